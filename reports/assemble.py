@@ -1,0 +1,109 @@
+"""From what was recorded to the frozen evidence: verdicts of controls, counts, gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reports.catalogue import Catalogue, Entry
+from reports.drafts import SpecDraft
+from reports.model import Control, Counts, Objectives, Redaction, Run, RunFacts, Spec, Subject
+from reports.plan import INTERRUPTED, LEFT_OUT, Plan
+from reports.record import Recorder
+from reports.verdict import UNDECIDED, Verdict, exit_code, gates, overall, worst
+
+_ENDED_EARLY = "interrupted before it ended"
+
+
+def assemble(
+    catalogue: Catalogue, plan: Plan, recorder: Recorder, facts: RunFacts, redaction: Redaction
+) -> Run:
+    """The evidence as it stands, redacted once more with every secret known by now."""
+    controls = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
+    verdict, code = _gate(controls, facts, redaction)
+    run = Run(
+        run=facts,
+        subject=Subject.model_validate(recorder.facts),
+        controls=tuple(controls),
+        counts=_counts(controls, plan, recorder),
+        timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
+        objectives=Objectives.model_validate(recorder.measured),
+        redaction=redaction,
+        verdict=verdict,
+        exit_code=code,
+    )
+    return Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json")))
+
+
+def _control(
+    entry: Entry, catalogue: Catalogue, plan: Plan, recorder: Recorder, facts: RunFacts
+) -> Control:
+    drafts = [draft for draft in recorder.specs if entry.id in draft.controls]
+    specs = [_spec(entry, draft, recorder) for draft in drafts]
+    specs += _unexecuted(entry, plan, {spec.id for spec in specs})
+    verdict = worst(spec.verdict for spec in specs)
+    words = _words(entry, catalogue, specs)
+    amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
+    corrections = [entry.corrections[word] for word in words if word in entry.corrections]
+    return Control(
+        **entry.model_dump(exclude={"corrections"}),
+        gating=gates(entry.nature, entry.severity, strict=facts.strict_claims),
+        verdict=verdict,
+        observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
+        correction=" ".join(corrections) or None if amiss else None,
+        duration_s=round(sum(spec.duration_s for spec in specs), 3),
+        specs=tuple(specs),
+        note=None if drafts else plan.reason(entry.id),
+    )
+
+
+def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
+    """What its specs observed; a spec of several controls may use words of the others."""
+    known = catalogue.observations.keys() | entry.corrections.keys()
+    seen = dict.fromkeys(word for spec in specs for word in spec.observations)
+    return [word for word in seen if word in known]
+
+
+def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
+    verdict = draft.verdict.of(entry.nature)
+    cut = None if draft.verdicts else _ENDED_EARLY
+    duration = recorder.clock.seconds() - draft.started
+    return Spec(
+        id=draft.id,
+        verdict=verdict,
+        duration_s=round(draft.duration if draft.duration is not None else duration, 3),
+        message="\n".join(draft.messages) or cut,
+        observations=tuple(draft.words),
+        steps=tuple(step.frozen(recorder.clock, verdict) for step in draft.steps),
+    )
+
+
+def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
+    """A spec that was left out or not reached is evidence, too: of nothing."""
+    for specs, reason in ((plan.specs, INTERRUPTED), (plan.left_out, LEFT_OUT)):
+        for spec, named in specs.items():
+            if entry.id in named and spec not in executed:
+                yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
+
+
+def _gate(controls: list[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
+    """A leak fails any run; an interrupted one never passes."""
+    if redaction.leaks:
+        return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)
+    verdict = overall(c.verdict for c in controls if c.gating and not c.waived)
+    if facts.interrupted and not exit_code(verdict):
+        return Verdict.NOT_RUN, UNDECIDED
+    return verdict, exit_code(verdict)
+
+
+def _counts(controls: list[Control], plan: Plan, recorder: Recorder) -> Counts:
+    verdicts = [control.verdict for control in controls]
+    idle = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+    executed = {draft.id for draft in recorder.specs if draft.verdict not in idle}
+    return Counts(
+        planned=len(controls),
+        executed=sum(bool(executed & {spec.id for spec in c.specs}) for c in controls),
+        waived=sum(control.waived for control in controls),
+        specs_planned=len(plan.specs) + len(plan.left_out),
+        specs_executed=len(executed),
+        **{verdict.value: verdicts.count(verdict) for verdict in Verdict},
+    )

@@ -1,0 +1,106 @@
+"""The folder a run leaves: evidence and its renderings, logs, searched for secrets, then linked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reports import evidence, html, junit
+from reports.errors import CannotWrite
+from reports.model import Leak, Redaction, Run
+from reports.redact import Redactor
+
+WRITERS: dict[str, Callable[[Run], str]] = {
+    "evidence.json": evidence.render,
+    "junit.xml": junit.render,
+    "report.html": html.render,
+}
+_ROOM = 64 << 20
+
+
+class Bundle:
+    """The folder of one run, made and tried before the run, so that no evidence is lost after."""
+
+    def __init__(self, runs: Path, run_id: str) -> None:
+        self.path = runs / run_id
+        with _told(runs):
+            self.logs.mkdir(parents=True)
+            free = shutil.disk_usage(runs).free
+        if free < _ROOM:
+            self.path.joinpath("logs").rmdir()
+            self.path.rmdir()
+            raise CannotWrite(
+                f"{runs}: {free >> 20} MB free, a report may need {_ROOM >> 20}; "
+                "free some space or choose another folder with --run-dir"
+            )
+
+    @property
+    def logs(self) -> Path:
+        """Where services' logs are appended during the run."""
+        return self.path / "logs"
+
+    def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
+        """Write everything, search it, and if a secret was found clean it and write again."""
+        with _told(self.path):
+            self._write(assemble(self._redaction(redactor, [])))
+            leaks = self._clean(redactor)
+            run = assemble(self._redaction(redactor, leaks))
+            self._write(run)
+            self._clean(redactor)
+            self._link()
+        return run
+
+    def _write(self, run: Run) -> None:
+        for name, render in WRITERS.items():
+            _replace(self.path / name, render(run).encode())
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.path.rglob("*") if path.is_file())
+
+    def _redaction(self, redactor: Redactor, leaks: list[Leak]) -> Redaction:
+        return Redaction(
+            secrets_known=redactor.known,
+            secrets_weak=redactor.weak,
+            scanned_files=len(self._files()),
+            leaks=tuple(leaks),
+        )
+
+    def _clean(self, redactor: Redactor) -> list[Leak]:
+        """Search every file; what leaks is redacted in place and reported."""
+        leaks: list[Leak] = []
+        for path in self._files():
+            found = redactor.scan(path, str(path.relative_to(self.path)))
+            if found:
+                _replace(path, redactor.data(path.read_bytes()))
+            leaks += found
+        return leaks
+
+    def _link(self) -> None:
+        """`latest` names this run; a reader meets the old link or the new, never none."""
+        fresh = self.path.parent / f".latest-{self.path.name}"
+        fresh.symlink_to(self.path.name)
+        fresh.replace(self.path.parent / "latest")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise CannotWrite(
+            f"cannot write {trouble.filename or path}: {trouble.strerror}; "
+            "free some space or choose another folder with --run-dir"
+        ) from None

@@ -1,0 +1,107 @@
+"""A spec while it is under way: steps open and close, exchanges, notes and logs gather."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from reports.model import Exchange, LogExcerpt, Step
+from reports.verdict import Verdict, worst
+
+_EXCERPT_LINES = 40
+_EXCERPT_CHARACTERS = 4000
+OUTSIDE = {"setup": "set up", "call": "between the steps", "teardown": "tear down"}
+
+
+class Clock:
+    """Wall time that never jumps: one reading of the wall, then the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._wall, self._zero = datetime.now(UTC), time.perf_counter()
+
+    def seconds(self) -> float:
+        """Since this clock was made."""
+        return time.perf_counter() - self._zero
+
+    def at(self, seconds: float) -> datetime:
+        """The moment, to the millisecond."""
+        moment = self._wall + timedelta(seconds=seconds)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@dataclass
+class StepDraft:
+    """A step under way, or done."""
+
+    title: str
+    started: float
+    duration: float | None = None
+    state: Literal["open", "held", "failed"] = "open"
+    exchanges: list[Exchange] = field(default_factory=list)
+    logs: list[LogExcerpt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def exchange(self, new: Exchange) -> None:
+        """Add a request; to the last one when it is equal, so that polling stays readable."""
+        last = self.exchanges[-1] if self.exchanges else None
+        if last and (last.method, last.url, last.status) == (new.method, new.url, new.status):
+            total = round(last.duration_s + new.duration_s, 3)
+            self.exchanges[-1] = last.model_copy(
+                update={"duration_s": total, "count": last.count + 1}
+            )
+        else:
+            self.exchanges.append(new)
+
+    def frozen(self, clock: Clock, verdict: Verdict) -> Step:
+        """As evidence. A failed step has the verdict of its spec; an open one did not end."""
+        verdicts = {"held": Verdict.SATISFIED, "failed": verdict, "open": Verdict.NOT_RUN}
+        duration = clock.seconds() - self.started if self.duration is None else self.duration
+        return Step(
+            title=self.title,
+            started=clock.at(self.started),
+            duration_s=round(duration, 3),
+            verdict=verdicts[self.state],
+            exchanges=tuple(self.exchanges),
+            logs=tuple(self.logs),
+            notes=tuple(self.notes),
+        )
+
+
+@dataclass
+class SpecDraft:
+    """A spec under way, or done; `verdicts` says violated for any failed assertion."""
+
+    id: str
+    controls: tuple[str, ...]
+    started: float
+    duration: float | None = None
+    phase: str = "setup"
+    verdicts: list[Verdict] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    steps: list[StepDraft] = field(default_factory=list)
+    open: list[StepDraft] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its phases; not_run when it was interrupted before it had one."""
+        return worst(self.verdicts)
+
+    def step(self, now: float) -> StepDraft:
+        """The step under way; outside of any, one named after the phase."""
+        if self.open:
+            return self.open[-1]
+        title = OUTSIDE[self.phase]
+        if not self.steps or self.steps[-1].title != title:
+            self.steps.append(StepDraft(title, now, state="held"))
+        self.steps[-1].duration = now - self.steps[-1].started
+        return self.steps[-1]
+
+
+def excerpt(service: str, text: str) -> LogExcerpt:
+    """The last lines of a log, few enough for a report."""
+    lines = text.rstrip("\n").split("\n")
+    end = "\n".join(lines[-_EXCERPT_LINES:])[-_EXCERPT_CHARACTERS:]
+    return LogExcerpt(service=service, text=end, truncated=len(end) < len(text.rstrip("\n")))

@@ -1,0 +1,57 @@
+"""What can go wrong while a run is recorded and written, as its reader would sort it.
+
+ReportError
+├── BadCatalogue    suites/controls.toml is missing, broken or contradicts itself
+├── UnknownControl  a mark or --controls names a control the catalogue does not have
+├── UnknownWord     a spec observed something outside the vocabulary, or a driver an unknown fact
+├── CannotWrite     the report folder refuses: missing, read-only or full
+└── BadEvidence     the record does not satisfy its own schema
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ReportError(Exception):
+    """Any trouble in recording, judging or writing; the message says what, where, what next."""
+
+
+class BadCatalogue(ReportError):
+    """The catalogue of controls is missing, broken or contradicts itself."""
+
+
+class UnknownControl(ReportError):
+    """A mark or a selection names a control that the catalogue does not have."""
+
+
+class UnknownWord(ReportError):
+    """A spec observed, or a driver stated, something that has no agreed name."""
+
+
+class CannotWrite(ReportError):
+    """The report folder refuses: missing, read-only or full."""
+
+
+class BadEvidence(ReportError):
+    """The record does not satisfy its own schema; this is a bug of the harness."""
+
+
+class NotApplicable(Exception):
+    """Raised in place of a spec that has no meaning for this deployment."""
+
+    verdict = "not_applicable"
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What the user may have meant, as the tail of a sentence; the known ones if nothing is."""
+    choices = sorted(known)
+    by_case = {choice.upper(): choice for choice in choices}
+    found = [by_case[match] for match in get_close_matches(word.upper(), by_case, 3, 0.5)]
+    if found:
+        return f"did you mean {', '.join(found)}?"
+    if not choices:
+        return "none are known"
+    more = ", ..." if len(choices) > 8 else ""
+    return f"known are {', '.join(choices[:8])}{more}"

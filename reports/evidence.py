@@ -1,0 +1,54 @@
+"""evidence.json: the record of a run as a file, checked against its schema on every write.
+
+`python -m reports.evidence` writes reports/schema/evidence-1.schema.json anew from the model.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from reports.errors import BadEvidence
+from reports.model import Run
+
+SCHEMA = Path(__file__).parent / "schema" / "evidence-1.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the model as it is now."""
+    described = Run.model_json_schema(by_alias=True)
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "$id": "urn:drillbook:evidence:1"} | described
+
+
+def render(run: Run) -> str:
+    """The run as JSON; BadEvidence if it breaks the committed schema."""
+    record = run.model_dump(mode="json")
+    broken = best_match(_validator().iter_errors(record))
+    if broken is not None:
+        raise BadEvidence(f"evidence.json: {broken.json_path}: {broken.message}")
+    return text(record)
+
+
+def text(record: dict[str, Any]) -> str:
+    """JSON that people and diffs can read."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def load(path: Path) -> Run:
+    """An evidence.json of this or an earlier version."""
+    return Run.model_validate_json(path.read_bytes())
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(text(schema()), encoding="utf-8")

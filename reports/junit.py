@@ -1,0 +1,104 @@
+"""junit.xml: one test case for each control, for what CI systems show.
+
+| verdict | JUnit |
+| --- | --- |
+| satisfied | passed |
+| violated | failure |
+| contradicted | failure of type `contradicted` in a strict run, else passed with system-out |
+| inconclusive | error |
+| not_run, not_applicable | skipped, with the reason |
+
+JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
+The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as XML
+
+from reports.model import Control, Run
+from reports.verdict import Verdict
+
+_SKIPPED = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+
+
+def render(run: Run) -> str:
+    """The run as JUnit XML."""
+    root = XML.Element("testsuites", {"name": "drillbook"} | _totals(list(run.controls), run))
+    for chapter in dict.fromkeys(control.chapter for control in run.controls):
+        members = [control for control in run.controls if control.chapter == chapter]
+        suite = XML.SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
+        for control in members:
+            _case(suite, control, run)
+    XML.indent(root)
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{XML.tostring(root, encoding='unicode')}\n"
+
+
+def _totals(controls: list[Control], run: Run) -> dict[str, str]:
+    kinds = [_kind(control, run) for control in controls]
+    return {
+        "tests": str(len(controls)),
+        "failures": str(kinds.count("failure")),
+        "errors": str(kinds.count("error")),
+        "skipped": str(kinds.count("skipped")),
+        "time": f"{sum(control.duration_s for control in controls):.3f}",
+        "timestamp": run.run.started.isoformat(timespec="seconds"),
+    }
+
+
+def _kind(control: Control, run: Run) -> str | None:
+    if control.verdict is Verdict.CONTRADICTED:
+        return "failure" if run.run.strict_claims else None
+    if control.verdict in _SKIPPED:
+        return "skipped"
+    return {Verdict.VIOLATED: "failure", Verdict.INCONCLUSIVE: "error"}.get(control.verdict)
+
+
+def _case(suite: XML.Element, control: Control, run: Run) -> None:
+    case = XML.SubElement(
+        suite,
+        "testcase",
+        classname=f"drillbook.{control.chapter}",
+        name=f"{control.id} {_legal(control.title)}",
+        time=f"{control.duration_s:.3f}",
+    )
+    properties = XML.SubElement(case, "properties")
+    for name, value in _properties(control):
+        XML.SubElement(properties, "property", name=name, value=_legal(value))
+    kind, text = _kind(control, run), _legal(_account(control))
+    if kind:
+        headline = text.splitlines()[0] if text else control.verdict.words
+        outcome = XML.SubElement(case, kind, type=control.verdict.value, message=headline)
+        outcome.text = text
+    elif control.verdict is Verdict.CONTRADICTED:
+        XML.SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
+
+
+def _properties(control: Control) -> list[tuple[str, str]]:
+    fixed = [
+        ("control", control.id),
+        ("verdict", control.verdict.value),
+        ("nature", control.nature),
+        ("severity", control.severity),
+        ("gating", str(control.gating).lower()),
+    ]
+    mapped = [
+        (f"framework.{framework}", ", ".join(ids))
+        for framework, ids in sorted(control.frameworks.items())
+    ]
+    return [*fixed, *mapped]
+
+
+def _account(control: Control) -> str:
+    """Why, in lines: what the specs said, what was seen, what the runbook should say."""
+    lines = [spec.message for spec in control.specs if spec.message]
+    lines += [f"observed: {control.observed}"] if control.observed else []
+    lines += [f"correction: {control.correction}"] if control.correction else []
+    return "\n".join(lines or [control.note or ""])
+
+
+def _legal(text: str) -> str:
+    """Without the characters that XML cannot hold at all."""
+    return _FORBIDDEN.sub("\ufffd", text)

@@ -1,0 +1,80 @@
+"""What a run means to execute, and why anything it leaves out was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from reports.catalogue import Catalogue
+from reports.errors import UnknownControl
+
+LEFT_OUT = "left out by a filter"
+INTERRUPTED = "the run ended before it was reached"
+NO_SPEC = "no spec for it was collected"
+
+
+@dataclass
+class Plan:
+    """The specs of a run by id, in order, each with the controls it checks."""
+
+    selection: tuple[str, ...] = ()
+    specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    uncollected: list[str] = field(default_factory=list)
+
+    def choose(self, items: list[pytest.Item], catalogue: Catalogue) -> list[pytest.Item]:
+        """Keep the specs of the selected controls; return the others. Unknown ids are refused."""
+        for item in items:
+            self._check(item, catalogue)
+        if not self.selection:
+            return []
+        chosen = catalogue.select(self.selection)
+        others = [item for item in items if not chosen.intersection(controls(item))]
+        items[:] = [item for item in items if chosen.intersection(controls(item))]
+        return others
+
+    def leave_out(self, items: Iterable[pytest.Item]) -> None:
+        """These will not run."""
+        self.left_out |= {item.nodeid: controls(item) for item in items}
+
+    def settle(self, items: Iterable[pytest.Item]) -> None:
+        """These will."""
+        self.specs = {item.nodeid: controls(item) for item in items}
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """The controls that at least one spec of this run checks."""
+        return tuple(dict.fromkeys(control for named in self.specs.values() for control in named))
+
+    def last_spec(self, control: str) -> str:
+        """The spec after which nothing more will be learnt of a control."""
+        return [spec for spec, named in self.specs.items() if control in named][-1]
+
+    def reason(self, control: str) -> str:
+        """Why nothing of a control was executed."""
+        if any(control in named for named in self.specs.values()):
+            return INTERRUPTED
+        if any(control in named for named in self.left_out.values()):
+            return LEFT_OUT
+        broken = f"; could not be collected: {', '.join(self.uncollected)}"
+        return NO_SPEC + (broken if self.uncollected else "")
+
+    def _check(self, item: pytest.Item, catalogue: Catalogue) -> None:
+        named = controls(item)
+        if not named:
+            raise UnknownControl(
+                f"{item.nodeid} names no control; mark it: pytest.mark.control('KEY-1')"
+            )
+        for control in named:
+            try:
+                catalogue[control]
+            except UnknownControl as trouble:
+                raise UnknownControl(f"{item.nodeid}: {trouble}") from None
+
+
+def controls(item: pytest.Item) -> tuple[str, ...]:
+    """The controls a spec is marked with, outermost first, each once."""
+    marks = reversed(list(item.iter_markers("control")))
+    return tuple(dict.fromkeys(str(named) for mark in marks for named in mark.args))

@@ -1,0 +1,181 @@
+"""What drivers, clients and specs leave behind while they run, redacted on the way in."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast, get_args
+
+from reports.drafts import OUTSIDE, Clock, SpecDraft, StepDraft, excerpt
+from reports.errors import UnknownWord, near
+from reports.model import Exchange, Objectives, Span, SpanKind, Subject
+from reports.redact import Redactor
+from reports.verdict import Verdict
+
+
+class Recorder:
+    """The one place where a run's observations meet; safe to use from threads."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.clock = Clock()
+        self.redactor = Redactor()
+        self.logs: Path | None = None
+        self.trouble: OSError | None = None
+        self.specs: list[SpecDraft] = []
+        self.spans: list[Span] = []
+        self.facts: dict[str, object] = {}
+        self.measured: dict[str, float] = {}
+        self._spec: SpecDraft | None = None
+        self._lock = threading.RLock()
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+    def secret(self, name: str, value: str) -> None:
+        """Make a value known, so that it is redacted and searched for in the finished bundle."""
+        self.redactor.add(name, value)
+
+    def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None:
+        """Note one HTTP request and its answer (status None: no answer) in the current step."""
+        seen = Exchange(
+            method=method,
+            url=self.redactor.text(url),
+            status=status,
+            duration_s=round(duration_s, 3),
+        )
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).exchange(seen)
+
+    def note(self, text: str) -> None:
+        """Leave a line of the operator's log in the current step."""
+        text = self.redactor.text(text)
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).notes.append(text)
+
+    @contextmanager
+    def span(self, name: str, kind: str) -> Iterator[None]:
+        """Time a boot, migrate, dump, restore or teardown for the timeline."""
+        if kind not in get_args(SpanKind):
+            raise UnknownWord(f"span kind {kind!r}; {near(kind, get_args(SpanKind))}")
+        started = self.clock.seconds()
+        try:
+            yield
+        finally:
+            self._add_span(self.redactor.text(name), kind, started)
+
+    def log(self, service: str, text: str) -> None:
+        """Append a service's log to the bundle, and its end to the current step."""
+        text = self.redactor.text(text)
+        with self._lock:
+            owner = "the run"
+            if self._spec is not None:
+                owner = self._spec.id
+                self._spec.step(self.clock.seconds()).logs.append(excerpt(service, text))
+            self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
+
+    def subject(self, **facts: object) -> None:
+        """State what is examined: driver, grade, backend, database, cache, compose, keys."""
+        for name in facts:
+            if name not in Subject.model_fields:
+                raise UnknownWord(f"subject({name}=...); {near(name, Subject.model_fields)}")
+        with self._lock:
+            self.facts |= facts
+
+    def objectives(self, **seconds: float) -> None:
+        """State a measured or wanted recovery time or point (rto_s, rto_target_s, rpo_s, ...)."""
+        for name in seconds:
+            if name not in Objectives.model_fields:
+                raise UnknownWord(f"objectives({name}=...); {near(name, Objectives.model_fields)}")
+        with self._lock:
+            self.measured |= seconds
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A titled part of the spec under way."""
+        draft = StepDraft(self.redactor.text(title), self.clock.seconds())
+        spec = self._spec
+        if spec is not None:
+            spec.steps.append(draft)
+            spec.open.append(draft)
+        try:
+            yield
+            draft.state = "held"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            draft.state = "failed"
+            raise
+        finally:
+            self._close(draft, spec)
+
+    def begin(self, spec: str, controls: tuple[str, ...]) -> None:
+        """A spec starts."""
+        with self._lock:
+            self._spec = SpecDraft(spec, controls, self.clock.seconds())
+            self.specs.append(self._spec)
+
+    def phase(self, name: str) -> None:
+        """The spec under way comes to its setup, call or teardown."""
+        if self._spec is not None:
+            self._spec.phase = name
+
+    def judge(self, verdict: Verdict, message: str | None) -> None:
+        """The phase ended with this verdict."""
+        if self._spec is not None:
+            self._spec.verdicts.append(verdict)
+            if message:
+                self._spec.messages.append(self.redactor.text(message))
+
+    def observe(self, word: str) -> None:
+        """The spec under way saw something that has a word."""
+        if self._spec is not None and word not in self._spec.words:
+            self._spec.words.append(word)
+
+    def end(self) -> None:
+        """The spec under way is over, torn down and all."""
+        with self._lock:
+            if self._spec is not None:
+                self._spec.duration = self.clock.seconds() - self._spec.started
+                self._spec = None
+
+    @property
+    def under_way(self) -> tuple[str, float] | None:
+        """The title of the step under way and its seconds so far, for the terminal."""
+        spec = self._spec
+        if spec is None:
+            return None
+        if spec.open:
+            return spec.open[-1].title, self.clock.seconds() - spec.open[-1].started
+        return OUTSIDE[spec.phase], self.clock.seconds() - spec.started
+
+    def _close(self, draft: StepDraft, spec: SpecDraft | None) -> None:
+        draft.duration = self.clock.seconds() - draft.started
+        if spec is not None:
+            spec.open.remove(draft)
+            self._add_span(draft.title, "step", draft.started)
+
+    def _add_span(self, name: str, kind: str, started: float) -> None:
+        span = Span(
+            name=name,
+            kind=cast(SpanKind, kind),
+            started=self.clock.at(started),
+            duration_s=round(self.clock.seconds() - started, 3),
+            worker=self._worker,
+        )
+        with self._lock:
+            self.spans.append(span)
+
+    def _append(self, service: str, text: str) -> None:
+        """Logs go to disk at once; a full disk is told later, so as not to mask a finding."""
+        if self.logs is None:
+            return
+        try:
+            self.logs.mkdir(exist_ok=True)
+            with (self.logs / f"{service}.log").open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as trouble:
+            self.trouble = trouble

@@ -1,0 +1,179 @@
+"""Secrets become their names where text enters the record; finished files are searched again.
+
+A value is searched in every encoding of encodings.py. A weak one (fewer than six characters,
+fewer than four different ones, or a plain word or number) may stand in any text by chance and
+would shred the report; it is searched only where a secret stands: after its own name, and as
+the password of a connection string. An empty value is no secret.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from reports.encodings import forms, fragments, is_weak
+from reports.model import Leak
+
+_BLOCK = 4
+_STRIDE = 3
+_SHORTEST = _BLOCK + _STRIDE - 1
+_CHUNK = 1 << 20
+_GAP = 4
+_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
+
+class Needle(NamedTuple):
+    """What was found: whose value, how it is written, and how much of it is only context."""
+
+    name: str
+    encoding: str
+    before: int = 0
+    after: int = 0
+
+
+class Hit(NamedTuple):
+    """A needle and its place."""
+
+    start: int
+    end: int
+    needle: Needle
+
+
+class Index:
+    """Needles by the blocks they begin with.
+
+    Each has three blocks of four bytes in its first six; looking at every third place of a text
+    meets one of them, however many needles there are.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[bytes, dict[tuple[int, int], dict[bytes, Needle]]] = {}
+        self.longest = 0
+
+    def add(self, text: bytes, needle: Needle) -> None:
+        """Search for this text, too. Texts under six bytes are left out."""
+        if len(text) < _SHORTEST:
+            return
+        self.longest = max(self.longest, len(text))
+        for offset in range(_STRIDE):
+            block = self._blocks.setdefault(text[offset : offset + _BLOCK], {})
+            block.setdefault((offset, len(text)), {}).setdefault(text, needle)
+
+    def find(self, data: bytes) -> Iterator[Hit]:
+        """Every needle in the data, in no particular order."""
+        blocks = self._blocks
+        places = range(0, len(data) - _BLOCK + 1, _STRIDE)
+        for at in [at for at in places if data[at : at + _BLOCK] in blocks]:
+            for (offset, length), needles in blocks[data[at : at + _BLOCK]].items():
+                start = at - offset
+                needle = needles.get(data[start : start + length]) if start >= 0 else None
+                if needle:
+                    yield Hit(start, start + length, needle)
+
+
+class Redactor:
+    """Knows the secrets of a run; safe to use from threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index = Index()
+        self._names: dict[str, str] = {}
+        self.weak = 0
+
+    @property
+    def known(self) -> int:
+        """How many different values are known."""
+        return len(self._names)
+
+    def add(self, name: str, value: str) -> None:
+        """Make a value known. A second value of the same name is shown as NAME#2."""
+        with self._lock:
+            if not value or value in self._names:
+                return
+            twins = sum(known.partition("#")[0] == name for known in self._names.values())
+            self._names[value] = f"{name}#{twins + 1}" if twins else name
+            if is_weak(value):
+                self._add_weak(name, self._names[value], value)
+            else:
+                self._add(self._names[value], value)
+
+    def _add(self, shown: str, value: str) -> None:
+        for fragment in fragments(value):
+            if not is_weak(fragment):
+                for text, encoding in forms(fragment).items():
+                    self._index.add(text, Needle(shown, encoding))
+
+    def _add_weak(self, name: str, shown: str, value: str) -> None:
+        self.weak += 1
+        if len(value) > 64:
+            return
+        for before in (":", f"{name}=", f"{name}: ", f'{name}": "', f'{name}":"'):
+            after = "@" if before == ":" else ""
+            for text, encoding in forms(value).items():
+                needle = Needle(shown, encoding, len(before.encode()), len(after))
+                self._index.add(before.encode() + text + after.encode(), needle)
+
+    def text(self, text: str) -> str:
+        """The text with each known value replaced by its name."""
+        return self.data(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def data(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        with self._lock:
+            hits = sorted(_trimmed(data, hit) for hit in self._index.find(data))
+        parts, done = [], 0
+        for hit in _merged(hits):
+            parts += [data[done : hit.start], f"«{hit.needle.name}»".encode()]
+            done = hit.end
+        return b"".join([*parts, data[done:]]) if done else data
+
+    def tree(self, value: object) -> object:
+        """The same for every text in lists and dictionaries; keys are ours and stay."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.tree(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value]
+        return value
+
+    def scan(self, path: Path, shown_as: str) -> list[Leak]:
+        """Which secrets a file still holds; reads it in pieces that overlap, once."""
+        found: dict[Leak, None] = {}
+        rest = b""
+        with self._lock, path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                data = rest + chunk
+                for hit in self._index.find(data):
+                    leak = Leak(file=shown_as, secret=hit.needle.name, encoding=hit.needle.encoding)
+                    found[leak] = None
+                rest = data[-self._index.longest :] if self._index.longest else b""
+        return list(found)
+
+
+def _trimmed(data: bytes, hit: Hit) -> Hit:
+    """Without its context; with the base64 letters and padding that share bits with it."""
+    start, end = hit.start + hit.needle.before, hit.end - hit.needle.after
+    if hit.needle.encoding == "base64":
+        start -= start > 0 and data[start - 1] in _BASE64
+        end += end < len(data) and data[end] in _BASE64
+        while data[end : end + 1] == b"=":
+            end += 1
+    return Hit(start, end, hit.needle)
+
+
+def _merged(hits: list[Hit]) -> Iterator[Hit]:
+    """Overlapping ones as one, and pieces of one value with next to nothing between them."""
+    current: Hit | None = None
+    for hit in hits:
+        gap = _GAP if current and hit.needle.name == current.needle.name else -1
+        if current and hit.start <= current.end + gap:
+            current = current._replace(end=max(current.end, hit.end))
+        else:
+            if current:
+                yield current
+            current = hit
+    if current:
+        yield current

@@ -1,0 +1,155 @@
+"""An evidence run: follows pytest from collection to the end and leaves a bundle behind."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from reports import facts
+from reports.assemble import assemble
+from reports.bundle import Bundle
+from reports.catalogue import Catalogue
+from reports.errors import NotApplicable, ReportError
+from reports.judge import judge, stated_verdict
+from reports.model import Redaction, Run, RunFacts
+from reports.plan import Plan, controls
+from reports.record import Recorder
+from reports.verdict import UNUSABLE
+
+
+class EvidenceRun:
+    """A pytest plugin that lives for one run; `result` is the evidence once it is written."""
+
+    def __init__(self, config: pytest.Config, catalogue: Catalogue, recorder: Recorder) -> None:
+        self.config = config
+        self.catalogue = catalogue
+        self.recorder = recorder
+        self.plan = Plan(selection=_patterns(config.getoption("--controls")))
+        catalogue.select(self.plan.selection)
+        self.interrupted = False
+        self.result: Run | None = None
+        self.trouble: str | None = None
+        started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
+        self.id = f"{started}-{secrets.token_hex(3)}"
+        self.bundle = Bundle(_run_dir(config), self.id)
+        recorder.logs = self.bundle.logs
+        # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
+        signal.signal(signal.SIGTERM, _interrupt)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        try:
+            others = self.plan.choose(items, self.catalogue)
+        except ReportError as trouble:
+            pytest.exit(str(trouble), returncode=UNUSABLE)
+        if others:
+            self.config.hook.pytest_deselected(items=others)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.plan.leave_out(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.plan.uncollected.append(report.nodeid)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.plan.settle(session.items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self.recorder.begin(item.nodeid, controls(item))
+        result = yield
+        self.recorder.end()
+        if self.recorder.trouble:
+            pytest.exit(_full(self.recorder.trouble), returncode=UNUSABLE)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        mark = item.get_closest_marker("not_applicable")
+        if mark:
+            raise NotApplicable(*mark.args)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        self.recorder.phase("call")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        self.recorder.phase("teardown")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        raised = call.excinfo.value if call.excinfo else None
+        verdict, message = judge(item, call.when, raised)
+        if verdict:
+            self.recorder.judge(verdict, message)
+        if raised and stated_verdict(raised):
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, str(raised))
+        return report
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Innermost: after pytest has torn down what an interruption left up."""
+        try:
+            return (yield)
+        finally:
+            self._finish(session)
+
+    def _finish(self, session: pytest.Session) -> None:
+        usable = session.exitstatus not in (UNUSABLE, pytest.ExitCode.USAGE_ERROR)
+        try:
+            self.result = self.bundle.write(self.recorder.redactor, self._assemble)
+            session.exitstatus = self.result.exit_code if usable else UNUSABLE
+        except ReportError as trouble:
+            self.trouble = str(trouble)
+            session.exitstatus = UNUSABLE
+
+    def _assemble(self, redaction: Redaction) -> Run:
+        return assemble(self.catalogue, self.plan, self.recorder, self._facts(), redaction)
+
+    def _facts(self) -> RunFacts:
+        option, clock = self.config.getoption, self.recorder.clock
+        return RunFacts(
+            id=self.id,
+            started=clock.at(0),
+            finished=clock.at(clock.seconds()),
+            duration_s=round(clock.seconds(), 3),
+            command=facts.command(self.config.invocation_params.args),
+            reason=option("--reason"),
+            seed=self.recorder.seed,
+            tool=facts.tool(),
+            host=facts.host(),
+            operator=option("--operator") or facts.operator(),
+            strict_claims=option("--strict-claims"),
+            selection=self.plan.selection,
+            interrupted=self.interrupted,
+        )
+
+
+def _patterns(option: str) -> tuple[str, ...]:
+    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())
+
+
+def _run_dir(config: pytest.Config) -> Path:
+    return config.invocation_params.dir / str(config.getoption("--run-dir"))
+
+
+def _full(trouble: OSError) -> str:
+    return f"cannot write {trouble.filename}: {trouble.strerror}; free some space, then run again"
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

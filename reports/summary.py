@@ -1,0 +1,143 @@
+"""The end of a run on the terminal: what is wrong, what the runbook should say, what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from reports.model import Control, Run
+from reports.prose import NEXT, REHEARSAL, outcome, reasons
+from reports.verdict import Verdict
+
+WIDTH = 80
+STYLES: dict[Verdict, tuple[str, ...]] = {
+    Verdict.NOT_APPLICABLE: (),
+    Verdict.SATISFIED: ("green",),
+    Verdict.NOT_RUN: ("yellow",),
+    Verdict.CONTRADICTED: ("purple",),
+    Verdict.INCONCLUSIVE: ("yellow", "bold"),
+    Verdict.VIOLATED: ("red", "bold"),
+}
+_COLUMNS = (
+    (Verdict.SATISFIED, "satisfied"),
+    (Verdict.CONTRADICTED, "contradicted"),
+    (Verdict.VIOLATED, "violated"),
+    (Verdict.INCONCLUSIVE, "inconclusive"),
+    (Verdict.NOT_RUN, "not run"),
+    (Verdict.NOT_APPLICABLE, "n/a"),
+)
+_LINES = 8
+
+
+class Line(NamedTuple):
+    """One line for the terminal and how it is to look there."""
+
+    text: str
+    style: tuple[str, ...] = ()
+
+
+def summary(run: Run, report: str) -> Iterator[Line]:
+    """Everything to say at the end, in lines of at most 80 columns; the result comes last."""
+    yield Line("")
+    yield from _table(run)
+    for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATED):
+        yield from _group(run, verdict)
+    yield from _corrections(run)
+    yield from _result(run, report)
+
+
+def _table(run: Run) -> Iterator[Line]:
+    head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
+    yield Line(f"{'controls':<17}{head}", ("bold",))
+    for chapter in dict.fromkeys(control.chapter for control in run.controls):
+        yield Line(_row(chapter, [c for c in run.controls if c.chapter == chapter]))
+    yield Line(_row("all", list(run.controls)), ("bold",))
+
+
+def _row(name: str, controls: list[Control]) -> str:
+    verdicts = [control.verdict for control in controls]
+    cells = ((verdicts.count(verdict) or "-", _wide(word)) for verdict, word in _COLUMNS)
+    return f"{name[:16]:<17}" + "".join(f"{count:>{wide}}" for count, wide in cells)
+
+
+def _wide(word: str) -> int:
+    return len(word) + 2
+
+
+def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
+    members = [control for control in run.controls if control.verdict is verdict]
+    if not members:
+        return
+    yield Line("")
+    yield Line(f"{verdict.words.capitalize()}: {len(members)}", STYLES[verdict])
+    if verdict is Verdict.NOT_RUN:
+        yield from _by_reason(members)
+    else:
+        for control in members:
+            yield from _finding(control)
+    yield from _wrapped(NEXT[verdict], "  -> ", "     ")
+
+
+def _by_reason(controls: list[Control]) -> Iterator[Line]:
+    """Many controls are often not run for one reason, which is then said once."""
+    causes: dict[str, list[str]] = {}
+    for control in controls:
+        for reason in reasons(control):
+            causes.setdefault(reason, []).append(control.id)
+    for reason, ids in causes.items():
+        yield from _wrapped(", ".join(ids), "  ", "  ")
+        yield from _wrapped(_shortened(reason), "      ", "      ")
+
+
+def _finding(control: Control) -> Iterator[Line]:
+    yield from _wrapped(f"{control.id}  {control.title}", "  ", "      ")
+    if control.observed:
+        yield from _wrapped(f"seen: {control.observed}", "      ", "        ")
+    for reason in reasons(control):
+        yield from _wrapped(_shortened(reason), "      ", "      ")
+
+
+def _corrections(run: Run) -> Iterator[Line]:
+    wrong = [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
+    if not wrong:
+        return
+    yield Line("")
+    yield Line(f"Contradicted: {len(wrong)}", STYLES[Verdict.CONTRADICTED])
+    for control in wrong:
+        if control.correction is None:
+            yield from _finding(control)
+            continue
+        yield from _wrapped(f"{control.id}  {control.title}", "  ", "      ")
+        yield from _wrapped(f"runbook: {control.claim}", "      ", "               ")
+        yield from _wrapped(f"better:  {control.correction}", "      ", "               ")
+    yield from _wrapped(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+
+
+def _result(run: Run, report: str) -> Iterator[Line]:
+    end = outcome(run)
+    style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
+    yield Line("")
+    if run.subject.grade == "rehearsal":
+        yield from _wrapped(REHEARSAL, style=("bold",))
+        yield Line("")
+    yield from _wrapped(f"{end.word.upper()}. {end.sentence}", style=style)
+    yield from _wrapped(f"Next: {end.next}", "", "      ")
+    yield Line(f"Report: {report}")
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "...", lines[-1]])
+
+
+def _wrapped(
+    text: str, first: str = "", then: str = "", *, style: tuple[str, ...] = ()
+) -> Iterator[Line]:
+    """Paragraphs keep their breaks; words longer than a line are cut rather than overflow."""
+    for paragraph in text.splitlines() or [""]:
+        lines = textwrap.wrap(
+            paragraph, WIDTH - 1, initial_indent=first, subsequent_indent=then
+        ) or [first]
+        yield from (Line(line, style) for line in lines)
+        first = then

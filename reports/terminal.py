@@ -1,0 +1,156 @@
+"""What an evidence run says on the terminal while it goes on, in place of pytest's dots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from _pytest.terminal import TerminalReporter
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from reports.prose import duration
+from reports.session import EvidenceRun
+from reports.summary import STYLES, WIDTH, Line, summary
+from reports.verdict import worst
+
+
+def install(config: pytest.Config, run: EvidenceRun) -> None:
+    """Take the place of pytest's own reporter, if it has not been switched off."""
+    ordinary = config.pluginmanager.get_plugin("terminalreporter")
+    if ordinary is not None:
+        config.pluginmanager.unregister(ordinary)
+        config.pluginmanager.register(Terminal(config, run), "terminalreporter")
+
+
+class Terminal(TerminalReporter):
+    """One line for each control when its last spec is over; on a terminal, the step under way."""
+
+    def __init__(self, config: pytest.Config, run: EvidenceRun) -> None:
+        super().__init__(config)
+        self._show_progress_info = False
+        self._run = run
+        self._done: list[str] = []
+        self._chapter: str | None = None
+        self._now: tuple[str, str] = ("", "")
+        self._stopped: str | None = None
+        self._live = self._live_line() if self.isatty() else None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
+        where = self._shown(self._run.bundle.path)
+        self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
+        self._print(Line(f"seed {self._run.recorder.seed} (--seed repeats the random data)"))
+        for lines in self._headers(session):
+            for line in [lines] if isinstance(lines, str) else lines:
+                self._print(Line(line))
+
+    def pytest_collection(self) -> None:
+        """Collecting takes no time worth a line."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._add_stats("error", [report])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        plan = self._run.plan
+        specs, controls = len(plan.specs), len(plan.planned)
+        self._print(Line(f"{controls} controls, {specs} specs"))
+
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        control = self._run.plan.specs[nodeid][0]
+        self._now = (self._run.catalogue[control].chapter, control)
+        if self._live:
+            self._live.start()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._add_stats("error" if report.when != "call" else "failed", [report])
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if self._live:
+            self._live.stop()
+        for control in self._run.plan.specs[nodeid]:
+            if self._run.plan.last_spec(control) == nodeid:
+                self._control(control)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._stopped = getattr(excinfo.value, "msg", None)
+        if self._live:
+            self._live.stop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self) -> Generator[None]:
+        result = yield
+        if self.verbosity > 0:
+            self._tracebacks()
+        if self._run.result:
+            report = self._shown(self._run.bundle.path / "report.html")
+            for line in summary(self._run.result, report):
+                self._print(line)
+        for sentence in filter(None, (self._stopped, self._run.trouble)):
+            self._print(Line(sentence, ("red", "bold")))
+        return result
+
+    def _live_line(self) -> Live:
+        """Drawn to a copy of the terminal, as pytest captures the original while specs run."""
+        terminal = os.fdopen(os.dup(self._tw._file.fileno()), "w")
+        return Live(
+            console=Console(file=terminal, highlight=False),
+            get_renderable=self._under_way,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def _under_way(self) -> Text:
+        title, seconds = self._run.recorder.under_way or ("", 0.0)
+        chapter, control = self._now
+        line = f"{len(self._done)}/{len(self._run.plan.planned)} {chapter} {control}: {title}"
+        room = self._tw.fullwidth - 14
+        return Text(f"{line[:room]}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
+
+    def _control(self, control: str) -> None:
+        entry = self._run.catalogue[control]
+        drafts = [d for d in self._run.recorder.specs if control in d.controls]
+        verdict = worst(draft.verdict.of(entry.nature) for draft in drafts)
+        taken = duration(sum(draft.duration or 0 for draft in drafts))
+        self._done.append(control)
+        if entry.chapter != self._chapter:
+            self._chapter = entry.chapter
+            self._print(Line(f"\n{entry.chapter}", ("bold",)))
+        planned = self._run.plan.planned
+        wide = max(map(len, planned))
+        count = f"{len(self._done):>4}/{len(planned):<3} {control:<{wide}}"
+        self._tw.write(f"{count} ")
+        self._tw.write(f"{verdict.words:<14}", **dict.fromkeys(STYLES[verdict], True))
+        room = WIDTH - len(count) - 27
+        title = entry.title if len(entry.title) <= room else entry.title[: room - 3] + "..."
+        self._tw.line(f" {taken:>9}  {title}", flush=True)
+
+    def _headers(self, session: pytest.Session) -> list[Any]:
+        """What our own fixtures say of themselves; other plugins' versions interest nobody."""
+        plugins = self.config.pluginmanager
+        others = [p for p in plugins.get_plugins() if not _is_ours(p)]
+        hook = plugins.subset_hook_caller("pytest_report_header", others)
+        return list(hook(config=self.config, start_path=self.startpath))
+
+    def _tracebacks(self) -> None:
+        for report in self.stats.get("error", []) + self.stats.get("failed", []):
+            self._print(Line(f"\n{report.nodeid}", ("bold",)))
+            self._print(Line(self._run.recorder.redactor.text(report.longreprtext)))
+
+    def _shown(self, path: Any) -> str:
+        start = self.config.invocation_params.dir
+        return str(path.relative_to(start) if path.is_relative_to(start) else path)
+
+    def _print(self, line: Line) -> None:
+        self._tw.line(line.text, flush=True, **dict.fromkeys(line.style, True))
+
+
+def _is_ours(plugin: object) -> bool:
+    return getattr(plugin, "__name__", "").startswith("fixtures.")

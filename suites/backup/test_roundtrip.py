@@ -1,0 +1,99 @@
+"""The documented backup gives everything back, under its own keys and no others."""
+
+import pytest
+
+from fixtures.data import dumps
+from fixtures.data.strategies import secret_sets
+from fixtures.infisical.keys import openssl_rand_hex
+
+# What must come back row for row. Tokens and counters of use change with every login.
+KEPT = (
+    "secrets",
+    "secrets_v2",
+    "secret_versions",
+    "secret_versions_v2",
+    "secret_folders",
+    "secret_folder_versions",
+    "project_environments",
+    "projects",
+    "identities",
+    "identity_universal_auths",
+    "kms_root_config",
+    "internal_kms",
+)
+
+
+@pytest.mark.control("BKP-1")
+def test_backup_gives_everything_back(deployment, step):
+    with step("write a marker, read everything, back up"):
+        deployment.mark("monday")
+        before = deployment.inventory()
+        backup = deployment.back_up()
+        assert dumps.complete(backup)
+
+    with step("change things after the backup"):
+        deployment.mark("tuesday")
+        assert deployment.writes()
+
+    with step("restore into an empty database by the documented command; nothing differs"):
+        deployment.restored(backup)
+        assert dumps.fingerprint(backup) == dumps.fingerprint(deployment.back_up())
+
+    with step("start, and start once more: the marker says monday and everything reads"):
+        assert deployment.started().serves
+        assert deployment.restart().serves
+        assert deployment.marker() == "monday"
+        assert deployment.inventory() == before
+
+    with step("rows of secrets, versions, folders and identities are those of the backup"):
+        then, now = dumps.tables(backup), deployment.tables()
+        assert [name for name in dumps.changed(then, now) if name in KEPT] == []
+
+    with step("the machine logs in with its credential, and a write works"):
+        again = deployment.logged_in_again()
+        assert again.inventory() == before
+        assert again.writes()
+
+
+@pytest.mark.control("BKP-1")
+def test_any_secret_comes_back(deployment, explore, step):
+    def comes_back(values):
+        deployment.filled(values)
+        stored = deployment.stored()
+        deployment.restored(deployment.back_up())
+        assert deployment.started().serves
+        assert deployment.stored() == stored
+        assert stored == values
+
+    with step("write arbitrary secrets, back up, restore, start: each is byte for byte the same"):
+        explore(secret_sets(), comes_back)
+
+
+@pytest.mark.control("BKP-2")
+def test_backup_is_useless_under_another_key(deployment, step):
+    with step("back up"):
+        before = deployment.inventory()
+        backup = deployment.back_up()
+
+    with step("no value of a secret stands in the backup as plain text"):
+        found = [
+            name
+            for name, value in deployment.golden.canaries.items()
+            if value and dumps.contains(backup, value)
+        ]
+        assert found == []
+
+    with step("restore it and start with another ENCRYPTION_KEY, asking all the while"):
+        deployment.restored(backup)
+        with deployment.watching() as watch:
+            start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+            deployment.restarts_seen(at_least=2)
+
+    with step("it refuses to start, and nothing was answered with success"):
+        assert not start.serves
+        assert start.exit_code not in (None, 0)
+        assert watch.successes() == 0
+
+    with step("the same backup opens with its own key"):
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.inventory() == before

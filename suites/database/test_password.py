@@ -1,0 +1,108 @@
+"""The database password can be changed: by which procedure, and what is left of the old one."""
+
+import secrets
+
+import psycopg
+import pytest
+
+from fixtures import runbook
+
+# As it stands in a log of JSON lines, where quotes are escaped.
+SYMPTOM = r"password authentication failed for user \"infisical\""
+
+
+@pytest.fixture
+def new_password(record):
+    password = secrets.token_urlsafe(32)
+    record.secret("NEW_POSTGRES_PASSWORD", password)
+    return password
+
+
+@pytest.mark.control("DBP-1")
+def test_documented_procedure_leaves_the_service_healthy(deployment, new_password, observe, step):
+    with step("read everything"):
+        before = deployment.inventory()
+
+    with step("alter the role, type the password into Coolify, `docker restart` the backend"):
+        since = deployment.printed()
+        runbook.rotate_password_as_documented(deployment.stack, new_password)
+        start = deployment.settled(since)
+
+    with step("the backend is healthy and everything reads as before"):
+        observe("restart_took_new_password" if start.serves else "restart_kept_old_password")
+        assert start.serves
+        assert deployment.inventory() == before
+
+
+@pytest.mark.control("DBP-7")
+def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
+    with step("read everything"):
+        before = deployment.inventory()
+
+    with step("alter the role, type the password into Coolify, redeploy"):
+        since = deployment.printed()
+        runbook.rotate_password(deployment.stack, new_password)
+        assert deployment.settled(since).serves
+
+    with step("everything reads as before, a write works, and again after a restart"):
+        assert deployment.inventory() == before
+        assert deployment.writes()
+        assert deployment.restart().serves
+        assert deployment.inventory() == before
+
+
+@pytest.mark.control("DBP-2")
+def test_only_the_new_password_opens_the_database(deployment, new_password, step):
+    old = deployment.stack.settings["POSTGRES_PASSWORD"]
+    with step("over the network the old password opens the database, a random one does not"):
+        assert opens(deployment.stack, old)
+        assert not opens(deployment.stack, secrets.token_urlsafe(32))
+
+    with step("rotate the password by the procedure that works"):
+        since = deployment.printed()
+        runbook.rotate_password(deployment.stack, new_password)
+        deployment.settled(since)
+
+    with step("over the network only the new password opens it"):
+        assert opens(deployment.stack, new_password)
+        assert not opens(deployment.stack, old)
+        assert not opens(deployment.stack, "")
+
+    with step("the password is stored as a scram digest"):
+        assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")
+
+
+@pytest.mark.control("DBP-3")
+def test_password_changed_in_the_environment_only(deployment, new_password, observe, step):
+    with step("redeploy with another password that the database does not know"):
+        start = deployment.change(POSTGRES_PASSWORD=new_password)
+
+    with step("the backend ends and names the failed authentication"):
+        observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")
+        assert not start.serves
+        assert start.says(SYMPTOM)
+
+
+@pytest.mark.control("DBP-3")
+def test_password_changed_in_the_database_only(deployment, new_password, observe, step):
+    with step("alter the role and restart the backend, which knows the old password only"):
+        runbook.alter_password(deployment.stack, new_password)
+        start = deployment.restart()
+
+    with step("the backend ends and names the failed authentication"):
+        observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")
+        assert not start.serves
+        assert start.says(SYMPTOM)
+
+
+def opens(stack, password):
+    try:
+        return stack.sql("SELECT 1", as_password=password) == [(1,)]
+    except psycopg.OperationalError as refusal:
+        if "password" not in str(refusal):
+            raise
+        return False
+
+
+def stored_password(stack):
+    return stack.sql("SELECT rolpassword FROM pg_authid WHERE rolname = current_user")[0][0]

@@ -1,0 +1,65 @@
+"""The health report has its documented form, and its flags tell the truth."""
+
+from datetime import UTC, datetime
+
+import jsonschema
+import pytest
+
+from fixtures.infisical.status import DOCUMENTED
+
+
+@pytest.mark.control("HLT-1")
+def test_report_has_its_documented_form(untouched, step):
+    with step("ask for the health report"):
+        answer = untouched.public.status()
+        assert answer.status == 200
+        assert answer.content_type.startswith("application/json")
+
+    with step("it carries the documented fields in the documented types"):
+        report = answer.json()
+        problems = [error.message for error in validator().iter_errors(report)]
+        assert problems == []
+
+    with step("its date is now, and it says Ok"):
+        age = datetime.now(UTC) - datetime.fromisoformat(report["date"])
+        assert abs(age.total_seconds()) < 5
+        assert report["message"] == "Ok"
+
+
+def validator():
+    return jsonschema.Draft202012Validator(
+        DOCUMENTED, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+@pytest.mark.control("HLT-2")
+def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step):
+    with step("without a mail server the report says so; the cache is configured"):
+        assert deployment.change(SMTP_HOST=None).serves
+        without = deployment.public.status().json()
+
+    with step("with a mail server in the settings the report says so"):
+        smtp = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
+        assert deployment.change(**smtp).serves
+        configured = deployment.public.status().json()
+
+    with step("each flag followed"):
+        flags = (without["emailConfigured"], configured["emailConfigured"])
+        observe("flags_true" if flags == (False, True) else "flags_constant")
+        assert flags == (False, True)
+        assert configured["redisConfigured"]
+        assert not configured["secretScanningConfigured"]
+
+
+@pytest.mark.control("HLT-2")
+def test_sign_up_flag_tells_whether_sign_up_is_by_invitation(deployment, observe, step):
+    with step("close sign-up, then open it, and read the flag each time"):
+        deployment.owner.allow_sign_up(False)
+        closed = deployment.public.status().json()["inviteOnlySignup"]
+        deployment.owner.allow_sign_up(True)
+        opened = deployment.public.status().json()["inviteOnlySignup"]
+
+    with step("by invitation only is true exactly while sign-up is closed"):
+        inverted = (closed, opened) == (False, True)
+        observe("signup_flag_inverted" if inverted else "flags_true")
+        assert (closed, opened) == (True, False)

@@ -1,0 +1,26 @@
+"""Another AUTH_SECRET ends every session and loses no secret."""
+
+import pytest
+
+from fixtures.infisical.keys import openssl_rand_hex
+
+pytestmark = pytest.mark.control("KEY-13")
+
+
+def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
+    with step("read everything with tokens that work"):
+        before = deployment.inventory()
+        assert deployment.accepts(deployment.golden.token)
+        assert deployment.accepts(deployment.golden.admin.token)
+
+    with step("redeploy with another AUTH_SECRET; the backend starts"):
+        assert deployment.change(AUTH_SECRET=openssl_rand_hex(64)).serves
+
+    with step("every token issued before is refused"):
+        assert not deployment.accepts(deployment.golden.token)
+        assert not deployment.accepts(deployment.golden.admin.token)
+
+    with step("the machine logs in with the credential it has and reads everything"):
+        again = deployment.logged_in_again()
+        assert again.inventory() == before
+        assert again.writes()

@@ -1,0 +1,52 @@
+"""Which of the five keys can be changed once data exists, and what happens when one is."""
+
+import pytest
+
+from fixtures.infisical.errors import ApiError
+from fixtures.infisical.keys import openssl_rand_hex
+
+DOCUMENTED_ERROR = "Unsupported state or unable to authenticate data"
+
+KEYS = [
+    ("ENCRYPTION_KEY", 16, "KEY-2.ENC"),
+    ("AUTH_SECRET", 64, "KEY-2.AUTH"),
+    ("JWT_AUTH_SECRET", 64, "KEY-2.JWTA"),
+    ("JWT_REFRESH_SECRET", 64, "KEY-2.JWTR"),
+    ("JWT_SERVICE_SECRET", 64, "KEY-2.JWTS"),
+]
+
+
+@pytest.mark.parametrize(
+    ("variable", "size"),
+    [pytest.param(*key, marks=pytest.mark.control(control), id=key[0]) for *key, control in KEYS],
+)
+def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
+    with step("read everything that is stored"):
+        before = deployment.inventory()
+        assert before.values
+
+    with step(f"redeploy with another {variable}"):
+        start = deployment.change(**{variable: openssl_rand_hex(size)})
+
+    with step("the backend has stopped with the documented error"):
+        observe(what_happened(deployment, start, before))
+        assert not start.serves
+        assert start.exit_code != 0
+        assert start.says(DOCUMENTED_ERROR)
+
+
+def what_happened(deployment, start, before):
+    if start.serves and reads(deployment, before):
+        return "started_and_read_everything"
+    if start.serves:
+        return "started_without_secrets"
+    if start.exit_code == 0:
+        return "stopped_with_status_zero"
+    return "stopped_as_documented" if start.says(DOCUMENTED_ERROR) else "stopped_otherwise"
+
+
+def reads(deployment, before):
+    try:
+        return deployment.logged_in_again().inventory() == before
+    except ApiError:
+        return False

@@ -1,0 +1,84 @@
+"""After the documented wipe the deployment starts anew, and nothing of before is left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from fixtures import runbook
+from fixtures.data.dumps import contains
+from fixtures.deployment import Deployment, Inventory
+from fixtures.infisical.errors import ApiError, Refused
+from fixtures.infisical.settings import Settings
+from fixtures.stack.outcome import Start
+
+EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
+
+
+@pytest.fixture(scope="module")
+def wiped(installation, working_folder):
+    """A deployment after the documented wipe and a redeployment with new keys."""
+    deployment = installation.pristine()
+    before = deployment.inventory()
+    selection = runbook.wipe(deployment.stack, working_folder.run_id)
+    since = deployment.printed()
+    deployment.stack.up(Settings.generate())
+    return Wiped(deployment, before, selection, deployment.settled(since), installation.furnish)
+
+
+@dataclass(frozen=True)
+class Wiped:
+    deployment: Deployment
+    before: Inventory
+    selection: runbook.Selection
+    start: Start
+    furnished: Callable[[], Deployment]
+
+
+@pytest.mark.control("WIP-1")
+def test_backend_starts_with_new_keys(wiped, observe, step):
+    with step("the redeployment with new keys ended in a healthy backend"):
+        observe("fresh_start_after_wipe" if wiped.start.serves else "no_start_after_wipe")
+        assert wiped.start.serves
+
+    with step("the selectors were evaluated, and only this run's resources destroyed"):
+        assert wiped.selection.missed == ()
+
+
+@pytest.mark.control("WIP-2")
+def test_nothing_of_before_is_left(wiped, step):
+    deployment = wiped.deployment
+    with step("old tokens and the old machine credential are refused"):
+        assert not deployment.accepts(deployment.golden.token)
+        assert not deployment.accepts(deployment.golden.admin.token)
+        with pytest.raises(Refused):
+            deployment.public.login(deployment.golden.machine)
+
+    with step("the database holds no row of a project, a secret or a machine"):
+        rows = {name: table.rows for name, table in deployment.tables().items()}
+        assert [name for name in EMPTY if rows.get(name)] == []
+
+    with step("neither the old project nor the old machine is named anywhere in a backup"):
+        backup = deployment.back_up()
+        assert not contains(backup, deployment.golden.project)
+        assert not contains(backup, deployment.golden.machine.identity)
+
+
+@pytest.mark.control("WIP-3")
+def test_projects_and_secrets_can_be_made_again(wiped, observe, step):
+    with step("set up an administrator, a project, a machine and secrets as before"):
+        again = second_life(wiped)
+        observe("created_again" if again else "not_created_again")
+        assert again
+
+    with step("they read back, and a write works after a restart"):
+        assert again.inventory().values.keys() == wiped.before.values.keys()
+        assert again.restart().serves
+        assert again.writes()
+
+
+def second_life(wiped):
+    try:
+        return wiped.furnished()
+    except ApiError:
+        return None

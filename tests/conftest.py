@@ -1,0 +1,52 @@
+"""A stack for the harness's own tests, started on demand and gone afterwards."""
+
+import contextlib
+
+import pytest
+
+from fixtures.stack.embedded import Embedded
+from fixtures.stack.home import Home, new_run_id
+
+
+class Deaf:
+    """A recorder that keeps nothing but the secrets it was told."""
+
+    def __init__(self):
+        self.secrets = {}
+
+    def secret(self, name, value):
+        self.secrets[name] = value
+
+    def exchange(self, *_):
+        pass
+
+    def span(self, *_):
+        return contextlib.nullcontext()
+
+    def note(self, _):
+        pass
+
+    def subject(self, **_):
+        pass
+
+    def log(self, *_):
+        pass
+
+
+@pytest.fixture
+def recorder():
+    return Deaf()
+
+
+@pytest.fixture
+def home():
+    place = Home(new_run_id())
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def embedded(home, recorder):
+    stack = Embedded(home.run_id, recorder, home.path)
+    yield stack
+    stack.down()

@@ -1,0 +1,139 @@
+"""Rules about the repository itself; each failure says what to do."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = sorted(
+    path
+    for folder in ("suites", "fixtures", "reports", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+SPECS = sorted((ROOT / "suites").rglob("test_*.py"))
+CATALOGUE = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["control"]
+IDS = {control["id"] for control in CATALOGUE}
+
+
+def tree(path):
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def functions(path, prefix=""):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(prefix):
+            yield node
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_our_fixtures_are_imported_not_a_package_of_that_name():
+    import fixtures
+
+    assert fixtures.__file__ == str(ROOT / "fixtures" / "__init__.py")
+
+
+@pytest.mark.parametrize(
+    ("folder", "stranger"),
+    [
+        ("fixtures", "reports"),
+        ("fixtures", "suites"),
+        ("reports", "fixtures"),
+        ("reports", "suites"),
+        ("suites", "reports"),
+    ],
+)
+def test_arrows_point_one_way(folder, stranger):
+    guilty = [
+        relative(path)
+        for path in CODE
+        if path.is_relative_to(ROOT / folder)
+        and any(name.split(".")[0] == stranger for name in imported(path))
+    ]
+    assert guilty == [], f"{folder} must not import {stranger}: they meet in conftest.py"
+
+
+def test_conftest_is_a_list_of_plugins():
+    assert len((ROOT / "conftest.py").read_text().splitlines()) <= 30
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_module_says_what_it_is_and_stays_small(path):
+    lines = path.read_text().splitlines()
+    assert ast.get_docstring(tree(path)), "give the module one sentence"
+    assert len(lines) <= 250, "one idea, one file: split it"
+
+
+@pytest.mark.parametrize("path", SPECS, ids=relative)
+def test_specs_assert_and_stay_small(path):
+    for function in functions(path, "test_"):
+        asserts = [node for node in ast.walk(function) if isinstance(node, ast.Assert)]
+        inner = function.end_lineno - function.lineno + 1
+        assert asserts, f"{function.name} asserts nothing: it cannot fail"
+        assert inner <= 40, f"{function.name} has {inner} lines: make it two specs"
+        assert not ast.get_docstring(function), f"{function.name}: the module carries the claim"
+
+
+@pytest.mark.parametrize("path", SPECS, ids=relative)
+def test_specs_do_not_wait_retry_or_print(path):
+    called = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+    assert called.isdisjoint({"time.sleep", "sleep", "print"}), "waiting lives in fixtures/stack"
+
+
+def test_asserts_of_the_harness_live_in_suites():
+    # An assert in fixtures/ would be taken for a finding about the stack.
+    allowed = {"fixtures/stack/supervised.py", "fixtures/mutants/stack.py"}
+    guilty = {
+        relative(path)
+        for path in CODE
+        if path.is_relative_to(ROOT / "fixtures")
+        and any(isinstance(node, ast.Assert) for node in ast.walk(tree(path)))
+    }
+    assert guilty <= allowed, "raise an error of fixtures/errors.py instead"
+
+
+def marked():
+    for path in SPECS:
+        text = path.read_text()
+        for call in re.findall(r"mark\.control\(([^)]*)\)", text):
+            yield from re.findall(r'"([A-Z]{3}-\d+[.A-Z]*)"', call)
+        yield from re.findall(r'"([A-Z]{3}-\d+(?:\.[A-Z]+)?)"', text)
+
+
+def test_every_control_has_a_spec_and_a_mutant():
+    from fixtures.mutants.base import registry
+
+    caught = {mutant.control for mutant in registry().values()}
+    with_spec = set(marked())
+    assert IDS - with_spec == set(), "write a spec that carries the mark control(id)"
+    assert with_spec - IDS == set(), "add the control to suites/controls.toml"
+    assert IDS - caught == set(), "plant a mutant in fixtures/mutants that the control must catch"
+    assert caught - IDS == set(), "a mutant names a control that does not exist"
+
+
+def test_claims_have_corrections():
+    bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
+    assert bare == [], "say in controls.toml what the runbook should say instead"
+
+
+def test_no_machine_or_workplace_is_named():
+    forbidden = re.compile(r"/work/|/opt/real|/root/")
+    guilty = [
+        relative(path)
+        for path in [*CODE, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "Makefile"]
+        if forbidden.search(path.read_text()) and path.name != "test_conventions.py"
+    ]
+    assert guilty == []

@@ -1,0 +1,44 @@
+"""Each mutant turns the control that is meant to catch it; a healthy stack turns none."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fixtures.mutants.base import registry
+
+ROOT = Path(__file__).resolve().parents[1]
+PREDICTED = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())["reference"]
+
+
+@pytest.fixture
+def verify(tmp_path):
+    """Run the suites on the embedded stack in a process of their own; the evidence of the run."""
+
+    def run(*options):
+        command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
+        command += [f"--run-dir={tmp_path}", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        written = tmp_path / "latest" / "evidence.json"
+        assert written.exists(), done.stdout + done.stderr
+        return done.returncode, json.loads(written.read_text())
+
+    return run
+
+
+def judged(evidence):
+    return {
+        one["id"]: [one["verdict"], *([one["observed"]] if one["observed"] else [])]
+        for one in evidence["controls"]
+    }
+
+
+@pytest.mark.parametrize("mutant", registry().values(), ids=lambda mutant: mutant.name)
+def test_mutant_is_caught_by_its_control(verify, mutant):
+    code, evidence = verify(f"--mutant={mutant.name}", f"--controls={mutant.control}")
+    found = judged(evidence)[mutant.control]
+    assert found != PREDICTED[mutant.control]
+    assert found[0] in ("violated", "contradicted", "satisfied"), "caught, not merely stumbled over"
