@@ -15,7 +15,7 @@ The same run gives the same bytes.
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree as XML
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.model import Control, Run
 from reports.verdict import Verdict
@@ -26,14 +26,14 @@ _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]
 
 def render(run: Run) -> str:
     """The run as JUnit XML."""
-    root = XML.Element("testsuites", {"name": "drillbook"} | _totals(list(run.controls), run))
+    root = Element("testsuites", {"name": "drillbook"} | _totals(list(run.controls), run))
     for chapter in dict.fromkeys(control.chapter for control in run.controls):
         members = [control for control in run.controls if control.chapter == chapter]
-        suite = XML.SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
+        suite = SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
         for control in members:
             _case(suite, control, run)
-    XML.indent(root)
-    return f"<?xml version='1.0' encoding='utf-8'?>\n{XML.tostring(root, encoding='unicode')}\n"
+    indent(root)
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(root, encoding='unicode')}\n"
 
 
 def _totals(controls: list[Control], run: Run) -> dict[str, str]:
@@ -56,24 +56,24 @@ def _kind(control: Control, run: Run) -> str | None:
     return {Verdict.VIOLATED: "failure", Verdict.INCONCLUSIVE: "error"}.get(control.verdict)
 
 
-def _case(suite: XML.Element, control: Control, run: Run) -> None:
-    case = XML.SubElement(
+def _case(suite: Element, control: Control, run: Run) -> None:
+    case = SubElement(
         suite,
         "testcase",
         classname=f"drillbook.{control.chapter}",
         name=f"{control.id} {_legal(control.title)}",
         time=f"{control.duration_s:.3f}",
     )
-    properties = XML.SubElement(case, "properties")
+    properties = SubElement(case, "properties")
     for name, value in _properties(control):
-        XML.SubElement(properties, "property", name=name, value=_legal(value))
+        SubElement(properties, "property", name=name, value=_legal(value))
     kind, text = _kind(control, run), _legal(_account(control))
     if kind:
         headline = text.splitlines()[0] if text else control.verdict.words
-        outcome = XML.SubElement(case, kind, type=control.verdict.value, message=headline)
+        outcome = SubElement(case, kind, type=control.verdict.value, message=headline)
         outcome.text = text
     elif control.verdict is Verdict.CONTRADICTED:
-        XML.SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
+        SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
 
 
 def _properties(control: Control) -> list[tuple[str, str]]:

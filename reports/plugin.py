@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,6 +25,7 @@ _MARKS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Everything about a run that is not about the stack."""
     group = parser.getgroup("drillbook", "drillbook: evidence of a run")
     group.addoption("--evidence", action="store_true", help="judge, record and write a bundle")
     group.addoption(
@@ -39,13 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--reason", help="why this run: scheduled, change, incident, pre-deploy")
     group.addoption("--operator", help="who runs it (default: the login name)")
     group.addoption(
-        "--seed", type=int, default=random.randrange(2**32), help="repeat a run's random data"
+        "--seed", type=int, default=secrets.randbelow(2**32), help="repeat a run's random data"
     )
     group.addoption("--catalogue", default="suites/controls.toml", help="(default: %(default)s)")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """Recording is always possible; only with --evidence is there a run to judge and keep."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
     recorder = config.stash[RECORDER] = Recorder(config.getoption("--seed"))

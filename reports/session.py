@@ -6,7 +6,6 @@ import secrets
 import signal
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -20,6 +19,8 @@ from reports.model import Redaction, Run, RunFacts
 from reports.plan import Plan, controls
 from reports.record import Recorder
 from reports.verdict import UNUSABLE
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EvidenceRun:
@@ -39,10 +40,11 @@ class EvidenceRun:
         self.bundle = Bundle(_run_dir(config), self.id)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
-        signal.signal(signal.SIGTERM, _interrupt)
+        self._before = signal.signal(signal.SIGTERM, _interrupt)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep what --controls selects; end at once on a control nobody knows."""
         try:
             others = self.plan.choose(items, self.catalogue)
         except ReportError as trouble:
@@ -51,17 +53,22 @@ class EvidenceRun:
             self.config.hook.pytest_deselected(items=others)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """What a filter leaves out is not run, and never a pass."""
         self.plan.leave_out(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported is named as the reason for what is missing."""
         if report.failed:
             self.plan.uncollected.append(report.nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What is planned now is what the counts of the evidence are measured against."""
         self.plan.settle(session.items)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """A spec opens and closes; one cut short by an interruption stays open."""
         self.recorder.begin(item.nodeid, controls(item))
         result = yield
         self.recorder.end()
@@ -71,22 +78,26 @@ class EvidenceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """The mark not_applicable is obeyed before anything is started for the spec."""
         mark = item.get_closest_marker("not_applicable")
         if mark:
             raise NotApplicable(*mark.args)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
+        """From here on what is seen belongs to the spec's own steps."""
         self.recorder.phase("call")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
+        """From here on it belongs to the tear-down."""
         self.recorder.phase("teardown")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Judge the phase; a spec that could not run is no failure to pytest's --maxfail."""
         report = yield
         raised = call.excinfo.value if call.excinfo else None
         verdict, message = judge(item, call.when, raised)
@@ -98,6 +109,7 @@ class EvidenceRun:
         return report
 
     def pytest_keyboard_interrupt(self) -> None:
+        """Ctrl-C, SIGTERM or a fixture that ends the run."""
         self.interrupted = True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -108,7 +120,20 @@ class EvidenceRun:
         finally:
             self._finish(session)
 
+    def pytest_unconfigure(self) -> None:
+        """Leave the process as it was."""
+        signal.signal(signal.SIGTERM, self._before)
+
     def _finish(self, session: pytest.Session) -> None:
+        """Write the bundle undisturbed: an impatient second Ctrl-C must not cost the evidence."""
+        before = [signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS]
+        try:
+            self._write(session)
+        finally:
+            for number, handler in zip(_INTERRUPTIONS, before, strict=True):
+                signal.signal(number, handler)
+
+    def _write(self, session: pytest.Session) -> None:
         usable = session.exitstatus not in (UNUSABLE, pytest.ExitCode.USAGE_ERROR)
         try:
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
@@ -151,5 +176,5 @@ def _full(trouble: OSError) -> str:
     return f"cannot write {trouble.filename}: {trouble.strerror}; free some space, then run again"
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt

@@ -26,7 +26,7 @@ def install(config: pytest.Config, run: EvidenceRun) -> None:
         config.pluginmanager.register(Terminal(config, run), "terminalreporter")
 
 
-class Terminal(TerminalReporter):
+class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins look for its kind
     """One line for each control when its last spec is over; on a terminal, the step under way."""
 
     def __init__(self, config: pytest.Config, run: EvidenceRun) -> None:
@@ -40,11 +40,12 @@ class Terminal(TerminalReporter):
         self._live = self._live_line() if self.isatty() else None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Where the evidence goes, how to repeat the run, and what is examined."""
         self._session = session
         where = self._shown(self._run.bundle.path)
         self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
         self._print(Line(f"seed {self._run.recorder.seed} (--seed repeats the random data)"))
-        for lines in self._headers(session):
+        for lines in self._headers():
             for line in [lines] if isinstance(lines, str) else lines:
                 self._print(Line(line))
 
@@ -52,25 +53,30 @@ class Terminal(TerminalReporter):
         """Collecting takes no time worth a line."""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported is shown with its traceback at the end."""
         if report.failed:
             self._add_stats("error", [report])
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:  # noqa: ARG002
+        """How much there is to do."""
         plan = self._run.plan
         specs, controls = len(plan.specs), len(plan.planned)
         self._print(Line(f"{controls} controls, {specs} specs"))
 
-    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
+        """On a terminal, say what is under way."""
         control = self._run.plan.specs[nodeid][0]
         self._now = (self._run.catalogue[control].chapter, control)
         if self._live:
             self._live.start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep tracebacks for -v."""
         if report.failed:
             self._add_stats("error" if report.when != "call" else "failed", [report])
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A line for each control that is over with this spec."""
         if self._live:
             self._live.stop()
         for control in self._run.plan.specs[nodeid]:
@@ -78,14 +84,16 @@ class Terminal(TerminalReporter):
                 self._control(control)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep the sentence with which a fixture or --controls ended the run."""
         self._stopped = getattr(excinfo.value, "msg", None)
         if self._live:
             self._live.stop()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_sessionfinish(self) -> Generator[None]:
+    def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
+        """The summary, once the evidence is written."""
         result = yield
-        if self.verbosity > 0:
+        if self.verbosity > 0 or self.stats.get("error"):
             self._tracebacks()
         if self._run.result:
             report = self._shown(self._run.bundle.path / "report.html")
@@ -132,7 +140,7 @@ class Terminal(TerminalReporter):
         title = entry.title if len(entry.title) <= room else entry.title[: room - 3] + "..."
         self._tw.line(f" {taken:>9}  {title}", flush=True)
 
-    def _headers(self, session: pytest.Session) -> list[Any]:
+    def _headers(self) -> list[Any]:
         """What our own fixtures say of themselves; other plugins' versions interest nobody."""
         plugins = self.config.pluginmanager
         others = [p for p in plugins.get_plugins() if not _is_ours(p)]

@@ -39,14 +39,14 @@ def recorder():
 
 
 @pytest.fixture
-def home():
+def living():
     place = Home(new_run_id())
     yield place
     place.close()
 
 
 @pytest.fixture
-def embedded(home, recorder):
-    stack = Embedded(home.run_id, recorder, home.path)
+def embedded(living, recorder):
+    stack = Embedded(living.run_id, recorder, living.path)
     yield stack
     stack.down()

@@ -42,3 +42,9 @@ def test_mutant_is_caught_by_its_control(verify, mutant):
     found = judged(evidence)[mutant.control]
     assert found != PREDICTED[mutant.control]
     assert found[0] in ("violated", "contradicted", "satisfied"), "caught, not merely stumbled over"
+
+
+def test_healthy_stack_behaves_as_the_product_was_measured(verify):
+    code, evidence = verify()
+    assert judged(evidence) == PREDICTED
+    assert (code, evidence["subject"]["grade"]) == (0, "rehearsal")

@@ -1,0 +1,69 @@
+"""A killed run leaves nothing after the next sweep; a living one is not touched."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fixtures.errors import NoHost
+from fixtures.stack import home
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN = """
+import sys, time
+from tests.conftest import Deaf
+from fixtures.infisical.settings import Settings
+from fixtures.stack.embedded import Embedded
+from fixtures.stack.home import Home, new_run_id
+place = Home(new_run_id())
+stack = Embedded(place.run_id, Deaf(), place.path)
+stack.up(Settings.generate())
+print(place.run_id, flush=True)
+time.sleep(120)
+"""
+
+
+@pytest.fixture
+def killed_run():
+    """The id of a run that was killed while its stack was up."""
+    command = [sys.executable, "-c", RUN]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        run_id = run.stdout.readline().strip()
+        assert home.alive(run_id)
+        run.send_signal(signal.SIGKILL)
+    yield run_id
+    home.sweep()
+
+
+def processes(run_id):
+    return list(home._processes_of(run_id))
+
+
+def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
+
+    assert processes(killed_run)
+    assert not home.alive(killed_run)
+    swept = home.sweep()
+    deadline = time.monotonic() + 10
+    while processes(killed_run) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes(killed_run) == []
+    assert any(killed_run in name for name in swept)
+    assert living.path.exists(), "a living run is not touched"
+
+
+def test_a_closed_home_is_gone():
+    place = home.Home(home.new_run_id())
+    place.close()
+    place.close()
+    assert not place.path.exists()
+    assert not home.alive(place.run_id)
+
+
+def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(home, "_root", lambda: tmp_path / "missing")
+    with pytest.raises(NoHost, match="point TMPDIR to a writable folder"):
+        home.Home(home.new_run_id())
