@@ -9,7 +9,7 @@ from reports.drafts import SpecDraft
 from reports.model import Control, Counts, Objectives, Redaction, Run, RunFacts, Spec, Subject
 from reports.plan import INTERRUPTED, LEFT_OUT, Plan
 from reports.record import Recorder
-from reports.verdict import UNDECIDED, Verdict, exit_code, gates, overall, worst
+from reports.verdict import UNDECIDED, UNUSABLE, Verdict, exit_code, gates, overall, worst
 
 _ENDED_EARLY = "interrupted before it ended"
 
@@ -41,7 +41,7 @@ def _control(
     specs = [_spec(entry, draft, recorder) for draft in drafts]
     specs += _unexecuted(entry, plan, {spec.id for spec in specs})
     verdict = worst(spec.verdict for spec in specs)
-    words = _words(entry, catalogue, specs)
+    words = _words(entry, catalogue, [spec for spec in specs if spec.verdict is verdict])
     amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     return Control(
@@ -57,7 +57,7 @@ def _control(
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
-    """What its specs observed; a spec of several controls may use words of the others."""
+    """What these specs observed; a spec of several controls may use words of the others."""
     known = catalogue.observations.keys() | entry.corrections.keys()
     seen = dict.fromkeys(word for spec in specs for word in spec.observations)
     return [word for word in seen if word in known]
@@ -86,10 +86,12 @@ def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
 
 
 def _gate(controls: list[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
-    """A leak fails any run; an interrupted one never passes."""
+    """A leak fails any run; one that could not go on, or was interrupted, never passes."""
     if redaction.leaks:
         return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)
     verdict = overall(c.verdict for c in controls if c.gating and not c.waived)
+    if facts.stopped:
+        return verdict, UNUSABLE
     if facts.interrupted and not exit_code(verdict):
         return Verdict.NOT_RUN, UNDECIDED
     return verdict, exit_code(verdict)

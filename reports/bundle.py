@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reports import evidence, html, junit
@@ -30,8 +30,7 @@ class Bundle:
             self.logs.mkdir(parents=True)
             free = shutil.disk_usage(runs).free
         if free < _ROOM:
-            self.path.joinpath("logs").rmdir()
-            self.path.rmdir()
+            self.discard()
             raise CannotWrite(
                 f"{runs}: {free >> 20} MB free, a report may need {_ROOM >> 20}; "
                 "free some space or choose another folder with --run-dir"
@@ -41,6 +40,12 @@ class Bundle:
     def logs(self) -> Path:
         """Where services' logs are appended during the run."""
         return self.path / "logs"
+
+    def discard(self) -> None:
+        """Remove the folder if nothing was written to it."""
+        with suppress(OSError):
+            self.logs.rmdir()
+            self.path.rmdir()
 
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
         """Write everything, search it, and if a secret was found clean it and write again."""

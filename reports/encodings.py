@@ -13,6 +13,7 @@ PIECE = 1024
 _HEAD = 48
 _LINE = 16
 _LINES = 256
+_QUOTES = "'\""
 _ARMOUR = re.compile(r"-----[A-Z0-9 ]+-----")
 _WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|\d{1,11}")
 
@@ -102,9 +103,12 @@ def _html(value: str) -> Iterator[str]:
 
 def _escaped(value: str) -> Iterator[str]:
     """As Python, C, a shell, and SQL text and COPY write it."""
-    yield repr(value)[1:-1]
-    yield ascii(value)[1:-1]
-    yield repr(value.encode("utf-8", "surrogatepass"))[2:-1]
+    raw = value.encode("utf-8", "surrogatepass")
+    # With both quotes in a text, repr escapes each single one, and we know what to undo.
+    for text in (repr(value + _QUOTES), ascii(value + _QUOTES), repr(raw + _QUOTES.encode())[1:]):
+        single = text[1:-4]
+        plain = single.replace("\\'", "'")
+        yield from (plain, single, plain.replace('"', '\\"'), single.replace('"', '\\"'))
     yield value.encode("unicode_escape").decode()
     yield re.sub(r"([^\w\n])", r"\\\1", value)
     yield value.replace("'", "''")

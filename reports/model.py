@@ -53,6 +53,9 @@ class RunFacts(Part):
     strict_claims: bool = False
     selection: tuple[str, ...] = Field(default=(), description="--controls; empty means all")
     interrupted: bool = False
+    stopped: str | None = Field(
+        default=None, description="why the run could not go on (exit code 3)"
+    )
 
 
 class Backend(Part):

@@ -33,14 +33,28 @@ class Outcome(NamedTuple):
     next: str
 
 
+def grade(run: Run) -> str | None:
+    """What the result is worth, where that is less than it looks."""
+    if run.subject.driver == "none":
+        return "No stack was started: the result is no evidence about a deployment."
+    return REHEARSAL if run.subject.grade == "rehearsal" else None
+
+
 def outcome(run: Run) -> Outcome:
-    """What the gate says, and why."""
+    """What the gate says, and why. A rehearsal says so in the very word."""
+    end = _outcome(run)
+    return end._replace(word=f"{end.word} in rehearsal") if grade(run) == REHEARSAL else end
+
+
+def _outcome(run: Run) -> Outcome:
     if run.redaction.leaks:
         return _leaked(run)
     gating = [control for control in run.controls if control.gating and not control.waived]
+    if run.run.stopped:
+        return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
     if run.exit_code == 0:
         return _passed(run, gating)
-    return _failed(gating) if run.exit_code == 1 else _undecided(run, gating)
+    return _failed(run, gating) if run.exit_code == 1 else _undecided(run, gating)
 
 
 def _leaked(run: Run) -> Outcome:
@@ -54,17 +68,17 @@ def _leaked(run: Run) -> Outcome:
 
 
 def _passed(run: Run, gating: list[Control]) -> Outcome:
-    sentence = f"Every gating control holds ({len(gating)} of {len(gating)})."
+    sentence = f"Every gating control holds ({len(gating)} of {len(gating)}).{_wrong(run)}"
     if run.subject.grade == "rehearsal":
         return Outcome("Passed", sentence, "Run it against the image you deploy.")
     return Outcome("Passed", sentence, "Keep the folder of this run with your audit records.")
 
 
-def _failed(gating: list[Control]) -> Outcome:
+def _failed(run: Run, gating: list[Control]) -> Outcome:
     bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
     return Outcome(
         "Failed",
-        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}.",
+        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}.{_wrong(run)}",
         f"Do not deploy. Begin with {bad[0].id}.",
     )
 
@@ -78,7 +92,7 @@ def _undecided(run: Run, gating: list[Control]) -> Outcome:
     else:
         sentence = (
             f"Nothing failed, but {len(unknown)} of {len(gating)} gating controls could not be "
-            f"judged: {_ids(unknown)}."
+            f"judged: {_ids(unknown)}.{_wrong(run)}"
         )
     if run.run.selection:
         advice = "Controls left out count as not run; for a verdict run all of them."
@@ -98,6 +112,11 @@ def failing_step(spec: Spec) -> str | None:
     return amiss[0] if amiss else None
 
 
+def sentence(text: str) -> str:
+    """An observation, which has neither capital nor full stop, as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
     if seconds < 9.95:
@@ -108,6 +127,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _wrong(run: Run) -> str:
+    if not run.counts.contradicted:
+        return ""
+    one = run.counts.contradicted == 1
+    return f" The runbook is wrong in {run.counts.contradicted} place{'' if one else 's'}."
 
 
 def _ids(controls: list[Control]) -> str:

@@ -72,7 +72,7 @@ class Recorder:
         text = self.redactor.text(text)
         with self._lock:
             owner = "the run"
-            if self._spec is not None:
+            if self._spec is not None and text.strip():
                 owner = self._spec.id
                 self._spec.step(self.clock.seconds()).logs.append(excerpt(service, text))
             self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
@@ -82,6 +82,7 @@ class Recorder:
         for name in facts:
             if name not in Subject.model_fields:
                 raise UnknownWord(f"subject({name}=...); {near(name, Subject.model_fields)}")
+        Subject.model_validate(facts)
         with self._lock:
             self.facts |= facts
 

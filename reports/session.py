@@ -33,6 +33,7 @@ class EvidenceRun:
         self.plan = Plan(selection=_patterns(config.getoption("--controls")))
         catalogue.select(self.plan.selection)
         self.interrupted = False
+        self.stopped: str | None = None
         self.result: Run | None = None
         self.trouble: str | None = None
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
@@ -71,10 +72,14 @@ class EvidenceRun:
         """A spec opens and closes; one cut short by an interruption stays open."""
         self.recorder.begin(item.nodeid, controls(item))
         result = yield
-        self.recorder.end()
         if self.recorder.trouble:
             pytest.exit(_full(self.recorder.trouble), returncode=UNUSABLE)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """Before the terminal shows how long it took."""
+        self.recorder.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -108,9 +113,16 @@ class EvidenceRun:
             report.longrepr = (str(item.path), 0, str(raised))
         return report
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Ctrl-C, SIGTERM or a fixture that ends the run."""
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
         self.interrupted = True
+        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
+            self.stopped = self.recorder.redactor.text(str(excinfo.value))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """A bug of the harness: what was seen before is written, the run does not count."""
+        last = str(excrepr).strip().splitlines()[-1:]
+        self.stopped = self.recorder.redactor.text(" ".join(["error of the harness:", *last]))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
@@ -121,7 +133,8 @@ class EvidenceRun:
             self._finish(session)
 
     def pytest_unconfigure(self) -> None:
-        """Leave the process as it was."""
+        """Leave the process as it was, and no empty folder of a run that never was."""
+        self.bundle.discard()
         signal.signal(signal.SIGTERM, self._before)
 
     def _finish(self, session: pytest.Session) -> None:
@@ -134,12 +147,18 @@ class EvidenceRun:
                 signal.signal(number, handler)
 
     def _write(self, session: pytest.Session) -> None:
-        usable = session.exitstatus not in (UNUSABLE, pytest.ExitCode.USAGE_ERROR)
+        ended_before_it_began = self.stopped or session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        if ended_before_it_began and not self.recorder.specs:
+            return
         try:
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
-            session.exitstatus = self.result.exit_code if usable else UNUSABLE
+            session.exitstatus = self.result.exit_code
         except ReportError as trouble:
             self.trouble = str(trouble)
+            session.exitstatus = UNUSABLE
+        except Exception as trouble:  # a bug in a writer must not look like exit code 1
+            session.config.notify_exception(pytest.ExceptionInfo.from_exception(trouble))
+            self.trouble = f"error of the harness while writing {self.bundle.path}: {trouble!r}"
             session.exitstatus = UNUSABLE
 
     def _assemble(self, redaction: Redaction) -> Run:
@@ -161,6 +180,7 @@ class EvidenceRun:
             strict_claims=option("--strict-claims"),
             selection=self.plan.selection,
             interrupted=self.interrupted,
+            stopped=self.stopped,
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reports.model import Control, Run
-from reports.prose import NEXT, REHEARSAL, outcome, reasons
+from reports.prose import NEXT, grade, outcome, reasons, sentence
 from reports.verdict import Verdict
 
 WIDTH = 80
@@ -93,7 +93,7 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
 def _finding(control: Control) -> Iterator[Line]:
     yield from _wrapped(f"{control.id}  {control.title}", "  ", "      ")
     if control.observed:
-        yield from _wrapped(f"seen: {control.observed}", "      ", "        ")
+        yield from _wrapped(sentence(control.observed), "      ", "      ")
     for reason in reasons(control):
         yield from _wrapped(_shortened(reason), "      ", "      ")
 
@@ -118,8 +118,9 @@ def _result(run: Run, report: str) -> Iterator[Line]:
     end = outcome(run)
     style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
     yield Line("")
-    if run.subject.grade == "rehearsal":
-        yield from _wrapped(REHEARSAL, style=("bold",))
+    worth = grade(run)
+    if worth:
+        yield from _wrapped(worth, style=("bold",))
         yield Line("")
     yield from _wrapped(f"{end.word.upper()}. {end.sentence}", style=style)
     yield from _wrapped(f"Next: {end.next}", "", "      ")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from reports.prose import duration
 from reports.session import EvidenceRun
-from reports.summary import STYLES, WIDTH, Line, summary
+from reports.summary import STYLES, Line, summary
 from reports.verdict import worst
 
 
@@ -136,7 +136,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         count = f"{len(self._done):>4}/{len(planned):<3} {control:<{wide}}"
         self._tw.write(f"{count} ")
         self._tw.write(f"{verdict.words:<14}", **dict.fromkeys(STYLES[verdict], True))
-        room = WIDTH - len(count) - 27
+        room = max(12, min(self._tw.fullwidth, 120) - len(count) - 27)
         title = entry.title if len(entry.title) <= room else entry.title[: room - 3] + "..."
         self._tw.line(f" {taken:>9}  {title}", flush=True)
 

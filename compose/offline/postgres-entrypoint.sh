@@ -22,6 +22,12 @@ create_cluster() {
     echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
     echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
     pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start
+    # The official image knows the collations of ICU, the wheel's PostgreSQL does not; the product
+    # sorts folders by this one. In pg_catalog of template1 it reaches databases, but no dump.
+    psql --username="$user" --dbname=template1 --quiet <<'SQL'
+SET allow_system_table_mods = on;
+CREATE COLLATION pg_catalog."en-x-icu" FROM "C";
+SQL
     if [ "$database" != postgres ]; then
         createdb --username="$user" --maintenance-db=postgres "$database"
     fi

@@ -8,6 +8,9 @@ from fixtures.infisical.keys import openssl_rand_hex
 
 @pytest.mark.control("KEY-3")
 def test_nothing_is_served_under_a_wrong_key(deployment, step):
+    with step("stop the backend, so that no answer is still the healthy one's"):
+        deployment.stack.stop("backend")
+
     asking = "redeploy with another ENCRYPTION_KEY, asking the health check all the while"
     with step(asking), deployment.watching() as watch:
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))

@@ -1,0 +1,205 @@
+"""A run refuses early in one sentence, survives interruption, and never keeps a secret."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CATALOGUE = """
+[[control]]
+id = "KEY-1"
+title = "One"
+claim = "One holds."
+nature = "safety"
+severity = "critical"
+chapter = "keys"
+[[control]]
+id = "DBP-1"
+title = "Two"
+claim = "Two holds."
+nature = "safety"
+severity = "critical"
+chapter = "database"
+"""
+SPECS = """
+import pytest, time
+@pytest.mark.control("KEY-1")
+def test_one(record): {one}
+@pytest.mark.control("DBP-1")
+def test_two(step):
+    with step("wait for ever"): {two}
+"""
+SECRET = "5b1f3a9c77de4402b8e6"
+
+
+@pytest.fixture
+def suite(pytester):
+    """A folder with two specs; `suite(one=..., two=...)` sets what they do."""
+    pytester.mkdir("suites")
+    pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]")
+
+    def written(one="pass", two="pass"):
+        text = SPECS.format(one=one, two=two)
+        pytester.path.joinpath("suites/test_specs.py").write_text(text)
+        return pytester
+
+    return written
+
+
+def drilled(pytester, *arguments):
+    return pytester.runpytest_inprocess("-p", "reports.plugin", "--evidence", *arguments, "suites")
+
+
+def latest(pytester):
+    return pytester.path / "reports" / "runs" / "latest"
+
+
+def record(pytester):
+    return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
+
+
+def verdicts(pytester):
+    return {control["id"]: control["verdict"] for control in record(pytester)["controls"]}
+
+
+def test_bundle_holds_all_documents_and_latest_names_it(suite):
+    pytester = suite(one="record.log('backend', 'hello')")
+    assert drilled(pytester).ret == 0
+    files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
+    assert files == {"evidence.json", "junit.xml", "report.html", "logs/backend.log"}
+    assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
+    assert drilled(pytester).ret == 0
+    assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
+    assert len(list(latest(pytester).parent.iterdir())) == 3
+
+
+def test_facts_of_the_run_are_recorded(suite):
+    pytester = suite()
+    drilled(pytester, "--reason=change", "--operator=ada", "--seed=7")
+    run = record(pytester)["run"]
+    assert (run["reason"], run["operator"], run["seed"]) == ("change", "ada", 7)
+    assert run["tool"]["version"]
+    assert run["command"].endswith("--seed=7 suites")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--controls=KEY-7"], "*--controls KEY-7 selects nothing; did you mean KEY-1*"),
+        (["--controls=SEC-*"], "*--controls SEC-* selects nothing; *"),
+        (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
+        (["--run-dir=suites/controls.toml/runs"], "*cannot write *Not a directory*--run-dir*"),
+        (["--run-dir=/proc/runs"], "*cannot write /proc/runs*--run-dir*"),
+    ],
+)
+def test_impossible_run_ends_before_it_begins(suite, arguments, said):
+    pytester = suite()
+    result = drilled(pytester, *arguments)
+    assert result.ret == 3
+    result.stderr.fnmatch_lines([said])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert not latest(pytester).exists()
+
+
+def test_full_disk_ends_the_run_before_it_begins(suite, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1 << 20))
+    pytester = suite()
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stderr.fnmatch_lines(["*reports/runs: 1 MB free, *free some space*"])
+    assert list(pytester.path.glob("reports/runs/*")) == []
+
+
+@pytest.mark.parametrize("writer", ["reports.bundle._replace", "reports.record.Path.open"])
+def test_disk_that_fills_up_is_told_in_one_sentence(suite, monkeypatch, writer):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device", "some.file")
+
+    monkeypatch.setattr("os.fsync" if "bundle" in writer else "pathlib.Path.mkdir", full)
+    monkeypatch.undo() if "record" in writer else None
+    one = "pass" if "bundle" in writer else "(record.logs.rmdir(), record.logs.write_text('x'))"
+    pytester = suite(one=f"{one}; record.log('db', 'x')")
+    result = drilled(pytester)
+    assert result.ret == 3
+    assert "Traceback" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["*cannot write *"])
+
+
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.control('KEY-9')"])
+def test_spec_without_a_known_control_ends_the_run(suite, mark):
+    pytester = suite()
+    pytester.path.joinpath("suites/test_more.py").write_text(
+        f"import pytest\n{mark}\ndef test_more(): pass\n"
+    )
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["*test_more.py::test_more*"])
+    assert not latest(pytester).exists()
+
+
+def test_broken_world_ends_the_run_with_its_sentence(suite):
+    stop = "pytest.exit('no engine answers; start Docker', returncode=3)"
+    pytester = suite(two=stop)
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["STOPPED. no engine answers; start Docker"])
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
+    assert record(pytester)["exit_code"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_keeps_what_it_saw(suite, number):
+    pytester = suite(two="open('waiting', 'w').close(); time.sleep(60)")
+    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"]
+    process = subprocess.Popen(
+        command, cwd=pytester.path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    )
+    until = time.monotonic() + 20
+    while not (pytester.path / "waiting").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(20) == 2
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
+    seen = record(pytester)
+    assert seen["run"]["interrupted"]
+    assert seen["controls"][1]["specs"][0]["steps"][0]["verdict"] == "not_run"
+
+
+def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
+    one = f"record.log('db', 'x {SECRET} x'); record.secret('PW', '{SECRET}')"
+    pytester = suite(one=one)
+    result = drilled(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED. *logs/db.log held PW*"])
+    leaks = record(pytester)["redaction"]["leaks"]
+    assert leaks == [{"file": "logs/db.log", "secret": "PW", "encoding": "plain"}]
+    assert [f for f in latest(pytester).rglob("*.*") if SECRET in f.read_text()] == []
+    assert "x «PW» x" in (latest(pytester) / "logs" / "db.log").read_text(encoding="utf-8")
+
+
+def test_secret_learnt_late_is_taken_out_of_the_record(suite):
+    one = f"record.note('{SECRET}'); record.secret('PW', '{SECRET}'); assert not '{SECRET}'"
+    pytester = suite(one=one)
+    result = drilled(pytester, f"--reason={SECRET}", "-v")
+    assert result.ret == 1
+    assert SECRET not in result.stdout.str()
+    assert record(pytester)["redaction"] == {
+        "secrets_known": 1,
+        "secrets_weak": 0,
+        "scanned_files": 3,
+        "leaks": [],
+    }
+
+
+def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
+    result = drilled(suite(two="assert 0"))
+    result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*One", "*2/2*DBP-1*violated*Two"])
+    assert "\x1b" not in result.stdout.str()
+    assert max(map(len, result.stdout.lines)) <= 80

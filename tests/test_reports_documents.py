@@ -1,0 +1,147 @@
+"""Every document tells the whole run, in the words of its format, and carries nothing foreign."""
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from reports import html, junit, sample
+from reports.model import Leak, Redaction, Subject
+from reports.prose import duration, outcome
+from reports.summary import WIDTH, summary
+from reports.verdict import Verdict
+
+VOID = {"meta", "br"}
+
+
+class Structure(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.fetched = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.add(named.get("id"))
+        self.fetched += [named[a] for a in ("src", "href") if a in named]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def parsed(page):
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    return structure
+
+
+def text_of(run):
+    return "\n".join(line.text for line in summary(run, "report.html"))
+
+
+def cases(run):
+    root = ElementTree.fromstring(junit.render(run))
+    return {
+        case.find("properties/property[@name='control']").get("value"): case
+        for case in root.iter("testcase")
+    }
+
+
+def many(run, times):
+    copies = [
+        c.model_copy(update={"id": f"{c.id}.{n}"}) for n in range(times) for c in run.controls
+    ]
+    return run.model_copy(update={"controls": tuple(copies)})
+
+
+@pytest.mark.parametrize("render", [html.render, junit.render, text_of])
+def test_same_run_gives_same_bytes(render):
+    assert render(sample.run()) == render(sample.run())
+
+
+@pytest.mark.parametrize("render", [html.render, junit.render, text_of])
+def test_every_verdict_and_correction_is_told(render):
+    run, text = sample.run(), re.sub(r"</?code>|\s+", " ", render(sample.run()))
+    assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
+    assert "redeploy." in text
+
+
+def test_page_is_well_formed_and_asks_for_nothing():
+    page = html.render(sample.run())
+    structure = parsed(page)
+    assert all(link.startswith("#") and link[1:] in structure.ids for link in structure.fetched)
+    assert "<script>" not in page
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_page_stays_small_by_leaving_out_logs_of_what_held():
+    page = html.render(many(sample.run(), 400))
+    assert "backend's log" in page
+    assert page.count("backend's log") < 400 * 4
+
+
+@pytest.mark.parametrize("render", [html.render, text_of])
+def test_rehearsal_says_that_it_is_no_evidence(render):
+    rehearsal = sample.run(subject=Subject(driver="embedded", grade="rehearsal"))
+    said = re.sub(r"\s+", " ", render(rehearsal))
+    assert "no evidence about a deployment" in said
+    assert "failed in rehearsal" in said.lower()
+    assert "no evidence about a deployment" not in re.sub(r"\s+", " ", render(sample.run()))
+
+
+@pytest.mark.parametrize(
+    ("control", "child", "type_"),
+    [
+        ("KEY-3", "failure", "violated"),
+        ("DBP-2", "error", "inconclusive"),
+        ("DEP-2", "skipped", "not_run"),
+        ("KEY-12", "skipped", "not_applicable"),
+    ],
+)
+def test_junit_has_an_element_for_what_did_not_hold(control, child, type_):
+    case = cases(sample.run())[control]
+    assert case.find(child).get("type") == type_
+    assert case.find("properties/property[@name='verdict']").get("value") == type_
+
+
+def test_junit_fails_a_contradicted_claim_only_when_strict():
+    run = sample.run()
+    strict = run.model_copy(update={"run": run.run.model_copy(update={"strict_claims": True})})
+    assert cases(run)["DBP-1"].find("failure") is None
+    assert "redeploy" in cases(run)["DBP-1"].findtext("system-out")
+    assert cases(strict)["DBP-1"].find("failure").get("type") == "contradicted"
+
+
+def test_junit_survives_what_xml_cannot_hold():
+    run = sample.run()
+    odd = run.controls[0].model_copy(update={"title": "bell \x07 and \ufffe"})
+    assert "bell" in cases(run.model_copy(update={"controls": (odd,)}))["KEY-3"].get("name")
+
+
+def test_summary_fits_eighty_columns():
+    run = sample.run()
+    long = run.controls[0].model_copy(update={"title": "word " * 60 + "x" * 200})
+    lines = summary(run.model_copy(update={"controls": (long, *run.controls[1:])}), "r.html")
+    assert max(len(line.text) for line in lines) <= WIDTH
+
+
+def test_leak_is_the_outcome_whatever_else_held():
+    leak = Leak(file="logs/db.log", secret="ENCRYPTION_KEY", encoding="base64")
+    end = outcome(sample.run(redaction=Redaction(secrets_known=1, leaks=(leak,))))
+    assert end.word == "Failed"
+    assert "logs/db.log held ENCRYPTION_KEY" in end.sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")],
+)
+def test_durations_read_as_people_say_them(seconds, said):
+    assert duration(seconds) == said
