@@ -55,7 +55,9 @@ def _called(item: pytest.Item, raised: BaseException) -> Verdict:
     if type(raised) in (ExceptionGroup, BaseExceptionGroup):
         assert isinstance(raised, BaseExceptionGroup)
         return worst(_called(item, one) for one in raised.exceptions)
-    asserted = isinstance(raised, _ASSERTIONS) and _in_spec(item, raised.__traceback__)
+    excused = isinstance(raised, pytest.xfail.Exception)
+    asserted = isinstance(raised, _ASSERTIONS) and not excused
+    asserted = asserted and _in_spec(item, raised.__traceback__)
     return Verdict.VIOLATED if asserted else Verdict.INCONCLUSIVE
 
 

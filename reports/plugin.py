@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     recorder = config.stash[RECORDER] = Recorder(config.getoption("--seed"))
     if not config.getoption("--evidence") or config.option.collectonly:
         return
+    if getattr(config.option, "numprocesses", None):
+        pytest.exit("one run is one process: leave out -n with --evidence", returncode=UNUSABLE)
     try:
         run = EvidenceRun(config, _catalogue(config), recorder)
     except ReportError as trouble:

@@ -20,7 +20,6 @@ _BLOCK = 4
 _STRIDE = 3
 _SHORTEST = _BLOCK + _STRIDE - 1
 _CHUNK = 1 << 20
-_GAP = 4
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
 
@@ -165,11 +164,11 @@ def _trimmed(data: bytes, hit: Hit) -> Hit:
 
 
 def _merged(hits: list[Hit]) -> Iterator[Hit]:
-    """Overlapping ones as one, and pieces of one value with next to nothing between them."""
+    """Overlapping ones as one, and pieces of one value that follow each other."""
     current: Hit | None = None
     for hit in hits:
-        gap = _GAP if current and hit.needle.name == current.needle.name else -1
-        if current and hit.start <= current.end + gap:
+        touching = current and hit.needle.name == current.needle.name
+        if current and hit.start < current.end + bool(touching):
             current = current._replace(end=max(current.end, hit.end))
         else:
             if current:

@@ -138,7 +138,11 @@ def _wrapped(
     """Paragraphs keep their breaks; words longer than a line are cut rather than overflow."""
     for paragraph in text.splitlines() or [""]:
         lines = textwrap.wrap(
-            paragraph, WIDTH - 1, initial_indent=first, subsequent_indent=then
+            paragraph,
+            WIDTH - 1,
+            initial_indent=first,
+            subsequent_indent=then,
+            break_on_hyphens=False,
         ) or [first]
         yield from (Line(line, style) for line in lines)
         first = then

@@ -61,7 +61,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         """How much there is to do."""
         plan = self._run.plan
         specs, controls = len(plan.specs), len(plan.planned)
-        self._print(Line(f"{controls} controls, {specs} specs"))
+        self._print(Line(f"to do: controls {controls}, specs {specs}"))
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
         """On a terminal, say what is under way."""
@@ -93,13 +93,13 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
         """The summary, once the evidence is written."""
         result = yield
-        if self.verbosity > 0 or self.stats.get("error"):
+        if self.verbosity > 0 or self._run.plan.uncollected:
             self._tracebacks()
         if self._run.result:
             report = self._shown(self._run.bundle.path / "report.html")
             for line in summary(self._run.result, report):
                 self._print(line)
-        for sentence in filter(None, (self._stopped, self._run.trouble)):
+        elif sentence := self._run.trouble or self._stopped:
             self._print(Line(sentence, ("red", "bold")))
         return result
 
@@ -120,7 +120,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         chapter, control = self._now
         line = f"{len(self._done)}/{len(self._run.plan.planned)} {chapter} {control}: {title}"
         room = self._tw.fullwidth - 14
-        return Text(f"{line[:room]}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
+        line = line if len(line) <= room else f"{line[: room - 3]}..."
+        return Text(f"{line}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
 
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]

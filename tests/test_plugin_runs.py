@@ -1,6 +1,7 @@
 """A run refuses early in one sentence, survives interruption, and never keeps a secret."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -29,10 +30,11 @@ chapter = "database"
 """
 SPECS = """
 import pytest, time
+def interrupt(): raise KeyboardInterrupt
 @pytest.mark.control("KEY-1")
 def test_one(record): {one}
 @pytest.mark.control("DBP-1")
-def test_two(step):
+def test_two(step, request):
     with step("wait for ever"): {two}
 """
 SECRET = "5b1f3a9c77de4402b8e6"
@@ -92,6 +94,7 @@ def test_facts_of_the_run_are_recorded(suite):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["-n2"], "*leave out -n with --evidence*"),
         (["--controls=KEY-7"], "*--controls KEY-7 selects nothing; did you mean KEY-1*"),
         (["--controls=SEC-*"], "*--controls SEC-* selects nothing; *"),
         (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
@@ -117,19 +120,25 @@ def test_full_disk_ends_the_run_before_it_begins(suite, monkeypatch):
     assert list(pytester.path.glob("reports/runs/*")) == []
 
 
-@pytest.mark.parametrize("writer", ["reports.bundle._replace", "reports.record.Path.open"])
-def test_disk_that_fills_up_is_told_in_one_sentence(suite, monkeypatch, writer):
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device", "some.file")
+def test_disk_that_fills_up_while_documents_are_written_is_told(suite, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync" if "bundle" in writer else "pathlib.Path.mkdir", full)
-    monkeypatch.undo() if "record" in writer else None
-    one = "pass" if "bundle" in writer else "(record.logs.rmdir(), record.logs.write_text('x'))"
-    pytester = suite(one=f"{one}; record.log('db', 'x')")
+    pytester = suite()
+    monkeypatch.setattr(os, "fsync", full)
     result = drilled(pytester)
     assert result.ret == 3
     assert "Traceback" not in result.stdout.str()
-    result.stdout.fnmatch_lines(["*cannot write *"])
+    result.stdout.fnmatch_lines(["cannot write *: No space left on device; free some space*"])
+
+
+def test_disk_that_fills_up_while_specs_run_ends_the_run(suite):
+    one = "(record.logs / 'db.log').mkdir(); record.log('db', 'x')"
+    pytester = suite(one=one)
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["STOPPED. cannot write*", "*run again"])
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
 
 
 @pytest.mark.parametrize("mark", ["", "@pytest.mark.control('KEY-9')"])
@@ -170,6 +179,15 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
     seen = record(pytester)
     assert seen["run"]["interrupted"]
     assert seen["controls"][1]["specs"][0]["steps"][0]["verdict"] == "not_run"
+
+
+def test_interrupted_tear_down_leaves_no_passed_run(suite):
+    pytester = suite(two="request.addfinalizer(interrupt)")
+    arguments = ("-p", "reports.plugin", "--evidence", "suites")
+    result = pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "satisfied"}
+    assert (result.ret, record(pytester)["exit_code"]) == (2, 2)
+    result.stdout.fnmatch_lines(["UNDECIDED. The run was interrupted."])
 
 
 def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):

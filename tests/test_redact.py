@@ -89,6 +89,11 @@ def test_surroundings_stay_as_they_were():
     assert redactor(K=KEY).text(f"key={KEY}; on") == "key=«K»; on"
 
 
+def test_letters_that_share_bits_with_a_neighbour_go_too():
+    encoded = base64.b64encode(f"x{KEY}y".encode()).decode()
+    assert redactor(K=KEY).text(encoded) == "e«K»Q=="
+
+
 def test_two_values_of_a_name_are_told_apart():
     known = redactor(K=KEY)
     known.add("K", KEY[::-1])
@@ -112,9 +117,11 @@ def test_long_value_goes_as_one_and_its_beginning_alone_goes_too():
     assert value[:40] not in known.text(value[:500] + "...")
 
 
-@pytest.mark.parametrize("value", ["", "0", "abc", "aaaaaaaa", "infisical", "123456", " \n "])
+@pytest.mark.parametrize(
+    "value", ["", "0", "abc", "aaaaaaaa", "infisical", "123456", " \n ", "======"]
+)
 def test_weak_value_does_not_shred_a_report(value):
-    text = "0 abc infisical aaaaaaaaaa 1234567 \n end"
+    text = "0 abc infisical aaaaaaaaaa 1234567 \n ========= end"
     assert redactor(PASSWORD=value).text(text) == text
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from fixtures.data import dumps
 from fixtures.data.strategies import secret_sets
+from fixtures.deployment import digest
 from fixtures.infisical.keys import openssl_rand_hex
 
 # What must come back row for row. Tokens and counters of use change with every login.
@@ -37,7 +38,9 @@ def test_backup_gives_everything_back(deployment, step):
 
     with step("restore into an empty database by the documented command; nothing differs"):
         deployment.restored(backup)
-        assert dumps.fingerprint(backup) == dumps.fingerprint(deployment.back_up())
+        again = deployment.back_up()
+        assert dumps.changed(dumps.tables(backup), dumps.tables(again)) == []
+        assert dumps.objects(backup) == dumps.objects(again)
 
     with step("start, and start once more: the marker says monday and everything reads"):
         assert deployment.started().serves
@@ -50,6 +53,7 @@ def test_backup_gives_everything_back(deployment, step):
         assert [name for name in dumps.changed(then, now) if name in KEPT] == []
 
     with step("the machine logs in with its credential, and a write works"):
+        assert deployment.lets_machine_in()
         again = deployment.logged_in_again()
         assert again.inventory() == before
         assert again.writes()
@@ -59,11 +63,11 @@ def test_backup_gives_everything_back(deployment, step):
 def test_any_secret_comes_back(deployment, explore, step):
     def comes_back(values):
         deployment.filled(values)
-        stored = deployment.stored()
+        written = {name: digest(value) for name, value in values.items()}
+        assert deployment.stored() == written
         deployment.restored(deployment.back_up())
         assert deployment.started().serves
-        assert deployment.stored() == stored
-        assert stored == values
+        assert deployment.stored() == written
 
     with step("write arbitrary secrets, back up, restore, start: each is byte for byte the same"):
         explore(secret_sets(), comes_back)
@@ -87,10 +91,10 @@ def test_backup_is_useless_under_another_key(deployment, step):
         deployment.restored(backup)
         with deployment.watching() as watch:
             start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+            assert not start.serves
             deployment.restarts_seen(at_least=2)
 
     with step("it refuses to start, and nothing was answered with success"):
-        assert not start.serves
         assert start.exit_code not in (None, 0)
         assert watch.successes() == 0
 

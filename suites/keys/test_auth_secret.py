@@ -21,6 +21,7 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         assert not deployment.accepts(deployment.golden.admin.token)
 
     with step("the machine logs in with the credential it has and reads everything"):
+        assert deployment.lets_machine_in()
         again = deployment.logged_in_again()
         assert again.inventory() == before
         assert again.writes()

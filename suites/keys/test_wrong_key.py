@@ -35,7 +35,7 @@ def test_a_wrong_key_changes_nothing(deployment, step):
         backup = deployment.back_up()
 
     with step("start with another ENCRYPTION_KEY; it fails, more than once"):
-        deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
         deployment.restarts_seen(at_least=2)
         deployment.stack.stop("backend")
 
