@@ -1,0 +1,115 @@
+"""One request, one answer: troubles have names, and a rate limit is respected in both its forms."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from fixtures.infisical import http as http_module
+from fixtures.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
+from fixtures.infisical.http import Http
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers with what the test has queued: (status, headers, body)."""
+
+    answers: ClassVar[list] = []
+    asked: ClassVar[list] = []
+
+    def do_GET(self):
+        self.asked.append((self.path, self.headers.get("Authorization")))
+        status, headers, body = self.answers.pop(0)
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    Scripted.answers, Scripted.asked = [], []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as listening:
+        thread = threading.Thread(target=listening.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+@pytest.fixture
+def ask(server, recorder):
+    return Http(lambda: server, recorder)
+
+
+@pytest.fixture
+def naps(monkeypatch):
+    taken = []
+    monkeypatch.setattr(http_module.time, "sleep", taken.append)
+    return taken
+
+
+def queue(status, message="", **headers):
+    Scripted.answers.append((status, headers, json.dumps({"message": message}).encode()))
+
+
+LIMITS = {
+    "429": (429, {"retry-after": "7"}),
+    "500 of late 2024": (500, {"retry-after": "7", "x-ratelimit-remaining": "0"}),
+}
+
+
+@pytest.mark.parametrize(("status", "headers"), LIMITS.values(), ids=LIMITS)
+def test_a_rate_limit_is_waited_for_once(ask, naps, status, headers):
+    queue(status, "Something went wrong", **headers)
+    queue(200, "fine")
+    assert ask.call("GET", "/x") == {"message": "fine"}
+    assert naps == [7.0]
+
+
+def test_a_second_rate_limit_is_told(ask, naps):
+    queue(429, "slow down", **{"retry-after": "900"})
+    queue(429, "slow down", **{"retry-after": "900"})
+    with pytest.raises(RateLimited, match="slow down"):
+        ask.call("GET", "/x")
+    assert naps == [65.0]
+
+
+def test_a_plain_500_is_not_taken_for_a_limit(ask, naps):
+    queue(500, "Something went wrong")
+    with pytest.raises(Broken, match="GET /x: 500 Something went wrong"):
+        ask.call("GET", "/x")
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, Unauthorized), (403, Unauthorized), (404, NotFound)]
+)
+def test_refusals_have_names(ask, status, kind):
+    queue(status, "no")
+    with pytest.raises(kind) as refusal:
+        ask.call("GET", "/x")
+    assert (refusal.value.status, refusal.value.message) == (status, "no")
+
+
+def test_a_body_that_is_no_json_is_told(ask):
+    Scripted.answers.append((200, {}, b"<html>"))
+    with pytest.raises(Broken, match="not JSON"):
+        ask.call("GET", "/x")
+
+
+def test_no_answer_is_unreachable_and_says_how(recorder):
+    nobody = Http(lambda: "http://127.0.0.1:9", recorder)
+    with pytest.raises(Unreachable, match=r"GET /x: ConnectError after"):
+        nobody.call("GET", "/x")
+
+
+def test_the_token_goes_into_the_header_only(ask):
+    queue(200)
+    ask.as_bearer("s3cret-token").call("GET", "/x")
+    assert Scripted.asked == [("/x", "Bearer s3cret-token")]

@@ -1,0 +1,55 @@
+"""A supervised process behaves like a container under `restart: unless-stopped`."""
+
+import sys
+
+import pytest
+
+from fixtures.stack import wait
+from fixtures.stack.supervised import Supervised
+
+
+@pytest.fixture
+def supervise(tmp_path):
+    made = []
+
+    def start(code, **env):
+        one = Supervised([sys.executable, "-c", code], env, tmp_path / "log")
+        made.append(one)
+        one.start()
+        return one
+
+    yield start
+    for one in made:
+        one.stop()
+
+
+def test_a_crash_loop_is_counted_and_keeps_its_exit_code(supervise):
+    looping = supervise("raise SystemExit(255)")
+    wait.until(lambda: looping.state.restarts >= 2, within_s=20, what="two restarts")
+    assert looping.state.exit_code == 255
+    assert looping.state.state in ("restarting", "running")
+
+
+def test_the_environment_is_the_one_it_was_created_with(supervise, tmp_path):
+    one = supervise(
+        "import os, time; print(os.environ['WORD'], flush=True); time.sleep(60)", WORD="a"
+    )
+    wait.until(lambda: (tmp_path / "log").read_text() == "a\n", within_s=20, what="the first word")
+    one.stop()
+    one.start()
+    wait.until(lambda: (tmp_path / "log").read_text() == "a\na\n", within_s=20, what="again")
+
+
+def test_stopping_is_not_a_crash(supervise):
+    one = supervise("import time; time.sleep(60)")
+    one.stop()
+    assert one.state.state == "exited"
+    assert one.state.restarts == 0
+
+
+def test_a_killed_process_comes_back(supervise):
+    one = supervise("import time; time.sleep(60)")
+    one.kill()
+    wait.until(lambda: one.state.restarts == 1, within_s=20, what="one restart")
+    wait.until(lambda: one.state.state == "running", within_s=20, what="the process")
+    assert one.state.exit_code == 137

@@ -1,0 +1,87 @@
+"""What cannot work is told in one sentence, with exit code 3 and no traceback."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fixtures.stack import home
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-m", "pytest", "suites", "--evidence", "-p", "no:cacheprovider"]
+
+
+def verify(tmp_path, *options, **env):
+    return subprocess.run(
+        [*COMMAND, f"--run-dir={tmp_path}", *options],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+REFUSED = {
+    "unknown stack": (["--stack=podman"], "choose one of auto, containers, embedded"),
+    "unknown control": (["--controls=KEY-99"], "did you mean"),
+    "unknown mutant": (["--mutant=Innocent"], "did you mean"),
+    "image without containers": (["--stack=embedded", "--image=x"], "takes neither"),
+}
+
+
+@pytest.mark.parametrize(("options", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_option_is_one_sentence(tmp_path, options, sentence):
+    done = verify(tmp_path, *options)
+    assert done.returncode == 3
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_missing_engine_is_one_sentence(tmp_path):
+    done = verify(tmp_path, "--stack=containers", PATH="/nowhere")
+    assert done.returncode == 3
+    assert "STACK=embedded" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_deaf_engine_is_one_sentence(tmp_path):
+    done = verify(tmp_path, "--stack=containers", DOCKER_HOST="tcp://127.0.0.1:9")
+    assert done.returncode == 3
+    assert "STACK=embedded" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
+    command = [*COMMAND, f"--run-dir={tmp_path}", "--stack=embedded"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            if " 1/" in line:
+                break
+        run_id = run_of(run.pid)
+        run.send_signal(number)
+        started = time.monotonic()
+        rest = run.stdout.read()
+    assert run.returncode == 2, rest
+    assert time.monotonic() - started < 30
+    assert (tmp_path / "latest" / "evidence.json").exists()
+    assert "Traceback" not in rest
+    assert list(home._processes_of(run_id)) == []
+    assert not (home._root() / f"{home._PREFIX}{run_id}").exists()
+
+
+def run_of(session):
+    """The id of the run whose stack is a child of this process."""
+    mark = f"{home.RUN_VARIABLE}=".encode()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            parent = (environ.parent / "stat").read_text().rpartition(")")[2].split()[1]
+            words = [w for w in environ.read_bytes().split(b"\0") if w.startswith(mark)]
+            if words and int(parent) == session:
+                return words[0].removeprefix(mark).decode()
+    raise LookupError(f"process {session} has no stack")
