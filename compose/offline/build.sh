@@ -83,3 +83,5 @@ base "$made_of"
 image postgres drillbook/postgres:14 "$made_of"
 image redis drillbook/redis:7 "$made_of"
 image reference drillbook/reference:latest "$made_of"
+# What these replace has lost its name.
+docker image prune --force --filter label=io.drillbook.image=1 >"$work/log" 2>&1 || true

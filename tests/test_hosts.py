@@ -1,0 +1,50 @@
+"""What the machine lacks is told as such, and a taken port or a full disk ends the run."""
+
+import shutil
+import socket
+from collections import namedtuple
+
+import pytest
+
+from fixtures import installation
+from fixtures.errors import NoHost, StackTrouble
+from fixtures.infisical.settings import Settings
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.mark.parametrize("service", ["database", "cache"])
+def test_a_taken_port_is_told(embedded, service):
+    server = {"database": embedded.database, "cache": embedded._cache}[service]
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", server.port))
+        squatter.listen()
+        with pytest.raises(NoHost, match=f"port {server.port} was taken"):
+            embedded.up(Settings.generate())
+
+
+class Dead:
+    """A stack that never comes up."""
+
+    name = "dead"
+
+    settings = Settings({})
+
+    def logs(self, _):
+        return ""
+
+    def up(self, _):
+        raise StackTrouble("PostgreSQL ended at its start: could not write")
+
+
+def test_a_full_disk_is_told_instead_of_its_symptom(recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 100, 0))
+    with pytest.raises(NoHost, match="is full"):
+        installation.Installation(Dead(), recorder, tmp_path).pristine()
+
+
+def test_what_could_not_be_built_once_is_not_tried_again(recorder, tmp_path):
+    installed = installation.Installation(Dead(), recorder, tmp_path)
+    for _ in range(2):
+        with pytest.raises(StackTrouble, match="could not write"):
+            installed.pristine()
