@@ -15,7 +15,19 @@ verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE=
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
-	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims)
+	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
+	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup)
+
+.PHONY: preflight
+preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
+	@$(PYTHON) -m pytest suites/posture suites/deployment --preflight -q -p no:cacheprovider \
+	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
+	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
+	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir))
+
+.PHONY: diagnose
+diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
+	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))
 
 .PHONY: images
 images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend images where no registry is reachable (root, Debian)
@@ -28,7 +40,11 @@ sweep: .venv/ready  ## Remove what killed runs left behind
 ##@ The harness itself
 .PHONY: test
 test: .venv/ready  ## The harness's own tests; no Docker needed
-	@$(PYTHON) -m pytest tests -n 2 -q
+	@$(PYTHON) -m pytest tests -m "not mutant and not engine" -n 2 -q
+
+.PHONY: mutants
+mutants: .venv/ready  ## Every planted bug must turn the control that is meant to catch it
+	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 
 .PHONY: check
 check: .venv/ready  ## Lint, format and types

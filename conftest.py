@@ -4,5 +4,7 @@ pytest_plugins = [
     "pytester",
     "reports.plugin",
     "fixtures.stack.plugin",
+    "fixtures.stack.neighbour",
     "fixtures.data.plugin",
+    "fixtures.preflight.plugin",
 ]

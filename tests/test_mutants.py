@@ -42,6 +42,7 @@ def judged(evidence):
     }
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("mutant", registry().values(), ids=lambda mutant: mutant.name)
 def test_mutant_is_caught_by_its_control(verify, mutant):
     _code, evidence = verify(f"--mutant={mutant.name}", f"--controls={mutant.control}")

@@ -1,0 +1,114 @@
+"""A restore brings a database that is not empty back to the backup: by which procedure."""
+
+import pytest
+
+from fixtures import runbook
+from fixtures.infisical.errors import ApiError
+from fixtures.infisical.keys import openssl_rand_hex
+
+
+@pytest.mark.control("BKP-3")
+def test_documented_restore_over_a_live_database(deployment, observe, step):
+    with step("write monday, back up, write tuesday"):
+        deployment.mark("monday")
+        backup = deployment.back_up()
+        deployment.mark("tuesday")
+
+    with step("without `-i` nothing is read, and success is reported"):
+        assert runbook.restore_without_input(deployment.stack).exit_code == 0
+        assert deployment.marker() == "tuesday"
+
+    with step("restore by the documented command while the deployment runs"):
+        done = runbook.restore(deployment.stack, backup)
+
+    with step("the marker says monday"):
+        marker = deployment.marker()
+        observe(what_happened(done, marker == "monday"))
+        assert marker == "monday"
+
+
+@pytest.mark.control("BKP-3")
+def test_documented_restore_after_a_first_start(deployment, observe, step):
+    with step("back up, then lose everything"):
+        deployment.mark("monday")
+        before = deployment.inventory()
+        backup = deployment.back_up()
+        deployment.emptied()
+
+    with step("start the new backend, which makes its tables; restore; start again"):
+        assert deployment.started().serves
+        done = runbook.restore(deployment.stack, backup)
+        start = deployment.restart()
+
+    with step("everything reads as in the backup"):
+        back = start.serves and reads(deployment, before)
+        observe(what_happened(done, back))
+        assert back
+
+
+@pytest.mark.control("BKP-8")
+def test_restore_into_a_new_database_brings_everything_back(deployment, step):
+    with step("write monday, back up, write tuesday"):
+        deployment.mark("monday")
+        before = deployment.inventory()
+        backup = deployment.back_up()
+        deployment.mark("tuesday")
+        assert deployment.writes()
+
+    with step("stop the backend, drop and create the database, restore strictly, start"):
+        since = deployment.printed()
+        done = runbook.restore_live(deployment.stack, backup)
+        assert done.exit_code == 0
+        assert deployment.settled(since).serves
+
+    with step("the marker says monday, everything reads, a write works"):
+        assert deployment.marker() == "monday"
+        assert deployment.inventory() == before
+        assert deployment.writes()
+
+    with step("and again after a restart"):
+        assert deployment.restart().serves
+        assert deployment.inventory() == before
+
+
+@pytest.mark.control("BKP-6")
+def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
+    with step("read everything, back up, then lose database and cache"):
+        before = deployment.inventory()
+        backup = deployment.back_up()
+        deployment.emptied()
+
+    with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
+        deployment.restored(backup)
+        runbook.alter_password(deployment.stack, new_password)
+        fresh = deployment.rekeyed().but(
+            ENCRYPTION_KEY=deployment.golden_settings["ENCRYPTION_KEY"],
+            POSTGRES_PASSWORD=new_password,
+        )
+        assert deployment.redeploy(fresh).serves
+
+    with step("the machine logs in with the credential it has, reads everything and writes"):
+        assert deployment.lets_machine_in()
+        again = deployment.logged_in_again()
+        assert again.inventory() == before
+        assert again.writes()
+
+
+@pytest.fixture
+def new_password(record):
+    password = openssl_rand_hex(32)
+    record.secret("NEW_POSTGRES_PASSWORD", password)
+    return password
+
+
+def what_happened(done, brought_back):
+    if brought_back:
+        return "restore_brought_back"
+    return "restore_failed_unnoticed" if done.exit_code == 0 else "restore_failed_aloud"
+
+
+def reads(deployment, before):
+    try:
+        return deployment.logged_in_again().inventory() == before
+    except ApiError:
+        return False

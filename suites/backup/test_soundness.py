@@ -1,0 +1,75 @@
+"""A backup that cannot be relied on is noticed when it is made, not when it is needed."""
+
+import pytest
+
+from fixtures import runbook
+from fixtures.data import damage, dumps, soundness
+from fixtures.data.interrupted import back_up_cut_off
+
+
+@pytest.mark.control("BKP-4")
+def test_damage_is_noticed(deployment, step):
+    with step("back up and examine the file: it is sound"):
+        backup = deployment.back_up()
+        assert soundness.examine(backup) is None
+
+    with step("damage it in each way, and examine each copy"):
+        unnoticed = [kind for kind, copy in damage.copies(backup) if not soundness.examine(copy)]
+        assert unnoticed == []
+
+    with step("a backup of another database is noticed"):
+        other = backup.with_name("other.sql")
+        assert runbook.back_up(deployment.stack, other, database="postgres").exit_code == 0
+        assert soundness.examine(other)
+
+    with step("one digit inside a value is noticed by the checksum written beside the backup"):
+        soundness.seal(backup)
+        assert soundness.examine(backup) is None
+        damage.with_a_byte_flipped(backup).replace(backup)
+        assert soundness.examine(backup)
+
+
+@pytest.mark.control("BKP-4")
+def test_success_of_the_restore_is_no_proof(deployment, step):
+    with step("cut a backup between two rows of the secrets"):
+        backup = deployment.back_up()
+        cut = damage.cut_at_a_row(backup)
+
+    with step("restore what is left into an empty database"):
+        runbook.empty_database(deployment.stack)
+        done = runbook.restore(deployment.stack, cut)
+
+    with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
+        lost = dumps.changed(dumps.tables(backup), deployment.tables())
+        assert lost
+        assert soundness.examine(cut), (done.exit_code, lost)
+
+
+@pytest.mark.control("BKP-7")
+def test_documented_backup_is_usable(untouched, observe, step):
+    with step("back up by the documented command; the file is sound"):
+        backup = untouched.back_up()
+        sound = soundness.examine(backup) is None
+
+    with step("through a terminal, which adds carriage returns, and through gzip it is sound too"):
+        sound &= soundness.examine(damage.through_a_terminal(backup)) is None
+        sound &= soundness.examine(damage.zipped(backup)) is None
+        observe("backup_usable_and_failures_told" if sound else "backup_unusable")
+        assert sound
+
+
+@pytest.mark.control("BKP-7")
+def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
+    stack, target = untouched.stack, working_folder.path / "failed.sql"
+    with step("back up as a role that does not exist"):
+        nobody = runbook.back_up(stack, target, role="nobody")
+        believed = [soundness.examine(target) is None, nobody.exit_code == 0]
+
+    with step("cut the backup's session off while it runs"):
+        interrupted = back_up_cut_off(stack, target)
+        believed += [soundness.examine(target) is None, interrupted.exit_code == 0]
+
+    with step("each failure shows in the exit status, and in the file left behind"):
+        told = not any(believed)
+        observe("backup_usable_and_failures_told" if told else "failed_backup_reports_success")
+        assert told

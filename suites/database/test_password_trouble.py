@@ -1,0 +1,89 @@
+"""A password mismatch heals, awkward passwords work, and what a rotation costs is known."""
+
+import secrets
+
+import pytest
+from hypothesis import strategies as st
+
+from fixtures import runbook
+from fixtures.data.probing import Prober
+
+AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
+
+
+@pytest.fixture
+def new_password(record):
+    password = secrets.token_urlsafe(32)
+    record.secret("NEW_POSTGRES_PASSWORD", password)
+    return password
+
+
+def passwords():
+    return st.text("@:/#%? äß日'\"\\$abc019", min_size=8, max_size=40)
+
+
+@pytest.mark.control("DBP-4")
+def test_procedure_heals_a_changed_environment(deployment, new_password, step):
+    with step("read everything; deploy a password the database does not know: it fails"):
+        before = deployment.inventory()
+        assert not deployment.change(POSTGRES_PASSWORD=new_password).serves
+
+    with step("follow the procedure: alter to the password that was typed, restart the backend"):
+        runbook.alter_password(deployment.stack, new_password)
+        assert deployment.restart().serves
+
+    with step("everything reads as before, and a write works"):
+        assert deployment.inventory() == before
+        assert deployment.writes()
+
+
+@pytest.mark.control("DBP-4")
+def test_procedure_heals_a_changed_database(deployment, new_password, step):
+    with step("read everything; alter the role only, and restart: it fails"):
+        before = deployment.inventory()
+        runbook.alter_password(deployment.stack, secrets.token_urlsafe(32))
+        assert not deployment.restart().serves
+
+    with step("follow the procedure with another password"):
+        since = deployment.printed()
+        runbook.rotate_password(deployment.stack, new_password)
+        assert deployment.settled(since).serves
+
+    with step("everything reads as before, and a write works"):
+        assert deployment.inventory() == before
+        assert deployment.writes()
+
+
+@pytest.mark.control("DBP-5")
+def test_any_password_works_when_encoded(deployment, explore, record, step):
+    def works(password):
+        record.secret("AWKWARD_PASSWORD", password)
+        since = deployment.printed()
+        runbook.rotate_password(deployment.stack, password)
+        assert deployment.settled(since).serves
+        assert deployment.marker() == "golden"
+
+    with step("rotate to a password with every letter that means something in a URL"):
+        works(AWKWARD)
+
+    with step("rotate to arbitrary passwords of such letters: each serves, and a secret reads"):
+        explore(passwords(), works)
+
+
+@pytest.mark.control("DBP-6")
+def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
+    prober = Prober(deployment)
+    with step("a burst of parallel reads is answered"):
+        assert prober.burst().failed == 0
+
+    with step("alter, look how reads go on, redeploy, asking ten times a second"):
+        with prober.probing() as reads:
+            runbook.alter_password(deployment.stack, new_password)
+            record.note(f"between alter and redeploy, all at once: {prober.burst()}")
+            assert deployment.change(POSTGRES_PASSWORD=new_password).serves
+        record.note(f"one by one: {reads}; longest outage {reads.outage_s:.1f} s")
+
+    with step("the outage has ended, within the time a start may take, and nothing fails any more"):
+        assert reads.outage_s < deployment.patience_s
+        assert prober.burst().failed == 0
+        assert deployment.marker() == "golden"

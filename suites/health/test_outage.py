@@ -1,0 +1,34 @@
+"""Health turns bad within its time when cache or database is gone, and good again after."""
+
+import pytest
+
+from fixtures.faults import looks
+from fixtures.faults.outage import Outage
+
+WORDS = {
+    (True, True): "outages_reported",
+    (True, False): "database_outage_unreported",
+    (False, True): "cache_outage_unreported",
+    (False, False): "no_outage_reported",
+}
+
+
+@pytest.mark.control("HLT-3")
+def test_health_follows_cache_and_database(deployment, observe, step):
+    with step("stop the cache and watch the health check"), Outage(deployment.stack, "redis"):
+        without_cache = looks.health_turns_bad(deployment)
+
+    with step("start the cache; health is good again"):
+        assert looks.comes_up(deployment)
+
+    with step("stop the database and watch the health check"), Outage(deployment.stack, "db"):
+        without_database = looks.health_turns_bad(deployment)
+
+    with step("start the database; health is good again, and secrets read"):
+        assert looks.comes_up(deployment)
+        assert deployment.inventory().values
+
+    with step("health had turned bad each time"):
+        observe(WORDS[without_cache, without_database])
+        assert without_cache
+        assert without_database

@@ -1,0 +1,67 @@
+"""What is stored is unreadable without the keys, and the keys are not stored beside it."""
+
+import pytest
+
+from fixtures import keyproof
+from fixtures.data.escrow import keys_kept_in
+from fixtures.data.golden import ENVIRONMENTS
+from fixtures.data.traces import Search, stored
+from fixtures.infisical.keys import openssl_rand_hex
+
+
+@pytest.mark.control("KEY-1")
+def test_no_value_is_stored_in_a_readable_form(deployment, step):
+    with step("read everything, so that whatever is cached or logged is there; write once more"):
+        deployment.inventory()
+        assert deployment.writes()
+        backup = deployment.back_up()
+
+    with step("search backup, database files, cache and logs, in every encoding"):
+        search = Search(deployment.golden.canaries)
+        assert search.blind_to() == ["EMPTY"]
+        places = stored(deployment.stack, backup, search)
+        readable = {place: found for place, chunks in places if (found := search.found(chunks))}
+        assert readable == {}
+
+    with step("offline the deployed key opens the backup, and another key opens nothing of it"):
+        key = deployment.golden_settings["ENCRYPTION_KEY"]
+        assert keyproof.prove(backup, key).opens_everything
+        assert keyproof.prove(backup, openssl_rand_hex(16)).opens_nothing
+
+
+@pytest.mark.control("KEY-6")
+def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
+    wrong = openssl_rand_hex(16)
+    with step("back up"):
+        backup = deployment.back_up()
+        deployment.stack.stop("backend")
+
+    with step("redeploy with another ENCRYPTION_KEY, asking the instance all the while"):
+        with deployment.watching() as watch:
+            start = deployment.change(ENCRYPTION_KEY=wrong)
+        refused = not start.serves and watch.successes() == 0
+
+    with step("try the other key on the backup, offline"):
+        refused &= keyproof.prove(backup, wrong).opens_nothing
+
+    with step("neither the instance nor the backup gave anything away"):
+        observe("nothing_accessible" if refused else "something_accessible")
+        assert refused
+
+
+@pytest.mark.control("KEY-10")
+def test_keys_are_not_stored_in_the_instance(deployment, step):
+    def kept():
+        places = [deployment.golden.place(name) for name in ENVIRONMENTS]
+        seen = [one for place in places for one in deployment.service.secrets(place)]
+        return keys_kept_in(seen, deployment.golden_settings)
+
+    with step("compare every secret the machine can see with every key, by label and inside"):
+        assert kept() == []
+
+    with step("the search is not blind: a key between other words is found, then removed"):
+        place = deployment.golden.place("dev")
+        key = deployment.golden_settings["AUTH_SECRET"]
+        deployment.service.write(place, {"NOTE": f"  the key:\n{key}\nkeep it  "})
+        assert kept() == ["NOTE holds AUTH_SECRET"]
+        deployment.service.delete(place, "NOTE")

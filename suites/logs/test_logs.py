@@ -1,0 +1,81 @@
+"""Logs show who failed to get in, and never hold a value, a key or a password."""
+
+import json
+import secrets
+from dataclasses import replace
+
+import pytest
+
+from fixtures.data.traces import Search
+from fixtures.faults import looks
+from fixtures.infisical.errors import Unauthorized
+from fixtures.infisical.keys import openssl_rand_hex
+from fixtures.stack.base import SERVICES
+
+LOGIN = "/api/v1/auth/universal-auth/login"
+
+
+@pytest.mark.control("SEC-4")
+def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
+    golden, mark = deployment.golden, deployment.printed()
+    with step("log a throw-away machine in with a wrong secret; it is refused"):
+        # Releases of 2026 lock a machine out after three wrong secrets.
+        owner = deployment.owner
+        machine = owner.create_machine(golden.admin.organization, golden.project, "throw-away")
+        with pytest.raises(Unauthorized):
+            deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
+
+    with step("ask for secrets with a token of a broken signature; it is refused"):
+        login = looks.noticed(deployment, mark, LOGIN)
+        mark = deployment.printed()
+        assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
+
+    with step("the log has a warning about each"):
+        token = looks.noticed(deployment, mark, deployment.public.routes.secrets)
+        observe("failures_in_log" if login and token else "failures_not_in_log")
+        assert login
+        assert token
+
+
+@pytest.mark.control("SEC-5")
+def test_no_log_holds_a_secret(deployment, record, step):
+    written = f"opening balance {secrets.token_urlsafe(24)}"
+    wrong = {
+        "ENCRYPTION_KEY": openssl_rand_hex(16),
+        "POSTGRES_PASSWORD": secrets.token_urlsafe(32),
+        "SMTP_PASSWORD": secrets.token_urlsafe(32),
+    }
+    record.secret("WRITTEN", written)
+    with step("read, write, and fail to log in, as on any day"):
+        assert deployment.inventory().values
+        deployment.mark(written)
+        assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
+        assert deployment.lets_machine_in()
+
+    for name, value in wrong.items():
+        with step(f"redeploy with another {name}"):
+            settings = deployment.golden_settings.but(**{name: value})
+            deployment.redeploy(settings)
+
+    with step("no service's log holds any of what is known, in any encoding"):
+        search = Search(as_logged(known(deployment, wrong) | {"written": written}))
+        logs = [deployment.stack.logs(service).encode() for service in SERVICES]
+        assert search.found(logs) == []
+
+
+def known(deployment, wrong):
+    golden = deployment.golden
+    return {
+        **golden.canaries,
+        **deployment.golden_settings.sensitive(),
+        **{f"wrong {name}": value for name, value in wrong.items()},
+        "machine's token": golden.token,
+        "machine's client secret": golden.machine.client_secret,
+        "administrator's token": golden.admin.token,
+    }
+
+
+def as_logged(values):
+    # Within an entry of JSON, quotes and line ends are escaped.
+    escaped = {f"{name}, escaped": json.dumps(value)[1:-1] for name, value in values.items()}
+    return values | {name: text for name, text in escaped.items() if text not in values.values()}

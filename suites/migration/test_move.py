@@ -1,0 +1,94 @@
+"""A move to a new instance takes everything along, and leaves each with keys of its own."""
+
+import pytest
+
+from fixtures import keyproof, runbook
+from fixtures.data import dumps, migration
+from fixtures.data.golden import ENVIRONMENTS
+from fixtures.data.strategies import secret_sets
+from fixtures.deployment import digest
+
+# What an export must not touch; tokens and counters of use change with every request.
+KEPT = ("projects", "project_environments", "secret_folders", "secrets", "secrets_v2", "identities")
+COMMENT = "see the ledger of 2019: Überweisung, 日本"
+
+
+def moved(deployment, neighbour, environments=ENVIRONMENTS):
+    """What the old instance holds in a new project of the other; the project and shipment."""
+    shipment = migration.export(deployment.service, deployment.golden.project, environments)
+    project = neighbour.api.create_project("Ledger moved")
+    migration.load(neighbour.api, project, shipment)
+    return project, shipment
+
+
+def few(values):
+    """Not all of a large set: each example is deleted again, one by one."""
+    return dict(list(values.items())[:8])
+
+
+@pytest.mark.control("MIG-1")
+def test_everything_arrives(deployment, neighbour, step):
+    with step("give a secret a comment, and read everything in the old instance"):
+        place = deployment.golden.place("dev")
+        migration.annotate(deployment.service, place, "PLAIN", COMMENT)
+        before = deployment.inventory()
+
+    with step("export from the old instance, import into the new one"):
+        project, shipment = moved(deployment, neighbour)
+
+    with step("every value is there byte for byte, and every folder and comment"):
+        arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
+        assert migration.values(arrived) == before.values
+        assert migration.contents(arrived) == migration.contents(shipment)
+        assert ("prod", "/payroll/closed", "") in migration.contents(arrived)
+        assert migration.contents(arrived)["dev", "/", "PLAIN"].endswith(digest(COMMENT))
+
+
+@pytest.mark.control("MIG-1")
+def test_any_secret_arrives(deployment, neighbour, explore, step):
+    def arrives(values):
+        deployment.filled(values)
+        project, _ = moved(deployment, neighbour, ("archive",))
+        arrived = migration.values(migration.export(neighbour.api, project, ("archive",)))
+        shelf = {name: found for (_, path, name), found in arrived.items() if path == "/shelf"}
+        assert shelf == {name: digest(value) for name, value in values.items()}
+
+    with step("move arbitrary secrets: each is byte for byte the same"):
+        explore(secret_sets().map(few), arrives)
+
+
+@pytest.mark.control("MIG-3")
+def test_each_instance_has_keys_of_its_own(deployment, neighbour, step):
+    old_key = deployment.golden_settings["ENCRYPTION_KEY"]
+    new_key = neighbour.stack.settings["ENCRYPTION_KEY"]
+    with step("move everything, then back both instances up"):
+        moved(deployment, neighbour)
+        old = deployment.back_up()
+        new = old.with_name(f"new-{old.name}")
+        assert runbook.back_up(neighbour.stack, new).exit_code == 0
+
+    with step("offline, each key opens its own backup"):
+        assert keyproof.prove(old, old_key).opens_everything
+        assert keyproof.prove(new, new_key).opens_everything
+
+    with step("and nothing of the other's"):
+        assert keyproof.prove(old, new_key).opens_nothing
+        assert keyproof.prove(new, old_key).opens_nothing
+
+
+@pytest.mark.control("MIG-2")
+def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_folder, step):
+    with step("read everything in the old instance, then move"):
+        before, rows = deployment.inventory(), deployment.tables()
+        project, _ = moved(deployment, neighbour)
+
+    with step("the old instance is as it was, and still takes writes"):
+        changed = dumps.changed(rows, deployment.tables())
+        assert [name for name in changed if name in KEPT] == []
+        assert deployment.inventory() == before
+        assert deployment.writes()
+
+    with step("destroy the old instance: the new one has everything"):
+        runbook.wipe(deployment.stack, working_folder.run_id)
+        arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
+        assert migration.values(arrived) == before.values

@@ -1,0 +1,24 @@
+"""Passwords are strong, the public address is https, the newest backup is fresh and ours."""
+
+import pytest
+
+from fixtures.preflight import backupfile, keycheck
+
+
+@pytest.mark.control("SEC-1")
+def test_passwords_are_strong(deployed, findings, step):
+    with step("estimate the passwords of database and cache, and see whether the cache needs one"):
+        assert findings(keycheck.passwords(deployed)) == []
+
+
+@pytest.mark.control("SEC-2")
+def test_public_address_is_https(deployed, findings, step):
+    with step("read SITE_URL"):
+        assert findings(keycheck.address(deployed)) == []
+
+
+@pytest.mark.control("BKP-5")
+def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own, findings, step):
+    with step("look at its age, its last line, and which key opens it"):
+        instance = own.get("INSTANCE_ID")
+        assert findings(backupfile.faults(newest_backup, own.root_key, instance)) == []

@@ -1,0 +1,32 @@
+"""The deployer's own keys are usable and strong, in no repository, and the same in escrow."""
+
+import pytest
+
+from fixtures.preflight import backupfile, keycheck
+from fixtures.preflight import escrow as escrowed
+
+
+@pytest.mark.control("KEY-8")
+def test_keys_are_usable_and_strong(deployed, findings, step):
+    with step("look at each key: its length, where it is known from, how it is guessed"):
+        assert findings(keycheck.keys(deployed)) == []
+
+
+@pytest.mark.control("KEY-9")
+def test_no_key_is_in_the_repository(repository, own, findings, step):
+    with step("search every object of the history, and every file that is not ignored"):
+        secrets = {name: own.get(name) for name in keycheck.SECRETS if own.get(name)}
+        assert secrets
+        assert findings(repository.search(secrets)) == []
+
+
+@pytest.mark.control("KEY-11")
+def test_escrow_holds_the_deployed_keys(escrow, own, findings, step):
+    with step("compare the labels of the escrowed and the deployed keys"):
+        assert findings(escrowed.differences(own, escrow)) == []
+
+
+@pytest.mark.control("KEY-11")
+def test_deployed_key_opens_the_backup(newest_backup, own, findings, step):
+    with step("open the backup's root key with the deployed ENCRYPTION_KEY"):
+        assert findings(backupfile.unopened(newest_backup, own.root_key)) == []

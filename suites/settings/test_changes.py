@@ -1,0 +1,72 @@
+"""Settings called safe to change are: the backend starts, and every secret reads as before."""
+
+import pytest
+from hypothesis import strategies
+
+SITES = [
+    "http://localhost:8080",
+    "https://vault.example.com/",
+    "https://xn--bcher-kva.example:8443/secrets",
+]
+REFUSING = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
+UNKNOWN = {"SMTP_HOST": "mail.invalid", "SMTP_PORT": "465", "SMTP_USERNAME": "bookkeeping"}
+
+
+@pytest.mark.control("ENV-2")
+def test_any_application_settings_leave_secrets_readable(deployment, explore, step):
+    def reads(changes):
+        assert deployment.change(**changes).serves
+        assert deployment.inventory() == before
+
+    with step("read everything"):
+        before = deployment.inventory()
+
+    with step("redeploy with other settings, again and again: each time everything reads"):
+        explore(application_settings(deployment.stack.driver), reads)
+
+
+def application_settings(driver):
+    # The real product would report to its maker; a drill does not.
+    telemetry = ["true", "false"] if driver == "embedded" else ["false"]
+    return strategies.fixed_dictionaries(
+        {
+            "SITE_URL": strategies.sampled_from(SITES),
+            "INVITE_ONLY": strategies.sampled_from(["true", "false"]),
+            "TELEMETRY_ENABLED": strategies.sampled_from(telemetry),
+        }
+    )
+
+
+@pytest.mark.control("ENV-3")
+def test_invite_only_closes_sign_up(deployment, observe, step):
+    with step("open sign-up in the administration, redeploy with INVITE_ONLY=false"):
+        deployment.owner.allow_sign_up(True)
+        assert deployment.change(INVITE_ONLY="false").serves
+        opened = deployment.public.status().json()["inviteOnlySignup"]
+
+    with step("redeploy with INVITE_ONLY=true"):
+        assert deployment.change(INVITE_ONLY="true").serves
+        closed = deployment.public.status().json()["inviteOnlySignup"]
+
+    with step("the health report tells one from the other"):
+        observe("invite_only_ignored" if opened == closed else "invite_only_obeyed")
+        assert opened != closed
+
+
+@pytest.mark.control("ENV-4")
+def test_mail_settings_may_change(deployment, observe, step):
+    with step("redeploy with a mail server that refuses, then with one that does not exist"):
+        before = deployment.inventory()
+        refusing = deployment.change(**REFUSING)
+        unknown = deployment.change(**UNKNOWN)
+
+    with step("the backend started each time, shows mail as configured, and everything reads"):
+        started = refusing.serves and unknown.serves
+        observe("started_without_mail_server" if started else "mail_server_stops_start")
+        assert started
+        assert deployment.public.status().json()["emailConfigured"]
+        assert deployment.inventory() == before
+
+    with step("without mail settings the report says so"):
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert not deployment.public.status().json()["emailConfigured"]

@@ -1,0 +1,53 @@
+"""A required variable that is missing or empty stops the start, and the error names it."""
+
+import pytest
+
+from fixtures.faults.unwired import emptied
+
+JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(["ENCRYPTION_KEY"], marks=pytest.mark.control("ENV-1.ENC"), id="encryption"),
+        pytest.param(["AUTH_SECRET"], marks=pytest.mark.control("ENV-1.AUTH"), id="auth"),
+        pytest.param(JWT_SECRETS, marks=pytest.mark.control("ENV-1.JWT"), id="jwt"),
+    ],
+)
+def test_missing_key_stops_the_start(deployment, observe, step, variables):
+    with step(f"redeploy without {', '.join(variables)}"):
+        missing = deployment.change(**dict.fromkeys(variables))
+
+    with step("put them back, but empty, and redeploy"):
+        empty = deployment.redeploy(deployment.golden_settings.but(**dict.fromkeys(variables, "")))
+
+    with step("each time the backend has stopped and named what is missing"):
+        observe(what_happened([missing, empty], variables))
+        for start in (missing, empty):
+            assert not start.serves
+            assert all(start.says(name) for name in variables)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        pytest.param("DB_CONNECTION_URI", marks=pytest.mark.control("ENV-1.DB"), id="database"),
+        pytest.param("REDIS_URL", marks=pytest.mark.control("ENV-1.REDIS"), id="cache"),
+    ],
+)
+def test_missing_address_stops_the_start(deployment, observe, step, variable):
+    with step(f"redeploy with an empty {variable}"), emptied(deployment.stack, variable):
+        start = deployment.redeploy(deployment.golden_settings)
+
+    with step("the backend has stopped and named it"):
+        observe(what_happened([start], [variable]))
+        assert not start.serves
+        assert start.says(variable)
+
+
+def what_happened(starts, variables):
+    if any(start.serves for start in starts):
+        return "started_without_variable"
+    named = all(start.says(name) for start in starts for name in variables)
+    return "stopped_and_named" if named else "stopped_unnamed"

@@ -1,0 +1,43 @@
+"""The cause of a failed start is named from its log alone, and a healthy log has none."""
+
+import secrets
+
+import pytest
+
+from fixtures.faults import looks
+from fixtures.faults.outage import Outage
+from fixtures.infisical.keys import openssl_rand_hex
+
+pytestmark = pytest.mark.control("TRB-4")
+
+FAULTS = {
+    "wrong_encryption_key": ("ENCRYPTION_KEY", openssl_rand_hex(16)),
+    "encryption_key_length": ("ENCRYPTION_KEY", openssl_rand_hex(32)),
+    "encryption_key_missing": ("ENCRYPTION_KEY", None),
+    "database_password": ("POSTGRES_PASSWORD", secrets.token_urlsafe(32)),
+    "invalid_environment": ("TELEMETRY_ENABLED", "yes"),
+}
+
+
+def test_each_fault_is_named_from_its_log(deployment, step):
+    found = {}
+    for name, (variable, value) in FAULTS.items():
+        with step(f"redeploy with a bad {variable}: {name.replace('_', ' ')}"):
+            settings = deployment.golden_settings.but(**{variable: value})
+            found[name] = looks.cause(deployment.redeploy(settings).log)
+
+    with step("stop the database under a healthy deployment and restart the backend"):
+        deployment.redeploy(deployment.golden_settings)
+        with Outage(deployment.stack, "db"):
+            found["database_refused"] = looks.cause(deployment.restart().log)
+
+    with step("each was named, and nothing else"):
+        assert found == {name: name for name in found}
+
+
+def test_healthy_log_has_no_cause(deployment, step):
+    with step("restart a healthy deployment and use it; its log has no cause"):
+        mark = deployment.printed()
+        assert deployment.restart().serves
+        assert deployment.writes()
+        assert looks.cause(looks.printed_since(deployment, mark)) is None

@@ -1,0 +1,33 @@
+"""The wipe destroys this deployment and nothing else, whatever the documented selectors match."""
+
+import pytest
+
+from fixtures import runbook
+from fixtures.data import coolify
+from fixtures.errors import NotOurs
+
+pytestmark = pytest.mark.control("WIP-4")
+
+
+def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder, record, step):
+    stack, run = untouched.stack, working_folder.run_id
+    with step("list what runs: this deployment, a neighbour, bystanders named alike"):
+        listed = [*stack.resources(), *neighbour.stack.resources(), *coolify.bystanders()]
+        ours = {one.name for one in stack.resources() if one.run == run}
+        assert ours
+
+    with step("evaluate the documented selectors; what they hit of others is reported"):
+        selection = runbook.wipe_selection(listed, run)
+        record.note(f"the documented selectors would also hit {', '.join(selection.bystanders)}")
+        assert {one.name for one in coolify.bystanders()} <= set(selection.bystanders)
+        assert ours.isdisjoint(selection.bystanders)
+
+    with step("the wipe means this deployment and nothing else"):
+        doomed = runbook.doomed(listed, run)
+        assert doomed
+        assert {one.name for one in doomed} <= ours
+
+    with step("asked to destroy the neighbour, the driver refuses, and the neighbour runs on"):
+        with pytest.raises(NotOurs):
+            stack.destroy(neighbour.stack.resources())
+        assert neighbour.serves_its_administrator()

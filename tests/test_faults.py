@@ -1,0 +1,87 @@
+"""Outages are healed whatever happens, and a variable is away only as long as asked."""
+
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures.errors import StackTrouble, Unsupported
+from fixtures.faults.outage import Outage
+from fixtures.faults.unwired import emptied
+
+
+class Recorded:
+    """A stack that only remembers what it was asked."""
+
+    driver = "embedded"
+
+    def __init__(self, broken=()):
+        self.asked = []
+        self.plant = {"KEPT": "1"}
+        self._broken = broken
+
+    def stop(self, service):
+        self._do("stop", service)
+
+    def start(self, service):
+        self._do("start", service)
+
+    def _do(self, verb, service):
+        self.asked.append(f"{verb} {service}")
+        if verb in self._broken:
+            raise StackTrouble(f"{verb} failed")
+
+
+def test_outage_ends_with_its_block():
+    stack = Recorded()
+    with Outage(stack, "db"):
+        assert stack.asked == ["stop db"]
+    assert stack.asked == ["stop db", "start db"]
+
+
+@pytest.mark.parametrize("trouble", [AssertionError, KeyboardInterrupt, SystemExit])
+def test_outage_is_healed_whatever_happens(trouble):
+    stack = Recorded()
+    with pytest.raises(trouble), Outage(stack, "redis"):
+        raise trouble
+    assert stack.asked == ["stop redis", "start redis"]
+
+
+def test_outage_healed_early_is_not_healed_twice():
+    stack = Recorded()
+    with Outage(stack, "db") as outage:
+        outage.heal()
+    assert stack.asked == ["stop db", "start db"]
+
+
+def test_stop_that_fails_is_healed_too():
+    stack = Recorded(broken=("stop",))
+    with pytest.raises(StackTrouble, match="stop failed"), Outage(stack, "db"):
+        pass
+    assert stack.asked == ["stop db", "start db"]
+
+
+def test_failed_healing_does_not_mask_the_failure():
+    stack = Recorded(broken=("start",))
+    with pytest.raises(ValueError, match="the finding") as caught, Outage(stack, "db"):
+        raise ValueError("the finding")
+    assert caught.value.__notes__ == ["and db did not come back: start failed"]
+
+
+def test_failed_healing_is_told_where_nothing_else_failed():
+    with pytest.raises(StackTrouble), Outage(Recorded(broken=("start",)), "db"):
+        pass
+
+
+def test_variable_is_empty_only_in_the_block():
+    stack = Recorded()
+    with contextlib.suppress(KeyError), emptied(stack, "REDIS_URL"):
+        assert stack.plant == {"KEPT": "1", "REDIS_URL": ""}
+        raise KeyError
+    assert stack.plant == {"KEPT": "1"}
+
+
+def test_variable_of_a_compose_file_cannot_be_taken_away():
+    stack = SimpleNamespace(driver="containers", plant={})
+    with pytest.raises(Unsupported), emptied(stack, "REDIS_URL"):
+        pass

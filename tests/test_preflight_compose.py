@@ -1,0 +1,249 @@
+"""Compose files as people write them are understood, by compose and without it, alike."""
+
+import shutil
+
+import pytest
+
+from fixtures.errors import BadInput
+from fixtures.preflight import composefile, exposure, lint, plainly
+
+OFFICIAL = """
+name: vault
+services:
+  backend:
+    container_name: vault-backend
+    restart: unless-stopped
+    depends_on:
+      db: {condition: service_healthy}
+      redis: {condition: service_started}
+    image: infisical/infisical:latest # pin this
+    pull_policy: always
+    env_file: .env
+    ports: ["80:8080"]
+    environment: [NODE_ENV=production]
+    networks: [vault]
+  redis:
+    image: redis
+    restart: always
+    environment: [ALLOW_EMPTY_PASSWORD=yes]
+    ports: ["6379:6379"]
+    networks: [vault]
+    volumes: ["redis_data:/data"]
+  db:
+    image: postgres:14-alpine
+    restart: always
+    env_file: .env
+    volumes: ["pg_data:/var/lib/postgresql/data"]
+    networks: [vault]
+    healthcheck:
+      test: "pg_isready --username=${POSTGRES_USER} && psql --username=${POSTGRES_USER} --list"
+volumes:
+  pg_data: {driver: local}
+  redis_data: {driver: local}
+networks:
+  vault:
+"""
+
+COOLIFY = """
+# slogan: keeps secrets
+services:
+  backend:
+    image: infisical/infisical:v0.154.6
+    depends_on:
+      db: {condition: service_healthy}
+      redis: {condition: service_healthy}
+    environment:
+      - SERVICE_URL_BACKEND_8080
+      - ENCRYPTION_KEY=${SERVICE_PASSWORD_ENCRYPTIONKEY}
+      - AUTH_SECRET=${SERVICE_REALBASE64_64_AUTHSECRET}
+      - SITE_URL=${SERVICE_URL_BACKEND_8080}
+      - DB_CONNECTION_URI=postgres://${SERVICE_USER_POSTGRES}:${SERVICE_PASSWORD_POSTGRES}@db:5432/${POSTGRES_DB:-infisical}
+      - REDIS_URL=redis://redis:6379
+      - SMTP_PASSWORD=${SMTP_PASSWORD}
+    healthcheck: {test: ["CMD-SHELL", "wget --spider http://127.0.0.1:8080/api/status"]}
+  redis:
+    image: redis:7
+    environment: [ALLOW_EMPTY_PASSWORD=yes]
+    volumes: ["redis-data:/data"]
+    healthcheck: {test: ["CMD", "redis-cli", "ping"]}
+  db:
+    image: postgres:14-alpine
+    environment:
+      - POSTGRES_PASSWORD=${SERVICE_PASSWORD_POSTGRES}
+      - POSTGRES_USER=${SERVICE_USER_POSTGRES}
+    volumes: ["pg_data:/var/lib/postgresql/data"]
+    healthcheck: {test: ["CMD-SHELL", "pg_isready -d $${POSTGRES_DB}"]}
+volumes: {redis-data: , pg_data: }
+"""
+
+CUNNING = """
+x-life: &life
+  restart: unless-stopped
+  healthcheck: {test: ["CMD", "true"]}
+x-base: &base
+  <<: *life
+  networks: [inner]
+services:
+  backend:
+    <<: *base
+    image: ghcr.io/acme/infisical:v1
+    depends_on: {db: {condition: service_healthy}, redis: {condition: service_healthy}}
+    env_file:
+      - path: one.env
+        required: false
+    environment:
+      ENCRYPTION_KEY:
+      AUTH_SECRET:
+      SITE_URL: "https://vault.example.com"
+      TELEMETRY_ENABLED: "false"
+      REDIS_URL: redis://redis:6379
+      DB_CONNECTION_URI: postgres://infisical:${POSTGRES_PASSWORD:?needed}@db/infisical
+  store:
+    <<: *base
+    image: postgres:16
+  db:
+    extends: {service: store}
+    volumes: [{type: volume, source: pg, target: /var/lib/postgresql/data}]
+    ports:
+      - "127.0.0.1:5432:5432"
+      - target: 5432
+        published: "15432"
+        host_ip: "::1"
+  redis:
+    <<: *base
+    image: valkey/valkey:8.0
+    volumes: ["cache:/data"]
+    ports: ["[::]:6379-6380:6379-6380"]
+  migrate:
+    image: infisical/infisical:v1@sha256:%s
+    profiles: [job]
+    command: npm run migration:latest
+    environment: {ENCRYPTION_KEY: }
+volumes: {pg: , cache: }
+networks: {inner: }
+""" % ("0123456789abcdef" * 4)
+
+WAYS = [
+    pytest.param(
+        "docker", marks=pytest.mark.skipif(not shutil.which("docker"), reason="no docker")
+    ),
+    "plain",
+]
+
+
+@pytest.fixture(params=WAYS)
+def read(request, tmp_path, monkeypatch):
+    if request.param == "plain":
+        monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+
+    def made(text, **variables):
+        file = tmp_path / "compose.yml"
+        file.write_text(text)
+        return composefile.read(file, variables)
+
+    return made
+
+
+def sentences(found):
+    return [one.sentence for one in found]
+
+
+def test_official_file_survives_without_its_env_file(read):
+    compose = read(OFFICIAL)
+    assert [compose.part(role) for role in ("backend", "db", "redis")] == ["backend", "db", "redis"]
+    found = exposure.exposed(compose)
+    assert [(one.line, one.sentence) for one in found] == [
+        (20, "redis can be reached from outside: port 6379 is published on 0.0.0.0")
+    ]
+    said = sentences(lint.lint(compose, {}))
+    assert "backend does not wait until redis is healthy" in said
+    assert len([one for one in said if "not pinned" in one]) == 2
+    assert len([one for one in said if "health check" in one]) == 2
+    assert not any("does not reach" in one for one in said)
+
+
+def test_template_of_coolify_gets_its_keys_from_magic_variables(read):
+    compose = read(COOLIFY, SERVICE_PASSWORD_ENCRYPTIONKEY="Ab1" * 10 + "xY")
+    assert compose.environment("backend")["ENCRYPTION_KEY"] == "Ab1" * 10 + "xY"
+    said = sentences(lint.lint(compose, {}))
+    assert len(said) == 4
+    assert sum("restart policy" in one for one in said) == 3
+    assert exposure.exposed(compose) == []
+
+
+def test_anchors_extends_profiles_ranges_and_loopback(read):
+    compose = read(CUNNING, POSTGRES_PASSWORD="p")
+    assert compose.part("backend") == "backend"
+    said = sentences(exposure.exposed(compose))
+    assert len(said) == 2
+    assert all(one.startswith("redis") and "::" in one for one in said)
+    assert lint.lint(compose, {}) == []
+
+
+def test_both_ways_agree(tmp_path, monkeypatch):
+    if not shutil.which("docker"):
+        pytest.skip("no docker")
+    file = tmp_path / "compose.yml"
+    for text in (COOLIFY, CUNNING):
+        file.write_text(text)
+        by_compose = composefile.read(file, {"POSTGRES_PASSWORD": "p"})
+        with monkeypatch.context() as without:
+            without.setattr(composefile.shutil, "which", lambda _: None)
+            plain = composefile.read(file, {"POSTGRES_PASSWORD": "p"})
+        assert exposure.exposed(by_compose) == exposure.exposed(plain)
+        assert lint.lint(by_compose, {}) == lint.lint(plain, {})
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["5432", "5432:5432", "0.0.0.0:5432:5432", "[::]:5432:5432", "::5432", "5430-5440:5430-5440"],
+)
+def test_port_in_any_short_form_is_found(port):
+    found = [one for one in plainly._ports(port) if one["target"] == 5432]
+    assert len(found) == 1
+
+
+BAD = {
+    "nothing": b"",
+    "blank": b"\n\n",
+    "binary": b"\x00\x01\xff\xfe",
+    "no utf-8": b"services: \xff",
+    "a list": b"- a\n- b\n",
+    "a word": b"hello",
+    "no services": b"volumes: {a: }\n",
+    "services as list": b"services: [a, b]\n",
+    "service as text": b"services: {a: hello}\n",
+    "broken yaml": b"services:\n  a: [\n",
+    "tabs": b"services:\n\ta: b\n",
+    "two documents": b"services: {a: {image: b}}\n---\nservices: {}\n",
+    "itself": b"services: &s\n  a: *s\n",
+    "bomb": b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(
+        b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 10)) for c in range(98, 106)
+    )
+    + b"services: {a: {image: b, command: *i}}\n",
+    "deep": b"services: " + b"[" * 5000,
+    "python": b"services: !!python/object/apply:os.system ['true']\n",
+    "huge": b"# " + b"x" * (1 << 20),
+    "remote include": b"include: ['https://example.com/x.git']\nservices: {a: {image: b}}\n",
+    "port": b"services: {db: {image: 'postgres:14', ports: ['a:b:c:d']}}\n",
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("way", WAYS)
+def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way, content):
+    if way == "plain":
+        monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+    file = tmp_path / "compose.yml"
+    file.write_bytes(content)
+    with pytest.raises(BadInput) as refused:
+        composefile.read(file, {})
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    for path in (tmp_path / "none.yml", tmp_path):
+        with pytest.raises(BadInput, match=r"compose file"):
+            composefile.read(path, {})

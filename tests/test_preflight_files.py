@@ -1,0 +1,178 @@
+"""Environment files, keys, repositories and backups: what is accepted, what is found."""
+
+import base64
+import gzip
+import os
+import secrets
+import string
+import subprocess
+
+import pytest
+
+from fixtures.errors import BadInput, Unsupported
+from fixtures.infisical.settings import Settings
+from fixtures.mutants.filekit import SOUND, backup, commit, encrypted_root, repository
+from fixtures.preflight import backupfile, composefile, envfile, keycheck, strength
+from fixtures.preflight.gitscan import Repository, forms, search
+
+KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
+
+
+def read(tmp_path, text):
+    file = tmp_path / "x.env"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return envfile.read(file)
+
+
+@pytest.mark.parametrize(
+    ("row", "value"),
+    [
+        ("A=b", "b"),
+        ("export A=b", "b"),
+        ("A = b", "b"),
+        ("A=b # why", "b"),
+        ("A=b#c", "b#c"),
+        ("A='b # $c'", "b # $c"),
+        ('A="b\\n"', "b\n"),
+        ('A="say \\"b\\""', 'say "b"'),
+        ('A="two\nlines"', "two\nlines"),
+        ("A=b ", "b "),
+        ("A=", ""),
+        ("A=b==", "b=="),
+        ("\ufeffA=b", "b"),
+        ("A=b\r\n", "b"),
+    ],
+)
+def test_row_is_read_as_compose_reads_it(tmp_path, row, value):
+    assert read(tmp_path, f"# first\n{row}\nZ=1\n" if row[0] != "\ufeff" else row)["A"] == value
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b" \n", b"\0\0", b"\xff\xfe", b"# only\n", b"secret words\n", b"A='open\n"]
+)
+def test_bad_env_file_is_refused_in_one_sentence(tmp_path, content):
+    with pytest.raises(BadInput) as refused:
+        read(tmp_path, content)
+    assert "\n" not in str(refused.value)
+    assert "secret words" not in str(refused.value)
+
+
+def test_values_are_not_represented(tmp_path):
+    env = read(tmp_path, f"ENCRYPTION_KEY={KEY}\n")
+    assert KEY not in repr(env) + repr(env["ENCRYPTION_KEY"]) + repr(dict(env))
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_keys_made_by_coolify_and_openssl_are_accepted(tmp_path, _):
+    letters = string.ascii_letters + string.digits
+    for key in ("".join(secrets.choice(letters) for _ in range(32)), secrets.token_hex(16)):
+        auth = base64.b64encode(secrets.token_bytes(64)).decode()
+        password = "".join(secrets.choice(letters) for _ in range(32))
+        rows = {"ENCRYPTION_KEY": key, "AUTH_SECRET": auth, "POSTGRES_PASSWORD": password}
+        env = read(tmp_path, "".join(f"{name}={value}\n" for name, value in rows.items()))
+        deployed = keycheck.Deployed(env, composefile.read(SOUND, env))
+        assert keycheck.keys(deployed) == []
+        assert keycheck.passwords(deployed) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["infisical", "Summer2026!", "password" * 5, "0123456789abcdef" * 2, "a" * 40, "ab" * 16],
+)
+def test_weak_value_is_estimated_weak(value):
+    assert strength.bits(value) < 96
+
+
+def test_product_samples_are_known_by_label():
+    assert strength.is_sample("infisical")
+    assert strength.is_sample("6c1fe4e407b8911c104518103505b218")
+    assert not strength.is_sample(KEY)
+
+
+def test_key_is_found_across_pieces_and_in_its_line():
+    text = b"first\nsecond " + KEY.encode() + b"\nthird"
+    needles = {form: ("K", how) for form, how in forms(KEY).items()}
+    for cut in range(len(text)):
+        assert list(search([text[:cut], text[cut:]], needles)) == [("K", "as it is", 2)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        KEY.upper(),
+        base64.b64encode(f"x{KEY}".encode()).decode(),
+        KEY.encode().hex(),
+        base64.b64encode(bytes.fromhex(KEY)).decode(),
+    ],
+)
+def test_key_is_found_in_any_encoding(tmp_path, written):
+    repo = repository(tmp_path)
+    commit(repo, "a.txt", f"one\n{written}\n")
+    commit(repo, "a.txt", "gone\n")
+    found = Repository(repo).search({"ENCRYPTION_KEY": KEY})
+    assert len(found) == 1
+    assert (found[0].file.split()[0], found[0].line) == ("a.txt", 2)
+    assert KEY not in str(found)
+
+
+def test_ignored_file_is_no_finding_and_a_new_one_is(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, ".gitignore", ".env\n")
+    (repo / ".env").write_text(f"ENCRYPTION_KEY={KEY}\n")
+    assert Repository(repo).search({"K": KEY}) == []
+    (repo / "other.env").write_text(f"ENCRYPTION_KEY={KEY}\n")
+    assert [one.file for one in Repository(repo).search({"K": KEY})] == ["other.env"]
+
+
+def test_repository_that_is_none_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(BadInput, match="git says"):
+        Repository(tmp_path)
+    with pytest.raises(BadInput, match="no folder"):
+        Repository(tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadInput, match="no git program"):
+        Repository(tmp_path)
+
+
+def test_empty_repository_and_shallow_clone(tmp_path):
+    empty = tmp_path / "empty"
+    subprocess.run(["git", "init", "-q", empty], check=True)
+    assert Repository(empty).search({"K": KEY}) == []
+    repo = repository(tmp_path)
+    commit(repo, "b", "b\n")
+    shallow = tmp_path / "shallow"
+    url = f"file://{repo}"
+    subprocess.run(["git", "clone", "-q", "--depth=1", url, shallow], check=True)
+    with pytest.raises(Unsupported, match="shallow"):
+        Repository(shallow)
+
+
+def test_backup_gzipped_cut_and_in_a_folder(tmp_path):
+    plain = backup(tmp_path, encrypted_root(KEY))
+    packed = tmp_path / "newer.sql.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    os.utime(plain, (1, 1))
+    found = backupfile.read(tmp_path)
+    assert (found.path, found.complete, backupfile.faults(found, KEY)) == (packed, True, [])
+    packed.write_bytes(packed.read_bytes()[:-40])
+    assert "cut short" in str(backupfile.faults(backupfile.read(packed), KEY))
+
+
+def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
+    found = backupfile.read(backup(tmp_path, encrypted_root(KEY)))
+    assert "INSTANCE_ID" in str(backupfile.faults(found, KEY, "another"))
+
+
+def test_backup_in_another_form_is_not_judged(tmp_path):
+    file = tmp_path / "x.dump"
+    file.write_bytes(b"PGDMP\x01\x0e")
+    with pytest.raises(Unsupported, match="custom format"):
+        backupfile.read(file)
+    with pytest.raises(BadInput, match="does not exist"):
+        backupfile.read(tmp_path / "none")
+
+
+def test_settings_of_the_harness_are_strong():
+    for value in Settings.generate().sensitive().values():
+        assert strength.bits(value) > 96

@@ -1,0 +1,94 @@
+"""Each known-bad file is found by its own check, and a sound deployment's files by none."""
+
+import pytest
+
+from fixtures.infisical.settings import Settings
+from fixtures.mutants.base import registry
+from fixtures.mutants.filekit import SOUND, backup, encrypted_root, env, repository
+from fixtures.preflight import (
+    backupfile,
+    composefile,
+    envfile,
+    escrow,
+    exposure,
+    keycheck,
+    lint,
+    names,
+)
+from fixtures.preflight.gitscan import Repository
+
+MUTANTS = [one for one in registry().values() if one.where == "file"]
+
+
+def opened(given):
+    return backupfile.unopened(backupfile.read(given["backup"]), given["deployed"].root_key)
+
+
+CHECKS = {
+    "KEY-8": lambda given: keycheck.keys(given["deployed"]),
+    "KEY-9": lambda given: Repository(given["repo"]).search(
+        {name: given["deployed"].get(name) for name in keycheck.SECRETS[:5]}
+    ),
+    "KEY-11": lambda given: [
+        *(
+            escrow.differences(given["deployed"], envfile.read(given["escrow"]))
+            if "escrow" in given
+            else []
+        ),
+        *opened(given),
+    ],
+    "SEC-1": lambda given: keycheck.passwords(given["deployed"]),
+    "SEC-2": lambda given: keycheck.address(given["deployed"]),
+    "BKP-5": lambda given: backupfile.faults(
+        backupfile.read(given["backup"]), given["deployed"].root_key
+    ),
+    "DEP-3": lambda given: exposure.exposed(given["deployed"].compose),
+    "DEP-4": lambda given: lint.lint(given["deployed"].compose, given["deployed"].env),
+}
+
+
+def with_deployed(given):
+    variables = envfile.read(given["env_file"])
+    compose = composefile.read(given.get("compose", SOUND), variables)
+    return {**given, "deployed": keycheck.Deployed(variables, compose)}
+
+
+@pytest.fixture
+def sound(tmp_path):
+    settings = Settings.generate()
+    repository(tmp_path)
+    return {
+        "env_file": env(tmp_path, settings),
+        "escrow": env(tmp_path, settings, "escrow.env"),
+        "backup": backup(tmp_path, encrypted_root(settings["ENCRYPTION_KEY"])),
+        "repo": tmp_path / "repo",
+    }
+
+
+@pytest.mark.parametrize("control", CHECKS)
+def test_sound_files_have_no_findings(sound, control):
+    assert CHECKS[control](with_deployed(sound)) == []
+
+
+@pytest.mark.parametrize(
+    "mutant", [one for one in MUTANTS if one.control in CHECKS], ids=lambda one: one.name
+)
+def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_path):
+    folder = tmp_path / "planted"
+    folder.mkdir()
+    given = with_deployed({**sound, **mutant.plant(folder)})
+    found = CHECKS[mutant.control](given)
+    assert found
+    secret = [value for value in given["deployed"].env.values() if len(value) > 16]
+    shown = " ".join(map(str, found))
+    assert not any(str.__str__(value) in shown for value in secret if "example.com" not in value)
+
+
+def test_names_of_the_reference_deployment_lack_the_word():
+    compose = composefile.read(SOUND, {})
+    assert len(names.missed(compose)) == 9
+
+
+def test_names_that_hold_the_word_are_found(tmp_path):
+    planted = registry()["NamesAsTheRunbookBelieves"].plant(tmp_path)
+    assert names.missed(composefile.read(planted["compose"], {})) == []

@@ -1,0 +1,114 @@
+"""`make preflight` says file, line, sentence and cure, and ends with the right exit code, soon."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fixtures.infisical.settings import Settings
+from fixtures.mutants.filekit import (
+    SOUND,
+    backup,
+    commit,
+    composed,
+    encrypted_root,
+    env,
+    repository,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def preflight(*options):
+    command = [sys.executable, "-m", "pytest", "suites/posture", "suites/deployment"]
+    command += ["--preflight", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def files(tmp_path):
+    settings = Settings.generate()
+    repository(tmp_path)
+    return {
+        "--compose": SOUND,
+        "--env-file": env(tmp_path, settings),
+        "--escrow": env(tmp_path, settings, "escrow.env"),
+        "--backup": backup(tmp_path, encrypted_root(settings["ENCRYPTION_KEY"])),
+        "--repo": tmp_path / "repo",
+    }
+
+
+def options(files):
+    return [f"{name}={path}" for name, path in files.items()]
+
+
+def test_sound_files_pass_within_two_seconds(files):
+    started = time.monotonic()
+    done = preflight(*options(files))
+    taken = time.monotonic() - started
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "preflight: 0 findings; held: BKP-5, DEP-3, DEP-4, KEY-11, KEY-8, KEY-9" in done.stdout
+    assert "not run" not in done.stdout
+    # Two seconds on an idle machine; a busy one gets more.
+    assert taken < 6
+
+
+def test_finding_is_told_with_its_place_and_fails(files, tmp_path):
+    file = composed(
+        tmp_path,
+        "    volumes:\n      - pg_data",
+        "    ports: ['5432:5432']\n    volumes:\n      - pg_data",
+    )
+    done = preflight(*options({**files, "--compose": file}))
+    assert done.returncode == 1
+    line = next(n for n, row in enumerate(file.read_text().splitlines(), 1) if "5432:5432" in row)
+    assert f"{file}:{line}: db can be reached from outside" in done.stdout
+    assert "[DEP-3]" in done.stdout
+
+
+def test_secret_is_never_shown(files):
+    key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
+    commit(files["--repo"], "old.env", f"ENCRYPTION_KEY={key}\n")
+    done = preflight(*options(files))
+    assert done.returncode == 1
+    assert "old.env:1: ENCRYPTION_KEY stands there as it is" in done.stdout
+    assert key not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["--env-file", "--escrow", "--backup", "--repo", "--compose"])
+def test_missing_file_ends_the_run_in_one_sentence(files, option):
+    done = preflight(*options({**files, option: "/nowhere/at/all"}))
+    assert done.returncode == 3
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.count("\n") <= 3
+    assert "/nowhere/at/all" in done.stdout
+
+
+def test_mutant_turns_its_control():
+    done = preflight("--mutant=SampleKey")
+    assert done.returncode == 1
+    assert "ENCRYPTION_KEY is a sample that everybody can read in public" in done.stdout
+
+
+def test_evidence_of_a_preflight_holds_no_secret(files, tmp_path):
+    key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
+    preflight(*options(files), "--evidence", f"--run-dir={tmp_path / 'runs'}")
+    written = (tmp_path / "runs" / "latest" / "evidence.json").read_text()
+    assert key not in written
+    assert '"KEY-9"' in written
+
+
+def test_nothing_given_is_no_pass():
+    done = preflight()
+    assert done.returncode == 3
+    assert "nothing to check" in done.stdout
+
+
+def test_what_is_not_given_is_not_run(files):
+    done = preflight(f"--env-file={files['--env-file']}")
+    assert done.returncode == 0
+    assert "not run: KEY-9: REPO was not given" in done.stdout
+    assert "not run: DEP-3: COMPOSE was not given" in done.stdout
+    assert "held: KEY-8, SEC-1, SEC-2" in done.stdout

@@ -1,0 +1,105 @@
+"""A backup is judged by its file alone, and damage is named with its line."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fixtures import runbook
+from fixtures.data import coolify, damage, soundness
+
+ROWS = Path(__file__).parent / "samples" / "rows-2024-10.sql"
+HEAD = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\nSET lock_timeout = 0;\n"
+TAIL = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
+
+
+@pytest.fixture
+def backup(tmp_path):
+    path = tmp_path / "backup.sql"
+    path.write_text(HEAD + ROWS.read_text() + TAIL)
+    return path
+
+
+def test_a_whole_backup_is_sound(backup):
+    assert soundness.examine(backup) is None
+
+
+def test_a_backup_of_an_older_pg_dump_is_sound(backup):
+    kept = [line for line in backup.read_text().splitlines(True) if "restrict " not in line]
+    backup.write_text("".join(kept))
+    assert soundness.examine(backup) is None
+
+
+@pytest.mark.parametrize("changed", [damage.through_a_terminal, damage.zipped])
+def test_carriage_returns_and_compression_do_no_harm(backup, changed):
+    assert soundness.examine(changed(backup)) is None
+
+
+EXPECTED = {
+    "empty": "the file is empty",
+    "cut at 50 %": "something is missing",
+    "cut inside a row": "a row of secrets_v2 has",
+    "cut at a row boundary": "ends inside the data of secrets_v2",
+    "cut after the data": "something is missing",
+    "last line gone": "the last line is missing",
+    "trailer gone": "without pg_dump's last words",
+    "a byte that is no text": "no text",
+    "a separator flipped": "a row of secrets_v2 has 13 values, not 14",
+    "gzip named .sql": "compressed by gzip",
+}
+
+
+@pytest.mark.parametrize("kind", damage.KINDS)
+def test_each_damage_is_named(backup, kind):
+    found = {kind: str(soundness.examine(copy)) for kind, copy in damage.copies(backup)}
+    assert EXPECTED[kind] in found[kind]
+
+
+def test_every_cut_is_noticed(backup):
+    whole = backup.read_bytes()
+    last = len(whole.rstrip(b"\n"))
+    for at in range(0, last, 211):
+        backup.write_bytes(whole[:at])
+        assert soundness.examine(backup), at
+
+
+def test_the_line_is_that_of_the_damage(backup):
+    lines = backup.read_text().splitlines(True)
+    at = next(n for n, line in enumerate(lines) if line.startswith("COPY public.secrets_v2")) + 2
+    lines[at] = lines[at].replace("\t", " ", 1)
+    backup.write_text("".join(lines))
+    assert soundness.examine(backup).line == at + 1
+
+
+def test_half_a_byte_is_noticed(backup):
+    text = backup.read_text()
+    at = text.rindex("\\\\x") + 10
+    backup.write_text(text[:at] + text[at + 1 :])
+    assert "no whole sequence of bytes" in str(soundness.examine(backup))
+
+
+def test_another_database_is_noticed(backup):
+    backup.write_text(HEAD + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
+    assert "no backup of Infisical" in str(soundness.examine(backup))
+
+
+def test_the_custom_format_is_named(backup):
+    backup.write_bytes(b"PGDMP\x01\x0e")
+    assert "pg_restore" in str(soundness.examine(backup))
+
+
+def test_an_altered_digit_takes_a_checksum(backup):
+    sealed = soundness.seal(backup)
+    check = ["sha256sum", "--check", "--status", sealed.name]
+    assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
+    damage.with_a_byte_flipped(backup).replace(backup)
+    assert "checksum" in str(soundness.examine(backup))
+    sealed.unlink()
+    assert soundness.examine(backup) is None, "nothing else can see it"
+
+
+def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():
+    selection = runbook.wipe_selection([*coolify.deployed("1"), *coolify.bystanders()], "1")
+    assert selection.hit == ()
+    assert len(selection.missed) == len(coolify.deployed("1"))
+    assert len(selection.bystanders) == len(coolify.bystanders())
