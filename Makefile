@@ -29,6 +29,10 @@ preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: C
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
 	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))
 
+.PHONY: catalogue
+catalogue: .venv/ready  ## Everything that is checked, and of which statement, running nothing: FORM=json|markdown
+	@$(PYTHON) -m reports.outline $(if $(FORM),--$(FORM))
+
 .PHONY: images
 images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend images where no registry is reachable (root, Debian)
 	@compose/offline/build.sh
