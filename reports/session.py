@@ -41,7 +41,8 @@ class EvidenceRun:
         self.bundle = Bundle(_run_dir(config), self.id)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
-        self._before = signal.signal(signal.SIGTERM, _interrupt)
+        # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
+        self._before = [signal.signal(number, _interrupt) for number in _INTERRUPTIONS]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -135,7 +136,8 @@ class EvidenceRun:
     def pytest_unconfigure(self) -> None:
         """Leave the process as it was, and no empty folder of a run that never was."""
         self.bundle.discard()
-        signal.signal(signal.SIGTERM, self._before)
+        for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
+            signal.signal(number, handler)
 
     def _finish(self, session: pytest.Session) -> None:
         """Write the bundle undisturbed: an impatient second Ctrl-C must not cost the evidence."""
