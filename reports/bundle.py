@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reports import evidence, html, junit
+from reports import evidence, html, junit, runbook
 from reports.errors import CannotWrite
 from reports.model import Leak, Redaction, Run
 from reports.redact import Redactor
@@ -17,6 +17,7 @@ WRITERS: dict[str, Callable[[Run], str]] = {
     "evidence.json": evidence.render,
     "junit.xml": junit.render,
     "report.html": html.render,
+    "corrected-runbook.md": runbook.render,
 }
 _ROOM = 64 << 20
 
