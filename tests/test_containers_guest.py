@@ -132,3 +132,9 @@ def test_a_machine_without_an_engine_is_told_so(variables, words):
     )
     assert words in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_run_of_another_user_is_known_by_its_process(stack):
+    stack.up(Settings.generate())
+    assert engine.running(stack._run)
+    assert not engine.running("nobody-started-this")
