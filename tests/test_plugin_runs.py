@@ -75,7 +75,8 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     pytester = suite(one="record.log('backend', 'hello')")
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
-    assert files == {"evidence.json", "junit.xml", "report.html", "logs/backend.log"}
+    documents = {"evidence.json", "junit.xml", "report.html", "corrected-runbook.md"}
+    assert files == documents | {"logs/backend.log"}
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -211,7 +212,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": 3,
+        "scanned_files": 4,
         "leaks": [],
     }
 
