@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from reports.frame import (
+    ClockFacts,
+    Deviations,
+    Environment,
+    Identity,
+    Method,
+    Organisation,
+    Person,
+    Retention,
+    Schedule,
+    Scope,
+    SignOff,
+    Waiver,
+)
+from reports.part import Part
+from reports.subject import Backend as Backend
+from reports.subject import ComposeFile as ComposeFile
+from reports.subject import Grade as Grade
+from reports.subject import Key as Key
+from reports.subject import Server as Server
+from reports.subject import Subject as Subject
 from reports.verdict import Nature, Severity, Verdict
 
-Grade = Literal["deployment", "rehearsal"]
 SpanKind = Literal["boot", "migrate", "dump", "restore", "step", "teardown"]
-
-
-class Part(BaseModel):
-    """A frozen piece of evidence. Readers ignore fields that later versions add."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
 class Tool(Part):
@@ -35,6 +49,8 @@ class Host(Part):
     python: str
     cpus: int
     memory_bytes: int | None
+    distribution: str | None = None
+    kernel: str | None = None
 
 
 class RunFacts(Part):
@@ -45,59 +61,20 @@ class RunFacts(Part):
     finished: AwareDatetime
     duration_s: float
     command: str
+    make: str | None = Field(default=None, description="the make command line, if make called")
     reason: str | None
     seed: int
     tool: Tool
     host: Host
     operator: str
     strict_claims: bool = False
+    certified: bool = Field(default=False, description="without waivers, filters, local changes")
     selection: tuple[str, ...] = Field(default=(), description="--controls; empty means all")
     interrupted: bool = False
+    clock: ClockFacts = ClockFacts()
     stopped: str | None = Field(
         default=None, description="why the run could not go on (exit code 3)"
     )
-
-
-class Backend(Part):
-    """The program under test: started from an image or by a command."""
-
-    image: str | None = None
-    command: str | None = None
-    digest: str | None = None
-    version: str | None = None
-
-
-class Server(Part):
-    """A server beside the backend, and what it answered when asked for its version."""
-
-    version: str | None = None
-
-
-class ComposeFile(Part):
-    """The compose file the stack was started from."""
-
-    sha256: str | None = None
-
-
-class Key(Part):
-    """A key by its public fingerprint; the value is in memory only."""
-
-    name: str
-    label: str
-    bytes: int
-
-
-class Subject(Part):
-    """What was examined. Only grade `deployment` says anything about a deployment."""
-
-    driver: str = "none"
-    grade: Grade = "rehearsal"
-    backend: Backend = Backend()
-    database: Server = Server()
-    cache: Server = Server()
-    compose: ComposeFile = ComposeFile()
-    keys: tuple[Key, ...] = ()
-    endpoint_note: str | None = None
 
 
 class Exchange(Part):
@@ -118,6 +95,17 @@ class LogExcerpt(Part):
     truncated: bool = False
 
 
+class Command(Part):
+    """An act on a service: its verb, and for `exec` what ran inside it; no secret is in it."""
+
+    service: str | None
+    act: str
+    line: str | None = None
+    exit_code: int | None = None
+    duration_s: float = 0.0
+    count: int = 1
+
+
 class Step(Part):
     """A titled part of a spec, and everything seen while it was under way."""
 
@@ -128,6 +116,7 @@ class Step(Part):
     exchanges: tuple[Exchange, ...] = ()
     logs: tuple[LogExcerpt, ...] = ()
     notes: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
 
 
 class Spec(Part):
@@ -152,9 +141,10 @@ class Control(Part):
     gating: bool
     verdict: Verdict
     waived: bool = False
+    waiver: Waiver | None = None
     observed: str | None = None
     correction: str | None = None
-    frameworks: dict[str, tuple[str, ...]] = {}
+    frameworks: dict[str, tuple[str, ...]] = Field(default={})
     duration_s: float = 0.0
     specs: tuple[Spec, ...] = ()
     chapter: str
@@ -229,3 +219,13 @@ class Run(Part):
     redaction: Redaction
     verdict: Verdict
     exit_code: int
+    identity: Identity = Identity()
+    organisation: Organisation = Organisation()
+    people: tuple[Person, ...] = ()
+    schedule: Schedule = Schedule()
+    scope: Scope = Scope()
+    environment: Environment = Environment()
+    method: Method = Method()
+    deviations: Deviations = Deviations()
+    sign_off: SignOff = SignOff()
+    retention: Retention = Retention()
