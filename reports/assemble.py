@@ -46,7 +46,8 @@ def _control(
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     return Control(
         **entry.model_dump(exclude={"corrections"}),
-        gating=gates(entry.nature, entry.severity, strict=facts.strict_claims),
+        gating=gates(entry.nature, entry.severity, strict=facts.strict_claims)
+        and (not facts.asked or entry.id in facts.asked),
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
         correction=" ".join(corrections) or None if amiss else None,

@@ -114,6 +114,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
         ("Command", facts.command),
         ("Seed", str(facts.seed)),
         ("Only these controls", ", ".join(facts.selection)),
+        ("The question asked", ", ".join(facts.asked)),
         ("Operator", facts.operator),
         ("Machine", f"{host.name}, {host.system}, {host.machine}, {host.cpus} CPUs{memory}"),
         ("Python", host.python),

@@ -70,6 +70,11 @@ class RunFacts(Part):
     strict_claims: bool = False
     certified: bool = Field(default=False, description="without waivers, filters, local changes")
     selection: tuple[str, ...] = Field(default=(), description="--controls; empty means all")
+    asked: tuple[str, ...] = Field(
+        default=(),
+        description="the controls of the one question this run asks, which alone decide the exit "
+        "code; empty means all",
+    )
     interrupted: bool = False
     clock: ClockFacts = ClockFacts()
     stopped: str | None = Field(

@@ -13,6 +13,7 @@ from reports.errors import UnknownControl
 LEFT_OUT = "left out by a filter"
 INTERRUPTED = "the run ended before it was reached"
 NO_SPEC = "no spec for it was collected"
+OUTSIDE = "outside the question that this run asks"
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Plan:
     """The specs of a run by id, in order, each with the controls it checks."""
 
     selection: tuple[str, ...] = ()
+    one_question: bool = False
     specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     uncollected: list[str] = field(default_factory=list)
@@ -48,6 +50,17 @@ class Plan:
         """The controls that at least one spec of this run checks."""
         return tuple(dict.fromkeys(control for named in self.specs.values() for control in named))
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The controls of the one question this run asks; () when it asks about everything.
+
+        What a filter leaves out was still asked, so a filter never turns a gate green.
+        """
+        if not self.one_question:
+            return ()
+        named = [*self.specs.values(), *self.left_out.values()]
+        return tuple(dict.fromkeys(control for one in named for control in one))
+
     def last_spec(self, control: str) -> str:
         """The spec after which nothing more will be learnt of a control."""
         return [spec for spec, named in self.specs.items() if control in named][-1]
@@ -58,6 +71,8 @@ class Plan:
             return INTERRUPTED
         if any(control in named for named in self.left_out.values()):
             return LEFT_OUT
+        if self.one_question and not self.uncollected:
+            return OUTSIDE
         broken = f"; could not be collected: {', '.join(self.uncollected)}"
         return NO_SPEC + (broken if self.uncollected else "")
 

@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--controls", default="", metavar="IDS", help='only these controls: "KEY-*,DBP-1"'
     )
     group.addoption(
+        "--one-question",
+        action="store_true",
+        help="the controls of the given specs alone decide the exit code; the rest is not asked",
+    )
+    group.addoption(
         "--strict-claims", action="store_true", help="a contradicted claim fails the run"
     )
     group.addoption("--reason", help="why this run: scheduled, change, incident, pre-deploy")

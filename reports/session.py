@@ -30,7 +30,10 @@ class EvidenceRun:
         self.config = config
         self.catalogue = catalogue
         self.recorder = recorder
-        self.plan = Plan(selection=_patterns(config.getoption("--controls")))
+        self.plan = Plan(
+            selection=_patterns(config.getoption("--controls")),
+            one_question=config.getoption("--one-question"),
+        )
         catalogue.select(self.plan.selection)
         self.interrupted = False
         self.stopped: str | None = None
@@ -181,6 +184,7 @@ class EvidenceRun:
             operator=option("--operator") or facts.operator(),
             strict_claims=option("--strict-claims"),
             selection=self.plan.selection,
+            asked=self.plan.asked,
             interrupted=self.interrupted,
             stopped=self.stopped,
         )

@@ -160,11 +160,21 @@ def test_spec_of_several_controls_is_judged_by_the_nature_of_each(drill):
         (ALL, ["--controls=key-1, KEY-[23]"], 0, "satisfied"),
         (ALL, ["-k", "key_2"], 2, "not_run"),
         (["import nowhere", *ALL], [], 2, "not_run"),
+        (ALL[:1], ["--strict-claims", "--one-question"], 0, "satisfied"),
+        (ALL, ["--one-question", "--controls=KEY-3"], 2, "not_run"),
+        (["import nowhere", *ALL[1:]], ["--one-question"], 2, "not_run"),
     ],
 )
 def test_exit_code_follows_the_gate(drill, specs, arguments, code, verdict):
     result, seen = drill(*specs, arguments=arguments)
     assert (result.ret, seen["exit_code"], seen["verdict"]) == (code, code, verdict)
+
+
+def test_what_was_not_asked_is_not_run_and_gates_nothing(drill):
+    _, seen = drill(*ALL[:1], arguments=["--one-question"])
+    assert seen["run"]["asked"] == ["KEY-1"]
+    assert (seen["KEY-2"]["verdict"], seen["KEY-2"]["gating"]) == ("not_run", False)
+    assert seen["KEY-2"]["note"] == "outside the question that this run asks"
 
 
 def test_what_was_left_out_is_counted_and_named(drill):
