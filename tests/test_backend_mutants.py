@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from fixtures.mutants import faulty, vault
+from fixtures.mutants import faulty, memory_use, vault
 from fixtures.mutants.backend import MUTANTS
 from tests.backends import LOGIN, Backend, running
 
@@ -229,11 +229,14 @@ def test_healthy_backend_does_not_show_it(services, name):
     assert not SYMPTOMS[name](World(services, None))
 
 
-VAULT = vault.__name__
-
-
 def test_every_bug_of_the_table_is_tried():
     # Those of faulty.py and vault.py show only in a whole stack: tests/test_mutants.py tries them.
+    # Those of memory_use.py are for tests/test_limits.py.
     apart = {next(iter(classes.values())).__name__ for _control, classes in faulty.BUGS}
-    apart |= {name for name, one in vars(vault).items() if getattr(one, "__module__", "") == VAULT}
+    for module in (vault, memory_use):
+        apart |= {name for name, one in vars(module).items() if _made_in(module, one)}
     assert set(SYMPTOMS) == {mutant.name for mutant in MUTANTS} - apart
+
+
+def _made_in(module, one):
+    return getattr(one, "__module__", "") == module.__name__

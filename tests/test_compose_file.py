@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from fixtures.errors import BadInput
+from fixtures.faults import bounds
 from fixtures.infisical.settings import KEYS, Settings
 from fixtures.stack import images
-from fixtures.stack.compose import Project, overlay, read
+from fixtures.stack.compose import Project, read
+from fixtures.stack.overlay import overlay
 
 FILE = Path(__file__).resolve().parents[1] / "compose" / "docker-compose.coolify.yml"
 DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")
@@ -99,6 +101,15 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
     assert ports["redis"] == []
     assert found["services"]["db"]["image"] == "drillbook/postgres:14"
     assert found["services"]["backend"]["environment"]["NEW_VARIABLE"] == "seen"
+
+
+def test_overlay_bounds_memory_swap_and_processors(tmp_path):
+    over = tmp_path / "over.yml"
+    over.write_text(overlay(read(FILE, images.pinned()), "ours", {}, {}, [], bounds.DOCUMENTED))
+    services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
+    for name, share in bounds.DOCUMENTED.memory.items():
+        assert int(services[name]["mem_limit"]) == int(services[name]["memswap_limit"]) == share
+        assert services[name]["cpuset"] == "0,1"
 
 
 FOREIGN = """
