@@ -9,8 +9,9 @@ from fixtures.errors import DrillbookError
 from fixtures.infisical.settings import Settings
 from fixtures.stack import engine
 from fixtures.stack.choice import COMPOSE_FILE
-from fixtures.stack.containers import Containers, check
+from fixtures.stack.containers import Containers
 from fixtures.stack.home import Home, new_run_id
+from fixtures.stack.images import check
 from fixtures.stack.outcome import outcome, printed
 from tests.conftest import Deaf
 

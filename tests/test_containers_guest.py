@@ -10,7 +10,8 @@ from fixtures.infisical.settings import Settings
 from fixtures.stack import engine
 from fixtures.stack.base import Resource
 from fixtures.stack.choice import COMPOSE_FILE
-from fixtures.stack.containers import Containers, check
+from fixtures.stack.containers import Containers
+from fixtures.stack.images import check
 from tests.test_containers import IMAGE, missing, ours, settled
 
 
