@@ -1,89 +1,153 @@
 """Which key opens a backup, proven on rows that real versions of the product wrote."""
 
 import gzip
+import lzma
+import random
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
-from fixtures.data.rows import read_rows
-from fixtures.keyproof import prove
+from fixtures.errors import BadInput
+from fixtures.keyproof import examine, prove
+from fixtures.keyproof.rows import Block, blob, text
 
 SAMPLES = Path(__file__).parent / "samples"
+HEAD = (
+    "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\n"
+    "-- Dumped from database version 14.23\n-- Dumped by pg_dump version 14.23\n\n"
+    "SET lock_timeout = 0;\n\n"
+)
+TAIL = "\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
 # Throw-away keys the samples were made under; they protect nothing of anybody's.
 KEYS = {
     "2024-07": "23222d93c9ecca4c527f78692803532e",
     "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
     "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
 }
+# With a value; in later projects an empty secret has none.
+SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
+ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
 VERSIONS = sorted(KEYS)
+OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]
 
 
-def sample(version):
-    return SAMPLES / f"rows-{version}.sql"
+def dump(version):
+    return HEAD + (SAMPLES / f"rows-{version}.sql").read_text() + TAIL
+
+
+@pytest.fixture
+def sample(tmp_path):
+    def written(version, change=lambda dumped: dumped):
+        path = tmp_path / f"backup {version}.sql"
+        path.write_text(change(dump(version)), newline="")
+        return path
+
+    return written
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_its_own_key_opens_a_backup(version):
+def test_its_own_key_opens_a_backup(sample, version):
     proof = prove(sample(version), KEYS[version])
     assert proof.opens_everything
-    assert proof.secrets + proof.older_secrets > 0
+    assert (proof.secrets, proof.projects) == (SECRETS[version], 1)
+    assert proof.secrets + proof.empty == ROWS[version]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(
-    "change", [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]
-)
-def test_any_other_key_opens_nothing(version, change):
+@pytest.mark.parametrize("change", OTHER_KEYS)
+def test_any_other_key_opens_nothing(sample, version, change):
     proof = prove(sample(version), change(KEYS[version]))
     assert proof.opens_nothing
     assert not proof.opens_everything
+    assert proof.secrets == SECRETS[version]
 
 
 @pytest.mark.parametrize("key", ["{}\n", "  {} "])
-def test_white_space_around_a_key_does_not_count(key):
+def test_white_space_around_a_key_does_not_count(sample, key):
     assert prove(sample("2024-10"), key.format(KEYS["2024-10"])).opens_everything
 
 
-def test_secrets_of_older_projects_are_counted_and_not_opened():
-    proof = prove(sample("2024-07"), KEYS["2024-07"])
-    assert (proof.projects, proof.secrets) == (0, 0)
-    assert proof.older_secrets > 0
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_altered_value_is_one_that_does_not_open(sample, version):
+    table, mark = ("secrets", "==\t") if version == "2024-07" else ("secrets_v2", "\\\\x")
 
+    def altered(whole):
+        row = whole.index("\n", whole.index(f"COPY public.{table} ")) + 1
+        at = whole.index(mark, row) + (len(mark) if version == "2024-07" else 40)
+        return whole[:at] + ("b" if whole[at] != "b" else "a") + whole[at + 1 :]
 
-def test_one_altered_value_is_one_that_does_not_open(tmp_path):
-    text = sample("2024-10").read_text()
-    rows = text.index("COPY public.secrets_v2")
-    at = text.index("\\\\x", rows) + 40
-    other = text[:at] + ("1" if text[at] != "1" else "0") + text[at + 1 :]
-    backup = tmp_path / "altered.sql"
-    backup.write_text(other)
-    proof = prove(backup, KEYS["2024-10"])
+    proof = prove(sample(version, altered), KEYS[version])
     assert proof.secrets_opened == proof.secrets - 1
     assert not proof.opens_everything
+    assert not proof.opens_nothing
 
 
-def test_a_compressed_backup_is_read(tmp_path):
-    backup = tmp_path / "backup.sql.gz"
-    backup.write_bytes(gzip.compress(sample("2026-07").read_bytes()))
-    assert prove(backup, KEYS["2026-07"]).opens_everything
+PACKINGS = {"gz": gzip.compress, "xz": lzma.compress, "zst": zstd.compress}
 
 
-def test_an_empty_backup_proves_nothing(tmp_path):
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_packed_backup_is_known_by_its_first_bytes(tmp_path, packing):
+    backup = tmp_path / "backup.sql"
+    backup.write_bytes(PACKINGS[packing](dump("2024-07").encode()))
+    assert prove(backup, KEYS["2024-07"]).opens_everything
+    assert examine(backup).complete
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_packed_backup_that_is_cut_is_noticed(tmp_path, packing):
+    backup = tmp_path / "backup.sql"
+    padding = "".join(f"-- {random.random()}\n" for _ in range(20000))
+    backup.write_bytes(PACKINGS[packing]((dump("2024-07") + padding).encode())[:-1000])
+    assert "ends too early" in examine(backup).damage or "end-of-stream" in examine(backup).damage
+    assert not prove(backup, KEYS["2024-07"]).opens_everything
+    backup.write_bytes(backup.read_bytes()[:30])
+    with pytest.raises(BadInput, match="cannot be read on"):
+        examine(backup)
+
+
+def test_carriage_returns_of_a_terminal_do_no_harm(sample):
+    backup = sample("2024-10", lambda whole: whole.replace("\n", "\r\n"))
+    assert prove(backup, KEYS["2024-10"]).opens_everything
+    assert examine(backup).rows["secrets_v2"] == ROWS["2024-10"]
+
+
+def test_an_empty_backup_is_none(tmp_path):
     backup = tmp_path / "empty.sql"
     backup.touch()
-    proof = prove(backup, KEYS["2024-10"])
-    assert not proof.opens_everything
-    assert proof.opens_nothing
+    with pytest.raises(BadInput, match="is empty"):
+        prove(backup, KEYS["2024-10"])
 
 
-def test_a_proof_shows_no_value_and_no_key():
+def test_a_proof_shows_no_value_and_no_key(sample):
     shown = repr(prove(sample("2024-10"), KEYS["2024-10"]))
     assert KEYS["2024-10"] not in shown
     assert "secret" in shown
 
 
-def test_rows_are_read_as_they_were_written(tmp_path):
-    backup = tmp_path / "rows.sql"
-    backup.write_text('COPY public.t (id, "a b", c) FROM stdin;\n1\t\\N\tx\\ty\\\\z\n\\.\n')
-    wanted = {"t": ("c", "a b", "later")}
-    assert list(read_rows(backup, wanted)) == [("t", {"c": "x\ty\\z", "a b": None, "later": None})]
+def test_a_cut_backup_never_opens_everything(sample):
+    whole = dump("2024-10")
+    last = len(whole.rstrip("\n")) - len("\\unrestrict aaaa") - 6
+    for end in (*range(len(HEAD) + 300, last, 211), last):
+        backup = sample("2024-10", lambda text, end=end: text[:end])
+        assert not prove(backup, KEYS["2024-10"]).opens_everything, end
+
+
+def test_facts_are_what_the_backup_says(sample):
+    found = examine(sample("2024-10"))
+    assert (found.form, found.server, found.dumped_by) == ("plain", "14.23", "14.23")
+    assert found.instance == "5a68c59e-2ed7-4287-86ca-c8e3c308c483"
+    assert found.rows["secrets_v2"] == ROWS["2024-10"]
+    assert found.rows["secrets"] == 0
+
+
+def test_rows_are_read_as_they_were_written():
+    chunks = [b"1\t\\N\tx\\", b"ty\\\\z\n", b"\\.\n"]
+    block = Block("t", ("id", "a b", "c"), lambda: iter(chunks))
+    [(c, absent, later)] = block.rows(["c", "a b", "later"])
+    assert (text(c), absent, later) == ("x\ty\\z", None, None)
+
+
+@pytest.mark.parametrize("written", [rb"\\x00ff5c", rb"\\000\\377\\\\"])
+def test_bytes_are_read_in_both_ways_of_writing(written):
+    assert blob(written) == b"\x00\xff\\"

@@ -9,6 +9,16 @@ COPY public.kms_root_config (id, "encryptedRootKey", "encryptionStrategy", "crea
 00000000-0000-0000-0000-000000000000	\\x842ee1f9fa7ba1274788ff4d64089d023248f1522cad67b1b5a4c109e1c8de7e817e3c3dc1eb447740f48f1152a76f3534db8ffeb2d905cd714aec7d	SOFTWARE	2026-11-24 16:01:04.641247+00	2026-11-24 16:01:04.641247+00
 \.
 
+COPY public.org_bots (id, name, "publicKey", "encryptedSymmetricKey", "symmetricKeyIV", "symmetricKeyTag", "symmetricKeyAlgorithm", "symmetricKeyKeyEncoding", "encryptedPrivateKey", "privateKeyIV", "privateKeyTag", "privateKeyAlgorithm", "privateKeyKeyEncoding", "orgId", "createdAt", "updatedAt") FROM stdin;
+\.
+
+COPY public.organizations (id, name, "customerId", slug, "createdAt", "updatedAt", "authEnforced", "scimEnabled", "kmsDefaultKeyId", "kmsEncryptedDataKey", "defaultMembershipRole", "enforceMfa", "selectedMfaMethod", "allowSecretSharingOutsideOrganization", "shouldUseNewPrivilegeSystem", "privilegeUpgradeInitiatedByUsername", "privilegeUpgradeInitiatedAt", "bypassOrgAuthEnabled", "userTokenExpiration", "secretsProductEnabled", "pkiProductEnabled", "kmsProductEnabled", "sshProductEnabled", "scannerProductEnabled", "shareSecretsProductEnabled", "maxSharedSecretLifetime", "maxSharedSecretViewLimit", "googleSsoAuthEnforced", "googleSsoAuthLastUsed", "parentOrgId", "rootOrgId", "blockDuplicateSecretSyncDestinations", "secretShareBrandConfig", "defaultCertManagerProjectId", "allowCrossProjectSecretSharing") FROM stdin;
+fbb748f3-918a-4ab7-9941-3843d1c644c4	Org	\N	org-a-t0-l	2026-11-24 16:01:15.537453+00	2026-11-24 16:01:15.537453+00	f	f	\N	\N	member	f	\N	t	t	\N	\N	f	\N	t	t	t	t	t	t	2592000	\N	f	\N	\N	\N	f	\N	\N	f
+\.
+
+COPY public.project_bots (id, name, "isActive", "encryptedPrivateKey", "publicKey", iv, tag, algorithm, "keyEncoding", "encryptedProjectKey", "encryptedProjectKeyNonce", "projectId", "senderId", "createdAt", "updatedAt") FROM stdin;
+\.
+
 COPY public.project_environments (id, name, slug, "position", "projectId", "createdAt", "updatedAt", "deleteAfter", "softDeletedAt", "deletedByUserId", "deletedByIdentityId") FROM stdin;
 38569153-aaf3-40af-99cb-beda52420a0d	Development	dev	1	e8487867-9edd-4dfa-a893-0d19826fb69a	2026-11-24 16:01:15.579025+00	2026-11-24 16:01:15.579025+00	\N	\N	\N	\N
 2fc644ce-97db-4e55-8ac8-f7675fb12996	Staging	staging	2	e8487867-9edd-4dfa-a893-0d19826fb69a	2026-11-24 16:01:15.579025+00	2026-11-24 16:01:15.579025+00	\N	\N	\N	\N
@@ -22,6 +32,9 @@ COPY public.projects (id, name, slug, "autoCapitalization", "orgId", "createdAt"
 b308c346-63cb-44bf-ad8b-fe7bcb69cd1d	Certificate Manager	cert-manager-a-nm-z	f	fbb748f3-918a-4ab7-9941-3843d1c644c4	2026-11-24 16:01:15.537453+00	2026-11-24 16:01:15.537453+00	3	\N	10	\N	\N	\N	\N	\N	cert-manager	f	f	t	f	\N	\N	\N	\N	\N	\N	\N	t
 37021621-5279-4bf3-969f-80c9d26fa8cc	drill2	drill2-y-hn-a	f	fbb748f3-918a-4ab7-9941-3843d1c644c4	2026-11-24 16:01:15.596329+00	2026-11-24 16:01:15.596329+00	3	\N	10	\N	\N	\N	\N	\N	secret-manager	f	f	t	f	\N	\N	\N	\N	\N	\N	\N	t
 e8487867-9edd-4dfa-a893-0d19826fb69a	drill	drill-huq-v	f	fbb748f3-918a-4ab7-9941-3843d1c644c4	2026-11-24 16:01:15.579025+00	2026-11-24 16:01:15.787793+00	3	\N	10	\N	\N	b8ef915f-4024-46fd-82bd-6b82f42b5260	\\x4a936bb5f8f018546b56013ddc5a892c1fc88ded54ce7b83f4fc9ad4228103264adbe32225da325e4fd08b538fd7067f26bd5d4f1d4ca2b2535010c0763031	\N	secret-manager	f	f	t	f	\N	\N	\N	\N	\N	\N	\N	t
+\.
+
+COPY public.secret_blind_indexes (id, "encryptedSaltCipherText", "saltIV", "saltTag", algorithm, "keyEncoding", "projectId", "createdAt", "updatedAt") FROM stdin;
 \.
 
 COPY public.secret_folders (id, name, version, "createdAt", "updatedAt", "envId", "parentId", "isReserved", description, "lastSecretModified") FROM stdin;
@@ -45,3 +58,6 @@ COPY public.super_admin (id, initialized, "allowSignUp", "createdAt", "updatedAt
 00000000-0000-0000-0000-000000000000	t	t	2026-11-24 16:01:12.493846+00	2026-11-24 16:01:15.554899+00	\N	a5413afc-d7f6-4a2b-be71-75fb45d664f4	f	f	f	\N	\N	\N	\N	\N	\N	{3bb22613-fec0-4534-a091-804fca5846d2}	\N	\N	\N	\N	\N	\N	\N	\N	\N	f
 \.
 
+COPY public.user_encryption_keys (id, "clientPublicKey", "serverPrivateKey", "encryptionVersion", "protectedKey", "protectedKeyIV", "protectedKeyTag", "publicKey", "encryptedPrivateKey", iv, tag, salt, verifier, "userId", "hashedPassword", "serverEncryptedPrivateKey", "serverEncryptedPrivateKeyIV", "serverEncryptedPrivateKeyTag", "serverEncryptedPrivateKeyEncoding") FROM stdin;
+e6997491-9ad4-4fcc-9bde-5deb2967552c	\N	\N	2	\N	\N	\N	\N	\N	\N	\N	\N	\N	e87e0d98-c695-4c16-b697-2bc81519bbbf	$2b$10$2Ef5J8YrJ7mWdSyahjdXEu6x.YeXXH71Y.7zdDCIBmJPx/xXLb8mK	\N	\N	\N	\N
+\.
