@@ -72,4 +72,5 @@ help:  ## This list
 
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@$(UV) sync --locked --quiet
+	@$(PYTHON) -m fixtures.preflight.leaks
 	@touch .venv/ready

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import os
 import secrets
 import string
@@ -13,7 +14,9 @@ from fixtures.errors import BadInput, Unsupported
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.filekit import SOUND, backup, commit, encrypted_root, repository
 from fixtures.preflight import backupfile, composefile, envfile, keycheck, strength
-from fixtures.preflight.gitscan import Repository, forms, search
+from fixtures.preflight.git import pieces
+from fixtures.preflight.gitscan import Repository
+from fixtures.preflight.needles import first_lines, needles
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
 
@@ -91,9 +94,16 @@ def test_product_samples_are_known_by_label():
 
 def test_key_is_found_across_pieces_and_in_its_line():
     text = b"first\nsecond " + KEY.encode() + b"\nthird"
-    needles = {form: ("K", how) for form, how in forms(KEY).items()}
-    for cut in range(len(text)):
-        assert list(search([text[:cut], text[cut:]], needles)) == [("K", "as it is", 2)]
+    assert first_lines(text, needles({"K": KEY})) == {"K": ("as it is", 2)}
+    big = b"x\n" * (1 << 21)
+    for before in (b"", b"x" * 10, b"\n" * 20):
+        whole = big[len(before) + 40 :] + before + text
+        found = [
+            (line + above, how)
+            for data, above in pieces(io.BytesIO(whole), len(whole))
+            for how, line in first_lines(data, needles({"K": KEY})).values()
+        ]
+        assert set(found) == {(1 + whole[: whole.index(KEY.encode())].count(b"\n"), "as it is")}
 
 
 @pytest.mark.parametrize(
@@ -110,19 +120,65 @@ def test_key_is_found_in_any_encoding(tmp_path, written):
     repo = repository(tmp_path)
     commit(repo, "a.txt", f"one\n{written}\n")
     commit(repo, "a.txt", "gone\n")
-    found = Repository(repo).search({"ENCRYPTION_KEY": KEY})
-    assert len(found) == 1
-    assert (found[0].file.split()[0], found[0].line) == ("a.txt", 2)
-    assert KEY not in str(found)
+    for _twice in range(2):
+        found = Repository(repo).search({"ENCRYPTION_KEY": KEY}).known
+        assert [(one.file, one.line) for one in found] == [("a.txt", 2)]
+        assert f"since commit {commit_of(repo, 'HEAD~1')}" in str(found)
+        assert KEY not in str(found)
+
+
+def commit_of(repo, name):
+    asked = ["git", "-C", repo, "rev-parse", name]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout[:10]
+
+
+TOKEN = "ghp_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
+
+
+def test_foreign_token_is_found_once_and_can_be_allowed(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "deploy.sh", f"one\nlogin {TOKEN}\n")
+    commit(repo, "deploy.sh", f"one\ntwo\nlogin {TOKEN}\n")
+    (found,) = Repository(repo).search({}).leaks
+    assert (found.file, found.line) == ("deploy.sh", 2)
+    assert f"(github-pat), since commit {commit_of(repo, 'HEAD~1')}" in str(found)
+    assert TOKEN not in str(found)
+    (repo / ".gitleaksignore").write_text(f"# a sample\n{'0' * 40}:deploy.sh:github-pat:2\n")
+    assert Repository(repo).search({}).leaks == []
+
+
+def test_placeholder_sample_and_reference_are_no_credentials(tmp_path):
+    repo = repository(tmp_path)
+    rows = [
+        "ENCRYPTION_KEY=6c1fe4e407b8911c104518103505b218",
+        "ENCRYPTION_KEY=<32-byte-hex-goes-here-please-change-it>",
+        "POSTGRES_PASSWORD=${SERVICE_PASSWORD_POSTGRES}",
+        "AUTH_SECRET=change-me-to-a-long-random-string",
+    ]
+    commit(repo, ".env.example", "\n".join(rows))
+    assert Repository(repo).search({}).leaks == []
+
+
+def test_what_was_searched_is_not_read_again_until_the_key_is_another(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "a.txt", f"AUTH={KEY}\n")
+    assert Repository(repo).search({"K": "another value of some length"}).known == []
+    again = Repository(repo).search({"K": "another value of some length"})
+    assert (again.known, again.note.split(" ")[0]) == ([], "0.0")
+    assert [one.file for one in Repository(repo).search({"K": KEY}).known] == ["a.txt"]
+    commit(repo, "b.txt", f"OTHER={KEY}\n")
+    assert {one.file for one in Repository(repo).search({"K": KEY}).known} == {"a.txt", "b.txt"}
 
 
 def test_ignored_file_is_no_finding_and_a_new_one_is(tmp_path):
     repo = repository(tmp_path)
     commit(repo, ".gitignore", ".env\n")
     (repo / ".env").write_text(f"ENCRYPTION_KEY={KEY}\n")
-    assert Repository(repo).search({"K": KEY}) == []
+    assert Repository(repo).search({"K": KEY}).known == []
     (repo / "other.env").write_text(f"ENCRYPTION_KEY={KEY}\n")
-    assert [one.file for one in Repository(repo).search({"K": KEY})] == ["other.env"]
+    found = Repository(repo).search({"K": KEY})
+    assert [one.file for one in found.known] == ["other.env"]
+    assert found.leaks == []
 
 
 def test_repository_that_is_none_is_refused(tmp_path, monkeypatch):
@@ -138,7 +194,7 @@ def test_repository_that_is_none_is_refused(tmp_path, monkeypatch):
 def test_empty_repository_and_shallow_clone(tmp_path):
     empty = tmp_path / "empty"
     subprocess.run(["git", "init", "-q", empty], check=True)
-    assert Repository(empty).search({"K": KEY}) == []
+    assert Repository(empty).search({"K": KEY}).known == []
     repo = repository(tmp_path)
     commit(repo, "b", "b\n")
     shallow = tmp_path / "shallow"

@@ -24,11 +24,15 @@ def opened(given):
     return backupfile.unopened(backupfile.read(given["backup"]), given["deployed"].root_key)
 
 
+def in_repository(given):
+    known = {name: given["deployed"].get(name) for name in keycheck.SECRETS[:5]}
+    found = Repository(given["repo"]).search(known)
+    return [*found.known, *found.leaks]
+
+
 CHECKS = {
     "KEY-8": lambda given: keycheck.keys(given["deployed"]),
-    "KEY-9": lambda given: Repository(given["repo"]).search(
-        {name: given["deployed"].get(name) for name in keycheck.SECRETS[:5]}
-    ),
+    "KEY-9": lambda given: in_repository(given),
     "KEY-11": lambda given: [
         *(
             escrow.differences(given["deployed"], envfile.read(given["escrow"]))
