@@ -8,22 +8,26 @@ PYTHON := .venv/bin/python
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
+declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(CERTIFIED),--certified)
+
+# The record names the command line that made it.
+verify preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR=
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
-	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup)
+	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared)
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
 	@$(PYTHON) -m pytest suites/posture suites/deployment --preflight -q -p no:cacheprovider \
 	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
 	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
-	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir))
+	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared))
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from reports.catalogue import Catalogue, Entry
 from reports.drafts import SpecDraft
-from reports.model import Control, Counts, Objectives, Redaction, Run, RunFacts, Spec, Subject
+from reports.framing import Setting, frame, objectives, waived
+from reports.model import Control, Counts, Redaction, Run, RunFacts, Spec, Subject
 from reports.plan import INTERRUPTED, LEFT_OUT, Plan
 from reports.record import Recorder
 from reports.verdict import UNDECIDED, UNUSABLE, Verdict, exit_code, gates, overall, worst
@@ -15,10 +16,16 @@ _ENDED_EARLY = "interrupted before it ended"
 
 
 def assemble(
-    catalogue: Catalogue, plan: Plan, recorder: Recorder, facts: RunFacts, redaction: Redaction
+    catalogue: Catalogue,
+    plan: Plan,
+    recorder: Recorder,
+    facts: RunFacts,
+    redaction: Redaction,
+    setting: Setting,
 ) -> Run:
     """The evidence as it stands, redacted once more with every secret known by now."""
-    controls = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
+    judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
+    controls = waived(judged, setting.declared, facts.started.date())
     verdict, code = _gate(controls, facts, redaction)
     run = Run(
         run=facts,
@@ -26,10 +33,11 @@ def assemble(
         controls=tuple(controls),
         counts=_counts(controls, plan, recorder),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
-        objectives=Objectives.model_validate(recorder.measured),
+        objectives=objectives(recorder.measured, setting.declared),
         redaction=redaction,
         verdict=verdict,
         exit_code=code,
+        **frame(setting, facts, controls),
     )
     return Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json")))
 

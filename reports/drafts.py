@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from reports.model import Exchange, LogExcerpt, Step
+from reports.model import Command, Exchange, LogExcerpt, Step
 from reports.verdict import Verdict, worst
 
 _EXCERPT_LINES = 40
@@ -42,6 +42,19 @@ class StepDraft:
     exchanges: list[Exchange] = field(default_factory=list)
     logs: list[LogExcerpt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    def command(self, new: Command) -> None:
+        """Add an act; to the last one when it is the same with the same outcome."""
+        last = self.commands[-1] if self.commands else None
+        same = {"duration_s", "count"}
+        if last and last.model_dump(exclude=same) == new.model_dump(exclude=same):
+            total = round(last.duration_s + new.duration_s, 3)
+            self.commands[-1] = last.model_copy(
+                update={"duration_s": total, "count": last.count + 1}
+            )
+        else:
+            self.commands.append(new)
 
     def exchange(self, new: Exchange) -> None:
         """Add a request; to the last one when it is equal, so that polling stays readable."""
@@ -66,6 +79,7 @@ class StepDraft:
             exchanges=tuple(self.exchanges),
             logs=tuple(self.logs),
             notes=tuple(self.notes),
+            commands=tuple(self.commands),
         )
 
 

@@ -4,6 +4,8 @@ ReportError
 ├── BadCatalogue    suites/controls.toml is missing, broken or contradicts itself
 ├── UnknownControl  a mark or --controls names a control the catalogue does not have
 ├── UnknownWord     a spec observed something outside the vocabulary, or a driver an unknown fact
+├── BadDeclaration  drillbook.toml or waivers.toml is missing, broken or says what cannot be
+├── NotCertifiable  --certified, and something that a certified run must not have
 ├── CannotWrite     the report folder refuses: missing, read-only or full
 └── BadEvidence     the record does not satisfy its own schema
 """
@@ -28,6 +30,14 @@ class UnknownControl(ReportError):
 
 class UnknownWord(ReportError):
     """A spec observed, or a driver stated, something that has no agreed name."""
+
+
+class BadDeclaration(ReportError):
+    """What the user declared is missing, broken, or contradicts the catalogue."""
+
+
+class NotCertifiable(ReportError):
+    """A certified run was asked for with something that it must not have."""
 
 
 class CannotWrite(ReportError):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
+import re
 import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from reports.frame import Pack
 from reports.model import Host, Tool
 
+MAKE = "DRILLBOOK_MAKE"
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -36,6 +40,8 @@ def host() -> Host:
         python=platform.python_version(),
         cpus=os.cpu_count() or 1,
         memory_bytes=_memory(),
+        distribution=_distribution(),
+        kernel=platform.release() or None,
     )
 
 
@@ -50,6 +56,43 @@ def operator() -> str:
 def command(arguments: Iterable[str]) -> str:
     """How pytest was called, fit to be called again."""
     return shlex.join(["pytest", *arguments])
+
+
+def make() -> str | None:
+    """The make command line as it would be typed again; None when make did not call.
+
+    The Makefile hands over goals and variables, in which make has escaped blanks and dollars.
+    """
+    handed = os.environ.get(MAKE)
+    if not handed:
+        return None
+    words = re.findall(r"(?:\\.|[^\s\\])+", handed.replace("$$", "$"))
+    return shlex.join(re.sub(r"\\(.)", r"\1", word) for word in words)
+
+
+def pack(suites: Path, tool: Tool) -> Pack:
+    """The statements and specs of a folder, by one digest over them all."""
+    files = sorted(path for path in suites.rglob("*") if path.suffix in (".py", ".toml"))
+    lines = [f"{_sha256(path)}  {path.relative_to(suites).as_posix()}\n" for path in files]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return Pack(version=tool.version, commit=tool.commit, sha256=digest if lines else None)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def previous_run(runs: Path) -> str | None:
+    """The run that `latest` names now, before another one takes the name."""
+    latest = runs / "latest"
+    return latest.readlink().name if latest.is_symlink() and latest.exists() else None
+
+
+def _distribution() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
 
 
 def _git(*arguments: str) -> str | None:

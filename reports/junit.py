@@ -7,6 +7,7 @@
 | contradicted | failure of type `contradicted` in a strict run, else passed with system-out |
 | inconclusive | error |
 | not_run, not_applicable | skipped, with the reason |
+| any of these, but waived | passed with system-out; the property `waived` is true |
 
 JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
 The same run gives the same bytes.
@@ -18,6 +19,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.model import Control, Run
+from reports.prose import waiver
 from reports.verdict import Verdict
 
 _SKIPPED = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
@@ -49,6 +51,8 @@ def _totals(controls: list[Control], run: Run) -> dict[str, str]:
 
 
 def _kind(control: Control, run: Run) -> str | None:
+    if control.waived:
+        return None
     if control.verdict is Verdict.CONTRADICTED:
         return "failure" if run.run.strict_claims else None
     if control.verdict in _SKIPPED:
@@ -72,6 +76,9 @@ def _case(suite: Element, control: Control, run: Run) -> None:
         headline = text.splitlines()[0] if text else control.verdict.words
         outcome = SubElement(case, kind, type=control.verdict.value, message=headline)
         outcome.text = text
+    elif control.waiver and control.waived:
+        said = f"{control.verdict.words}, and waived\n{waiver(control.waiver)}\n{text}"
+        SubElement(case, "system-out").text = _legal(said)
     elif control.verdict is Verdict.CONTRADICTED:
         SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
 
@@ -83,7 +90,10 @@ def _properties(control: Control) -> list[tuple[str, str]]:
         ("nature", control.nature),
         ("severity", control.severity),
         ("gating", str(control.gating).lower()),
+        ("waived", str(control.waived).lower()),
     ]
+    if control.waiver:
+        fixed.append(("waiver", waiver(control.waiver)))
     mapped = [
         (f"framework.{framework}", ", ".join(ids))
         for framework, ids in sorted(control.frameworks.items())

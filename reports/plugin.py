@@ -42,6 +42,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--strict-claims", action="store_true", help="a contradicted claim fails the run"
     )
+    group.addoption(
+        "--config", metavar="FILE", help="declared facts (default: drillbook.toml, if it is there)"
+    )
+    group.addoption(
+        "--waivers", metavar="FILE", help="deviations (default: waivers.toml, if it is there)"
+    )
+    group.addoption(
+        "--certified", action="store_true", help="refuse waivers, filters, mutants, local changes"
+    )
     group.addoption("--reason", help="why this run: scheduled, change, incident, pre-deploy")
     group.addoption("--operator", help="who runs it (default: the login name)")
     group.addoption(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reports.frame import Waiver
 from reports.model import Control, Run, Spec
 from reports.verdict import Verdict
+from reports.waivers import SOON_DAYS
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
@@ -68,10 +70,32 @@ def _leaked(run: Run) -> Outcome:
 
 
 def _passed(run: Run, gating: list[Control]) -> Outcome:
-    sentence = f"Every gating control holds ({len(gating)} of {len(gating)}).{_wrong(run)}"
+    sentence = f"{_all_held(run, gating)}{_wrong(run)}"
     if run.subject.grade == "rehearsal":
         return Outcome("Passed", sentence, "Run it against the image you deploy.")
     return Outcome("Passed", sentence, "Keep the folder of this run with your audit records.")
+
+
+def _all_held(run: Run, gating: list[Control]) -> str:
+    let_pass = [control for control in run.controls if control.gating and control.waived]
+    if not let_pass:
+        return f"Every gating control holds ({len(gating)} of {len(gating)})."
+    planned = len(gating) + len(let_pass)
+    return (
+        f"{len(gating)} of {planned} gating controls hold; the gate lets "
+        f"{_ids(let_pass)} pass because of a waiver."
+    )
+
+
+def waiver(one: Waiver) -> str:
+    """What becomes of a waiver in this run, in a sentence."""
+    if one.state == "expired":
+        return f"The waiver expired on {one.expires} and no longer counts: renew it or repair."
+    if one.state == "not_needed":
+        return "The control needs no waiver: take it out of the waivers file."
+    left = one.days_left or 0
+    soon = f" Expires in {left} day{'' if left == 1 else 's'}." if left <= SOON_DAYS else ""
+    return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
 
 
 def _failed(run: Run, gating: list[Control]) -> Outcome:

@@ -11,7 +11,8 @@ from typing import cast, get_args
 
 from reports.drafts import OUTSIDE, Clock, SpecDraft, StepDraft, excerpt
 from reports.errors import UnknownWord, near
-from reports.model import Exchange, Objectives, Span, SpanKind, Subject
+from reports.frame import Comparison
+from reports.model import Command, Exchange, Objectives, Span, SpanKind, Subject
 from reports.redact import Redactor
 from reports.verdict import Verdict
 
@@ -29,6 +30,7 @@ class Recorder:
         self.spans: list[Span] = []
         self.facts: dict[str, object] = {}
         self.measured: dict[str, float] = {}
+        self.clocks: list[Comparison] = []
         self._spec: SpecDraft | None = None
         self._lock = threading.RLock()
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -56,6 +58,34 @@ class Recorder:
             if self._spec is not None:
                 self._spec.step(self.clock.seconds()).notes.append(text)
 
+    def command(
+        self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
+    ) -> None:
+        """Note what was done to a service (exec, restart, ...) in the current step."""
+        done = Command(
+            service=service,
+            act=act,
+            line=self.redactor.text(line) if line else None,
+            exit_code=status,
+            duration_s=round(taken_s, 3),
+        )
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).command(done)
+
+    def compare_clock(
+        self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
+    ) -> None:
+        """State how far ahead of ours another clock is."""
+        seen = Comparison(
+            source=source,
+            offset_s=round(offset_s, 6),
+            uncertainty_s=round(uncertainty_s, 6),
+            same_machine=same_machine,
+        )
+        with self._lock:
+            self.clocks.append(seen)
+
     @contextmanager
     def span(self, name: str, kind: str) -> Iterator[None]:
         """Time a boot, migrate, dump, restore or teardown for the timeline."""
@@ -78,7 +108,7 @@ class Recorder:
             self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
 
     def subject(self, **facts: object) -> None:
-        """State what is examined: driver, grade, backend, database, cache, compose, keys."""
+        """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
         for name in facts:
             if name not in Subject.model_fields:
                 raise UnknownWord(f"subject({name}=...); {near(name, Subject.model_fields)}")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reports.bundle import WRITERS
+from reports.frame import Waiver
 from reports.model import (
     Backend,
     Control,
@@ -67,6 +68,32 @@ def run(**changes: object) -> Run:
         exit_code=exit_code(verdict),
     )
     return made.model_copy(update=changes)
+
+
+def waived_run(**changes: object) -> Run:
+    """The run, its violated control waived for another two weeks."""
+    waiver = Waiver(
+        control="KEY-3",
+        reason="the vendor repairs it in the next release",
+        owner="Ada Lovelace",
+        approved_by="Grace Hopper",
+        expires=(_START + timedelta(days=14)).date(),
+        days_left=14,
+    )
+    made = run()
+    first = made.controls[0].model_copy(update={"waived": True, "waiver": waiver})
+    controls = (first, *made.controls[1:])
+    verdict = overall(
+        control.verdict for control in controls if control.gating and not control.waived
+    )
+    update = {
+        "controls": controls,
+        "counts": made.counts.model_copy(update={"waived": 1}),
+        "deviations": made.deviations.model_copy(update={"waivers": (waiver,)}),
+        "verdict": verdict,
+        "exit_code": exit_code(verdict),
+    }
+    return made.model_copy(update=update | changes)
 
 
 def _facts() -> RunFacts:

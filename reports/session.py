@@ -5,15 +5,18 @@ from __future__ import annotations
 import secrets
 import signal
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reports import facts
+from reports import certified, declared, facts
 from reports.assemble import assemble
 from reports.bundle import Bundle
 from reports.catalogue import Catalogue
+from reports.clock import kernel_clock
 from reports.errors import NotApplicable, ReportError
+from reports.framing import Setting
 from reports.judge import judge, stated_verdict
 from reports.model import Redaction, Run, RunFacts
 from reports.plan import Plan, controls
@@ -35,6 +38,8 @@ class EvidenceRun:
             one_question=config.getoption("--one-question"),
         )
         catalogue.select(self.plan.selection)
+        self.tool = facts.tool()
+        self.setting = self._settle(config)
         self.interrupted = False
         self.stopped: str | None = None
         self.result: Run | None = None
@@ -46,6 +51,18 @@ class EvidenceRun:
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
         self._before = [signal.signal(number, _interrupt) for number in _INTERRUPTIONS]
+
+    def _settle(self, config: pytest.Config) -> Setting:
+        """What was declared for this run; refused where --certified allows none of it."""
+        option, folder = config.getoption, config.invocation_params.dir
+        said = declared.load(folder, option("--config"), option("--waivers"), self.catalogue)
+        if option("--certified"):
+            certified.refuse(config, said, self.tool)
+        return Setting(
+            declared=replace(said, executor=option("--operator")),
+            pack=facts.pack((config.rootpath / option("--catalogue")).parent, self.tool),
+            previous_run=facts.previous_run(_run_dir(config)),
+        )
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -70,6 +87,11 @@ class EvidenceRun:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What is planned now is what the counts of the evidence are measured against."""
         self.plan.settle(session.items)
+        if self.config.getoption("--certified"):
+            try:
+                certified.refuse_gaps(self.plan)
+            except ReportError as trouble:
+                pytest.exit(str(trouble), returncode=UNUSABLE)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -167,7 +189,9 @@ class EvidenceRun:
             session.exitstatus = UNUSABLE
 
     def _assemble(self, redaction: Redaction) -> Run:
-        return assemble(self.catalogue, self.plan, self.recorder, self._facts(), redaction)
+        return assemble(
+            self.catalogue, self.plan, self.recorder, self._facts(), redaction, self.setting
+        )
 
     def _facts(self) -> RunFacts:
         option, clock = self.config.getoption, self.recorder.clock
@@ -177,12 +201,15 @@ class EvidenceRun:
             finished=clock.at(clock.seconds()),
             duration_s=round(clock.seconds(), 3),
             command=facts.command(self.config.invocation_params.args),
+            make=facts.make(),
             reason=option("--reason"),
             seed=self.recorder.seed,
-            tool=facts.tool(),
+            tool=self.tool,
             host=facts.host(),
             operator=option("--operator") or facts.operator(),
             strict_claims=option("--strict-claims"),
+            certified=option("--certified"),
+            clock=kernel_clock().model_copy(update={"compared": tuple(self.recorder.clocks)}),
             selection=self.plan.selection,
             asked=self.plan.asked,
             interrupted=self.interrupted,

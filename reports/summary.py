@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reports.model import Control, Run
-from reports.prose import NEXT, grade, outcome, reasons, sentence
+from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
 from reports.verdict import Verdict
 
 WIDTH = 80
@@ -44,6 +44,7 @@ def summary(run: Run, report: str) -> Iterator[Line]:
     for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATED):
         yield from _group(run, verdict)
     yield from _corrections(run)
+    yield from _waivers(run)
     yield from _result(run, report)
 
 
@@ -112,6 +113,21 @@ def _corrections(run: Run) -> Iterator[Line]:
         yield from _wrapped(f"runbook: {control.claim}", "      ", "               ")
         yield from _wrapped(f"better:  {control.correction}", "      ", "               ")
     yield from _wrapped(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+
+
+def _waivers(run: Run) -> Iterator[Line]:
+    waived = [control for control in run.controls if control.waiver]
+    if not waived:
+        return
+    yield Line("")
+    yield Line(f"Waivers: {len(waived)}", ("bold",))
+    for control in waived:
+        yield from _wrapped(
+            f"{control.id}  {control.verdict.words}: {control.title}", "  ", "      "
+        )
+        if control.waiver:
+            yield from _wrapped(waiver(control.waiver), "      ", "      ")
+            yield from _wrapped(f"reason: {control.waiver.reason}", "      ", "      ")
 
 
 def _result(run: Run, report: str) -> Iterator[Line]:

@@ -1,0 +1,116 @@
+"""A declaration that is broken or hostile is refused in one sentence that names the place."""
+
+import os
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from reports import declared
+from reports.catalogue import Catalogue
+from reports.errors import BadDeclaration
+from reports.tomlfile import LARGEST, checked
+
+CONTROL = {
+    "id": "KEY-1",
+    "title": "One",
+    "claim": "One holds.",
+    "nature": "safety",
+    "severity": "critical",
+    "chapter": "keys",
+}
+CATALOGUE = Catalogue.model_validate({"control": [CONTROL]})
+
+
+def load(folder, text=None, config=None):
+    if text is not None:
+        data = text if isinstance(text, bytes) else text.encode()
+        (folder / "drillbook.toml").write_bytes(data)
+    return declared.load(folder, config, None, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[organistion]\nname = 'x'", "organistion is unknown; did you mean organisation"),
+        ("[organisation]\nnme = 'x'", "organisation.nme is unknown; did you mean name"),
+        ("[[people]]\nname='x'\npart='boss'", r"people\[1\].part: "),
+        ("[[people]]\nrole='x'", r"people\[1\].name: is missing"),
+        ("[people]\nname='x'", "people: "),
+        ("organisation = 'x'", "organisation: "),
+        ("[schedule]\nnext_due = '2027-01-01'", "schedule.next_due: write a date without quotes"),
+        ("[schedule]\ncadence = 'sometimes'", "schedule.cadence: "),
+        ("[objectives]\nrto_s = -1", "objectives.rto_s: "),
+        ("[objectives]\nrto_s = nan", "objectives.rto_s: "),
+        ("[objectives]\nrto_s = inf", "objectives.rto_s: "),
+        ("[retention]\nyears = 0", "retention.years: "),
+        ("[retention]\ndispose_after = 2030-01-01", "retention.dispose_after is unknown"),
+        ("[sign_off.approved]\nname='x'\nsigned=2026-01-01", "sign_off.approved.signed is unknown"),
+        ("[[actions]]\ncontrol='KEY-9'", "actions: no control KEY-9; did you mean KEY-1"),
+        ("a = 1\na = 2", "correct the file"),
+        ("a = ", "correct the file"),
+        (b"\xff\xfe\x00", "byte 0 is not UTF-8"),
+        (b"\x00" * 99, "correct the file"),
+        ("number = '" + "x" * 5000 + "'", "number has 5000 characters; at most 4000"),
+        ('number = "a\\u001b[2Jb"', r"number holds the control character U\+001B"),
+        ('number = "a\\u202eb"', r"number holds the control character U\+202E"),
+        ('"\\u001b" = 1', r"a key in the file holds the control character U\+001B"),
+        ("x = " + "[" * 9000 + "]" * 9000, "nested too deeply"),
+        ("x = " + "9" * 9000, "correct the file"),
+        ("scope.systems = [" + "'a'," * 1001 + "]", "scope.systems has 1001 entries"),
+        (b"#" * (LARGEST + 1), "larger than 1 MiB"),
+    ],
+)
+def test_hostile_file_is_refused_in_one_sentence(tmp_path, text, said):
+    with pytest.raises(BadDeclaration, match=said) as refused:
+        load(tmp_path, text)
+    assert "drillbook.toml" in str(refused.value)
+    assert not set(str(refused.value)) & set("\n\x1b\x00\u202e")
+    assert len(str(refused.value)) < 800
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(BadDeclaration, match=r"gone.toml: No such file"):
+        load(tmp_path, config="gone.toml")
+    with pytest.raises(BadDeclaration, match="is no plain file"):
+        load(tmp_path, config=".")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadDeclaration, match="is no plain file"):
+        load(tmp_path, config="pipe")
+    (tmp_path / "drillbook.toml").symlink_to("nowhere")
+    with pytest.raises(BadDeclaration, match="No such file"):
+        load(tmp_path)
+    with pytest.raises(BadDeclaration, match="cannot be the name of a file"):
+        load(tmp_path, config="a\0b")
+
+
+KEYS = ["number", "organisation", "people", "scope", "objectives", "retention", "name", "x"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner),
+    max_leaves=12,
+)
+
+
+def refusal(act, *arguments):
+    """What was said when it was refused; empty when it was not."""
+    try:
+        act(*arguments)
+    except BadDeclaration as refused:
+        return str(refused)
+    return ""
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary() | st.text(string.printable).map(str.encode))
+@example(b"[[people]]\n[people]\n")
+def test_whatever_bytes_a_file_holds_it_is_read_or_refused(tmp_path, data):
+    assert "\n" not in refusal(load, tmp_path, data)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_whatever_tables_a_file_holds_they_are_read_or_refused(tables):
+    assert "\n" not in refusal(checked, Path("drillbook.toml"), tables, declared.Words)
