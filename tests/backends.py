@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
+from fixtures.infisical.client import LIFETIME
 from fixtures.infisical.settings import Settings, wired
 from fixtures.mutants.backend import planted
 from fixtures.reference.app import App, Parts
@@ -198,7 +199,7 @@ def machine_of(backend, admin, org, project):
     new = {"name": "service", "organizationId": org, "role": "no-access"}
     identity = backend.ask("POST", "/api/v1/identities", new, admin).body["identity"]["id"]
     auth = f"/api/v1/auth/universal-auth/identities/{identity}"
-    client = backend.ask("POST", auth, {}, admin).body["identityUniversalAuth"]["clientId"]
+    client = backend.ask("POST", auth, LIFETIME, admin).body["identityUniversalAuth"]["clientId"]
     secret = backend.ask("POST", f"{auth}/client-secrets", {}, admin).body["clientSecret"]
     member = f"/api/v1/projects/{project}/memberships/identities/{identity}"
     backend.ask("POST", member, {"role": "admin"}, admin)

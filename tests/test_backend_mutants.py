@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from fixtures.infisical.lifetimes import DAY_S, issued_for
 from fixtures.mutants import faulty, memory_use, vault
 from fixtures.mutants.backend import MUTANTS
 from tests.backends import LOGIN, Backend, running
@@ -183,7 +184,14 @@ def second_life_has_no_project(world):
         return backend.ask("POST", "/api/v1/projects", new, world.golden.admin).status == 500
 
 
+def token_lives_a_month(world):
+    with world.start() as backend:
+        made = backend.ask("POST", LOGIN, world.golden.machine).body
+        return issued_for(made["accessToken"]) > 20 * DAY_S
+
+
 SYMPTOMS = {
+    "TokensLiveAMonth": token_lives_a_month,
     "DiesWithAnotherMessage": wrong_key_is_not_named,
     "ExitsZeroOnWrongKey": wrong_key_ends_with_zero,
     "StopsOnNewAuthSecret": stops_on_new("AUTH_SECRET"),

@@ -1,0 +1,31 @@
+"""The tokens of machine identities live for hours, not days: as stated, and as issued."""
+
+import pytest
+
+from fixtures.infisical.lifetimes import BOOTSTRAPPED, DAY_S, issued_for, lifetimes
+
+pytestmark = pytest.mark.control("SEC-3")
+
+
+def test_tokens_of_machines_live_for_hours(untouched, record, observe, step):
+    with step("list every machine identity, and how long its tokens may live"):
+        stated = lifetimes(untouched.owner, untouched.golden.admin.organization)
+        record.note("; ".join(map(str, stated)))
+        assert stated
+
+    with step("log a machine in, and read from its token how long that lives"):
+        issued = issued_for(untouched.public.login(untouched.golden.machine))
+        record.note(f"issued for {issued / 3600:g} h" if issued else "issued without an end")
+
+    with step("none lives for a day or longer"):
+        lasting = {one.identity for one in stated if one.in_days}
+        observe(what_was_seen(lasting, issued))
+        assert issued is not None
+        assert issued < DAY_S
+        assert lasting == set()
+
+
+def what_was_seen(lasting, issued):
+    if lasting - {BOOTSTRAPPED} or issued is None or issued >= DAY_S:
+        return "machine_tokens_live_for_days"
+    return "bootstrap_token_has_no_end" if lasting else "machine_tokens_live_for_hours"
