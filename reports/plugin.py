@@ -11,9 +11,10 @@ import pytest
 
 from reports.catalogue import Catalogue, load
 from reports.errors import ReportError
+from reports.history import History, read
 from reports.plan import controls
 from reports.record import Recorder
-from reports.session import EvidenceRun
+from reports.session import EvidenceRun, run_dir
 from reports.terminal import install
 from reports.verdict import UNUSABLE
 
@@ -85,6 +86,12 @@ def _catalogue(config: pytest.Config) -> Catalogue:
 def record(pytestconfig: pytest.Config) -> Recorder:
     """Where drivers, clients and specs leave what they saw."""
     return pytestconfig.stash[RECORDER]
+
+
+@pytest.fixture
+def history(pytestconfig: pytest.Config) -> History:
+    """The evidence of earlier runs in the folder this run writes to."""
+    return read(run_dir(pytestconfig))
 
 
 @pytest.fixture

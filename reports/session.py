@@ -46,7 +46,7 @@ class EvidenceRun:
         self.trouble: str | None = None
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
-        self.bundle = Bundle(_run_dir(config), self.id)
+        self.bundle = Bundle(run_dir(config), self.id)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
@@ -61,7 +61,7 @@ class EvidenceRun:
         return Setting(
             declared=replace(said, executor=option("--operator")),
             pack=facts.pack((config.rootpath / option("--catalogue")).parent, self.tool),
-            previous_run=facts.previous_run(_run_dir(config)),
+            previous_run=facts.previous_run(run_dir(config)),
         )
 
     @pytest.hookimpl(trylast=True)
@@ -221,7 +221,8 @@ def _patterns(option: str) -> tuple[str, ...]:
     return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())
 
 
-def _run_dir(config: pytest.Config) -> Path:
+def run_dir(config: pytest.Config) -> Path:
+    """The folder of bundles: relative to where the run was started."""
     return config.invocation_params.dir / str(config.getoption("--run-dir"))
 
 
