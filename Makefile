@@ -3,35 +3,32 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 STACK ?= auto
-WORKERS ?= auto
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv)
 PYTHON := .venv/bin/python
-
-# Some hosts forbid bytecode: each run would compile every library anew, for a second and a half.
-unexport PYTHONDONTWRITEBYTECODE
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
 declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(CERTIFIED),--certified)
+sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 # The record names the command line that made it.
 verify preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2...
-	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
-	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared)
+	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed)
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
 	@$(PYTHON) -m pytest suites/posture suites/deployment --preflight -q -p no:cacheprovider \
 	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
 	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
-	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared))
+	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
@@ -49,14 +46,36 @@ images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend im
 sweep: .venv/ready  ## Remove what killed runs left behind
 	@$(PYTHON) -m fixtures.stack.sweep
 
+##@ Evidence
+.PHONY: verify-evidence
+verify-evidence: .venv/ready  ## Is a bundle genuine? No stack needed: BUNDLE= PUBKEY= PREVIOUS= TSA_CERT= UNSIGNED=1
+	@$(PYTHON) -m reports.seal.verify $(call quoted,$(BUNDLE)) $(call given,PUBKEY,--pubkey) \
+	  $(call given,PREVIOUS,--previous) $(call given,TSA_CERT,--tsa-cert) $(if $(UNSIGNED),--unsigned)
+
+.PHONY: signing-key
+signing-key: .venv/ready  ## Make an Ed25519 key that signs bundles: OUT=file (its public half goes to file.pub)
+	@$(PYTHON) -m reports.seal.tools signing-key $(call quoted,$(OUT))
+
+.PHONY: seal
+seal: .venv/ready  ## Sign the folder of a run afterwards: RUN=reports/runs/... SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+	@$(PYTHON) -m reports.seal.tools seal $(call quoted,$(RUN)) $(sealed)
+
+.PHONY: timestamp
+timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): BUNDLE= TSA=url, or by hand, then TSR=file
+	@$(PYTHON) -m reports.seal.tools timestamp $(call quoted,$(BUNDLE)) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
+
 ##@ The harness itself
 .PHONY: test
 test: .venv/ready  ## The harness's own tests; no Docker needed
-	@$(PYTHON) -m pytest tests -m "not mutant and not engine" -n 2 -q
+	@$(PYTHON) -m pytest tests -m "not mutant and not engine and not interop" -n 2 -q
 
 .PHONY: mutants
 mutants: .venv/ready  ## Every planted bug must turn the control that is meant to catch it
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
+
+.PHONY: interop
+interop: .venv/ready .tools/interop/ready  ## Programs that are not ours read what we write
+	@$(PYTHON) -m pytest tests -m interop -q
 
 .PHONY: check
 check: .venv/ready  ## Lint, format and types
@@ -78,7 +97,11 @@ help:  ## This list
 	@echo "fetching uv, once" >&2
 	@python3 .ci/get_uv.py .tools/uv
 
+.tools/interop/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
+	@UV_PROJECT_ENVIRONMENT=.tools/interop $(UV) sync --locked --quiet --only-group interop
+	@touch $@
+
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
-	@$(UV) sync --locked --quiet --compile-bytecode
+	@$(UV) sync --locked --quiet
 	@$(PYTHON) -m fixtures.preflight.leaks
 	@touch .venv/ready

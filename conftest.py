@@ -4,7 +4,6 @@ pytest_plugins = [
     "pytester",
     "reports.plugin",
     "fixtures.stack.plugin",
-    "fixtures.stack.workers",
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
     "fixtures.preflight.plugin",

@@ -26,7 +26,7 @@ def assemble(
     """The evidence as it stands, redacted once more with every secret known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
     controls = waived(judged, setting.declared, facts.started.date())
-    verdict, code = _gate(controls, facts, redaction)
+    verdict, code = gate(controls, facts, redaction)
     run = Run(
         run=facts,
         subject=Subject.model_validate(recorder.facts),
@@ -94,7 +94,7 @@ def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
                 yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
 
 
-def _gate(controls: list[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
+def gate(controls: list[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
     """A leak fails any run; one that could not go on, or was interrupted, never passes."""
     if redaction.leaks:
         return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)

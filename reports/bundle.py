@@ -1,4 +1,4 @@
-"""The folder a run leaves: evidence and its renderings, logs, searched for secrets, then linked."""
+"""The folder a run leaves: evidence, renderings and logs, searched for secrets, sealed, linked."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reports import evidence, html, junit, runbook
 from reports.errors import CannotWrite
 from reports.model import Leak, Redaction, Run
 from reports.redact import Redactor
+from reports.seal.folder import Sealed, Sealer
+from reports.writers import WRITERS, render
 
-WRITERS: dict[str, Callable[[Run], str]] = {
-    "evidence.json": evidence.render,
-    "junit.xml": junit.render,
-    "report.html": html.render,
-    "corrected-runbook.md": runbook.render,
-}
 _ROOM = 64 << 20
 
 
 class Bundle:
     """The folder of one run, made and tried before the run, so that no evidence is lost after."""
 
-    def __init__(self, runs: Path, run_id: str) -> None:
+    def __init__(self, runs: Path, run_id: str, sealer: Sealer | None = None) -> None:
         self.path = runs / run_id
+        self.sealer = sealer or Sealer()
+        self.sealed = Sealed()
         with _told(runs):
             self.logs.mkdir(parents=True)
             free = shutil.disk_usage(runs).free
@@ -48,20 +45,35 @@ class Bundle:
             self.logs.rmdir()
             self.path.rmdir()
 
-    def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
-        """Write everything, search it, and if a secret was found clean it and write again."""
+    def add(self, name: str, data: bytes) -> None:
+        """Put a file of somebody else's making into the bundle; call it before write."""
         with _told(self.path):
-            self._write(assemble(self._redaction(redactor, [])))
-            leaks = self._clean(redactor)
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            _replace(self.path / name, data)
+
+    def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
+        """Write everything, search it, and if a secret was found clean it and write again.
+
+        Sealing comes last and never costs what was written; `sealed` says how far it came.
+        """
+        seal = self.sealer.facts(self.path.parent)
+
+        def assembled(leaks: list[Leak]) -> Run:
             run = assemble(self._redaction(redactor, leaks))
+            return run.model_copy(update={"seal": seal})
+
+        with _told(self.path):
+            self._write(assembled([]))
+            run = assembled(self._clean(redactor))
             self._write(run)
             self._clean(redactor)
+            self.sealed = self.sealer.seal(self.path, run, lambda file: not redactor.scan(file, ""))
             self._link()
         return run
 
     def _write(self, run: Run) -> None:
-        for name, render in WRITERS.items():
-            _replace(self.path / name, render(run).encode())
+        for name in WRITERS:
+            _replace(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())

@@ -7,7 +7,11 @@ ReportError
 ├── BadDeclaration  drillbook.toml or waivers.toml is missing, broken or says what cannot be
 ├── NotCertifiable  --certified, and something that a certified run must not have
 ├── CannotWrite     the report folder refuses: missing, read-only or full
-└── BadEvidence     the record does not satisfy its own schema
+├── BadEvidence     the record does not satisfy its own schema
+├── BadKey          a signing key or a public key is missing, broken, of another kind or open to all
+├── CannotSeal      a run's folder could not be sealed; what is in it stays
+├── BadBundle       a file is no bundle, or one that nobody should open (exit code 3)
+└── Distrusted      a bundle was changed, or nothing says who made it (exit code 1)
 """
 
 from __future__ import annotations
@@ -46,6 +50,22 @@ class CannotWrite(ReportError):
 
 class BadEvidence(ReportError):
     """The record does not satisfy its own schema; this is a bug of the harness."""
+
+
+class BadKey(ReportError):
+    """A signing key or a public key is missing, broken, of another kind or open to all."""
+
+
+class CannotSeal(ReportError):
+    """A run's folder could not be sealed; what is in it stays."""
+
+
+class BadBundle(ReportError):
+    """A file is no bundle, or one that nobody should open; nothing can be said about a run."""
+
+
+class Distrusted(ReportError):
+    """A bundle was changed after it was sealed, or nothing says who made it."""
 
 
 class NotApplicable(Exception):

@@ -29,10 +29,15 @@ def schema() -> dict[str, Any]:
 def render(run: Run) -> str:
     """The run as JSON; BadEvidence if it breaks the committed schema."""
     record = run.model_dump(mode="json")
+    check(record)
+    return text(record)
+
+
+def check(record: object) -> None:
+    """BadEvidence if a record breaks the committed schema."""
     broken = best_match(_validator().iter_errors(record))
     if broken is not None:
-        raise BadEvidence(f"evidence.json: {broken.json_path}: {broken.message}")
-    return text(record)
+        raise BadEvidence(f"evidence.json: {broken.json_path}: {broken.message[:200]}")
 
 
 def text(record: dict[str, Any]) -> str:

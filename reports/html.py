@@ -116,6 +116,7 @@ def _environment(run: Run) -> list[tuple[str, str]]:
         ("Only these controls", ", ".join(facts.selection)),
         ("The question asked", ", ".join(facts.asked)),
         ("Operator", facts.operator),
+        ("Seal", prose.seal(run)),
         ("Machine", f"{host.name}, {host.system}, {host.machine}, {host.cpus} CPUs{memory}"),
         ("Python", host.python),
         ("Specs", f"{run.counts.specs_executed} of {run.counts.specs_planned} executed"),

@@ -21,6 +21,7 @@ from reports.frame import (
     Waiver,
 )
 from reports.part import Part
+from reports.seal.facts import Seal
 from reports.subject import Backend as Backend
 from reports.subject import ComposeFile as ComposeFile
 from reports.subject import Grade as Grade
@@ -75,7 +76,6 @@ class RunFacts(Part):
         description="the controls of the one question this run asks, which alone decide the exit "
         "code; empty means all",
     )
-    workers: int = Field(default=1, description="how many processes ran specs side by side")
     interrupted: bool = False
     clock: ClockFacts = ClockFacts()
     stopped: str | None = Field(
@@ -235,3 +235,4 @@ class Run(Part):
     deviations: Deviations = Deviations()
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
+    seal: Seal = Seal()

@@ -124,6 +124,13 @@ def _undecided(run: Run, gating: list[Control]) -> Outcome:
     return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
 
 
+def seal(run: Run) -> str:
+    """Who vouches for the bundle this report came in; of a report alone nobody does."""
+    if run.seal.key_id is None:
+        return "unsigned: anyone could have made or changed this bundle"
+    return f"bundle signed by key {run.seal.key_id}; check it with make verify-evidence"
+
+
 def reasons(control: Control) -> list[str]:
     """Why a control has its verdict: what its worst specs said, each sentence once."""
     said = [spec.message for spec in control.specs if spec.verdict is control.verdict]

@@ -9,7 +9,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reports.bundle import WRITERS
 from reports.frame import Waiver
 from reports.model import (
     Backend,
@@ -31,6 +30,7 @@ from reports.model import (
     Tool,
 )
 from reports.verdict import Verdict, exit_code, gates, overall
+from reports.writers import WRITERS, render
 
 _START = datetime(2026, 11, 24, 16, 5, 12, tzinfo=UTC)
 _SEEN = {
@@ -199,5 +199,5 @@ def _timeline() -> tuple[Span, ...]:
 
 
 if __name__ == "__main__":
-    for file, render in WRITERS.items():
-        Path(sys.argv[1], file).write_text(render(run()), encoding="utf-8")
+    for file in WRITERS:
+        Path(sys.argv[1], file).write_bytes(render(file, run()))

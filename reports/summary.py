@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from reports.lines import Line as Line
+from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
 from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
 from reports.verdict import Verdict
 
-WIDTH = 80
 STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.NOT_APPLICABLE: (),
     Verdict.SATISFIED: ("green",),
@@ -28,13 +27,6 @@ _COLUMNS = (
     (Verdict.NOT_APPLICABLE, "n/a"),
 )
 _LINES = 8
-
-
-class Line(NamedTuple):
-    """One line for the terminal and how it is to look there."""
-
-    text: str
-    style: tuple[str, ...] = ()
 
 
 def summary(run: Run, report: str) -> Iterator[Line]:
@@ -146,19 +138,3 @@ def _result(run: Run, report: str) -> Iterator[Line]:
 def _shortened(text: str) -> str:
     lines = text.splitlines()
     return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "...", lines[-1]])
-
-
-def _wrapped(
-    text: str, first: str = "", then: str = "", *, style: tuple[str, ...] = ()
-) -> Iterator[Line]:
-    """Paragraphs keep their breaks; words longer than a line are cut rather than overflow."""
-    for paragraph in text.splitlines() or [""]:
-        lines = textwrap.wrap(
-            paragraph,
-            WIDTH - 1,
-            initial_indent=first,
-            subsequent_indent=then,
-            break_on_hyphens=False,
-        ) or [first]
-        yield from (Line(line, style) for line in lines)
-        first = then

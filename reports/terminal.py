@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from reports.lines import Line
 from reports.prose import duration
+from reports.seal.account import told
 from reports.session import EvidenceRun
-from reports.summary import STYLES, Line, summary
+from reports.summary import STYLES, summary
 from reports.verdict import worst
 
 
@@ -34,7 +36,6 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._show_progress_info = False
         self._run = run
         self._done: list[str] = []
-        self._specs_done: set[str] = set()
         self._chapter: str | None = None
         self._now: tuple[str, str] = ("", "")
         self._stopped: str | None = None
@@ -80,13 +81,9 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         """A line for each control that is over with this spec."""
         if self._live:
             self._live.stop()
-        self._specs_done.add(nodeid)
-        settled = self._run.plan.settled(self._specs_done)
         for control in self._run.plan.specs[nodeid]:
-            if control in settled:
+            if self._run.plan.last_spec(control) == nodeid:
                 self._control(control)
-        if self._live and self._run.crew and self._run.crew.under_way:
-            self._live.start()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep the sentence with which a fixture or --controls ended the run."""
@@ -102,9 +99,9 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             self._tracebacks()
         if self._run.result:
             report = self._shown(self._run.bundle.path / "report.html")
-            for line in summary(self._run.result, report):
+            for line in (*summary(self._run.result, report), *told(self._run.bundle.sealed)):
                 self._print(line)
-        elif sentence := self._run.trouble or self._stopped or self._run.stopped:
+        elif sentence := self._run.trouble or self._stopped:
             self._print(Line(sentence, ("red", "bold")))
         return result
 
@@ -121,21 +118,12 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         )
 
     def _under_way(self) -> Text:
-        now, seconds = self._of_crew() if self._run.crew else self._of_spec()
-        line = f"{len(self._done)}/{len(self._run.plan.planned)} {now}"
+        title, seconds = self._run.recorder.under_way or ("", 0.0)
+        chapter, control = self._now
+        line = f"{len(self._done)}/{len(self._run.plan.planned)} {chapter} {control}: {title}"
         room = self._tw.fullwidth - 14
         line = line if len(line) <= room else f"{line[: room - 3]}..."
         return Text(f"{line}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
-
-    def _of_spec(self) -> tuple[str, float]:
-        title, seconds = self._run.recorder.under_way or ("", 0.0)
-        chapter, control = self._now
-        return f"{chapter} {control}: {title}", seconds
-
-    def _of_crew(self) -> tuple[str, float]:
-        under_way = self._run.crew.under_way if self._run.crew else {}
-        named = (self._run.plan.specs[spec][0] for spec in under_way)
-        return f"side by side: {', '.join(named)}", max(under_way.values(), default=0.0)
 
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]
@@ -143,8 +131,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         verdict = worst(draft.verdict.of(entry.nature) for draft in drafts)
         taken = duration(sum(draft.duration or 0 for draft in drafts))
         self._done.append(control)
-        # Side by side the chapters mix; the ids tell them apart.
-        if entry.chapter != self._chapter and not self._run.crew:
+        if entry.chapter != self._chapter:
             self._chapter = entry.chapter
             self._print(Line(f"\n{entry.chapter}", ("bold",)))
         planned = self._run.plan.planned

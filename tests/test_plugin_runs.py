@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from reports.writers import WRITERS
+
 ROOT = Path(__file__).parents[1]
 CATALOGUE = """
 [[control]]
@@ -75,8 +77,8 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     pytester = suite(one="record.log('backend', 'hello')")
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
-    documents = {"evidence.json", "junit.xml", "report.html", "corrected-runbook.md"}
-    assert files == documents | {"logs/backend.log"}
+    sealed = {"MANIFEST.json", "bundle.zip"}
+    assert files == WRITERS.keys() | sealed | {"logs/backend.log"}
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -95,6 +97,7 @@ def test_facts_of_the_run_are_recorded(suite):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["-n2"], "*leave out -n with --evidence*"),
         (["--controls=KEY-7"], "*--controls KEY-7 selects nothing; did you mean KEY-1*"),
         (["--controls=SEC-*"], "*--controls SEC-* selects nothing; *"),
         (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
@@ -198,7 +201,7 @@ def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
     result.stdout.fnmatch_lines(["FAILED. *logs/db.log held PW*"])
     leaks = record(pytester)["redaction"]["leaks"]
     assert leaks == [{"file": "logs/db.log", "secret": "PW", "encoding": "plain"}]
-    assert [f for f in latest(pytester).rglob("*.*") if SECRET in f.read_text()] == []
+    assert [f for f in latest(pytester).rglob("*.*") if SECRET.encode() in f.read_bytes()] == []
     assert "x «PW» x" in (latest(pytester) / "logs" / "db.log").read_text(encoding="utf-8")
 
 
@@ -211,7 +214,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": 4,
+        "scanned_files": len(WRITERS),
         "leaks": [],
     }
 

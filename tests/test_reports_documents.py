@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 import pytest
 
 from reports import html, junit, sample
+from reports.lines import WIDTH
 from reports.model import Leak, Redaction, Subject
 from reports.prose import duration, outcome
-from reports.summary import WIDTH, summary
+from reports.summary import summary
 from reports.verdict import Verdict
 
 VOID = {"meta", "br"}

@@ -1,0 +1,191 @@
+"""What can be said of a bundle from the bundle alone, and from what its reader trusts.
+
+Nothing in a bundle is believed before its form, its digests and its signature have been checked;
+nothing in it is ever unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from reports.errors import BadBundle, Distrusted
+from reports.seal.archive import Archive
+from reports.seal.manifest import MANIFEST, SIGNATURE, Manifest, digest, parse
+from reports.seal.record import PDF, RECORD, attached, consistent, read_record
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.x509 import Certificate
+
+    from reports.model import Run
+
+_SMALL = 8 << 20
+State = Literal["ok", "bad", "open"]
+
+
+class Trust(NamedTuple):
+    """What comes from outside the bundle: keys, certificates, the bundle before, how strict."""
+
+    keys: dict[str, Ed25519PublicKey] | None = None
+    unsigned: bool = False
+    previous: Path | None = None
+    authorities: list[Certificate] | None = None
+
+
+class Check(NamedTuple):
+    """One question asked of a bundle and its answer; `open` means that it could not be asked."""
+
+    name: str
+    state: State
+    sentence: str
+
+
+class Examination:
+    """The checks of one bundle, in the order in which they may be believed."""
+
+    def __init__(self, path: Path, trust: Trust) -> None:
+        self.path, self.trust = path, trust
+        self.checks: list[Check] = []
+        self.run: Run | None = None
+        self.envelope = self.signed = False
+
+    def examine(self) -> None:
+        """Ask everything; BadBundle if the file is no bundle that can be opened."""
+        try:
+            with self.path.open("rb") as file:
+                self._examine(Archive(file))
+        except OSError as trouble:
+            raise BadBundle(f"{trouble.strerror}") from None
+        except Distrusted as trouble:
+            self._note("form", "bad", str(trouble))
+
+    def _examine(self, archive: Archive) -> None:
+        self._note("form", "ok", f"a bundle of {len(archive.entries)} files, and nothing else")
+        if MANIFEST not in archive.entries or RECORD not in archive.entries:
+            raise BadBundle(f"it has no {MANIFEST} or no {RECORD}, so it is no bundle of a run")
+        manifest = parse(archive.read(MANIFEST, _SMALL))
+        self._ask("files", lambda: _files(archive, manifest))
+        self._ask("signature", lambda: self._signature(archive, manifest))
+        self._ask("record", lambda: self._record(archive, manifest))
+        if PDF in archive.entries:
+            self._ask(PDF, lambda: attached(archive))
+        self._ask("chain", self._chain)
+        self._ask("time-stamp", self._stamp)
+
+    def _ask(self, name: str, question: Callable[[], str | Check]) -> None:
+        try:
+            answer = question()
+        except (Distrusted, BadBundle) as trouble:
+            self._note(name, "bad", str(trouble))
+        else:
+            self.checks.append(Check(name, "ok", answer) if isinstance(answer, str) else answer)
+
+    def _note(self, name: str, state: State, sentence: str) -> None:
+        self.checks.append(Check(name, state, sentence))
+
+    def _signature(self, archive: Archive, manifest: Manifest) -> str | Check:
+        if SIGNATURE not in archive.entries:
+            if self.trust.keys is not None or not self.trust.unsigned:
+                raise Distrusted("none: nothing says who made this bundle, anyone could have")
+            return Check(
+                "signature", "open", "none, as UNSIGNED=1 allows: anyone could have made it"
+            )
+        from reports.seal import signature
+
+        self.envelope = True
+        envelope = archive.read(SIGNATURE, _SMALL)
+        if self.trust.keys is not None:
+            payload, signer = signature.verify(envelope, self.trust.keys)
+            _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
+            self.signed = True
+            return f"Ed25519, by the trusted key {signer[:16]}, over every file"
+        opened = signature.opened_envelope(envelope)
+        _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
+        signer = next(iter(opened.signatures))[:16]
+        if not self.trust.unsigned:
+            raise Distrusted(f"by key {signer}, for which nobody vouches: give PUBKEY=")
+        return Check("signature", "open", f"by key {signer}, not checked: no PUBKEY was given")
+
+    def _record(self, archive: Archive, manifest: Manifest) -> str:
+        run = read_record(archive)
+        if run.run.id != manifest.run:
+            raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
+        if run.seal.key_id and SIGNATURE not in archive.entries:
+            raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
+        self.run = run
+        return consistent(run)
+
+    def _chain(self) -> str | Check:
+        before = self.run.seal.previous if self.run else None
+        if before is None:
+            if self.trust.previous:
+                raise Distrusted("the record names no run before it, yet PREVIOUS was given")
+            return Check("chain", "open", "the record names no run before it")
+        found = self.trust.previous
+        if found is None:
+            # Looked up by a name from the bundle, so only among the neighbours of its own folder.
+            beside = self.path.resolve().parent.parent
+            known = {path.parent.name: path for path in beside.glob(f"*/{self.path.name}")}
+            if before.run not in known:
+                said = f"follows run {before.run}, whose bundle is not beside it: give PREVIOUS="
+                return Check("chain", "open", said)
+            found = known[before.run]
+        if _manifest_digest(found) != before.manifest_sha256:
+            raise Distrusted(f"follows run {before.run}, but {found} is another bundle")
+        return f"follows run {before.run}, whose bundle is the one it names"
+
+    def _stamp(self) -> str | Check:
+        path = self.path.with_name(f"{self.path.name}.tsr")
+        if not path.is_file():
+            if self.trust.authorities:
+                raise Distrusted(f"none: {path.name} is missing, yet TSA_CERT was given")
+            return Check("time-stamp", "open", "none")
+        from reports.seal import stamp
+
+        with path.open("rb") as file:
+            answer = file.read(_SMALL)
+        if self.trust.authorities:
+            moment = stamp.verify(answer, self.path, self.trust.authorities)
+            return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of TSA_CERT"
+        moment = stamp.accept(answer, self.path)
+        said = f"claims {moment:%d %B %Y, %H:%M:%S} UTC, not checked: give TSA_CERT="
+        return Check("time-stamp", "open", said)
+
+
+def _files(archive: Archive, manifest: Manifest) -> str:
+    found = archive.entries.keys() - {MANIFEST, SIGNATURE}
+    if strange := sorted(found - manifest.digests.keys()):
+        raise Distrusted(f"{strange[0]} was added: {MANIFEST} does not name it")
+    if missing := sorted(manifest.digests.keys() - found):
+        raise Distrusted(f"{missing[0]} was removed: {MANIFEST} names it")
+    for file in manifest.files:
+        size = archive.entries[file.name].size
+        if file.size != size or digest(archive.chunks(file.name)) != file.sha256:
+            raise Distrusted(f"{file.name} was changed: {MANIFEST} has another digest or size")
+    return f"SHA-256 and size of {len(manifest.files)} files are those of {MANIFEST}"
+
+
+def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
+    """The statement that was signed is about exactly the files of the bundle."""
+    from reports.seal.statement import STATEMENT, TEST_RESULT
+
+    try:
+        signed = json.loads(payload)
+        subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+        kind = signed["_type"], signed["predicateType"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Distrusted("what was signed is no statement about files") from None
+    if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
+        raise Distrusted("what was signed is about other files than these")
+
+
+def _manifest_digest(bundle: Path) -> str:
+    try:
+        with bundle.open("rb") as file:
+            archive = Archive(file)
+            return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
+    except OSError as trouble:
+        raise BadBundle(f"{bundle}: {trouble.strerror}; PREVIOUS takes a bundle") from None

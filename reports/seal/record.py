@@ -1,0 +1,94 @@
+"""What the record inside a bundle must be: of its schema, and of one piece with itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections import Counter
+from typing import Any
+
+from pydantic import ValidationError
+
+from reports import evidence
+from reports.assemble import gate
+from reports.errors import BadBundle, BadEvidence, Distrusted
+from reports.model import Control, Run
+from reports.seal.archive import Archive
+from reports.verdict import Verdict, gates, worst
+
+RECORD = "evidence.json"
+PDF = "report.pdf"
+_LARGEST = 64 << 20
+
+
+def read_record(archive: Archive) -> Run:
+    """The run of a bundle; Distrusted if its record breaks the schema."""
+    try:
+        record = json.loads(archive.read(RECORD, _LARGEST))
+        evidence.check(record)
+        return Run.model_validate(record)
+    except BadEvidence as trouble:
+        raise Distrusted(str(trouble)) from None
+    except (ValueError, RecursionError, ValidationError):
+        raise Distrusted(f"{RECORD} cannot be read") from None
+
+
+def consistent(run: Run) -> str:
+    """A sentence on what was counted; Distrusted if counts or verdicts contradict each other."""
+    tally = Counter(control.verdict.value for control in run.controls)
+    counted = {verdict.value: getattr(run.counts, verdict.value) for verdict in Verdict}
+    if any(tally[word] != count for word, count in counted.items()):
+        raise Distrusted(f"{RECORD}: its counts are not those of its controls")
+    if run.counts.planned != len(run.controls):
+        raise Distrusted(
+            f"{RECORD}: {run.counts.planned} controls planned, {len(run.controls)} told"
+        )
+    for control in run.controls:
+        if told := _odd(control, run):
+            raise Distrusted(f"{RECORD}: {control.id} {told}")
+    if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
+        raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
+    return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
+
+
+def _odd(control: Control, run: Run) -> str | None:
+    """How a control contradicts the rules by which it was judged."""
+    if control.verdict is not worst(spec.verdict for spec in control.specs):
+        return "has another verdict than its specs"
+    strict, asked = run.run.strict_claims, run.run.asked
+    gating = gates(control.nature, control.severity, strict=strict)
+    if control.gating is not (gating and (not asked or control.id in asked)):
+        return "gates, or does not, against the rule"
+    if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
+        return "is waived without a waiver in force"
+    return None
+
+
+def attached(archive: Archive) -> str:
+    """That report.pdf carries the record itself; Distrusted if it carries another or none."""
+    from pikepdf import Pdf, PdfError
+
+    size = archive.entries[RECORD].size
+    try:
+        with Pdf.open(io.BytesIO(archive.read(PDF, _LARGEST))) as pdf:
+            found = pdf.attachments.get(RECORD)
+            content = _content(found.get_file().obj, size) if found else None
+    except (PdfError, zlib.error, ValueError, AttributeError):
+        raise Distrusted(f"{PDF} cannot be read") from None
+    if content is None:
+        raise Distrusted(f"{PDF} has no {RECORD} attached")
+    if content != archive.read(RECORD, _LARGEST):
+        raise Distrusted(f"the {RECORD} attached to {PDF} is another than the bundle's")
+    return f"the {RECORD} attached to it is the bundle's"
+
+
+def _content(stream: Any, size: int) -> bytes:
+    """An attachment, unpacked no further than the length it must have."""
+    raw: bytes = stream.read_raw_bytes()
+    kind = stream.get("/Filter")
+    if kind is None:
+        return raw
+    if str(kind) != "/FlateDecode":
+        raise BadBundle(f"{PDF} packs its attachment in a way that is not expected")
+    return zlib.decompressobj().decompress(raw, size + 1)

@@ -1,0 +1,109 @@
+"""`make signing-key`, `make seal`, `make timestamp`: sealing without a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reports import evidence
+from reports.errors import BadEvidence, BadKey, CannotSeal, ReportError
+from reports.lines import Line, write
+from reports.seal.account import told
+from reports.seal.folder import BUNDLE, BY_FILE, unchanged
+from reports.seal.options import chosen
+from reports.verdict import PASSED, UNUSABLE
+
+_EXAMPLES = {
+    "out": "drill.key",
+    "run": "reports/runs/latest",
+    "bundle": "reports/runs/latest/bundle.zip",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one of them; exit code 3 and one sentence if it cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        _named(given)
+        write(given.act(given), sys.stdout)
+    except ReportError as trouble:
+        write([Line(str(trouble), ("red", "bold"))], sys.stderr)
+        return UNUSABLE
+    except OSError as trouble:
+        write([Line(f"{trouble.filename}: {trouble.strerror}", ("red", "bold"))], sys.stderr)
+        return UNUSABLE
+    return PASSED
+
+
+def _named(given: argparse.Namespace) -> None:
+    """Make hands over an empty word where a variable was not given."""
+    for name, example in _EXAMPLES.items():
+        if getattr(given, name, None) == Path():
+            raise BadKey(f"{name.upper()} was not given; for example {name.upper()}={example}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="reports.seal.tools", description=__doc__)
+    acts = parser.add_subparsers(required=True)
+    key = acts.add_parser("signing-key")
+    key.add_argument("out", type=Path)
+    key.set_defaults(act=_signing_key)
+    again = acts.add_parser("seal")
+    again.add_argument("run", type=Path)
+    again.add_argument("--signing-key")
+    again.add_argument("--signing-key-env")
+    again.add_argument("--tsa")
+    again.set_defaults(act=_seal)
+    stamp = acts.add_parser("timestamp")
+    stamp.add_argument("bundle", type=Path)
+    stamp.add_argument("--tsa")
+    stamp.add_argument("--tsr", type=Path)
+    stamp.set_defaults(act=_timestamp)
+    return parser
+
+
+def _signing_key(given: argparse.Namespace) -> Iterator[Line]:
+    from reports.seal import signature
+
+    name = signature.generate(given.out)
+    yield Line(f"Private key: {given.out} (keep it secret; make verify SIGNING_KEY={given.out})")
+    yield Line(f"Public key:  {given.out}.pub (give it to whoever checks your bundles)")
+    yield Line(f"Key id:      {name}")
+
+
+def _seal(given: argparse.Namespace) -> Iterator[Line]:
+    """Sign a folder that was sealed before, after checking that it has not changed since."""
+    sealer = chosen(given.signing_key, given.signing_key_env, given.tsa)
+    try:
+        run = evidence.load(given.run / "evidence.json")
+    except (OSError, ValueError):
+        raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
+    unchanged(given.run)
+    sealed = sealer.seal(given.run, run, lambda _: True)
+    if sealed.trouble:
+        raise CannotSeal(sealed.trouble)
+    yield from told(sealed)
+    yield Line(f"Bundle: {given.run / BUNDLE}")
+
+
+def _timestamp(given: argparse.Namespace) -> Iterator[Line]:
+    from reports.seal import stamp
+
+    chosen(None, None, given.tsa)
+    query, answered = (stamp.beside(given.bundle, suffix) for suffix in (".tsq", ".tsr"))
+    asked = stamp.request(given.bundle)
+    if given.tsr is None and given.tsa in (None, "", BY_FILE):
+        query.write_bytes(asked)
+        yield Line(f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...")
+        return
+    answer = given.tsr.read_bytes() if given.tsr else stamp.ask(given.tsa, asked)
+    moment = stamp.accept(answer, given.bundle)
+    answered.write_bytes(answer)
+    query.unlink(missing_ok=True)
+    yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says whoever stamped it")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
