@@ -3,8 +3,12 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 STACK ?= auto
+WORKERS ?= auto
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/uv)
 PYTHON := .venv/bin/python
+
+# Some hosts forbid bytecode: each run would compile every library anew, for a second and a half.
+unexport PYTHONDONTWRITEBYTECODE
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
@@ -16,8 +20,8 @@ verify preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
-	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) \
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
@@ -102,6 +106,6 @@ help:  ## This list
 	@touch $@
 
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
-	@$(UV) sync --locked --quiet
+	@$(UV) sync --locked --quiet --compile-bytecode
 	@$(PYTHON) -m fixtures.preflight.leaks
 	@touch .venv/ready

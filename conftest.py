@@ -4,6 +4,7 @@ pytest_plugins = [
     "pytester",
     "reports.plugin",
     "fixtures.stack.plugin",
+    "fixtures.stack.workers",
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
     "fixtures.preflight.plugin",

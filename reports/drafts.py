@@ -18,8 +18,14 @@ OUTSIDE = {"setup": "set up", "call": "between the steps", "teardown": "tear dow
 class Clock:
     """Wall time that never jumps: one reading of the wall, then the monotonic clock."""
 
-    def __init__(self) -> None:
-        self._wall, self._zero = datetime.now(UTC), time.perf_counter()
+    def __init__(self, wall: datetime | None = None, zero: float | None = None) -> None:
+        self._wall = wall or datetime.now(UTC)
+        self._zero = time.perf_counter() if zero is None else zero
+
+    @property
+    def origin(self) -> tuple[datetime, float]:
+        """The two readings, for another process on this machine to go by the same clock."""
+        return self._wall, self._zero
 
     def seconds(self) -> float:
         """Since this clock was made."""

@@ -76,6 +76,7 @@ class RunFacts(Part):
         description="the controls of the one question this run asks, which alone decide the exit "
         "code; empty means all",
     )
+    workers: int = Field(default=1, description="how many processes ran specs side by side")
     interrupted: bool = False
     clock: ClockFacts = ClockFacts()
     stopped: str | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -61,9 +61,14 @@ class Plan:
         named = [*self.specs.values(), *self.left_out.values()]
         return tuple(dict.fromkeys(control for one in named for control in one))
 
-    def last_spec(self, control: str) -> str:
-        """The spec after which nothing more will be learnt of a control."""
-        return [spec for spec, named in self.specs.items() if control in named][-1]
+    def place(self, spec: str) -> int:
+        """Where a spec stands among the others, whenever it ran."""
+        return list(self.specs).index(spec) if spec in self.specs else len(self.specs)
+
+    def settled(self, done: Container[str]) -> set[str]:
+        """The controls of which nothing more will be learnt once these specs are done."""
+        waiting = {one for spec, named in self.specs.items() if spec not in done for one in named}
+        return set(self.planned) - waiting
 
     def reason(self, control: str) -> str:
         """Why nothing of a control was executed."""
@@ -93,3 +98,8 @@ def controls(item: pytest.Item) -> tuple[str, ...]:
     """The controls a spec is marked with, outermost first, each once."""
     marks = reversed(list(item.iter_markers("control")))
     return tuple(dict.fromkeys(str(named) for mark in marks for named in mark.args))
+
+
+def patterns(option: str) -> tuple[str, ...]:
+    """What --controls selects, by the commas between."""
+    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())

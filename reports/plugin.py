@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from reports import worker
 from reports.catalogue import Catalogue, load
+from reports.crew import Crew
 from reports.errors import ReportError
-from reports.plan import controls
+from reports.history import History, read
+from reports.judging import Judging
+from reports.plan import Plan, controls, patterns
 from reports.record import Recorder
 from reports.seal.options import add_options
-from reports.session import EvidenceRun
+from reports.session import EvidenceRun, run_dir
 from reports.terminal import install
 from reports.verdict import UNUSABLE
 
@@ -66,17 +70,34 @@ def pytest_configure(config: pytest.Config) -> None:
     """Recording is always possible; only with --evidence is there a run to judge and keep."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    recorder = config.stash[RECORDER] = Recorder(config.getoption("--seed"))
+    orders = getattr(config, "workerinput", {}).get(worker.CARGO)
+    made = worker.recorder(orders) if orders else Recorder(config.getoption("--seed"))
+    config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
         return
-    if getattr(config.option, "numprocesses", None):
-        pytest.exit("one run is one process: leave out -n with --evidence", returncode=UNUSABLE)
     try:
-        run = EvidenceRun(config, _catalogue(config), recorder)
+        _work(config, made) if orders else _run(config, made)
     except ReportError as trouble:
         pytest.exit(str(trouble), returncode=UNUSABLE)
+
+
+def _run(config: pytest.Config, recorder: Recorder) -> None:
+    """This process writes the evidence, and sees the specs run itself or has workers for it."""
+    run = EvidenceRun(config, _catalogue(config), recorder)
     config.pluginmanager.register(run, "drillbook-run")
+    if config.option.numprocesses:
+        config.pluginmanager.register(Crew(run), "drillbook-crew")
+    else:
+        config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     install(config, run)
+
+
+def _work(config: pytest.Config, recorder: Recorder) -> None:
+    """This process is a worker of a run."""
+    plan = Plan(selection=patterns(config.getoption("--controls")))
+    mate = worker.Worker(config, _catalogue(config), recorder, plan)
+    config.pluginmanager.register(Judging(recorder), "drillbook-judging")
+    config.pluginmanager.register(mate, "drillbook-worker")
 
 
 def _catalogue(config: pytest.Config) -> Catalogue:
@@ -87,6 +108,12 @@ def _catalogue(config: pytest.Config) -> Catalogue:
 def record(pytestconfig: pytest.Config) -> Recorder:
     """Where drivers, clients and specs leave what they saw."""
     return pytestconfig.stash[RECORDER]
+
+
+@pytest.fixture
+def history(pytestconfig: pytest.Config) -> History:
+    """The evidence of earlier runs in the folder this run writes to."""
+    return read(run_dir(pytestconfig))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -20,9 +21,9 @@ from reports.verdict import Verdict
 class Recorder:
     """The one place where a run's observations meet; safe to use from threads."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, clock: Clock | None = None) -> None:
         self.seed = seed
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.redactor = Redactor()
         self.logs: Path | None = None
         self.trouble: OSError | None = None
@@ -207,6 +208,8 @@ class Recorder:
         try:
             self.logs.mkdir(exist_ok=True)
             with (self.logs / f"{service}.log").open("a", encoding="utf-8") as file:
+                # Workers write to the same file, and a log may be longer than one write.
+                fcntl.flock(file, fcntl.LOCK_EX)
                 file.write(text)
         except OSError as trouble:
             self.trouble = trouble

@@ -86,6 +86,12 @@ class Redactor:
         """How many different values are known."""
         return len(self._names)
 
+    def learnt(self, since: int) -> list[tuple[str, str]]:
+        """Names and values that were made known after the first `since` ones."""
+        with self._lock:
+            known = [(shown.partition("#")[0], value) for value, shown in self._names.items()]
+        return known[since:]
+
     def add(self, name: str, value: str) -> None:
         """Make a value known. A second value of the same name is shown as NAME#2."""
         with self._lock:

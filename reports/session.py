@@ -7,6 +7,7 @@ import signal
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,14 +16,16 @@ from reports.assemble import assemble
 from reports.bundle import Bundle
 from reports.catalogue import Catalogue
 from reports.clock import kernel_clock
-from reports.errors import NotApplicable, ReportError
+from reports.errors import ReportError
 from reports.framing import Setting
-from reports.judge import judge, stated_verdict
 from reports.model import Redaction, Run, RunFacts
-from reports.plan import Plan, controls
+from reports.plan import Plan, patterns
 from reports.record import Recorder
 from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
+
+if TYPE_CHECKING:
+    from reports.crew import Crew
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,19 +38,21 @@ class EvidenceRun:
         self.catalogue = catalogue
         self.recorder = recorder
         self.plan = Plan(
-            selection=_patterns(config.getoption("--controls")),
+            selection=patterns(config.getoption("--controls")),
             one_question=config.getoption("--one-question"),
         )
         catalogue.select(self.plan.selection)
         self.tool = facts.tool()
         self.setting = self._settle(config)
+        self.workers = 1
+        self.crew: Crew | None = None
         self.interrupted = False
         self.stopped: str | None = None
         self.result: Run | None = None
         self.trouble: str | None = None
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
-        self.bundle = Bundle(_run_dir(config), self.id, sealer(config, recorder))
+        self.bundle = Bundle(run_dir(config), self.id, sealer(config, recorder))
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
@@ -62,7 +67,7 @@ class EvidenceRun:
         return Setting(
             declared=replace(said, executor=option("--operator")),
             pack=facts.pack((config.rootpath / option("--catalogue")).parent, self.tool),
-            previous_run=facts.previous_run(_run_dir(config)),
+            previous_run=facts.previous_run(run_dir(config)),
         )
 
     @pytest.hookimpl(trylast=True)
@@ -93,52 +98,6 @@ class EvidenceRun:
                 certified.refuse_gaps(self.plan)
             except ReportError as trouble:
                 pytest.exit(str(trouble), returncode=UNUSABLE)
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A spec opens and closes; one cut short by an interruption stays open."""
-        self.recorder.begin(item.nodeid, controls(item))
-        result = yield
-        if self.recorder.trouble:
-            pytest.exit(_full(self.recorder.trouble), returncode=UNUSABLE)
-        return result
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logfinish(self) -> None:
-        """Before the terminal shows how long it took."""
-        self.recorder.end()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The mark not_applicable is obeyed before anything is started for the spec."""
-        mark = item.get_closest_marker("not_applicable")
-        if mark:
-            raise NotApplicable(*mark.args)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self) -> None:
-        """From here on what is seen belongs to the spec's own steps."""
-        self.recorder.phase("call")
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        """From here on it belongs to the tear-down."""
-        self.recorder.phase("teardown")
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Judge the phase; a spec that could not run is no failure to pytest's --maxfail."""
-        report = yield
-        raised = call.excinfo.value if call.excinfo else None
-        verdict, message = judge(item, call.when, raised)
-        if verdict:
-            self.recorder.judge(verdict, message)
-        if raised and stated_verdict(raised):
-            report.outcome = "skipped"
-            report.longrepr = (str(item.path), 0, str(raised))
-        return report
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
@@ -192,6 +151,7 @@ class EvidenceRun:
             session.exitstatus = UNUSABLE
 
     def _assemble(self, redaction: Redaction) -> Run:
+        self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))
         return assemble(
             self.catalogue, self.plan, self.recorder, self._facts(), redaction, self.setting
         )
@@ -215,21 +175,15 @@ class EvidenceRun:
             clock=kernel_clock().model_copy(update={"compared": tuple(self.recorder.clocks)}),
             selection=self.plan.selection,
             asked=self.plan.asked,
+            workers=self.workers,
             interrupted=self.interrupted,
             stopped=self.stopped,
         )
 
 
-def _patterns(option: str) -> tuple[str, ...]:
-    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())
-
-
-def _run_dir(config: pytest.Config) -> Path:
+def run_dir(config: pytest.Config) -> Path:
+    """The folder of bundles: relative to where the run was started."""
     return config.invocation_params.dir / str(config.getoption("--run-dir"))
-
-
-def _full(trouble: OSError) -> str:
-    return f"cannot write {trouble.filename}: {trouble.strerror}; free some space, then run again"
 
 
 def _interrupt(*_: object) -> None:

@@ -36,6 +36,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._show_progress_info = False
         self._run = run
         self._done: list[str] = []
+        self._specs_done: set[str] = set()
         self._chapter: str | None = None
         self._now: tuple[str, str] = ("", "")
         self._stopped: str | None = None
@@ -81,9 +82,13 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         """A line for each control that is over with this spec."""
         if self._live:
             self._live.stop()
+        self._specs_done.add(nodeid)
+        settled = self._run.plan.settled(self._specs_done)
         for control in self._run.plan.specs[nodeid]:
-            if self._run.plan.last_spec(control) == nodeid:
+            if control in settled:
                 self._control(control)
+        if self._live and self._run.crew and self._run.crew.under_way:
+            self._live.start()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep the sentence with which a fixture or --controls ended the run."""
@@ -101,7 +106,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             report = self._shown(self._run.bundle.path / "report.html")
             for line in (*summary(self._run.result, report), *told(self._run.bundle.sealed)):
                 self._print(line)
-        elif sentence := self._run.trouble or self._stopped:
+        elif sentence := self._run.trouble or self._stopped or self._run.stopped:
             self._print(Line(sentence, ("red", "bold")))
         return result
 
@@ -118,12 +123,21 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         )
 
     def _under_way(self) -> Text:
-        title, seconds = self._run.recorder.under_way or ("", 0.0)
-        chapter, control = self._now
-        line = f"{len(self._done)}/{len(self._run.plan.planned)} {chapter} {control}: {title}"
+        now, seconds = self._of_crew() if self._run.crew else self._of_spec()
+        line = f"{len(self._done)}/{len(self._run.plan.planned)} {now}"
         room = self._tw.fullwidth - 14
         line = line if len(line) <= room else f"{line[: room - 3]}..."
         return Text(f"{line}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
+
+    def _of_spec(self) -> tuple[str, float]:
+        title, seconds = self._run.recorder.under_way or ("", 0.0)
+        chapter, control = self._now
+        return f"{chapter} {control}: {title}", seconds
+
+    def _of_crew(self) -> tuple[str, float]:
+        under_way = self._run.crew.under_way if self._run.crew else {}
+        named = (self._run.plan.specs[spec][0] for spec in under_way)
+        return f"side by side: {', '.join(named)}", max(under_way.values(), default=0.0)
 
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]
@@ -131,7 +145,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         verdict = worst(draft.verdict.of(entry.nature) for draft in drafts)
         taken = duration(sum(draft.duration or 0 for draft in drafts))
         self._done.append(control)
-        if entry.chapter != self._chapter:
+        # Side by side the chapters mix; the ids tell them apart.
+        if entry.chapter != self._chapter and not self._run.crew:
             self._chapter = entry.chapter
             self._print(Line(f"\n{entry.chapter}", ("bold",)))
         planned = self._run.plan.planned

@@ -97,7 +97,6 @@ def test_facts_of_the_run_are_recorded(suite):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-n2"], "*leave out -n with --evidence*"),
         (["--controls=KEY-7"], "*--controls KEY-7 selects nothing; did you mean KEY-1*"),
         (["--controls=SEC-*"], "*--controls SEC-* selects nothing; *"),
         (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),

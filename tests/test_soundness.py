@@ -1,5 +1,6 @@
 """A backup is judged by its file alone, and damage is named with its line."""
 
+import gzip
 import subprocess
 from pathlib import Path
 
@@ -30,7 +31,13 @@ def test_a_backup_of_an_older_pg_dump_is_sound(backup):
     assert soundness.examine(backup) is None
 
 
-@pytest.mark.parametrize("changed", [damage.through_a_terminal, damage.zipped])
+def packed(backup):
+    copy = backup.with_name("backup.sql.gz")
+    copy.write_bytes(gzip.compress(backup.read_bytes()))
+    return copy
+
+
+@pytest.mark.parametrize("changed", [damage.through_a_terminal, packed])
 def test_carriage_returns_and_compression_do_no_harm(backup, changed):
     assert soundness.examine(changed(backup)) is None
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures import runbook
-from fixtures.data import damage, dumps, soundness
+from fixtures.data import damage, dumps, shells, soundness
 from fixtures.data.interrupted import back_up_cut_off
 
 
@@ -51,9 +51,13 @@ def test_documented_backup_is_usable(untouched, observe, step):
         backup = untouched.back_up()
         sound = soundness.examine(backup) is None
 
-    with step("through a terminal, which adds carriage returns, and through gzip it is sound too"):
+    with step("through a terminal, which adds carriage returns, it is sound too"):
         sound &= soundness.examine(damage.through_a_terminal(backup)) is None
-        sound &= soundness.examine(damage.zipped(backup)) is None
+
+    with step("piped into gzip it is sound too"):
+        packed = backup.with_name(f"{backup.name}.gz")
+        piped = shells.back_up_into_gzip(untouched.stack, packed)
+        sound &= piped.exit_code == 0 and soundness.examine(packed) is None
         observe("backup_usable_and_failures_told" if sound else "backup_unusable")
         assert sound
 
@@ -69,7 +73,24 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
         interrupted = back_up_cut_off(stack, target)
         believed += [soundness.examine(target) is None, interrupted.exit_code == 0]
 
+    with step("back up to a disk that has no room for it"):
+        crammed = shells.back_up_to_full_disk(stack, target)
+        believed += [soundness.examine(target) is None, crammed.exit_code == 0]
+
     with step("each failure shows in the exit status, and in the file left behind"):
         told = not any(believed)
+        observe("backup_usable_and_failures_told" if told else "failed_backup_reports_success")
+        assert told
+
+
+@pytest.mark.control("BKP-7")
+def test_failed_backup_behind_a_pipe_is_noticed(untouched, working_folder, observe, record, step):
+    with step("back up into gzip as a role that does not exist, without pipefail"):
+        packed = working_folder.path / "failed.sql.gz"
+        piped = shells.back_up_into_gzip(untouched.stack, packed, role="nobody")
+        record.note(f"exit status {piped.exit_code}, a file of {packed.stat().st_size} bytes")
+
+    with step("whatever the status, the file is examined, and tells"):
+        told = soundness.examine(packed) is not None
         observe("backup_usable_and_failures_told" if told else "failed_backup_reports_success")
         assert told

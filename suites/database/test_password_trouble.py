@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fixtures import runbook
 from fixtures.data.probing import Prober
+from fixtures.faults import looks
 
 AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
 
@@ -20,6 +21,11 @@ def new_password(record):
 
 def passwords():
     return st.text("@:/#%? äß日'\"\\$abc019", min_size=8, max_size=40)
+
+
+def passwords_that_name_no_host():
+    # Behind an @ that nobody encoded stands a host, to which a backend would turn.
+    return st.text(":/#%? äß日'\"\\$abc019", min_size=8, max_size=40).map("pw".__add__)
 
 
 @pytest.mark.control("DBP-4")
@@ -68,6 +74,24 @@ def test_any_password_works_when_encoded(deployment, explore, record, step):
 
     with step("rotate to arbitrary passwords of such letters: each serves, and a secret reads"):
         explore(passwords(), works)
+
+
+@pytest.mark.control("DBP-5")
+def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record, step):
+    def deployed_raw(password):
+        record.secret("RAW_PASSWORD", password)
+        runbook.alter_password(deployment.stack, password)
+        return deployment.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
+
+    def works_or_is_refused(password):
+        start = deployed_raw(password)
+        assert looks.refuses_password_aloud(start) or deployment.marker() == "golden"
+
+    with step("put a password with / # and ? into the connection string as it is: it is refused"):
+        assert looks.refuses_password_aloud(deployed_raw("half/of#it?is lost"))
+
+    with step("put arbitrary ones there: each works, or stops the backend, which says why"):
+        explore(passwords_that_name_no_host(), works_or_is_refused)
 
 
 @pytest.mark.control("DBP-6")
