@@ -4,8 +4,10 @@ import contextlib
 
 import pytest
 
+from fixtures.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.home import Home, new_run_id
+from fixtures.stack.isolated import IsolatedEmbedded
 
 
 class Deaf:
@@ -56,3 +58,14 @@ def embedded(living, recorder):
     stack = Embedded(living.run_id, recorder, living.path)
     yield stack
     stack.down()
+
+
+@pytest.fixture(scope="module")
+def isolated():
+    """A stack that waits for a backup; each test of a module empties it."""
+    place = Home(new_run_id())
+    stack = IsolatedEmbedded(place.run_id, Deaf(), place.path)
+    stack.stand_by(Settings.generate())
+    yield stack
+    stack.down()
+    place.close()

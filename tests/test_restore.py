@@ -5,13 +5,9 @@ import gzip
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.infisical.settings import Settings
-from fixtures.restore import opening, warden
+from fixtures.restore import opening
 from fixtures.restore.feed import restore
 from fixtures.restore.opening import opened
-from fixtures.stack.home import Home, new_run_id
-from fixtures.stack.isolated import IsolatedEmbedded
-from reports.record import Recorder
 
 # Everything a splitter of statements could trip over, and a row for each escape of COPY.
 SCHEMA = r"""
@@ -38,86 +34,75 @@ FORMS = {"plain": "-Fp", "inserts": "--inserts", "clean": "--clean --if-exists",
 FORMS |= {"tar": "-Ft", "directory": "-Fd"}
 
 
-@pytest.fixture(scope="module")
-def stack():
-    place = Home(new_run_id())
-    made = IsolatedEmbedded(place.run_id, Recorder(), place.path)
-    made.stand_by(Settings.generate())
-    yield made
-    made.down()
-    place.close()
-
-
 @pytest.fixture
-def backup(stack, tmp_path):
-    warden.run(stack, "infisical", "SELECT 1")
-    stack.emptied()
-    stack.exec("db", ["psql", "-U", "infisical", "infisical"], stdin=SCHEMA.encode())
+def backup(isolated, tmp_path):
+    isolated.emptied()
+    isolated.exec("db", ["psql", "-U", "infisical", "infisical"], stdin=SCHEMA.encode())
 
     def dump(options):
         target = tmp_path / "backup"
         to_folder = ["-f", str(target)] if "-Fd" in options else []
         argv = ["pg_dump", "-U", "infisical", *options.split(), *to_folder, "infisical"]
-        done = stack.exec("db", argv, stdout=None if to_folder else target)
+        done = isolated.exec("db", argv, stdout=None if to_folder else target)
         assert done.exit_code == 0, done.stderr
         return target
 
     return dump
 
 
-def restored(stack, path):
-    stack.emptied()
+def restored(isolated, path):
+    isolated.emptied()
     with opened(path) as stream:
-        return restore(stream, stack.connect, lambda: stack.kill("db"))
+        return restore(stream, isolated.connect, lambda: isolated.kill("db"))
 
 
-def content(stack):
+def content(isolated):
     options = ["--no-owner", "--no-privileges", "--restrict-key=same", "infisical"]
-    done = stack.exec("db", ["pg_dump", "-U", "infisical", *options])
+    done = isolated.exec("db", ["pg_dump", "-U", "infisical", *options])
     assert done.exit_code == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("options", FORMS.values(), ids=FORMS)
-def test_everything_comes_back(stack, backup, options):
-    before = content(stack)
-    found = restored(stack, backup(options))
-    assert content(stack) == before
+def test_everything_comes_back(isolated, backup, options):
+    before = content(isolated)
+    found = restored(isolated, backup(options))
+    assert content(isolated) == before
     assert found.complete
     if options != "--inserts":
         assert found.rows == {"odd; name": 4, "logs_1": 30000}
 
 
-def test_packed_backup_comes_back(stack, backup):
+def test_packed_backup_comes_back(isolated, backup):
     path = backup("-Fp")
-    before = content(stack)
+    before = content(isolated)
     path.write_bytes(gzip.compress(path.read_bytes()))
-    restored(stack, path)
-    assert content(stack) == before
+    restored(isolated, path)
+    assert content(isolated) == before
 
 
 @pytest.mark.parametrize("options", ["-Fp", "-Fc", "-Ft"])
-def test_half_a_backup_is_an_error(stack, backup, options, monkeypatch):
+def test_half_a_backup_is_an_error(isolated, backup, options, monkeypatch):
     monkeypatch.setattr(opening, "PATIENCE_S", 2.0)
     path = backup(options)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BadInput):
-        restored(stack, path)
+        restored(isolated, path)
 
 
-def test_half_a_packed_backup_is_an_error(stack, backup):
+def test_half_a_packed_backup_is_an_error(isolated, backup):
     path = backup("-Fp")
     packed = gzip.compress(path.read_bytes())
     path.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(BadInput):
-        restored(stack, path)
+        restored(isolated, path)
 
 
-def test_bomb_is_refused(stack, tmp_path):
+def test_bomb_is_refused(isolated, tmp_path):
     bomb = tmp_path / "backup.sql.gz"
     with gzip.open(bomb, "wb", compresslevel=9) as file:
         file.write(b"CREATE TABLE t (a text);\nCOPY t (a) FROM stdin;\n")
         for _ in range(300):
             file.write(b"x" * (1 << 20))
     with pytest.raises(BadInput, match="unpacks to more than"):
-        restored(stack, bomb)
+        restored(isolated, bomb)

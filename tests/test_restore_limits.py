@@ -1,0 +1,101 @@
+"""A restore ends: whatever never ends in a backup, or grows without bounds, is stopped."""
+
+import io
+
+import pytest
+
+from fixtures.restore import warden
+from fixtures.restore.feed import Refused, restore
+from fixtures.restore.script import Script
+from fixtures.restore.statement import Cut, Hostile
+from fixtures.restore.watch import Limits, Overrun
+from tests.attacks import FIRST, HEAD, TABLE
+
+
+@pytest.fixture
+def restored(isolated):
+    isolated.emptied()
+
+    def run(text, limits=None):
+        stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
+        return restore(stream, isolated.connect, lambda: isolated.kill("db"), limits)
+
+    return run
+
+
+SLEEPS = "PERFORM pg_sleep(0.01);"
+DEAF = f"BEGIN {SLEEPS} EXCEPTION WHEN query_canceled THEN NULL; END;"
+
+
+@pytest.mark.parametrize("inner", [SLEEPS, DEAF], ids=["that can be cancelled", "that cannot"])
+def test_endless_loop_is_stopped(isolated, restored, inner):
+    body = f"$$ BEGIN LOOP {inner} END LOOP; END $$"
+    text = f"{HEAD}{TABLE}CREATE FUNCTION public.f() RETURNS text LANGUAGE plpgsql AS {body};\n"
+    text += "INSERT INTO public.t VALUES (public.f());\n"
+    with pytest.raises(Overrun, match=rf"^line {FIRST + 1}: .*not done after 1 s"):
+        restored(text, Limits(seconds=1))
+    if not isolated.database.running:
+        isolated.start("db")
+
+
+def test_database_that_grows_beyond_its_backup_is_stopped(restored):
+    grow = (
+        "CREATE MATERIALIZED VIEW public.v AS "
+        "SELECT repeat('x', 1000) FROM generate_series(1, 9999) a, generate_series(1, 9999) b;"
+    )
+    with pytest.raises(Overrun, match=rf"^line {FIRST}: .*grew beyond 32 MiB"):
+        restored(HEAD + TABLE + grow + "\n", Limits(bytes=32 << 20))
+
+
+def test_temporary_files_are_limited(isolated, restored):
+    limit = "ALTER ROLE infisical SET temp_file_limit = '{}MB'"
+    warden.run(isolated, "postgres", limit.format(1))
+    sort = "CREATE MATERIALIZED VIEW public.v AS SELECT n FROM generate_series(1, 999999) n;"
+    with pytest.raises(Refused, match=f"^line {FIRST}: .*temp_file_limit"):
+        restored(HEAD + TABLE + sort + "\n")
+    warden.run(isolated, "postgres", limit.format(2048))
+
+
+class Endless(io.RawIOBase):
+    """A dump whose data never ends; it counts what was asked for."""
+
+    def __init__(self, unit):
+        self.unit, self.read_so_far = unit, 0
+        self.begin = (HEAD + TABLE + "COPY public.t (a) FROM stdin;\n").encode()
+
+    def read(self, size=-1):
+        begin, self.begin = self.begin, b""
+        self.read_so_far += 1 << 20
+        return begin or self.unit * ((1 << 20) // len(self.unit))
+
+
+@pytest.mark.parametrize("unit", [b"a row\n", b"no end of a row"], ids=["rows", "one row"])
+def test_ending_that_never_comes_is_stopped(restored, unit):
+    with pytest.raises((Overrun, Refused)):
+        restored(Endless(unit), Limits(seconds=2, growth=1, bytes=64 << 20))
+
+
+def test_endless_statement_is_refused_within_bounded_memory():
+    endless = Endless(b"SELECT 1,")
+    endless.begin = b""
+    with pytest.raises(Hostile, match="line 1: is longer"):
+        list(Script(endless))
+    assert endless.read_so_far < 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (HEAD + TABLE + "COPY public.t (a) FROM stdin;\nrow", "line 7: the data of t has no end"),
+        (HEAD + TABLE + "CREATE TABLE public.u (\n  a", "ends inside the statement of line 7"),
+        (HEAD + TABLE + "INSERT INTO public.t VALUES ('\n", "ends inside the statement of line 7"),
+    ],
+)
+def test_dump_that_breaks_off_is_noticed(restored, text, where):
+    with pytest.raises(Cut, match=where):
+        restored(text)
+
+
+def test_statement_the_server_refuses_is_named(restored):
+    with pytest.raises(Refused, match=r"^line 7: ERROR:  invalid value for parameter"):
+        restored(HEAD + TABLE + "SET client_encoding = 'nonsense';\n")
