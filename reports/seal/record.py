@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from reports import evidence
 from reports.assemble import gate
-from reports.errors import BadBundle, BadEvidence, Distrusted
+from reports.errors import BadEvidence, Distrusted
 from reports.model import Control, Run
 from reports.seal.archive import Archive
 from reports.verdict import Verdict, gates, worst
@@ -67,14 +67,16 @@ def _odd(control: Control, run: Run) -> str | None:
 
 def attached(archive: Archive) -> str:
     """That report.pdf carries the record itself; Distrusted if it carries another or none."""
-    from pikepdf import Pdf, PdfError
+    from pikepdf import Pdf
 
-    size = archive.entries[RECORD].size
+    size, file = archive.entries[RECORD].size, io.BytesIO(archive.read(PDF, _LARGEST))
     try:
-        with Pdf.open(io.BytesIO(archive.read(PDF, _LARGEST))) as pdf:
+        with Pdf.open(file, attempt_recovery=False) as pdf:
             found = pdf.attachments.get(RECORD)
             content = _content(found.get_file().obj, size) if found else None
-    except (PdfError, zlib.error, ValueError, AttributeError):
+    except Distrusted:
+        raise
+    except Exception:  # whatever a forged PDF makes the parser do
         raise Distrusted(f"{PDF} cannot be read") from None
     if content is None:
         raise Distrusted(f"{PDF} has no {RECORD} attached")
@@ -90,5 +92,5 @@ def _content(stream: Any, size: int) -> bytes:
     if kind is None:
         return raw
     if str(kind) != "/FlateDecode":
-        raise BadBundle(f"{PDF} packs its attachment in a way that is not expected")
+        raise Distrusted(f"{PDF} packs its attachment in a way that is not expected")
     return zlib.decompressobj().decompress(raw, size + 1)
