@@ -34,6 +34,15 @@ preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: C
 	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
 	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
 
+.PHONY: live
+live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL= BACKUPS= ENV_FILE= DOCKER=1 PROJECT= CA= PLAIN_URL= STRICT=1
+	@$(PYTHON) -m pytest suites/live --evidence --one-question --stack=remote -p no:cacheprovider \
+	  $(call given,URL,--url) $(call given,CREDENTIAL,--credential) $(call given,BACKUPS,--backup) \
+	  $(call given,ENV_FILE,--env-file) $(if $(DOCKER),--docker) $(call given,PROJECT,--project) \
+	  $(call given,CA,--ca) $(call given,PLAIN_URL,--plain-url) $(call given,CONTROLS,--controls) \
+	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,RUN_DIR,--run-dir) \
+	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims)
+
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
 	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))

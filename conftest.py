@@ -8,4 +8,5 @@ pytest_plugins = [
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
     "fixtures.preflight.plugin",
+    "fixtures.live.plugin",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reports.lines import Line as Line
 from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
+from reports.plan import OUTSIDE
 from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
 from reports.verdict import Verdict
 
@@ -60,6 +61,11 @@ def _wide(word: str) -> int:
 
 def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
     members = [control for control in run.controls if control.verdict is verdict]
+    outside = [control for control in members if control.note == OUTSIDE]
+    members = [control for control in members if control not in outside]
+    if outside:
+        yield Line("")
+        yield Line(f"Outside the question that this run asks: {len(outside)} controls")
     if not members:
         return
     yield Line("")

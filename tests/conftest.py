@@ -53,6 +53,18 @@ def living():
     place.close()
 
 
+@pytest.fixture(scope="module")
+def module_recorder():
+    return Deaf()
+
+
+@pytest.fixture(scope="module")
+def module_home():
+    place = Home(new_run_id())
+    yield place
+    place.close()
+
+
 @pytest.fixture
 def embedded(living, recorder):
     stack = Embedded(living.run_id, recorder, living.path)

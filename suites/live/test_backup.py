@@ -1,0 +1,18 @@
+"""The newest backup of a running instance is fresh, whole, and opens with the deployed key."""
+
+import pytest
+
+from fixtures.preflight import backupfile
+
+pytestmark = pytest.mark.control("BKP-5")
+
+
+def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings, step):
+    with step("look at its age and its last line"):
+        assert findings(backupfile.worn(live_backup)) == []
+
+
+def test_newest_backup_opens_with_the_deployed_key(live_backup, instance, findings, step):
+    with step("open its root key with the key of the running backend"):
+        key = instance.root_key
+        assert findings(backupfile.foreign(live_backup, key)) == []

@@ -1,0 +1,37 @@
+"""A running instance reports its health in the documented form, and its flags tell the truth."""
+
+import pytest
+
+from fixtures.infisical import status
+from fixtures.live import flags
+
+
+@pytest.mark.control("HLT-1")
+def test_running_instance_reports_in_the_documented_form(instance, step):
+    with step("ask for the health report over the public address"):
+        answer = instance.public.status()
+        assert answer.status == 200
+        assert answer.content_type.startswith("application/json")
+
+    with step("it carries the documented fields in the documented types"):
+        report = answer.json()
+        assert status.departures(report) == []
+
+    with step("its date is now, and it says Ok"):
+        assert abs(status.age_s(report)) < 5
+        assert report["message"] == "Ok"
+
+
+@pytest.mark.control("HLT-2")
+def test_flags_agree_with_what_else_can_be_seen(instance, observe, step):
+    with step("read the flags, the public configuration, and variables where the engine is given"):
+        report = instance.public.status().json()
+        known = instance.expected_flags()
+
+    with step("each flag says what the thing it is named after says"):
+        untrue = flags.untrue(report, known)
+        observe(WORDS.get(tuple(untrue), "flag_untrue"))
+        assert untrue == []
+
+
+WORDS = {(): "flags_agree", (flags.SIGN_UP,): "signup_flag_inverted"}

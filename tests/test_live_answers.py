@@ -1,0 +1,190 @@
+"""What a running instance may answer: nothing, too much, too late, in circles, or a web page."""
+
+import http.server
+import socket
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fixtures.errors import BadInput, NoHost, Unsupported
+from fixtures.infisical.errors import Unreachable
+from fixtures.live import certificates, reading, tls, web
+from fixtures.live.address import Address, parse
+from fixtures.live.front import Plain, Proxy, serving
+from fixtures.live.instance import Instance
+from fixtures.live.reading import Reader
+from fixtures.live.scene import Scene
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def backend():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def address(backend):
+    """The address of a proxy on loopback that answers /api/status as it is told to."""
+    scene = Scene()
+    with serving(Proxy, scene, backend) as server:
+
+        def answering(*answer):
+            scene.answers["/api/status"] = lambda _: answer
+            return Address("http", "127.0.0.1", server.server_port)
+
+        yield answering
+
+
+def ask(address, recorder):
+    return Reader(lambda: str(address), recorder).ask("GET", "/api/status")
+
+
+def test_answer_that_never_fits_is_given_up(address, recorder, monkeypatch):
+    monkeypatch.setattr(reading, "_LARGEST", 1 << 20)
+    huge = address(200, "application/json", b"x" * (3 << 20))
+    with pytest.raises(Unreachable, match="larger than 1 MiB"):
+        ask(huge, recorder)
+
+
+def test_answer_that_drips_is_given_up(address, recorder, monkeypatch):
+    monkeypatch.setattr(reading, "_LONGEST_S", -1.0)
+    with pytest.raises(Unreachable, match="took longer than"):
+        ask(address(200, "application/json", b"{}"), recorder)
+
+
+def test_redirect_is_told_and_not_followed(address, recorder):
+    assert ask(address(302, "text/html", b"/api/status"), recorder).status == 302
+
+
+def test_web_page_is_an_answer_like_any_other(address, recorder):
+    answer = ask(address(200, "text/html", b"<!doctype html>"), recorder)
+    assert (answer.status, answer.content_type) == (200, "text/html")
+
+
+def test_closed_port_and_unknown_name_are_one_sentence():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = Address("https", "127.0.0.1", probe.getsockname()[1])
+        with pytest.raises(NoHost, match=r"cannot be reached: the connection was refused; is the"):
+            tls.shown(closed, tls.trusted(None))
+    with pytest.raises(NoHost, match=r"https://nowhere\.invalid cannot be reached: the name is"):
+        tls.connected(parse("https://nowhere.invalid"))
+
+
+def test_silent_port_is_no_tls(monkeypatch):
+    monkeypatch.setattr(tls, "_PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = Address("https", "127.0.0.1", silent.getsockname()[1])
+        told = tls.shown(address, tls.trusted(None))
+    assert tls.faults(told) == [
+        "the certificate is not trusted: no TLS is spoken there (TimeoutError)"
+    ]
+
+
+def test_http_behind_an_https_address_is_no_tls(address):
+    plain = address(200, "application/json", b"{}")
+    told = tls.shown(Address("https", plain.host, plain.port), tls.trusted(None))
+    assert "no TLS is spoken there" in told.distrust
+
+
+def test_authority_that_is_no_certificate_is_one_sentence(tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    with pytest.raises(BadInput, match=r"CA .*ca\.pem is no readable file of certificates"):
+        tls.trusted(path)
+
+
+def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder):
+    life = {"ends": timedelta(days=60), "lasts": timedelta(days=90), "signed": False}
+    _, chain = certificates.make(tmp_path, host="localhost", **life)
+    scene = Scene()
+    with serving(Proxy, scene, backend, chain) as server:
+        address = Address("https", "localhost", server.server_port)
+        told = tls.shown(address, tls.trusted(None))
+        reader = Reader(lambda: str(address), recorder)
+        instance = Instance(address, address, told, reader, None, None, None, None, recorder)
+        with pytest.raises(Unsupported, match="no credential sent, because its certificate"):
+            instance.public  # noqa: B018
+    assert scene.asked == []
+    assert told.names == ("localhost",)
+
+
+@pytest.mark.parametrize(
+    ("left", "life", "words"),
+    [
+        (60, 90, ""),
+        (16, 90, ""),
+        (13, 90, "ends in"),
+        (20, 398, ""),
+        (13, 398, "ends in"),
+        (2, 6, ""),
+        (0.5, 6, "ends in"),
+    ],
+)
+def test_renewal_that_did_not_happen_shows_before_the_end(left, life, words):
+    now = datetime.now(UTC)
+    ends = now + timedelta(days=left)
+    told = tls.Certificate(None, "TLSv1.3", begins=ends - timedelta(days=life), ends=ends)
+    assert words in "".join(tls.faults(told, now))
+    assert bool(words) == bool(tls.faults(told, now))
+
+
+@pytest.mark.parametrize(
+    ("cookie", "secure"),
+    [
+        ("jid=a; Path=/; Secure; HttpOnly", True),
+        ("jid=a;SECURE", True),
+        ("jid=a; Expires=Wed, 21 Oct 2026 07:28:00 GMT", False),
+        ("jid=secure; Path=/secure", False),
+    ],
+)
+def test_cookie_is_secure_by_its_attribute_alone(cookie, secure):
+    assert web.insecure_cookies([cookie]) == ([] if secure else ["cookie jid lacks Secure"])
+
+
+def test_plain_port_may_be_closed_or_lead_to_https(backend):
+    scene = Scene()
+    with serving(Plain, scene, "secrets.example.com") as server:
+        plain = Address("http", "127.0.0.1", server.server_port)
+        assert web.served_plain(plain) == []
+        scene.plain_redirects_to = "http"
+        assert web.served_plain(plain) == [f"{plain} sends browsers to another unencrypted address"]
+    assert web.served_plain(plain) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--url=https://ada:hunter2@secrets.example.com"], "holds a user name or a password"),
+        (["--url=https://nowhere.invalid"], "cannot be reached: the name is unknown here"),
+    ],
+)
+def test_run_that_cannot_start_is_one_sentence_and_3(tmp_path, given, words):
+    command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--stack=remote"]
+    command += ["-p", "no:cacheprovider", f"--run-dir={tmp_path}", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    said = done.stdout + done.stderr
+    assert words in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said
