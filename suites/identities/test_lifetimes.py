@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical.lifetimes import BOOTSTRAPPED, DAY_S, issued_for, lifetimes
+from fixtures.infisical.lifetimes import DAY_S, issued_for, lifetimes, seen
 
 pytestmark = pytest.mark.control("SEC-3")
 
@@ -19,13 +19,7 @@ def test_tokens_of_machines_live_for_hours(untouched, record, observe, step):
 
     with step("none lives for a day or longer"):
         lasting = {one.identity for one in stated if one.in_days}
-        observe(what_was_seen(lasting, issued))
+        observe(seen(lasting, issued))
         assert issued is not None
         assert issued < DAY_S
         assert lasting == set()
-
-
-def what_was_seen(lasting, issued):
-    if lasting - {BOOTSTRAPPED} or issued is None or issued >= DAY_S:
-        return "machine_tokens_live_for_days"
-    return "bootstrap_token_has_no_end" if lasting else "machine_tokens_live_for_hours"

@@ -1,0 +1,24 @@
+"""The tokens of a running instance's machine identities live for hours, not days."""
+
+import pytest
+
+from fixtures.infisical.lifetimes import DAY_S, seen
+
+
+@pytest.mark.control("SEC-3")
+def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, step):
+    with step("list every machine identity, and how long its tokens may live"):
+        stated = instance.lifetimes()
+        record.note("; ".join(map(str, stated)))
+        assert stated
+
+    with step("read from the credential's own token how long that lives"):
+        issued = instance.token_lifetime_s()
+        record.note(f"issued for {issued / 3600:g} h" if issued else "issued without an end")
+
+    with step("none lives for a day or longer"):
+        lasting = {one.identity for one in stated if one.in_days}
+        observe(seen(lasting, issued))
+        assert lasting == set()
+        assert issued is not None
+        assert issued < DAY_S
