@@ -43,6 +43,10 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,RUN_DIR,--run-dir) \
 	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims)
 
+.PHONY: check-key
+check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|- ENV_FILE='one.env other.env' FORM=json
+	@$(PYTHON) -m fixtures.keyproof $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
+
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
 	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))

@@ -3,7 +3,6 @@
 import gzip
 import lzma
 import random
-from pathlib import Path
 
 import pytest
 from backports import zstd
@@ -11,29 +10,9 @@ from backports import zstd
 from fixtures.errors import BadInput
 from fixtures.keyproof import examine, prove
 from fixtures.keyproof.rows import Block, blob, text
+from tests.backups import HEAD, KEYS, ROWS, SECRETS, VERSIONS, dump
 
-SAMPLES = Path(__file__).parent / "samples"
-HEAD = (
-    "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\n"
-    "-- Dumped from database version 14.23\n-- Dumped by pg_dump version 14.23\n\n"
-    "SET lock_timeout = 0;\n\n"
-)
-TAIL = "\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
-# Throw-away keys the samples were made under; they protect nothing of anybody's.
-KEYS = {
-    "2024-07": "23222d93c9ecca4c527f78692803532e",
-    "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
-    "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
-}
-# With a value; in later projects an empty secret has none.
-SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
-ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
-VERSIONS = sorted(KEYS)
 OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]
-
-
-def dump(version):
-    return HEAD + (SAMPLES / f"rows-{version}.sql").read_text() + TAIL
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""A backup that means harm costs bounded memory and ends in one clear sentence."""
+
+import gzip
+import lzma
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from fixtures.errors import BadInput
+from fixtures.keyproof import examine, prove, rows, source
+from tests.backups import KEYS, SAMPLES, dump
+
+KEY = KEYS["2024-10"]
+LIMIT_KIB = 100 << 10
+ROOT = Path(__file__).resolve().parents[1]
+
+
+# The most memory the process itself ever held, which ru_maxrss would mix with its parent's.
+MEASURED = """
+import sys
+from fixtures.keyproof.__main__ import main
+code = main(sys.argv[1:])
+status = open("/proc/self/status").read()
+print(code, status.split("VmHWM:")[1].split()[0])
+"""
+
+
+def measured(tmp_path, backup):
+    """Exit code, what was said, and the most memory it took, in KiB."""
+    env_file = tmp_path / "key.env"
+    env_file.write_text(f"ENCRYPTION_KEY={KEY}\n")
+    command = [sys.executable, "-c", MEASURED, "--backup", backup, "--env-file", env_file]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    *said, last = done.stdout.splitlines()
+    code, used = last.split()
+    return int(code), "\n".join(said) + done.stderr, int(used)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd.compress])
+def test_a_bomb_is_refused(monkeypatch, tmp_path, pack):
+    monkeypatch.setattr(source, "_HARMLESS", 1 << 20)
+    backup = tmp_path / "bomb"
+    backup.write_bytes(pack(dump("2024-10").encode() + bytes(4 << 20)))
+    with pytest.raises(BadInput, match="unpacks to more than 200 times its size"):
+        prove(backup, KEY)
+
+
+@pytest.mark.parametrize("pack", [bytes, zstd.compress])
+def test_an_endless_line_is_not_kept(tmp_path, pack):
+    whole = dump("2024-10")
+    at = whole.index("\\\\x", whole.index("COPY public.secrets_v2")) + 3
+    backup = tmp_path / "backup"
+    filling = os.urandom(1 << 16).hex().encode() * (18 << 4)
+    backup.write_bytes(pack(whole[:at].encode() + filling + whole[at:].encode()))
+    code, said, used = measured(tmp_path, backup)
+    assert code == 2 or "stay shut" in said
+    assert f"longer than {rows._LONGEST_ROW >> 20} MiB" in said
+    assert used < LIMIT_KIB
+
+
+def test_a_line_that_never_ends_outside_a_block_is_passed_over(tmp_path):
+    backup = tmp_path / "backup"
+    backup.write_bytes(b"-- PostgreSQL database dump\n" + b"x;" * (20 << 20))
+    code, said, used = measured(tmp_path, backup)
+    assert (code, "CANNOT TELL" in said) == (2, True)
+    assert used < LIMIT_KIB
+
+
+@pytest.mark.parametrize("size", [1 << 16])
+@pytest.mark.parametrize("magic", [b"", b"PGDMP", b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"])
+def test_noise_is_no_backup(tmp_path, size, magic):
+    backup = tmp_path / "noise"
+    backup.write_bytes(magic + os.urandom(size))
+    code, said, used = measured(tmp_path, backup)
+    assert code in (2, 3)
+    assert said.count("\n") == 1 or said.startswith("CANNOT TELL")
+    assert used < LIMIT_KIB
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadInput, match="no ordinary file"):
+        prove(tmp_path / "pipe", KEY)
+
+
+def number(value):
+    return bytes([value < 0]) + struct.pack("<I", abs(value))
+
+
+def text(value):
+    return number(-1) if value is None else number(len(value)) + value
+
+
+def archive(version, count, entries=b""):
+    head = b"PGDMP" + bytes([1, version, 0, 4, 8, 1])
+    head += b"\0" if version >= 15 else number(0)
+    return head + number(0) * 7 + text(b"db") + text(b"18") * 2 + number(count) + entries
+
+
+ENTRY = number(1) * 2 + text(b"0") * 3 + text(b"COMMENT") + number(1) + text(b"") * 3
+HOSTILE = {
+    "a version of the future": (archive(99, 0), "version 1.99"),
+    "entries without end": (archive(14, (1 << 31) - 1), "ends inside its table of contents"),
+    "a text of 2 GiB": (archive(14, 1, number(1) * 2 + number(0x7FFFFFFF)), "ends inside"),
+    "a statement of 2 MiB": (
+        archive(
+            14,
+            1,
+            number(1) * 2
+            + text(b"0") * 3
+            + text(b"TABLE DATA")
+            + number(1)
+            + text(b"") * 2
+            + text(b"x" * (2 << 20)),
+        ),
+        "has a text of 2097152 bytes",
+    ),
+    "dependencies without end": (
+        archive(14, 1, ENTRY + text(b"") * 4 + text(b"false") + text(b"1") * (1 << 18)),
+        "ends inside its table of contents",
+    ),
+    "a size beyond all bounds": (
+        archive(14, 1, ENTRY + text(b"") * 4 + text(b"false") + text(b"1" * 995) * 70_000),
+        "more than 64 MiB",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_table_of_contents_is_not_believed(tmp_path, kind):
+    backup = tmp_path / "backup.dump"
+    content, sentence = HOSTILE[kind]
+    backup.write_bytes(content)
+    code, said, used = measured(tmp_path, backup)
+    assert code in (2, 3)
+    assert sentence in said
+    assert used < LIMIT_KIB
+
+
+def test_a_folder_cannot_point_outside(tmp_path):
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    toc = (SAMPLES / "archives" / "pg18-gzip-2024-07.dump").read_bytes()
+    assert toc.startswith(b"PGDMP")
+    (backup / "toc.dat").write_bytes(_pointing_outside())
+    assert "names no usable file for kms_root_config" in examine(backup).damage
+
+
+def _pointing_outside():
+    statement = b'COPY public.kms_root_config (id, "encryptedRootKey") FROM stdin;\n'
+    entry = (
+        number(1) * 2
+        + text(b"0") * 3
+        + text(b"TABLE DATA")
+        + number(3)
+        + text(b"") * 2
+        + text(statement)
+        + text(b"") * 4
+        + text(b"false")
+        + text(None)
+        + text(b"../../../etc/passwd")
+    )
+    made = bytearray(archive(14, 1, entry))
+    made[10] = 5
+    return bytes(made)
