@@ -81,6 +81,11 @@ seal: .venv/ready  ## Sign the folder of a run afterwards: RUN=reports/runs/... 
 timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): BUNDLE= TSA=url, or by hand, then TSR=file
 	@$(PYTHON) -m reports.seal.tools timestamp $(call quoted,$(BUNDLE)) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
 
+.PHONY: export
+export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
+	@$(PYTHON) -m reports.export $(call quoted,$(FOR)) $(call quoted,$(BUNDLE)) $(call given,OUT,--out) \
+	  $(call given,OSCAL_VERSION,--oscal-version)
+
 ##@ The harness itself
 .PHONY: test
 test: .venv/ready  ## The harness's own tests; no Docker needed
@@ -108,7 +113,7 @@ clean:  ## Remove the environment and caches (reports stay)
 .PHONY: help
 help:  ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/uv:
 	@echo "fetching uv, once" >&2
