@@ -3,8 +3,8 @@
 import pytest
 
 from fixtures import keyproof, runbook
-from fixtures.data import dumps, migration
-from fixtures.data.golden import ENVIRONMENTS
+from fixtures.data import dumps, leftovers, migration
+from fixtures.data.golden import BALANCES, ENVIRONMENTS
 from fixtures.data.strategies import secret_sets
 from fixtures.deployment import digest
 
@@ -36,12 +36,13 @@ def test_everything_arrives(deployment, neighbour, step):
     with step("export from the old instance, import into the new one"):
         project, shipment = moved(deployment, neighbour)
 
-    with step("every value is there byte for byte, and every folder and comment"):
+    with step("every value is there byte for byte, and every folder, comment and tag"):
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert migration.values(arrived) == before.values
         assert migration.contents(arrived) == migration.contents(shipment)
         assert ("prod", "/payroll/closed", "") in migration.contents(arrived)
-        assert migration.contents(arrived)["dev", "/", "PLAIN"].endswith(digest(COMMENT))
+        assert digest(COMMENT) in migration.contents(arrived)["dev", "/", "PLAIN"]
+        assert "audited" in migration.contents(arrived)["prod", "/payroll", "IBAN"]
 
 
 @pytest.mark.control("MIG-1")
@@ -92,3 +93,14 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
         runbook.wipe(deployment.stack, working_folder.run_id)
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert migration.values(arrived) == before.values
+
+
+@pytest.mark.control("MIG-2")
+def test_what_stays_behind_is_told(deployment, record, step):
+    with step("count what the old instance has and an export does not hold"):
+        left = leftovers.left_behind(deployment.tables())
+        record.note(leftovers.told(left))
+
+    with step("earlier versions, the machine and its credential are among it"):
+        assert {"machine identities", "machine credentials", "users"} <= left.keys()
+        assert left["earlier versions of secrets"] >= len(BALANCES)
