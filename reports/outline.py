@@ -6,7 +6,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from reports.catalogue import Catalogue, Entry, load
@@ -14,6 +15,7 @@ from reports.errors import ReportError
 from reports.verdict import UNUSABLE
 
 _FOLDER = Path("suites")
+_NEWEST = 50
 
 
 def specs(entry: Entry, folder: Path = _FOLDER) -> list[str]:
@@ -23,18 +25,48 @@ def specs(entry: Entry, folder: Path = _FOLDER) -> list[str]:
     return sorted(path.as_posix() for path in found)
 
 
-def last_verdicts(runs: Path) -> dict[str, str]:
-    """The verdict of each control in the newest run; {} when there is none."""
+@dataclass(frozen=True, slots=True)
+class Last:
+    """How a control was judged when it was judged last: verdict, id and grade of that run."""
+
+    verdict: str
+    run: str
+    grade: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict} ({self.grade}, run {self.run})"
+
+
+def last_verdicts(runs: Path) -> dict[str, Last]:
+    """The last verdict on each control among the newest runs; {} when there is none.
+
+    A run that was not asked for a control says nothing about it, nor does one with a planted bug.
+    """
+    found: dict[str, Last] = {}
+    newest = sorted(runs.glob("*/evidence.json"), reverse=True)[:_NEWEST]
+    for path in newest:
+        for known, last in _judged(path):
+            found.setdefault(known, last)
+    return found
+
+
+def _judged(path: Path) -> Iterator[tuple[str, Last]]:
     try:
-        evidence = json.loads((runs / "latest" / "evidence.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return {control["id"]: control["verdict"] for control in evidence["controls"]}
+        evidence = json.loads(path.read_text())
+        run, grade = evidence["run"], evidence["subject"]["grade"]
+        if "--mutant=" not in run["command"]:
+            for one in evidence["controls"]:
+                if one["verdict"] != "not_run":
+                    yield one["id"], Last(one["verdict"], run["id"], str(grade))
+    except (OSError, ValueError, KeyError, TypeError):
+        # Another tool's file, or a run that was killed while it wrote.
+        return
 
 
-def rows(catalogue: Catalogue, verdicts: dict[str, str]) -> Iterator[dict[str, object]]:
+def rows(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> Iterator[dict[str, object]]:
     """One record a control: statement, nature, severity, specs, frameworks, last verdict."""
     for entry in catalogue.control:
+        last = verdicts.get(entry.id)
         yield {
             "id": entry.id,
             "statement": entry.claim,
@@ -43,11 +75,13 @@ def rows(catalogue: Catalogue, verdicts: dict[str, str]) -> Iterator[dict[str, o
             "severity": str(entry.severity),
             "specs": specs(entry),
             "frameworks": {name: list(ids) for name, ids in entry.frameworks.items()},
-            "last_verdict": verdicts.get(entry.id),
+            "last_verdict": last.verdict if last else None,
+            "last_run": last.run if last else None,
+            "last_grade": last.grade if last else None,
         }
 
 
-def text(catalogue: Catalogue, verdicts: dict[str, str]) -> str:
+def text(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> str:
     """The catalogue for a terminal."""
     lines = []
     for row in rows(catalogue, verdicts):
@@ -55,7 +89,7 @@ def text(catalogue: Catalogue, verdicts: dict[str, str]) -> str:
         lines.append(f"    {row['statement']}")
         lines += [f"    runbook: {section}" for section in catalogue[str(row["id"])].runbook]
         lines += [f"    spec:    {spec}" for spec in specs(catalogue[str(row["id"])])]
-        lines.append(f"    last:    {row['last_verdict'] or 'never run here'}")
+        lines.append(f"    last:    {verdicts.get(str(row['id'])) or 'never run here'}")
     return "\n".join(lines) + "\n"
 
 

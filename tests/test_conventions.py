@@ -124,6 +124,14 @@ def test_every_control_has_a_spec_and_a_mutant():
     assert caught - IDS == set(), "a mutant names a control that does not exist"
 
 
+def test_every_section_of_the_runbook_has_a_control():
+    runbook = tomllib.loads((ROOT / "tests" / "runbook.toml").read_text())
+    used = {section for control in CATALOGUE for section in control.get("runbook", [])}
+    assert set(runbook["cited"]) - used == set(), "write a control that cites this section"
+    assert used - set(runbook["cited"]) == set(), "the runbook has no section of this name"
+    assert used & set(runbook["states_nothing"]) == set(), "it states something after all"
+
+
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from reports.catalogue import load
-from reports.outline import markdown, rows, text
+from reports.outline import Last, last_verdicts, markdown, rows, text
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = load(ROOT / "suites" / "controls.toml")
@@ -18,7 +18,8 @@ def test_the_page_in_docs_is_current():
 
 
 def test_every_control_is_listed_with_its_spec():
-    listed = list(rows(CATALOGUE, {"KEY-3": "satisfied"}))
+    last = {"KEY-3": Last("satisfied", "20261124T000000Z-aaaaaa", "rehearsal")}
+    listed = list(rows(CATALOGUE, last))
     assert [row["id"] for row in listed] == list(CATALOGUE.ids)
     assert [row["id"] for row in listed if not row["specs"]] == []
     assert {row["id"]: row["last_verdict"] for row in listed}["KEY-3"] == "satisfied"
@@ -32,3 +33,27 @@ def test_json_is_json():
     command = [sys.executable, "-m", "reports.outline", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert len(json.loads(done.stdout)) == len(CATALOGUE.ids)
+
+
+def written(runs, name, command="pytest suites", **verdicts):
+    evidence = {
+        "run": {"id": name, "command": command},
+        "subject": {"grade": "deployment"},
+        "controls": [{"id": known, "verdict": verdict} for known, verdict in verdicts.items()],
+    }
+    (runs / name).mkdir()
+    (runs / name / "evidence.json").write_text(json.dumps(evidence))
+
+
+def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
+    written(tmp_path, "20261101T1", A="violated", B="satisfied")
+    written(tmp_path, "20261102T1", A="satisfied", B="not_run")
+    written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
+    (tmp_path / "20261104T1").mkdir()
+    (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
+    found = {known: str(last) for known, last in last_verdicts(tmp_path).items()}
+    assert found == {
+        "A": "satisfied (deployment, run 20261102T1)",
+        "B": "satisfied (deployment, run 20261101T1)",
+    }
+    assert last_verdicts(tmp_path / "none") == {}

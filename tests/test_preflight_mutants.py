@@ -90,7 +90,7 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
 
 def test_names_of_the_reference_deployment_lack_the_word():
     compose = composefile.read(SOUND, {})
-    assert len(names.missed(compose)) == 9
+    assert len(names.missed(compose)) == 12
 
 
 def test_names_that_hold_the_word_are_found(tmp_path):
