@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import secrets
+import shutil
 import string
 import subprocess
 
@@ -17,6 +18,7 @@ from fixtures.preflight import backupfile, composefile, envfile, keycheck, stren
 from fixtures.preflight.git import pieces
 from fixtures.preflight.gitscan import Repository
 from fixtures.preflight.needles import first_lines, needles
+from tests.backups import KEYS, SAMPLES
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
 
@@ -220,10 +222,19 @@ def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
     assert "INSTANCE_ID" in str(backupfile.faults(found, KEY, "another"))
 
 
-def test_backup_in_another_form_is_not_judged(tmp_path):
+def test_backup_in_another_form_is_judged_too(tmp_path):
+    archive = SAMPLES / "archives" / "pg18-gzip-2024-07.dump"
+    file = shutil.copy(archive, tmp_path / "x.dump")
+    found = backupfile.read(file)
+    assert backupfile.faults(found, KEYS["2024-07"]) == []
+    assert backupfile.unopened(found, KEYS["2024-07"]) == []
+    assert "another instance" in str(backupfile.faults(found, KEY))
+
+
+def test_what_is_no_backup_is_bad_input(tmp_path):
     file = tmp_path / "x.dump"
-    file.write_bytes(b"PGDMP\x01\x0e")
-    with pytest.raises(Unsupported, match="custom format"):
+    file.write_bytes(b"no backup")
+    with pytest.raises(BadInput, match="no backup made by pg_dump"):
         backupfile.read(file)
     with pytest.raises(BadInput, match="does not exist"):
         backupfile.read(tmp_path / "none")
