@@ -3,13 +3,15 @@
 import json
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from reports import ocsf, oscal, sample
+from reports import junit, ocsf, oscal, sample
 from reports.frame import Organisation, Person
 
 PYTHON = Path(__file__).parents[1] / ".tools" / "interop" / "bin" / "python"
+SCHEMAS = Path(__file__).parent / "schemas"
 pytestmark = pytest.mark.interop
 
 TRESTLE = """
@@ -24,6 +26,11 @@ import json, sys
 from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
 events = [ComplianceFinding.model_validate(event) for event in json.load(open(sys.argv[1]))]
 print(json.dumps([[e.compliance.control, e.compliance.status_id.name] for e in events]))
+"""
+
+XSD = """
+import sys, xmlschema
+print([error.reason for error in xmlschema.XMLSchema(sys.argv[1]).iter_errors(sys.argv[2])])
 """
 
 
@@ -48,6 +55,14 @@ def test_prowlers_models_read_ocsf(tmp_path):
     statuses = dict(json.loads(foreign(OCSF, tmp_path / "ocsf.json")))
     assert statuses["KEY-3"] == "Fail"
     assert statuses["KEY-5"] == "Pass"
+
+
+def test_junit_is_valid_by_the_strictest_schema_but_for_properties(tmp_path):
+    root = ElementTree.fromstring(junit.render(sample.run()))
+    for case in root.iter("testcase"):
+        case.remove(case.find("properties"))
+    ElementTree.ElementTree(root).write(tmp_path / "junit.xml")
+    assert foreign(XSD, SCHEMAS / "junit-10.xsd", tmp_path / "junit.xml") == "[]\n"
 
 
 def test_environment_is_there():
