@@ -49,7 +49,9 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         outcome=prose.outcome(run),
         worth=prose.grade(run),
         chapters={name: [c for c in run.controls if c.chapter == name] for name in chapters},
-        findings=sorted((c for c in run.controls if _matters(c)), key=_by_weight, reverse=True),
+        findings=sorted(
+            (c for c in run.controls if prose.matters(c)), key=_by_weight, reverse=True
+        ),
         corrections=[c for c in run.controls if c.verdict is Verdict.CONTRADICTED],
         timeline=lanes(run),
         environment=list(_environment(run)),
@@ -73,7 +75,7 @@ def _template() -> Any:
         "moment": _moment,
         "having": _having,
         "reasons": prose.reasons,
-        "spoken": _spoken,
+        "spoken": prose.spoken,
         "first_of": _first_of,
         "sentence": prose.sentence,
         "code": _code,
@@ -86,11 +88,6 @@ def _template() -> Any:
         "limits": prose.LIMITS,
     }
     return environment.get_template("report.html.j2")
-
-
-def _matters(control: Control) -> bool:
-    unknown = control.gating and control.verdict is Verdict.NOT_RUN
-    return unknown or control.verdict in _URGENT
 
 
 def _by_weight(control: Control) -> tuple[bool, Verdict]:
@@ -130,13 +127,6 @@ def _moment(moment: datetime) -> str:
 
 def _having(controls: list[Control], verdict: Verdict) -> int:
     return sum(control.verdict is verdict for control in controls)
-
-
-def _spoken(spec: str) -> str:
-    """suites/keys/test_rotation.py::test_old_keys_open[JWT] reads: old keys open (JWT)."""
-    name, _, case = spec.rpartition("::")[2].partition("[")
-    words = name.removeprefix("test_").replace("_", " ")
-    return f"{words} ({case.removesuffix(']')})" if case else words
 
 
 def _code(text: str) -> Markup:

@@ -19,6 +19,14 @@ LIMITS = (
     "only not seen to fail, under the conditions described here. "
     "What no control asks, this report does not answer."
 )
+_LONGEST = 600
+FRAMEWORKS = {
+    "iso27001": "ISO 27001",
+    "nist": "NIST 800-53",
+    "pci": "PCI DSS",
+    "soc2": "SOC 2",
+}
+NO_CORRECTION = "No sentence is prepared for this observation; write one from the details."
 NEXT = {
     Verdict.VIOLATED: "Do not rely on the deployment in these points: repair, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
@@ -137,6 +145,31 @@ def reasons(control: Control) -> list[str]:
     return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
 
 
+def matters(control: Control) -> bool:
+    """Whether a control failed, or is unknown and decides."""
+    unknown = control.gating and control.verdict is Verdict.NOT_RUN
+    return unknown or control.verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+
+
+def redaction(run: Run) -> str:
+    """What was done so that no secret stands in the report."""
+    told = run.redaction
+    found = "none was found"
+    if told.leaks:
+        found = "what was found has been taken out, and the run failed"
+    weak = ""
+    if told.secrets_weak:
+        weak = (
+            f" {told.secrets_weak} of the values are so short or common that they were searched "
+            "only where a secret stands."
+        )
+    return (
+        f"{told.secrets_known} secret values were known to this run and replaced by their names, "
+        f"written «NAME»; {told.scanned_files} finished files were searched for them in plain "
+        f"text, base64, hex, URL, JSON, HTML and escaped form: {found}.{weak}"
+    )
+
+
 def failing_step(spec: Spec) -> str | None:
     """The title of the step at which a spec left its path."""
     amiss = [step.title for step in spec.steps if step.verdict is not Verdict.SATISFIED]
@@ -146,6 +179,18 @@ def failing_step(spec: Spec) -> str | None:
 def sentence(text: str) -> str:
     """An observation, which has neither capital nor full stop, as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def cut(text: str) -> str:
+    """A message short enough for paper."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ... (whole in the record)"
+
+
+def spoken(spec: str) -> str:
+    """suites/keys/test_rotation.py::test_old_keys_open[JWT] reads: old keys open (JWT)."""
+    name, _, case = spec.rpartition("::")[2].partition("[")
+    words = name.removeprefix("test_").replace("_", " ")
+    return f"{words} ({case.removesuffix(']')})" if case else words
 
 
 def duration(seconds: float) -> str:

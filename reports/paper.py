@@ -1,0 +1,252 @@
+"""The run as a document for print: plain texts and numbers in the order of its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reports import about, prose
+from reports.account import account, commands, drawn, is_long
+from reports.frame import Signature
+from reports.model import Control, Run
+from reports.timeline import lanes
+from reports.verdict import Verdict
+
+COLUMNS = (
+    Verdict.SATISFIED,
+    Verdict.CONTRADICTED,
+    Verdict.VIOLATED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_RUN,
+    Verdict.NOT_APPLICABLE,
+)
+_MOST_WRONG = 24
+
+
+def paper(run: Run, digest: str) -> dict[str, Any]:
+    """Everything the template prints; digest is the SHA-256 of the attached record."""
+    end = prose.outcome(run)
+    return {
+        "title": f"{end.word}: evidence of run {run.run.id}",
+        "date": [run.run.finished.year, run.run.finished.month, run.run.finished.day],
+        "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
+        "code": run.exit_code,
+        "worth": prose.grade(run),
+        "rehearsal": run.subject.grade == "rehearsal",
+        "grade": run.subject.grade,
+        "run": run.run.id,
+        "version": run.run.tool.version,
+        "digest": digest,
+        "when": about.moment(run.run.started),
+        "certified": run.run.certified,
+        "strict": run.run.strict_claims,
+        "classification": run.retention.classification,
+        "cover": about.stated(_cover(run)),
+        "summary": _summary(run),
+        "corrections": [_correction(c) for c in run.controls if _wrong(c)],
+        "findings": [_finding(control) for control in _findings(run)],
+        "waivers": [_waiver(control) for control in run.controls if control.waiver],
+        "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
+        "exclusions": _exclusions(run),
+        "controls": [_row(control) for control in run.controls],
+        "account": list(account(run)),
+        "short_account": is_long(run),
+        "commands": commands(run),
+        "times": _times(run),
+        "sections": _sections(run),
+        "keys": about.keys(run),
+        "limits": prose.LIMITS,
+        "redaction": prose.redaction(run),
+        "sign_off": _sign_off(run),
+    }
+
+
+def _cover(run: Run) -> list[about.Row]:
+    wanted = {"Organisation", "System", "Record number", "Due again"}
+    return [
+        *(row for row in about.organisation(run) if row[0] in wanted),
+        ("Examined", run.subject.backend.image or run.subject.backend.command or "nothing"),
+        ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
+        ("Run", run.run.id),
+        ("When", f"{about.moment(run.run.started)}, for {prose.duration(run.run.duration_s)}"),
+        ("Executed by", run.run.operator),
+        ("Reason", run.run.reason or "not stated"),
+    ]
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    chapters = dict.fromkeys(control.chapter for control in run.controls)
+    return {
+        "columns": [[verdict.value, verdict.words] for verdict in COLUMNS],
+        "rows": [[name, _tally(c for c in run.controls if c.chapter == name)] for name in chapters],
+        "all": _tally(iter(run.controls)),
+        "figures": _figures(run),
+        "urgent": [_line(control) for control in _findings(run)[:8]],
+        "more": max(0, len(_findings(run)) - 8),
+        "objectives": _objectives(run),
+        "wrong": [_line(control) for control in run.controls if _wrong(control)][:_MOST_WRONG],
+        "more_wrong": max(0, sum(map(_wrong, run.controls)) - _MOST_WRONG),
+        "follows": _follows(run),
+    }
+
+
+def _follows(run: Run) -> list[tuple[str, str]]:
+    """What somebody has to do after the run, as far as it was said."""
+    approver = run.sign_off.approved
+    return [
+        ("Next step", prose.outcome(run).next),
+        ("Corrective actions", str(len(run.deviations.actions) or "none declared")),
+        ("To be approved by", approver.name or "not stated"),
+        ("Due again", about.day(run.schedule.next_due) or "not stated"),
+    ]
+
+
+def _tally(controls: Iterator[Control]) -> list[int]:
+    verdicts = [control.verdict for control in controls]
+    return [verdicts.count(verdict) for verdict in COLUMNS]
+
+
+def _figures(run: Run) -> list[tuple[str, str]]:
+    counts, gating = run.counts, [control for control in run.controls if control.gating]
+    hold = [c for c in gating if c.verdict in (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)]
+    return [
+        (f"{counts.executed} of {counts.planned}", "controls executed"),
+        (f"{len(hold)} of {len(gating)}", "gating controls hold"),
+        (str(counts.contradicted), "corrections to the runbook"),
+        (str(counts.waived), "waived"),
+    ]
+
+
+def _objectives(run: Run) -> list[dict[str, Any]]:
+    """Recovery time and point with their targets; null where not measured or not wanted."""
+    said = run.objectives
+    pairs = (
+        ("Recovery time", said.rto_s, said.rto_target_s),
+        ("Recovery point", said.rpo_s, said.rpo_target_s),
+    )
+    return [
+        {
+            "name": name,
+            "measured": seen,
+            "target": wanted,
+            "seen": "not measured" if seen is None else prose.duration(seen),
+            "wanted": "not stated" if wanted is None else prose.duration(wanted),
+            "met": None if seen is None or wanted is None else seen <= wanted,
+        }
+        for name, seen, wanted in pairs
+    ]
+
+
+def _findings(run: Run) -> list[Control]:
+    """What failed or is unknown and decides, the weightiest first."""
+    found = [control for control in run.controls if prose.matters(control)]
+    return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
+
+
+def _line(control: Control) -> dict[str, Any]:
+    return {
+        "id": control.id,
+        "title": control.title,
+        "verdict": control.verdict.value,
+        "waived": control.waived,
+    }
+
+
+def _finding(control: Control) -> dict[str, Any]:
+    seen = prose.sentence(control.observed) if control.observed else None
+    return _line(control) | {
+        "severity": control.severity,
+        "gating": control.gating,
+        "observed": seen,
+        "reasons": [prose.cut(reason) for reason in prose.reasons(control)],
+    }
+
+
+def _wrong(control: Control) -> bool:
+    return control.verdict is Verdict.CONTRADICTED
+
+
+def _correction(control: Control) -> dict[str, Any]:
+    seen = prose.sentence(control.observed) if control.observed else prose.reasons(control)[0]
+    return _line(control) | {
+        "says": control.claim,
+        "where": "; ".join(control.runbook),
+        "seen": prose.cut(seen),
+        "should": control.correction or prose.NO_CORRECTION,
+    }
+
+
+def _waiver(control: Control) -> dict[str, Any]:
+    assert control.waiver is not None
+    said = control.waiver.model_dump(mode="json")
+    return _line(control) | said | {"said": prose.waiver(control.waiver)}
+
+
+def _exclusions(run: Run) -> list[dict[str, str | None]]:
+    """What was not examined; controls that were left out for one reason are one row."""
+    found: dict[tuple[str | None, str], list[str]] = {}
+    for one in run.scope.exclusions:
+        found.setdefault((one.reason, one.source), []).append(one.what)
+    return [
+        {"what": ", ".join(what), "reason": reason, "source": source}
+        for (reason, source), what in found.items()
+    ]
+
+
+def _row(control: Control) -> dict[str, Any]:
+    frameworks = [
+        f"{prose.FRAMEWORKS.get(name, name)} {', '.join(ids)}"
+        for name, ids in sorted(control.frameworks.items())
+    ]
+    return _line(control) | {
+        "chapter": control.chapter,
+        "nature": control.nature,
+        "severity": control.severity,
+        "gating": control.gating,
+        "frameworks": "; ".join(frameworks),
+        "taken": prose.duration(control.duration_s),
+    }
+
+
+def _times(run: Run) -> dict[str, Any]:
+    return {
+        "lanes": [drawn(lane) for lane in lanes(run)],
+        "half": prose.duration(run.run.duration_s / 2),
+        "whole": prose.duration(run.run.duration_s),
+        "objectives": _objectives(run),
+    }
+
+
+def _sections(run: Run) -> list[dict[str, Any]]:
+    tables = (
+        ("Whose system, and who took part", about.organisation(run)),
+        ("What was examined", about.subject(run)),
+        ("Where it ran", about.surroundings(run)),
+        ("How it was called", about.call(run)),
+        ("Why and how it was examined", about.method(run)),
+    )
+    return [
+        {"title": title, "rows": about.stated(rows), "unstated": about.unstated(rows)}
+        for title, rows in tables
+    ]
+
+
+def _sign_off(run: Run) -> dict[str, Any]:
+    said = run.sign_off
+    return {
+        "executed_by": said.executed_by,
+        "separation": about.separation(run),
+        "signatures": [
+            {"act": act, **_signed(one)}
+            for act, one in (
+                ("Prepared", said.prepared),
+                ("Reviewed", said.reviewed),
+                ("Approved", said.approved),
+            )
+        ],
+    }
+
+
+def _signed(one: Signature) -> dict[str, str | None]:
+    when = about.moment(one.signed) if one.signed else None
+    return {"name": one.name, "role": one.role, "signed": when, "remark": one.remark}
