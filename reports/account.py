@@ -86,8 +86,9 @@ def drawn(lane: Lane) -> dict[str, Any]:
             spans[-1][1] = max(spans[-1][1], end)
         else:
             spans.append([bar.x, end])
-    times = f"{len(lane.bars)}×"
-    return {"kind": lane.kind, "bars": spans, "total": duration(lane.total), "times": times}
+    total, times = duration(lane.total), len(lane.bars)
+    said = f"{lane.kind.capitalize()} happened {times} times and took {total} in all."
+    return {"kind": lane.kind, "bars": spans, "total": total, "times": f"{times}×", "said": said}
 
 
 def _head(control: Control) -> dict[str, Any]:

@@ -91,7 +91,9 @@ class Bundle:
         leaks: list[Leak] = []
         for path in self._files():
             found = redactor.scan(path, str(path.relative_to(self.path)))
-            if found:
+            if found and path.suffix == ".pdf":
+                path.unlink()  # cannot be cleaned in place; it is made anew from a clean record
+            elif found:
                 _replace(path, redactor.data(path.read_bytes()))
             leaks += found
         return leaks

@@ -23,14 +23,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
-_COLUMNS = (
-    Verdict.SATISFIED,
-    Verdict.CONTRADICTED,
-    Verdict.VIOLATED,
-    Verdict.INCONCLUSIVE,
-    Verdict.NOT_RUN,
-    Verdict.NOT_APPLICABLE,
-)
 _URGENT = (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
 
 
@@ -82,7 +74,7 @@ def _template() -> Any:
     }
     environment.globals |= {
         "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704
-        "verdicts": _COLUMNS,
+        "verdicts": prose.COLUMNS,
         "names": {verdict.value: verdict for verdict in Verdict},
         "open": (*_URGENT, Verdict.CONTRADICTED),
         "limits": prose.LIMITS,

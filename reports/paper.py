@@ -12,14 +12,6 @@ from reports.model import Control, Run
 from reports.timeline import lanes
 from reports.verdict import Verdict
 
-COLUMNS = (
-    Verdict.SATISFIED,
-    Verdict.CONTRADICTED,
-    Verdict.VIOLATED,
-    Verdict.INCONCLUSIVE,
-    Verdict.NOT_RUN,
-    Verdict.NOT_APPLICABLE,
-)
 _MOST_WRONG = 24
 
 
@@ -77,7 +69,7 @@ def _cover(run: Run) -> list[about.Row]:
 def _summary(run: Run) -> dict[str, Any]:
     chapters = dict.fromkeys(control.chapter for control in run.controls)
     return {
-        "columns": [[verdict.value, verdict.words] for verdict in COLUMNS],
+        "columns": [[verdict.value, verdict.words] for verdict in prose.COLUMNS],
         "rows": [[name, _tally(c for c in run.controls if c.chapter == name)] for name in chapters],
         "all": _tally(iter(run.controls)),
         "figures": _figures(run),
@@ -103,7 +95,7 @@ def _follows(run: Run) -> list[tuple[str, str]]:
 
 def _tally(controls: Iterator[Control]) -> list[int]:
     verdicts = [control.verdict for control in controls]
-    return [verdicts.count(verdict) for verdict in COLUMNS]
+    return [verdicts.count(verdict) for verdict in prose.COLUMNS]
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:

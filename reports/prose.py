@@ -20,6 +20,14 @@ LIMITS = (
     "What no control asks, this report does not answer."
 )
 _LONGEST = 600
+COLUMNS = (
+    Verdict.SATISFIED,
+    Verdict.CONTRADICTED,
+    Verdict.VIOLATED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_RUN,
+    Verdict.NOT_APPLICABLE,
+)
 FRAMEWORKS = {
     "iso27001": "ISO 27001",
     "nist": "NIST 800-53",
@@ -166,7 +174,8 @@ def redaction(run: Run) -> str:
     return (
         f"{told.secrets_known} secret values were known to this run and replaced by their names, "
         f"written «NAME»; {told.scanned_files} finished files were searched for them in plain "
-        f"text, base64, hex, URL, JSON, HTML and escaped form: {found}.{weak}"
+        f"text, base64, hex, URL, JSON, HTML and escaped form, the pages of the PDF as text: "
+        f"{found}.{weak}"
     )
 
 

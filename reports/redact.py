@@ -145,17 +145,27 @@ class Redactor:
         return value
 
     def scan(self, path: Path, shown_as: str) -> list[Leak]:
-        """Which secrets a file still holds; reads it in pieces that overlap, once."""
+        """Which secrets a file still holds; a PDF is unpacked and read as its pages show it."""
         found: dict[Leak, None] = {}
-        rest = b""
-        with self._lock, path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                data = rest + chunk
+        for data in self._pieces(path):
+            with self._lock:
                 for hit in self._index.find(data):
                     leak = Leak(file=shown_as, secret=hit.needle.name, encoding=hit.needle.encoding)
                     found[leak] = None
-                rest = data[-self._index.longest :] if self._index.longest else b""
         return list(found)
+
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        """What to search: a file in pieces that overlap by the longest needle."""
+        if path.suffix == ".pdf":
+            from reports import pdftext
+
+            yield from pdftext.pieces(path)
+            return
+        rest = b""
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield rest + chunk
+                rest = (rest + chunk)[-self._index.longest :] if self._index.longest else b""
 
 
 def _trimmed(data: bytes, hit: Hit) -> Hit:

@@ -96,6 +96,23 @@ def waived_run(**changes: object) -> Run:
     return made.model_copy(update=update | changes)
 
 
+def large_run(controls: int) -> Run:
+    """The run with this many controls, each with two specs of five steps."""
+    made = run()
+    return made.model_copy(
+        update={"controls": tuple(_copy(made.controls[n % 6], n) for n in range(controls))}
+    )
+
+
+def _copy(control: Control, number: int) -> Control:
+    specs = tuple(
+        spec.model_copy(update={"steps": (spec.steps * 3)[:5]}) for spec in control.specs * 2
+    )
+    title = f"{control.title}, whatever stands in the title of number {number}"
+    name = f"{control.id.split('-')[0]}-{number}"
+    return control.model_copy(update={"id": name, "title": title, "specs": specs})
+
+
 def _facts() -> RunFacts:
     return RunFacts(
         id="20261124T160512Z-3f9a1c",

@@ -14,6 +14,7 @@ WRITERS = {
     "ocsf.json": "ocsf",
     "inspec.json": "inspec",
     "report.html": "html",
+    "report.pdf": "pdf",
     "corrected-runbook.md": "runbook",
     "REPRODUCE.md": "reproduce",
 }

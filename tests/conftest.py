@@ -2,6 +2,7 @@
 
 import contextlib
 
+import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
 import pytest
 
 from fixtures.infisical.settings import Settings
