@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from fixtures.infisical.client import LIFETIME
 from fixtures.infisical.settings import Settings, wired
 from fixtures.mutants.backend import planted
+from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
 from fixtures.stack.cache import Cache
@@ -99,8 +100,9 @@ class Kept(Journal):
 class Backend:
     """One start in a thread: it serves (`code` is None) or has died with a code."""
 
-    def __init__(self, services, database, plant=None, **changes):
+    def __init__(self, services, database, plant=None, offers="", **changes):
         self.journal, parts = Kept(), Parts()
+        modes.switch_on(parts, offers)
         if plant:
             planted(plant).plant(parts)
         parts.boot = self._listening(parts.boot)

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from fixtures.infisical.lifetimes import DAY_S, issued_for
-from fixtures.mutants import faulty, memory_use, vault
+from fixtures.mutants import auditing, faulty, memory_use, rotating, vault
 from fixtures.mutants.backend import MUTANTS
 from tests.backends import LOGIN, Backend, running
 
@@ -238,10 +238,9 @@ def test_healthy_backend_does_not_show_it(services, name):
 
 
 def test_every_bug_of_the_table_is_tried():
-    # Those of faulty.py and vault.py show only in a whole stack: tests/test_mutants.py tries them.
-    # Those of memory_use.py are for tests/test_limits.py.
+    # These show only in a whole stack: tests/test_mutants.py tries them.
     apart = {next(iter(classes.values())).__name__ for _control, classes in faulty.BUGS}
-    for module in (vault, memory_use):
+    for module in (auditing, memory_use, rotating, vault):
         apart |= {name for name, one in vars(module).items() if _made_in(module, one)}
     assert set(SYMPTOMS) == {mutant.name for mutant in MUTANTS} - apart
 

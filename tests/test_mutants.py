@@ -13,12 +13,18 @@ from tests.test_containers import IMAGE, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
-PREDICTED = {
-    control: [verdict, *(OBSERVED[word] for word in words)]
-    for control, (verdict, *words) in tomllib.loads(
-        (ROOT / "tests" / "predicted.toml").read_text()
-    )["reference"].items()
-}
+TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
+
+
+def predicted(table):
+    """Verdict, and what was seen in one sentence where something was, by control."""
+    return {
+        control: [verdict, *(["; ".join(OBSERVED[word] for word in words)] if words else [])]
+        for control, (verdict, *words) in TABLES[table].items()
+    }
+
+
+PREDICTED, NEWEST = predicted("reference"), predicted("newest")
 
 
 @pytest.fixture
@@ -71,3 +77,10 @@ def test_mutant_of_containers_is_caught_by_its_control(verify, mutant):
     options = ["--stack=containers", f"--image={IMAGE}", f"--controls={mutant.control}"]
     _code, evidence = verify(*options, f"--mutant={mutant.name}")
     assert judged(evidence)[mutant.control][0] in ("violated", "contradicted")
+
+
+@pytest.mark.mutant
+def test_newest_instance_with_a_licence_behaves_as_its_source_says(verify):
+    _code, evidence = verify("--offer=rotation,audit", f"--controls={','.join(NEWEST)}")
+    found = judged(evidence)
+    assert {control: found[control] for control in NEWEST} == NEWEST

@@ -1,4 +1,4 @@
-"""Logs show who failed to get in, and never hold a value, a key or a password."""
+"""Logs show who failed to get in and who read what, and never hold a value, a key or a password."""
 
 import json
 import secrets
@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fixtures.data.golden import MARKER
 from fixtures.data.traces import Search
 from fixtures.faults import looks
+from fixtures.infisical import audit
 from fixtures.infisical.errors import Unauthorized
 from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.stack.base import SERVICES
@@ -35,6 +37,31 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
+
+
+@pytest.mark.control("SEC-4")
+def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step):
+    golden, mark = deployment.golden, deployment.printed()
+    with step("ask the instance for how many days it keeps an audit log"):
+        days = audit.kept_days(deployment.owner, golden.admin.organization)
+        record.note(f"{days} days by its licence")
+
+    with step("read a secret as a machine"):
+        assert deployment.marker()
+
+    with step("the audit log names who read which secret"):
+        audited = looks.audited(deployment, "prod", MARKER) if days else False
+        requested = looks.requested(deployment, mark, f"/{MARKER}?")
+        observe(how_a_read_shows(audited, requested, days))
+        assert audited
+
+
+def how_a_read_shows(audited, requested, days):
+    if audited:
+        return "reads_in_audit_log"
+    if days:
+        return "reads_missing_from_audit_log"
+    return "reads_only_in_request_log" if requested else "reads_leave_no_trace"
 
 
 @pytest.mark.control("SEC-5")

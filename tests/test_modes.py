@@ -1,0 +1,109 @@
+"""Features that only some instances have are asked for by name, and are otherwise not there."""
+
+import pytest
+
+from fixtures.errors import BadInput
+from fixtures.infisical.keys import label
+from fixtures.mutants.planting import offered
+from fixtures.reference.modes import VARIABLE, switch_on
+from tests.backends import Backend, running
+
+ROUTE = "/api/v1/admin/encryption/root-key/rotations"
+
+
+@pytest.fixture(scope="module")
+def services():
+    with running() as made:
+        yield made
+
+
+@pytest.fixture
+def start(services):
+    """Start a backend on a database of this test's own, with features or without."""
+    database = services.copy()
+
+    def begin(features="rotation", **changes):
+        return Backend(services, database, offers=features, **changes)
+
+    return begin
+
+
+def staged(backend, services, **body):
+    return backend.ask("POST", ROUTE, body, services.golden.admin)
+
+
+def test_features_are_for_the_reference_backend():
+    assert offered("", rehearsal=False) == {}
+    assert offered("audit,rotation", rehearsal=True) == {VARIABLE: "audit,rotation"}
+    with pytest.raises(BadInput, match="leave it out with a real image"):
+        offered("audit", rehearsal=False)
+
+
+def test_an_unknown_feature_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput, match="no 'time-travel'; it can offer audit, rotation"):
+        offered("audit,time-travel", rehearsal=True)
+    with pytest.raises(LookupError):
+        switch_on(None, "time-travel")
+
+
+def test_without_the_feature_there_is_no_route(start, services):
+    with start("") as backend:
+        assert staged(backend, services).status == 404
+
+
+def test_a_key_is_staged_once_and_replaced_on_request(start, services):
+    with start() as backend:
+        first, refused = staged(backend, services), staged(backend, services)
+        second = staged(backend, services, replaceStaged=True)
+    assert first.body["label"] == label(first.body["key"])
+    assert (refused.status, second.status) == (400, 200)
+    assert "already staged" in refused.body["message"]
+    with start(ENCRYPTION_KEY=first.body["key"]) as backend:
+        assert backend.code == 1
+    with start(ENCRYPTION_KEY=second.body["key"]) as backend:
+        assert "Promoted staged encryption key rotation" in backend.journal.text
+
+
+def test_only_an_administrator_stages(start, services):
+    with start() as backend:
+        assert backend.ask("POST", ROUTE, {}, services.golden.token).status == 403
+
+
+def test_a_second_rotation_ends_the_window_of_the_first(start, services):
+    keys = [services.settings["ENCRYPTION_KEY"]]
+    for _ in range(2):
+        with start(ENCRYPTION_KEY=keys[-1]) as backend:
+            fresh = staged(backend, services).body["key"]
+        with start(ENCRYPTION_KEY=fresh) as backend:
+            assert backend.code is None
+        keys.append(fresh)
+    for key, code in zip(keys, (1, None, None), strict=True):
+        with start(ENCRYPTION_KEY=key) as backend:
+            assert backend.code == code
+
+
+def test_the_window_ends(start, services):
+    with start() as backend:
+        fresh = staged(backend, services).body["key"]
+    with start(ENCRYPTION_KEY=fresh) as backend:
+        assert backend.code is None
+    with start() as backend:
+        assert "started on a superseded encryption key" in backend.journal.text
+    with start(KMS_ROOT_KEY_RETENTION_DAYS="0") as backend:
+        assert backend.code == 1
+        assert f"label(s): {label(fresh)}" in backend.journal.text
+
+
+def test_a_licence_keeps_who_read_what(start, services):
+    golden, asked = services.golden, "/api/v1/organization/audit-logs"
+    seen = {}
+    for features in ("", "audit"):
+        with start(features) as backend:
+            backend.ask("GET", "/api/v4/secrets/PLAIN", None, golden.token, **golden.at)
+            plan = backend.ask(
+                "GET", f"/api/v1/organizations/{golden.org}/plan", None, golden.admin
+            )
+            events = backend.ask("GET", asked, None, golden.admin).body["auditLogs"]
+            seen[plan.body["plan"]["auditLogs"]] = [one["event"] for one in events]
+    assert seen[False] == []
+    assert [one["metadata"]["secretKey"] for one in seen[True]] == ["PLAIN"]
