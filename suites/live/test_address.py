@@ -27,7 +27,7 @@ def test_browsers_are_told_to_stay_with_https(instance, findings, step):
         assert findings(web.remembers_https([instance.public.status()])) == []
 
 
-def test_cookies_are_secure(instance, record, findings, step):
+def test_cookies_are_secure(instance, record, observe, findings, step):
     with step("look at every cookie that is set before a log-in"):
         cookies = [cookie for page in instance.pages for cookie in page.cookies]
         record.note(f"{len(cookies)} cookies on {len(instance.pages)} pages")
@@ -36,4 +36,7 @@ def test_cookies_are_secure(instance, record, findings, step):
     with step("look at the setting by which the product makes its session cookie Secure"):
         if not cookies and instance.parts is None:
             raise NotGiven("no page sets a cookie before a log-in, and DOCKER was not given")
-        assert findings(web.session_cookie_setting(instance.variables_seen)) == []
+        insecure = findings(web.session_cookie_setting(instance.variables_seen))
+        if insecure:
+            observe("session_cookie_insecure")
+        assert insecure == []
