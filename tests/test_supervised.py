@@ -1,10 +1,12 @@
 """A supervised process behaves like a container under `restart: unless-stopped`."""
 
 import sys
+from functools import partial
 
 import pytest
 
 from fixtures.stack import wait
+from fixtures.stack.binaries import spawn
 from fixtures.stack.supervised import Supervised
 
 
@@ -13,7 +15,7 @@ def supervise(tmp_path):
     made = []
 
     def start(code, **env):
-        one = Supervised([sys.executable, "-c", code], env, tmp_path / "log")
+        one = Supervised(partial(spawn, [sys.executable, "-c", code]), env, tmp_path / "log")
         made.append(one)
         one.start()
         return one
