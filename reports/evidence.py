@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema_rs import Draft202012Validator
 
 from reports.errors import BadEvidence
 from reports.model import Run
@@ -35,9 +34,11 @@ def render(run: Run) -> str:
 
 def check(record: object) -> None:
     """BadEvidence if a record breaks the committed schema."""
-    broken = best_match(_validator().iter_errors(record))
-    if broken is not None:
-        raise BadEvidence(f"evidence.json: {broken.json_path}: {broken.message[:200]}")
+    for broken in _validator().iter_errors(record):
+        where = "".join(
+            f"[{at}]" if isinstance(at, int) else f".{at}" for at in broken.instance_path
+        )
+        raise BadEvidence(f"evidence.json: ${where}: {broken.message[:200]}")
 
 
 def unchecked(run: Run) -> str:

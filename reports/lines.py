@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
@@ -38,5 +39,9 @@ def write(lines: Iterable[Line], file: IO[str]) -> None:
     from rich.text import Text
 
     console = Console(file=file, highlight=False, soft_wrap=True)
-    for line in lines:
-        console.print(Text(line.text, " ".join(line.style)))
+    try:
+        for line in lines:
+            console.print(Text(line.text, " ".join(line.style)))
+        file.flush()
+    except BrokenPipeError:  # whoever reads has seen enough; the exit code is what counts
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
