@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from reports.frame import ClockFacts, DataSet, Person
 from reports.model import Key, Run
-from reports.prose import duration
+from reports.prose import duration, seal
 from reports.subject import Engine
 
 Row = tuple[str, str | None]
@@ -29,6 +29,31 @@ def stated(rows: list[Row]) -> list[tuple[str, str]]:
 def unstated(rows: list[Row]) -> str:
     """The names of the others, for one line; empty when everything was said."""
     return ", ".join(name.lower() for name, value in rows if not value)
+
+
+def sections(run: Run) -> list[tuple[str, list[Row]]]:
+    """All of them, under their titles, in the order of every document."""
+    return [
+        ("Whose system, and who took part", organisation(run)),
+        ("What was examined", subject(run)),
+        ("Where it ran", surroundings(run)),
+        ("How it was called", call(run)),
+        ("Why and how it was examined", method(run)),
+    ]
+
+
+def heading(run: Run) -> list[Row]:
+    """What stands at the top of every document."""
+    wanted = {"Organisation", "System", "Record number", "Due again"}
+    return [
+        *(row for row in organisation(run) if row[0] in wanted),
+        ("Examined", run.subject.backend.image or run.subject.backend.command or "nothing"),
+        ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
+        ("Run", run.run.id),
+        ("When", f"{moment(run.run.started)}, for {duration(run.run.duration_s)}"),
+        ("Executed by", run.run.operator),
+        ("Reason", run.run.reason or "not stated"),
+    ]
 
 
 def organisation(run: Run) -> list[Row]:
@@ -99,6 +124,8 @@ def call(run: Run) -> list[Row]:
         *_if_any("pytest", facts.command if facts.make else None),
         ("Seed", str(facts.seed)),
         *_if_any("Only these controls", ", ".join(facts.selection) or None),
+        ("Seal", seal(run)),
+        ("Specs", f"{run.counts.specs_executed} of {run.counts.specs_planned} executed"),
         ("Certified", "yes: no waivers, filters or local changes" if facts.certified else "no"),
         ("Drillbook", f"{facts.tool.version}, {commit}{changed}"),
         (

@@ -6,7 +6,6 @@ Above one megabyte the log excerpts of satisfied specs are left out; they remain
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports import prose
-from reports.model import Control, Exchange, Run
+from reports import about, prose
+from reports.model import Control, Run
 from reports.timeline import lanes
 from reports.verdict import Verdict
 
@@ -46,7 +45,10 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         ),
         corrections=[c for c in run.controls if c.verdict is Verdict.CONTRADICTED],
         timeline=lanes(run),
-        environment=list(_environment(run)),
+        sections=about.sections(run),
+        heading=about.stated(about.heading(run)),
+        separation=about.separation(run),
+        waived=[control for control in run.controls if control.waiver],
         exchanges_shown=_EXCHANGES,
         without_logs=without_logs,
     )
@@ -64,7 +66,10 @@ def _template() -> Any:
     )
     environment.filters |= {
         "duration": prose.duration,
-        "moment": _moment,
+        "moment": about.moment,
+        "stated": about.stated,
+        "unstated": about.unstated,
+        "waiver": prose.waiver,
         "having": _having,
         "reasons": prose.reasons,
         "spoken": prose.spoken,
@@ -78,43 +83,15 @@ def _template() -> Any:
         "names": {verdict.value: verdict for verdict in Verdict},
         "open": (*_URGENT, Verdict.CONTRADICTED),
         "limits": prose.LIMITS,
+        "redaction": prose.redaction,
+        "no_correction": prose.NO_CORRECTION,
+        "framework": lambda name: prose.FRAMEWORKS.get(name, name),
     }
     return environment.get_template("report.html.j2")
 
 
 def _by_weight(control: Control) -> tuple[bool, Verdict]:
     return control.gating, control.verdict
-
-
-def _environment(run: Run) -> list[tuple[str, str]]:
-    subject, facts, host = run.subject, run.run, run.run.host
-    memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
-    rows = [
-        ("Backend", subject.backend.image or subject.backend.command),
-        ("Backend digest", subject.backend.digest),
-        ("Backend version", subject.backend.version),
-        ("Database", subject.database.version),
-        ("Cache", subject.cache.version),
-        ("Compose file, SHA-256", subject.compose.sha256),
-        ("Note", subject.endpoint_note),
-        ("Driver", subject.driver),
-        ("Started", _moment(facts.started)),
-        ("Finished", _moment(facts.finished)),
-        ("Command", facts.command),
-        ("Seed", str(facts.seed)),
-        ("Only these controls", ", ".join(facts.selection)),
-        ("The question asked", ", ".join(facts.asked)),
-        ("Operator", facts.operator),
-        ("Seal", prose.seal(run)),
-        ("Machine", f"{host.name}, {host.system}, {host.machine}, {host.cpus} CPUs{memory}"),
-        ("Python", host.python),
-        ("Specs", f"{run.counts.specs_executed} of {run.counts.specs_planned} executed"),
-    ]
-    return [(name, value) for name, value in rows if value]
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%d %B %Y, %H:%M:%S UTC").lstrip("0")
 
 
 def _having(controls: list[Control], verdict: Verdict) -> int:
@@ -126,5 +103,5 @@ def _code(text: str) -> Markup:
     return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
-def _first_of(items: tuple[Exchange, ...], count: int) -> tuple[Exchange, ...]:
+def _first_of(items: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     return items[:count]

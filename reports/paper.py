@@ -33,7 +33,7 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "certified": run.run.certified,
         "strict": run.run.strict_claims,
         "classification": run.retention.classification,
-        "cover": about.stated(_cover(run)),
+        "cover": about.stated(about.heading(run)),
         "summary": _summary(run),
         "corrections": [_correction(c) for c in run.controls if _wrong(c)],
         "findings": [_finding(control) for control in _findings(run)],
@@ -51,19 +51,6 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "redaction": prose.redaction(run),
         "sign_off": _sign_off(run),
     }
-
-
-def _cover(run: Run) -> list[about.Row]:
-    wanted = {"Organisation", "System", "Record number", "Due again"}
-    return [
-        *(row for row in about.organisation(run) if row[0] in wanted),
-        ("Examined", run.subject.backend.image or run.subject.backend.command or "nothing"),
-        ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
-        ("Run", run.run.id),
-        ("When", f"{about.moment(run.run.started)}, for {prose.duration(run.run.duration_s)}"),
-        ("Executed by", run.run.operator),
-        ("Reason", run.run.reason or "not stated"),
-    ]
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -210,16 +197,9 @@ def _times(run: Run) -> dict[str, Any]:
 
 
 def _sections(run: Run) -> list[dict[str, Any]]:
-    tables = (
-        ("Whose system, and who took part", about.organisation(run)),
-        ("What was examined", about.subject(run)),
-        ("Where it ran", about.surroundings(run)),
-        ("How it was called", about.call(run)),
-        ("Why and how it was examined", about.method(run)),
-    )
     return [
         {"title": title, "rows": about.stated(rows), "unstated": about.unstated(rows)}
-        for title, rows in tables
+        for title, rows in about.sections(run)
     ]
 
 
