@@ -180,7 +180,9 @@ class Signature(Part):
 class SignOff(Part):
     """Who prepared, reviewed and approved it; separated when the approver did not execute it."""
 
-    executed_by: str | None = None
+    executed_by: str | None = Field(
+        default=None, description="named by --operator; a log-in name says too little"
+    )
     prepared: Signature = Signature()
     reviewed: Signature = Signature()
     approved: Signature = Signature()

@@ -71,7 +71,7 @@ def frame(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dic
         "deviations": Deviations(
             waivers=waivers, actions=words.actions, escalated_to=words.escalated_to
         ),
-        "sign_off": sign_off(setting.declared, facts),
+        "sign_off": sign_off(setting.declared),
         "retention": _retention(setting.declared, ended),
     }
 
@@ -133,12 +133,12 @@ def _reason(control: Control) -> str | None:
     return "; ".join(messages) or control.note
 
 
-def sign_off(declared: Declared, facts: RunFacts) -> SignOff:
+def sign_off(declared: Declared) -> SignOff:
     """Who is to sign. A log-in name says too little of who executed it to compare it with names."""
     said = declared.words.sign_off
     approver = said.approved.name if said.approved else None
     return SignOff(
-        executed_by=facts.operator,
+        executed_by=declared.executor,
         prepared=_signature(said.prepared),
         reviewed=_signature(said.reviewed),
         approved=_signature(said.approved),

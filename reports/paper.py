@@ -206,7 +206,7 @@ def _sections(run: Run) -> list[dict[str, Any]]:
 def _sign_off(run: Run) -> dict[str, Any]:
     said = run.sign_off
     return {
-        "executed_by": said.executed_by,
+        "executed_by": said.executed_by or run.run.operator,
         "separation": about.separation(run),
         "signatures": [
             {"act": act, **_signed(one)}

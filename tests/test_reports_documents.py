@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from reports import html, junit, sample
+from reports.frame import Action, Deviations, Exclusion, Organisation, Scope
 from reports.lines import WIDTH
-from reports.model import Leak, Redaction, Subject
+from reports.model import Command, Leak, Redaction, Subject
 from reports.prose import duration, outcome
 from reports.summary import summary
 from reports.verdict import Verdict
@@ -80,6 +81,35 @@ def test_page_is_well_formed_and_asks_for_nothing():
     assert "<script>" not in page
     assert "@import" not in page
     assert "url(" not in page
+
+
+def test_page_shows_what_was_declared_and_names_what_was_not():
+    run = sample.waived_run(organisation=Organisation(name="<b>Example</b>"))
+    page = html.render(run)
+    parsed(page)
+    assert "&lt;b&gt;Example&lt;/b&gt;" in page
+    assert "<b>Example</b>" not in page
+    assert "Not stated: system, site, record number, leads" in page
+    assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in page
+    assert page.count(">waived<") == 2
+    assert page.count("nobody named") == 3
+
+
+def test_page_shows_actions_exclusions_and_acts():
+    act = Command(service="db", act="exec", line="pg_dump <x> > y", exit_code=3, duration_s=1.0)
+    run = sample.run()
+    spec = run.controls[0].specs[0]
+    step = spec.steps[0].model_copy(update={"commands": (act,)})
+    spec = spec.model_copy(update={"steps": (step, *spec.steps[1:])})
+    first = run.controls[0].model_copy(update={"specs": (spec,)})
+    scope = Scope(exclusions=(Exclusion(what="mail", reason="no <server>"),))
+    deviations = Deviations(actions=(Action(control="KEY-3", owner="Ada <a@b>"),))
+    changes = {"controls": (first, *run.controls[1:]), "scope": scope, "deviations": deviations}
+    page = html.render(run.model_copy(update=changes))
+    parsed(page)
+    assert "pg_dump &lt;x&gt; &gt; y</td><td>exit 3" in page
+    assert "no &lt;server&gt; <small>declared</small>" in page
+    assert "<td>Ada &lt;a@b&gt;</td><td>not stated</td>" in page
 
 
 def test_page_stays_small_by_leaving_out_logs_of_what_held():
