@@ -152,6 +152,13 @@ def value_comes_back_changed(value):
     return symptom
 
 
+def empty_value_is_gone(world):
+    batch = {**world.services.golden.at, "secrets": [{"secretKey": "NEW", "secretValue": ""}]}
+    with world.start() as backend:
+        backend.ask("POST", "/api/v4/secrets/batch", batch, world.golden.admin)
+        return world.read(backend, "NEW").status == 404
+
+
 def restored_folder_is_gone(world):
     with world.start():
         pass
@@ -213,7 +220,9 @@ SYMPTOMS = {
     "DropsVersionsOnBoot": versions_are_dropped,
     "ManglesUnicode": value_comes_back_changed("日本 Überweisung 🔑"),
     "ForgetsEmptyFolders": restored_folder_is_gone,
-    "TruncatesLongValues": value_comes_back_changed("x" * 65_536),
+    "TruncatesLongValues": value_comes_back_changed("x" * 4097),
+    "TrimsFinalNewline": value_comes_back_changed("-----END-----\n"),
+    "DropsEmptyValues": empty_value_is_gone,
     "StartsWithAnyKey": ciphertext_is_served,
     "HealthLacksField": health(lambda answer: "redisConfigured" not in answer.body),
     "HealthWrongType": health(lambda answer: not isinstance(answer.body["emailConfigured"], bool)),
