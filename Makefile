@@ -47,6 +47,12 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|- ENV_FILE='one.env other.env' FORM=json
 	@$(PYTHON) -m fixtures.keyproof $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
 
+.PHONY: recover
+recover: .venv/ready  ## The day nothing starts: the secrets from backup and key, encrypted: BACKUP= ENV_FILE= OUT=secrets.json.age|.env.age RECIPIENT=age1…|PASSPHRASE_FILE= (or PLAINTEXT=yes)
+	@$(PYTHON) -m fixtures.recover $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	  $(call given,OUT,--out) $(call given,RECIPIENT,--recipient) \
+	  $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,PLAINTEXT,--plaintext)
+
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
 	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))

@@ -1,0 +1,167 @@
+"""`make recover`: secrets from backup and key; encrypted, private, named when they stay shut."""
+
+import errno
+import json
+import stat
+
+import pyrage
+import pytest
+
+from fixtures.recover import sealing
+from fixtures.recover.__main__ import main
+from tests.backups import KEYS, SECRETS, VERSIONS, dump
+
+
+@pytest.fixture
+def files(tmp_path):
+    for version in VERSIONS:
+        (tmp_path / f"{version}.sql").write_text(dump(version))
+        (tmp_path / f"{version}.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
+    return tmp_path
+
+
+def run(files, version, out, *options, key=None):
+    backup, env_file = files / f"{version}.sql", files / f"{key or version}.env"
+    given = ["--backup", str(backup), "--env-file", str(env_file), "--out", str(out)]
+    return main([*given, *options])
+
+
+def in_the_clear(files, version, name="secrets.json"):
+    out = files / name
+    code = run(files, version, out, "--plaintext", "yes")
+    return code, out.read_text()
+
+
+def values(text):
+    found = json.loads(text)
+    return {
+        (one["environment"], one["path"], one["name"]): one["value"] for one in found["secrets"]
+    }
+
+
+def test_both_generations_give_the_same_values(files):
+    old = values(in_the_clear(files, "2024-07", "old.json")[1])
+    new = values(in_the_clear(files, "2024-10", "new.json")[1])
+    assert old == new
+    assert len(old) == 10
+    assert new["dev", "/", "MULTI"].count("\n") > 0
+    assert new["prod", "/", "EMPTY"] == ""
+
+
+@pytest.mark.parametrize("name", ["secrets.json.age", "secrets.env.age"])
+def test_for_a_recipient_it_is_encrypted(files, capsys, name):
+    identity = pyrage.x25519.Identity.generate()
+    out = files / name
+    assert run(files, "2024-10", out, "--recipient", str(identity.to_public())) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    plain = pyrage.decrypt(out.read_bytes(), [identity]).decode()
+    assert plain.rstrip().endswith("# complete" if ".env" in name else "}")
+    assert "plain-value" in plain
+    assert b"plain-value" not in out.read_bytes()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "10 of 10 secrets of 1 projects written" in said.err
+
+
+def test_recipients_come_from_a_file_too(files):
+    identities = [pyrage.x25519.Identity.generate() for _ in range(2)]
+    listed = files / "recipients"
+    listed.write_text("# the safe\n" + "".join(f"{one.to_public()}\n" for one in identities))
+    out = files / "out.age"
+    assert run(files, "2026-07", out, "--recipient", str(listed)) == 0
+    for one in identities:
+        assert len(values(pyrage.decrypt(out.read_bytes(), [one]))) == SECRETS["2026-07"]
+
+
+def test_a_passphrase_comes_from_a_file(files):
+    (files / "phrase").write_text("correct horse\n")
+    out = files / "out.json.age"
+    assert run(files, "2026-07", out, "--passphrase-file", str(files / "phrase")) == 0
+    assert values(pyrage.passphrase.decrypt(out.read_bytes(), "correct horse"))
+
+
+def test_an_environment_file_is_one_line_a_secret(files):
+    code, text = in_the_clear(files, "2024-10", "secrets.env")
+    assert code == 0
+    assert "# project, environment, folder: drill (" in text
+    assert 'MULTI="a\\nb\\n' in text
+    assert text.endswith("\n# complete\n")
+
+
+def test_what_stays_shut_is_named_and_the_rest_is_written(files, capsys):
+    backup = files / "2024-10.sql"
+    whole = backup.read_text()
+    at = whole.index("\\\\x", whole.index("COPY public.secrets_v2")) + 40
+    backup.write_text(f"{whole[:at]}{'1' if whole[at] != '1' else '0'}{whole[at + 1 :]}")
+    code, text = in_the_clear(files, "2024-10")
+    found = json.loads(text)
+    assert (code, found["complete"]) == (1, False)
+    [shut] = [one for one in found["secrets"] if "reason" in one]
+    assert shut["name"] in capsys.readouterr().err
+    assert len(found["secrets"]) == 10
+
+
+def test_of_a_cut_backup_the_rest_is_not_called_all(files, capsys):
+    backup = files / "2024-10.sql"
+    backup.write_text(backup.read_text()[:-60])
+    code, text = in_the_clear(files, "2024-10")
+    assert (code, json.loads(text)["complete"]) == (2, False)
+    assert "NOT ALL" in capsys.readouterr().err
+
+
+def test_a_wrong_key_writes_nothing(files, capsys):
+    out = files / "out.json"
+    assert run(files, "2024-10", out, "--plaintext", "yes", key="2024-07") == 3
+    assert "opens nothing" in capsys.readouterr().err
+    assert sorted(one.suffix for one in files.iterdir()) == [".env"] * 3 + [".sql"] * 3
+
+
+def test_nothing_is_overwritten(files, capsys):
+    out = files / "out.json"
+    out.write_text("mine")
+    assert run(files, "2024-10", out, "--plaintext", "yes") == 3
+    assert "is not overwritten" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    out.unlink()
+    out.symlink_to(files / "elsewhere")
+    assert run(files, "2024-10", out, "--plaintext", "yes") == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give one of RECIPIENT="),
+        (["--plaintext", "1"], "PLAINTEXT= must be yes"),
+        (["--plaintext", "yes", "--recipient", "age1x"], "give one of RECIPIENT="),
+        (["--recipient", "age1nonsense"], "no public key of age"),
+        (["--recipient", "nowhere"], "no file that lists them"),
+        (["--passphrase-file", "nowhere"], "cannot be read"),
+    ],
+)
+def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
+    assert run(files, "2024-10", files / "out.json", *options) == 3
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert not (files / "out.json").exists()
+
+
+def test_a_folder_that_is_not_there_is_told(files, capsys):
+    assert run(files, "2024-10", files / "none" / "out.json", "--plaintext", "yes") == 3
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [(KeyboardInterrupt(), "interrupted"), (OSError(errno.ENOSPC, "No space left"), "No space")],
+)
+def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, said):
+    def seal(pieces, file):
+        file.write(next(pieces))
+        raise trouble
+
+    monkeypatch.setattr(sealing, "in_the_clear", seal)
+    before = sorted(files.iterdir())
+    assert run(files, "2024-10", files / "out.json", "--plaintext", "yes") == 3
+    assert said in capsys.readouterr().err
+    assert sorted(files.iterdir()) == before
