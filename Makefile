@@ -87,6 +87,12 @@ seal: .venv/ready  ## Sign the folder of a run afterwards: RUN=reports/runs/... 
 timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): BUNDLE= TSA=url, or by hand, then TSR=file
 	@$(PYTHON) -m reports.seal.tools timestamp $(call quoted,$(BUNDLE)) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
 
+.PHONY: sign-off
+sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=prepared|reviewed|approved NAME= ROLE= REMARK= SIGNING_KEY= SIGNING_KEY_ENV=
+	@$(PYTHON) -m reports.seal.signoff $(call quoted,$(BUNDLE)) $(call given,ACT,--act) $(call given,NAME,--name) \
+	  $(call given,ROLE,--role) $(call given,REMARK,--remark) $(call given,SIGNING_KEY,--signing-key) \
+	  $(call given,SIGNING_KEY_ENV,--signing-key-env)
+
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
 	@$(PYTHON) -m reports.export $(call quoted,$(FOR)) $(call quoted,$(BUNDLE)) $(call given,OUT,--out) \

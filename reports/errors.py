@@ -10,6 +10,7 @@ ReportError
 ├── BadEvidence     the record does not satisfy its own schema
 ├── BadKey          a signing key or a public key is missing, broken, of another kind or open to all
 ├── CannotSeal      a run's folder could not be sealed; what is in it stays
+├── BadSignOff      somebody wants to sign a bundle off without saying who, or as what
 ├── BadBundle       a file is no bundle, or one that nobody should open (exit code 3)
 └── Distrusted      a bundle was changed, or nothing says who made it (exit code 1)
 """
@@ -58,6 +59,10 @@ class BadKey(ReportError):
 
 class CannotSeal(ReportError):
     """A run's folder could not be sealed; what is in it stays."""
+
+
+class BadSignOff(ReportError):
+    """A sign-off lacks who signs or as what, or was given before."""
 
 
 class BadBundle(ReportError):

@@ -33,6 +33,11 @@ def wrapped(
         first = then
 
 
+def printable(text: str) -> str:
+    """A file from a stranger must not steer the terminal."""
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
+
+
 def write(lines: Iterable[Line], file: IO[str]) -> None:
     """Print them, for programs that are not pytest."""
     from rich.console import Console

@@ -245,4 +245,4 @@ def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
 
 def test_checks_are_asked_in_the_order_of_belief(folder, signer):
     found = examined(folder / "bundle.zip", keys=signature.trusted(signer[1]))
-    assert " ".join(found) == "form files signature record report.pdf chain time-stamp"
+    assert " ".join(found) == "form files signature record chain time-stamp sign-off"

@@ -74,6 +74,7 @@ class Examination:
             self._ask(PDF, lambda: attached(archive))
         self._ask("chain", self._chain)
         self._ask("time-stamp", self._stamp)
+        self._ask("sign-off", self._sign_off)
 
     def _ask(self, name: str, question: Callable[[], str | Check]) -> None:
         try:
@@ -136,6 +137,14 @@ class Examination:
         if _manifest_digest(found) != before.manifest_sha256:
             raise Distrusted(f"follows run {before.run}, but {found} is another bundle")
         return f"follows run {before.run}, whose bundle is the one it names"
+
+    def _sign_off(self) -> Check:
+        from reports.seal.signoff import found
+
+        signatures = list(found(self.path, self.trust.keys))
+        vouched = bool(signatures) and all(trusted for trusted, _ in signatures)
+        said = "; ".join(sentence for _, sentence in signatures)
+        return Check("sign-off", "ok" if vouched else "open", said or "none")
 
     def _stamp(self) -> str | Check:
         path = self.path.with_name(f"{self.path.name}.tsr")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reports import prose
 from reports.errors import BadBundle, BadKey
-from reports.lines import Line, wrapped, write
+from reports.lines import Line, printable, wrapped, write
 from reports.seal.checks import Check, Examination, Trust
 from reports.seal.folder import BUNDLE
 from reports.summary import STYLES
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         examination.examine()
     except (BadBundle, BadKey) as trouble:
         where = "" if isinstance(trouble, BadKey) else f"{given.bundle}: "
-        write([Line(f"UNUSABLE. {_printable(f'{where}{trouble}')}", ("red", "bold"))], sys.stderr)
+        write([Line(f"UNUSABLE. {printable(f'{where}{trouble}')}", ("red", "bold"))], sys.stderr)
         return UNUSABLE
     write(_account(given.bundle, examination), sys.stdout)
     return FAILED if _bad(examination) else PASSED
@@ -72,7 +72,7 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
     for check in examination.checks:
         first = f"  {_MARKS[check.state]}  {check.name:<11} "
         style = _COLOURS[check.state]
-        yield from wrapped(_printable(check.sentence), first, " " * len(first), style=style)
+        yield from wrapped(printable(check.sentence), first, " " * len(first), style=style)
     yield Line("")
     yield from _result(examination)
     if examination.run and not _bad(examination):
@@ -115,17 +115,11 @@ def _told(examination: Examination) -> Iterator[Line]:
     run = examination.run
     end = prose.outcome(run)
     yield Line("")
-    yield Line(f"Run {_printable(run.run.id)}, as recorded:")
+    yield Line(f"Run {printable(run.run.id)}, as recorded:")
     if worth := prose.grade(run):
         yield from wrapped(worth, "  ", "  ")
     text = f"{end.word.upper()}. {end.sentence}"
-    yield from wrapped(_printable(text), "  ", "  ", style=STYLES[run.verdict])
-
-
-def _printable(text: str) -> str:
-    """A bundle from a stranger must not steer the terminal."""
-    shown = (one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
-    return "".join(shown)
+    yield from wrapped(printable(text), "  ", "  ", style=STYLES[run.verdict])
 
 
 if __name__ == "__main__":

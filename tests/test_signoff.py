@@ -1,0 +1,132 @@
+"""A sign-off covers one bundle, says whether a key vouches for it, and is given once."""
+
+import json
+
+import pytest
+
+from reports import sample
+from reports.frame import SignOff
+from reports.seal import signoff
+from reports.seal.verify import main as verify
+from tests.bundles import key, sealed
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    run = sample.run(sign_off=SignOff(executed_by="Ada Lovelace"))
+    return sealed(tmp_path / "runs", sign_off=run.sign_off) / "bundle.zip"
+
+
+def signed(bundle, *more, act="approved", name="Grace Hopper"):
+    return signoff.main([str(bundle), f"--act={act}", f"--name={name}", *map(str, more)])
+
+
+def told(bundle, capsys, *more):
+    capsys.readouterr()
+    code = verify([str(bundle), "--unsigned", *map(str, more)])
+    return code, " ".join(capsys.readouterr().out.split())
+
+
+def test_nobody_signed_is_said(bundle, capsys):
+    assert "-- sign-off none" in told(bundle, capsys)[1]
+
+
+def test_note_without_a_key_is_no_proof(bundle, capsys):
+    assert signed(bundle, "--role=head of platform", "--remark=with a smile") == 0
+    code, said = told(bundle, capsys)
+    assert code == 0
+    assert "-- sign-off approved by Grace Hopper (head of platform) on" in said
+    assert "anyone could have written it; did not execute the run" in said
+    record = json.loads(bundle.with_name("bundle.zip.approved.json").read_text())
+    assert record["predicate"]["remark"] == "with a smile"
+    assert record["predicate"]["separated"] is True
+
+
+def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bundle, capsys):
+    _, public = key(tmp_path, "grace.key")
+    _, other = key(tmp_path, "other.key")
+    assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
+    assert "for which nobody vouches here" in told(bundle, capsys)[1]
+    trusted = list(signoff.found(bundle, _keys(public)))
+    assert [vouched for vouched, _ in trusted] == [True]
+    assert "by the trusted key" in trusted[0][1]
+    assert [vouched for vouched, _ in signoff.found(bundle, _keys(other))] == [False]
+
+
+def test_executor_who_approves_is_not_independent(bundle, capsys):
+    signed(bundle, name="ada lovelace ")
+    assert "executed it: not independent" in told(bundle, capsys)[1]
+
+
+def test_preparing_says_nothing_of_independence(bundle, capsys):
+    signed(bundle, act="prepared", name="Ada Lovelace")
+    assert "independent" not in told(bundle, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace('"sha256": "', '"sha256": "0'), "another bundle than this"),
+        (lambda text: text.replace('"approved"', '"reviewed"'), "another bundle than this"),
+        (lambda text: text.replace("sign-off:1", "sign-off:2"), "another bundle than this"),
+        (lambda text: text[:40], "is no signature"),
+        (lambda text: "[" * 9000, "is no signature"),
+        (lambda text: "[]", "is no signature"),
+        (lambda text: '{"payload": 1}', "envelope cannot be read"),
+        (lambda text: text.replace("Grace", "\\u001b[31mGrace"), "\ufffd[31mGrace"),
+    ],
+)
+def test_changed_sign_off_is_caught(bundle, capsys, change, said):
+    signed(bundle)
+    path = bundle.with_name("bundle.zip.approved.json")
+    path.write_text(change(path.read_text()))
+    code, text = told(bundle, capsys)
+    assert said in text
+    assert code == (0 if "\ufffd" in said else 1)
+
+
+def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys):
+    signed(bundle)
+    other = sealed(tmp_path / "runs", name="other", seal=sample.run().seal) / "bundle.zip"
+    other.write_bytes(bundle.read_bytes() + b"")
+    note = bundle.with_name("bundle.zip.approved.json").read_bytes()
+    other.with_name("bundle.zip.approved.json").write_bytes(note)
+    assert told(other, capsys)[0] == 0
+    again = sealed(tmp_path / "more", operator=None) / "bundle.zip"
+    again.with_name("bundle.zip.approved.json").write_bytes(note)
+    assert "another bundle than this one" in told(again, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["", "--act=approved", "--name=x"], "BUNDLE is missing"),
+        (["{}", "--name=x"], "ACT= is missing: give one of prepared, reviewed, approved"),
+        (["{}", "--act=liked", "--name=x"], "ACT=liked: give one of prepared"),
+        (["{}", "--act=approved"], "NAME is missing"),
+        (["{}", "--act=approved", "--name= "], "NAME is missing"),
+        (["{}", "--act=approved", "--name=a\nb"], "NAME: give one line of at most 300"),
+        (["{}", "--act=approved", "--name=a", "--remark=" + "x" * 301], "REMARK: give one line"),
+        (["gone.zip", "--act=approved", "--name=x"], "gone.zip: No such file"),
+        (["{}", "--act=approved", "--name=x", "--signing-key=gone"], "gone: No such file"),
+    ],
+)
+def test_incomplete_sign_off_is_refused_in_one_sentence(bundle, capsys, arguments, said):
+    given = [one.format(bundle) if one == "{}" else one for one in arguments]
+    assert signoff.main(given) == 3
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert list(bundle.parent.glob("bundle.zip.*")) == []
+
+
+def test_what_was_signed_is_not_overwritten(bundle, capsys):
+    signed(bundle)
+    before = bundle.with_name("bundle.zip.approved.json").read_bytes()
+    assert signed(bundle, name="Somebody Else") == 3
+    assert "it was approved before; remove it to sign again" in capsys.readouterr().err
+    assert bundle.with_name("bundle.zip.approved.json").read_bytes() == before
+
+
+def _keys(public):
+    from reports.seal.signature import trusted
+
+    return trusted(public)
