@@ -12,13 +12,13 @@ def key(folder, name="drill.key"):
     return SigningKey((folder / name).read_bytes(), name), folder / f"{name}.pub"
 
 
-def sealed(runs, signer=None, name=None, **changes):
-    """The folder of the sample run with a log and without a PDF, sealed by the signer or nobody."""
+def sealed(runs, signer=None, name=None, pdf=False, **changes):
+    """The folder of the sample run with a log, sealed by the signer or by nobody."""
     run = sample.run(**changes)
     folder = runs / (name or run.run.id)
     (folder / "logs").mkdir(parents=True)
     run = run.model_copy(update={"seal": Sealer(signer).facts(runs)})
-    for file in WRITERS.keys() - {"report.pdf"}:
+    for file in WRITERS.keys() - (set() if pdf else {"report.pdf"}):
         (folder / file).write_bytes(render(file, run))
     (folder / "logs" / "backend.log").write_text("started\nserves\n")
     made = Sealer(signer).seal(folder, run, lambda _: True)

@@ -243,6 +243,8 @@ def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
     assert {"\x1b", "\x07", "\u202e"}.isdisjoint(told)
 
 
-def test_checks_are_asked_in_the_order_of_belief(folder, signer):
+def test_checks_are_asked_in_the_order_of_belief(tmp_path, signer):
+    folder = sealed(tmp_path, signer[0], pdf=True)
     found = examined(folder / "bundle.zip", keys=signature.trusted(signer[1]))
-    assert " ".join(found) == "form files signature record chain time-stamp sign-off"
+    assert " ".join(found) == "form files signature record report.pdf chain time-stamp sign-off"
+    assert found["report.pdf"].state == "ok"
