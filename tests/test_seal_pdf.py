@@ -1,6 +1,8 @@
 """A PDF in a bundle carries the record itself, or the bundle is not what it seems."""
 
 import io
+import subprocess
+import sys
 import zlib
 
 import pikepdf
@@ -8,6 +10,7 @@ import pytest
 from pikepdf import AttachedFileSpec, Name, Pdf
 
 from reports import sample
+from reports.seal import attachment
 from reports.seal.folder import Sealer
 from reports.seal.verify import main
 from tests.bundles import sealed
@@ -72,18 +75,57 @@ def odd(stream):
         (lambda r: document(b""), "is another than the bundle's"),
         (lambda r: document(r, change=bomb), "is another than the bundle's"),
         (lambda r: document(r, change=odd), "in a way that is not expected"),
-        (lambda r: document(r, name="other.json"), "has no evidence.json attached"),
-        (lambda r: document(), "has no evidence.json attached"),
+        (lambda r: document(r, name="other.json"), "it has no evidence.json attached"),
+        (lambda r: document(), "it has no evidence.json attached"),
         (lambda r: b"", "cannot be read"),
         (lambda r: b"%PDF-1.7 nonsense", "cannot be read"),
         (lambda r: document(r)[:-300], "cannot be read"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_pdf_without_the_record_is_caught(folder, record, capsys, pdf, why):
     code, said = said_of(folder, pdf(record), capsys)
     assert (code, "TAMPERED." in said) == (1, True)
     assert why in said
+
+
+def swelling(size):
+    """A PDF whose cross-reference table unpacks to this many bytes."""
+    packed = zlib.compress(bytes(size), 9)
+    head = "%PDF-1.7\n1 0 obj\n<< /Type /XRef /Size 2 /W [1 2 1] /Root 2 0 R /Filter /FlateDecode"
+    stream = f"{head} /Length {len(packed)} >>\nstream\n".encode() + packed
+    return stream + b"\nendstream\nendobj\nstartxref\n9\n%%EOF\n"
+
+
+PEAK = """
+import resource, sys
+from reports.errors import Distrusted
+from reports.seal import attachment
+attachment.MEMORY = int(sys.argv[1]) << 20
+try:
+    attachment.attachment_digest(sys.stdin.buffer.read(), "evidence.json", 10)
+except Distrusted as trouble:
+    print(trouble)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
+"""
+
+
+def peak(pdf, most):
+    """What is said, and MiB at most in use, when so many may be."""
+    command = [sys.executable, "-c", PEAK, str(most)]
+    done = subprocess.run(command, input=pdf, capture_output=True, check=True, cwd=attachment._ROOT)
+    return done.stdout.split(b"\n")
+
+
+def test_pdf_that_swells_is_given_up_within_bounds():
+    pdf = swelling(150 << 20)
+    said, bounded, _ = peak(pdf, 200)
+    assert said == b"it cannot be read"
+    assert int(bounded) < 200 < int(peak(pdf, 2000)[1])
+
+
+def test_pdf_that_takes_for_ever_is_given_up(folder, monkeypatch, capsys, record):
+    monkeypatch.setattr(attachment, "_PATIENCE_S", 0.001)
+    assert "could not be read within" in said_of(folder, document(record), capsys)[1]
 
 
 def test_password_is_not_asked_for(folder, record, capsys):
