@@ -29,7 +29,7 @@ verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE=
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
-	@$(PYTHON) -m pytest suites/posture suites/deployment --preflight -q -p no:cacheprovider \
+	@$(PYTHON) -m fixtures.preflight \
 	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
 	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
 	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))

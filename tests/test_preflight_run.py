@@ -22,8 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def preflight(*options):
-    command = [sys.executable, "-m", "pytest", "suites/posture", "suites/deployment"]
-    command += ["--preflight", "-q", "-p", "no:cacheprovider", *options]
+    command = [sys.executable, "-m", "fixtures.preflight", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
