@@ -9,10 +9,10 @@ import pytest
 from reports import sample
 from reports.errors import BadKey, CannotSeal, Distrusted
 from reports.seal import stamp
-from reports.seal.folder import BY_FILE, Sealer
+from reports.seal.folder import BY_FILE, Sealer, beside
 from reports.seal.tools import main as tools
 from reports.seal.verify import main as verify
-from tests.bundles import sealed
+from tests.bundles import key, sealed
 
 CONFIG = """
 [tsa]
@@ -106,7 +106,7 @@ def test_stamp_carried_by_hand_is_checked_against_the_authority(
     bundle, authority, tmp_path, capsys
 ):
     assert tools(["timestamp", str(bundle)]) == 0
-    query = stamp.beside(bundle, ".tsq")
+    query = beside(bundle, ".tsq")
     (tmp_path / "answer").write_bytes(authority.answer(query.read_bytes()))
     assert tools(["timestamp", str(bundle), "--tsr", str(tmp_path / "answer")]) == 0
     assert not query.exists()
@@ -117,7 +117,7 @@ def test_stamp_carried_by_hand_is_checked_against_the_authority(
 
 
 def test_openssl_agrees_that_the_stamp_holds(bundle, authority):
-    answer = stamp.beside(bundle, ".tsr")
+    answer = beside(bundle, ".tsr")
     answer.write_bytes(authority.answer(stamp.request(bundle)))
     command = ["openssl", "ts", "-verify", "-data", bundle, "-in", answer]
     done = subprocess.run([*command, "-CAfile", authority.cert], capture_output=True, check=False)
@@ -172,7 +172,7 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
     assert "time-stamp" in made.trouble
     assert "carry bundle.zip.tsq" in made.trouble
     assert made.request.is_file()
-    assert not stamp.beside(bundle, ".tsr").exists()
+    assert not beside(bundle, ".tsr").exists()
     assert verify([str(bundle), "--unsigned"]) == 0
 
 
@@ -183,7 +183,7 @@ def test_authority_that_cannot_be_reached_is_told(bundle):
 
 def test_by_hand_means_a_request_beside_the_bundle(bundle):
     made = Sealer(None, BY_FILE).seal(bundle.parent, sample.run(), lambda _: True)
-    assert made.request == stamp.beside(bundle, ".tsq")
+    assert made.request == beside(bundle, ".tsq")
     assert made.trouble is None
 
 
@@ -193,3 +193,18 @@ def test_certificates_that_are_none_are_told(tmp_path):
     (tmp_path / "bad").write_text("hello")
     with pytest.raises(BadKey, match="no certificate in PEM form"):
         stamp.authorities(tmp_path / "bad")
+
+
+def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_not(
+    bundle, authority, tmp_path, capsys
+):
+    key(tmp_path)
+    answer = beside(bundle, ".tsr")
+    answer.write_bytes(authority.answer(stamp.request(bundle)))
+    assert tools(["seal", str(bundle.parent)]) == 0
+    assert answer.is_file()
+    assert tools(["seal", str(bundle.parent), "--signing-key", str(tmp_path / "drill.key")]) == 0
+    assert not answer.exists()
+    assert "time-stamp was of the bundle before" in said(capsys)
+    assert tools(["seal", str(bundle.parent)]) == 3
+    assert "is signed; give SIGNING_KEY=" in capsys.readouterr().err

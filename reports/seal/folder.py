@@ -71,20 +71,21 @@ class Sealer(NamedTuple):
 
             with _new(folder / SIGNATURE, clean) as path:
                 path.write_bytes(self.key.sign(statement(run, manifest)))
-        files = contents(folder)
+        files, before = contents(folder), _content(folder / BUNDLE)
         with _new(folder / BUNDLE, clean) as path, path.open("wb") as target:
             archive.pack(files, target)
             target.flush()
             os.fsync(target.fileno())
-        for suffix in (".tsq", ".tsr"):  # they are of the bundle that was here before
-            (folder / f"{BUNDLE}{suffix}").unlink(missing_ok=True)
+        if before != _content(folder / BUNDLE):
+            for suffix in (".tsq", ".tsr"):  # they are of the bundle that was here before
+                (folder / f"{BUNDLE}{suffix}").unlink(missing_ok=True)
 
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
         from reports.seal import stamp
 
-        query, answered = stamp.beside(bundle, ".tsq"), stamp.beside(bundle, ".tsr")
+        query, answered = beside(bundle, ".tsq"), beside(bundle, ".tsr")
         query.write_bytes(stamp.request(bundle))
         if self.authority == BY_FILE:
             return sealed._replace(request=query)
@@ -99,18 +100,30 @@ class Sealer(NamedTuple):
         return sealed
 
 
+def beside(bundle: Path, suffix: str) -> Path:
+    """Where a bundle's request (`.tsq`) or stamp (`.tsr`) is."""
+    return bundle.with_name(bundle.name + suffix)
+
+
 def contents(folder: Path) -> dict[str, Path]:
     """The files of a run's folder that belong into its bundle, by their name in it."""
     return {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and not _beside(path.name)
+        if path.is_file() and not path.is_symlink() and not _aside(path.name)
     }
 
 
-def _beside(name: str) -> bool:
+def _aside(name: str) -> bool:
     """The bundle itself and what accompanies it, and files on their way to a name."""
     return name.startswith(BUNDLE) or (name.startswith(".") and name.endswith(".new"))
+
+
+def _content(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return digest(iter(lambda: file.read(1 << 20), b""))
 
 
 def previous(runs: Path) -> Previous | None:

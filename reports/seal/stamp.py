@@ -28,11 +28,6 @@ _PATIENCE_S = 15.0
 _GRANTED = 0
 
 
-def beside(bundle: Path, suffix: str) -> Path:
-    """Where a bundle's request (`.tsq`) or stamp (`.tsr`) is."""
-    return bundle.with_name(bundle.name + suffix)
-
-
 def request(bundle: Path) -> bytes:
     """What an authority is asked to stamp; it learns a digest and nothing else."""
     builder = TimestampRequestBuilder(bundle.read_bytes(), HashAlgorithm.SHA256)

@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 from reports import evidence
 from reports.errors import BadEvidence, BadKey, CannotSeal, ReportError
 from reports.lines import Line, write
 from reports.seal.account import told
-from reports.seal.folder import BUNDLE, BY_FILE, unchanged
+from reports.seal.folder import BUNDLE, BY_FILE, beside, unchanged
+from reports.seal.manifest import SIGNATURE
 from reports.seal.options import chosen
 from reports.verdict import PASSED, UNUSABLE
 
@@ -68,7 +70,8 @@ def _signing_key(given: argparse.Namespace) -> Iterator[Line]:
     from reports.seal import signature
 
     name = signature.generate(given.out)
-    yield Line(f"Private key: {given.out} (keep it secret; make verify SIGNING_KEY={given.out})")
+    used = f"make verify SIGNING_KEY={quote(str(given.out))}"
+    yield Line(f"Private key: {given.out} (keep it secret; {used})")
     yield Line(f"Public key:  {given.out}.pub (give it to whoever checks your bundles)")
     yield Line(f"Key id:      {name}")
 
@@ -81,18 +84,23 @@ def _seal(given: argparse.Namespace) -> Iterator[Line]:
     except (OSError, ValueError):
         raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
     unchanged(given.run)
+    if sealer.key is None and (given.run / SIGNATURE).is_file():
+        raise BadKey(f"{given.run} is signed; give SIGNING_KEY= to sign it anew")
+    stamped = beside(given.run / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(given.run, run, lambda _: True)
     if sealed.trouble:
         raise CannotSeal(sealed.trouble)
     yield from told(sealed)
     yield Line(f"Bundle: {given.run / BUNDLE}")
+    if stamped and not beside(given.run / BUNDLE, ".tsr").is_file():
+        yield Line("Its time-stamp was of the bundle before: make timestamp gets another.")
 
 
 def _timestamp(given: argparse.Namespace) -> Iterator[Line]:
     from reports.seal import stamp
 
     chosen(None, None, given.tsa)
-    query, answered = (stamp.beside(given.bundle, suffix) for suffix in (".tsq", ".tsr"))
+    query, answered = (beside(given.bundle, suffix) for suffix in (".tsq", ".tsr"))
     asked = stamp.request(given.bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
