@@ -20,11 +20,11 @@ verify preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
-	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
+	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
 	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed)
 
 .PHONY: preflight
