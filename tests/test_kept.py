@@ -146,6 +146,12 @@ def test_what_was_begun_and_what_is_old_is_pruned(filled, monkeypatch):
         pass
     found = {one.name for one in filled.folder.iterdir() if not one.name.endswith(".lock")}
     assert found == {"2" * 32}
+    os.utime(filled.folder / ("2" * 32), (0, 0))
+    filled.expire()
+    assert not (filled.folder / ("2" * 32)).exists()
+
+
+def test_clearing_leaves_nothing(filled):
     assert filled.clear() == 1
     assert not filled.folder.exists()
 
