@@ -53,6 +53,11 @@ recover: .venv/ready  ## The day nothing starts: the secrets from backup and key
 	  $(call given,OUT,--out) $(call given,RECIPIENT,--recipient) \
 	  $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,PLAINTEXT,--plaintext)
 
+.PHONY: rewrap
+rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql
+	@$(PYTHON) -m fixtures.rewrap $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out)
+
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
 	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))

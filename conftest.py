@@ -9,4 +9,5 @@ pytest_plugins = [
     "fixtures.data.plugin",
     "fixtures.preflight.plugin",
     "fixtures.live.plugin",
+    "fixtures.rewrap.plugin",
 ]

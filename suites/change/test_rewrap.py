@@ -1,0 +1,45 @@
+"""Experimental: a rewrapped backup opens with the new key alone, and holds the same secrets."""
+
+import pytest
+
+pytestmark = pytest.mark.control("KEY-14")
+
+
+def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, step):
+    with step("seal everything that lies directly under the key anew, in a new backup"):
+        source = rewrapping.digest()
+        survey = rewrapping.write()
+        assert survey.troubles == []
+        assert rewrapping.digest() == source
+
+    with step("the new key opens it to the last secret, the old key opens nothing"):
+        check = rewrapping.check()
+        assert check.left == []
+        assert check.lost == []
+        assert check.old.opens_nothing
+        assert check.new.opens_everything
+
+    with step("every secret is the same, and so is every byte that does not lie under the key"):
+        assert check.altered == []
+        assert check.changed == []
+        assert check.same_secrets
+        assert check.secrets > 0
+
+
+def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
+    with step("rewrap, restore into an empty database, start with the new key"):
+        rewrapping.write()
+        assert rewrapping.restored().serves
+        assert rewrapping.reads_as_before()
+
+    with step("restart: everything reads again, and a write works"):
+        assert rewrapping.restart().serves
+        assert rewrapping.reads_as_before()
+        assert rewrapping.writes()
+
+    with step("redeploy with the old key: it does not start"):
+        assert not rewrapping.start(rewrapping.old).serves
+
+    with step("the new key again: everything is there"):
+        assert rewrapping.start(rewrapping.new).serves
+        assert rewrapping.reads_as_before()
