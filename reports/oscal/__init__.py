@@ -6,8 +6,8 @@ and the property `verdict` of each observation holds the true one.
 
 A finding's target is our own objective, defined in the document under the NIST control it
 belongs to: one drill does not satisfy all of `sc-12_obj`, and should not say so.
-The content is valid since OSCAL 1.1.2. Ids follow from the run, so the same run gives the same
-bytes. Source: https://pages.nist.gov/OSCAL, assessment-results model.
+The content uses nothing that is newer than OSCAL 1.1.2. Ids follow from the run, so the same run
+gives the same bytes. Source: https://pages.nist.gov/OSCAL, assessment-results model.
 """
 
 from __future__ import annotations
