@@ -41,7 +41,7 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 	  $(call given,ENV_FILE,--env-file) $(if $(DOCKER),--docker) $(call given,PROJECT,--project) \
 	  $(call given,CA,--ca) $(call given,PLAIN_URL,--plain-url) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,RUN_DIR,--run-dir) \
-	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims)
+	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims) $(declared) $(sealed)
 
 .PHONY: check-key
 check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|- ENV_FILE='one.env other.env' FORM=json
@@ -97,6 +97,10 @@ sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=pr
 	@$(PYTHON) -m reports.seal.signoff $(call quoted,$(BUNDLE)) $(call given,ACT,--act) $(call given,NAME,--name) \
 	  $(call given,ROLE,--role) $(call given,REMARK,--remark) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env)
+
+.PHONY: report
+report: .venv/ready  ## Every document once more from the record alone: FROM=evidence.json|folder|bundle.zip OUT=folder
+	@$(PYTHON) -m reports.again $(call quoted,$(FROM)) $(call given,OUT,--out)
 
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
