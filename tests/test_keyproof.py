@@ -10,7 +10,7 @@ from backports import zstd
 from fixtures.errors import BadInput
 from fixtures.keyproof import examine, prove
 from fixtures.keyproof.rows import Block, blob, text
-from tests.backups import HEAD, KEYS, ROWS, SECRETS, VERSIONS, dump
+from tests.backups import HEAD, KEYS, ROWS, SECRETS, TAIL, VERSIONS, dump
 
 OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]
 
@@ -96,6 +96,23 @@ def test_an_empty_backup_is_none(tmp_path):
     backup.touch()
     with pytest.raises(BadInput, match="is empty"):
         prove(backup, KEYS["2024-10"])
+
+
+def test_what_a_shell_of_windows_made_of_it_is_told(sample):
+    backup = sample("2024-10")
+    backup.write_text(dump("2024-10"), encoding="utf-16")
+    with pytest.raises(BadInput, match="PowerShell"):
+        prove(backup, KEYS["2024-10"])
+    backup.write_text(dump("2024-10"), encoding="utf-8-sig")
+    assert prove(backup, KEYS["2024-10"]).opens_everything
+
+
+def test_a_dump_of_all_databases_is_searched_for_ours(sample):
+    other = "COPY public.projects (id, name) FROM stdin;\n1\tanother product's\n\\.\n"
+    head = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE infisical;\n"
+    tail = "--\n-- PostgreSQL database cluster dump complete\n--\n"
+    backup = sample("2024-10", lambda text: f"{head}{HEAD}{other}{TAIL}{text}{tail}")
+    assert prove(backup, KEYS["2024-10"]).opens_everything
 
 
 def test_a_proof_shows_no_value_and_no_key(sample):

@@ -1,0 +1,80 @@
+"""Blocks are found wherever the stream happens to be cut, and whatever stands in their rows."""
+
+import io
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fixtures.keyproof import scan
+from fixtures.keyproof.scan import Scan
+
+TRICKY = ["x;y", "COPY public.t (a) FROM stdin;", " FROM stdin;", "\\\\.", "--", "", "\\n;", "é;"]
+VALUES = st.one_of(st.sampled_from(TRICKY), st.text("ab;\\x", max_size=5).map(lambda v: v + "z"))
+# A row of two columns always holds a tabulator, so that none is taken for a comment.
+ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=12)
+BLOCKS = st.lists(st.tuples(st.sampled_from("tuv"), ROWS), min_size=1, max_size=4)
+BETWEEN = st.lists(st.sampled_from(["SELECT 1;", "-- note; more", "x" * 70, ";" * 80]), max_size=3)
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives as many bytes at a time as it is told, over and over."""
+
+    def __init__(self, content, sizes):
+        self.left, self.sizes = content, sizes
+
+    def readinto(self, buffer):
+        size = self.sizes[0]
+        self.sizes = [*self.sizes[1:], size]
+        piece, self.left = self.left[:size], self.left[size:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def written(blocks, between, end):
+    text, wanted = "", []
+    for table, rows in blocks:
+        text += (
+            "".join(f"{line}\n" for line in between) + f"\n\nCOPY public.{table} (n, v) FROM stdin;"
+        )
+        lines = "".join(f"{number}\t{value}\n" for number, value in rows)
+        wanted.append((table, len(text.encode()), lines))
+        text += f"\n{lines}\\.\n"
+    return (text + "-- end\n").replace("\n", end).encode(), wanted
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=80)
+@given(
+    blocks=BLOCKS,
+    between=BETWEEN,
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_blocks_rows_and_copies_are_those_that_were_written(blocks, between, sizes, end):
+    content, wanted = written(blocks, between, end)
+    tables = [table for table, _, _ in wanted]
+    fast = Scan("t").run(Trickle(content, sizes))
+    assert [one.table for one in fast.extents] == tables
+    if end == "\n":
+        assert [one.offset for one in fast.extents] == [offset for _, offset, _ in wanted]
+    counted = Scan("t", counting=True).run(Trickle(content, sizes))
+    assert counted.rows == {
+        name: sum(rows.count("\n") for table, _, rows in wanted if table == name)
+        for name in set(tables)
+    }
+    spool = io.BytesIO()
+    Scan("tv", spool=spool).run(Trickle(content, sizes))
+    kept = [f"\n{rows}\\.\n" for table, _, rows in wanted if table in "tv"]
+    assert spool.getvalue().decode().replace("\r\n", "\n") == "".join(kept)
+
+
+def test_a_heading_is_found_across_any_cut():
+    content, wanted = written([("t", [("1", "z")])], [], "\n")
+    for size in range(1, len(content)):
+        layout = Scan("t").run(Trickle(content, [size]))
+        assert [one.offset for one in layout.extents] == [wanted[0][1]]
+
+
+def test_where_the_rare_character_is_not_rare_the_words_are_looked_for():
+    content, wanted = written([("t", [])], [";" * (scan._MANY * 3)], "\n")
+    layout = Scan("t").run(io.BytesIO(content))
+    assert [one.offset for one in layout.extents] == [wanted[0][1]]
