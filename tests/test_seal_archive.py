@@ -78,6 +78,17 @@ def test_every_lost_and_every_added_byte_is_noticed(tmp_path):
                     read(changed)
 
 
+def test_entries_that_point_at_each_other_are_noticed(tmp_path):
+    data = packed(tmp_path, {"a": b"same", "b": b"same"})
+    first = data.index(b"PK\1\2")
+    second = data.index(b"PK\1\2", first + 1)
+    swapped = bytearray(data)
+    struct.pack_into("<I", swapped, first + 42, len(b"same") + 31)
+    struct.pack_into("<I", swapped, second + 42, 0)
+    with pytest.raises(Distrusted, match="structure was changed"):
+        read(bytes(swapped))
+
+
 def end(count, size, at):
     return struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, size, at, 0)
 

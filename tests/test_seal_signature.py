@@ -107,6 +107,7 @@ def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
     "forge",
     [
         lambda e: e | {"signatures": []},
+        lambda e: e | {"signatures": [*e["signatures"], {"keyid": "another", "sig": "AAAA"}]},
         lambda e: e | {"signatures": e["signatures"] * 2},
         lambda e: e | {"payloadType": "text/plain"},
         lambda e: e | {"note": "added"},
@@ -119,6 +120,17 @@ def test_envelope_of_another_form_is_noticed(tmp_path, forge):
     forged = json.dumps(forge(json.loads(made.sign(PAYLOAD))), sort_keys=True).encode() + b"\n"
     with pytest.raises(Distrusted):
         signature.verify(forged, signature.trusted(public))
+    with pytest.raises(Distrusted):
+        signature.opened_envelope(forged)
+
+
+def test_signature_of_the_key_under_another_type_does_not_count(tmp_path, monkeypatch):
+    made, public = key(tmp_path)
+    monkeypatch.setattr(signature, "PAYLOAD", "text/plain")
+    other = made.sign(PAYLOAD)
+    monkeypatch.undo()
+    with pytest.raises(Distrusted):
+        signature.verify(other, signature.trusted(public))
 
 
 BAD = {

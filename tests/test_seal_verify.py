@@ -116,6 +116,15 @@ def test_every_file_that_is_changed_removed_added_or_renamed_is_caught(
     assert main([str(repacked(folder, tmp_path / "b.zip", **{"logs/x.log": b""})), *trust]) == 1
 
 
+def test_unsigned_bundle_is_held_together_by_its_manifest(tmp_path):
+    folder = sealed(tmp_path)
+    for name, path in contents(folder).items():
+        whole = path.read_bytes()
+        for change in ({name: whole + b" "}, {name: b" " + whole}, {name: None}):
+            bundle = repacked(folder, tmp_path / "b.zip", **change)
+            assert main([str(bundle), "--unsigned"]) != 0, change
+
+
 def resealed(folder, target, **changed):
     """Somebody without the key changes a file and makes the manifest fit."""
     repacked(folder, target, **changed)
