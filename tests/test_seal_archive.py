@@ -79,7 +79,7 @@ def test_every_lost_and_every_added_byte_is_noticed(tmp_path):
 
 
 def test_entries_that_point_at_each_other_are_noticed(tmp_path):
-    data = packed(tmp_path, {"a": b"same", "b": b"same"})
+    data = packed(tmp_path, {"a": b"same", "b": b"same", "c": b"last"})
     first = data.index(b"PK\1\2")
     second = data.index(b"PK\1\2", first + 1)
     swapped = bytearray(data)
