@@ -1,7 +1,10 @@
 """Sealed folders of a sample run, for tests that break them."""
 
 from reports import sample
-from reports.seal.folder import Sealer
+from reports.seal.archive import Archive, pack
+from reports.seal.checks import Examination, Trust
+from reports.seal.folder import Sealer, contents
+from reports.seal.manifest import MANIFEST, SIGNATURE, measure
 from reports.seal.signature import SigningKey, generate
 from reports.writers import WRITERS, render
 
@@ -31,3 +34,39 @@ def latest(runs, folder):
     link = runs / "latest"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
+
+
+def examined(bundle, **trust):
+    """What is said of a bundle, by the name of the check."""
+    examination = Examination(bundle, Trust(**trust))
+    examination.examine()
+    return {check.name: check for check in examination.checks}
+
+
+def repacked(folder, target, **changed):
+    """The zip of a folder with some files other than they were; None removes one."""
+    files = contents(folder)
+    for number, (name, data) in enumerate(changed.items()):
+        files.pop(name, None)
+        if data is not None:
+            files[name] = target.with_name(f"{target.name}.{number}")
+            files[name].write_bytes(data)
+    with target.open("wb") as file:
+        pack(files, file)
+    return target
+
+
+def resealed(folder, target, run=None, **changed):
+    """Somebody without the key changes a file and makes the manifest fit."""
+    repacked(folder, target, **changed)
+    with target.open("rb") as file:
+        archive = Archive(file)
+        files = {}
+        for number, name in enumerate(archive.entries):
+            files[name] = target.with_name(f"{target.name}-{number}")
+            files[name].write_bytes(archive.read(name, 1 << 30))
+    rest = {name: path for name, path in files.items() if name not in (MANIFEST, SIGNATURE)}
+    files[MANIFEST].write_bytes(measure(run or sample.run().run.id, rest).render())
+    with target.open("wb") as file:
+        pack(files, file)
+    return target
