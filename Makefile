@@ -116,6 +116,10 @@ test: .venv/ready  ## The harness's own tests; no Docker needed
 mutants: .venv/ready  ## Every planted bug must turn the control that is meant to catch it
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 
+.PHONY: mutate-own
+mutate-own: .venv/ready .tools/mutation/ready  ## How many small bugs in our own code do our own tests notice? MODULE=pattern (docs/mutation.md)
+	@.tools/mutation/bin/python tests/mutate.py $(call quoted,$(or $(MODULE),**/*.py))
+
 .PHONY: interop
 interop: .venv/ready .tools/interop/ready  ## Programs that are not ours read what we write
 	@$(PYTHON) -m pytest tests -m interop -q
@@ -139,6 +143,10 @@ help:  ## This list
 .tools/uv:
 	@echo "fetching uv, once" >&2
 	@python3 .ci/get_uv.py .tools/uv
+
+.tools/mutation/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
+	@UV_PROJECT_ENVIRONMENT=.tools/mutation $(UV) sync --locked --quiet --group mutation
+	@touch $@
 
 .tools/interop/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@UV_PROJECT_ENVIRONMENT=.tools/interop $(UV) sync --locked --quiet --only-group interop

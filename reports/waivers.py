@@ -14,7 +14,6 @@ A waiver counts through the whole of its last day, in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +28,7 @@ from reports.verdict import Verdict
 
 SOON_DAYS = 30
 _HOLDS = (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)
-Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Said = Annotated[str, Field(pattern=r"\S")]
 
 
 class Entry(BaseModel):
@@ -67,11 +66,3 @@ def judged(entry: Entry, verdict: Verdict, today: date) -> Waiver:
     if state == "in_force" and verdict in _HOLDS:
         state = "not_needed"
     return Waiver(**entry.model_dump(), state=state, days_left=left)
-
-
-def soon(waivers: Iterable[Waiver]) -> list[Waiver]:
-    """Those in force that expire within thirty days, the nearest first."""
-    ending = [
-        one for one in waivers if one.state == "in_force" and (one.days_left or 0) <= SOON_DAYS
-    ]
-    return sorted(ending, key=lambda one: one.expires)

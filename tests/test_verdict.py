@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.verdict import Verdict, exit_code, gates, overall, worst
+from reports.verdict import (
+    FAILED,
+    PASSED,
+    UNDECIDED,
+    UNUSABLE,
+    Verdict,
+    exit_code,
+    gates,
+    overall,
+    worst,
+)
 
 ORDER = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
 verdicts = st.lists(st.sampled_from(Verdict))
@@ -15,6 +25,12 @@ verdicts = st.lists(st.sampled_from(Verdict))
 def test_order_is_the_documented_one():
     assert [verdict.value for verdict in sorted(Verdict)] == ORDER
     assert all(a < b and b >= a for a, b in itertools.combinations(sorted(Verdict), 2))
+    assert not any(verdict < verdict for verdict in Verdict)
+    assert Verdict.NOT_RUN.words == "not run"
+
+
+def test_exit_codes_are_the_documented_ones():
+    assert (PASSED, FAILED, UNDECIDED, UNUSABLE) == (0, 1, 2, 3)
 
 
 def test_of_nothing_nothing_is_known():

@@ -108,14 +108,6 @@ def test_waiver_counts_through_its_last_day_and_only_where_something_is_amiss(
     assert (found.state, found.days_left) == expected
 
 
-def test_those_that_expire_within_thirty_days_are_named_the_nearest_first():
-    late = state(Verdict.VIOLATED, date(2026, 12, 31))
-    soon = state(Verdict.VIOLATED, date(2027, 1, 1))
-    sooner = soon.model_copy(update={"control": "A", "expires": date(2027, 1, 2), "days_left": 1})
-    others = [state(Verdict.VIOLATED, date(2027, 2, 1)), state(Verdict.SATISFIED, date(2027, 1, 1))]
-    assert waivers.soon([late, soon, sooner, *others]) == [sooner, soon]
-
-
 def test_junit_lets_a_waived_control_pass_and_says_so():
     run = sample.waived_run()
     root = ElementTree.fromstring(junit.render(run))
