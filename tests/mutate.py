@@ -2,20 +2,19 @@
 
 cosmic-ray makes the mutants; a copy of the repository holds them, one at a time; each is judged by
 the tests that tests/mutated.toml names, in a fork of a process that has loaded what never changes.
-Not counted: annotations, which nothing executes.
+Not counted: annotations and imports for types, which nothing executes.
 """
 
 import argparse
 import ast
-import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,17 +30,25 @@ SELECTED = {
 PATIENCE_S = 60
 HEAVY = (
     "_pytest.pytester",
+    "anyio.pytest_plugin",
     "cryptography.x509",
+    "docker",
+    "httpx2",
     "hypothesis.extra",
     "hypothesis.strategies",
     "jinja2",
     "jsonschema",
     "pikepdf",
+    "jwt",
     "psycopg",
     "pydantic",
     "pytest_timeout",
     "redis",
     "rich.console",
+    "securesystemslib.dsse",
+    "testcontainers.compose",
+    "typst",
+    "xdist.plugin",
     "yaml",
 )
 
@@ -60,6 +67,9 @@ def mutants(module):
 
     source = module.read_text(encoding="utf-8")
     ignored = set(annotated(ast.parse(source)))
+    for line, text in enumerate(source.splitlines(), 1):
+        if "if TYPE_CHECKING:" in text:
+            ignored |= {(line, column) for column in range(len(text))}
     for item in _all_work_items([module], {}):
         (one,) = item.mutations
         if not selected(one.operator_name) or one.start_pos in ignored:
@@ -93,25 +103,23 @@ def columns(part):
     return range(part.col_offset, last + 1)
 
 
-def judged(folder, tests):
+def judged(tests):
     """Whether the tests notice: their exit code in a fork, or "slow" when they do not end."""
     child = os.fork()
     if not child:
         try:
-            os._exit(run(folder, tests))
+            os._exit(run(tests))
         finally:
             os._exit(70)
     return awaited(child)
 
 
-def run(folder, tests):
+def run(tests):
     """What pytest says of the copy; its output goes to a file there."""
     os.setsid()
-    os.chdir(folder)
     sink = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    sys.path.insert(0, str(folder))
     import pytest
 
     options = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--tb=line"]
@@ -135,7 +143,7 @@ def awaited(child):
 def measured(name, tests, folder, lines):
     """Judge every mutant of a module; the survivors, and how many there were."""
     target, source = folder / name, (ROOT / name).read_text(encoding="utf-8")
-    if judged(folder, tests) != 0:
+    if judged(tests) != 0:
         sys.exit(f"{name}: its tests fail without a mutant: {(folder / 'output').read_text()}")
     survivors, count = [], 0
     for line, operator, text in mutants(ROOT / name):
@@ -143,7 +151,7 @@ def measured(name, tests, folder, lines):
             continue
         count += 1
         target.write_text(text, encoding="utf-8")
-        if judged(folder, tests) == 0:
+        if judged(tests) == 0:
             survivors.append((line, operator, changed(source, text)))
             print(f"  {name}:{line} {operator}: {survivors[-1][2]}", flush=True)  # noqa: T201
     target.write_text(source, encoding="utf-8")
@@ -163,32 +171,38 @@ def copied(folder):
 
 
 def main():
-    """Print the score of each module, and its survivors."""
+    """Print the score of each module, and its survivors; several modules are a process each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="?", default="**/*.py")
     parser.add_argument("--lines", default="", help="only these lines: 10,20-30")
-    parser.add_argument("--json", type=Path, help="where the scores go")
     given = parser.parse_args()
-    prepared()
-    scores = {}
-    for name, tests in planned(given.modules).items():
+    modules = planned(given.modules)
+    if len(modules) > 1:
+        codes = [subprocess.call([sys.executable, __file__, name]) for name in modules]
+        return max(codes)
+    for name, tests in modules.items():
         with tempfile.TemporaryDirectory(prefix="drillbook-mutants-") as place:
             copied(Path(place))
+            prepared(Path(place), name)
             survivors, count = measured(name, tests, Path(place), numbers(given.lines))
         killed = count - len(survivors)
-        kinds = Counter(operator.split("_")[0] for _, operator, _ in survivors)
-        scores[name] = {"mutants": count, "killed": killed, "survivors": dict(kinds)}
         print(f"{name}: {killed} of {count} ({killed / max(count, 1):.1%})", flush=True)  # noqa: T201
-    if given.json:
-        given.json.write_text(json.dumps(scores, indent=2) + "\n")
+    return 0
 
 
-def prepared():
-    """Load what no mutant changes, and let Hypothesis fail without shrinking."""
+def prepared(folder, mutated):
+    """Load what no mutant of this module changes, and let Hypothesis fail without shrinking."""
     sys.dont_write_bytecode = True
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
     for module in HEAVY:
         __import__(module)
+    # Fixtures and reports never import each other.
+    other = "reports" if mutated.startswith("fixtures/") else "fixtures"
+    for path in sorted((folder / other).rglob("*.py")):
+        if path.stem not in ("__main__", "__init__"):
+            __import__(".".join(path.relative_to(folder).with_suffix("").parts))
     from hypothesis import Phase, settings
 
     settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None)
@@ -205,4 +219,4 @@ def numbers(text):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

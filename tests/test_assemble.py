@@ -102,11 +102,20 @@ def test_contradicted_claim_without_a_known_word_has_no_correction(recorder):
 
 
 def test_spec_that_was_cut_short_is_told_so_with_its_time_up_to_now(recorder):
+    recorder.clock.now = 10.0
     recorder.begin("a", ("KEY-1",))
     recorder.clock.now += 4.25
     (spec,) = by_id(made(recorder))["KEY-1"].specs
     assert (spec.verdict, spec.message) == (Verdict.NOT_RUN, "interrupted before it ended")
     assert spec.duration_s == 4.25
+
+
+def test_durations_are_told_to_the_millisecond(recorder):
+    seen(recorder, "a", ("KEY-1",), Verdict.SATISFIED, taken=1.00049)
+    seen(recorder, "b", ("KEY-1",), Verdict.SATISFIED, taken=0.0016)
+    found = by_id(made(recorder))["KEY-1"]
+    assert [spec.duration_s for spec in found.specs] == [1.0, 0.002]
+    assert found.duration_s == 1.002
 
 
 def test_messages_are_joined_and_an_ended_spec_without_any_has_none(recorder):
