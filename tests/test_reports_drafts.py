@@ -64,6 +64,20 @@ def test_moments_are_told_to_the_millisecond_and_times_as_differences(timed):
     assert timed.specs[0].duration == 4.0
 
 
+def test_innermost_of_nested_steps_is_under_way_and_gets_what_is_seen(timed):
+    timed.begin("test_x", ("KEY-1",))
+    with timed.step("outer"):
+        timed.clock.now = 101.0
+        with timed.step("middle"), timed.step("inner"):
+            timed.clock.now = 103.0
+            assert timed.under_way == ("inner", 2.0)
+            timed.note("deep")
+        timed.note("shallow")
+        assert timed.under_way == ("outer", 3.0)
+    told = [(step.title, step.notes) for step in steps(timed)]
+    assert told == [("outer", ("shallow",)), ("middle", ()), ("inner", ("deep",))]
+
+
 def test_step_under_way_lasts_until_now(timed):
     timed.begin("test_x", ("KEY-1",))
     with timed.step("never ends"):
