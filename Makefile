@@ -124,6 +124,11 @@ mutate-own: .venv/ready .tools/mutation/ready  ## How many small bugs in our own
 interop: .venv/ready .tools/interop/ready  ## Programs that are not ours read what we write
 	@$(PYTHON) -m pytest tests -m interop -q
 
+.PHONY: fuzz
+fuzz: .venv/ready  ## Hand over nearly right inputs, others each time, to all that reads any: FUZZ=3000 (each reader)
+	@DRILLBOOK_FUZZ=$(call quoted,$(or $(FUZZ),3000)) $(PYTHON) -m pytest tests/test_fuzz_inputs.py tests/test_fuzz_records.py \
+	  -n 2 -q --timeout=3600
+
 .PHONY: check
 check: .venv/ready  ## Lint, format and types
 	@.venv/bin/ruff check --quiet .

@@ -15,7 +15,7 @@ from reports.errors import ReportError
 from reports.verdict import UNUSABLE
 
 _FOLDER = Path("suites")
-_NEWEST = 50
+_NEWEST, _LARGEST = 50, 64 << 20
 
 
 def specs(entry: Entry, folder: Path = _FOLDER) -> list[str]:
@@ -52,6 +52,8 @@ def last_verdicts(runs: Path) -> dict[str, Last]:
 
 def _judged(path: Path) -> Iterator[tuple[str, Last]]:
     try:
+        if path.stat().st_size > _LARGEST:
+            return
         evidence = json.loads(path.read_text())
         run, grade = evidence["run"], evidence["subject"]["grade"]
         if "--mutant=" not in run["command"]:

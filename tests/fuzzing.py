@@ -1,0 +1,98 @@
+"""Inputs that are nearly right, and what must not happen to a reader of them.
+
+`make test` tries few of them, the same each time; `make fuzz` tries as many as DRILLBOOK_FUZZ says,
+others each time.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from fixtures.errors import DrillbookError
+from reports.errors import ReportError
+
+VARIABLE = "DRILLBOOK_FUZZ"
+BUDGET = settings(
+    max_examples=int(os.environ.get(VARIABLE, "120")),
+    derandomize=VARIABLE not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+NASTY = [
+    b"\0",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\r\n",
+    b"\x1b[2J",
+    b"\\.\n",
+    b"'",
+    b'"',
+    b"${",
+    b"}",
+    b"[" * 300,
+    b"{" * 300,
+    b"-" * 100,
+    b"9" * 400,
+    b"A" * 70_000,
+    "\u202e日本\u2028".encode(),
+]
+
+
+@st.composite
+def damaged(draw, samples, words):
+    """A good sample with up to six wounds."""
+    data = bytearray(draw(st.sampled_from(samples)))
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, len(data)))
+        wound = draw(st.sampled_from(["byte", "cut", "gap", "word", "noise", "echo"]))
+        if wound == "byte":
+            data[at : at + 1] = bytes([draw(st.integers(0, 255))])
+        elif wound == "cut":
+            del data[at:]
+        elif wound == "gap":
+            del data[at : at + draw(st.integers(1, 300))]
+        elif wound == "word":
+            data[at:at] = draw(st.sampled_from([*words, *NASTY]))
+        elif wound == "noise":
+            data[at:at] = draw(st.binary(max_size=40))
+        else:
+            data[at:at] = data[at : at + draw(st.integers(1, 60))] * draw(st.integers(1, 40))
+    return bytes(data)
+
+
+def inputs(samples, words=()):
+    """What somebody may hand over: mostly nearly right, sometimes anything."""
+    good = [one if isinstance(one, bytes) else one.encode() for one in samples]
+    put_together = st.lists(st.sampled_from([*words, *NASTY[:-4], b"\n", b"a"]), max_size=8)
+    return st.one_of(
+        damaged(good, list(words)),
+        damaged(good, list(words)),
+        put_together.map(b"".join),
+        st.text(max_size=200).map(str.encode),
+        st.binary(max_size=300),
+    )
+
+
+def survives(read):
+    """Read it; what comes out, or None for input that was refused in one fair sentence."""
+    try:
+        return read()
+    except (DrillbookError, ReportError) as refusal:
+        said = str(refusal)
+        assert said.strip(), "a refusal says why"
+        assert len(said) < 2000, "one sentence, not the input"
+        assert all(letter.isprintable() for letter in said), f"not fit for a terminal: {said!r}"
+        return None
+
+
+def ends(main, arguments, capsys):
+    """Run a command in this process; its exit code, which says one of four things."""
+    code = main(arguments)
+    said = capsys.readouterr()
+    assert code in (0, 1, 2, 3)
+    assert "Traceback" not in said.err + said.out
+    if code == 3:
+        assert 0 < len(said.err) < 2000
+    return code

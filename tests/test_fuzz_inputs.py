@@ -1,0 +1,126 @@
+"""What is handed over is read or refused in one sentence: a deployment's files, backups, logs."""
+
+import gzip
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures import diagnose, keyproof
+from fixtures.data import soundness
+from fixtures.infisical.settings import Settings
+from fixtures.mutants.filekit import SOUND
+from fixtures.preflight import composefile, envfile, escrow, exposure, keycheck, leaks, lint, names
+from fixtures.preflight.needles import first_lines, needles
+from fixtures.restore.guard import judge
+from fixtures.restore.script import Script
+from tests import boot_logs
+from tests.backups import KEYS, SAMPLES, dump
+from tests.fuzzing import BUDGET, ends, inputs, survives
+from tests.test_preflight_compose import OFFICIAL
+
+ENV = "".join(f"{name}={str.__str__(value)}\n" for name, value in Settings.generate().items())
+ENVS = [ENV, "export A='b c' # d\nB=\"two\nlines\"\n\nC = ${A}\n"]
+COMPOSES = [SOUND.read_text(), OFFICIAL]
+COMPOSE_WORDS = [
+    b"services:\n",
+    b"  ports: ['1:2']\n",
+    b"<<: *a",
+    b"extends: {service: db}",
+    b"!!x",
+]
+DUMPS = [dump(version) for version in KEYS]
+DUMP_WORDS = [b"COPY public.secrets_v2 (id) FROM stdin;\n", b"\\N\t", b"\\x00", b"$$", b"--"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz") / "input"
+
+
+@pytest.fixture
+def without_docker(monkeypatch):
+    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+
+
+@BUDGET
+@given(inputs(ENVS, [b"=", b"ENCRYPTION_KEY=", b"export ", b'A="', b"A='", b"\\"]))
+def test_env_files(file, data):
+    file.write_bytes(data)
+    env = survives(lambda: envfile.read(file))
+    if env is not None:
+        deployed = keycheck.Deployed(env, SOUND_COMPOSE)
+        for check in (keycheck.keys, keycheck.passwords, keycheck.address):
+            survives(lambda check=check: [str(one) for one in check(deployed)])
+        survives(lambda: escrow.differences(deployed, env))
+
+
+@BUDGET
+@given(inputs(COMPOSES, COMPOSE_WORDS))
+def test_compose_files(without_docker, file, data):
+    file.write_bytes(data)
+    compose = survives(lambda: composefile.read(file, {}))
+    if compose is not None:
+        for check in (exposure.exposed, names.missed, lambda one: lint.lint(one, {})):
+            survives(lambda check=check: [str(one) for one in check(compose)])
+
+
+@BUDGET
+@given(inputs(DUMPS, DUMP_WORDS), st.sampled_from(["", ".gz"]))
+def test_plain_backups(file, data, suffix):
+    read_in_each_way(
+        file.with_name(f"backup.sql{suffix}"), gzip.compress(data, 1) if suffix else data
+    )
+
+
+@BUDGET
+@given(inputs([gzip.compress(one.encode(), 1) for one in DUMPS]))
+def test_packed_backups(file, data):
+    read_in_each_way(file.with_name("backup.sql.gz"), data)
+
+
+def read_in_each_way(backup, data):
+    backup.write_bytes(data)
+    survives(lambda: keyproof.examine(backup))
+    survives(lambda: keyproof.prove(backup, KEYS["2024-10"]))
+    problem = soundness.examine(backup)
+    assert problem is None or str(problem).isprintable()
+
+
+@BUDGET
+@given(inputs([one.read_bytes() for one in sorted((SAMPLES / "archives").glob("*.dump"))]))
+def test_archives(file, data):
+    file.write_bytes(data)
+    survives(lambda: keyproof.examine(file))
+    survives(lambda: keyproof.prove(file, KEYS["2024-07"]))
+
+
+@BUDGET
+@given(inputs(DUMPS, DUMP_WORDS))
+def test_statements_of_a_restore(data):
+    def read():
+        for statement in Script(io.BytesIO(data)):
+            judge(statement)
+
+    survives(read)
+
+
+LOGS = [one for one in vars(boot_logs).values() if isinstance(one, str) and len(one) > 80]
+
+
+@BUDGET
+@given(inputs(LOGS or ["{}"], [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | "]))
+def test_logs(file, capsys, data):
+    file.write_bytes(data)
+    ends(diagnose.main, [str(file)], capsys)
+
+
+@BUDGET
+@given(inputs([*ENVS, SOUND.read_text()], [b"ghp_", b"-----BEGIN RSA PRIVATE KEY-----\n"]))
+def test_contents_of_a_repository(data):
+    assert all(line >= 1 for _kind, line, _mark in leaks.leaks("a/b.yml", data))
+    assert first_lines(data, needles({"K": "0123456789abcdef"})) is not None
+
+
+SOUND_COMPOSE = composefile.read(SOUND, {})
