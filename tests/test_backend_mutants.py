@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from fixtures.infisical.lifetimes import DAY_S, issued_for
-from fixtures.mutants import auditing, faulty, memory_use, rotating, vault
+from fixtures.mutants import auditing, faulty, memory_use, nasty, rotating, vault
 from fixtures.mutants.backend import MUTANTS
 from tests.backends import LOGIN, Backend, running
 
@@ -240,7 +240,9 @@ def test_healthy_backend_does_not_show_it(services, name):
 
 def test_every_bug_of_the_table_is_tried():
     # These show only in a whole stack, the last in a batch: tests/test_mutants.py tries them.
-    apart = {next(iter(classes.values())).__name__ for _control, classes in faulty.BUGS}
+    apart = {
+        next(iter(classes.values())).__name__ for _control, classes in (*faulty.BUGS, *nasty.BUGS)
+    }
     apart.add("DropsEmptyValues")
     for module in (auditing, memory_use, rotating, vault):
         made = module.__name__

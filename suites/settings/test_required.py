@@ -29,6 +29,18 @@ def test_missing_key_stops_the_start(deployment, observe, step, variables):
             assert all(start.says(name) for name in variables)
 
 
+@pytest.mark.control("ENV-1.ENC")
+def test_a_first_start_makes_up_no_key(deployment, observe, step):
+    with step("empty database and cache, and redeploy without ENCRYPTION_KEY"):
+        deployment.emptied()
+        start = deployment.change(ENCRYPTION_KEY=None)
+
+    with step("the backend has stopped and named it"):
+        observe(what_happened([start], ["ENCRYPTION_KEY"]))
+        assert not start.serves
+        assert start.says("ENCRYPTION_KEY")
+
+
 @pytest.mark.parametrize(
     "variable",
     [

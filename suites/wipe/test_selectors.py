@@ -31,3 +31,15 @@ def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder,
         with pytest.raises(NotOurs):
             stack.destroy(neighbour.stack.resources())
         assert neighbour.serves_its_administrator()
+
+
+def test_what_the_selectors_miss_is_told(untouched, working_folder, record, step):
+    run = working_folder.run_id
+    with step("evaluate the documented selectors on names as Coolify gives them"):
+        ours = coolify.deployed(run)
+        selection = runbook.wipe_selection([*ours, *coolify.bystanders()], run)
+        record.note(f"of {untouched.stack.name} they would miss {', '.join(selection.missed)}")
+        assert {*selection.hit, *selection.missed} == {one.name for one in ours}
+
+    with step("the wipe means all of them, and none that is named alike"):
+        assert runbook.doomed([*ours, *coolify.bystanders()], run) == ours
