@@ -102,6 +102,11 @@ sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=pr
 report: .venv/ready  ## Every document once more from the record alone: FROM=evidence.json|folder|bundle.zip OUT=folder
 	@$(PYTHON) -m reports.again $(call quoted,$(FROM)) $(call given,OUT,--out)
 
+.PHONY: qualify
+qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= KEEP=1
+	@$(PYTHON) -m reports.qualification --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
+	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep)
+
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
 	@$(PYTHON) -m reports.export $(call quoted,$(FOR)) $(call quoted,$(BUNDLE)) $(call given,OUT,--out) \
@@ -113,7 +118,8 @@ test: .venv/ready  ## The harness's own tests; no Docker needed
 	@$(PYTHON) -m pytest tests -m "not mutant and not engine and not interop" -n 2 -q
 
 .PHONY: mutants
-mutants: .venv/ready  ## Every planted bug must turn the control that is meant to catch it
+mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
+	@$(PYTHON) -m reports.qualification --stack=embedded --healthy=0 --workers=$(call quoted,$(WORKERS))
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 
 .PHONY: mutate-own

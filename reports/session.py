@@ -138,6 +138,7 @@ class EvidenceRun:
         if ended_before_it_began and not self.recorder.specs:
             return
         try:
+            self._attach()
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
             # A passed run whose seal was lost is not what was asked for; a failed one stays failed.
             unsealed = UNUSABLE if self.bundle.sealed.trouble else 0
@@ -149,6 +150,16 @@ class EvidenceRun:
             session.config.notify_exception(pytest.ExceptionInfo.from_exception(trouble))
             self.trouble = f"error of the harness while writing {self.bundle.path}: {trouble!r}"
             session.exitstatus = UNUSABLE
+
+    def _attach(self) -> None:
+        """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
+        if self.config.getoption("--mutant", None):
+            return
+        # Imported here: what renders it costs time that a run need not wait for at its start.
+        from reports.qualification.kept import attached
+
+        for name, data in attached().items():
+            self.bundle.add(name, data)
 
     def _assemble(self, redaction: Redaction) -> Run:
         self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))

@@ -1,4 +1,4 @@
-"""Each mutant turns the control that is meant to catch it; a healthy stack turns none."""
+"""A healthy stack is accused of nothing; that each planted bug is caught shows `make qualify`."""
 
 import json
 import subprocess
@@ -7,9 +7,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from fixtures.mutants.base import registry
-from tests.test_containers import IMAGE, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
@@ -49,34 +46,10 @@ def judged(evidence):
     }
 
 
-EMBEDDED = [one for one in registry().values() if one.driver == "embedded"]
-CONTAINERS = [one for one in registry().values() if one.driver == "containers"]
-
-
-@pytest.mark.mutant
-@pytest.mark.parametrize("mutant", EMBEDDED, ids=lambda mutant: mutant.name)
-def test_mutant_is_caught_by_its_control(verify, mutant):
-    _code, evidence = verify(f"--mutant={mutant.name}", f"--controls={mutant.control}")
-    found = judged(evidence)[mutant.control]
-    assert found != PREDICTED[mutant.control]
-    assert found[0] in ("violated", "contradicted", "satisfied"), "caught, not merely stumbled over"
-
-
 def test_healthy_stack_behaves_as_the_product_was_measured(verify):
     code, evidence = verify()
     assert judged(evidence) == PREDICTED
     assert (code, evidence["subject"]["grade"]) == (0, "rehearsal")
-
-
-@pytest.mark.engine
-@pytest.mark.mutant
-@pytest.mark.parametrize("mutant", CONTAINERS, ids=lambda mutant: mutant.name)
-def test_mutant_of_containers_is_caught_by_its_control(verify, mutant):
-    if reason := missing():
-        pytest.skip(reason)
-    options = ["--stack=containers", f"--image={IMAGE}", f"--controls={mutant.control}"]
-    _code, evidence = verify(*options, f"--mutant={mutant.name}")
-    assert judged(evidence)[mutant.control][0] in ("violated", "contradicted")
 
 
 @pytest.mark.mutant

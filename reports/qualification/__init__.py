@@ -1,0 +1,1 @@
+"""Whether the suite can fail: planted bugs against controls, and the record of it."""

@@ -1,0 +1,136 @@
+"""What became of a planted bug: caught by the control meant for it, for its reason, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from reports.model import Control, Run
+from reports.part import Part
+from reports.prose import failing_step
+from reports.qualification.specimens import Specimen
+from reports.qualification.trial import Outcome
+from reports.verdict import Verdict
+
+State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "equivalent"]
+Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]
+_UNDECIDED = (Verdict.INCONCLUSIVE,)
+_LONGEST = 400
+
+
+class Seen(Part):
+    """A control's verdict and observation, by which a healthy stack is told from a bad one."""
+
+    verdict: Verdict
+    observed: str | None = None
+
+
+class Cell(Part):
+    """One bug, one control: what the control said, and what that is."""
+
+    control: str
+    verdict: Verdict
+    observed: str | None
+    kind: Kind
+
+
+class Row(Part):
+    """One bug: what was expected of whom, what happened, and the other controls that moved."""
+
+    mutant: str
+    meant: str
+    where: str
+    driver: str
+    sentence: str
+    turns: str | None
+    says: str | None
+    state: State
+    told: str
+    duration_s: float
+    cells: tuple[Cell, ...] = ()
+
+
+def seen(run: Run) -> dict[str, Seen]:
+    """Verdict and observation of every control of a run."""
+    return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
+
+
+def row(specimen: Specimen, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
+    """Judge what a trial showed against what a healthy stack shows."""
+    state, told = _state(specimen, outcome, healthy)
+    run = outcome.run if outcome else None
+    return Row(
+        mutant=specimen.name,
+        meant=specimen.control,
+        where=specimen.where,
+        driver=specimen.driver,
+        sentence=specimen.sentence,
+        turns=specimen.turns,
+        says=specimen.says,
+        state=state,
+        told=told,
+        duration_s=outcome.duration_s if outcome else 0.0,
+        cells=tuple(_cells(specimen, run, healthy)) if run else (),
+    )
+
+
+def _state(
+    specimen: Specimen, outcome: Outcome | None, healthy: Mapping[str, Seen]
+) -> tuple[State, str]:
+    if specimen.equivalent:
+        return "equivalent", specimen.equivalent
+    if outcome is None:
+        return "not run", f"needs the driver {specimen.driver}, which was not at hand"
+    if outcome.run is None:
+        return "stumbled", outcome.trouble
+    control = next(one for one in outcome.run.controls if one.id == specimen.control)
+    now = Seen(verdict=control.verdict, observed=control.observed)
+    if control.verdict in (*_UNDECIDED, Verdict.NOT_RUN):
+        return "stumbled", f"{control.verdict.words}: {_words(control)[:_LONGEST]}"
+    if now == healthy.get(specimen.control):
+        return "survived", f"{specimen.control} said what it says of a healthy stack"
+    return _reason(specimen, control)
+
+
+def _reason(specimen: Specimen, control: Control) -> tuple[State, str]:
+    words = _words(control)
+    if specimen.turns is None or specimen.says is None:
+        return "wrong reason", f"no reason is stated in reasons.toml; it was: {words[:_LONGEST]}"
+    if control.verdict.value != specimen.turns:
+        return "wrong reason", f"{control.verdict.words}, not {specimen.turns}: {words[:_LONGEST]}"
+    if specimen.says not in words:
+        return "wrong reason", f"not a word of {specimen.says!r} in: {words[:_LONGEST]}"
+    return "killed", specimen.says
+
+
+def _words(control: Control) -> str:
+    """What its worst specs observed, at which step they failed, and what they said."""
+    told: list[str] = []
+    for spec in control.specs:
+        if spec.verdict is control.verdict:
+            told += [*spec.observations, failing_step(spec) or "", spec.message or ""]
+            told += [note for step in spec.steps for note in step.notes]
+    return " | ".join(dict.fromkeys(one for one in told if one))
+
+
+def _cells(specimen: Specimen, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
+    return [
+        Cell(
+            control=one.id,
+            verdict=one.verdict,
+            observed=one.observed,
+            kind=_kind(specimen, one, healthy.get(one.id)),
+        )
+        for one in run.controls
+        if any(spec.steps or spec.verdict is not Verdict.NOT_RUN for spec in one.specs)
+    ]
+
+
+def _kind(specimen: Specimen, control: Control, healthy: Seen | None) -> Kind:
+    if control.verdict in _UNDECIDED:
+        return "stumbled"
+    if Seen(verdict=control.verdict, observed=control.observed) == healthy:
+        return "unmoved"
+    if control.verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE):
+        return "not run"
+    return "meant" if control.id == specimen.control else "by-catch"

@@ -1,0 +1,102 @@
+"""Which controls are put before which bug, and what a healthy stack is known to say."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from reports.catalogue import Catalogue
+from reports.model import Run
+from reports.qualification.judgement import Seen
+from reports.qualification.specimens import ROOT, Specimen
+from reports.qualification.trial import Trial
+from reports.verdict import Verdict
+
+PREDICTED = ROOT / "tests" / "predicted.toml"
+_TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
+# Beside the control meant for a bug, the quickest of its chapter show what is caught on the way.
+_NEIGHBOURS = 2
+# Planted in procedures, a bug shows on any stack that is driven by them.
+_ANYWHERE = ("procedure", "network")
+
+
+def predicted(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
+    """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    told = tables.get(_TABLES.get(driver, driver), {})
+    return {
+        control: Seen(verdict=Verdict(verdict), observed=_sentence(words, control, catalogue))
+        for control, (verdict, *words) in told.items()
+    }
+
+
+def _sentence(words: list[str], control: str, catalogue: Catalogue) -> str | None:
+    return "; ".join(catalogue.sentence(word, [control]) for word in words) or None
+
+
+def healthy_trials(
+    specimens: Sequence[Specimen], stack: str, runs: int, image: str | None
+) -> list[Trial]:
+    """So many runs of every driver that a bug is planted on; the number is the seed.
+
+    Where containers merely come along, only what their bugs are about is asked of a healthy one.
+    """
+    drivers = {placed(one, stack) for one in specimens}
+    few = tuple(dict.fromkeys(one.control for one in specimens if one.driver == "containers"))
+    asked = {"containers": few if stack == "auto" else ()}
+    return [
+        Trial(
+            driver, None, asked.get(driver, ()), number, image if driver == "containers" else None
+        )
+        for driver in ("embedded", "containers", "remote")
+        if driver in drivers
+        for number in range(1, runs + 1)
+    ]
+
+
+def trials(
+    specimens: Iterable[Specimen],
+    catalogue: Catalogue,
+    took: Mapping[str, float],
+    stack: str,
+    image: str | None,
+) -> list[Trial]:
+    """One for each bug that is not equivalent and can be planted here, the longest first."""
+    found = []
+    for one in specimens:
+        driver = placed(one, stack)
+        if driver and not one.equivalent:
+            with_image = image if driver == "containers" else None
+            # Files and a rehearsed address are looked at in a moment: all of it is asked.
+            whole = driver in ("files", "remote")
+            controls = () if whole else _controls(one, catalogue, took)
+            found.append(Trial(driver, one.name, controls, image=with_image))
+    return sorted(found, key=lambda one: -sum(took.get(name, 1.0) for name in one.controls))
+
+
+def placed(one: Specimen, stack: str) -> str | None:
+    """The driver a bug is planted on in a qualification of this stack; None: on none."""
+    if stack == "containers":
+        anywhere = one.where in _ANYWHERE and one.driver != "remote"
+        return "containers" if one.driver == "containers" or anywhere else None
+    if one.where == "file":
+        return "files"
+    return None if (stack, one.driver) == ("embedded", "containers") else one.driver
+
+
+def _controls(one: Specimen, catalogue: Catalogue, took: Mapping[str, float]) -> tuple[str, ...]:
+    chapter = catalogue[one.control].chapter
+    others = [entry.id for entry in catalogue.control if entry.chapter == chapter]
+    known = [name for name in others if name in took and name != one.control]
+    return (one.control, *sorted(known, key=lambda name: took[name])[:_NEIGHBOURS])
+
+
+def durations(runs: Iterable[Run]) -> dict[str, float]:
+    """Seconds each control took on a healthy stack, where a spec of it ran."""
+    return {
+        control.id: control.duration_s
+        for run in runs
+        for control in run.controls
+        if control.verdict not in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+    }

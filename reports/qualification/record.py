@@ -1,0 +1,132 @@
+"""The record of a qualification: "drillbook/qualification/1", changed only by adding."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from reports.model import Host
+from reports.part import Part
+from reports.qualification.judgement import Row, Seen
+from reports.qualification.specimens import ROOT, Unqualifiable
+
+KEPT = ROOT / "reports" / "qualification.json"
+
+
+class Checked(Part):
+    """A control, and how many of the bugs meant for it it caught."""
+
+    id: str
+    title: str
+    chapter: str
+    nature: str
+    severity: str
+    mutants: int
+    caught: int
+
+
+class Alarm(Part):
+    """A verdict of a healthy run that is not the one a healthy stack has."""
+
+    run: str
+    control: str
+    expected: Seen
+    found: Seen
+
+
+class Applies(Part):
+    """The run whose bundle the record lies in, and whether its code is the one qualified."""
+
+    commit: str | None
+    code: str
+    same_code: bool
+
+
+class Qualification(Part):
+    """What was planted, what was caught, and how often a healthy stack was accused."""
+
+    schema_: Literal["drillbook/qualification/1"] = Field(
+        default="drillbook/qualification/1", alias="schema"
+    )
+    commit: str | None
+    dirty: bool | None
+    code: str = Field(description="SHA-256 over what decides a verdict: suites, fixtures, reports")
+    started: AwareDatetime
+    duration_s: float
+    workers: int
+    stack: str
+    image: str | None = None
+    selection: tuple[str, ...] = Field(default=(), description="MUTANTS=; empty means all")
+    host: Host
+    mutants: int
+    killed: int = Field(description="turned some control, whichever, for whatever reason")
+    killed_by_meant: int = Field(description="turned the control meant for it, for its reason")
+    equivalent: int
+    not_run: int
+    healthy_runs: int
+    healthy_verdicts: int
+    false_alarms: int = Field(description="verdicts of healthy runs that should have been others")
+    runs_with_false_alarm: int
+    false_alarm_bound: float = Field(description="of a healthy run, 95 %, Clopper and Pearson")
+    flake_rate: float = Field(description="healthy verdicts that differ from their control's usual")
+    applies: Applies | None = None
+    alarms: tuple[Alarm, ...] = ()
+    controls: tuple[Checked, ...] = ()
+    matrix: tuple[Row, ...] = ()
+
+    @property
+    def planted(self) -> int:
+        """The bugs that count: run, and not equivalent to a healthy stack."""
+        return self.mutants - self.equivalent - self.not_run
+
+    @property
+    def kill_rate(self) -> float:
+        """Of those that count, the part that died by the control meant for it, for its reason."""
+        return self.killed_by_meant / self.planted if self.planted else 0.0
+
+    @property
+    def escaped(self) -> list[Row]:
+        """The bugs that did not die as they must."""
+        fine = ("killed", "equivalent", "not run")
+        return [one for one in self.matrix if one.state not in fine]
+
+    @property
+    def passed(self) -> bool:
+        """Every bug that counts died by its control, and no healthy stack was accused."""
+        return not self.escaped and not self.not_run and not self.false_alarms and self.planted > 0
+
+
+def counts(rows: tuple[Row, ...]) -> dict[str, int]:
+    """The counts of a matrix by the names they have in the record."""
+    states = Counter(one.state for one in rows)
+    turned = ("meant", "by-catch")
+    return {
+        "mutants": len(rows),
+        "killed": sum(any(cell.kind in turned for cell in one.cells) for one in rows),
+        "killed_by_meant": states["killed"],
+        "equivalent": states["equivalent"],
+        "not_run": states["not run"],
+    }
+
+
+def text(record: Qualification) -> str:
+    """The record as JSON, a line for each bug so that its differences can be read."""
+    told = record.model_dump(mode="json")
+    rows = told.pop("matrix")
+    head = json.dumps(told, indent=1, ensure_ascii=False).removesuffix("\n}")
+    lines = ",\n".join(f"  {json.dumps(one, ensure_ascii=False)}" for one in rows)
+    return f'{head},\n "matrix": [\n{lines}\n ]\n}}\n'
+
+
+def load(path: Path = KEPT) -> Qualification | None:
+    """The last qualification that was kept; None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        return Qualification.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as trouble:
+        raise Unqualifiable(f"{path}: no record of a qualification ({trouble})") from None

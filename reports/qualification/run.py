@@ -1,0 +1,192 @@
+"""A qualification from its options to its record: healthy runs, every bug, judged and counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reports import facts
+from reports.catalogue import Catalogue, load
+from reports.qualification import plan
+from reports.qualification.digest import code_digest
+from reports.qualification.figures import flaking, upper_bound
+from reports.qualification.judgement import Row, Seen, row, seen
+from reports.qualification.record import Alarm, Checked, Qualification, counts
+from reports.qualification.specimens import (
+    ROOT,
+    Specimen,
+    Stock,
+    Unqualifiable,
+    chosen,
+    stock,
+)
+from reports.qualification.trial import Laboratory, Outcome, Trial
+from reports.verdict import Verdict
+
+REFERENCE = "drillbook/reference:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted: the stack, which bugs, how many healthy runs, how many side by side."""
+
+    stack: str = "auto"
+    mutants: tuple[str, ...] = ()
+    healthy: int = 2
+    workers: int | None = None
+    image: str | None = None
+
+    @property
+    def container_image(self) -> str | None:
+        """The image of containers: the reference where none is named and containers come along."""
+        return self.image or (REFERENCE if self.stack == "auto" else None)
+
+
+Tell = Callable[[Outcome, Row | None], None]
+Begin = Callable[[int, int, int], None]
+
+
+def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
+    """Do it all; `tell` hears of each run as it ends, with the row of the bug it was about."""
+    catalogue = load(ROOT / "suites" / "controls.toml")
+    known = stock(asked.container_image)
+    specimens = _wanted(asked, known)
+    here = [one for one in specimens if plan.placed(one, asked.stack) not in known.absent]
+    if asked.stack == "containers" and not asked.healthy:
+        raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
+    well = plan.healthy_trials(here, asked.stack, asked.healthy, asked.container_image)
+    carried = "containers" if asked.stack == "containers" else "embedded"
+    workers = asked.workers or known.workers[carried]
+    # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
+    tool, code = facts.tool(), code_digest()
+    started, clock = datetime.now(UTC), time.monotonic()
+    begin(len(here), len(well), workers)
+    with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
+        work = _Work(Laboratory(catalogue, Path(folder)), catalogue, asked, workers, tell)
+        healthy = work.healthy(well)
+        found = work.bugs(here, healthy)
+    rows = tuple(found.get(one.name) or row(one, None, {}) for one in specimens)
+    measured = _healthy_figures(healthy, catalogue)
+    return Qualification.model_validate(
+        {
+            "commit": tool.commit,
+            "dirty": tool.dirty,
+            "code": code,
+            "started": started,
+            "duration_s": round(time.monotonic() - clock, 1),
+            "workers": workers,
+            "stack": asked.stack,
+            "image": asked.image,
+            "selection": asked.mutants,
+            "host": facts.host(),
+            "controls": tuple(_checked(catalogue, rows)),
+            "matrix": rows,
+            **counts(rows),
+            **measured,
+        }
+    )
+
+
+def _wanted(asked: Asked, known: Stock) -> list[Specimen]:
+    """The bugs to plant; a stack that was named leaves out what it cannot carry.
+
+    Unqualifiable when that stack is not to be had.
+    """
+    found = chosen(known.mutants, asked.mutants)
+    if asked.stack == "auto":
+        return found
+    if asked.stack in known.absent:
+        raise Unqualifiable(known.absent[asked.stack])
+    return [one for one in found if plan.placed(one, asked.stack)]
+
+
+class _Work:
+    """The runs of a qualification, and what is known of a healthy stack by then."""
+
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        catalogue: Catalogue,
+        asked: Asked,
+        workers: int,
+        tell: Tell,
+    ) -> None:
+        self._laboratory = laboratory
+        self._catalogue = catalogue
+        self._asked = asked
+        self._workers = workers
+        self._tell = tell
+
+    def healthy(self, trials: list[Trial]) -> list[Outcome]:
+        """The healthy runs; one that leaves no evidence ends the qualification."""
+        ended = self._laboratory.perform(trials, self._workers, lambda one: self._tell(one, None))
+        for one in ended:
+            if one.run is None:
+                raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
+        return ended
+
+    def bugs(self, specimens: list[Specimen], healthy: list[Outcome]) -> dict[str, Row]:
+        """The row of every bug that was planted, by its name."""
+        took = plan.durations(one.run for one in healthy if one.run)
+        asked, known = self._asked, {one.name: one for one in specimens}
+        trials = plan.trials(specimens, self._catalogue, took, asked.stack, asked.container_image)
+        rows: dict[str, Row] = {}
+
+        def ended(one: Outcome) -> None:
+            name = str(one.trial.mutant)
+            sound = _sound(one.trial.driver, self._catalogue, healthy)
+            rows[name] = row(known[name], one, sound)
+            self._tell(one, rows[name])
+
+        self._laboratory.perform(trials, self._workers, ended)
+        return rows
+
+
+def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
+    """What a healthy stack says: as predicted, and where nothing is predicted as it said here."""
+    told = plan.predicted(driver, catalogue)
+    here = [one.run for one in healthy if one.run and one.trial.driver == driver]
+    return told or (seen(here[0]) if here else {})
+
+
+def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[str, object]:
+    alarms: list[Alarm] = []
+    verdicts: dict[tuple[str, str], list[Seen]] = {}
+    for one in healthy:
+        expected = _sound(one.trial.driver, catalogue, healthy)
+        for control, found in seen(one.run).items() if one.run else ():
+            verdicts.setdefault((one.trial.driver, control), []).append(found)
+            known = expected.get(control, Seen(verdict=Verdict.NOT_RUN))
+            if found != known:
+                name = one.trial.name
+                alarms.append(Alarm(run=name, control=control, expected=known, found=found))
+    struck = len({one.run for one in alarms})
+    strays, total = flaking([[str(one) for one in each] for each in verdicts.values()])
+    return {
+        "healthy_runs": len(healthy),
+        "healthy_verdicts": total,
+        "false_alarms": len(alarms),
+        "runs_with_false_alarm": struck,
+        "false_alarm_bound": round(upper_bound(struck, len(healthy)), 4),
+        "flake_rate": round(strays / total, 6) if total else 0.0,
+        "alarms": tuple(alarms),
+    }
+
+
+def _checked(catalogue: Catalogue, rows: Sequence[Row]) -> list[Checked]:
+    return [
+        Checked(
+            id=entry.id,
+            title=entry.title,
+            chapter=entry.chapter,
+            nature=entry.nature,
+            severity=entry.severity,
+            mutants=sum(one.meant == entry.id for one in rows),
+            caught=sum(one.meant == entry.id and one.state == "killed" for one in rows),
+        )
+        for entry in catalogue.control
+    ]

@@ -1,0 +1,85 @@
+"""What the qualification claims, how the tool is classified, and where its proof ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.prose import duration
+from reports.qualification.record import Qualification
+
+CLAIMS = (
+    (
+        "It detects",
+        "For each control, at least one known-bad deployment makes the control fail, for the "
+        "reason that was written down beforehand. One that dies of something else does not count.",
+    ),
+    (
+        "It does not cry wolf",
+        "A healthy deployment gets, in every run, the verdicts that measurements of the real "
+        "product predict.",
+    ),
+    (
+        "It does not pass what it could not tell",
+        "A check that could not be finished is inconclusive, one that was left out is not run; "
+        "neither counts as a pass, and a bug that merely stops a check counts as not caught.",
+    ),
+    (
+        "It changes nothing",
+        "A planted bug lives in a stack of its own that is removed with it; a check of a running "
+        "instance sends nothing but reads.",
+    ),
+)
+CLASSIFICATION = (
+    "Drillbook is a verification tool: its worst failure is to say that something holds which "
+    "does not. Nobody checks its verdicts again before a deployment. In the words of ISO 26262-8, "
+    "clause 11, that is impact TI2 with detection TD3, hence confidence level TCL3, for which "
+    "validation (method 1c) is the way that a user can repeat; in those of DO-330 a criterion-3 "
+    "tool, TQL-5: black-box proof against its operational requirements, which are the claims "
+    "above. This is our own reading of both standards. No third party has assessed it."
+)
+_INCOMPLETE = (
+    "Sound, not complete: what was caught can be caught. Bugs nobody thought of are not here, and "
+    "100 % of this list is not 100 % of what can be wrong."
+)
+_REFERENCE = (
+    "Most bugs are planted in the reference backend, which behaves as the product was measured; "
+    "the product itself may fail in ways the reference does not know."
+)
+_AROUND = (
+    "Only bugs that can be planted around a product that is not ours were run: in procedures and "
+    "in the network."
+)
+_ONCE = (
+    "Each bug was run once, with the control meant for it and a few others of its chapter; an "
+    "empty cell says that a control was not asked, not that it saw nothing."
+)
+_HERE = "The bound on false alarms holds for this machine and its load, and for runs like these."
+
+
+def figures(record: Qualification) -> Iterator[str]:
+    """What was planted, caught and falsely alarmed, a sentence each."""
+    yield (
+        f"Planted bugs: {record.planted}. Died by the control meant for them and for their reason: "
+        f"{record.killed_by_meant} ({record.kill_rate:.1%}). Equivalent: {record.equivalent}. "
+        f"Not run: {record.not_run}."
+    )
+    if record.healthy_runs:
+        yield (
+            f"Healthy runs: {record.healthy_runs}. With a false alarm: "
+            f"{record.runs_with_false_alarm}, which leaves at most {record.false_alarm_bound:.1%} "
+            f"of runs possible (95 % confidence). Flaking verdicts: {record.flake_rate:.2%} of "
+            f"{record.healthy_verdicts}."
+        )
+    else:
+        yield "No healthy run was made, so nothing is said of false alarms."
+    yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
+
+
+def limits(record: Qualification) -> list[str]:
+    """What does not follow from it."""
+    found = [_INCOMPLETE, _AROUND if record.stack == "containers" else _REFERENCE, _ONCE, _HERE]
+    if record.selection:
+        found.insert(0, f"Only a part was asked: MUTANTS={','.join(record.selection)}.")
+    if record.not_run:
+        found.insert(0, f"{record.not_run} bugs were not run: their driver was not at hand.")
+    return found

@@ -1,0 +1,72 @@
+"""What a qualification says on the terminal while it runs and when it ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from reports.qualification.judgement import Row
+from reports.qualification.record import Qualification
+from reports.qualification.statement import figures
+from reports.qualification.trial import Outcome
+
+_STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}
+
+
+class Teller:
+    """One line for each run; NO_COLOR and pipes are obeyed."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._total = 0
+        self._ended = 0
+
+    def say(self, sentence: str) -> None:
+        """A sentence of its own."""
+        self._console.print(Text(sentence))
+
+    def begin(self, mutants: int, healthy: int, workers: int) -> None:
+        """What is about to be done."""
+        self._total = mutants + healthy
+        self.say(f"{mutants} planted bugs and {healthy} healthy runs, {workers} side by side")
+
+    def tell(self, outcome: Outcome, row: Row | None) -> None:
+        """A run has ended."""
+        self._ended += 1
+        state = row.state if row else ("ended" if outcome.run else "stumbled")
+        line = Text(f"{self._ended:4}/{self._total}  ")
+        line.append(f"{state:<13}", _STYLES.get(state, ""))
+        line.append(f"{outcome.duration_s:6.1f} s  ")
+        line.append(f"{row.meant:<11}{row.mutant}" if row else outcome.trial.name)
+        self._console.print(line)
+        if row and row.state not in ("killed", "equivalent"):
+            self._console.print(Text(f"{'':12}{row.told.splitlines()[0][:200]}"))
+
+    def end(self, record: Qualification, where: Path) -> None:
+        """The figures, what escaped, and what to do next."""
+        self.say("")
+        for line in figures(record):
+            self.say(line)
+        for one in record.escaped:
+            self.say(f"  {one.state}: {one.mutant} ({one.sentence}); meant for {one.meant}")
+        for alarm in record.alarms[:10]:
+            found = f"{alarm.found.verdict.words} ({alarm.found.observed})"
+            self.say(f"  false alarm: {alarm.run}, {alarm.control}: {found}")
+        word, style = ("QUALIFIED", "green") if record.passed else ("NOT QUALIFIED", "red")
+        self._console.print(Text(f"{word}.", f"bold {style}"), end=" ")
+        self.say(next_step(record))
+        self.say(f"Matrix and record: {where / 'qualification.html'}")
+
+
+def next_step(record: Qualification) -> str:
+    """What whoever reads this does now."""
+    if record.escaped:
+        return "A control that let its bug live must be made to see it, before it is trusted."
+    if record.false_alarms:
+        return "A healthy stack was accused: find out why before a verdict is trusted."
+    if record.not_run:
+        return "Some bugs need a Docker engine: run `make images`, or STACK=embedded to leave them."
+    return "Every control can fail, and failed for its reason."

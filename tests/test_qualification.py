@@ -1,0 +1,181 @@
+"""Whether a planted bug died is judged by who turned, how, and in which words."""
+
+from math import isclose
+
+import pytest
+
+from reports import sample
+from reports.qualification import figures, matrix, pages, plan
+from reports.qualification.judgement import Seen, row, seen
+from reports.qualification.record import Qualification, counts, text
+from reports.qualification.specimens import Specimen, Unqualifiable, chosen
+from reports.qualification.trial import Outcome, Trial
+from reports.verdict import Verdict
+
+RUN = sample.run()
+VIOLATED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
+WORDS = next(spec.message for spec in VIOLATED.specs if spec.message)[:20]
+
+
+def specimen(**changes):
+    told = {
+        "name": "ForgetsEverything",
+        "control": VIOLATED.id,
+        "where": "backend",
+        "driver": "embedded",
+        "sentence": "it forgets <everything>",
+        "turns": "violated",
+        "says": WORDS,
+    }
+    return Specimen(**(told | changes))
+
+
+def outcome(run=RUN, trouble=""):
+    return Outcome(Trial("embedded", "ForgetsEverything"), run, trouble, 1.5)
+
+
+HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
+
+
+@pytest.mark.parametrize(
+    ("bug", "ended", "healthy", "state"),
+    [
+        (specimen(), outcome(), HEALTHY, "killed"),
+        (specimen(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
+        (specimen(says="words that nobody said"), outcome(), HEALTHY, "wrong reason"),
+        (specimen(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
+        (specimen(), outcome(), seen(RUN), "survived"),
+        (specimen(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
+        (specimen(), None, HEALTHY, "not run"),
+        (specimen(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
+    ],
+)
+def test_state_of_a_planted_bug(bug, ended, healthy, state):
+    assert row(bug, ended, healthy).state == state
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NOT_RUN])
+def test_bug_that_only_stops_the_check_is_not_caught(verdict):
+    stopped = VIOLATED.model_copy(update={"verdict": verdict})
+    others = [one for one in RUN.controls if one.id != VIOLATED.id]
+    run = RUN.model_copy(update={"controls": (stopped, *others)})
+    assert row(specimen(), outcome(run), HEALTHY).state == "stumbled"
+
+
+def test_other_controls_that_moved_are_by_catch():
+    cells = {one.control: one.kind for one in row(specimen(), outcome(), HEALTHY).cells}
+    assert cells[VIOLATED.id] == "meant"
+    satisfied = next(one.id for one in RUN.controls if one.verdict is Verdict.SATISFIED)
+    assert cells[satisfied] == "unmoved"
+    moved = [one.id for one in RUN.controls if one.verdict is Verdict.CONTRADICTED]
+    assert [cells[one] for one in moved] == ["by-catch"] * len(moved)
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "bound"),
+    [(0, 30, 1 - 0.05 ** (1 / 30)), (0, 1, 0.95), (1, 1, 1.0), (0, 0, 1.0), (1, 20, 0.2161)],
+)
+def test_upper_bound_is_that_of_clopper_and_pearson(found, of, bound):
+    assert isclose(figures.upper_bound(found, of), bound, abs_tol=1e-4)
+
+
+def test_rule_of_three_is_near():
+    assert isclose(figures.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
+
+
+def test_flaking_is_what_differs_from_the_usual():
+    assert figures.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
+
+
+def test_bugs_are_chosen_by_name_control_or_place():
+    every = [specimen(), specimen(name="Other", control="KEY-1", where="file")]
+    assert [one.name for one in chosen(every, [])] == ["ForgetsEverything", "Other"]
+    for pattern in ("Oth*", "KEY-1", "file"):
+        assert [one.name for one in chosen(every, [pattern])] == ["Other"]
+    with pytest.raises(Unqualifiable, match=r"MUTANTS=Othr fits none; did you mean Other"):
+        chosen(every, ["Othr"])
+
+
+@pytest.mark.parametrize(
+    ("where", "driver", "wanted", "placed"),
+    [
+        ("backend", "embedded", "auto", "embedded"),
+        ("backend", "embedded", "containers", None),
+        ("procedure", "embedded", "containers", "containers"),
+        ("backend", "containers", "auto", "containers"),
+        ("backend", "containers", "embedded", None),
+        ("file", "embedded", "auto", "files"),
+        ("file", "embedded", "containers", None),
+        ("remote", "remote", "embedded", "remote"),
+        ("remote", "remote", "containers", None),
+    ],
+)
+def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
+    assert plan.placed(specimen(where=where, driver=driver), wanted) == placed
+
+
+def record(*rows, **changes):
+    told = {
+        "commit": "0" * 40,
+        "dirty": False,
+        "code": "1" * 64,
+        "started": RUN.run.started,
+        "duration_s": 12.0,
+        "workers": 2,
+        "stack": "auto",
+        "host": RUN.run.host,
+        "healthy_runs": 30,
+        "healthy_verdicts": 1890,
+        "false_alarms": 0,
+        "runs_with_false_alarm": 0,
+        "false_alarm_bound": 0.095,
+        "flake_rate": 0.0,
+        "controls": [
+            {**one.model_dump(include={"id", "title", "chapter", "nature", "severity"})}
+            | {"mutants": 1, "caught": 1}
+            for one in RUN.controls
+        ],
+        "matrix": rows,
+        **counts(rows),
+    }
+    return Qualification.model_validate(told | changes)
+
+
+CAUGHT = row(specimen(), outcome(), HEALTHY)
+ESCAPED = row(specimen(name="Escapes"), outcome(), seen(RUN))
+ABSENT = row(specimen(name="NotHere"), None, HEALTHY)
+EQUAL = row(specimen(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
+
+
+def test_qualified_means_every_bug_that_counts_died_and_nobody_was_accused():
+    assert record(CAUGHT, EQUAL).passed
+    assert record(CAUGHT, EQUAL).kill_rate == 1
+    assert not record(CAUGHT, ESCAPED).passed
+    assert not record(CAUGHT, ABSENT).passed
+    assert not record(CAUGHT, false_alarms=1).passed
+    assert not record().passed
+
+
+def test_record_reads_back_with_a_line_for_each_bug():
+    kept = record(CAUGHT, ESCAPED)
+    assert Qualification.model_validate_json(text(kept)) == kept
+    assert sum(line.startswith('  {"mutant"') for line in text(kept).splitlines()) == 2
+
+
+def test_pages_say_what_escaped_and_show_no_markup_of_others():
+    made = pages.files(record(CAUGHT, ESCAPED), "read this first")
+    html, plain = made["qualification.html"].decode(), made["qualification.md"].decode()
+    assert "<everything>" not in html
+    assert "it forgets &lt;everything&gt;" in html
+    for page in (html, plain):
+        assert "read this first" in page
+        assert "Escapes" in page
+        assert "1 (50.0%)" in page
+        assert "No third party has assessed it" in page
+
+
+def test_picture_marks_each_cell_once_with_a_title():
+    shown = matrix.picture(record(CAUGHT, ESCAPED))
+    assert shown.count('class="escaped"><title>Escapes before') == 1
+    assert shown.count('class="meant"') == 1
+    assert shown.count("<title>") == shown.count("</title>")
