@@ -13,6 +13,7 @@ from backports import zstd
 
 from fixtures.errors import BadInput
 from fixtures.keyproof import examine, prove, rows, source
+from fixtures.keyproof.toc import contents
 from tests.backups import KEYS, SAMPLES, dump
 
 KEY = KEYS["2024-10"]
@@ -168,3 +169,12 @@ def _pointing_outside():
     made = bytearray(archive(14, 1, entry))
     made[10] = 5
     return bytes(made)
+
+
+def test_rows_where_no_file_reaches_are_damage(tmp_path):
+    archive = (SAMPLES / "archives" / "pg15-gzip-2024-07.dump").read_bytes()
+    with (SAMPLES / "archives" / "pg15-gzip-2024-07.dump").open("rb") as file:
+        last = contents(file, "sample").last
+    beyond = tmp_path / "beyond.dump"
+    beyond.write_bytes(archive.replace(last.to_bytes(8, "little"), b"\xff" * 8))
+    assert "where no file reaches" in examine(beyond).damage
