@@ -16,16 +16,17 @@ declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(
 sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 # The record names the command line that made it.
-verify preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
+verify merge preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
-	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed)
+	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed) \
+	  $(call given,SHARD,--shard) $(if $(SHARD),|| [ $$? -eq 2 ] # a shard alone decides nothing)
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
@@ -106,6 +107,11 @@ report: .venv/ready  ## Every document once more from the record alone: FROM=evi
 qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= KEEP=1
 	@$(PYTHON) -m reports.qualification --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep)
+
+.PHONY: merge
+merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record with one verdict: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
+	@$(PYTHON) -m reports.merge $(call quoted,$(RUNS)) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
+	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=

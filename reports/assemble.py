@@ -8,7 +8,7 @@ from reports.catalogue import Catalogue, Entry
 from reports.drafts import SpecDraft
 from reports.framing import Setting, frame, objectives, waived
 from reports.model import Control, Counts, Redaction, Run, RunFacts, Spec, Subject
-from reports.plan import INTERRUPTED, LEFT_OUT, Plan
+from reports.plan import INTERRUPTED, Plan
 from reports.record import Recorder
 from reports.verdict import UNDECIDED, UNUSABLE, Verdict, exit_code, gates, overall, worst
 
@@ -88,10 +88,10 @@ def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
 
 def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
     """A spec that was left out or not reached is evidence, too: of nothing."""
-    for specs, reason in ((plan.specs, INTERRUPTED), (plan.left_out, LEFT_OUT)):
-        for spec, named in specs.items():
-            if entry.id in named and spec not in executed:
-                yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
+    for spec, named in {**plan.specs, **plan.left_out}.items():
+        if entry.id in named and spec not in executed:
+            reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
+            yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
 
 
 def gate(controls: list[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:

@@ -14,6 +14,7 @@ from reports.plan import Plan
 
 _FILTERS = {
     "controls": "--controls (CONTROLS=)",
+    "shard": "--shard (SHARD=)",
     "keyword": "-k",
     "markexpr": "-m",
     "deselect": "--deselect",

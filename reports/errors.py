@@ -4,6 +4,8 @@ ReportError
 ├── BadCatalogue    suites/controls.toml is missing, broken or contradicts itself
 ├── UnknownControl  a mark or --controls names a control the catalogue does not have
 ├── UnknownWord     a spec observed something outside the vocabulary, or a driver an unknown fact
+├── BadShard        SHARD= names no part of a run
+├── Unmergeable     runs that are no shards of one run, or not all of one kind
 ├── BadDeclaration  drillbook.toml or waivers.toml is missing, broken or says what cannot be
 ├── NotCertifiable  --certified, and something that a certified run must not have
 ├── CannotWrite     the report folder refuses: missing, read-only or full
@@ -35,6 +37,14 @@ class UnknownControl(ReportError):
 
 class UnknownWord(ReportError):
     """A spec observed, or a driver stated, something that has no agreed name."""
+
+
+class BadShard(ReportError):
+    """SHARD= names no part of a run."""
+
+
+class Unmergeable(ReportError):
+    """Runs that are no shards of one run, or not all of one kind."""
 
 
 class BadDeclaration(ReportError):

@@ -85,12 +85,17 @@ def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
 
 def _identity(setting: Setting, facts: RunFacts) -> Identity:
     return Identity(
-        uuid=str(uuid.uuid5(_NAMESPACE, facts.id)),
+        uuid=unique(facts.id),
         number=setting.declared.words.number,
         previous_run=setting.previous_run,
         pack=setting.pack,
         declared=setting.declared.source,
     )
+
+
+def unique(run: str) -> str:
+    """The UUID of a run, by its id."""
+    return str(uuid.uuid5(_NAMESPACE, run))
 
 
 def _schedule(declared: Declared, ended: date) -> Schedule:

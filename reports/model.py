@@ -54,6 +54,18 @@ class Host(Part):
     kernel: str | None = None
 
 
+class PartOfRun(Part):
+    """A shard that went into this run."""
+
+    id: str
+    shard: str
+    seed: int
+    host: str
+    started: AwareDatetime
+    finished: AwareDatetime
+    secrets_known: int
+
+
 class RunFacts(Part):
     """Who ran what, where, when and why."""
 
@@ -76,6 +88,8 @@ class RunFacts(Part):
         description="the controls of the one question this run asks, which alone decide the exit "
         "code; empty means all",
     )
+    shard: str | None = Field(default=None, description="which part of how many this run is")
+    parts: tuple[PartOfRun, ...] = Field(default=(), description="the shards a run was joined from")
     workers: int = Field(default=1, description="how many processes ran specs side by side")
     interrupted: bool = False
     clock: ClockFacts = ClockFacts()

@@ -9,8 +9,10 @@ import pytest
 
 from reports.catalogue import Catalogue
 from reports.errors import UnknownControl
+from reports.shard import Shard
 
 LEFT_OUT = "left out by a filter"
+ELSEWHERE = "another shard runs it"
 INTERRUPTED = "the run ended before it was reached"
 NO_SPEC = "no spec for it was collected"
 OUTSIDE = "outside the question that this run asks"
@@ -22,20 +24,25 @@ class Plan:
 
     selection: tuple[str, ...] = ()
     one_question: bool = False
+    shard: Shard | None = None
     specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
     uncollected: list[str] = field(default_factory=list)
 
     def choose(self, items: list[pytest.Item], catalogue: Catalogue) -> list[pytest.Item]:
         """Keep the specs of the selected controls; return the others. Unknown ids are refused."""
         for item in items:
             self._check(item, catalogue)
-        if not self.selection:
-            return []
-        chosen = catalogue.select(self.selection)
-        others = [item for item in items if not chosen.intersection(controls(item))]
-        items[:] = [item for item in items if chosen.intersection(controls(item))]
-        return others
+        found = list(items)
+        if self.selection:
+            chosen = catalogue.select(self.selection)
+            items[:] = [item for item in found if chosen.intersection(controls(item))]
+        if self.shard:
+            whole, items[:] = list(items), self.shard.chosen(items)
+            self.elsewhere |= {item.nodeid for item in whole} - {item.nodeid for item in items}
+        kept = {item.nodeid for item in items}
+        return [item for item in found if item.nodeid not in kept]
 
     def leave_out(self, items: Iterable[pytest.Item]) -> None:
         """These will not run."""
@@ -74,12 +81,16 @@ class Plan:
         """Why nothing of a control was executed."""
         if any(control in named for named in self.specs.values()):
             return INTERRUPTED
-        if any(control in named for named in self.left_out.values()):
-            return LEFT_OUT
+        if out := [spec for spec, named in self.left_out.items() if control in named]:
+            return self.absent(out[0])
         if self.one_question and not self.uncollected:
             return OUTSIDE
         broken = f"; could not be collected: {', '.join(self.uncollected)}"
         return NO_SPEC + (broken if self.uncollected else "")
+
+    def absent(self, spec: str) -> str:
+        """Why a spec was left out."""
+        return ELSEWHERE if spec in self.elsewhere else LEFT_OUT
 
     def _check(self, item: pytest.Item, catalogue: Catalogue) -> None:
         named = controls(item)
@@ -98,6 +109,16 @@ def controls(item: pytest.Item) -> tuple[str, ...]:
     """The controls a spec is marked with, outermost first, each once."""
     marks = reversed(list(item.iter_markers("control")))
     return tuple(dict.fromkeys(str(named) for mark in marks for named in mark.args))
+
+
+def plan(config: pytest.Config) -> Plan:
+    """What the options ask for; BadShard if --shard is none."""
+    option = config.getoption
+    return Plan(
+        selection=patterns(option("--controls")),
+        one_question=option("--one-question"),
+        shard=Shard.read(option("--shard")) if option("--shard") else None,
+    )
 
 
 def patterns(option: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from reports.crew import Crew
 from reports.errors import ReportError
 from reports.history import History, read
 from reports.judging import Judging
-from reports.plan import Plan, controls, patterns
+from reports.plan import controls, plan
 from reports.record import Recorder
 from reports.seal.options import add_options
 from reports.session import EvidenceRun, run_dir
@@ -38,6 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--controls", default="", metavar="IDS", help='only these controls: "KEY-*,DBP-1"'
+    )
+    group.addoption(
+        "--shard", metavar="N/OF", help="only this part of the specs; `make merge` joins the parts"
     )
     group.addoption(
         "--one-question",
@@ -94,8 +97,7 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
 
 def _work(config: pytest.Config, recorder: Recorder) -> None:
     """This process is a worker of a run."""
-    plan = Plan(selection=patterns(config.getoption("--controls")))
-    mate = worker.Worker(config, _catalogue(config), recorder, plan)
+    mate = worker.Worker(config, _catalogue(config), recorder, plan(config))
     config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     config.pluginmanager.register(mate, "drillbook-worker")
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reports.frame import Waiver
 from reports.model import Control, Run, Spec
+from reports.plan import ELSEWHERE
 from reports.verdict import Verdict
 from reports.waivers import SOON_DAYS
 
@@ -125,6 +126,8 @@ def _failed(run: Run, gating: list[Control]) -> Outcome:
 
 def _undecided(run: Run, gating: list[Control]) -> Outcome:
     unknown = [c for c in gating if c.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN)]
+    if run.run.shard:
+        return _part(run, gating, unknown)
     if not gating:
         sentence = "No control gates this run, so it proves nothing."
     elif not unknown:
@@ -138,6 +141,17 @@ def _undecided(run: Run, gating: list[Control]) -> Outcome:
         advice = "Controls left out count as not run; for a verdict run all of them."
         return Outcome("Undecided", sentence, advice)
     return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
+
+
+def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
+    """A shard decides nothing alone; what it knows of its own controls is said all the same."""
+    elsewhere = [control for control in unknown if reasons(control) == [ELSEWHERE]]
+    own = len(gating) - len(elsewhere)
+    open_ = [control for control in unknown if control not in elsewhere]
+    doubt = f"; {len(open_)} could not be judged: {_ids(open_)}" if open_ else ""
+    sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
+    advice = 'Join it with the other shards for a verdict: make merge RUNS="...".'
+    return Outcome("Undecided", sentence + _wrong(run), advice)
 
 
 def seal(run: Run) -> str:

@@ -19,7 +19,7 @@ from reports.clock import kernel_clock
 from reports.errors import ReportError
 from reports.framing import Setting
 from reports.model import Redaction, Run, RunFacts
-from reports.plan import Plan, patterns
+from reports.plan import plan
 from reports.record import Recorder
 from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
@@ -37,10 +37,7 @@ class EvidenceRun:
         self.config = config
         self.catalogue = catalogue
         self.recorder = recorder
-        self.plan = Plan(
-            selection=patterns(config.getoption("--controls")),
-            one_question=config.getoption("--one-question"),
-        )
+        self.plan = plan(config)
         catalogue.select(self.plan.selection)
         self.tool = facts.tool()
         self.setting = self._settle(config)
@@ -186,6 +183,7 @@ class EvidenceRun:
             clock=kernel_clock().model_copy(update={"compared": tuple(self.recorder.clocks)}),
             selection=self.plan.selection,
             asked=self.plan.asked,
+            shard=str(self.plan.shard) if self.plan.shard else None,
             workers=self.workers,
             interrupted=self.interrupted,
             stopped=self.stopped,

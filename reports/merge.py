@@ -1,0 +1,112 @@
+"""`make merge`: the shards of a run become one record with one verdict, in a folder like any run's.
+
+The shards stay as they are. What is joined was searched for secrets where they were known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reports import facts
+from reports.bundle import Bundle
+from reports.errors import ReportError, Unmergeable
+from reports.framing import unique
+from reports.joining import check, join
+from reports.lines import Line, write
+from reports.model import Redaction, Run
+from reports.redact import Redactor
+from reports.seal.folder import unchanged
+from reports.seal.options import chosen
+from reports.shard import Shard
+from reports.summary import summary
+from reports.verdict import UNUSABLE
+
+_RECORD = "evidence.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Join the given folders; the exit code of the joined run, 3 where they cannot be joined."""
+    given = _parser().parse_args(arguments)
+    try:
+        lines, code = _merge(given)
+    except (ReportError, OSError) as trouble:
+        said = str(trouble)
+        if isinstance(trouble, OSError):
+            said = f"{trouble.filename}: {trouble.strerror}"
+        write([Line(f"merge: {said}", ("red", "bold"))], sys.stderr)
+        return UNUSABLE
+    write(lines, sys.stdout)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="merge", description=__doc__)
+    parser.add_argument("runs", help="the folders of the shards, quoted where a name has a space")
+    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
+    parser.add_argument("--signing-key", metavar="FILE")
+    parser.add_argument("--signing-key-env", metavar="NAME")
+    parser.add_argument("--tsa", metavar="URL")
+    return parser
+
+
+def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
+    folders = list(dict.fromkeys(Path(name).resolve() for name in shlex.split(given.runs)))
+    if len(folders) < 2:
+        raise Unmergeable('name the shards: make merge RUNS="folder folder ..."')
+    runs = [_read(folder) for folder in folders]
+    check(runs)
+    joined = _joined(runs, given.run_dir)
+    sealer = chosen(given.signing_key, given.signing_key_env, given.tsa)
+    bundle = Bundle(given.run_dir, joined.run.id, sealer)
+    for run, folder in zip(runs, folders, strict=True):
+        _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
+    written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
+    lines = list(summary(written, str(bundle.path / "report.html")))
+    if lost := bundle.sealed.trouble:
+        return [*lines, Line(lost, ("red", "bold"))], written.exit_code or UNUSABLE
+    return lines, written.exit_code
+
+
+def _joined(runs: Sequence[Run], run_dir: Path) -> Run:
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    command = shlex.join(["python", "-m", "reports.merge", " ".join(one.run.id for one in runs)])
+    run_id = f"{now}-{secrets.token_hex(3)}"
+    run = join(runs, id=run_id, command=command, make=facts.make())
+    fresh = {"uuid": unique(run_id), "previous_run": facts.previous_run(run_dir)}
+    return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
+
+
+def _read(folder: Path) -> Run:
+    """The record of a shard, unless somebody has changed the folder since it was sealed."""
+    record = folder / _RECORD
+    if not record.is_file():
+        raise Unmergeable(f"{folder} is no folder of a run: it has no {_RECORD}")
+    unchanged(folder)
+    try:
+        run = Run.model_validate_json(record.read_bytes())
+        if run.run.shard:
+            Shard.read(run.run.shard)
+    except (ValueError, ReportError):
+        raise Unmergeable(f"{record}: no record that this version can read") from None
+    return run
+
+
+def _scanned(run: Run, found: Redaction) -> Run:
+    counted = run.redaction.model_copy(update={"scanned_files": found.scanned_files})
+    return run.model_copy(update={"redaction": counted})
+
+
+def _copy_logs(folder: Path, to: Path) -> None:
+    if (folder / "logs").is_dir():
+        shutil.copytree(folder / "logs", to)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
