@@ -137,6 +137,18 @@ class Method(Part):
     preconditions: tuple[str, ...] = ()
 
 
+class PartOfRun(Part):
+    """A shard that went into this run."""
+
+    id: str
+    shard: str
+    seed: int
+    host: str
+    started: AwareDatetime
+    finished: AwareDatetime
+    secrets_known: int
+
+
 class Waiver(Part):
     """A deviation somebody answers for until a day; it never hides the verdict."""
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from reports.assemble import gate
 from reports.errors import Unmergeable
-from reports.frame import Deviations, Exclusion, Scope
+from reports.frame import Deviations, Exclusion, PartOfRun, Scope
 from reports.model import (
     Control,
     Counts,
     Objectives,
-    PartOfRun,
     Redaction,
     Run,
     RunFacts,

@@ -13,6 +13,7 @@ from reports.frame import (
     Identity,
     Method,
     Organisation,
+    PartOfRun,
     Person,
     Retention,
     Schedule,
@@ -52,18 +53,6 @@ class Host(Part):
     memory_bytes: int | None
     distribution: str | None = None
     kernel: str | None = None
-
-
-class PartOfRun(Part):
-    """A shard that went into this run."""
-
-    id: str
-    shard: str
-    seed: int
-    host: str
-    started: AwareDatetime
-    finished: AwareDatetime
-    secrets_known: int
 
 
 class RunFacts(Part):
