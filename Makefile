@@ -20,13 +20,20 @@ verify merge preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERR
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit BUDGET=12x12 RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
-	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
+	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,BUDGET,--budget) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
 	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed) \
 	  $(call given,SHARD,--shard) $(if $(SHARD),|| [ $$? -eq 2 ] # a shard alone decides nothing)
+
+.PHONY: lifecycle
+lifecycle: .venv/ready  ## Any sequence of an operator's acts: BUDGET=100x12 (plans x acts) STACK= IMAGE= COMPOSE= SEED= MUTANT= OFFER= RUN_DIR=
+	@$(PYTHON) -m pytest suites/lifecycle --evidence --one-question --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
+	  --budget=$(call quoted,$(if $(BUDGET),$(BUDGET),100x12)) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) \
+	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) \
+	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(declared) $(sealed)
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=

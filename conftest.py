@@ -8,6 +8,7 @@ pytest_plugins = [
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
     "fixtures.preflight.plugin",
+    "fixtures.lifecycle.plugin",
     "fixtures.live.plugin",
     "fixtures.rewrap.plugin",
 ]

@@ -1,0 +1,21 @@
+"""Whatever an operator does, in whatever order: no secret is lost, none served by a wrong key."""
+
+import pytest
+
+pytestmark = [pytest.mark.control("LIF-1"), pytest.mark.timeout(7200)]
+
+
+def test_no_sequence_of_acts_breaks_the_claim(lifecycle, record, step):
+    runs, acts = lifecycle.budget.runs, lifecycle.budget.acts
+    with step(f"carry out {runs} plans of up to {acts} acts, reading everything after each act"):
+        broken = lifecycle.explore()
+
+    with step("shorten a plan after which something was wrong"):
+        shortest = lifecycle.shortened(broken)
+        runbook = shortest.runbook if shortest else []
+        for line in runbook:
+            record.note(line)
+
+    with step("nothing was wrong after any act of any plan"):
+        again = f"Again: make lifecycle BUDGET={lifecycle.budget} SEED={lifecycle.seed}"
+        assert shortest is None, "\n".join(["an operator may do this:", *runbook, again])

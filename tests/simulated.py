@@ -1,0 +1,163 @@
+"""A deployment that is played, with the bugs one can have: what a budget finds, without a stack."""
+
+import contextlib
+from copy import deepcopy
+
+from fixtures.lifecycle.acts import ROOT_KEY
+from fixtures.lifecycle.explore import NotTaken
+from fixtures.lifecycle.model import Model, Value
+
+STARTS = ("restart", "rotate", "put back", "rotate password", "restore", "kill", "wipe")
+
+
+class Played:
+    """Acts as the claim has it; a subclass is a bug."""
+
+    def __init__(self):
+        self.state = Model()
+        self.last = None
+
+    def do(self, act, _wanted):
+        before = deepcopy(self.state)
+        self.state.do(act)
+        self.happened(act, before)
+        if act.verb in STARTS and self.state.readable:
+            self.started(act, before)
+        if act.verb == "write":
+            self.last = act
+
+    def happened(self, act, before):
+        """What a bug does as soon as an act is done."""
+
+    def started(self, act, before):
+        """What a bug does when the backend has started under the right key."""
+
+    def look(self, _wanted):
+        return self.state.seen
+
+    @classmethod
+    @contextlib.contextmanager
+    def begin(cls):
+        yield cls()
+
+
+class LosesLastWrite(Played):
+    def started(self, act, before):
+        if self.last and act.verb != "restore":
+            self.state.secrets.pop(self.last.on, None)
+
+
+class DeletedComesBack(Played):
+    def __init__(self):
+        super().__init__()
+        self.gone = {}
+
+    def happened(self, act, before):
+        if act.verb == "delete":
+            self.gone[act.on] = before.secrets[act.on]
+
+    def started(self, act, before):
+        if act.verb not in ("restore", "wipe"):
+            self.state.secrets = {**self.gone, **self.state.secrets}
+
+
+class ChangeIsForgotten(Played):
+    """A second version is there until the restart."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = {}
+
+    def happened(self, act, before):
+        if act.verb == "write" and act.on not in before.secrets:
+            self.first[act.on] = self.state.secrets[act.on]
+
+    def started(self, act, before):
+        for name in self.state.secrets.keys() & self.first.keys():
+            self.state.secrets[name] = self.first[name]
+
+
+class RestoreLosesNewest(Played):
+    def happened(self, act, before):
+        if act.verb == "restore" and self.state.secrets:
+            newest = max(self.state.secrets, key=lambda name: self.state.secrets[name].number)
+            del self.state.secrets[newest]
+
+
+class RestoreLosesEmpty(Played):
+    def happened(self, act, before):
+        if act.verb == "restore":
+            kept = {n: v for n, v in self.state.secrets.items() if v.kind != "empty"}
+            self.state.secrets = kept
+
+
+class RestoresNewestBackup(Played):
+    def happened(self, act, before):
+        if act.verb == "restore":
+            kept, self.state.written_under = self.state.backups[-1]
+            self.state.secrets = dict(kept)
+
+
+class WipeLeavesVolume(Played):
+    def happened(self, act, before):
+        if act.verb == "wipe":
+            raise NotTaken("Instance has already been set up")
+
+
+class ServesUnderAnyKey(Played):
+    def look(self, _wanted):
+        return dict(self.state.secrets)
+
+
+class NewKeyTakesOver(Played):
+    def happened(self, act, before):
+        if act.verb == "rotate" and act.on == ROOT_KEY:
+            self.state.written_under = self.state.deployed[ROOT_KEY]
+
+
+class NewKeyLocksOut(Played):
+    """After a start under a wrong key the right one does not open either."""
+
+    def happened(self, act, before):
+        if not self.state.readable:
+            self.state.written_under = -1
+
+
+class StaysDownAfterKill(Played):
+    def happened(self, act, before):
+        if act.verb == "kill":
+            raise NotTaken("the backend did not come back")
+
+
+class StaysDownWithoutCache(Played):
+    def happened(self, act, before):
+        if act.verb == "stop cache":
+            raise NotTaken("the backend did not come back")
+
+
+class NewPasswordLosesSecrets(Played):
+    def happened(self, act, before):
+        if act.verb == "rotate password":
+            self.state.secrets = {}
+
+
+class LongValuesLastUntilRestart(Played):
+    def started(self, act, before):
+        for name, value in self.state.secrets.items():
+            if value.kind == "long":
+                self.state.secrets[name] = Value("cut", value.number)
+
+
+class ThirdStartLosesOldest(Played):
+    """It takes three starts of the same database to see it."""
+
+    starts = 0
+
+    def started(self, act, before):
+        self.starts = 0 if act.verb in ("restore", "wipe") else self.starts + 1
+        if self.starts == 3 and self.state.secrets:
+            del self.state.secrets[min(self.state.secrets)]
+
+
+BUGS = [one for one in vars().copy().values() if isinstance(one, type) and one is not Played]
+BUGS = [one for one in BUGS if issubclass(one, Played)]
