@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_containers import IMAGE, missing
+
 ROOT = Path(__file__).resolve().parents[1]
 OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
 TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
@@ -47,7 +49,7 @@ def judged(evidence):
 
 
 def test_healthy_stack_behaves_as_the_product_was_measured(verify):
-    code, evidence = verify()
+    code, evidence = verify("--budget=2x8")
     assert judged(evidence) == PREDICTED
     assert (code, evidence["subject"]["grade"]) == (0, "rehearsal")
 
@@ -57,3 +59,12 @@ def test_newest_instance_with_a_licence_behaves_as_its_source_says(verify):
     _code, evidence = verify("--offer=rotation,audit", f"--controls={','.join(NEWEST)}")
     found = judged(evidence)
     assert {control: found[control] for control in NEWEST} == NEWEST
+
+
+@pytest.mark.engine
+def test_containers_agree_with_the_model_of_any_sequence(verify):
+    if reason := missing():
+        pytest.skip(reason)
+    options = ["--stack=containers", f"--image={IMAGE}", "--controls=LIF-1", "--budget=2x6"]
+    _code, evidence = verify(*options)
+    assert judged(evidence)["LIF-1"] == ["satisfied"]
