@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from fixtures import keyproof
 from fixtures.errors import BadInput, Unsupported
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.filekit import SOUND, backup, commit, encrypted_root, repository
@@ -225,8 +226,13 @@ def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
 def test_backup_in_another_form_is_judged_too(tmp_path):
     archive = SAMPLES / "archives" / "pg18-gzip-2024-07.dump"
     file = shutil.copy(archive, tmp_path / "x.dump")
-    found = backupfile.read(file)
+    made = keyproof.examine(file, count=False).dumped_at.timestamp()
+    os.utime(file, (made, made))
+    found = backupfile.read(file, now=made + 3600)
     assert backupfile.faults(found, KEYS["2024-07"]) == []
+    os.utime(file, (made + 71 * 3600,) * 2)
+    touched = backupfile.read(file, now=made + 72 * 3600)
+    assert "58 hours old, more than 24" in str(backupfile.worn(touched))
     assert backupfile.unopened(found, KEYS["2024-07"]) == []
     assert "another instance" in str(backupfile.faults(found, KEY))
 
