@@ -131,8 +131,7 @@ def test_key_is_found_in_any_encoding(tmp_path, written):
 
 
 def commit_of(repo, name):
-    asked = ["git", "-C", repo, "rev-parse", name]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout[:10]
+    return subprocess.check_output(["git", "-C", repo, "rev-parse", name], text=True)[:10]
 
 
 TOKEN = "ghp_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
