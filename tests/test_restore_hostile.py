@@ -13,7 +13,8 @@ import pytest
 
 from fixtures.infisical.settings import Settings
 from fixtures.restore import feed
-from fixtures.restore.feed import Refused, restore
+from fixtures.restore.batch import Refused
+from fixtures.restore.feed import restore
 from fixtures.restore.statement import Hostile
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.home import Home, new_run_id

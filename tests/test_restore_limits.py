@@ -5,7 +5,8 @@ import io
 import pytest
 
 from fixtures.restore import warden
-from fixtures.restore.feed import Refused, restore
+from fixtures.restore.batch import Refused
+from fixtures.restore.feed import restore
 from fixtures.restore.script import Script
 from fixtures.restore.statement import Cut, Hostile
 from fixtures.restore.watch import Limits, Overrun
