@@ -17,6 +17,7 @@ sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--
 
 # The record names the command line that made it.
 verify merge preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
+verify preflight drill: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
@@ -50,6 +51,14 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 	  $(call given,CA,--ca) $(call given,PLAIN_URL,--plain-url) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,RUN_DIR,--run-dir) \
 	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims) $(declared) $(sealed)
+
+.PHONY: drill
+drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
+	  $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
+	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CREDENTIAL,--credential) \
+	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
+	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 
 .PHONY: check-key
 check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|- ENV_FILE='one.env other.env' FORM=json

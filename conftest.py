@@ -11,4 +11,5 @@ pytest_plugins = [
     "fixtures.lifecycle.plugin",
     "fixtures.live.plugin",
     "fixtures.rewrap.plugin",
+    "fixtures.drill.plugin",
 ]

@@ -1,0 +1,39 @@
+"""These keys open this backup, and no others do: told offline, before anything is started."""
+
+import pytest
+
+from fixtures.data import soundness
+from fixtures.drill import report
+
+pytestmark = pytest.mark.xdist_group("drill")
+
+
+@pytest.mark.control("DRL-1")
+def test_these_keys_open_this_backup(drill, record, step):
+    with step("read the backup where it lies, and what it says of itself"):
+        report.backup(drill, record)
+        record.note(f"{drill.facts.migrations} migrations, {sum(drill.facts.rows.values())} rows")
+
+    with step("try the keys: the root key opens, each project's key, each secret"):
+        proof = drill.proof
+        record.note(
+            f"{proof.roots_opened} of {proof.root_keys} root keys, {proof.projects_opened} of "
+            f"{proof.projects} projects, {proof.secrets_opened} of {proof.secrets} secrets"
+        )
+        assert proof.damage == ""
+        assert proof.unproven == []
+        assert proof.opens_everything
+
+    with step("try a key that nobody has used: it opens nothing"):
+        assert drill.proof_of_another_key().opens_nothing
+
+
+@pytest.mark.control("BKP-4")
+def test_this_backup_is_whole_and_nothing_but_data(drill, step):
+    with step("the backup breaks off nowhere, and a checksum beside it is that of the file"):
+        assert drill.facts.damage == ""
+        if drill.facts.form == "plain" and drill.facts.packed in ("", "gzip"):
+            assert soundness.examine(drill.order.backup) is None
+
+    with step("read as a program it does nothing but make tables and fill them"):
+        assert drill.orders == ""

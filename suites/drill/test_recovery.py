@@ -1,0 +1,106 @@
+"""Restored where nothing leads out, with these keys: it starts, reads, starts again, and writes."""
+
+import json
+
+import pytest
+
+from fixtures.data.traces import Search
+from fixtures.drill import report
+from fixtures.infisical import status
+from fixtures.infisical.keys import openssl_rand_hex
+from fixtures.stack.base import SERVICES
+from fixtures.stack.watch import Watch
+
+pytestmark = pytest.mark.xdist_group("drill")
+
+
+@pytest.mark.control("DRL-2")
+def test_every_row_comes_back(drill, record, step):
+    with step("start database and cache alone, empty, where nothing leads out"):
+        assert drill.stack.ways_out() == []
+        report.stack(drill, record)
+
+    with step("restore the backup as a role without powers"):
+        assert drill.copy.trouble == ""
+
+    with step("every table has as many rows as in the backup"):
+        assert drill.copy.miscounted == {}
+
+
+@pytest.mark.control("DRL-2", "BKP-6")
+def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
+    with step("start it with these keys; AUTH_SECRET and password are new, the cache is empty"):
+        assert drill.start.serves
+        assert drill.stack.ways_out() == []
+
+    with step("every secret is there, opens, and says what it said in the backup"):
+        kept, read = drill.verified(count=True)
+        observe("read_through_api" if read.whole else "read_in_part")
+        assert kept.everything
+        assert (read.missing, read.differing) == ([], [])
+        report.times(drill, record)
+
+    with step("start it again: it serves, and every secret is still there"):
+        assert drill.restart().serves
+        kept, read = drill.verified()
+        assert kept.everything
+        assert (read.missing, read.differing) == ([], [])
+
+    with step("write a new secret, change it, read it back, delete it"):
+        written = drill.written()
+        observe("written_through_api" if written == "written" else "not_written")
+        assert written != "mangled"
+        kept, _ = drill.verified()
+        assert kept.everything
+
+
+@pytest.mark.control("HLT-1")
+def test_its_health_report_has_the_documented_form(drill, step):
+    with step("ask the copy for its health report: it answers 200, and in JSON"):
+        assert drill.start.serves
+        answer = drill.askers.public.status()
+        assert answer.status == 200
+        assert answer.content_type.startswith("application/json")
+
+    with step("it carries the documented fields in the documented types, and the date of now"):
+        assert status.departures(answer.json()) == []
+        assert abs(status.age_s(answer.json())) < 5
+
+
+@pytest.mark.control("BKP-2", "KEY-5")
+def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
+    with step("start the copy with another ENCRYPTION_KEY, asking all the while"):
+        assert drill.start.serves
+        other = drill.settings.but(ENCRYPTION_KEY=openssl_rand_hex(16), ROOT_ENCRYPTION_KEY=None)
+        with Watch(drill.stack).watching() as watch:
+            end = drill.deploy(other)
+
+    with step("it refuses to start, and nothing was answered with success"):
+        assert not end.serves
+        assert end.exit_code not in (None, 0)
+        assert watch.successes() == 0
+
+    with step("put the right keys back: it serves, and every secret is there"):
+        assert drill.deploy(drill.settings).serves
+        kept, _ = drill.verified()
+        assert kept.everything
+
+    with step("a write works, and all is there after one more start"):
+        assert drill.written() != "mangled"
+        assert drill.restart().serves
+        kept, _ = drill.verified()
+        assert kept.everything
+
+
+@pytest.mark.control("SEC-5")
+def test_its_logs_hold_none_of_the_secrets(drill, record, step):
+    with step("take the keys, and values out of the backup, as many as are looked for"):
+        assert drill.start.serves
+        samples = {f"value {n}": value for n, value in enumerate(drill.values.samples)}
+        known = {**samples, **drill.settings.sensitive()}
+        record.note(f"{len(samples)} values of {len(drill.values.digests)} secrets")
+
+    with step("no service's log holds any of them, in any encoding"):
+        escaped = {f"{name}, escaped": json.dumps(text)[1:-1] for name, text in known.items()}
+        logs = [drill.stack.logs(service).encode() for service in SERVICES]
+        assert Search(known | escaped).found(logs) == []

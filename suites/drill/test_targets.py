@@ -1,0 +1,25 @@
+"""Recovery time and recovery point are within the targets that were set for them."""
+
+import pytest
+
+from fixtures.drill import report
+
+pytestmark = pytest.mark.xdist_group("drill")
+
+
+@pytest.mark.control("DRL-3")
+def test_recovery_is_within_its_targets(drill, targeted, record, step):
+    with step("the recovery was gone through, phase by phase"):
+        assert drill.start.serves
+        report.times(drill, record)
+        told = (f"{name} {seconds:.1f} s" for name, seconds in drill.phases.seconds.items())
+        record.note(", ".join(told))
+        assert drill.phases.missing == []
+
+    with step("from the fetching of the backup to the proof it took no longer than it may"):
+        wanted = targeted.recovery_time_s
+        assert wanted is None or drill.phases.total <= wanted
+
+    with step("the backup was no older than it may be"):
+        wanted = targeted.recovery_point_s
+        assert wanted is None or report.recovery_point_s(drill) <= wanted
