@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from reports import about, prose
 from reports.model import Control, Run
+from reports.recovery import recovery
 from reports.timeline import lanes
 from reports.verdict import Verdict
 
@@ -45,6 +46,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         ),
         corrections=[c for c in run.controls if c.verdict is Verdict.CONTRADICTED],
         timeline=lanes(run),
+        recovery=recovery(run),
         sections=about.sections(run),
         heading=about.stated(about.heading(run)),
         separation=about.separation(run),

@@ -9,6 +9,7 @@ from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
 from reports.plan import OUTSIDE
 from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
+from reports.recovery import recovery
 from reports.verdict import Verdict
 
 STYLES: dict[Verdict, tuple[str, ...]] = {
@@ -137,6 +138,8 @@ def _result(run: Run, report: str) -> Iterator[Line]:
         yield from _wrapped(worth, style=("bold",))
         yield Line("")
     yield from _wrapped(f"{end.word.upper()}. {end.sentence}", style=style)
+    if recovered := recovery(run):
+        yield from _wrapped(recovered.sentence, style=("bold",))
     yield from _wrapped(f"Next: {end.next}", "", "      ")
     yield Line(f"Report: {report}")
 

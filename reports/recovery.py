@@ -1,0 +1,95 @@
+"""A recovery in a sentence and a picture: its time by phase, and both objectives with targets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reports.model import Objectives, Run
+from reports.prose import duration
+
+_PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
+_WORDS = {
+    "fetch": "fetch the backup",
+    "proof": "prove the keys",
+    "restore": "restore",
+    "migrate": "migrate",
+    "boot": "start",
+    "verified": "verify",
+}
+
+
+class Phase(NamedTuple):
+    """A phase on a line of 1000 units."""
+
+    name: str
+    words: str
+    x: float
+    width: float
+    seconds: float
+
+
+class Measure(NamedTuple):
+    """A time beside its target on a line of 1000 units: the longer of the two fills it."""
+
+    name: str
+    seconds: float
+    target: float | None
+    width: float
+    mark: float | None
+    met: bool
+
+
+class Recovery(NamedTuple):
+    """What a recovery took, phase by phase, and how it stands to its targets."""
+
+    sentence: str
+    phases: list[Phase]
+    measures: list[Measure]
+
+
+def recovery(run: Run) -> Recovery | None:
+    """The recovery of a run; None where nothing was brought back."""
+    seen = run.objectives
+    if seen.rto_s is None:
+        return None
+    measures = [_measure("recovery time", seen.rto_s, seen.rto_target_s)]
+    if seen.rpo_s is not None:
+        measures.append(_measure("age of the backup", seen.rpo_s, seen.rpo_target_s))
+    return Recovery(sentence(seen), _phases(seen), measures)
+
+
+def sentence(seen: Objectives) -> str:
+    """Both objectives in words; empty where nothing was measured."""
+    if seen.rto_s is None:
+        return ""
+    said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
+    if seen.rpo_s is not None:
+        said += f"; the backup was {duration(seen.rpo_s)} old"
+        said += _allowed(seen.rpo_s, seen.rpo_target_s)
+    if seen.newest_row_s is not None:
+        said += f", and its newest row {duration(seen.newest_row_s)}"
+    return said + "."
+
+
+def _allowed(seconds: float, target: float | None) -> str:
+    if target is None:
+        return " (no target was set)"
+    allowed = duration(target)
+    return f", of {allowed} allowed" if seconds <= target else f", and {allowed} were allowed"
+
+
+def _phases(seen: Objectives) -> list[Phase]:
+    taken = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
+    known = [(name, seconds) for name, seconds in taken if seconds is not None]
+    scale, at, found = 1000 / max(sum(s for _, s in known), 0.001), 0.0, []
+    for name, seconds in known:
+        found.append(Phase(name, _WORDS[name], round(at, 1), round(seconds * scale, 1), seconds))
+        at += seconds * scale
+    return found
+
+
+def _measure(name: str, seconds: float, target: float | None) -> Measure:
+    scale = 1000 / max(seconds, target or 0, 0.001)
+    mark = round(target * scale, 1) if target is not None else None
+    met = target is None or seconds <= target
+    return Measure(name, seconds, target, round(max(seconds * scale, 3), 1), mark, met)
