@@ -69,8 +69,9 @@ def test_its_health_report_has_the_documented_form(drill, step):
 
 @pytest.mark.control("BKP-2", "KEY-5")
 def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
-    with step("start the copy with another ENCRYPTION_KEY, asking all the while"):
+    with step("stop the copy, and start it with another ENCRYPTION_KEY, asking all the while"):
         assert drill.start.serves
+        drill.stack.stop("backend")
         other = drill.settings.but(ENCRYPTION_KEY=openssl_rand_hex(16), ROOT_ENCRYPTION_KEY=None)
         with Watch(drill.stack).watching() as watch:
             end = drill.deploy(other)
