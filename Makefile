@@ -16,8 +16,7 @@ declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(
 sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 # The record names the command line that made it.
-verify merge preflight: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
-verify preflight drill: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
+verify merge preflight drill: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify

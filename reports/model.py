@@ -21,6 +21,7 @@ from reports.frame import (
     SignOff,
     Waiver,
 )
+from reports.objectives import Objectives as Objectives
 from reports.part import Part
 from reports.seal.facts import Seal
 from reports.subject import Backend as Backend
@@ -186,25 +187,6 @@ class Span(Part):
     started: AwareDatetime
     duration_s: float
     worker: str = "main"
-
-
-class Objectives(Part):
-    """Recovery time and recovery point, measured and wanted; the time also by its phases.
-
-    rpo_s is the age of the backup when the recovery began, newest_row_s that of its newest row.
-    """
-
-    rto_s: float | None = None
-    rto_target_s: float | None = None
-    rpo_s: float | None = None
-    rpo_target_s: float | None = None
-    fetch_s: float | None = None
-    proof_s: float | None = None
-    restore_s: float | None = None
-    migrate_s: float | None = None
-    boot_s: float | None = None
-    verified_s: float | None = None
-    newest_row_s: float | None = None
 
 
 class Leak(Part):
