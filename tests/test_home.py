@@ -19,7 +19,7 @@ from fixtures.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.home import Home, new_run_id
 place = Home(new_run_id())
-stack = Embedded(place.run_id, Deaf(), place.path)
+stack = Embedded(place.run_id, Deaf(), place.path, place.quick())
 stack.up(Settings.generate())
 print(place.run_id, flush=True)
 time.sleep(120)
@@ -52,7 +52,20 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
         time.sleep(0.05)
     assert processes(killed_run) == []
     assert any(killed_run in name for name in swept)
+    assert [one for one in home._MEMORY.glob("*") if killed_run in one.name] == []
     assert living.path.exists(), "a living run is not touched"
+
+
+def test_memory_is_used_where_there_is_room_and_left_clean(monkeypatch, tmp_path):
+    monkeypatch.setattr(home, "_MEMORY", tmp_path)
+    place = home.Home(home.new_run_id())
+    monkeypatch.setattr(home, "_roomy", lambda _: False)
+    assert place.quick() == place.path
+    monkeypatch.setattr(home, "_roomy", lambda _: True)
+    assert place.quick() == place.quick() == tmp_path / place.path.name
+    assert [one for one in home.sweep() if str(tmp_path) in one] == []
+    place.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_closed_home_is_gone():
