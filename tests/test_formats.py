@@ -231,6 +231,8 @@ def test_statement_says_passed_only_of_a_deployment_in_which_all_held():
     assert result(held) == "PASSED"
     assert result(held.model_copy(update={"subject": Subject(grade="rehearsal")})) == "WARNED"
     assert result(held.model_copy(update={"counts": RUN.counts})) == "WARNED"
+    waived = held.counts.model_copy(update={"waived": 1})
+    assert result(held.model_copy(update={"counts": waived})) == "WARNED"
     for code in (1, 2, 3):
         assert result(held.model_copy(update={"exit_code": code})) == "FAILED"
 

@@ -89,6 +89,23 @@ def test_entries_that_point_at_each_other_are_noticed(tmp_path):
         read(bytes(swapped))
 
 
+def test_a_second_copy_before_the_first_entry_is_noticed(tmp_path):
+    data = packed(tmp_path, {"a": b"same", "b": b"last"})
+    copy = data[: data.index(b"PK\3\4", 1)]
+    hidden = bytearray(copy + data)
+    for field in (
+        hidden.index(b"PK\1\2") + 42,
+        hidden.index(b"PK\1\2", hidden.index(b"PK\1\2") + 1) + 42,
+        len(hidden) - 6,
+    ):
+        moved = struct.unpack_from("<I", hidden, field)[0] + len(copy)
+        struct.pack_into("<I", hidden, field, moved)
+    with zipfile.ZipFile(io.BytesIO(hidden)) as ordinary:
+        assert ordinary.read("b") == b"last", "an ordinary reader sees nothing amiss"
+    with pytest.raises(Distrusted, match="structure was changed"):
+        read(bytes(hidden))
+
+
 def end(count, size, at):
     return struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, size, at, 0)
 

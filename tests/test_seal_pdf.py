@@ -61,7 +61,7 @@ def deflated(stream):
 
 
 def bomb(stream):
-    stream.write(zlib.compress(bytes(20 << 20)), filter=Name.FlateDecode)
+    stream.write(zlib.compress(bytes(200 << 20), 1), filter=Name.FlateDecode)
 
 
 def odd(stream):
@@ -102,7 +102,7 @@ from reports.errors import Distrusted
 from reports.seal import attachment
 attachment.MEMORY = int(sys.argv[1]) << 20
 try:
-    attachment.attachment_digest(sys.stdin.buffer.read(), "evidence.json", 10)
+    print(attachment.attachment_digest(sys.stdin.buffer.read(), "evidence.json", 10))
 except Distrusted as trouble:
     print(trouble)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
@@ -121,6 +121,10 @@ def test_pdf_that_swells_is_given_up_within_bounds():
     said, bounded, _ = peak(pdf, 150)
     assert said == b"it cannot be read"
     assert int(bounded) < 150 < int(peak(pdf, 2000)[1])
+
+
+def test_attachment_is_unpacked_no_further_than_its_length(record):
+    assert int(peak(document(record, change=bomb), 2000)[1]) < 150
 
 
 def test_pdf_that_takes_for_ever_is_given_up(folder, monkeypatch, capsys, record):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from reports.seal import signature
+from reports.seal.folder import contents
 from reports.seal.statement import statement
 from tests.bundles import examined, key, resealed, sealed
 
@@ -62,6 +63,13 @@ def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
     monkeypatch.setattr(f"reports.seal.record.{bound}", 10)
     found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
     assert told in found["record"].sentence
+
+
+def test_link_in_a_folder_is_not_followed_into_the_bundle(tmp_path):
+    folder = sealed(tmp_path)
+    (tmp_path / "elsewhere").write_text("not of this run")
+    (folder / "logs" / "link.log").symlink_to(tmp_path / "elsewhere")
+    assert "logs/link.log" not in contents(folder)
 
 
 def test_manifest_of_another_run_is_caught(tmp_path):
