@@ -16,7 +16,7 @@ declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(
 sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 # The record names the command line that made it.
-verify merge preflight drill: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
+verify merge preflight drill rewrap: export DRILLBOOK_MAKE = make $(MAKECMDGOALS) $(MAKEOVERRIDES)
 
 ##@ Runs
 .PHONY: verify
@@ -70,9 +70,15 @@ recover: .venv/ready  ## The day nothing starts: the secrets from backup and key
 	  $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,PLAINTEXT,--plaintext)
 
 .PHONY: rewrap
-rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql
+rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline, then tried out: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql IMAGE= STACK= COMPOSE= REHEARSE=no
 	@$(PYTHON) -m fixtures.rewrap $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out)
+	@$(if $(filter no,$(REHEARSE)),,$(PYTHON) -m pytest suites/change/test_rewrap.py --evidence --one-question \
+	  --stack=$(call quoted,$(STACK)) -p no:cacheprovider $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--rewrapped) $(call given,IMAGE,--image) \
+	  $(call given,COMPOSE,--compose) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
+	  $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
+	@$(PYTHON) -m fixtures.rewrap --steps
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)

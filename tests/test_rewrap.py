@@ -51,6 +51,7 @@ def test_only_the_key_is_another(rewrap, files, version, ends):
     assert prove(target, NEW).opens_everything
     assert prove(target, KEYS[version]).opens_nothing
     assert len(source.read_bytes()) == len(target.read_bytes())
+    assert source.stat().st_mtime == target.stat().st_mtime
     assert NEW not in said
     assert KEYS[version] not in said
 
