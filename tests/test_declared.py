@@ -150,6 +150,7 @@ def test_measured_objectives_stand_beside_declared_targets(tmp_path):
         (date(2026, 8, 31), "half-yearly", date(2027, 2, 28)),
         (date(2024, 2, 29), "yearly", date(2025, 2, 28)),
         (date(2026, 12, 1), "monthly", date(2027, 1, 1)),
+        (date(2027, 11, 30), "quarterly", date(2028, 2, 29)),
     ],
 )
 def test_next_day_is_a_real_one(day, cadence, due):

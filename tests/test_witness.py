@@ -90,3 +90,15 @@ def test_kernel_says_whether_its_clock_is_kept():
     seen = kernel_clock()
     assert seen.synchronised in (True, False, None)
     assert (seen.max_error_s is not None) is bool(seen.synchronised)
+
+
+@pytest.mark.engine
+def test_engine_says_what_it_is():
+    from fixtures.stack.about import engine_facts
+    from reports.subject import Engine
+
+    seen = Engine.model_validate(engine_facts())
+    assert seen.version
+    assert seen.api
+    assert seen.kernel
+    assert seen.system
