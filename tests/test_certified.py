@@ -81,6 +81,7 @@ def test_certified_run_says_so(suite):
         (["-m", "not slow"], "*run it without -m"),
         (["--deselect", "suites/test_specs.py::test_two"], "*run it without --deselect"),
         (["--ignore", "suites/x.py"], "*run it without --ignore"),
+        (["-k", "one", "--lf"], "*run it without -k"),
         (["--lf"], "*run it without --last-failed"),
         (["-x"], "*run it without -x or --maxfail"),
         ([f"--mutant={next(iter(registry()))}"], "*run it without --mutant (MUTANT=)"),
@@ -102,6 +103,15 @@ def test_certified_run_knows_no_waivers_not_even_expired_ones(suite):
     assert drilled(suite, "--certified").ret == 0
 
 
+def test_first_of_several_waivers_is_named(suite):
+    toml = suite.path.joinpath("suites/controls.toml")
+    toml.write_text(CATALOGUE + CATALOGUE.replace("KEY-1", "KEY-2"))
+    waiver = WAIVER.format(expires="2999-12-31")
+    suite.path.joinpath("waivers.toml").write_text(waiver + waiver.replace("KEY-1", "KEY-2"))
+    result = drilled(suite, "--certified")
+    result.stderr.fnmatch_lines(["*and 2 are given (the first for KEY-1)*"])
+
+
 @pytest.mark.parametrize(
     ("tool", "said"),
     [
@@ -117,10 +127,11 @@ def test_certified_run_comes_from_a_clean_commit(suite, monkeypatch, tool, said)
 
 
 def test_certified_run_needs_every_spec_file(suite):
-    suite.path.joinpath("suites/test_more.py").write_text("import nothing_of_that_name")
+    for name in ("test_more.py", "test_yet_more.py"):
+        suite.path.joinpath("suites", name).write_text("import nothing_of_that_name")
     result = drilled(suite, "--certified")
     assert result.ret == 3
-    result.stdout.fnmatch_lines(["*test_more.py cannot be collected*"])
+    result.stdout.fnmatch_lines(["*, and suites/test_more.py cannot be collected*"])
     assert not latest(suite).exists()
 
 

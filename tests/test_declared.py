@@ -8,6 +8,7 @@ import pytest
 from reports import declared, framing
 from reports.catalogue import Catalogue
 from reports.catalogue import load as load_catalogue
+from reports.errors import BadDeclaration
 from reports.framing import Setting, following, frame, objectives, separated
 from reports.sample import run as sample_run
 from reports.verdict import Verdict
@@ -139,6 +140,29 @@ def test_measured_objectives_stand_beside_declared_targets(tmp_path):
         None,
     )
     assert objectives({"rto_target_s": 60.0}, said).rto_target_s == 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted"),
+    [("0", False), ("0.001", True), ("31622400", True), ("31622400.5", False)],
+)
+def test_objective_is_more_than_nothing_and_at_most_a_leap_year(tmp_path, seconds, accepted):
+    text = f"[objectives]\nrto_s = {seconds}"
+    if accepted:
+        assert load(tmp_path, text).words.objectives.rto_s == float(seconds)
+        return
+    with pytest.raises(BadDeclaration, match=r"objectives\.rto_s"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(("years", "accepted"), [(0, False), (1, True), (100, True), (101, False)])
+def test_retention_is_of_one_to_a_hundred_years(tmp_path, years, accepted):
+    text = f"[retention]\nyears = {years}"
+    if accepted:
+        assert load(tmp_path, text).words.retention.years == years
+        return
+    with pytest.raises(BadDeclaration, match=r"retention\.years"):
+        load(tmp_path, text)
 
 
 @pytest.mark.parametrize(
