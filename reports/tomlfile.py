@@ -158,4 +158,4 @@ def _said(error: Any) -> str:
 
 
 def _clean(text: str) -> str:
-    return _STEERING.sub("?", text)[:300]
+    return _STEERING.sub("?", text)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import encodings
-from reports.redact import Redactor
+from reports.redact import Index, Needle, Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 AWKWARD = "p@ss:/#%? \"w\\ö'rd<&>\n\tend"
@@ -153,3 +153,29 @@ def test_fifty_secrets_in_ten_megabytes_take_seconds(tmp_path):
     assert known.data(data) == data
     assert found(tmp_path, known, data) == []
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("before", range(7))
+def test_shortest_needle_is_found_at_either_end_and_a_shorter_one_is_none(before):
+    index = Index()
+    index.add(b"abcdef", Needle("K", "plain"))
+    index.add(b"uvwxy", Needle("short", "plain"))
+    at_the_end, at_the_start = b"." * before + b"abcdef", b"abcdef" + b"." * before
+    assert [(hit.start, hit.end) for hit in index.find(at_the_end)] == [(before, before + 6)]
+    assert [(hit.start, hit.end) for hit in index.find(at_the_start)] == [(0, 6)]
+    assert list(index.find(b"." * before + b"uvwxy" + b"." * 6)) == []
+    assert index.longest == 6
+
+
+@pytest.mark.parametrize(("before", "left"), [("", 0), ("x", 1), ("xy", 2)])
+def test_base64_goes_with_the_letters_that_share_bits_and_the_padding(before, left):
+    written = base64.b64encode(f"{before}{KEY}".encode()).decode()
+    assert redactor(K=KEY).text(f":{written}:") == f":{written[:left]}«K»:"
+    assert redactor(K=KEY).text(written) == f"{written[:left]}«K»"
+
+
+def test_neighbours_keep_their_names_and_pieces_of_one_become_one():
+    both = redactor(A=KEY, B=KEY[::-1])
+    assert both.text(KEY + KEY[::-1]) == "«A»«B»"
+    assert both.text(f"{KEY} {KEY[::-1]}") == "«A» «B»"
+    assert redactor(A=KEY).text(KEY + KEY) == "«A»"

@@ -1,6 +1,7 @@
 """A declaration that is broken or hostile is refused in one sentence that names the place."""
 
 import os
+import re
 import string
 from pathlib import Path
 
@@ -69,6 +70,35 @@ def test_hostile_file_is_refused_in_one_sentence(tmp_path, text, said):
     assert "drillbook.toml" in str(refused.value)
     assert not set(str(refused.value)) & set("\n\x1b\x00\u202e")
     assert len(str(refused.value)) < 800
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "number = '" + "x" * 4000 + "'",
+        "scope.systems = [" + "'a'," * 1000 + "]",
+        b"#" * LARGEST,
+    ],
+)
+def test_what_is_just_small_enough_is_read(tmp_path, text):
+    load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "scope.systems = ['a', \"\\u0007\"]",
+            r"scope\.systems\[2\] holds the control character U\+0007",
+        ),
+        ("[[people]]\nname='x'\n[[people]]\nnme='x'", r"people\[2\]\.nme is unknown"),
+        ("[[people]]\nname='x'\n[[people]]\npart='lead'", r"people\[2\]\.name: is missing"),
+        ("[objectives]\nrto_s=-1\nrpo_s=-1", r"objectives\.rto_s: "),
+        ("[schedule]\nplanned='x'\nnext_due='x'", r"schedule\.planned: "),
+    ],
+)
+def test_place_of_the_first_trouble_is_told_as_people_count(tmp_path, text, said):
+    assert re.search(said, refusal(load, tmp_path, text))
 
 
 def test_file_that_cannot_be_read_is_told(tmp_path):
