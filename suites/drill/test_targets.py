@@ -11,6 +11,7 @@ pytestmark = pytest.mark.xdist_group("drill")
 def test_recovery_is_within_its_targets(drill, targeted, record, step):
     with step("the recovery was gone through, phase by phase"):
         assert drill.start.serves
+        assert drill.first_check[0].amiss == []
         report.times(drill, record)
         told = (f"{name} {seconds:.1f} s" for name, seconds in drill.phases.seconds.items())
         record.note(", ".join(told))

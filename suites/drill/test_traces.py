@@ -9,6 +9,9 @@ pytestmark = pytest.mark.xdist_group("drill")
 
 @pytest.mark.control("DRL-4")
 def test_nothing_is_touched_and_nothing_stays(drill, step):
+    with step("carry the drill through, as far as it comes"):
+        drill.carried_through()
+
     with step("remove the copy and whatever was made for it"):
         driver = drill.driver
         drill.close()
