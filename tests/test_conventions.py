@@ -132,6 +132,20 @@ def test_every_section_of_the_runbook_has_a_control():
     assert used & set(runbook["states_nothing"]) == set(), "it states something after all"
 
 
+def test_every_mutant_says_why_it_must_die():
+    from fixtures.mutants.base import registry
+    from fixtures.mutants.reasons import equivalent, reasons
+
+    stated = {*reasons(), *equivalent()}
+    names = set(registry())
+    assert names - stated == set(), (
+        "add a line to fixtures/mutants/reasons.toml: the verdict its control takes, and words "
+        "that must stand beside it (`make qualify MUTANTS=<Name> N=0` tells what was said)"
+    )
+    assert stated - names == set(), "fixtures/mutants/reasons.toml names a mutant that is not there"
+    assert set(reasons()) & set(equivalent()) == set()
+
+
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"
