@@ -39,7 +39,7 @@ def killed_run():
 
 
 def processes(run_id):
-    return list(home._processes_of(run_id))
+    return list(home.processes_of(run_id))
 
 
 def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):

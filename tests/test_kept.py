@@ -120,7 +120,7 @@ def test_what_was_touched_is_refused_and_gone(filled, spoil, why):
     ],
 )
 def test_a_mutant_neither_uses_nor_fills_it(tmp_path, mutant, fresh, certified, where):
-    option = SimpleNamespace(mutant=mutant, fresh=fresh, certified=certified)
+    option = SimpleNamespace(mutant=mutant, offer=None, fresh=fresh, certified=certified)
     found = plugin._cellar(SimpleNamespace(option=option), tmp_path)
     folders = {"shared": home.cache_folder() / "golden", "own": tmp_path / "golden", None: None}
     assert (found and found.folder) == folders[where]

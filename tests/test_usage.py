@@ -71,7 +71,7 @@ def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
     assert time.monotonic() - started < 30
     assert (tmp_path / "latest" / "evidence.json").exists()
     assert "Traceback" not in rest
-    assert list(home._processes_of(run_id)) == []
+    assert list(home.processes_of(run_id)) == []
     assert not (home._root() / f"{home._PREFIX}{run_id}").exists()
 
 
