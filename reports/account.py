@@ -17,19 +17,25 @@ _NUMBERED = re.compile(r"\d+")
 
 
 def is_long(run: Run) -> bool:
-    """Whether the account leaves out the steps of what held, to stay readable."""
+    """Whether the account leaves out steps, to stay readable."""
     steps = (len(spec.steps) for control in run.controls for spec in control.specs)
     return sum(steps) > _MOST_STEPS
 
 
 def account(run: Run) -> Iterator[dict[str, Any]]:
-    """Each step with its moment and time; of a very long run only what did not hold."""
-    long = is_long(run)
+    """Each step with its moment and time.
+
+    Of a very long run only what did not hold, until that is too long as well.
+    """
+    room = _MOST_STEPS if is_long(run) else None
     for control in run.controls:
-        held = control.verdict in (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)
         specs = [_spec(run, spec) for spec in control.specs if spec.steps]
-        if specs and not (long and held):
-            yield _head(control) | {"specs": specs}
+        held = control.verdict in (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)
+        if not specs or (room is not None and (held or room <= 0)):
+            continue
+        yield _head(control) | {"specs": specs}
+        if room is not None:
+            room -= sum(len(spec["steps"]) for spec in specs)
 
 
 def _spec(run: Run, spec: Spec) -> dict[str, Any]:

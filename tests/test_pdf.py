@@ -7,6 +7,7 @@ import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
 from reports import evidence, pdf, pdftext, sample
+from reports.account import account
 from reports.frame import Action, Exclusion, Organisation
 from reports.model import Objectives, Subject
 from reports.verdict import Verdict
@@ -159,6 +160,13 @@ def test_steps_of_what_held_are_left_out_of_a_very_long_run_and_it_says_so(tmp_p
     assert "they are in the record" in text
     failed = sum(c.verdict > Verdict.NOT_RUN for c in run.controls)
     assert text.count("restart with another key") == failed * 2 * 2
+
+
+def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
+    told = list(account(sample.large_run(800)))
+    steps = sum(len(spec["steps"]) for one in told for spec in one["specs"])
+    assert 1500 <= steps < 1500 + 10
+    assert all(one["verdict"] != "satisfied" for one in told)
 
 
 def test_what_nobody_said_is_named_as_such(tmp_path):
