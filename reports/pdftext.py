@@ -49,18 +49,18 @@ def text(page: Page) -> str:
     return "".join(said)
 
 
-def _strings(one: Any, depth: int = 0) -> Iterator[str]:
+def _strings(one: Any) -> Iterator[str]:
     """Texts in an object itself; what it refers to is an object of its own."""
+    inside: list[Any] = []
     if isinstance(one, String):
         yield str(one)
-    elif isinstance(one, Array) and depth < 8:
-        for item in one:
-            if not getattr(item, "is_indirect", False):
-                yield from _strings(item, depth + 1)
-    elif isinstance(one, Dictionary | Stream) and depth < 8:
-        for key in one.keys():  # noqa: SIM118 - a pikepdf object iterates over something else
-            if not getattr(one[key], "is_indirect", False):
-                yield from _strings(one[key], depth + 1)
+    elif isinstance(one, Array):
+        inside = list(one)
+    elif isinstance(one, Dictionary | Stream):
+        inside = [one[key] for key in one.keys()]  # noqa: SIM118 - it iterates over its values
+    for item in inside:
+        if not getattr(item, "is_indirect", False):
+            yield from _strings(item)
 
 
 def _items(resources: Any, name: str) -> list[tuple[Any, Any]]:

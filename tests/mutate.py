@@ -8,6 +8,7 @@ Not counted: annotations and imports for types, which nothing executes.
 import argparse
 import ast
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ SELECTED = {
     "Is_IsNot IsNot_Is",
 }
 PATIENCE_S = 60
+MOST_BYTES = 4 << 30
 HEAVY = (
     "_pytest.pytester",
     "anyio.pytest_plugin",
@@ -117,6 +119,8 @@ def judged(tests):
 def run(tests):
     """What pytest says of the copy; its output goes to a file there."""
     os.setsid()
+    # A mutant may loop and gather; the machine is not ours alone.
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     sink = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
