@@ -66,7 +66,9 @@ def test_machine_logs_in_by_the_one_post_there_is_and_leaves_no_trace_in_the_evi
     written = [one for one in rehearsed.asked[before:] if one[0] not in ("GET", "HEAD")]
     assert written == [LOG_IN]
     assert "one POST: the machine logs in for a token" in evidence.read_text()
-    kept = "".join(path.read_bytes().decode(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    kept = "".join(
+        path.read_bytes().decode(errors="replace") for path in tmp_path.rglob("*") if path.is_file()
+    )
     secret = machine_file.read_text().split("CLIENT_SECRET=")[1].strip()
     assert secret not in kept + done.stdout + done.stderr
 
