@@ -52,7 +52,7 @@ def read(path: Path) -> Loaded:
 def checked[Model: BaseModel](path: Path, tables: dict[str, Any], model: type[Model]) -> Model:
     """The tables as a model; BadDeclaration names the first key that is unknown or wrong."""
     for where, key, known in _unknown(tables, model, ""):
-        raise BadDeclaration(f"{path}: {where} is unknown; {near(key, known)}")
+        raise BadDeclaration(f"{path}: {_line(where)} is unknown; {near(_line(key), known)}")
     try:
         return model.model_validate(tables)
     except ValidationError as trouble:
@@ -159,3 +159,8 @@ def _said(error: Any) -> str:
 
 def _clean(text: str) -> str:
     return _STEERING.sub("?", text)
+
+
+def _line(text: str) -> str:
+    """A key as one line of a message: TOML lets it hold any character."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

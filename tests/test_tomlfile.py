@@ -142,5 +142,6 @@ def test_whatever_bytes_a_file_holds_it_is_read_or_refused(tmp_path, data):
 
 @settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+@example({"organisation": {"\n": None}})
 def test_whatever_tables_a_file_holds_they_are_read_or_refused(tables):
     assert "\n" not in refusal(checked, Path("drillbook.toml"), tables, declared.Words)
