@@ -162,6 +162,12 @@ fuzz: .venv/ready  ## Hand over nearly right inputs, others each time, to all th
 	@DRILLBOOK_FUZZ=$(call quoted,$(or $(FUZZ),3000)) $(PYTHON) -m pytest tests/test_fuzz_inputs.py tests/test_fuzz_records.py \
 	  -n 2 -q --timeout=3600
 
+.PHONY: bench
+bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=30 MIB=1024
+	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
+	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,SIZES,--sizes) \
+	  $(call given,NAIVE,--naive) $(call given,MIB,--mib)
+
 .PHONY: check
 check: .venv/ready  ## Lint, format and types
 	@.venv/bin/ruff check --quiet .
