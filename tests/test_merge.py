@@ -63,7 +63,7 @@ def ran(tmp_path_factory):
     (home / "suites/test_specs.py").write_text(SPECS)
     (home / "pyproject.toml").write_text("[tool.pytest.ini_options]")
     command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     for part in ("whole", *PARTS):
         chosen = [f"--run-dir=run {part[0]}", *([f"--shard={part}"] if "/" in part else [])]
         subprocess.run([*command, *chosen], cwd=home, env=env, capture_output=True, check=False)
