@@ -6,7 +6,9 @@ switched off, the role it would run under cannot do it either.
 """
 
 import io
+import tempfile
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -33,11 +35,12 @@ def documented():
 
 
 @pytest.fixture
-def mark(tmp_path):
-    # The database's own user must be able to write there, or nothing would be shown.
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
-    return tmp_path / "mark"
+def mark():
+    # The database's own user must be able to write there, or nothing would be shown; the folders
+    # pytest makes are closed to others, one level more of them when workers run side by side.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder) / "mark"
 
 
 @pytest.fixture
