@@ -30,7 +30,7 @@ verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE=
 
 .PHONY: lifecycle
 lifecycle: .venv/ready  ## Any sequence of an operator's acts: BUDGET=100x12 (plans x acts) STACK= IMAGE= COMPOSE= SEED= MUTANT= OFFER= RUN_DIR=
-	@$(PYTHON) -m pytest suites/lifecycle --evidence --one-question --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
+	@$(PYTHON) -m pytest suites/lifecycle --evidence --one-question --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) -p no:cacheprovider \
 	  --budget=$(call quoted,$(if $(BUDGET),$(BUDGET),100x12)) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(declared) $(sealed)

@@ -155,5 +155,4 @@ def test_a_budget_that_is_none_is_refused(words):
 
 def test_a_budget_is_read_or_follows_from_the_driver():
     assert budget("100X12", "containers") == Budget(100, 12)
-    assert budget(None, "embedded") == SMALL
-    assert budget("", "containers").runs < SMALL.runs
+    assert budget(None, "embedded").runs > budget("", "containers").runs
