@@ -5,16 +5,7 @@ import secrets
 import pytest
 
 from fixtures.infisical.lifetimes import DAY_S, issued_for
-from fixtures.mutants import (
-    auditing,
-    copies,
-    faulty,
-    lifecycle,
-    memory_use,
-    nasty,
-    rotating,
-    vault,
-)
+from fixtures.mutants import auditing, copies, faulty, lifecycle, memory_use, nasty, rotating, vault
 from fixtures.mutants.backend import MUTANTS
 from tests.backends import LOGIN, Backend, running
 
