@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reports.errors import CannotWrite
+from reports.history.ledger import Remembered, remember
 from reports.model import Leak, Redaction, Run
 from reports.redact import Redactor
 from reports.seal.folder import Sealed, Sealer
@@ -24,6 +25,7 @@ class Bundle:
         self.path = runs / run_id
         self.sealer = sealer or Sealer()
         self.sealed = Sealed()
+        self.remembered = Remembered()
         with _told(runs):
             self.logs.mkdir(parents=True)
             free = shutil.disk_usage(runs).free
@@ -38,6 +40,11 @@ class Bundle:
     def logs(self) -> Path:
         """Where services' logs are appended during the run."""
         return self.path / "logs"
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the seal or the line in the history is missing, which a passed run must have."""
+        return bool(self.sealed.trouble) or not self.remembered.written
 
     def discard(self) -> None:
         """Remove the folder if nothing was written to it."""
@@ -54,7 +61,8 @@ class Bundle:
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
         """Write everything, search it, and if a secret was found clean it and write again.
 
-        Sealing comes last and never costs what was written; `sealed` says how far it came.
+        Sealing and the line in the history come last and never cost what was written; `sealed`
+        and `remembered` say how far it came.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -69,6 +77,7 @@ class Bundle:
             self._clean(redactor)
             self.sealed = self.sealer.seal(self.path, run, lambda file: not redactor.scan(file, ""))
             self._link()
+        self.remembered = remember(run, self.path)
         return run
 
     def _write(self, run: Run) -> None:

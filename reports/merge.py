@@ -26,7 +26,7 @@ from reports.seal.folder import unchanged
 from reports.seal.options import chosen
 from reports.shard import Shard
 from reports.summary import summary
-from reports.verdict import UNUSABLE
+from reports.verdict import PASSED, UNUSABLE
 
 _RECORD = "evidence.json"
 
@@ -70,8 +70,9 @@ def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
     written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
     lines = list(summary(written, str(bundle.path / "report.html")))
     if lost := bundle.sealed.trouble:
-        return [*lines, Line(lost, ("red", "bold"))], written.exit_code or UNUSABLE
-    return lines, written.exit_code
+        lines.append(Line(lost, ("red", "bold")))
+    lines += bundle.remembered.told()
+    return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
 
 
 def _joined(runs: Sequence[Run], run_dir: Path) -> Run:

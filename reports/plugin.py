@@ -115,7 +115,7 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 @pytest.fixture
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
-    return read(run_dir(pytestconfig))
+    return read(run_dir(pytestconfig)).kept
 
 
 @pytest.fixture

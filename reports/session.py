@@ -138,8 +138,8 @@ class EvidenceRun:
             self._attach()
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
             # A passed run whose seal was lost is not what was asked for; a failed one stays failed.
-            unsealed = UNUSABLE if self.bundle.sealed.trouble else 0
-            session.exitstatus = self.result.exit_code or unsealed
+            lost = UNUSABLE if self.bundle.incomplete else 0
+            session.exitstatus = self.result.exit_code or lost
         except ReportError as trouble:
             self.trouble = str(trouble)
             session.exitstatus = UNUSABLE

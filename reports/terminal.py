@@ -104,7 +104,10 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             self._tracebacks()
         if self._run.result:
             report = self._shown(self._run.bundle.path / "report.html")
-            for line in (*summary(self._run.result, report), *told(self._run.bundle.sealed)):
+            bundle = self._run.bundle
+            for line in summary(self._run.result, report):
+                self._print(line)
+            for line in (*told(bundle.sealed), *bundle.remembered.told()):
                 self._print(line)
         elif sentence := self._run.trouble or self._stopped or self._run.stopped:
             self._print(Line(sentence, ("red", "bold")))

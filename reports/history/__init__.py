@@ -1,0 +1,6 @@
+"""What earlier runs saw: their evidence in a folder, and the ledger that outlives it."""
+
+from reports.history.facts import Facts as Facts
+from reports.history.reading import History as History
+from reports.history.reading import Past as Past
+from reports.history.reading import read as read
