@@ -97,6 +97,10 @@ sweep: .venv/ready  ## Remove what killed runs left behind
 	@$(PYTHON) -m fixtures.stack.sweep
 
 ##@ Evidence
+.PHONY: history
+history: .venv/ready  ## Verdicts, RTO, RPO and corrections over time, what changed, what is past its time: RUN_DIR=
+	@$(PYTHON) -m reports.history $(call given,RUN_DIR,--run-dir)
+
 .PHONY: verify-evidence
 verify-evidence: .venv/ready  ## Is a bundle genuine? No stack needed: BUNDLE= PUBKEY= PREVIOUS= TSA_CERT= UNSIGNED=1
 	@$(PYTHON) -m reports.seal.verify $(call quoted,$(BUNDLE)) $(call given,PUBKEY,--pubkey) \
