@@ -13,11 +13,10 @@ For a claim, violated reads contradicted (Verdict.of).
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
-import _pytest
-import hypothesis
 import pytest
 
 from reports.verdict import Verdict, worst
@@ -72,7 +71,11 @@ def _in_spec(item: pytest.Item, traceback: TracebackType | None) -> bool:
     return place is not None and (place == item.path or place.is_relative_to(_suite(item)))
 
 
-_TOOLS = tuple(Path(module.__file__ or "").parent for module in (_pytest, hypothesis))
+_TOOLS = tuple(
+    Path(found.origin or "").parent
+    for name in ("_pytest", "hypothesis")
+    if (found := find_spec(name))
+)
 
 
 def _suite(item: pytest.Item) -> Path:

@@ -8,9 +8,9 @@ import pytest
 
 from fixtures.errors import BadInput
 from fixtures.infisical.settings import KEYS
-from fixtures.lifecycle.acts import ROOT_KEY, Act, Verb, numbered
+from fixtures.lifecycle.acts import ROOT_KEY, Act, Budget, Verb, numbered
 from fixtures.lifecycle.explore import NotRepeated, carried_out, explored, shrunk, without
-from fixtures.lifecycle.machine import Budget, plans
+from fixtures.lifecycle.machine import plans
 from fixtures.lifecycle.model import Model, Value, difference, possible
 from fixtures.lifecycle.plugin import budget
 from tests.simulated import BUGS, Played
