@@ -166,6 +166,10 @@ fuzz: .venv/ready  ## Hand over nearly right inputs, others each time, to all th
 	@DRILLBOOK_FUZZ=$(call quoted,$(or $(FUZZ),3000)) $(PYTHON) -m pytest tests/test_fuzz_inputs.py tests/test_fuzz_records.py \
 	  -n 2 -q --timeout=3600
 
+.PHONY: fuzz-coverage
+fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same by inputs that reach new code of our parsers: READER=pattern FUZZ_S=60 (each reader)
+	@.tools/fuzzing/bin/python -m tests.guided $(call quoted,$(or $(READER),*)) --seconds=$(or $(FUZZ_S),60)
+
 .PHONY: bench
 bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=30 MIB=1024
 	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
@@ -194,6 +198,10 @@ help:  ## This list
 
 .tools/mutation/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@UV_PROJECT_ENVIRONMENT=.tools/mutation $(UV) sync --locked --quiet --group mutation
+	@touch $@
+
+.tools/fuzzing/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
+	@UV_PROJECT_ENVIRONMENT=.tools/fuzzing $(UV) sync --locked --quiet --group fuzzing
 	@touch $@
 
 .tools/interop/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)

@@ -37,7 +37,8 @@ def reviewed(name):
 
 def copied(folder):
     """The repository without what is generated."""
-    ignored = shutil.ignore_patterns(".venv", ".tools", ".git", "runs", ".*_cache", "__pycache__")
+    generated = (".venv", ".tools", ".git", "runs", ".cache", ".*_cache", "__pycache__")
+    ignored = shutil.ignore_patterns(*generated)
     shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
 
 

@@ -11,6 +11,8 @@ SELECTED = {
     "Comparison": "Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt "
     "Is_IsNot IsNot_Is",
 }
+# Keep the code honest and small, and change nothing of what it does.
+HARMLESS = ("frozen", "slots")
 
 
 class Planted(NamedTuple):
@@ -30,7 +32,7 @@ def mutants(path):
     from cosmic_ray.plugins import get_operator
 
     source = path.read_text(encoding="utf-8")
-    ignored = places_for_types(source)
+    ignored = ignorable(source)
     for item in _all_work_items([path], {}):
         (one,) = item.mutations
         if not selected(one.operator_name) or one.start_pos in ignored:
@@ -59,9 +61,12 @@ def selected(operator):
     return family not in SELECTED or change in SELECTED[family].split()
 
 
-def places_for_types(source):
-    """Lines and columns that nothing executes: annotations, and imports for them."""
+def ignorable(source):
+    """Lines and columns of annotations, of imports for them, and of flags that do nothing."""
     ignored = set(annotated(ast.parse(source)))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg in HARMLESS:
+            ignored.add((node.value.lineno, node.value.col_offset))
     for line, text in enumerate(source.splitlines(), 1):
         if "if TYPE_CHECKING:" in text:
             ignored |= {(line, column) for column in range(len(text))}

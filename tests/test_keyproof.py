@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import random
+from datetime import datetime
 
 import pytest
 from backports import zstd
@@ -135,6 +136,16 @@ def test_facts_are_what_the_backup_says(sample):
     assert found.instance == "5a68c59e-2ed7-4287-86ca-c8e3c308c483"
     assert found.rows["secrets_v2"] == ROWS["2024-10"]
     assert found.rows["secrets"] == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [("2026-11-24 10:00:05", datetime(2026, 11, 24, 10, 0, 5)), ("2026-02-30 10:00:00", None)],
+)
+def test_day_a_backup_names_is_told_and_one_that_never_was_is_not(sample, said, known):
+    heading = f"\n-- Started on {said} UTC\n\nSET"
+    backup = sample("2024-10", lambda text: text.replace("\nSET", heading, 1))
+    assert examine(backup).dumped_at == known
 
 
 def test_rows_are_read_as_they_were_written():

@@ -143,6 +143,21 @@ def test_a_table_of_contents_is_not_believed(tmp_path, kind):
     assert used < LIMIT_KIB
 
 
+def heading(size):
+    return (b"toc.dat".ljust(124, b"\0") + size).ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
+
+
+@pytest.mark.parametrize(
+    "size",
+    [b"\x80" + b"\xff" * 11, b"-0000001000\0", b"0o7".rjust(12), b"1_0".ljust(12), b"9" * 12],
+)
+def test_a_size_in_a_tar_file_is_not_believed(tmp_path, size):
+    # It led beyond what an offset can be, or back to where it stands.
+    backup = tmp_path / "backup.tar"
+    backup.write_bytes(heading(size) + bytes(1024))
+    assert examine(backup).damage == "has a broken heading in its tar file"
+
+
 def test_a_folder_cannot_point_outside(tmp_path):
     backup = tmp_path / "backup"
     backup.mkdir()

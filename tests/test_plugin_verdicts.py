@@ -29,8 +29,9 @@ def not_here(): raise NotHere("no such route")
 """
 HEAD = """
 import pytest, helpers
-from hypothesis import given, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
+@settings(phases=tuple(Phase))
 @given(st.integers())
 def two_bugs(number):
     if number > 100:

@@ -78,6 +78,16 @@ def test_innermost_of_nested_steps_is_under_way_and_gets_what_is_seen(timed):
     assert told == [("outer", ("shallow",)), ("middle", ()), ("inner", ("deep",))]
 
 
+def test_times_are_told_to_the_millisecond(timed):
+    timed.begin("test_x", ("KEY-1",))
+    with timed.span("boot", "boot"):
+        timed.clock.now += 0.1236
+    timed.exchange("GET", "/", 200, 0.1236)
+    timed.exchange("PUT", "/", 200, 0.12349)
+    assert timed.spans[0].duration_s == 0.124
+    assert [one.duration_s for one in steps(timed)[0].exchanges] == [0.124, 0.123]
+
+
 def test_step_under_way_lasts_until_now(timed):
     timed.begin("test_x", ("KEY-1",))
     with timed.step("never ends"):
@@ -161,9 +171,9 @@ def test_excerpt_is_the_end_and_says_whether_it_is_whole():
 
 
 def test_other_clocks_are_kept_in_microseconds(recorder):
-    recorder.compare_clock("PostgreSQL", 0.12345678, 0.00000049, same_machine=True)
+    recorder.compare_clock("PostgreSQL", 0.12345678, 0.00001249, same_machine=True)
     (seen,) = recorder.clocks
-    assert (seen.source, seen.offset_s, seen.uncertainty_s) == ("PostgreSQL", 0.123457, 0.0)
+    assert (seen.source, seen.offset_s, seen.uncertainty_s) == ("PostgreSQL", 0.123457, 0.000012)
     assert seen.same_machine is True
 
 
