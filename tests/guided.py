@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / ".cache" / "fuzz"
-MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 16
+MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
 OURS = ["fixtures.keyproof", "fixtures.preflight", "fixtures.diagnose", "fixtures.restore"]
 OURS += ["fixtures.data.soundness", "fixtures.faults", "reports.seal", "reports.redact"]
 OURS += ["reports.encodings", "reports.pdftext", "reports.tomlfile", "reports.waivers"]
@@ -70,6 +70,19 @@ def bundles():
     with tempfile.TemporaryDirectory() as place:
         folder = sealed(Path(place), key(Path(place))[0])
         return [(folder / "bundle.zip").read_bytes()]
+
+
+def zips():
+    """A bundle of three small files, so that what is tried is its structure."""
+    from reports.seal.archive import pack
+
+    made = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        files = {name: Path(place) / name for name in ("MANIFEST.json", "a.log", "evidence.json")}
+        for name, path in files.items():
+            path.write_text(name)
+        pack(files, made)
+    return [made.getvalue()]
 
 
 def waiver_files():
@@ -181,7 +194,7 @@ READERS = {
     "statements": (read_statements, backups, SQL),
     "env": (read_env, env_files, ENV),
     "log": (read_log, logs, LOG),
-    "zip": (read_bundle, bundles, PK),
+    "zip": (read_bundle, zips, PK),
     "bundle": (verify_bundle, bundles, PK),
     "waivers": (read_waivers, waiver_files, TOML),
     "redaction": (search, logs, [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]),

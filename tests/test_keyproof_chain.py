@@ -1,0 +1,252 @@
+"""What opens what: rotated keys, both generations, foreign keys, lost folders."""
+
+import base64
+
+import pytest
+from nacl.public import Box, PrivateKey
+
+from fixtures.errors import BadInput
+from fixtures.keyproof import chest, prove
+from fixtures.keyproof.chain import Ring
+from fixtures.keyproof.dump import opened
+from fixtures.keyproof.seals import cipher, material, seal_bytes, seal_columns
+from tests.backups import HEAD, TAIL
+
+KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
+INSTANCE = cipher(material(KEY))
+ROOT, KMS, EARLIER, DATA = (bytes([number]) * 32 for number in (1, 2, 3, 4))
+EXTERNAL = "its key is held by an external KMS"
+MEMBERS = "its key is sealed with its members' passwords"
+LOST = "its folder is not in the backup"
+
+
+def under(key, plain):
+    return seal_bytes(cipher(key), plain)
+
+
+def written(value):
+    if value is None:
+        return "\\N"
+    return "\\\\x" + value.hex() if isinstance(value, bytes) else value
+
+
+def block(table, *rows):
+    """Rows of a table, each a mapping of columns, as pg_dump writes them."""
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    lines = ["\t".join(map(written, row.values())) for row in rows]
+    return f"COPY public.{table} ({columns}) FROM stdin;\n" + "\n".join([*lines, "\\.\n\n"])
+
+
+def root(sealed=None, strategy="SOFTWARE"):
+    sealed = sealed or seal_bytes(INSTANCE, ROOT)
+    return {"id": "r", "encryptedRootKey": sealed, "encryptionStrategy": strategy}
+
+
+def kms(name, key=KMS, row="k1"):
+    return {"id": row, "kmsKeyId": name, "encryptedKey": under(ROOT, key)}
+
+
+def project(name, key="kms-1", data=None):
+    return {
+        "id": name,
+        "name": name.title(),
+        "kmsSecretManagerKeyId": key,
+        "kmsSecretManagerEncryptedDataKey": data,
+    }
+
+
+NEW = project("new", data=under(KMS, DATA))
+PLACES = [
+    block("project_environments", *({"id": f"env-{p}", "projectId": p} for p in ("new", "old"))),
+    block("secret_folders", *({"id": f"in-{p}", "envId": f"env-{p}"} for p in ("new", "old"))),
+]
+
+
+def secret(folder="in-new", key=DATA, value=b"ledger"):
+    return {"encryptedValue": under(key, value), "folderId": folder}
+
+
+def bot(key=DATA, sender="ada", publisher=None):
+    """A project's key as a bot holds it, and the sender's public half."""
+    private, giver = PrivateKey.generate(), PrivateKey.generate()
+    made = Box(giver, private.public_key).encrypt(key)
+    box, nonce = (base64.b64encode(one).decode() for one in (made.ciphertext, made.nonce))
+    sealed, iv, tag = seal_columns(INSTANCE, base64.b64encode(bytes(private)), 16)
+    row = {"projectId": "old", "senderId": sender, "encryptedProjectKey": box}
+    row |= {"encryptedProjectKeyNonce": nonce, "encryptedPrivateKey": sealed, "iv": iv, "tag": tag}
+    public = base64.b64encode(bytes(giver.public_key)).decode()
+    senders = {"userId": publisher or sender, "publicKey": public}
+    return [block("project_bots", row), block("user_encryption_keys", senders)]
+
+
+def old_secret(folder="in-old", key=DATA, name_key=DATA):
+    (value, iv, tag), named = (seal_columns(cipher(k), b"x", 16) for k in (key, name_key))
+    row = {"secretValueCiphertext": value, "secretValueIV": iv, "secretValueTag": tag}
+    names = ("secretKeyCiphertext", "secretKeyIV", "secretKeyTag")
+    return row | dict(zip(names, named, strict=True)) | {"folderId": folder}
+
+
+@pytest.fixture
+def backup(tmp_path):
+    def made(*blocks):
+        path = tmp_path / "backup.sql"
+        path.write_text(HEAD + "".join(blocks) + TAIL)
+        return path
+
+    return made
+
+
+@pytest.fixture
+def proven(backup):
+    return lambda *blocks: prove(backup(*blocks), KEY)
+
+
+def numbers(proof):
+    found = [proof.projects, proof.projects_opened, proof.secrets, proof.secrets_opened]
+    return (proof.roots_opened, *found)
+
+
+def test_each_key_opens_the_next(proven):
+    sealed = [block("internal_kms", kms("kms-1")), block("projects", NEW), *PLACES]
+    proof = proven(block("kms_root_config", root()), *sealed, block("secrets_v2", secret()))
+    assert numbers(proof) == (1, 1, 1, 1, 1)
+    (one,) = proof.by_project
+    assert (one.id, one.name, one.generation, one.key_opened) == ("new", "New", 3, True)
+    assert (one.secrets, one.secrets_opened, one.reason) == (1, 1, "")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_any_of_several_root_keys_will_do(proven, at):
+    roots = [root(under(DATA, ROOT))]
+    roots.insert(at, root())
+    sealed = [block("internal_kms", kms("kms-1")), block("projects", NEW), *PLACES]
+    proof = proven(block("kms_root_config", *roots), *sealed, block("secrets_v2", secret()))
+    assert (proof.root_keys, *numbers(proof)) == (2, 1, 1, 1, 1, 1)
+
+
+def test_key_that_was_rotated_still_opens_what_is_older(proven):
+    earlier = {"encryptedKey": under(ROOT, EARLIER), "internalKmsId": "k1"}
+    of_another = {"encryptedKey": under(ROOT, EARLIER), "internalKmsId": "k2"}
+    rotated = project("new", data=under(EARLIER, DATA))
+    around = [block("kms_root_config", root()), block("projects", rotated), *PLACES]
+    around += [block("internal_kms", kms("kms-1"), kms("kms-2", row="k2"))]
+    around += [block("secrets_v2", secret())]
+    assert numbers(proven(*around, block("internal_kms_key_version", earlier)))[1:3] == (1, 1)
+    assert numbers(proven(*around, block("internal_kms_key_version", of_another)))[1:3] == (1, 0)
+
+
+def test_key_of_another_project_opens_nothing(proven):
+    sealed = [block("internal_kms", kms("kms-2")), block("projects", NEW), *PLACES]
+    proof = proven(block("kms_root_config", root()), *sealed, block("secrets_v2", secret()))
+    assert numbers(proof) == (1, 1, 0, 1, 0)
+    assert not proof.opens_everything
+
+
+def test_key_in_an_external_kms_is_told_apart_where_it_holds_secrets(proven):
+    foreign = {"kmsKeyId": "kms-9", "encryptedProviderInputs": b"x"}
+    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES]
+    around += [block("projects", project("new", "kms-9", under(KMS, DATA)))]
+    idle = proven(*around)
+    assert (numbers(idle), idle.unproven) == ((1, 0, 0, 0, 0), [])
+    used = proven(*around, block("secrets_v2", secret(), secret()))
+    assert (numbers(used), used.unproven) == ((1, 0, 0, 0, 0), [f"project New: {EXTERNAL}"])
+    assert (used.by_project[0].secrets, used.by_project[0].secrets_opened) == (2, 0)
+
+
+def test_project_whose_key_its_members_hold_is_told_apart_where_it_holds_secrets(proven):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    idle = proven(*around)
+    assert (numbers(idle), idle.unproven) == ((1, 0, 0, 0, 0), [])
+    used = proven(*around, block("secrets", old_secret()))
+    assert (numbers(used), used.unproven) == ((1, 0, 0, 0, 0), [f"project Old: {MEMBERS}"])
+
+
+def test_project_that_is_new_and_has_no_key_keeps_its_secrets_shut(proven):
+    around = [block("kms_root_config", root()), block("projects", project("new", None)), *PLACES]
+    proof = proven(*around, block("secrets_v2", secret()))
+    assert (numbers(proof), proof.unproven) == ((1, 0, 0, 1, 0), [])
+
+
+def test_secrets_in_lost_folders_count_and_stay_shut(proven):
+    sealed = [block("internal_kms", kms("kms-1")), block("projects", NEW), *PLACES]
+    secrets = block("secrets_v2", secret(), secret("nowhere"), secret("elsewhere"))
+    proof = proven(block("kms_root_config", root()), *sealed, secrets)
+    assert numbers(proof) == (1, 1, 1, 3, 1)
+    assert [(p.name, p.generation, p.reason) for p in proof.by_project] == [
+        ("New", 3, ""),
+        ("", 0, LOST),
+    ]
+    assert (proof.by_project[1].secrets, proof.by_project[1].secrets_opened) == (2, 0)
+
+
+def test_lost_folders_are_told_where_there_is_no_project_at_all(proven):
+    proof = proven(block("kms_root_config", root()), block("secrets", old_secret("nowhere")))
+    assert [(p.reason, p.secrets) for p in proof.by_project] == [(LOST, 1)]
+    assert numbers(proof) == (1, 0, 0, 1, 0)
+
+
+def test_bot_hands_its_project_its_key(proven):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    proof = proven(*around, *bot(), block("secrets", old_secret(), old_secret()))
+    assert numbers(proof) == (1, 1, 1, 2, 2)
+    assert (proof.by_project[0].generation, proof.by_project[0].reason) == (2, "")
+
+
+@pytest.mark.parametrize("broken", [{"key": KMS}, {"name_key": KMS}], ids=["its value", "its name"])
+def test_old_secret_opens_with_its_name_or_not_at_all(proven, broken):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    proof = proven(*around, *bot(), block("secrets", old_secret(**broken)))
+    assert numbers(proof) == (1, 1, 1, 1, 0)
+
+
+def test_bot_whose_sender_is_gone_opens_nothing(proven):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    proof = proven(*around, *bot(publisher="grace"), block("secrets", old_secret()))
+    assert numbers(proof) == (1, 1, 0, 1, 0)
+
+
+def test_project_that_was_upgraded_opens_both_kinds_of_secrets(proven):
+    around = [block("kms_root_config", root()), block("internal_kms", kms("kms-1")), *PLACES]
+    around += [block("projects", project("old", data=under(KMS, DATA))), *bot()]
+    secrets = [block("secrets", old_secret()), block("secrets_v2", secret("in-old"))]
+    proof = proven(*around, *secrets)
+    assert numbers(proof) == (1, 1, 1, 2, 2)
+    assert proof.by_project[0].generation == 3
+
+
+def test_secret_without_a_value_is_counted_as_empty(proven):
+    sealed = [block("internal_kms", kms("kms-1")), block("projects", NEW), *PLACES]
+    secrets = block("secrets_v2", secret(), {"encryptedValue": None, "folderId": "in-new"})
+    proof = proven(block("kms_root_config", root()), *sealed, secrets)
+    assert (numbers(proof), proof.empty) == ((1, 1, 1, 1, 1), 1)
+    assert proof.opens_everything
+
+
+def test_root_key_that_no_text_opens_is_told(proven):
+    sealed = proven(block("kms_root_config", root(strategy="HSM")))
+    assert sealed.unproven == ["the root key is sealed by an HSM, not by a key"]
+    cut = proven(block("kms_root_config", root(seal_bytes(INSTANCE, ROOT)[:-1])))
+    assert cut.unproven == ["the root key's row has 59 bytes, its layout 60"]
+    assert proven(block("kms_root_config", root())).unproven == []
+
+
+def test_more_folders_than_fit_are_refused_in_one_sentence(monkeypatch, proven):
+    around = [block("kms_root_config", root()), block("projects", NEW, project("old")), *PLACES]
+    monkeypatch.setattr(chest, "_MOST_FOLDERS", 2)
+    assert proven(*around).roots_opened == 1
+    monkeypatch.setattr(chest, "_MOST_FOLDERS", 1)
+    with pytest.raises(BadInput, match="more than 1 folders"):
+        proven(*around)
+
+
+def test_why_a_project_stays_shut_is_told_by_its_number(backup):
+    foreign = {"kmsKeyId": "kms-9", "encryptedProviderInputs": b"x"}
+    projects = block("projects", NEW, project("old", None), project("far", "kms-9", b"x"))
+    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES]
+    path = backup(*around, block("internal_kms", kms("kms-1")), projects)
+    with opened(path, chest.TABLES) as dump:
+        ring = Ring(chest.Chest(dump), KEY)
+        assert [ring.reason(at) for at in (-1, 0, 1, 2)] == [LOST, "", MEMBERS, EXTERNAL]
+        assert ring.open_new(0, under(DATA, b"value")) == b"value"
+        assert ring.open_new(-1, under(DATA, b"value")) is None
+        assert ring.open_old(-1, *seal_columns(cipher(DATA), b"value", 16)) is None
