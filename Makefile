@@ -12,6 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
+# A URL may carry a credential, and a command line can be read by everybody.
+backup = $(if $(findstring ://,$($(1))),--backup=env:DRILLBOOK_BACKUP,$(call given,$(1),--backup)) $(call given,BACKUP_OPTIONS,--backup-options)
+export DRILLBOOK_BACKUP = $(if $(findstring ://,$(BACKUP)$(BACKUPS)),$(BACKUP)$(BACKUPS))
 declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(CERTIFIED),--certified)
 sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
@@ -25,7 +28,7 @@ verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE=
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,BUDGET,--budget) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
-	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(declared) $(sealed) \
+	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call backup,BACKUP) $(declared) $(sealed) \
 	  $(call given,SHARD,--shard) $(if $(SHARD),|| [ $$? -eq 2 ] # a shard alone decides nothing)
 
 .PHONY: lifecycle
@@ -39,42 +42,42 @@ lifecycle: .venv/ready  ## Any sequence of an operator's acts: BUDGET=100x12 (pl
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
 	@$(PYTHON) -m fixtures.preflight \
 	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
-	  $(call given,ESCROW,--escrow) $(call given,BACKUP,--backup) $(call given,MUTANT,--mutant) \
+	  $(call given,ESCROW,--escrow) $(call backup,BACKUP) $(call given,MUTANT,--mutant) \
 	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
 
 .PHONY: live
 live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL= BACKUPS= ENV_FILE= DOCKER=1 PROJECT= CA= PLAIN_URL= STRICT=1
 	@$(PYTHON) -m pytest suites/live --evidence --one-question --stack=remote -p no:cacheprovider \
-	  $(call given,URL,--url) $(call given,CREDENTIAL,--credential) $(call given,BACKUPS,--backup) \
+	  $(call given,URL,--url) $(call given,CREDENTIAL,--credential) $(call backup,BACKUPS) \
 	  $(call given,ENV_FILE,--env-file) $(if $(DOCKER),--docker) $(call given,PROJECT,--project) \
 	  $(call given,CA,--ca) $(call given,PLAIN_URL,--plain-url) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,RUN_DIR,--run-dir) \
 	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims) $(declared) $(sealed)
 
 .PHONY: drill
-drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
 	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
-	  $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
+	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 
 .PHONY: check-key
-check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|- ENV_FILE='one.env other.env' FORM=json
-	@$(PYTHON) -m fixtures.keyproof $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
+check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|docker:<container>|URL|- BACKUP_OPTIONS= ENV_FILE='one.env other.env' FORM=json
+	@$(PYTHON) -m fixtures.keyproof $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
 
 .PHONY: recover
 recover: .venv/ready  ## The day nothing starts: the secrets from backup and key, encrypted: BACKUP= ENV_FILE= OUT=secrets.json.age|.env.age RECIPIENT=age1…|PASSPHRASE_FILE= (or PLAINTEXT=yes)
-	@$(PYTHON) -m fixtures.recover $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	@$(PYTHON) -m fixtures.recover $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,OUT,--out) $(call given,RECIPIENT,--recipient) \
 	  $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,PLAINTEXT,--plaintext)
 
 .PHONY: rewrap
 rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline, then tried out: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql IMAGE= STACK= COMPOSE= REHEARSE=no
-	@$(PYTHON) -m fixtures.rewrap $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	@$(PYTHON) -m fixtures.rewrap $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out)
 	@$(if $(filter no,$(REHEARSE)),,$(PYTHON) -m pytest suites/change/test_rewrap.py --evidence --one-question \
-	  --stack=$(call quoted,$(STACK)) -p no:cacheprovider $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) \
+	  --stack=$(call quoted,$(STACK)) -p no:cacheprovider $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--rewrapped) $(call given,IMAGE,--image) \
 	  $(call given,COMPOSE,--compose) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
@@ -91,6 +94,11 @@ catalogue: .venv/ready  ## Everything that is checked, and of which statement, r
 .PHONY: images
 images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend images where no registry is reachable (root, Debian)
 	@compose/offline/build.sh
+
+.PHONY: remote
+remote: .venv/ready  ## Install, once, what BACKUP=s3://… sftp://… https://… needs (an optional extra)
+	@mkdir -p .tools && touch .tools/remote
+	@$(UV) sync --locked --quiet --compile-bytecode --extra remote
 
 .PHONY: sweep
 sweep: .venv/ready  ## Remove what killed runs left behind
@@ -209,6 +217,6 @@ help:  ## This list
 	@touch $@
 
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
-	@$(UV) sync --locked --quiet --compile-bytecode
+	@$(UV) sync --locked --quiet --compile-bytecode $(if $(wildcard .tools/remote),--extra remote)
 	@$(PYTHON) -m fixtures.preflight.leaks
 	@touch .venv/ready

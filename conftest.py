@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures.stack.workers",
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
+    "fixtures.retrieve.plugin",
     "fixtures.preflight.plugin",
     "fixtures.lifecycle.plugin",
     "fixtures.live.plugin",

@@ -55,7 +55,7 @@ def operator() -> str:
 
 def command(arguments: Iterable[str]) -> str:
     """How pytest was called, fit to be called again."""
-    return shlex.join(["pytest", *arguments])
+    return shlex.join(["pytest", *map(_bare, arguments)])
 
 
 def make() -> str | None:
@@ -67,7 +67,12 @@ def make() -> str | None:
     if not handed:
         return None
     words = re.findall(r"(?:\\.|[^\s\\])+", handed.replace("$$", "$"))
-    return shlex.join(re.sub(r"\\(.)", r"\1", word) for word in words)
+    return shlex.join(_bare(re.sub(r"\\(.)", r"\1", word)) for word in words)
+
+
+def _bare(word: str) -> str:
+    """A word of a command line without the user, password or query of a URL in it."""
+    return re.sub(r"(://)[^/@\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
 
 
 def pack(suites: Path, tool: Tool) -> Pack:

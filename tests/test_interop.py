@@ -67,3 +67,49 @@ def test_junit_is_valid_by_the_strictest_schema_but_for_properties(tmp_path):
 
 def test_environment_is_there():
     assert PYTHON.is_file(), "run: make interop"
+
+
+S3 = """
+import json, os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import boto3
+from moto.server import ThreadedMotoServer
+from fixtures.retrieve.fetched import fetched
+from fixtures.retrieve.settings import settings
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+host, port = server.get_host_and_port()
+url = f"http://127.0.0.1:{port}"
+options = Path(sys.argv[2])
+options.write_text(f"key=testing\\nsecret=testing-secret\\nendpoint_url={url}\\n")
+options.chmod(0o600)
+client = boto3.client("s3", endpoint_url=url, region_name="us-east-1",
+                      aws_access_key_id="testing", aws_secret_access_key="testing-secret")
+client.create_bucket(Bucket="backups")
+whole = b"-- PostgreSQL database dump\\n" + b"x" * 3_000_000
+whole += b"\\n-- PostgreSQL database dump complete\\n"
+client.put_object(Bucket="backups", Key="infisical/good.sql", Body=whole)
+time.sleep(1.1)
+client.put_object(Bucket="backups", Key="infisical/cut.sql", Body=whole[:1000])
+heard = []
+with fetched("s3://backups/infisical/", heard.append, settings(str(options))) as found:
+    same = found.path.read_bytes() == whole
+    mode, age = found.path.stat().st_mode & 0o777, time.time() - found.modified
+    before = found.changes()
+    client.put_object(Bucket="backups", Key="infisical/good.sql", Body=b"another")
+    after = found.changes()
+server.stop()
+print(json.dumps([same, mode, age < 600, before, after, heard, found.path.exists()]))
+"""
+
+
+def test_a_backup_comes_from_s3(tmp_path):
+    root = str(Path(__file__).parents[1])
+    same, mode, young, before, after, heard, left = json.loads(
+        foreign(S3, root, str(tmp_path / "s3.env")).splitlines()[-1]
+    )
+    assert (same, mode, young, left) == (True, 0o600, True, False)
+    assert (before, after) == ([], ["good.sql is no longer what was fetched"])
+    assert "NEWER BUT NOT TAKEN: cut.sql (cut short" in heard[-1]
+    assert "testing-secret" not in "".join(heard)

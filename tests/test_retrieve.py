@@ -1,0 +1,251 @@
+"""A backup is brought from a file, a folder or a URL, privately, and its place shown bare."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from fixtures.errors import BadInput
+from fixtures.keyproof.__main__ import main
+from fixtures.preflight import backupfile
+from fixtures.retrieve import folder
+from fixtures.retrieve.address import parse
+from fixtures.retrieve.fetched import fetched
+from fixtures.retrieve.settings import settings
+from reports import facts
+from tests import sftp
+from tests.backups import KEYS, dump
+
+OLD = time.time() - 7200
+
+
+def said():
+    heard = []
+    return heard, heard.append
+
+
+@pytest.fixture
+def backup(tmp_path):
+    place = tmp_path / "backups"
+    place.mkdir()
+    file = place / "good.sql"
+    file.write_bytes(dump("2024-10").encode())
+    os.utime(file, (OLD, OLD))
+    return file
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    file = tmp_path / "keys.env"
+    file.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "shown"),
+    [
+        ("backup.sql", "path", "backup.sql"),
+        ("-", "pipe", "standard input"),
+        ("docker:infisical-db", "container", "docker:infisical-db"),
+        ("file:///srv/my%20backup.sql", "path", "/srv/my backup.sql"),
+        ("sftp://ada:pw@host:22/b.sql", "url", "sftp://host:22/b.sql"),
+        ("https://host/b.sql?X-Amz-Signature=abc", "url", "https://host/b.sql?…"),
+        ("s3://bucket/backups/", "url", "s3://bucket/backups/"),
+    ],
+)
+def test_a_place_is_told_and_shown_bare(given, kind, shown):
+    found = parse(given)
+    assert (found.kind, found.shown) == (kind, shown)
+    assert "pw" not in repr(found)
+    assert "abc" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["docker:", "docker:--privileged", "docker:a b", "zip://x::s3://b/a.zip", "a\0b", "x" * 9999],
+)
+def test_what_can_be_no_place_is_refused(given):
+    with pytest.raises(BadInput):
+        parse(given)
+
+
+def test_a_url_comes_by_the_environment(monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_BACKUP", "s3://bucket/b.sql")
+    assert parse("env:DRILLBOOK_BACKUP").what == "s3://bucket/b.sql"
+
+
+def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
+    assert facts.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
+    assert "sig" not in facts.command(["--backup=https://host/b.sql?token=sig"])
+
+
+def test_a_file_is_read_where_it_lies(backup):
+    heard, say = said()
+    with fetched(str(backup), say) as found:
+        assert (found.path, found.copied, heard) == (backup, False, [])
+    assert backup.exists()
+
+
+def test_the_newest_of_a_folder_is_taken_and_named(backup):
+    older = backup.with_name("older.sql")
+    older.write_bytes(backup.read_bytes())
+    os.utime(older, (OLD - 9999, OLD - 9999))
+    heard, say = said()
+    with fetched(str(backup.parent), say) as found:
+        assert found.path == backup
+    assert "the newest of the folder is good.sql" in heard[0]
+    assert "NOT TAKEN" not in heard[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [("cut.sql", b"-- PostgreSQL database dump\n", "cut short"), ("no.sql.gz", b"", "empty")],
+)
+def test_newer_ones_that_are_not_done_are_passed_over_aloud(backup, name, content, why):
+    backup.with_name(name).write_bytes(content)
+    heard, say = said()
+    with fetched(str(backup.parent), say) as found:
+        assert found.path == backup
+    assert f"NEWER BUT NOT TAKEN: {name} ({why}" in heard[0]
+
+
+def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
+    growing = backup.with_name("growing.dump")
+    growing.write_bytes(b"PGDMP")
+    monkeypatch.setattr(folder.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
+    assert folder.newest(backup.parent).path == backup
+    assert folder.unfinished(backup) == ""
+
+
+def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check BACKUP="):
+        folder.newest(tmp_path)
+    (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
+    with pytest.raises(BadInput, match="no backup that is complete: cut.sql"):
+        folder.newest(tmp_path)
+
+
+def remote(tmp_path, content):
+    storage = fsspec.filesystem("memory")
+    where = f"/{tmp_path.name}/backups"
+    storage.pipe_file(f"{where}/b.sql", content)
+    return f"memory:/{where}", storage
+
+
+def test_a_copy_is_private_and_gone_afterwards(tmp_path):
+    url, _ = remote(tmp_path, dump("2024-10").encode())
+    with fetched(f"{url}/b.sql", lambda _: None) as found:
+        assert found.path.read_bytes() == dump("2024-10").encode()
+        assert found.path.stat().st_mode & 0o777 == 0o600
+        assert found.path.parent.stat().st_mode & 0o777 == 0o700
+        assert found.copied
+        kept = found.home.path
+        assert found.changes() == []
+    assert not kept.exists()
+
+
+def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"SELECT 1;")
+    heard, say = said()
+    with fetched(url, say) as found:
+        assert found.path.name == "b.sql"
+    assert "NEWER BUT NOT TAKEN: later.sql (cut short" in heard[-1]
+
+
+def test_an_original_that_changed_meanwhile_is_told(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    with fetched(f"{url}/b.sql", lambda _: None) as found:
+        storage.pipe_file(f"/{tmp_path.name}/backups/b.sql", b"another")
+        assert found.changes() == ["b.sql is no longer what was fetched"]
+
+
+def test_an_undated_copy_is_as_old_as_its_newest_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("fixtures.retrieve.remote._TIMES", ())
+    url, _ = remote(tmp_path, dump("2024-10").encode())
+    with fetched(f"{url}/b.sql", lambda _: None) as found:
+        assert found.modified is None
+        seen = backupfile.read(found.path, now=2e9)
+    assert seen.age_s == 2e9 - seen.facts.newest.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("memory://nowhere/b.sql", "nothing lies at memory://nowhere/b.sql"),
+        ("teleport://host/b.sql", "Protocol not known"),
+        ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_had_is_told_in_one_sentence(given, words):
+    with pytest.raises(BadInput) as told, fetched(given, lambda _: None):
+        pass
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+    assert "geheimnis" not in str(told.value)
+
+
+def test_a_missing_extra_is_told_with_its_cure(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(BadInput, match="run `make remote` once"):
+        with fetched("s3://bucket/b.sql", lambda _: None):
+            pass
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    url, _ = remote(tmp_path, bytes(65 << 20))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    usage = type("Usage", (), {"free": 1 << 20})
+    monkeypatch.setattr("fixtures.retrieve.fetched.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(BadInput, match="does not fit"), fetched(f"{url}/b.sql", lambda _: None):
+        pass
+    assert [one for one in Path(tmp_path).iterdir() if one.name.startswith("drillbook")] == []
+
+
+@pytest.fixture
+def server(backup, tmp_path):
+    with sftp.serving(backup.parent) as served:
+        known, options = tmp_path / "known_hosts", tmp_path / "storage"
+        known.write_text(served.known)
+        lines = f"username={sftp.USER}\npassword={sftp.PASSWORD}\nknown_hosts={known}\n"
+        options.write_text(lines)
+        options.chmod(0o600)
+        served.url, served.options, served.hosts = f"sftp://127.0.0.1:{served.port}", options, known
+        yield served
+
+
+def test_sftp_brings_it_from_a_real_server(server, backup, key_file, capsys):
+    for place in ("/good.sql", "/"):
+        given = ["--backup", server.url + place, "--backup-options", str(server.options)]
+        assert main([*given, "--env-file", str(key_file)]) == 0
+        shown = capsys.readouterr()
+        assert shown.out.startswith("OPENS")
+        assert sftp.PASSWORD not in shown.out + shown.err
+    with fetched(f"{server.url}/good.sql", lambda _: None, settings(server.options)) as found:
+        assert abs(found.modified - OLD) < 2
+
+
+def test_sftp_trusts_no_server_it_does_not_know(server):
+    server.hosts.write_text("")
+    with pytest.raises(BadInput, match="shows a key that"):
+        with fetched(f"{server.url}/good.sql", lambda _: None, settings(server.options)):
+            pass
+
+
+def test_a_refused_password_is_not_repeated(server):
+    options = {**settings(server.options), "password": "a-wrong-password"}
+    with pytest.raises(BadInput) as told, fetched(f"{server.url}/x", lambda _: None, options):
+        pass
+    assert "Authentication" in str(told.value)
+    assert "a-wrong-password" not in str(told.value)
+
+
+def test_settings_that_others_can_read_are_refused(server):
+    server.options.chmod(0o644)
+    with pytest.raises(BadInput, match="chmod 600"):
+        settings(str(server.options))
