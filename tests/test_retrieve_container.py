@@ -70,7 +70,7 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
         return honest(argv, **options)
 
     monkeypatch.setattr("fixtures.retrieve.container.subprocess.Popen", seen)
-    with fetched(f"docker:{database}", lambda _: None):
+    with fetched(f"docker:{database}", print):
         pass
     [dumping] = [argv for argv in called if "pg_dump" in argv]
     assert dumping[-4:] == ["pg_dump", "-U", "ada", "ledger"]
@@ -78,39 +78,46 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
 
 
 def test_the_connection_can_only_read(database):
-    command = [*"exec -e".split(), "PGOPTIONS=-c default_transaction_read_only=on", database]
-    done = docker(*command, *"psql -U ada -d ledger -c".split(), "DROP TABLE accounts", check=False)
+    command = ["exec", "-e", "PGOPTIONS=-c default_transaction_read_only=on", database]
+    done = docker(
+        *command, "psql", "-U", "ada", "-d", "ledger", "-c", "DROP TABLE accounts", check=False
+    )
     assert "read-only transaction" in done.stderr
 
 
 def test_a_container_that_is_none_of_a_database_is_refused():
     name = started(OTHER)
     try:
-        with pytest.raises(BadInput, match="has no pg_dump: it is not the database's"):
-            with fetched(f"docker:{name}", lambda _: None):
-                pass
+        with (
+            pytest.raises(BadInput, match="has no pg_dump: it is not the database's"),
+            fetched(f"docker:{name}", print),
+        ):
+            pass
         docker("stop", "-t", "1", name)
-        with pytest.raises(BadInput, match="does not run"):
-            with fetched(f"docker:{name}", lambda _: None):
-                pass
+        with pytest.raises(BadInput, match="does not run"), fetched(f"docker:{name}", print):
+            pass
     finally:
         docker("rm", "-fv", name)
 
 
 def test_a_container_that_is_not_there_is_refused():
-    with pytest.raises(BadInput, match="there is no container drillbook-nowhere on this engine"):
-        with fetched("docker:drillbook-nowhere", lambda _: None):
-            pass
+    with (
+        pytest.raises(BadInput, match="there is no container drillbook-nowhere on this engine"),
+        fetched("docker:drillbook-nowhere", print),
+    ):
+        pass
 
 
 def test_what_pg_dump_says_is_told_without_the_password(database):
-    with pytest.raises(BadInput, match=r"pg_dump in container .* failed: .*nowhere") as told:
-        with fetched(f"docker:{database}", lambda _: None, {"database": "nowhere"}):
-            pass
+    with (
+        pytest.raises(BadInput, match=r"pg_dump in container .* failed: .*nowhere") as told,
+        fetched(f"docker:{database}", print, {"database": "nowhere"}),
+    ):
+        pass
     assert PASSWORD not in str(told.value)
 
 
 def test_a_container_that_was_started_anew_is_told(database):
-    with fetched(f"docker:{database}", lambda _: None) as found:
+    with fetched(f"docker:{database}", print) as found:
         docker("restart", "-t", "5", database)
         assert found.changes() == [f"container {database} was started anew"]
