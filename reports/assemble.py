@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reports.catalogue import Catalogue, Entry
+from reports.change import Change
 from reports.drafts import SpecDraft
 from reports.framing import Setting, frame, objectives, waived
 from reports.model import Control, Counts, Redaction, Run, RunFacts, Spec, Subject
@@ -35,6 +36,7 @@ def assemble(
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
         objectives=objectives(recorder.measured, setting.declared),
         redaction=redaction,
+        change=Change.model_validate(recorder.changed) if recorder.changed else None,
         verdict=verdict,
         exit_code=code,
         **frame(setting, facts, controls),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from reports.change import Change
 from reports.frame import (
     ClockFacts,
     Deviations,
@@ -232,3 +233,6 @@ class Run(Part):
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
     seal: Seal = Seal()
+    change: Change | None = Field(
+        default=None, description="the change of release that this run rehearsed"
+    )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast, get_args
 
+from reports.change import Change
 from reports.drafts import OUTSIDE, Clock, SpecDraft, StepDraft, excerpt
 from reports.errors import UnknownWord, near
 from reports.frame import Comparison
@@ -31,6 +32,7 @@ class Recorder:
         self.spans: list[Span] = []
         self.facts: dict[str, object] = {}
         self.measured: dict[str, float] = {}
+        self.changed: dict[str, object] = {}
         self.clocks: list[Comparison] = []
         self._spec: SpecDraft | None = None
         self._lock = threading.RLock()
@@ -116,6 +118,15 @@ class Recorder:
         Subject.model_validate(facts)
         with self._lock:
             self.facts |= facts
+
+    def change(self, **facts: object) -> None:
+        """State a fact about the change of release that is rehearsed."""
+        for name in facts:
+            if name not in Change.model_fields:
+                raise UnknownWord(f"change({name}=...); {near(name, Change.model_fields)}")
+        Change.model_validate(facts)
+        with self._lock:
+            self.changed |= facts
 
     def objectives(self, **seconds: float) -> None:
         """State a measured or wanted recovery time or point (rto_s, rto_target_s, rpo_s, ...)."""

@@ -1,0 +1,77 @@
+"""A start of the new image that goes wrong does no damage that the right start does not heal."""
+
+import pytest
+
+from fixtures.change import report
+from fixtures.stack.watch import Watch
+
+pytestmark = [
+    pytest.mark.control("UPG-3"),
+    pytest.mark.xdist_group("change"),
+    pytest.mark.timeout(3600),
+]
+
+
+def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
+    with step("restore the backup, and start the new release on it under a wrong ENCRYPTION_KEY"):
+        assert upgrade.restored().trouble == ""
+        with Watch(upgrade.drill.stack).watching() as watch:
+            refused = upgrade.new_under_another_key()
+
+    with step("it refuses to start, and nothing was answered with success"):
+        assert not refused.serves
+        assert refused.exit_code not in (None, 0)
+        assert watch.successes() == 0
+
+    with step("start it with the right key: it serves, and every secret is there"):
+        assert upgrade.new().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.written() != "mangled"
+
+
+def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, step):
+    with step("restore the backup, start the new release, and kill it amid its migrations"):
+        assert upgrade.restored().trouble == ""
+        killed = upgrade.killed()
+        record.note(str(killed))
+        report.observed(upgrade, record, "killed", str(killed))
+        assert killed.pending == 0 or killed.applied < killed.pending
+
+    with step("start it again: it serves, and every secret is there"):
+        assert upgrade.new().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+
+    with step("a write works, and everything is there after one more start"):
+        assert upgrade.written() != "mangled"
+        assert upgrade.restart().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+
+
+def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, observe, step):
+    with step("restore the backup, and start the new release without its migrations"):
+        assert upgrade.restored().trouble == ""
+        start = upgrade.new(migrating=False)
+        seen = report.unmigrated(upgrade, start, record)
+        observe(seen)
+
+    with step("start it with its migrations: it serves, and every secret is there"):
+        assert upgrade.new().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+
+
+def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, step):
+    with step("change to the new release, and start the old one on what that has migrated"):
+        assert upgrade.passed().start.serves
+        start = upgrade.old()
+        seen = report.downgraded(upgrade, start, record)
+        observe(seen)
+
+    with step("start the new release again: it serves, and every secret is there"):
+        assert upgrade.new().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.written() != "mangled"

@@ -1,0 +1,54 @@
+"""After the change of image every secret of the backup is there, and nobody waited too long."""
+
+import pytest
+
+from fixtures.change import looks, report
+
+pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
+
+
+@pytest.mark.control("UPG-1")
+def test_every_secret_survives_the_change(upgrade, record, observe, step):
+    with step("restore the backup under the release that runs now: every secret is there"):
+        assert upgrade.before().serves
+        report.begin(upgrade, record)
+        kept, first = upgrade.verified()
+        assert (kept.amiss, first.missing, first.differing) == ([], [], [])
+        writable = upgrade.written()
+
+    with step("change to the new release in place, its migrations first: it serves"):
+        passage = upgrade.passed()
+        report.passage(upgrade, record)
+        assert passage.start.serves
+
+    with step("every secret opens, is what it was, and is read by whoever could read it before"):
+        kept, read = upgrade.verified()
+        observe("read_through_api" if read.whole else "read_in_part")
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert read.refused.keys() <= first.refused.keys()
+
+    with step("write a secret, change it, read it back, delete it"):
+        assert upgrade.written() == writable
+
+    with step("start the new release again: it serves, and every secret is still there"):
+        assert upgrade.restart().serves
+        kept, read = upgrade.verified()
+        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.written() == writable
+
+    with step("whoever could log in still can: no user, machine or credential is gone"):
+        assert looks.lost(passage.before.people, upgrade.who()) == []
+
+
+@pytest.mark.control("UPG-4")
+def test_outage_is_within_its_target(upgrade, outage_target, record, step):
+    with step("change to the new release, a secret being read all along"):
+        passage = upgrade.passed()
+        assert passage.start.serves
+        record.note(f"no secret could be read for {passage.outage.seconds:.1f} s")
+
+    with step("that was measured: it is not shorter than the start of the new release"):
+        assert passage.outage.seconds >= passage.least_s
+
+    with step("it is no longer than it may be"):
+        assert passage.outage.seconds <= outage_target
