@@ -101,12 +101,23 @@ def _age(place):
         (_age, "too old for the tokens in it"),
     ],
 )
-def test_what_was_touched_is_refused_and_gone(filled, spoil, why):
+@pytest.mark.parametrize("believed_before", [False, True])
+def test_what_was_touched_is_refused_and_gone(filled, spoil, why, believed_before):
+    if believed_before:
+        assert filled.take(NAME)
     spoil(filled.folder / NAME)
     with pytest.raises(Untrusted, match=why):
         filled.take(NAME)
     assert not os.path.lexists(filled.folder / NAME)
     assert filled.take(NAME) is None
+
+
+def test_what_was_checked_is_not_hashed_again_while_it_is_the_same(filled, monkeypatch):
+    hashed = []
+    honest = kept._digest
+    monkeypatch.setattr(kept, "_digest", lambda file: hashed.append(file) or honest(file))
+    assert filled.take(NAME) is filled.take(NAME)
+    assert len(hashed) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,9 +173,13 @@ def test_pedigree_follows_what_it_comes_from(tmp_path, monkeypatch):
     assert before != pedigree("containers", {"image": "b"})
     (tmp_path / "code.py").write_text("x = 1")
     monkeypatch.setattr(kept, "_CODE", tmp_path)
+    kept._code.cache_clear()
     first = pedigree()
     (tmp_path / "code.py").write_text("x = 2")
+    assert pedigree() == first  # a process that runs goes on with the code it has loaded
+    kept._code.cache_clear()
     assert pedigree() != first
+    kept._code.cache_clear()
 
 
 def test_second_run_gets_the_first_ones_golden_state(cellar, installed):
