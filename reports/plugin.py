@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import worker
+from reports import declared, worker
 from reports.catalogue import Catalogue, load
 from reports.crew import Crew
 from reports.errors import ReportError
@@ -116,6 +116,14 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
     return read(run_dir(pytestconfig)).kept
+
+
+@pytest.fixture(scope="session")
+def declared_objectives(pytestconfig: pytest.Config) -> declared.Targets:
+    """The recovery time and point that drillbook.toml wants, in seconds; None where it is silent."""
+    folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
+    said = declared.load(folder, option("--config"), None, _catalogue(pytestconfig))
+    return said.words.objectives
 
 
 @pytest.fixture

@@ -3,17 +3,22 @@
 import gzip
 import math
 import os
+from pathlib import Path
 
 import pytest
 
 from fixtures.drill import reading, source
 from fixtures.drill.sampling import sample_size
-from fixtures.drill.targets import Targets, seconds, targets
+from fixtures.drill.targets import Targets, declared, seconds, targets
 from fixtures.drill.values import Values, digest
 from fixtures.errors import BadInput
 from fixtures.infisical.client import Secret
 from fixtures.infisical.errors import Unauthorized
 from fixtures.restore.inspection import orders
+from reports.catalogue import load as load_catalogue
+from reports.declared import load as load_declared
+
+CONTROLS = Path(__file__).parents[1] / "suites" / "controls.toml"
 
 
 @pytest.mark.parametrize(
@@ -154,3 +159,14 @@ def test_of_many_places_a_sample_is_read_and_each_project():
     assert size == sample_size(1500)
     assert {project for project, _ in chosen} == {project for project, _ in many}
     assert chosen == reading.chosen(Values({}, {}, many, (), ()), seed=7)[0]
+
+
+@pytest.mark.parametrize(
+    ("rto", "rpo", "counts"),
+    [(None, None, (14400.0, None)), ("1h", None, (3600.0, None)), (None, "2h", (14400.0, 7200.0))],
+)
+def test_declared_targets_count_where_none_was_given(rto, rpo, counts, tmp_path):
+    (tmp_path / "drillbook.toml").write_text("[objectives]\nrto_s = 14400\n")
+    wanted = load_declared(tmp_path, None, None, load_catalogue(CONTROLS)).words.objectives
+    found = declared(targets(rto, rpo), wanted)
+    assert (found.recovery_time_s, found.recovery_point_s) == counts
