@@ -120,7 +120,7 @@ def history(pytestconfig: pytest.Config) -> History:
 
 @pytest.fixture(scope="session")
 def declared_objectives(pytestconfig: pytest.Config) -> declared.Targets:
-    """The recovery time and point that drillbook.toml wants, in seconds; None where it is silent."""
+    """Recovery time and point as drillbook.toml wants them, in seconds; None where it is silent."""
     folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
     said = declared.load(folder, option("--config"), None, _catalogue(pytestconfig))
     return said.words.objectives
