@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,9 +21,16 @@ _ROOM = 64 << 20
 class Bundle:
     """The folder of one run, made and tried before the run, so that no evidence is lost after."""
 
-    def __init__(self, runs: Path, run_id: str, sealer: Sealer | None = None) -> None:
+    def __init__(
+        self,
+        runs: Path,
+        run_id: str,
+        sealer: Sealer | None = None,
+        names: Iterable[str] = WRITERS,
+    ) -> None:
         self.path = runs / run_id
         self.sealer = sealer or Sealer()
+        self._names = tuple(names)
         self.sealed = Sealed()
         self.remembered = Remembered()
         with _told(runs):
@@ -62,7 +69,7 @@ class Bundle:
         """Write everything, search it, and if a secret was found clean it and write again.
 
         Sealing and the line in the history come last and never cost what was written; `sealed`
-        and `remembered` say how far it came.
+        and `remembered` say how far it came. What is not whole is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -75,13 +82,16 @@ class Bundle:
             run = assembled(self._clean(redactor))
             self._write(run)
             self._clean(redactor)
-            self.sealed = self.sealer.seal(self.path, run, lambda file: not redactor.scan(file, ""))
+            if self._names == tuple(WRITERS):
+                self.sealed = self.sealer.seal(
+                    self.path, run, lambda file: not redactor.scan(file, "")
+                )
             self._link()
         self.remembered = remember(run, self.path)
         return run
 
     def _write(self, run: Run) -> None:
-        for name in WRITERS:
+        for name in self._names:
             _replace(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:

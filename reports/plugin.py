@@ -34,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("drillbook", "drillbook: evidence of a run")
     group.addoption("--evidence", action="store_true", help="judge, record and write a bundle")
     group.addoption(
+        "--only-evidence", action="store_true", help="no documents and no seal, for who reads none"
+    )
+    group.addoption(
         "--run-dir", default="reports/runs", help="where bundles go (default: %(default)s)"
     )
     group.addoption(

@@ -9,12 +9,14 @@ import json
 from collections import deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import isfinite, log
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 _AHEAD = 2
+_MOMENT_S = 0.25
 
 
 def durations(runs: Path) -> dict[str, float]:
@@ -29,14 +31,21 @@ def durations(runs: Path) -> dict[str, float]:
 def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
     """Specs by what belongs together (the mark xdist_group), the longest first.
 
-    One that was never seen may be the longest of all.
+    One that was never seen may be the longest of all. Those of about a length stay in the order
+    in which they came.
     """
     groups: dict[str, list[str]] = {}
     for item in items:
         mark = item.get_closest_marker("xdist_group")
         groups.setdefault(str(mark.args[0]) if mark else item.nodeid, []).append(item.nodeid)
     unseen = float("inf")
-    return sorted(groups.values(), key=lambda unit: -sum(seconds.get(one, unseen) for one in unit))
+    taken = ((sum(seconds.get(one, unseen) for one in unit), unit) for unit in groups.values())
+    return [unit for _, unit in sorted(taken, key=lambda one: _grade(one[0]), reverse=True)]
+
+
+def _grade(seconds: float) -> float:
+    """Equal for lengths within a factor of four; whatever takes less than a moment is equal."""
+    return round(log(max(seconds, _MOMENT_S), 4)) if isfinite(seconds) else seconds
 
 
 class LongestFirst:

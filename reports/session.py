@@ -19,15 +19,18 @@ from reports.clock import kernel_clock
 from reports.errors import ReportError
 from reports.framing import Setting
 from reports.model import Redaction, Run, RunFacts
+from reports.order import shuffled
 from reports.plan import plan
 from reports.record import Recorder
 from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
+from reports.writers import WRITERS
 
 if TYPE_CHECKING:
     from reports.crew import Crew
 
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+_EVIDENCE = ("evidence.json",)
 
 
 class EvidenceRun:
@@ -49,7 +52,8 @@ class EvidenceRun:
         self.trouble: str | None = None
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
-        self.bundle = Bundle(run_dir(config), self.id, sealer(config, recorder))
+        names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
+        self.bundle = Bundle(run_dir(config), self.id, sealer(config, recorder), names)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
@@ -88,8 +92,12 @@ class EvidenceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """What is planned now is what the counts of the evidence are measured against."""
+        """What is planned now is what the counts of the evidence are measured against.
+
+        The record keeps this order; what runs when is the seed's choice.
+        """
         self.plan.settle(session.items)
+        session.items[:] = shuffled(session.items, self.recorder.seed)
         if self.config.getoption("--certified"):
             try:
                 certified.refuse_gaps(self.plan)

@@ -75,7 +75,7 @@ def main() -> int:
         teller.say(str(trouble))
         return UNUSABLE
     except KeyboardInterrupt:
-        teller.say("interrupted; nothing was kept")
+        teller.say("interrupted; the same command goes on where it was, while the code is the same")
         return UNDECIDED
     where = pages.write(record, _FOLDER)
     teller.end(record, where)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +14,9 @@ from reports.qualification import plan
 from reports.qualification.digest import code_digest
 from reports.qualification.figures import flaking, upper_bound
 from reports.qualification.judgement import Row, Seen, row, seen
+from reports.qualification.ledger import Ledger
 from reports.qualification.record import Alarm, Checked, Qualification, counts
+from reports.qualification.record import load as load_kept
 from reports.qualification.specimens import (
     ROOT,
     Specimen,
@@ -27,6 +28,7 @@ from reports.qualification.specimens import (
 from reports.qualification.trial import Laboratory, Outcome, Trial
 from reports.verdict import Verdict
 
+UNFINISHED = ROOT / "reports" / "runs" / "qualification" / "unfinished"
 REFERENCE = "drillbook/reference:latest"
 
 
@@ -44,6 +46,11 @@ class Asked:
     def container_image(self) -> str | None:
         """The image of containers: the reference where none is named and containers come along."""
         return self.image or (REFERENCE if self.stack == "auto" else None)
+
+    @property
+    def question(self) -> tuple[object, ...]:
+        """What makes two qualifications of one code the same, however many run side by side."""
+        return (self.stack, self.mutants, self.healthy, self.image)
 
 
 Tell = Callable[[Outcome, Row | None], None]
@@ -63,21 +70,23 @@ def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
     workers = asked.workers or known.workers[carried]
     # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
     tool, code = facts.tool(), code_digest()
-    started, clock = datetime.now(UTC), time.monotonic()
+    ledger = Ledger(UNFINISHED, code, *asked.question)
     begin(len(here), len(well), workers)
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
-        work = _Work(Laboratory(catalogue, Path(folder)), catalogue, asked, workers, tell)
-        healthy = work.healthy(well)
-        found = work.bugs(here, healthy)
+        laboratory = Laboratory(catalogue, Path(folder), ledger)
+        work = _Work(laboratory, catalogue, asked, workers, tell)
+        healthy, found = work.done(well, here)
     rows = tuple(found.get(one.name) or row(one, None, {}) for one in specimens)
     measured = _healthy_figures(healthy, catalogue)
+    started, spent = ledger.begun.started, ledger.spent_s
+    ledger.close()
     return Qualification.model_validate(
         {
             "commit": tool.commit,
             "dirty": tool.dirty,
             "code": code,
             "started": started,
-            "duration_s": round(time.monotonic() - clock, 1),
+            "duration_s": spent,
             "workers": workers,
             "stack": asked.stack,
             "image": asked.image,
@@ -121,29 +130,49 @@ class _Work:
         self._workers = workers
         self._tell = tell
 
-    def healthy(self, trials: list[Trial]) -> list[Outcome]:
-        """The healthy runs; one that leaves no evidence ends the qualification."""
-        ended = self._laboratory.perform(trials, self._workers, lambda one: self._tell(one, None))
-        for one in ended:
-            if one.run is None:
-                raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
-        return ended
+    def done(
+        self, healthy: list[Trial], specimens: list[Specimen]
+    ) -> tuple[list[Outcome], dict[str, Row]]:
+        """The healthy runs, and the row of every bug that was planted, by its name.
 
-    def bugs(self, specimens: list[Specimen], healthy: list[Outcome]) -> dict[str, Row]:
-        """The row of every bug that was planted, by its name."""
-        took = plan.durations(one.run for one in healthy if one.run)
-        asked, known = self._asked, {one.name: one for one in specimens}
-        trials = plan.trials(specimens, self._catalogue, took, asked.stack, asked.container_image)
-        rows: dict[str, Row] = {}
+        The first healthy run of a driver tells how long each control takes, and where nothing is
+        predicted what a healthy stack says; then all the rest is tried at once. A healthy run
+        that leaves no evidence ends the qualification.
+        """
+        first = [one for one in healthy if one.number == 1]
+        ended = self._laboratory.perform(first, self._workers, self._well)
+        bugs = self._planned(specimens, ended)
+        rest = [one for one in healthy if one.number > 1]
+        known, rows = {one.name: one for one in specimens}, {}
 
-        def ended(one: Outcome) -> None:
-            name = str(one.trial.mutant)
-            sound = _sound(one.trial.driver, self._catalogue, healthy)
-            rows[name] = row(known[name], one, sound)
-            self._tell(one, rows[name])
+        def tell(one: Outcome) -> None:
+            if one.trial.mutant is None:
+                self._well(one)
+                return
+            sound = _sound(one.trial.driver, self._catalogue, ended)
+            rows[one.trial.mutant] = row(known[one.trial.mutant], one, sound)
+            self._tell(one, rows[one.trial.mutant])
 
-        self._laboratory.perform(trials, self._workers, ended)
-        return rows
+        found = self._laboratory.perform([*rest, *bugs], self._workers, tell)
+        return ended + [one for one in found if one.trial.mutant is None], rows
+
+    def _well(self, one: Outcome) -> None:
+        self._tell(one, None)
+        if one.run is None:
+            raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
+
+    def _planned(self, specimens: list[Specimen], healthy: list[Outcome]) -> list[Trial]:
+        asked, took = self._asked, plan.durations(one.run for one in healthy if one.run)
+        image = asked.container_image
+        return plan.trials(specimens, self._catalogue, took, asked.stack, image, _took_last())
+
+
+def _took_last() -> dict[str, float]:
+    """Seconds each bug took when the record was last kept; a broken record costs the order only."""
+    with suppress(Unqualifiable):
+        if kept := load_kept():
+            return {one.mutant: one.duration_s for one in kept.matrix}
+    return {}
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import pytest
 
 from reports import evidence
 from reports.catalogue import Catalogue
@@ -21,6 +24,8 @@ from reports.outline import specs
 from reports.qualification.specimens import ROOT
 
 _PATIENCE_S = 900
+# Parts of one exploration: the first that finds the bug ends the trial.
+_EXPLORED = ("LIF-1",)
 _OPTIONS = {
     "embedded": ["--stack=embedded"],
     "containers": ["--stack=containers"],
@@ -56,24 +61,51 @@ class Outcome:
     duration_s: float
 
 
-class Laboratory:
-    """Runs trials side by side, each in a process of its own that cleans up after itself."""
+class Notes(Protocol):
+    """Where outcomes are noted, and looked up by whoever goes on after an interruption."""
 
-    def __init__(self, catalogue: Catalogue, folder: Path) -> None:
+    def known(self, trials: Iterable[Trial]) -> dict[Trial, Outcome]:
+        """The trials whose outcome is there."""
+
+    def note(self, outcome: Outcome) -> None:
+        """Write an outcome down."""
+
+
+class Laboratory:
+    """Runs trials side by side, each in a process of its own that cleans up after itself.
+
+    The processes are forked from one that has loaded pytest and every spec, and has started
+    nothing: so each begins at once, and none sees what another did.
+    """
+
+    def __init__(self, catalogue: Catalogue, folder: Path, ledger: Notes | None = None) -> None:
         self._catalogue = catalogue
+        self._ledger = ledger
         self._folder = folder
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._processes = get_context("forkserver")
+        self._processes.set_forkserver_preload(["reports.qualification.warmed"])
+        self._running: set[BaseProcess] = set()
         self._lock = threading.Lock()
         self._over = False
 
     def perform(
         self, trials: Iterable[Trial], workers: int, tell: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """All of them, in the order they ended; `tell` is called after each."""
-        ended = []
+        """All of them, in the order they ended; `tell` is called after each.
+
+        What the ledger knows of an interrupted qualification is not done again.
+        """
+        wanted = list(trials)
+        known = self._ledger.known(wanted) if self._ledger else {}
+        ended = list(known.values())
+        for one in ended:
+            tell(one)
         with ThreadPoolExecutor(workers) as pool, self._interruptible():
-            for future in as_completed([pool.submit(self._one, one) for one in trials]):
+            waiting = [pool.submit(self._one, one) for one in wanted if one not in known]
+            for future in as_completed(waiting):
                 ended.append(future.result())
+                if self._ledger:
+                    self._ledger.note(ended[-1])
                 tell(ended[-1])
         return ended
 
@@ -86,49 +118,43 @@ class Laboratory:
             with self._lock:
                 self._over = True
                 for one in self._running:
-                    with suppress(ProcessLookupError):
-                        one.send_signal(signal.SIGTERM)
+                    one.terminate()
             raise
 
     def _one(self, trial: Trial) -> Outcome:
         started = time.monotonic()
         with TemporaryDirectory(dir=self._folder) as folder:
-            code, said = self._run([*self._command(trial), f"--run-dir={folder}"])
+            said = Path(folder) / "said"
+            code = self._run([*self._options(trial), f"--run-dir={folder}"], said)
             written = Path(folder) / "latest" / "evidence.json"
             run = evidence.load(written) if written.exists() else None
-        trouble = "" if run else f"no evidence (exit code {code}): {_last(said)}"
+            trouble = "" if run else f"no evidence (exit code {code}): {_last(said)}"
         return Outcome(trial, run, trouble, round(time.monotonic() - started, 3))
 
-    def _run(self, command: list[str]) -> tuple[int, str]:
+    def _run(self, options: list[str], said: Path) -> int | None:
         with self._lock:
             if self._over:
-                return 1, "not started"
-            # Its own group: Ctrl-C at a terminal must reach it once, through us.
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+                return 1
+            process = self._processes.Process(target=session, args=(options, str(said)))
+            process.start()
             self._running.add(process)
         try:
-            said, _ = process.communicate(timeout=_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            said, _ = process.communicate()
+            process.join(_PATIENCE_S)
+            if process.is_alive():
+                process.terminate()
+                process.join()
         finally:
             with self._lock:
                 self._running.discard(process)
-        return process.returncode, said.decode(errors="replace")
+        return process.exitcode
 
-    def _command(self, trial: Trial) -> list[str]:
-        command = [sys.executable, "-m", "pytest", *self._files(trial), "--evidence", "-q"]
+    def _options(self, trial: Trial) -> list[str]:
+        command = [*self._files(trial), "--evidence", "--only-evidence", "-q"]
         command += ["-p", "no:cacheprovider", "--reason=qualification", *_OPTIONS[trial.driver]]
         command += [f"--seed={trial.number}"]
         command += [f"--controls={','.join(trial.controls)}"] if trial.controls else []
         command += [f"--mutant={trial.mutant}"] if trial.mutant else []
+        command += ["--exitfirst"] if trial.mutant and trial.controls == _EXPLORED else []
         return command + ([f"--image={trial.image}"] if trial.image else [])
 
     def _files(self, trial: Trial) -> list[str]:
@@ -139,6 +165,18 @@ class Laboratory:
         return sorted({path for paths in named for path in paths}) or ["suites"]
 
 
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def session(options: list[str], said: str) -> None:
+    """A session of pytest in a process of its own that begins with this; its words go to a file."""
+    # Its own group: Ctrl-C at a terminal must reach it once, through the laboratory.
+    os.setsid()
+    sink = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for number in (1, 2):
+        os.dup2(sink, number)
+    os.chdir(ROOT)
+    raise SystemExit(int(pytest.main(options)))
+
+
+def _last(said: Path) -> str:
+    words = said.read_text(errors="replace") if said.exists() else ""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
     return " ".join(lines[-2:])[:300] or "nothing was said"
