@@ -155,6 +155,11 @@ qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug,
 	@$(PYTHON) -m reports.qualification --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
 	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep)
 
+.PHONY: repeat
+repeat: .venv/ready  ## Do runs of one seed give one set of verdicts? N=20 SEED=1 CONTROLS= WORKERS=
+	@$(PYTHON) -m reports.qualification.repeat --workers=$(call quoted,$(WORKERS)) \
+	  $(call given,N,--runs) $(call given,SEED,--seed) $(call given,CONTROLS,--controls)
+
 .PHONY: merge
 merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record with one verdict: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
 	@$(PYTHON) -m reports.merge $(call quoted,$(RUNS)) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \

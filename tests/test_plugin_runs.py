@@ -47,7 +47,8 @@ def suite(pytester):
     """A folder with two specs; `suite(one=..., two=...)` sets what they do."""
     pytester.mkdir("suites")
     pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
-    pytester.makepyprojecttoml("[tool.pytest.ini_options]")
+    # By this seed the first spec runs before the second.
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\naddopts = '--seed=2'")
 
     def written(one="pass", two="pass"):
         text = SPECS.format(one=one, two=two)

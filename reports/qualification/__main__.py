@@ -6,10 +6,9 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from reports.errors import ReportError
-from reports.qualification import pages, readme
+from reports.qualification import options, pages, readme
 from reports.qualification.record import KEPT, Qualification, text
 from reports.qualification.run import Asked, qualify
 from reports.qualification.telling import Teller
@@ -29,42 +28,25 @@ def _asked(arguments: argparse.Namespace) -> Asked:
     )
 
 
-class _Options(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"make qualify: {message}\n")
-
-
 def _options() -> argparse.ArgumentParser:
-    parser = _Options(description="Whether the suite can fail.")
+    parser = options.Parser("make qualify", "Whether the suite can fail.")
     parser.add_argument("--stack", default="auto", choices=("auto", "embedded", "containers"))
     parser.add_argument("--image", help="backend image (containers)")
     parser.add_argument("--mutants", default="", help="names, controls or places, with * and ,")
-    parser.add_argument("--healthy", type=_count, default=2, help="healthy runs of each driver")
-    parser.add_argument("--workers", type=_workers, default="auto", help="side by side, or auto")
+    parser.add_argument(
+        "--healthy", type=options.count, default=2, help="healthy runs of each driver"
+    )
+    parser.add_argument(
+        "--workers", type=options.workers, default="auto", help="side by side, or auto"
+    )
     parser.add_argument("--keep", action="store_true", help=f"make this the record in {KEPT.name}")
     return parser
-
-
-def _count(given: str) -> int:
-    if not given.isdecimal() or int(given) > 1000:
-        raise argparse.ArgumentTypeError("give a number from 0 to 1000")
-    return int(given)
-
-
-def _workers(given: str) -> str:
-    if given != "auto" and not (given.isdecimal() and 1 <= int(given) <= 64):
-        raise argparse.ArgumentTypeError("give a number from 1 to 64, or auto")
-    return given
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def main() -> int:
     """0: every bug died by its control; 1: one did not; 2: some were not run; 3: no start."""
     arguments = _options().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, options.interrupt)
     teller = Teller()
     if arguments.keep and (arguments.mutants or arguments.stack != "auto"):
         teller.say("KEEP=1 keeps whole qualifications: leave out MUTANTS=, STACK= and IMAGE=")

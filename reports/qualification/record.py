@@ -27,6 +27,7 @@ class Checked(Part):
     severity: str
     mutants: int
     caught: int
+    took_s: float | None = Field(default=None, description="on a healthy stack, the longest")
 
 
 class Alarm(Part):

@@ -14,7 +14,7 @@ from reports.qualification import plan
 from reports.qualification.digest import code_digest
 from reports.qualification.figures import flaking, upper_bound
 from reports.qualification.judgement import Row, Seen, row, seen
-from reports.qualification.ledger import Ledger
+from reports.qualification.notebook import Notebook
 from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.record import load as load_kept
 from reports.qualification.specimens import (
@@ -67,19 +67,19 @@ def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
         raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
     well = plan.healthy_trials(here, asked.stack, asked.healthy, asked.container_image)
     carried = "containers" if asked.stack == "containers" else "embedded"
-    workers = asked.workers or known.workers[carried]
+    workers = asked.workers or known.workers[carried] + (carried == "embedded")
     # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
     tool, code = facts.tool(), code_digest()
-    ledger = Ledger(UNFINISHED, code, *asked.question)
+    notebook = Notebook(UNFINISHED, code, *asked.question)
     begin(len(here), len(well), workers)
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
-        laboratory = Laboratory(catalogue, Path(folder), ledger)
+        laboratory = Laboratory(catalogue, Path(folder), notebook)
         work = _Work(laboratory, catalogue, asked, workers, tell)
         healthy, found = work.done(well, here)
     rows = tuple(found.get(one.name) or row(one, None, {}) for one in specimens)
     measured = _healthy_figures(healthy, catalogue)
-    started, spent = ledger.begun.started, ledger.spent_s
-    ledger.close()
+    started, spent = notebook.begun.started, notebook.spent_s
+    notebook.close()
     return Qualification.model_validate(
         {
             "commit": tool.commit,
@@ -92,7 +92,7 @@ def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
             "image": asked.image,
             "selection": asked.mutants,
             "host": facts.host(),
-            "controls": tuple(_checked(catalogue, rows)),
+            "controls": tuple(_checked(catalogue, rows, healthy)),
             "matrix": rows,
             **counts(rows),
             **measured,
@@ -129,20 +129,21 @@ class _Work:
         self._asked = asked
         self._workers = workers
         self._tell = tell
+        self._last = _last()
 
     def done(
         self, healthy: list[Trial], specimens: list[Specimen]
     ) -> tuple[list[Outcome], dict[str, Row]]:
         """The healthy runs, and the row of every bug that was planted, by its name.
 
-        The first healthy run of a driver tells how long each control takes, and where nothing is
-        predicted what a healthy stack says; then all the rest is tried at once. A healthy run
+        All of it is tried at once, but for the first healthy run of a driver where it must be
+        learnt from it how long each control takes, or what a healthy stack says. A healthy run
         that leaves no evidence ends the qualification.
         """
-        first = [one for one in healthy if one.number == 1]
+        first = [one for one in healthy if one.number == 1 and not self._foreseen(one.driver)]
         ended = self._laboratory.perform(first, self._workers, self._well)
         bugs = self._planned(specimens, ended)
-        rest = [one for one in healthy if one.number > 1]
+        rest = [one for one in healthy if one not in first]
         known, rows = {one.name: one for one in specimens}, {}
 
         def tell(one: Outcome) -> None:
@@ -161,18 +162,23 @@ class _Work:
         if one.run is None:
             raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
 
+    def _foreseen(self, driver: str) -> bool:
+        return bool(self._last and plan.predicted(driver, self._catalogue))
+
     def _planned(self, specimens: list[Specimen], healthy: list[Outcome]) -> list[Trial]:
-        asked, took = self._asked, plan.durations(one.run for one in healthy if one.run)
-        image = asked.container_image
-        return plan.trials(specimens, self._catalogue, took, asked.stack, image, _took_last())
+        asked, image = self._asked, self._asked.container_image
+        took = plan.durations(one.run for one in healthy if one.run)
+        lasted = {one.mutant: one.duration_s for one in self._last.matrix} if self._last else {}
+        if self._last and not took:
+            took = {one.id: one.took_s for one in self._last.controls if one.took_s is not None}
+        return plan.trials(specimens, self._catalogue, took, asked.stack, image, lasted)
 
 
-def _took_last() -> dict[str, float]:
-    """Seconds each bug took when the record was last kept; a broken record costs the order only."""
+def _last() -> Qualification | None:
+    """The qualification that was kept; one that cannot be read costs the order of trials only."""
     with suppress(Unqualifiable):
-        if kept := load_kept():
-            return {one.mutant: one.duration_s for one in kept.matrix}
-    return {}
+        return load_kept()
+    return None
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
@@ -206,7 +212,10 @@ def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[s
     }
 
 
-def _checked(catalogue: Catalogue, rows: Sequence[Row]) -> list[Checked]:
+def _checked(
+    catalogue: Catalogue, rows: Sequence[Row], healthy: Sequence[Outcome]
+) -> list[Checked]:
+    took = plan.durations(one.run for one in healthy if one.run)
     return [
         Checked(
             id=entry.id,
@@ -216,6 +225,7 @@ def _checked(catalogue: Catalogue, rows: Sequence[Row]) -> list[Checked]:
             severity=entry.severity,
             mutants=sum(one.meant == entry.id for one in rows),
             caught=sum(one.meant == entry.id and one.state == "killed" for one in rows),
+            took_s=took.get(entry.id),
         )
         for entry in catalogue.control
     ]

@@ -37,18 +37,23 @@ _FOLDERS = {"remote": ["suites/live"], "files": ["suites/posture", "suites/deplo
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is run: a driver, the bug or none, the controls (none named: all), a number as seed."""
+    """What is run: a driver, the bug or none, the controls (none named: all), a number as seed.
+
+    again tells apart what is otherwise the same.
+    """
 
     driver: str
     mutant: str | None = None
     controls: tuple[str, ...] = ()
     number: int = 0
     image: str | None = None
+    again: int = 0
 
     @property
     def name(self) -> str:
         """How it is called in the list."""
-        return self.mutant or f"healthy {self.driver} run {self.number}"
+        number = self.again or self.number
+        return self.mutant or f"healthy {self.driver} run {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,9 @@ class Laboratory:
     nothing: so each begins at once, and none sees what another did.
     """
 
-    def __init__(self, catalogue: Catalogue, folder: Path, ledger: Notes | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, folder: Path, notebook: Notes | None = None) -> None:
         self._catalogue = catalogue
-        self._ledger = ledger
+        self._notebook = notebook
         self._folder = folder
         self._processes = get_context("forkserver")
         self._processes.set_forkserver_preload(["reports.qualification.warmed"])
@@ -93,10 +98,10 @@ class Laboratory:
     ) -> list[Outcome]:
         """All of them, in the order they ended; `tell` is called after each.
 
-        What the ledger knows of an interrupted qualification is not done again.
+        What the notebook knows of an interrupted qualification is not done again.
         """
         wanted = list(trials)
-        known = self._ledger.known(wanted) if self._ledger else {}
+        known = self._notebook.known(wanted) if self._notebook else {}
         ended = list(known.values())
         for one in ended:
             tell(one)
@@ -104,8 +109,8 @@ class Laboratory:
             waiting = [pool.submit(self._one, one) for one in wanted if one not in known]
             for future in as_completed(waiting):
                 ended.append(future.result())
-                if self._ledger:
-                    self._ledger.note(ended[-1])
+                if self._notebook:
+                    self._notebook.note(ended[-1])
                 tell(ended[-1])
         return ended
 

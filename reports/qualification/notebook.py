@@ -29,7 +29,7 @@ class Begun(Part):
     spent_s: float = 0.0
 
 
-class Ledger:
+class Notebook:
     """A folder with the outcome of each trial, for one code and one question about it.
 
     What left no evidence is not noted: it is tried again.

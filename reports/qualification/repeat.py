@@ -1,0 +1,84 @@
+"""`make repeat`: runs of one seed say the same of every control, or it is told which do not."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reports.catalogue import load
+from reports.errors import ReportError
+from reports.model import Run
+from reports.plan import patterns
+from reports.qualification import options
+from reports.qualification.judgement import Seen, seen
+from reports.qualification.specimens import ROOT, stock
+from reports.qualification.telling import Teller
+from reports.qualification.trial import Laboratory, Trial
+from reports.verdict import FAILED, PASSED, UNDECIDED, UNUSABLE
+
+
+def differing(runs: Iterable[Run]) -> dict[str, Counter[Seen]]:
+    """The controls of which not all runs say the same, each with how often what was said."""
+    told: dict[str, Counter[Seen]] = {}
+    for run in runs:
+        for control, found in seen(run).items():
+            told.setdefault(control, Counter())[found] += 1
+    return {control: counted for control, counted in told.items() if len(counted) > 1}
+
+
+def main() -> int:
+    """0: all say the same; 1: some do not; 2: some left no evidence; 3: it could not start."""
+    parser = options.Parser("make repeat", "Whether one seed gives one set of verdicts.")
+    parser.add_argument("--runs", type=options.count, default=20, help="how many (default: 20)")
+    parser.add_argument("--seed", type=int, default=1, help="of all of them (default: 1)")
+    parser.add_argument("--controls", default="", help="only these controls: KEY-*,DBP-1")
+    parser.add_argument("--workers", type=options.workers, default="auto")
+    signal.signal(signal.SIGTERM, options.interrupt)
+    teller = Teller()
+    try:
+        return _repeat(parser.parse_args(), teller)
+    except ReportError as trouble:
+        teller.say(str(trouble))
+        return UNUSABLE
+    except KeyboardInterrupt:
+        teller.say("interrupted")
+        return UNDECIDED
+
+
+def _repeat(asked: argparse.Namespace, teller: Teller) -> int:
+    catalogue = load(ROOT / "suites" / "controls.toml")
+    controls = tuple(sorted(catalogue.select(patterns(asked.controls)))) if asked.controls else ()
+    workers = options.fitting(asked.workers, stock(None).workers["embedded"])
+    trials = [
+        Trial("embedded", None, controls, asked.seed, again=number)
+        for number in range(1, asked.runs + 1)
+    ]
+    teller.begin(0, len(trials), workers)
+    with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
+        laboratory = Laboratory(catalogue, Path(folder))
+        ended = laboratory.perform(trials, workers, lambda one: teller.tell(one, None))
+    return _judged([one.run for one in ended if one.run], asked, teller)
+
+
+def _judged(runs: list[Run], asked: argparse.Namespace, teller: Teller) -> int:
+    strays = differing(runs)
+    for control, counted in strays.items():
+        told = ", ".join(f"{one.verdict.words} x {often}" for one, often in counted.most_common())
+        teller.say(f"  {control}: {told}")
+    verdicts = sum(len(run.controls) for run in runs)
+    teller.say(
+        f"{len(runs)} of {asked.runs} runs of seed {asked.seed} left evidence, "
+        f"{verdicts} verdicts; controls of which not all say the same: {len(strays)}"
+    )
+    if strays:
+        return FAILED
+    return PASSED if len(runs) == asked.runs > 0 else UNDECIDED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

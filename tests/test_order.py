@@ -1,0 +1,47 @@
+"""Specs run in an order that the seed decides, and that a filter does not change."""
+
+from itertools import groupby
+from types import SimpleNamespace
+
+from reports.order import shuffled
+from reports.schedule import units
+
+SPECS = [
+    f"suites/{folder}/test_{file}.py::test_{number}"
+    for folder in ("keys", "wipe", "backup")
+    for file in ("first", "second")
+    for number in range(3)
+]
+
+
+def order(seed, specs=SPECS):
+    items = [SimpleNamespace(nodeid=one) for one in specs]
+    return [one.nodeid for one in shuffled(items, seed)]
+
+
+def test_a_seed_is_an_order():
+    assert order(7) == order(7) == order(7, list(reversed(SPECS)))
+    assert sorted(order(7)) == sorted(SPECS)
+    assert len({tuple(order(seed)) for seed in range(50)}) == 50
+
+
+def test_every_spec_comes_first_by_some_seed():
+    assert {order(seed)[0] for seed in range(400)} == set(SPECS)
+
+
+def test_folders_and_files_stay_together():
+    for depth in (2, 3):
+        blocks = [name for name, _ in groupby(one.split("/")[:depth] for one in order(11))]
+        assert len(blocks) == len({tuple(one) for one in blocks})
+
+
+def test_a_filter_moves_no_spec():
+    some = SPECS[::2]
+    assert order(3, some) == [one for one in order(3) if one in some]
+
+
+def test_side_by_side_specs_of_a_length_stay_in_the_order_of_the_seed():
+    names = ["b", "a", "long", "c"]
+    items = [SimpleNamespace(nodeid=one, get_closest_marker=lambda _: None) for one in names]
+    seconds = {"a": 0.01, "b": 0.3, "c": 0.2, "long": 40.0}
+    assert units(items, seconds) == [["long"], ["b"], ["a"], ["c"]]
