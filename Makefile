@@ -161,7 +161,7 @@ repeat: .venv/ready  ## Do runs of one seed give one set of verdicts? N=20 SEED=
 	  $(call given,N,--runs) $(call given,SEED,--seed) $(call given,CONTROLS,--controls)
 
 .PHONY: merge
-merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record with one verdict: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
+merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record; runs of several images or machines into a matrix: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
 	@$(PYTHON) -m reports.merge $(call quoted,$(RUNS)) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 

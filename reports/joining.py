@@ -38,7 +38,10 @@ def check(runs: Sequence[Run]) -> None:
     """Unmergeable, in a sentence, unless these are different shards of one run."""
     for run in runs:
         if not run.run.shard:
-            raise Unmergeable(f"{run.run.id} is no shard: it was run without SHARD=")
+            raise Unmergeable(
+                f"{run.run.id} is no shard: it was run without SHARD=. Join the shards first; "
+                "what comes of it can stand beside other runs"
+            )
     for what, seen in _SAME.items():
         alike = [run for run in runs if what != "subject" or _examined(run)]
         for run in alike[1:]:

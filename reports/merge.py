@@ -1,6 +1,7 @@
-"""`make merge`: the shards of a run become one record with one verdict, in a folder like any run's.
+"""`make merge`: shards become one record; runs of different images or machines become a matrix.
 
-The shards stay as they are. What is joined was searched for secrets where they were known.
+A record has one verdict, as it is of one subject; a matrix has none of its own. What is merged
+stays as it is, and was searched for secrets where they were known.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reports import facts
+from reports import facts, matrix
 from reports.bundle import Bundle
 from reports.errors import ReportError, Unmergeable
 from reports.framing import unique
+from reports.history import ledger
 from reports.joining import check, join
 from reports.lines import Line, write
+from reports.matrix import page
+from reports.matrix.model import unique as unique_runs
 from reports.model import Redaction, Run
 from reports.redact import Redactor
 from reports.seal.folder import unchanged
@@ -48,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="merge", description=__doc__)
-    parser.add_argument("runs", help="the folders of the shards, quoted where a name has a space")
+    parser.add_argument(
+        "runs", help="folders of shards or of runs, quoted where a name has a space"
+    )
     parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
     parser.add_argument("--signing-key", metavar="FILE")
     parser.add_argument("--signing-key-env", metavar="NAME")
@@ -59,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
     folders = list(dict.fromkeys(Path(name).resolve() for name in shlex.split(given.runs)))
     if len(folders) < 2:
-        raise Unmergeable('name the shards: make merge RUNS="folder folder ..."')
+        raise Unmergeable('name the shards, or runs: make merge RUNS="folder folder ..."')
     runs = [_read(folder) for folder in folders]
+    if not any(run.run.shard for run in runs):
+        return _side_by_side(runs, folders, given.run_dir)
     check(runs)
     joined = _joined(runs, given.run_dir)
     sealer = chosen(given.signing_key, given.signing_key_env, given.tsa)
@@ -75,10 +83,34 @@ def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
     return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
 
 
-def _joined(runs: Sequence[Run], run_dir: Path) -> Run:
+def _side_by_side(
+    runs: Sequence[Run], folders: Sequence[Path], run_dir: Path
+) -> tuple[list[Line], int]:
+    """The matrix in a folder of its own; whether it shows good news is for each run to say."""
+    if twice := unique_runs(runs):
+        raise Unmergeable(f"run {twice} is there twice")
+    named, command = _name(runs)
+    digests = {
+        run.run.id: ledger.digest(folder / _RECORD)
+        for run, folder in zip(runs, folders, strict=True)
+    }
+    made = matrix.matrix(runs, id=named, command=command, digests=digests)
+    place = run_dir / f"{named}-matrix"
+    place.mkdir(parents=True)
+    for name, data in page.files(made).items():
+        (place / name).write_bytes(data)
+    return [*matrix.told(made), Line(f"Matrix: {place / 'matrix.html'}")], PASSED
+
+
+def _name(runs: Sequence[Run]) -> tuple[str, str]:
+    """The id of what is made now, and the command that makes it."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     command = shlex.join(["python", "-m", "reports.merge", " ".join(one.run.id for one in runs)])
-    run_id = f"{now}-{secrets.token_hex(3)}"
+    return f"{now}-{secrets.token_hex(3)}", command
+
+
+def _joined(runs: Sequence[Run], run_dir: Path) -> Run:
+    run_id, command = _name(runs)
     run = join(runs, id=run_id, command=command, make=facts.make())
     fresh = {"uuid": unique(run_id), "previous_run": facts.previous_run(run_dir)}
     return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
