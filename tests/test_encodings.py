@@ -71,8 +71,9 @@ def searched(text):
 
 def test_lines_that_tell_something_are_searched_and_armour_is_not():
     told, armour = ["sixteen chars 16", "MIIEvQIBADANBgkq"], "-----BEGIN PRIVATE KEY-----"
-    silent = ["fifteen chars1", "a" * 40]
+    silent = ["fifteen chars 1", "a" * 40]
     assert searched("\n".join([armour, *told, *silent])) == told
+    assert searched("\n".join(told)) == told
     assert searched(told[0]) == [told[0]] * 2
 
 
