@@ -20,7 +20,7 @@ CORPUS = ROOT / ".cache" / "fuzz"
 MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
 OURS = ["fixtures.keyproof", "fixtures.preflight", "fixtures.diagnose", "fixtures.restore"]
 OURS += ["fixtures.data.soundness", "fixtures.faults", "reports.seal", "reports.redact"]
-OURS += ["reports.encodings", "reports.pdftext", "reports.tomlfile", "reports.waivers"]
+OURS += ["reports.encodings", "reports.tomlfile", "reports.waivers"]
 
 
 def backups():
@@ -92,13 +92,6 @@ def waiver_files():
     return [WAIVERS.encode()]
 
 
-def pages():
-    from tests.bundles import sealed
-
-    with tempfile.TemporaryDirectory() as place:
-        return [(sealed(Path(place), pdf=True) / "report.pdf").read_bytes()]
-
-
 def read_backup(path):
     from fixtures import keyproof
     from fixtures.data import soundness
@@ -164,16 +157,6 @@ def search(path):
     redactor.text(path.read_bytes().decode("utf-8", "replace"))
 
 
-def read_pages(path):
-    import pikepdf
-
-    from reports import pdftext
-
-    with contextlib.suppress(pikepdf.PdfError):
-        for _ in pdftext.pieces(path):
-            pass
-
-
 def survives(read):
     from tests import fuzzing
 
@@ -198,7 +181,6 @@ READERS = {
     "bundle": (verify_bundle, bundles, PK),
     "waivers": (read_waivers, waiver_files, TOML),
     "redaction": (search, logs, [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]),
-    "pages": (read_pages, pages, [b"beginbfrange", b"<0041>", b"/ToUnicode", b" Tf", b"TJ"]),
 }
 
 

@@ -9,9 +9,10 @@ TABLE = b"""begincmap
 1 beginbfchar
 <0001> <0061>
 endbfchar
-2 beginbfchar
+3 beginbfchar
 <0002> <00660069>
 <0003> <D83DDD11>
+<0141> <0062>
 endbfchar
 2 beginbfrange
 <0010> <0012> <0078>
@@ -60,6 +61,8 @@ def drawn(acts):
         (b'1 2 <0001> "', "a"),
         (b"<0001> Tj 0 -12 Td <0010> Tj", "ax"),
         (b"<0099> Tj <0001> Tj", "a"),
+        (b"<01410041> Tj", "b"),
+        (b"<0012001300210022> Tj", "zBC"),
         (b"<000100> Tj", "a"),
         (b"<0001> Tj /F2 9 Tf <0001> Tj /F1 9 Tf <0010> Tj", "ax"),
         (b"<0001> Tj /F9 9 Tf <0001> Tj", "a"),
