@@ -63,12 +63,12 @@ drill: .venv/ready  ## Bring your own backup back to life, where nothing leads o
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 
 .PHONY: rehearse
-rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP= ENV_FILE= FROM=image TO=image OUTAGE=10m NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP=file|folder|docker:<container>|URL ENV_FILE= FROM=image TO=image OUTAGE=10m NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
 	@$(PYTHON) -m pytest suites/change/test_upgrade.py suites/change/test_way_back.py suites/change/test_bad_starts.py \
 	  --evidence --one-question --rehearse --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
-	  $(call given,BACKUP,--backup) $(call given,ENV_FILE,--env-file) $(call given,FROM,--from) $(call given,TO,--to) \
+	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FROM,--from) $(call given,TO,--to) \
 	  $(call given,OUTAGE,--outage) $(call given,NOTES,--notes) $(call given,COMPOSE,--compose) \
-	  $(call given,CREDENTIAL,--credential) \
+	  $(call given,VERIFY_FROM,--verify-from) $(call given,VERIFY_TO,--verify-to) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 

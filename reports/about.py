@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from reports import changing
 from reports.frame import ClockFacts, DataSet, Person
 from reports.model import Key, Run
 from reports.prose import duration, seal
@@ -36,6 +37,7 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
     return [
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
+        *([("The change that was rehearsed", changing.rows(run))] if run.change else []),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
         ("Why and how it was examined", method(run)),

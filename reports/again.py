@@ -63,6 +63,11 @@ def _report(origin: Path, out: Path | None) -> Iterator[Line]:
             yield Line(f"  NO  {name} is not what this record gives", _DIFFERS)
 
 
+def record(origin: Path) -> Run:
+    """The record of a run that was kept; BadEvidence where there is none that can be read."""
+    return _run(_documents(origin).get(RECORD, b""), origin)
+
+
 def _other_version(run: Run) -> str | None:
     """How the record's Drillbook differs from this one, if it does."""
     ours, its = facts.tool(), run.run.tool

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports import about, prose
+from reports import about, changing, prose
 from reports.model import Control, Run
 from reports.recovery import recovery
 from reports.timeline import lanes
@@ -47,6 +47,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         corrections=[c for c in run.controls if c.verdict is Verdict.CONTRADICTED],
         timeline=lanes(run),
         recovery=recovery(run),
+        change_said=changing.sentence(run),
         sections=about.sections(run),
         heading=about.stated(about.heading(run)),
         separation=about.separation(run),

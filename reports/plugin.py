@@ -67,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--seed", type=int, default=secrets.randbelow(2**32), help="repeat a run's random data"
     )
+    group.addoption("--verify-from", metavar="RUN", help="a run of all controls on the old image")
+    group.addoption("--verify-to", metavar="RUN", help="a run of all controls on the new image")
     add_options(group)
     group.addoption("--catalogue", default="suites/controls.toml", help="(default: %(default)s)")
 

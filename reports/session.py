@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import certified, declared, facts
+from reports import certified, declared, facts, turned
 from reports.assemble import assemble
 from reports.bundle import Bundle
 from reports.catalogue import Catalogue
@@ -44,6 +44,7 @@ class EvidenceRun:
         catalogue.select(self.plan.selection)
         self.tool = facts.tool()
         self.setting = self._settle(config)
+        self.compared = turned.named(config.getoption)
         self.workers = 1
         self.crew: Crew | None = None
         self.interrupted = False
@@ -168,6 +169,8 @@ class EvidenceRun:
 
     def _assemble(self, redaction: Redaction) -> Run:
         self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))
+        if changed := self.recorder.changed:
+            changed |= turned.facts(self.compared, changed, run_dir(self.config))
         return assemble(
             self.catalogue, self.plan, self.recorder, self._facts(), redaction, self.setting
         )

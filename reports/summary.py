@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports import changing
 from reports.lines import Line as Line
 from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
@@ -138,6 +139,8 @@ def _result(run: Run, report: str) -> Iterator[Line]:
         yield from _wrapped(worth, style=("bold",))
         yield Line("")
     yield from _wrapped(f"{end.word.upper()}. {end.sentence}", style=style)
+    if changed := changing.sentence(run):
+        yield from _wrapped(changed, style=("bold",))
     if recovered := recovery(run):
         yield from _wrapped(recovered.sentence, style=("bold",))
     yield from _wrapped(f"Next: {end.next}", "", "      ")

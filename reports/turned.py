@@ -1,0 +1,71 @@
+"""Which statements change their verdict between two releases: from two records of `make verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from reports.again import RECORD, record
+from reports.change import Turned
+from reports.errors import BadEvidence
+from reports.model import Run
+
+
+def given(path: str, option: str) -> Run:
+    """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
+    try:
+        return record(Path(path).expanduser())
+    except OSError as trouble:
+        raise BadEvidence(f"{option}={path}: {trouble.strerror}; name a run's folder") from None
+
+
+def named(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
+    """The two records that were named, as far as they were."""
+    older, newer = option("--verify-from"), option("--verify-to")
+    return (
+        given(older, "VERIFY_FROM") if older else None,
+        given(newer, "VERIFY_TO") if newer else None,
+    )
+
+
+def found(folder: Path, image: str) -> Run | None:
+    """The newest record of a whole run on an image, among those kept in a folder of runs."""
+    for path in sorted(folder.glob(f"*/{RECORD}"), reverse=True):
+        if path.parent.is_symlink():
+            continue
+        try:
+            run = record(path)
+        except (BadEvidence, OSError):
+            continue
+        if run.subject.backend.image == image and not (run.run.asked or run.run.selection):
+            return run
+    return None
+
+
+def turned(older: Run, newer: Run) -> Iterator[Turned]:
+    """The controls that both runs know and judge otherwise, and those only one of them judged."""
+    titles = {one.id: one.title for run in (older, newer) for one in run.controls}
+    sides = [{one.id: one.verdict for one in run.controls} for run in (older, newer)]
+    for control, title in titles.items():
+        verdicts = [side.get(control) for side in sides]
+        if verdicts[0] == verdicts[1]:
+            continue
+        said = [verdict.value if verdict else None for verdict in verdicts]
+        yield Turned(id=control, title=title, older=said[0], newer=said[1])
+
+
+def facts(
+    named: tuple[Run | None, Run | None], changed: dict[str, object], folder: Path
+) -> dict[str, object]:
+    """For the record of a change: the runs that were compared, and what differs between them.
+
+    A run that was not named is looked for by its image. Empty where one of the two is missing.
+    """
+    images = (str(changed.get("older", "")), str(changed.get("newer", "")))
+    older, newer = (run or found(folder, image) for run, image in zip(named, images, strict=True))
+    if older is None or newer is None:
+        return {}
+    return {
+        "compared": (older.run.id, newer.run.id),
+        "turned": [one.model_dump() for one in turned(older, newer)],
+    }

@@ -1,0 +1,240 @@
+"""What a rehearsed change is made of: outages, differences, releases, notes, refusals."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures import runbook
+from fixtures.change import looks, notes
+from fixtures.change.looks import Look
+from fixtures.change.plugin import asked
+from fixtures.change.probing import Outage
+from fixtures.errors import BadInput
+from fixtures.infisical.settings import Settings
+from fixtures.installation import Installation
+from fixtures.preflight import lint, traps
+from fixtures.preflight.composefile import read
+from fixtures.stack import release
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("reads", "seconds"),
+    [
+        ([(1.0, True), (2.0, True)], 0.0),
+        ([(1.0, True), (2.0, False), (5.5, True)], 4.5),
+        ([(1.0, True), (2.0, True), (3.0, False), (4.0, True), (5.0, False), (9.0, True)], 7.0),
+        ([(1.0, True), (2.0, False)], float("inf")),
+        ([(1.0, False), (2.0, True)], float("inf")),
+        ([], 0.0),
+    ],
+)
+def test_outage_is_from_the_last_good_read_before_to_the_first_good_one_after(reads, seconds):
+    assert Outage(reads).seconds == seconds
+
+
+def test_differences_name_fields_settings_warnings_and_hide_what_may_be_secret():
+    before = Look({"date": 1, "a": 1}, {"x": True, "encryptedY": "q", "gone": 5}, frozenset(), {})
+    after = Look({"date": 2, "a": 1, "b": None}, {"x": False, "encryptedY": "r"}, {"w"}, {})
+    assert looks.differences(before, after) == [
+        "status b is new: null",
+        "setting encryptedY: set became set",
+        "setting gone is gone; it was 5",
+        "setting x: true became false",
+        "log of the start: new: w",
+    ]
+
+
+def test_of_many_differences_the_rest_is_counted():
+    many = Look({f"f{n:03}": n for n in range(100)}, {}, frozenset(), {})
+    found = looks.differences(Look({}, {}, frozenset(), {}), many)
+    assert (len(found), found[-1]) == (41, "and 60 more")
+
+
+def test_warnings_are_read_from_lines_of_the_log_that_are_json():
+    lines = (
+        '{"level":40,"msg":"port 80 is old"}',
+        '{"level":30,"msg":"fine"}',
+        "no json",
+        "[1]",
+        "{}",
+    )
+    assert list(looks.warnings("\n".join(lines))) == ["port # is old"]
+
+
+def test_lost_people_are_counted_and_a_table_that_is_gone_is_none():
+    before = {"users": frozenset("ab"), "identities": frozenset("c"), "old": frozenset("x")}
+    after = {"users": frozenset("a"), "identities": frozenset("cd")}
+    assert looks.lost(before, after) == ["users: 1 of 2 are gone"]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a b", "-x", "x;y", "a" * 300, "reference:9", "ü\0"])
+def test_names_that_are_no_release_are_told(name):
+    with pytest.raises(BadInput, match=r"^TO="):
+        release.parse(name, "TO")
+
+
+@pytest.mark.parametrize(
+    ("image", "names"),
+    [
+        ("infisical/infisical:v0.154.6", ["downgrade-refused"]),
+        ("infisical/infisical:v0.146.0-postgres", ["frozen-tag", "downgrade-refused"]),
+        ("infisical/infisical:latest-postgres", ["frozen-tag"]),
+        ("infisical/infisical:v1.0.0", ["stray-tag"]),
+        ("registry.example.com:5000/infisical/infisical:v0.161.3", ["bootstrap-token-refused"]),
+        ("infisical/infisical:v0.165.16", []),
+        ("infisical/infisical:v0.159.23", ["downgrade-refused"]),
+        ("infisical/infisical", []),
+        ("postgres:14-postgres", []),
+        ("somebody/else:v1.0.0", []),
+    ],
+)
+def test_traps_are_known_by_the_tag(image, names):
+    found = [one.name for one in (*traps.of_tag(image), *traps.of_release(image))]
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "trapped"),
+    [
+        ("infisical/infisical:latest", "always", True),
+        ("infisical/infisical", "always", True),
+        ("infisical/infisical:latest", "missing", False),
+        ("infisical/infisical:v0.154.6", "always", False),
+        (f"infisical/infisical:latest@sha256:{'a' * 64}", "always", False),
+    ],
+)
+def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy, trapped):
+    file = tmp_path / "compose.yml"
+    file.write_text(f"services:\n  backend:\n    image: {image}\n    pull_policy: {policy}\n")
+    found = [str(one) for one in lint.lint(read(file, {}), {}) if "unattended-upgrade" in str(one)]
+    assert bool(found) == trapped
+    assert all(one.startswith(f"{file}:4: backend, unattended") for one in found)
+
+
+NOTES = """
+v0.160.1:
+  impactLevel: high
+  requiresDbMigration: true
+  breakingChanges:
+    - {title: Old routes, description: are gone}
+    - "a second\\u0007one"
+  configChanges: SITE_URL is required
+v0.159.20: {impactLevel: low}
+v0.163.0: {impactLevel: none}
+"""
+
+
+def test_notes_are_of_the_releases_in_between(tmp_path):
+    file = tmp_path / "notes.yaml"
+    file.write_text(NOTES)
+    found = notes.between(notes.read(file), (0, 159, 20), (0, 162, 0))
+    assert [(one.release, one.sentence) for one in found] == [
+        (
+            "v0.160.1",
+            "impact high; migrates the database; breaks: Old routes: are gone; "
+            "breaks: a second one; settings: SITE_URL is required",
+        )
+    ]
+
+
+def test_notes_of_one_release_are_named_after_the_file(tmp_path):
+    file = tmp_path / "v0.160.1.yaml"
+    file.write_text("impactLevel: low\nrequiresDbMigration: false\n")
+    assert [(one.release, one.sentence) for one in notes.read(file)] == [("v0.160.1", "impact low")]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"",
+        b"\0\xff\xfe",
+        b"just words",
+        b"a: [1, 2",
+        b"a: &x [1]\nb: *x\n",
+        b"[" * 5000,
+        b"!!python/object/apply:os.system ['id']",
+        b"impactLevel: low\n" + b"# " + b"x" * (1 << 20),
+        b"\n".join(b"v0.%d.0: {impactLevel: low}" % n for n in range(200)),
+        b"a: 2026-99-99\n",
+    ],
+)
+def test_notes_that_are_none_are_a_sentence(tmp_path, written):
+    file = tmp_path / "notes.yaml"
+    file.write_bytes(written)
+    with pytest.raises(BadInput, match="upgrade notes"):
+        notes.read(file)
+
+
+def rehearse(folder, *options):
+    command = [sys.executable, "-m", "pytest", *sorted(map(str, ROOT.glob("suites/change/test_*")))]
+    command = [one for one in command if "rewrap" not in one]
+    command += ["--evidence", "--one-question", "--rehearse", "--stack=embedded"]
+    command += [f"--run-dir={folder / 'runs'}", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    written = folder / "runs" / "latest" / "evidence.json"
+    return done, json.loads(written.read_text()) if written.exists() else None
+
+
+PAIR = {"older": "reference:1", "newer": "reference:2"}
+FILES = {"backup": "x", "env_file": "x"}
+NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "FROM was not given"),
+        ({"older": "reference:1"}, "TO was not given"),
+        (PAIR, "BACKUP was not given"),
+        (PAIR | {"backup": "x"}, "ENV_FILE was not given"),
+        (PAIR | FILES | {"newer": "reference:1"}, "there is nothing to rehearse"),
+        (PAIR | FILES | {"newer": "x:1"}, "the reference backend never becomes the product"),
+        (PAIR | FILES | {"newer": "reference:7"}, "has the releases reference:1, reference:2"),
+        (PAIR | FILES | {"outage": "soon"}, "OUTAGE=soon: write a duration"),
+        (PAIR | FILES | {"notes": "/no.yaml"}, "upgrade notes /no.yaml does not exist"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_a_sentence(given, said):
+    with pytest.raises(BadInput, match=said):
+        asked(SimpleNamespace(**(NOTHING | given)))
+
+
+def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path):
+    options = ["--from=reference:1", "--to=reference:2", "--backup=x", "--env-file=x"]
+    done, evidence = rehearse(tmp_path, *options, "--verify-from=/no")
+    assert (done.returncode, evidence) == (3, None)
+    assert "VERIFY_FROM=/no: No such file" in done.stdout + done.stderr
+
+
+def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
+    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "notes.yaml"))
+    assert runbook.back_up(embedded, backup).exit_code == 0
+    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+    told.write_text(NOTES)
+    options = [f"--backup={backup}", f"--env-file={keys}", f"--notes={told}", "--outage=1m"]
+    options += ["--from=reference:1", "--to=reference:2"]
+    done, evidence = rehearse(tmp_path, *options)
+    assert evidence, done.stdout + done.stderr
+    verdicts = {one["id"]: one["verdict"] for one in evidence["controls"] if "UPG" in one["id"]}
+    assert (set(verdicts.values()), done.returncode) == ({"satisfied"}, 0), verdicts
+    change = evidence["change"]
+    assert (change["older"], change["newer"]) == ("reference:1", "reference:2")
+    assert (change["migrations"], len(change["slowest"])) == (3, 3)
+    assert 0 < change["outage_s"] < 60 == change["outage_target_s"]
+    assert "setting maxProjects is new: 100" in change["differences"]
+    assert change["killed"] == "killed inside a migration, after 1 of 3 migrations"
+    assert "old release read on new schema" in change["downgraded"]
+    assert [one["name"] for one in change["advice"]] == [
+        "note v0.160.1",
+        "note v0.159.20",
+        "note v0.163.0",
+    ]
+    assert "Safe to deploy reference:2" in " ".join(done.stdout.split())
+    assert str(Settings(deployment.golden_settings)["ENCRYPTION_KEY"]) not in json.dumps(evidence)
