@@ -183,7 +183,7 @@ def rehearse(folder, *options):
 
 PAIR = {"older": "reference:1", "newer": "reference:2"}
 FILES = {"backup": "x", "env_file": "x"}
-NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes"))
+NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes")) | {"stack": "auto"}
 
 
 @pytest.mark.parametrize(
