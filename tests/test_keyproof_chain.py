@@ -47,12 +47,8 @@ def kms(name, key=KMS, row="k1"):
 
 
 def project(name, key="kms-1", data=None):
-    return {
-        "id": name,
-        "name": name.title(),
-        "kmsSecretManagerKeyId": key,
-        "kmsSecretManagerEncryptedDataKey": data,
-    }
+    held = {"kmsSecretManagerKeyId": key, "kmsSecretManagerEncryptedDataKey": data}
+    return {"id": name, "name": name.title(), **held}
 
 
 NEW = project("new", data=under(KMS, DATA))

@@ -1,0 +1,169 @@
+"""What `make fuzz-coverage` tries: readers, their seeds, and words that random bytes miss."""
+
+import contextlib
+import gzip
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+
+def backups():
+    """Plain and packed, of every version that has samples."""
+    from tests.backups import KEYS, dump
+
+    plain = [dump(version).encode() for version in KEYS]
+    return [*plain, *(one.replace(b"\nSET", b"\n-- Started on 2026-11-24 10:00:00\n\nSET", 1)
+                      for one in plain)]  # fmt: skip
+
+
+def packed():
+    """Backups in each packing that is read."""
+    import lzma
+    from importlib import import_module
+
+    import lz4.frame
+
+    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    ways = (lambda data: gzip.compress(data, 1), lzma.compress, lz4.frame.compress, zstd.compress)
+    return [way(one) for one in backups()[:1] for way in ways]
+
+
+def archives():
+    from tests.backups import SAMPLES
+
+    folder = SAMPLES / "archives"
+    made = [one.read_bytes() for one in sorted(folder.glob("*.dump"))]
+    return [*made, *(gzip.decompress(one.read_bytes()) for one in sorted(folder.glob("*.tar.gz")))]
+
+
+def env_files():
+    from tests.test_fuzz_inputs import ENVS
+
+    return [one.encode() for one in ENVS]
+
+
+def logs():
+    from tests.test_fuzz_inputs import LOGS
+
+    return [one.encode() for one in LOGS]
+
+
+def bundles():
+    from tests.bundles import key, sealed
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = sealed(Path(place), key(Path(place))[0])
+        return [(folder / "bundle.zip").read_bytes()]
+
+
+def zips():
+    """A bundle of three small files, so that what is tried is its structure."""
+    from reports.seal.archive import pack
+
+    made = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        files = {name: Path(place) / name for name in ("MANIFEST.json", "a.log", "evidence.json")}
+        for name, path in files.items():
+            path.write_text(name)
+        pack(files, made)
+    return [made.getvalue()]
+
+
+def waiver_files():
+    from tests.test_fuzz_records import CATALOGUE, WAIVERS
+
+    assert CATALOGUE
+    return [WAIVERS.encode()]
+
+
+def read_backup(path):
+    from fixtures import keyproof
+    from fixtures.data import soundness
+    from tests.backups import KEYS
+
+    survives(lambda: keyproof.examine(path))
+    survives(lambda: keyproof.prove(path, KEYS["2024-10"]))
+    problem = soundness.examine(path)
+    assert problem is None or str(problem).isprintable()
+
+
+def read_statements(path):
+    from fixtures.restore.guard import judge
+    from fixtures.restore.script import Script
+
+    with path.open("rb") as file:
+        survives(lambda: [judge(statement) for statement in Script(file)])
+
+
+def read_env(path):
+    from fixtures.preflight import envfile
+
+    survives(lambda: envfile.read(path))
+
+
+def read_log(path):
+    from fixtures import diagnose
+
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        assert diagnose.main([str(path)]) in (0, 2, 3)
+
+
+def read_bundle(path):
+    from reports.seal.archive import Archive
+
+    def read(file):
+        archive = Archive(file)
+        return [archive.read(name, 1 << 24) for name in archive.entries]
+
+    with path.open("rb") as file:
+        survives(lambda: read(file))
+
+
+def verify_bundle(path):
+    from tests.bundles import examined
+
+    survives(lambda: examined(path, unsigned=True))
+
+
+def read_waivers(path):
+    from reports import waivers
+    from tests.test_fuzz_records import CATALOGUE
+
+    survives(lambda: waivers.load(path, CATALOGUE))
+
+
+def search(path):
+    from reports.redact import Redactor
+
+    redactor = Redactor()
+    redactor.add("KEY", "corner-office-opal-42")
+    redactor.text(path.read_bytes().decode("utf-8", "replace"))
+
+
+def survives(read):
+    from tests import fuzzing
+
+    return fuzzing.survives(read)
+
+
+SQL = [b"COPY public.secrets_v2 (id) FROM stdin;\n", b"\\N\t", b"\\x00", b"$$", b"--", b"\\.\n"]
+SQL += [b"-- Started on 2026-02-30 10:00:00", b"-- Dumped from database version "]
+PK = [b"PK\1\2", b"PK\3\4", b"PK\5\6", b"evidence.json", b"../x"]
+ENV = [b"export ", b'A="', b"A='", b"${A}", b"\\\n", b"ENCRYPTION_KEY="]
+LOG = [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | ", b"migration failed with error: "]
+TOML = [b"[[waiver]]\n", b"2026-02-30", b"'''", b"\\u0000", b"inf", b"[a.b]\n"]
+# What reads, what our generators make of it, and words that random bytes never become.
+READERS = {
+    "backup": (read_backup, backups, SQL),
+    "packed": (read_backup, packed, [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]),
+    "archive": (read_backup, archives, [b"PGDMP", b"ustar\0", b"toc.dat", b"COPY public.x (id)"]),
+    "statements": (read_statements, backups, SQL),
+    "env": (read_env, env_files, ENV),
+    "log": (read_log, logs, LOG),
+    "zip": (read_bundle, zips, PK),
+    "bundle": (verify_bundle, bundles, PK),
+    "waivers": (read_waivers, waiver_files, TOML),
+    "redaction": (search, logs, [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]),
+}
