@@ -173,7 +173,7 @@ export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE
 ##@ The harness itself
 .PHONY: test
 test: .venv/ready  ## The harness's own tests; no Docker needed
-	@$(PYTHON) -m pytest tests -m "not mutant and not engine and not interop" -n 2 -q
+	@$(PYTHON) -m pytest tests -m "not mutant and not engine and not interop and not browser" -n 2 -q
 
 .PHONY: mutants
 mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
@@ -183,6 +183,10 @@ mutants: .venv/ready  ## Every planted bug before the control meant for it, with
 .PHONY: mutate-own
 mutate-own: .venv/ready .tools/mutation/ready  ## How many small bugs in our own code do our own tests notice? MODULE=pattern (docs/mutation.md)
 	@.tools/mutation/bin/python tests/mutate.py $(call quoted,$(or $(MODULE),**/*.py))
+
+.PHONY: browser
+browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium and chromium-driver
+	@$(PYTHON) -m pytest tests -m browser -q
 
 .PHONY: interop
 interop: .venv/ready .tools/interop/ready  ## Programs that are not ours read what we write

@@ -6,7 +6,9 @@ Above one megabyte the log excerpts of satisfied specs are left out; they remain
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
-_URGENT = (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+_OPEN = (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
+_MOST_OPEN = 60
 
 
 def render(run: Run) -> str:
@@ -51,6 +54,8 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         sections=about.sections(run),
         heading=about.stated(about.heading(run)),
         separation=about.separation(run),
+        frameworks=_frameworks(run),
+        few=sum(control.verdict in _OPEN for control in run.controls) <= _MOST_OPEN,
         waived=[control for control in run.controls if control.waiver],
         exchanges_shown=_EXCHANGES,
         without_logs=without_logs,
@@ -79,12 +84,16 @@ def _template() -> Any:
         "first_of": _first_of,
         "sentence": prose.sentence,
         "code": _code,
+        "ids": _ids,
     }
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     environment.globals |= {
+        "script": Markup(script),  # noqa: S704 - our own file
+        "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704
         "verdicts": prose.COLUMNS,
         "names": {verdict.value: verdict for verdict in Verdict},
-        "open": (*_URGENT, Verdict.CONTRADICTED),
+        "open": _OPEN,
         "limits": prose.LIMITS,
         "redaction": prose.redaction,
         "no_correction": prose.NO_CORRECTION,
@@ -95,6 +104,23 @@ def _template() -> Any:
 
 def _by_weight(control: Control) -> tuple[bool, Verdict]:
     return control.gating, control.verdict
+
+
+def _frameworks(run: Run) -> dict[str, list[str]]:
+    """The ids of each framework that controls are mapped to, in their order."""
+    found: dict[str, set[str]] = {}
+    for control in run.controls:
+        for name, ids in control.frameworks.items():
+            found.setdefault(name, set()).update(ids)
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def _ids(control: Control) -> str:
+    """What a control is found by when one asks for a framework, or for one id of it."""
+    mapped = control.frameworks.items()
+    return "|".join(
+        [*control.frameworks, *(f"{name} {one}" for name, ids in mapped for one in ids)]
+    )
 
 
 def _having(controls: list[Control], verdict: Verdict) -> int:
