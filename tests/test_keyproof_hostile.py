@@ -186,10 +186,11 @@ def _pointing_outside():
     return bytes(made)
 
 
-def test_rows_where_no_file_reaches_are_damage(tmp_path):
+@pytest.mark.parametrize("place", [b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\0" * 6 + b"\x54\0"])
+def test_rows_where_no_file_reaches_are_damage(tmp_path, place):
     archive = (SAMPLES / "archives" / "pg15-gzip-2024-07.dump").read_bytes()
     with (SAMPLES / "archives" / "pg15-gzip-2024-07.dump").open("rb") as file:
         last = contents(file, "sample").last
     beyond = tmp_path / "beyond.dump"
-    beyond.write_bytes(archive.replace(last.to_bytes(8, "little"), b"\xff" * 8))
+    beyond.write_bytes(archive.replace(last.to_bytes(8, "little"), place))
     assert "where no file reaches" in examine(beyond).damage
