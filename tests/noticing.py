@@ -21,6 +21,8 @@ PATIENCE_S = 10
 MOST_BYTES = 4 << 30
 TOOL = 4
 SPAWNS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec"}
+# Loading one of them is running it.
+SCRIPTS = ("__main__", "__init__", "warmed")
 HEAVY = (
     "_pytest.pytester",
     "anyio.pytest_plugin",
@@ -57,7 +59,7 @@ def prepared(folder, mutated):
     # Fixtures and reports never import each other.
     other = "reports" if mutated.startswith("fixtures/") else "fixtures"
     for path in sorted((folder / other).rglob("*.py")):
-        if path.stem not in ("__main__", "__init__"):
+        if path.stem not in SCRIPTS:
             __import__(".".join(path.relative_to(folder).with_suffix("").parts))
     steady()
 
