@@ -2,53 +2,72 @@
 
 import json
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 
 from fixtures.bench import naive, picture, proof
-from fixtures.bench.__main__ import Bench
-from fixtures.bench.running import python
-from fixtures.bench.suite import Run, sample
+from fixtures.bench.__main__ import _last
+from fixtures.bench.account import account, interval
+from fixtures.bench.running import Ran, python
+from fixtures.bench.suite import Run, sample, samples
 from fixtures.installation import Installation
 
 
-def at(second, duration, **more):
-    return {"started": f"2026-01-01T00:00:{second:02}Z", "duration_s": duration, **more}
+def at(second, duration, kind, name=""):
+    started = f"2026-01-01T00:00:{second:02}Z"
+    return {"started": started, "duration_s": duration, "kind": kind, "name": name}
 
 
-def step(title, second, duration, *exchanges):
-    return at(second, duration, title=title, exchanges=[{"duration_s": one} for one in exchanges])
+START = interval(at(0, 0, ""))[0]
 
 
-@pytest.fixture
-def record():
-    """Ten seconds of a golden state, four of a spec's own restart, a dump inside a boot."""
-    specs = [
-        {"id": "a", "steps": [step("set up", 0, 10.0), step("restart", 10, 5.0, 0.25, 0.5)]},
-        {"id": "b", "steps": [step("look", 20, 1.0, 1.0)]},
+def noted(kind, second, duration):
+    return kind, START + second, START + second + duration
+
+
+def test_each_moment_counts_once_and_what_is_ours_is_not_unavoidable():
+    ledger = [
+        noted("golden", 0, 10),
+        noted("golden boot", 6, 4),
+        noted("boot", 6, 4),
+        noted("boot", 12, 2),
+        noted("wait", 13, 3),
+        noted("question", 15, 2),
+        noted("command", 18, 1),
     ]
-    return {
-        "controls": [
-            {"id": "KEY-1", "verdict": "satisfied", "specs": specs},
-            {"id": "KEY-2", "verdict": "violated", "specs": specs[:1]},
-            {"id": "KEY-3", "verdict": "not_run", "specs": []},
-        ],
-        "counts": {"specs_executed": 2, "inconclusive": 0},
-        "timeline": [
-            at(0, 10.0, kind="boot"),
-            at(2, 3.0, kind="dump"),
-            at(11, 4.0, kind="boot"),
-            at(0, 10.0, kind="step"),
-            at(16, 1.0, kind="teardown"),
-        ],
+    timeline = [
+        at(0, 6.0, "restore", "golden state"),
+        at(1, 2.0, "restore", "golden state from its archive"),
+        at(17, 2.0, "dump"),
+        at(0, 30.0, "step"),
+    ]
+    found = account(ledger, timeline, 40.0)
+    assert found.parts == {
+        "boots": 2.0,
+        "dumps": 2.0,
+        "answers": 2.0,
+        "waits": 1.0,
+        "clone boots": 4.0,
+        "clones": 6.0,
+        "rest": 23.0,
     }
+    assert (found.unavoidable_s, found.asked_s) == (11.0, 4.0)
+    assert (found.clones, found.clone_s) == (1, 6.0)
+    assert sum(found.parts.values()) == 40.0
 
 
-def test_time_that_overlaps_counts_once_and_set_up_is_nobodys_wish(record):
-    run = Run(None, record)
-    assert (run.own_s, run.asked_s, run.talk_s) == (14.0, 4.0, 1.75)
-    assert (run.controls, run.specs) == (["KEY-1", "KEY-2"], 2)
+def test_a_part_of_a_run_costs_its_specs_and_what_all_share():
+    def spec(name, seconds):
+        return {"id": name, "duration_s": seconds}
+
+    controls = [
+        {"id": "KEY-1", "verdict": "satisfied", "specs": [spec("a", 3.0), spec("b", 4.0)]},
+        {"id": "KEY-2", "verdict": "violated", "specs": [spec("b", 4.0)]},
+        {"id": "KEY-3", "verdict": "not_run", "specs": [spec("c", 0.0)]},
+    ]
+    run = Run(Ran(10.0, 5.0, 100, 0, ""), {"controls": controls})
+    assert run.controls == ["KEY-1", "KEY-2"]
+    assert (run.of(["KEY-2"]), run.of(["KEY-1", "KEY-2"])) == (7.0, 10.0)
 
 
 def test_sample_is_spread_and_never_longer_than_what_there_is():
@@ -56,23 +75,23 @@ def test_sample_is_spread_and_never_longer_than_what_there_is():
     assert sample(list("ab"), 5) == ["a", "b"]
 
 
-def test_what_was_not_run_is_extrapolated_and_said_so():
-    bench = Bench(None, Path(), (), 0)
-    bench.growth = [
-        {"controls": 10, "specs": 10, "ours_s": 5.0, "naive_s": 30.0, "naive_measured": True},
-        {"controls": 60, "specs": 80, "ours_s": 30.0},
-    ]
-    bench._extrapolate()
-    assert bench.growth[1]["naive_s"] == 240.0
-    assert bench.growth[1]["naive_measured"] is False
-    assert [one["speedup"] for one in bench.growth] == [6.0, 8.0]
+def test_smaller_samples_are_parts_of_larger_ones():
+    small, large = samples(list("abcdef"), (4, 2))
+    assert (len(small), len(large)) == (2, 4)
+    assert set(small) < set(large)
+
+
+def test_speedup_is_that_of_the_most_controls_that_ran_naively():
+    assert _last([{"speedup": 2.0}, {"speedup": 3.0}, {"controls": 60}]) == 3.0
+    assert _last([{"controls": 60}]) is None
 
 
 @pytest.fixture
 def found():
     ratios = dict.fromkeys((*picture.BOUNDS, *picture._OTHERS), 1.0)
     seen = {"specs": 2, "controls": 2, "workers": 2, "stack_s": 9.0, "serial_s": 10.0}
-    growth = [{"controls": 10, "specs": 9, "ours_s": 5.0, "naive_s": 30.0, "naive_measured": False}]
+    seen |= {"parts": dict.fromkeys(picture._PARTS, 1.0), "clones": 3, "clone_ms": 40.0}
+    growth = [{"controls": 10, "specs": 9, "ours_s": 5.0, "naive_s": 30.0}]
     return {
         "ratios": {**ratios, "naive_speedup": 6.0, "keyproof_vs_grep": None},
         "growth": [{**growth[0], "speedup": 6.0}],
@@ -84,11 +103,11 @@ def found():
 
 def test_table_says_which_bounds_hold_and_which_do_not(found):
     lines = {line[:44].strip(): line for line in picture.table(found).splitlines()}
-    assert lines["one by one / the stack's own time"].endswith("<= 1.15  holds")
-    assert lines["side by side / the stack's own time"].endswith("<= 0.65  MISSED")
+    assert lines["one by one / unavoidable"].endswith("<= 1.15  holds")
+    assert lines["side by side / unavoidable"].endswith("<= 0.65  MISSED")
     assert lines["naive / ours"].endswith(">= 5.0   holds")
     assert "key proof / grep" not in lines, "what was not measured is not told"
-    assert "extrapolated" in picture.table(found)
+    assert any(name.startswith("OURS") for name in lines)
     assert max(map(len, picture.table(found).splitlines())) <= 80
     crowded = {**found, "machine": {**found["machine"], "crowded": True}}
     assert "CROWDED" in picture.table(crowded)
@@ -97,7 +116,7 @@ def test_table_says_which_bounds_hold_and_which_do_not(found):
 def test_picture_is_well_formed_and_draws_everything(found):
     drawn = ET.fromstring(picture.draw(found))
     texts = ["".join(one.itertext()) for one in drawn.iter() if one.tag.endswith("text")]
-    assert "10 controls, naive, extrapolated" in texts
+    assert "10 controls, naive" in texts
     assert "Drillbook abc<1>: 2 cores" in texts
 
 
