@@ -201,6 +201,10 @@ fuzz: .venv/ready  ## Hand over nearly right inputs, others each time, to all th
 fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same by inputs that reach new code of our parsers: READER=pattern FUZZ_S=60 (each reader)
 	@.tools/fuzzing/bin/python -m tests.guided $(call quoted,$(or $(READER),*)) --seconds=$(or $(FUZZ_S),60)
 
+.PHONY: chaos
+chaos: .venv/ready  ## Something happens to a run at random moments; what must be so afterwards? N=30 SEED= (docs/qualification.md)
+	@$(PYTHON) -m tests.chaos $(call given,N,--moments) $(call given,SEED,--seed)
+
 .PHONY: bench
 bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=30 MIB=1024
 	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
