@@ -35,6 +35,7 @@ def test_this_backup_is_whole_and_nothing_but_data(drill, step):
         assert drill.facts.damage == ""
         if drill.facts.form == "plain" and drill.facts.packed in ("", "gzip"):
             assert soundness.examine(drill.order.backup) is None
+        assert soundness.compared(drill.order.backup) is None
 
     with step("read as a program it does nothing but make tables and fill them"):
         assert drill.orders == ""
