@@ -25,6 +25,7 @@ from reports.verdict import UNUSABLE
 RECORDER = pytest.StashKey[Recorder]()
 _MARKS = (
     "control(id, ...): the controls of suites/controls.toml that this spec checks",
+    "closing: the spec ends what the others of its folder share, and so runs after them",
     "not_applicable(reason): the spec has no meaning here; its control is not_applicable",
 )
 

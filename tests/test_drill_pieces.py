@@ -45,6 +45,15 @@ def test_nonsense_is_told_with_an_example(text):
         seconds(text, "RPO")
 
 
+def test_of_many_only_the_smallest_of_each_project_is_read_again():
+    places = {("p", "dev"): ["a"] * 1500, ("p", "prod"): ["b"] * 900, ("q", "dev"): ["c"] * 3}
+    many = Values({}, {}, places, (), ())
+    again, size = reading.once_more(many)
+    assert (set(again), size) == ({("p", "prod"), ("q", "dev")}, 903)
+    few = Values({}, {}, {("p", "dev"): ["a"] * 2000}, (), ())
+    assert reading.once_more(few) == (few.places, 2000)
+
+
 def test_without_targets_there_are_none():
     assert targets(None, "24h") == Targets(None, 86400)
 

@@ -14,8 +14,12 @@ SPECS = [
 ]
 
 
-def order(seed, specs=SPECS):
-    items = [SimpleNamespace(nodeid=one) for one in specs]
+def item(name, *marks):
+    return SimpleNamespace(nodeid=name, get_closest_marker=lambda mark: mark in marks or None)
+
+
+def order(seed, specs=SPECS, closing=()):
+    items = [item(one, *(["closing"] if one in closing else [])) for one in specs]
     return [one.nodeid for one in shuffled(items, seed)]
 
 
@@ -33,6 +37,16 @@ def test_folders_and_files_stay_together():
     for depth in (2, 3):
         blocks = [name for name, _ in groupby(one.split("/")[:depth] for one in order(11))]
         assert len(blocks) == len({tuple(one) for one in blocks})
+
+
+def test_what_closes_a_folder_comes_last_in_it():
+    closing = SPECS[0]
+    folder = closing.split("/")[1]
+    for seed in range(50):
+        found = order(seed, closing=(closing,))
+        assert [one for one in found if f"/{folder}/" in one][-1] == closing
+        others = [one for one in order(seed) if one != closing]
+        assert [one for one in found if one != closing] == others
 
 
 def test_a_filter_moves_no_spec():

@@ -7,6 +7,7 @@ from fixtures.drill import traces
 pytestmark = pytest.mark.xdist_group("drill")
 
 
+@pytest.mark.closing
 @pytest.mark.control("DRL-4")
 def test_nothing_is_touched_and_nothing_stays(drill, step):
     with step("carry the drill through, as far as it comes"):
