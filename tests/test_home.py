@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import NoHost
-from fixtures.stack import home
+from fixtures.stack import home, postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
@@ -81,3 +81,17 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(home, "_root", lambda: tmp_path / "missing")
     with pytest.raises(NoHost, match="point TMPDIR to a writable folder"):
         home.Home(home.new_run_id())
+
+
+def test_a_free_port_is_none_that_the_kernel_hands_out():
+    lowest = int(postgres._PORTS.read_text().split()[0])
+    found = {postgres.free_port() for _ in range(20)}
+    assert max(found) < lowest
+    assert len(found) > 10
+
+
+def test_where_the_kernel_hands_out_all_ports_it_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(postgres, "_PORTS", tmp_path / "range")
+    for told in ("1024\t65000\n", "", "nonsense"):
+        (tmp_path / "range").write_text(told)
+        assert postgres.free_port() > 1023

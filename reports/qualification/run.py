@@ -141,7 +141,7 @@ class _Work:
         that leaves no evidence ends the qualification.
         """
         first = [one for one in healthy if one.number == 1 and not self._foreseen(one.driver)]
-        ended = self._laboratory.perform(first, self._workers, self._well)
+        ended = self._all_well(self._laboratory.perform(first, self._workers, self._well))
         bugs = self._planned(specimens, ended)
         rest = [one for one in healthy if one not in first]
         known, rows = {one.name: one for one in specimens}, {}
@@ -155,12 +155,19 @@ class _Work:
             self._tell(one, rows[one.trial.mutant])
 
         found = self._laboratory.perform([*rest, *bugs], self._workers, tell)
-        return ended + [one for one in found if one.trial.mutant is None], rows
+        return ended + self._all_well([one for one in found if one.trial.mutant is None]), rows
 
     def _well(self, one: Outcome) -> None:
         self._tell(one, None)
-        if one.run is None:
-            raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
+
+    def _all_well(self, healthy: list[Outcome]) -> list[Outcome]:
+        for one in healthy:
+            if one.run is None:
+                raise Unqualifiable(
+                    f"{one.trial.name}: {one.trouble}. It is tried again by the same command, "
+                    "which goes on where this ended"
+                )
+        return healthy
 
     def _foreseen(self, driver: str) -> bool:
         return bool(self._last and plan.predicted(driver, self._catalogue))

@@ -133,8 +133,11 @@ class Laboratory:
             code = self._run([*self._options(trial), f"--run-dir={folder}"], said)
             written = Path(folder) / "latest" / "evidence.json"
             run = evidence.load(written) if written.exists() else None
-            trouble = "" if run else f"no evidence (exit code {code}): {_last(said)}"
-        return Outcome(trial, run, trouble, round(time.monotonic() - started, 3))
+            trouble = f"no evidence (exit code {code}): {_last(said)}"
+        lasted = round(time.monotonic() - started, 3)
+        if run and (run.run.stopped or run.run.interrupted):
+            return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
+        return Outcome(trial, run, "" if run else trouble, lasted)
 
     def _run(self, options: list[str], said: Path) -> int | None:
         with self._lock:
