@@ -8,8 +8,10 @@ from typing import ClassVar
 import pytest
 
 from fixtures.infisical import http as http_module
+from fixtures.infisical.client import Infisical, Place
 from fixtures.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
 from fixtures.infisical.http import Http
+from fixtures.infisical.routes import DEPRECATED
 
 
 class Scripted(BaseHTTPRequestHandler):
@@ -27,6 +29,10 @@ class Scripted(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
 
     def log_message(self, *_):
         pass
@@ -113,3 +119,18 @@ def test_the_token_goes_into_the_header_only(ask):
     queue(200)
     ask.as_bearer("s3cret-token").call("GET", "/x")
     assert Scripted.asked == [("/x", "Bearer s3cret-token")]
+
+
+def test_batch_that_wants_a_slug_of_mid_2024_is_written_one_by_one(ask):
+    queue(403, '[{"path": ["projectSlug"], "message": "Required"}]')
+    queue(200)
+    queue(200)
+    Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), {"A": "1", "B": "2"})
+    single = [f"{DEPRECATED.secrets}/{name}" for name in "AB"]
+    assert [path for path, _ in Scripted.asked] == [DEPRECATED.batch, *single]
+
+
+def test_batch_that_is_refused_for_another_reason_stays_refused(ask):
+    queue(403, "you may not")
+    with pytest.raises(Unauthorized, match="you may not"):
+        Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), {"A": "1"})

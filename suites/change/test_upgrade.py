@@ -15,6 +15,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         kept, first = upgrade.verified()
         assert (kept.amiss, first.missing, first.differing) == ([], [], [])
         writable = upgrade.written()
+        assert writable != "mangled"
 
     with step("change to the new release in place, its migrations first: it serves"):
         passage = upgrade.passed()
@@ -28,13 +29,13 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         assert read.refused.keys() <= first.refused.keys()
 
     with step("write a secret, change it, read it back, delete it"):
-        assert upgrade.written() == writable
+        assert upgrade.written() in ("written", writable)
 
     with step("start the new release again: it serves, and every secret is still there"):
         assert upgrade.restart().serves
         kept, read = upgrade.verified()
         assert (kept.amiss, read.missing, read.differing) == ([], [], [])
-        assert upgrade.written() == writable
+        assert upgrade.written() in ("written", writable)
 
     with step("whoever could log in still can: no user, machine or credential is gone"):
         assert looks.lost(passage.before.people, upgrade.who()) == []
