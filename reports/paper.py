@@ -24,6 +24,7 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
         "code": run.exit_code,
         "worth": prose.grade(run),
+        "experimental": prose.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",
         "grade": run.subject.grade,
         "run": run.run.id,

@@ -181,3 +181,12 @@ def test_leak_is_the_outcome_whatever_else_held():
 )
 def test_durations_read_as_people_say_them(seconds, said):
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize("render", [html.render, text_of])
+def test_experiment_is_called_one(render):
+    plain = sample.run()
+    asked = plain.run.model_copy(update={"asked": ("KEY-14",)})
+    said = re.sub(r"\s+", " ", render(plain.model_copy(update={"run": asked})))
+    assert "the product knows no way to put a backup under another" in said
+    assert "the product knows no way" not in re.sub(r"\s+", " ", render(plain))
