@@ -12,6 +12,11 @@ from reports.verdict import Verdict
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
 _BAD = (Verdict.VIOLATED, Verdict.CONTRADICTED)
+EXPERIMENTAL = (
+    "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
+    "the instance rotates its key in stages by itself, use that instead."
+)
+_EXPERIMENT = "KEY-14"
 Row = tuple[str, str | None]
 
 
@@ -83,3 +88,8 @@ def _rows(change: Change) -> Iterator[Row]:
 
 def _word(verdict: str | None) -> str:
     return Verdict(verdict).words if verdict else "unknown there"
+
+
+def experimental(run: Run) -> str | None:
+    """What every page says of a run about a procedure that the product does not know."""
+    return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None

@@ -43,7 +43,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         run=run,
         outcome=prose.outcome(run),
         worth=prose.grade(run),
-        experimental=prose.experimental(run),
+        experimental=changing.experimental(run),
         chapters={name: [c for c in run.controls if c.chapter == name] for name in chapters},
         findings=sorted(
             (c for c in run.controls if prose.matters(c)), key=_by_weight, reverse=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import about, prose
+from reports import about, changing, prose
 from reports.account import account, commands, drawn, is_long
 from reports.frame import Signature
 from reports.model import Control, Run
@@ -24,7 +24,7 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
         "code": run.exit_code,
         "worth": prose.grade(run),
-        "experimental": prose.experimental(run),
+        "experimental": changing.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",
         "grade": run.subject.grade,
         "run": run.run.id,

@@ -20,11 +20,6 @@ LIMITS = (
     "only not seen to fail, under the conditions described here. "
     "What no control asks, this report does not answer."
 )
-EXPERIMENTAL = (
-    "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
-    "the instance rotates its key in stages by itself, use that instead."
-)
-_EXPERIMENT = "KEY-14"
 _LONGEST = 600
 COLUMNS = (
     Verdict.SATISFIED,
@@ -62,11 +57,6 @@ def grade(run: Run) -> str | None:
     if run.subject.driver == "none":
         return "No stack was started: the result is no evidence about a deployment."
     return REHEARSAL if run.subject.grade == "rehearsal" else None
-
-
-def experimental(run: Run) -> str | None:
-    """What every page says of a run about a procedure that the product does not know."""
-    return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None
 
 
 def outcome(run: Run) -> Outcome:

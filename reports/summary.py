@@ -9,7 +9,7 @@ from reports.lines import Line as Line
 from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
 from reports.plan import OUTSIDE
-from reports.prose import NEXT, experimental, grade, outcome, reasons, sentence, waiver
+from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
 from reports.recovery import recovery
 from reports.verdict import Verdict
 
@@ -134,7 +134,7 @@ def _result(run: Run, report: str) -> Iterator[Line]:
     end = outcome(run)
     style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
     yield Line("")
-    if trial := experimental(run):
+    if trial := changing.experimental(run):
         yield from _wrapped(trial, style=("bold",))
         yield Line("")
     worth = grade(run)
