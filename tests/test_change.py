@@ -46,7 +46,7 @@ def test_differences_name_fields_settings_warnings_and_hide_what_may_be_secret()
         "setting encryptedY: set became set",
         "setting gone is gone; it was 5",
         "setting x: true became false",
-        "log of the start: new: w",
+        "log of the change: new: w",
     ]
 
 
