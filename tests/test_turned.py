@@ -1,0 +1,101 @@
+"""What a record says of a rehearsed change: whether to deploy, and which statements turn."""
+
+import json
+from html import unescape
+
+import pytest
+
+from reports import changing, html, sample, turned
+from reports.change import Change, Turned
+from reports.errors import BadEvidence
+from reports.model import Backend, Subject
+from reports.summary import summary
+from reports.verdict import Verdict
+
+RUN = sample.run()
+FIRST = RUN.controls[0]
+OTHER = Verdict.INCONCLUSIVE if FIRST.verdict is not Verdict.INCONCLUSIVE else Verdict.VIOLATED
+
+
+def of_image(image, **changes):
+    subject = Subject(driver="containers", grade="deployment", backend=Backend(image=image))
+    return RUN.model_copy(update={"subject": subject, **changes})
+
+
+def with_first(verdict):
+    return (FIRST.model_copy(update={"verdict": verdict}), *RUN.controls[1:])
+
+
+def test_only_what_turns_is_told_and_what_one_side_does_not_know():
+    newer = RUN.model_copy(update={"controls": with_first(OTHER)[:-1]})
+    last = RUN.controls[-1]
+    assert list(turned.turned(RUN, newer)) == [
+        Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value),
+        Turned(id=last.id, title=last.title, older=last.verdict.value, newer=None),
+    ]
+    assert list(turned.turned(RUN, RUN)) == []
+
+
+def kept(folder, name, run):
+    (folder / name).mkdir()
+    (folder / name / "evidence.json").write_text(run.model_dump_json(by_alias=True))
+
+
+def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
+    asked = RUN.run.model_copy(update={"asked": ("DRL-1",), "id": "asked"})
+    whole = RUN.run.model_copy(update={"selection": (), "asked": ()})
+    old = whole.model_copy(update={"id": "old"})
+    runs = [("a:1", old, Verdict.VIOLATED), ("a:1", whole, FIRST.verdict)]
+    runs += [("a:1", asked, OTHER), ("b:2", whole, OTHER)]
+    for number, (image, run, verdict) in enumerate(runs):
+        kept(tmp_path, f"run-{number}", of_image(image, run=run, controls=with_first(verdict)))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "evidence.json").write_text("{}")
+    told = turned.facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
+    assert told["compared"] == (RUN.run.id, RUN.run.id)
+    assert [one["id"] for one in told["turned"]] == [FIRST.id]
+    assert turned.facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
+
+
+def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
+    with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
+        turned.given("/nowhere", "VERIFY_TO")
+    file = tmp_path / "evidence.json"
+    file.write_bytes(b"\0\1")
+    with pytest.raises(BadEvidence, match="no record of a run"):
+        turned.given(str(file), "VERIFY_TO")
+
+
+def changed(**verdicts):
+    steps = RUN.controls[0].specs
+    controls = tuple(
+        FIRST.model_copy(update={"id": name, "verdict": verdict, "specs": steps})
+        for name, verdict in verdicts.items()
+    )
+    change = Change(older="a:1", newer="b:2", outage_s=90.0, outage_target_s=60.0)
+    return RUN.model_copy(update={"controls": controls, "change": change, "exit_code": 0})
+
+
+HELD = dict.fromkeys(("UPG-1", "UPG-2", "UPG-3"), Verdict.SATISFIED)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (HELD, "Safe to deploy b:2"),
+        (HELD | {"UPG-4": Verdict.VIOLATED}, "were allowed."),
+        (HELD | {"UPG-2": Verdict.VIOLATED}, "Do not deploy b:2 on this data. What breaks: UPG-2"),
+        (HELD | {"UPG-3": Verdict.INCONCLUSIVE}, "not decided: UPG-3 could not be judged"),
+    ],
+)
+def test_report_says_whether_to_deploy(verdicts, said):
+    run = changed(**verdicts)
+    assert said in changing.sentence(run)
+    assert changing.sentence(run) in unescape(html.render(run))
+    assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
+
+
+def test_without_a_change_nothing_is_said_of_one():
+    assert changing.sentence(RUN) == ""
+    assert "The change of image" not in html.render(RUN)
+    assert "change" not in json.loads(RUN.model_dump_json(exclude_none=True))
