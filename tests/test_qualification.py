@@ -5,10 +5,11 @@ from math import isclose
 import pytest
 
 from reports import sample
+from reports.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
 from reports.qualification.judgement import Seen, row, seen
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.specimens import Specimen, Unqualifiable, chosen
+from reports.qualification.specimens import ROOT, Specimen, Unqualifiable, chosen
 from reports.qualification.trial import Outcome, Trial
 from reports.verdict import Verdict
 
@@ -32,6 +33,11 @@ def specimen(**changes):
 
 def outcome(run=RUN, trouble=""):
     return Outcome(Trial("embedded", "ForgetsEverything"), run, trouble, 1.5)
+
+
+@pytest.fixture
+def catalogue():
+    return load(ROOT / "suites" / "controls.toml")
 
 
 HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
@@ -112,6 +118,29 @@ def test_bugs_are_chosen_by_name_control_or_place():
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
     assert plan.placed(specimen(where=where, driver=driver), wanted) == placed
+
+
+def asked_of_healthy(stack, runs, **options):
+    bugs = [specimen(), specimen(name="Leaks", control="DEP-2", driver="containers")]
+    trials = plan.healthy_trials(bugs, stack, runs, "image", **options)
+    return [(one.driver, one.number, one.controls) for one in trials]
+
+
+def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
+    every = [("embedded", number, ()) for number in (1, 2, 3)]
+    few = [("containers", number, ("DEP-2",)) for number in (1, 2)]
+    assert asked_of_healthy("auto", 3) == every + few
+    assert asked_of_healthy("containers", 1) == [("containers", 1, ())]
+    assert asked_of_healthy("containers", 1, some=True) == [("containers", 1, ("DEP-2",))]
+    assert asked_of_healthy("embedded", 0) == []
+
+
+def test_what_took_longest_before_is_tried_first(catalogue):
+    bugs = [specimen(name=one, control="KEY-3") for one in ("Quick", "Slow", "New")]
+    planned = plan.trials(
+        bugs, catalogue, {"KEY-3": 3.0}, "embedded", None, {"Quick": 1.0, "Slow": 9.0}
+    )
+    assert [one.mutant for one in planned] == ["Slow", "New", "Quick"]
 
 
 def record(*rows, **changes):

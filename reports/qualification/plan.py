@@ -39,22 +39,26 @@ def _sentence(words: list[str], control: str, catalogue: Catalogue) -> str | Non
 
 
 def healthy_trials(
-    specimens: Sequence[Specimen], stack: str, runs: int, image: str | None
+    specimens: Sequence[Specimen], stack: str, runs: int, image: str | None, some: bool = False
 ) -> list[Trial]:
     """So many runs of every driver that a bug is planted on; the number is the seed.
 
-    Where containers merely come along, only what their bugs are about is asked of a healthy one.
+    Where containers merely come along, or only some bugs are planted in them, a healthy one is
+    asked only what these bugs are about.
     """
     drivers = {placed(one, stack) for one in specimens}
-    few = tuple(dict.fromkeys(one.control for one in specimens if one.driver == "containers"))
-    asked = {"containers": few if stack == "auto" else ()}
+    here = [one for one in specimens if placed(one, stack) == "containers"]
+    few = tuple(dict.fromkeys(one.control for one in here))
+    asked = {"containers": few if some or stack == "auto" else ()}
     return [
         Trial(
             driver, None, asked.get(driver, ()), number, image if driver == "containers" else None
         )
         for driver in ("embedded", "containers", "remote")
         if driver in drivers
-        for number in range(1, (min(runs, _ALONG) if asked.get(driver) else runs) + 1)
+        for number in range(
+            1, (min(runs, _ALONG) if (stack, driver) == ("auto", "containers") else runs) + 1
+        )
     ]
 
 

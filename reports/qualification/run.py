@@ -65,7 +65,8 @@ def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
     here = [one for one in specimens if plan.placed(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:
         raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
-    well = plan.healthy_trials(here, asked.stack, asked.healthy, asked.container_image)
+    image, some = asked.container_image, bool(asked.mutants)
+    well = plan.healthy_trials(here, asked.stack, asked.healthy, image, some)
     carried = "containers" if asked.stack == "containers" else "embedded"
     workers = asked.workers or known.workers[carried] + (carried == "embedded")
     # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
