@@ -1,19 +1,36 @@
 """Blocks are found wherever the stream happens to be cut, and whatever stands in their rows."""
 
 import io
+from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixtures.keyproof import scan
 from fixtures.keyproof.scan import Scan
 
-TRICKY = ["x;y", "COPY public.t (a) FROM stdin;", " FROM stdin;", "\\\\.", "--", "", "\\n;", "é;"]
+TRICKY = [
+    "x;y",
+    "FROM",
+    "MF;F",
+    "R;O;M;F",
+    ";;;FFMMRROO",
+    "COPY public.t (a) FROM stdin;",
+    " FROM stdin;",
+    "\\\\.",
+    "--",
+    "",
+    "\\n;",
+    "é;",
+]
 VALUES = st.one_of(st.sampled_from(TRICKY), st.text("ab;\\x", max_size=5).map(lambda v: v + "z"))
 # A row of two columns always holds a tabulator, so that none is taken for a comment.
 ROWS = st.lists(st.tuples(VALUES, VALUES), max_size=12)
 BLOCKS = st.lists(st.tuples(st.sampled_from("tuv"), ROWS), min_size=1, max_size=4)
-BETWEEN = st.lists(st.sampled_from(["SELECT 1;", "-- note; more", "x" * 70, ";" * 80]), max_size=3)
+# Needles change after a few misses here, so that each of them is used in a few lines.
+FILLED = ["SELECT 1;", "-- note; more", "x" * 70, ";" * 80, "F" * 9, "M;F", "ROM", "FROM stdin"]
+BETWEEN = st.lists(st.sampled_from(FILLED), max_size=3)
 
 
 class Trickle(io.RawIOBase):
@@ -48,8 +65,14 @@ def written(blocks, between, end):
     between=BETWEEN,
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
     end=st.sampled_from(["\n", "\r\n"]),
+    many=st.sampled_from([1, 2, 3, 5, 64]),
 )
-def test_blocks_rows_and_copies_are_those_that_were_written(blocks, between, sizes, end):
+def test_blocks_rows_and_copies_are_those_that_were_written(blocks, between, sizes, end, many):
+    with patch.object(scan, "_MANY", many):
+        compare(blocks, between, sizes, end)
+
+
+def compare(blocks, between, sizes, end):
     content, wanted = written(blocks, between, end)
     tables = [table for table, _, _ in wanted]
     fast = Scan("t").run(Trickle(content, sizes))
@@ -67,11 +90,21 @@ def test_blocks_rows_and_copies_are_those_that_were_written(blocks, between, siz
     assert spool.getvalue().decode().replace("\r\n", "\n") == "".join(kept)
 
 
-def test_a_heading_is_found_across_any_cut():
-    content, wanted = written([("t", [("1", "z")])], [], "\n")
+@pytest.mark.parametrize("between", [[], [";"] * 2, [";F"] * 3, [";FM"] * 4, [";FMRO"] * 6])
+def test_a_heading_is_found_across_any_cut(between, monkeypatch):
+    monkeypatch.setattr(scan, "_MANY", 1)
+    content, wanted = written([("t", [("1", "z")])], between, "\n")
     for size in range(1, len(content)):
         layout = Scan("t").run(Trickle(content, [size]))
         assert [one.offset for one in layout.extents] == [wanted[0][1]]
+
+
+def test_lines_longer_than_what_is_carried_hide_no_block():
+    long = "x" * (scan._CARRY + 7)
+    content, wanted = written([("t", [("1", long)]), ("u", [("2", long + "z")])], [long], "\n")
+    for size in (scan._TAIL, scan._CARRY - 1, scan._CHUNK):
+        layout = Scan("t").run(Trickle(content, [size]))
+        assert [one.offset for one in layout.extents] == [offset for _, offset, _ in wanted]
 
 
 def test_where_the_rare_character_is_not_rare_the_words_are_looked_for():
