@@ -16,6 +16,8 @@ import sys
 import traceback
 import types
 
+from tests.swapping import bodies, functions, place, place_values, renewed
+
 # Of processor time, above what the tests take; a busy machine may need many times as long.
 PATIENCE_S = 10
 MOST_BYTES = 4 << 30
@@ -185,21 +187,34 @@ class Warm:
 
     def notices(self, text):
         """True or False; None for a mutant that must be judged cold."""
-        mutated = bodies(self.codes, dict(functions(compile(text, self.path, "exec"))))
+        code = compile(text, self.path, "exec")
+        mutated = bodies(self.codes, dict(functions(code)))
         outer = {name.split(".<locals>")[0] for name, _ in mutated}
-        if not mutated or outer & self.early:
+        if outer & self.early or not (mutated or forked(lambda: [*renewed(code, self.module)])):
             return None
         asked = self.asked(outer)
         patience = PATIENCE_S + 5 * sum(self.known[name][1] for name in asked)
-        return not forked(lambda: self.judge(mutated, asked), patience)
+        return not forked(lambda: self.judge(code, mutated, asked), patience)
+
+    @property
+    def module(self):
+        """The mutated module as it was loaded."""
+        same = (one for one in sys.modules.values() if getattr(one, "__file__", 0) == self.path)
+        return next(same, None)
 
     def asked(self, outer):
-        """The tests that enter these functions, or start a process that may; fastest first."""
-        able = [name for name, told in self.known.items() if told[3] or outer & set(told[2])]
+        """The tests that enter these functions, or start a process that may; fastest first.
+
+        All of them where it is no function that differs.
+        """
+        able = self.known if not outer else ()
+        able = able or [name for name, told in self.known.items() if told[3] or outer & {*told[2]}]
         return sorted(able, key=lambda name: self.known[name][1])
 
-    def judge(self, mutated, names):
-        """Put the bodies in place, and ask."""
+    def judge(self, code, mutated, names):
+        """Put the bodies or the constants in place, and ask."""
+        if not mutated:
+            place_values(renewed(code, self.module), self.module)
         for function in gc.get_objects():
             if isinstance(function, types.FunctionType):
                 code = function.__code__
@@ -219,32 +234,3 @@ def collected(tests):
     config.hook.pytest_sessionstart(session=session)
     config.hook.pytest_collection(session=session)
     return session
-
-
-def place(code):
-    """What a function is known by: its full name and first line."""
-    return (code.co_qualname, code.co_firstlineno)
-
-
-def functions(code):
-    """Each code inside another by its place; bodies of modules and classes go by None."""
-    runs_once = not code.co_flags & 0x2  # CO_NEWLOCALS: a function's
-    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    if runs_once:
-        rest = tuple(repr(one) for one in code.co_consts if not isinstance(one, types.CodeType))
-        names = (code.co_names, len(inner))
-        yield (None, *place(code)), (code.co_code, rest, names)
-    else:
-        yield place(code), code
-    for one in inner:
-        yield from functions(one)
-
-
-def bodies(codes, mutated):
-    """The functions whose code differs; none when more than functions does."""
-    if codes.keys() != mutated.keys():
-        return {}
-    different = {name for name in codes if codes[name] != mutated[name]}
-    if any(name[0] is None for name in different):
-        return {}
-    return {name: mutated[name] for name in different}

@@ -55,6 +55,7 @@ services:
     environment:
       - A
       - B=1
+      - B=2
     ports: ["80:80", "81:81"]
   db:
     <<: *all
@@ -76,8 +77,10 @@ services:
         (("services", "backend", "environment", "C"), 10),
         (("services", "backend", "environment", 0), 11),
         (("services", "backend", "environment", 1), 12),
-        (("services", "backend", "environment", 2), 10),
-        (("services", "backend", "ports", 1), 13),
+        (("services", "backend", "environment", 3), 10),
+        (("services", "backend", "ports", 1), 14),
+        (("services", "backend", "cache", "image"), 7),
+        (("services", "cache", "backend", "image"), 6),
         (("services", "backend", "image", "deeper"), 9),
         (("services", "cache", "image"), 6),
         (("volumes",), 1),
@@ -185,6 +188,16 @@ def test_range_of_ports_is_told_at_the_line_where_it_is_written(exposed):
         "port 5432 is published on 0.0.0.0"[-32:],
         "port 5433 is published on 0.0.0.0"[-32:],
     }
+
+
+def test_ports_that_cannot_be_told_apart_are_told_where_they_begin(exposed):
+    found = exposed(db("ports:\n      - '127.0.0.1:9:9'\n      - '5432-5433:5432-5433'"))
+    assert [at for at, _ in found] == [5, 5]
+
+
+def test_address_that_is_a_name_may_be_anybodys(exposed):
+    found = exposed(db("ports: [{target: 5432, published: 1, host_ip: vault.example.com}]"))
+    assert [said.split(" on ")[1] for _, said in found] == ["vault.example.com"]
 
 
 @pytest.mark.parametrize(("target", "what"), [(5432, "the database"), (6379, "the cache")])

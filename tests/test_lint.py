@@ -199,6 +199,8 @@ CLEAN = [
     "environment: {AUTH_SECRET: 'true', A_KEY: no, B_KEY: ' ~ ', PIN: 0}",
     "environment: {SECRETARY: autumn, KEYBOARD: autumn}",
     "environment: ['not a name KEY=autumn']",
+    "x-of_key: {a: b}",
+    "x-of_key: [a, b]",
     "environment: {A: 'postgres://infisical@db/x'}",
     "environment: {A: 'postgres://u:${X}@db/x'}",
     "environment: {A: 'http://x:80/a'}",
@@ -226,11 +228,29 @@ def test_secret_behind_an_anchor_is_told_once(linted):
 
 
 def test_findings_come_in_the_order_of_the_file_with_their_cures(linted, tmp_path):
-    text = "services:\n  db:\n    image: postgres\n"
+    text = f"{FILE.replace('      - SITE_URL', '      - X').replace('redis:7', 'redis')}"
+    text = text.replace("services:", "x-all: {A_KEY: autumn}\nservices:", 1)
     lines = [at for at, _ in linted(text)]
     assert lines == sorted(lines)
+    assert len(set(lines)) == 3
     cures = {one.cure for one in lint.lint(composefile.read(tmp_path / "compose.yml", {}), {})}
-    assert {"name its image in the file", "set restart: unless-stopped"} < cures
+    assert "add the line `- SITE_URL` to its environment" in cures
+    text = text.replace("- AUTH_SECRET\n", "- X\n").replace("- JWT_AUTH_SECRET\n", "- Y\n")
+    assert linted(text)
+    cures = {one.cure for one in lint.lint(composefile.read(tmp_path / "compose.yml", {}), {})}
+    assert "add the line `- AUTH_SECRET` to its environment" in cures
+
+
+def test_one_service_that_is_built_hides_no_other(linted):
+    text = service("build: .") + "  more:\n    image: nginx\n"
+    assert [at for at, _ in about(linted(text), "not pinned")] == [5]
+
+
+def test_anchor_met_twice_hides_no_later_secret(linted):
+    text = f"x-all: &all {{a: b}}\n{service('x-one: *all')}    x-two: {{A_KEY: autumn}}\n"
+    text = f"x-none: &none {{a: b}}\nx-x: *none\n{text}x-z: *none\nx-last: {{B_PIN: autumn}}\n"
+    said = [said for _, said in about(linted(text), "written into")]
+    assert said == ["A_KEY is written into the file", "B_PIN is written into the file"]
 
 
 def test_environment_in_a_file_that_is_not_there_is_not_missed(linted):
