@@ -237,12 +237,15 @@ def test_more_folders_than_fit_are_refused_in_one_sentence(monkeypatch, proven):
 
 def test_why_a_project_stays_shut_is_told_by_its_number(backup):
     foreign = {"kmsKeyId": "kms-9", "encryptedProviderInputs": b"x"}
-    projects = block("projects", NEW, project("old", None), project("far", "kms-9", b"x"))
-    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES]
+    upgraded = project("old", data=under(KMS, DATA))
+    projects = block("projects", project("far", "kms-9", b"x"), project("new", None), upgraded)
+    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES, *bot()]
     path = backup(*around, block("internal_kms", kms("kms-1")), projects)
+    columns = seal_columns(cipher(DATA), b"value", 16)
     with opened(path, chest.TABLES) as dump:
         ring = Ring(chest.Chest(dump), KEY)
-        assert [ring.reason(at) for at in (-1, 0, 1, 2)] == [LOST, "", MEMBERS, EXTERNAL]
-        assert ring.open_new(0, under(DATA, b"value")) == b"value"
+        assert [ring.reason(at) for at in (-1, 0, 1, 2)] == [LOST, EXTERNAL, MEMBERS, ""]
+        assert ring.open_new(2, under(DATA, b"value")) == b"value"
+        assert ring.open_old(2, *columns) == b"value"
         assert ring.open_new(-1, under(DATA, b"value")) is None
-        assert ring.open_old(-1, *seal_columns(cipher(DATA), b"value", 16)) is None
+        assert ring.open_old(-1, *columns) is None
