@@ -8,6 +8,7 @@ from pathlib import Path
 from reports.again import RECORD, record
 from reports.change import Turned
 from reports.errors import BadEvidence
+from reports.matrix import shifts
 from reports.model import Run
 
 
@@ -43,15 +44,10 @@ def found(folder: Path, image: str) -> Run | None:
 
 
 def turned(older: Run, newer: Run) -> Iterator[Turned]:
-    """The controls that both runs know and judge otherwise, and those only one of them judged."""
-    titles = {one.id: one.title for run in (older, newer) for one in run.controls}
-    sides = [{one.id: one.verdict for one in run.controls} for run in (older, newer)]
-    for control, title in titles.items():
-        verdicts = [side.get(control) for side in sides]
-        if verdicts[0] == verdicts[1]:
-            continue
-        said = [verdict.value if verdict else None for verdict in verdicts]
-        yield Turned(id=control, title=title, older=said[0], newer=said[1])
+    """The statements of the runbook that both runs judged, and not alike."""
+    for row in shifts(older, newer):
+        before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
+        yield Turned(id=row.id, title=row.title, older=before, newer=after)
 
 
 def facts(

@@ -26,14 +26,14 @@ def with_first(verdict):
     return (FIRST.model_copy(update={"verdict": verdict}), *RUN.controls[1:])
 
 
-def test_only_what_turns_is_told_and_what_one_side_does_not_know():
+def test_only_statements_that_both_judged_and_not_alike_are_told():
     newer = RUN.model_copy(update={"controls": with_first(OTHER)[:-1]})
-    last = RUN.controls[-1]
     assert list(turned.turned(RUN, newer)) == [
-        Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value),
-        Turned(id=last.id, title=last.title, older=last.verdict.value, newer=None),
+        Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value)
     ]
     assert list(turned.turned(RUN, RUN)) == []
+    unjudged = RUN.model_copy(update={"controls": with_first(Verdict.NOT_RUN)})
+    assert list(turned.turned(RUN, unjudged)) == []
 
 
 def kept(folder, name, run):
