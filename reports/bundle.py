@@ -13,9 +13,12 @@ from reports.history.ledger import Remembered, remember
 from reports.model import Leak, Redaction, Run
 from reports.redact import Redactor
 from reports.seal.folder import Sealed, Sealer
+from reports.unpacked import is_packed
 from reports.writers import WRITERS, render
 
 _ROOM = 64 << 20
+_PASSES = 4
+_NAME = "in the name of the file"
 
 
 class Bundle:
@@ -78,21 +81,40 @@ class Bundle:
             return run.model_copy(update={"seal": seal})
 
         with _told(self.path):
-            self._write(assembled([]))
-            run = assembled(self._clean(redactor))
-            self._write(run)
-            self._clean(redactor)
+            run = self._settled(redactor, assembled)
             if self._names == tuple(WRITERS):
                 self.sealed = self.sealer.seal(
-                    self.path, run, lambda file: not redactor.scan(file, "")
+                    self.path, run, lambda file: not redactor.scan(file, "", packed=False)
                 )
             self._link()
         self.remembered = remember(run, self.path)
         return run
 
-    def _write(self, run: Run) -> None:
+    def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak]], Run]) -> Run:
+        """Write and search until nothing new is found; every leak ever found is in the record.
+
+        A document that leaks once more although its record is clean is left out for good.
+        """
+        leaks: list[Leak] = []
+        stained: set[str] = set()
+        for number in range(_PASSES):
+            run = assembled(leaks)
+            self._write(run, stained)
+            found = self._clean(redactor)
+            new = [leak for leak in found if leak not in leaks]
+            if number and not new:
+                break
+            stained |= {leak.file for leak in found if number and not self._is_there(leak)}
+            leaks += new
+        return run
+
+    def _is_there(self, leak: Leak) -> bool:
+        return (self.path / leak.file).is_file()
+
+    def _write(self, run: Run, stained: set[str]) -> None:
         for name in self._names:
-            _replace(self.path / name, render(name, run))
+            if name not in stained:
+                _replace(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())
@@ -106,22 +128,44 @@ class Bundle:
         )
 
     def _clean(self, redactor: Redactor) -> list[Leak]:
-        """Search every file; what leaks is redacted in place and reported."""
+        """Search every file and its name; what leaks is redacted in place and reported.
+
+        What is packed cannot be redacted in place: such a file is taken away.
+        """
         leaks: list[Leak] = []
         for path in self._files():
+            path, named = self._renamed(path, redactor)
             found = redactor.scan(path, str(path.relative_to(self.path)))
-            if found and path.suffix == ".pdf":
-                path.unlink()  # cannot be cleaned in place; it is made anew from a clean record
-            elif found:
-                _replace(path, redactor.data(path.read_bytes()))
-            leaks += found
+            if found and not _cleaned(path, redactor):
+                path.unlink()
+            leaks += found + named
         return leaks
+
+    def _renamed(self, path: Path, redactor: Redactor) -> tuple[Path, list[Leak]]:
+        """The file under a name that tells no secret."""
+        name = str(path.relative_to(self.path))
+        shown = redactor.text(name)
+        if shown == name:
+            return path, []
+        (self.path / shown).parent.mkdir(parents=True, exist_ok=True)
+        path.rename(self.path / shown)
+        named = Leak(file=shown, secret=_NAME, encoding="plain")
+        return self.path / shown, [named]
 
     def _link(self) -> None:
         """`latest` names this run; a reader meets the old link or the new, never none."""
         fresh = self.path.parent / f".latest-{self.path.name}"
         fresh.symlink_to(self.path.name)
         fresh.replace(self.path.parent / "latest")
+
+
+def _cleaned(path: Path, redactor: Redactor) -> bool:
+    """Whether the file could be redacted in place."""
+    data = path.read_bytes()
+    if is_packed(data[:8]):
+        return False
+    _replace(path, redactor.data(data))
+    return True
 
 
 def _replace(path: Path, data: bytes) -> None:

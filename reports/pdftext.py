@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pikepdf import Array, Dictionary, Name, Page, Pdf, Stream, String, parse_content_stream
 
@@ -21,12 +21,12 @@ _BLOCK = re.compile(rb"begin(bfchar|bfrange)(.*?)end\1", re.DOTALL)
 Spelling = dict[int, str]
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+def pieces(file: Path | BinaryIO) -> Iterator[bytes]:
     """Streams (the attached record among them), strings such as bookmarks, and each page's text.
 
     pikepdf.PdfError where the file is no PDF.
     """
-    with Pdf.open(path) as pdf:
+    with Pdf.open(file) as pdf:
         yield from (one.read_bytes() for one in pdf.objects if isinstance(one, Stream))
         said = (string for one in pdf.objects for string in _strings(one))
         yield "\n".join(said).encode("utf-8", "surrogatepass")

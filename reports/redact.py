@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from reports import unpacked
 from reports.encodings import forms, fragments, is_weak
 from reports.model import Leak
 
@@ -20,6 +21,7 @@ _BLOCK = 4
 _STRIDE = 3
 _SHORTEST = _BLOCK + _STRIDE - 1
 _CHUNK = 1 << 20
+_UNKNOWN = "not known"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
 
@@ -144,25 +146,31 @@ class Redactor:
             return [self.tree(item) for item in value]
         return value
 
-    def scan(self, path: Path, shown_as: str) -> list[Leak]:
-        """Which secrets a file still holds; a PDF is unpacked and read as its pages show it."""
+    def scan(self, path: Path, shown_as: str, *, packed: bool = True) -> list[Leak]:
+        """Which secrets a file still holds, in its bytes and in what is packed in it, if asked.
+
+        What cannot be unpacked cannot be vouched for, and is told as a leak of its own.
+        """
         found: dict[Leak, None] = {}
-        for data in self._pieces(path):
-            with self._lock:
-                for hit in self._index.find(data):
-                    leak = Leak(file=shown_as, secret=hit.needle.name, encoding=hit.needle.encoding)
-                    found[leak] = None
+        try:
+            for data in self._pieces(path, packed):
+                with self._lock:
+                    hits = list(self._index.find(data))
+                for hit in hits:
+                    seen = hit.needle
+                    found[Leak(file=shown_as, secret=seen.name, encoding=seen.encoding)] = None
+        except unpacked.Unsearchable as trouble:
+            found[Leak(file=shown_as, secret=_UNKNOWN, encoding=str(trouble))] = None
         return list(found)
 
-    def _pieces(self, path: Path) -> Iterator[bytes]:
+    def _pieces(self, path: Path, packed: bool) -> Iterator[bytes]:
         """What to search: a file in pieces that overlap by the longest needle."""
-        if path.suffix == ".pdf":
-            from reports import pdftext
-
-            yield from pdftext.pieces(path)
-            return
         rest = b""
         with path.open("rb") as file:
+            if packed and unpacked.is_packed(file.read(8)):
+                yield from unpacked.pieces(path)
+                return
+            file.seek(0)
             while chunk := file.read(_CHUNK):
                 yield rest + chunk
                 rest = (rest + chunk)[-self._index.longest :] if self._index.longest else b""

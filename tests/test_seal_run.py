@@ -150,12 +150,12 @@ def test_run_that_cannot_be_sealed_keeps_its_evidence(rehearse, runs, monkeypatc
     assert left == WRITERS.keys() | {"MANIFEST.json"}
 
 
-def test_secret_as_the_name_of_a_file_is_not_sealed(rehearse, runs):
+def test_secret_as_the_name_of_a_file_fails_the_run_and_goes(rehearse, runs):
     secret = "5b1f3a9c77de4402b8e6"
     result = rehearse(one=f"record.log('{secret}', 'x'); record.secret('PW', '{secret}')")
-    assert result.ret == 3
-    result.stdout.fnmatch_lines(["Not sealed: a secret would stand in MANIFEST.json*"])
-    assert not (runs / "latest" / "bundle.zip").exists()
+    assert result.ret == 1
+    assert (runs / "latest" / "logs" / "«PW».log").is_file()
+    assert secret.encode() not in (runs / "latest" / "bundle.zip").read_bytes()
 
 
 def test_folder_is_signed_afterwards_by_who_holds_the_key(rehearse, runs, keys, capsys):
