@@ -1,85 +1,35 @@
 """What opens what: rotated keys, both generations, foreign keys, lost folders."""
 
-import base64
-
 import pytest
-from nacl.public import Box, PrivateKey
 
 from fixtures.errors import BadInput
 from fixtures.keyproof import chest, prove
 from fixtures.keyproof.chain import Ring
 from fixtures.keyproof.dump import opened
-from fixtures.keyproof.seals import cipher, material, seal_bytes, seal_columns
+from fixtures.keyproof.seals import cipher, seal_bytes, seal_columns
 from tests.backups import HEAD, TAIL
+from tests.vaults import (
+    DATA,
+    EARLIER,
+    INSTANCE,
+    KEY,
+    KMS,
+    NEW,
+    PLACES,
+    ROOT,
+    block,
+    bot,
+    kms,
+    old_secret,
+    project,
+    root,
+    secret,
+    under,
+)
 
-KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
-INSTANCE = cipher(material(KEY))
-ROOT, KMS, EARLIER, DATA = (bytes([number]) * 32 for number in (1, 2, 3, 4))
 EXTERNAL = "its key is held by an external KMS"
 MEMBERS = "its key is sealed with its members' passwords"
 LOST = "its folder is not in the backup"
-
-
-def under(key, plain):
-    return seal_bytes(cipher(key), plain)
-
-
-def written(value):
-    if value is None:
-        return "\\N"
-    return "\\\\x" + value.hex() if isinstance(value, bytes) else value
-
-
-def block(table, *rows):
-    """Rows of a table, each a mapping of columns, as pg_dump writes them."""
-    columns = ", ".join(f'"{name}"' for name in rows[0])
-    lines = ["\t".join(map(written, row.values())) for row in rows]
-    return f"COPY public.{table} ({columns}) FROM stdin;\n" + "\n".join([*lines, "\\.\n\n"])
-
-
-def root(sealed=None, strategy="SOFTWARE"):
-    sealed = sealed or seal_bytes(INSTANCE, ROOT)
-    return {"id": "r", "encryptedRootKey": sealed, "encryptionStrategy": strategy}
-
-
-def kms(name, key=KMS, row="k1"):
-    return {"id": row, "kmsKeyId": name, "encryptedKey": under(ROOT, key)}
-
-
-def project(name, key="kms-1", data=None):
-    held = {"kmsSecretManagerKeyId": key, "kmsSecretManagerEncryptedDataKey": data}
-    return {"id": name, "name": name.title(), **held}
-
-
-NEW = project("new", data=under(KMS, DATA))
-PLACES = [
-    block("project_environments", *({"id": f"env-{p}", "projectId": p} for p in ("new", "old"))),
-    block("secret_folders", *({"id": f"in-{p}", "envId": f"env-{p}"} for p in ("new", "old"))),
-]
-
-
-def secret(folder="in-new", key=DATA, value=b"ledger"):
-    return {"encryptedValue": under(key, value), "folderId": folder}
-
-
-def bot(key=DATA, sender="ada", publisher=None):
-    """A project's key as a bot holds it, and the sender's public half."""
-    private, giver = PrivateKey.generate(), PrivateKey.generate()
-    made = Box(giver, private.public_key).encrypt(key)
-    box, nonce = (base64.b64encode(one).decode() for one in (made.ciphertext, made.nonce))
-    sealed, iv, tag = seal_columns(INSTANCE, base64.b64encode(bytes(private)), 16)
-    row = {"projectId": "old", "senderId": sender, "encryptedProjectKey": box}
-    row |= {"encryptedProjectKeyNonce": nonce, "encryptedPrivateKey": sealed, "iv": iv, "tag": tag}
-    public = base64.b64encode(bytes(giver.public_key)).decode()
-    senders = {"userId": publisher or sender, "publicKey": public}
-    return [block("project_bots", row), block("user_encryption_keys", senders)]
-
-
-def old_secret(folder="in-old", key=DATA, name_key=DATA):
-    (value, iv, tag), named = (seal_columns(cipher(k), b"x", 16) for k in (key, name_key))
-    row = {"secretValueCiphertext": value, "secretValueIV": iv, "secretValueTag": tag}
-    names = ("secretKeyCiphertext", "secretKeyIV", "secretKeyTag")
-    return row | dict(zip(names, named, strict=True)) | {"folderId": folder}
 
 
 @pytest.fixture
@@ -249,3 +199,27 @@ def test_why_a_project_stays_shut_is_told_by_its_number(backup):
         assert ring.open_old(2, *columns) == b"value"
         assert ring.open_new(-1, under(DATA, b"value")) is None
         assert ring.open_old(-1, *columns) is None
+
+
+def test_table_of_external_keys_that_is_another_products_takes_no_project_out(proven):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    foreign = block("external_kms", {"encryptedProviderInputs": b"x"})
+    proof = proven(*around, *bot(), foreign, block("secrets", old_secret()))
+    assert (numbers(proof), proof.unproven) == ((1, 1, 1, 1, 1), [])
+
+
+def test_key_of_the_kms_needs_no_row_number(proven):
+    plain = {name: value for name, value in kms("kms-1").items() if name != "id"}
+    sealed = [block("internal_kms", plain), block("projects", NEW), *PLACES]
+    assert numbers(proven(block("kms_root_config", root()), *sealed))[1:3] == (1, 1)
+
+
+def test_bot_without_a_key_leaves_its_project_keyless_and_one_without_a_nonce_does_not(proven):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    whole, senders = bot()
+    idle = {"projectId": "old", "senderId": "ada", "encryptedProjectKey": None}
+    idle |= {"encryptedProjectKeyNonce": "x", "encryptedPrivateKey": "x", "iv": "x", "tag": "x"}
+    assert numbers(proven(*around, block("project_bots", idle), senders)) == (1, 0, 0, 0, 0)
+    bare = {"projectId": "old", "senderId": "ada", "encryptedProjectKey": "x"}
+    assert numbers(proven(*around, block("project_bots", bare), senders)) == (1, 1, 0, 0, 0)
+    assert numbers(proven(*around, whole, senders)) == (1, 1, 1, 0, 0)

@@ -4,9 +4,9 @@ import pytest
 
 from fixtures.mutants.filekit import SOUND
 from fixtures.preflight import composefile, lint
+from tests.linting import PINNED, about, service
 
 FILE = SOUND.read_text()
-PINNED = "redis:7@sha256:" + "0" * 64
 
 
 @pytest.fixture
@@ -30,16 +30,6 @@ def changed(old, new, whole=FILE):
 
 def line(text, part):
     return text[: text.index(part)].count("\n") + 1
-
-
-def service(text):
-    """The file of one service whose keys are these lines."""
-    lines = "".join(f"    {one}\n" for one in text.splitlines())
-    return f"services:\n  other:\n{lines}"
-
-
-def about(found, words):
-    return [(at, said) for at, said in found if words in said]
 
 
 def test_sound_file_has_nothing_to_tell(linted):
@@ -178,55 +168,6 @@ def test_backend_that_waits_for_nothing_is_told_of_both(linted):
     ]
 
 
-WRITTEN = [
-    ("environment: [AUTH_SECRET=autumn]", "AUTH_SECRET is written into the file"),
-    ("environment:\n  AUTH_SECRET: autumn", "AUTH_SECRET is written into the file"),
-    ("environment: {pin: 4711}", "pin is written into the file"),
-    ("environment: {API_TOKEN: '${X:-autumn}'}", "API_TOKEN is written into the file"),
-    ("environment: {A_KEY: '${X:-${Y:-autumn}}'}", "A_KEY is written into the file"),
-    ("environment: {A: 'redis://:autumn@x'}", "a password is written into a connection string"),
-    ("environment: {A: 'pg://u:${X:-autumn}@x'}", "a password is written into a connection string"),
-    ("command: redis-server --requirepass=autumn", "a password is written into a command"),
-    ("command: redis-server -masterauth autumn", "a password is written into a command"),
-    ("command: [redis-server, --password, autumn]", "a password is written into a command"),
-    ("command: [a, password, autumn]", "a password is written into a command"),
-]
-CLEAN = [
-    "environment: [AUTH_SECRET=]",
-    "environment: ['AUTH_SECRET=${AUTH_SECRET}']",
-    "environment: ['AUTH_SECRET=${AUTH_SECRET:?needed}']",
-    "environment: {AUTH_SECRET: '$AUTH_SECRET'}",
-    "environment: {AUTH_SECRET: 'true', A_KEY: no, B_KEY: ' ~ ', PIN: 0}",
-    "environment: {SECRETARY: autumn, KEYBOARD: autumn}",
-    "environment: ['not a name KEY=autumn']",
-    "x-of_key: {a: b}",
-    "x-of_key: [a, b]",
-    "environment: {A: 'postgres://infisical@db/x'}",
-    "environment: {A: 'postgres://u:${X}@db/x'}",
-    "environment: {A: 'http://x:80/a'}",
-    "command: redis-server --requirepass $X",
-    "command: [redis-server, --requirepass, '${X}']",
-    "command: redis-server --norequirepass autumn",
-    "command: [redis-server, --requirepass]",
-]
-
-
-@pytest.mark.parametrize(("text", "sentence"), WRITTEN)
-def test_secret_in_the_file_is_told_with_its_line(linted, text, sentence):
-    secrets = about(linted(service(f"image: {PINNED}\n{text}")), "written into")
-    assert secrets == [(3 + len(text.splitlines()), sentence)]
-
-
-@pytest.mark.parametrize("text", CLEAN)
-def test_what_is_no_secret_is_not_told(linted, text):
-    assert about(linted(service(f"image: {PINNED}\n{text}")), "written into") == []
-
-
-def test_secret_behind_an_anchor_is_told_once(linted):
-    text = f"x-all: &all\n  environment: {{A_KEY: autumn}}\n{service('<<: *all')}"
-    assert about(linted(text), "written into") == [(2, "A_KEY is written into the file")]
-
-
 def test_findings_come_in_the_order_of_the_file_with_their_cures(linted, tmp_path):
     text = f"{FILE.replace('      - SITE_URL', '      - X').replace('redis:7', 'redis')}"
     text = text.replace("services:", "x-all: {A_KEY: autumn}\nservices:", 1)
@@ -244,13 +185,6 @@ def test_findings_come_in_the_order_of_the_file_with_their_cures(linted, tmp_pat
 def test_one_service_that_is_built_hides_no_other(linted):
     text = service("build: .") + "  more:\n    image: nginx\n"
     assert [at for at, _ in about(linted(text), "not pinned")] == [5]
-
-
-def test_anchor_met_twice_hides_no_later_secret(linted):
-    text = f"x-all: &all {{a: b}}\n{service('x-one: *all')}    x-two: {{A_KEY: autumn}}\n"
-    text = f"x-none: &none {{a: b}}\nx-x: *none\n{text}x-z: *none\nx-last: {{B_PIN: autumn}}\n"
-    said = [said for _, said in about(linted(text), "written into")]
-    assert said == ["A_KEY is written into the file", "B_PIN is written into the file"]
 
 
 def test_environment_in_a_file_that_is_not_there_is_not_missed(linted):
