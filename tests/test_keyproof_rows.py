@@ -47,6 +47,13 @@ def test_row_longer_than_any_secret_is_not_read_on(monkeypatch):
             read(*chunks)
 
 
+def test_row_may_take_sixteen_mebibytes():
+    longest = b"x" * (16 << 20)
+    assert read(longest, b"\n", END) == [longest]
+    with pytest.raises(Damaged, match="longer than 16 MiB"):
+        read(longest + b"x")
+
+
 def rows_of(columns, *written):
     return Block("t", columns, lambda: iter([*written, END]))
 

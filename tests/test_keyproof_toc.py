@@ -1,0 +1,159 @@
+"""A table of contents of any version is read field by field, and nothing of a length believed."""
+
+import io
+import struct
+from datetime import datetime
+
+import pytest
+
+from fixtures.errors import BadInput
+from fixtures.keyproof.rows import Damaged
+from fixtures.keyproof.toc import Entry, contents
+
+HEADING = b'COPY public.secrets (id, "b") FROM stdin;\n'
+DAY = (5, 4, 3, 24, 10, 126, 0)
+VERSIONS = [12, 13, 14, 15, 16]
+
+
+def number(value, size=4):
+    return bytes([value < 0]) + abs(value).to_bytes(size, "little")
+
+
+def text(value, size=4):
+    return number(-1, size) if value is None else number(len(value), size) + value
+
+
+def entry(version, what=b"TABLE DATA", statement=HEADING, at=7, state=2, offset=100, **more):
+    """One entry as WriteToc writes it; a file's name in place of an offset where it is given."""
+    size = more.get("size", 4)
+    made = number(at, size) + number(1, size) + text(b"o", size) * 3 + text(what, size)
+    made += number(3, size) + text(b"d", size) * 2 + text(statement, size)
+    made += text(b"n", size) * (3 if version >= 14 else 2)
+    made += number(114, size) if version >= 16 else b""
+    made += text(b"owner", size) + text(b"false", size) + text(b"1", size) * 2 + text(None, size)
+    if "file" in more:
+        return made + text(more["file"], size)
+    return made + bytes([state]) + struct.pack("<Q", offset)
+
+
+def archive(version, *entries, form=1, packing=None, day=DAY, size=4, count=None):
+    head = b"PGDMP" + bytes([1, version, 0, size, 8, form])
+    packing = (0 if version >= 15 else -1) if packing is None else packing
+    head += bytes([packing]) if version >= 15 else number(packing, size)
+    head += b"".join(number(one, size) for one in day)
+    head += text(b"db", size) + text(b"17.2", size) + text(b"18.1", size)
+    return head + number(len(entries) if count is None else count, size) + b"".join(entries)
+
+
+def read(data):
+    return contents(io.BytesIO(data), "backup.dump")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_version_is_read_field_by_field(version):
+    other = entry(version, b"COMMENT", b"x", at=6, offset=900)
+    made = archive(version, other, entry(version), entry(version, at=8, offset=300))
+    found = read(made + b"the data")
+    columns = ("id", "b")
+    assert found.entries == (Entry(7, "secrets", columns, 100), Entry(8, "secrets", columns, 300))
+    assert (found.form, found.server, found.dumped_by) == ("custom", "17.2", "18.1")
+    assert found.dumped_at == datetime(2026, 11, 24, 3, 4, 5)
+    assert (found.inserts, found.last, found.integer) == (False, 900, 4)
+    assert found.end == len(made)
+
+
+@pytest.mark.parametrize("size", [1, 8])
+def test_numbers_may_have_other_sizes(size):
+    found = read(archive(15, entry(15, size=size), size=size))
+    assert found.entries == (Entry(7, "secrets", ("id", "b"), 100),)
+    assert found.integer == size
+
+
+@pytest.mark.parametrize(("form", "name"), [(3, "tar"), (5, "directory")])
+def test_data_in_files_is_named_by_its_file(form, name):
+    files = [entry(16, file=b"7.dat"), entry(16, at=8, file=None)]
+    found = read(archive(16, *files, form=form))
+    assert found.form == name
+    assert [(one.file, one.offset) for one in found.entries] == [("7.dat", -1), ("", -1)]
+    assert found.last == -1
+
+
+@pytest.mark.parametrize(
+    ("version", "packing", "way"),
+    [
+        (14, 0, ""),
+        (14, -1, "gzip"),
+        (14, 6, "gzip"),
+        (15, 0, ""),
+        (15, 1, "gzip"),
+        (16, 2, "lz4"),
+        (16, 3, "zstd"),
+    ],
+)
+def test_packing_is_named(version, packing, way):
+    assert read(archive(version, packing=packing)).packed == way
+
+
+@pytest.mark.parametrize(("state", "offset"), [(1, -1), (2, 100), (3, -1)])
+def test_place_counts_where_it_was_known_when_it_was_written(state, offset):
+    found = read(archive(16, entry(16, state=state)))
+    assert (found.entries[0].offset, found.last) == (offset, offset)
+
+
+def test_leap_second_is_the_one_before_and_a_day_that_never_was_is_none():
+    assert read(archive(16, day=(60, *DAY[1:]))).dumped_at == datetime(2026, 11, 24, 3, 4, 59)
+    assert read(archive(16, day=(59, *DAY[1:]))).dumped_at == datetime(2026, 11, 24, 3, 4, 59)
+    assert read(archive(16, day=(0, 0, 0, 31, 1, 126, 0))).dumped_at is None
+    assert read(archive(16, day=(0, 0, 0, 1, 1, 1 << 30, 0))).dumped_at is None
+    assert read(archive(16, day=(0, 0, 0, 1, 1, -1 << 30, 0))).dumped_at is None
+
+
+@pytest.mark.parametrize("statement", [b"", None, b"INSERT INTO public.secrets VALUES (1);\n"])
+def test_rows_written_as_statements_are_told(statement):
+    found = read(archive(16, entry(16, statement=statement), entry(16, at=8)))
+    assert found.inserts
+    assert [one.number for one in found.entries] == [8]
+
+
+REFUSED = {
+    "no archive": b"PGDMQ" + bytes(60),
+    "too old": archive(11),
+    "too new": archive(17),
+    "another major version": b"PGDMP\x02" + archive(16)[6:],
+    "form of nobody": archive(16, form=2),
+    "numbers of no bytes": archive(16)[:8] + b"\0" + archive(16)[9:],
+    "numbers of nine bytes": archive(16)[:8] + b"\x09" + archive(16)[9:],
+    "places of no bytes": archive(16)[:9] + b"\0" + archive(16)[10:],
+    "places of nine bytes": archive(16)[:9] + b"\x09" + archive(16)[10:],
+    "packing of nobody": archive(16, packing=4),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_archive_we_know_is_refused(kind):
+    with pytest.raises(BadInput, match=r"^backup\.dump is ") as refused:
+        read(REFUSED[kind])
+    said = str(refused.value)
+    assert "1.17; known are 1.12 to 1.16" in said or kind != "too new"
+    assert "(number 4)" in said or kind != "packing of nobody"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_cut_is_damage(version):
+    whole = archive(version, entry(version))
+    for end in range(11, len(whole)):
+        with pytest.raises(Damaged, match=r"^ends inside its table of contents$"):
+            read(whole[:end])
+
+
+def test_text_may_be_as_long_as_a_mebibyte():
+    longest, longer = b"x" * (1 << 20), b"x" * ((1 << 20) + 1)
+    assert read(archive(16, entry(16, statement=longest))).inserts
+    with pytest.raises(Damaged, match="has a text of 1048577 bytes in its table of contents"):
+        read(archive(16, entry(16, statement=longer)))
+    # What is only passed over may be longer.
+    assert read(archive(16, entry(16, what=b"ACL", statement=longer * 3))).entries == ()
+
+
+def test_negative_count_of_entries_is_none():
+    assert read(archive(16, count=-5)).entries == ()
