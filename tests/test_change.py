@@ -229,7 +229,9 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
     assert (change["migrations"], len(change["slowest"])) == (3, 3)
     assert 0 < change["outage_s"] < 60 == change["outage_target_s"]
     assert "setting maxProjects is new: 100" in change["differences"]
-    assert change["killed"] == "killed inside a migration, after 1 of 3 migrations"
+    assert change["killed"] == (
+        "killed inside a migration, after 1 of 3 migrations: killed start taken up"
+    )
     assert "old release read on new schema" in change["downgraded"]
     assert [one["name"] for one in change["advice"]] == [
         "note v0.160.1",

@@ -30,16 +30,18 @@ def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
         assert upgrade.written() != "mangled"
 
 
-def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, step):
+def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, observe, step):
     with step("restore the backup, start the new release, and kill it amid its migrations"):
         assert upgrade.restored().trouble == ""
         killed = upgrade.killed()
-        record.note(str(killed))
-        report.observed(upgrade, record, "killed", str(killed))
         assert killed.pending == 0 or killed.applied < killed.pending
 
-    with step("start it again: it serves, and every secret is there"):
-        assert upgrade.new().serves
+    with step("start it again; where it left a lock behind, take that back by hand"):
+        again = upgrade.new()
+        observe(report.killed(upgrade, killed, again, record))
+        assert again.serves or (upgrade.locked(again) and upgrade.unlocked().serves)
+
+    with step("every secret is there"):
         kept, read = upgrade.verified()
         assert (kept.amiss, read.missing, read.differing) == ([], [], [])
 
@@ -48,6 +50,9 @@ def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, s
         assert upgrade.restart().serves
         kept, read = upgrade.verified()
         assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+
+    with step("the start after the kill had come up by itself"):
+        assert again.serves
 
 
 def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, observe, step):
