@@ -15,6 +15,8 @@ given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
 # A URL may carry a credential, and a command line can be read by everybody.
 backup = $(if $(findstring ://,$($(1))),--backup=env:DRILLBOOK_BACKUP,$(call given,$(1),--backup)) $(call given,BACKUP_OPTIONS,--backup-options)
 export DRILLBOOK_BACKUP = $(if $(findstring ://,$(BACKUP)$(BACKUPS)),$(BACKUP)$(BACKUPS))
+# What a drill does not use takes a quarter of a second to load, and a wrong key is to be told in two.
+lean = -p no:cacheprovider -p no:anyio -p no:hypothesispytest -p no:doctest
 declared = $(call given,CONFIG,--config) $(call given,WAIVERS,--waivers) $(if $(CERTIFIED),--certified)
 sealed = $(call given,SIGNING_KEY,--signing-key) $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
@@ -56,7 +58,7 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 
 .PHONY: drill
 drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
-	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
+	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call quoted,$(STACK)) $(lean) \
 	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
