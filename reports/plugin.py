@@ -43,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--controls", default="", metavar="IDS", help='only these controls: "KEY-*,DBP-1"'
     )
+    group.addoption("--first", metavar="ID", help="specs of this control run before all others")
     group.addoption(
         "--shard", metavar="N/OF", help="only this part of the specs; `make merge` joins the parts"
     )

@@ -20,7 +20,7 @@ from reports.errors import ReportError
 from reports.framing import Setting
 from reports.model import Redaction, Run, RunFacts
 from reports.order import shuffled
-from reports.plan import plan
+from reports.plan import controls, plan
 from reports.record import Recorder
 from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
@@ -98,7 +98,9 @@ class EvidenceRun:
         The record keeps this order; what runs when is the seed's choice.
         """
         self.plan.settle(session.items)
-        session.items[:] = shuffled(session.items, self.recorder.seed)
+        first = self.config.getoption("--first")
+        mixed = shuffled(session.items, self.recorder.seed)
+        session.items[:] = sorted(mixed, key=lambda item: first not in controls(item))
         if self.config.getoption("--certified"):
             try:
                 certified.refuse_gaps(self.plan)

@@ -224,3 +224,10 @@ def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
     result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*One", "*2/2*DBP-1*violated*Two"])
     assert "\x1b" not in result.stdout.str()
     assert max(map(len, result.stdout.lines)) <= 80
+
+
+def test_specs_of_one_control_can_run_before_all_others(suite):
+    pytester = suite(one="open('ran', 'a').write('1')", two="open('ran', 'a').write('2')")
+    drilled(pytester)
+    drilled(pytester, "--first=DBP-1")
+    assert pytester.path.joinpath("ran").read_text() == "1221"

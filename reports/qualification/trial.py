@@ -162,6 +162,8 @@ class Laboratory:
         command += [f"--seed={trial.number}"]
         command += [f"--controls={','.join(trial.controls)}"] if trial.controls else []
         command += [f"--mutant={trial.mutant}"] if trial.mutant else []
+        # What others do to a stack must not hide a bug from the control that is meant for it.
+        command += [f"--first={trial.controls[0]}"] if trial.mutant and trial.controls else []
         command += ["--exitfirst"] if trial.mutant and trial.controls == _EXPLORED else []
         return command + ([f"--image={trial.image}"] if trial.image else [])
 
