@@ -1,7 +1,6 @@
 """A table of contents of any version is read field by field, and nothing of a length believed."""
 
 import io
-import struct
 from datetime import datetime
 
 import pytest
@@ -9,40 +8,9 @@ import pytest
 from fixtures.errors import BadInput
 from fixtures.keyproof.rows import Damaged
 from fixtures.keyproof.toc import Entry, contents
+from tests.tocs import DAY, archive, entry
 
-HEADING = b'COPY public.secrets (id, "b") FROM stdin;\n'
-DAY = (5, 4, 3, 24, 10, 126, 0)
 VERSIONS = [12, 13, 14, 15, 16]
-
-
-def number(value, size=4):
-    return bytes([value < 0]) + abs(value).to_bytes(size, "little")
-
-
-def text(value, size=4):
-    return number(-1, size) if value is None else number(len(value), size) + value
-
-
-def entry(version, what=b"TABLE DATA", statement=HEADING, at=7, state=2, offset=100, **more):
-    """One entry as WriteToc writes it; a file's name in place of an offset where it is given."""
-    size = more.get("size", 4)
-    made = number(at, size) + number(1, size) + text(b"o", size) * 3 + text(what, size)
-    made += number(3, size) + text(b"d", size) * 2 + text(statement, size)
-    made += text(b"n", size) * (3 if version >= 14 else 2)
-    made += number(114, size) if version >= 16 else b""
-    made += text(b"owner", size) + text(b"false", size) + text(b"1", size) * 2 + text(None, size)
-    if "file" in more:
-        return made + text(more["file"], size)
-    return made + bytes([state]) + struct.pack("<Q", offset)
-
-
-def archive(version, *entries, form=1, packing=None, day=DAY, size=4, count=None):
-    head = b"PGDMP" + bytes([1, version, 0, size, 8, form])
-    packing = (0 if version >= 15 else -1) if packing is None else packing
-    head += bytes([packing]) if version >= 15 else number(packing, size)
-    head += b"".join(number(one, size) for one in day)
-    head += text(b"db", size) + text(b"17.2", size) + text(b"18.1", size)
-    return head + number(len(entries) if count is None else count, size) + b"".join(entries)
 
 
 def read(data):

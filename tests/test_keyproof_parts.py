@@ -1,0 +1,198 @@
+"""The rows of an archive are found by their place, or by going through it, and nothing else is."""
+
+import io
+import tarfile
+import zlib
+
+import pytest
+
+from fixtures.errors import BadInput
+from fixtures.keyproof import archive as archives
+from fixtures.keyproof.archive import filed, folder, tarred
+from fixtures.keyproof.custom import custom
+from fixtures.keyproof.rows import Damaged
+from tests.tocs import archive, entry, number, objects, part
+
+END = b"\\.\n\n\n"
+ROWS = b"1\tone\n2\ttwo\n"
+OTHER = b"COPY public.users (id) FROM stdin;\n"
+BOTH = [(b"1", b"one"), (b"2", b"two")]
+
+
+def placed(*parts, **how):
+    """A custom archive of a table for each part, which says where each part lies."""
+    statements = [{}, {"statement": OTHER}]
+
+    def written(start):
+        at = [start + sum(map(len, parts[:number])) for number in range(len(parts))]
+        return archive(
+            16,
+            *(entry(16, at=7 + n, offset=at[n], **statements[n]) for n in range(len(parts))),
+            **how,
+        )
+
+    return written(len(written(0))) + b"".join(parts)
+
+
+def opened(data):
+    return custom(io.BytesIO(data), "backup.dump")
+
+
+def rows(made, table=0, columns=("id", "b")):
+    return [tuple(row) for row in made.blocks[table].rows(columns)]
+
+
+def test_rows_are_read_at_their_place_and_counted():
+    made = opened(placed(part(ROWS, END), part(b"9\n" + END, at=8)))
+    made.check_end()
+    assert rows(made) == BOTH
+    assert rows(made, 1, ["id"]) == [(b"9",)]
+    assert made.counts() == {"secrets": 2, "users": 1}
+
+
+def test_tables_can_be_read_side_by_side():
+    made = opened(placed(part(b"1\to", b"ne\n2\ttwo\n", END), part(b"9\n", END, at=8)))
+    first, second = made.blocks[0].rows(["id"]), made.blocks[1].rows(["id"])
+    assert [next(first), next(second), next(first)] == [[b"1"], [b"9"], [b"2"]]
+    assert (list(first), list(second)) == ([], [])
+
+
+def test_rows_without_a_place_are_found_by_going_through():
+    parts = objects(1, 2) + part(b"9\n", END, at=8) + part(ROWS, END)
+    entries = [entry(16, state=1), entry(16, at=8, statement=OTHER, state=1)]
+    made = opened(archive(16, *entries) + parts)
+    made.check_end()
+    assert (rows(made), rows(made, 1, ["id"])) == (BOTH, [(b"9",)])
+
+
+def test_packed_rows_are_unpacked():
+    whole = zlib.compress(ROWS + END)
+    made = opened(placed(part(whole[:5], whole[5:]), packing=1))
+    assert rows(made) == BOTH
+    broken = opened(placed(part(whole[:5]), packing=1))
+    with pytest.raises(Damaged, match="cannot be read on"):
+        rows(broken)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (part(ROWS, END, at=6), "lacks the rows of secrets"),
+        (part(ROWS, END, kind=3), "lacks the rows of secrets"),
+        (b"", "lacks the rows of secrets"),
+        (part(ROWS), "ends inside the rows of secrets"),
+        (part(ROWS, END)[:-11], "ends inside its data"),
+        (b"\1" + number(7) + number((64 << 20) + 1), "has a piece of 67108865 bytes"),
+        (b"\1" + number(7) + number(64 << 20), "ends inside its data"),
+    ],
+)
+def test_rows_that_are_not_there_are_damage(data, said):
+    with pytest.raises(Damaged, match=said):
+        rows(opened(placed(data)))
+
+
+def test_table_that_is_in_no_part_is_damage():
+    with pytest.raises(Damaged, match="lacks the rows of secrets"):
+        rows(opened(archive(16, entry(16, state=1)) + part(ROWS, END, at=8)))
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_last_part_must_have_its_end(cut):
+    made = opened(placed(part(ROWS, END), part(b"9\n", END, at=8))[:-cut])
+    with pytest.raises(Damaged, match="ends inside its data"):
+        made.check_end()
+
+
+def test_part_of_another_kind_is_damage():
+    with pytest.raises(Damaged, match="no table's rows where they should be"):
+        opened(placed(part(ROWS, END, kind=2))).check_end()
+    with pytest.raises(Damaged, match="no table's rows where they should be"):
+        opened(archive(16, entry(16, state=1)) + part(ROWS, END, kind=2))
+
+
+def test_rows_must_end_as_pg_dump_ends_them():
+    for end in (b"\\.\n", b"\\.\n\n", b""):
+        with pytest.raises(Damaged, match="ends inside the rows of secrets"):
+            opened(placed(part(ROWS + end))).counts()
+
+
+def members(**files):
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"./{name.replace('_', '.')}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return made.getvalue()
+
+
+TOC = archive(16, entry(16, file=b"7.dat"), form=3)
+
+
+def test_files_of_a_tar_are_read_one_beside_the_other():
+    data = members(toc_dat=TOC, **{"7_dat": ROWS + END})
+    files, cut = tarred(io.BytesIO(data))
+    made = filed(files, "backup.tar", cut=cut)
+    made.check_end()
+    assert (rows(made), made.counts()) == (BOTH, {"secrets": 2})
+    assert files("8.dat") is None
+
+
+def test_tar_that_is_cut_is_told():
+    data = members(toc_dat=TOC, **{"7_dat": ROWS + END})
+    end = data.index(ROWS) + 512
+    assert tarred(io.BytesIO(data[: end + 512]))[1] is False
+    for length in (end + 511, end, end - 1):
+        files, cut = tarred(io.BytesIO(data[:length]))
+        assert cut is True
+        with pytest.raises(Damaged, match="ends inside its tar file"):
+            filed(files, "backup.tar", cut=cut).check_end()
+
+
+def test_tar_without_a_table_of_contents_is_no_archive():
+    files, _ = tarred(io.BytesIO(members(notes_txt=b"x")))
+    with pytest.raises(BadInput, match=r"backup\.tar holds no toc\.dat"):
+        filed(files, "backup.tar")
+
+
+def test_size_in_a_tar_may_be_a_big_number():
+    data = bytearray(members(toc_dat=TOC))
+    data[124:136] = b"\x80" + len(TOC).to_bytes(11)
+    with tarred(io.BytesIO(data))[0]("toc.dat") as file:
+        assert file.read() == TOC
+
+
+def test_tar_of_more_files_than_any_backup_is_refused(monkeypatch):
+    monkeypatch.setattr(archives, "_MOST_MEMBERS", 2)
+    assert tarred(io.BytesIO(members(a=b"", b=b"")))[0]("a")
+    with pytest.raises(Damaged, match="holds more than 2 files"):
+        tarred(io.BytesIO(members(a=b"", b=b"", c=b"")))
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("", bytes), (".gz", lambda data: __import__("gzip").compress(data))]
+)
+def test_files_of_a_folder_are_read_packed_or_not(tmp_path, ending, pack):
+    (tmp_path / "toc.dat").write_bytes(archive(16, entry(16, file=b"7.dat"), form=5))
+    made = filed(folder(tmp_path), str(tmp_path))
+    with pytest.raises(Damaged, match=r"lacks 7\.dat, the file with the rows of secrets"):
+        made.check_end()
+    (tmp_path / f"7.dat{ending}").write_bytes(pack(ROWS + END))
+    made.check_end()
+    assert rows(made) == BOTH
+
+
+@pytest.mark.parametrize("name", [b"../7.dat", b"7.dat.gz", b"", b"a" * 61 + b".dat", None])
+def test_name_that_is_no_file_of_pg_dump_is_not_opened(tmp_path, name):
+    (tmp_path / "toc.dat").write_bytes(archive(16, entry(16, file=name), form=5))
+    with pytest.raises(Damaged, match="names no usable file for secrets"):
+        filed(folder(tmp_path), str(tmp_path)).check_end()
+
+
+def test_what_is_no_ordinary_file_in_a_folder_is_not_there(tmp_path):
+    (tmp_path / "toc.dat").write_bytes(archive(16, entry(16, file=b"7.dat"), form=5))
+    (tmp_path / "real").write_bytes(ROWS + END)
+    (tmp_path / "7.dat").symlink_to(tmp_path / "real")
+    (tmp_path / "7.dat.gz").mkdir()
+    with pytest.raises(Damaged, match=r"lacks 7\.dat"):
+        filed(folder(tmp_path), str(tmp_path)).check_end()
