@@ -5,7 +5,7 @@ import pytest
 from fixtures.data import soundness
 from fixtures.drill import report
 
-pytestmark = pytest.mark.xdist_group("drill")
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
 
 @pytest.mark.control("DRL-1")

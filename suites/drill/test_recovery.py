@@ -11,7 +11,7 @@ from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.stack.base import SERVICES
 from fixtures.stack.watch import Watch
 
-pytestmark = pytest.mark.xdist_group("drill")
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
 
 @pytest.mark.control("DRL-2")

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.drill import traces
 
-pytestmark = pytest.mark.xdist_group("drill")
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
 
 @pytest.mark.closing
