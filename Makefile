@@ -212,6 +212,7 @@ bench: .venv/ready  ## What a run costs beside its stack, side by side with the 
 	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
 	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,SIZES,--sizes) \
 	  $(call given,NAIVE,--naive) $(call given,MIB,--mib)
+	@$(PYTHON) -m reports.rendering
 
 .PHONY: check
 check: .venv/ready  ## Lint, format and types

@@ -96,17 +96,17 @@ def waived_run(**changes: object) -> Run:
     return made.model_copy(update=update | changes)
 
 
-def large_run(controls: int) -> Run:
-    """The run with this many controls, each with two specs of five steps."""
+def large_run(controls: int, steps: int = 5) -> Run:
+    """The run with this many controls of two specs; those that ran have so many steps each."""
     made = run()
-    return made.model_copy(
-        update={"controls": tuple(_copy(made.controls[n % 6], n) for n in range(controls))}
-    )
+    copies = (_copy(made.controls[n % 6], n, steps) for n in range(controls))
+    return made.model_copy(update={"controls": tuple(copies)})
 
 
-def _copy(control: Control, number: int) -> Control:
+def _copy(control: Control, number: int, steps: int) -> Control:
     specs = tuple(
-        spec.model_copy(update={"steps": (spec.steps * 3)[:5]}) for spec in control.specs * 2
+        spec.model_copy(update={"steps": (spec.steps * steps)[:steps]})
+        for spec in control.specs * 2
     )
     title = f"{control.title}, whatever stands in the title of number {number}"
     name = f"{control.id.split('-')[0]}-{number}"
