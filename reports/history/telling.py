@@ -40,11 +40,13 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
         facts = run.facts
         verdict = facts.verdict.words if facts.verdict else "none"
         taken = (facts.objectives.rto_s, facts.objectives.rpo_s)
-        question = f"{facts.question}{' (rehearsal)' if run.grade == 'rehearsal' else ''}"
-        row = f"{run.finished:%Y-%m-%d %H:%M} {question[:15]:<16}{verdict:<14}"
+        question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
+        row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
         row += "".join(f"{_time(one):>12}" for one in taken)
         style = STYLES[facts.verdict] if facts.verdict else ()
         yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
+    if any(run.grade == "rehearsal" for run in runs):
+        yield Line("* a rehearsal: no evidence about a deployment")
 
 
 def _time(seconds: float | None) -> str:
