@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "tests" / "mutated.toml"
 sys.path.insert(0, str(ROOT))
-from tests.noticing import Warm, cold, forked, prepared  # noqa: E402
+from tests.noticing import Warm, cold, forked, prepared, settled  # noqa: E402
 from tests.planting import mutants  # noqa: E402
 
 COLD_S = 200
@@ -67,16 +67,18 @@ def coldly(target, tests, planted):
 
 def measured(name, tests, folder, planted):
     """The mutants that survive, and of them the ones that nobody reviewed."""
-    prepared(folder, name)
+    settled(folder)
     noticed = forked(lambda: warmly(folder / name, tests, planted), 36_000)
     if not isinstance(noticed, dict):
         said = noticed or (folder / "output").read_text()
         sys.exit(f"{name}: fail alone, without a mutant: {said}")
     noticed = {int(number): told for number, told in noticed.items()}
     left = {number: planted[number] for number, told in noticed.items() if told is None}
-    if left and not forked(lambda: cold(tests), COLD_S):
-        sys.exit(f"{name}: its tests fail without a mutant: {(folder / 'output').read_text()}")
-    noticed |= coldly(folder / name, tests, left)
+    if left:
+        prepared(folder, name)
+        if not forked(lambda: cold(tests), COLD_S):
+            sys.exit(f"{name}: its tests fail without a mutant: {(folder / 'output').read_text()}")
+        noticed |= coldly(folder / name, tests, left)
     return [planted[number] for number, told in sorted(noticed.items()) if not told]
 
 

@@ -6,6 +6,7 @@ tests that enter them are asked, the fastest first. Cold, for what happens on im
 would, in a process that has loaded what never changes.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -25,6 +26,7 @@ TOOL = 4
 SPAWNS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec"}
 # Loading one of them is running it.
 SCRIPTS = ("__main__", "__init__", "warmed")
+OURS = {"conftest", "fixtures", "reports", "suites", "tests", "__main__"}
 HEAVY = (
     "_pytest.pytester",
     "anyio.pytest_plugin",
@@ -50,12 +52,17 @@ HEAVY = (
 )
 
 
-def prepared(folder, mutated):
-    """Load what no mutant of this module changes, and let Hypothesis fail without shrinking."""
+def settled(folder):
+    """Work in the copy; let Hypothesis fail without shrinking."""
     sys.dont_write_bytecode = True
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
     os.chdir(folder)
     sys.path.insert(0, str(folder))
+    steady()
+
+
+def prepared(folder, mutated):
+    """Load what no mutant of this module changes."""
     for module in HEAVY:
         __import__(module)
     # Fixtures and reports never import each other.
@@ -63,7 +70,6 @@ def prepared(folder, mutated):
     for path in sorted((folder / other).rglob("*.py")):
         if path.stem not in SCRIPTS:
             __import__(".".join(path.relative_to(folder).with_suffix("").parts))
-    steady()
 
 
 def steady():
@@ -148,6 +154,10 @@ class Warm:
         sys.monitoring.set_events(TOOL, 0)
         self.codes = dict(functions(compile(path.read_bytes(), self.path, "exec")))
         self.known = {name: forked(lambda name=name: self.alone(name), 120) for name in self.items}
+        for told in filter(None, self.known.values()):
+            for name in told[4]:
+                with contextlib.suppress(ImportError):
+                    __import__(name)
 
     def watch(self, entered):
         """Note the module's functions that are entered from now on."""
@@ -167,10 +177,12 @@ class Warm:
         """What one test enters, how long it takes, whether it starts processes and passes."""
         started = []
         sys.addaudithook(lambda event, _: started.append(event) if event in SPAWNS else None)
+        before = set(sys.modules)
         self.watch(self.entered)
         passed = self.passes([name])
         took = sum(os.times()[:4])
-        return [passed, took, sorted(self.entered), bool(started)]
+        new = [one for one in set(sys.modules) - before if one.partition(".")[0] not in OURS]
+        return [passed, took, sorted(self.entered), bool(started), sorted(new)]
 
     def passes(self, names):
         """Whether these tests pass, run in this process."""

@@ -129,6 +129,12 @@ def test_backend_is_named_where_its_digest_is_known(image, given, name, told):
     assert "compose file" not in found
 
 
+def test_statement_is_utf_8():
+    backend = {"image": "prüfstand/infisical:v1", "digest": "sha256:" + "2" * 64}
+    subject = Subject.model_validate({"backend": backend})
+    assert "prüfstand".encode() in statement(sample.run(subject=subject), MANIFEST)
+
+
 def test_compose_file_is_named_where_it_is_known():
     subject = Subject.model_validate({"compose": {"sha256": "3" * 64}})
     assert configuration(subject=subject)["compose file"]["digest"] == {"sha256": "3" * 64}
