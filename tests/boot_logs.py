@@ -140,6 +140,13 @@ KNOWN = [
             )
         ],
     ),
+    (
+        "migration_locked",
+        [
+            "Can't take lock to run migrations: Migration table is already locked",
+            died("Migration table is already locked", MIGRATION, "LockError"),
+        ],
+    ),
     ("cache_unavailable", [COMPLAINT] * 3),
     (
         "cache_unavailable",
