@@ -3,7 +3,6 @@
 import secrets
 
 import pytest
-from hypothesis import strategies as st
 
 from fixtures import runbook
 from fixtures.data.probing import Prober
@@ -20,10 +19,16 @@ def new_password(record):
 
 
 def passwords():
+    # Imported here: it takes a while to load.
+    from hypothesis import strategies as st
+
     return st.text("@:/#%? äß日'\"\\$abc019", min_size=8, max_size=40)
 
 
 def passwords_that_name_no_host():
+    # Imported here: it takes a while to load.
+    from hypothesis import strategies as st
+
     # Behind an @ that nobody encoded stands a host, to which a backend would turn.
     return st.text(":/#%? äß日'\"\\$abc019", min_size=8, max_size=40).map("pw".__add__)
 

@@ -1,7 +1,6 @@
 """Settings called safe to change are: the backend starts, and every secret reads as before."""
 
 import pytest
-from hypothesis import strategies
 
 SITES = [
     "http://localhost:8080",
@@ -26,6 +25,9 @@ def test_any_application_settings_leave_secrets_readable(deployment, explore, st
 
 
 def application_settings(driver):
+    # Imported here: it takes a while to load.
+    from hypothesis import strategies
+
     # The real product would report to its maker; a drill does not.
     telemetry = ["true", "false"] if driver == "embedded" else ["false"]
     return strategies.fixed_dictionaries(
