@@ -9,19 +9,17 @@ import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports import about, changing, prose
 from reports.model import Control, Run
+from reports.pages import TEMPLATES, environment
 from reports.recovery import recovery
 from reports.timeline import lanes
 from reports.verdict import Verdict
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
@@ -66,14 +64,8 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    made = environment()
+    made.filters |= {
         "duration": prose.duration,
         "moment": about.moment,
         "stated": about.stated,
@@ -87,11 +79,10 @@ def _template() -> Any:
         "code": _code,
         "ids": _ids,
     }
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    environment.globals |= {
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    made.globals |= {
         "script": Markup(script),  # noqa: S704 - our own file
         "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
-        "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704
         "verdicts": prose.COLUMNS,
         "names": {verdict.value: verdict for verdict in Verdict},
         "open": _OPEN,
@@ -100,7 +91,7 @@ def _template() -> Any:
         "no_correction": prose.NO_CORRECTION,
         "framework": lambda name: prose.FRAMEWORKS.get(name, name),
     }
-    return environment.get_template("report.html.j2")
+    return made.get_template("report.html.j2")
 
 
 def _by_weight(control: Control) -> tuple[bool, Verdict]:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from reports import prose
 from reports.history.changes import Change, before, changes, corrections, overdue, stale
 from reports.history.reading import History, Past
+from reports.pages import environment
 from reports.verdict import Verdict
 
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 _ROOM = 1000.0
 
 
@@ -98,14 +94,6 @@ def _measured(run: Past, name: str) -> tuple[float | None, float | None]:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = prose.duration
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    environment.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    return environment.get_template("history.html.j2")
+    made = environment()
+    made.filters["duration"] = prose.duration
+    return made.get_template("history.html.j2")

@@ -6,14 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from reports import evidence
 from reports.matrix.model import Matrix, Row
 from reports.matrix.text import markdown
+from reports.pages import environment
 
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 SCHEMA = Path(__file__).parents[1] / "schema" / "matrix-1.schema.json"
 
 
@@ -42,16 +39,8 @@ def schema() -> dict[str, Any]:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    environment.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    return environment.get_template("matrix.html.j2")
+    made = environment()
+    return made.get_template("matrix.html.j2")
 
 
 if __name__ == "__main__":
