@@ -6,10 +6,11 @@ import json
 import pytest
 
 from reports import sample
-from reports.errors import Distrusted
+from reports.errors import BadBundle, Distrusted
 from reports.model import Subject
+from reports.seal.archive import Archive, pack
 from reports.seal.manifest import File, Manifest, digest, measure, parse
-from reports.seal.record import consistent
+from reports.seal.record import consistent, read_record
 from reports.seal.statement import result, statement
 from reports.verdict import Verdict
 
@@ -162,6 +163,24 @@ def test_result_says_less_rather_than_more(code, counts, grade, told):
         }
     )
     assert result(run) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"," * 3_000_000, "cannot be read"),
+        (b"," * 3_000_001, "has more values than is sane"),
+        (b" " * (64 << 20), "cannot be read"),
+        (b" " * (64 << 20) + b" ", "has 64 MiB, which is not sane"),
+    ],
+    ids=["most values", "too many", "largest", "too large"],
+)
+def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
+    (tmp_path / "evidence.json").write_bytes(text)
+    with (tmp_path / "b.zip").open("w+b") as target:
+        pack({"evidence.json": tmp_path / "evidence.json"}, target)
+        with pytest.raises((Distrusted, BadBundle), match=said):
+            read_record(Archive(target))
 
 
 def test_record_that_agrees_with_itself_says_so():
