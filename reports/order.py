@@ -13,14 +13,26 @@ def shuffled(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
     """The specs, folder by folder and file by file, each of the three in an order of the seed's.
 
     A filter takes specs out and moves none: a part of a run keeps the order of the whole. One with
-    the mark `closing` ends what its folder's specs share, and so comes after them.
+    the mark `closing` ends what its folder's specs share, and so comes after them. Where specs
+    share a fixture of their file, what one does is what the next looks at: they stay as they stand.
     """
-    return sorted(items, key=lambda item: _places(item, seed))
+    found = list(items)
+    sharing = {_file(item) for item in found if _shares(item)}
+    return sorted(found, key=lambda item: _places(item, seed, sharing))
 
 
-def _places(item: pytest.Item, seed: int) -> list[float]:
-    spec = item.nodeid
-    file = spec.partition("::")[0]
-    named = (str(PurePosixPath(file).parent), file, spec)
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _shares(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "_fixtureinfo", None)
+    known = fixtures.name2fixturedefs.values() if fixtures else ()
+    return any(one.scope == "module" for defined in known for one in defined)
+
+
+def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
+    file = _file(item)
+    named = [str(PurePosixPath(file).parent), file, *([] if file in sharing else [item.nodeid])]
     folder, *within = [Random(f"{seed} {name}").random() for name in named]  # noqa: S311 - an order is no secret
     return [folder, float(item.get_closest_marker("closing") is not None), *within]

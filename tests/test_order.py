@@ -59,3 +59,12 @@ def test_side_by_side_specs_of_a_length_stay_in_the_order_of_the_seed():
     items = [SimpleNamespace(nodeid=one, get_closest_marker=lambda _: None) for one in names]
     seconds = {"a": 0.01, "b": 0.3, "c": 0.2, "long": 40.0}
     assert units(items, seconds) == [["long"], ["b"], ["a"], ["c"]]
+
+
+def test_specs_that_share_a_fixture_of_their_file_stay_as_they_stand():
+    wiped = SimpleNamespace(name2fixturedefs={"wiped": [SimpleNamespace(scope="module")]})
+    names = [f"suites/wipe/test_wipe.py::test_{number}" for number in range(4)]
+    items = [SimpleNamespace(nodeid=one, get_closest_marker=lambda _: None) for one in names]
+    items[2]._fixtureinfo = wiped
+    for seed in range(20):
+        assert [one.nodeid for one in shuffled(items, seed)] == names
