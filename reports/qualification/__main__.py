@@ -61,7 +61,9 @@ def main() -> int:
         return UNDECIDED
     where = pages.write(record, _FOLDER)
     teller.end(record, where)
-    if arguments.keep:
+    if arguments.keep and not record.passed:
+        teller.say("not kept: only a qualification that passed is")
+    elif arguments.keep:
         KEPT.write_text(text(record), encoding="utf-8")
         readme.update(record)
         teller.say("kept as reports/qualification.json, figures in README.md; commit both")
