@@ -37,6 +37,29 @@ def test_numbers_may_have_other_sizes(size):
     assert found.integer == size
 
 
+@pytest.mark.parametrize("place", [1, 8])
+def test_places_may_have_other_sizes(place):
+    found = read(archive(16, entry(16, place=place), place=place))
+    assert (found.entries[0].offset, found.last) == (100, 100)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "more", [{"needs": ()}, {"needs": (b"", b"1")}, {"method": None}, {"method": b"", "needs": ()}]
+)
+def test_each_entry_ends_where_the_next_one_begins(version, more):
+    found = read(archive(version, entry(version, **more), entry(version, at=8, **more)))
+    assert [(one.number, one.offset) for one in found.entries] == [(7, 100), (8, 100)]
+
+
+def test_table_of_contents_may_take_sixty_four_mebibytes():
+    bare = len(archive(16, entry(16, what=b"ACL", statement=b"")))
+    filling = b"x" * ((64 << 20) - bare)
+    assert read(archive(16, entry(16, what=b"ACL", statement=filling))).end == 64 << 20
+    with pytest.raises(Damaged, match="has a table of contents of more than 64 MiB"):
+        read(archive(16, entry(16, what=b"ACL", statement=filling + b"x")))
+
+
 @pytest.mark.parametrize(("form", "name"), [(3, "tar"), (5, "directory")])
 def test_data_in_files_is_named_by_its_file(form, name):
     files = [entry(16, file=b"7.dat"), entry(16, at=8, file=None)]

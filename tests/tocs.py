@@ -1,7 +1,5 @@
 """Archives as pg_dump writes them, made to measure: tables of contents, and parts with rows."""
 
-import struct
-
 HEADING = b'COPY public.secrets (id, "b") FROM stdin;\n'
 DAY = (5, 4, 3, 24, 10, 126, 0)
 
@@ -19,16 +17,18 @@ def entry(version, what=b"TABLE DATA", statement=HEADING, at=7, state=2, offset=
     size = more.get("size", 4)
     made = number(at, size) + number(1, size) + text(b"o", size) * 3 + text(what, size)
     made += number(3, size) + text(b"d", size) * 2 + text(statement, size)
-    made += text(b"n", size) * (3 if version >= 14 else 2)
+    made += text(b"n", size) * 2
+    made += text(more.get("method", b"heap"), size) if version >= 14 else b""
     made += number(114, size) if version >= 16 else b""
-    made += text(b"owner", size) + text(b"false", size) + text(b"1", size) * 2 + text(None, size)
+    made += text(b"owner", size) + text(b"false", size)
+    made += b"".join(text(one, size) for one in (*more.get("needs", (b"1", b"2")), None))
     if "file" in more:
         return made + text(more["file"], size)
-    return made + bytes([state]) + struct.pack("<Q", offset)
+    return made + bytes([state]) + offset.to_bytes(more.get("place", 8), "little")
 
 
-def archive(version, *entries, form=1, packing=None, day=DAY, size=4, count=None):
-    head = b"PGDMP" + bytes([1, version, 0, size, 8, form])
+def archive(version, *entries, form=1, packing=None, day=DAY, size=4, count=None, place=8):
+    head = b"PGDMP" + bytes([1, version, 0, size, place, form])
     packing = (0 if version >= 15 else -1) if packing is None else packing
     head += bytes([packing]) if version >= 15 else number(packing, size)
     head += b"".join(number(one, size) for one in day)
