@@ -31,7 +31,7 @@ RANKED = [
 ]
 
 
-@pytest.mark.parametrize(("better", "worse"), itertools.combinations(RANKED, 2))
+@pytest.mark.parametrize(("better", "worse"), list(itertools.combinations(RANKED, 2)))
 def test_answer_that_opens_more_decides_in_any_order(better, worse):
     assert best([better, worse]) is best([worse, better]) is better
 
