@@ -1,0 +1,138 @@
+"""A backup's bytes come out as they were before packing, counted, bounded, and told when cut."""
+
+import gzip
+import io
+import lzma
+import os
+import sys
+
+import lz4.frame
+import pytest
+from backports import zstd
+
+from fixtures.errors import BadInput
+from fixtures.keyproof import source
+from fixtures.keyproof.source import Source
+
+TEXT = os.urandom(400_000)
+WAYS = {"gzip": gzip.compress, "xz": lzma.compress, "zstd": zstd.compress}
+WAYS["lz4"] = lz4.frame.compress
+
+
+@pytest.fixture
+def file(tmp_path):
+    def written(data):
+        (tmp_path / "backup").write_bytes(data)
+        return tmp_path / "backup"
+
+    return written
+
+
+def everything(opened):
+    with opened:
+        return opened.read()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_packing_is_known_by_the_first_bytes_and_undone(file, way):
+    packed = WAYS[way](TEXT)
+    opened = Source(file(packed))
+    assert (opened.packed, opened.again, opened.size) == (way, None, 0)
+    assert opened.read() == TEXT
+    assert (opened.size, opened.broken) == (len(packed), "")
+    opened.close()
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_streams_one_after_another_are_one(file, way):
+    assert everything(Source(file(WAYS[way](b"one") + WAYS[way](b"two")))) == b"onetwo"
+    assert everything(Source(file(WAYS[way](b"one") + bytes(512)))) == b"one"
+
+
+def test_what_is_not_packed_can_be_read_again(file):
+    opened = Source(file(TEXT))
+    assert (opened.packed, opened.again, opened.name) == ("", file(TEXT), str(file(TEXT)))
+    assert everything(opened) == TEXT
+    assert opened.size == len(TEXT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 6, 7, 512, 500_000])
+def test_beginning_is_looked_at_and_stays(file, size):
+    opened = Source(file(TEXT))
+    assert opened.begin(size) == TEXT[:size]
+    assert everything(opened) == TEXT
+
+
+@pytest.mark.parametrize("length", [0, 1, 5])
+def test_tiny_file_is_read_as_it_is(file, length):
+    assert everything(Source(file(TEXT[:length]))) == TEXT[:length]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_cut_packing_gives_what_came_before_and_tells(file, way):
+    opened = Source(file(WAYS[way](TEXT)[:-40]))
+    got = opened.read()
+    assert TEXT.startswith(got)
+    assert opened.broken == f"{way} cannot be read on: it ends too early"
+    assert opened.read() == b""
+    opened.close()
+
+
+def test_noise_behind_a_known_beginning_is_told(file):
+    opened = Source(file(b"\x1f\x8b" + TEXT))
+    assert opened.read() == b""
+    assert opened.broken.startswith("gzip cannot be read on: ")
+    opened.close()
+
+
+def test_standard_input_is_a_backup_too(monkeypatch):
+    class Piped:
+        buffer = io.BytesIO(TEXT)
+
+    monkeypatch.setattr(sys, "stdin", Piped)
+    opened = Source(None)
+    assert (opened.name, opened.again) == ("standard input", None)
+    assert opened.read() == TEXT
+    opened.close()
+    assert not Piped.buffer.closed
+
+
+def test_what_unpacks_to_far_more_than_rows_do_is_refused(file, monkeypatch):
+    zeros = bytes(1 << 20)
+    packed = file(gzip.compress(zeros))
+    assert everything(Source(packed)) == zeros
+    monkeypatch.setattr(source, "_HARMLESS", 1 << 20)
+    assert everything(Source(packed)) == zeros
+    monkeypatch.setattr(source, "_HARMLESS", (1 << 20) - 1)
+    with pytest.raises(BadInput, match="unpacks to more than 200 times its size"):
+        everything(Source(packed))
+    assert everything(Source(file(gzip.compress(TEXT * 4)))) == TEXT * 4
+
+
+def test_seekable_copy_holds_all_that_is_left(file):
+    with Source(file(gzip.compress(TEXT))) as opened:
+        assert opened.begin(7) == TEXT[:7]
+        with opened.seekable_copy() as copy:
+            assert copy.tell() == 0
+            assert copy.read() == TEXT
+
+
+@pytest.mark.parametrize(("free", "fits"), [((512 << 20), True), ((512 << 20) - 1, False)])
+def test_copy_leaves_room_on_the_disk(file, monkeypatch, free, fits):
+    monkeypatch.setattr(source, "_free", lambda _folder: free)
+    with Source(file(gzip.compress(TEXT[:1000]))) as opened:
+        if fits:
+            with opened.seekable_copy() as copy:
+                assert copy.read() == TEXT[:1000]
+            return
+        with pytest.raises(BadInput, match=r"does not fit into .*; unpack it where there is space"):
+            opened.seekable_copy()
+
+
+def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match="none does not exist; check BACKUP="):
+        Source(tmp_path / "none")
+    with pytest.raises(BadInput, match="is no ordinary file; check BACKUP="):
+        Source(tmp_path)
+    with pytest.raises(BadInput, match="File name too long; check BACKUP="):
+        Source(tmp_path / ("x" * 300))
