@@ -144,15 +144,21 @@ def test_tree_keeps_keys_and_types():
     assert redactor(K=KEY).tree(tree) == {"a": ["«K»", 1, None, 2.5], "b": {"c": "<«K»>"}}
 
 
-def test_fifty_secrets_in_ten_megabytes_take_seconds(tmp_path):
+def test_fifty_secrets_cost_little_more_than_one(tmp_path):
     known = redactor(**{f"S{number}": secrets.token_urlsafe(32) for number in range(49)})
     known.add("LONG", "\n".join(secrets.token_hex(30) for _ in range(1000)))
     line = json.dumps({"level": 30, "time": 1795539005177, "msg": "incoming request"})
     data = (line * (10_000_000 // len(line))).encode()
-    began = time.perf_counter()
-    assert known.data(data) == data
+    many, one = (searched_s(each, data) for each in (known, redactor(A=secrets.token_hex(16))))
+    assert many < 10 * one
     assert found(tmp_path, known, data) == []
-    assert time.perf_counter() - began < 5
+
+
+def searched_s(known, data):
+    """Seconds of processor time to search data, in which nothing is found."""
+    began = time.process_time()
+    assert known.data(data) == data
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize("before", range(7))

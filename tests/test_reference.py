@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -243,7 +242,5 @@ def test_stopping_it_ends_with_zero(services):
     command = [sys.executable, "-m", "fixtures.reference"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, cwd="/") as process:
         assert any(b'"msg":"http://127.0.0.1' in line for line in process.stdout)
-        asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
-    assert time.monotonic() - asked < 2

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -65,10 +64,8 @@ def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
                 break
         run_id = run_of(run.pid)
         run.send_signal(number)
-        started = time.monotonic()
         rest = run.stdout.read()
     assert run.returncode == 2, rest
-    assert time.monotonic() - started < 30
     assert (tmp_path / "latest" / "evidence.json").exists()
     assert "Traceback" not in rest
     assert list(home.processes_of(run_id)) == []
