@@ -91,6 +91,21 @@ def test_rows_that_are_not_there_are_damage(data, said):
         rows(opened(placed(data)))
 
 
+@pytest.mark.parametrize("place", [1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_place_that_no_file_has_is_damage(tmp_path, place):
+    data = archive(16, entry(16, offset=place)) + part(ROWS, END)
+    (tmp_path / "backup.dump").write_bytes(data)
+    with (tmp_path / "backup.dump").open("rb") as file:
+        for one in (file, io.BytesIO(data)):
+            with pytest.raises(Damaged, match=r"no file reaches|no table's rows"):
+                custom(one, "backup.dump").check_end()
+
+
+def test_last_part_behind_the_end_is_none():
+    with pytest.raises(Damaged, match="no table's rows where they should be"):
+        opened(placed(b"")).check_end()
+
+
 def test_table_that_is_in_no_part_is_damage():
     with pytest.raises(Damaged, match="lacks the rows of secrets"):
         rows(opened(archive(16, entry(16, state=1)) + part(ROWS, END, at=8)))
