@@ -49,6 +49,30 @@ def test_streams_one_after_another_are_one(file, way):
     assert everything(Source(file(WAYS[way](b"one") + bytes(512)))) == b"one"
 
 
+def zstd_of(window):
+    options = {zstd.CompressionParameter.window_log: window}
+    packing = zstd.ZstdCompressor(options=options)
+    return packing.compress(TEXT) + packing.flush()
+
+
+def xz_of(window):
+    return lzma.compress(TEXT, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << window}])
+
+
+@pytest.mark.parametrize("packed", [zstd_of, xz_of])
+def test_window_may_take_sixty_four_mebibytes_and_no_more(file, packed):
+    assert everything(Source(file(packed(26)))) == TEXT
+    opened = Source(file(packed(27)))
+    assert opened.read() == b""
+    assert "cannot be read on" in opened.broken
+    opened.close()
+
+
+def test_what_repeats_far_apart_is_unpacked(file):
+    repeated = TEXT[:30_000] * 3
+    assert everything(Source(file(gzip.compress(repeated)))) == repeated
+
+
 def test_what_is_not_packed_can_be_read_again(file):
     opened = Source(file(TEXT))
     assert (opened.packed, opened.again, opened.name) == ("", file(TEXT), str(file(TEXT)))
