@@ -228,7 +228,8 @@ def test_log_is_json_with_requests_and_without_values(services):
         backend.ask("GET", "/api/v4/secrets", None, golden.token, **golden.at)
         backend.ask("GET", "/api/v4/secrets", None, "garbage", **golden.at)
     lines = [json.loads(line) for line in backend.journal.lines if line.startswith("{")]
-    requests = [line for line in lines if line["reqId"] != "UNKNOWN_REQUEST_ID"]
+    last = [line["reqId"] for line in lines if "req" in line][-1]
+    requests = [line for line in lines if line["reqId"] == last]
     assert {"level", "time", "pid", "hostname", "reqId", "severity", "msg"} <= set(lines[0])
     assert requests[-3]["req"]["url"].startswith("/api/v4/secrets?projectId=")
     assert requests[-2]["msg"] == "client error: TokenError"
