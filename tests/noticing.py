@@ -206,7 +206,9 @@ class Warm:
             return None
         asked = self.asked(outer)
         patience = PATIENCE_S + 5 * sum(self.known[name][1] for name in asked)
-        return not forked(lambda: self.judge(code, mutated, asked), patience)
+        noticed = not forked(lambda: self.judge(code, mutated, asked), patience)
+        # A constant may also stand in a class or a default, which loading alone makes.
+        return noticed or (False if mutated else None)
 
     @property
     def module(self):

@@ -155,6 +155,11 @@ def test_copy_leaves_room_on_the_disk(file, monkeypatch, free, fits):
             opened.seekable_copy()
 
 
+def test_source_can_be_read_through_a_buffer(file):
+    with Source(file(gzip.compress(TEXT))) as opened, io.BufferedReader(opened) as buffered:
+        assert buffered.read() == TEXT
+
+
 def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadInput, match="none does not exist; check BACKUP="):
         Source(tmp_path / "none")
