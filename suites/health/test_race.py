@@ -12,7 +12,7 @@ def test_good_health_means_a_working_api(deployment, step):
         deployment.stack.start("backend")
         assert looks.reads_at_first_good_health(deployment)
 
-    with step("the same after a redeployment with an empty cache"):
+    with step("redeploy with an empty cache; the moment health is good, a secret reads"):
         deployment.stack.stop("backend")
         deployment.stack.exec("redis", ["redis-cli", "FLUSHALL"])
         deployment.stack.redeploy(deployment.stack.settings.but(INVITE_ONLY="true"))

@@ -1,0 +1,14 @@
+"""Deployments of one run keep their backups in one folder, and none takes another's."""
+
+from types import SimpleNamespace
+
+from fixtures import runbook
+from fixtures.deployment import Deployment
+from reports.record import Recorder
+
+
+def test_two_deployments_never_name_a_backup_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(runbook, "back_up", lambda *_: SimpleNamespace(exit_code=0))
+    stack = SimpleNamespace(settings=None)
+    made = [Deployment(stack, None, None, Recorder(), tmp_path) for _ in range(2)]
+    assert len({one.back_up() for one in made for _ in range(2)}) == 4
