@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -126,8 +127,12 @@ class EvidenceRun:
         finally:
             self._finish(session)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
         """Leave the process as it was, and no empty folder of a run that never was."""
+        if self.interrupted:
+            # What an interruption lets fall half made, a connection, is no bug to be told of.
+            warnings.simplefilter("ignore")
         self.bundle.discard()
         for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
             signal.signal(number, handler)

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.errors import StackTrouble
 from fixtures.stack import wait
-from fixtures.stack.nursery import Nursery
+from fixtures.stack.nursery import Forked, Nursery
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPLETE = {
@@ -80,3 +80,15 @@ def test_a_nursery_that_is_gone_is_one_sentence(nursery, log):
     nursery._process.wait()
     with pytest.raises(StackTrouble, match="the reference backend cannot be started"):
         nursery.launch(COMPLETE, log)
+
+
+def test_signal_to_one_that_was_reaped_before_its_code_is_here_is_nothing():
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    ended, unwritten = os.pipe()
+    forked = Forked(gone.pid, ended)
+    forked.kill()
+    assert forked.poll() is None
+    os.write(unwritten, b"3")
+    os.close(unwritten)
+    assert forked.wait(1) == 3

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.qualification import kept
 from reports.writers import WRITERS
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +80,7 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
     sealed = {"MANIFEST.json", "bundle.zip"}
-    assert files == WRITERS.keys() | sealed | {"logs/backend.log"}
+    assert files == WRITERS.keys() | kept.attached().keys() | sealed | {"logs/backend.log"}
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -168,16 +169,22 @@ def test_broken_world_ends_the_run_with_its_sentence(suite):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_keeps_what_it_saw(suite, number):
-    pytester = suite(two="open('waiting', 'w').close(); time.sleep(60)")
-    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"]
+    # What it lets fall unclosed is found at the end, where warnings are errors.
+    pytester = suite(two="left = [open('waiting', 'w')]; left.append(left); time.sleep(60)")
+    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "-Werror"]
     process = subprocess.Popen(
-        command, cwd=pytester.path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        [*command, "suites"],
+        cwd=pytester.path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
     )
     until = time.monotonic() + 20
     while not (pytester.path / "waiting").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
-    assert process.wait(20) == 2
+    assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 2
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
     seen = record(pytester)
     assert seen["run"]["interrupted"]
@@ -214,7 +221,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": len(WRITERS),
+        "scanned_files": len(WRITERS) + len(kept.attached()),
         "leaks": [],
     }
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -61,8 +60,7 @@ def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
     command = [*COMMAND, f"--run-dir={tmp_path}", "--stack=embedded"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         # Whichever specs come first, some read files only.
-        told = (line for line in run.stdout if re.match(r"\s+\d\d/\d+ ", line))
-        run_id = next(run_id for _ in told for run_id in runs_of(run.pid))
+        run_id = next(run_id for _ in run.stdout for run_id in runs_of(run.pid))
         run.send_signal(number)
         rest = run.stdout.read()
     assert run.returncode == 2, rest
