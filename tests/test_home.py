@@ -1,6 +1,7 @@
 """A killed run leaves nothing after the next sweep; a living one is not touched."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import NoHost
-from fixtures.stack import home, postgres
+from fixtures.stack import binaries, home, postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
@@ -83,6 +84,21 @@ def test_a_closed_home_is_gone():
     place.close()
     assert not place.path.exists()
     assert not home.alive(place.run_id)
+
+
+def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, monkeypatch):
+    monkeypatch.setattr(home, "_root", lambda: tmp_path)
+    before = os.umask(0o077)
+    try:
+        place = home.Home(home.new_run_id())
+        binaries._unpack(tmp_path / "programs")
+    finally:
+        os.umask(before)
+    assert place.path.stat().st_mode & 0o777 == (0o711 if os.getuid() == 0 else 0o700)
+    place.close()
+    folders = [folder for folder, _, _ in (tmp_path / "programs").walk()]
+    assert folders
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o755}
 
 
 def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
