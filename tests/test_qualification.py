@@ -4,6 +4,9 @@ from math import isclose
 
 import pytest
 
+from fixtures.mutants.__main__ import plantable
+from fixtures.mutants.base import Mutant
+from fixtures.stack.choice import Choice
 from reports import sample
 from reports.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
@@ -118,6 +121,21 @@ def test_bugs_are_chosen_by_name_control_or_place():
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
     assert plan.placed(specimen(where=where, driver=driver), wanted) == placed
+
+
+@pytest.mark.parametrize(
+    ("where", "driver", "rehearsal", "can"),
+    [
+        ("backend", "containers", True, True),
+        ("backend", "containers", False, False),
+        ("backend", "embedded", False, True),
+        ("procedure", "embedded", False, True),
+    ],
+)
+def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, rehearsal, can):
+    bug = Mutant("Forgets", "KEY-3", where, "it forgets", driver=driver)
+    assert plantable(bug, Choice("containers", "asked for", rehearsal=rehearsal)) is can
+    assert plantable(bug, None)
 
 
 def asked_of_healthy(stack, runs, **options):

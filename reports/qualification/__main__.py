@@ -48,7 +48,7 @@ def main() -> int:
     arguments = _options().parse_args()
     signal.signal(signal.SIGTERM, options.interrupt)
     teller = Teller()
-    if arguments.keep and (arguments.mutants or arguments.stack != "auto"):
+    if arguments.keep and (arguments.mutants or arguments.image or arguments.stack != "auto"):
         teller.say("KEEP=1 keeps whole qualifications: leave out MUTANTS=, STACK= and IMAGE=")
         return UNUSABLE
     try:
