@@ -76,8 +76,8 @@ class Bundle:
         """
         seal = self.sealer.facts(self.path.parent)
 
-        def assembled(leaks: list[Leak]) -> Run:
-            run = assemble(self._redaction(redactor, leaks))
+        def assembled(leaks: list[Leak], stained: set[str]) -> Run:
+            run = assemble(self._redaction(redactor, leaks, stained))
             return run.model_copy(update={"seal": seal})
 
         with _told(self.path):
@@ -90,7 +90,7 @@ class Bundle:
         self.remembered = remember(run, self.path)
         return run
 
-    def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak]], Run]) -> Run:
+    def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak], set[str]], Run]) -> Run:
         """Write and search until nothing new is found; every leak ever found is in the record.
 
         A document that leaks once more although its record is clean is left out for good.
@@ -98,11 +98,11 @@ class Bundle:
         leaks: list[Leak] = []
         stained: set[str] = set()
         for number in range(_PASSES):
-            run = assembled(leaks)
+            run = assembled(leaks, stained)
             self._write(run, stained)
             found = self._clean(redactor)
             new = [leak for leak in found if leak not in leaks]
-            if number and not new:
+            if not new:
                 break
             stained |= {leak.file for leak in found if number and not self._is_there(leak)}
             leaks += new
@@ -119,11 +119,13 @@ class Bundle:
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())
 
-    def _redaction(self, redactor: Redactor, leaks: list[Leak]) -> Redaction:
+    def _redaction(self, redactor: Redactor, leaks: list[Leak], stained: set[str]) -> Redaction:
+        # What is about to be written is searched as well.
+        names = {str(path.relative_to(self.path)) for path in self._files()} | set(self._names)
         return Redaction(
             secrets_known=redactor.known,
             secrets_weak=redactor.weak,
-            scanned_files=len(self._files()),
+            scanned_files=len(names - stained),
             leaks=tuple(leaks),
         )
 

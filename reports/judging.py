@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -55,8 +56,9 @@ class Judging:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge the phase; a spec that could not run is no failure to pytest's --maxfail."""
-        report = yield
         raised = call.excinfo.value if call.excinfo else None
+        with _untraced(item.config, raised):
+            report = yield
         verdict, message = judge(item, call.when, raised)
         if verdict:
             self.recorder.judge(verdict, message)
@@ -64,6 +66,18 @@ class Judging:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, str(raised))
         return report
+
+
+@contextmanager
+def _untraced(config: pytest.Config, raised: BaseException | None) -> Iterator[None]:
+    """Spare pytest the parsing of sources for a traceback that is replaced by one sentence."""
+    style = config.option.tbstyle
+    if raised and stated_verdict(raised):
+        config.option.tbstyle = "native"
+    try:
+        yield
+    finally:
+        config.option.tbstyle = style
 
 
 def _full(trouble: OSError) -> str:

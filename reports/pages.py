@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-TEMPLATES = Path(__file__).parent / "templates"
+from reports.compiled import TEMPLATES, kept
 
 
 def environment() -> Environment:
@@ -21,4 +19,4 @@ def environment() -> Environment:
     )
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    return made
+    return kept(made)
