@@ -72,6 +72,35 @@ class Browser:
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
 
+    def count(self):
+        """From now on the page's work is counted, and timed as processor time of its thread."""
+        self.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        self.driver.execute_cdp_cmd("Profiler.enable", {})
+        counted = {"callCount": True, "detailed": True}
+        self.driver.execute_cdp_cmd("Profiler.startPreciseCoverage", counted)
+
+    def spent(self, script, *arguments):
+        """What a script makes of the page's own: blocks entered, layouts, seconds, ..."""
+        self._blocks()
+        before = self._metrics()
+        self.run(script, *arguments)
+        spent = {name: value - before[name] for name, value in self._metrics().items()}
+        seconds = sum(spent[f"{part}Duration"] for part in ("Script", "Layout", "RecalcStyle"))
+        return {**spent, "blocks": self._blocks(), "seconds": seconds}
+
+    def _metrics(self):
+        told = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return {one["name"]: one["value"] for one in told}
+
+    def _blocks(self):
+        """How often any block of the page's own script was entered since this was last asked."""
+        told = self.driver.execute_cdp_cmd("Profiler.takePreciseCoverage", {})["result"]
+        own = [one for one in told if one["url"].startswith("file:")]
+        parts = [
+            part for one in own for function in one["functions"] for part in function["ranges"]
+        ]
+        return sum(part["count"] for part in parts)
+
     def noise(self):
         """What was written to the console, and every address that was asked for."""
         said = [entry["message"] for entry in self.driver.get_log("browser")]
