@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pytest
 
@@ -27,11 +27,16 @@ from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
 from reports.writers import WRITERS
 
-if TYPE_CHECKING:
-    from reports.crew import Crew
-
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _EVIDENCE = ("evidence.json",)
+
+
+class Crew(Protocol):
+    """Workers side by side, as a run sees them; reports/crew.py gathers what they saw."""
+
+    @property
+    def under_way(self) -> dict[str, float]:
+        """The specs under way, and the seconds each has taken so far."""
 
 
 class EvidenceRun:
