@@ -59,8 +59,8 @@ def _judged(path: Path) -> Iterator[tuple[str, Last]]:
         if "--mutant=" not in run["command"]:
             for one in evidence["controls"]:
                 if one["verdict"] != "not_run":
-                    yield one["id"], Last(one["verdict"], run["id"], str(grade))
-    except (OSError, ValueError, KeyError, TypeError):
+                    yield str(one["id"]), Last(str(one["verdict"]), str(run["id"]), str(grade))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # Another tool's file, or a run that was killed while it wrote.
         return
 

@@ -21,7 +21,7 @@ _MOMENT_S = 0.25
 
 def durations(runs: Path) -> dict[str, float]:
     """Seconds of each spec in the latest run of a folder; nothing where there is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         seen = json.loads((runs / "latest" / "evidence.json").read_text(encoding="utf-8"))
         specs = (spec for control in seen["controls"] for spec in control["specs"])
         return {str(one["id"]): float(one["duration_s"]) for one in specs if one["steps"]}

@@ -1,8 +1,10 @@
 """What `make fuzz-coverage` tries: readers, their seeds, and words that random bytes miss."""
 
+import argparse
 import contextlib
 import gzip
 import io
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -77,6 +79,18 @@ def waiver_files():
     return [WAIVERS.encode()]
 
 
+def compose_files():
+    from tests.test_fuzz_inputs import COMPOSES
+
+    return [one.encode() for one in COMPOSES]
+
+
+def records():
+    from tests.test_fuzz_records import RECORD
+
+    return [RECORD.encode(), json.dumps(json.loads(RECORD)).encode()]
+
+
 def read_backup(path):
     from fixtures import keyproof
     from fixtures.data import soundness
@@ -100,6 +114,33 @@ def read_env(path):
     from fixtures.preflight import envfile
 
     survives(lambda: envfile.read(path))
+
+
+def read_compose(path):
+    """Without docker's own reader, as where no docker is."""
+    from fixtures.preflight import composefile, exposure, lint, names
+
+    composefile.shutil = argparse.Namespace(which=lambda _: None)
+    compose = survives(lambda: composefile.read(path, {}))
+    if compose is not None:
+        for check in (exposure.exposed, names.missed, lambda one: lint.lint(one, {})):
+            survives(lambda check=check: [str(one) for one in check(compose)])
+
+
+def read_record(path):
+    """As everything that looks at the evidence of a run does."""
+    from reports import again, history, merge, outline, schedule
+
+    run = path.with_name("runs") / "20261124T000000Z-aaaaaa"
+    run.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (run.parent / "latest").symlink_to(run.name)
+    (run / "evidence.json").write_bytes(path.read_bytes())
+    history.read(run.parent)
+    outline.last_verdicts(run.parent)
+    schedule.durations(run.parent)
+    for read in (again.record, merge._read):
+        survives(lambda read=read: read(run))
 
 
 def read_log(path):
@@ -152,6 +193,8 @@ SQL = [b"COPY public.secrets_v2 (id) FROM stdin;\n", b"\\N\t", b"\\x00", b"$$", 
 SQL += [b"-- Started on 2026-02-30 10:00:00", b"-- Dumped from database version "]
 PK = [b"PK\1\2", b"PK\3\4", b"PK\5\6", b"evidence.json", b"../x"]
 ENV = [b"export ", b'A="', b"A='", b"${A}", b"\\\n", b"ENCRYPTION_KEY="]
+COMPOSE = [b"services:\n", b"<<: *a", b"&a ", b"extends: {service: db}", b"!!x", b"${A:-b}"]
+JSON = [b'"run":', b'"id": []', b'"specs": {}', b"null", b"1e999", b"NaN", b"[" * 5000, b"9" * 400]
 LOG = [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | ", b"migration failed with error: "]
 TOML = [b"[[waiver]]\n", b"2026-02-30", b"'''", b"\\u0000", b"inf", b"[a.b]\n"]
 # What reads, what our generators make of it, and words that random bytes never become.
@@ -161,6 +204,8 @@ READERS = {
     "archive": (read_backup, archives, [b"PGDMP", b"ustar\0", b"toc.dat", b"COPY public.x (id)"]),
     "statements": (read_statements, backups, SQL),
     "env": (read_env, env_files, ENV),
+    "compose": (read_compose, compose_files, COMPOSE),
+    "record": (read_record, records, JSON),
     "log": (read_log, logs, LOG),
     "zip": (read_bundle, zips, PK),
     "bundle": (verify_bundle, bundles, PK),
