@@ -204,8 +204,8 @@ fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same by inputs that reac
 	@.tools/fuzzing/bin/python -m tests.guided $(call quoted,$(or $(READER),*)) --seconds=$(or $(FUZZ_S),60)
 
 .PHONY: chaos
-chaos: .venv/ready  ## Something happens to a run at random moments; what must be so afterwards? N=30 SEED= (docs/qualification.md)
-	@$(PYTHON) -m tests.chaos $(call given,N,--moments) $(call given,SEED,--seed)
+chaos: .venv/ready  ## Something happens to a run at random moments; what must be so afterwards? STACK=embedded|containers N=30 SEED= (docs/qualification.md)
+	@$(PYTHON) -m tests.chaos $(if $(filter containers,$(STACK)),--stack=containers) $(call given,N,--moments) $(call given,SEED,--seed)
 
 .PHONY: bench
 bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=60 MIB=1024

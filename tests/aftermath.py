@@ -28,8 +28,11 @@ def evidence(runs):
     return Run.model_validate(told)
 
 
-def untruths(run, code, mutant):
-    """What a record or an exit code (None: killed) says that cannot be so."""
+def untruths(run, code, mutant, undisturbed=None):
+    """What a record or an exit code (None: killed) says that cannot be so.
+
+    undisturbed is the record of a run to which nothing happened.
+    """
     if code == 0 and run is None:
         yield "it passed and left no evidence"
     if code == 0 and mutant:
@@ -41,11 +44,17 @@ def untruths(run, code, mutant):
     for control in run.controls:
         if control.verdict is Verdict.SATISFIED and not all(map(_seen_through, control.specs)):
             yield f"{control.id} is satisfied, and a spec of it did not end"
+    for control in _satisfied(run) - _satisfied(undisturbed) if undisturbed else ():
+        yield f"{control} is satisfied, and is not where nothing happens"
     if code == 0 and unfinished(run):
         yield "it passed, and not everything was run"
     # A disk that filled up takes the seal, not the verdict: then only the exit code says it.
     if code is not None and code >= 0 and not code and code != run.exit_code:
         yield f"its exit code is {code}, and the record says {run.exit_code}"
+
+
+def _satisfied(run):
+    return {one.id for one in run.controls if one.verdict is Verdict.SATISFIED}
 
 
 def _verdict(run, control):
@@ -77,9 +86,8 @@ def broken_bundle(runs):
     return None if done.returncode == 0 else f"its bundle: {done.stdout[-300:]}"
 
 
-def swept(environment):
+def swept(code, environment):
     """`make sweep`, for what lies where this environment's temporary folder is."""
-    code = "from fixtures.stack import home; home.sweep()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 

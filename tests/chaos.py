@@ -1,7 +1,8 @@
 """`make chaos`: something happens to a run at a random moment; what must be so afterwards is.
 
 A full disk, a clock that jumps, an end without warning of the run, a worker, the backend, the
-database or the cache: on healthy stacks and on some with a planted bug, which no run may pass.
+database, the cache or the Docker engine: on healthy stacks and on some with a planted bug, which
+no run may pass.
 """
 
 import argparse
@@ -10,20 +11,18 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests import aftermath, disturbing
-from tests.disturbing import KINDS, Moment
+from tests import aftermath, disturbing, grounds
+from tests.chaos_place import chaos_place
+from tests.disturbing import Moment
 
 ROOT = Path(__file__).resolve().parents[1]
-_SPECS = ["keys/test_wrong_key.py", "database/test_password.py", "health/test_status.py"]
-_SPECS += ["wipe/test_wipe.py"]
-_PATIENCE_S, _DISK_MIB, _MEMORY = 240, 400, Path("/dev/shm")
+_DISK_MIB, _MEMORY = 400, Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,12 @@ class Seen:
 class Chaos:
     """Runs in a temporary folder of their own, which bystanders share."""
 
-    def __init__(self, place: Path):
+    def __init__(self, place: Path, ground):
         self.place = place
+        self.ground = ground
         self.temporary = place / "tmp"
         self.temporary.mkdir()
-        self.takes_s = 5.0
+        self.takes_s, self.undisturbed = 5.0, None
         self.strangers = set()
         self._number = 0
 
@@ -54,7 +54,8 @@ class Chaos:
             began = time.monotonic()
             done = self.happened(Moment(0, "nothing", 9.9, None, ""))
             self.takes_s = time.monotonic() - began
-            assert not done.wrong, f"an undisturbed run: {done.wrong}"
+            assert (done.code, done.wrong) == (0, ()), f"an undisturbed run: {done}"
+        self.undisturbed = aftermath.evidence(self.place / str(self._number) / "runs")
         return self.takes_s
 
     def happened(self, moment):
@@ -97,7 +98,7 @@ class Chaos:
         ):
             struck = self._watched(process, moment, ids, place, temporary)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE_S)
+                process.wait(self.ground.patience_s)
             hung = process.poll() is None
             process.kill()
         (temporary / "filler").unlink(missing_ok=True)
@@ -107,26 +108,28 @@ class Chaos:
 
     def _watched(self, process, moment, ids, place, temporary):
         """Wait for the moment, then for something to strike; the ids of its runs are gathered."""
-        began, struck = time.monotonic(), False
-        while process.poll() is None and not struck and time.monotonic() - began < _PATIENCE_S:
+        began, struck, patience_s = time.monotonic(), False, self.ground.patience_s
+        while process.poll() is None and not struck and time.monotonic() - began < patience_s:
             ids |= _ids(temporary)
             if time.monotonic() - began >= moment.at * self.takes_s:
-                struck = disturbing.strike(moment, process.pid, ids, place)
+                struck = self.ground.strike(moment, process.pid, ids, place)
             time.sleep(0.02)
-        while process.poll() is None and time.monotonic() - began < _PATIENCE_S:
+        while process.poll() is None and time.monotonic() - began < patience_s:
             ids |= _ids(temporary)
             time.sleep(0.05)
         return struck
 
     def _judged(self, moment, struck, code, ids, runs, environment):
-        wrong = [] if code is not None else [f"it hung for {_PATIENCE_S} s"]
-        folders = (Path(environment["TMPDIR"]), _MEMORY)
-        aftermath.swept(environment)
-        wrong += [f"left: {one}" for one in aftermath.left(ids - self.strangers, *folders)]
+        wrong = [] if code is not None else [f"it hung for {self.ground.patience_s} s"]
+        folders, ids = (Path(environment["TMPDIR"]), _MEMORY), ids - self.strangers
+        self.ground.mend()
+        aftermath.swept(self.ground.sweeping, environment)
+        found = [*aftermath.left(ids, *folders), *self.ground.left(ids)]
+        wrong += [f"left: {one}" for one in found]
         run = None
         try:
             run = aftermath.evidence(runs)
-            wrong += aftermath.untruths(run, code, moment.mutant)
+            wrong += aftermath.untruths(run, code, moment.mutant, self.undisturbed)
             wrong += ["it lacks something unmarked"] if run and aftermath.unmarked(run) else []
         except ValueError as torn:
             wrong.append(f"its evidence is torn: {torn}")
@@ -135,14 +138,16 @@ class Chaos:
         return Seen(moment, struck, code, (*wrong, *([broken] if broken else [])), kept)
 
     def _command(self, moment, runs):
-        files = [f"suites/{one}" for one in _SPECS]
-        command = [sys.executable, "-m", "pytest", *files, "--evidence", "--one-question"]
-        command += ["--stack=embedded", "-p", "no:cacheprovider", f"--seed={moment.number}"]
+        files = [f"suites/{one}" for one in self.ground.specs]
+        command = [*self.ground.prefix, sys.executable, "-m", "pytest", *files, "--evidence"]
+        command += [*self.ground.options, "--one-question", "-p", "no:cacheprovider"]
+        command += [f"--seed={moment.number}"]
         command += [f"--run-dir={runs}", f"--workers={2 if moment.kind == 'worker' else 1}"]
         return command + ([f"--mutant={moment.mutant}"] if moment.mutant else [])
 
     def _environment(self, moment, place, temporary):
         found = {**os.environ, "TMPDIR": str(temporary), "NO_COLOR": "1"}
+        found |= self.ground.environment
         if moment.kind == "clock":
             (place / "clock").write_text("+0")
             found |= {"LD_PRELOAD": str(disturbing.faketime()), "FAKETIME_NO_CACHE": "1"}
@@ -164,31 +169,33 @@ def say(sentence):
     sys.stdout.flush()
 
 
-def tried(count, seed, kinds=KINDS, tell=say):
+def tried(count, seed, kinds=None, tell=say, stack="embedded"):
     """Undisturbed runs, then so many disturbed ones; what became of each."""
-    here = [kind for kind in kinds if not disturbing.absent(kind)]
-    for kind in sorted({*kinds} - {*here}):
-        tell(f"left out, {kind}: {disturbing.absent(kind)}")
-    with tempfile.TemporaryDirectory(prefix="dbchaos-") as folder:
-        chaos = Chaos(Path(folder))
-        Path(folder).chmod(0o755)  # the database's user must pass through
+    with chaos_place() as place, closing(grounds.of(stack, place)) as ground:
+        chaos = Chaos(place, ground)
+        here = [kind for kind in kinds or ground.kinds if not disturbing.absent(kind)]
+        for kind in sorted({*(kinds or ground.kinds)} - {*here}):
+            tell(f"left out, {kind}: {disturbing.absent(kind)}")
         tell(f"an undisturbed run takes {chaos.measured():.1f} s")
-        bystanders = aftermath.Bystanders(chaos.temporary)
+        yield from disturbed(chaos, disturbing.moments(count, seed, here, ground.bugs))
+
+
+def disturbed(chaos, moments):
+    """What became of a run at each of these moments, and of what belongs to others."""
+    with closing(chaos.ground.bystanders(chaos.temporary)) as bystanders:
         chaos.strangers = _ids(chaos.temporary)
-        try:
-            for moment in disturbing.moments(count, seed, here):
-                seen = chaos.happened(moment)
-                harmed = tuple(f"harmed: {one}" for one in bystanders.harmed())
-                yield replace(seen, wrong=seen.wrong + harmed)
-        finally:
-            bystanders.close()
+        for moment in moments:
+            seen = chaos.happened(moment)
+            harmed = tuple(f"harmed: {one}" for one in bystanders.harmed())
+            yield replace(seen, wrong=seen.wrong + harmed)
 
 
-def summary(seed, found):
+def summary(seed, stack, found):
     """What happened, as a few numbers for the record."""
     return {
         "schema": "drillbook/chaos/1",
         "seed": seed,
+        "stack": stack,
         "moments": len(found),
         "struck": sum(one.struck for one in found),
         "kinds": dict(Counter(one.moment.kind for one in found)),
@@ -212,12 +219,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--stack", choices=("embedded", "containers"), default="embedded")
     asked, found = parser.parse_args(), []
     say(f"seed {asked.seed} (SEED= repeats the moments)")
-    for one in tried(asked.moments, asked.seed):
+    for one in tried(asked.moments, asked.seed, stack=asked.stack):
         found.append(one)
         say("\n".join(told(one)))
-    text = json.dumps(summary(asked.seed, found), indent=1)
+    text = json.dumps(summary(asked.seed, asked.stack, found), indent=1)
     target = ROOT / "reports" / "runs" / "chaos.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text + "\n")

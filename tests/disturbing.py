@@ -40,12 +40,12 @@ class Moment:
         return f"{self.number}: {self.kind} at {self.at:.0%}{bug}"
 
 
-def moments(count, seed, kinds=KINDS):
+def moments(count, seed, kinds=KINDS, bugs=tuple(BUGS)):
     """So many, every kind in turn, the rest drawn by the seed."""
     draw, found = Random(seed), []
     while len(found) < count:
         for kind in draw.sample(kinds, len(kinds)):
-            mutant = draw.choice([None, *BUGS])
+            mutant = draw.choice([None, *bugs])
             jump = draw.choice(["+3d", "-2h", "+400d", "-30d"])
             found.append(Moment(len(found) + 1, kind, draw.uniform(0, 1), mutant, jump))
     return found[:count]
@@ -55,6 +55,8 @@ def absent(kind):
     """Why a kind cannot be tried here; None if it can."""
     if kind == "disk" and os.getuid() != 0:
         return "a small disk can be mounted by root alone"
+    if kind == "engine" and os.getuid() != 0:
+        return "an engine of its own can be started by root alone"
     if kind == "clock" and not faketime():
         return "needs libfaketime (apt-get install libfaketime)"
     return None
@@ -84,7 +86,7 @@ def targets(kind, run, ids):
     owned = [one for name in ids for one in home.processes_of(name)]
     if kind == "backend":
         return [one for one in owned if _BACKEND in _words(one)]
-    return [one for one in owned if _program(one) == _PROGRAMS[kind]]
+    return [one for one in owned if program(one) == _PROGRAMS[kind]]
 
 
 def _words(pid):
@@ -93,7 +95,8 @@ def _words(pid):
     return b""
 
 
-def _program(pid):
+def program(pid):
+    """The name of the file a process runs; nothing where it is gone."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/exe").readlink().name
     return ""
