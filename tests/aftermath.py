@@ -31,7 +31,8 @@ def evidence(runs):
 def untruths(run, code, mutant, undisturbed=None):
     """What a record or an exit code (None: killed) says that cannot be so.
 
-    undisturbed is the record of a run to which nothing happened.
+    undisturbed is the record of a run on a healthy stack to which nothing happened: a planted bug
+    may well make a claim true.
     """
     if code == 0 and run is None:
         yield "it passed and left no evidence"
@@ -44,7 +45,7 @@ def untruths(run, code, mutant, undisturbed=None):
     for control in run.controls:
         if control.verdict is Verdict.SATISFIED and not all(map(_seen_through, control.specs)):
             yield f"{control.id} is satisfied, and a spec of it did not end"
-    for control in _satisfied(run) - _satisfied(undisturbed) if undisturbed else ():
+    for control in _satisfied(run) - _satisfied(undisturbed) if undisturbed and not mutant else ():
         yield f"{control} is satisfied, and is not where nothing happens"
     if code == 0 and unfinished(run):
         yield "it passed, and not everything was run"

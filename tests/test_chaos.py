@@ -54,6 +54,17 @@ def test_a_spec_that_did_not_end_satisfies_nothing():
     assert "a spec of it did not end" in "".join(aftermath.untruths(run, 1, None))
 
 
+def test_what_nobody_else_sees_is_no_truth():
+    run, control, others = satisfied()
+    changed = control.model_copy(update={"verdict": Verdict.CONTRADICTED})
+    healthy = run.model_copy(update={"controls": (changed, *others)})
+    run = run.model_copy(update={"controls": (control, *others)})
+    assert "is not where nothing happens" in "".join(aftermath.untruths(run, 1, None, healthy))
+    assert "is not where nothing" not in "".join(aftermath.untruths(run, 1, None, run))
+    told = "".join(aftermath.untruths(run, 1, "OverwritesRootKey", healthy))
+    assert "is not where nothing happens" not in told
+
+
 def test_a_torn_record_is_told(tmp_path):
     (tmp_path / "latest").mkdir()
     assert aftermath.evidence(tmp_path) is None
