@@ -1,12 +1,20 @@
-"""A start is over when it is, and not when the one before it was."""
+"""A start is over when it is, and not when the one before it was; where it is killed is told."""
 
 import threading
+from contextlib import suppress
 from types import SimpleNamespace
+
+import psycopg
+import pytest
 
 from fixtures.change import killing
 from fixtures.stack.base import BackendState
 
 DEAD = BackendState("exited", 1, restarts=3)
+TABLES = """
+    CREATE TABLE infisical_migrations (name text);
+    CREATE TABLE infisical_migrations_lock (is_locked integer);
+    INSERT INTO infisical_migrations_lock VALUES (0)"""
 
 
 class Held:
@@ -36,3 +44,56 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
     stack = SimpleNamespace(backend=lambda: DEAD, base_url="http://127.0.0.1:1", name="stack")
     assert killing._held_up(stack, held, starting) == []
     assert held.asked == 4
+
+
+class Migrating:
+    """Four migrations as knex does them: each in a transaction, or all in a single one."""
+
+    name, base_url = "stack", "http://127.0.0.1:1"
+
+    def __init__(self, connect, together):
+        self.connect = connect
+        self.together = together
+        self.pids = []
+
+    def backend(self):
+        return BackendState("running")
+
+    def stop(self, _service):
+        pass
+
+    def begin(self):
+        with suppress(psycopg.OperationalError), self.connect() as own:
+            self.pids.append(own.info.backend_pid)
+            own.execute("UPDATE infisical_migrations_lock SET is_locked = 1")
+            for number in range(4):
+                if not self.together:
+                    own.commit()
+                own.execute("INSERT INTO infisical_migrations VALUES (%s)", (str(number),))
+
+    def kill_start(self):
+        with self.connect() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (self.pids[0],))
+
+    def locked(self):
+        with self.connect() as own:
+            return own.execute("SELECT is_locked FROM infisical_migrations_lock").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("together", "applied", "moment", "locked"),
+    [
+        (False, 2, "between two migrations", 1),
+        (True, 0, "in the one transaction of all migrations", 0),
+    ],
+)
+def test_killed_between_migrations_or_in_the_one_transaction(
+    isolated, together, applied, moment, locked
+):
+    isolated.emptied()
+    with isolated.connect() as own:
+        own.execute(TABLES)
+    stack = Migrating(isolated.connect, together)
+    killed = killing.midway(stack, stack.begin, 4)
+    assert (killed.applied, killed.moment) == (applied, moment)
+    assert stack.locked() == locked
