@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.keyproof import examine, prove
+from fixtures.keyproof import examine, prove, toc
 from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.postgres import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
@@ -109,3 +109,46 @@ def test_a_folder_without_one_of_its_files_is_not_whole(tmp_path):
     shutil.move(backup / "toc.dat", tmp_path / "toc.dat")
     with pytest.raises(BadInput, match=r"holds no toc\.dat"):
         examine(backup)
+
+
+class Places(toc._Reader):
+    """Notes where the table of contents begins, and where it says how its places are known."""
+
+    def _entries(self):
+        self.begin, self.known = self._file.tell(), []
+        return super()._entries()
+
+    def _place(self):
+        self.known.append(self._file.tell())
+        return super()._place()
+
+
+def appended(path):
+    """An archive as pg_dump 16 and later writes it to a standard output that is a file.
+
+    The first table of contents knows no places, and a second one, which does, ends the file.
+    """
+    content = path.read_bytes()
+    with path.open("rb") as file:
+        reader = Places(file, path.name, False)
+        end = reader.contents().end
+    first = bytearray(content)
+    for at in reader.known:
+        first[at] = 1
+    return bytes(first), content[reader.begin : end]
+
+
+@pytest.mark.parametrize("name", ["pg16-gzip-2024-07", "pg17-lz4-2026-07", "pg18-zstd-2026-07"])
+def test_an_archive_with_its_contents_once_more_at_the_end_is_read(tmp_path, name):
+    backup, version = tmp_path / "backup.dump", name[-7:]
+    first, second = appended(SAMPLES / "archives" / f"{name}.dump")
+    backup.write_bytes(first + second)
+    checked(backup, version)
+    # What is missing of the second one, nobody needs.
+    backup.write_bytes(first + second[:9])
+    checked(backup, version)
+    with (SAMPLES / "archives" / f"{name}.dump").open("rb") as file:
+        last = toc.contents(file, name).last
+    backup.write_bytes(first[:last] + second)
+    assert prove(backup, KEYS[version]).damage
+    assert examine(backup).damage

@@ -1,13 +1,18 @@
 """What comes out of a restore is what pg_dump put into the backup, whatever its form."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.restore import opening
+from fixtures.keyproof import examine
+from fixtures.restore import opening, writing
 from fixtures.restore.feed import restore
 from fixtures.restore.opening import opened
+from fixtures.restore.script import Script
+
+SAMPLES = Path(__file__).parent / "samples" / "archives"
 
 # Everything a splitter of statements could trip over, and a row for each escape of COPY.
 SCHEMA = r"""
@@ -71,6 +76,51 @@ def test_everything_comes_back(isolated, backup, options):
     assert found.complete
     if options != "--inserts":
         assert found.rows == {"odd; name": 4, "logs_1": 30000}
+
+
+ARCHIVES = ["-Fc", "-Fd", "-Ft", "-Fc -Z0", "-Fc --inserts", "-Fc --clean --create", "-Fd -Z0"]
+
+
+@pytest.mark.parametrize("options", ARCHIVES)
+def test_an_archive_comes_back_without_pg_restore(isolated, backup, options, monkeypatch):
+    monkeypatch.setattr(writing, "newer", lambda _backup: True)
+    monkeypatch.setattr(opening, "_WRITE_OUT", ("false",))
+    before = content(isolated)
+    found = restored(isolated, backup(options))
+    assert content(isolated) == before
+    assert found.complete
+
+
+@pytest.mark.parametrize("options", ["-Fc", "-Fd", "-Ft"])
+def test_an_archive_is_written_out_as_pg_restore_does_it(backup, options, monkeypatch):
+    path = backup(options)
+    seen = []
+    for newer in (False, True):
+        monkeypatch.setattr(writing, "newer", lambda _backup, newer=newer: newer)
+        with opened(path) as stream:
+            script = Script(stream)
+            told = [(one.bare, b"".join(script.rows())) for one in script]
+        seen.append([one for one in told if not one[0].startswith("SET ")])
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in SAMPLES.glob("*.dump")))
+def test_an_archive_of_a_newer_release_is_written_out(name):
+    backup = SAMPLES / name
+    assert writing.newer(backup) == (not name.startswith("pg15"))
+    with opened(backup) as stream:
+        script = Script(stream)
+        rows = {one.table: b"".join(script.rows()).count(b"\n") for one in script if one.table}
+    assert script.complete
+    assert rows == dict(examine(backup).rows)
+
+
+def test_large_objects_are_refused(isolated, backup, monkeypatch):
+    monkeypatch.setattr(writing, "newer", lambda _backup: True)
+    psql = ["psql", "-U", "infisical", "infisical"]
+    isolated.exec("db", psql, stdin=b"SELECT lo_from_bytea(0, 'a');")
+    with pytest.raises(BadInput, match="holds large objects"):
+        restored(isolated, backup("-Fc"))
 
 
 def test_packed_backup_comes_back(isolated, backup):
