@@ -7,6 +7,7 @@ no run may pass.
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
@@ -46,14 +47,13 @@ class Chaos:
         self.temporary.mkdir()
         self.takes_s, self.undisturbed = 5.0, None
         self.strangers = set()
-        self._number = 0
+        self._number, self._lasted_s = 0, 0.0
 
     def measured(self):
         """How long an undisturbed run takes, which must pass; the second does what is cached."""
         for _ in range(2):
-            began = time.monotonic()
-            done = self.happened(Moment(0, "nothing", 9.9, None, ""))
-            self.takes_s = time.monotonic() - began
+            done = self.happened(Moment(0, "nothing", math.inf, None, ""))
+            self.takes_s = self._lasted_s
             assert (done.code, done.wrong) == (0, ()), f"an undisturbed run: {done}"
         self.undisturbed = aftermath.evidence(self.place / str(self._number) / "runs")
         return self.takes_s
@@ -65,6 +65,15 @@ class Chaos:
         place.mkdir()
         with self._disk(moment, place) as temporary:
             return self._happened(moment, place, temporary)
+
+    def struck(self, moment):
+        """The same; again, by the new measure, where a quicker run was over before it."""
+        for _ in range(3):
+            seen = self.happened(moment)
+            if seen.struck or seen.wrong:
+                break
+            self.takes_s = min(self.takes_s, self._lasted_s)
+        return seen
 
     @contextmanager
     def _disk(self, moment, place):
@@ -84,7 +93,7 @@ class Chaos:
     def _happened(self, moment, place, temporary):
         environment = self._environment(moment, place, temporary)
         runs = (temporary if moment.kind == "disk" else place) / "runs"
-        ids, said = set(), (place / "said").open("wb")
+        ids, said, began = set(), (place / "said").open("wb"), time.monotonic()
         with (
             said,
             subprocess.Popen(
@@ -100,6 +109,7 @@ class Chaos:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(self.ground.patience_s)
             hung = process.poll() is None
+            self._lasted_s = time.monotonic() - began
             process.kill()
         (temporary / "filler").unlink(missing_ok=True)
         return self._judged(
@@ -185,7 +195,7 @@ def disturbed(chaos, moments):
     with closing(chaos.ground.bystanders(chaos.temporary)) as bystanders:
         chaos.strangers = _ids(chaos.temporary)
         for moment in moments:
-            seen = chaos.happened(moment)
+            seen = chaos.struck(moment)
             harmed = tuple(f"harmed: {one}" for one in bystanders.harmed())
             yield replace(seen, wrong=seen.wrong + harmed)
 
