@@ -112,19 +112,13 @@ class Recorder:
 
     def subject(self, **facts: object) -> None:
         """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
-        for name in facts:
-            if name not in Subject.model_fields:
-                raise UnknownWord(f"subject({name}=...); {near(name, Subject.model_fields)}")
-        Subject.model_validate(facts)
+        _refuse_unknown(Subject, facts)
         with self._lock:
             self.facts |= facts
 
     def change(self, **facts: object) -> None:
         """State a fact about the change of release that is rehearsed."""
-        for name in facts:
-            if name not in Change.model_fields:
-                raise UnknownWord(f"change({name}=...); {near(name, Change.model_fields)}")
-        Change.model_validate(facts)
+        _refuse_unknown(Change, facts)
         with self._lock:
             self.changed |= facts
 
@@ -224,3 +218,11 @@ class Recorder:
                 file.write(text)
         except OSError as trouble:
             self.trouble = trouble
+
+
+def _refuse_unknown(model: type[Subject | Change], facts: dict[str, object]) -> None:
+    for name in facts:
+        if name not in model.model_fields:
+            said = model.__name__.lower()
+            raise UnknownWord(f"{said}({name}=...); {near(name, model.model_fields)}")
+    model.model_validate(facts)

@@ -1,5 +1,7 @@
 """Compose files for the lint, and what is found in them."""
 
+from fixtures.preflight import composefile, lint
+
 PINNED = "redis:7@sha256:" + "0" * 64
 
 
@@ -11,3 +13,30 @@ def service(text):
 
 def about(found, words):
     return [(at, said) for at, said in found if words in said]
+
+
+def reader(folder, monkeypatch):
+    """Reads a text as a compose file of a folder, as where no docker is."""
+    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+
+    def read(text, variables=()):
+        file = folder / "compose.yml"
+        file.write_text(text)
+        return composefile.read(file, dict(variables))
+
+    return read
+
+
+def told(found):
+    """Findings as line and sentence."""
+    return [(one.line, one.sentence) for one in found]
+
+
+def linter(folder, monkeypatch):
+    """What is found in a text, as line and sentence."""
+    read = reader(folder, monkeypatch)
+
+    def found(text, **variables):
+        return told(lint.lint(read(text, variables), variables))
+
+    return found

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.preflight import composefile, exposure, yamltree
+from fixtures.preflight import exposure, yamltree
 from fixtures.preflight.interpolate import filled, literals
+from tests.linting import reader, told
 
 HERE = Path("compose.yml")
 SET = {"A": "one", "B": "two", "EMPTY": ""}
@@ -148,14 +149,12 @@ def test_depth_and_size_have_a_bound_that_ordinary_files_never_meet(monkeypatch)
 @pytest.fixture
 def exposed(tmp_path, monkeypatch):
     """What is found in the file of these lines, as line and sentence."""
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+    read = reader(tmp_path, monkeypatch)
 
     def found(text):
-        file = tmp_path / "compose.yml"
-        file.write_text(text)
-        found = exposure.exposed(composefile.read(file, {}))
+        found = exposure.exposed(read(text))
         assert all(one.cure for one in found)
-        return [(one.line, one.sentence) for one in found]
+        return told(found)
 
     return found
 

@@ -4,23 +4,14 @@ import pytest
 
 from fixtures.mutants.filekit import SOUND
 from fixtures.preflight import composefile, lint
-from tests.linting import PINNED, about, service
+from tests.linting import PINNED, about, linter, service
 
 FILE = SOUND.read_text()
 
 
 @pytest.fixture
 def linted(tmp_path, monkeypatch):
-    """What is found in a text, as line and sentence."""
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
-
-    def found(text, **variables):
-        file = tmp_path / "compose.yml"
-        file.write_text(text)
-        made = lint.lint(composefile.read(file, variables), variables)
-        return [(one.line, one.sentence) for one in made]
-
-    return found
+    return linter(tmp_path, monkeypatch)
 
 
 def changed(old, new, whole=FILE):

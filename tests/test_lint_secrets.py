@@ -2,21 +2,12 @@
 
 import pytest
 
-from fixtures.preflight import composefile, lint
-from tests.linting import PINNED, about, service
+from tests.linting import PINNED, about, linter, service
 
 
 @pytest.fixture
 def linted(tmp_path, monkeypatch):
-    """What is found in a text, as line and sentence."""
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
-
-    def found(text):
-        file = tmp_path / "compose.yml"
-        file.write_text(text)
-        return [(one.line, one.sentence) for one in lint.lint(composefile.read(file, {}), {})]
-
-    return found
+    return linter(tmp_path, monkeypatch)
 
 
 WRITTEN = [

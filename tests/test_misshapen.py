@@ -3,8 +3,8 @@
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.preflight import composefile
 from reports import outline, schedule
+from tests.linting import reader
 
 HEAD = '{"run": {"id": "x", "command": ""}, "subject": {"grade": "rehearsal"}, "controls": '
 SPEC = '{"id": "a", "steps": [1], "duration_s": %s}'
@@ -13,14 +13,7 @@ SPEC = '{"id": "a", "steps": [1], "duration_s": %s}'
 @pytest.fixture
 def compose(tmp_path, monkeypatch):
     # Where docker is, it refuses these first.
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
-
-    def read(text):
-        file = tmp_path / "compose.yml"
-        file.write_text(text)
-        return composefile.read(file, {})
-
-    return read
+    return reader(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
