@@ -14,6 +14,7 @@ from reports.writers import render
 from tests.test_reports_documents import parsed
 
 OK, BAD = Verdict.SATISFIED, Verdict.VIOLATED
+SILENT = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
 
 
 def on(image, host="drill-1", name=None, drop=(), **verdicts):
@@ -65,7 +66,12 @@ def test_what_was_not_judged_differs_from_nothing():
     idle = on("v2", KEY_5=Verdict.NOT_RUN, KEY_3=Verdict.NOT_APPLICABLE)
     made = matrix.matrix([on("v1"), idle])
     assert made.different == []
-    assert [one.id for one in made.rows if one.partly] == ["KEY-3", "KEY-5"]
+    assert [one.id for one in made.partly] == ["KEY-3", "KEY-5"]
+    judged = [row for row in made.rows if all(one.verdict not in SILENT for one in row.cells)]
+    assert made.compared == len(judged) > 0
+    assert f"0 of {made.compared} compared controls differ" in html(made)
+    assert "2 of them judged on some subjects only" in html(made)
+    assert f"What differs: 0 of {made.compared} that were compared" in matrix.markdown(made)
 
 
 def test_labels_say_no_more_than_tells_runs_apart():
@@ -113,7 +119,7 @@ def test_equal_matrices_give_equal_bytes_that_satisfy_their_schema(made):
 def test_the_terminal_is_told_in_lines_that_fit(made):
     lines = [line.text for line in matrix.told(made)]
     assert max(map(len, lines)) < WIDTH
-    assert "Different: 2 of 6 controls" in lines
+    assert "Different: 2 of 4 compared" in lines
 
 
 @pytest.fixture

@@ -64,6 +64,11 @@ class Row(Part):
     differs: bool
 
     @property
+    def compared(self) -> bool:
+        """Whether it was judged on two subjects at least: else nothing can differ."""
+        return sum(_judged(cell) for cell in self.cells) > 1
+
+    @property
     def partly(self) -> bool:
         """Whether some subjects were judged and others were not."""
         return len({_judged(cell) for cell in self.cells}) > 1
@@ -77,6 +82,16 @@ class Matrix(Part):
     command: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def compared(self) -> int:
+        """How many controls were judged on two subjects at least."""
+        return sum(row.compared for row in self.rows)
+
+    @property
+    def partly(self) -> list[Row]:
+        """The controls that some subjects were judged by, and others were not."""
+        return [row for row in self.rows if row.partly]
 
     @property
     def different(self) -> list[Row]:

@@ -18,7 +18,7 @@ def markdown(made: Matrix) -> str:
     lines = ["# Controls by subject", "", *_subjects(made), ""]
     lines += ["Each verdict is of its own subject; there is none over all of them.", ""]
     different = made.different
-    lines += [f"## What differs: {len(different)} of {len(made.rows)}", ""]
+    lines += [f"## What differs: {len(different)} of {made.compared} that were compared", ""]
     lines += [line for row in different for line in _difference(row, heads)]
     lines += ["## All controls", "", f"| control | {' | '.join(heads)} |"]
     lines += [f"| --- |{' --- |' * len(heads)}", *(_line(row) for row in made.rows)]
@@ -70,16 +70,14 @@ def told(made: Matrix) -> Iterator[Line]:
     yield Line("")
     different = made.different
     if not different:
-        yield Line(
-            f"No control that was judged more than once differs ({len(made.rows)} controls)."
-        )
+        yield Line(f"None of the {made.compared} controls that were judged more than once differs.")
     else:
-        yield Line(f"Different: {len(different)} of {len(made.rows)} controls", ("bold",))
+        yield Line(f"Different: {len(different)} of {made.compared} compared", ("bold",))
         yield Line(f"  {'':<12}" + "".join(f"{n + 1:<{_NARROW}}" for n in range(len(made.columns))))
     for row in different:
         words = "".join(f"{_word(cell)[: _NARROW - 1]:<{_NARROW}}" for cell in row.cells)
         yield from wrapped(f"{row.id:<12}{words}"[:200], "  ", "    ", style=STYLES[_worst(row)])
-    if partly := [row.id for row in made.rows if row.partly]:
+    if partly := [row.id for row in made.partly]:
         text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}, ...)"
         yield from wrapped(text, then="  ")
 
