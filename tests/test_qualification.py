@@ -12,8 +12,8 @@ from reports.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
 from reports.qualification.judgement import Seen, row, seen
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.specimens import ROOT, Specimen, Unqualifiable, chosen
-from reports.qualification.trial import Outcome, Trial
+from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, chosen
+from reports.qualification.trial import Outcome, Trial, patience_s
 from reports.verdict import Verdict
 
 RUN = sample.run()
@@ -151,6 +151,12 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
     assert asked_of_healthy("containers", 1) == [("containers", 1, ())]
     assert asked_of_healthy("containers", 1, some=True) == [("containers", 1, ("DEP-2",))]
     assert asked_of_healthy("embedded", 0) == []
+
+
+def test_a_product_that_is_not_ours_is_waited_for_longer():
+    ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
+    assert {patience_s(one) for one in ours} == {900}
+    assert patience_s(Trial("containers", image="infisical/infisical:v0.160.0")) == 7200
 
 
 def test_what_took_longest_before_is_tried_first(catalogue):

@@ -18,6 +18,7 @@ from reports.qualification.notebook import Notebook
 from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.record import load as load_kept
 from reports.qualification.specimens import (
+    REFERENCE,
     ROOT,
     Specimen,
     Stock,
@@ -29,7 +30,6 @@ from reports.qualification.trial import Laboratory, Outcome, Trial
 from reports.verdict import Verdict
 
 UNFINISHED = ROOT / "reports" / "runs" / "qualification" / "unfinished"
-REFERENCE = "drillbook/reference:latest"
 
 
 @dataclass(frozen=True, slots=True)

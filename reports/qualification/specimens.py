@@ -13,6 +13,7 @@ from reports.errors import ReportError, near
 from reports.part import Part
 
 ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = "drillbook/reference:latest"
 
 
 class Unqualifiable(ReportError):

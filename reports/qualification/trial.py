@@ -21,9 +21,11 @@ from reports import evidence
 from reports.catalogue import Catalogue
 from reports.model import Run
 from reports.outline import specs
-from reports.qualification.specimens import ROOT
+from reports.qualification.specimens import REFERENCE, ROOT
 
 _PATIENCE_S = 900
+# Starts of a product that is not ours take minutes on a crowded machine.
+_PRODUCT_PATIENCE_S = 7200
 # Parts of one exploration: the first that finds the bug ends the trial.
 _EXPLORED = ("LIF-1",)
 _OPTIONS = {
@@ -130,7 +132,8 @@ class Laboratory:
         started = time.monotonic()
         with TemporaryDirectory(dir=self._folder) as folder:
             said = Path(folder) / "said"
-            code = self._run([*self._options(trial), f"--run-dir={folder}"], said)
+            options = [*self._options(trial), f"--run-dir={folder}"]
+            code = self._run(options, said, patience_s(trial))
             written = Path(folder) / "latest" / "evidence.json"
             run = evidence.load(written) if written.exists() else None
             trouble = f"no evidence (exit code {code}): {_last(said)}"
@@ -139,7 +142,7 @@ class Laboratory:
             return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
         return Outcome(trial, run, "" if run else trouble, lasted)
 
-    def _run(self, options: list[str], said: Path) -> int | None:
+    def _run(self, options: list[str], said: Path, patience: float) -> int | None:
         with self._lock:
             if self._over:
                 return 1
@@ -147,7 +150,7 @@ class Laboratory:
             process.start()
             self._running.add(process)
         try:
-            process.join(_PATIENCE_S)
+            process.join(patience)
             if process.is_alive():
                 process.terminate()
                 process.join()
@@ -173,6 +176,11 @@ class Laboratory:
             return _FOLDERS[trial.driver]
         named = [specs(self._catalogue[one], ROOT / "suites") for one in trial.controls]
         return sorted({path for paths in named for path in paths}) or ["suites"]
+
+
+def patience_s(trial: Trial) -> float:
+    """Seconds after which a trial is ended: what hangs must not hold up all others."""
+    return _PRODUCT_PATIENCE_S if trial.image not in (None, REFERENCE) else _PATIENCE_S
 
 
 def session(options: list[str], said: str) -> None:
