@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from reports import about, changing, prose
+from reports import about, changing, prose, question
 from reports.compiled import TEMPLATES
 from reports.model import Control, Run
 from reports.pages import environment
@@ -37,13 +37,17 @@ def render(run: Run) -> str:
 
 
 def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
-    chapters = dict.fromkeys(control.chapter for control in run.controls)
+    asked = question.inside(run)
+    chapters = dict.fromkeys(control.chapter for control in asked)
     page: str = _template().render(
         run=run,
         outcome=prose.outcome(run),
         worth=prose.grade(run),
         experimental=changing.experimental(run),
-        chapters={name: [c for c in run.controls if c.chapter == name] for name in chapters},
+        asked=asked,
+        executed=question.executed(run),
+        exclusions=question.exclusions(run),
+        chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
         findings=sorted(
             (c for c in run.controls if prose.matters(c)), key=_by_weight, reverse=True
         ),
@@ -102,7 +106,7 @@ def _by_weight(control: Control) -> tuple[bool, Verdict]:
 def _frameworks(run: Run) -> dict[str, list[str]]:
     """The ids of each framework that controls are mapped to, in their order."""
     found: dict[str, set[str]] = {}
-    for control in run.controls:
+    for control in question.inside(run):
         for name, ids in control.frameworks.items():
             found.setdefault(name, set()).update(ids)
     return {name: sorted(found[name]) for name in sorted(found)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import about, changing, prose
+from reports import about, changing, prose, question
 from reports.account import account, commands, drawn, is_long
 from reports.frame import Signature
 from reports.model import Control, Run
@@ -40,8 +40,8 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "findings": [_finding(control) for control in _findings(run)],
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
-        "exclusions": _exclusions(run),
-        "controls": [_row(control) for control in run.controls],
+        "exclusions": question.exclusions(run),
+        "controls": [_row(control) for control in question.inside(run)],
         "account": list(account(run)),
         "short_account": is_long(run),
         "commands": commands(run),
@@ -55,11 +55,12 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    chapters = dict.fromkeys(control.chapter for control in run.controls)
+    asked = question.inside(run)
+    chapters = dict.fromkeys(control.chapter for control in asked)
     return {
         "columns": [[verdict.value, verdict.words] for verdict in prose.COLUMNS],
-        "rows": [[name, _tally(c for c in run.controls if c.chapter == name)] for name in chapters],
-        "all": _tally(iter(run.controls)),
+        "rows": [[name, _tally(c for c in asked if c.chapter == name)] for name in chapters],
+        "all": _tally(iter(asked)),
         "figures": _figures(run),
         "urgent": [_line(control) for control in _findings(run)[:8]],
         "more": max(0, len(_findings(run)) - 8),
@@ -90,7 +91,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     counts, gating = run.counts, [control for control in run.controls if control.gating]
     hold = [c for c in gating if c.verdict in (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)]
     return [
-        (f"{counts.executed} of {counts.planned}", "controls executed"),
+        (question.executed(run), "controls executed"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
         (str(counts.contradicted), "corrections to the runbook"),
         (str(counts.waived), "waived"),
@@ -160,17 +161,6 @@ def _waiver(control: Control) -> dict[str, Any]:
     assert control.waiver is not None
     said = control.waiver.model_dump(mode="json")
     return _line(control) | said | {"said": prose.waiver(control.waiver)}
-
-
-def _exclusions(run: Run) -> list[dict[str, str | None]]:
-    """What was not examined; controls that were left out for one reason are one row."""
-    found: dict[tuple[str | None, str], list[str]] = {}
-    for one in run.scope.exclusions:
-        found.setdefault((one.reason, one.source), []).append(one.what)
-    return [
-        {"what": ", ".join(what), "reason": reason, "source": source}
-        for (reason, source), what in found.items()
-    ]
 
 
 def _row(control: Control) -> dict[str, Any]:

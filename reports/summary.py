@@ -10,6 +10,7 @@ from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
 from reports.plan import OUTSIDE
 from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
+from reports.question import inside
 from reports.recovery import recovery
 from reports.verdict import Verdict
 
@@ -46,9 +47,10 @@ def summary(run: Run, report: str) -> Iterator[Line]:
 def _table(run: Run) -> Iterator[Line]:
     head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
     yield Line(f"{'controls':<17}{head}", ("bold",))
-    for chapter in dict.fromkeys(control.chapter for control in run.controls):
-        yield Line(_row(chapter, [c for c in run.controls if c.chapter == chapter]))
-    yield Line(_row("all", list(run.controls)), ("bold",))
+    asked = inside(run)
+    for chapter in dict.fromkeys(control.chapter for control in asked):
+        yield Line(_row(chapter, [c for c in asked if c.chapter == chapter]))
+    yield Line(_row("all", asked), ("bold",))
 
 
 def _row(name: str, controls: list[Control]) -> str:
