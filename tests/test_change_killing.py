@@ -47,7 +47,10 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
 
 
 class Migrating:
-    """Four migrations as knex does them: each in a transaction, or all in a single one."""
+    """Four migrations as knex does them: each in a transaction, or all in a single one.
+
+    The last of them takes longer than anybody waits.
+    """
 
     name, base_url = "stack", "http://127.0.0.1:1"
 
@@ -69,6 +72,8 @@ class Migrating:
             for number in range(4):
                 if not self.together:
                     own.commit()
+                if number == 3:
+                    own.execute("SELECT pg_sleep(300)")
                 own.execute("INSERT INTO infisical_migrations VALUES (%s)", (str(number),))
 
     def kill_start(self):
@@ -83,8 +88,9 @@ class Migrating:
 @pytest.mark.parametrize(
     ("together", "applied", "moment", "locked"),
     [
-        (False, 2, "between two migrations", 1),
-        (True, 0, "in the one transaction of all migrations", 0),
+        # The record that was let go was written before the kill, or was not.
+        (False, {2, 3}, "between two migrations", 1),
+        (True, {0}, "in the one transaction of all migrations", 0),
     ],
 )
 def test_killed_between_migrations_or_in_the_one_transaction(
@@ -95,5 +101,6 @@ def test_killed_between_migrations_or_in_the_one_transaction(
         own.execute(TABLES)
     stack = Migrating(isolated.connect, together)
     killed = killing.midway(stack, stack.begin, 4)
-    assert (killed.applied, killed.moment) == (applied, moment)
+    assert killed.applied in applied
+    assert killed.moment == moment
     assert stack.locked() == locked
