@@ -17,6 +17,12 @@ _KEEPER = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--mou
 # A shell, because the first process must reap: an engine takes a dead containerd for a living one.
 _KEEPER += ["--kill-child", "--mount-proc", "sh", "-c", "ip link set lo up && sleep infinity; exit"]
 _PATIENCE_S = 60
+# An engine gives its containerd fifteen seconds, too few on a machine with much else to do.
+_TRIES = 4
+
+
+class EngineEnded(OSError):
+    """It stopped before it answered."""
 
 
 class OwnEngine:
@@ -40,6 +46,14 @@ class OwnEngine:
         """Start it, or start it again on what it had; nothing where it runs."""
         if self._daemon and self._daemon.poll() is None:
             return
+        for _ in range(_TRIES):
+            self._launch()
+            with suppress(EngineEnded):
+                _until(self._answers, "an answer of the engine")
+                return
+        raise EngineEnded(f"the engine ended {_TRIES} times: {self._said()}")
+
+    def _launch(self):
         with (self._folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [*self._beside("--pid", "--mount"), "dockerd", *self._places()],
@@ -47,13 +61,15 @@ class OwnEngine:
                 stdout=log,
                 stderr=log,
             )
-        _until(self._answers, "an answer of the engine")
 
     def _answers(self):
         if self._daemon.poll() is not None:
-            said = (self._folder / "log").read_text(errors="replace").splitlines()
-            raise OSError(f"the engine ended: {said[-1] if said else 'nothing was said'}")
+            raise EngineEnded(self._said())
         return self.ask("version", check=False) is not None
+
+    def _said(self):
+        said = (self._folder / "log").read_text(errors="replace").splitlines()
+        return said[-1] if said else "it said nothing"
 
     def _places(self):
         folder = self._folder

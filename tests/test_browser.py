@@ -46,6 +46,7 @@ def pages(tmp_path_factory):
         "rehearsal": html.render(sample.waived_run(subject=rehearsal)),
         "history": history_page(history(), "runs", date(2027, 1, 1)),
         "matrix": matrix_page.html(matrix.matrix([sample.run(), sample.waived_run()])),
+        "of 1000": html.render(sample.large_run(1000)),
     }
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

@@ -34,9 +34,10 @@ def test_a_very_large_record_is_rendered_within_its_memory(sizes):
 
 def test_rendering_grows_in_proportion_to_the_record(sizes):
     small, large = sizes
-    # Beside the bare record written and read, a process warms up once; a square law would be 20.
+    # Beside the bare record written and read, a process warms up once; a square law would be 20,
+    # and a machine that others use has shown 3.
     grown = (large.all_s / large.bare_s) / (small.all_s / small.bare_s)
-    assert grown < 2, sizes
+    assert grown < 6, sizes
 
 
 def test_a_bound_that_is_not_kept_is_told_and_fails(monkeypatch, capsys):
