@@ -1,5 +1,6 @@
 """`make check-key`: three words, their reasons, exit codes, and what is never shown."""
 
+import errno
 import io
 import json
 import os
@@ -158,6 +159,16 @@ def test_nothing_given_ends_in_one_sentence(capsys, backup, right, tmp_path):
     assert "does not exist" in asked(capsys, tmp_path / "none.sql", right)[1].err
     (tmp_path / "nothing").mkdir()
     assert "no toc.dat" in asked(capsys, tmp_path / "nothing", right)[1].err
+
+
+def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
+    def failing(*_given):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fixtures.keyproof.proving.prove_all", failing)
+    code, printed = asked(capsys, backup, right)
+    assert (code, printed.out) == (3, "")
+    assert printed.err == "check-key: Input/output error, so nothing is known\n"
 
 
 def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):

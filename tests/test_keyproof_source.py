@@ -1,10 +1,12 @@
 """A backup's bytes come out as they were before packing, counted, bounded, and told when cut."""
 
+import errno
 import gzip
 import io
 import lzma
 import os
 import sys
+from pathlib import Path
 
 import lz4.frame
 import pytest
@@ -167,3 +169,28 @@ def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path):
         Source(tmp_path)
     with pytest.raises(BadInput, match="File name too long; check BACKUP="):
         Source(tmp_path / ("x" * 300))
+
+
+class Failing(io.RawIOBase):
+    """A disk that gives out some bytes and then none any more."""
+
+    def __init__(self, good):
+        self._good = io.BytesIO(good)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if got := self._good.readinto(buffer):
+            return got
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("good", [b"", TEXT, gzip.compress(TEXT)[:-9]])
+def test_disk_that_fails_is_told_in_one_sentence_wherever_it_does(monkeypatch, good):
+    monkeypatch.setattr(source, "_opened", lambda _path: Failing(good))
+    with (
+        pytest.raises(BadInput, match=r"^backup b: Input/output error; check BACKUP=$"),
+        Source(Path("b")) as opened,
+    ):
+        opened.readall()
