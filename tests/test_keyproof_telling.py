@@ -1,0 +1,192 @@
+"""The answer about a key as people read it on a terminal, and as programs read it."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fixtures.keyproof.answering import Answer
+from fixtures.keyproof.found import Backup, Project, Proof
+from fixtures.keyproof.keyfiles import KeyFile
+from fixtures.keyproof.telling import as_json, shown, told
+
+DUMPED = datetime(2026, 11, 24, 23, 30, 5)
+NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)
+FACTS = Backup(
+    path=Path("last.dump"),
+    size=1234567,
+    form="custom",
+    packed="gzip",
+    server="14.23",
+    dumped_by="16.1",
+    dumped_at=DUMPED,
+    newest=NEWEST,
+    instance="5a68c59e",
+    schema="20241014084900_identity-multiple-auth.mjs",
+    migrations=160,
+    labels=("cccc",),
+    rows={"secrets_v2": 8},
+)
+BARE = Backup(path=Path("b.sql"), size=12, form="plain", damage="ends")
+LEDGER = Project("p1", "Ledger", 3, key_opened=True, secrets=5, secrets_opened=5)
+SHOP = Project("p2", "Shop", 2, key_opened=True, secrets=3, secrets_opened=3)
+ALL = {"root_keys": 1, "roots_opened": 1, "projects": 2, "projects_opened": 2}
+ALL |= {"secrets": 8, "secrets_opened": 8, "by_project": [SHOP, LEDGER]}
+PART = ALL | {"projects_opened": 1, "secrets_opened": 5, "by_project": []}
+
+
+def one(word="OPENS", proof=None, name="one", reasons=()):
+    file = KeyFile(f"{name}.env", "ENCRYPTION_KEY", "the key itself", f"label-{name}")
+    return Answer(file, word, reasons, proof or Proof(**ALL))
+
+
+def lines(*answers, facts=FACTS, name="last.dump"):
+    return told(facts, name, answers or [one()]).split("\n")
+
+
+def test_a_key_that_opens_is_told_with_all_that_is_known():
+    assert told(FACTS, "last.dump", [one()]) == (
+        "OPENS: this key opens this backup, to the last secret\n"
+        "\n"
+        "  key        one.env: ENCRYPTION_KEY with label label-one\n"
+        "  backup     last.dump: custom format, packed by gzip, 1,234,567 bytes, whole\n"
+        "  instance   5a68c59e\n"
+        "  product    database schema of 2024-10-14 (160 migrations), so a release from then on\n"
+        "  dumped     2026-11-24 23:30 by the clock of its machine, "
+        "not before 2026-11-24 13:41 UTC (newest row), from PostgreSQL 14.23, by pg_dump 16.1\n"
+        "  root key   1 of 1 open\n"
+        "  projects   2 of 2 keys open\n"
+        "  secrets    8 of 8 open\n"
+        "    Ledger: 5 of 5 (keys held by the KMS)\n"
+        "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
+        "\n"
+        "Next: keep this key as long as this backup; `make drill` shows that it also starts.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (one("DOES NOT OPEN", Proof(root_keys=1)), "this key opens nothing of this backup"),
+        (one("DOES NOT OPEN", Proof(**PART)), "this key opens only a part of this backup"),
+        (one("CANNOT TELL"), "this may or may not be the key to all of this backup"),
+    ],
+)
+def test_first_line_says_how_far_a_key_reaches_and_the_last_what_is_next(answer, sentence):
+    first, *_, last, _ = lines(answer)
+    assert first == f"{answer.word}: {sentence}"
+    nexts = {"DOES NOT OPEN": "try the other keys you have", "CANNOT TELL": "try an older one"}
+    assert nexts[answer.word] in last
+
+
+def test_reasons_and_the_other_keys_stand_under_the_answer():
+    wrong = one("DOES NOT OPEN", Proof(root_keys=1), "two", ("it has 5 bytes",))
+    unsure = one("CANNOT TELL", name="three", reasons=("it was cut", "an HSM\x1b[0m"))
+    assert lines(wrong, unsure)[:6] == [
+        "CANNOT TELL: this may or may not be the key to all of this backup",
+        "  because it was cut",
+        "  because an HSM\N{REPLACEMENT CHARACTER}[0m",
+        "",
+        "  key        three.env: ENCRYPTION_KEY with label label-three",
+        "  tried too  two.env: ENCRYPTION_KEY with label label-two: DOES NOT OPEN",
+    ]
+
+
+def test_of_a_backup_that_says_nothing_it_is_told_so():
+    said = lines(facts=BARE, name="b.sql")
+    assert said[3:7] == [
+        "  backup     b.sql: plain format, 12 bytes, not whole",
+        "  instance   not said",
+        "  product    version not said",
+        "  dumped     not said",
+    ]
+
+
+def test_a_schema_of_another_name_is_shown_as_it_is():
+    odd = Backup(path=Path("b"), size=1, form="tar", schema="initial\x07", migrations=1)
+    said = lines(facts=odd)[5]
+    assert said.startswith("  product    database schema of initial\N{REPLACEMENT CHARACTER} (1 ")
+
+
+def test_empty_secrets_are_told_apart():
+    assert "  secrets    8 of 8 open, 2 more are empty" in lines(one(proof=Proof(**ALL, empty=2)))
+
+
+@pytest.mark.parametrize(("keys", "opened", "rotating"), [(1, 1, 0), (2, 1, 1), (2, 0, 0)])
+def test_two_root_keys_of_which_one_opens_are_a_rotation(keys, opened, rotating):
+    proof = Proof(**ALL | {"root_keys": keys, "roots_opened": opened})
+    (line,) = (line for line in lines(one(proof=proof)) if line.startswith("  root key"))
+    told_so = "; a key rotation was under way, so another key opens as well" * rotating
+    assert line == f"  root key   {opened} of {keys} open{told_so}"
+
+
+def listed(*projects):
+    proof = Proof(**ALL | {"by_project": list(projects)})
+    return [line.strip() for line in lines(one(proof=proof)) if line.startswith("    ")]
+
+
+def test_projects_that_stay_shut_come_first_and_of_each_kind_the_largest():
+    small, large = Project("a", "Small", 3, secrets=1), Project("b", "", 4, secrets=9)
+    small.reason = "its key is held by an external KMS"
+    assert listed(SHOP, small, Project("c", "Empty", 3), LEDGER, large) == [
+        "unknown project: 0 of 9 ()",
+        "Small: 0 of 1 (its key is held by an external KMS)",
+        "Ledger: 5 of 5 (keys held by the KMS)",
+        "Shop: 3 of 3 (keys held by bots, as until 2024)",
+    ]
+
+
+def test_twenty_projects_are_listed_and_the_rest_added_up():
+    projects = [Project(f"p{n}", f"N{n}", 3, secrets=n, secrets_opened=n) for n in range(1, 23)]
+    assert listed(*projects)[19:] == [
+        "N3: 3 of 3 (keys held by the KMS)",
+        "2 more projects: 3 of 3",
+    ]
+    assert listed(*projects[:20])[19:] == ["N1: 1 of 1 (keys held by the KMS)"]
+
+
+@pytest.mark.parametrize(
+    ("terminal", "plainly", "word"),
+    [(True, "", "\x1b[1;32mOPENS\x1b[0m"), (True, "1", "OPENS"), (False, "", "OPENS")],
+)
+def test_colours_are_for_a_terminal_whose_user_wants_them(monkeypatch, terminal, plainly, word):
+    monkeypatch.setenv("NO_COLOR", plainly)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert lines()[0].partition(":")[0] == word
+
+
+def test_a_name_is_shown_up_to_two_hundred_letters():
+    assert shown("n" * 200) == "n" * 200
+    assert shown("n" * 201) == "n" * 199 + "…"
+    assert shown("a\nb\u202ec\xe9") == "a\ufffdb\ufffdc\xe9"
+
+
+def test_programs_read_the_same_and_no_row_and_no_key():
+    right, wrong = one(), one("DOES NOT OPEN", Proof(root_keys=1), "two", ("it is not",))
+    text = as_json(FACTS, "Sicherung für alle.dump", [wrong, right])
+    assert text.endswith("}\n")
+    assert "für alle" in text
+    assert "the key itself" not in text
+    read = json.loads(text)
+    assert (read["answer"], read["exit_code"], read["reasons"]) == ("OPENS", 0, [])
+    about = {
+        key: read["backup"][key] for key in ("path", "complete", "dumped_at", "newest", "size")
+    }
+    assert about == {
+        "path": "Sicherung für alle.dump",
+        "complete": True,
+        "dumped_at": "2026-11-24T23:30:05",
+        "newest": "2026-11-24T13:41:09+00:00",
+        "size": 1234567,
+    }
+    assert "rows" not in read["backup"]
+    first, second = read["keys"]
+    assert (first["file"], first["answer"], first["reasons"]) == (
+        "two.env",
+        "DOES NOT OPEN",
+        ["it is not"],
+    )
+    assert (second["label"], second["secrets_opened"]) == ("label-one", 8)
+    assert second["by_project"][1]["name"] == "Ledger"
