@@ -142,6 +142,19 @@ def test_memory_of_children_counts():
     assert (ran.code, ran.peak_mib > 200) == (0, True)
 
 
+def test_memory_of_what_soon_ends_counts():
+    ran = python("-c", "import time; a = bytearray(100 << 20); time.sleep(0.15)")
+    assert (ran.code, ran.peak_mib > 100) == (0, True)
+
+
+def test_what_was_not_finished_is_told_with_its_reason():
+    specs = [{"message": ""}, {"message": "NotReady: it never came"}]
+    record = {"controls": [{"id": "UPG-2", "verdict": "inconclusive", "specs": specs}]}
+    assert Run(None, record).unsure == {"UPG-2": "NotReady: it never came"}
+    record["controls"][0]["verdict"] = "satisfied"
+    assert Run(None, record).unsure == {}
+
+
 def test_history_is_one_object_a_line(found, tmp_path, monkeypatch):
     from fixtures.bench import __main__ as bench
 
