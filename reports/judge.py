@@ -86,9 +86,7 @@ def _suite(item: pytest.Item) -> Path:
 
 def _message(item: pytest.Item, raised: BaseException) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
-    said = [pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)]
-    said += getattr(raised, "__notes__", [])
-    text = "\n".join(said)
+    text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
     return f"{text}\n(at {_place(item, raised)})"
 
