@@ -1,5 +1,6 @@
 """A PDF in a bundle carries the record itself, or the bundle is not what it seems."""
 
+import hashlib
 import io
 import subprocess
 import sys
@@ -139,3 +140,11 @@ def test_password_is_not_asked_for(folder, record, capsys):
     code, said = said_of(folder, target.getvalue(), capsys)
     assert code == 1
     assert "cannot be read" in said
+
+
+@pytest.mark.parametrize(("size", "seen"), [(98, 99), (99, 100), (100, 100)])
+def test_digest_is_of_one_byte_more_than_was_expected_at_most(size, seen):
+    content = bytes(range(100))
+    pdf = document(content, change=deflated)
+    digest = attachment.attachment_digest(pdf, "evidence.json", size)
+    assert digest == hashlib.sha256(content[:seen]).hexdigest()

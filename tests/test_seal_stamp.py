@@ -150,14 +150,24 @@ def test_answer_that_is_no_stamp_is_told(bundle, answer):
 
 def test_refusal_of_the_authority_is_told(bundle, authority):
     refusal = authority.answer(b"no request")
-    with pytest.raises(Distrusted, match="the authority refused: "):
+    with pytest.raises(Distrusted, match=r"^the authority refused: \w+ \w+"):
         stamp.accept(refusal, bundle)
+    without_words = bytes.fromhex("30053003020102")
+    with pytest.raises(Distrusted, match=r"^the authority refused: status 2$"):
+        stamp.accept(without_words, bundle)
 
 
 def test_authority_online_stamps_as_the_bundle_is_sealed(bundle, online, authority):
     made = Sealer(None, online.url).seal(bundle.parent, sample.run(), lambda _: True)
     assert (made.trouble, made.request) == (None, None)
     assert made.stamped is not None
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
+
+
+def test_authority_online_stamps_a_bundle_that_was_sealed_before(bundle, online, authority, capsys):
+    assert tools(["timestamp", str(bundle), f"--tsa={online.url}"]) == 0
+    assert said(capsys).startswith(f"{beside(bundle, '.tsr')}: ")
+    assert not beside(bundle, ".tsq").exists()
     assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
 
 
