@@ -42,6 +42,12 @@ def test_note_without_a_key_is_no_proof(bundle, capsys):
     assert record["predicate"]["separated"] is True
 
 
+def test_name_stands_in_a_note_as_it_is_written(bundle, capsys):
+    assert signed(bundle, name="Jürgen Groß") == 0
+    assert "Jürgen Groß" in bundle.with_name("bundle.zip.approved.json").read_text("utf-8")
+    assert "approved by Jürgen Groß on" in told(bundle, capsys)[1]
+
+
 def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bundle, capsys):
     _, public = key(tmp_path, "grace.key")
     _, other = key(tmp_path, "other.key")
