@@ -29,7 +29,8 @@ def test_a_refusal_ends_the_run_before_it_begins():
 @pytest.mark.parametrize(
     ("cores", "mib", "driver", "expected"),
     [
-        (2, 9000, "embedded", 2),
+        (2, 9000, "embedded", 3),
+        (2, 9000, "containers", 2),
         (8, 1300, "embedded", 3),
         (8, 3300, "containers", 2),
         (8, 3300, "auto", 2),

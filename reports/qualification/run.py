@@ -68,7 +68,7 @@ def qualify(asked: Asked, begin: Begin, tell: Tell) -> Qualification:
     image, some = asked.container_image, bool(asked.mutants)
     well = plan.healthy_trials(here, asked.stack, asked.healthy, image, some)
     carried = "containers" if asked.stack == "containers" else "embedded"
-    workers = asked.workers or known.workers[carried] + (carried == "embedded")
+    workers = asked.workers or known.workers[carried]
     # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
     tool, code = facts.tool(), code_digest()
     notebook = Notebook(UNFINISHED, code, *asked.question)
