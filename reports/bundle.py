@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from reports.writers import WRITERS, render
 _ROOM = 64 << 20
 _PASSES = 4
 _NAME = "in the name of the file"
+_TYPESET = "report.pdf"
 
 
 class Bundle:
@@ -52,6 +54,11 @@ class Bundle:
         return self.path / "logs"
 
     @property
+    def whole(self) -> bool:
+        """Whether every document is asked for, and so a seal."""
+        return self._names == tuple(WRITERS)
+
+    @property
     def incomplete(self) -> bool:
         """Whether the seal or the line in the history is missing, which a passed run must have."""
         return bool(self.sealed.trouble) or not self.remembered.written
@@ -82,7 +89,7 @@ class Bundle:
 
         with _told(self.path):
             run = self._settled(redactor, assembled)
-            if self._names == tuple(WRITERS):
+            if self.whole:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
                 )
@@ -112,9 +119,13 @@ class Bundle:
         return (self.path / leak.file).is_file()
 
     def _write(self, run: Run, stained: set[str]) -> None:
-        for name in self._names:
-            if name not in stained:
-                _replace(self.path / name, render(name, run))
+        names = [name for name in self._names if name not in stained]
+        with ThreadPoolExecutor(1) as beside:
+            # Typesetting holds no lock of Python's; the others are rendered meanwhile.
+            typeset = {name: beside.submit(render, name, run) for name in names if name == _TYPESET}
+            for name in names:
+                done = typeset.get(name)
+                _replace(self.path / name, done.result() if done else render(name, run))
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())

@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from reports import certified, declared, facts, turned
+from reports.ahead import Ahead
 from reports.assemble import assemble
 from reports.bundle import Bundle
 from reports.catalogue import Catalogue
@@ -60,6 +61,7 @@ class EvidenceRun:
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
         names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
+        self.ahead = Ahead()
         self.bundle = Bundle(run_dir(config), self.id, sealer(config, recorder), names)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
@@ -112,6 +114,8 @@ class EvidenceRun:
                 certified.refuse_gaps(self.plan)
             except ReportError as trouble:
                 pytest.exit(str(trouble), returncode=UNUSABLE)
+        if self.bundle.whole and session.items:
+            self.ahead.begin()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
@@ -173,10 +177,7 @@ class EvidenceRun:
         """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
         if self.config.getoption("--mutant", None):
             return
-        # Imported here: what renders it costs time that a run need not wait for at its start.
-        from reports.qualification.kept import attached
-
-        for name, data in attached().items():
+        for name, data in self.ahead.attached().items():
             self.bundle.add(name, data)
 
     def _assemble(self, redaction: Redaction) -> Run:
