@@ -111,3 +111,16 @@ def test_where_the_rare_character_is_not_rare_the_words_are_looked_for():
     content, wanted = written([("t", [])], [";" * (scan._MANY * 3)], "\n")
     layout = Scan("t").run(io.BytesIO(content))
     assert [one.offset for one in layout.extents] == [wanted[0][1]]
+
+
+FIRST = b"\nCOPY public.t (n, v) FROM stdin;\n1\t"
+FAKE = b"COPY public.u (n\tv) FROM stdin;\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\n\n", b"\n--\n"])
+@pytest.mark.parametrize(("begin", "rest"), [(b"--", b"\n" + FAKE), (FAKE[:-19], FAKE[-19:])])
+def test_row_of_which_only_the_end_is_carried_is_no_comment_and_no_heading(begin, rest, end):
+    unseen = FIRST.ljust(scan._CHUNK - scan._CARRY, b"x")
+    content = unseen + begin.ljust(scan._CARRY, b"n") + rest
+    content = content.ljust(2 * scan._CHUNK - len(end), b"x") + end
+    assert [one.table for one in Scan(()).run(io.BytesIO(content)).extents] == ["t"]
