@@ -113,6 +113,14 @@ def test_where_the_rare_character_is_not_rare_the_words_are_looked_for():
     assert [one.offset for one in layout.extents] == [wanted[0][1]]
 
 
+def test_text_cut_right_behind_a_heading_has_the_block_and_no_row():
+    content = b"-- begin\n\nCOPY public.t (n) FROM stdin;"
+    for size in range(1, len(content) + 1):
+        layout = Scan("t", counting=True).run(Trickle(content, [size]))
+        assert [one.offset for one in layout.extents] == [len(content)]
+        assert (layout.open, layout.rows) == ("t", {"t": 0})
+
+
 FIRST = b"\nCOPY public.t (n, v) FROM stdin;\n1\t"
 FAKE = b"COPY public.u (n\tv) FROM stdin;\n"
 
