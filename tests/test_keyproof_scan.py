@@ -113,6 +113,26 @@ def test_where_the_rare_character_is_not_rare_the_words_are_looked_for():
     assert [one.offset for one in layout.extents] == [wanted[0][1]]
 
 
+class Noted(tuple):
+    """Values that note which of them was asked for."""
+
+    def __init__(self, _):
+        self.asked = []
+
+    def __getitem__(self, at):
+        self.asked.append(super().__getitem__(at))
+        return self.asked[-1]
+
+
+def test_what_is_found_too_often_is_looked_for_no_more_until_the_next_heading(monkeypatch):
+    needles = Noted(scan._NEEDLES)
+    monkeypatch.setattr(scan, "_NEEDLES", needles)
+    often = b";FMRO" * (len(needles) * scan._MANY)
+    Scan("t").run(io.BytesIO(often + b"\n\nCOPY public.t (n) FROM stdin;\n" + often))
+    *rarer, words = needles
+    assert needles.asked == [*(one for one in rarer for _ in range(scan._MANY)), words] * 2
+
+
 def test_text_cut_right_behind_a_heading_has_the_block_and_no_row():
     content = b"-- begin\n\nCOPY public.t (n) FROM stdin;"
     for size in range(1, len(content) + 1):
