@@ -133,12 +133,53 @@ def test_what_is_found_too_often_is_looked_for_no_more_until_the_next_heading(mo
     assert needles.asked == [*(one for one in rarer for _ in range(scan._MANY)), words] * 2
 
 
+@pytest.mark.parametrize("size", [scan._TAIL // 2, scan._TAIL, scan._CHUNK])
+def test_begin_end_and_size_are_kept(size):
+    content = "".join(f"{number}\n" for number in range(4000)).encode()
+    layout = Scan("t").run(Trickle(content, [size]))
+    assert (layout.head, layout.size) == (content[: scan._TAIL], len(content))
+    assert layout.tail == content[-scan._TAIL :]
+    assert Scan("t").run(Trickle(b"-- short\n", [size])).tail == b"-- short\n"
+
+
+def test_heading_of_very_many_columns_is_read_whole_across_cuts():
+    columns = [f"column_{number:04}" for number in range(4500)]
+    content = f'\nCOPY public."t" ({", ".join(columns)}) FROM stdin;\n\\.\n'.encode()
+    [block] = Scan("t").run(Trickle(content, [1000])).extents
+    assert (block.table, block.columns) == ("t", tuple(columns))
+
+
 def test_text_cut_right_behind_a_heading_has_the_block_and_no_row():
     content = b"-- begin\n\nCOPY public.t (n) FROM stdin;"
     for size in range(1, len(content) + 1):
         layout = Scan("t", counting=True).run(Trickle(content, [size]))
         assert [one.offset for one in layout.extents] == [len(content)]
         assert (layout.open, layout.rows) == ("t", {"t": 0})
+
+
+def test_rows_are_counted_only_where_that_was_asked_for():
+    content, _ = written([("t", [("1", "z"), ("2", "z")])], [], "\n")
+    assert Scan("t").run(io.BytesIO(content)).rows == {}
+    cut = content[: content.index(b"z") + 4]
+    assert Scan("u", counting=True).run(io.BytesIO(cut)).rows == {"t": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "tables"),
+    [
+        ("1\tvalue", ["t"]),
+        ("--\tvalue", ["t"]),
+        ("value", ["t"]),
+        ("\\.", ["t", "u"]),
+        ("\\.\n-- Data for u", ["t", "u"]),
+        ("\\.\n", ["t", "u"]),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_heading_comes_after_no_row(before, tables, end):
+    lines = ["", "COPY public.t (n, v) FROM stdin;", before, "COPY public.u (n\tv) FROM stdin;", ""]
+    content = "\n".join(lines).replace("\n", end).encode()
+    assert [one.table for one in Scan(()).run(io.BytesIO(content)).extents] == tables
 
 
 FIRST = b"\nCOPY public.t (n, v) FROM stdin;\n1\t"
