@@ -148,3 +148,9 @@ def test_digest_is_of_one_byte_more_than_was_expected_at_most(size, seen):
     pdf = document(content, change=deflated)
     digest = attachment.attachment_digest(pdf, "evidence.json", size)
     assert digest == hashlib.sha256(content[:seen]).hexdigest()
+
+
+def test_bounds_are_those_that_are_documented():
+    told = (attachment._ROOT / "docs" / "sealing.md").read_text(encoding="utf-8")
+    bounds = f"may use {attachment.MEMORY >> 20} MiB and {attachment._PATIENCE_S} s."
+    assert bounds in told
