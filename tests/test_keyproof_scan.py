@@ -131,6 +131,9 @@ def test_what_is_found_too_often_is_looked_for_no_more_until_the_next_heading(mo
     Scan("t").run(io.BytesIO(often + b"\n\nCOPY public.t (n) FROM stdin;\n" + often))
     *rarer, words = needles
     assert needles.asked == [*(one for one in rarer for _ in range(scan._MANY)), words] * 2
+    needles.asked.clear()
+    Scan("t").run(io.BytesIO(b";" * (scan._MANY - 1)))
+    assert needles.asked == [b";"] * scan._MANY
 
 
 @pytest.mark.parametrize("size", [scan._TAIL // 2, scan._TAIL, scan._CHUNK])
@@ -187,9 +190,19 @@ FAKE = b"COPY public.u (n\tv) FROM stdin;\n"
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\n\n", b"\n--\n"])
-@pytest.mark.parametrize(("begin", "rest"), [(b"--", b"\n" + FAKE), (FAKE[:-19], FAKE[-19:])])
+@pytest.mark.parametrize(
+    ("begin", "rest"),
+    [(b"--", b"\n" + FAKE), (FAKE[:-19], FAKE[-19:]), (b"\n" + FAKE[:-19], FAKE[-19:])],
+)
 def test_row_of_which_only_the_end_is_carried_is_no_comment_and_no_heading(begin, rest, end):
     unseen = FIRST.ljust(scan._CHUNK - scan._CARRY, b"x")
     content = unseen + begin.ljust(scan._CARRY, b"n") + rest
     content = content.ljust(2 * scan._CHUNK - len(end), b"x") + end
     assert [one.table for one in Scan(()).run(io.BytesIO(content)).extents] == ["t"]
+
+
+def test_comment_of_which_the_whole_is_carried_is_one():
+    content = b"-- begin".ljust(scan._CHUNK - scan._CARRY, b"-")
+    content += b"\n--".ljust(scan._CARRY, b"-") + b"\nCOPY public.t (n) FROM stdin;\n"
+    [block] = Scan(()).run(io.BytesIO(content)).extents
+    assert block.table == "t"
