@@ -125,8 +125,9 @@ def test_secrets_in_lost_folders_count_and_stay_shut(proven):
     assert (proof.by_project[1].secrets, proof.by_project[1].secrets_opened) == (2, 0)
 
 
-def test_lost_folders_are_told_where_there_is_no_project_at_all(proven):
-    proof = proven(block("kms_root_config", root()), block("secrets", old_secret("nowhere")))
+@pytest.mark.parametrize(("table", "kept"), [("secrets", old_secret), ("secrets_v2", secret)])
+def test_lost_folders_are_told_where_there_is_no_project_at_all(proven, table, kept):
+    proof = proven(block("kms_root_config", root()), block(table, kept("nowhere")))
     assert [(p.reason, p.secrets) for p in proof.by_project] == [(LOST, 1)]
     assert numbers(proof) == (1, 0, 0, 1, 0)
 
