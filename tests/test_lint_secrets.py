@@ -31,6 +31,7 @@ CLEAN = [
     "environment: {AUTH_SECRET: 'true', A_KEY: no, B_KEY: ' ~ ', PIN: 0}",
     "environment: {SECRETARY: autumn, KEYBOARD: autumn}",
     "environment: ['not a name KEY=autumn']",
+    "labels: ['router.sort_key=host']",
     "x-of_key: {a: b}",
     "x-of_key: [a, b]",
     "environment: {A: 'postgres://infisical@db/x'}",
@@ -62,5 +63,6 @@ def test_secret_behind_an_anchor_is_told_once(linted):
 def test_anchor_met_twice_hides_no_later_secret(linted):
     text = f"x-all: &all {{a: b}}\n{service('x-one: *all')}    x-two: {{A_KEY: autumn}}\n"
     text = f"x-none: &none {{a: b}}\nx-x: *none\n{text}x-z: *none\nx-last: {{B_PIN: autumn}}\n"
+    text = f"x-first: {{C_PIN: autumn}}\n{text}"
     said = [said for _, said in about(linted(text), "written into")]
-    assert said == ["A_KEY is written into the file", "B_PIN is written into the file"]
+    assert said == [f"{name} is written into the file" for name in ("C_PIN", "A_KEY", "B_PIN")]
