@@ -111,6 +111,7 @@ def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
         lambda e: e | {"signatures": e["signatures"] * 2},
         lambda e: e | {"payloadType": "text/plain"},
         lambda e: e | {"note": "added"},
+        lambda e: e | {"signatures": [e["signatures"][0] | {"note": "added"}]},
         lambda e: [],
         lambda e: {"payload": 7},
     ],

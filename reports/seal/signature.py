@@ -145,7 +145,9 @@ def opened_envelope(envelope: bytes) -> Envelope:
     """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
     try:
         opened = Envelope.from_dict(json.loads(envelope))
-        same = _line(opened) == envelope
+        # The library keeps what else stands beside a signature, and nothing of it is signed.
+        added = any(one.unrecognized_fields for one in opened.signatures.values())
+        same = _line(opened) == envelope and not added
     except Exception:  # whatever a forged envelope makes the parser do
         raise Distrusted("the signature's envelope cannot be read: it was changed") from None
     if not same or len(opened.signatures) != 1 or opened.payload_type != PAYLOAD:
