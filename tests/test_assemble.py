@@ -127,6 +127,13 @@ def test_messages_are_joined_and_an_ended_spec_without_any_has_none(recorder):
     assert second.message is None
 
 
+def test_change_of_release_is_in_the_record_where_one_was_rehearsed_and_only_there(recorder):
+    assert made(recorder).change is None
+    recorder.change(older="a:1", newer="a:2", migrations=7)
+    change = made(recorder).change
+    assert (change.older, change.newer, change.migrations) == ("a:1", "a:2", 7)
+
+
 def test_what_was_not_executed_is_named_with_its_reason(recorder):
     seen(recorder, "a", ("KEY-1",), Verdict.SATISFIED)
     plan = Plan(

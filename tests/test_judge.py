@@ -68,6 +68,11 @@ def test_assertion_of_a_spec_is_a_finding_with_its_line(place):
     assert told == (Verdict.VIOLATED, said)
 
 
+def test_assertion_that_was_spelled_out_is_told_without_the_name_of_its_kind(place):
+    told = judge(place.item(), "call", place.raised("raise AssertionError('assert 1 == 2')"))
+    assert told == (Verdict.VIOLATED, f"assert 1 == 2\n(at {SPEC}:7)")
+
+
 @pytest.mark.parametrize(("when", "phase"), [("setup", "set-up"), ("teardown", "tear-down")])
 def test_assertion_around_a_spec_is_no_finding(place, when, phase):
     told = judge(place.item(), when, place.raised("assert 0, 'seen'"))

@@ -32,6 +32,18 @@ class Item(SimpleNamespace):
         return next(iter(self.iter_markers(name)), None)
 
 
+class Around:
+    """Another plugin that wraps each spec."""
+
+    def __init__(self, recorder):
+        self.recorder = recorder
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self):
+        self.recorder.told.append(("around",))
+        return (yield)
+
+
 class Pytest:
     """The rest of pytest, as far as a spec's phases go through it."""
 
@@ -83,7 +95,7 @@ def running():
     # The later one is asked first, unless the other insists.
     plugins.register(Judging(recorder))
     plugins.register(rest)
-    return SimpleNamespace(recorder=recorder, rest=rest, hook=plugins.hook)
+    return SimpleNamespace(recorder=recorder, rest=rest, plugins=plugins, hook=plugins.hook)
 
 
 def reported(running, item, when="call", raised=None):
@@ -96,8 +108,10 @@ def reported(running, item, when="call", raised=None):
 
 
 def test_spec_opens_with_its_controls_before_anything_runs(running, item):
+    running.plugins.register(Around(running.recorder))
     assert running.hook.pytest_runtest_protocol(item=item, nextitem=None) is True
-    assert running.recorder.told == [("begin", item.nodeid, ("KEY-3", "KEY-2", "KEY-1")), ("runs",)]
+    opened = ("begin", item.nodeid, ("KEY-3", "KEY-2", "KEY-1"))
+    assert running.recorder.told == [opened, ("around",), ("runs",)]
 
 
 def test_run_whose_evidence_cannot_be_written_ends_with_what_to_do(running, item):
