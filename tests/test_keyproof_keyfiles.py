@@ -57,6 +57,7 @@ def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
 def test_one_argument_may_name_several_files_or_one_with_a_quote(file, tmp_path):
     first, second = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("ENCRYPTION_KEY=x\n", "b.env")
     assert [one.key for one in read_all([f"{first} {second}", str(first)])] == [KEY, "x"]
+    assert read_all([str(file(f"ENCRYPTION_KEY={KEY}\n", "the 'old' one.env"))])[0].key == KEY
     with pytest.raises(BadInput, match="grace's"):
         read_all([f"{tmp_path}/grace's.env"])
     with pytest.raises(BadInput, match="no key to try"):

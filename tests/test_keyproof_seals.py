@@ -67,6 +67,12 @@ def test_value_that_happens_to_end_like_a_version_still_opens(monkeypatch):
     assert open_bytes(cipher(OTHER), sealed) is None
 
 
+def test_empty_value_whose_seal_happens_to_end_like_a_version_opens(monkeypatch):
+    sealed = seal_bytes(cipher(KEY), b"")
+    monkeypatch.setattr(seals, "_VERSION", sealed[-3:])
+    assert open_bytes(cipher(KEY), sealed) == b""
+
+
 @pytest.mark.parametrize("length", range(29))
 def test_what_is_too_short_or_foreign_stays_shut(length):
     assert open_bytes(cipher(KEY), os.urandom(length)) is None
