@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.keyproof.dump import opened
+from fixtures.keyproof.dump import _spool, opened
 from tests.backups import HEAD, SAMPLES, TAIL
 from tests.vaults import block
 
@@ -144,6 +144,14 @@ def test_standard_input_is_read_as_a_file_is(monkeypatch):
     with opened(None, {"u"}, count=True) as dump:
         assert dump.counts == {"t": 40_000, "u": 1}
         assert ids(dump, "u") == [b"1"]
+
+
+def test_copy_of_many_rows_is_a_file_and_of_few_is_none():
+    with _spool() as copy:
+        copy.write(b"1\tautumn\n")
+        assert copy.name is None
+        copy.write(bytes(64 << 20))
+        assert copy.name is not None
 
 
 @pytest.mark.parametrize("name", ["pg15-gzip-2024-07.dump", "pg18-2024-10.tar.gz"])
