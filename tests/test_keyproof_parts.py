@@ -9,9 +9,9 @@ import pytest
 from fixtures.errors import BadInput
 from fixtures.keyproof import archive as archives
 from fixtures.keyproof.archive import filed, folder, tarred
-from fixtures.keyproof.custom import custom
+from fixtures.keyproof.custom import _Pieces, custom
 from fixtures.keyproof.rows import Damaged
-from tests.tocs import archive, entry, number, objects, part
+from tests.tocs import archive, entry, number, objects, part, pieces
 
 END = b"\\.\n\n\n"
 ROWS = b"1\tone\n2\ttwo\n"
@@ -63,6 +63,30 @@ def test_rows_without_a_place_are_found_by_going_through():
     made = opened(archive(16, *entries) + parts)
     made.check_end()
     assert (rows(made), rows(made, 1, ["id"])) == (BOTH, [(b"9",)])
+
+
+def test_contents_that_stand_once_more_at_the_end_are_no_rows():
+    once = archive(16, entry(16, state=1))
+    again = number(1) + entry(16)
+    made = opened(once + part(ROWS, END) + again)
+    made.check_end()
+    assert rows(made) == BOTH
+    with pytest.raises(Damaged, match="no table's rows where they should be"):
+        opened(once + again + part(ROWS, END))
+
+
+def test_part_that_was_read_stays_at_its_end():
+    read = _Pieces(io.BytesIO(pieces(b"ab", b"c") + number(9)), 4)
+    assert [read.read(9) for _ in range(5)] == [b"ab", b"c", b"", b"", b""]
+
+
+def test_every_entry_is_kept_only_for_a_restore(tmp_path):
+    data = placed(part(ROWS, END))
+    assert opened(data).about.steps == ()
+    assert len(custom(io.BytesIO(data), "backup.dump", whole=True).about.steps) == 1
+    (tmp_path / "toc.dat").write_bytes(TOC)
+    assert filed(folder(tmp_path), "backup").about.steps == ()
+    assert len(filed(folder(tmp_path), "backup", whole=True).about.steps) == 1
 
 
 def test_packed_rows_are_unpacked():
@@ -170,11 +194,40 @@ def test_tar_without_a_table_of_contents_is_no_archive():
         filed(files, "backup.tar")
 
 
+def big(size):
+    """A size where octal digits do not suffice."""
+    return b"\x80" + size.to_bytes(11)
+
+
 def test_size_in_a_tar_may_be_a_big_number():
     data = bytearray(members(toc_dat=TOC))
-    data[124:136] = b"\x80" + len(TOC).to_bytes(11)
+    data[124:136] = big(len(TOC))
     with tarred(io.BytesIO(data))[0]("toc.dat") as file:
         assert file.read() == TOC
+
+
+@pytest.mark.parametrize("size", [b"10000000000\0", b"77777777777\0", big(1 << 43)])
+def test_size_in_a_tar_may_be_larger_than_the_file_which_is_cut_then(size):
+    data = bytearray(members(toc_dat=TOC))
+    data[124:136] = size
+    files, cut = tarred(io.BytesIO(data))
+    assert cut
+    with files("toc.dat") as file:
+        assert file.read(len(TOC)) == TOC
+
+
+@pytest.mark.parametrize("size", [big((1 << 43) + 1), big(1 << 80), b"-0000000001\0"])
+def test_size_in_a_tar_that_no_backup_has_is_damage(size):
+    data = bytearray(members(toc_dat=TOC))
+    data[124:136] = size
+    with pytest.raises(Damaged, match="broken heading in its tar file"):
+        tarred(io.BytesIO(data))
+
+
+def test_name_in_a_tar_may_take_all_of_its_place():
+    data = bytearray(members(toc_dat=TOC))
+    data[:100] = b"a" * 92 + b"/toc.dat"
+    assert tarred(io.BytesIO(data))[0]("toc.dat")
 
 
 def test_tar_of_more_files_than_any_backup_is_refused(monkeypatch):
