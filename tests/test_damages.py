@@ -92,8 +92,7 @@ def _said(drill):
     yield facts.damage
     if not proof.opens_everything:
         yield f"opens {proof.roots_opened}, {proof.projects_opened}, {proof.secrets_opened}"
-    if facts.form == "plain" and facts.packed in ("", "gzip"):
-        yield str(soundness.examine(drill.order.backup) or "")
+    yield str(drill.problem or "")
     yield str(soundness.compared(drill.order.backup) or "")
     yield drill.orders
 
