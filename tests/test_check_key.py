@@ -168,7 +168,8 @@ def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
     monkeypatch.setattr("fixtures.keyproof.proving.prove_all", failing)
     code, printed = asked(capsys, backup, right)
     assert (code, printed.out) == (3, "")
-    assert printed.err == "check-key: Input/output error, so nothing is known\n"
+    said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"
+    assert printed.err == f"check-key: {said}\n"
 
 
 def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):

@@ -1,0 +1,245 @@
+"""recover, rewrap and check-key on a disk that is full or fails: one sentence, 3, nothing left."""
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+
+import pyrage
+import pytest
+
+from fixtures.keyproof import dump as dump_module
+from fixtures.recover.__main__ import main as recover
+from fixtures.recover.reading import Reader
+from fixtures.rewrap import checking
+from fixtures.rewrap.__main__ import main as rewrap
+from tests.backups import KEYS, dump
+
+VERSION = "2024-10"
+PUBLIC = str(pyrage.x25519.Identity.generate().to_public())
+WAYS = {
+    "for a recipient": ["--recipient", PUBLIC],
+    "for a passphrase": ["--passphrase-file", "passphrase"],
+    "in the clear": ["--plaintext", "yes"],
+}
+NEW_KEY = "f" * 32
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    (tmp_path / "backup.sql").write_text(dump(VERSION))
+    (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
+    (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW_KEY}\n")
+    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def words(module, out="out.json", *more):
+    given = {
+        "recover": ["--out", out],
+        "rewrap": ["--new-env-file", "new.env", "--out", out],
+        "keyproof": [],
+    }
+    return ["--backup=backup.sql", "--env-file=keys.env", *given[module], *more]
+
+
+def told(capsys, code, said, before, files):
+    """One sentence, and nothing that was not there before."""
+    printed = capsys.readouterr()
+    assert code == 3
+    assert said in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert sorted(files.iterdir()) == before
+
+
+def limited():
+    """No file may grow beyond some bytes: as good as a full disk, and needs no mount."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def alone(module, *words, **options):
+    """A command in a process of its own; its code, and what it said to standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"fixtures.{module}", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **options,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_recover_on_a_full_disk_leaves_nothing(files, way):
+    before = sorted(files.iterdir())
+    code, said = alone("recover", *words("recover", "out.json", *WAYS[way]), preexec_fn=limited)
+    assert code == 3, said
+    assert said.startswith("recover: out.json cannot be written: File too large; nothing was left")
+    assert said.count("\n") == 1
+    assert sorted(files.iterdir()) == before
+
+
+def test_rewrap_on_a_full_disk_leaves_nothing(files):
+    before = sorted(files.iterdir())
+    code, said = alone("rewrap", *words("rewrap", "new.sql"), preexec_fn=limited)
+    assert code == 3, said
+    assert said.startswith("rewrap: new.sql cannot be written: File too large; nothing was left")
+    assert said.count("\n") == 1
+    assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize("act", ["fsync", "link"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, act, way):
+    def failing(*_given, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, act, failing)
+    monkeypatch.setattr("pathlib.Path.rename", failing)
+    before = sorted(files.iterdir())
+    code = recover(words("recover", "out.json", *WAYS[way]))
+    told(capsys, code, "out.json cannot be written: No space left on device", before, files)
+
+
+@pytest.mark.parametrize("module", [recover, rewrap])
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("none/out", "no file can be made in none: No such file or directory; make that folder"),
+        ("keys.env/out", "keys.env: Not a directory"),
+        (".", ". is a folder; name a file in it"),
+        ("x" * 300, "File name too long; "),
+        ("~nobody-of-this-name/out", "check OUT="),
+    ],
+)
+def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):
+    name, more = ("recover", ["--plaintext", "yes"]) if module is recover else ("rewrap", [])
+    before = sorted(files.iterdir())
+    told(capsys, module(words(name, out, *more)), said, before, files)
+
+
+def test_a_folder_that_may_not_be_written_is_told(files, capsys, monkeypatch):
+    def forbidden(*_given):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    before = sorted(files.iterdir())
+    monkeypatch.setattr(os, "open", forbidden)
+    code = recover(words("recover", "out.json", *WAYS["in the clear"]))
+    monkeypatch.undo()
+    told(capsys, code, "no file can be made in .: Permission denied", before, files)
+
+
+def failing_later(honest):
+    """Chunks of a file on a disk that gives out some bytes and then none any more."""
+
+    def chunks(*given):
+        yield next(honest(*given))[:300]
+        raise OSError(errno.EIO, "Input/output error")
+
+    return chunks
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_backup_that_cannot_be_read_on_is_told_and_nothing_written(
+    files, capsys, monkeypatch, way
+):
+    before, seen = sorted(files.iterdir()), []
+
+    def secrets(_reader):
+        seen.append("begun")
+        raise OSError(errno.EIO, "Input/output error")
+        yield
+
+    monkeypatch.setattr(Reader, "secrets", secrets)
+    code = recover(words("recover", "out.json", *WAYS[way]))
+    told(capsys, code, "backup backup.sql cannot be read to its end: Input/out", before, files)
+    assert seen == ["begun"]
+
+
+def test_a_disk_that_fails_among_the_rows_is_no_wrong_key(files, capsys, monkeypatch):
+    from fixtures.keyproof.__main__ import main as check_key
+
+    monkeypatch.setattr(dump_module, "_chunks", failing_later(dump_module._chunks))
+    before = sorted(files.iterdir())
+    said = "backup backup.sql cannot be read to its end: Input/output error; try another copy"
+    told(capsys, check_key(words("keyproof")), said, before, files)
+    told(capsys, recover(words("recover", "o", *WAYS["in the clear"])), said, before, files)
+
+
+def test_where_it_is_unpacked_is_told_when_that_is_full(files, capsys, monkeypatch):
+    import gzip
+
+    class Full:
+        def write(self, _data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def tell(self):
+            return 0
+
+    packed = files / "backup.sql"
+    packed.write_bytes(gzip.compress(packed.read_bytes()))
+    monkeypatch.setattr(dump_module, "_spool", Full)
+    before = sorted(files.iterdir())
+    code = recover(words("recover", "out.json", *WAYS["for a recipient"]))
+    told(capsys, code, "where it is unpacked: No space left on device; free some", before, files)
+
+
+@pytest.mark.parametrize("trouble", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, trouble):
+    def failing(*_given):
+        raise trouble
+
+    monkeypatch.setattr(checking, "checked", failing)
+    before = sorted(files.iterdir())
+    code = rewrap(words("rewrap", "new.sql"))
+    said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"
+    told(capsys, code, said, before, files)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interruption_leaves_nothing(files, capsys, monkeypatch, way):
+    def secrets(_reader):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(Reader, "secrets", secrets)
+    before = sorted(files.iterdir())
+    code = recover(words("recover", "out.json", *WAYS[way]))
+    told(capsys, code, "interrupted; nothing was left behind", before, files)
+
+
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        ("recover", words("recover", "-", *WAYS["in the clear"])),
+        ("recover", words("recover", "-", *WAYS["for a recipient"])),
+        ("keyproof", words("keyproof")),
+        ("rewrap", words("rewrap", "new.sql")),
+    ],
+)
+@pytest.mark.parametrize("reader", ["full", "gone"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_told(
+    files, monkeypatch, module, given, reader, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    ends = os.pipe()
+    os.close(ends[0])
+    sink = os.open("/dev/full", os.O_WRONLY) if reader == "full" else ends[1]
+    code, said = alone(module, *given, stdout=sink)
+    why = "No space left on device" if reader == "full" else "Broken pipe"
+    assert (code, said.count("\n")) == (3, 1), said
+    assert f": standard output did not take everything: {why}; what it took is not whole" in said
+    assert (files / "new.sql").exists() == (module == "rewrap")
+    assert ("yet new.sql is written, and right" in said) == (module == "rewrap")
+    for one in {sink, ends[1]}:
+        os.close(one)
