@@ -9,9 +9,11 @@ import sys
 import pyrage
 import pytest
 
+from fixtures.errors import BadInput
 from fixtures.keyproof import dump as dump_module
 from fixtures.recover.__main__ import main as recover
 from fixtures.recover.reading import Reader
+from fixtures.retrieve.fetched import written
 from fixtures.rewrap import checking
 from fixtures.rewrap.__main__ import main as rewrap
 from tests.backups import KEYS, dump
@@ -89,6 +91,14 @@ def test_rewrap_on_a_full_disk_leaves_nothing(files):
     assert said.startswith("rewrap: new.sql cannot be written: File too large; nothing was left")
     assert said.count("\n") == 1
     assert sorted(files.iterdir()) == before
+
+
+def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
+    honest = os.fdopen
+    monkeypatch.setattr(os, "fdopen", lambda _handle, *_mode, **_how: honest(full, "wb", 0))
+    full = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(BadInput, match=r"does not fit into .*TMPDIR to space: No space"):
+        written(iter([b"rows"]), files, "copy.sql", print)
 
 
 @pytest.mark.parametrize("act", ["fsync", "link"])
