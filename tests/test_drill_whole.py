@@ -1,0 +1,79 @@
+"""`make drill` as one command: a damaged backup never goes through it, and many secrets fit."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from fixtures.bench import drilling
+from fixtures.bench.proof import Backups
+from fixtures.bench.running import python
+from tests.backups import KEYS, rows
+from tests.damage_kinds import PLAIN
+from tests.test_damages import SEED, VERSION, schema
+
+NOTICED = {"violated", "inconclusive"}
+# On a backup that knows a migration of the product's own the reference backend is not started.
+FOREIGN = """
+CREATE TABLE public.infisical_migrations (id integer PRIMARY KEY, name text);
+INSERT INTO public.infisical_migrations VALUES (1, '20240101000000_of-the-product.mjs');
+"""
+
+
+@pytest.fixture(scope="module")
+def original(isolated, tmp_path_factory):
+    """A real backup's rows, as pg_dump writes them; and its key."""
+    made, after = schema()
+    isolated.emptied()
+    psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
+    done = isolated.exec("db", psql, stdin=f"{made}\n{rows(VERSION)}\n{after}\n{FOREIGN}".encode())
+    assert done.exit_code == 0, done.stderr
+    folder = tmp_path_factory.mktemp("original")
+    isolated.exec("db", ["pg_dump", "-U", "infisical", "infisical"], stdout=folder / "plain")
+    (folder / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
+    return folder
+
+
+def drilled(backup, keys, runs):
+    """The exit code of a drill, its verdicts by control, and all it printed."""
+    ran = python(
+        *("-m", "pytest", "suites/drill", "--evidence", "--only-evidence", "--one-question"),
+        *("--drill", "--stack=embedded", f"--backup={backup}", f"--env-file={keys}"),
+        *(f"--run-dir={runs}", "-p", "no:cacheprovider"),
+    )
+    record = Path(runs, "latest", "evidence.json")
+    found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"controls": []}
+    return ran.code, {one["id"]: one["verdict"] for one in found["controls"]}, ran.printed
+
+
+def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, tmp_path):
+    code, verdicts, printed = drilled(original / "plain", original / "keys.env", tmp_path / "runs")
+    assert code == 2, printed
+    assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
+    assert not NOTICED & {*verdicts.values()}
+
+
+@pytest.mark.mutant
+@pytest.mark.parametrize("kind", PLAIN)
+def test_a_damaged_one_is_told_by_the_whole_command(original, tmp_path, kind):
+    content = (original / "plain").read_bytes()
+    damaged = PLAIN[kind](content, random.Random(f"{SEED} {kind}"))
+    assert damaged != content
+    backup = tmp_path / "backup.sql"
+    backup.write_bytes(damaged)
+    code, verdicts, printed = drilled(backup, original / "keys.env", tmp_path / "runs")
+    assert code == 3 or NOTICED & {*verdicts.values()}, printed
+    assert code in (1, 2, 3)
+    assert "Traceback" not in printed
+
+
+@pytest.mark.mutant
+def test_of_many_secrets_little_is_in_memory(tmp_path_factory):
+    place = tmp_path_factory.mktemp("many")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o711)
+    with Backups(place) as made:
+        seen = drilling.drill(made, place)
+    assert seen["secrets"] == 100_000
+    assert seen["peak_mib"] < 500
