@@ -216,7 +216,7 @@ def test_size_in_a_tar_may_be_larger_than_the_file_which_is_cut_then(size):
         assert file.read(len(TOC)) == TOC
 
 
-@pytest.mark.parametrize("size", [big((1 << 43) + 1), big(1 << 80), b"-0000000001\0"])
+@pytest.mark.parametrize("size", [big((1 << 43) + 1), big((1 << 80) + len(TOC)), b"-0000000001\0"])
 def test_size_in_a_tar_that_no_backup_has_is_damage(size):
     data = bytearray(members(toc_dat=TOC))
     data[124:136] = size

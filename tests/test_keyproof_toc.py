@@ -7,8 +7,8 @@ import pytest
 
 from fixtures.errors import BadInput
 from fixtures.keyproof.rows import Damaged
-from fixtures.keyproof.toc import Entry, contents
-from tests.tocs import DAY, archive, entry
+from fixtures.keyproof.toc import Entry, Step, contents
+from tests.tocs import DAY, HEADING, archive, entry
 
 VERSIONS = [12, 13, 14, 15, 16]
 
@@ -28,6 +28,19 @@ def test_each_version_is_read_field_by_field(version):
     assert found.dumped_at == datetime(2026, 11, 24, 3, 4, 5)
     assert (found.inserts, found.last, found.integer) == (False, 900, 4)
     assert found.end == len(made)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_entry_is_kept_in_order_where_that_is_asked_for(version):
+    comment = entry(version, b"COMMENT", b"x", sql=b"COMMENT ON TABLE secrets IS 'x';\n")
+    statements = entry(version, at=8, statement=b"INSERT INTO secrets VALUES (1);\n", sql=None)
+    made = archive(version, comment, entry(version), statements)
+    assert contents(io.BytesIO(made), "backup.dump", whole=True).steps == (
+        Step("COMMENT", b"COMMENT ON TABLE secrets IS 'x';\n"),
+        Step("TABLE DATA", b"d", HEADING, Entry(7, "secrets", ("id", "b"), 100)),
+        Step("TABLE DATA", b"", b"INSERT INTO secrets VALUES (1);\n", Entry(8, "", (), 100)),
+    )
+    assert read(made).steps == ()
 
 
 @pytest.mark.parametrize("size", [1, 8])

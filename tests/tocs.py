@@ -16,7 +16,8 @@ def entry(version, what=b"TABLE DATA", statement=HEADING, at=7, state=2, offset=
     """One entry as WriteToc writes it; a file's name in place of an offset where it is given."""
     size = more.get("size", 4)
     made = number(at, size) + number(1, size) + text(b"o", size) * 3 + text(what, size)
-    made += number(3, size) + text(b"d", size) * 2 + text(statement, size)
+    sql = more.get("sql", b"d")
+    made += number(3, size) + text(sql, size) + text(b"d", size) + text(statement, size)
     made += text(b"n", size) * 2
     made += text(more.get("method", b"heap"), size) if version >= 14 else b""
     made += number(114, size) if version >= 16 else b""
