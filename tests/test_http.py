@@ -1,8 +1,6 @@
 """One request, one answer: troubles have names, and a rate limit is respected in both its forms."""
 
 import json
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -136,10 +134,3 @@ def test_batch_that_is_refused_for_another_reason_stays_refused(ask):
     queue(403, "you may not")
     with pytest.raises(Unauthorized, match="you may not"):
         Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), {"A": "1"})
-
-
-def test_no_event_loop_is_loaded_that_nothing_runs_on():
-    look = "import sys; from fixtures.infisical.trust import trusted; trusted(); "
-    look += "print({'trio', 'anyio', 'httpcore2'} & {*sys.modules})"
-    said = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True, text=True)
-    assert said.stdout.strip() == "{'httpcore2'}"
