@@ -131,7 +131,7 @@ def test_filled_backup_is_proved_and_restored(tmp_path):
     with proof.Backups(tmp_path) as backups:
         told = proof.proof(backups, 1)
         assert told["proof_s"] > 0
-        assert backups.bare_psql(backups.filled(1)) > 0
+        assert min(backups.bare_psql(backups.filled(1))) > 0
         assert backups.keys.stat().st_mode & 0o777 == 0o600
 
 

@@ -2,11 +2,7 @@
 
 import errno
 import os
-import resource
-import subprocess
-import sys
 
-import pyrage
 import pytest
 
 from fixtures.errors import BadInput
@@ -16,35 +12,9 @@ from fixtures.recover.reading import Reader
 from fixtures.retrieve.fetched import written
 from fixtures.rewrap import checking
 from fixtures.rewrap.__main__ import main as rewrap
-from tests.backups import KEYS, dump
+from tests.commanded import WAYS, alone, files, limited, words
 
-VERSION = "2024-10"
-PUBLIC = str(pyrage.x25519.Identity.generate().to_public())
-WAYS = {
-    "for a recipient": ["--recipient", PUBLIC],
-    "for a passphrase": ["--passphrase-file", "passphrase"],
-    "in the clear": ["--plaintext", "yes"],
-}
-NEW_KEY = "f" * 32
-
-
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    (tmp_path / "backup.sql").write_text(dump(VERSION))
-    (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
-    (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW_KEY}\n")
-    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def words(module, out="out.json", *more):
-    given = {
-        "recover": ["--out", out],
-        "rewrap": ["--new-env-file", "new.env", "--out", out],
-        "keyproof": [],
-    }
-    return ["--backup=backup.sql", "--env-file=keys.env", *given[module], *more]
+__all__ = ["files"]
 
 
 def told(capsys, code, said, before, files):
@@ -54,24 +24,6 @@ def told(capsys, code, said, before, files):
     assert said in printed.err
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert sorted(files.iterdir()) == before
-
-
-def limited():
-    """No file may grow beyond some bytes: as good as a full disk, and needs no mount."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-
-
-def alone(module, *words, **options):
-    """A command in a process of its own; its code, and what it said to standard error."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"fixtures.{module}", *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        **options,
-    )
-    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -225,31 +177,3 @@ def test_an_interruption_leaves_nothing(files, capsys, monkeypatch, way):
     before = sorted(files.iterdir())
     code = recover(words("recover", "out.json", *WAYS[way]))
     told(capsys, code, "interrupted; nothing was left behind", before, files)
-
-
-@pytest.mark.parametrize(
-    ("module", "given"),
-    [
-        ("recover", words("recover", "-", *WAYS["in the clear"])),
-        ("recover", words("recover", "-", *WAYS["for a recipient"])),
-        ("keyproof", words("keyproof")),
-        ("rewrap", words("rewrap", "new.sql")),
-    ],
-)
-@pytest.mark.parametrize("reader", ["full", "gone"])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_an_output_that_takes_nothing_is_told(
-    files, monkeypatch, module, given, reader, unbuffered
-):
-    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
-    ends = os.pipe()
-    os.close(ends[0])
-    sink = os.open("/dev/full", os.O_WRONLY) if reader == "full" else ends[1]
-    code, said = alone(module, *given, stdout=sink)
-    why = "No space left on device" if reader == "full" else "Broken pipe"
-    assert (code, said.count("\n")) == (3, 1), said
-    assert f": standard output did not take everything: {why}; what it took is not whole" in said
-    assert (files / "new.sql").exists() == (module == "rewrap")
-    assert ("yet new.sql is written, and right" in said) == (module == "rewrap")
-    for one in {sink, ends[1]}:
-        os.close(one)
