@@ -1,4 +1,7 @@
-"""Of several passages to the new release, the one that is judged is the one that is told."""
+"""Of several passages the one that is judged is told; a lock is taken back while nothing starts."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,6 +10,7 @@ from fixtures.change.order import Change
 from fixtures.change.probing import Outage
 from fixtures.change.upgrade import Passage, Upgrade
 from fixtures.stack import release
+from fixtures.stack.base import BackendState
 from fixtures.stack.outcome import Start
 
 NOTHING = Look({}, {}, frozenset(), {})
@@ -43,3 +47,36 @@ def test_first_passage_is_told_as_long_as_a_later_one_comes_up(second, told):
     assert upgrade.passed() is both[told]
     assert upgrade.passage is both[told]
     assert upgrade.passages == []
+
+
+class CrashLooping:
+    """A stack whose engine starts the refused backend again and again, until it is stopped."""
+
+    def __init__(self):
+        self.acts = []
+
+    def backend(self):
+        return BackendState("restarting", 1, 0 if "stop" in self.acts else 2)
+
+    def stop(self, _service):
+        self.acts.append("stop")
+
+    def become(self, _release):
+        pass
+
+    def connect(self):
+        return nullcontext(SimpleNamespace(execute=lambda _statement: self.acts.append("unlock")))
+
+
+def test_lock_is_taken_back_while_nothing_starts():
+    stack = CrashLooping()
+    served = Start(True, None, 1.0, "")
+
+    def deploy(_settings):
+        stack.acts.append("start")
+        return served
+
+    drill = SimpleNamespace(stack=stack, settings=None, deploy=deploy)
+    upgrade = Upgrade(drill, Change(*release.rehearsed()))
+    assert upgrade.unlocked() is served
+    assert stack.acts == ["stop", "unlock", "start"]
