@@ -1,0 +1,31 @@
+"""A Docker engine that is not there is told, and leaves nothing open behind."""
+
+import gc
+import socket
+import warnings
+
+import pytest
+
+from fixtures.errors import NoHost
+from fixtures.stack import connected
+
+
+@pytest.fixture
+def socket_of_nobody(tmp_path):
+    """What an engine leaves that was killed: a socket on which nobody listens."""
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    return path
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_silent_engine_leaves_no_socket_open(monkeypatch, socket_of_nobody, there):
+    if not there:
+        socket_of_nobody.unlink()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_of_nobody}")
+    with warnings.catch_warnings(record=True, action="always") as seen:
+        with pytest.raises(NoHost, match="does not answer"):
+            connected._connected(f"unix://{socket_of_nobody}")
+        gc.collect()
+    assert [str(one.message) for one in seen] == []
