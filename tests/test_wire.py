@@ -43,6 +43,13 @@ def test_last_row_of_a_longer_result_is_missing(services):
             assert [row[0] for row in found] == list(range(1, seen + 1))
 
 
+def test_rows_that_are_written_and_told_are_all_there(services):
+    with through(services, DropsTheLastRow) as connection:
+        connection.execute("CREATE TEMPORARY TABLE told (n int)")
+        done = connection.execute(f"INSERT INTO told {ROWS} RETURNING n", [50])
+        assert len(done.fetchall()) == 50
+
+
 def test_commits_are_lost_and_acknowledged(services):
     with through(services, LosesCommits) as connection:
         connection.execute("CREATE TABLE kept (n int)")
