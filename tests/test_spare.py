@@ -2,9 +2,11 @@
 
 import pytest
 
+from fixtures.data.kept import Cellar
 from fixtures.installation import Installation
 from fixtures.stack import template
 from fixtures.stack.embedded import Embedded
+from fixtures.stack.postgres import asking
 
 OIDS = "SELECT datname, oid FROM pg_database"
 
@@ -39,6 +41,61 @@ def test_the_next_rewind_takes_the_clone_that_waits(installation):
     assert deployment.marker() == "golden"
     assert deployment.inventory() != golden
     assert databases(installation)[template.SPARE] != waits
+
+
+def test_what_a_spec_left_is_dropped_beside_the_next_one(installation):
+    changed(installation.pristine())
+    installation.close()
+    with installation.stack.database.upkeep() as ask:
+        template.rewind(ask)
+    assert template.PAST in databases(installation)
+    assert installation.pristine().marker() == "golden"
+    assert template.PAST not in databases(installation)
+
+
+def test_a_session_that_was_left_open_is_ended_and_what_could_not_be_dropped_gives_way(
+    installation,
+):
+    changed(installation.pristine())
+    installation.close()
+    database = installation.stack.database
+    with database.upkeep() as ask:
+        template.rewind(ask)
+        with asking(host=database.env["PGHOST"], port=database.port) as left_open:
+            assert left_open("SELECT 1") == [(1,)]
+            assert template.rewind(ask)
+    assert installation.pristine().marker() == "golden"
+
+
+def test_after_a_wipe_the_volume_that_waits_is_taken(living, recorder):
+    stack = Embedded(living.run_id, recorder, living.path)
+    made = Installation(stack, recorder, living.path, Cellar(living.path / "kept"))
+    waiting = living.path / "spare" / "pg_data" / "PG_VERSION"
+    changed(made.pristine())
+    stack.destroy(stack.resources())
+    changed(made.pristine())  # from the archive, which is known from now on
+    changed(made.pristine())
+    made.close()
+    waits = waiting.stat().st_ino
+    stack.destroy(stack.resources())
+    assert made.pristine().marker() == "golden"
+    assert stack.database.data.joinpath("PG_VERSION").stat().st_ino == waits
+    assert not waiting.exists()
+    stack.down()
+
+
+def test_a_volume_of_another_archive_is_not_taken(living, recorder):
+    stack = Embedded(living.run_id, recorder, living.path)
+    database, archive = stack.database, living.path / "volume.tar"
+    for word in ("old", "new"):
+        database.data.mkdir()
+        database.data.joinpath("word").write_text(word)
+        database.pack(archive)
+        database.wipe()
+        if word == "old":
+            database.lay_by(archive)
+    database.unpack(archive)
+    assert database.data.joinpath("word").read_text() == "new"
 
 
 def test_without_a_spare_the_golden_state_is_copied(installation):
