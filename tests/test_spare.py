@@ -90,11 +90,11 @@ def test_a_volume_of_another_archive_is_not_taken(living, recorder):
     for word in ("old", "new"):
         database.data.mkdir()
         database.data.joinpath("word").write_text(word)
-        database.pack(archive)
-        database.wipe()
+        database.files.pack(archive)
+        database.files.wipe()
         if word == "old":
-            database.lay_by(archive)
-    database.unpack(archive)
+            database.files.lay_by(archive)
+    database.files.unpack(archive)
     assert database.data.joinpath("word").read_text() == "new"
 
 
