@@ -98,6 +98,14 @@ class RestoresNewestBackup(Played):
             self.state.secrets = dict(kept)
 
 
+class BackupsAreTheFirst(Played):
+    """Every backup after the first is a copy of it."""
+
+    def happened(self, act, before):
+        if act.verb == "back up":
+            self.state.backups[-1] = self.state.backups[0]
+
+
 class WipeLeavesVolume(Played):
     def happened(self, act, before):
         if act.verb == "wipe":
