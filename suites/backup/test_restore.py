@@ -36,7 +36,7 @@ def test_documented_restore_after_a_first_start(deployment, observe, step):
         deployment.emptied()
 
     with step("start the new backend, which makes its tables; restore; start again"):
-        assert deployment.started().serves
+        assert deployment.redeploy(deployment.golden_settings).serves
         done = runbook.restore(deployment.stack, backup)
         start = deployment.restart()
 
