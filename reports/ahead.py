@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 
@@ -17,12 +18,18 @@ class Ahead:
     def begin(self) -> None:
         """Get things ready, without waiting for them."""
         beside = ThreadPoolExecutor(1)
-        self._ready = beside.submit(_attached)
+        self._ready = beside.submit(_aside)
         beside.shutdown(wait=False)
 
     def attached(self) -> dict[str, bytes]:
         """The kept qualification record, as files of a bundle."""
         return self._ready.result() if self._ready else _attached()
+
+
+def _aside() -> dict[str, bytes]:
+    # A signal that this thread took would wake nobody who sleeps or waits in the main thread.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    return _attached()
 
 
 def _attached() -> dict[str, bytes]:
