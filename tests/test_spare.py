@@ -5,6 +5,7 @@ import pytest
 from fixtures.data.kept import Cellar
 from fixtures.installation import Installation
 from fixtures.stack import template
+from fixtures.stack.datadirectory import DataDirectory
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.postgres import asking
 
@@ -76,12 +77,26 @@ def test_after_a_wipe_the_volume_that_waits_is_taken(living, recorder):
     changed(made.pristine())  # from the archive, which is known from now on
     changed(made.pristine())
     made.close()
-    waits = waiting.stat().st_ino
+    waits, loaded = waiting.stat().st_ino, stack._nursery
     stack.destroy(stack.resources())
     assert made.pristine().marker() == "golden"
+    assert stack._nursery is loaded, "Python is not loaded once more for the same stack"
     assert stack.database.data.joinpath("PG_VERSION").stat().st_ino == waits
     assert not waiting.exists()
     stack.down()
+
+
+def test_removed_volumes_do_not_pile_up(tmp_path):
+    files, archive = DataDirectory(tmp_path / "pg_data"), tmp_path / "volume.tar"
+    for _ in range(4):
+        (tmp_path / "pg_data").mkdir()
+        (tmp_path / "pg_data" / "word").write_text("one")
+        files.pack(archive)
+        files.wipe()
+        assert not (tmp_path / "pg_data").exists()
+    assert len(list((tmp_path / "doomed").iterdir())) == 2
+    files.lay_by(archive)
+    assert not (tmp_path / "doomed").exists()
 
 
 def test_a_volume_of_another_archive_is_not_taken(living, recorder):

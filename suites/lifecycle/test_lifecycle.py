@@ -2,15 +2,15 @@
 
 import pytest
 
-pytestmark = [pytest.mark.control("LIF-1"), pytest.mark.timeout(7200)]
+from fixtures.lifecycle.acts import PARTS
 
-PARTS = 4
+pytestmark = [pytest.mark.control("LIF-1"), pytest.mark.timeout(7200)]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_sequence_of_acts_breaks_the_claim(lifecycle, record, step, part):
     with step(f"carry out plans of up to {lifecycle.budget.acts} acts, reading after each act"):
-        broken = lifecycle.explore(part, of=PARTS)
+        broken = lifecycle.explore(part)
 
     with step("shorten a plan after which something was wrong"):
         shortest = lifecycle.shortened(broken)
