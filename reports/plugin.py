@@ -23,6 +23,7 @@ from reports.terminal import install
 from reports.verdict import UNUSABLE
 
 RECORDER = pytest.StashKey[Recorder]()
+_CATALOGUE = pytest.StashKey[Catalogue]()
 _MARKS = (
     "control(id, ...): the controls of suites/controls.toml that this spec checks",
     "closing: the spec ends what the others of its folder share, and so runs after them",
@@ -110,7 +111,11 @@ def _work(config: pytest.Config, recorder: Recorder) -> None:
 
 
 def _catalogue(config: pytest.Config) -> Catalogue:
-    return load(config.rootpath / Path(config.getoption("--catalogue")))
+    """Read once: it takes ten milliseconds, and every spec that observes wants it."""
+    if _CATALOGUE not in config.stash:
+        path = config.rootpath / Path(config.getoption("--catalogue"))
+        config.stash[_CATALOGUE] = load(path)
+    return config.stash[_CATALOGUE]
 
 
 @pytest.fixture(scope="session")

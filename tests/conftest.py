@@ -2,6 +2,7 @@
 
 import contextlib
 
+import hypothesis  # noqa: F401 - it asks the collector about what a run in this process has frozen
 import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
 import pytest
 

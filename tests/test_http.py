@@ -19,9 +19,11 @@ class Scripted(BaseHTTPRequestHandler):
 
     answers: ClassVar[list] = []
     asked: ClassVar[list] = []
+    cookies: ClassVar[list] = []
 
     def do_GET(self):
         self.asked.append((self.path, self.headers.get("Authorization")))
+        self.cookies.append(self.headers.get("Cookie"))
         status, headers, body = self.answers.pop(0)
         self.send_response(status)
         for name, value in {"content-type": "application/json", **headers}.items():
@@ -40,7 +42,7 @@ class Scripted(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    Scripted.answers, Scripted.asked = [], []
+    Scripted.answers, Scripted.asked, Scripted.cookies = [], [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
@@ -62,6 +64,14 @@ def naps(monkeypatch):
 
 def queue(status, message="", **headers):
     Scripted.answers.append((status, headers, json.dumps({"message": message}).encode()))
+
+
+def test_a_cookie_is_seen_and_not_sent_back(ask):
+    queue(200, "fine", **{"set-cookie": "jid=secret; Path=/"})
+    queue(200, "fine")
+    assert ask.ask("GET", "/x").cookies == ("jid=secret; Path=/",)
+    ask.ask("GET", "/x")
+    assert Scripted.cookies == [None, None]
 
 
 LIMITS = {

@@ -94,9 +94,9 @@ def test_removed_volumes_do_not_pile_up(tmp_path):
         files.pack(archive)
         files.wipe()
         assert not (tmp_path / "pg_data").exists()
-    assert len(list((tmp_path / "doomed").iterdir())) == 2
+    assert len(list(tmp_path.glob("doomed*"))) == 2
     files.lay_by(archive)
-    assert not (tmp_path / "doomed").exists()
+    assert not list(tmp_path.glob("doomed*"))
 
 
 def test_a_volume_of_another_archive_is_not_taken(living, recorder):
