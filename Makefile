@@ -208,10 +208,10 @@ chaos: .venv/ready  ## Something happens to a run at random moments; what must b
 	@$(PYTHON) -m tests.chaos $(if $(filter containers,$(STACK)),--stack=containers) $(call given,N,--moments) $(call given,SEED,--seed)
 
 .PHONY: bench
-bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=60 MIB=1024
+bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=60 MIB=1024 ROUNDS=3
 	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
 	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,SIZES,--sizes) \
-	  $(call given,NAIVE,--naive) $(call given,MIB,--mib)
+	  $(call given,NAIVE,--naive) $(call given,MIB,--mib) $(call given,ROUNDS,--rounds)
 	@$(PYTHON) -m reports.rendering
 
 .PHONY: check

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from fixtures.bench import naive, picture, proof
+from fixtures.bench import machine, naive, picture, proof
 from fixtures.bench.__main__ import _last
 from fixtures.bench.account import account, interval
 from fixtures.bench.running import Ran, python
@@ -86,6 +86,9 @@ def test_speedup_is_that_of_the_most_controls_that_ran_naively():
     assert _last([{"controls": 60}]) is None
 
 
+ROUND = {"serial_overhead": 1.1, "parallel": 0.6}
+
+
 @pytest.fixture
 def found():
     ratios = dict.fromkeys((*picture.BOUNDS, *picture._OTHERS), 1.0)
@@ -95,8 +98,20 @@ def found():
     return {
         "ratios": {**ratios, "naive_speedup": 6.0, "keyproof_vs_grep": None},
         "growth": [{**growth[0], "speedup": 6.0}],
-        "figures": {**seen, "second_s": 6.0, "first_s": 8.0, "peak_mib": 400},
-        "machine": {"cores": 2, "load_before": 0.1, "crowded": False},
+        "figures": {
+            **seen,
+            "rounds": [ROUND, {**ROUND, "parallel": 0.5}],
+            "second_s": 6.0,
+            "first_s": 8.0,
+            "peak_mib": 400,
+        },
+        "machine": {
+            "cores": 2,
+            "load_before": 0.1,
+            "crowded": False,
+            "unsteady": False,
+            "pace_ms": [50, 60],
+        },
         "commit": "abc<1>",
     }
 
@@ -111,6 +126,21 @@ def test_table_says_which_bounds_hold_and_which_do_not(found):
     assert max(map(len, picture.table(found).splitlines())) <= 80
     crowded = {**found, "machine": {**found["machine"], "crowded": True}}
     assert "CROWDED" in picture.table(crowded)
+    unsteady = {**found, "machine": {**found["machine"], "unsteady": True}}
+    assert "UNSTEADY: the same small computation took 50 to 60 ms" in picture.table(unsteady)
+
+
+def test_table_tells_each_round(found):
+    assert "side by side / unavoidable                  0.600  0.500" in picture.table(found)
+    once = {**found, "figures": {**found["figures"], "rounds": [ROUND]}}
+    assert "rounds" not in picture.table(once)
+
+
+def test_a_machine_whose_pace_changes_is_unsteady():
+    assert machine.facts(0.0, [0.05, 0.06])["unsteady"] is False
+    seen = machine.facts(0.0, [0.05, 0.07])
+    assert (seen["unsteady"], seen["pace_ms"]) == (True, [50, 70])
+    assert 0 < machine.pace() < 60
 
 
 def test_picture_is_well_formed_and_draws_everything(found):
