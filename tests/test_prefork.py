@@ -15,13 +15,14 @@ from fixtures.stack.prefork import Prefork
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = """
-import os, time, pytest
+import os, signal, time, pytest
 from pathlib import Path
 
 @pytest.mark.parametrize("one", range(2))
 def test_where(one, worker_id):
     command = Path("/proc/self/cmdline").read_text().replace(chr(0), " ")
     print(f"<{os.getppid()}|{command.strip()}>")
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "what it starts can be interrupted"
 
 def test_long():
     time.sleep(float(os.environ["SECONDS"]))
