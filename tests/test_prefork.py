@@ -88,17 +88,29 @@ def test_those_that_nobody_took_end_with_a_run_that_never_began():
     assert "BUDGET=nonsense" in done.stdout + done.stderr
 
 
-def test_beyond_those_that_wait_a_worker_is_started_anew():
-    forked = Prefork(1)
-    config = SimpleNamespace(ends=[], add_cleanup=lambda end: config.ends.append(end))
-    forked.hand_out(config)
-    try:
-        group = execnet.Group()
-        pids = [group.makegateway("popen")._rinfo().pid for _ in range(2)]
-        mine = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (os.getpid(), *pids)]
-        assert mine[1] == mine[0] != mine[2]
-        group.terminate(timeout=5)
-        assert all(map(gone, pids))
-    finally:
-        for end in reversed(config.ends):
-            end()
+@pytest.fixture
+def one_fork():
+    """One worker that waits in this process, and what ends it."""
+    ends = []
+    Prefork(1).hand_out(SimpleNamespace(add_cleanup=ends.append))
+    yield ends.pop
+    for end in reversed(ends):
+        end()
+
+
+def test_beyond_those_that_wait_a_worker_is_started_anew(one_fork):
+    group = execnet.Group()
+    pids = [group.makegateway("popen")._rinfo().pid for _ in range(2)]
+    mine = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (os.getpid(), *pids)]
+    assert mine[1] == mine[0] != mine[2]
+    group.terminate(timeout=5)
+    assert all(map(gone, pids))
+
+
+def test_one_that_does_not_end_with_its_orders_is_ended(one_fork):
+    group = execnet.Group()
+    pid = group.makegateway("popen")._rinfo().pid
+    assert not gone(pid)
+    one_fork()()
+    assert gone(pid)
+    group.terminate(timeout=1)
