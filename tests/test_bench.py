@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from fixtures.bench import machine, naive, picture, proof
-from fixtures.bench.__main__ import _last
 from fixtures.bench.account import account, interval
+from fixtures.bench.measuring import _last
 from fixtures.bench.running import Ran, python
 from fixtures.bench.suite import Run, sample, samples
 from fixtures.installation import Installation
