@@ -180,6 +180,11 @@ def test_what_was_added_to_an_exception_is_told_once(place):
     assert judge(place.item(), "call", raised)[1] == said
 
 
+def test_options_of_a_tool_are_not_told(place):
+    raised = place.raised("raise AssertionError('one\\n  Use -v to get more diff\\ntwo')")
+    assert judge(place.item(), "call", raised)[1] == f"AssertionError: one\ntwo\n(at {SPEC}:7)"
+
+
 @pytest.mark.parametrize(("length", "told"), [(2000, "x" * 1988), (2001, "x" * 1988 + " ...")])
 def test_message_is_told_up_to_two_thousand_letters(place, length, told):
     raised = place.raised(f"raise ValueError('{'x' * (length - len('ValueError: '))}')")
