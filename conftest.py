@@ -4,6 +4,7 @@ pytest_plugins = [
     "pytester",
     "reports.plugin",
     "fixtures.stack.plugin",
+    "fixtures.stack.installed",
     "fixtures.stack.workers",
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",

@@ -27,6 +27,7 @@ _CATALOGUE = pytest.StashKey[Catalogue]()
 _MARKS = (
     "control(id, ...): the controls of suites/controls.toml that this spec checks",
     "closing: the spec ends what the others of its folder share, and so runs after them",
+    "reading: the spec changes nothing, and runs beside the others that change nothing",
     "not_applicable(reason): the spec has no meaning here; its control is not_applicable",
 )
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from reports.order import READING
+
 _AHEAD = 2
 _MOMENT_S = 0.25
 
@@ -29,18 +31,23 @@ def durations(runs: Path) -> dict[str, float]:
 
 
 def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
-    """Specs by what belongs together (the mark xdist_group), the longest first.
+    """Specs by what belongs together (the mark xdist_group, or reading), the longest first.
 
     One that was never seen may be the longest of all. Those of about a length stay in the order
     in which they came.
     """
     groups: dict[str, list[str]] = {}
     for item in items:
-        mark = item.get_closest_marker("xdist_group")
-        groups.setdefault(str(mark.args[0]) if mark else item.nodeid, []).append(item.nodeid)
+        groups.setdefault(_belongs_to(item), []).append(item.nodeid)
     unseen = float("inf")
     taken = ((sum(seconds.get(one, unseen) for one in unit), unit) for unit in groups.values())
     return [unit for _, unit in sorted(taken, key=lambda one: _grade(one[0]), reverse=True)]
+
+
+def _belongs_to(item: pytest.Item) -> str:
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    return READING if item.get_closest_marker(READING) else item.nodeid
 
 
 def _grade(seconds: float) -> float:

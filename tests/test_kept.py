@@ -10,9 +10,10 @@ import pytest
 from fixtures.data import kept
 from fixtures.data.kept import Cellar, Untrusted, label, pedigree
 from fixtures.installation import Installation
-from fixtures.stack import home, plugin
+from fixtures.stack import home
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.home import Home, new_run_id
+from fixtures.stack.installed import _cellar
 from tests.conftest import Deaf
 
 NAME = "0" * 32
@@ -132,7 +133,7 @@ def test_what_was_checked_is_not_hashed_again_while_it_is_the_same(filled, monke
 )
 def test_a_mutant_neither_uses_nor_fills_it(tmp_path, mutant, fresh, certified, where):
     option = SimpleNamespace(mutant=mutant, offer=None, fresh=fresh, certified=certified)
-    found = plugin._cellar(SimpleNamespace(option=option), tmp_path)
+    found = _cellar(SimpleNamespace(option=option), tmp_path)
     folders = {"shared": home.cache_folder() / "golden", "own": tmp_path / "golden", None: None}
     assert (found and found.folder) == folders[where]
 

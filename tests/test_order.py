@@ -18,8 +18,9 @@ def item(name, *marks):
     return SimpleNamespace(nodeid=name, get_closest_marker=lambda mark: mark in marks or None)
 
 
-def order(seed, specs=SPECS, closing=()):
-    items = [item(one, *(["closing"] if one in closing else [])) for one in specs]
+def order(seed, specs=SPECS, closing=(), reading=()):
+    marks = {"closing": closing, "reading": reading}
+    items = [item(one, *(mark for mark in marks if one in marks[mark])) for one in specs]
     return [one.nodeid for one in shuffled(items, seed)]
 
 
@@ -47,6 +48,25 @@ def test_what_closes_a_folder_comes_last_in_it():
         assert [one for one in found if f"/{folder}/" in one][-1] == closing
         others = [one for one in order(seed) if one != closing]
         assert [one for one in found if one != closing] == others
+
+
+def test_specs_that_only_read_are_together_wherever_they_stand():
+    reading = SPECS[1], SPECS[8], SPECS[13]
+    firsts = set()
+    for seed in range(200):
+        found = order(seed, reading=reading)
+        places = sorted(found.index(one) for one in reading)
+        assert places == list(range(places[0], places[0] + 3))
+        firsts.add(found[places[0]])
+        others = [one for one in order(seed) if one not in reading]
+        assert [one for one in found if one not in reading] == others
+    assert firsts == set(reading)
+
+
+def test_side_by_side_specs_that_only_read_are_one_unit_as_long_as_all_of_them():
+    items = [item("a", "reading"), item("b"), item("c", "reading")]
+    assert units(items, {"a": 30.0, "b": 20.0, "c": 50.0}) == [["a", "c"], ["b"]]
+    assert units(items, {"a": 0.1, "b": 20.0, "c": 0.2}) == [["b"], ["a", "c"]]
 
 
 def test_a_filter_moves_no_spec():

@@ -72,24 +72,24 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
 
 
 @pytest.mark.control("BKP-6")
-def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
-    with step("read everything, back up, then lose database and cache"):
-        before = deployment.inventory()
-        backup = deployment.back_up()
-        deployment.emptied()
+def test_backup_and_encryption_key_are_enough(resting, new_password, step):
+    with step("back up what was read, then lose database and cache"):
+        before = resting.held
+        backup = resting.back_up()
+        resting.emptied()
 
     with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
-        deployment.restored(backup)
-        runbook.alter_password(deployment.stack, new_password)
-        fresh = deployment.rekeyed().but(
-            ENCRYPTION_KEY=deployment.golden_settings["ENCRYPTION_KEY"],
+        resting.restored(backup)
+        runbook.alter_password(resting.stack, new_password)
+        fresh = resting.rekeyed().but(
+            ENCRYPTION_KEY=resting.golden_settings["ENCRYPTION_KEY"],
             POSTGRES_PASSWORD=new_password,
         )
-        assert deployment.redeploy(fresh).serves
+        assert resting.redeploy(fresh).serves
 
     with step("the machine logs in with the credential it has, reads everything and writes"):
-        assert deployment.lets_machine_in()
-        again = deployment.logged_in_again()
+        assert resting.lets_machine_in()
+        again = resting.logged_in_again()
         assert again.inventory() == before
         assert again.writes()
 

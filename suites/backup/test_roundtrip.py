@@ -77,30 +77,30 @@ def test_any_secret_comes_back(deployment, explore, step):
 
 
 @pytest.mark.control("BKP-2")
-def test_backup_is_useless_under_another_key(deployment, step):
-    with step("back up"):
-        before = deployment.inventory()
-        backup = deployment.back_up()
+def test_backup_is_useless_under_another_key(resting, step):
+    with step("back up what was read"):
+        before = resting.held
+        backup = resting.back_up()
 
     with step("no value of a secret stands in the backup as plain text"):
         found = [
             name
-            for name, value in deployment.golden.canaries.items()
+            for name, value in resting.golden.canaries.items()
             if value and dumps.contains(backup, value)
         ]
         assert found == []
 
     with step("restore it and start with another ENCRYPTION_KEY, asking all the while"):
-        deployment.restored(backup)
-        with deployment.watching() as watch:
-            start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        resting.restored(backup)
+        with resting.watching() as watch:
+            start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
             assert not start.serves
-            deployment.restarts_seen(at_least=2)
+            resting.restarts_seen(at_least=2)
 
     with step("it refuses to start, and nothing was answered with success"):
         assert start.exit_code not in (None, 0)
         assert watch.successes() == 0
 
     with step("the same backup opens with its own key"):
-        assert deployment.redeploy(deployment.golden_settings).serves
-        assert deployment.inventory() == before
+        assert resting.redeploy(resting.golden_settings).serves
+        assert resting.inventory() == before

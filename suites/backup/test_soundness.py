@@ -8,9 +8,9 @@ from fixtures.data.interrupted import back_up_cut_off
 
 
 @pytest.mark.control("BKP-4")
-def test_damage_is_noticed(deployment, step):
+def test_damage_is_noticed(untouched, step):
     with step("back up and examine the file: it is sound"):
-        backup = deployment.back_up()
+        backup = untouched.back_up()
         assert soundness.examine(backup) is None
 
     with step("damage it in each way, and examine each copy"):
@@ -19,7 +19,7 @@ def test_damage_is_noticed(deployment, step):
 
     with step("a backup of another database is noticed"):
         other = backup.with_name("other.sql")
-        assert runbook.back_up(deployment.stack, other, database="postgres").exit_code == 0
+        assert runbook.back_up(untouched.stack, other, database="postgres").exit_code == 0
         assert soundness.examine(other)
 
     with step("one digit inside a value is noticed by the checksum written beside the backup"):
@@ -30,17 +30,17 @@ def test_damage_is_noticed(deployment, step):
 
 
 @pytest.mark.control("BKP-4")
-def test_success_of_the_restore_is_no_proof(deployment, step):
+def test_success_of_the_restore_is_no_proof(resting, step):
     with step("cut a backup between two rows of the secrets"):
-        backup = deployment.back_up()
+        backup = resting.back_up()
         cut = damage.cut_at_a_row(backup)
 
     with step("restore what is left into an empty database"):
-        runbook.empty_database(deployment.stack)
-        done = runbook.restore(deployment.stack, cut)
+        runbook.empty_database(resting.stack)
+        done = runbook.restore(resting.stack, cut)
 
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
-        lost = dumps.changed(dumps.tables(backup), deployment.tables())
+        lost = dumps.changed(dumps.tables(backup), resting.tables())
         assert lost
         assert soundness.examine(cut), (done.exit_code, lost)
 

@@ -52,30 +52,30 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
 
 
 @pytest.mark.control("DBP-2")
-def test_only_the_new_password_opens_the_database(deployment, new_password, step):
-    old = deployment.stack.settings["POSTGRES_PASSWORD"]
+def test_only_the_new_password_opens_the_database(resting, new_password, step):
+    old = resting.stack.settings["POSTGRES_PASSWORD"]
     with step("over the network the old password opens the database, a random one does not"):
-        assert opens(deployment.stack, old)
-        assert not opens(deployment.stack, secrets.token_urlsafe(32))
+        assert opens(resting.stack, old)
+        assert not opens(resting.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
-        since = deployment.printed()
-        runbook.rotate_password(deployment.stack, new_password)
-        deployment.settled(since)
+        since = resting.printed()
+        runbook.rotate_password(resting.stack, new_password)
+        resting.settled(since)
 
     with step("over the network only the new password opens it"):
-        assert opens(deployment.stack, new_password)
-        assert not opens(deployment.stack, old)
-        assert not opens(deployment.stack, "")
+        assert opens(resting.stack, new_password)
+        assert not opens(resting.stack, old)
+        assert not opens(resting.stack, "")
 
     with step("the password is stored as a scram digest"):
-        assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")
+        assert stored_password(resting.stack).startswith("SCRAM-SHA-256$")
 
 
 @pytest.mark.control("DBP-3")
-def test_password_changed_in_the_environment_only(deployment, new_password, observe, step):
+def test_password_changed_in_the_environment_only(resting, new_password, observe, step):
     with step("redeploy with another password that the database does not know"):
-        start = deployment.change(POSTGRES_PASSWORD=new_password)
+        start = resting.change(POSTGRES_PASSWORD=new_password)
 
     with step("the backend ends and names the failed authentication"):
         observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")

@@ -34,18 +34,18 @@ def passwords_that_name_no_host():
 
 
 @pytest.mark.control("DBP-4")
-def test_procedure_heals_a_changed_environment(deployment, new_password, step):
-    with step("read everything; deploy a password the database does not know: it fails"):
-        before = deployment.inventory()
-        assert not deployment.change(POSTGRES_PASSWORD=new_password).serves
+def test_procedure_heals_a_changed_environment(resting, new_password, step):
+    with step("deploy a password the database does not know: it fails"):
+        before = resting.held
+        assert not resting.change(POSTGRES_PASSWORD=new_password).serves
 
     with step("follow the procedure: alter to the password that was typed, restart the backend"):
-        runbook.alter_password(deployment.stack, new_password)
-        assert deployment.restart().serves
+        runbook.alter_password(resting.stack, new_password)
+        assert resting.restart().serves
 
     with step("everything reads as before, and a write works"):
-        assert deployment.inventory() == before
-        assert deployment.writes()
+        assert resting.inventory() == before
+        assert resting.writes()
 
 
 @pytest.mark.control("DBP-4")
@@ -66,13 +66,13 @@ def test_procedure_heals_a_changed_database(deployment, new_password, step):
 
 
 @pytest.mark.control("DBP-5")
-def test_any_password_works_when_encoded(deployment, explore, record, step):
+def test_any_password_works_when_encoded(resting, explore, record, step):
     def works(password):
         record.secret("AWKWARD_PASSWORD", password)
-        since = deployment.printed()
-        runbook.rotate_password(deployment.stack, password)
-        assert deployment.settled(since).serves
-        assert deployment.marker() == "golden"
+        since = resting.printed()
+        runbook.rotate_password(resting.stack, password)
+        assert resting.settled(since).serves
+        assert resting.marker() == "golden"
 
     with step("rotate to a password with every letter that means something in a URL"):
         works(AWKWARD)
@@ -82,15 +82,15 @@ def test_any_password_works_when_encoded(deployment, explore, record, step):
 
 
 @pytest.mark.control("DBP-5")
-def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record, step):
+def test_password_as_it_is_works_or_is_refused_aloud(resting, explore, record, step):
     def deployed_raw(password):
         record.secret("RAW_PASSWORD", password)
-        runbook.alter_password(deployment.stack, password)
-        return deployment.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
+        runbook.alter_password(resting.stack, password)
+        return resting.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
 
     def works_or_is_refused(password):
         start = deployed_raw(password)
-        assert looks.refuses_password_aloud(start) or deployment.marker() == "golden"
+        assert looks.refuses_password_aloud(start) or resting.marker() == "golden"
 
     with step("put a password with / # and ? into the connection string as it is: it is refused"):
         assert looks.refuses_password_aloud(deployed_raw("half/of#it?is lost"))

@@ -22,15 +22,15 @@ def test_report_has_its_documented_form(untouched, step):
 
 
 @pytest.mark.control("HLT-2")
-def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step):
+def test_mail_and_cache_flags_follow_the_configuration(resting, observe, step):
     with step("without a mail server the report says so; the cache is configured"):
-        assert deployment.change(SMTP_HOST=None).serves
-        without = deployment.public.status().json()
+        assert resting.change(SMTP_HOST=None).serves
+        without = resting.public.status().json()
 
     with step("with a mail server in the settings the report says so"):
         smtp = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
-        assert deployment.change(**smtp).serves
-        configured = deployment.public.status().json()
+        assert resting.change(**smtp).serves
+        configured = resting.public.status().json()
 
     with step("each flag followed"):
         flags = (without["emailConfigured"], configured["emailConfigured"])

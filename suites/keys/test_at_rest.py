@@ -30,15 +30,14 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
 
 @pytest.mark.control("KEY-6")
-def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
+def test_nothing_is_accessible_under_a_wrong_key(resting, observe, step):
     wrong = openssl_rand_hex(16)
     with step("back up"):
-        backup = deployment.back_up()
-        deployment.stack.stop("backend")
+        backup = resting.back_up()
 
     with step("redeploy with another ENCRYPTION_KEY, asking the instance all the while"):
-        with deployment.watching() as watch:
-            start = deployment.change(ENCRYPTION_KEY=wrong)
+        with resting.watching() as watch:
+            start = resting.change(ENCRYPTION_KEY=wrong)
         refused = not start.serves and watch.successes() == 0
 
     with step("try the other key on the backup, offline"):

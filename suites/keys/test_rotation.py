@@ -20,16 +20,16 @@ KEYS = [
     ("variable", "size"),
     [pytest.param(*key, marks=pytest.mark.control(control), id=key[0]) for *key, control in KEYS],
 )
-def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
-    with step("read everything that is stored"):
-        before = deployment.inventory()
+def test_changed_key_stops_the_backend(resting, observe, step, variable, size):
+    with step("everything that is stored was read"):
+        before = resting.held
         assert before.values
 
     with step(f"redeploy with another {variable}"):
-        start = deployment.change(**{variable: openssl_rand_hex(size)})
+        start = resting.change(**{variable: openssl_rand_hex(size)})
 
     with step("the backend has stopped with the documented error"):
-        observe(what_happened(deployment, start, before))
+        observe(what_happened(resting, start, before))
         assert not start.serves
         assert start.exit_code != 0
         assert start.says(DOCUMENTED_ERROR)

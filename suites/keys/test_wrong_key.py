@@ -7,13 +7,10 @@ from fixtures.infisical.keys import openssl_rand_hex
 
 
 @pytest.mark.control("KEY-3")
-def test_nothing_is_served_under_a_wrong_key(deployment, step):
-    with step("stop the backend, so that no answer is still the healthy one's"):
-        deployment.stack.stop("backend")
-
+def test_nothing_is_served_under_a_wrong_key(resting, step):
     asking = "redeploy with another ENCRYPTION_KEY, asking the health check all the while"
-    with step(asking), deployment.watching() as watch:
-        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+    with step(asking), resting.watching() as watch:
+        start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("no answer was a success, and the exit code says failure"):
         assert watch.successes() == 0
@@ -21,32 +18,31 @@ def test_nothing_is_served_under_a_wrong_key(deployment, step):
         assert start.exit_code not in (None, 0)
 
     with step("the restart policy keeps failing visibly, and still nothing is served"):
-        with deployment.watching() as watch:
-            failures = deployment.restarts_seen(at_least=3)
+        with resting.watching() as watch:
+            failures = resting.restarts_seen(at_least=3)
         assert failures >= 3
         assert watch.successes() == 0
 
 
 @pytest.mark.control("KEY-4")
-def test_a_wrong_key_changes_nothing(deployment, step):
-    with step("back up while all is well"):
-        before = deployment.inventory()
-        deployment.stack.stop("backend")
-        backup = deployment.back_up()
+def test_a_wrong_key_changes_nothing(resting, step):
+    with step("everything was read and the backend stopped; back up"):
+        before = resting.held
+        backup = resting.back_up()
 
     with step("start with another ENCRYPTION_KEY; it fails, more than once"):
-        assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
-        deployment.restarts_seen(at_least=2)
-        deployment.stack.stop("backend")
+        assert not resting.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
+        resting.restarts_seen(at_least=2)
+        resting.stack.stop("backend")
 
     with step("a second backup differs in nothing"):
-        after = deployment.back_up()
+        after = resting.back_up()
         assert changed(tables(backup), tables(after)) == []
         assert fingerprint(backup) == fingerprint(after)
 
     with step("the old key still opens everything"):
-        assert deployment.redeploy(deployment.golden_settings).serves
-        assert deployment.inventory() == before
+        assert resting.redeploy(resting.golden_settings).serves
+        assert resting.inventory() == before
 
 
 @pytest.mark.control("KEY-5")

@@ -40,18 +40,18 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 
 
 @pytest.mark.control("SEC-4")
-def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step):
-    golden, mark = deployment.golden, deployment.printed()
+def test_read_of_a_secret_is_in_the_audit_log(untouched, record, observe, step):
+    golden, mark = untouched.golden, untouched.printed()
     with step("ask the instance for how many days it keeps an audit log"):
-        days = audit.kept_days(deployment.owner, golden.admin.organization)
+        days = audit.kept_days(untouched.owner, golden.admin.organization)
         record.note(f"{days} days by its licence")
 
     with step("read a secret as a machine"):
-        assert deployment.marker()
+        assert untouched.marker()
 
     with step("the audit log names who read which secret"):
-        audited = looks.audited(deployment, "prod", MARKER) if days else False
-        requested = looks.requested(deployment, mark, f"/{MARKER}?")
+        audited = looks.audited(untouched, "prod", MARKER) if days else False
+        requested = looks.requested(untouched, mark, f"/{MARKER}?")
         observe(how_a_read_shows(audited, requested, days))
         assert audited
 

@@ -92,9 +92,9 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 
 
 @pytest.mark.control("MIG-2")
-def test_what_stays_behind_is_told(deployment, record, step):
+def test_what_stays_behind_is_told(untouched, record, step):
     with step("count what the old instance has and an export does not hold"):
-        left = leftovers.left_behind(deployment.tables())
+        left = leftovers.left_behind(untouched.tables())
         record.note(leftovers.told(left))
 
     with step("earlier versions, the machine and its credential are among it"):

@@ -23,10 +23,10 @@ def passwords(record):
     return made
 
 
-def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, step):
+def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step):
     with step("rotate ENCRYPTION_KEY after data was encrypted"):
-        before = deployment.inventory()
-        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        before = resting.held
+        start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("the log shows the documented symptom, and names this cause alone"):
         shown = start.says(WRONG_KEY) and looks.cause(start.log) == "wrong_encryption_key"
@@ -35,8 +35,8 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, st
         assert shown
 
     with step("put the old keys back; everything reads as before"):
-        assert deployment.redeploy(deployment.golden_settings).serves
-        assert deployment.inventory() == before
+        assert resting.redeploy(resting.golden_settings).serves
+        assert resting.inventory() == before
 
 
 def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
@@ -63,10 +63,10 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
         assert deployment.inventory() == before
 
 
-def test_missing_key_shows_its_symptom_and_the_configuration_cures(deployment, observe, step):
+def test_missing_key_shows_its_symptom_and_the_configuration_cures(resting, observe, step):
     with step("redeploy without ENCRYPTION_KEY"):
-        before = deployment.inventory()
-        start = deployment.change(ENCRYPTION_KEY=None)
+        before = resting.held
+        start = resting.change(ENCRYPTION_KEY=None)
 
     with step("the log names this cause"):
         shown = looks.cause(start.log) == "encryption_key_missing"
@@ -75,5 +75,5 @@ def test_missing_key_shows_its_symptom_and_the_configuration_cures(deployment, o
         assert shown
 
     with step("put it back in Coolify; everything reads as before"):
-        assert deployment.redeploy(deployment.golden_settings).serves
-        assert deployment.inventory() == before
+        assert resting.redeploy(resting.golden_settings).serves
+        assert resting.inventory() == before

@@ -23,17 +23,17 @@ FAULTS = {
 AWAY = ("database_refused", "database_host_unknown")
 
 
-def test_each_fault_is_named_from_its_log(deployment, step):
+def test_each_fault_is_named_from_its_log(resting, step):
     found = {}
     for name, bad in FAULTS.items():
         with step(f"redeploy with a bad {' and '.join(bad)}: {name.replace('_', ' ')}"):
-            settings = deployment.golden_settings.but(**bad)
-            found[name] = looks.cause(deployment.redeploy(settings).log)
+            settings = resting.golden_settings.but(**bad)
+            found[name] = looks.cause(resting.redeploy(settings).log)
 
-    with step("stop the database under a healthy deployment and restart the backend"):
-        deployment.redeploy(deployment.golden_settings)
-        with Outage(deployment.stack, "db"):
-            found["database_refused"] = looks.cause(deployment.restart().log)
+    with step("stop the database under a healthy resting and restart the backend"):
+        resting.redeploy(resting.golden_settings)
+        with Outage(resting.stack, "db"):
+            found["database_refused"] = looks.cause(resting.restart().log)
 
     with step("each was named, and nothing else"):
         away = found.pop("database_refused")

@@ -1,0 +1,94 @@
+"""What a migration command makes of an empty database is made once, and then poured in."""
+
+import pytest
+
+from fixtures import runbook
+from fixtures.errors import StackTrouble
+from fixtures.infisical.settings import Settings
+from fixtures.stack.choice import COMPOSE_FILE
+from fixtures.stack.containers import Containers
+from fixtures.stack.home import Home, new_run_id
+from fixtures.stack.migrating import Migrating
+from tests.conftest import Deaf
+from tests.test_containers import IMAGE, _engine
+
+__all__ = ["_engine"]
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+MIGRATIONS = "CREATE TABLE infisical_migrations (name text); INSERT INTO infisical_migrations "
+NAMES = "SELECT name FROM infisical_migrations"
+
+
+@pytest.fixture(scope="module")
+def running():
+    place = Home(new_run_id())
+    made = Containers(place.run_id, Deaf(), COMPOSE_FILE, IMAGE, place.path)
+    made.up(Settings.generate())
+    yield made
+    made.down()
+    place.close()
+
+
+@pytest.fixture
+def stack(running, monkeypatch):
+    """A stack with an empty database, whose image migrates by a command; and how often that ran."""
+    runbook.empty_database(running)
+    running.ran = []
+
+    def command(*words):
+        running.ran.append(words)
+        running.sql(f"{MIGRATIONS} VALUES ('number {len(running.ran)}')")
+
+    monkeypatch.setattr(running._project, "call", command)
+    monkeypatch.setattr(Migrating, "made", {})
+    return running
+
+
+def migrated(stack):
+    """The migrations of its database, which was not migrated before."""
+    assert not stack._migrated()
+    stack._migrate()
+    assert stack._migrated()
+    return stack.sql(NAMES)
+
+
+def test_the_command_runs_once_and_the_next_empty_database_holds_the_same(stack):
+    first = migrated(stack)
+    runbook.empty_database(stack)
+    assert migrated(stack) == first == [("number 1",)]
+    assert len(stack.ran) == 1
+    assert stack.learned()["migrated"].startswith("--\n-- PostgreSQL database dump")
+
+
+def test_a_database_that_holds_something_is_migrated_by_the_command_and_not_kept(stack):
+    stack.sql("CREATE TABLE bookings (amount int)")
+    migrated(stack)
+    assert Migrating.made == {}
+    runbook.empty_database(stack)
+    migrated(stack)
+    runbook.empty_database(stack)
+    stack.sql("CREATE TABLE bookings (amount int)")
+    assert migrated(stack) == [("number 3",)]
+
+
+@pytest.mark.parametrize("dump", ["CREATE TABLE half (); nonsense;", "CREATE TABLE half ("])
+def test_what_cannot_be_poured_leaves_nothing_and_the_command_runs(stack, dump):
+    Migrating.made[IMAGE] = dump
+    assert migrated(stack) == [("number 1",)]
+    assert stack.sql("SELECT to_regclass('half')") == [(None,)]
+
+
+def test_a_password_that_is_not_the_database_s_does_not_hide_the_answer(stack):
+    migrated(stack)
+    stack.sql("ALTER ROLE CURRENT_USER PASSWORD 'another'")
+    assert stack._migrated()
+    stack._inside(f"ALTER ROLE CURRENT_USER PASSWORD '{stack.settings['POSTGRES_PASSWORD']}'")
+    assert stack._migrated()
+
+
+def test_a_database_that_is_down_is_trouble_and_no_answer(stack):
+    stack.stop("db")
+    with pytest.raises(StackTrouble):
+        stack._migrated()
+    stack.start("db")

@@ -1,0 +1,73 @@
+"""A deployment at rest is the golden one, stopped, and what it held is known."""
+
+import pytest
+
+from fixtures.data.golden import AT_FIRST
+from fixtures.infisical.keys import openssl_rand_hex
+from fixtures.installation import Installation
+from fixtures.stack.embedded import Embedded
+
+
+@pytest.fixture(scope="module")
+def installation(module_home, module_recorder):
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    yield Installation(stack, module_recorder, module_home.path)
+    stack.down()
+
+
+@pytest.fixture
+def counted(installation, monkeypatch):
+    """Under which key the backend was started: once for each start."""
+    seen, launch = [], Embedded._launch
+
+    def launched(self, env, log):
+        seen.append(env["ENCRYPTION_KEY"])
+        return launch(self, env, log)
+
+    monkeypatch.setattr(Embedded, "_launch", launched)
+    return seen
+
+
+def test_it_is_stopped_and_what_it_held_is_what_it_holds(installation):
+    resting = installation.resting()
+    assert resting.stack.backend().state in ("absent", "exited")
+    assert resting.held.values
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.inventory() == resting.held
+
+
+def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counted):
+    deployment = installation.pristine()
+    deployment.mark("spoilt")
+    assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
+    counted.clear()
+    resting = installation.resting()
+    assert resting.stack.settings == resting.golden_settings
+    # The crash loop may have gone on until then.
+    assert resting.golden_settings["ENCRYPTION_KEY"] not in counted
+    counted.clear()
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.marker() == AT_FIRST
+    assert resting.inventory() == resting.held
+    assert len(counted) == 1
+
+
+def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
+    installation.untouched()
+    counted.clear()
+    resting = installation.resting()
+    assert counted == []
+    assert resting.stack.backend().state in ("absent", "exited")
+
+
+def test_the_next_spec_gets_one_that_runs(installation):
+    installation.resting()
+    assert installation.untouched().marker() == AT_FIRST
+    installation.resting()
+    assert installation.pristine().marker() == AT_FIRST
+
+
+def test_everything_is_read_once(installation, monkeypatch):
+    held = installation.resting().held
+    monkeypatch.setattr("fixtures.deployment.Deployment.inventory", None)
+    assert installation.resting().held is held
