@@ -3,6 +3,8 @@
 import pytest
 
 from fixtures.data.golden import AT_FIRST
+from fixtures.deployment import Deployment
+from fixtures.errors import StackTrouble
 from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.installation import Installation
 from fixtures.stack.embedded import Embedded
@@ -71,3 +73,28 @@ def test_everything_is_read_once(installation, monkeypatch):
     held = installation.resting().held
     monkeypatch.setattr("fixtures.deployment.Deployment.inventory", None)
     assert installation.resting().held is held
+
+
+def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, monkeypatch):
+    def inventory(_self):
+        raise StackTrouble("500 Something went wrong")
+
+    monkeypatch.setattr(installation, "_held", None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Deployment, "inventory", inventory)
+        resting = installation.resting()
+    assert resting.change(INVITE_ONLY="true").serves
+    with pytest.raises(StackTrouble, match="500 Something went wrong"):
+        _ = resting.held
+    assert installation.resting().held.values, "the next one reads again"
+
+
+def test_who_is_not_given_one_at_rest_is_told(installation):
+    with pytest.raises(StackTrouble, match="nobody has read it before"):
+        _ = copy(installation.pristine(), installation).held
+
+
+def copy(golden, installation):
+    return Deployment(
+        golden.stack, golden.public, golden.golden, installation._recorder, installation._files
+    )

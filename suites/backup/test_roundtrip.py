@@ -4,8 +4,8 @@ import pytest
 
 from fixtures.data import dumps
 from fixtures.data.strategies import secret_sets
-from fixtures.deployment import digest
 from fixtures.infisical.keys import openssl_rand_hex
+from fixtures.inventory import digest
 
 # Jobs that were queued before the backup note the time when they run after the restore.
 TIMES = ("updatedAt", "lastSecretModified")

@@ -6,7 +6,7 @@ from fixtures import keyproof, runbook
 from fixtures.data import dumps, leftovers, migration
 from fixtures.data.golden import BALANCES, ENVIRONMENTS
 from fixtures.data.strategies import secret_sets
-from fixtures.deployment import digest
+from fixtures.inventory import digest
 
 # What an export must not touch; tokens and counters of use change with every request.
 KEPT = ("projects", "project_environments", "secret_folders", "secrets", "secrets_v2", "identities")

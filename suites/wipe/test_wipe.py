@@ -7,9 +7,10 @@ import pytest
 
 from fixtures import runbook
 from fixtures.data.dumps import contains
-from fixtures.deployment import Deployment, Inventory
+from fixtures.deployment import Deployment
 from fixtures.infisical.errors import ApiError
 from fixtures.infisical.settings import Settings
+from fixtures.inventory import Inventory
 from fixtures.stack.outcome import Start
 
 EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
