@@ -30,7 +30,7 @@ def test_each_fault_is_named_from_its_log(resting, step):
             settings = resting.golden_settings.but(**bad)
             found[name] = looks.cause(resting.redeploy(settings).log)
 
-    with step("stop the database under a healthy resting and restart the backend"):
+    with step("stop the database under a healthy deployment and restart the backend"):
         resting.redeploy(resting.golden_settings)
         with Outage(resting.stack, "db"):
             found["database_refused"] = looks.cause(resting.restart().log)
