@@ -3,7 +3,10 @@
 from itertools import groupby
 from types import SimpleNamespace
 
-from reports.order import shuffled
+import pytest
+
+from fixtures.stack.installed import pytest_itemcollected
+from reports.order import READING, shuffled
 from reports.schedule import units
 
 SPECS = [
@@ -67,6 +70,22 @@ def test_side_by_side_specs_that_only_read_are_one_unit_as_long_as_all_of_them()
     items = [item("a", "reading"), item("b"), item("c", "reading")]
     assert units(items, {"a": 30.0, "b": 20.0, "c": 50.0}) == [["a", "c"], ["b"]]
     assert units(items, {"a": 0.1, "b": 20.0, "c": 0.2}) == [["b"], ["a", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reads"),
+    [
+        (["untouched", "step"], True),
+        (["untouched", "deployment"], False),
+        (["untouched", "neighbour"], False),
+        (["resting", "step"], False),
+        (["step"], False),
+    ],
+)
+def test_a_spec_is_marked_that_asks_for_the_golden_state_to_read_alone(asked, reads):
+    marks = []
+    pytest_itemcollected(SimpleNamespace(fixturenames=asked, add_marker=marks.append))
+    assert [one.name for one in marks] == [READING] * reads
 
 
 def test_a_filter_moves_no_spec():
