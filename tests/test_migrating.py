@@ -4,15 +4,12 @@ import pytest
 
 from fixtures import runbook
 from fixtures.errors import StackTrouble
-from fixtures.infisical.settings import Settings
-from fixtures.stack.choice import COMPOSE_FILE
-from fixtures.stack.containers import Containers
-from fixtures.stack.home import Home, new_run_id
+from fixtures.stack import engine
+from fixtures.stack.base import Command
 from fixtures.stack.migrating import Migrating
-from tests.conftest import Deaf
-from tests.test_containers import IMAGE, _engine
+from tests.test_containers import IMAGE, _engine, shared
 
-__all__ = ["_engine"]
+__all__ = ["_engine", "shared"]
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -20,29 +17,19 @@ MIGRATIONS = "CREATE TABLE infisical_migrations (name text); INSERT INTO infisic
 NAMES = "SELECT name FROM infisical_migrations"
 
 
-@pytest.fixture(scope="module")
-def running():
-    place = Home(new_run_id())
-    made = Containers(place.run_id, Deaf(), COMPOSE_FILE, IMAGE, place.path)
-    made.up(Settings.generate())
-    yield made
-    made.down()
-    place.close()
-
-
 @pytest.fixture
-def stack(running, monkeypatch):
+def stack(shared, monkeypatch):
     """A stack with an empty database, whose image migrates by a command; and how often that ran."""
-    runbook.empty_database(running)
-    running.ran = []
+    runbook.empty_database(shared)
+    shared.ran = []
 
     def command(*words):
-        running.ran.append(words)
-        running.sql(f"{MIGRATIONS} VALUES ('number {len(running.ran)}')")
+        shared.ran.append(words)
+        shared.sql(f"{MIGRATIONS} VALUES ('number {len(shared.ran)}')")
 
-    monkeypatch.setattr(running._project, "call", command)
+    monkeypatch.setattr(shared._project, "call", command)
     monkeypatch.setattr(Migrating, "made", {})
-    return running
+    return shared
 
 
 def migrated(stack):
@@ -77,6 +64,16 @@ def test_what_cannot_be_poured_leaves_nothing_and_the_command_runs(stack, dump):
     Migrating.made[IMAGE] = dump
     assert migrated(stack) == [("number 1",)]
     assert stack.sql("SELECT to_regclass('half')") == [(None,)]
+
+
+def test_a_dump_that_was_cut_off_is_not_kept(stack, monkeypatch):
+    def cut_off(_found, argv, *_files):
+        return Command(tuple(argv), 1, b"CREATE TABLE half ();")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "execute", cut_off)
+        stack._keep(IMAGE)
+    assert Migrating.made == {}
 
 
 def test_a_password_that_is_not_the_database_s_does_not_hide_the_answer(stack):
