@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from fixtures.errors import DrillbookError
+from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.infisical.settings import Settings
 from fixtures.stack import engine
 from fixtures.stack.choice import COMPOSE_FILE
@@ -179,6 +180,20 @@ def test_rewind_takes_the_clone_that_was_made_beforehand(stack, recorder):
     assert stack.sql(ROW) == [("golden",)]
     stack.stop("db")
     stack.lay_by()
+
+
+def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):
+    golden = stack.settings
+    assert settled(stack, recorder, stack.keep).serves
+    for begin in (stack.start, stack.restart):
+        other = golden.but(AUTH_SECRET=openssl_rand_hex(64))
+        assert settled(stack, recorder, lambda other=other: stack.redeploy(other)).serves
+        since = printed(stack)
+        assert stack.rewind()
+        assert settled(stack, recorder, lambda begin=begin: begin("backend")).serves
+        deployed = stack._container("backend").attrs["Config"]["Env"]
+        assert f"AUTH_SECRET={golden['AUTH_SECRET']}" in deployed
+        assert len(stack.logs("backend")) > since, "what it had printed before is not lost"
 
 
 def test_rewind_says_that_a_wipe_took_the_golden_state(stack, living, recorder):

@@ -98,3 +98,16 @@ def copy(golden, installation):
     return Deployment(
         golden.stack, golden.public, golden.golden, installation._recorder, installation._files
     )
+
+
+def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(installation, counted):
+    for begin in ("start", "restart"):
+        other = openssl_rand_hex(16)
+        assert not installation.pristine().change(ENCRYPTION_KEY=other).serves
+        resting = installation.resting()
+        counted.clear()
+        since = resting.printed()
+        getattr(resting.stack, begin)("backend")
+        assert resting.settled(since).serves
+        assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
+        assert resting.inventory() == resting.held

@@ -28,20 +28,19 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
 
 
 @pytest.mark.control("BKP-3")
-def test_documented_restore_after_a_first_start(deployment, observe, step):
+def test_documented_restore_after_a_first_start(resting, observe, step):
     with step("back up, then lose everything"):
-        deployment.mark("monday")
-        before = deployment.inventory()
-        backup = deployment.back_up()
-        deployment.emptied()
+        before = resting.held
+        backup = resting.back_up()
+        resting.emptied()
 
     with step("start the new backend, which makes its tables; restore; start again"):
-        assert deployment.redeploy(deployment.golden_settings).serves
-        done = runbook.restore(deployment.stack, backup)
-        start = deployment.restart()
+        assert resting.redeploy(resting.golden_settings).serves
+        done = runbook.restore(resting.stack, backup)
+        start = resting.restart()
 
     with step("everything reads as in the backup"):
-        back = start.serves and reads(deployment, before)
+        back = start.serves and reads(resting, before)
         observe(what_happened(done, back))
         assert back
 

@@ -84,10 +84,10 @@ def test_password_changed_in_the_environment_only(resting, new_password, observe
 
 
 @pytest.mark.control("DBP-3")
-def test_password_changed_in_the_database_only(deployment, new_password, observe, step):
-    with step("alter the role and restart the backend, which knows the old password only"):
-        runbook.alter_password(deployment.stack, new_password)
-        start = deployment.restart()
+def test_password_changed_in_the_database_only(resting, new_password, observe, step):
+    with step("alter the role and start the backend, which knows the old password only"):
+        runbook.alter_password(resting.stack, new_password)
+        start = resting.started()
 
     with step("the backend ends and names the failed authentication"):
         observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")

@@ -8,16 +8,16 @@ from fixtures.faults.bounds import Bounded
 pytestmark = pytest.mark.control("DEP-2")
 
 
-def test_stack_runs_within_the_documented_instance(deployment, record, observe, step):
-    bulk = Bulk(deployment, record)
+def test_stack_runs_within_the_documented_instance(resting, record, observe, step):
+    bulk = Bulk(resting, record)
     bounds = "hold the stack within 2 vCPU and 2 GB without swap, and start it"
-    with step(bounds), Bounded(deployment, record) as bounded:
+    with step(bounds), Bounded(resting, record) as bounded:
         with step("write 2,000 secrets"):
             bulk.write()
             bounded.look()
 
         with step("restart the backend and read all of them back"):
-            deployment.restart()
+            resting.restart()
             lost = bulk.lost()
             bounded.look()
 

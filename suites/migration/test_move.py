@@ -55,12 +55,12 @@ def test_any_secret_arrives(deployment, neighbour, explore, step):
 
 
 @pytest.mark.control("MIG-3")
-def test_each_instance_has_keys_of_its_own(deployment, neighbour, step):
-    old_key = deployment.golden_settings["ENCRYPTION_KEY"]
+def test_each_instance_has_keys_of_its_own(untouched, neighbour, step):
+    old_key = untouched.golden_settings["ENCRYPTION_KEY"]
     new_key = neighbour.stack.settings["ENCRYPTION_KEY"]
     with step("move everything, then back both instances up"):
-        moved(deployment, neighbour)
-        old = deployment.back_up()
+        moved(untouched, neighbour)
+        old = untouched.back_up()
         new = old.with_name(f"new-{old.name}")
         assert runbook.back_up(neighbour.stack, new).exit_code == 0
 

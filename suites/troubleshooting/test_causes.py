@@ -39,13 +39,11 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step)
         assert resting.inventory() == before
 
 
-def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
-    deployment, passwords, observe, step
-):
+def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwords, observe, step):
     with step("have another password in the database than in the backend's environment"):
-        before = deployment.inventory()
-        runbook.alter_password(deployment.stack, passwords[0])
-        start = deployment.restart()
+        before = resting.held
+        runbook.alter_password(resting.stack, passwords[0])
+        start = resting.started()
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
@@ -53,14 +51,14 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
         assert looks.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
-        since = deployment.printed()
-        runbook.rotate_password_as_documented(deployment.stack, passwords[1])
-        cured = deployment.settled(since)
+        since = resting.printed()
+        runbook.rotate_password_as_documented(resting.stack, passwords[1])
+        cured = resting.settled(since)
 
     with step("the backend is cured, and everything reads as before"):
         observe("symptoms_and_cures_as_documented" if cured.serves else "cure_needs_redeploy")
         assert cured.serves
-        assert deployment.inventory() == before
+        assert resting.inventory() == before
 
 
 def test_missing_key_shows_its_symptom_and_the_configuration_cures(resting, observe, step):

@@ -41,9 +41,9 @@ def test_each_fault_is_named_from_its_log(resting, step):
         assert found == {name: name for name in found}
 
 
-def test_healthy_log_has_no_cause(deployment, step):
-    with step("restart a healthy deployment and use it; its log has no cause"):
-        mark = deployment.printed()
-        assert deployment.restart().serves
-        assert deployment.writes()
-        assert looks.cause(looks.printed_since(deployment, mark)) is None
+def test_healthy_log_has_no_cause(resting, step):
+    with step("start a healthy deployment and use it; its log has no cause"):
+        mark = resting.printed()
+        assert resting.started().serves
+        assert resting.writes()
+        assert looks.cause(looks.printed_since(resting, mark)) is None

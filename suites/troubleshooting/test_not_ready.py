@@ -8,45 +8,37 @@ from fixtures.stack.outcome import serves
 
 
 @pytest.mark.control("TRB-2")
-def test_backend_comes_up_with_a_late_database(deployment, observe, step):
-    with step("stop everything but the cache, and start the backend first"):
-        before = deployment.inventory()
-        deployment.stack.stop("backend")
-
-    late = "start the database after the backend has tried; the backend comes up"
-    with step(late), Outage(deployment.stack, "db") as outage:
-        deployment.stack.start("backend")
-        looks.tries(deployment)
-        assert not serves(deployment.stack.base_url)
+def test_backend_comes_up_with_a_late_database(resting, observe, step):
+    late = "start the backend before the database; that comes when it has tried, and it comes up"
+    with step(late), Outage(resting.stack, "db") as outage:
+        resting.stack.start("backend")
+        looks.tries(resting)
+        assert not serves(resting.stack.base_url)
         outage.heal()
-        up = looks.comes_up(deployment)
+        up = looks.comes_up(resting)
 
     with step("everything reads as before"):
         observe("came_up_with_database" if up else "stayed_down_after_database")
         assert up
-        assert deployment.inventory() == before
+        assert resting.inventory() == resting.held
 
 
 @pytest.mark.control("TRB-3")
-def test_backend_names_the_missing_cache_and_comes_up_with_it(deployment, observe, step):
-    with step("read everything, stop the backend"):
-        before = deployment.inventory()
-        deployment.stack.stop("backend")
-        mark = deployment.printed()
-
-    late = "start it without a cache; it says so; start the cache, and it comes up"
-    with step(late), Outage(deployment.stack, "redis") as outage:
-        deployment.stack.start("backend")
-        named = looks.names(deployment, mark, "cache_unavailable")
-        assert not serves(deployment.stack.base_url)
+def test_backend_names_the_missing_cache_and_comes_up_with_it(resting, observe, step):
+    mark = resting.printed()
+    late = "start the backend without a cache; it says so; start the cache, and it comes up"
+    with step(late), Outage(resting.stack, "redis") as outage:
+        resting.stack.start("backend")
+        named = looks.names(resting, mark, "cache_unavailable")
+        assert not serves(resting.stack.base_url)
         outage.heal()
-        up = looks.comes_up(deployment)
+        up = looks.comes_up(resting)
 
     with step("it had named the cache, and everything reads as before"):
         observe(what_happened(named, up))
         assert named
         assert up
-        assert deployment.inventory() == before
+        assert resting.inventory() == resting.held
 
 
 def what_happened(named, up):

@@ -19,12 +19,12 @@ EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
 @pytest.fixture(scope="module")
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
-    deployment = installation.pristine()
-    before = deployment.inventory()
+    deployment = installation.resting()
     selection = runbook.wipe(deployment.stack, working_folder.run_id)
     since = deployment.printed()
     deployment.stack.up(Settings.generate())
-    return Wiped(deployment, before, selection, deployment.settled(since), installation.furnish)
+    start = deployment.settled(since)
+    return Wiped(deployment, deployment.held, selection, start, installation.furnish)
 
 
 @dataclass(frozen=True)
