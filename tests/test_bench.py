@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.bench import machine, naive, picture, proof
 from fixtures.bench.account import account, interval
-from fixtures.bench.measuring import _last
+from fixtures.bench.measuring import Bench, _last
 from fixtures.bench.running import Ran, python
 from fixtures.bench.suite import Run, sample, samples
 from fixtures.installation import Installation
@@ -194,3 +194,22 @@ def test_history_is_one_object_a_line(found, tmp_path, monkeypatch):
     lines = (tmp_path / "bench-history.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [found, found]
     assert json.loads((tmp_path / "bench.json").read_text()) == found
+
+
+def test_all_controls_side_by_side_are_not_run_once_more(tmp_path):
+    ran = []
+
+    class Counting:
+        def run(self, *options, name, **_):
+            ran.append(name)
+            return timed(6.0, "ab")
+
+    bench = Bench(Counting(), tmp_path, (1, 2), rounds=1)
+    bench.by_size(timed(5.0, "ab"), naive_up_to=2)
+    assert ran == ["1 controls", "2 controls, naive"], "all two were run already"
+    assert [one["ours_s"] for one in bench.growth] == [6.0, 5.0]
+
+
+def timed(seconds, controls):
+    told = [{"id": one, "verdict": "satisfied", "specs": []} for one in controls]
+    return Run(Ran(seconds, 1.0, 100, 0, ""), {"controls": told, "counts": {"specs_executed": 2}})
