@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from fixtures.bench import machine, naive, picture, proof
+from fixtures.bench.__main__ import main
 from fixtures.bench.account import account, interval
 from fixtures.bench.measuring import Bench, _last
 from fixtures.bench.running import Ran, python
@@ -152,9 +153,14 @@ def test_picture_is_well_formed_and_draws_everything(found):
 
 def test_naive_way_builds_for_each_spec(embedded, recorder, tmp_path, monkeypatch):
     monkeypatch.setattr(Installation, "pristine", naive._fresh)
+    monkeypatch.setattr(Installation, "resting", naive._stopped)
     installed = Installation(embedded, recorder, tmp_path)
     keys = {installed.pristine().golden_settings["ENCRYPTION_KEY"] for _ in range(2)}
-    assert len(keys) == 2
+    resting = installed.resting()
+    assert len(keys | {resting.golden_settings["ENCRYPTION_KEY"]}) == 3
+    assert resting.stack.backend().state == "exited"
+    assert resting.started().serves
+    assert resting.inventory() == resting.held
 
 
 def test_filled_backup_is_proved_and_restored(tmp_path):
@@ -213,3 +219,16 @@ def test_all_controls_side_by_side_are_not_run_once_more(tmp_path):
 def timed(seconds, controls):
     told = [{"id": one, "verdict": "satisfied", "specs": []} for one in controls]
     return Run(Ran(seconds, 1.0, 100, 0, ""), {"controls": told, "counts": {"specs_executed": 2}})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--sizes=10,many", "SIZES= has 'many', where a whole number from 1 on is wanted"),
+        ("--rounds=0", "ROUNDS= has '0', where a whole number from 1 on is wanted"),
+        ("--mib=-1", "MIB= has '-1', where a whole number from 0 on is wanted"),
+    ],
+)
+def test_what_is_no_number_is_told_before_anything_runs(given, said, capsys):
+    assert main([given]) == 3
+    assert capsys.readouterr().err == f"bench: {said}\n"
