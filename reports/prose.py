@@ -217,7 +217,9 @@ def spoken(spec: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
+    """Seconds as people say them: 30 ms, 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms" if seconds else "0 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

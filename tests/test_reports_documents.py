@@ -177,7 +177,16 @@ def test_leak_is_the_outcome_whatever_else_held():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (3725, "1 h 02 min")],
+    [
+        (0, "0 s"),
+        (0.0001, "1 ms"),
+        (0.0304, "30 ms"),
+        (0.0996, "0.1 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
+        (3725, "1 h 02 min"),
+    ],
 )
 def test_durations_read_as_people_say_them(seconds, said):
     assert duration(seconds) == said
