@@ -182,9 +182,9 @@ mutants: .venv/ready  ## Every planted bug before the control meant for it, with
 	@$(PYTHON) -m reports.qualification --stack=embedded --healthy=0 --workers=$(call quoted,$(WORKERS))
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 
-.PHONY: mutate-own
-mutate-own: .venv/ready .tools/mutation/ready  ## How many small bugs in our own code do our own tests notice? MODULE=pattern (docs/mutation.md)
-	@.tools/mutation/bin/python tests/mutate.py $(call quoted,$(or $(MODULE),**/*.py))
+.PHONY: mutation
+mutation: .tools/mutation/ready  ## Mutation testing of verdict, redaction, seal and key proof with mutmut; takes hours, so by hand or at night
+	@.tools/mutation/bin/mutmut run
 
 .PHONY: browser
 browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium and chromium-driver
@@ -222,7 +222,7 @@ check: .venv/ready  ## Lint, format and types
 
 .PHONY: clean
 clean:  ## Remove the environment and caches (reports stay)
-	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf "$${TMPDIR:-/tmp}/drillbook-cache-$$(id -u)"
 
 .PHONY: help
