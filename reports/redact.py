@@ -1,9 +1,9 @@
 """Secrets become their names where text enters the record; finished files are searched again.
 
-A value is searched in every encoding of encodings.py. A weak one (fewer than six characters,
-fewer than four different ones, or a plain word or number) may stand in any text by chance and
-would shred the report; it is searched only where a secret stands: after its own name, and as
-the password of a connection string. An empty value is no secret.
+A value is searched in every encoding that drillbook/core/secret_search.py lists. A weak one (fewer
+than six characters, fewer than four different ones, or a plain word or number) may stand in any
+text by chance and would shred the report; it is searched only where a secret stands: after its own
+name, and as the password of a connection string. An empty value is no secret.
 """
 
 from __future__ import annotations
@@ -11,67 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from drillbook.core.secret_search import Hit, Index, Needle, forms, fragments, is_weak
 from reports import unpacked
-from reports.encodings import forms, fragments, is_weak
 from reports.model import Leak
 
-_BLOCK = 4
-_STRIDE = 3
-_SHORTEST = _BLOCK + _STRIDE - 1
 _CHUNK = 1 << 20
 _UNKNOWN = "not known"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-
-
-class Needle(NamedTuple):
-    """What was found: whose value, how it is written, and how much of it is only context."""
-
-    name: str
-    encoding: str
-    before: int = 0
-    after: int = 0
-
-
-class Hit(NamedTuple):
-    """A needle and its place."""
-
-    start: int
-    end: int
-    needle: Needle
-
-
-class Index:
-    """Needles by the blocks they begin with.
-
-    Each has three blocks of four bytes in its first six; looking at every third place of a text
-    meets one of them, however many needles there are.
-    """
-
-    def __init__(self) -> None:
-        self._blocks: dict[bytes, dict[tuple[int, int], dict[bytes, Needle]]] = {}
-        self.longest = 0
-
-    def add(self, text: bytes, needle: Needle) -> None:
-        """Search for this text, too. Texts under six bytes are left out."""
-        if len(text) < _SHORTEST:
-            return
-        self.longest = max(self.longest, len(text))
-        for offset in range(_STRIDE):
-            block = self._blocks.setdefault(text[offset : offset + _BLOCK], {})
-            block.setdefault((offset, len(text)), {}).setdefault(text, needle)
-
-    def find(self, data: bytes) -> Iterator[Hit]:
-        """Every needle in the data, in no particular order."""
-        blocks = self._blocks
-        places = range(0, len(data) - _BLOCK + 1, _STRIDE)
-        for at in [at for at in places if data[at : at + _BLOCK] in blocks]:
-            for (offset, length), needles in blocks[data[at : at + _BLOCK]].items():
-                start = at - offset
-                needle = needles.get(data[start : start + length]) if start >= 0 else None
-                if needle:
-                    yield Hit(start, start + length, needle)
 
 
 class Redactor:
@@ -109,8 +56,7 @@ class Redactor:
     def _add(self, shown: str, value: str) -> None:
         for fragment in fragments(value):
             if not is_weak(fragment):
-                for text, encoding in forms(fragment).items():
-                    self._index.add(text, Needle(shown, encoding))
+                self._index.add_value(shown, fragment)
 
     def _add_weak(self, name: str, shown: str, value: str) -> None:
         self.weak += 1

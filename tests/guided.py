@@ -18,7 +18,7 @@ CORPUS = ROOT / ".cache" / "fuzz"
 MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
 OURS = ["fixtures.keyproof", "fixtures.preflight", "fixtures.diagnose", "fixtures.restore"]
 OURS += ["fixtures.data.soundness", "fixtures.faults", "reports.seal", "reports.redact"]
-OURS += ["reports.encodings", "reports.tomlfile", "reports.waivers", "reports.history"]
+OURS += ["drillbook.core.secret_search", "reports.tomlfile", "reports.waivers", "reports.history"]
 OURS += ["reports.outline", "reports.schedule", "reports.again", "reports.merge", "reports.model"]
 
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted(
     path
-    for folder in ("suites", "fixtures", "reports", "tests")
+    for folder in ("drillbook", "suites", "fixtures", "reports", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
 SPECS = sorted((ROOT / "suites").rglob("test_*.py"))
@@ -54,6 +54,9 @@ def test_our_fixtures_are_imported_not_a_package_of_that_name():
         ("reports", "fixtures"),
         ("reports", "suites"),
         ("suites", "reports"),
+        ("drillbook", "fixtures"),
+        ("drillbook", "reports"),
+        ("drillbook", "suites"),
     ],
 )
 def test_arrows_point_one_way(folder, stranger):
@@ -63,7 +66,7 @@ def test_arrows_point_one_way(folder, stranger):
         if path.is_relative_to(ROOT / folder)
         and any(name.split(".")[0] == stranger for name in imported(path))
     ]
-    assert guilty == [], f"{folder} must not import {stranger}: they meet in conftest.py"
+    assert guilty == [], f"{folder} must not import {stranger}: share by drillbook/core"
 
 
 def test_conftest_is_a_list_of_plugins():

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import json
 import tempfile
 import urllib.parse
 import zipfile
@@ -23,6 +24,7 @@ from reports.record import Recorder
 from reports.redact import Redactor
 from reports.verdict import Verdict
 from tests.test_assemble import CATALOGUE
+from tests.test_secret_search import WRITERS
 
 # A prefix keeps Hypothesis from finding a word that every report holds.
 secrets = st.one_of(
@@ -139,6 +141,33 @@ def test_no_secret_reaches_the_bundle_from_any_place(texts, written, late):
             assert traces(path, value) == [], place
         assert {leak.secret for leak in run.redaction.leaks} >= set(KEPT)
         assert (run.verdict, run.exit_code) == (Verdict.VIOLATED, 1)
+
+
+def test_no_encoding_of_a_secret_reaches_the_bundle_from_any_place(tmp_path):
+    recorder, texts = Recorder(), []
+    for number, write in enumerate(WRITERS.values()):
+        # Each its own, so that none is hidden by another; with a sign that each encoding changes.
+        value = f"{number:02}k9/of#it?is $lost@ 'a\" <b>&{{c}}+*~"
+        recorder.secret("PW", value)
+        texts.append(write(value).decode())
+    text = "\n".join(texts)
+    path, run = finished(
+        tmp_path,
+        recorder,
+        lambda made: [PLACES[place](recorder, made, text) for place in PLACES],
+    )
+    kept = list(everything((path / "bundle.zip").read_bytes()))
+    kept += [one.encode() for one in strings(json.loads((path / "evidence.json").read_text()))]
+    assert [one for one in texts if any(one.encode() in piece for piece in kept)] == []
+    assert {leak.secret.partition("#")[0] for leak in run.redaction.leaks} == {"PW"}
+
+
+def strings(tree):
+    if isinstance(tree, dict | list):
+        for one in tree.values() if isinstance(tree, dict) else tree:
+            yield from strings(one)
+    elif isinstance(tree, str):
+        yield tree
 
 
 @pytest.mark.parametrize("place", PLACES)

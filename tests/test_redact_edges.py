@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from drillbook.core.secret_search import Index
 from reports import redact
 from reports.redact import Redactor
 
@@ -60,7 +61,7 @@ def test_file_is_searched_a_piece_at_a_time(tmp_path, monkeypatch, known):
     (tmp_path / "log").write_bytes(bytes(100_000))
     sizes = []
     monkeypatch.setattr(redact, "_CHUNK", 1000)
-    monkeypatch.setattr(redact.Index, "find", lambda _self, data: sizes.append(len(data)) or ())
+    monkeypatch.setattr(Index, "find", lambda _self, data: sizes.append(len(data)) or ())
     redactor(**known).scan(tmp_path / "log", "log")
     assert len(sizes) == 100
     assert max(sizes) < 1500

@@ -8,7 +8,8 @@ import subprocess
 from reports.qualification.record import KEPT
 from reports.qualification.specimens import ROOT
 
-_DECIDING = ("suites", "fixtures", "reports", "compose", "conftest.py", "tests/predicted.toml")
+_CODE = ("drillbook", "suites", "fixtures", "reports")
+_DECIDING = (*_CODE, "compose", "conftest.py", "tests/predicted.toml")
 
 
 def code_digest() -> str:

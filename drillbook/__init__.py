@@ -1,0 +1,1 @@
+"""The engine: what the suites, the fixtures and the reports share."""

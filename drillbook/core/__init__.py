@@ -1,0 +1,1 @@
+"""What everything else may import and what imports nothing of ours."""

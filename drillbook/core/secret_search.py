@@ -1,0 +1,255 @@
+"""A secret in every encoding it may have been written in, and where in a content one stands.
+
+Redaction, the last search of a bundle, the search of repositories and that of backups, database
+files and logs all use this one list of encodings.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+from urllib.parse import quote
+
+PIECE = 1024
+_HEAD = 48
+_LINE = 16
+_LINES = 256
+_LONG = 12
+_WRAPPED = (64, 76)
+_QUOTES = "'\""
+_ARMOUR = re.compile(r"-----[A-Z0-9 ]+-----")
+_CODE_IN_URL = re.compile("%[0-9A-F]{2}")
+_CODE_IN_JSON = re.compile(r"\\u([0-9a-f]{4})")
+_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|\d{1,11}")
+# What percent-encoding leaves as it is, besides letters, digits, "_", ".", "-" and "~".
+_LEFT_IN_URLS = (
+    "",  # RFC 3986, a component
+    "/",  # a path, as Python writes it
+    "!*'()",  # encodeURIComponent
+    ";,/?:@&=+$#!*'()",  # encodeURI
+    "!$%&'()*+,",  # user and password in a URL, as browsers and Node write them (WHATWG)
+    "!$%&'()*+,/:;=@[\\]|",  # a path of such a URL
+    "!$%&()*+,/:;=@[\\]|?`{}^",  # a query of such a URL
+    "!$%&'()*+,/:;=@[\\]|?{}^#",  # a fragment of such a URL
+)
+_QUOTES_IN_HTML = (('"', "&quot;", "&#34;", "&#x22;"), ("'", "&#39;", "&#x27;", "&apos;"))
+# Ruby, bash's %q, and double quotes as scripts and as people at a prompt write them.
+_ESCAPED_IN_SHELLS = (
+    r"[^\w\n@+:,./-]",
+    r"^[#~]|[ \t'\"\\|&;()<>!{}*\[\]?^$`,]",
+    r'["$`\\]',
+    r'["$`\\!]',
+)
+# What JSON writers escape although they need not: Go and Rails, then .NET.
+_ESCAPED_IN_JSON = ("", "<>&", "<>&'\"+`")
+
+
+def is_weak(value: str) -> bool:
+    """Whether ordinary text may hold the value by chance: short, monotonous or a plain word."""
+    text = value.strip()
+    return len(text) < 6 or len(set(text)) < 4 or _WORD.fullmatch(text) is not None
+
+
+def fragments(value: str) -> Iterator[str]:
+    """What to search for: the value; of a long one its head and pieces; of a text its lines.
+
+    Logs cut long values and prefix each line. An armour line (-----BEGIN ...) is no secret,
+    and of more than 256 lines the first and last 128 must do.
+    """
+    if len(value) <= PIECE:
+        yield value
+        yield value.strip()
+    else:
+        yield value[:_HEAD]
+        yield from (value[at : at + PIECE] for at in range(0, len(value) - PIECE, PIECE))
+        yield value[-PIECE:]
+    lines = [line for line in value.splitlines() if _is_telling(line)]
+    if len(value.splitlines()) > 1:
+        yield from lines[: _LINES // 2]
+        yield from lines[_LINES // 2 :][-_LINES // 2 :]
+
+
+def _is_telling(line: str) -> bool:
+    return len(line) >= _LINE and not _ARMOUR.fullmatch(line.strip()) and not is_weak(line)
+
+
+def forms(value: str) -> dict[bytes, str]:
+    """Each way of writing the value, and the name of the encoding; plain comes first."""
+    found: dict[bytes, str] = {}
+    for name, needle in _forms(value, _bytes(value)):
+        found.setdefault(needle, name)
+    return found
+
+
+def _forms(value: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    yield "plain", raw
+    for bytes_ in (raw, *_decoded(value)):
+        yield from (
+            ("hex", form) for form in (bytes_.hex().encode(), bytes_.hex().upper().encode())
+        )
+        yield from (("base64", form) for form in _base64(bytes_))
+    yield from (("url", form) for form in _url(raw))
+    yield from (("json", _bytes(form)) for form in _json(value))
+    yield from (("html", _bytes(form)) for form in _html(value))
+    yield from (("escaped", _bytes(form)) for form in _escaped(value))
+    yield from (
+        ("UTF-16", value.encode(code, "surrogatepass")) for code in ("utf-16-le", "utf-16-be")
+    )
+    yield from (("decoded", bytes_) for bytes_ in _decoded(value))
+    yield from (
+        ("in another case", _bytes(form))
+        for form in (value.upper(), value.lower())
+        if _is_long(form)
+    )
+
+
+def _is_long(form: str) -> bool:
+    """Whether no ordinary text has it by chance, although it is only nearly the value."""
+    return len(form) >= _LONG and not is_weak(form)
+
+
+def _decoded(value: str) -> list[bytes]:
+    """The bytes of which the value is the hexadecimal or base64 form, as of most keys."""
+    found = []
+    for decode in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
+        try:
+            found.append(decode(value.strip()))
+        except ValueError:
+            continue
+    return [raw for raw in found if _is_long(raw.decode("latin-1"))]
+
+
+def _base64(raw: bytes) -> Iterator[bytes]:
+    """Whole, in lines, and the letters it alone decides when zero to two bytes stand before it."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(raw).rstrip(b"=")
+        yield whole
+        for width in _WRAPPED:
+            yield b"\n".join(whole[at : at + width] for at in range(0, len(whole), width))
+        for before in range(3):
+            first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+            yield encode(bytes(before) + raw)[first:last]
+
+
+def _url(raw: bytes) -> Iterator[bytes]:
+    texts = [quote(raw, safe=left) for left in _LEFT_IN_URLS]
+    # As forms are sent, by Python and by browsers, and every byte encoded.
+    texts.append(texts[0].replace("%20", "+"))
+    texts.append(quote(raw, safe="*").replace("%20", "+").replace("~", "%7E"))
+    texts.append("".join(f"%{byte:02X}" for byte in raw))
+    for text in texts:
+        yield text.encode()
+        yield _CODE_IN_URL.sub(lambda code: code[0].lower(), text).encode()
+        yield quote(text, safe="").encode()
+
+
+def _json(value: str) -> Iterator[str]:
+    for ascii_only, more in product((False, True), _ESCAPED_IN_JSON):
+        text = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        text = text.replace('\\"', "\\u0022") if '"' in more else text
+        text = "".join(f"\\u{ord(char):04x}" if char in more else char for char in text)
+        for form in (text, _CODE_IN_JSON.sub(lambda code: f"\\u{code[1].upper()}", text)):
+            yield from (form, form.replace("/", "\\/"), json.dumps(form)[1:-1])
+    units = value.encode("utf-16-be", "surrogatepass")
+    for code in ("\\u{:02x}{:02x}", "\\u{:02X}{:02X}"):
+        yield "".join(code.format(*units[at : at + 2]) for at in range(0, len(units), 2))
+
+
+def _html(value: str) -> Iterator[str]:
+    text = html.escape(value, quote=False)
+    for double, single in product(*_QUOTES_IN_HTML):
+        yield text.replace('"', double).replace("'", single)
+    attribute = text.replace('"', "&quot;")
+    yield re.sub(r"[\t\r\n]", lambda control: f"&#{ord(control[0]):02};", attribute)
+    quoted = attribute.replace("'", "&#39;")
+    yield re.sub("[/`=]", lambda char: f"&#x{ord(char[0]):X};", quoted)
+    for form in ("&#{};", "&#x{:x};", "&#x{:X};"):
+        every = [form.format(ord(char)) for char in value]
+        yield "".join(every)
+        signs = zip(value, every, strict=True)
+        yield "".join(char if char.isascii() and char.isalnum() else code for char, code in signs)
+
+
+def _escaped(value: str) -> Iterator[str]:
+    """As Python, C, a shell, an env file, SQL text, COPY and CSV write it."""
+    raw = _bytes(value)
+    # With both quotes in a text, repr escapes each single one, and we know what to undo.
+    for text in (repr(value + _QUOTES), ascii(value + _QUOTES), repr(raw + _QUOTES.encode())[1:]):
+        single = text[1:-4]
+        plain = single.replace("\\'", "'")
+        yield from (plain, single, plain.replace('"', '\\"'), single.replace('"', '\\"'))
+    yield value.encode("unicode_escape").decode()
+    yield re.sub(r"([^\w\n])", r"\\\1", value)
+    for signs in _ESCAPED_IN_SHELLS:
+        yield re.sub(signs, r"\\\g<0>", value)
+    for char, twice in (("'", "''"), ("'", "'\\''"), ("'", "'\"'\"'"), ('"', '""'), ("$", "$$")):
+        yield value.replace(char, twice)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+class Needle(NamedTuple):
+    """What was found: whose value, how it is written, and how much of it is only context."""
+
+    name: str
+    encoding: str
+    before: int = 0
+    after: int = 0
+
+
+class Hit(NamedTuple):
+    """A needle and its place."""
+
+    start: int
+    end: int
+    needle: Needle
+
+
+class Index:
+    """Needles by the blocks of four bytes they begin with.
+
+    Each has a block at every place of one stride; looking at one place a stride of a text meets
+    one of them, however many needles there are. The longer the shortest needle, the fewer places.
+    """
+
+    _BLOCK = 4
+
+    def __init__(self, shortest: int = 6) -> None:
+        self.texts: dict[bytes, Needle] = {}
+        self._blocks: dict[bytes, set[tuple[int, int]]] = {}
+        self._stride = shortest - self._BLOCK + 1
+        self._shortest = shortest
+        self.longest = 0
+
+    def add(self, text: bytes, needle: Needle) -> None:
+        """Search for this text, too. Texts under the shortest are left out."""
+        if len(text) < self._shortest:
+            return
+        self.texts.setdefault(text, needle)
+        self.longest = max(self.longest, len(text))
+        for offset in range(self._stride):
+            block = text[offset : offset + self._BLOCK]
+            self._blocks.setdefault(block, set()).add((offset, len(text)))
+
+    def add_value(self, name: str, value: str) -> None:
+        """Search for this value in every encoding."""
+        for text, encoding in forms(value).items():
+            self.add(text, Needle(name, encoding))
+
+    def find(self, data: bytes) -> Iterator[Hit]:
+        """Every needle in the data, in no particular order."""
+        blocks, size = self._blocks, self._BLOCK
+        places = range(0, len(data) - size + 1, self._stride)
+        for at in [at for at in places if data[at : at + size] in blocks]:
+            for offset, length in blocks[data[at : at + size]]:
+                start = at - offset
+                needle = self.texts.get(data[start : start + length]) if start >= 0 else None
+                if needle:
+                    yield Hit(start, start + length, needle)
