@@ -188,7 +188,7 @@ def redaction(run: Run) -> str:
     return (
         f"{told.secrets_known} secret values were known to this run and replaced by their names, "
         f"written «NAME»; {told.scanned_files} finished files were searched for them in plain "
-        f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the pages of the PDF as text: "
+        f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the PDF as text: "
         f"{found}.{weak}"
     )
 
