@@ -208,11 +208,9 @@ chaos: .venv/ready  ## Something happens to a run at random moments; what must b
 	@$(PYTHON) -m tests.chaos $(if $(filter containers,$(STACK)),--stack=containers) $(call given,N,--moments) $(call given,SEED,--seed)
 
 .PHONY: bench
-bench: .venv/ready  ## What a run costs beside its stack, side by side with the naive way: STACK=embedded|containers IMAGE= CONTROLS= SIZES=10,30,60 NAIVE=60 MIB=1024 ROUNDS=3
+bench: .venv/ready  ## What a run costs, as ratios within one run: STACK=embedded|containers IMAGE= CONTROLS=10 MIB=1024 (docs/speed.md)
 	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
-	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,SIZES,--sizes) \
-	  $(call given,NAIVE,--naive) $(call given,MIB,--mib) $(call given,ROUNDS,--rounds)
-	@$(PYTHON) -m reports.rendering
+	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,MIB,--mib)
 
 .PHONY: check
 check: .venv/ready  ## Lint, format and types
