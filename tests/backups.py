@@ -42,3 +42,21 @@ def tables(version):
         ]
         made.append(f"CREATE TABLE public.{name} ({', '.join(types)});\n")
     return "".join(made)
+
+
+def before_root_keys():
+    """A backup as a release from before mid-2024 wrote it: no root key, no column that names one.
+
+    Made of the rows of July 2024, whose project is of the same generation.
+    """
+    return HEAD + _BLOCK.sub(_earlier, rows("2024-07")) + TAIL
+
+
+def _earlier(block):
+    name, columns, lines = block[1], block[2].split(", "), block[3].splitlines()
+    if "kms" in name:
+        return ""
+    kept = [at for at, column in enumerate(columns) if "kms" not in column]
+    rows_ = ["\t".join(line.split("\t")[at] for at in kept) + "\n" for line in lines]
+    heading = ", ".join(columns[at] for at in kept)
+    return f"COPY public.{name} ({heading}) FROM stdin;\n{''.join(rows_)}\\."

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,7 @@ def key_file(tmp_path):
     def written(name, text):
         path = tmp_path / name
         path.write_text(text)
+        path.chmod(0o600)
         return str(path)
 
     return written
@@ -74,6 +76,24 @@ def test_which_of_several_keys_it_is(capsys, backup, right, wrong, order):
     folder = str(backup.parent)
     assert asked(capsys, backup, f"'{folder}/wrong key.env' {folder}/right.env")[0] == 0
     assert asked(capsys, backup, f"{folder}/*.env".replace(" ", "?"))[0] == 0
+
+
+def test_a_missing_key_file_does_not_end_the_comparison(capsys, backup, right, tmp_path):
+    code, told = asked(capsys, backup, f"{tmp_path}/nope.env", right)
+    assert (code, told["answer"]) == (0, "OPENS")
+    assert told["not_tried"] == [
+        f"environment file {tmp_path}/nope.env does not exist; check the path"
+    ]
+    _, printed = asked(capsys, backup, f"{tmp_path}/nope.env", right, form="text")
+    assert f"not tried  environment file {tmp_path}/nope.env does not exist" in printed.out
+    assert "set ENCRYPTION_KEY to this key and redeploy; AUTH_SECRET and the" in printed.out
+
+
+def test_a_key_that_others_can_read_is_warned_of(capsys, backup, right):
+    Path(right).chmod(0o644)
+    code, printed = asked(capsys, backup, right, form="text")
+    assert (code, printed.err.count("\n")) == (0, 1)
+    assert f"warning: {right} holds a key, and others can read it" in printed.err
 
 
 def test_of_a_cut_backup_it_cannot_tell(capsys, backup, right):

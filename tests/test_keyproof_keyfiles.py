@@ -1,10 +1,12 @@
 """Keys are found in the files operators have, under each of their names, and never shown."""
 
+import base64
+
 import pytest
 
 from fixtures.errors import BadInput
 from fixtures.infisical.keys import fingerprint
-from fixtures.keyproof.keyfiles import read, read_all
+from fixtures.keyproof.keyfiles import exposed, read, read_all
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 
@@ -56,9 +58,59 @@ def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
 
 def test_one_argument_may_name_several_files_or_one_with_a_quote(file, tmp_path):
     first, second = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("ENCRYPTION_KEY=x\n", "b.env")
-    assert [one.key for one in read_all([f"{first} {second}", str(first)])] == [KEY, "x"]
-    assert read_all([str(file(f"ENCRYPTION_KEY={KEY}\n", "the 'old' one.env"))])[0].key == KEY
+    found, _ = read_all([f"{first} {second}", str(first)])
+    assert [one.key for one in found] == [KEY, "x"]
+    [quoted], _ = read_all([str(file(f"ENCRYPTION_KEY={KEY}\n", "the 'old' one.env"))])
+    assert quoted.key == KEY
     with pytest.raises(BadInput, match="grace's"):
         read_all([f"{tmp_path}/grace's.env"])
     with pytest.raises(BadInput, match="no key to try"):
         read_all([" "])
+
+
+def test_file_that_cannot_be_read_does_not_end_the_comparison(file, tmp_path):
+    right, none = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("A=b\n", "c.env")
+    found, unread = read_all([f"{tmp_path}/nope.env {right} {none}"])
+    assert [one.path for one in found] == [str(right)]
+    assert [one.rpartition("; check")[0] for one in unread] == [
+        f"environment file {tmp_path}/nope.env does not exist",
+        f"environment file {none} sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY",
+    ]
+    with pytest.raises(BadInput, match=r"nope\.env does not exist; .*c\.env sets no"):
+        read_all([f"{tmp_path}/nope.env {none}"])
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "deployed_as"),
+    [
+        (f"{KEY}\n", KEY, "ENCRYPTION_KEY"),
+        (f"# from the safe\n\n  {KEY}  \r\n", KEY, "ENCRYPTION_KEY"),
+        (f"\ufeff{KEY}", KEY, "ENCRYPTION_KEY"),
+        (KEY * 2, KEY * 2, "ENCRYPTION_KEY"),
+        (f"{base64.b64encode(KEY.encode()).decode()}\n", None, "ROOT_ENCRYPTION_KEY"),
+    ],
+)
+def test_file_with_the_key_alone_is_understood(file, written, key, deployed_as):
+    found = read(file(written))
+    assert (found.key, found.deployed_as) == (key or written.strip(), deployed_as)
+
+
+@pytest.mark.parametrize(
+    "written", ["nonsense\n", f"{KEY} {KEY}\n", "ROOT_ENCRYPTION_KEY=\n", f"{KEY}\n{KEY}\n"]
+)
+def test_what_is_neither_a_key_nor_an_environment_file_is_refused(file, written):
+    with pytest.raises(BadInput):
+        read(file(written))
+
+
+def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):
+    assert read(file("ENCRYPTION_KEY=abcdefghijklmnopq\n")).key == "abcdefghijklmnopq"
+
+
+def test_file_that_others_can_read_is_warned_of(file):
+    open_to_all, private = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file(KEY, "b.env")
+    open_to_all.chmod(0o644)
+    private.chmod(0o600)
+    [warning] = exposed([read(open_to_all), read(private)])
+    assert f"chmod 600 {open_to_all}" in warning
+    assert KEY not in warning

@@ -62,7 +62,9 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "    Ledger: 5 of 5 (keys held by the KMS)\n"
         "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
         "\n"
-        "Next: keep this key as long as this backup; `make drill` shows that it also starts.\n"
+        "Next: if an instance waits for it, set ENCRYPTION_KEY to this key and redeploy; "
+        "AUTH_SECRET and the database password may be new ones. Keep this key as long as this "
+        "backup; `make drill` shows that it also starts.\n"
     )
 
 

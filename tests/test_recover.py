@@ -127,6 +127,27 @@ def test_nothing_is_overwritten(files, capsys):
     assert run(files, "2024-10", out, "--plaintext", "yes") == 3
 
 
+def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
+    out = files / "out.json"
+    keys = f"{files}/2024-07.env {files}/nope.env {files}/2024-10.env"
+    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    assert main([*given, "--out", str(out), "--plaintext", "yes"]) == 0
+    assert len(values(out.read_text())) == 10
+    said = capsys.readouterr().err
+    assert f"Opened by the key in {files}/2024-10.env" in said
+    assert f"Not tried: environment file {files}/nope.env does not exist" in said
+
+
+def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
+    out = files / "out.json"
+    keys = f"{files}/2024-07.env {files}/2026-07.env"
+    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    assert main([*given, "--out", str(out), "--plaintext", "yes"]) == 3
+    said = capsys.readouterr().err
+    assert f"2024-07.env, and the one in {files}/2026-07.env opens nothing" in said
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

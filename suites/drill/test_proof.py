@@ -4,6 +4,7 @@ import pytest
 
 from fixtures.data import soundness
 from fixtures.drill import report
+from fixtures.keyproof.found import ROOTLESS
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
@@ -16,10 +17,13 @@ def test_these_keys_open_this_backup(drill, record, step):
 
     with step("try the keys: the root key opens, each project's key, each secret"):
         proof = drill.proof
+        first = "bots' keys" if proof.rootless else "root keys"
         record.note(
-            f"{proof.roots_opened} of {proof.root_keys} root keys, {proof.projects_opened} of "
+            f"{proof.roots_opened} of {proof.root_keys} {first}, {proof.projects_opened} of "
             f"{proof.projects} projects, {proof.secrets_opened} of {proof.secrets} secrets"
         )
+        if proof.rootless:
+            record.note(ROOTLESS)
         assert proof.roots_opened > 0
         assert proof.projects_opened == proof.projects
         assert proof.secrets_opened == proof.secrets
