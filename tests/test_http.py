@@ -131,13 +131,32 @@ def test_the_token_goes_into_the_header_only(ask):
     assert Scripted.asked == [("/x", "Bearer s3cret-token")]
 
 
-def test_batch_that_wants_a_slug_of_mid_2024_is_written_one_by_one(ask):
+def test_batch_that_wants_a_slug_of_mid_2024_gets_it(ask):
     queue(403, '[{"path": ["projectSlug"], "message": "Required"}]')
-    queue(200)
+    Scripted.answers.append((200, {}, b'{"workspace": {"slug": "ledger-x"}}'))
     queue(200)
     Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), {"A": "1", "B": "2"})
+    paths = [DEPRECATED.batch, "/api/v1/workspace/ledger", DEPRECATED.batch]
+    assert [path for path, _ in Scripted.asked] == paths
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        [{"secretKey": "A"}, {"secretKey": "B"}],
+        [{"secretKey": "A", "tagIds": ["t"]}, {"secretKey": "B"}],
+    ],
+)
+def test_batch_without_a_known_slug_or_with_tags_is_written_one_by_one(ask, new):
+    queue(403, '[{"path": ["projectSlug"], "message": "Required"}]')
+    if "tagIds" not in new[0]:
+        queue(404, "no such project")
+    queue(200)
+    queue(200)
+    Infisical(ask, DEPRECATED).create(Place("ledger", "dev"), new)
     single = [f"{DEPRECATED.secrets}/{name}" for name in "AB"]
-    assert [path for path, _ in Scripted.asked] == [DEPRECATED.batch, *single]
+    assert [path for path, _ in Scripted.asked][-2:] == single
+    assert [path for path, _ in Scripted.asked].count(DEPRECATED.batch) == 1
 
 
 def test_batch_that_is_refused_for_another_reason_stays_refused(ask):

@@ -5,7 +5,7 @@ import pytest
 from fixtures.data import dumps
 from fixtures.data.strategies import secret_sets
 from fixtures.infisical.keys import openssl_rand_hex
-from fixtures.inventory import digest
+from fixtures.inventory import differing, digest
 
 # Jobs that were queued before the backup note the time when they run after the restore.
 TIMES = ("updatedAt", "lastSecretModified")
@@ -29,10 +29,14 @@ KEPT = (
 
 @pytest.mark.control("BKP-1")
 def test_backup_gives_everything_back(deployment, step):
-    with step("write a marker, read everything, back up"):
+    with step("write a marker; lists show every secret as it was written, and so do single reads"):
         deployment.mark("monday")
         before = deployment.inventory()
-        backup = deployment.back_up()
+        assert differing(before.values, deployment.golden.written("monday")) == []
+        assert deployment.misread_singly(before.values) == []
+
+    with step("back up, and note which rows stand in the running database, table by table"):
+        backup, rows = deployment.back_up_with_rows(KEPT)
         assert dumps.complete(backup)
 
     with step("change things after the backup"):
@@ -45,11 +49,15 @@ def test_backup_gives_everything_back(deployment, step):
         assert dumps.changed(dumps.tables(backup), dumps.tables(again)) == []
         assert dumps.objects(backup) == dumps.objects(again)
 
+    with step("every row that stood in the running database is there again"):
+        assert deployment.lacking(rows) == []
+
     with step("start, and start once more: the marker says monday and everything reads"):
         assert deployment.started().serves
         assert deployment.restart().serves
         assert deployment.marker() == "monday"
         assert deployment.inventory() == before
+        assert deployment.misread_singly(before.values) == []
 
     with step("rows of secrets, versions, folders and identities are those of the backup"):
         then, now = dumps.tables(backup, TIMES), dumps.tables(deployment.back_up(), TIMES)
