@@ -143,10 +143,10 @@ timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): B
 	@$(PYTHON) -m reports.seal.tools timestamp $(call quoted,$(BUNDLE)) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
 
 .PHONY: sign-off
-sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=prepared|reviewed|approved NAME= ROLE= REMARK= SIGNING_KEY= SIGNING_KEY_ENV=
+sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=prepared|reviewed|approved NAME= ROLE= REMARK= SIGNING_KEY= SIGNING_KEY_ENV= ANYWAY=1
 	@$(PYTHON) -m reports.seal.signoff $(call quoted,$(BUNDLE)) $(call given,ACT,--act) $(call given,NAME,--name) \
 	  $(call given,ROLE,--role) $(call given,REMARK,--remark) $(call given,SIGNING_KEY,--signing-key) \
-	  $(call given,SIGNING_KEY_ENV,--signing-key-env)
+	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(if $(ANYWAY),--anyway)
 
 .PHONY: report
 report: .venv/ready  ## Every document once more from the record alone: FROM=evidence.json|folder|bundle.zip OUT=folder

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reports import facts
+from drillbook.core.files import open_file, read_file
+from reports import evidence, facts
 from reports.errors import BadEvidence, ReportError
 from reports.lines import Line, wrapped, write
 from reports.model import Run
@@ -80,10 +81,10 @@ def _documents(origin: Path) -> dict[str, bytes]:
     """What is there to compare with: of a folder or a bundle all, of a record itself."""
     if origin.is_dir():
         found = {name: origin / name for name in WRITERS}
-        return {name: path.read_bytes() for name, path in found.items() if path.is_file()}
-    with origin.open("rb") as file:
+        return {name: read_file(path, _LARGEST) for name, path in found.items() if path.is_file()}
+    with open_file(origin) as file:
         if file.read(2) != b"PK":
-            return {RECORD: origin.read_bytes()}
+            return {RECORD: read_file(origin, _LARGEST)}
         archive = Archive(file)
         names = archive.entries.keys() & WRITERS.keys()
         return {name: archive.read(name, _LARGEST) for name in names}
@@ -91,7 +92,7 @@ def _documents(origin: Path) -> dict[str, bytes]:
 
 def _run(record: bytes, origin: Path) -> Run:
     try:
-        return Run.model_validate_json(record)
+        return evidence.parse(record)
     except ValueError:
         raise BadEvidence(f"{origin}: no record of a run that this version can read") from None
 

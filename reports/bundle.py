@@ -85,7 +85,8 @@ class Bundle:
 
         def assembled(leaks: list[Leak], stained: set[str]) -> Run:
             run = assemble(self._redaction(redactor, leaks, stained))
-            return run.model_copy(update={"seal": seal})
+            written = tuple(name for name in self._names if name not in stained)
+            return run.model_copy(update={"seal": seal, "documents": written})
 
         with _told(self.path):
             run = self._settled(redactor, assembled)

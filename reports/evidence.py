@@ -12,9 +12,12 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
+from drillbook.core.files import read_file
 from reports.errors import BadEvidence
 from reports.model import Run
+from reports.part import strict_json
 
+LARGEST = 64 << 20
 SCHEMA = Path(__file__).parent / "schema" / "evidence-1.schema.json"
 
 
@@ -53,7 +56,12 @@ def text(record: dict[str, Any]) -> str:
 
 def load(path: Path) -> Run:
     """An evidence.json of this or an earlier version."""
-    return Run.model_validate_json(path.read_bytes())
+    return parse(read_file(path, LARGEST))
+
+
+def parse(data: bytes) -> Run:
+    """The run of a record; ValueError where it cannot be read or says a thing twice."""
+    return Run.model_validate(strict_json(data))
 
 
 @cache

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from drillbook.core.files import open_file
 from reports import oscal, prose
 from reports.errors import BadBundle, BadEvidence, Distrusted, ReportError
 from reports.lines import Line, write
@@ -80,7 +81,7 @@ def _opened(bundle: Path) -> tuple[Run, bytes | None]:
     bad = [check.sentence for check in examination.checks if check.state == "bad"]
     if bad or examination.run is None:
         raise Distrusted(f"{bundle}: {bad[0]}; nothing is exported from it")
-    with bundle.open("rb") as file:
+    with open_file(bundle) as file:
         archive = Archive(file)
         pdf = archive.read(PDF, _LARGEST) if PDF in archive.entries else None
     return examination.run, pdf

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reports import facts, matrix
+from reports import evidence, facts, matrix
 from reports.bundle import Bundle
 from reports.errors import ReportError, Unmergeable
 from reports.framing import unique
@@ -123,7 +123,7 @@ def _read(folder: Path) -> Run:
         raise Unmergeable(f"{folder} is no folder of a run: it has no {_RECORD}")
     unchanged(folder)
     try:
-        run = Run.model_validate_json(record.read_bytes())
+        run = evidence.load(record)
         if run.run.shard:
             Shard.read(run.run.shard)
     except (ValueError, ReportError):

@@ -233,6 +233,9 @@ class Run(Part):
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
     seal: Seal = Seal()
+    documents: tuple[str, ...] = Field(
+        default=(), description="the files that were written from this record; a bundle has all"
+    )
     change: Change | None = Field(
         default=None, description="the change of release that this run rehearsed"
     )

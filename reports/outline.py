@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from drillbook.core.files import read_file
 from reports.catalogue import Catalogue, Entry, load
 from reports.errors import ReportError
+from reports.part import strict_json
 from reports.verdict import UNUSABLE
 
 _FOLDER = Path("suites")
@@ -52,9 +54,7 @@ def last_verdicts(runs: Path) -> dict[str, Last]:
 
 def _judged(path: Path) -> Iterator[tuple[str, Last]]:
     try:
-        if path.stat().st_size > _LARGEST:
-            return
-        evidence = json.loads(path.read_text())
+        evidence = strict_json(read_file(path, _LARGEST))
         run, grade = evidence["run"], evidence["subject"]["grade"]
         if "--mutant=" not in run["command"]:
             for one in evidence["controls"]:

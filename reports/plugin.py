@@ -87,6 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
         return
+    # Evidence is the same on a terminal and in a pipe.
+    config.option.code_highlight = "no"
     try:
         _work(config, made) if orders else _run(config, made)
     except ReportError as trouble:

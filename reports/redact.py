@@ -8,6 +8,7 @@ name, and as the password of a connection string. An empty value is no secret.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from reports import unpacked
 from reports.model import Leak
 
 _CHUNK = 1 << 20
+# Commands to a terminal as ECMA-48 writes them: strings (titles, links), colours, the rest.
+_ESCAPES = re.compile(r"\x1b(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
 _UNKNOWN = "not known"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
@@ -69,8 +72,13 @@ class Redactor:
                 self._index.add(before.encode() + text + after.encode(), needle)
 
     def text(self, text: str) -> str:
-        """The text with each known value replaced by its name."""
-        return self.data(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        """The text with each known value replaced by its name, and without terminal's colours.
+
+        Twice where there were colours: a value may hold such a code, or be cut by one.
+        """
+        clean = self.data(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        plain = _ESCAPES.sub("", clean)
+        return plain if plain == clean else self.text(plain)
 
     def data(self, data: bytes) -> bytes:
         """The same for bytes."""

@@ -15,16 +15,18 @@ from typing import Any
 
 import pytest
 
+from drillbook.core.files import read_file
 from reports.order import READING
 
 _AHEAD = 2
 _MOMENT_S = 0.25
+_LARGEST = 64 << 20
 
 
 def durations(runs: Path) -> dict[str, float]:
     """Seconds of each spec in the latest run of a folder; nothing where there is none."""
     with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        seen = json.loads((runs / "latest" / "evidence.json").read_text(encoding="utf-8"))
+        seen = json.loads(read_file(runs / "latest" / "evidence.json", _LARGEST))
         specs = (spec for control in seen["controls"] for spec in control["specs"])
         return {str(one["id"]): float(one["duration_s"]) for one in specs if one["steps"]}
     return {}

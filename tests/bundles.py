@@ -20,8 +20,10 @@ def sealed(runs, signer=None, name=None, pdf=False, **changes):
     run = sample.run(**changes)
     folder = runs / (name or run.run.id)
     (folder / "logs").mkdir(parents=True)
-    run = run.model_copy(update={"seal": Sealer(signer).facts(runs)})
-    for file in WRITERS.keys() - (set() if pdf else {"report.pdf"}):
+    written = [name for name in WRITERS if pdf or name != "report.pdf"]
+    facts = {"seal": Sealer(signer).facts(runs), "documents": tuple(written)}
+    run = run.model_copy(update=facts)
+    for file in written:
         (folder / file).write_bytes(render(file, run))
     (folder / "logs" / "backend.log").write_text("started\nserves\n")
     made = Sealer(signer).seal(folder, run, lambda _: True)

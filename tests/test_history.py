@@ -92,7 +92,7 @@ def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
 
 def test_evidence_that_was_changed_after_its_run_is_told_and_read_as_it_is(runs):
     path = runs / "run-3" / "evidence.json"
-    path.write_text(path.read_text().replace('"violated"', '"satisfied"'))
+    path.write_text(path.read_text().replace(': "violated"', ': "satisfied"'))
     found = history.read(runs)
     said = "run run-3: its evidence.json and its line differ: one was changed since"
     assert found.troubles == (said,)

@@ -96,6 +96,16 @@ def test_facts_of_the_run_are_recorded(suite):
     assert run["command"].endswith("--seed=7 suites")
 
 
+def test_evidence_of_a_terminal_is_that_of_a_pipe(suite):
+    pytester = suite(one="record.note('\\x1b[1mbold'); assert 'left' == 'right'")
+    assert drilled(pytester, "--color=yes").ret == 1
+    (failed,) = [one for one in record(pytester)["controls"] if one["verdict"] == "violated"]
+    assert "- right" in failed["specs"][0]["message"]
+    marked = [one for one in latest(pytester).rglob("*.*") if b"\x1b[" in one.read_bytes()]
+    assert marked == []
+    assert "\\u001b" not in latest(pytester).joinpath("evidence.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

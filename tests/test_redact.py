@@ -141,6 +141,26 @@ def test_weak_value_is_replaced_where_a_secret_stands(text, redacted):
     assert known.weak == 1
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\x1b[31mred\x1b[39;49;00m",
+        "\x1b]0;title\x07red",
+        "\x1b]8;;https://x/\x1b\\red\x1b]8;;\x1b\\",
+        "\x1b[1;2Hred\x1bM\x1b[?25l",
+        "\x1b\x1b[0m[0mred",
+    ],
+)
+def test_commands_to_a_terminal_do_not_enter(written):
+    assert Redactor().text(written) == "red"
+    assert Redactor().tree({"a": [written]}) == {"a": ["red"]}
+
+
+def test_value_that_a_colour_cuts_or_that_holds_one_is_replaced():
+    assert redactor(K=KEY).text(f"{KEY[:9]}\x1b[33m{KEY[9:]}") == "«K»"
+    assert redactor(K=f"{KEY[:9]}\x1b[33m{KEY[9:]}").text(f"{KEY[:9]}\x1b[33m{KEY[9:]}") == "«K»"
+
+
 def test_tree_keeps_keys_and_types():
     tree = {"a": [KEY, 1, None, 2.5], "b": {"c": f"<{KEY}>"}}
     assert redactor(K=KEY).tree(tree) == {"a": ["«K»", 1, None, 2.5], "b": {"c": "<«K»>"}}

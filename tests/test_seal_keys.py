@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from reports import sample
 from reports.errors import BadKey, BadSignOff, Distrusted
 from reports.seal import signature, signoff
 from tests.bundles import key, sealed
@@ -91,12 +92,13 @@ def test_several_public_keys_may_stand_in_one_file_and_one_that_is_broken_may_no
 
 @pytest.mark.parametrize("what", ["name", "role", "remark"])
 def test_sign_off_takes_three_hundred_characters(bundle, what):
-    given = {"name": "Grace Hopper", "role": "", "remark": ""}
-    path = signoff.sign_off(bundle, "approved", **given | {what: "x" * 300}, key=None)
+    given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
+    who = signoff.Who(**given | {what: "x" * 300}).checked()
+    path = signoff.sign_off(bundle, sample.run(), who, None)
     assert "x" * 300 in path.read_text()
     path.unlink()
     with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
-        signoff.sign_off(bundle, "approved", **given | {what: "x" * 301}, key=None)
+        signoff.Who(**given | {what: "x" * 301}).checked()
 
 
 def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys):
@@ -105,21 +107,23 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
         str(bundle),
         "--act=reviewed",
         "--name=Grace",
+        "--anyway",
         f"--signing-key={tmp_path}/drill.key",
     ]
     assert signoff.main(arguments) == 0
     assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
-    ((vouched, said),) = signoff.found(bundle, signature.trusted(public))
+    ((vouched, said),) = signoff.found(bundle, signature.trusted(public), None)
     assert vouched
     assert said.endswith(f", by the trusted key {signer.id[:16]}")
-    ((vouched, said),) = signoff.found(bundle, None)
+    ((vouched, said),) = signoff.found(bundle, None, None)
     assert not vouched
     assert said.endswith(f", by key {signer.id[:16]}, for which nobody vouches here")
 
 
 def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
-        signoff.sign_off(bundle, act, "Grace", "lead" if act == "approved" else "", "", None)
-    said = [sentence for _, sentence in signoff.found(bundle, None)]
+        who = signoff.Who(act, "Grace", "lead" if act == "approved" else "", "")
+        signoff.sign_off(bundle, sample.run(), who, None)
+    said = [sentence for _, sentence in signoff.found(bundle, None, None)]
     assert said[0].startswith("prepared by Grace on ")
     assert said[1].startswith("approved by Grace (lead) on ")

@@ -50,6 +50,34 @@ def test_record_at_odds_with_itself_is_caught_even_when_sealed(tmp_path, change,
     assert told in found.sentence
 
 
+def test_record_that_says_a_thing_twice_is_refused(tmp_path):
+    folder = sealed(tmp_path)
+    text = (folder / "evidence.json").read_bytes()
+    twice = text.replace(b'"exit_code": ', b'"exit_code": 0,\n  "exit_code": ', 1)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": twice})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, "'exit_code' stands twice" in found.sentence) == ("bad", True)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.html", "junit.xml"])
+def test_bundle_without_a_document_that_was_written_is_refused(tmp_path, name):
+    folder = sealed(tmp_path, pdf=True)
+    assert examined(folder / "bundle.zip", unsigned=True)["record"].state == "ok"
+    bundle = resealed(folder, tmp_path / "b.zip", **{name: None})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, f"{name} was written" in found.sentence) == ("bad", True)
+
+
+def test_bundle_of_before_documents_were_named_needs_its_reports(tmp_path):
+    folder = sealed(tmp_path, pdf=True)
+    record = altered(folder, lambda one: one.pop("documents"))
+    old = resealed(folder, tmp_path / "a.zip", **{"evidence.json": record})
+    assert examined(old, unsigned=True)["record"].state == "ok"
+    without = {"evidence.json": record, "report.pdf": None}
+    bundle = resealed(folder, tmp_path / "b.zip", **without)
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"\xff\xfe", b"", b"nul", b'{"a":1e999}'])
 def test_record_that_cannot_be_read_is_caught(tmp_path, text):
     bundle = resealed(sealed(tmp_path), tmp_path / "b.zip", **{"evidence.json": text})

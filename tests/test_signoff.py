@@ -18,7 +18,8 @@ def bundle(tmp_path):
 
 
 def signed(bundle, *more, act="approved", name="Grace Hopper"):
-    return signoff.main([str(bundle), f"--act={act}", f"--name={name}", *map(str, more)])
+    given = [str(bundle), f"--act={act}", f"--name={name}", "--anyway", *map(str, more)]
+    return signoff.main(given)
 
 
 def told(bundle, capsys, *more):
@@ -36,10 +37,10 @@ def test_note_without_a_key_is_no_proof(bundle, capsys):
     code, said = told(bundle, capsys)
     assert code == 0
     assert "-- sign-off approved by Grace Hopper (head of platform) on" in said
-    assert "anyone could have written it; did not execute the run" in said
+    assert "anyone could have written it; executed by Ada Lovelace" in said
     record = json.loads(bundle.with_name("bundle.zip.approved.json").read_text())
     assert record["predicate"]["remark"] == "with a smile"
-    assert record["predicate"]["separated"] is True
+    assert "separated" not in record["predicate"]
 
 
 def test_name_stands_in_a_note_as_it_is_written(bundle, capsys):
@@ -53,15 +54,49 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     _, other = key(tmp_path, "other.key")
     assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
     assert "for which nobody vouches here" in told(bundle, capsys)[1]
-    trusted = list(signoff.found(bundle, _keys(public)))
+    trusted = list(signoff.found(bundle, _keys(public), None))
     assert [vouched for vouched, _ in trusted] == [True]
     assert "by the trusted key" in trusted[0][1]
-    assert [vouched for vouched, _ in signoff.found(bundle, _keys(other))] == [False]
+    assert [vouched for vouched, _ in signoff.found(bundle, _keys(other), None)] == [False]
 
 
 def test_executor_who_approves_is_not_independent(bundle, capsys):
     signed(bundle, name="ada lovelace ")
     assert "executed it: not independent" in told(bundle, capsys)[1]
+
+
+def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
+    grace, public = key(tmp_path, "ada.key")
+    signed(bundle, name="Ada Lovelace")
+    path = bundle.with_name("bundle.zip.approved.json")
+    said = json.loads(path.read_text())
+    said["predicate"] |= {"separated": True, "executedBy": "Somebody Else"}
+    path.write_bytes(grace.sign(json.dumps(said).encode()))
+    _, text = told(bundle, capsys, "--pubkey", public)
+    assert "by the trusted key" in text
+    assert "executed it: not independent" in text
+
+
+def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, capsys):
+    rehearsal = sample.run().subject.model_copy(update={"grade": "rehearsal"})
+    run = sample.run(subject=rehearsal)
+    place = sealed(tmp_path / "runs", subject=rehearsal)
+    assert signoff.main([str(place), "--act=reviewed", "--name=Grace"]) == 3
+    refused = " ".join(capsys.readouterr().err.split())
+    assert "it is a rehearsal, no evidence about a deployment; the bundle is unsigned" in refused
+    assert "ANYWAY=1" in refused
+    assert signed(place / "bundle.zip", act="reviewed") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Run {run.run.id}: {run.run.command}" in shown
+    assert "grade rehearsal, bundle unsigned" in shown
+    assert "FAILED IN REHEARSAL." in shown
+
+
+def test_changed_bundle_is_not_signed_off(bundle, capsys):
+    data = bundle.read_bytes()
+    bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))
+    assert signed(bundle) == 3
+    assert "it is not signed off" in " ".join(capsys.readouterr().err.split())
 
 
 def test_preparing_says_nothing_of_independence(bundle, capsys):

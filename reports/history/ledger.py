@@ -16,6 +16,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from drillbook.core.files import open_file
 from reports.history.facts import Facts, Seen
 from reports.lines import Line as Told
 from reports.lines import wrapped
@@ -60,7 +61,7 @@ def beside(runs: Path) -> Path:
 def load(path: Path) -> Ledger:
     """The ledger as it is; one that is not there is empty and whole."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             return _read(file, path)
     except FileNotFoundError:

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
+from drillbook.core.files import read_file
 from reports.history import ledger
 from reports.history.facts import Facts, Seen
 from reports.model import Grade
+from reports.part import strict_json
 from reports.verdict import Verdict
 
 _LARGEST = 64 << 20
@@ -78,14 +80,12 @@ def _past(file: Path, line: ledger.Line | None, *, last: bool) -> Past | None:
     No line follows the last one and vouches for it, so that one is compared with its evidence.
     """
     try:
-        if file.stat().st_size > _LARGEST:
-            return None
-        data = file.read_bytes()
+        data = read_file(file, _LARGEST)
         same = line and hashlib.sha256(data).hexdigest() == line.evidence_sha256
         if line and same and not last:
             return _of(line)
-        seen = Seen.model_validate_json(data)
-    except (OSError, ValidationError):
+        seen = Seen.model_validate(strict_json(data))
+    except (OSError, ValueError, RecursionError):
         return None
     run, facts = seen.run, seen.facts()
     past = Past(run.id, run.finished, seen.subject.grade, _satisfied(facts), facts)

@@ -6,12 +6,13 @@ nothing in it is ever unpacked to disk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from drillbook.core.files import open_file, read_file
 from reports.errors import BadBundle, Distrusted
+from reports.part import strict_json
 from reports.seal.archive import Archive
 from reports.seal.manifest import MANIFEST, SIGNATURE, Manifest, digest, parse
 from reports.seal.record import PDF, RECORD, attached, consistent, read_record
@@ -55,7 +56,7 @@ class Examination:
     def examine(self) -> None:
         """Ask everything; BadBundle if the file is no bundle that can be opened."""
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 self._examine(Archive(file))
         except OSError as trouble:
             raise BadBundle(f"{trouble.strerror}") from None
@@ -116,6 +117,11 @@ class Examination:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
+        # Records of before this field was there always had these two, unless they leaked.
+        leaked = {leak.file for leak in run.redaction.leaks}
+        wanted = run.documents or {"report.html", PDF} - leaked
+        if missing := sorted(set(wanted) - archive.entries.keys()):
+            raise Distrusted(f"it says that {missing[0]} was written, which is not in the bundle")
         self.run = run
         return consistent(run)
 
@@ -141,7 +147,8 @@ class Examination:
     def _sign_off(self) -> Check:
         from reports.seal.signoff import found
 
-        signatures = list(found(self.path, self.trust.keys))
+        executor = self.run.sign_off.executed_by if self.run else None
+        signatures = list(found(self.path, self.trust.keys, executor))
         vouched = bool(signatures) and all(trusted for trusted, _ in signatures)
         said = "; ".join(sentence for _, sentence in signatures)
         return Check("sign-off", "ok" if vouched else "open", said or "none")
@@ -154,8 +161,7 @@ class Examination:
             return Check("time-stamp", "open", "none")
         from reports.seal import stamp
 
-        with path.open("rb") as file:
-            answer = file.read(_SMALL)
+        answer = read_file(path, _SMALL)
         if self.trust.authorities:
             moment = stamp.verify(answer, self.path, self.trust.authorities)
             return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of TSA_CERT"
@@ -182,7 +188,7 @@ def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
     from reports.seal.statement import STATEMENT, TEST_RESULT
 
     try:
-        signed = json.loads(payload)
+        signed = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         kind = signed["_type"], signed["predicateType"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -193,7 +199,7 @@ def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
 
 def _manifest_digest(bundle: Path) -> str:
     try:
-        with bundle.open("rb") as file:
+        with open_file(bundle) as file:
             archive = Archive(file)
             return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
     except OSError as trouble:

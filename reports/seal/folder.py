@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from drillbook.core.files import open_file
 from reports.errors import CannotSeal, Distrusted, ReportError
 from reports.model import Run
 from reports.seal import archive
@@ -105,6 +106,11 @@ def beside(bundle: Path, suffix: str) -> Path:
     return bundle.with_name(bundle.name + suffix)
 
 
+def bundle_of(place: Path) -> Path:
+    """The bundle that was named by itself or by the folder it is in."""
+    return place / BUNDLE if place.is_dir() else place
+
+
 def contents(folder: Path) -> dict[str, Path]:
     """The files of a run's folder that belong into its bundle, by their name in it."""
     return {
@@ -129,7 +135,7 @@ def _content(path: Path) -> str | None:
 def previous(runs: Path) -> Previous | None:
     """The newest sealed run of a folder of runs; None where there is none to be read."""
     with suppress(OSError, ReportError):
-        with (runs / "latest" / BUNDLE).open("rb") as file:
+        with open_file(runs / "latest" / BUNDLE) as file:
             data = archive.Archive(file).read(MANIFEST, _MANIFEST_BYTES)
         return Previous(run=parse(data).run, manifest_sha256=digest([data]))
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 from pydantic import ValidationError
@@ -10,7 +9,9 @@ from pydantic import ValidationError
 from reports import evidence
 from reports.assemble import gate
 from reports.errors import BadEvidence, Distrusted
+from reports.lines import printable
 from reports.model import Control, Run
+from reports.part import strict_json
 from reports.seal.archive import Archive
 from reports.seal.manifest import digest
 from reports.verdict import Verdict, gates, worst
@@ -27,13 +28,16 @@ def read_record(archive: Archive) -> Run:
     if data.count(b",") > _MOST_VALUES:
         raise Distrusted(f"{RECORD} has more values than is sane")
     try:
-        record = json.loads(data)
+        record = strict_json(data)
         evidence.check(record)
         return Run.model_validate(record)
     except BadEvidence as trouble:
         raise Distrusted(str(trouble)) from None
-    except (ValueError, RecursionError, ValidationError):
+    except ValidationError:
         raise Distrusted(f"{RECORD} cannot be read") from None
+    except (ValueError, RecursionError) as trouble:
+        said = str(trouble) if "twice" in str(trouble) else "it cannot be read"
+        raise Distrusted(f"{RECORD}: {printable(said)}") from None
 
 
 def consistent(run: Run) -> str:

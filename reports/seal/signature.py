@@ -27,7 +27,9 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
+from drillbook.core.files import open_file
 from reports.errors import BadKey, Distrusted
+from reports.part import strict_json
 
 PAYLOAD = "application/vnd.in-toto+json"
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]{1,8192}-----END [A-Z ]+-----")
@@ -144,7 +146,7 @@ def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, s
 def opened_envelope(envelope: bytes) -> Envelope:
     """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
     try:
-        opened = Envelope.from_dict(json.loads(envelope))
+        opened = Envelope.from_dict(strict_json(envelope))
         # The library keeps what else stands beside a signature, and nothing of it is signed.
         added = any(one.unrecognized_fields for one in opened.signatures.values())
         same = _line(opened) == envelope and not added
@@ -161,7 +163,7 @@ def _line(envelope: Envelope) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(_LARGEST + 1)
     except OSError as trouble:
         raise BadKey(f"{path}: {trouble.strerror}; give the key's file") from None

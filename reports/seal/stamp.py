@@ -21,7 +21,9 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+from drillbook.core.files import open_file, read_file
 from reports.errors import BadKey, CannotSeal, Distrusted
+from reports.seal import archive
 
 _LARGEST = 1 << 20
 _PATIENCE_S = 15.0
@@ -30,7 +32,7 @@ _GRANTED = 0
 
 def request(bundle: Path) -> bytes:
     """What an authority is asked to stamp; it learns a digest and nothing else."""
-    builder = TimestampRequestBuilder(bundle.read_bytes(), HashAlgorithm.SHA256)
+    builder = TimestampRequestBuilder(read_file(bundle, 2 * archive.LARGEST), HashAlgorithm.SHA256)
     return builder.build().as_bytes()
 
 
@@ -74,7 +76,7 @@ def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datet
 def authorities(path: Path) -> list[Certificate]:
     """The certificates of a PEM file that a stamp may rest on."""
     try:
-        return list(load_pem_x509_certificates(path.read_bytes()))
+        return list(load_pem_x509_certificates(read_file(path, _LARGEST)))
     except OSError as trouble:
         raise BadKey(f"{path}: {trouble.strerror}; give the authority's certificate") from None
     except ValueError:
@@ -98,5 +100,5 @@ def _digest(stamp: TimeStampResponse, bundle: Path) -> bytes:
     oid = stamp.tst_info.message_imprint.hash_algorithm.dotted_string
     if oid not in names:
         raise Distrusted(f"a digest of kind {oid} is not accepted")
-    with bundle.open("rb") as file:
+    with open_file(bundle) as file:
         return hashlib.file_digest(file, names[oid]).digest()

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
+from drillbook.core.files import read_file
 from reports import evidence
 from reports.errors import BadEvidence, BadKey, CannotSeal, ReportError
 from reports.lines import Line, write
 from reports.seal.account import told
-from reports.seal.folder import BUNDLE, BY_FILE, beside, unchanged
+from reports.seal.folder import BUNDLE, BY_FILE, beside, bundle_of, unchanged
 from reports.seal.manifest import SIGNATURE
 from reports.seal.options import chosen
 from reports.verdict import PASSED, UNUSABLE
@@ -100,14 +101,15 @@ def _timestamp(given: argparse.Namespace) -> Iterator[Line]:
     from reports.seal import stamp
 
     chosen(None, None, given.tsa)
-    query, answered = (beside(given.bundle, suffix) for suffix in (".tsq", ".tsr"))
-    asked = stamp.request(given.bundle)
+    bundle = bundle_of(given.bundle)
+    query, answered = (beside(bundle, suffix) for suffix in (".tsq", ".tsr"))
+    asked = stamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
         yield Line(f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...")
         return
-    answer = given.tsr.read_bytes() if given.tsr else stamp.ask(given.tsa, asked)
-    moment = stamp.accept(answer, given.bundle)
+    answer = read_file(given.tsr, 1 << 20) if given.tsr else stamp.ask(given.tsa, asked)
+    moment = stamp.accept(answer, bundle)
     answered.write_bytes(answer)
     query.unlink(missing_ok=True)
     yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says whoever stamped it")

@@ -1,0 +1,55 @@
+"""What never ends, or is too large, is refused before it is read; each reader says so and ends."""
+
+import os
+
+import pytest
+
+from drillbook.core.files import open_file, read_file
+from reports import again, export, merge
+from reports.history import __main__ as history
+from reports.seal import signoff, tools, verify
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_only_ordinary_files_are_opened(pipe, name):
+    place = pipe if name == "pipe" else pipe.parent / name
+    with pytest.raises(OSError, match="may never end"):
+        open_file(place)
+    with pytest.raises(IsADirectoryError):
+        open_file(pipe.parent)
+
+
+def test_file_of_at_most_so_many_bytes_is_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 9)
+    assert read_file(tmp_path / "a", 9) == b"x" * 9
+    with pytest.raises(OSError, match="not sane"):
+        read_file(tmp_path / "a", 8)
+
+
+READERS = {
+    "verify-evidence": lambda path: verify.main([path, "--unsigned"]),
+    "previous": lambda path: verify.main([path, "--unsigned", f"--previous={path}"]),
+    "key": lambda path: verify.main([path, f"--pubkey={path}"]),
+    "certificate": lambda path: verify.main([path, f"--tsa-cert={path}"]),
+    "sign-off": lambda path: signoff.main([path, "--act=approved", "--name=x", "--anyway"]),
+    "timestamp": lambda path: tools.main(["timestamp", path]),
+    "export": lambda path: export.main(["oscal", path]),
+    "report": lambda path: again.main([path]),
+    "merge": lambda path: merge.main([path]),
+    "history": lambda path: history.main([f"--run-dir={path}"]),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_each_reader_of_bundles_and_records_refuses_a_pipe_and_a_device(pipe, capsys, reader, name):
+    assert READERS[reader](str(pipe) if name == "pipe" else name) == 3
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) <= 3
+    assert "Traceback" not in said
