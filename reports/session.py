@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
 import signal
 import warnings
@@ -107,8 +106,6 @@ class EvidenceRun:
         The record keeps this order; what runs when is the seed's choice.
         """
         self.plan.settle(session.items)
-        # What is loaded by now stays; pytest ends with five searches for garbage in all there is.
-        gc.freeze()
         first = self.config.getoption("--first")
         mixed = shuffled(session.items, self.recorder.seed)
         session.items[:] = sorted(mixed, key=lambda item: first not in controls(item))

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.errors import BadInput
 from fixtures.infisical.settings import KEYS
-from fixtures.lifecycle.acts import ROOT_KEY, Act, Budget, Verb, numbered
+from fixtures.lifecycle.acts import PARTS, ROOT_KEY, Act, Budget, Verb, numbered, share
 from fixtures.lifecycle.explore import NotRepeated, carried_out, explored, shrunk, without
 from fixtures.lifecycle.machine import plans
 from fixtures.lifecycle.model import Model, Value, difference, possible
@@ -42,6 +42,12 @@ def test_a_seed_decides_the_plans_whatever_is_loaded(tried, tmp_path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
     assert importlib.import_module("full_of_constants").WORDS
     assert plans(SMALL, 1) == tried
+
+
+def test_the_parts_use_the_whole_budget_up_and_think_for_themselves():
+    shares = [share(Budget(10, 5), 7, part) for part in range(PARTS)]
+    assert sum(budget.runs for budget, _ in shares) == 10
+    assert len({seed for _, seed in shares}) == PARTS
 
 
 def test_plans_are_as_many_and_as_long_as_the_budget_says(tried):
