@@ -110,6 +110,16 @@ def long_key_starts(world):
     return world.ends(ENCRYPTION_KEY=secrets.token_hex(32))[0] is None
 
 
+def long_key_fails_the_sign_up(world):
+    world.database = world.services.copy("template0")
+    owner = {"email": "owner@example.com", "password": "pass word", "organization": "Drill"}
+    with world.start(ENCRYPTION_KEY=secrets.token_hex(32)) as backend:
+        if backend.code is not None:
+            return False
+        answer = backend.ask("POST", "/api/v1/admin/bootstrap", owner)
+        return answer.status == 500 and "Invalid key length" in backend.journal.text
+
+
 def old_token_is_taken(world):
     with world.start(AUTH_SECRET="another") as backend:
         return world.read(backend).status == 200
@@ -200,12 +210,15 @@ SYMPTOMS = {
     "StopsOnNewJwtServiceSecret": stops_on_new("JWT_SERVICE_SECRET"),
     "ServesBeforeCheck": health_is_good_under_a_wrong_key,
     "RecreatesRootKey": root_key_is_another,
+    "ReplacesRootKey": root_key_is_another,
+    "LocksOldKeysOut": root_key_is_another,
     "ServesGarbage": ciphertext_is_served,
     "OverwritesRootKey": failed_start_changes("kms_root_config", "encryptedRootKey"),
     "DeletesUnreadableRows": failed_start_changes("secrets_v2", "id"),
     "WritesFailAfterBadStart": writes_fail_after_a_failed_start,
     "ForgetsLastWriteOnRestart": last_write_is_lost,
     "AcceptsAnyKeyLength": long_key_starts,
+    "FailsLateOnLongKey": long_key_fails_the_sign_up,
     "AcceptsOldTokens": old_token_is_taken,
     "LosesIdentitiesOnNewAuthSecret": machine_is_lost,
     "SilentOnPasswordMismatch": mismatch_is_not_named,
@@ -219,6 +232,7 @@ SYMPTOMS = {
     "HealthLacksField": health(lambda answer: "redisConfigured" not in answer.body),
     "HealthWrongType": health(lambda answer: not isinstance(answer.body["emailConfigured"], bool)),
     "HealthStaleDate": health(lambda answer: answer.body["date"] < "2026"),
+    "HealthImpossibleDate": health(lambda answer: "-02-30T" in answer.body["date"]),
     "HealthAsHtml": health(lambda answer: not answer.kind.startswith("application/json")),
     "HealthErrorBodyWith200": health(lambda answer: answer.body.get("message") != "Ok"),
     "ConstantFlags": health(lambda answer: not answer.body["emailConfigured"]),

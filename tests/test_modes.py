@@ -3,10 +3,11 @@
 import pytest
 
 from fixtures.errors import BadInput
+from fixtures.infisical import mails
 from fixtures.infisical.keys import label
 from fixtures.mutants.planting import offered
 from fixtures.reference.modes import VARIABLE, switch_on
-from tests.backends import Backend, running
+from tests.backends import Backend, die, running
 
 ROUTE = "/api/v1/admin/encryption/root-key/rotations"
 
@@ -40,10 +41,47 @@ def test_features_are_for_the_reference_backend():
 
 
 def test_an_unknown_feature_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="no 'time-travel'; it can offer audit, rotation"):
+    with pytest.raises(BadInput, match="no 'time-travel'; it can offer audit, printed-address, "):
         offered("audit,time-travel", rehearsal=True)
     with pytest.raises(LookupError):
         switch_on(None, "time-travel")
+
+
+def test_an_address_that_is_no_url_is_printed_where_a_release_does(services):
+    uri = "postgres://infisical:half/of/it@127.0.0.1:5432/infisical"
+    code, quiet = die(services, "golden", DB_CONNECTION_URI=uri)
+    assert (code, "Invalid URL" in quiet, "half" in quiet) == (1, True, False)
+    offer = {VARIABLE: "printed-address"}
+    code, printed = die(services, "golden", DB_CONNECTION_URI=uri, **offer)
+    assert code == 1
+    assert f'"code":"ERR_INVALID_URL","input":"{uri}"' in printed
+    uri = "postgres://infisical:%ff@127.0.0.1:5432/infisical"
+    code, printed = die(services, "golden", DB_CONNECTION_URI=uri, **offer)
+    assert (code, "URI malformed" in printed, "%ff" in printed) == (1, True, False)
+
+
+@pytest.mark.parametrize("kind", [mails.SIGN_UP, mails.RESET], ids=lambda one: one.name)
+def test_a_mail_without_a_server_is_printed_where_a_release_does(start, kind):
+    email, (asked, tried) = "owner@example.com", kind.routes[0]
+    for features, server, count in (("", None, 0), ("printed-mails", "a", 0)):
+        with start(features, SMTP_HOST=server) as backend:
+            assert backend.ask("POST", asked, {"email": email}).status == 200
+            assert len(kind.printed(backend.journal.text, email)) == count
+    with start("printed-mails") as backend:
+        assert backend.ask("POST", asked, {"email": email}).status == 200
+        (code,) = kind.printed(backend.journal.text, email)
+        assert kind.printed(backend.journal.text, "another@example.com") == []
+        for said, status in ((f"{code[:-1]}x", 400), (code, 200)):
+            answer = backend.ask("POST", tried, {"email": email, "code": said})
+            assert answer.status == status
+
+
+def test_who_may_not_sign_up_gets_no_mail(start, services):
+    with start("printed-mails") as backend:
+        closed = {"allowSignUp": False}
+        backend.ask("PATCH", "/api/v1/admin/config", closed, services.golden.admin)
+        answer = backend.ask("POST", mails.SIGN_UP.routes[0][0], {"email": "new@example.com"})
+        assert (answer.status, answer.body["message"]) == (403, "Signup's are disabled")
 
 
 def test_without_the_feature_there_is_no_route(start, services):

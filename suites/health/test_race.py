@@ -6,6 +6,15 @@ from fixtures.faults import looks
 
 
 @pytest.mark.control("HLT-4")
+def test_good_health_of_a_first_start_means_a_working_api(first_start, record, step):
+    with step("start the stack, asking health check and API side by side until both answer"):
+        record.note(f"both answered after {first_start.duration_s:.1f} s")
+
+    with step("health was never good while the API failed"):
+        assert first_start.untrue_s == 0
+
+
+@pytest.mark.control("HLT-4")
 def test_good_health_means_a_working_api(resting, step):
     with step("start; the moment health is good, a secret reads"):
         resting.stack.start("backend")

@@ -1,25 +1,32 @@
-"""A fresh stack starts with keys made by the documented commands."""
+"""A fresh stack starts with keys made by the documented commands, and works with them."""
 
 import pytest
 
+from fixtures.infisical.errors import Answered, RateLimited
 from fixtures.infisical.keys import openssl_rand_hex
 
 pytestmark = pytest.mark.control("KEY-7")
 
 
-def test_encryption_key_of_openssl_rand_hex_32(resting, observe, step):
+def test_encryption_key_of_openssl_rand_hex_32(resting, installation, record, observe, step):
     with step("take everything away, so that the stack is fresh"):
         resting.emptied()
 
     with step("start with an ENCRYPTION_KEY from `openssl rand -hex 32`"):
         start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(32))
 
-    with step("the backend starts"):
-        observe("documented_keys_accepted" if start.serves else "long_encryption_key_refused")
+    with step("sign up, write secrets and read them back"):
+        works = start.serves and writes_and_reads(installation, record)
+        if works:
+            observe("documented_keys_accepted")
+        else:
+            failed = "fails_later" if start.serves else "refused"
+            observe(f"long_encryption_key_{failed}")
         assert start.serves
+        assert works
 
 
-def test_other_keys_of_openssl_rand_hex_64(resting, step):
+def test_other_keys_of_openssl_rand_hex_64(resting, installation, record, step):
     names = ("AUTH_SECRET", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
     with step("take everything away, so that the stack is fresh"):
         resting.emptied()
@@ -27,3 +34,17 @@ def test_other_keys_of_openssl_rand_hex_64(resting, step):
     with step("start with the other four keys from `openssl rand -hex 64`"):
         start = resting.change(**{name: openssl_rand_hex(64) for name in names})
         assert start.serves
+
+    with step("sign up, write secrets and read them back"):
+        assert writes_and_reads(installation, record)
+
+
+def writes_and_reads(installation, record):
+    try:
+        fresh = installation.furnish()
+        return bool(fresh.inventory().values) and fresh.writes()
+    except RateLimited:
+        raise
+    except Answered as answer:
+        record.note(f"the instance serves, and refused: {answer}")
+        return False

@@ -9,7 +9,7 @@ import pytest
 from fixtures.data.golden import MARKER
 from fixtures.data.traces import Search
 from fixtures.faults import looks
-from fixtures.infisical import audit
+from fixtures.infisical import audit, mails
 from fixtures.infisical.errors import Unauthorized
 from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.stack.base import SERVICES
@@ -88,6 +88,46 @@ def test_no_log_holds_a_secret(deployment, record, step):
         search = Search(as_logged(known(deployment, wrong) | {"written": written}))
         logs = [deployment.stack.logs(service).encode() for service in SERVICES]
         assert search.found(logs) == []
+
+
+@pytest.mark.control("SEC-5")
+def test_a_password_that_breaks_the_address_is_not_printed(resting, record, observe, step):
+    halves = [secrets.token_urlsafe(16) for _ in range(2)]
+    broken = "/".join(halves)
+    record.secret("BROKEN_PASSWORD", broken)
+    with step("start with a raw password that makes the connection string no valid URL"):
+        start = resting.change(POSTGRES_PASSWORD=broken, POSTGRES_PASSWORD_ENCODED=broken)
+
+    with step("what that start printed holds no part of it, and nothing else that is known"):
+        values = {f"half {n} of POSTGRES_PASSWORD": half for n, half in enumerate(halves, 1)}
+        search = Search(as_logged(known(resting, {}) | values))
+        found = search.found([start.log.encode()])
+        if values.keys() & set(found):
+            observe("database_password_printed")
+        assert found == []
+
+
+@pytest.mark.control("SEC-5")
+@pytest.mark.parametrize("mailed", [mails.SIGN_UP, mails.RESET], ids=lambda one: one.name)
+def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, step, mailed):
+    email, http = deployment.golden.admin.email, deployment.public.http
+    if mailed is mails.SIGN_UP:
+        email = f"newcomer-{secrets.token_hex(4)}@example.com"
+        deployment.owner.allow_sign_up(True)
+    with step(f"without a mail server, have a {mailed.name} sent"):
+        assert "SMTP_HOST" not in deployment.stack.settings
+        mark = deployment.printed()
+        tried = mailed.ask(http, email)
+        record.note(f"this release has {'a' if tried else 'no'} route for it")
+
+    with step("the log holds none that opens the account"):
+        codes = looks.mailed(deployment, mark, mailed, email) if tried else []
+        for code in codes:
+            record.secret("MAILED_CODE", code)
+        opening = [code for code in codes if mails.opens(http, tried, email, code)]
+        if opening:
+            observe("mails_printed")
+        assert len(opening) == 0
 
 
 def known(deployment, wrong):

@@ -1,0 +1,39 @@
+"""A health report that departs from its form is a finding, whatever is in it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fixtures.infisical import status
+from fixtures.infisical.http import Answer
+
+GOOD = {
+    "date": "2026-11-26T12:00:00.000Z",
+    "message": "Ok",
+    "emailConfigured": False,
+    "inviteOnlySignup": True,
+    "redisConfigured": True,
+    "secretScanningConfigured": False,
+}
+
+
+def answer(text):
+    return Answer(200, "application/json", text, {})
+
+
+def test_the_documented_report_departs_in_nothing():
+    assert status.departures(GOOD) == []
+    now = datetime.now(UTC).isoformat()
+    assert abs(status.age_s({**GOOD, "date": now})) < 60
+
+
+@pytest.mark.parametrize("date", ["2026-02-30T12:00:00Z", "0000-01-01T00:00:00Z"])
+def test_an_impossible_date_is_a_departure(date):
+    assert status.departures({**GOOD, "date": date}) == [f"its date {date!r} is on no calendar"]
+    assert status.age_s({**GOOD, "date": date}) == float("inf")
+
+
+@pytest.mark.parametrize("text", ["<html>", "", "[]", "null", '{"date": 7}'])
+def test_what_is_no_report_departs(text):
+    assert status.departures(status.report(answer(text)))
+    assert status.flag(answer(text), "emailConfigured") is None

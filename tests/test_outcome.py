@@ -1,0 +1,75 @@
+"""A start is over when health check and API answer, or the backend is dead; untrue health shows."""
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures.stack import outcome
+from fixtures.stack.base import BackendState
+from fixtures.stack.silence import Silence
+
+RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
+
+
+@contextmanager
+def backend(api, state=lambda: RUNNING):
+    """A stack whose health check answers 200, and whose API answers what api returns."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/api/status" else api())
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield SimpleNamespace(
+            name="s", driver="embedded", base_url=url, backend=state, logs=lambda _service: ""
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ended(stack):
+    return outcome.outcome(stack, Silence(), 0, within_s=60)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_an_api_that_answers_ends_the_wait(status):
+    with backend(lambda: status) as stack:
+        start = ended(stack)
+    assert (start.serves, start.untrue_s) == (True, 0)
+
+
+def test_health_before_the_api_is_waited_for_and_told():
+    answers = iter([503, 503])
+    with backend(lambda: next(answers, 200)) as stack:
+        start = ended(stack)
+    assert start.serves
+    assert start.untrue_s > 0
+
+
+def test_a_backend_that_dies_with_good_health_has_not_served():
+    states = iter([RUNNING])
+    with backend(lambda: 503, lambda: next(states, DEAD)) as stack:
+        start = ended(stack)
+    assert (start.serves, start.exit_code) == (False, 1)
+    assert start.untrue_s > 0
+
+
+def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setitem(outcome._UNTRUE_S, "embedded", 0.1)
+    with backend(lambda: 503) as stack:
+        start = ended(stack)
+        assert outcome.works(stack.base_url) is False
+    assert start.serves
+    assert start.untrue_s > 0.1

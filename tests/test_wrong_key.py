@@ -1,0 +1,51 @@
+"""A backend that starts under a wrong key is judged by what it gives out and what it destroys."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTROLS = ("KEY-2.ENC", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "BKP-2")
+
+
+def judged(folder, mutant):
+    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
+    command += [f"--run-dir={folder}", "-p", "no:cacheprovider", f"--mutant={mutant}"]
+    command += [f"--controls={','.join(CONTROLS)}"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    evidence = json.loads((folder / "latest" / "evidence.json").read_text())
+    return {
+        one["id"]: (
+            one["verdict"],
+            [word for spec in one["specs"] for word in spec["observations"]],
+        )
+        for one in evidence["controls"]
+        if one["id"] in CONTROLS
+    }
+
+
+@pytest.mark.mutant
+def test_a_start_that_harms_nothing_is_not_one_that_loses_everything(tmp_path):
+    served = "answered_without_secrets_under_wrong_key"
+    assert judged(tmp_path / "harmless", "HealthyWithoutKey") == {
+        "KEY-2.ENC": ("contradicted", ["started_without_secrets"]),
+        "KEY-3": ("violated", [served]),
+        "KEY-4": ("satisfied", ["served_under_wrong_key"]),
+        "KEY-5": ("satisfied", ["served_under_wrong_key"]),
+        "KEY-6": ("satisfied", ["nothing_accessible"]),
+        "BKP-2": ("satisfied", [served]),
+    }
+    assert judged(tmp_path / "deadly", "RecreatesRootKey") == {
+        "KEY-2.ENC": ("contradicted", ["started_without_secrets"]),
+        "KEY-3": ("violated", [served, "new_data_taken_under_wrong_key"]),
+        "KEY-4": ("violated", ["served_under_wrong_key", "old_key_opens_no_longer"]),
+        "KEY-5": (
+            "violated",
+            ["served_under_wrong_key", "not_everything_back_under_old_keys"],
+        ),
+        "KEY-6": ("satisfied", ["nothing_accessible"]),
+        "BKP-2": ("satisfied", [served]),
+    }
