@@ -1,18 +1,22 @@
 """`make check-key`: three words, their reasons, exit codes, and what is never shown."""
 
 import errno
+import gzip
 import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from fixtures.errors import BadInput
 from fixtures.infisical.keys import label
 from fixtures.keyproof.__main__ import main
-from tests.backups import KEYS, dump
+from fixtures.restore.inspection import refuse_harm
+from tests.backups import HEAD, KEYS, SAMPLES, TAIL, dump
 
 WRONG = "0123456789abcdef0123456789abcdef"
 
@@ -108,7 +112,7 @@ def test_of_a_cut_backup_it_cannot_tell(capsys, backup, right):
     ("change", "reason"),
     [
         (lambda text: text.replace("kms_root_config", "other"), "holds no root key"),
-        (lambda text: text.replace("FROM stdin;", "FROM file;"), "--schema-only or with --inserts"),
+        (lambda _: HEAD + TAIL, "--schema-only or with --inserts"),
         (lambda text: text.replace("39d8f9f772", "39d8f9f7"), "59 bytes, its layout 60"),
     ],
 )
@@ -117,6 +121,48 @@ def test_of_another_database_it_cannot_tell(capsys, backup, right, change, reaso
     code, told = asked(capsys, backup, right)
     assert (code, told["answer"]) == (2, "CANNOT TELL")
     assert reason in told["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        ("\\! touch /tmp/x\n", "holds a command for psql"),
+        ("ALTER ROLE infisical SUPERUSER;\n", "makes or changes a role"),
+        ("COPY public.x FROM PROGRAM 'id';\n", "has the server run a program"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_backup_made_to_do_harm_is_refused(capsys, tmp_path, right, harm, what, pack):
+    backup = tmp_path / "harm.sql"
+    backup.write_bytes(pack(dump("2024-10").replace("SET lock", harm + "SET lock").encode()))
+    code, printed = asked(capsys, backup, right)
+    assert (code, printed.out) == (3, "")
+    assert f"{backup} is more than data, and may be made to do harm: line" in printed.err
+    assert what in printed.err
+
+
+def test_two_backups_in_one_file_are_refused(capsys, backup, right):
+    backup.write_text(dump("2024-10") + dump("2024-07"))
+    code, printed = asked(capsys, backup, right)
+    assert code == 3
+    assert "stands behind pg_dump's last words" in printed.err
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in (SAMPLES / "archives").iterdir()))
+def test_an_archive_as_pg_dump_makes_it_is_not_taken_for_harm(name):
+    file = SAMPLES / "archives" / name
+    if "folder" not in name:
+        refuse_harm(file, name)
+
+
+def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
+    archive = (SAMPLES / "archives" / "pg16-gzip-2024-07.dump").read_bytes()
+    order = b"SET client_encoding = 'UTF8';"
+    assert order in archive
+    hostile = tmp_path / "backup.dump.gz"
+    hostile.write_bytes(gzip.compress(archive.replace(order, b"CREATE ROLE a_friend SUPER  ;")))
+    with pytest.raises(BadInput, match="makes or changes a role"):
+        refuse_harm(hostile, "backup.dump.gz")
 
 
 def test_a_label_in_the_backup_is_compared(capsys, backup, right, wrong):
@@ -207,10 +253,34 @@ def test_what_a_terminal_would_obey_is_not_printed(capsys, backup, right):
     assert "\x1b" not in printed.out
 
 
-def test_standard_input_is_read_once(capsys, monkeypatch, right):
-    pipe = io.BufferedReader(io.BytesIO(dump("2024-10").encode()))
+def piped(monkeypatch, content):
+    pipe = io.BufferedReader(io.BytesIO(content))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
-    assert asked(capsys, "-", right)[0] == 0
+
+
+def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
+    (tmp_path / "kept").mkdir()
+    whole = dump("2024-10").encode()
+    piped(monkeypatch, whole)
+    code, told = asked(capsys, "-", right)
+    assert (code, told["backup"]["path"]) == (0, "-")
+    piped(monkeypatch, whole + b"DROP ROLE x;")
+    code, printed = asked(capsys, "-", right)
+    assert (code, "made to do harm" in printed.err) == (3, True)
+    piped(monkeypatch, b"hello\n")
+    assert "standard input is no backup made by pg_dump" in asked(capsys, "-", right)[1].err
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
+def test_standard_input_without_end_is_no_backup(right, endless):
+    command = [sys.executable, "-m", "fixtures.keyproof", "--backup", "-", "--env-file", right]
+    with open(endless, "rb") as source:  # noqa: PTH123 - a device
+        done = subprocess.run(command, stdin=source, capture_output=True, env={**os.environ})
+    assert done.returncode == 3
+    assert b"standard input is no backup made by pg_dump" in done.stderr
 
 
 def test_a_command_line_does_all_this(backup, right):

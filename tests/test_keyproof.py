@@ -79,10 +79,10 @@ def test_a_packed_backup_that_is_cut_is_noticed(tmp_path, packing):
     backup = tmp_path / "backup.sql"
     padding = "".join(f"-- {random.random()}\n" for _ in range(20000))
     backup.write_bytes(PACKINGS[packing]((dump("2024-07") + padding).encode())[:-1000])
-    assert "ends too early" in examine(backup).damage or "end-of-stream" in examine(backup).damage
+    assert examine(backup).damage.startswith("ends inside its ")
     assert not prove(backup, KEYS["2024-07"]).opens_everything
     backup.write_bytes(backup.read_bytes()[:30])
-    with pytest.raises(BadInput, match="cannot be read on"):
+    with pytest.raises(BadInput, match="ends inside its"):
         examine(backup)
 
 

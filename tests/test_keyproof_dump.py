@@ -113,7 +113,7 @@ def test_rows_are_counted_on_request(backup):
         (b"SELECT 1;\n", "is no backup made by pg_dump; check BACKUP="),
         (
             gzip.compress(HEAD.encode() * 9, mtime=0)[:20],
-            "gzip cannot be read on: it ends too early",
+            "ends inside its gzip stream",
         ),
     ],
 )
@@ -188,4 +188,4 @@ def test_archive_cut_in_its_packing_tells_so_first(tmp_path):
     path = tmp_path / "cut.dump.gz"
     content = gzip.compress((ARCHIVES / "pg18-gzip-2024-07.dump").read_bytes())
     path.write_bytes(content[:-200])
-    assert about(path).damage == "gzip cannot be read on: it ends too early"
+    assert about(path).damage == "ends inside its gzip stream"

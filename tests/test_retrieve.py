@@ -1,7 +1,9 @@
 """A backup is brought from a file, a folder or a URL, privately, and its place shown bare."""
 
+import gzip
 import os
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from fixtures.retrieve import folder
 from fixtures.retrieve.address import parse
 from fixtures.retrieve.fetched import fetched
 from reports import facts
-from tests.backups import dump
+from tests.backups import SAMPLES, dump
+from tests.test_keyproof import PACKINGS
 
 OLD = time.time() - 7200
+ARCHIVES = SAMPLES / "archives"
 
 
 def said():
@@ -109,6 +113,60 @@ def test_newer_ones_that_are_not_done_are_passed_over_aloud(backup, name, conten
     assert f"NEWER BUT NOT TAKEN: {name} ({why}" in heard[0]
 
 
+def packed(way):
+    return PACKINGS[way](dump("2024-10").encode())
+
+
+@pytest.mark.parametrize("way", PACKINGS)
+def test_a_newer_one_that_is_packed_and_cut_is_passed_over_aloud(backup, way):
+    whole, cut = (backup.with_name(f"{name}.sql.{way}") for name in ("whole", "cut"))
+    whole.write_bytes(packed(way))
+    os.utime(whole, (OLD + 600, OLD + 600))
+    assert folder.newest(backup.parent).path == whole
+    cut.write_bytes(packed(way)[:-1000])
+    os.utime(cut, (OLD + 1200, OLD + 1200))
+    heard, say = said()
+    with fetched(str(backup.parent), say) as found:
+        assert found.path == whole
+    assert f"NEWER BUT NOT TAKEN: cut.sql.{way} (" in heard[0]
+    assert "ends inside its" in heard[0]
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in ARCHIVES.iterdir()))
+def test_a_newer_archive_that_is_cut_is_passed_over_aloud(backup, name):
+    whole = (ARCHIVES / name).read_bytes()
+    archive = backup.with_name(name).with_suffix(".dump")
+    archive.write_bytes(whole)
+    os.utime(archive, (OLD + 600, OLD + 600))
+    assert folder.newest(backup.parent).path == archive
+    archive.write_bytes(whole[: len(whole) // 2])
+    os.utime(archive, (OLD + 600, OLD + 600))
+    found = folder.newest(backup.parent)
+    assert found.path == backup
+    assert f"NEWER BUT NOT TAKEN: {archive.name} (" in found.said
+
+
+def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
+    with tarfile.open(ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz") as tar:
+        tar.extractall(backup.parent / "unpacked", filter="data")
+    [contents] = (backup.parent / "unpacked").rglob("toc.dat")
+    made = contents.parent.rename(backup.parent / "tonight")
+    (made / "toc.dat").touch()
+    assert folder.newest(backup.parent).path == made
+    rows = max(made.glob("*.dat*"), key=lambda one: one.stat().st_size * (one.name != "toc.dat"))
+    rows.write_bytes(rows.read_bytes()[:-20])
+    found = folder.newest(backup.parent)
+    assert found.path == backup
+    assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in found.said
+
+
+def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
+    backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
+    found = folder.newest(backup.parent)
+    assert found.path == backup
+    assert "uploads.sql.gz is no backup made by pg_dump" in found.said
+
+
 def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
     growing = backup.with_name("growing.dump")
     growing.write_bytes(b"PGDMP")
@@ -151,6 +209,16 @@ def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     with fetched(url, say) as found:
         assert found.path.name == "b.sql"
     assert "NEWER BUT NOT TAKEN: later.sql (cut short" in heard[-1]
+
+
+def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql.gz", packed("gz")[:-1000])
+    heard, say = said()
+    with fetched(url, say) as found:
+        assert found.path.name == "b.sql"
+        assert [one.name for one in found.path.parent.iterdir()] == ["b.sql"]
+    assert "NEWER BUT NOT TAKEN: later.sql.gz (cut short: it ends inside its" in heard[-1]
 
 
 def test_an_original_that_changed_meanwhile_is_told(tmp_path):

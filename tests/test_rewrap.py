@@ -165,6 +165,8 @@ def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
         (lambda text: text[:-60], "only a whole one is rewrapped"),
         (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql"),
         (lambda _: "hello\n", "no plain backup"),
+        (lambda text: text.replace("SET lock", "\\! id\nSET lock"), "may be made to do harm"),
+        (lambda text: text + text, "stands behind pg_dump's last words"),
     ],
 )
 def test_what_is_no_whole_plain_backup_is_bad_input(rewrap, files, change, sentence):
