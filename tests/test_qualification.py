@@ -13,7 +13,7 @@ from reports.qualification import figures, matrix, pages, plan
 from reports.qualification.judgement import Seen, row, seen
 from reports.qualification.record import Qualification, counts, text
 from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, chosen
-from reports.qualification.trial import Outcome, Trial, patience_s
+from reports.qualification.trial import Outcome, Trial, Trials, limit_s
 from reports.verdict import Verdict
 
 RUN = sample.run()
@@ -155,16 +155,24 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
 
 def test_a_product_that_is_not_ours_is_waited_for_longer():
     ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
-    assert {patience_s(one) for one in ours} == {900}
-    assert patience_s(Trial("containers", image="infisical/infisical:v0.160.0")) == 7200
+    assert {limit_s(one) for one in ours} == {900}
+    assert limit_s(Trial("containers", image="infisical/infisical:v0.160.0")) == 7200
 
 
-def test_what_took_longest_before_is_tried_first(catalogue):
-    bugs = [specimen(name=one, control="KEY-3") for one in ("Quick", "Slow", "New")]
-    planned = plan.trials(
-        bugs, catalogue, {"KEY-3": 3.0}, "embedded", None, {"Quick": 1.0, "Slow": 9.0}
+def test_the_bug_whose_controls_take_longest_is_tried_first(catalogue):
+    bugs = [specimen(name="Quick", control="KEY-3"), specimen(name="Slow", control="BKP-1")]
+    planned = plan.trials(bugs, catalogue, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
+    assert [one.mutant for one in planned] == ["Slow", "Quick"]
+
+
+def test_a_run_that_leaves_no_evidence_says_its_last_words(catalogue, tmp_path):
+    ended = Trials(catalogue, tmp_path).run(
+        [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
     )
-    assert [one.mutant for one in planned] == ["Slow", "New", "Quick"]
+    assert ended[0].run is None
+    assert "no evidence (exit code 3)" in ended[0].trouble
+    assert "NoSuchBug" in ended[0].trouble
+    assert list(tmp_path.iterdir()) == []
 
 
 def record(*rows, **changes):
@@ -224,7 +232,6 @@ def test_pages_say_what_escaped_and_show_no_markup_of_others():
         assert "read this first" in page
         assert "Escapes" in page
         assert "1 (50.0%)" in page
-        assert "No third party has assessed it" in page
 
 
 def test_picture_marks_each_cell_once_with_a_title():

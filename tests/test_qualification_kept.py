@@ -5,10 +5,10 @@ import json
 import pytest
 
 from reports.qualification import kept, readme
-from reports.qualification.digest import code_digest
+from reports.qualification.digest import code_digests, whole
 from reports.qualification.record import KEPT, load, text
 from reports.qualification.specimens import Unqualifiable
-from tests.test_qualification import CAUGHT, record
+from tests.test_qualification import CAUGHT, ESCAPED, record
 
 
 @pytest.fixture
@@ -16,29 +16,55 @@ def path(tmp_path):
     return tmp_path / "qualification.json"
 
 
+@pytest.fixture(scope="module")
+def parts():
+    return code_digests()
+
+
+def attached(path):
+    return kept.attached(path, path.with_name("latest.json"))
+
+
 def test_nothing_is_attached_where_nothing_was_qualified(path):
-    assert kept.attached(path) == {}
+    assert attached(path) == {}
 
 
-def test_record_of_this_code_goes_without_a_warning(path):
-    path.write_text(text(record(CAUGHT, code=code_digest())))
-    made = kept.attached(path)
+def test_parts_are_folders_of_what_decides_a_verdict(parts):
+    assert {"suites/keys", "fixtures/stack", "reports/verdict.py", "conftest.py"} <= parts.keys()
+    assert not any(name.startswith("reports/templates") for name in parts)
+
+
+def test_record_of_this_code_goes_without_a_warning(path, parts):
+    path.write_text(text(record(CAUGHT, code=whole(parts), parts=parts)))
+    made = attached(path)
     assert json.loads(made["qualification.json"])["applies"]["same_code"] is True
-    assert "another code" not in made["qualification.md"].decode()
+    assert "Since then changed" not in made["qualification.md"].decode()
 
 
-def test_record_of_another_code_says_so_first(path):
-    path.write_text(text(record(CAUGHT)))
-    made = kept.attached(path)
+def test_record_of_another_code_names_what_has_changed(path, parts):
+    before = parts | {"suites/keys": "0" * 64}
+    path.write_text(text(record(CAUGHT, code=whole(before), parts=before)))
+    made = attached(path)
     assert json.loads(made["qualification.json"])["applies"]["same_code"] is False
     for name in ("qualification.md", "qualification.html"):
-        assert "qualified was commit 000000000000" in made[name].decode()
+        assert "Qualified was commit 000000000000" in made[name].decode()
+        assert "Since then changed: suites/keys." in made[name].decode()
+
+
+def test_a_newer_record_of_this_very_code_goes_before_the_kept_one(path, parts):
+    path.write_text(text(record(CAUGHT)))
+    newer = record(CAUGHT, code=whole(parts), parts=parts, commit="9" * 40)
+    path.with_name("latest.json").write_text(text(newer))
+    assert json.loads(attached(path)["qualification.json"])["commit"] == "9" * 40
+    failed = record(ESCAPED, code=whole(parts), parts=parts, commit="9" * 40)
+    path.with_name("latest.json").write_text(text(failed))
+    assert json.loads(attached(path)["qualification.json"])["commit"] == "0" * 40
 
 
 @pytest.mark.parametrize("broken", ["", "{}", "[" * 9999, "\0"])
 def test_broken_record_costs_no_evidence(path, broken):
     path.write_text(broken)
-    assert list(kept.attached(path)) == ["qualification.md"]
+    assert list(attached(path)) == ["qualification.md"]
     with pytest.raises(Unqualifiable, match="no record of a qualification"):
         load(path)
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from pathlib import Path
 
 from reports.errors import ReportError
 from reports.qualification import options, pages, readme
-from reports.qualification.record import KEPT, Qualification, text
+from reports.qualification.record import KEPT, LATEST, Qualification, text
 from reports.qualification.run import Asked, qualify
 from reports.qualification.telling import Teller
 from reports.verdict import FAILED, PASSED, UNDECIDED, UNUSABLE
-
-_FOLDER = Path("reports/runs/qualification")
 
 
 def _asked(arguments: argparse.Namespace) -> Asked:
@@ -57,9 +54,9 @@ def main() -> int:
         teller.say(str(trouble))
         return UNUSABLE
     except KeyboardInterrupt:
-        teller.say("interrupted; the same command goes on where it was, while the code is the same")
+        teller.say("interrupted; nothing was recorded")
         return UNDECIDED
-    where = pages.write(record, _FOLDER)
+    where = pages.write(record, LATEST.parent)
     teller.end(record, where)
     if arguments.keep and not record.passed:
         teller.say("not kept: only a qualification that passed is")

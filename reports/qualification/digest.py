@@ -1,30 +1,50 @@
-"""The code that decides a verdict, as one number: equal numbers, equal judges."""
+"""The code that decides a verdict, as digests of its parts: equal digests, equal judges.
+
+Words, pages and seals are not in it: a report that reads differently judges the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Mapping
 
-from reports.qualification.record import KEPT
 from reports.qualification.specimens import ROOT
 
-_CODE = ("drillbook", "suites", "fixtures", "reports")
-_DECIDING = (*_CODE, "compose", "conftest.py", "tests/predicted.toml")
+_DECIDING = (
+    "suites",
+    "fixtures",
+    "drillbook",
+    "compose",
+    "conftest.py",
+    "tests/predicted.toml",
+    "reports/verdict.py",
+    "reports/judge.py",
+    "reports/judging.py",
+    "reports/catalogue.py",
+)
 
 
-def code_digest() -> str:
-    """SHA-256 over names and contents of the files that decide; the kept record is not one."""
-    digest = hashlib.sha256()
+def code_digests() -> dict[str, str]:
+    """SHA-256 over names and contents of the files that decide, by part: a folder or a file."""
+    parts: dict[str, hashlib._Hash] = {}
     for name in sorted(_names()):
         path = ROOT / name
-        if path.is_file() and path != KEPT:
+        if path.is_file():
             inner = hashlib.sha256(path.read_bytes()).digest()
+            digest = parts.setdefault("/".join(name.split("/")[:2]), hashlib.sha256())
             digest.update(name.encode() + b"\0" + inner)
-    return digest.hexdigest()
+    return {part: digest.hexdigest() for part, digest in parts.items()}
+
+
+def whole(parts: Mapping[str, str]) -> str:
+    """One SHA-256 over the digests of all parts."""
+    text = "".join(f"{part} {digest}\n" for part, digest in sorted(parts.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _names() -> list[str]:
-    """What Git follows; outside a checkout, what lies there."""
+    """The files that Git tracks; outside a checkout, those that are there."""
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *_DECIDING]
     try:
         told = subprocess.run(listing, capture_output=True, check=True, timeout=20).stdout

@@ -1,7 +1,8 @@
-"""The last qualification that was kept, put into the bundle of every later run.
+"""The qualification that belongs to a run, for its bundle.
 
-It lies in reports/qualification.json, under version control: `make qualify KEEP=1` writes it. A
-bundle says whether the code that ran is the code that was qualified.
+`make qualify` writes its record to reports/runs/qualification; one that passed and is of this very
+code is taken. Else it is reports/qualification.json, which is under version control (KEEP=1), and
+the bundle says which parts of the code have changed since.
 """
 
 from __future__ import annotations
@@ -10,40 +11,45 @@ from pathlib import Path
 
 from reports import facts
 from reports.qualification import pages
-from reports.qualification.digest import code_digest
-from reports.qualification.record import KEPT, Applies, Qualification, load
+from reports.qualification.digest import code_digests, whole
+from reports.qualification.record import KEPT, LATEST, Applies, Qualification, load
 from reports.qualification.specimens import Unqualifiable
 
 
-def attached(path: Path = KEPT) -> dict[str, bytes]:
+def attached(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
     """The files for a bundle by name; of a record that cannot be read, a sentence about that.
 
     {} where nothing was ever qualified.
     """
+    parts = code_digests()
     try:
-        record = load(path)
+        record = _of_this_code(latest, whole(parts)) or load(path)
     except Unqualifiable as trouble:
         return {"qualification.md": f"# Qualification record\n\n{trouble}\n".encode()}
     if record is None:
         return {}
-    applied = record.model_copy(update={"applies": _compared(record)})
-    return pages.files(applied, said(applied))
+    same = record.code == whole(parts)
+    applies = Applies(commit=facts.tool().commit, code=whole(parts), same_code=same)
+    return pages.files(record.model_copy(update={"applies": applies}), note(record, parts))
 
 
-def said(record: Qualification) -> str:
-    """What a reader of the bundle must know of the record; nothing when it is of this very code."""
-    applies = record.applies
-    if applies is None or applies.same_code:
+def note(record: Qualification, parts: dict[str, str]) -> str:
+    """What has changed since the qualification, in a sentence; "" where nothing has."""
+    if record.code == whole(parts):
         return ""
-    ran = (applies.commit or "unknown")[:12]
-    qualified = (record.commit or "unknown")[:12]
+    names = sorted({*record.parts, *parts})
+    changed = [name for name in names if record.parts.get(name) != parts.get(name)]
     return (
-        f"This is the qualification of another code than the one that ran: qualified was commit "
-        f"{qualified} on {record.started:%Y-%m-%d}, what ran is commit {ran}. What it shows holds "
-        "for the controls and specs that are the same in both."
+        f"Qualified was commit {(record.commit or 'unknown')[:12]} on "
+        f"{record.started:%Y-%m-%d}. Since then changed: "
+        + (", ".join(changed) if record.parts else "parts that this older record does not name")
+        + ". For everything else the qualification applies."
     )
 
 
-def _compared(record: Qualification) -> Applies:
-    code = code_digest()
-    return Applies(commit=facts.tool().commit, code=code, same_code=code == record.code)
+def _of_this_code(path: Path, code: str) -> Qualification | None:
+    try:
+        record = load(path)
+    except Unqualifiable:
+        return None
+    return record if record and record.passed and record.code == code else None

@@ -43,7 +43,6 @@ def _rendered(template: str, record: Qualification, note: str) -> str:
             note=note,
             figures=list(statement.figures(record)),
             claims=statement.CLAIMS,
-            classification=statement.CLASSIFICATION,
             limits=statement.limits(record),
             places=_places(record),
             chapters=_chapters(record),

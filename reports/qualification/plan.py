@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from reports.catalogue import Catalogue
 from reports.model import Run
@@ -68,11 +67,10 @@ def trials(
     took: Mapping[str, float],
     stack: str,
     image: str | None,
-    lasted: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Trial]:
     """One for each bug that is not equivalent and can be planted here, the longest first.
 
-    took: seconds of each control on a healthy stack; lasted: seconds of each bug, once before.
+    took: seconds of each control on a healthy stack.
     """
     found = []
     for one in specimens:
@@ -84,11 +82,10 @@ def trials(
             controls = () if whole else _controls(one, catalogue, took)
             found.append(Trial(driver, one.name, controls, image=with_image))
 
-    def expected(one: Trial) -> float:
-        asked = sum(took.get(name, 1.0) for name in one.controls)
-        return lasted.get(str(one.mutant), asked)
+    def expected_s(one: Trial) -> float:
+        return sum(took.get(name, 1.0) for name in one.controls)
 
-    return sorted(found, key=expected, reverse=True)
+    return sorted(found, key=expected_s, reverse=True)
 
 
 def placed(one: Specimen, stack: str) -> str | None:

@@ -15,6 +15,7 @@ from reports.qualification.judgement import Row, Seen
 from reports.qualification.specimens import ROOT, Unqualifiable
 
 KEPT = ROOT / "reports" / "qualification.json"
+LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"
 
 
 class Checked(Part):
@@ -55,7 +56,8 @@ class Qualification(Part):
     )
     commit: str | None
     dirty: bool | None
-    code: str = Field(description="SHA-256 over what decides a verdict: suites, fixtures, reports")
+    code: str = Field(description="SHA-256 over the code that decides a verdict")
+    parts: dict[str, str] = Field(default={}, description="SHA-256 of each part of that code")
     started: AwareDatetime
     duration_s: float
     workers: int

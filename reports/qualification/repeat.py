@@ -18,7 +18,7 @@ from reports.qualification import options
 from reports.qualification.judgement import Seen, seen
 from reports.qualification.specimens import ROOT, stock
 from reports.qualification.telling import Teller
-from reports.qualification.trial import Laboratory, Trial
+from reports.qualification.trial import Trial, Trials
 from reports.verdict import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
@@ -60,8 +60,9 @@ def _repeat(asked: argparse.Namespace, teller: Teller) -> int:
     ]
     teller.begin(0, len(trials), workers)
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
-        laboratory = Laboratory(catalogue, Path(folder))
-        ended = laboratory.perform(trials, workers, lambda one: teller.tell(one, None))
+        ended = Trials(catalogue, Path(folder)).run(
+            trials, workers, lambda one: teller.tell(one, None)
+        )
     return _judged([one.run for one in ended if one.run], asked, teller)
 
 

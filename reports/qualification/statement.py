@@ -29,14 +29,6 @@ CLAIMS = (
         "instance sends nothing but reads.",
     ),
 )
-CLASSIFICATION = (
-    "Drillbook is a verification tool: its worst failure is to say that something holds which "
-    "does not. Nobody checks its verdicts again before a deployment. In the words of ISO 26262-8, "
-    "clause 11, that is impact TI2 with detection TD3, hence confidence level TCL3, for which "
-    "validation (method 1c) is the way that a user can repeat; in those of DO-330 a criterion-3 "
-    "tool, TQL-5: black-box proof against its operational requirements, which are the claims "
-    "above. This is our own reading of both standards. No third party has assessed it."
-)
 _INCOMPLETE = (
     "Sound, not complete: what was caught can be caught. Bugs nobody thought of are not here, and "
     "100 % of this list is not 100 % of what can be wrong."

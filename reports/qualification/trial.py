@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
-
-import pytest
 
 from reports import evidence
 from reports.catalogue import Catalogue
@@ -23,10 +18,12 @@ from reports.model import Run
 from reports.outline import specs
 from reports.qualification.specimens import REFERENCE, ROOT
 
-_PATIENCE_S = 900
-# Starts of a product that is not ours take minutes on a crowded machine.
-_PRODUCT_PATIENCE_S = 7200
-# Parts of one exploration: the first that finds the bug ends the trial.
+_LIMIT_S = 900
+# Starts of the real product take minutes on a busy machine.
+_PRODUCT_LIMIT_S = 7200
+# A terminated run takes down its stack; after this it is killed, and the next start sweeps.
+_TERMINATE_S = 60
+# Specs of one control that explore alike: the first that finds the bug ends the trial.
 _EXPLORED = ("LIF-1",)
 _OPTIONS = {
     "embedded": ["--stack=embedded"],
@@ -68,96 +65,73 @@ class Outcome:
     duration_s: float
 
 
-class Notes(Protocol):
-    """Where outcomes are noted, and looked up by whoever goes on after an interruption."""
+class Trials:
+    """Runs trials, some at a time, each in a pytest process of its own that removes its stack."""
 
-    def known(self, trials: Iterable[Trial]) -> dict[Trial, Outcome]:
-        """The trials whose outcome is there."""
-
-    def note(self, outcome: Outcome) -> None:
-        """Write an outcome down."""
-
-
-class Laboratory:
-    """Runs trials side by side, each in a process of its own that cleans up after itself.
-
-    The processes are forked from one that has loaded pytest and every spec, and has started
-    nothing: so each begins at once, and none sees what another did.
-    """
-
-    def __init__(self, catalogue: Catalogue, folder: Path, notebook: Notes | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, folder: Path) -> None:
         self._catalogue = catalogue
-        self._notebook = notebook
         self._folder = folder
-        self._processes = get_context("forkserver")
-        self._processes.set_forkserver_preload(["reports.qualification.warmed"])
-        self._running: set[BaseProcess] = set()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
-        self._over = False
+        self._stopped = False
 
-    def perform(
-        self, trials: Iterable[Trial], workers: int, tell: Callable[[Outcome], None]
+    def run(
+        self, trials: Iterable[Trial], workers: int, report: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """All of them, in the order they ended; `tell` is called after each.
-
-        What the notebook knows of an interrupted qualification is not done again.
-        """
-        wanted = list(trials)
-        known = self._notebook.known(wanted) if self._notebook else {}
-        ended = list(known.values())
-        for one in ended:
-            tell(one)
-        with ThreadPoolExecutor(workers) as pool, self._interruptible():
-            waiting = [pool.submit(self._one, one) for one in wanted if one not in known]
-            for future in as_completed(waiting):
-                ended.append(future.result())
-                if self._notebook:
-                    self._notebook.note(ended[-1])
-                tell(ended[-1])
+        """Run all of them, at most `workers` at once; `report` is called as each one ends."""
+        ended = []
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for future in as_completed([pool.submit(self._run, one) for one in trials]):
+                    ended.append(future.result())
+                    report(ended[-1])
+            except BaseException:
+                self._stop()
+                raise
         return ended
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """On Ctrl-C every run is told to end, takes down what it started, and is waited for."""
-        try:
-            yield
-        except BaseException:
-            with self._lock:
-                self._over = True
-                for one in self._running:
-                    one.terminate()
-            raise
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
 
-    def _one(self, trial: Trial) -> Outcome:
+    def _run(self, trial: Trial) -> Outcome:
         started = time.monotonic()
         with TemporaryDirectory(dir=self._folder) as folder:
-            said = Path(folder) / "said"
-            options = [*self._options(trial), f"--run-dir={folder}"]
-            code = self._run(options, said, patience_s(trial))
+            output = Path(folder) / "output"
+            code = self._pytest([*self._options(trial), f"--run-dir={folder}"], output, trial)
             written = Path(folder) / "latest" / "evidence.json"
             run = evidence.load(written) if written.exists() else None
-            trouble = f"no evidence (exit code {code}): {_last(said)}"
+            trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
         lasted = round(time.monotonic() - started, 3)
         if run and (run.run.stopped or run.run.interrupted):
             return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
         return Outcome(trial, run, "" if run else trouble, lasted)
 
-    def _run(self, options: list[str], said: Path, patience: float) -> int | None:
-        with self._lock:
-            if self._over:
-                return 1
-            process = self._processes.Process(target=session, args=(options, str(said)))
-            process.start()
-            self._running.add(process)
-        try:
-            process.join(patience)
-            if process.is_alive():
-                process.terminate()
-                process.join()
-        finally:
+    def _pytest(self, options: list[str], output: Path, trial: Trial) -> int:
+        with output.open("wb") as sink:
             with self._lock:
-                self._running.discard(process)
-        return process.exitcode
+                if self._stopped:
+                    return 1
+                # A session of its own: Ctrl-C reaches it once, through `_stop`.
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pytest", *options],
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=sink,
+                    start_new_session=True,
+                )
+                self._running.add(process)
+            try:
+                return process.wait(limit_s(trial))
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                return _wait_or_kill(process)
+            finally:
+                with self._lock:
+                    self._running.discard(process)
 
     def _options(self, trial: Trial) -> list[str]:
         command = [*self._files(trial), "--evidence", "--only-evidence", "-q"]
@@ -178,23 +152,20 @@ class Laboratory:
         return sorted({path for paths in named for path in paths}) or ["suites"]
 
 
-def patience_s(trial: Trial) -> float:
-    """Seconds after which a trial is ended: what hangs must not hold up all others."""
-    return _PRODUCT_PATIENCE_S if trial.image not in (None, REFERENCE) else _PATIENCE_S
+def limit_s(trial: Trial) -> float:
+    """Seconds after which a trial is ended, so that one that hangs does not hold up the others."""
+    return _PRODUCT_LIMIT_S if trial.image not in (None, REFERENCE) else _LIMIT_S
 
 
-def session(options: list[str], said: str) -> None:
-    """A session of pytest in a process of its own that begins with this; its words go to a file."""
-    # Its own group: Ctrl-C at a terminal must reach it once, through the laboratory.
-    os.setsid()
-    sink = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    for number in (1, 2):
-        os.dup2(sink, number)
-    os.chdir(ROOT)
-    raise SystemExit(int(pytest.main(options)))
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(_TERMINATE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
-def _last(said: Path) -> str:
-    words = said.read_text(errors="replace") if said.exists() else ""
+def _last_lines(output: Path) -> str:
+    words = output.read_text(errors="replace") if output.exists() else ""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return " ".join(lines[-2:])[:300] or "nothing was said"
+    return " ".join(lines[-2:])[:300] or "it printed nothing"
