@@ -2,13 +2,19 @@
 
 import errno
 import json
+import os
 import stat
+import subprocess
+import sys
 
 import pyrage
 import pytest
 
+from fixtures.preflight import envfile
 from fixtures.recover import sealing
 from fixtures.recover.__main__ import main
+from fixtures.recover.reading import Place, Secret
+from fixtures.recover.writing import written
 from tests.backups import KEYS, SECRETS, VERSIONS, dump
 
 
@@ -84,8 +90,106 @@ def test_an_environment_file_is_one_line_a_secret(files):
     code, text = in_the_clear(files, "2024-10", "secrets.env")
     assert code == 0
     assert "# project, environment, folder: drill (" in text
-    assert 'MULTI="a\\nb\\n' in text
+    assert "MULTI='a\nb\n" in text
     assert text.endswith("\n# complete\n")
+
+
+HOSTILE_NAMES = [
+    "$(touch ran)",
+    "`touch ran`",
+    "A=$(touch ran)",
+    "touch ran;B",
+    "C\ntouch ran",
+    "D\rtouch ran",
+    "E\u2028touch ran",
+    "my-name",
+    "8BALL",
+    "with space",
+    'quo"te',
+    "quo'te",
+    "",
+    "-n",
+    "A[$(touch ran)]",
+]
+HOSTILE_VALUES = [
+    "$(touch ran)",
+    "`touch ran`",
+    "'; touch ran; '",
+    '"; touch ran; "',
+    'it\'s $HOME and \\ "quoted" `touch ran`',
+    "two\nlines",
+    "crlf\r\nand tab\t",
+    "trailing\n\n",
+    "a=b=c # no comment",
+    "Überweisung 日本 🔑",
+    "\\n is no line break, \\\\ are two",
+    "it's\n$(touch ran)\\",
+    "",
+]
+
+
+def hostile():
+    place = Place("led\nger$(touch ran)", "id\ntouch ran", "dev`touch ran`", "/a\ntouch ran")
+    for at, value in enumerate(HOSTILE_VALUES):
+        yield Secret(place, f"v{at}", f"V{at}", 1, "shared", value.encode(), b"")
+        yield Secret(place, f"p{at}", f"P{at}", 1, "personal", value.encode(), b"")
+    for at, name in enumerate(HOSTILE_NAMES):
+        for value in HOSTILE_VALUES:
+            yield Secret(place, f"n{at}", name, 1, "shared", value.encode(), value.encode())
+        yield Secret(place, f"s{at}", name, 1, "shared", None, None, "shut\ntouch ran")
+        yield Secret(place, f"q{at}", name, 1, "per\ntouch ran", b"x", b"")
+
+
+def written_as(form, tmp_path):
+    about = {"backup": "x\ntouch ran", "instance": "$(touch ran)"}
+    file = tmp_path / f"out.{form}"
+    file.write_bytes(b"".join(written(form, hostile(), about, lambda: True)))
+    return file
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_hostile_names_and_values_run_nothing_where_the_file_is_sourced(tmp_path, shell):
+    file = written_as("env", tmp_path)
+    names = [f"V{at}" for at in range(len(HOSTILE_VALUES))]
+    dump = f"import os, json; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    done = subprocess.run(
+        [shell, "-c", f'set -e -a; . "{file}"; exec "{sys.executable}" -c "{dump}"'],
+        cwd=tmp_path,
+        capture_output=True,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == HOSTILE_VALUES
+    assert not (tmp_path / "ran").exists()
+
+
+def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_path):
+    values = envfile.read(written_as("env", tmp_path))
+    # Lines of such a file end in either way, so a line break within a value is one.
+    wanted = {f"V{at}": value.replace("\r\n", "\n") for at, value in enumerate(HOSTILE_VALUES)}
+    assert dict(values) == wanted
+    everything = written_as("env", tmp_path).read_text()
+    for name in HOSTILE_NAMES:
+        for value in HOSTILE_VALUES:
+            assert (
+                f"\n# no variable of a shell: {json.dumps(name)}={json.dumps(value)}\n"
+                in everything
+            )
+
+
+def test_hostile_names_and_values_are_read_back_from_json(tmp_path):
+    found = json.loads(written_as("json", tmp_path).read_text())["secrets"]
+    there = [(one["name"], one["value"]) for one in found if one["id"].startswith("n")]
+    assert there == [(name, value) for name in HOSTILE_NAMES for value in HOSTILE_VALUES]
+
+
+def test_what_no_shell_can_set_is_counted_in_the_summary(files, capsys):
+    backup = files / "2024-10.sql"
+    backup.write_text(backup.read_text().replace("\tMULTI\t", "\t$(touch ran)\t"))
+    code, text = in_the_clear(files, "2024-10", "secrets.env")
+    assert code == 0
+    assert '# no variable of a shell: "$(touch ran)"="a\\nb' in text
+    assert "2 of them have a name that is no variable of a shell" in capsys.readouterr().err
 
 
 def test_what_stays_shut_is_named_and_the_rest_is_written(files, capsys):
