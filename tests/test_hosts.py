@@ -7,7 +7,7 @@ from collections import namedtuple
 import pytest
 
 from fixtures import installation
-from fixtures.errors import NoHost, StackTrouble
+from fixtures.errors import BadInput, NoHost, StackTrouble
 from fixtures.infisical.settings import Settings
 
 Usage = namedtuple("Usage", "total used free")
@@ -48,3 +48,23 @@ def test_what_could_not_be_built_once_is_not_tried_again(recorder, tmp_path):
     for _ in range(2):
         with pytest.raises(StackTrouble, match="could not write"):
             installed.pristine()
+
+
+def test_release_older_than_the_oldest_supported_is_named_before_anything_is_judged(
+    recorder, tmp_path, monkeypatch
+):
+    class Old(Dead):
+        """A release of March 2024, which boots and keeps no root key."""
+
+        asked = ""
+
+        def sql(self, statement):
+            self.asked = statement
+            return [(None,)]
+
+    stack = Old()
+    installed = installation.Installation(stack, recorder, tmp_path)
+    monkeypatch.setattr(installed, "_boot", lambda _: None)
+    with pytest.raises(BadInput, match="older than July 2024, the oldest that is supported"):
+        installed.pristine()
+    assert "to_regclass('public.kms_root_config')" in stack.asked

@@ -260,7 +260,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
         (["--plaintext", "yes", "--recipient", "age1x"], "give one of RECIPIENT="),
         (["--recipient", "age1nonsense"], "no public key of age"),
         (["--recipient", "nowhere"], "no file that lists them"),
-        (["--passphrase-file", "nowhere"], "cannot be read"),
+        (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
     ],
 )
 def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
