@@ -24,6 +24,7 @@ def predicted(table):
 
 
 PREDICTED, NEWEST = predicted("reference"), predicted("newest")
+PRINTING = predicted("printing")
 
 
 @pytest.fixture
@@ -55,10 +56,17 @@ def test_healthy_stack_behaves_as_the_product_was_measured(verify):
 
 
 @pytest.mark.mutant
-def test_newest_instance_with_a_licence_behaves_as_its_source_says(verify):
-    _code, evidence = verify("--offer=rotation,audit", f"--controls={','.join(NEWEST)}")
+@pytest.mark.parametrize(
+    ("offer", "expected"),
+    [("rotation,audit", NEWEST), ("printed-address,printed-mails", PRINTING)],
+    ids=["newest, with a licence", "log of 2024"],
+)
+def test_an_instance_with_features_behaves_as_it_was_seen_or_its_source_says(
+    verify, offer, expected
+):
+    _code, evidence = verify(f"--offer={offer}", f"--controls={','.join(expected)}")
     found = judged(evidence)
-    assert {control: found[control] for control in NEWEST} == NEWEST
+    assert {control: found[control] for control in expected} == expected
 
 
 @pytest.mark.engine

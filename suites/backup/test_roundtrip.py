@@ -110,7 +110,8 @@ def test_backup_is_useless_under_another_key(resting, observe, step):
     with step("neither that start nor that key offline gave a value out"):
         if giving.word:
             observe(giving.word)
-        assert giving.values == 0
+        values = giving.values
+        assert values == 0, giving
         assert keyproof.prove(backup, other).opens_nothing
 
     with step("restored once more, the same backup opens with its own key"):

@@ -50,7 +50,8 @@ def test_nothing_is_accessible_under_a_wrong_key(resting, observe, step):
             observe("backup_opened_by_wrong_key")
         if not giving.true_values and not backup_opens:
             observe("nothing_accessible")
-        assert giving.true_values == 0
+        true_values = giving.true_values
+        assert true_values == 0, giving
         assert not backup_opens
 
 

@@ -20,18 +20,21 @@ def test_nothing_is_served_under_a_wrong_key(resting, observe, step):
             observe(giving.word)
         if start.serves and resting.takes_new_data():
             observe("new_data_taken_under_wrong_key")
-        assert giving.values == 0
+        values = giving.values
+        assert values == 0, giving
 
     with step("no answer was a success, and the exit code says failure"):
-        assert giving.health_was_good == 0
+        good = giving.health_was_good
+        assert good == 0, giving
         assert not start.serves
         assert start.exit_code not in (None, 0)
 
     with step("the restart policy keeps failing visibly, and still nothing is served"):
         with giving.watching():
             failures = resting.restarts_seen(at_least=3)
+        good = giving.health_was_good
         assert failures >= 3
-        assert giving.health_was_good == 0
+        assert good == 0, giving
 
 
 @pytest.mark.control("KEY-4")
