@@ -84,8 +84,12 @@ def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, s
 
 
 def test_a_folder_that_may_not_be_written_is_told(files, capsys, monkeypatch):
-    def forbidden(*_given):
-        raise PermissionError(errno.EACCES, "Permission denied")
+    really = os.open
+
+    def forbidden(path, flags, *given, **named):
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really(path, flags, *given, **named)
 
     before = sorted(files.iterdir())
     monkeypatch.setattr(os, "open", forbidden)
