@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from fixtures.data import soundness
 from fixtures.keyproof import __main__ as check_key
+from fixtures.preflight import backupfile
 from fixtures.recover import __main__ as recover
+from fixtures.rewrap import __main__ as rewrap
 from tests.backups import KEYS, before_root_keys, dump
 
 RIGHT, WRONG = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
@@ -101,3 +104,30 @@ def test_cut_off_before_what_opens_its_projects_it_does_not_blame_the_key(capsys
     code, told = answered(capsys, backup, env_file(RIGHT))
     assert (code, told["answer"]) == (2, "CANNOT TELL")
     assert "ends without pg_dump's last words" in told["reasons"][0]
+
+
+def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
+    read = backupfile.read(backup)
+    assert backupfile.unopened(read, RIGHT) == backupfile.foreign(read, RIGHT) == []
+    [unopened], [foreign] = backupfile.unopened(read, WRONG), backupfile.foreign(read, WRONG)
+    assert "does not open with the deployed ENCRYPTION_KEY" in str(unopened)
+    assert "is of another instance" in str(foreign)
+
+
+def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
+    assert soundness.examine(backup) is None
+    newer = dump("2024-07")
+    start = newer.index("COPY public.kms_root_config")
+    backup.write_text(newer[:start] + newer[newer.index("\\.\n", start) + 3 :])
+    assert "holds no row of kms_root_config" in str(soundness.examine(backup))
+
+
+def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
+    new = "fedcba98765432100123456789abcdef"
+    given = ["--backup", str(backup), "--env-file", env_file(RIGHT)]
+    out = tmp_path / "new.sql"
+    assert rewrap.main([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
+    assert (
+        "bring it back in a newer release, and rewrap a backup of that" in capsys.readouterr().err
+    )
+    assert not out.exists()
