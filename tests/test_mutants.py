@@ -1,6 +1,7 @@
 """A healthy stack is accused of nothing; that each planted bug is caught shows `make qualify`."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -67,6 +68,8 @@ def test_an_instance_with_features_behaves_as_it_was_seen_or_its_source_says(
     _code, evidence = verify(f"--offer={offer}", f"--controls={','.join(expected)}")
     found = judged(evidence)
     assert {control: found[control] for control in expected} == expected
+    messages = [spec["message"] or "" for one in evidence["controls"] for spec in one["specs"]]
+    assert [one for one in messages if re.search(r"\b\d{6}\b", one)] == [], "a code is shown"
 
 
 @pytest.mark.engine

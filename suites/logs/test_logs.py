@@ -124,10 +124,11 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         codes = looks.mailed(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)
-        opening = [code for code in codes if mails.opens(http, tried, email, code)]
+        # Counted, as a code that is shown in a message is printed once more.
+        opening = sum(mails.opens(http, tried, email, code) for code in codes)
         if opening:
             observe("mails_printed")
-        assert len(opening) == 0
+        assert opening == 0
 
 
 def known(deployment, wrong):
