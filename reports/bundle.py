@@ -94,7 +94,8 @@ class Bundle:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
                 )
-            self._link()
+            if run.counts.executed:
+                self._link()
         self.remembered = remember(run, self.path)
         return run
 
@@ -167,7 +168,10 @@ class Bundle:
         return self.path / shown, [named]
 
     def _link(self) -> None:
-        """`latest` names this run; a reader meets the old link or the new, never none."""
+        """`latest` names this run; a reader meets the old link or the new, never none.
+
+        A run that judged nothing leaves it: what is signed or checked next is meant to be another.
+        """
         fresh = self.path.parent / f".latest-{self.path.name}"
         fresh.symlink_to(self.path.name)
         fresh.replace(self.path.parent / "latest")

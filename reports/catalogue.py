@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
 from reports.verdict import Nature, Severity
+
+_IF_HOLDS = re.compile(r" ?\{([A-Z]{3}-\d+(?:\.[A-Z0-9_]+)?): ([^{}]*)\}")
 
 
 class Entry(BaseModel):
@@ -27,7 +30,17 @@ class Entry(BaseModel):
     severity: Severity
     chapter: str = Field(min_length=1)
     frameworks: dict[str, tuple[str, ...]] = {}
-    corrections: dict[str, str] = {}
+    corrections: dict[str, str] = Field(
+        default={},
+        description="by word: a better sentence; a part in {KEY-13: ...} stands only where KEY-13 "
+        "was satisfied in the same run",
+    )
+
+
+def correction(text: str, satisfied: Container[str]) -> str:
+    """The sentence without what this run did not see to hold."""
+    kept = _IF_HOLDS.sub(lambda part: f" {part[2]}" if part[1] in satisfied else "", text)
+    return kept.strip()
 
 
 class Catalogue(BaseModel):
@@ -44,6 +57,10 @@ class Catalogue(BaseModel):
         twice = sorted({known for known in ids if ids.count(known) > 1})
         if twice:
             raise ValueError(f"defined twice: {', '.join(twice)}")
+        texts = (text for entry in self.control for text in entry.corrections.values())
+        named = {found[1] for text in texts for found in _IF_HOLDS.finditer(text)}
+        if unknown := sorted(named - set(ids)):
+            raise ValueError(f"a correction depends on {', '.join(unknown)}, which is no control")
         return self
 
     def __getitem__(self, control: str) -> Entry:
@@ -64,7 +81,8 @@ class Catalogue(BaseModel):
             matches = {known for known in self.ids if fnmatchcase(known, pattern.upper())}
             if not matches:
                 raise UnknownControl(
-                    f"--controls {pattern} selects nothing; {near(pattern, self.ids)}"
+                    f"CONTROLS={pattern} matches no control; {near(pattern, self.ids)} "
+                    "`make catalogue` lists them"
                 )
             chosen |= matches
         return frozenset(chosen)

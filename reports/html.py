@@ -5,13 +5,12 @@ Above one megabyte the log excerpts of satisfied specs are left out; they remain
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports import about, changing, prose, question
 from reports.compiled import TEMPLATES
@@ -21,7 +20,6 @@ from reports.recovery import recovery
 from reports.timeline import lanes
 from reports.verdict import Verdict
 
-_TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
 _OPEN = (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
@@ -39,6 +37,8 @@ def render(run: Run) -> str:
 def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     asked = question.inside(run)
     chapters = dict.fromkeys(control.chapter for control in asked)
+    mattering = (control for control in run.controls if prose.matters(control))
+    findings = sorted(mattering, key=_by_weight, reverse=True)
     page: str = template().render(
         run=run,
         outcome=prose.outcome(run),
@@ -48,9 +48,8 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         executed=question.executed(run),
         exclusions=question.exclusions(run),
         chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
-        findings=sorted(
-            (c for c in run.controls if prose.matters(c)), key=_by_weight, reverse=True
-        ),
+        findings=findings,
+        repeated=prose.repeated(findings),
         corrections=[c for c in run.controls if c.verdict is Verdict.CONTRADICTED],
         timeline=lanes(run),
         recovery=recovery(run),
@@ -82,7 +81,6 @@ def template() -> Any:
         "spoken": prose.spoken,
         "first_of": _first_of,
         "sentence": prose.sentence,
-        "code": _code,
         "ids": _ids,
     }
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
@@ -123,11 +121,6 @@ def _ids(control: Control) -> str:
 
 def _having(controls: list[Control], verdict: Verdict) -> int:
     return sum(control.verdict is verdict for control in controls)
-
-
-def _code(text: str) -> Markup:
-    """What stands in backticks is typed or read by machines."""
-    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _first_of(items: tuple[Any, ...], count: int) -> tuple[Any, ...]:

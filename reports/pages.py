@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports.compiled import TEMPLATES, kept
+
+_TICKS = re.compile(r"`([^`]+)`")
+
+
+def code(text: str) -> Markup:
+    """What stands in backticks is typed or read by machines."""
+    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def environment() -> Environment:
@@ -17,6 +26,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["code"] = code
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
     return kept(made)

@@ -37,7 +37,7 @@ def paper(run: Run, digest: str) -> dict[str, Any]:
         "cover": about.stated(about.heading(run)),
         "summary": _summary(run),
         "corrections": [_correction(c) for c in run.controls if _wrong(c)],
-        "findings": [_finding(control) for control in _findings(run)],
+        "findings": _told(_findings(run)),
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": question.exclusions(run),
@@ -93,7 +93,8 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     return [
         (question.executed(run), "controls executed"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
-        (str(counts.contradicted), "corrections to the runbook"),
+        (str(counts.violated), "violated"),
+        (str(counts.contradicted), "runbook corrections"),
         (str(counts.waived), "waived"),
     ]
 
@@ -130,16 +131,23 @@ def _line(control: Control) -> dict[str, Any]:
         "title": control.title,
         "verdict": control.verdict.value,
         "waived": control.waived,
+        "advisory": not control.gating and control.verdict is Verdict.VIOLATED,
     }
 
 
-def _finding(control: Control) -> dict[str, Any]:
+def _told(findings: list[Control]) -> list[dict[str, Any]]:
+    same = prose.repeated(findings)
+    return [_finding(control, same.get(control.id)) for control in findings]
+
+
+def _finding(control: Control, same: str | None) -> dict[str, Any]:
     seen = prose.sentence(control.observed) if control.observed else None
+    said = [f"For the same reason as {same}."] if same else prose.reasons(control)
     return _line(control) | {
         "severity": control.severity,
         "gating": control.gating,
         "observed": seen,
-        "reasons": [prose.cut(reason) for reason in prose.reasons(control)],
+        "reasons": [prose.cut(reason) for reason in said],
     }
 
 

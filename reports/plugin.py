@@ -95,6 +95,14 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(str(trouble), returncode=UNUSABLE)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """What kept a run from starting was said in a sentence; pytest would repeat it as an Exit."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and config.getoption("--evidence"):
+        reporter._keyboardinterrupt_memo = None
+
+
 def _run(config: pytest.Config, recorder: Recorder) -> None:
     """This process writes the evidence, and sees the specs run itself or has workers for it."""
     run = EvidenceRun(config, _catalogue(config), recorder)

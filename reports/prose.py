@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reports import question
 from reports.frame import Waiver
 from reports.model import Control, Run, Spec
 from reports.plan import ELSEWHERE
@@ -21,6 +23,8 @@ LIMITS = (
     "What no control asks, this report does not answer."
 )
 _LONGEST = 600
+_PLACE = re.compile(r"\n?\(at [^()]*\)$")
+_PROGRAMS = ("psql", "docker", "gzip", "compose", "make", "createdb", "dropdb")
 COLUMNS = (
     Verdict.SATISFIED,
     Verdict.CONTRADICTED,
@@ -71,6 +75,8 @@ def _outcome(run: Run) -> Outcome:
     gating = [control for control in run.controls if control.gating and not control.waived]
     if run.run.stopped:
         return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
+    if run.run.interrupted and run.exit_code != 1:
+        return _interrupted(run, gating)
     if run.exit_code == 0:
         return _passed(run, gating)
     return _failed(run, gating) if run.exit_code == 1 else _undecided(run, gating)
@@ -87,16 +93,19 @@ def _leaked(run: Run) -> Outcome:
 
 
 def _passed(run: Run, gating: list[Control]) -> Outcome:
-    sentence = f"{_all_held(run, gating)}{_wrong(run)}"
+    sentence = f"{_all_held(run, gating)}{_advisory(run)}"
+    bad = [control for control in _beside_the_gate(run) if control.verdict is Verdict.VIOLATED]
+    warning = f"Do not rely on the deployment in {_ids(bad)}, which is violated. " if bad else ""
     if run.subject.grade == "rehearsal":
-        return Outcome("Passed", sentence, "Run it against the image you deploy.")
-    return Outcome("Passed", sentence, "Keep the folder of this run with your audit records.")
+        return Outcome("Passed", sentence, f"{warning}Run it against the image you deploy.")
+    kept = "Keep the folder of this run with your audit records."
+    return Outcome("Passed", sentence, warning + kept)
 
 
 def _all_held(run: Run, gating: list[Control]) -> str:
     let_pass = [control for control in run.controls if control.gating and control.waived]
     if not let_pass:
-        return f"Every gating control holds ({len(gating)} of {len(gating)})."
+        return f"{len(gating)} of {len(gating)} gating controls hold."
     planned = len(gating) + len(let_pass)
     return (
         f"{len(gating)} of {planned} gating controls hold; the gate lets "
@@ -119,28 +128,63 @@ def _failed(run: Run, gating: list[Control]) -> Outcome:
     bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
     return Outcome(
         "Failed",
-        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}.{_wrong(run)}",
+        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}."
+        f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
         f"Do not deploy. Begin with {bad[0].id}.",
     )
 
 
 def _undecided(run: Run, gating: list[Control]) -> Outcome:
-    unknown = [c for c in gating if c.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN)]
+    unknown = _unknown(gating)
     if run.run.shard:
         return _part(run, gating, unknown)
     if not gating:
         sentence = "No control gates this run, so it proves nothing."
-    elif not unknown:
-        sentence = "The run was interrupted."
     else:
         sentence = (
-            f"Nothing failed, but {len(unknown)} of {len(gating)} gating controls could not be "
-            f"judged: {_ids(unknown)}.{_wrong(run)}"
+            f"{_none_failed(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
+            f"be judged: {_ids(unknown)}.{_advisory(run)}"
         )
     if run.run.selection:
         advice = "Controls left out count as not run; for a verdict run all of them."
         return Outcome("Undecided", sentence, advice)
     return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
+
+
+def _interrupted(run: Run, gating: list[Control]) -> Outcome:
+    unknown = _unknown(gating)
+    judged = f"{len(gating) - len(unknown)} of {len(gating)} gating controls were judged before."
+    sentence = f"The run did not end. {judged} {_none_failed(run)}.{_advisory(run)}"
+    return Outcome("Interrupted", sentence, "Run it again, to its end.")
+
+
+def _unknown(gating: list[Control]) -> list[Control]:
+    return [c for c in gating if c.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN)]
+
+
+def _none_failed(run: Run) -> str:
+    """That nothing failed is said only where nothing did."""
+    failed = any(c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED) for c in run.controls)
+    return "No gating control failed" if failed else "Nothing failed"
+
+
+def _beside_the_gate(run: Run) -> list[Control]:
+    """The controls that were asked for and do not decide the exit code."""
+    return [c for c in question.inside(run) if not c.gating and reasons(c) != [ELSEWHERE]]
+
+
+def _advisory(run: Run) -> str:
+    """What became of the controls that do not decide, counted; nothing where all hold."""
+    verdicts = [control.verdict for control in _beside_the_gate(run)]
+    wrong = verdicts.count(Verdict.CONTRADICTED)
+    counts = (
+        (verdicts.count(Verdict.VIOLATED), "violated"),
+        (wrong, f"runbook correction{'' if wrong == 1 else 's'}"),
+        (verdicts.count(Verdict.INCONCLUSIVE), "inconclusive"),
+        (verdicts.count(Verdict.NOT_RUN), "not run"),
+    )
+    said = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f" Advisory: {said}." if said else ""
 
 
 def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
@@ -151,7 +195,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
     doubt = f"; {len(open_)} could not be judged: {_ids(open_)}" if open_ else ""
     sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
     advice = 'Join it with the other shards for a verdict: make merge RUNS="...".'
-    return Outcome("Undecided", sentence + _wrong(run), advice)
+    return Outcome("Undecided", sentence + _advisory(run), advice)
 
 
 def seal(run: Run) -> str:
@@ -165,6 +209,25 @@ def reasons(control: Control) -> list[str]:
     """Why a control has its verdict: what its worst specs said, each sentence once."""
     said = [spec.message for spec in control.specs if spec.verdict is control.verdict]
     return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
+
+
+def repeated(controls: Iterable[Control]) -> dict[str, str]:
+    """Controls for whose verdict the same was said as for an earlier one, and which that is.
+
+    One cause, an image that is missing say, is then told once and not once a control.
+    """
+    first: dict[tuple[str, ...], str] = {}
+    found = {}
+    for control in controls:
+        causes = tuple(cause(reason) for reason in reasons(control))
+        if any(causes) and first.setdefault(causes, control.id) != control.id:
+            found[control.id] = first[causes]
+    return found
+
+
+def cause(reason: str) -> str:
+    """A reason without the line of the spec that met it."""
+    return _PLACE.sub("", reason)
 
 
 def matters(control: Control) -> bool:
@@ -200,8 +263,14 @@ def failing_step(spec: Spec) -> str | None:
 
 
 def sentence(text: str) -> str:
-    """An observation, which has neither capital nor full stop, as a sentence."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """An observation, which has neither capital nor full stop, as a sentence.
+
+    A name of a program or a setting is no word, and keeps its letters.
+    """
+    first = text.partition(" ")[0].rstrip(",;:")
+    word = first.isalpha() and first.islower() and first not in _PROGRAMS
+    begun = text[:1].upper() + text[1:] if word else text
+    return begun + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def cut(text: str) -> str:
@@ -228,13 +297,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def _wrong(run: Run) -> str:
-    if not run.counts.contradicted:
-        return ""
-    one = run.counts.contradicted == 1
-    return f" The runbook is wrong in {run.counts.contradicted} place{'' if one else 's'}."
 
 
 def _ids(controls: list[Control]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import warnings
@@ -66,7 +67,10 @@ class EvidenceRun:
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
-        self._before = [signal.signal(number, _interrupt) for number in _INTERRUPTIONS]
+        self._before = [signal.signal(number, self._interrupt) for number in _INTERRUPTIONS]
+        # pytest captures standard error while specs run; whoever presses Ctrl-C is to see this.
+        self._stderr = os.dup(2)
+        self._told = False
 
     def _settle(self, config: pytest.Config) -> Setting:
         """What was declared for this run; refused where --certified allows none of it."""
@@ -145,6 +149,13 @@ class EvidenceRun:
         self.bundle.discard()
         for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
             signal.signal(number, handler)
+        os.close(self._stderr)
+
+    def _interrupt(self, *_: object) -> None:
+        if not self._told:
+            self._told = True
+            os.write(self._stderr, b"\nstopping, cleaning up\n")
+        raise KeyboardInterrupt
 
     def _finish(self, session: pytest.Session) -> None:
         """Write the bundle undisturbed: an impatient second Ctrl-C must not cost the evidence."""
@@ -170,7 +181,8 @@ class EvidenceRun:
             session.exitstatus = UNUSABLE
         except Exception as trouble:  # a bug in a writer must not look like exit code 1
             session.config.notify_exception(pytest.ExceptionInfo.from_exception(trouble))
-            self.trouble = f"error of the harness while writing {self.bundle.path}: {trouble!r}"
+            said = f"{type(trouble).__name__}: {trouble}"
+            self.trouble = f"error of the harness while writing {self.bundle.path}: {said}"
             session.exitstatus = UNUSABLE
 
     def _attach(self) -> None:
@@ -217,7 +229,3 @@ class EvidenceRun:
 def run_dir(config: pytest.Config) -> Path:
     """The folder of bundles: relative to where the run was started."""
     return config.invocation_params.dir / str(config.getoption("--run-dir"))
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from reports.lines import Line as Line
 from reports.lines import wrapped as _wrapped
 from reports.model import Control, Run
 from reports.plan import OUTSIDE
-from reports.prose import NEXT, grade, outcome, reasons, sentence, waiver
+from reports.prose import NEXT, cause, grade, outcome, reasons, sentence, waiver
 from reports.question import inside
 from reports.recovery import recovery
 from reports.verdict import Verdict
@@ -74,7 +74,7 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
         return
     yield Line("")
     yield Line(f"{verdict.words.capitalize()}: {len(members)}", STYLES[verdict])
-    if verdict is Verdict.NOT_RUN:
+    if verdict is not Verdict.VIOLATED:
         yield from _by_reason(members)
     else:
         for control in members:
@@ -83,18 +83,21 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
 
 
 def _by_reason(controls: list[Control]) -> Iterator[Line]:
-    """Many controls are often not run for one reason, which is then said once."""
-    causes: dict[str, list[str]] = {}
+    """Many controls are often unknown for one reason, which is then said once."""
+    causes: dict[str, list[tuple[Control, str]]] = {}
     for control in controls:
         for reason in reasons(control):
-            causes.setdefault(reason, []).append(control.id)
-    for reason, ids in causes.items():
-        yield from _wrapped(", ".join(ids), "  ", "  ")
+            causes.setdefault(cause(reason), []).append((control, reason))
+    for found in causes.values():
+        control, reason = found[0]
+        ids = ", ".join(one.id for one, _ in found)
+        yield from _wrapped(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
         yield from _wrapped(_shortened(reason), "      ", "      ")
 
 
 def _finding(control: Control) -> Iterator[Line]:
-    yield from _wrapped(f"{control.id}  {control.title}", "  ", "      ")
+    advisory = "" if control.gating else " (advisory)"
+    yield from _wrapped(f"{control.id}  {control.title}{advisory}", "  ", "      ")
     if control.observed:
         yield from _wrapped(sentence(control.observed), "      ", "      ")
     for reason in reasons(control):

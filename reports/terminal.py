@@ -98,8 +98,10 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
-        """The summary, once the evidence is written."""
+        """The summary, once the evidence is written; nothing is drawn after it."""
+        self._still()
         result = yield
+        self._still()
         if self.verbosity > 0 or self._run.plan.uncollected:
             self._tracebacks()
         if self._run.result:
@@ -112,6 +114,12 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         elif sentence := self._run.trouble or self._stopped or self._run.stopped:
             self._print(Line(sentence, ("red", "bold")))
         return result
+
+    def _still(self) -> None:
+        """Take the line of what is under way off the screen, for good."""
+        live, self._live = self._live, None
+        if live:
+            live.stop()
 
     def _live_line(self) -> Live:
         """Drawn to a copy of the terminal, as pytest captures the original while specs run."""

@@ -109,8 +109,8 @@ def test_evidence_of_a_terminal_is_that_of_a_pipe(suite):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--controls=KEY-7"], "*--controls KEY-7 selects nothing; did you mean KEY-1*"),
-        (["--controls=SEC-*"], "*--controls SEC-* selects nothing; *"),
+        (["--controls=KEY-7"], "*CONTROLS=KEY-7 matches no control; did you mean KEY-1*"),
+        (["--controls=SEC-*"], "*CONTROLS=SEC-* matches no control; *"),
         (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
         (["--run-dir=suites/controls.toml/runs"], "*cannot write *Not a directory*--run-dir*"),
         (["--run-dir=/proc/runs"], "*cannot write /proc/runs*--run-dir*"),
@@ -122,6 +122,7 @@ def test_impossible_run_ends_before_it_begins(suite, arguments, said):
     assert result.ret == 3
     result.stderr.fnmatch_lines([said])
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert "_pytest" not in result.stderr.str() + result.stdout.str()
     assert not latest(pytester).exists()
 
 
@@ -193,7 +194,7 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
     while not (pytester.path / "waiting").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
-    assert process.communicate(timeout=20)[1] == ""
+    assert process.communicate(timeout=20)[1].strip() == "stopping, cleaning up"
     assert process.returncode == 2
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
     seen = record(pytester)
@@ -207,7 +208,19 @@ def test_interrupted_tear_down_leaves_no_passed_run(suite):
     result = pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "satisfied"}
     assert (result.ret, record(pytester)["exit_code"]) == (2, 2)
-    result.stdout.fnmatch_lines(["UNDECIDED. The run was interrupted."])
+    said = "INTERRUPTED. The run did not end. 2 of 2 gating controls were judged *"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_latest_stays_where_a_run_judged_nothing(suite):
+    pytester = suite()
+    drilled(pytester)
+    before = latest(pytester).readlink()
+    for one in ("pytest.skip('no engine')", "pytest.exit('no engine', returncode=3)"):
+        drilled(suite(one=one, two="pytest.skip('nothing')"))
+        assert latest(pytester).readlink() == before
+    drilled(suite(one="assert False"))
+    assert latest(pytester).readlink() != before
 
 
 def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):

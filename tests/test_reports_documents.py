@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports import html, junit, sample
+from reports import html, junit, paper, sample
 from reports.frame import Action, Deviations, Exclusion, Organisation, Scope
 from reports.lines import WIDTH
 from reports.model import Command, Leak, Redaction, Subject
-from reports.prose import duration, outcome
+from reports.prose import duration, outcome, sentence
 from reports.summary import summary
 from reports.verdict import Verdict
 
@@ -199,3 +199,93 @@ def test_experiment_is_called_one(render):
     said = re.sub(r"\s+", " ", render(plain.model_copy(update={"run": asked})))
     assert "the product knows no way to put a backup under another" in said
     assert "the product knows no way" not in re.sub(r"\s+", " ", render(plain))
+
+
+def run_of(*verdicts, **facts):
+    """The sample with these verdicts, its first three controls being those that gate."""
+    made = sample.run()
+    gating = [one for one in made.controls if one.gating]
+    rest = [one for one in made.controls if not one.gating]
+    pairs = zip([*gating, *rest], verdicts, strict=True)
+    controls = tuple(one.model_copy(update={"verdict": verdict}) for one, verdict in pairs)
+    code = {Verdict.SATISFIED: 0, Verdict.VIOLATED: 1}
+    worst = max(one.verdict for one in controls if one.gating)
+    run = made.run.model_copy(update=facts)
+    counts = {one.value: verdicts.count(one) for one in Verdict}
+    return made.model_copy(
+        update={
+            "run": run,
+            "controls": controls,
+            "exit_code": code.get(worst, 2),
+            "counts": made.counts.model_copy(update=counts),
+        }
+    )
+
+
+GOOD, BAD, WRONG = Verdict.SATISFIED, Verdict.VIOLATED, Verdict.CONTRADICTED
+OPEN, IDLE = Verdict.INCONCLUSIVE, Verdict.NOT_RUN
+
+
+def test_passed_run_names_what_is_violated_beside_the_gate_in_every_document():
+    run = run_of(GOOD, GOOD, GOOD, BAD, WRONG, IDLE)
+    end = outcome(run)
+    said = "3 of 3 gating controls hold. Advisory: 1 violated, 1 runbook correction, 1 not run."
+    assert (end.word, end.sentence) == ("Passed", said)
+    advisory = next(one.id for one in run.controls if one.verdict is BAD)
+    assert end.next.startswith(f"Do not rely on the deployment in {advisory}, which is violated.")
+    assert said in html.render(run)
+    assert '<span class="gate">advisory</span>' in html.render(run)
+    assert said in " ".join(text_of(run).split())
+    assert "(advisory)" in text_of(run)
+    assert paper.paper(run, "")["summary"]["figures"][2] == ("1", "violated")
+    assert said in str(paper.paper(run, ""))
+
+
+def test_nothing_failed_is_said_only_where_nothing_did():
+    assert outcome(run_of(GOOD, GOOD, OPEN, GOOD, GOOD, GOOD)).sentence.startswith("Nothing failed")
+    for bad in (BAD, WRONG):
+        said = outcome(run_of(GOOD, GOOD, OPEN, bad, GOOD, GOOD)).sentence
+        assert said.startswith("No gating control failed, but 1 of 3 gating controls could not")
+    assert outcome(run_of(*[GOOD] * 6)).sentence == "3 of 3 gating controls hold."
+
+
+def test_interrupted_run_is_called_that_unless_it_failed():
+    end = outcome(run_of(GOOD, GOOD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
+    assert end.word == "Interrupted"
+    assert "2 of 3 gating controls were judged before. Nothing failed." in end.sentence
+    end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
+    assert end.word == "Failed"
+    assert "The run was interrupted." in end.sentence
+
+
+def test_one_cause_is_printed_once():
+    made = sample.run()
+    bad = next(one for one in made.controls if one.verdict is OPEN)
+    spec = bad.specs[0]
+    many = [
+        bad.model_copy(
+            update={
+                "id": f"DBP-{number}",
+                "specs": (
+                    spec.model_copy(update={"message": f"no image\n(at suites/x.py:{number})"}),
+                ),
+            }
+        )
+        for number in range(50, 109)
+    ]
+    run = made.model_copy(update={"controls": (*made.controls, *many)})
+    assert text_of(run).count("no image") == 1
+    assert "DBP-50, DBP-51" in text_of(run)
+    page = html.render(run)
+    findings = page[page.index('id="findings"') : page.index('id="controls"')]
+    assert findings.count("no image") == 1
+    assert findings.count('<a href="#DBP-50">DBP-50</a>.') == 58
+    assert str(paper.paper(run, "")["findings"]).count("no image") == 1
+
+
+def test_name_at_the_start_of_a_sentence_keeps_its_letters():
+    assert sentence("inviteOnlySignup was true") == "inviteOnlySignup was true."
+    assert sentence("pg_dump: no such file") == "pg_dump: no such file."
+    assert sentence("psql went on") == "psql went on."
+    assert sentence("`psql` went on") == "`psql` went on."
+    assert sentence("the backend started") == "The backend started."

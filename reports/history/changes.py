@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 from reports.history.reading import Past
 from reports.verdict import Verdict
 
-Kind = Literal["newly violated", "newly contradicted", "healed", "not run any more", "other"]
+Kind = Literal["newly violated", "newly contradicted", "healed", "no longer run", "other"]
 ORDER: tuple[Kind, ...] = (
     "newly violated",
-    "not run any more",
+    "no longer run",
     "newly contradicted",
     "healed",
     "other",
@@ -83,7 +83,7 @@ def _kind(was: Verdict | None, now: Verdict | None) -> Kind:
     if was in _AMISS and now is Verdict.SATISFIED:
         return "healed"
     if _ran(was) and not _ran(now):
-        return "not run any more"
+        return "no longer run"
     return "other"
 
 

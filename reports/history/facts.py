@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from reports.model import Grade, Objectives
 from reports.part import Part
+from reports.prose import NO_CORRECTION
 from reports.verdict import Verdict
 
 TIME_TO_LIVE = timedelta(days=90)
@@ -115,7 +116,11 @@ class Seen(BaseModel):
             verdict=self.verdict,
             exit_code=self.exit_code,
             verdicts={one.id: one.verdict for one in self.controls},
-            corrections={one.id: one.correction for one in self.controls if one.correction},
+            corrections={
+                one.id: one.correction or NO_CORRECTION
+                for one in self.controls
+                if one.verdict is Verdict.CONTRADICTED
+            },
             objectives=self.objectives,
             valid_until=due or (run.finished + TIME_TO_LIVE).date(),
             valid_by="declared" if due else "default",
