@@ -72,3 +72,8 @@ def resealed(folder, target, run=None, **changed):
     with target.open("wb") as file:
         pack(files, file)
     return target
+
+
+def newest(runs):
+    """The folder of the run that ended last, also of one that judged nothing."""
+    return max(runs.glob("*Z-*/evidence.json"), key=lambda one: one.stat().st_mtime_ns).parent

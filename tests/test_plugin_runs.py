@@ -101,7 +101,9 @@ def test_evidence_of_a_terminal_is_that_of_a_pipe(suite):
     assert drilled(pytester, "--color=yes").ret == 1
     (failed,) = [one for one in record(pytester)["controls"] if one["verdict"] == "violated"]
     assert "- right" in failed["specs"][0]["message"]
-    marked = [one for one in latest(pytester).rglob("*.*") if b"\x1b[" in one.read_bytes()]
+    # What is packed may hold any two bytes by chance.
+    texts = [one for one in latest(pytester).rglob("*.*") if one.suffix not in (".pdf", ".zip")]
+    marked = [one for one in texts if b"\x1b[" in one.read_bytes()]
     assert marked == []
     assert "\\u001b" not in latest(pytester).joinpath("evidence.json").read_text()
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.bundles import newest
+
 CONTROL = """
 [[control]]
 id = "{id}"
@@ -68,7 +70,7 @@ def drill(pytester):
 
 
 def evidence(pytester):
-    path = pytester.path / "reports" / "runs" / "latest" / "evidence.json"
+    path = newest(pytester.path / "reports" / "runs") / "evidence.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     return record | {control["id"]: control for control in record["controls"]}
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundles import newest
+
 ROOT = Path(__file__).parents[1]
 CONTROL = """
 [[control]]
@@ -102,7 +104,8 @@ def waiting(folder):
 
 
 def evidence(folder):
-    return json.loads((folder / "reports/runs/latest/evidence.json").read_text(encoding="utf-8"))
+    record = newest(folder / "reports/runs") / "evidence.json"
+    return json.loads(record.read_text(encoding="utf-8"))
 
 
 def seen(folder):

@@ -10,7 +10,7 @@ from reports.seal import archive, signature
 from reports.seal.tools import main as tools
 from reports.seal.verify import main as verify
 from reports.writers import WRITERS
-from tests.bundles import key
+from tests.bundles import key, newest
 
 CATALOGUE = """
 [[control]]
@@ -57,7 +57,7 @@ def keys(pytester):
 
 
 def evidence(runs):
-    return json.loads((runs / "latest" / "evidence.json").read_bytes())
+    return json.loads((newest(runs) / "evidence.json").read_bytes())
 
 
 def test_signed_run_is_genuine_and_says_so_on_terminal_and_page(rehearse, runs, keys):
@@ -82,7 +82,7 @@ def test_interrupted_run_is_sealed_all_the_same(rehearse, runs, keys):
     arguments = (f"--signing-key={keys[0]}",)
     assert rehearse(*arguments, one="raise KeyboardInterrupt", no_reraise_ctrlc=True).ret == 2
     assert evidence(runs)["run"]["interrupted"]
-    assert verify([str(runs / "latest" / "bundle.zip"), "--pubkey", keys[1]]) == 0
+    assert verify([str(newest(runs) / "bundle.zip"), "--pubkey", keys[1]]) == 0
 
 
 def test_runs_of_a_folder_form_a_chain(rehearse, runs, keys, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.stack import home
+from tests.bundles import newest
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "pytest", "suites", "--evidence", "-p", "no:cacheprovider"]
@@ -64,7 +65,7 @@ def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
         run.send_signal(number)
         rest = run.stdout.read()
     assert run.returncode == 2, rest
-    assert (tmp_path / "latest" / "evidence.json").exists()
+    assert (newest(tmp_path) / "evidence.json").exists()
     assert "Traceback" not in rest
     assert list(home.processes_of(run_id)) == []
     assert not (home._root() / f"{home._PREFIX}{run_id}").exists()
