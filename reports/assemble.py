@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reports.catalogue import Catalogue, Entry, correction
+from reports.catalogue import Catalogue, Entry
 from reports.change import Change
 from reports.drafts import SpecDraft
 from reports.framing import Setting, frame, objectives, waived
@@ -26,8 +26,6 @@ def assemble(
 ) -> Run:
     """The evidence as it stands, redacted once more with every secret known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
-    held = {control.id for control in judged if control.verdict is Verdict.SATISFIED}
-    judged = [_corrected(control, held) for control in judged]
     controls = waived(judged, setting.declared, facts.started.date())
     verdict, code = gate(controls, facts, redaction)
     run = Run(
@@ -67,14 +65,6 @@ def _control(
         specs=tuple(specs),
         note=None if drafts else plan.reason(entry.id),
     )
-
-
-def _corrected(control: Control, held: set[str]) -> Control:
-    """A correction says what this run saw, so what it says of other controls needs them to hold."""
-    if control.correction is None:
-        return control
-    said = correction(control.correction, held) or None
-    return control.model_copy(update={"correction": said})
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:

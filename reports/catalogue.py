@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
 from reports.verdict import Nature, Severity
-
-_IF_HOLDS = re.compile(r" ?\{([A-Z]{3}-\d+(?:\.[A-Z0-9_]+)?): ([^{}]*)\}")
 
 
 class Entry(BaseModel):
@@ -30,17 +27,7 @@ class Entry(BaseModel):
     severity: Severity
     chapter: str = Field(min_length=1)
     frameworks: dict[str, tuple[str, ...]] = {}
-    corrections: dict[str, str] = Field(
-        default={},
-        description="by word: a better sentence; a part in {KEY-13: ...} stands only where KEY-13 "
-        "was satisfied in the same run",
-    )
-
-
-def correction(text: str, satisfied: Container[str]) -> str:
-    """The sentence without what this run did not see to hold."""
-    kept = _IF_HOLDS.sub(lambda part: f" {part[2]}" if part[1] in satisfied else "", text)
-    return kept.strip()
+    corrections: dict[str, str] = {}
 
 
 class Catalogue(BaseModel):
@@ -57,10 +44,6 @@ class Catalogue(BaseModel):
         twice = sorted({known for known in ids if ids.count(known) > 1})
         if twice:
             raise ValueError(f"defined twice: {', '.join(twice)}")
-        texts = (text for entry in self.control for text in entry.corrections.values())
-        named = {found[1] for text in texts for found in _IF_HOLDS.finditer(text)}
-        if unknown := sorted(named - set(ids)):
-            raise ValueError(f"a correction depends on {', '.join(unknown)}, which is no control")
         return self
 
     def __getitem__(self, control: str) -> Entry:

@@ -96,23 +96,6 @@ def test_observations_are_those_of_the_worst_specs_and_corrections_only_where_am
     assert (found["KEY-3"].observed, found["KEY-3"].correction) == (None, None)
 
 
-def test_correction_says_of_other_controls_only_what_this_run_saw_to_hold(recorder, monkeypatch):
-    said = "It starts. {KEY-3: Old tokens are refused.}"
-    claim = control("KEY-2", nature="claim", corrections={"seen": said})
-    others = [control("KEY-1"), control("KEY-3")]
-    catalogue = Catalogue.model_validate({"control": [claim, *others]})
-    monkeypatch.setitem(globals(), "CATALOGUE", catalogue)
-    seen(recorder, "a", ("KEY-2",), Verdict.VIOLATED, words=["seen"])
-    assert by_id(made(recorder))["KEY-2"].correction == "It starts."
-    seen(recorder, "b", ("KEY-3",), Verdict.SATISFIED)
-    whole = "It starts. Old tokens are refused."
-    assert by_id(made(recorder))["KEY-2"].correction == whole
-    seen(recorder, "c", ("KEY-3",), Verdict.VIOLATED)
-    assert by_id(made(recorder))["KEY-2"].correction == "It starts."
-    with pytest.raises(ValueError, match="depends on KEY-3, which is no control"):
-        Catalogue.model_validate({"control": [claim]})
-
-
 def test_contradicted_claim_without_a_known_word_has_no_correction(recorder):
     seen(recorder, "a", ("KEY-2",), Verdict.VIOLATED, words=["also"])
     assert by_id(made(recorder))["KEY-2"].correction is None
