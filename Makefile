@@ -118,8 +118,8 @@ sweep: .venv/ready  ## Remove what killed runs left behind
 
 ##@ Evidence
 .PHONY: status
-status: .venv/ready  ## Last drill, key recovery, password rotation, move, and when each is due; fails when overdue: ICS=file.ics RUN_DIR= CONFIG=
-	@$(PYTHON) -m reports.status $(call given,RUN_DIR,--run-dir) $(call given,CONFIG,--config) $(call given,ICS,--ics)
+status: .venv/ready  ## Last drill, key recovery, password rotation, move, and when each is due; fails when overdue: PUBKEY= ICS=file.ics RUN_DIR= CONFIG=
+	@$(PYTHON) -m reports.status $(call given,RUN_DIR,--run-dir) $(call given,CONFIG,--config) $(call given,ICS,--ics) $(call given,PUBKEY,--pubkey)
 
 .PHONY: history
 history: .venv/ready  ## Verdicts, RTO, RPO and corrections over time, what changed, what is past its time: RUN_DIR=

@@ -1,20 +1,24 @@
 """What is due when follows from the history alone; overdue fails, and a calendar says so, too."""
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 
 import icalendar
 import pytest
 
 from fixtures import cadence
+from reports import evidence, sample
 from reports.declared import Schedule
 from reports.history import Past
 from reports.history.facts import Facts
+from reports.history.ledger import remember
 from reports.lines import WIDTH
 from reports.status import standing
 from reports.status.__main__ import main
 from reports.status.ics import calendar
 from reports.status.standing import ACTS, standings
 from reports.verdict import Verdict
+from tests.bundles import key, sealed
 from tests.test_cadence import left
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -117,7 +121,58 @@ def fresh(runs):
 def test_nothing_overdue_ends_with_0(runs, capsys):
     fresh(runs)
     code, told = ran(runs, capsys)
+    assert (code, "Nothing is overdue, if this history is true." in told.out) == (0, True)
+    assert "not proven: no signature was checked" in told.out
+
+
+def test_with_keys_only_what_they_signed_counts(runs, tmp_path, capsys):
+    mine, public = key(tmp_path)
+    other, _ = key(tmp_path, "other.key")
+    fresh(runs)
+    shutil.move(runs / "a", runs / "unsigned")
+    sealed(runs, other, **drilled("other"))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    assert (code, "OVERDUE: 4 of 4" in told.out) == (1, True)
+    sealed(runs, mine, **drilled("mine"))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
     assert (code, "Nothing is overdue." in told.out) == (0, True)
+
+
+def test_rewritten_history_is_not_believed_under_a_key(runs, tmp_path, capsys):
+    mine, public = key(tmp_path)
+    sealed(runs, mine, **drilled("mine", grade="rehearsal"))
+    ledger = runs / "history.jsonl"
+    run = evidence.load(runs / "mine" / "evidence.json")
+    remember(run, runs / "mine")
+    ledger.write_text(ledger.read_text().replace('"rehearsal"', '"deployment"'))
+    remember(
+        run.model_copy(update={"run": run.run.model_copy(update={"id": "next"})}), runs / "next"
+    )
+    record = runs / "mine" / "evidence.json"
+    record.write_text(record.read_text().replace('"rehearsal"', '"deployment"'))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    assert (code, "OVERDUE: 4 of 4" in told.out) == (1, True)
+    code, told = ran(runs, capsys, f"--pubkey={tmp_path / 'absent'}")
+    assert (code, told.out) == (3, "")
+
+
+def drilled(name, grade="deployment"):
+    """What a sealed run needs to have done all that recurs."""
+    made = sample.run()
+    like = made.controls[1].model_copy(update={"verdict": Verdict.SATISFIED, "gating": True})
+    controls = tuple(like.model_copy(update={"id": one}) for one in sorted(EVERY))
+    none = {verdict.value: 0 for verdict in Verdict}
+    return {
+        "name": name,
+        "run": made.run.model_copy(update={"id": name, "finished": datetime.now(UTC)}),
+        "subject": made.subject.model_copy(update={"grade": grade}),
+        "controls": controls,
+        "counts": made.counts.model_copy(
+            update=none | {"satisfied": len(controls), "planned": len(controls)}
+        ),
+        "verdict": Verdict.SATISFIED,
+        "exit_code": 0,
+    }
 
 
 def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime
 from drillbook.core.files import read_file
 from reports.history import ledger
 from reports.history.facts import Facts, Seen
-from reports.model import Grade
+from reports.model import Grade, Run
 from reports.part import strict_json
 from reports.verdict import Verdict
 
@@ -92,6 +92,12 @@ def _past(file: Path, line: ledger.Line | None, *, last: bool) -> Past | None:
     manifest = ledger.digest(file.with_name("MANIFEST.json"))
     intact = line is None or (same and past == _of(line) and manifest == line.manifest_sha256)
     return replace(past, intact=bool(intact))
+
+
+def past_of(run: Run) -> Past:
+    """A run by a record at hand."""
+    facts = Seen.model_validate(run.model_dump(mode="json")).facts()
+    return Past(run.run.id, run.run.finished, run.subject.grade, _satisfied(facts), facts)
 
 
 def _of(line: ledger.Line, *, kept: bool = True) -> Past:

@@ -170,6 +170,19 @@ class Examination:
         return Check("time-stamp", "open", said)
 
 
+def signed_run(bundle: Path, keys: dict[str, Ed25519PublicKey]) -> Run:
+    """The record of a bundle that one of these keys signed.
+
+    Distrusted or BadBundle where it is unsigned, changed, or signed by another.
+    """
+    examination = Examination(bundle, Trust(keys=keys))
+    examination.examine()
+    bad = [check.sentence for check in examination.checks if check.state == "bad"]
+    if bad or examination.run is None:
+        raise Distrusted(bad[0])
+    return examination.run
+
+
 def _files(archive: Archive, manifest: Manifest) -> str:
     found = archive.entries.keys() - {MANIFEST, SIGNATURE}
     if strange := sorted(found - manifest.digests.keys()):

@@ -1,5 +1,8 @@
 """`make status`: the last drill, key recovery, password rotation and move, and when each is due.
 
+With public keys (PUBKEY=) only what one of them signed counts: whoever can write the folder of a
+history can rewrite it. Without, the account says that it rests on no signature.
+
 Exit code 0; 1 if something is overdue, or if the history is no longer what it was; 3 if the
 declaration cannot be read or the calendar not be written.
 """
@@ -9,17 +12,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports import catalogue, declared
 from reports.declared import Words
-from reports.errors import BadDeclaration
-from reports.history import History, read
+from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.history import History, Past, past_of, read
 from reports.lines import Line, wrapped, write
+from reports.seal.folder import BUNDLE
 from reports.status.ics import calendar
-from reports.status.standing import QUARTER, Standing, standings
+from reports.status.standing import QUARTER, Standing, recurs, standings
 from reports.verdict import FAILED, PASSED, UNUSABLE
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _CONTROLS = Path(__file__).resolve().parents[2] / "suites" / "controls.toml"
 _RED: tuple[str, ...] = ("red", "bold")
@@ -31,12 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parsed(arguments)
     try:
         words = declared.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
-    except BadDeclaration as reason:
+        keys = _keys(given.pubkey)
+    except (BadDeclaration, BadKey) as reason:
         return _refused(str(reason))
     now = datetime.now(UTC)
     history = read(given.run_dir)
-    found = standings(history.runs, words.schedule, now.date())
-    write(_told(history, found, words, given.run_dir), sys.stdout)
+    runs = history.runs if keys is None else _signed(history.runs, given.run_dir, keys)
+    found = standings(runs, words.schedule, now.date())
+    account = _told(
+        history, found, words, given.run_dir, signed=None if keys is None else len(runs)
+    )
+    write(account, sys.stdout)
     if given.ics:
         system = words.organisation.system or words.organisation.system_id or ""
         if trouble := _written(given.ics, calendar(found, system, now)):
@@ -49,8 +63,34 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="status", description=__doc__)
     parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
     parser.add_argument("--config", default=None, help="drillbook.toml, for its schedule")
+    parser.add_argument("--pubkey", type=Path, help="count only what these keys signed (PEM)")
     parser.add_argument("--ics", type=Path, default=None, help="calendar to write")
     return parser.parse_args(arguments)
+
+
+def _keys(path: Path | None) -> dict[str, Ed25519PublicKey] | None:
+    if path is None:
+        return None
+    from reports.seal.signature import trusted
+
+    return trusted(path)
+
+
+def _signed(
+    runs: Sequence[Past], folder: Path, keys: dict[str, Ed25519PublicKey]
+) -> tuple[Past, ...]:
+    """What the signed bundles say of their runs; the rest of the history counts for nothing."""
+    from reports.seal.checks import signed_run
+
+    found = []
+    for one in runs:
+        if not one.kept or not recurs(one):
+            continue
+        with suppress(BadBundle, Distrusted):
+            run = signed_run(folder / one.id / BUNDLE, keys)
+            if run.run.id == one.id:
+                found.append(past_of(run))
+    return tuple(found)
 
 
 def _refused(reason: str) -> int:
@@ -58,13 +98,20 @@ def _refused(reason: str) -> int:
     return UNUSABLE
 
 
-def _told(history: History, found: list[Standing], words: Words, runs: Path) -> Iterator[Line]:
+def _told(
+    history: History, found: list[Standing], words: Words, runs: Path, *, signed: int | None
+) -> Iterator[Line]:
     for trouble in history.troubles:
         yield from wrapped(f"History: {trouble}.", then="  ", style=_RED)
     for folder in history.unreadable:
         yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
     cadence = words.schedule.cadence or f"every {QUARTER.days} days"
     yield from wrapped(f"{len(history.runs)} runs in {runs}; due {cadence}", then="  ")
+    if signed is None:
+        said = "not proven: no signature was checked; PUBKEY= counts only what your key signed"
+        yield from wrapped(f"This history is {said}.", then="  ", style=("yellow",))
+    else:
+        yield Line(f"Of them {signed} are about these and signed by a trusted key; no other counts")
     yield Line("")
     yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
     for one in found:
@@ -72,7 +119,10 @@ def _told(history: History, found: list[Standing], words: Words, runs: Path) -> 
     late = [one for one in found if one.overdue]
     yield Line("")
     if not late:
-        yield Line("Nothing is overdue.", ("green", "bold"))
+        if signed is None:
+            yield Line("Nothing is overdue, if this history is true.", ("yellow", "bold"))
+        else:
+            yield Line("Nothing is overdue.", ("green", "bold"))
         return
     yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
     yield from (Line(f"  {one.act.command}") for one in late)

@@ -80,6 +80,11 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
     return Standing(act, last, failed, rehearsed, due, due < today or (not last and due <= today))
 
 
+def recurs(run: Past) -> bool:
+    """Whether a run tried anything that recurs."""
+    return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
+
+
 def set_apart(runs: Iterable[Past], others: Sequence[Past]) -> list[Past]:
     """The runs that are not among the others."""
     return [one for one in runs if one not in others]
