@@ -26,6 +26,8 @@ PASSWORD = 'password authentication failed for user "infisical"'
 REFUSED = "connect ECONNREFUSED 10.0.0.2:5432"
 LATE = "Plugin did not start in time: 'registerRoutes'. You may have forgotten to call 'done'"
 COMPLAINT = "[ioredis] Unhandled error event: Error: connect ECONNREFUSED 10.0.0.3:6379"
+LOST = "[ioredis] Unhandled error event: Error: getaddrinfo ENOTFOUND nosuchredis"
+HEAP = "FATAL ERROR: Ineffective mark-compacts near heap limit - JavaScript heap out of memory"
 ENVIRONMENT = "Invalid environment variables. Check the error below"
 HEALTHY = [
     "Updating certificates in /etc/ssl/certs...",
@@ -148,11 +150,17 @@ KNOWN = [
         ],
     ),
     ("cache_unavailable", [COMPLAINT] * 3),
-    (
-        "cache_unavailable",
-        [COMPLAINT.replace("connect ECONNREFUSED 10.0.0.3:6379", "getaddrinfo ENOTFOUND redis")]
-        * 3,
-    ),
+    ("cache_host_unknown", [LOST] * 3),
+    ("cache_host_unknown", [*[LOST] * 20, died(LATE, kind="FastifyError")]),
+    ("cache_host_unknown", [LOST, died("getaddrinfo ENOTFOUND nosuchredis", MIGRATION)]),
+    ("out_of_memory", ["FATAL ERROR: Reached heap limit - JavaScript heap out of memory"]),
+    ("out_of_memory", ["<--- Last few GCs --->", HEAP, "Aborted", "backend exited with code 134"]),
+    ("out_of_memory", [HEAP, "backend-1 exited with code 137"]),
+    ("out_of_memory", ['            "OOMKilled": true,', '            "ExitCode": 137,']),
+    ("out_of_memory", ["[12.3] Out of memory: Killed process 4711 (node) total-vm:1kB"]),
+    ("killed", ["Killed"]),
+    ("killed", ["/backend/standalone-entrypoint.sh: line 9: 17 Killed"]),
+    ("killed", ["backend-1 exited with code 137"]),
     ("cache_unavailable", [*[COMPLAINT] * 20, died(LATE, kind="FastifyError")]),
     ("cache_unavailable", [died("Reached the max retries per request limit (which is 20).")]),
     ("cache_password", [died("NOAUTH Authentication required.", kind="ReplyError")]),

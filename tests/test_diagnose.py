@@ -1,6 +1,7 @@
 """A log alone names the cause of a failure, in the words of every version, and no other."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from fixtures.diagnose import diagnose
-from fixtures.faults.causes import CAUSES, NAMES
+from fixtures.faults.causes import ALL, NAMES
 from tests.boot_logs import (
     COMPLAINT,
     ENVIRONMENT,
     HEALTHY,
+    HEAP,
     KEY,
     KNOWN,
+    LATE,
+    LOST,
+    MIGRATION,
     PASSWORD,
     REFUSED,
     asked,
@@ -46,7 +51,7 @@ def test_every_cause_is_known_by_a_log():
 
 
 def test_cures_cite_a_section_of_the_runbook():
-    assert {cause.section.partition(" (")[0] for cause in CAUSES} <= RUNBOOK_HEADINGS
+    assert {cause.section.partition(" (")[0] for cause in ALL} <= RUNBOOK_HEADINGS
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,77 @@ def test_variables_are_named_and_their_values_are_not():
 
 
 @pytest.mark.parametrize(
+    ("log", "number", "shown"),
+    [
+        (["noise", died(KEY)], 2, KEY),
+        ([*[LOST] * 3], 3, "nosuchredis"),
+        ([*[LOST] * 3, died(LATE)], 4, "nosuchredis"),
+        (
+            [died("getaddrinfo ENOTFOUND nosuchdb", MIGRATION)],
+            1,
+            "known in the backend's network: nosuchdb",
+        ),
+        ([died(REFUSED)], 1, "10.0.0.2:5432"),
+        ([died('database "vault" does not exist')], 1, "of this name: vault"),
+        ([HEAP], 1, "JavaScript heap out of memory"),
+        ([ENVIRONMENT, "path: [ 'SITE_URL' ],"], 1, "SITE_URL"),
+    ],
+)
+def test_line_that_decided_is_shown_with_the_host_it_names(log, number, shown):
+    found = diagnose(log)
+    assert found.number == number
+    assert found.words
+    assert shown in str(found)
+
+
+SECRET = "hunter2/with#signs and@more"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Invalid URL: postgres://infisical:{SECRET}@db:5432/x",
+        f"Invalid URL infisical:{SECRET.partition(' ')[0]}@db",
+        "Invalid URL password=hunter2",
+        "Invalid URL 'ENCRYPTION_KEY': hunter2",
+        "Invalid URL hunter2hunter2hunter2hunter2",
+    ],
+)
+def test_line_is_shown_without_what_may_be_a_secret(message):
+    shown = str(diagnose([died(message)]))
+    assert "Invalid URL" in shown
+    assert "hunter2" not in shown
+
+
+def test_line_is_shown_without_what_a_terminal_obeys():
+    shown = str(diagnose([died("Invalid URL \x1b[2J\x9b31m\u202e\r" + "x" * 999)]))
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert max(map(len, shown.splitlines())) < 250
+
+
+def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
+    cure = diagnose([died(KEY)]).cause.cure
+    assert cure.index("make check-key") < cure.index("wipe")
+    for place in ("escrow", "docker inspect", "Git"):
+        assert place in cure
+
+
+def test_unknown_host_of_the_cache_leads_to_its_variable():
+    found = diagnose([LOST] * 3)
+    assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
+
+
+@pytest.mark.parametrize("cause", ALL, ids=lambda one: one.name)
+def test_no_cure_makes_a_key_or_wipes_before_a_proof(cause):
+    harm = re.search("make one|openssl|wipe|UPDATE|restore the", cause.cure)
+    if harm:
+        before = cause.cure[: harm.start()]
+        assert re.search(
+            "check-key|back the database up|only if|where there was|newer image", before
+        )
+
+
+@pytest.mark.parametrize(
     ("log", "name"),
     [
         ([died(KEY), died(PASSWORD)], "database_password"),
@@ -87,6 +163,7 @@ def test_variables_are_named_and_their_values_are_not():
         ([*[COMPLAINT] * 9, *asked("/api/status", 200)], None),
         ([*[COMPLAINT] * 9, "Redis successfully connected"], None),
         ([*HEALTHY, died(KEY)], "wrong_encryption_key"),
+        ([HEAP, *HEALTHY], None),
     ],
 )
 def test_latest_failure_decides(log, name):
