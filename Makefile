@@ -10,8 +10,15 @@ PYTHON := .venv/bin/python
 # Some hosts forbid bytecode: each run would compile every library anew, for a second and a half.
 unexport PYTHONDONTWRITEBYTECODE
 
-quoted = '$(subst ','\'',$(1))'
-given = $(if $($(1)),$(2)=$(call quoted,$($(1))))
+define newline
+
+
+endef
+# A line break would cut the recipe in two.
+whole = $(if $(findstring $(newline),$(1)),$(error $(or $(2),a value) has a line break in it, which make cannot hand on: give a path or a value of one line),$(1))
+quoted = '$(subst ','\'',$(call whole,$(1),$(2)))'
+argument = $(call quoted,$($(1)),$(1))
+given = $(if $($(1)),$(2)=$(call argument,$(1)))
 # A URL may carry a credential, and a command line can be read by everybody.
 backup = $(if $(findstring ://,$($(1))),--backup=env:DRILLBOOK_BACKUP,$(call given,$(1),--backup)) $(call given,BACKUP_OPTIONS,--backup-options)
 export DRILLBOOK_BACKUP = $(if $(findstring ://,$(BACKUP)$(BACKUPS)),$(BACKUP)$(BACKUPS))
@@ -26,7 +33,7 @@ verify merge preflight drill rewrap rehearse: export DRILLBOOK_MAKE = make $(MAK
 ##@ Runs
 .PHONY: verify
 verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit BUDGET=12x12 RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
-	@$(PYTHON) -m pytest suites --evidence --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
+	@$(PYTHON) -m pytest suites --evidence --stack=$(call argument,STACK) --workers=$(call argument,WORKERS) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
 	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,BUDGET,--budget) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
@@ -35,7 +42,7 @@ verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE=
 
 .PHONY: lifecycle
 lifecycle: .venv/ready  ## Any sequence of an operator's acts: BUDGET=100x12 (plans x acts) STACK= IMAGE= COMPOSE= SEED= MUTANT= OFFER= RUN_DIR=
-	@$(PYTHON) -m pytest suites/lifecycle --evidence --one-question --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) -p no:cacheprovider \
+	@$(PYTHON) -m pytest suites/lifecycle --evidence --one-question --stack=$(call argument,STACK) --workers=$(call argument,WORKERS) -p no:cacheprovider \
 	  --budget=$(call quoted,$(if $(BUDGET),$(BUDGET),100x12)) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,RUN_DIR,--run-dir) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(declared) $(sealed)
@@ -57,19 +64,19 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims) $(declared) $(sealed)
 
 .PHONY: drill
-drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h STATEMENT_LIMIT= IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
-	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call quoted,$(STACK)) $(lean) \
-	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) $(call given,STATEMENT_LIMIT,--statement-limit) \
+drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call argument,STACK) $(lean) \
+	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 
 .PHONY: rehearse
-rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP=file|folder|docker:<container>|URL ENV_FILE= FROM=image TO=image OUTAGE=10m STATEMENT_LIMIT= NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP=file|folder|docker:<container>|URL ENV_FILE= FROM=image TO=image OUTAGE=10m NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
 	@$(PYTHON) -m pytest suites/change/test_upgrade.py suites/change/test_way_back.py suites/change/test_bad_starts.py \
-	  --evidence --one-question --rehearse --stack=$(call quoted,$(STACK)) -p no:cacheprovider \
+	  --evidence --one-question --rehearse --stack=$(call argument,STACK) -p no:cacheprovider \
 	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FROM,--from) $(call given,TO,--to) \
-	  $(call given,OUTAGE,--outage) $(call given,STATEMENT_LIMIT,--statement-limit) $(call given,NOTES,--notes) $(call given,COMPOSE,--compose) \
+	  $(call given,OUTAGE,--outage) $(call given,NOTES,--notes) $(call given,COMPOSE,--compose) \
 	  $(call given,VERIFY_FROM,--verify-from) $(call given,VERIFY_TO,--verify-to) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
@@ -89,7 +96,7 @@ rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY,
 	@$(PYTHON) -m fixtures.rewrap $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out)
 	@$(if $(filter no,$(REHEARSE)),,$(PYTHON) -m pytest suites/change/test_rewrap.py --evidence --one-question \
-	  --stack=$(call quoted,$(STACK)) -p no:cacheprovider $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
+	  --stack=$(call argument,STACK) -p no:cacheprovider $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--rewrapped) $(call given,IMAGE,--image) \
 	  $(call given,COMPOSE,--compose) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
@@ -97,7 +104,7 @@ rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY,
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
-	@$(PYTHON) -m fixtures.diagnose $(call quoted,$(LOG))
+	@$(PYTHON) -m fixtures.diagnose $(call argument,LOG)
 
 .PHONY: catalogue
 catalogue: .venv/ready  ## Everything that is checked, and of which statement, running nothing: FORM=json|markdown
@@ -127,49 +134,49 @@ history: .venv/ready  ## Verdicts, RTO, RPO and corrections over time, what chan
 
 .PHONY: verify-evidence
 verify-evidence: .venv/ready  ## Is a bundle genuine? No stack needed: BUNDLE= PUBKEY= PREVIOUS= TSA_CERT= UNSIGNED=1
-	@$(PYTHON) -m reports.seal.verify $(call quoted,$(BUNDLE)) $(call given,PUBKEY,--pubkey) \
+	@$(PYTHON) -m reports.seal.verify $(call argument,BUNDLE) $(call given,PUBKEY,--pubkey) \
 	  $(call given,PREVIOUS,--previous) $(call given,TSA_CERT,--tsa-cert) $(if $(UNSIGNED),--unsigned)
 
 .PHONY: signing-key
 signing-key: .venv/ready  ## Make an Ed25519 key that signs bundles: OUT=file (its public half goes to file.pub)
-	@$(PYTHON) -m reports.seal.tools signing-key $(call quoted,$(OUT))
+	@$(PYTHON) -m reports.seal.tools signing-key $(call argument,OUT)
 
 .PHONY: seal
 seal: .venv/ready  ## Sign the folder of a run afterwards: RUN=reports/runs/... SIGNING_KEY= SIGNING_KEY_ENV= TSA=
-	@$(PYTHON) -m reports.seal.tools seal $(call quoted,$(RUN)) $(sealed)
+	@$(PYTHON) -m reports.seal.tools seal $(call argument,RUN) $(sealed)
 
 .PHONY: timestamp
 timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): BUNDLE= TSA=url, or by hand, then TSR=file
-	@$(PYTHON) -m reports.seal.tools timestamp $(call quoted,$(BUNDLE)) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
+	@$(PYTHON) -m reports.seal.tools timestamp $(call argument,BUNDLE) $(call given,TSA,--tsa) $(call given,TSR,--tsr)
 
 .PHONY: sign-off
 sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=prepared|reviewed|approved NAME= ROLE= REMARK= SIGNING_KEY= SIGNING_KEY_ENV= ANYWAY=1
-	@$(PYTHON) -m reports.seal.signoff $(call quoted,$(BUNDLE)) $(call given,ACT,--act) $(call given,NAME,--name) \
+	@$(PYTHON) -m reports.seal.signoff $(call argument,BUNDLE) $(call given,ACT,--act) $(call given,NAME,--name) \
 	  $(call given,ROLE,--role) $(call given,REMARK,--remark) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(if $(ANYWAY),--anyway)
 
 .PHONY: report
 report: .venv/ready  ## Every document once more from the record alone: FROM=evidence.json|folder|bundle.zip OUT=folder
-	@$(PYTHON) -m reports.again $(call quoted,$(FROM)) $(call given,OUT,--out)
+	@$(PYTHON) -m reports.again $(call argument,FROM) $(call given,OUT,--out)
 
 .PHONY: qualify
 qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= KEEP=1
-	@$(PYTHON) -m reports.qualification --stack=$(call quoted,$(STACK)) --workers=$(call quoted,$(WORKERS)) \
+	@$(PYTHON) -m reports.qualification --stack=$(call argument,STACK) --workers=$(call argument,WORKERS) \
 	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep)
 
 .PHONY: repeat
 repeat: .venv/ready  ## Do runs of one seed give one set of verdicts? N=20 SEED=1 CONTROLS= WORKERS=
-	@$(PYTHON) -m reports.qualification.repeat --workers=$(call quoted,$(WORKERS)) \
+	@$(PYTHON) -m reports.qualification.repeat --workers=$(call argument,WORKERS) \
 	  $(call given,N,--runs) $(call given,SEED,--seed) $(call given,CONTROLS,--controls)
 
 .PHONY: merge
 merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record; runs of several images or machines into a matrix: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
-	@$(PYTHON) -m reports.merge $(call quoted,$(RUNS)) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
+	@$(PYTHON) -m reports.merge $(call argument,RUNS) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
-	@$(PYTHON) -m reports.export $(call quoted,$(FOR)) $(call quoted,$(BUNDLE)) $(call given,OUT,--out) \
+	@$(PYTHON) -m reports.export $(call argument,FOR) $(call argument,BUNDLE) $(call given,OUT,--out) \
 	  $(call given,OSCAL_VERSION,--oscal-version)
 
 ##@ The harness itself
@@ -179,7 +186,7 @@ test: .venv/ready  ## The harness's own tests; no Docker needed
 
 .PHONY: mutants
 mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
-	@$(PYTHON) -m reports.qualification --stack=embedded --healthy=0 --workers=$(call quoted,$(WORKERS))
+	@$(PYTHON) -m reports.qualification --stack=embedded --healthy=0 --workers=$(call argument,WORKERS)
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 
 .PHONY: mutation
@@ -201,7 +208,7 @@ fuzz: .venv/ready  ## Hand over nearly right inputs, others each time, to all th
 
 .PHONY: fuzz-coverage
 fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same by inputs that reach new code of our parsers: READER=pattern FUZZ_S=60 (each reader)
-	@.tools/fuzzing/bin/python -m tests.guided $(call quoted,$(or $(READER),*)) --seconds=$(or $(FUZZ_S),60)
+	@.tools/fuzzing/bin/python -m tests.guided $(call quoted,$(or $(READER),*)) --seconds=$(call quoted,$(or $(FUZZ_S),60))
 
 .PHONY: chaos
 chaos: .venv/ready  ## Something happens to a run at random moments; what must be so afterwards? STACK=embedded|containers N=30 SEED= (docs/qualification.md)
@@ -209,7 +216,7 @@ chaos: .venv/ready  ## Something happens to a run at random moments; what must b
 
 .PHONY: bench
 bench: .venv/ready  ## What a run costs, as ratios within one run: STACK=embedded|containers IMAGE= CONTROLS=10 MIB=1024 (docs/speed.md)
-	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call quoted,$(STACK))) \
+	@$(PYTHON) -m fixtures.bench $(if $(filter-out auto,$(STACK)),--stack=$(call argument,STACK)) \
 	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,MIB,--mib)
 
 .PHONY: check
