@@ -64,11 +64,8 @@ def sentence(seen: Objectives) -> str:
         return ""
     said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
     if seen.rpo_s is not None:
-        late = seen.rpo_target_s is not None and seen.rpo_s > seen.rpo_target_s
-        said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
+        said += f"; the backup was {duration(seen.rpo_s)} old"
         said += _allowed(seen.rpo_s, seen.rpo_target_s)
-    elif seen.rpo_target_s is not None:
-        said += f"; that the backup was at most {duration(seen.rpo_target_s)} old is not proven"
     if seen.newest_row_s is not None:
         said += f", and its newest row {duration(seen.newest_row_s)}"
     return said + "."

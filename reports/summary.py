@@ -40,6 +40,7 @@ def summary(run: Run, report: str) -> Iterator[Line]:
     for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATED):
         yield from _group(run, verdict)
     yield from _corrections(run)
+    yield from _not_given(run)
     yield from _waivers(run)
     yield from _result(run, report)
 
@@ -118,6 +119,16 @@ def _corrections(run: Run) -> Iterator[Line]:
         yield from _wrapped(f"runbook: {control.claim}", "      ", "               ")
         yield from _wrapped(f"better:  {control.correction}", "      ", "               ")
     yield from _wrapped(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+
+
+def _not_given(run: Run) -> Iterator[Line]:
+    """Controls that would gate and are about something that this run has not: nothing holds."""
+    found = [one for one in inside(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE]
+    if not found:
+        return
+    yield Line("")
+    yield Line(f"Not judged: {len(found)} controls of what this run was not given or has not")
+    yield from _by_reason(found)
 
 
 def _waivers(run: Run) -> Iterator[Line]:

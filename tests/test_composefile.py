@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.preflight import composefile
-from fixtures.preflight.composefile import plays, read
+from fixtures.preflight import composefile, exposure
+from fixtures.preflight.composefile import read
+from fixtures.stack import compose
+from fixtures.stack.roles import plays, service_of
 
 PLAIN = "services:\n  backend:\n    image: infisical/infisical:v1\n"
 
@@ -58,7 +61,10 @@ def no_docker(monkeypatch):
         ("a", {"image": "redis:7"}, "redis"),
         ("a", {"image": "valkey/valkey"}, "redis"),
         ("a", {"image": "redis_exporter"}, None),
-        ("a", {"image": "redis-backup"}, "redis"),
+        ("a", {"image": "redis-backup"}, None),
+        ("a", {"image": "oliver006/redis_exporter"}, None),
+        ("a", {"image": "postgrest/postgrest"}, None),
+        ("a", {"image": "postgis/postgis:14"}, "db"),
         ("a", {"image": "infisical/infisical:v1"}, "backend"),
         ("a", {"image": "ours", "environment": {"ENCRYPTION_KEY": None}}, "backend"),
         ("a", {"image": "ours", "environment": {"AUTH_SECRET": None}}, None),
@@ -77,12 +83,125 @@ def test_part_is_known_by_image_variables_or_name(name, service, role):
     assert plays(name, service) == role
 
 
-def test_service_of_the_parts_name_goes_first_and_a_job_last(written, no_docker):
-    text = "services:\n  old: {image: 'postgres:14'}\n  db: {image: 'postgres:14'}\n"
-    assert read(written(text), {}).part("db") == "db"
-    job = text.replace("db: {", "db: {command: dump, ") + "  new: {image: 'postgres:14'}\n"
-    assert read(written(job), {}).part("db") == "old"
-    assert read(written(text), {}).part("redis") is None
+def test_service_of_the_parts_name_goes_first():
+    old, new = {"image": "postgres:14"}, {"image": "postgres:14", "command": ["postgres"]}
+    assert service_of("db", {"old": old, "db": new}) == "db"
+    assert service_of("redis", {"old": old}) is None
+
+
+def test_exporter_beside_a_database_with_a_command_is_not_taken_for_it():
+    services = {
+        "exporter": {"image": "prometheuscommunity/postgres-exporter"},
+        "postgres-exporter": {"image": "quay.io/prometheuscommunity/postgres-exporter:v1"},
+        "db": {"image": "postgres:14", "command": ["postgres", "-c", "max_connections=50"]},
+    }
+    assert service_of("db", services) == "db"
+
+
+@pytest.mark.parametrize(
+    ("address", "database"),
+    [
+        ({"DB_CONNECTION_URI": "postgres://infisical:@store:5432/infisical"}, "store"),
+        ({"DB_CONNECTION_URI": "postgres://infisical:p%2Fw@vault-db/infisical?x"}, "store"),
+        ({"DB_CONNECTION_URI": "postgresql://pg.internal:5432,other/db"}, "store"),
+        ({"DB_HOST": "store"}, "store"),
+        ({"DB_CONNECTION_URI": "postgres://u:p@elsewhere/db"}, "db"),
+        ({}, "db"),
+    ],
+)
+def test_database_is_the_one_whose_host_the_backend_is_given(address, database):
+    services = {
+        "backend": {"image": "infisical/infisical:v1", "environment": address},
+        "db": {"image": "postgres:16"},
+        "store": {
+            "image": "postgres:14",
+            "container_name": "vault-db",
+            "networks": {"inner": {"aliases": ["pg.internal"]}, "outer": None},
+        },
+    }
+    assert service_of("db", services) == database
+
+
+def test_job_of_the_backends_image_is_not_the_backend():
+    job = {"image": "infisical/infisical:v1", "command": "npm run migration:latest"}
+    other = {"image": "nginx:1", "environment": {"ENCRYPTION_KEY": None}}
+    services = {"backend": other, "migrate": job, "vault": {"image": "infisical/infisical:v1"}}
+    assert service_of("backend", services) == "vault"
+
+
+OVERRIDE = """services:
+  db:
+    environment: {POSTGRES_USER: infisical}
+    ports:
+      - "127.0.0.1:5433:5432"
+      - "5432:5432"
+"""
+PAIRS = [
+    ("compose.yaml", "docker-compose.override.yml"),
+    ("docker-compose.yml", "docker-compose.override.yml"),
+    ("docker-compose.yaml", "compose.override.yaml"),
+]
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
+@pytest.mark.parametrize(("name", "other"), PAIRS)
+def test_override_that_compose_reads_by_itself_is_read(tmp_path, name, other):
+    file, override = tmp_path / name, tmp_path / other
+    file.write_text(f"{PLAIN}  db:\n    image: postgres:14\n    ports: ['127.0.0.1:1:5432']\n")
+    assert exposure.exposed(read(file, {})) == []
+    override.write_text(OVERRIDE)
+    (found,) = exposure.exposed(read(file, {}))
+    assert (found.file, found.line) == (str(override), 6)
+    assert "db can be reached from outside: port 5432" in found.sentence
+    override.write_text(f"{OVERRIDE}    networks: [{{driver: 1}}]\n")
+    with pytest.raises(BadInput, match=f"{name} with .*{other}: compose cannot read it"):
+        read(file, {})
+
+
+@pytest.mark.parametrize(("name", "other"), PAIRS)
+def test_override_is_not_passed_over_where_it_cannot_be_read(tmp_path, no_docker, name, other):
+    file = tmp_path / name
+    file.write_text(PLAIN)
+    (tmp_path / other).write_text(OVERRIDE)
+    with pytest.raises(BadInput, match=f"{other} together with .*{name}: only the docker"):
+        read(file, {})
+
+
+def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
+    (tmp_path / "docker-compose.override.yml").write_text(OVERRIDE)
+    for name in ("docker-compose.coolify.yml", "compose.yml", "docker-compose.yml"):
+        (tmp_path / name).write_text(PLAIN)
+    for name in ("docker-compose.coolify.yml", "docker-compose.yml"):
+        assert read(tmp_path / name, {}).part("db") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN + "  db: {extends: {service: backend}}\n",
+        PLAIN + "  db: {extends: {service: x, file: other.yml}}\n",
+        f"include: [a.yml]\n{PLAIN}",
+    ],
+)
+def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, text):
+    with pytest.raises(BadInput, match="only the docker program can merge them"):
+        read(written(text), {})
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
+def test_verify_and_preflight_take_the_same_services(written):
+    text = (
+        "services:\n"
+        "  exporter: {image: 'prometheuscommunity/postgres-exporter:v1'}\n"
+        "  postgres-exporter: {image: 'prometheuscommunity/postgres-exporter:v1'}\n"
+        "  db: {image: 'pgvector/pgvector:14', command: [postgres, -c, fsync=on]}\n"
+        "  redis: {image: 'eqalpha/keydb:6', command: [keydb-server]}\n"
+        "  backend: {image: 'infisical/infisical:v1'}\n"
+    )
+    file = written(text)
+    roles = compose.read(file, {}).roles
+    assert roles == {role: read(file, {}).part(role) for role in roles}
+    assert roles["db"] == "db"
 
 
 def test_what_compose_says_is_taken(written, docker):

@@ -98,11 +98,9 @@ services:
       TELEMETRY_ENABLED: "false"
       REDIS_URL: redis://redis:6379
       DB_CONNECTION_URI: postgres://infisical:${POSTGRES_PASSWORD:?needed}@db/infisical
-  store:
+  db:
     <<: *base
     image: postgres:16
-  db:
-    extends: {service: store}
     volumes: [{type: volume, source: pg, target: /var/lib/postgresql/data}]
     ports:
       - "127.0.0.1:5432:5432"
@@ -171,7 +169,7 @@ def test_template_of_coolify_gets_its_keys_from_magic_variables(read):
     assert exposure.exposed(compose) == []
 
 
-def test_anchors_extends_profiles_ranges_and_loopback(read):
+def test_anchors_profiles_ranges_and_loopback(read):
     compose = read(CUNNING, POSTGRES_PASSWORD="p")
     assert compose.part("backend") == "backend"
     said = sentences(exposure.exposed(compose))

@@ -1,5 +1,6 @@
 """`make preflight` says file, line, sentence and cure, and ends with the right exit code, soon."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,25 @@ def test_what_is_not_given_is_not_run(files):
     assert "not run: KEY-9: REPO was not given" in done.stdout
     assert "not run: DEP-3: COMPOSE was not given" in done.stdout
     assert "held: KEY-8, SEC-1, SEC-2" in done.stdout
+
+
+def test_keys_that_were_not_given_are_not_judged(tmp_path):
+    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
+    asked = ["--controls=KEY-8,SEC-1,SEC-2", f"--run-dir={tmp_path}", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    (record,) = tmp_path.glob("*/evidence.json")
+    run = json.loads(record.read_text())
+    found = {one["id"]: one["verdict"] for one in run["controls"] if one["specs"]}
+    assert {found[name] for name in ("KEY-8", "SEC-1", "SEC-2")} == {"not_applicable"}
+    assert "ENV_FILE was not given, so this was not judged" in done.stdout
+
+
+def test_env_file_that_others_can_read_is_a_finding(files):
+    files["--env-file"].chmod(0o640)
+    files["--escrow"].chmod(0o604)
+    done = preflight(*options(files))
+    assert done.returncode == 1
+    assert f"{files['--env-file']}: can be read by other users (mode 640)" in done.stdout
+    assert f"{files['--escrow']}: can be read by other users (mode 604)" in done.stdout
+    assert "[KEY-8]" in done.stdout
+    assert "[KEY-11]" in done.stdout
