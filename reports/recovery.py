@@ -50,24 +50,33 @@ class Recovery(NamedTuple):
 def recovery(run: Run) -> Recovery | None:
     """The recovery of a run; None where nothing was brought back."""
     seen = run.objectives
-    if seen.rto_s is None:
+    if seen.rto_s is None and seen.restore_s is None:
         return None
-    measures = [_measure("recovery time", seen.rto_s, seen.rto_target_s)]
+    measures = []
+    if seen.rto_s is not None:
+        measures.append(_measure("recovery time", seen.rto_s, seen.rto_target_s))
     if seen.rpo_s is not None:
         measures.append(_measure("age of the backup", seen.rpo_s, seen.rpo_target_s))
     return Recovery(sentence(seen), _phases(seen), measures)
 
 
 def sentence(seen: Objectives) -> str:
-    """Both objectives in words; empty where nothing was measured."""
-    if seen.rto_s is None:
+    """Both objectives in words; empty where nothing was restored."""
+    if seen.rto_s is not None:
+        said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
+    elif seen.restore_s is not None:
+        proof = f"The keys were proved in {duration(seen.proof_s)}, and e" if seen.proof_s else "E"
+        said = (
+            f"{proof}very row came back in {duration(seen.restore_s)}; how long a recovery takes "
+            "is unknown, because it did not come to its end"
+        )
+    else:
         return ""
-    said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
     if seen.rpo_s is not None:
         said += f"; the backup was {duration(seen.rpo_s)} old"
         said += _allowed(seen.rpo_s, seen.rpo_target_s)
     if seen.newest_row_s is not None:
-        said += f", and its newest row {duration(seen.newest_row_s)}"
+        said += f"; its newest row was {duration(seen.newest_row_s)} old"
     return said + "."
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -53,7 +54,14 @@ def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, t
     code, verdicts, printed = drilled(original / "plain", original / "keys.env", tmp_path / "runs")
     assert code == 2, printed
     assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
+    # Proved and restored, and only not started: that is more than not run, and the report says so.
+    assert verdicts.pop("DRL-2") == verdicts.pop("BKP-6") == "inconclusive"
     assert not NOTICED & {*verdicts.values()}
+    said = " ".join(printed.split())
+    assert re.search(
+        r"\d+ rows of \d+ tables came back, and the keys open (\d+) of \1 secrets", said
+    )
+    assert "every row came back in" in said
 
 
 @pytest.mark.mutant

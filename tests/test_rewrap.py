@@ -26,12 +26,12 @@ def files(tmp_path):
 
 @pytest.fixture
 def rewrap(files, capsys):
-    def done(version, change=lambda text: text, new="new.env", out="new.sql"):
+    def done(version, change=lambda text: text, new="new.env", out="new.sql", more=()):
         (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
         (files / "old.sql").write_text(change(dump(version)), newline="")
         options = {"backup": "old.sql", "env-file": "old.env", "new-env-file": new, "out": out}
         arguments = [part for k, v in options.items() for part in (f"--{k}", str(files / v))]
-        code = main(arguments)
+        code = main([*arguments, *more])
         printed = capsys.readouterr()
         return code, printed.out + printed.err
 
@@ -54,6 +54,17 @@ def test_only_the_key_is_another(rewrap, files, version, ends):
     assert source.stat().st_mtime == target.stat().st_mtime
     assert NEW not in said
     assert KEYS[version] not in said
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, version):
+    named = with_block(block("infisical_migrations", ["id", "name"], "1", "20240101000000_its.mjs"))
+    code, said = rewrap(version, named, more=["--stack=embedded"])
+    assert code == 2, said
+    assert "REWRAPPED: only the key is another" in said
+    assert "What to do with a rewrapped backup" in said
+    assert said.rstrip().splitlines()[-1].startswith("PROVED, NOT REHEARSED")
+    assert prove(files / "new.sql", NEW).opens_everything
 
 
 def test_there_and_back_again_is_the_same(rewrap, files):
