@@ -22,11 +22,11 @@ def counted(installation, monkeypatch):
     """Under which key the backend was started: once for each start."""
     seen, launch = [], Embedded._launch
 
-    def launched(self, env, log):
+    def launched(env, log):
         seen.append(env["ENCRYPTION_KEY"])
-        return launch(self, env, log)
+        return launch(env, log)
 
-    monkeypatch.setattr(Embedded, "_launch", launched)
+    monkeypatch.setattr(Embedded, "_launch", staticmethod(launched))
     return seen
 
 
