@@ -32,11 +32,11 @@ verify merge preflight drill rewrap rehearse: export DRILLBOOK_MAKE = make $(MAK
 
 ##@ Runs
 .PHONY: verify
-verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit BUDGET=12x12 RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 FRESH=1 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
+verify: .venv/ready  ## Check the runbook: STACK=auto|containers|embedded IMAGE= COMPOSE= CONTROLS= STRICT=1 REASON= OPERATOR= SEED= MUTANT= OFFER=rotation,audit BUDGET=12x12 RUN_DIR= CONFIG= WAIVERS= CERTIFIED=1 WORKERS=auto|1|2... SHARD=2/5 SIGNING_KEY= SIGNING_KEY_ENV= TSA=
 	@$(PYTHON) -m pytest suites --evidence --stack=$(call argument,STACK) --workers=$(call argument,WORKERS) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CONTROLS,--controls) \
 	  $(call given,REASON,--reason) $(call given,OPERATOR,--operator) $(call given,SEED,--seed) \
-	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,BUDGET,--budget) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) $(if $(FRESH),--fresh) \
+	  $(call given,MUTANT,--mutant) $(call given,OFFER,--offer) $(call given,BUDGET,--budget) $(call given,RUN_DIR,--run-dir) $(if $(STRICT),--strict-claims) \
 	  $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) $(call given,ESCROW,--escrow) $(call backup,BACKUP) $(declared) $(sealed) \
 	  $(call given,SHARD,--shard) $(if $(SHARD),|| [ $$? -eq 2 ] # a shard alone decides nothing)
 

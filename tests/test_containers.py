@@ -169,19 +169,6 @@ def test_rewind_brings_back_data_and_password(stack, recorder):
     assert stack.sql(ROW) == [("golden",)]
 
 
-def test_rewind_takes_the_clone_that_was_made_beforehand(stack, recorder):
-    stack.sql("CREATE TABLE history AS SELECT 'golden' AS note")
-    assert settled(stack, recorder, stack.keep).serves
-    stack.sql("UPDATE history SET note = 'spoilt'")
-    stack.lay_by()
-    (waits,) = stack.sql("SELECT oid FROM pg_database WHERE datname = 'infisical_spare'")
-    assert stack.rewind()
-    assert stack.sql("SELECT oid FROM pg_database WHERE datname = 'infisical'") == [waits]
-    assert stack.sql(ROW) == [("golden",)]
-    stack.stop("db")
-    stack.lay_by()
-
-
 def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):
     golden = stack.settings
     assert settled(stack, recorder, stack.keep).serves

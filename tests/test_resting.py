@@ -7,6 +7,7 @@ from fixtures.deployment import Deployment
 from fixtures.errors import StackTrouble
 from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.installation import Installation
+from fixtures.stack import template
 from fixtures.stack.embedded import Embedded
 
 
@@ -111,3 +112,32 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
         assert resting.settled(since).serves
         assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
         assert resting.inventory() == resting.held
+
+
+def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(installation):
+    first = installation.resting()
+    keys, held = dict(first.golden_settings), first.held
+    first.stack.destroy(first.stack.resources())
+    again = installation.resting()
+    assert again is not first
+    assert dict(again.golden_settings) == keys
+    assert again.held == held
+    assert again.change(INVITE_ONLY="true").serves
+    assert again.inventory() == held
+
+
+def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
+    held = installation.resting().held
+    installation.stack.database.inside(f"DROP DATABASE {template.GOLDEN}", database="postgres")
+    resting = installation.resting()
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.inventory() == resting.held == held
+
+
+def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatch):
+    first = installation.resting()
+    first.stack.destroy(first.stack.resources())
+    monkeypatch.setattr(installation, "_seed", installation._seed + 1)
+    with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
+        installation.resting()
+    assert installation.resting().held != first.held, "what follows compares with the new one"
