@@ -2,6 +2,8 @@
 
 import json
 import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -86,6 +88,22 @@ def test_a_rate_limit_is_waited_for_once(ask, naps, status, headers):
     queue(200, "fine")
     assert ask.call("GET", "/x") == {"message": "fine"}
     assert naps == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("told", "wait_s"),
+    [("Thu, 26 Nov 2020 12:00:00 GMT", 0), ("soon", 60), ("inf", 60), ("-1", 60), ("", 60)],
+)
+def test_a_rate_limit_that_says_a_date_or_nonsense_is_waited_for_too(ask, naps, told, wait_s):
+    queue(429, "slow down", **{"retry-after": told})
+    queue(200, "fine")
+    assert ask.call("GET", "/x") == {"message": "fine"}
+    assert naps == [wait_s]
+
+
+def test_a_date_to_come_is_waited_for_until_then():
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 20 < http_module._asked_to_wait_s(at) <= 30
 
 
 def test_a_second_rate_limit_is_told(ask, naps):

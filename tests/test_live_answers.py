@@ -1,10 +1,13 @@
 """What a running instance may answer: nothing, too much, too late, in circles, or a web page."""
 
+import contextlib
+import gzip
 import http.server
 import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +73,75 @@ def test_answer_that_drips_is_given_up(address, recorder, monkeypatch):
     monkeypatch.setattr(reading, "_LONGEST_S", -1.0)
     with pytest.raises(Unreachable, match="took longer than"):
         ask(address(200, "application/json", b"{}"), recorder)
+
+
+@contextlib.contextmanager
+def raw(*pieces, pause_s=0.0):
+    """A server that sends these pieces to everybody, one by one, and then the last for ever."""
+    over = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection = server.accept()[0]
+            with connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                while not over.wait(pause_s):
+                    connection.sendall(pieces[-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Address("http", "127.0.0.1", server.getsockname()[1])
+        over.set()
+        thread.join(10)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+PACKED = OK + b"content-encoding: gzip\r\n\r\n"
+# A gzip file's head, and blocks that hold nothing: it never ends, and nothing comes of it.
+EMPTY_BLOCK = b"\0\0\0\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(OK, b"x"), (PACKED, gzip.compress(b"")[:10], EMPTY_BLOCK)],
+    ids=["in its head", "in what is compressed"],
+)
+def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch, pieces):
+    monkeypatch.setattr(reading, "_LONGEST_S", 0.5)
+    with raw(*pieces, pause_s=0.05) as address, pytest.raises(Unreachable, match="took longer"):
+        ask(address, recorder)
+
+
+def test_answer_that_unpacks_to_more_than_fits_is_given_up_while_it_is_unpacked(
+    recorder, monkeypatch
+):
+    monkeypatch.setattr(reading, "_LARGEST", 1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    with raw(PACKED, bomb, b"") as address:
+        tracemalloc.start()
+        try:
+            with pytest.raises(Unreachable, match="larger than 1 MiB"):
+                ask(address, recorder)
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_answer_in_a_form_nobody_asked_for_or_cut_is_none(recorder):
+    for head, body, why in (
+        (OK + b"content-encoding: br\r\ncontent-length: 2\r\n\r\n", b"{}", "is encoded as 'br'"),
+        (OK + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n", b"{}", "decompressed"),
+        (
+            OK + b"content-encoding: gzip\r\ncontent-length: 12\r\n\r\n",
+            gzip.compress(b"a" * 10_000)[:12],
+            "breaks off",
+        ),
+    ):
+        with raw(head + body, b"") as address, pytest.raises(Unreachable, match=why):
+            ask(address, recorder)
 
 
 def test_redirect_is_told_and_not_followed(address, recorder):
