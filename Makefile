@@ -64,19 +64,19 @@ live: .venv/ready  ## Look at a running instance, only reading: URL= CREDENTIAL=
 	  $(call given,MUTANT,--mutant) $(if $(STRICT),--strict-claims) $(declared) $(sealed)
 
 .PHONY: drill
-drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+drill: .venv/ready  ## Bring your own backup back to life, where nothing leads out: BACKUP=file|folder|docker:<container>|URL BACKUP_OPTIONS= ENV_FILE= RTO=4h RPO=24h STATEMENT_LIMIT= IMAGE= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
 	@$(PYTHON) -m pytest suites/drill --evidence --one-question --drill --stack=$(call argument,STACK) $(lean) \
-	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) \
+	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,RTO,--rto) $(call given,RPO,--rpo) $(call given,STATEMENT_LIMIT,--statement-limit) \
 	  $(call given,IMAGE,--image) $(call given,COMPOSE,--compose) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)
 
 .PHONY: rehearse
-rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP=file|folder|docker:<container>|URL ENV_FILE= FROM=image TO=image OUTAGE=10m NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
+rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and the way back: BACKUP=file|folder|docker:<container>|URL ENV_FILE= FROM=image TO=image OUTAGE=10m STATEMENT_LIMIT= NOTES=notes.yaml VERIFY_FROM= VERIFY_TO= COMPOSE= STACK= CREDENTIAL= REASON= OPERATOR= RUN_DIR=
 	@$(PYTHON) -m pytest suites/change/test_upgrade.py suites/change/test_way_back.py suites/change/test_bad_starts.py \
 	  --evidence --one-question --rehearse --stack=$(call argument,STACK) -p no:cacheprovider \
 	  $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FROM,--from) $(call given,TO,--to) \
-	  $(call given,OUTAGE,--outage) $(call given,NOTES,--notes) $(call given,COMPOSE,--compose) \
+	  $(call given,OUTAGE,--outage) $(call given,STATEMENT_LIMIT,--statement-limit) $(call given,NOTES,--notes) $(call given,COMPOSE,--compose) \
 	  $(call given,VERIFY_FROM,--verify-from) $(call given,VERIFY_TO,--verify-to) $(call given,CREDENTIAL,--credential) \
 	  $(call given,CONTROLS,--controls) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,SEED,--seed) $(call given,MUTANT,--mutant) $(call given,RUN_DIR,--run-dir) $(declared) $(sealed)

@@ -33,13 +33,14 @@ class Turned(Part):
 class Change(Part):
     """From which release to which, what was seen on the way, and what there is to know of them.
 
-    outage_s is null where no secret could be read again; killed, unmigrated and downgraded say in
-    a sentence what was seen of each bad start.
+    outage_s is null where it was not measured, and the least it took where outage_ended is false;
+    killed, unmigrated and downgraded say in a sentence what was seen of each bad start.
     """
 
     older: str | None = None
     newer: str | None = None
     outage_s: float | None = None
+    outage_ended: bool = True
     outage_target_s: float | None = None
     migrations: int = 0
     migrations_s: float = 0.0

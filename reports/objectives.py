@@ -8,7 +8,9 @@ from reports.part import Part
 class Objectives(Part):
     """Recovery time and recovery point, measured and wanted; the time also by its phases.
 
-    rpo_s is the age of the backup when the recovery began, newest_row_s that of its newest row.
+    rpo_s is how old the backup was at most when the recovery began (at least, where that is more
+    than the target; absent where what it says of itself proves neither), newest_row_s the age of
+    its newest row.
     """
 
     rto_s: float | None = None

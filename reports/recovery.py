@@ -73,8 +73,11 @@ def sentence(seen: Objectives) -> str:
     else:
         return ""
     if seen.rpo_s is not None:
-        said += f"; the backup was {duration(seen.rpo_s)} old"
+        late = seen.rpo_target_s is not None and seen.rpo_s > seen.rpo_target_s
+        said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
         said += _allowed(seen.rpo_s, seen.rpo_target_s)
+    elif seen.rpo_target_s is not None:
+        said += f"; that the backup was at most {duration(seen.rpo_target_s)} old is not proven"
     if seen.newest_row_s is not None:
         said += f"; its newest row was {duration(seen.newest_row_s)} old"
     return said + "."

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,30 +13,86 @@ from fixtures import runbook
 from fixtures.change import looks, notes
 from fixtures.change.looks import Look
 from fixtures.change.plugin import asked
-from fixtures.change.probing import Outage
-from fixtures.errors import BadInput
+from fixtures.change.probing import Outage, Probe
+from fixtures.change.upgrade import Passage
+from fixtures.errors import BadInput, StackTrouble
 from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
 from fixtures.preflight import lint, traps
 from fixtures.preflight.composefile import read
 from fixtures.stack import release
+from fixtures.stack.outcome import Start
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
-    ("reads", "seconds"),
+    ("reads", "seconds", "ended"),
     [
-        ([(1.0, True), (2.0, True)], 0.0),
-        ([(1.0, True), (2.0, False), (5.5, True)], 4.5),
-        ([(1.0, True), (2.0, True), (3.0, False), (4.0, True), (5.0, False), (9.0, True)], 7.0),
-        ([(1.0, True), (2.0, False)], float("inf")),
-        ([(1.0, False), (2.0, True)], float("inf")),
-        ([], 0.0),
+        ([(1.0, True), (2.0, True)], 0.0, True),
+        ([(1.0, True), (2.0, False), (5.5, True)], 4.5, True),
+        (
+            [(1.0, True), (2.0, True), (3.0, False), (4.0, True), (5.0, False), (9.0, True)],
+            7.0,
+            True,
+        ),
+        ([(1.0, True), (2.0, False), (8.0, False)], 7.0, False),
+        ([], 0.0, True),
     ],
 )
-def test_outage_is_from_the_last_good_read_before_to_the_first_good_one_after(reads, seconds):
-    assert Outage(reads).seconds == seconds
+def test_outage_is_from_the_last_good_read_before_to_the_first_good_one_after(
+    reads, seconds, ended
+):
+    outage = Outage(reads)
+    assert (outage.seconds, outage.ended) == (seconds, ended)
+    assert ("at least" in str(outage)) is not ended
+
+
+def test_outage_without_a_good_read_before_it_is_not_measured():
+    outage = Outage([(1.0, False), (2.0, True)])
+    with pytest.raises(StackTrouble, match="unknown when the outage began"):
+        _ = outage.seconds
+    assert "unknown when the outage began" in str(outage)
+
+
+def passage(*reads):
+    return Passage(Start(True, None, 1.0, ""), Outage(list(reads)), LOOK, LOOK, (), 0.0)
+
+
+LOOK = Look({}, {}, frozenset(), {})
+
+
+def test_outage_that_never_ended_is_over_its_target_or_unknown_and_never_infinite():
+    assert passage((0.0, True), (9.0, False), (9.5, True)).within(10)
+    assert not passage((0.0, True), (9.0, False), (10.5, True)).within(10)
+    assert not passage((0.0, True), (10.5, False)).within(10)
+    with pytest.raises(StackTrouble, match=r"at least 9\.0 s.* longer than 10 s is unknown"):
+        passage((0.0, True), (9.0, False)).within(10)
+
+
+class Deaf(Probe):
+    """A probe whose instance gives its answers in turn, then the last one for ever."""
+
+    def __init__(self, allowed_s, answers):
+        self._allowed_s, self._answers = allowed_s, answers
+        self.outage = Outage([(time.monotonic(), True)])
+        self._asker = SimpleNamespace(http=SimpleNamespace(where=None, token=None), routes=None)
+
+    def _note(self):
+        fine = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if fine is not None:
+            self.outage.reads.append((time.monotonic(), fine))
+        return fine
+
+
+def test_reading_goes_on_until_a_secret_is_read_or_the_target_is_over():
+    slow = Deaf(60, [False, None, False, True])
+    slow.read_on()
+    assert slow.outage.ended
+    never = Deaf(0.3, [False])
+    never.read_on()
+    assert never.outage.seconds > 0.3
+    assert not never.outage.ended
 
 
 def test_differences_name_fields_settings_warnings_and_hide_what_may_be_secret():
@@ -240,3 +297,22 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
     ]
     assert "Safe to deploy reference:2" in " ".join(done.stdout.split())
     assert str(Settings(deployment.golden_settings)["ENCRYPTION_KEY"]) not in json.dumps(evidence)
+
+
+def test_outage_over_the_target_that_was_given_fails_the_run(embedded, recorder, tmp_path):
+    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
+    assert runbook.back_up(embedded, backup).exit_code == 0
+    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+    options = [f"--backup={backup}", f"--env-file={keys}", "--outage=0.001s"]
+    options += ["--from=reference:1", "--to=reference:2", "--controls=UPG-4"]
+    done, evidence = rehearse(tmp_path, *options)
+    assert evidence, done.stdout + done.stderr
+    [control] = [one for one in evidence["controls"] if one["id"] == "UPG-4"]
+    assert (control["verdict"], control["gating"], done.returncode) == ("violated", True, 1)
+    assert "no secret could be read for" in control["specs"][0]["message"]
+    assert "inf" not in control["specs"][0]["message"]
+    said = " ".join(done.stdout.split())
+    assert "PASSED" not in said
+    assert "Safe to deploy" not in said
+    assert "Do not deploy reference:2 within this target" in said

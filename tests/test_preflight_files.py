@@ -232,7 +232,7 @@ def test_backup_in_another_form_is_judged_too(tmp_path):
     assert backupfile.faults(found, KEYS["2024-07"]) == []
     os.utime(file, (made + 71 * 3600,) * 2)
     touched = backupfile.read(file, now=made + 72 * 3600)
-    assert "58 hours old, more than 24" in str(backupfile.worn(touched))
+    assert "60 hours old, more than 24" in str(backupfile.worn(touched))
     assert backupfile.unopened(found, KEYS["2024-07"]) == []
     assert "another instance" in str(backupfile.faults(found, KEY))
 

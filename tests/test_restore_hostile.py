@@ -97,7 +97,7 @@ def test_statement_is_refused_and_would_be_powerless(
         restored(text)
     monkeypatch.setattr(feed, "judge", lambda _: "run")
     isolated.emptied()
-    with pytest.raises(Refused, match=r"permission denied|must be superuser"):
+    with pytest.raises(Refused, match=r"permission denied"):
         restored(text)
     assert not mark.exists()
 
@@ -108,7 +108,7 @@ def test_order_hidden_in_honest_words_is_powerless(documented, restored, mark, b
     by_psql(documented, text)
     assert appears(mark), "the attack itself does not work: this test shows nothing"
     mark.unlink()
-    with pytest.raises(Refused, match=r"^line \d+: .*superuser"):
+    with pytest.raises(Refused, match=r"^line \d+: permission denied"):
         restored(text)
     assert not mark.exists()
 

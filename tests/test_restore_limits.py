@@ -4,9 +4,11 @@ import io
 
 import pytest
 
+from fixtures.drill.copying import Copy, counted
 from fixtures.restore import warden
 from fixtures.restore.batch import Refused
 from fixtures.restore.feed import restore
+from fixtures.restore.inquiry import allowed_s
 from fixtures.restore.script import Script
 from fixtures.restore.statement import Cut, Hostile
 from fixtures.restore.watch import Limits, Overrun
@@ -37,6 +39,62 @@ def test_endless_loop_is_stopped(isolated, restored, inner):
         restored(text, Limits(seconds=1))
     if not isolated.database.running:
         isolated.start("db")
+
+
+@pytest.mark.parametrize("inner", [SLEEPS, DEAF], ids=["that can be cancelled", "that cannot"])
+def test_statement_that_does_no_work_is_stopped_long_before_the_restore(isolated, restored, inner):
+    body = f"$$ BEGIN LOOP {inner} END LOOP; END $$"
+    text = f"{HEAD}{TABLE}CREATE FUNCTION public.f() RETURNS bigint LANGUAGE plpgsql AS {body};\n"
+    text += "CREATE SEQUENCE public.s;\nSELECT pg_catalog.setval('public.s', public.f(), true);\n"
+    with pytest.raises(Overrun, match=r"one statement was not done after 1 s \(STATEMENT_LIMIT="):
+        restored(text, Limits(idle_s=1))
+    if not isolated.database.running:
+        isolated.start("db")
+
+
+def test_trigger_that_sleeps_for_each_row_is_stopped(restored):
+    body = "$$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$"
+    text = f"{HEAD}{TABLE}CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS {body};\n"
+    text += "CREATE TRIGGER g BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.f();\n"
+    text += "COPY public.t (a) FROM stdin;\nrow\n\\.\n"
+    with pytest.raises(Overrun, match="one statement was not done after 1 s"):
+        restored(text, Limits(idle_s=1))
+
+
+def test_many_short_statements_do_not_stand_still(restored):
+    slow = "CREATE MATERIALIZED VIEW public.v{} AS SELECT pg_sleep(0.4)::text AS x;\n"
+    text = HEAD + TABLE + "".join(slow.format(at) for at in range(12))
+    assert restored(text, Limits(idle_s=4)).run >= 13
+
+
+def test_limit_of_a_statement_grows_with_the_backup_unless_it_is_set():
+    assert (allowed_s(0), allowed_s(100 << 20), allowed_s(100 << 20, 5.0)) == (120, 220, 5)
+
+
+ENDLESS = f"$$ BEGIN LOOP {DEAF} END LOOP; END $$"
+HANGS = f"CREATE FUNCTION public.f() RETURNS boolean LANGUAGE plpgsql AS {ENDLESS};\n"
+
+
+def test_policy_that_sleeps_does_not_hold_our_count(isolated, restored):
+    text = HEAD + TABLE + HANGS + "COPY public.t (a) FROM stdin;\nrow\n\\.\n"
+    text += "CREATE POLICY p ON public.t USING (public.f());\n"
+    text += "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;\n"
+    text += "ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;\n"
+    copy = counted(isolated, Copy(restored(text)), {"t": 1})
+    assert copy.trouble == (
+        "the count of the rows of t: the copy does not answer: permission denied: it needs powers "
+        "that no backup needs (42501)"
+    )
+
+
+def test_view_that_sleeps_does_not_hold_our_count(isolated, restored):
+    done = restored(HEAD + TABLE + HANGS + "CREATE VIEW public.v AS SELECT public.f();\n")
+    copy = counted(isolated, Copy(done), {"v": 1}, limit_s=1)
+    assert copy.trouble.startswith(
+        "the count of the rows of v: the copy did not answer within 1 s (STATEMENT_LIMIT="
+    )
+    isolated.kill("db")
+    isolated.start("db")
 
 
 def test_database_that_grows_beyond_its_backup_is_stopped(restored):
@@ -98,5 +156,5 @@ def test_dump_that_breaks_off_is_noticed(restored, text, where):
 
 
 def test_statement_the_server_refuses_is_named(restored):
-    with pytest.raises(Refused, match=r"^line 7: ERROR:  invalid value for parameter"):
+    with pytest.raises(Refused, match=r"^line 7: invalid parameter value \(22023\)"):
         restored(HEAD + TABLE + "SET client_encoding = 'nonsense';\n")

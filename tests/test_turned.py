@@ -66,13 +66,14 @@ def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
         turned.given(str(file), "VERIFY_TO")
 
 
-def changed(**verdicts):
+def changed(facts=None, **verdicts):
     steps = RUN.controls[0].specs
     controls = tuple(
         FIRST.model_copy(update={"id": name, "verdict": verdict, "specs": steps})
         for name, verdict in verdicts.items()
     )
-    change = Change(older="a:1", newer="b:2", outage_s=90.0, outage_target_s=60.0)
+    facts = {"outage_s": 90.0, "outage_target_s": 60.0} | (facts or {})
+    change = Change(older="a:1", newer="b:2", **facts)
     return RUN.model_copy(update={"controls": controls, "change": change, "exit_code": 0})
 
 
@@ -82,8 +83,10 @@ HELD = dict.fromkeys(("UPG-1", "UPG-2", "UPG-3"), Verdict.SATISFIED)
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (HELD, "Safe to deploy b:2"),
+        (HELD | {"UPG-4": Verdict.SATISFIED}, "Safe to deploy b:2"),
         (HELD | {"UPG-4": Verdict.VIOLATED}, "were allowed."),
+        (HELD | {"UPG-4": Verdict.VIOLATED}, "Do not deploy b:2 within this target: the outage"),
+        (HELD | {"UPG-4": Verdict.INCONCLUSIVE}, "not decided: UPG-4 could not be judged"),
         (HELD | {"UPG-2": Verdict.VIOLATED}, "Do not deploy b:2 on this data. What breaks: UPG-2"),
         (HELD | {"UPG-3": Verdict.INCONCLUSIVE}, "not decided: UPG-3 could not be judged"),
     ],
@@ -93,6 +96,29 @@ def test_report_says_whether_to_deploy(verdicts, said):
     assert said in changing.sentence(run)
     assert changing.sentence(run) in unescape(html.render(run))
     assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
+
+
+def test_target_of_the_outage_decides_only_where_one_was_given():
+    untold = {"outage_target_s": None}
+    run = changed(untold, **HELD, **{"UPG-4": Verdict.NOT_APPLICABLE})
+    assert changing.sentence(run).startswith("Safe to deploy b:2")
+
+
+def test_outage_that_did_not_end_is_told_as_the_least_it_took():
+    run = changed({"outage_ended": False}, **HELD, **{"UPG-4": Verdict.VIOLATED})
+    assert "For at least 1 min 30 s nobody can read a secret" in changing.sentence(run)
+
+
+@pytest.mark.parametrize("seen", ["failed on new schema", "refused new schema (ended with 1)"])
+def test_report_says_that_changing_the_tag_back_does_not_work(seen):
+    facts = {"downgraded": f"old release {seen}"}
+    for verdict in (Verdict.SATISFIED, Verdict.VIOLATED):
+        run = changed(facts, **HELD, **{"UPG-4": verdict})
+        said = changing.sentence(run)
+        assert "Going back by changing the tag does not work" in said
+        assert "restore that backup first" in said
+    fine = changed({"downgraded": "old release read on new schema"}, **HELD)
+    assert "Going back" not in changing.sentence(fine)
 
 
 def test_without_a_change_nothing_is_said_of_one():

@@ -11,6 +11,9 @@ def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings,
     with step("look at its age and its last line"):
         assert findings(backupfile.worn(live_backup)) == []
 
+    with step("what it says of itself proves that it is at most 24 hours old"):
+        backupfile.prove_fresh(live_backup)
+
 
 def test_newest_backup_opens_with_the_deployed_key(live_backup, instance, findings, step):
     with step("open its root key with the key of the running backend"):

@@ -22,3 +22,6 @@ def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own, findings, ste
     with step("look at its age, its last line, and which key opens it"):
         instance = own.get("INSTANCE_ID")
         assert findings(backupfile.faults(newest_backup, own.root_key, instance)) == []
+
+    with step("what it says of itself proves that it is at most 24 hours old"):
+        backupfile.prove_fresh(newest_backup)

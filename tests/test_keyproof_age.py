@@ -1,0 +1,95 @@
+"""The age of a backup is what its rows and pg_dump prove; names and headers only add to it."""
+
+import gzip
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fixtures.drill.targets import prove
+from fixtures.errors import StackTrouble
+from fixtures.keyproof.age import age
+from fixtures.keyproof.found import Backup
+from fixtures.preflight import backupfile
+from fixtures.retrieve.found import UNDATED
+
+NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
+DAY = 24 * 3600
+
+
+def ago(**time):
+    return NOW - timedelta(**time)
+
+
+def found(name="backup.sql", newest=None, dumped=None, changed=None, made=None):
+    facts = Backup(Path(name), 1, "plain", newest=newest, dumped_at=dumped)
+    stamp = changed.timestamp() if changed else None
+    return age(facts, Path("/none") / name, stamp, NOW, made.timestamp() if made else None)
+
+
+def test_copy_of_an_old_backup_does_not_become_fresh():
+    copied = found(newest=ago(hours=44), changed=ago(minutes=32))
+    assert copied.within(DAY) is None
+    assert str(copied) == "its newest row is of 44 h ago, its file is of 32 min ago"
+    with pytest.raises(StackTrouble, match=r"at most 24\.0 h old is not proven: its newest row"):
+        prove(copied, DAY)
+    assert copied.within(45 * 3600) is True
+    assert prove(copied, 45 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("facts", "within"),
+    [
+        ({"newest": ago(hours=2), "changed": ago(hours=1)}, True),
+        ({"newest": ago(hours=2)}, True),
+        ({"changed": ago(minutes=1)}, None),
+        ({}, None),
+        ({"newest": ago(days=5), "changed": ago(days=3)}, False),
+        ({"newest": ago(hours=44), "name": "db-2026-11-24.sql.gz"}, None),
+        ({"newest": ago(days=9), "name": "db-2026-11-20.sql.gz", "changed": NOW}, False),
+        ({"newest": ago(days=9), "name": "db_20261125T110000Z.sql", "changed": NOW}, None),
+        ({"newest": ago(days=9), "name": "db_20261125T090000Z.sql", "changed": NOW}, False),
+        ({"newest": ago(days=9), "dumped": datetime(2026, 11, 26, 3), "changed": NOW}, True),
+        ({"newest": ago(days=9), "dumped": datetime(2026, 11, 25, 20), "changed": NOW}, None),
+        ({"newest": ago(hours=15), "dumped": datetime(2026, 11, 25, 20)}, True),
+        ({"newest": ago(days=9), "dumped": datetime(2026, 11, 20, 3), "changed": NOW}, False),
+        ({"newest": ago(days=9), "made": ago(minutes=1)}, True),
+        # Touched back, or a name of another day: the rows contradict it.
+        ({"newest": ago(hours=1), "changed": ago(days=3)}, None),
+        ({"newest": ago(hours=1), "name": "db-2026-11-20.sql"}, None),
+        # A row from the future proves nothing.
+        ({"newest": NOW + timedelta(days=1), "changed": NOW}, None),
+    ],
+)
+def test_age_is_proven_by_rows_and_pg_dump_alone(facts, within):
+    assert found(**facts).within(DAY) is within
+
+
+def test_header_of_gzip_tells_of_an_old_stream(tmp_path):
+    file = tmp_path / "backup.sql.gz"
+    file.write_bytes(gzip.compress(b"x", mtime=int(ago(days=3).timestamp())))
+    facts = Backup(file, 1, "plain", packed="gzip", newest=ago(days=4))
+    fresh = age(facts, file, NOW.timestamp(), NOW)
+    assert fresh.within(DAY) is False
+    assert "gzip's header is of 3 days ago" in str(fresh)
+    file.write_bytes(gzip.compress(b"x", mtime=0))
+    assert age(facts, file, NOW.timestamp(), NOW).within(DAY) is None
+
+
+def test_preflight_holds_a_copied_backup_to_its_rows(tmp_path):
+    file = tmp_path / "backup.sql"
+    file.write_text(
+        "--\n-- PostgreSQL database dump\n--\n\n"
+        'COPY public.super_admin (id, "updatedAt") FROM stdin;\n'
+        "1\t2026-11-24 13:41:00+00\n\\.\n\n--\n-- PostgreSQL database dump complete\n--\n"
+    )
+    os.utime(file, (NOW.timestamp(),) * 2)
+    copied = backupfile.read(file, now=NOW.timestamp())
+    with pytest.raises(backupfile.Unproven, match="newest row is of 44 h ago"):
+        backupfile.prove_fresh(copied)
+    assert not [one for one in backupfile.worn(copied) if "old" in str(one)]
+    os.utime(file, (UNDATED, UNDATED))
+    with pytest.raises(backupfile.Unproven):
+        backupfile.prove_fresh(backupfile.read(file, now=NOW.timestamp()))
+    backupfile.prove_fresh(backupfile.read(file, now=NOW.timestamp() - 43 * 3600))
