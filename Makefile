@@ -176,7 +176,7 @@ merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one reco
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 .PHONY: export
-export: .venv/ready  ## A bundle as others take it: FOR=drata|vanta|oscal BUNDLE= OUT=folder OSCAL_VERSION=
+export: .venv/ready  ## A bundle as others take it: FOR=ctrf|ocsf|hdf|oscal|drata|vanta BUNDLE= OUT=folder OSCAL_VERSION=
 	@$(PYTHON) -m reports.export $(call argument,FOR) $(call argument,BUNDLE) $(call given,OUT,--out) \
 	  $(call given,OSCAL_VERSION,--oscal-version)
 

@@ -1,8 +1,8 @@
-"""`make export`: a bundle as others want to have it uploaded, from the bundle alone.
+"""`make export`: a bundle in other people's formats, from the bundle alone.
 
+ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors.
 drata and vanta take a PDF and words about it, so they get `report.pdf` and a file with those words;
-what only they know (ids of owners, controls, documents) is left to whoever uploads. oscal is the
-record under another OSCAL version.
+what only they know (ids of owners, controls, documents) is left to whoever uploads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.core.files import open_file
-from reports import oscal, prose
+from reports import ctrf, inspec, ocsf, oscal, prose
 from reports.errors import BadBundle, BadEvidence, Distrusted, ReportError
 from reports.lines import Line, write
 from reports.model import Run
@@ -136,6 +136,18 @@ def _oscal(run: Run, _: bytes | None, version: str) -> dict[str, bytes]:
     return {f"{_file(run)}.oscal-{version}.json": oscal.render(run, version).encode()}
 
 
+def _ctrf(run: Run, *_: object) -> dict[str, bytes]:
+    return {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()}
+
+
+def _ocsf(run: Run, *_: object) -> dict[str, bytes]:
+    return {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()}
+
+
+def _hdf(run: Run, *_: object) -> dict[str, bytes]:
+    return {f"{_file(run)}.hdf.json": inspec.render(run).encode()}
+
+
 def _kind(run: Run) -> str:
     return "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
 
@@ -148,6 +160,9 @@ _TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {
     "drata": _drata,
     "vanta": _vanta,
     "oscal": _oscal,
+    "ctrf": _ctrf,
+    "ocsf": _ocsf,
+    "hdf": _hdf,
 }
 
 

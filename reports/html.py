@@ -13,9 +13,8 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import about, changing, prose, question
-from reports.compiled import TEMPLATES
 from reports.model import Control, Run
-from reports.pages import environment
+from reports.pages import TEMPLATES, environment
 from reports.recovery import recovery
 from reports.timeline import lanes
 from reports.verdict import Verdict

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports.compiled import TEMPLATES, kept
+TEMPLATES = Path(__file__).parent / "templates"
 
 _TICKS = re.compile(r"`([^`]+)`")
 
@@ -29,4 +30,4 @@ def environment() -> Environment:
     made.filters["code"] = code
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    return kept(made)
+    return made

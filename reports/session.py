@@ -14,7 +14,6 @@ from typing import Protocol
 import pytest
 
 from reports import certified, declared, facts, turned
-from reports.ahead import Ahead
 from reports.assemble import assemble
 from reports.bundle import Bundle
 from reports.catalogue import Catalogue
@@ -24,6 +23,7 @@ from reports.framing import Setting
 from reports.model import Redaction, Run, RunFacts
 from reports.order import shuffled
 from reports.plan import controls, plan
+from reports.qualification import kept
 from reports.record import Recorder
 from reports.seal.options import sealer
 from reports.verdict import UNUSABLE
@@ -62,7 +62,6 @@ class EvidenceRun:
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
         names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
-        self.ahead = Ahead()
         self.bundle = Bundle(run_dir(config), self.id, sealer(config, recorder), names)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
@@ -118,8 +117,6 @@ class EvidenceRun:
                 certified.refuse_gaps(self.plan)
             except ReportError as trouble:
                 pytest.exit(str(trouble), returncode=UNUSABLE)
-        if self.bundle.whole and session.items:
-            self.ahead.begin()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
@@ -189,7 +186,7 @@ class EvidenceRun:
         """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
         if self.config.getoption("--mutant", None):
             return
-        for name, data in self.ahead.attached().items():
+        for name, data in kept.attached().items():
             self.bundle.add(name, data)
 
     def _assemble(self, redaction: Redaction) -> Run:

@@ -56,7 +56,7 @@ class _Unpacking:
             if data.startswith(b"%PDF-"):
                 from reports import pdftext
 
-                yield from pdftext.pieces(io.BytesIO(data))
+                yield from pdftext.pieces(data)
             elif data.startswith(b"PK"):
                 yield from self._zipped(data)
             else:

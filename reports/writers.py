@@ -1,4 +1,4 @@
-"""Which files a run is written as. A format's module is loaded when it is first written."""
+"""The files a run is written as; other formats are made from a bundle by `make export`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from reports.model import Run
 WRITERS = {
     "evidence.json": "evidence",
     "junit.xml": "junit",
-    "ctrf.json": "ctrf",
     "oscal-assessment-results.json": "oscal",
-    "ocsf.json": "ocsf",
-    "inspec.json": "inspec",
     "report.html": "html",
     "report.pdf": "pdf",
     "corrected-runbook.md": "runbook",

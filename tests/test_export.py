@@ -110,3 +110,11 @@ def test_nothing_is_exported_from_a_changed_bundle(tmp_path, capsys):
     assert main(["oscal", str(bundle), "--out", str(tmp_path / "out")]) == 3
     assert "nothing is exported from it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["ctrf", "ocsf", "hdf"])
+def test_formats_of_others_are_written_from_a_bundle(form, declared, tmp_path):
+    assert main([form, str(declared[0]), f"--out={tmp_path / 'out'}"]) == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name.endswith(f".{form}.json")
+    assert json.loads(written.read_text(encoding="utf-8"))

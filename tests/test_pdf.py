@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
@@ -34,7 +35,7 @@ def opened(tmp_path_factory):
 
 
 def pages(document):
-    return [pdftext.text(page) for page in document.pages]
+    return list(pdftext.pages(Path(document.filename).read_bytes()))
 
 
 def said(run, tmp_path):
@@ -204,6 +205,6 @@ def test_exclusions_and_actions_are_told(tmp_path):
     action = Action(control="KEY-3", owner="Ada", retest_of="20261101T000000Z-000000")
     deviations = RUN.deviations.model_copy(update={"actions": (action,)})
     text = said(RUN.model_copy(update={"scope": scope, "deviations": deviations}), tmp_path)
-    assert "KEY-1, KEY-2no enginethe run" in text
-    assert "mailno serverdeclaration" in text
+    assert all(words in text for words in ("KEY-1, KEY-2", "no engine", "the run"))
+    assert all(words in text for words in ("mail", "no server", "declaration"))
     assert "20261101T000000Z-000000" in text

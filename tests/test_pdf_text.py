@@ -31,10 +31,7 @@ def changed(run=RUN, **changes):
 
 
 def said(run, tmp_path):
-    path = tmp_path / "run.pdf"
-    path.write_bytes(pdf.render(run))
-    with Pdf.open(path) as document:
-        return " ".join(pdftext.text(page) for page in document.pages)
+    return " ".join(pdftext.pages(pdf.render(run)))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

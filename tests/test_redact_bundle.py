@@ -102,7 +102,7 @@ def everything(data):
     if data.startswith(b"\x1f\x8b"):
         yield from everything(gzip.decompress(data))
     if data.startswith(b"%PDF"):
-        for piece in pdftext.pieces(io.BytesIO(data)):
+        for piece in pdftext.pieces(data):
             yield from everything(piece) if piece[:2] == b"PK" else (piece,)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from reports.compiled import kept
 from reports.prose import duration
 from reports.qualification import matrix, statement
 from reports.qualification.record import Qualification, text
@@ -75,11 +74,10 @@ def _chapters(record: Qualification) -> list[tuple[str, int, int, int]]:
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return kept(made)
