@@ -158,6 +158,16 @@ def test_batch_that_wants_a_slug_of_mid_2024_gets_it(ask):
     assert [path for path, _ in Scripted.asked] == paths
 
 
+def test_a_large_batch_of_mid_2024_goes_in_parts(ask):
+    queue(403, '[{"path": ["projectSlug"], "message": "Required"}]')
+    Scripted.answers.append((200, {}, b'{"workspace": {"slug": "ledger-x"}}'))
+    for _ in range(3):
+        queue(200)
+    values = {f"N{number}": "1" for number in range(51)}
+    Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), values)
+    assert [path for path, _ in Scripted.asked].count(DEPRECATED.batch) == 1 + 3
+
+
 @pytest.mark.parametrize(
     "new",
     [

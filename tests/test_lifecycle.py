@@ -3,17 +3,29 @@
 import contextlib
 import importlib
 from collections import Counter
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 
 from fixtures.errors import BadInput
 from fixtures.infisical.settings import KEYS
-from fixtures.lifecycle.acts import PARTS, ROOT_KEY, Act, Budget, Verb, numbered, share
+from fixtures.lifecycle import plugin
+from fixtures.lifecycle.acts import (
+    KNOWN,
+    PARTS,
+    ROOT_KEY,
+    Act,
+    Budget,
+    Verb,
+    numbered,
+    orders_tried,
+    share,
+)
 from fixtures.lifecycle.explore import NotRepeated, carried_out, explored, shrunk, without
 from fixtures.lifecycle.machine import plans
 from fixtures.lifecycle.model import Model, Value, difference, possible
-from fixtures.lifecycle.plugin import budget
+from fixtures.lifecycle.plugin import Lifecycle, budget
 from tests.simulated import BUGS, Played
 
 SMALL = Budget(12, 12)
@@ -65,6 +77,35 @@ def test_every_act_and_every_key_is_tried(many):
 
 def test_no_sequence_breaks_what_is_sound(tried):
     assert explored(tried, Played.begin) is None
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_the_known_plans_find_every_played_bug_whatever_the_seed(bug):
+    assert explored(KNOWN, bug.begin)
+
+
+def test_each_part_has_a_known_plan_that_is_possible_and_sound():
+    assert len(set(KNOWN)) == PARTS
+    assert all(map(possible, KNOWN))
+    assert explored(KNOWN, Played.begin) is None
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_each_part_begins_with_its_known_plan_and_says_what_it_did_not_try(part, monkeypatch):
+    notes, carried = [], []
+    recorder = SimpleNamespace(seed=1, note=notes.append)
+    lifecycle = Lifecycle(None, recorder, None, Budget(1, 3))
+    monkeypatch.setattr(plugin, "explored", lambda plans, _begin: carried.extend(plans))
+    lifecycle.explore(part)
+    assert carried[0] == KNOWN[part]
+    assert len(carried) == (2 if part == 0 else 1)
+    assert "is not found" in notes[-1]
+    assert orders_tried(carried) in notes[-1]
+
+
+def test_orders_are_counted_once():
+    acts = [Act("restart"), Act("kill"), Act("restart"), Act("kill")]
+    assert orders_tried([tuple(acts), tuple(acts[:3])]).startswith("4 of the 1331 ")
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)

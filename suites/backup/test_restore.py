@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures import runbook
-from fixtures.infisical.errors import ApiError
+from fixtures.infisical.errors import Answered
 from fixtures.infisical.keys import openssl_rand_hex
 
 
@@ -109,5 +109,5 @@ def what_happened(done, brought_back):
 def reads(deployment, before):
     try:
         return deployment.logged_in_again().inventory() == before
-    except ApiError:
+    except Answered:
         return False

@@ -102,17 +102,27 @@ def test_password_as_it_is_works_or_is_refused_aloud(resting, explore, record, s
 @pytest.mark.control("DBP-6")
 def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
     prober = Prober(deployment)
-    with step("a burst of parallel reads is answered"):
-        assert prober.burst().failed == 0
+    with step("a burst of parallel reads is answered; how fast is the measure for what follows"):
+        quiet = prober.quiet_burst()
+        assert quiet.count("refused") == 0
+        record.note(
+            f"slowest quiet read {quiet.slowest_s:.2f} s; waiting {prober.patience_s:.0f} s"
+        )
 
     with step("alter, look how reads go on, redeploy, asking ten times a second"):
         with prober.probing() as reads:
             runbook.alter_password(deployment.stack, new_password)
             record.note(f"between alter and redeploy, all at once: {prober.burst()}")
-            assert deployment.change(POSTGRES_PASSWORD=new_password).serves
-        record.note(f"one by one: {reads}; longest outage {reads.outage_s:.1f} s")
+            start = deployment.change(POSTGRES_PASSWORD=new_password)
+            assert start.serves
+        record.note(f"one by one: {reads}; longest outage {told(reads)}")
 
-    with step("the outage has ended, within the time a start may take, and nothing fails any more"):
-        assert reads.outage_s < deployment.patience_s
-        assert prober.burst().failed == 0
+    with step("the outage has ended, and nothing is refused or left without an answer any more"):
+        assert reads.over
+        after = prober.burst()
+        assert (after.count("refused"), after.count("unanswered")) == (0, 0)
         assert deployment.marker() == "golden"
+
+
+def told(reads):
+    return f"{'' if reads.over else 'at least '}{reads.outage_s:.1f} s"
