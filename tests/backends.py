@@ -22,7 +22,8 @@ from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
 from fixtures.stack.cache import Cache
 from fixtures.stack.home import Home, new_run_id
-from fixtures.stack.postgres import Postgres, free_port
+from fixtures.stack.ports import free_port
+from fixtures.stack.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = "golden"

@@ -18,7 +18,7 @@ from fixtures.errors import BadInput, NoHost
 from fixtures.stack import connected, dockerwords, far, images
 from fixtures.stack.compose import Model
 from fixtures.stack.engine import NO_PORT, port
-from fixtures.stack.postgres import free_port
+from fixtures.stack.ports import free_port
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 needs_sshd = pytest.mark.skipif(not (SSHD and os.getuid() == 0), reason="no sshd, or not root")

@@ -7,11 +7,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fixtures.errors import NoHost
-from fixtures.stack import binaries, home, postgres
+from fixtures.errors import NoHost, StackTrouble
+from fixtures.stack import (
+    binaries,
+    choice,
+    connected,
+    datadirectory,
+    engine,
+    home,
+    images,
+    plugin,
+    ports,
+    postgres,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
@@ -108,14 +120,114 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
 
 
 def test_a_free_port_is_none_that_the_kernel_hands_out():
-    lowest = int(postgres._PORTS.read_text().split()[0])
-    found = {postgres.free_port() for _ in range(20)}
+    lowest = int(ports._RANGE.read_text().split()[0])
+    found = {ports.free_port() for _ in range(20)}
     assert max(found) < lowest
     assert len(found) > 10
 
 
 def test_where_the_kernel_hands_out_all_ports_it_is_asked(monkeypatch, tmp_path):
-    monkeypatch.setattr(postgres, "_PORTS", tmp_path / "range")
+    monkeypatch.setattr(ports, "_RANGE", tmp_path / "range")
     for told in ("1024\t65000\n", "", "nonsense"):
         (tmp_path / "range").write_text(told)
-        assert postgres.free_port() > 1023
+        assert ports.free_port() > 1023
+
+
+def test_a_port_is_given_once(monkeypatch):
+    drawn = iter([7000, 7000, 7001])
+    monkeypatch.setattr(ports.secrets, "randbelow", lambda _: next(drawn))
+    assert ports.free_port() + 1 == ports.free_port()
+
+
+def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypatch):
+    chooses = "from fixtures.stack.ports import free_port; print(free_port(), flush=True); input()"
+    command = [sys.executable, "-c", chooses]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as other:
+        taken = int(other.stdout.readline())
+        monkeypatch.setattr(ports, "_bound", lambda _: taken)
+        with pytest.raises(NoHost, match="no loopback port is free"):
+            ports.free_port()
+        other.communicate("\n")
+    assert ports.free_port() == taken
+
+
+def test_a_process_is_told_from_a_later_one_of_its_number():
+    me = os.getpid()
+    assert home.born(me) == home.born(me) != ""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        assert home.born(other.pid) != home.born(me)
+        there = {engine.PID: str(other.pid), engine.BORN: home.born(other.pid)}
+        assert engine._lives(there)
+        assert not engine._lives({**there, engine.BORN: home.born(me)})
+        other.kill()
+    assert not engine._lives(there)
+    assert not engine._lives({})
+
+
+def test_where_nothing_may_run_the_run_does_not_begin(monkeypatch):
+    told = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(home.os, "statvfs", lambda _: told)
+    with pytest.raises(NoHost, match=r"is mounted noexec.*point TMPDIR to a folder where"):
+        choice.choose("embedded", None, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "command", "ours"),
+    [
+        ({"io.drillbook.image": "1"}, ["python3", "-m", "fixtures.reference"], True),
+        ({"io.drillbook.image": "1"}, ["node", "main.mjs"], False),
+        ({}, ["python3", "-m", "fixtures.reference"], False),
+        (None, None, False),
+    ],
+)
+def test_an_image_on_a_base_of_ours_is_not_the_reference_backend(
+    monkeypatch, labels, command, ours
+):
+    told = {"Labels": labels, "Entrypoint": None, "Cmd": command}
+    monkeypatch.setattr(images.engine, "configuration", lambda _: told)
+    assert images.is_reference("some/image") is ours
+
+
+class Chronicle:
+    def __init__(self):
+        self.notes, self.logs = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def log(self, service, text):
+        self.logs.append((service, text))
+
+
+def test_a_log_that_cannot_be_read_is_missed_aloud():
+    record = Chronicle()
+
+    def read():
+        raise StackTrouble("the container is gone")
+
+    plugin.keep_log(record, "db", read)
+    words = "db: what it printed could not be read: StackTrouble: the container is gone"
+    assert record.notes == [words]
+    assert record.logs == [("db", words)]
+
+
+def test_a_command_that_hangs_has_an_end(monkeypatch):
+    monkeypatch.setattr(postgres, "COMMAND_S", 0.2)
+    with pytest.raises(StackTrouble, match=r"pg_dump has not ended in 0\.2 s"):
+        postgres.run_command(["sleep", "60"], ("pg_dump",), {}, None, None)
+    monkeypatch.setattr(datadirectory, "_PATIENCE_S", 0.0)
+    with pytest.raises(StackTrouble, match="tar has not ended"):
+        datadirectory._tar("--version")
+
+
+def test_a_docker_program_that_hangs_is_one_sentence(monkeypatch, tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 60\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(NoHost, match=r"docker version has not ended in 0\.2 s"):
+        connected.program("version", within_s=0.2)
+    monkeypatch.setattr(engine, "COMMAND_S", 0.2)
+    with pytest.raises(StackTrouble, match=r"drill-db: psql has not ended in 0\.2 s"):
+        engine.execute(SimpleNamespace(id="1", name="drill-db"), ["psql"], None, None)

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from fixtures.errors import StackTrouble
 from fixtures.stack import wait
 from fixtures.stack.binaries import spawn
 from fixtures.stack.supervised import Supervised
@@ -55,3 +56,26 @@ def test_a_killed_process_comes_back(supervise):
     wait.until(lambda: one.state.restarts == 1, within_s=20, what="one restart")
     wait.until(lambda: one.state.state == "running", within_s=20, what="the process")
     assert one.state.exit_code == 137
+
+
+def test_one_that_cannot_be_started_again_says_so(tmp_path):
+    starts = iter([partial(spawn, [sys.executable, "-c", ""])])
+
+    def launch(env, log):
+        if start := next(starts, None):
+            return start(env, log)
+        raise OSError("too many open files")
+
+    one = Supervised(launch, {}, tmp_path / "log")
+    one.start()
+
+    def told():
+        try:
+            return one.state.state == "exited"
+        except StackTrouble as trouble:
+            return str(trouble)
+
+    words = wait.until(told, within_s=20, what="the trouble")
+    assert words == "the process cannot be started again: OSError: too many open files"
+    one.stop()
+    assert one.state.state == "exited"
