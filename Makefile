@@ -95,7 +95,7 @@ recover: .venv/ready  ## The day nothing starts: the secrets from backup and key
 rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline, then tried out: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql IMAGE= STACK= COMPOSE= REHEARSE=no
 	@$(PYTHON) -m fixtures.rewrap $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out) \
-	  $(if $(filter no,$(REHEARSE)),,--stack=$(call quoted,$(STACK)) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose))
+	  $(if $(filter no,$(REHEARSE)),,--stack=$(call argument,STACK) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose))
 	@$(if $(filter no,$(REHEARSE)),,$(PYTHON) -m pytest suites/change/test_rewrap.py --evidence --one-question \
 	  --stack=$(call argument,STACK) -p no:cacheprovider $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--rewrapped) $(call given,IMAGE,--image) \
