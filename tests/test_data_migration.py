@@ -14,8 +14,11 @@ class Instance:
 
     routes = SimpleNamespace(secrets="/raw", project_field="workspaceId")
 
-    def __init__(self, listing):
+    def __init__(self, listing, count=1):
         self.listing = listing
+        self.count = count
+        self.notes = []
+        self.recorder = SimpleNamespace(note=self.notes.append)
         self.singly = []
         self.http = self
 
@@ -26,7 +29,7 @@ class Instance:
         assert params["environment"] == "dev"
         one = {"secretKey": "A B", "secretValue": "", "secretComment": ""}
         if path == "/raw":
-            return {"secrets": [{**one, "tags": TAGS} if self.listing else one]}
+            return {"secrets": [{**one, "tags": TAGS} if self.listing else one] * self.count}
         self.singly.append(path)
         return {"secret": {**one, "tags": TAGS}}
 
@@ -37,3 +40,11 @@ def test_tags_are_there(listing, singly):
     shipment = migration.export(instance, "project", ("dev",))
     assert [one.tags for one in shipment["dev", "/"]] == [{("audited", "#c0392b")}]
     assert instance.singly == singly
+
+
+@pytest.mark.parametrize(("listing", "notes"), [(True, 0), (False, 1)])
+def test_of_a_large_folder_nobody_asks_each_secret_for_its_tags(listing, notes):
+    instance = Instance(listing, count=51)
+    items = migration.export(instance, "project", ("dev",))["dev", "/"]
+    assert (len(items), instance.singly, len(instance.notes)) == (51, [], notes)
+    assert all(bool(one.tags) == listing for one in items)
