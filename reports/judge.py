@@ -87,6 +87,8 @@ def _suite(item: pytest.Item) -> Path:
 def _message(item: pytest.Item, raised: BaseException) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
     text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
+    # The module of an error of ours says nothing to a reader; its class and its sentence do.
+    text = text.removeprefix(f"{type(raised).__module__}.")
     # An option of pytest, which is nothing that a reader of evidence could give.
     text = "\n".join(
         line for line in text.splitlines() if line.strip() != "Use -v to get more diff"

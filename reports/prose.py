@@ -130,8 +130,20 @@ def _failed(run: Run, gating: list[Control]) -> Outcome:
         "Failed",
         f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}."
         f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
-        f"Do not deploy. Begin with {bad[0].id}.",
+        _drill_advice(bad[0].id)
+        if run.run.asked and bad[0].id.startswith("DRL-")
+        else f"Do not deploy. Begin with {bad[0].id}.",
     )
+
+
+def _drill_advice(first: str) -> str:
+    """What to do about the first failure of a drill: a backup is at stake there, not a deploy."""
+    if first == "DRL-1":
+        return (
+            "Do not rely on this backup with these keys. Look for the key that opens it: "
+            "make check-key BACKUP=… ENV_FILE='one.env other.env'."
+        )
+    return f"Do not rely on this backup for a recovery in time. Begin with {first}."
 
 
 def _undecided(run: Run, gating: list[Control]) -> Outcome:

@@ -127,7 +127,7 @@ def _not_given(run: Run) -> Iterator[Line]:
     if not found:
         return
     yield Line("")
-    yield Line(f"Not judged: {len(found)} controls of what this run was not given or has not")
+    yield Line(f"Not judged, for want of input or of a feature ({len(found)}):")
     yield from _by_reason(found)
 
 

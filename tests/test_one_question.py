@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports import html, paper, question, sample, summary
+from reports import html, paper, prose, question, sample, summary
 from reports.frame import Exclusion
 from reports.plan import OUTSIDE
 
@@ -48,3 +48,24 @@ def test_what_was_left_aside_is_one_row():
     scope = whole.scope.model_copy(update={"exclusions": (one, *aside)})
     rows = question.exclusions(whole.model_copy(update={"scope": scope}))
     assert [row["what"] for row in rows] == [one.what, "3 controls"]
+
+
+@pytest.mark.parametrize(
+    ("control", "asked", "advice"),
+    [
+        ("DRL-1", ("DRL-1",), "Look for the key that opens it: make check-key"),
+        ("DRL-3", ("DRL-3",), "Do not rely on this backup for a recovery in time"),
+        ("UPG-1", ("UPG-1",), "Do not deploy"),
+        ("DRL-1", (), "Do not deploy"),
+    ],
+)
+def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked, advice):
+    whole = sample.run()
+    bad = next(one for one in whole.controls if one.gating and one.verdict.value == "violated")
+    run = whole.model_copy(
+        update={
+            "controls": (bad.model_copy(update={"id": control}),),
+            "run": whole.run.model_copy(update={"asked": asked}),
+        }
+    )
+    assert advice in prose.outcome(run).next
