@@ -21,7 +21,7 @@ BUGS = {
     "WipeKeepsRows": "WIP-2",
 }
 _PROGRAMS = {"database": "postgres", "cache": "redis-server"}
-_WORKER, _BACKEND = b"exec(eval(sys.stdin.readline()))", b"-m\0fixtures.reference\0"
+_WORKER, _BACKEND = b"exec(eval(sys.stdin.readline()))", b"fixtures.reference.forkserver"
 _FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 
 

@@ -23,11 +23,11 @@ def counted(installation, monkeypatch):
     """Under which key the backend was started: once for each start."""
     seen, launch = [], Embedded._launch
 
-    def launched(env, log):
+    def launched(self, env, log):
         seen.append(env["ENCRYPTION_KEY"])
-        return launch(env, log)
+        return launch(self, env, log)
 
-    monkeypatch.setattr(Embedded, "_launch", staticmethod(launched))
+    monkeypatch.setattr(Embedded, "_launch", launched)
     return seen
 
 
