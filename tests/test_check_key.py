@@ -157,10 +157,11 @@ def test_an_archive_as_pg_dump_makes_it_is_not_taken_for_harm(name):
 
 def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
     archive = (SAMPLES / "archives" / "pg16-gzip-2024-07.dump").read_bytes()
-    order = b"SET client_encoding = 'UTF8';"
+    order = b"SELECT pg_catalog.set_config('search_path', '', false);"
     assert order in archive
+    harm = b"CREATE ROLE a_friend SUPERUSER;".ljust(len(order))
     hostile = tmp_path / "backup.dump.gz"
-    hostile.write_bytes(gzip.compress(archive.replace(order, b"CREATE ROLE a_friend SUPER  ;")))
+    hostile.write_bytes(gzip.compress(archive.replace(order, harm)))
     with pytest.raises(BadInput, match="makes or changes a role"):
         refuse_harm(hostile, "backup.dump.gz")
 

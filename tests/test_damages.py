@@ -12,7 +12,6 @@ from fixtures.drill.drill import Drill
 from fixtures.drill.order import Order
 from fixtures.drill.targets import Targets
 from fixtures.errors import BadInput
-from fixtures.restore import writing
 from fixtures.stack.home import Home, new_run_id
 from tests.backups import KEYS, rows
 from tests.conftest import Deaf
@@ -151,23 +150,6 @@ def test_a_cut_archive_is_noticed(isolated, originals, tmp_path, form, number):
     backup = tmp_path / "backup.dump"
     backup.write_bytes(content[: chosen.randrange(1, len(content) - 1100)])
     check(isolated, backup)
-
-
-@pytest.mark.parametrize("form", ["custom", "tar"])
-@pytest.mark.parametrize("number", range(8))
-def test_a_cut_archive_is_noticed_without_pg_restore(
-    isolated, originals, tmp_path, form, number, monkeypatch
-):
-    monkeypatch.setattr(writing, "newer", lambda _backup: True)
-    test_a_cut_archive_is_noticed(isolated, originals, tmp_path, form, number)
-
-
-@pytest.mark.parametrize("kind", FOLDER)
-def test_a_damaged_folder_is_noticed_without_pg_restore(
-    isolated, originals, tmp_path, kind, monkeypatch
-):
-    monkeypatch.setattr(writing, "newer", lambda _backup: True)
-    test_a_damaged_folder_is_noticed(isolated, originals, tmp_path, kind)
 
 
 @pytest.mark.parametrize("kind", FOLDER)

@@ -3,11 +3,14 @@
 import gzip
 import shutil
 import tarfile
+from contextlib import nullcontext
 
 import pytest
 
 from fixtures.errors import BadInput
-from fixtures.keyproof import examine, prove, toc
+from fixtures.keyproof import archive as archives
+from fixtures.keyproof import examine, prove
+from fixtures.stack import binaries
 from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.postgres import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
@@ -82,7 +85,8 @@ def test_a_packed_archive_is_unpacked_first(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pg18-gzip-2024-07.dump", "pg18-2024-10.tar.gz"])
-def test_a_cut_archive_never_opens_everything(tmp_path, name):
+def test_a_cut_archive_never_opens_everything(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(archives, "_LITTLE_PATIENCE_S", 0.3)
     archive = SAMPLES / "archives" / name
     whole = archive.read_bytes()
     if name.endswith(".gz"):
@@ -101,54 +105,51 @@ def test_a_folder_without_one_of_its_files_is_not_whole(tmp_path):
         packed.extractall(tmp_path, filter="data")
     (backup,) = tmp_path.iterdir()
     gone = sorted(backup.glob("*.dat.zst"))[0]
+    content = gone.read_bytes()
     gone.unlink()
-    assert "lacks" in examine(backup).damage
-    (tmp_path / "elsewhere").write_bytes(b"")
+    assert f'could not open input file "{gone.with_suffix("")}' in examine(backup).damage
+    (tmp_path / "elsewhere").write_bytes(content)
     gone.symlink_to(tmp_path / "elsewhere")
-    assert "lacks" in examine(backup).damage
+    with pytest.raises(BadInput, match=f"holds {gone.name}, which is no ordinary file"):
+        examine(backup)
+    gone.unlink()
+    gone.write_bytes(content)
+    assert examine(backup).complete
     shutil.move(backup / "toc.dat", tmp_path / "toc.dat")
     with pytest.raises(BadInput, match=r"holds no toc\.dat"):
         examine(backup)
 
 
-class Places(toc._Reader):
-    """Notes where the table of contents begins, and where it says how its places are known."""
-
-    def _entries(self):
-        self.begin, self.known = self._file.tell(), []
-        return super()._entries()
-
-    def _place(self):
-        self.known.append(self._file.tell())
-        return super()._place()
-
-
-def appended(path):
-    """An archive as pg_dump 16 and later writes it to a standard output that is a file.
-
-    The first table of contents knows no places, and a second one, which does, ends the file.
-    """
-    content = path.read_bytes()
-    with path.open("rb") as file:
-        reader = Places(file, path.name, False)
-        end = reader.contents().end
-    first = bytearray(content)
-    for at in reader.known:
-        first[at] = 1
-    return bytes(first), content[reader.begin : end]
+@pytest.mark.parametrize("name", ["pg18-zstd-2024-10-folder", "pg17-lz4-2024-10-folder", "gzip"])
+def test_a_folder_with_a_cut_file_is_not_whole(tmp_path, name, server):
+    if name == "gzip":
+        backup = tmp_path / "backup"
+        argv = ["pg_dump", "-U", "infisical", "-Fd", "-f", str(backup), "infisical"]
+        tmp_path.chmod(0o777)
+        tmp_path.parent.chmod(0o755)
+        tmp_path.parent.parent.chmod(0o755)
+        assert server.exec(argv, None, None).exit_code == 0
+    else:
+        with tarfile.open(SAMPLES / "archives" / f"{name}.tar.gz") as packed:
+            packed.extractall(tmp_path, filter="data")
+        (backup,) = tmp_path.iterdir()
+    assert not examine(backup).damage
+    for file in sorted(backup.glob("*.dat.*"))[:6]:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        assert examine(backup).damage, file.name
+        file.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["pg16-gzip-2024-07", "pg17-lz4-2026-07", "pg18-zstd-2026-07"])
-def test_an_archive_with_its_contents_once_more_at_the_end_is_read(tmp_path, name):
-    backup, version = tmp_path / "backup.dump", name[-7:]
-    first, second = appended(SAMPLES / "archives" / f"{name}.dump")
-    backup.write_bytes(first + second)
-    checked(backup, version)
-    # What is missing of the second one, nobody needs.
-    backup.write_bytes(first + second[:9])
-    checked(backup, version)
-    with (SAMPLES / "archives" / f"{name}.dump").open("rb") as file:
-        last = toc.contents(file, name).last
-    backup.write_bytes(first[:last] + second)
-    assert prove(backup, KEYS[version]).damage
-    assert examine(backup).damage
+def test_without_the_wheel_a_new_pg_restore_of_the_path_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = tmp_path / "pg_restore"
+    for release, taken in ((None, False), ("16.10", False), ("18.1 (Debian 18.1-1)", True)):
+        if release:
+            program.write_text(f"#!/bin/sh\necho 'pg_restore (PostgreSQL) {release}'\n")
+            program.chmod(0o755)
+        binaries.pg_restore.cache_clear()
+        with nullcontext() if taken else pytest.raises(BadInput, match="PostgreSQL 17 or newer"):
+            assert binaries.pg_restore() == program
+    binaries.pg_restore.cache_clear()

@@ -173,13 +173,13 @@ def test_folder_is_as_large_as_its_files_and_lacks_what_is_gone(tmp_path):
     (folder,) = tmp_path.iterdir()
     files = [path for path in folder.iterdir() if path.is_file()]
     (folder / "below").mkdir()
-    with opened(folder, set()) as dump:
+    with opened(folder, {"kms_root_config"}) as dump:
         assert (dump.form, dump.size) == ("directory", sum(path.stat().st_size for path in files))
         assert ids(dump, "kms_root_config") == [b"00000000-0000-0000-0000-000000000000"]
         assert dump.damage == ""
     (folder / "toc.dat").write_bytes((folder / "toc.dat").read_bytes()[:300])
     cut = about(folder)
-    assert cut.damage == "ends inside its table of contents"
+    assert "pg_restore: could not read from input file: end of file" in cut.damage
     assert cut.size > 300
     assert not cut.inserts
 

@@ -66,6 +66,13 @@ def test_row_that_stands_where_a_statement_should_is_not_quoted():
         judge(Statement(7, b"", f"VACUUM {CELL}"))
 
 
+def test_statistics_of_pg_dump_18_are_left_out_and_nothing_in_their_guise():
+    shown = "SELECT * FROM pg_catalog.pg_restore_relation_stats( '', ''::integer )"
+    assert judge(Statement(7, b"", shown)) == "leave out"
+    with pytest.raises(Hostile, match="runs code"):
+        judge(Statement(7, b"", f"{shown}, lo_export(1, '')"))
+
+
 def test_log_keeps_what_the_server_says_of_itself():
     log = (
         '12:00 [1] LOG:  database system is ready\n12:01 [2] ERROR:  bad "x"\n'
