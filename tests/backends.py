@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 from fixtures.infisical.client import LIFETIME
 from fixtures.infisical.settings import Settings, wired
-from fixtures.mutants.backend import planted
+from fixtures.mutants.backend import PLANTS
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
@@ -105,7 +105,7 @@ class Backend:
         self.journal, parts = Kept(), Parts()
         modes.switch_on(parts, offers)
         if plant:
-            planted(plant).plant(parts)
+            parts.replace(PLANTS[plant])
         parts.boot = self._listening(parts.boot)
         self.env = services.environment(database, **changes)
         self.app = App(parts.environment.read(self.env), self.journal, parts)

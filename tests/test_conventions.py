@@ -1,6 +1,7 @@
 """Rules about the repository itself; each failure says what to do."""
 
 import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_nothing_of_a_run_lies_in_a_folder_of_pytest():
 
 def test_asserts_of_the_harness_live_in_suites():
     # An assert in fixtures/ would be taken for a finding about the stack.
-    allowed = {"fixtures/stack/supervised.py", "fixtures/mutants/stack.py"}
+    allowed = {"fixtures/stack/supervised.py"}
     guilty = {
         relative(path)
         for path in CODE
@@ -146,18 +147,54 @@ def test_every_section_of_the_runbook_has_a_control():
     assert used & set(runbook["states_nothing"]) == set(), "it states something after all"
 
 
-def test_every_mutant_says_why_it_must_die():
-    from fixtures.mutants.base import registry
-    from fixtures.mutants.reasons import equivalent, reasons
+def test_nothing_of_the_product_imports_planted_bugs():
+    guilty = [
+        relative(path)
+        for path in CODE
+        if path.parts[len(ROOT.parts)] != "tests"
+        and not path.is_relative_to(ROOT / "fixtures" / "mutants")
+        and any(name.startswith("fixtures.mutants") for name in imported(path))
+    ]
+    assert guilty == [], "a bug is found by its name: fixtures/bugs.py"
 
-    stated = {*reasons(), *equivalent()}
-    names = set(registry())
-    assert names - stated == set(), (
-        "add a line to fixtures/mutants/reasons.toml: the verdict its control takes, and words "
-        "that must stand beside it (`make qualify MUTANTS=<Name> N=0` tells what was said)"
-    )
-    assert stated - names == set(), "fixtures/mutants/reasons.toml names a mutant that is not there"
-    assert set(reasons()) & set(equivalent()) == set()
+
+def test_every_bug_is_a_row_with_code_and_the_other_way_round():
+    from fixtures.mutants.base import registry
+
+    homes = {}
+    for one in registry().values():
+        homes.setdefault(one.home, set()).add(one.name)
+    for home, named in homes.items():
+        coded = set(importlib.import_module(f"fixtures.mutants.{home}").PLANTS)
+        assert named == coded, f"fixtures/mutants/bugs.toml and {home}.py name different bugs"
+
+
+def test_every_bug_takes_the_place_of_a_seam():
+    from fixtures.mutants.base import registry
+
+    seams = {
+        node.args[0].value
+        for path in CODE
+        if path.is_relative_to(ROOT / "fixtures")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "seam"
+    }
+    used = {seam for one in registry().values() for seam in one.hooks}
+    assert used - seams == set(), "no function is a seam of this name: the bug would never show"
+    assert seams - used == set(), "no bug is planted at this seam: it is a function like any other"
+
+
+def test_every_planted_class_overrides_what_the_reference_backend_has():
+    from fixtures.mutants.backend import PLANTS
+    from fixtures.reference.app import Parts
+
+    for name, parts in PLANTS.items():
+        for part, planted in parts.items():
+            honest = getattr(Parts(), part)
+            assert issubclass(planted, honest), (name, part)
+            new = [base for base in planted.__mro__ if base not in honest.__mro__]
+            own = {key for base in new for key in vars(base)}
+            assert own & set(dir(honest)) - set(dir(object)) or "__init__" in own, (name, part)
 
 
 def test_claims_have_corrections():

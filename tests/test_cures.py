@@ -15,7 +15,7 @@ import pytest
 from fixtures.infisical.settings import KEYS, Settings
 from fixtures.keyproof import Proof
 from fixtures.mutants.base import registry
-from fixtures.mutants.filekit import SOUND, backup, commit, encrypted_root, env, repository
+from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
 from fixtures.preflight import (
     backupfile,
     composefile,
@@ -134,7 +134,9 @@ def of_compose(folder):
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name
             place.mkdir()
-            compose = composefile.read(mutant.plant(place)["compose"], {})
+            compose = composefile.read(
+                mutant.hooks["files"](None, lambda place=place: place)["compose"], {}
+            )
             yield from [*exposure.exposed(compose), *lint.lint(compose, {})]
 
 

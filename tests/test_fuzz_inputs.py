@@ -12,7 +12,7 @@ from fixtures import diagnose, keyproof
 from fixtures.data import soundness
 from fixtures.infisical.settings import Settings
 from fixtures.keyproof import archive
-from fixtures.mutants.filekit import SOUND
+from fixtures.mutants.files import SOUND
 from fixtures.preflight import composefile, envfile, escrow, exposure, keycheck, leaks, lint, names
 from fixtures.preflight.needles import first_lines, needles
 from fixtures.restore.guard import judge

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.mutants.filekit import SOUND
+from fixtures.mutants.files import SOUND
 from fixtures.preflight import composefile, lint
 from tests.linting import PINNED, about, linter, service
 

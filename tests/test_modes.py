@@ -5,8 +5,7 @@ import pytest
 from fixtures.errors import BadInput
 from fixtures.infisical import mails
 from fixtures.infisical.keys import label
-from fixtures.mutants.planting import offered
-from fixtures.reference.modes import VARIABLE, switch_on
+from fixtures.reference.modes import VARIABLE, offered, switch_on
 from tests.backends import Backend, die, running
 
 ROUTE = "/api/v1/admin/encryption/root-key/rotations"

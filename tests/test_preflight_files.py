@@ -14,7 +14,7 @@ import pytest
 from fixtures import keyproof
 from fixtures.errors import BadInput, Unsupported
 from fixtures.infisical.settings import Settings
-from fixtures.mutants.filekit import SOUND, backup, commit, encrypted_root, repository
+from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
 from fixtures.preflight import backupfile, composefile, envfile, keycheck, strength
 from fixtures.preflight.git import pieces
 from fixtures.preflight.gitscan import Repository

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.base import registry
-from fixtures.mutants.filekit import SOUND, backup, encrypted_root, env, repository
+from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
 from fixtures.preflight import (
     backupfile,
     composefile,
@@ -16,6 +16,11 @@ from fixtures.preflight import (
     names,
 )
 from fixtures.preflight.gitscan import Repository
+
+
+def written(mutant, folder):
+    return mutant.hooks["files"](None, lambda: folder)
+
 
 MUTANTS = [one for one in registry().values() if one.where == "file"]
 
@@ -80,7 +85,7 @@ def test_sound_files_have_no_findings(sound, control):
 def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_path):
     folder = tmp_path / "planted"
     folder.mkdir()
-    given = with_deployed({**sound, **mutant.plant(folder)})
+    given = with_deployed({**sound, **written(mutant, folder)})
     found = CHECKS[mutant.control](given)
     assert found
     secret = [value for value in given["deployed"].env.values() if len(value) > 16]
@@ -94,5 +99,5 @@ def test_names_of_the_reference_deployment_lack_the_word():
 
 
 def test_names_that_hold_the_word_are_found(tmp_path):
-    planted = registry()["NamesAsTheRunbookBelieves"].plant(tmp_path)
+    planted = written(registry()["NamesAsTheRunbookBelieves"], tmp_path)
     assert names.missed(composefile.read(planted["compose"], {})) == []

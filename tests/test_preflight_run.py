@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.infisical.settings import Settings
-from fixtures.mutants.filekit import (
+from fixtures.mutants.files import (
     SOUND,
     backup,
     commit,

@@ -5,12 +5,14 @@ import json
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import httpx2
 import pytest
 
-from fixtures.mutants import lies
-from fixtures.mutants.proxy import Told, in_front_of
+from fixtures import bugs
+from fixtures.bugs import BUGS, seam
+from fixtures.mutants.proxy import Told, liar
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 
@@ -53,6 +55,7 @@ class Stack:
         self.url = url
 
     @property
+    @seam("base_url")
     def base_url(self):
         return self.url
 
@@ -71,8 +74,20 @@ def ask(stack, path, method="GET", **sent):
         return client.request(method, stack.base_url + path, **sent)
 
 
-def planted(name):
-    return next(mutant for mutant in lies.MUTANTS if mutant.name == name)
+@contextlib.contextmanager
+def in_front_of(stack, lie):
+    bug = SimpleNamespace(name="Lies", hooks=liar(lambda: lie), parts={}, inside=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bugs, "find", lambda _: bug)
+        with planted("Lies", stack):
+            yield
+
+
+@contextlib.contextmanager
+def planted(name, stack):
+    with BUGS.planted(name):
+        BUGS.stack = stack
+        yield
 
 
 def test_it_hands_everything_on_until_a_machine_has_logged_in(fronted):
@@ -115,7 +130,7 @@ def test_a_backend_that_is_not_there_gives_no_answer(fronted):
     ],
 )
 def test_each_lie_about_secrets(fronted, name, left):
-    with planted(name).planted(fronted):
+    with planted(name, fronted):
         ask(fronted, LOGIN, "POST")
         found = ask(fronted, "/api/v4/secrets?recursive=true").json()["secrets"]
         assert {one["secretKey"]: len(one["secretValue"]) for one in found} == left
@@ -124,7 +139,7 @@ def test_each_lie_about_secrets(fronted, name, left):
 
 def test_a_cache_answers_what_is_refused_now(fronted, monkeypatch):
     token = {"Authorization": "Bearer abc"}
-    with planted("ProxyAcceptsOldTokens").planted(fronted):
+    with planted("ProxyAcceptsOldTokens", fronted):
         ask(fronted, LOGIN, "POST")
         assert ask(fronted, "/api/v4/secrets", headers=token).status_code == 200
         monkeypatch.setattr(Backend, "revoked", True)

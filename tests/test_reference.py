@@ -47,7 +47,7 @@ def services():
         ({"DB_CONNECTION_URI": NOWHERE.format("x/y@z")}, 1, ["getaddrinfo ENOTFOUND x"]),
         ({"DB_CONNECTION_URI": "postgres://infisical:p/w@db/x"}, 1, ["TypeError: Invalid URL"]),
         ({"DB_CONNECTION_URI": None}, 1, ["TypeError: Invalid URL"]),
-        ({"DRILLBOOK_PLANT": "Nothing"}, 64, ["no bug named 'Nothing'"]),
+        ({"DRILLBOOK_PLANT": "Nothing"}, 64, ["unknown mutant 'Nothing'"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

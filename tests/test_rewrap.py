@@ -7,9 +7,9 @@ import stat
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fixtures.bugs import BUGS
 from fixtures.keyproof import prove
 from fixtures.keyproof.seals import seal_bytes, seal_columns
-from fixtures.mutants.base import registry
 from fixtures.rewrap import checking
 from fixtures.rewrap.__main__ import main
 from tests.backups import KEYS, VERSIONS, dump
@@ -94,7 +94,7 @@ PLANTED = {
 @pytest.mark.parametrize("name", PLANTED)
 @pytest.mark.parametrize("version", ["2024-07", "2024-10"])
 def test_a_rewrap_that_is_not_right_is_taken_back(rewrap, files, name, version):
-    with registry()[name].planted(None):
+    with BUGS.planted(name):
         code, said = rewrap(version)
     assert code == 1
     assert PLANTED[name] in said

@@ -95,7 +95,7 @@ def _state(
 def _reason(specimen: Specimen, control: Control) -> tuple[State, str]:
     words = _words(control)
     if specimen.turns is None or specimen.says is None:
-        return "wrong reason", f"no reason is stated in reasons.toml; it was: {words[:_LONGEST]}"
+        return "wrong reason", f"no reason is stated in bugs.toml; it was: {words[:_LONGEST]}"
     if control.verdict.value != specimen.turns:
         return "wrong reason", f"{control.verdict.words}, not {specimen.turns}: {words[:_LONGEST]}"
     if specimen.says not in words:

@@ -25,6 +25,8 @@ _PRODUCT_LIMIT_S = 7200
 _TERMINATE_S = 60
 # Specs of one control that explore alike: the first that finds the bug ends the trial.
 _EXPLORED = ("LIF-1",)
+# Said by fixtures/stack/plugin.py.
+_UNREACHED = " was never reached at "
 _OPTIONS = {
     "embedded": ["--stack=embedded"],
     "containers": ["--stack=containers"],
@@ -104,9 +106,12 @@ class Trials:
             written = Path(folder) / "latest" / "evidence.json"
             run = evidence.load(written) if written.exists() else None
             trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
+            never = never_reached(output.read_text(errors="replace")) if output.exists() else ""
         lasted = round(time.monotonic() - started, 3)
         if run and (run.run.stopped or run.run.interrupted):
             return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
+        if never:
+            return Outcome(trial, None, never, lasted)
         return Outcome(trial, run, "" if run else trouble, lasted)
 
     def _pytest(self, options: list[str], output: Path, trial: Trial) -> int:
@@ -155,6 +160,14 @@ class Trials:
 def limit_s(trial: Trial) -> float:
     """Seconds after which a trial is ended, so that one that hangs does not hold up the others."""
     return _PRODUCT_LIMIT_S if trial.image not in (None, REFERENCE) else _LIMIT_S
+
+
+def never_reached(printed: str) -> str:
+    """What a run said of a bug that nothing has called; empty where it said nothing of the kind.
+
+    Such a bug has not survived: it was never there.
+    """
+    return next((line for line in printed.splitlines() if _UNREACHED in line), "")
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> int:
