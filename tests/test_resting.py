@@ -141,3 +141,20 @@ def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatc
     with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
         installation.resting()
     assert installation.resting().held != first.held, "what follows compares with the new one"
+
+
+def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, monkeypatch):
+    first = installation.resting()
+    first.stack.destroy(first.stack.resources())
+
+    def fails():
+        raise StackTrouble("a request ran out of time")
+
+    monkeypatch.setattr(installation, "_build", fails)
+    with pytest.raises(StackTrouble, match="ran out of time"):
+        installation.pristine()
+    for ask in (installation.untouched, installation.pristine, installation.resting):
+        with pytest.raises(
+            StackTrouble, match="there is no golden state: a request ran out of time"
+        ):
+            ask()

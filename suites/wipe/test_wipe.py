@@ -8,7 +8,7 @@ import pytest
 from fixtures import runbook
 from fixtures.data.dumps import contains
 from fixtures.deployment import Deployment
-from fixtures.infisical.errors import ApiError
+from fixtures.infisical.errors import Answered
 from fixtures.infisical.settings import Settings
 from fixtures.inventory import Inventory
 from fixtures.stack.outcome import Start
@@ -80,5 +80,5 @@ def test_projects_and_secrets_can_be_made_again(wiped, observe, step):
 def second_life(wiped):
     try:
         return wiped.furnished()
-    except ApiError:
+    except Answered:
         return None
