@@ -124,11 +124,10 @@ def test_key_is_found_in_any_encoding(tmp_path, written):
     repo = repository(tmp_path)
     commit(repo, "a.txt", f"one\n{written}\n")
     commit(repo, "a.txt", "gone\n")
-    for _twice in range(2):
-        found = Repository(repo).search({"ENCRYPTION_KEY": KEY}).known
-        assert [(one.file, one.line) for one in found] == [("a.txt", 2)]
-        assert f"since commit {commit_of(repo, 'HEAD~1')}" in str(found)
-        assert KEY not in str(found)
+    found = Repository(repo).search({"ENCRYPTION_KEY": KEY}).known
+    assert [(one.file, one.line) for one in found] == [("a.txt", 2)]
+    assert f"since commit {commit_of(repo, 'HEAD~1')}" in str(found)
+    assert KEY not in str(found)
 
 
 def commit_of(repo, name):
@@ -162,15 +161,85 @@ def test_placeholder_sample_and_reference_are_no_credentials(tmp_path):
     assert Repository(repo).search({}).leaks == []
 
 
-def test_what_was_searched_is_not_read_again_until_the_key_is_another(tmp_path):
+def git(repo, *arguments, **more):
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=repo, check=True, capture_output=True, text=True, **more
+    )
+    return done.stdout.strip()
+
+
+def test_key_in_a_message_is_told_with_its_commit_and_one_in_a_tag_without(tmp_path):
     repo = repository(tmp_path)
-    commit(repo, "a.txt", f"AUTH={KEY}\n")
-    assert Repository(repo).search({"K": "another value of some length"}).known == []
-    again = Repository(repo).search({"K": "another value of some length"})
-    assert (again.known, again.note.split(" ")[0]) == ([], "0.0")
-    assert [one.file for one in Repository(repo).search({"K": KEY}).known] == ["a.txt"]
-    commit(repo, "b.txt", f"OTHER={KEY}\n")
-    assert {one.file for one in Repository(repo).search({"K": KEY}).known} == {"a.txt", "b.txt"}
+    git(repo, "commit", "-q", "--allow-empty", "-m", f"the key\n\n{KEY}")
+    git(repo, "tag", "-a", "v1", "-m", KEY)
+    of_commit, of_tag = sorted(Repository(repo).search({"K": KEY}).known, key=str)
+    at = commit_of(repo, "HEAD")
+    assert of_commit.file == f"commit {at}"
+    assert f"since commit {at}" in of_commit.sentence
+    assert (of_tag.file, of_tag.sentence) == ("v1", "K stands there as it is")
+
+
+def test_what_is_committed_is_not_told_as_new_under_any_of_its_names(tmp_path):
+    repo = repository(tmp_path)
+    (repo / "a.env").write_text(f"K={KEY}\n")
+    commit(repo, "b.env", f"K={KEY}\n")
+    (found,) = Repository(repo).search({"K": KEY}).known
+    assert f"since commit {commit_of(repo, 'HEAD')}" in found.sentence
+
+
+def test_each_of_very_many_findings_has_its_commit(tmp_path):
+    repo = repository(tmp_path)
+    for number in range(510):
+        (repo / f"{number}.env").write_text(f"{number} {KEY}\n")
+    commit(repo, "z", "z\n")
+    found = Repository(repo).search({"K": KEY}).known
+    assert len(found) == 510
+    assert all("since commit" in one.sentence for one in found)
+
+
+def test_replaced_commit_is_searched_nevertheless(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "a.env", f"K={KEY}\n")
+    git(repo, "replace", commit_of(repo, "HEAD"), commit_of(repo, "HEAD~1"))
+    (repo / "a.env").unlink()
+    git(repo, "rm", "-q", "--cached", "--ignore-unmatch", "a.env")
+    (found,) = Repository(repo).search({"K": KEY}).known
+    assert found.file == "a.env"
+
+
+@pytest.mark.parametrize("lost", ["HEAD~1^{tree}", "HEAD~1:a.txt", "HEAD~2"])
+def test_history_that_cannot_be_read_to_its_end_is_refused(tmp_path, lost):
+    repo = repository(tmp_path)
+    commit(repo, "a.txt", "one\n")
+    commit(repo, "a.txt", "two\n")
+    sha = git(repo, "rev-parse", lost)
+    (repo / ".git" / "objects" / sha[:2] / sha[2:]).unlink()
+    with pytest.raises(BadInput, match="clone it anew"):
+        Repository(repo).search({"K": KEY})
+
+
+def test_no_program_that_a_repository_configures_is_run(tmp_path):
+    repo = repository(tmp_path)
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/run'\n")
+    program.chmod(0o755)
+    commit(repo, ".gitattributes", "* diff=own filter=own\n")
+    commit(repo, "a.env", f"K={KEY}\n")
+    head = git(repo, "cat-file", "commit", "HEAD") + "\n"
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n"
+    signed = head.replace("\n\n", f"\n{signature}", 1)
+    sha = git(repo, "hash-object", "-t", "commit", "-w", "--stdin", input=signed)
+    git(repo, "update-ref", "refs/heads/signed", sha)
+    for name in (
+        *("gpg.program", "core.fsmonitor", "core.pager", "diff.external"),
+        *("diff.own.command", "diff.own.textconv", "filter.own.clean", "filter.own.process"),
+    ):
+        git(repo, "config", name, str(program))
+    git(repo, "config", "log.showSignature", "true")
+    (repo / "a.env").write_text(f"now K={KEY}\n")
+    assert Repository(repo).search({"K": KEY}).known
+    assert not (tmp_path / "run").exists()
 
 
 def test_ignored_file_is_no_finding_and_a_new_one_is(tmp_path):
@@ -205,6 +274,17 @@ def test_empty_repository_and_shallow_clone(tmp_path):
     subprocess.run(["git", "clone", "-q", "--depth=1", url, shallow], check=True)
     with pytest.raises(Unsupported, match="shallow"):
         Repository(shallow)
+
+
+def test_clone_that_left_contents_behind_is_refused(tmp_path):
+    repo = repository(tmp_path)
+    git(repo, "config", "uploadpack.allowFilter", "true")
+    commit(repo, "a.txt", KEY)
+    commit(repo, "a.txt", "gone")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "--filter=blob:none", f"file://{repo}", str(clone))
+    with pytest.raises(BadInput, match="clone it anew"):
+        Repository(clone).search({"K": KEY})
 
 
 def test_backup_gzipped_cut_and_in_a_folder(tmp_path):
