@@ -45,6 +45,8 @@ class StepDraft:
     started: float
     duration: float | None = None
     state: Literal["open", "held", "failed"] = "open"
+    # How far it is; for the terminal alone.
+    progress: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     logs: list[LogExcerpt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -108,6 +110,14 @@ class SpecDraft:
     def verdict(self) -> Verdict:
         """The worst of its phases; not_run when it was interrupted before it had one."""
         return worst(self.verdicts)
+
+    @property
+    def under_way(self) -> str | None:
+        """The title of the step under way, and how far it is; None outside of any."""
+        if not self.open:
+            return None
+        step = self.open[-1]
+        return f"{step.title}: {step.progress}" if step.progress else step.title
 
     def step(self, now: float) -> StepDraft:
         """The step under way; outside of any, one named after the phase."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast, get_args
@@ -34,6 +34,7 @@ class Recorder:
         self.measured: dict[str, float] = {}
         self.changed: dict[str, object] = {}
         self.clocks: list[Comparison] = []
+        self.tell_progress: Callable[[str], None] = lambda _spec: None
         self._spec: SpecDraft | None = None
         self._lock = threading.RLock()
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -60,6 +61,15 @@ class Recorder:
         with self._lock:
             if self._spec is not None:
                 self._spec.step(self.clock.seconds()).notes.append(text)
+
+    def progress(self, text: str) -> None:
+        """Say how far the step under way is: for the terminal, not for the record."""
+        with self._lock:
+            if self._spec is None or not self._spec.open:
+                return
+            self._spec.open[-1].progress = self.redactor.text(text)
+            spec = self._spec.id
+        self.tell_progress(spec)
 
     def command(
         self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
@@ -185,8 +195,8 @@ class Recorder:
         spec = self._spec
         if spec is None:
             return None
-        if spec.open:
-            return spec.open[-1].title, self.clock.seconds() - spec.open[-1].started
+        if title := spec.under_way:
+            return title, self.clock.seconds() - spec.open[-1].started
         return OUTSIDE[spec.phase], self.clock.seconds() - spec.started
 
     def _close(self, draft: StepDraft, spec: SpecDraft | None) -> None:

@@ -147,8 +147,15 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
     def _of_crew(self) -> tuple[str, float]:
         under_way = self._run.crew.under_way if self._run.crew else {}
-        named = (self._run.plan.specs[spec][0] for spec in under_way)
+        named = (self._of_crew_member(spec) for spec in under_way)
         return f"side by side: {', '.join(named)}", max(under_way.values(), default=0.0)
+
+    def _of_crew_member(self, spec: str) -> str:
+        """The control, and how far its step is where a worker has said so."""
+        drafts = (one for one in self._run.recorder.specs if one.id == spec)
+        told = next((one.open[-1].progress for one in drafts if one.open), "")
+        control = self._run.plan.specs[spec][0]
+        return f"{control} ({told})" if told else control
 
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]

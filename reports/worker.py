@@ -42,6 +42,7 @@ class Worker:
         self._recorder = recorder
         self._plan = plan
         self._packer = Packer(recorder)
+        recorder.tell_progress = self._tell_progress
         for number in INTERRUPTIONS:
             signal.signal(number, _interrupt_once)
         # The run has kept a Ctrl-C from a worker that could not handle it yet.
@@ -50,6 +51,11 @@ class Worker:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Only the session can tell the run to stop."""
         self._session = session
+
+    def _tell_progress(self, spec: str) -> None:
+        """Send along what was seen so far: a second report of a setup that went well."""
+        report = pytest.TestReport(spec, ("", None, ""), {}, "passed", None, "setup")
+        self._session.config.hook.pytest_runtest_logreport(report=report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

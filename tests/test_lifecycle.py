@@ -2,49 +2,60 @@
 
 import contextlib
 import importlib
+import re
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 
-from fixtures.errors import BadInput
+from fixtures.errors import BadInput, Unsupported
 from fixtures.infisical.settings import KEYS
 from fixtures.lifecycle import plugin
 from fixtures.lifecycle.acts import (
     KNOWN,
-    PARTS,
     ROOT_KEY,
     Act,
     Budget,
     Verb,
     numbered,
     orders_tried,
-    share,
+    own_seed,
 )
-from fixtures.lifecycle.explore import NotRepeated, carried_out, explored, shrunk, without
-from fixtures.lifecycle.machine import plans
+from fixtures.lifecycle.explore import Broken, NotRepeated, carried_out, shrunk, without
+from fixtures.lifecycle.machine import plan
 from fixtures.lifecycle.model import Model, Value, difference, possible
-from fixtures.lifecycle.plugin import Lifecycle, budget
+from fixtures.lifecycle.plugin import Lifecycle, budget, named
 from tests.simulated import BUGS, Played
 
-SMALL = Budget(12, 12)
+ROOT = Path(__file__).parents[1]
+
+
+def plans(runs, seed):
+    """What a run of this seed and so many plans of twelve acts makes up."""
+    return [plan(12, own_seed(seed, number)) for number in range(runs)]
+
+
+def first_broken(tried, begin):
+    return next(filter(None, (carried_out(one, begin) for one in tried)), None)
 
 
 @pytest.fixture(scope="module")
 def tried():
-    """What the default budget tries with one seed."""
-    return plans(SMALL, 1)
+    return plans(12, 1)
 
 
 @pytest.fixture(scope="module")
 def many():
-    return plans(Budget(100, 12), 1)
+    return plans(100, 1)
 
 
 def test_a_seed_decides_the_plans(tried):
-    assert tried == plans(SMALL, 1)
-    assert tried != plans(SMALL, 2)
+    assert tried == plans(12, 1)
+    assert tried != plans(12, 2)
 
 
 def test_a_seed_decides_the_plans_whatever_is_loaded(tried, tmp_path, monkeypatch):
@@ -53,19 +64,30 @@ def test_a_seed_decides_the_plans_whatever_is_loaded(tried, tmp_path, monkeypatc
     tmp_path.joinpath("full_of_constants.py").write_text(f"WORDS = [{numbers}]\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert importlib.import_module("full_of_constants").WORDS
-    assert plans(SMALL, 1) == tried
+    assert plans(12, 1) == tried
 
 
-def test_the_parts_use_the_whole_budget_up_and_think_for_themselves():
-    shares = [share(Budget(10, 5), 7, part) for part in range(PARTS)]
-    assert sum(budget.runs for budget, _ in shares) == 10
-    assert len({seed for _, seed in shares}) == PARTS
+def test_a_plan_is_the_first_of_a_run_of_its_own_seed(tried):
+    for number in (0, 5, 11):
+        assert plans(1, own_seed(1, number)) == [tried[number]]
 
 
-def test_plans_are_as_many_and_as_long_as_the_budget_says(tried):
-    assert len(set(tried)) == SMALL.runs
-    assert max(map(len, tried)) <= SMALL.acts
+def test_plans_differ_and_are_as_long_as_the_budget_says(tried):
+    assert len(set(tried)) == 12
+    assert max(map(len, tried)) <= 12
     assert all(map(possible, tried))
+
+
+def test_plans_of_two_seeds_differ():
+    seeds = [own_seed(seed, number) for seed in (1, 2) for number in range(100)]
+    assert len(set(seeds)) == 200
+    assert max(seeds) < 2**32
+
+
+def test_a_third_of_the_plans_may_wipe_and_a_half_restores(tried):
+    verbs = [{act.verb for act in one} for one in tried]
+    assert sum("wipe" in one for one in verbs) <= 4
+    assert sum("restore" in one for one in verbs) >= 6
 
 
 def test_every_act_and_every_key_is_tried(many):
@@ -76,31 +98,72 @@ def test_every_act_and_every_key_is_tried(many):
 
 
 def test_no_sequence_breaks_what_is_sound(tried):
-    assert explored(tried, Played.begin) is None
+    assert first_broken(tried, Played.begin) is None
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_the_known_plans_find_every_played_bug_whatever_the_seed(bug):
-    assert explored(KNOWN, bug.begin)
+    assert first_broken(KNOWN, bug.begin)
 
 
-def test_each_part_has_a_known_plan_that_is_possible_and_sound():
-    assert len(set(KNOWN)) == PARTS
+def test_known_plans_are_possible_and_sound():
+    assert len(set(KNOWN)) == 4
     assert all(map(possible, KNOWN))
-    assert explored(KNOWN, Played.begin) is None
+    assert first_broken(KNOWN, Played.begin) is None
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_each_part_begins_with_its_known_plan_and_says_what_it_did_not_try(part, monkeypatch):
-    notes, carried = [], []
+@pytest.fixture
+def explorer(monkeypatch):
+    """A function that makes a Lifecycle on a played deployment; what it noted."""
+    notes = []
     recorder = SimpleNamespace(seed=1, note=notes.append)
-    lifecycle = Lifecycle(None, recorder, None, Budget(1, 3))
-    monkeypatch.setattr(plugin, "explored", lambda plans, _begin: carried.extend(plans))
-    lifecycle.explore(part)
-    assert carried[0] == KNOWN[part]
-    assert len(carried) == (2 if part == 0 else 1)
-    assert "is not found" in notes[-1]
-    assert orders_tried(carried) in notes[-1]
+
+    def made(played):
+        monkeypatch.setattr(Lifecycle, "_begin", lambda _self: played.begin())
+        return Lifecycle(None, recorder, None, Budget(2, 12)), notes
+
+    return made
+
+
+def test_known_plans_come_first_and_each_says_what_is_not_found(explorer, monkeypatch):
+    carried = []
+    monkeypatch.setattr(plugin, "carried_out", lambda plan, _begin: carried.append(plan))
+    lifecycle, notes = explorer(Played)
+    for number in range(lifecycle.total):
+        lifecycle.explore(number)
+        assert notes[-2].startswith(f"{named(number)} of 6, {len(carried[-1])} acts: ")
+        assert "is not found" in notes[-1]
+        assert orders_tried(carried[-1:]) in notes[-1]
+    assert carried == [*KNOWN, *plans(2, 1)]
+    assert lifecycle.seed_of(5) == own_seed(1, 1)
+
+
+def test_after_a_plan_that_broke_the_claim_others_are_not_carried_out(explorer):
+    lifecycle, _ = explorer(Forgetful)
+    broken = lifecycle.explore(4)
+    assert lifecycle.shortened(4, broken).words
+    with pytest.raises(Unsupported, match="plan-1 broke the claim"):
+        lifecycle.explore(5)
+
+
+def test_others_are_carried_out_after_a_plan_that_broke_the_claim_only_once(explorer):
+    lifecycle, _ = explorer(Played)
+    with pytest.raises(NotRepeated):
+        lifecycle.shortened(0, Broken(KNOWN[0], "a secret is lost"))
+    assert lifecycle.explore(1) is None
+
+
+def test_each_plan_is_a_spec_of_its_own():
+    command = ["-m", "pytest", "suites/lifecycle", "--budget=2x3", "--collect-only", "-q"]
+    done = subprocess.run(
+        [sys.executable, *command, "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"\[(.+)\]", done.stdout)
+    assert found == ["known-1", "known-2", "known-3", "known-4", "plan-1", "plan-2"]
 
 
 def test_orders_are_counted_once():
@@ -110,7 +173,7 @@ def test_orders_are_counted_once():
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_a_bug_is_found_and_shrunk_to_what_is_needed(bug, many):
-    found = shrunk(explored(many, bug.begin), bug.begin)
+    found = shrunk(first_broken(many, bug.begin), bug.begin)
     assert carried_out(found.plan, bug.begin) == found
     for position in range(len(found.plan)):
         part = without(found.plan, {position})
@@ -125,7 +188,7 @@ def test_what_is_seen_once_only_proves_nothing():
         yield next(deployments)()
 
     plan = (Act("write", "ALPHA", "plain"),)
-    found = explored([plan], begin)
+    found = carried_out(plan, begin)
     with pytest.raises(NotRepeated, match="write the secret ALPHA"):
         shrunk(found, begin)
 

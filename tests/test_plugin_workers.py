@@ -31,7 +31,10 @@ import os, pytest, random, signal, time
 @pytest.mark.control("KEY-1")
 def test_holds(step, record):
     record.secret("PW", "{SECRET}")
-    with step("look"): record.note("PW is {SECRET}")
+    with step("look"):
+        record.note("PW is {SECRET}")
+        record.progress("1 of 2 {SECRET}")
+        record.progress("2 of 2")
 @pytest.mark.control("KEY-2")
 def test_fails(step, observe):
     with step("look"):

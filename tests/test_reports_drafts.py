@@ -78,6 +78,18 @@ def test_innermost_of_nested_steps_is_under_way_and_gets_what_is_seen(timed):
     assert told == [("outer", ("shallow",)), ("middle", ()), ("inner", ("deep",))]
 
 
+def test_progress_is_said_with_the_step_under_way_and_stays_in_no_record(timed):
+    told = []
+    timed.tell_progress = told.append
+    timed.begin("test_x", ("KEY-1",))
+    timed.progress("of no step")
+    with timed.step("write"):
+        timed.progress("100 of 2,000 written")
+        assert timed.under_way == ("write: 100 of 2,000 written", 0.0)
+    assert told == ["test_x"]
+    assert "100 of" not in repr(steps(timed))
+
+
 def test_times_are_told_to_the_millisecond(timed):
     timed.begin("test_x", ("KEY-1",))
     with timed.span("boot", "boot"):

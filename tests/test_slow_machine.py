@@ -169,6 +169,30 @@ def test_secrets_that_an_instance_refuses_are_lost(recorder):
     bulk.every_request_was_answered()
 
 
+@pytest.mark.parametrize(
+    ("batch", "count"),
+    [("/api/v4/secrets/batch", 2_000), (None, 200)],
+    ids=["batches", "one by one"],
+)
+def test_fewer_secrets_are_written_where_there_are_no_batches_and_how_many_is_said(batch, count):
+    notes, progress, written = [], [], []
+    service = SimpleNamespace(
+        create_folder=lambda *_: None, write=lambda _place, values: written.extend(values)
+    )
+    deployment = SimpleNamespace(
+        service=service,
+        public=SimpleNamespace(routes=SimpleNamespace(batch=batch)),
+        golden=SimpleNamespace(place=lambda *_: None),
+    )
+    recorder = SimpleNamespace(note=notes.append, progress=progress.append, secret=lambda *_: None)
+    Bulk(deployment, recorder).write()
+    assert len(set(written)) == count
+    assert len(progress) == 20
+    assert progress[-1] == f"{count:,} of {count:,} written"
+    assert notes[-1].startswith(f"{count:,} of {count:,} secrets were written")
+    assert ("no batches" in notes[-1]) == (batch is None)
+
+
 def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch):
     stack = SimpleNamespace(name="slow", logs=lambda _service: "")
     assert outcome.patience_s(stack, 15) == 15
