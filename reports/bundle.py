@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from drillbook.core.files import write_file
 from reports.errors import CannotWrite
-from reports.history.ledger import Remembered, remember
+from reports.history.ledger import remember
+from reports.lines import Line, wrapped
 from reports.model import Leak, Redaction, Run
 from reports.redact import Redactor
 from reports.seal.folder import Sealed, Sealer
@@ -37,7 +38,7 @@ class Bundle:
         self.sealer = sealer or Sealer()
         self._names = tuple(names)
         self.sealed = Sealed()
-        self.remembered = Remembered()
+        self.not_remembered: str | None = None
         with _told(runs):
             self.logs.mkdir(parents=True)
             free = shutil.disk_usage(runs).free
@@ -61,7 +62,13 @@ class Bundle:
     @property
     def incomplete(self) -> bool:
         """Whether the seal or the line in the history is missing, which a passed run must have."""
-        return bool(self.sealed.trouble) or not self.remembered.written
+        return bool(self.sealed.trouble or self.not_remembered)
+
+    def tell_history(self) -> Iterator[Line]:
+        """A sentence for the end of a run that the history does not have."""
+        if self.not_remembered:
+            said = f"Not in the history: {self.not_remembered}."
+            yield from wrapped(said, then="  ", style=("red", "bold"))
 
     def discard(self) -> None:
         """Remove the folder if nothing was written to it."""
@@ -73,13 +80,13 @@ class Bundle:
         """Put a file of somebody else's making into the bundle; call it before write."""
         with _told(self.path):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            _replace(self.path / name, data)
+            write_file(self.path / name, data)
 
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
         """Write everything, search it, and if a secret was found clean it and write again.
 
         Sealing and the line in the history come last and never cost what was written; `sealed`
-        and `remembered` say how far it came. What is not whole is not sealed.
+        and `not_remembered` say how far it came. What is not whole is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -96,7 +103,7 @@ class Bundle:
                 )
             if run.counts.executed:
                 self._link()
-        self.remembered = remember(run, self.path)
+        self.not_remembered = remember(run, self.path)
         return run
 
     def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak], set[str]], Run]) -> Run:
@@ -127,7 +134,7 @@ class Bundle:
             typeset = {name: beside.submit(render, name, run) for name in names if name == _TYPESET}
             for name in names:
                 done = typeset.get(name)
-                _replace(self.path / name, done.result() if done else render(name, run))
+                write_file(self.path / name, done.result() if done else render(name, run))
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())
@@ -182,18 +189,8 @@ def _cleaned(path: Path, redactor: Redactor) -> bool:
     data = path.read_bytes()
     if is_packed(data[:8]):
         return False
-    _replace(path, redactor.data(data))
+    write_file(path, redactor.data(data))
     return True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 @contextmanager

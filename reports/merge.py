@@ -7,6 +7,7 @@ stays as it is, and was searched for secrets where they were known.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import secrets
 import shlex
 import shutil
@@ -19,7 +20,6 @@ from reports import evidence, facts, matrix
 from reports.bundle import Bundle
 from reports.errors import ReportError, Unmergeable
 from reports.framing import unique
-from reports.history import ledger
 from reports.joining import check, join
 from reports.lines import Line, write
 from reports.matrix import page
@@ -79,7 +79,7 @@ def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
     lines = list(summary(written, str(bundle.path / "report.html")))
     if lost := bundle.sealed.trouble:
         lines.append(Line(lost, ("red", "bold")))
-    lines += bundle.remembered.told()
+    lines += bundle.tell_history()
     return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
 
 
@@ -91,7 +91,7 @@ def _side_by_side(
         raise Unmergeable(f"run {twice} is there twice")
     named, command = _name(runs)
     digests = {
-        run.run.id: ledger.digest(folder / _RECORD)
+        run.run.id: hashlib.sha256((folder / _RECORD).read_bytes()).hexdigest()
         for run, folder in zip(runs, folders, strict=True)
     }
     made = matrix.matrix(runs, id=named, command=command, digests=digests)

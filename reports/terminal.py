@@ -109,7 +109,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             bundle = self._run.bundle
             for line in summary(self._run.result, report):
                 self._print(line)
-            for line in (*told(bundle.sealed), *bundle.remembered.told()):
+            for line in (*told(bundle.sealed), *bundle.tell_history()):
                 self._print(line)
         elif sentence := self._run.trouble or self._stopped or self._run.stopped:
             self._print(Line(sentence, ("red", "bold")))

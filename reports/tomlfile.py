@@ -1,23 +1,21 @@
 """A TOML file that people write and a run believes: read whole, checked, refused in one sentence.
 
-Beyond its grammar a file is refused when it is huge, is no plain file, nests without end, or holds
-characters that would steer a terminal or turn the reading direction of a report.
+Its texts end in reports: what would steer a terminal or turn the reading direction is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import stat
 import tomllib
-import types
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from drillbook.core.files import read_file
 from reports.errors import BadDeclaration, near
 
 LARGEST = 1 << 20
@@ -34,109 +32,39 @@ class Loaded(NamedTuple):
 
 def read(path: Path) -> Loaded:
     """The file's tables without its empty texts, which say nothing; or BadDeclaration."""
-    data = _bytes(path)
     try:
-        tables = tomllib.loads(data.decode("utf-8").replace("\r\n", "\n"))
-    except RecursionError:
-        raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
+        data = read_file(path, LARGEST)
+        tables = tomllib.loads(data.decode().replace("\r\n", "\n"))
+    except OSError as trouble:
+        raise BadDeclaration(f"{path}: {trouble.strerror}; name a TOML file") from None
     except UnicodeDecodeError as trouble:
         place = f"byte {trouble.start} is not UTF-8"
         raise BadDeclaration(f"{path}: {place}; save it as UTF-8 text") from None
+    except RecursionError:
+        raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
     except ValueError as trouble:
-        raise BadDeclaration(f"{path}: {_clean(str(trouble))}; correct the file") from None
-    for where, text in _texts(tables, ""):
-        _check(path, where, text)
+        raise BadDeclaration(_line(f"{path}: {trouble}; correct the file")) from None
+    for where, value in _values(tables):
+        _check(path, where, value)
     return Loaded(_spoken(tables), hashlib.sha256(data).hexdigest())
 
 
 def checked[Model: BaseModel](path: Path, tables: dict[str, Any], model: type[Model]) -> Model:
     """The tables as a model; BadDeclaration names the first key that is unknown or wrong."""
-    for where, key, known in _unknown(tables, model, ""):
-        raise BadDeclaration(f"{path}: {_line(where)} is unknown; {near(_line(key), known)}")
     try:
-        return model.model_validate(tables)
+        return model.model_validate(tables, extra="forbid")
     except ValidationError as trouble:
-        error = trouble.errors()[0]
-        where = _place(error["loc"]) or "the file"
-        raise BadDeclaration(f"{path}: {where}: {_said(error)}; correct it") from None
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BadDeclaration(f"{path} is no plain file; name a TOML file")
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as trouble:
-        raise BadDeclaration(f"{path}: {trouble.strerror}; check the path") from None
-    except ValueError:
-        raise BadDeclaration(f"{str(path)!r} cannot be the name of a file") from None
-    if len(data) > LARGEST:
-        raise BadDeclaration(f"{path} is larger than {LARGEST >> 20} MiB; it holds a few lines")
-    return data
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str | int]]:
-    """Every text with the place where it stands, and the length of every list; keys are texts."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, list):
-        yield where, len(value)
-        for number, one in enumerate(value, 1):
-            yield from _texts(one, f"{where}[{number}]")
-    elif isinstance(value, dict):
-        yield where, len(value)
-        for key, one in value.items():
-            yield f"a key in {where or 'the file'}", key
-            yield from _texts(one, f"{where}.{key}".lstrip("."))
-
-
-def _spoken(value: Any) -> Any:
-    if isinstance(value, dict):
-        said = {key: _spoken(one) for key, one in value.items()}
-        return {key: one for key, one in said.items() if one not in ("", {})}
-    return [_spoken(one) for one in value] if isinstance(value, list) else value
-
-
-def _check(path: Path, where: str, seen: str | int) -> None:
-    if isinstance(seen, int):
-        if seen > _MOST:
-            raise BadDeclaration(f"{path}: {where} has {seen} entries; at most {_MOST} are read")
-        return
-    if len(seen) > _LONGEST:
-        raise BadDeclaration(
-            f"{path}: {where} has {len(seen)} characters; at most {_LONGEST} are read"
-        )
-    if found := _STEERING.search(seen):
-        raise BadDeclaration(
-            f"{path}: {where} holds the control character U+{ord(found[0]):04X}; remove it"
-        )
-
-
-def _unknown(value: Any, kind: Any, where: str) -> Iterator[tuple[str, str, list[str]]]:
-    """Keys that the model lacks, as place, key and the keys it has."""
-    model = _model(kind)
-    if model is None:
-        return
-    if isinstance(value, list):
-        for number, one in enumerate(value, 1):
-            yield from _unknown(one, model, f"{where}[{number}]")
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            place = f"{where}.{key}".lstrip(".")
-            if key not in model.model_fields:
-                yield place, key, list(model.model_fields)
-            else:
-                yield from _unknown(one, model.model_fields[key].annotation, place)
-
-
-def _model(kind: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as Model, Model | None or tuple[Model, ...]."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind
-    if get_origin(kind) in (tuple, Union, types.UnionType):
-        return next((model for part in get_args(kind) if (model := _model(part))), None)
-    return None
+        error = min(trouble.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    where = _line("".join(parts).lstrip(".") or "the file")
+    if error["type"] == "extra_forbidden":
+        *tables_above, key = error["loc"]
+        said = f"{where} is unknown; {near(_line(str(key)), _keys(model, tables_above))}"
+    elif error["type"] == "missing":
+        said = f"{where}: is missing; correct it"
+    else:
+        said = f"{where}: {_line(error['msg'].removeprefix('Value error, ').lower())}; correct it"
+    raise BadDeclaration(f"{path}: {said}")
 
 
 def day(value: object) -> date:
@@ -146,21 +74,44 @@ def day(value: object) -> date:
     return value
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return "".join(parts).lstrip(".")
+def _values(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value with the place where it stands, keys among them."""
+    yield where, value
+    if isinstance(value, list):
+        for number, one in enumerate(value, 1):
+            yield from _values(one, f"{where}[{number}]")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield f"a key in {where or 'the file'}", key
+            yield from _values(one, f"{where}.{key}".lstrip("."))
 
 
-def _said(error: Any) -> str:
-    if error["type"] == "missing":
-        return "is missing"
-    return _clean(str(error["msg"]).removeprefix("Value error, ").lower())
+def _check(path: Path, where: str, value: Any) -> None:
+    most, of = (_LONGEST, "characters") if isinstance(value, str) else (_MOST, "entries")
+    if isinstance(value, str | list | dict) and len(value) > most:
+        said = f"{where or 'the file'} has {len(value)} {of}; at most {most} are read"
+        raise BadDeclaration(f"{path}: {said}")
+    if isinstance(value, str) and (found := _STEERING.search(value)):
+        said = f"{where} holds the control character U+{ord(found[0]):04X}; remove it"
+        raise BadDeclaration(f"{path}: {said}")
 
 
-def _clean(text: str) -> str:
-    return _STEERING.sub("?", text)
+def _spoken(value: Any) -> Any:
+    if isinstance(value, dict):
+        said = {key: _spoken(one) for key, one in value.items()}
+        return {key: one for key, one in said.items() if one not in ("", {})}
+    return [_spoken(one) for one in value] if isinstance(value, list) else value
+
+
+def _keys(model: Any, tables: list[int | str]) -> list[str]:
+    """The keys that a table of the file may have."""
+    for name in tables:
+        if isinstance(name, str):
+            kind = model.model_fields[name].annotation
+            model = next(one for one in (kind, *get_args(kind)) if hasattr(one, "model_fields"))
+    return list(model.model_fields)
 
 
 def _line(text: str) -> str:
-    """A key as one line of a message: TOML lets it hold any character."""
+    """A key or message as one line that steers nothing: TOML lets a key hold any character."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

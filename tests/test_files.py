@@ -1,10 +1,11 @@
 """What never ends, or is too large, is refused before it is read; each reader says so and ends."""
 
+import errno
 import os
 
 import pytest
 
-from drillbook.core.files import open_file, read_file
+from drillbook.core.files import open_file, read_file, write_file
 from reports import again, export, merge
 from reports.history import __main__ as history
 from reports.seal import signoff, tools, verify
@@ -30,6 +31,18 @@ def test_file_of_at_most_so_many_bytes_is_read(tmp_path):
     assert read_file(tmp_path / "a", 9) == b"x" * 9
     with pytest.raises(OSError, match="not sane"):
         read_file(tmp_path / "a", 8)
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path, monkeypatch):
+    write_file(tmp_path / "a", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_file(tmp_path / "a", b"new")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def full(_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 READERS = {

@@ -1,6 +1,7 @@
-"""The ledger of runs: appended only, chained, and never mended in silence."""
+"""Earlier runs are read from their evidence; seals tell what was changed, a line what is gone."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from reports import history, sample
+from reports.bundle import Bundle
 from reports.history import ledger
+from reports.redact import Redactor
 from reports.writers import render
+from tests.bundles import latest, sealed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,9 +33,19 @@ def ended(runs, name, days=0, **changes):
 @pytest.fixture
 def runs(tmp_path):
     folder = tmp_path / "reports" / "runs"
-    for number in range(5):
-        assert ended(folder, f"run-{number}", number) == (True, None)
+    for number in range(3):
+        assert ended(folder, f"run-{number}", number) is None
     return folder
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Two sealed runs, of which the second follows the first; neither has a key."""
+    for name in ("one", "two"):
+        of = sample.run().run.model_copy(update={"id": name})
+        latest(tmp_path, sealed(tmp_path, name=name, run=of))
+    assert history.read(tmp_path).troubles == ()
+    return tmp_path
 
 
 def test_the_ledger_stands_beside_the_ordinary_folder_and_inside_any_other(tmp_path):
@@ -40,91 +54,96 @@ def test_the_ledger_stands_beside_the_ordinary_folder_and_inside_any_other(tmp_p
     assert ledger.beside(tmp_path / "other") == tmp_path / "other" / "history.jsonl"
 
 
-def test_each_line_carries_the_digest_of_the_line_before(runs):
-    import hashlib
-
-    lines = ledger.beside(runs).read_bytes().splitlines()
-    said = [json.loads(line)["previous"] for line in lines]
-    assert said == [None, *(hashlib.sha256(line).hexdigest() for line in lines[:-1])]
-    assert history.read(runs).troubles == ()
-
-
-@pytest.mark.parametrize("number", range(5))
-def test_any_changed_byte_is_told(runs, number):
-    path = ledger.beside(runs)
-    lines = path.read_bytes().splitlines(keepends=True)
-    for place in range(0, len(lines[number]) - 1, 7):
-        broken = bytearray(lines[number])
-        broken[place] ^= 1 << place % 7
-        path.write_bytes(b"".join([*lines[:number], broken, *lines[number + 1 :]]))
-        assert history.read(runs).troubles != (), bytes(broken[place - 20 : place + 20])
-
-
-@pytest.mark.parametrize("number", range(5))
-def test_a_line_that_was_taken_out_is_told_wherever_it_stood(runs, number):
-    path = ledger.beside(runs)
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:number] + lines[number + 1 :]))
-    assert history.read(runs).troubles != ()
-
-
-def test_what_follows_a_break_is_kept_and_the_break_stays(runs):
-    path = ledger.beside(runs)
-    cut = path.read_bytes()[:-40]
-    path.write_bytes(cut)
-    written, trouble = ended(runs, "run-5", 5)
-    assert written
-    assert trouble == f"{path}: line 5 cannot be read"
-    assert path.read_bytes().startswith(cut + b"\n")
-    found = history.read(runs)
-    assert found.troubles[0] == trouble
-    assert [one.id for one in found.runs] == [f"run-{number}" for number in range(6)]
-    assert ended(runs, "run-6", 6) == (True, trouble)
-
-
 def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
-    (runs / "run-2" / "evidence.json").unlink()
+    before = history.read(runs)
+    shutil.rmtree(runs / "run-1")
     found = history.read(runs)
-    assert [one.id for one in found.runs if not one.kept] == ["run-2"]
-    assert [one.id for one in found.kept.runs] == ["run-0", "run-1", "run-3", "run-4"]
+    assert [one.id for one in found.runs if not one.kept] == ["run-1"]
+    assert [one.facts for one in found.runs] == [one.facts for one in before.runs]
+    assert [one.id for one in found.kept.runs] == ["run-0", "run-2"]
     assert found.troubles == ()
 
 
-def test_evidence_that_was_changed_after_its_run_is_told_and_read_as_it_is(runs):
-    path = runs / "run-3" / "evidence.json"
+def test_of_a_run_whose_folder_is_there_no_line_is_believed(runs):
+    path = ledger.beside(runs)
+    before = history.read(runs)
+    path.write_text(path.read_text().replace('"violated"', '"satisfied"'))
+    assert history.read(runs) == before
+
+
+def test_lines_of_versions_that_chained_them_are_read(runs):
+    path = ledger.beside(runs)
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line]
+    chained = {"previous": "ab", "evidence_sha256": "cd", "manifest_sha256": None}
+    path.write_text("".join(f"{json.dumps(line | chained)}\n" for line in lines))
+    shutil.rmtree(runs)
+    assert [one.id for one in history.read(runs).runs] == ["run-0", "run-1", "run-2"]
+
+
+def test_evidence_that_was_changed_after_it_was_sealed_is_told_and_read_as_it_is(chain):
+    path = chain / "two" / "evidence.json"
     path.write_text(path.read_text().replace(': "violated"', ': "satisfied"'))
-    found = history.read(runs)
-    said = "run run-3: its evidence.json and its line differ: one was changed since"
+    found = history.read(chain)
+    said = "run two: its evidence.json and its MANIFEST.json differ: one was changed since"
     assert found.troubles == (said,)
-    assert "KEY-3" in found.runs[3].satisfied
+    assert [one.intact for one in found.runs if one.id == "two"] == [False]
+    assert all("KEY-3" in one.satisfied for one in found.runs if one.id == "two")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\n", b"\xff\x00", b"[]\n", b"{}\n", b"{" * 9000, b"1" * 99]
-)
+def test_a_run_that_was_sealed_anew_is_no_longer_the_one_that_the_next_follows(chain):
+    shutil.rmtree(chain / "one")
+    of = sample.run().run.model_copy(update={"id": "one", "reason": "another"})
+    sealed(chain, name="one", run=of)
+    said = "run one: its MANIFEST.json is not the one that run two follows"
+    assert history.read(chain).troubles == (said,)
+    (chain / "one" / "MANIFEST.json").unlink()
+    assert history.read(chain).troubles == (said,)
+    shutil.rmtree(chain / "one")
+    assert history.read(chain).troubles == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{" * 9000])
+def test_a_broken_manifest_is_told(chain, content):
+    (chain / "two" / "MANIFEST.json").write_bytes(content)
+    assert [one.partition(":")[0] for one in history.read(chain).troubles] == ["run two"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00", b"[]\n", b"{}\n", b"{" * 9000, b"1" * 99])
 def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
-    ledger.beside(tmp_path).write_bytes(content)
-    written, trouble = ended(tmp_path, "run")
-    assert written
-    assert bool(trouble) is bool(content)
-    assert ledger.beside(tmp_path).read_bytes().startswith(content)
-    assert [one.id for one in history.read(tmp_path).runs] == ["run"]
+    path = ledger.beside(tmp_path)
+    path.write_bytes(content)
+    assert ended(tmp_path, "run") is None
+    assert path.read_bytes().startswith(content)
+    shutil.rmtree(tmp_path / "run")
+    found = history.read(tmp_path)
+    assert [one.id for one in found.runs] == ["run"]
+    assert found.troubles == (f"{path}: line 1 cannot be read",)
 
 
-def test_a_ledger_that_cannot_be_written_is_told(tmp_path):
+def test_a_ledger_that_cannot_be_written_or_read_is_told(tmp_path):
     ledger.beside(tmp_path).mkdir(parents=True)
-    written, trouble = ended(tmp_path, "run")
-    assert not written
-    assert "history.jsonl: Is a directory" in trouble
+    assert "history.jsonl: Is a directory" in ended(tmp_path, "run")
+    [trouble] = history.read(tmp_path).troubles
+    assert "history.jsonl: Is a directory; runs whose folder is gone" in trouble
 
 
-def test_two_runs_that_end_at_once_do_not_break_the_chain(tmp_path):
+def test_a_run_that_is_not_in_the_history_is_not_all_that_was_asked_for(tmp_path):
+    ledger.beside(tmp_path).mkdir()
+    made = Bundle(tmp_path, "run", names=("evidence.json",))
+    made.write(Redactor(), lambda _: sample.run())
+    said = " ".join(line.text.strip() for line in made.tell_history())
+    assert said.startswith("Not in the history: ")
+    assert made.incomplete
+    assert (tmp_path / "run" / "evidence.json").is_file()
+
+
+def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     script = (
         "import sys; from pathlib import Path; from tests.test_history import ended\n"
-        "for n in range(12): assert ended(Path(sys.argv[1]), f'{sys.argv[2]}-{n}')[0]"
+        "for n in range(12): assert ended(Path(sys.argv[1]), f'{sys.argv[2]}-{n}') is None"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
     assert [one.wait(60) for one in running] == [0, 0, 0]
-    found = ledger.load(ledger.beside(tmp_path))
-    assert (len(found.lines), found.trouble) == (36, None)
+    lines, trouble = ledger.load(ledger.beside(tmp_path))
+    assert (len({line.run for line in lines}), trouble) == (36, None)

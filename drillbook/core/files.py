@@ -1,4 +1,4 @@
-"""Files that somebody hands over are read only if they are files, and only so far."""
+"""What somebody hands over is read only if it is a file, and only so far; we write whole files."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ def open_file(path: Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
     raise OSError(errno.EINVAL, "not an ordinary file: a pipe or a device may never end", str(path))
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Whole or not at all: the name holds what it held before, or all of the new."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_file(path: Path, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What earlier runs saw: their evidence in a folder, and the ledger that outlives it."""
+"""What earlier runs saw: their evidence in a folder, and a line each that outlives it."""
 
 from reports.history.facts import Facts as Facts
 from reports.history.reading import History as History

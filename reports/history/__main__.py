@@ -1,6 +1,6 @@
 """`make history`: the runs of a folder over time, on the terminal and as a page.
 
-Exit code 0; 1 if the ledger or a run's evidence is no longer what it was; 3 if the page cannot be
+Exit code 0; 1 if a run's evidence or its seal is no longer what it was; 3 if the page cannot be
 written.
 """
 
@@ -10,11 +10,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+from drillbook.core.files import write_file
 from reports.history import ledger
-from reports.history.reading import History, read
+from reports.history.page import render
+from reports.history.reading import read
 from reports.history.telling import told
 from reports.lines import Line, write
 from reports.verdict import FAILED, PASSED, UNUSABLE
@@ -35,20 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(told(history, today), sys.stdout)
     page = ledger.beside(runs).with_name("history.html")
     try:
-        _page(page, os.path.relpath(runs, page.parent), history, today)
+        text = render(history, os.path.relpath(runs, page.parent), today)
+        write_file(page, text.encode())
     except OSError as trouble:
         write([Line(f"history: {page}: {trouble.strerror}", ("red", "bold"))], sys.stderr)
         return UNUSABLE
     write([Line(f"Page: {page}")], sys.stdout)
     return FAILED if history.troubles or history.unreadable else PASSED
-
-
-def _page(page: Path, runs: str, history: History, today: date) -> None:
-    from reports.history.page import render
-
-    fresh = page.with_name(f".{page.name}.new")
-    fresh.write_text(render(history, runs, today), encoding="utf-8")
-    fresh.replace(page)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from reports.model import Grade, Objectives
 from reports.part import Part
 from reports.prose import NO_CORRECTION
+from reports.seal.facts import Seal
 from reports.verdict import Verdict
 
 TIME_TO_LIVE = timedelta(days=90)
@@ -98,6 +99,7 @@ class Seen(BaseModel):
     organisation: _Organisation = _Organisation()
     schedule: _Schedule = _Schedule()
     retention: _Retention = _Retention()
+    seal: Seal = Seal()
 
     def facts(self) -> Facts:
         """What is remembered of it."""

@@ -1,25 +1,27 @@
-"""What earlier runs saw, from the evidence they left in a folder and from its ledger.
+"""What earlier runs saw, from the evidence they left in a folder.
 
-Evidence goes before the ledger, which knows the runs whose folders are gone and those that were
-changed since.
+Whether it was changed since, the seal says: a run's manifest has the digest of its evidence, and
+the next run's evidence that of the manifest. The ledger only remembers runs whose folders are gone.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import AwareDatetime
 
 from drillbook.core.files import read_file
+from reports.errors import Distrusted
 from reports.history import ledger
 from reports.history.facts import Facts, Seen
 from reports.model import Grade, Run
 from reports.part import strict_json
+from reports.seal.manifest import MANIFEST, digest, parse
 from reports.verdict import Verdict
 
+_RECORD = "evidence.json"
 _LARGEST = 64 << 20
 
 
@@ -28,7 +30,7 @@ class Past:
     """An earlier run: when it ended, how far its evidence reaches, which controls it satisfied.
 
     `facts` has the rest (verdicts, objectives, how long it counts). `kept`: its evidence is in the
-    folder; `intact`: and it is what the ledger says it was.
+    folder; `intact`: and it is what its seal says it was, where it has one.
     """
 
     id: str
@@ -57,67 +59,72 @@ class History:
 
 def read(folder: Path) -> History:
     """All runs of a folder of bundles and of its ledger; where neither is there is no history."""
-    known = ledger.load(ledger.beside(folder))
-    lines = {line.run: line for line in known.lines}
     found: dict[str, Past] = {}
+    seen: dict[str, Seen] = {}
     unreadable = []
-    for file in sorted(folder.glob("*/evidence.json")):
+    for file in sorted(folder.glob(f"*/{_RECORD}")):
         if file.parent.is_symlink():
             continue
-        line = lines.get(file.parent.name)
-        if past := _past(file, line, last=line is not None and line is known.lines[-1]):
-            found[past.id] = past
-        else:
+        try:
+            data = read_file(file, _LARGEST)
+            record = Seen.model_validate(strict_json(data))
+        except (OSError, ValueError, RecursionError):
             unreadable.append(file.parent.name)
-    gone = {name: _of(line, kept=False) for name, line in lines.items() if name not in found}
+            continue
+        name = record.run.id
+        found[name] = _past(record, intact=_is_as_sealed(file.parent, data))
+        seen[name] = record
+    lines, trouble = ledger.load(ledger.beside(folder))
+    gone = {line.run: _remembered(line) for line in lines if line.run not in found}
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
-    return History(tuple(runs), tuple(unreadable), tuple(_troubles(known, found)))
-
-
-def _past(file: Path, line: ledger.Line | None, *, last: bool) -> Past | None:
-    """A run by its line where the evidence is still that of the line, else by its evidence.
-
-    No line follows the last one and vouches for it, so that one is compared with its evidence.
-    """
-    try:
-        data = read_file(file, _LARGEST)
-        same = line and hashlib.sha256(data).hexdigest() == line.evidence_sha256
-        if line and same and not last:
-            return _of(line)
-        seen = Seen.model_validate(strict_json(data))
-    except (OSError, ValueError, RecursionError):
-        return None
-    run, facts = seen.run, seen.facts()
-    past = Past(run.id, run.finished, seen.subject.grade, _satisfied(facts), facts)
-    manifest = ledger.digest(file.with_name("MANIFEST.json"))
-    intact = line is None or (same and past == _of(line) and manifest == line.manifest_sha256)
-    return replace(past, intact=bool(intact))
+    troubles = ([trouble] if trouble else []) + list(_troubles(folder, found, seen))
+    return History(tuple(runs), tuple(unreadable), tuple(troubles))
 
 
 def past_of(run: Run) -> Past:
     """A run by a record at hand."""
-    facts = Seen.model_validate(run.model_dump(mode="json")).facts()
-    return Past(run.run.id, run.run.finished, run.subject.grade, _satisfied(facts), facts)
+    return _past(Seen.model_validate(run.model_dump(mode="json")))
 
 
-def _of(line: ledger.Line, *, kept: bool = True) -> Past:
+def _past(seen: Seen, *, intact: bool = True) -> Past:
+    run, facts = seen.run, seen.facts()
+    satisfied = _satisfied(facts)
+    return Past(run.id, run.finished, seen.subject.grade, satisfied, facts, intact=intact)
+
+
+def _remembered(line: ledger.Line) -> Past:
     satisfied = _satisfied(line.facts)
-    return Past(line.run, line.finished, line.grade, satisfied, line.facts, kept)
+    return Past(line.run, line.finished, line.grade, satisfied, line.facts, kept=False)
 
 
 def _satisfied(facts: Facts) -> frozenset[str]:
     return frozenset(one for one, seen in facts.verdicts.items() if seen is Verdict.SATISFIED)
 
 
-def _troubles(known: ledger.Ledger, found: dict[str, Past]) -> Iterator[str]:
-    """A broken chain; runs that ended after the first line and have none; changed evidence."""
-    if known.trouble:
-        yield known.trouble
-    lines = {line.run for line in known.lines}
-    first = known.lines[0].finished if known.lines else None
-    cut = [name for name, one in found.items() if first and one.finished > first]
-    for name in sorted(set(cut) - lines):
-        yield f"run {name} left evidence and has no line in the history: it was cut off"
-    for name, one in found.items():
-        if not one.intact:
-            yield f"run {name}: its evidence.json and its line differ: one was changed since"
+def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
+    """Whether evidence is what the manifest beside it says, if there is one."""
+    try:
+        manifest = parse(read_file(folder / MANIFEST, _LARGEST))
+    except FileNotFoundError:
+        return True
+    except (OSError, Distrusted):
+        return False
+    return manifest.digests.get(_RECORD) == digest([evidence])
+
+
+def _troubles(folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]) -> Iterator[str]:
+    """Evidence that is not what was sealed; a seal that is not the one a later run followed."""
+    for name, past in found.items():
+        if not past.intact:
+            yield f"run {name}: its {_RECORD} and its {MANIFEST} differ: one was changed since"
+    for name, record in seen.items():
+        before = record.seal.previous
+        if before and before.run in found and _seal(folder / before.run) != before.manifest_sha256:
+            yield f"run {before.run}: its {MANIFEST} is not the one that run {name} follows"
+
+
+def _seal(folder: Path) -> str | None:
+    try:
+        return digest([read_file(folder / MANIFEST, _LARGEST)])
+    except OSError:
+        return None

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.core.files import write_file
 from reports import catalogue, declared
 from reports.declared import Words
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
@@ -144,16 +145,13 @@ def _row(one: Standing) -> Iterator[Line]:
 
 def _written(target: Path, content: bytes) -> str:
     """Write the calendar in place of an older one; what keeps us from it, else nothing."""
-    fresh = target.with_name(f".{target.name}.new")
     try:
         if target.exists():
             with target.open("rb") as file:
                 if file.read(len(_BEGIN)) != _BEGIN:
                     return f"{target} is there and is no calendar; give another ICS="
-        fresh.write_bytes(content)
-        fresh.replace(target)
+        write_file(target, content)
     except OSError as trouble:
-        fresh.unlink(missing_ok=True)
         return f"{target} cannot be written: {trouble.strerror}; give another ICS="
     return ""
 

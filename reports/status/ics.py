@@ -3,61 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from reports.status.standing import Standing
 
-_OCTETS = 75
-_AHEAD = "-P7D"
-_ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": ""})
+_ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
+_HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
+# At most 75 octets with the blank before what is continued (3.1), and no character in pieces.
+_PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
 
 
 def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
     """The calendar; importing a newer one moves the events of the older, as their ids stay."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Drillbook//status//EN"]
-    lines += ["CALSCALE:GREGORIAN", "METHOD:PUBLISH"]
-    for one in found:
-        lines += _event(one, system, now)
-    lines.append("END:VCALENDAR")
-    return "".join(f"{folded}\r\n" for line in lines for folded in _folded(line)).encode()
+    events = "".join(_event(one, system, now) for one in found)
+    lines = f"BEGIN:VCALENDAR\n{_HEAD}{events}END:VCALENDAR".encode().split(b"\n")
+    return b"".join(b"\r\n ".join(_PART.findall(line)) + b"\r\n" for line in lines)
 
 
-def _event(one: Standing, system: str, now: datetime) -> Iterator[str]:
+def _event(one: Standing, system: str, now: datetime) -> str:
     # What is overdue is due today: a reminder in the past reminds nobody.
-    day = now.date() if one.overdue else one.due
-    late = "Overdue: " if one.overdue else ""
-    whose = hashlib.sha256(system.encode()).hexdigest()[:12]
-    yield "BEGIN:VEVENT"
-    yield f"UID:{one.act.id}-{whose}@drillbook.invalid"
-    yield f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}"
-    yield f"SEQUENCE:{int(now.timestamp()) >> 4}"
-    yield f"DTSTART;VALUE=DATE:{day:%Y%m%d}"
-    yield f"DTEND;VALUE=DATE:{day + timedelta(days=1):%Y%m%d}"
-    yield f"SUMMARY:{_text(f'{late}{one.act.name}{f" ({system})" if system else ""}')}"
-    yield f"DESCRIPTION:{_text('\n'.join(_said(one)))}"
-    yield "TRANSP:TRANSPARENT"
-    yield from ("BEGIN:VALARM", "ACTION:DISPLAY", f"DESCRIPTION:{_text(one.act.name)}")
-    yield from (f"TRIGGER:{_AHEAD}", "END:VALARM", "END:VEVENT")
-
-
-def _said(one: Standing) -> Iterable[str]:
-    yield f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
-    yield one.act.command
+    day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
+    whose = f" ({system})" if system else ""
+    last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
+    return f"""\
+BEGIN:VEVENT
+UID:{one.act.id}-{hashlib.sha256(system.encode()).hexdigest()[:12]}@drillbook.invalid
+DTSTAMP:{now:%Y%m%dT%H%M%SZ}
+SEQUENCE:{int(now.timestamp()) >> 4}
+DTSTART;VALUE=DATE:{day:%Y%m%d}
+DTEND;VALUE=DATE:{day + timedelta(days=1):%Y%m%d}
+SUMMARY:{_text(f"{late}{one.act.name}{whose}")}
+DESCRIPTION:{_text(f"{last}\n{one.act.command}")}
+TRANSP:TRANSPARENT
+BEGIN:VALARM
+ACTION:DISPLAY
+DESCRIPTION:{_text(one.act.name)}
+TRIGGER:-P7D
+END:VALARM
+END:VEVENT
+"""
 
 
 def _text(words: str) -> str:
     """A text as RFC 5545 (3.3.11) escapes it, without what no calendar takes."""
     return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
-
-
-def _folded(line: str) -> Iterator[str]:
-    """A line of at most 75 octets, and what is left on lines that begin with a blank (3.1)."""
-    part, size = "", 0
-    for character in line:
-        taken = len(character.encode())
-        if size + taken > _OCTETS:
-            yield part
-            part, size = " ", 1
-        part, size = part + character, size + taken
-    yield part
