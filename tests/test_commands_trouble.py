@@ -128,7 +128,7 @@ def test_a_backup_that_cannot_be_read_on_is_told_and_nothing_written(
 def test_a_disk_that_fails_among_the_rows_is_no_wrong_key(files, capsys, monkeypatch):
     from fixtures.keyproof.__main__ import main as check_key
 
-    monkeypatch.setattr(dump_module, "_chunks", failing_later(dump_module._chunks))
+    monkeypatch.setattr(dump_module, "chunks", failing_later(dump_module.chunks))
     before = sorted(files.iterdir())
     said = "backup backup.sql cannot be read to its end: Input/output error; try another copy"
     told(capsys, check_key(words("keyproof")), said, before, files)

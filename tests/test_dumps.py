@@ -8,6 +8,7 @@ DUMP = """--
 -- PostgreSQL database dump
 --
 \\restrict aaaa
+
 COPY public.secrets_v2 (id, key) FROM stdin;
 1\tA
 2\tB
