@@ -5,8 +5,6 @@ import secrets
 import pytest
 
 from fixtures.infisical.lifetimes import DAY_S, issued_for
-from fixtures.mutants import faulty, nasty
-from fixtures.mutants.backend import PLANTS
 from tests.backends import LOGIN, Backend, running
 
 DOCUMENTED = "Unsupported state or unable to authenticate data"
@@ -250,15 +248,3 @@ def test_planted_bug_shows(services, name):
 @pytest.mark.parametrize("name", SYMPTOMS)
 def test_healthy_backend_does_not_show_it(services, name):
     assert not SYMPTOMS[name](World(services, None))
-
-
-def test_every_bug_of_the_table_is_tried():
-    # These show only in a whole stack, the last in a batch: tests/test_mutants.py tries them.
-    apart = {
-        next(iter(classes.values())).__name__ for _control, classes in (*faulty.BUGS, *nasty.BUGS)
-    }
-    apart.add("DropsEmptyValues")
-    of_stacks = {"auditing", "copies", "lifecycle", "memory_use", "releases", "rotating", "vault"}
-    homes = [(name, bug.__module__) for name, parts in PLANTS.items() for bug in parts.values()]
-    apart |= {name for name, home in homes if home.rpartition(".")[2] in of_stacks}
-    assert set(SYMPTOMS) == set(PLANTS) - apart
