@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,6 +167,20 @@ def test_a_large_batch_of_mid_2024_goes_in_parts(ask):
     values = {f"N{number}": "1" for number in range(51)}
     Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), values)
     assert [path for path, _ in Scripted.asked].count(DEPRECATED.batch) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "slow"), [('[{"path": ["projectSlug"]}]', True), ("at least one secret", False)]
+)
+def test_slow_batches_are_known_by_the_slug_they_want(ask, answer, slow):
+    queue(403, answer)
+    assert Infisical(ask, DEPRECATED).writes_slowly(Place("ledger", "dev")) is slow
+
+
+def test_without_batches_writes_are_slow(ask):
+    routes = replace(DEPRECATED, batch=None)
+    assert Infisical(ask, routes).writes_slowly(Place("ledger", "dev"))
+    assert not Scripted.asked
 
 
 @pytest.mark.parametrize(
