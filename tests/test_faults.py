@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from fixtures.errors import StackTrouble, Unsupported
+from fixtures.faults import looks
 from fixtures.faults.outage import Outage
 from fixtures.faults.unwired import emptied
+from fixtures.infisical.errors import TooSlow, Unreachable
 
 
 class Recorded:
@@ -85,3 +87,21 @@ def test_variable_of_a_compose_file_cannot_be_taken_away():
     stack = SimpleNamespace(driver="containers", plant={})
     with pytest.raises(Unsupported), emptied(stack, "REDIS_URL"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("trouble", "seen"), [(Unreachable("cut off"), False), (TooSlow("late"), None)]
+)
+def test_a_cut_connection_after_good_health_accuses_and_a_time_out_does_not(
+    monkeypatch, trouble, seen
+):
+    def marker():
+        raise trouble
+
+    deployment = SimpleNamespace(patience_s=1, stack=SimpleNamespace(base_url=""), marker=marker)
+    monkeypatch.setattr(looks, "serves", lambda _: True)
+    if seen is None:
+        with pytest.raises(TooSlow):
+            looks.reads_at_first_good_health(deployment)
+    else:
+        assert looks.reads_at_first_good_health(deployment) is seen
