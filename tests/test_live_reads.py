@@ -17,7 +17,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "get", "")
 
 @pytest.fixture(scope="module")
 def rehearsed(module_home, module_recorder):
-    with site.rehearsed(module_home, module_recorder, lambda scene: None) as made:
+    with site.rehearsed(module_home, module_recorder) as made:
         yield made
 
 
