@@ -65,7 +65,11 @@ class CrashLooping:
         pass
 
     def connect(self):
-        return nullcontext(SimpleNamespace(execute=lambda _statement: self.acts.append("unlock")))
+        return nullcontext(SimpleNamespace(execute=self.execute, commit=lambda: None))
+
+    def execute(self, statement):
+        if not str(statement).startswith(("SET", "b'SET")):
+            self.acts.append("unlock")
 
 
 def test_lock_is_taken_back_while_nothing_starts():
