@@ -95,7 +95,8 @@ def _leaked(run: Run) -> Outcome:
 def _passed(run: Run, gating: list[Control]) -> Outcome:
     sentence = f"{_all_held(run, gating)}{_advisory(run)}"
     bad = [control for control in _beside_the_gate(run) if control.verdict is Verdict.VIOLATED]
-    warning = f"Do not rely on the deployment in {_ids(bad)}, which is violated. " if bad else ""
+    verb = "is" if len(bad) == 1 else "are"
+    warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
     if run.subject.grade == "rehearsal":
         return Outcome("Passed", sentence, f"{warning}Run it against the image you deploy.")
     kept = "Keep the folder of this run with your audit records."
