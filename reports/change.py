@@ -33,7 +33,8 @@ class Turned(Part):
 class Change(Part):
     """From which release to which, what was seen on the way, and what there is to know of them.
 
-    outage_s is null where it was not measured, and the least it took where outage_ended is false;
+    outage_s is null where it was not measured, the least it took where outage_ended is false,
+    and the most where outage_seen is false, as no read failed;
     killed, unmigrated and downgraded say in a sentence what was seen of each bad start.
     """
 
@@ -41,6 +42,7 @@ class Change(Part):
     newer: str | None = None
     outage_s: float | None = None
     outage_ended: bool = True
+    outage_seen: bool = True
     outage_target_s: float | None = None
     migrations: int = 0
     migrations_s: float = 0.0

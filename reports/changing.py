@@ -85,6 +85,8 @@ def _outage(run: Run, change: Change) -> str:
 def _lasted(change: Change) -> str | None:
     if change.outage_s is None:
         return None
+    if not change.outage_seen:
+        return f"at most {duration(change.outage_s)}"
     return ("" if change.outage_ended else "at least ") + duration(change.outage_s)
 
 

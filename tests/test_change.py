@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     ("reads", "seconds", "ended"),
     [
-        ([(1.0, True), (2.0, True)], 0.0, True),
+        ([(1.0, True), (2.0, True), (2.5, True)], 1.0, True),
         ([(1.0, True), (2.0, False), (5.5, True)], 4.5, True),
         (
             [(1.0, True), (2.0, True), (3.0, False), (4.0, True), (5.0, False), (9.0, True)],
@@ -60,6 +60,14 @@ def passage(*reads):
 
 
 LOOK = Look({}, {}, frozenset(), {})
+
+
+def test_outage_between_two_good_reads_is_at_most_the_time_between_them():
+    between = passage((0.0, True), (9.0, True))
+    assert between.within(10)
+    assert "no read failed; an outage was shorter than 9.0 s" in str(between.outage)
+    with pytest.raises(StackTrouble, match="does not show that it was within its target"):
+        between.within(8)
 
 
 def test_outage_that_never_ended_is_over_its_target_or_unknown_and_never_infinite():

@@ -109,6 +109,11 @@ def test_outage_that_did_not_end_is_told_as_the_least_it_took():
     assert "For at least 1 min 30 s nobody can read a secret" in changing.sentence(run)
 
 
+def test_outage_that_no_read_saw_is_told_as_the_most_it_took():
+    run = changed({"outage_seen": False}, **HELD, **{"UPG-4": Verdict.SATISFIED})
+    assert "For at most 1 min 30 s nobody can read a secret" in changing.sentence(run)
+
+
 @pytest.mark.parametrize("seen", ["failed on new schema", "refused new schema (ended with 1)"])
 def test_report_says_that_changing_the_tag_back_does_not_work(seen):
     facts = {"downgraded": f"old release {seen}"}
