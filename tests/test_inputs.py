@@ -46,7 +46,7 @@ def endless(tmp_path):
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "a link to a device"])
 @pytest.mark.parametrize("reader", READERS)
 def test_pipe_or_device_is_refused_and_not_waited_for(endless, reader, kind):
-    with pytest.raises(BadInput, match="is no ordinary file"):
+    with pytest.raises(BadInput, match="is not an ordinary file"):
         READERS[reader](endless(kind))
 
 
@@ -64,7 +64,7 @@ def test_checksum_that_is_no_file_is_a_problem_of_the_backup(endless, tmp_path, 
     backup = tmp_path / "backup.sql"
     backup.write_text("x")
     soundness.checksum_file(backup).symlink_to(endless(kind))
-    assert "is no ordinary file" in soundness.compared(backup).what
+    assert "is not an ordinary file" in soundness.compared(backup).what
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device"])
@@ -72,7 +72,7 @@ def test_log_that_is_no_file_is_refused(endless, capsys, kind):
     assert diagnose.main([str(endless(kind))]) == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "is no ordinary file; check LOG=" in said
+    assert "is not an ordinary file; check LOG=" in said
 
 
 @pytest.mark.parametrize("line", [b"y\n", b"no end of a line "])

@@ -1,4 +1,4 @@
-"""What somebody hands over is read only if it is a file, and only so far; we write whole files."""
+"""Files: read only if they are regular, up to a limit; written whole or not at all."""
 
 from __future__ import annotations
 
