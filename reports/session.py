@@ -67,6 +67,9 @@ class EvidenceRun:
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
         self._before = [signal.signal(number, self._interrupt) for number in _INTERRUPTIONS]
+        # An interruption while a report is made passes through Hypothesis' old-style hook; where
+        # warnings are errors, what pluggy says of that would take the interruption's place.
+        config.addinivalue_line("filterwarnings", "ignore::pluggy.PluggyTeardownRaisedWarning")
         # pytest captures standard error while specs run; whoever presses Ctrl-C is to see this.
         self._stderr = os.dup(2)
         self._told = False
@@ -147,6 +150,14 @@ class EvidenceRun:
         for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
             signal.signal(number, handler)
         os.close(self._stderr)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """An interruption that was swallowed while a failure was described still counts."""
+        report = yield
+        if self._told:
+            raise KeyboardInterrupt
+        return report
 
     def _interrupt(self, *_: object) -> None:
         if not self._told:

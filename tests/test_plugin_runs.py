@@ -204,6 +204,60 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
     assert seen["controls"][1]["specs"][0]["steps"][0]["verdict"] == "not_run"
 
 
+# Python's traceback module swallows what `__str__` raises, an interruption too.
+SWALLOWED = """
+class Interrupting(Exception):
+    def __str__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+"""
+RAISED = """
+class Interrupting(Exception): ...
+"""
+INTERRUPTING = """
+import os, pytest, signal, time
+{}
+@pytest.mark.control("KEY-1")
+def test_one(): pass
+@pytest.mark.control("DBP-1")
+def test_two(): raise Interrupting
+"""
+MAKING_A_REPORT = """
+import os, pytest, signal, time
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call):
+    if call.when == "call" and call.excinfo:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "conftest"),
+    [
+        pytest.param(SWALLOWED, "", id="swallowed"),
+        pytest.param(RAISED, MAKING_A_REPORT, id="raised"),
+    ],
+)
+def test_interruption_while_a_failure_is_described_ends_the_run(suite, spec, conftest):
+    pytester = suite()
+    pytester.path.joinpath("suites/test_specs.py").write_text(INTERRUPTING.format(spec))
+    pytester.path.joinpath("suites/conftest.py").write_text(conftest)
+    ini = "addopts = '--seed=2'\nfilterwarnings = ['error']"
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{ini}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"],
+        cwd=pytester.path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert (done.returncode, record(pytester)["run"]["interrupted"]) == (2, True)
+    assert verdicts(pytester)["DBP-1"] in ("not_run", "inconclusive")
+
+
 def test_interrupted_tear_down_leaves_no_passed_run(suite):
     pytester = suite(two="request.addfinalizer(interrupt)")
     arguments = ("-p", "reports.plugin", "--evidence", "suites")
