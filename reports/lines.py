@@ -5,9 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import IO, NamedTuple
 
+from drillbook.core import display
+
 WIDTH = 80
+# A file from a stranger must not steer the terminal.
+printable = partial(display.printable, keep="\n")
 
 
 class Line(NamedTuple):
@@ -31,11 +36,6 @@ def wrapped(
         ) or [first]
         yield from (Line(line, style) for line in lines)
         first = then
-
-
-def printable(text: str) -> str:
-    """A file from a stranger must not steer the terminal."""
-    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
 
 
 def write(lines: Iterable[Line], file: IO[str]) -> None:

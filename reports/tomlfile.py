@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from drillbook.core.display import printable
 from drillbook.core.files import read_file
 from reports.errors import BadDeclaration, near
 
@@ -114,4 +115,4 @@ def _keys(model: Any, tables: list[int | str]) -> list[str]:
 
 def _line(text: str) -> str:
     """A key or message as one line that steers nothing: TOML lets a key hold any character."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return printable(text, instead="?")

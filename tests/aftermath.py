@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from fixtures.stack import home
+from drillbook.core import run_directory
 from reports.evidence import check
 from reports.model import Run
 from reports.verdict import Verdict
@@ -103,7 +103,7 @@ def left(ids, *folders):
 
 
 def _processes(ids):
-    return [f"process {pid} of {one}" for one in ids for pid in home.processes_of(one)]
+    return [f"process {pid} of {one}" for one in ids for pid in run_directory.processes_of(one)]
 
 
 def _folders(ids, folders):
@@ -116,7 +116,7 @@ class Bystanders:
 
     def __init__(self, folder):
         uid = os.getuid()
-        self.run, self._lock = home._locked(folder, home.new_run_id())
+        self.run, self._lock = run_directory._locked(folder, run_directory.new_run_id())
         self._files = [folder / f"drillbook-{uid}-note", folder / f"drillbook_{uid}_abc" / "data"]
         self._files += [folder / f"drillbook-{uid + 1}-0123456789" / "lock", folder / "mine" / "x"]
         for path in self._files:
@@ -124,7 +124,10 @@ class Bystanders:
             path.write_text("not yours")
         self._link = folder / f"drillbook-{uid}-linked"
         self._link.symlink_to(folder / "mine")
-        names = {f"{home.RUN_VARIABLE}NER": "0123456789", "OTHER": f"{home.RUN_VARIABLE}=x"}
+        names = {
+            f"{run_directory.RUN_VARIABLE}NER": "0123456789",
+            "OTHER": f"{run_directory.RUN_VARIABLE}=x",
+        }
         self._sleeper = subprocess.Popen(["sleep", "3600"], env=names)
 
     def harmed(self):

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.infisical.client import LIFETIME
 from fixtures.infisical.settings import Settings, wired
 from fixtures.mutants.backend import PLANTS
@@ -21,7 +22,6 @@ from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
 from fixtures.stack.cache import Cache
-from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.ports import free_port
 from fixtures.stack.postgres import Postgres
 

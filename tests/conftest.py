@@ -6,9 +6,9 @@ import hypothesis  # noqa: F401 - it asks the collector about what a run in this
 import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
 import pytest
 
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
-from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.isolated import IsolatedEmbedded
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from fixtures.stack import home
+from drillbook.core import run_directory
 
 KINDS = ("run", "worker", "backend", "database", "cache", "interrupt", "disk", "clock")
 # Each with the control that must not be satisfied while the bug is there.
@@ -83,7 +83,7 @@ def targets(kind, run, ids):
         return [run]
     if kind == "worker":
         return [one for one in children(run) if _WORKER in _words(one)]
-    owned = [one for name in ids for one in home.processes_of(name)]
+    owned = [one for name in ids for one in run_directory.processes_of(name)]
     if kind == "backend":
         return [one for one in owned if _BACKEND in _words(one)]
     return [one for one in owned if program(one) == _PROGRAMS[kind]]

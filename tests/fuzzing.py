@@ -9,7 +9,7 @@ import os
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from fixtures.errors import DrillbookError
+from drillbook.core.errors import DrillbookError
 from reports.errors import ReportError
 
 VARIABLE = "DRILLBOOK_FUZZ"

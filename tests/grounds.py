@@ -21,7 +21,7 @@ class Processes:
     specs += ("wipe/test_wipe.py",)
     options, prefix, environment, patience_s = ("--stack=embedded",), (), {}, 240
     strike = staticmethod(disturbing.strike)
-    sweeping = "from fixtures.stack import home; home.sweep()"
+    sweeping = "from drillbook.core import run_directory; run_directory.sweep()"
 
     def mend(self):
         """What must be whole again before a sweep."""

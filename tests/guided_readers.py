@@ -111,9 +111,9 @@ def read_statements(path):
 
 
 def read_env(path):
-    from fixtures.preflight import envfile
+    from drillbook.core import dotenv
 
-    survives(lambda: envfile.read(path))
+    survives(lambda: dotenv.read(path))
 
 
 def read_compose(path):

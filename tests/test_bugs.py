@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import bugs, runbook
-from fixtures.bugs import BUGS
-from fixtures.errors import BadInput
+from drillbook.core import bugs
+from drillbook.core.bugs import BUGS
+from drillbook.core.errors import BadInput
+from fixtures import runbook
 from fixtures.runbook import wipe_selection
 from fixtures.stack.plugin import pytest_unconfigure
 from reports.qualification.trial import never_reached

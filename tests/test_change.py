@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.errors import BadInput, StackTrouble
 from fixtures import runbook
 from fixtures.change import looks, notes
 from fixtures.change.looks import Look
 from fixtures.change.plugin import asked
 from fixtures.change.probing import Outage, Probe
 from fixtures.change.upgrade import Passage
-from fixtures.errors import BadInput, StackTrouble
 from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
 from fixtures.preflight import lint, traps

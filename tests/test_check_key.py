@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import BadInput
-from fixtures.infisical.keys import label
+from drillbook.core.errors import BadInput
+from drillbook.infisical.crypto import label
 from fixtures.keyproof.__main__ import main
 from fixtures.restore.inspection import refuse_harm
 from tests.backups import HEAD, KEYS, SAMPLES, TAIL, dump

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof import dump as dump_module
 from fixtures.recover.__main__ import main as recover
 from fixtures.recover.reading import Reader

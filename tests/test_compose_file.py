@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.faults import bounds
 from fixtures.infisical.settings import KEYS, Settings
 from fixtures.stack import images

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.preflight import exposure, yamltree
 from fixtures.preflight.interpolate import filled, literals
 from tests.linting import reader, told

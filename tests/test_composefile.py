@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.preflight import composefile, exposure
 from fixtures.preflight.composefile import read
 from fixtures.stack import compose

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from fixtures.errors import NoHost
+from drillbook.core.errors import NoHost
 from fixtures.stack import connected
 
 

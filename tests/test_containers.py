@@ -5,13 +5,13 @@ import time
 import psycopg
 import pytest
 
-from fixtures.errors import DrillbookError
-from fixtures.infisical.keys import openssl_rand_hex
+from drillbook.core.errors import DrillbookError
+from drillbook.core.run_directory import Home, new_run_id
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.infisical.settings import Settings
 from fixtures.stack import engine
 from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
-from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.images import check
 from fixtures.stack.outcome import outcome, printed
 from tests.conftest import Deaf

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fixtures.errors import BadInput, DrillbookError, NoHost, NotOurs
+from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from fixtures.infisical.settings import Settings
 from fixtures.stack import engine
 from fixtures.stack.base import Resource
@@ -122,7 +122,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 )
 def test_a_machine_without_an_engine_is_told_so(variables, words):
     program = (
-        "from fixtures.errors import NoHost\n"
+        "from drillbook.core.errors import NoHost\n"
         "from fixtures.stack import engine\n"
         "try: engine.client()\n"
         "except NoHost as reason: print(reason)\n"

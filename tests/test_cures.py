@@ -12,20 +12,12 @@ from unittest.mock import patch
 
 import pytest
 
+from drillbook.core import dotenv
 from fixtures.infisical.settings import KEYS, Settings
 from fixtures.keyproof import Proof
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
-from fixtures.preflight import (
-    backupfile,
-    composefile,
-    envfile,
-    escrow,
-    exposure,
-    finding,
-    keycheck,
-    lint,
-)
+from fixtures.preflight import backupfile, composefile, escrow, exposure, finding, keycheck, lint
 from fixtures.preflight.gitscan import Repository
 
 FOLDER = Path(finding.__file__).parent
@@ -58,7 +50,7 @@ networks:
 
 def deployed(folder, settings, compose=SOUND):
     return keycheck.Deployed(
-        envfile.read(env(folder, settings)), composefile.read(compose, settings)
+        dotenv.read(env(folder, settings)), composefile.read(compose, settings)
     )
 
 
@@ -88,7 +80,7 @@ def of_keys(folder):
         yield from [*keycheck.keys(given), *keycheck.passwords(given), *keycheck.address(given)]
     opened = env(folder, settings)
     opened.chmod(0o644)
-    yield from keycheck.readable_by_others(envfile.read(opened))
+    yield from keycheck.readable_by_others(dotenv.read(opened))
     yield from _of_exposed_cache(folder, settings)
 
 
@@ -104,7 +96,7 @@ def of_escrow(folder):
     swapped = {"ENCRYPTION_KEY": settings["AUTH_SECRET"], "AUTH_SECRET": settings["ENCRYPTION_KEY"]}
     others = {name: secrets.token_hex(16) for name in KEYS}
     for kept in (swapped, others, {"AUTH_SECRET": "x"}):
-        yield from escrow.differences(given, envfile.read(env(folder, kept, "escrow.env")))
+        yield from escrow.differences(given, dotenv.read(env(folder, kept, "escrow.env")))
 
 
 def of_repository(folder):

@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 
+from drillbook.core.errors import BadInput
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.data import soundness
 from fixtures.drill.copying import counted, restored
 from fixtures.drill.drill import Drill
 from fixtures.drill.order import Order
 from fixtures.drill.targets import Targets
-from fixtures.errors import BadInput
-from fixtures.stack.home import Home, new_run_id
 from tests.backups import KEYS, rows
 from tests.conftest import Deaf
 from tests.damage_kinds import FOLDER, HARMLESS, PACKINGS, PLAIN, SILENT, cut_packed, flipped_packed

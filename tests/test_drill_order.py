@@ -2,13 +2,13 @@
 
 import pytest
 
+from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.drill import phases
 from fixtures.drill.drill import Drill, NotBegun, refusal
 from fixtures.drill.order import Order
 from fixtures.drill.targets import Targets
-from fixtures.errors import BadInput, StackTrouble
 from fixtures.keyproof import Proof
-from fixtures.stack.home import Home, new_run_id
 from tests.backups import KEYS, dump
 from tests.conftest import Deaf
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.core.errors import BadInput
 from fixtures.drill import reading, source
 from fixtures.drill.sampling import sample_size
 from fixtures.drill.targets import Targets, declared, seconds, targets
 from fixtures.drill.values import Values, digest
-from fixtures.errors import BadInput
 from fixtures.infisical.client import Secret
 from fixtures.infisical.errors import Unauthorized
 from fixtures.restore.inspection import orders

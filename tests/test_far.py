@@ -14,8 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.errors import BadInput, NoHost
-from fixtures.stack import connected, dockerwords, far, images
+from drillbook.core import docker_cli
+from drillbook.core.errors import BadInput, NoHost
+from fixtures.stack import connected, far, images
 from fixtures.stack.compose import Model
 from fixtures.stack.engine import NO_PORT, port
 from fixtures.stack.ports import free_port
@@ -179,10 +180,10 @@ def test_ports_are_those_of_the_engines_machine_or_a_tunnels(monkeypatch):
 
 
 def test_the_docker_program_goes_the_same_way(monkeypatch):
-    monkeypatch.setattr(dockerwords, "_ENGINE", {})
+    monkeypatch.setattr(docker_cli, "_ENGINE", {})
     monkeypatch.setenv("DOCKER_HOST", "ssh://ci@builder")
-    dockerwords.use_engine("unix:///near.sock")
-    assert dockerwords.host_environment()["DOCKER_HOST"] == "unix:///near.sock"
+    docker_cli.use_engine("unix:///near.sock")
+    assert docker_cli.host_environment()["DOCKER_HOST"] == "unix:///near.sock"
 
 
 def test_a_file_of_this_machine_is_not_mounted_over_there():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.errors import StackTrouble, Unsupported
+from drillbook.core.errors import StackTrouble, Unsupported
 from fixtures.faults import looks
 from fixtures.faults.outage import Outage
 from fixtures.faults.unwired import emptied

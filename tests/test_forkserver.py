@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import StackTrouble
+from drillbook.core.errors import StackTrouble
 from fixtures.stack import wait
 from fixtures.stack.forkserver import Forked, ForkServer
 

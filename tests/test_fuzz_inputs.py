@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drillbook.core import dotenv
 from fixtures import diagnose, keyproof
 from fixtures.data import soundness
 from fixtures.infisical.settings import Settings
 from fixtures.keyproof import archive
 from fixtures.mutants.files import SOUND
-from fixtures.preflight import composefile, envfile, escrow, exposure, keycheck, leaks, lint, names
+from fixtures.preflight import composefile, escrow, exposure, keycheck, leaks, lint, names
 from fixtures.preflight.needles import first_lines, needles
 from fixtures.restore.guard import judge
 from fixtures.restore.script import Script
@@ -50,7 +51,7 @@ def without_docker(monkeypatch):
 @given(inputs(ENVS, [b"=", b"ENCRYPTION_KEY=", b"export ", b'A="', b"A='", b"\\"]))
 def test_env_files(file, data):
     file.write_bytes(data)
-    env = survives(lambda: envfile.read(file))
+    env = survives(lambda: dotenv.read(file))
     if env is not None:
         deployed = keycheck.Deployed(env, SOUND_COMPOSE)
         for check in (keycheck.keys, keycheck.passwords, keycheck.address):

@@ -61,7 +61,7 @@ def bombs(folder):
 
 
 READERS = {
-    "huge.env": "envfile.read(path)",
+    "huge.env": "dotenv.read(path)",
     "huge.yml": "composefile.read(path, {})",
     "laughs.yml": "composefile.read(path, {})",
     "deep.yml": "composefile.read(path, {})",
@@ -78,7 +78,7 @@ READERS = {
 
 def grown(reader, known):
     """How much more memory than now a reader takes, in KiB, in a fork of this process."""
-    from fixtures.errors import DrillbookError
+    from drillbook.core.errors import DrillbookError
     from reports.errors import ReportError
 
     now = int(Path("/proc/self/statm").read_text().split()[1]) * (resource.getpagesize() >> 10)
@@ -97,9 +97,10 @@ def grown(reader, known):
 
 def read_all(folder):
     """In a process of its own: how much each reader takes."""
+    from drillbook.core import dotenv
     from fixtures import diagnose, keyproof
     from fixtures.data import soundness
-    from fixtures.preflight import composefile, envfile
+    from fixtures.preflight import composefile
     from reports import catalogue, history, outline, waivers
     from reports.seal import verify
 
@@ -107,7 +108,7 @@ def read_all(folder):
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnose, keyproof, soundness, verify)},
-        **{m.__name__.rpartition(".")[2]: m for m in (composefile, envfile, waivers)},
+        **{m.__name__.rpartition(".")[2]: m for m in (composefile, dotenv, waivers)},
         **{m.__name__.rpartition(".")[2]: m for m in (history, outline)},
     }
     taken = {

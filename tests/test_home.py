@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.errors import NoHost, StackTrouble
+from drillbook.core import run_directory
+from drillbook.core.errors import NoHost, StackTrouble
 from fixtures.stack import (
     binaries,
     choice,
     connected,
     datadirectory,
     engine,
-    home,
     images,
     plugin,
     ports,
@@ -31,7 +31,7 @@ import sys, time
 from tests.conftest import Deaf
 from fixtures.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
-from fixtures.stack.home import Home, new_run_id
+from drillbook.core.run_directory import Home, new_run_id
 place = Home(new_run_id())
 stack = Embedded(place.run_id, Deaf(), place.path, place.quick())
 stack.up(Settings.generate())
@@ -46,14 +46,14 @@ def killed_run():
     command = [sys.executable, "-c", RUN]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         run_id = run.stdout.readline().strip()
-        assert home.alive(run_id)
+        assert run_directory.alive(run_id)
         run.send_signal(signal.SIGKILL)
     yield run_id
-    home.sweep()
+    run_directory.sweep()
 
 
 def processes(run_id):
-    return list(home.processes_of(run_id))
+    return list(run_directory.processes_of(run_id))
 
 
 def programs(run_id):
@@ -67,42 +67,42 @@ def programs(run_id):
 def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
 
     assert {"postgres", "redis-server"} <= programs(killed_run), "each is known by its environment"
-    assert not home.alive(killed_run)
-    swept = home.sweep()
+    assert not run_directory.alive(killed_run)
+    swept = run_directory.sweep()
     deadline = time.monotonic() + 10
     while processes(killed_run) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes(killed_run) == []
     assert any(killed_run in name for name in swept)
-    assert [one for one in home._MEMORY.glob("*") if killed_run in one.name] == []
+    assert [one for one in run_directory._MEMORY.glob("*") if killed_run in one.name] == []
     assert living.path.exists(), "a living run is not touched"
 
 
 def test_memory_is_used_where_there_is_room_and_left_clean(monkeypatch, tmp_path):
-    monkeypatch.setattr(home, "_MEMORY", tmp_path)
-    place = home.Home(home.new_run_id())
-    monkeypatch.setattr(home, "_roomy", lambda _: False)
+    monkeypatch.setattr(run_directory, "_MEMORY", tmp_path)
+    place = run_directory.Home(run_directory.new_run_id())
+    monkeypatch.setattr(run_directory, "_roomy", lambda _: False)
     assert place.quick() == place.path
-    monkeypatch.setattr(home, "_roomy", lambda _: True)
+    monkeypatch.setattr(run_directory, "_roomy", lambda _: True)
     assert place.quick() == place.quick() == tmp_path / place.path.name
-    assert [one for one in home.sweep() if str(tmp_path) in one] == []
+    assert [one for one in run_directory.sweep() if str(tmp_path) in one] == []
     place.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_closed_home_is_gone():
-    place = home.Home(home.new_run_id())
+    place = run_directory.Home(run_directory.new_run_id())
     place.close()
     place.close()
     assert not place.path.exists()
-    assert not home.alive(place.run_id)
+    assert not run_directory.alive(place.run_id)
 
 
 def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, monkeypatch):
-    monkeypatch.setattr(home, "_root", lambda: tmp_path)
+    monkeypatch.setattr(run_directory, "_root", lambda: tmp_path)
     before = os.umask(0o077)
     try:
-        place = home.Home(home.new_run_id())
+        place = run_directory.Home(run_directory.new_run_id())
         binaries._unpack(tmp_path / "programs")
     finally:
         os.umask(before)
@@ -114,9 +114,9 @@ def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, mo
 
 
 def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(home, "_root", lambda: tmp_path / "missing")
+    monkeypatch.setattr(run_directory, "_root", lambda: tmp_path / "missing")
     with pytest.raises(NoHost, match="point TMPDIR to a writable folder"):
-        home.Home(home.new_run_id())
+        run_directory.Home(run_directory.new_run_id())
 
 
 def test_a_free_port_is_none_that_the_kernel_hands_out():
@@ -154,12 +154,12 @@ def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypat
 
 def test_a_process_is_told_from_a_later_one_of_its_number():
     me = os.getpid()
-    assert home.born(me) == home.born(me) != ""
+    assert run_directory.born(me) == run_directory.born(me) != ""
     with subprocess.Popen(["sleep", "60"]) as other:
-        assert home.born(other.pid) != home.born(me)
-        there = {engine.PID: str(other.pid), engine.BORN: home.born(other.pid)}
+        assert run_directory.born(other.pid) != run_directory.born(me)
+        there = {engine.PID: str(other.pid), engine.BORN: run_directory.born(other.pid)}
         assert engine._lives(there)
-        assert not engine._lives({**there, engine.BORN: home.born(me)})
+        assert not engine._lives({**there, engine.BORN: run_directory.born(me)})
         other.kill()
     assert not engine._lives(there)
     assert not engine._lives({})
@@ -167,7 +167,7 @@ def test_a_process_is_told_from_a_later_one_of_its_number():
 
 def test_where_nothing_may_run_the_run_does_not_begin(monkeypatch):
     told = SimpleNamespace(f_flag=os.ST_NOEXEC)
-    monkeypatch.setattr(home.os, "statvfs", lambda _: told)
+    monkeypatch.setattr(run_directory.os, "statvfs", lambda _: told)
     with pytest.raises(NoHost, match=r"is mounted noexec.*point TMPDIR to a folder where"):
         choice.choose("embedded", None, None)
 

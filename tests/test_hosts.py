@@ -6,8 +6,8 @@ from collections import namedtuple
 
 import pytest
 
+from drillbook.core.errors import BadInput, NoHost, StackTrouble
 from fixtures import installation
-from fixtures.errors import BadInput, NoHost, StackTrouble
 from fixtures.infisical.settings import Settings
 
 Usage = namedtuple("Usage", "total used free")

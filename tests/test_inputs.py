@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import diagnose, inputs
+from drillbook.core import dotenv, inputs
+from drillbook.core.errors import BadInput
+from fixtures import diagnose
 from fixtures.data import soundness
-from fixtures.errors import BadInput
 from fixtures.keyproof import keyfiles
 from fixtures.live import tls
-from fixtures.preflight import envfile
 from fixtures.recover import sealing
 from fixtures.stack import compose
 
@@ -21,7 +21,7 @@ READERS = {
     "text": lambda path: inputs.text(path, "file"),
     "open": lambda path: inputs.open_file(path, "file"),
     "key": keyfiles.read,
-    "environment": envfile.read,
+    "environment": dotenv.read,
     "recipient": lambda path: sealing.for_recipients([str(path)]),
     "passphrase": sealing.for_passphrase,
     "authority": tls.trusted,

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from backports import zstd
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof import examine, prove
 from fixtures.keyproof.rows import Block, blob, text
 from tests.backups import HEAD, KEYS, ROWS, SECRETS, TAIL, VERSIONS, dump

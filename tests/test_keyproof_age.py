@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from fixtures.drill.targets import prove
-from fixtures.errors import StackTrouble
 from fixtures.keyproof.age import age
 from fixtures.keyproof.found import Backup
 from fixtures.preflight import backupfile

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.keyproof import archive as archives
 from fixtures.keyproof import examine, prove
 from fixtures.stack import binaries
-from fixtures.stack.home import Home, new_run_id
 from fixtures.stack.postgres import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 

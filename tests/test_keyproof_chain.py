@@ -2,11 +2,11 @@
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
+from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
 from fixtures.keyproof import chest, prove
 from fixtures.keyproof.chain import Ring
 from fixtures.keyproof.dump import opened
-from fixtures.keyproof.seals import cipher, seal_bytes, seal_columns
 from tests.backups import HEAD, TAIL
 from tests.vaults import (
     DATA,

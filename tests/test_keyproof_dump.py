@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof.dump import _spool, opened
 from tests.backups import HEAD, SAMPLES, TAIL
 from tests.vaults import block

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof import archive as archives
 from fixtures.keyproof import examine, prove, rows, source
 from tests.backups import KEYS, SAMPLES, dump

@@ -6,8 +6,8 @@ import os
 import pytest
 from nacl.public import Box, PrivateKey
 
-from fixtures.keyproof import seals
-from fixtures.keyproof.seals import (
+from drillbook.infisical import crypto
+from drillbook.infisical.crypto import (
     cipher,
     material,
     open_box,
@@ -60,7 +60,7 @@ def test_bytes_open_with_their_key_alone(plain, version):
 
 def test_value_that_happens_to_end_like_a_version_still_opens(monkeypatch):
     # One byte instead of three, so that chance need not be waited for.
-    monkeypatch.setattr(seals, "_VERSION", b"1")
+    monkeypatch.setattr(crypto, "_VERSION", b"1")
     made = (seal_bytes(cipher(KEY), b"value") for _ in range(20_000))
     sealed = next(one for one in made if one.endswith(b"1"))
     assert open_bytes(cipher(KEY), sealed) == b"value"
@@ -69,7 +69,7 @@ def test_value_that_happens_to_end_like_a_version_still_opens(monkeypatch):
 
 def test_empty_value_whose_seal_happens_to_end_like_a_version_opens(monkeypatch):
     sealed = seal_bytes(cipher(KEY), b"")
-    monkeypatch.setattr(seals, "_VERSION", sealed[-3:])
+    monkeypatch.setattr(crypto, "_VERSION", sealed[-3:])
     assert open_bytes(cipher(KEY), sealed) == b""
 
 

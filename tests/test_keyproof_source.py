@@ -12,7 +12,7 @@ import lz4.frame
 import pytest
 from backports import zstd
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof import source
 from fixtures.keyproof.source import Source
 

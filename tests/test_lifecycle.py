@@ -12,7 +12,7 @@ from typing import get_args
 
 import pytest
 
-from fixtures.errors import BadInput, Unsupported
+from drillbook.core.errors import BadInput, Unsupported
 from fixtures.infisical.settings import KEYS
 from fixtures.lifecycle import plugin
 from fixtures.lifecycle.acts import (

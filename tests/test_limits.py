@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.errors import StackTrouble, Unsupported
+from drillbook.core.errors import StackTrouble, Unsupported
 from fixtures.faults import bounds
 from fixtures.faults.bounds import DOCUMENTED, Bounded, told, worse
 from fixtures.stack.base import Pressure

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import BadInput, NoHost, Unsupported
+from drillbook.core.errors import BadInput, NoHost, Unsupported
 from fixtures.infisical.errors import Unreachable
 from fixtures.live import certificates, reading, tls, web
 from fixtures.live.address import Address, parse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import NoHost
+from drillbook.core.errors import NoHost
 from fixtures.infisical.settings import Settings
 from fixtures.live import engine, running, scene
 from fixtures.stack.choice import COMPOSE_FILE

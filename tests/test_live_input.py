@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.live import credential
 from fixtures.live.address import parse
 

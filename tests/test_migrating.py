@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from fixtures import runbook
-from fixtures.errors import StackTrouble
 from fixtures.stack import engine
 from fixtures.stack.base import Command
 from fixtures.stack.migrating import Migrating

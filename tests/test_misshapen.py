@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from reports import outline, schedule
 from tests.linting import reader
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
+from drillbook.infisical.crypto import label
 from fixtures.infisical import mails
-from fixtures.infisical.keys import label
 from fixtures.reference.modes import VARIABLE, offered, switch_on
 from tests.backends import Backend, die, running
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.stack import product
 
 pytestmark = pytest.mark.engine

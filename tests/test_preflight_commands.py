@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.core.dotenv import EnvFile
 from fixtures.preflight import composefile, keycheck, lint
-from fixtures.preflight.envfile import EnvFile
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.preflight import composefile, exposure, lint, plainly
 
 OFFICIAL = """

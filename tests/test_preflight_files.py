@@ -11,11 +11,12 @@ import subprocess
 
 import pytest
 
+from drillbook.core import dotenv
+from drillbook.core.errors import BadInput, Unsupported
 from fixtures import keyproof
-from fixtures.errors import BadInput, Unsupported
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
-from fixtures.preflight import backupfile, composefile, envfile, keycheck, strength
+from fixtures.preflight import backupfile, composefile, keycheck, strength
 from fixtures.preflight.git import pieces
 from fixtures.preflight.gitscan import Repository
 from fixtures.preflight.needles import first_lines, needles
@@ -28,7 +29,7 @@ def read(tmp_path, text):
     file = tmp_path / "x.env"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     file.chmod(0o600)
-    return envfile.read(file)
+    return dotenv.read(file)
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,11 @@
 
 import pytest
 
+from drillbook.core import dotenv
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
-from fixtures.preflight import (
-    backupfile,
-    composefile,
-    envfile,
-    escrow,
-    exposure,
-    keycheck,
-    lint,
-    names,
-)
+from fixtures.preflight import backupfile, composefile, escrow, exposure, keycheck, lint, names
 from fixtures.preflight.gitscan import Repository
 
 
@@ -40,7 +32,7 @@ CHECKS = {
     "KEY-9": lambda given: in_repository(given),
     "KEY-11": lambda given: [
         *(
-            escrow.differences(given["deployed"], envfile.read(given["escrow"]))
+            escrow.differences(given["deployed"], dotenv.read(given["escrow"]))
             if "escrow" in given
             else []
         ),
@@ -57,7 +49,7 @@ CHECKS = {
 
 
 def with_deployed(given):
-    variables = envfile.read(given["env_file"])
+    variables = dotenv.read(given["env_file"])
     compose = composefile.read(given.get("compose", SOUND), variables)
     return {**given, "deployed": keycheck.Deployed(variables, compose)}
 

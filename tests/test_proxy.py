@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
-from fixtures import bugs
-from fixtures.bugs import BUGS, seam
+from drillbook.core import bugs
+from drillbook.core.bugs import BUGS, seam
 from fixtures.mutants.proxy import Told, liar
 
 LOGIN = "/api/v1/auth/universal-auth/login"

@@ -10,7 +10,7 @@ import sys
 import pyrage
 import pytest
 
-from fixtures.preflight import envfile
+from drillbook.core import dotenv
 from fixtures.recover import sealing
 from fixtures.recover.__main__ import main
 from fixtures.recover.reading import Place, Secret
@@ -164,7 +164,7 @@ def test_hostile_names_and_values_run_nothing_where_the_file_is_sourced(tmp_path
 
 
 def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_path):
-    values = envfile.read(written_as("env", tmp_path))
+    values = dotenv.read(written_as("env", tmp_path))
     # Lines of such a file end in either way, so a line break within a value is one.
     wanted = {f"V{at}": value.replace("\r\n", "\n") for at, value in enumerate(HOSTILE_VALUES)}
     assert dict(values) == wanted

@@ -2,10 +2,10 @@
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
-from fixtures.errors import StackTrouble
-from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.installation import Installation
 from fixtures.stack import template
 from fixtures.stack.embedded import Embedded

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof import archive, examine
 from fixtures.restore.feed import restore
 from fixtures.restore.opening import opened

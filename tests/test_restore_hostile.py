@@ -13,13 +13,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from drillbook.core.run_directory import Home, new_run_id
 from fixtures.infisical.settings import Settings
 from fixtures.restore import feed
 from fixtures.restore.batch import Refused
 from fixtures.restore.feed import restore
 from fixtures.restore.statement import Hostile
 from fixtures.stack.embedded import Embedded
-from fixtures.stack.home import Home, new_run_id
 from reports.record import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from fixtures.errors import StackTrouble
+from drillbook.core.errors import StackTrouble
 from fixtures.restore.batch import Refused
 from fixtures.restore.feed import restore
 from fixtures.restore.guard import judge

@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.preflight import backupfile
 from fixtures.retrieve import folder
 from fixtures.retrieve.address import parse

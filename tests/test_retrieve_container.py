@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.retrieve.fetched import fetched
 from fixtures.stack import engine
 

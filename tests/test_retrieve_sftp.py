@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.keyproof.__main__ import main
 from fixtures.retrieve.fetched import fetched
 from fixtures.retrieve.settings import settings

@@ -7,9 +7,9 @@ import stat
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fixtures.bugs import BUGS
+from drillbook.core.bugs import BUGS
+from drillbook.infisical.crypto import seal_bytes, seal_columns
 from fixtures.keyproof import prove
-from fixtures.keyproof.seals import seal_bytes, seal_columns
 from fixtures.rewrap import checking
 from fixtures.rewrap.__main__ import main
 from tests.backups import KEYS, VERSIONS, dump

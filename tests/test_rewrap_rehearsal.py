@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import runbook
-from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.installation import Installation
 from fixtures.rewrap.__main__ import main
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.core.errors import NotOurs
 from fixtures import runbook
-from fixtures.errors import NotOurs
 from fixtures.stack.base import Resource
 
 OURS = Resource("container", "drillbook-1-secrets-db-1", "1")

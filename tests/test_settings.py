@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from drillbook.core.display import Hidden
+from drillbook.infisical.crypto import label
 from fixtures.infisical import envelope
-from fixtures.infisical.keys import Hidden, label
 from fixtures.infisical.settings import KEYS, SENSITIVE, Settings, wired
 
 

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
+from drillbook.core.errors import Unsupported
 from fixtures.data import shells
-from fixtures.errors import Unsupported
 
 
 class Typist:

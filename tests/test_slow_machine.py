@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.errors import NotReady
 from fixtures import runbook
 from fixtures.data import probing
 from fixtures.data.bulk import Bulk
-from fixtures.errors import NotReady
 from fixtures.faults import looks
 from fixtures.infisical.client import Infisical, Place
 from fixtures.infisical.errors import Broken, RateLimited, Unreachable

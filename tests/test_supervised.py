@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from fixtures.errors import StackTrouble
+from drillbook.core.errors import StackTrouble
 from fixtures.stack import wait
 from fixtures.stack.binaries import spawn
 from fixtures.stack.supervised import Supervised

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.stack import home
+from drillbook.core import run_directory
 from tests.bundles import newest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,13 +67,13 @@ def test_an_interrupted_run_leaves_evidence_and_nothing_else(tmp_path, number):
     assert run.returncode == 2, rest
     assert (newest(tmp_path) / "evidence.json").exists()
     assert "Traceback" not in rest
-    assert list(home.processes_of(run_id)) == []
-    assert not (home._root() / f"{home._PREFIX}{run_id}").exists()
+    assert list(run_directory.processes_of(run_id)) == []
+    assert not (run_directory._root() / f"{run_directory._PREFIX}{run_id}").exists()
 
 
 def runs_of(session):
     """The ids of runs whose stack is a child of this process."""
-    mark = f"{home.RUN_VARIABLE}=".encode()
+    mark = f"{run_directory.RUN_VARIABLE}=".encode()
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             parent = (environ.parent / "stat").read_text().rpartition(")")[2].split()[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import Unsupported
+from drillbook.core.errors import Unsupported
 from fixtures.stack import clock
 from fixtures.stack.base import Command
 from fixtures.stack.witness import witnessed

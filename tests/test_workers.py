@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.errors import BadInput
+from drillbook.core.errors import BadInput
 from fixtures.stack import workers
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ import base64
 
 from nacl.public import Box, PrivateKey
 
-from fixtures.keyproof.seals import cipher, material, seal_bytes, seal_columns
+from drillbook.infisical.crypto import cipher, material, seal_bytes, seal_columns
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 INSTANCE = cipher(material(KEY))

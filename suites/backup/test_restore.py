@@ -2,9 +2,9 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import runbook
 from fixtures.infisical.errors import Answered
-from fixtures.infisical.keys import openssl_rand_hex
 
 
 @pytest.mark.control("BKP-3")

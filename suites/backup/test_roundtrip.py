@@ -2,11 +2,11 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import keyproof
 from fixtures.data import dumps
 from fixtures.data.giving import Giving
 from fixtures.data.strategies import secret_sets
-from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.inventory import differing, digest
 
 # Jobs that were queued before the backup note the time when they run after the restore.

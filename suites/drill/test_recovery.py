@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.data.traces import Search
 from fixtures.drill import report
 from fixtures.infisical import status
-from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.stack.base import SERVICES
 from fixtures.stack.watch import Watch
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import keyproof
 from fixtures.data.escrow import keys_kept_in
 from fixtures.data.giving import Giving
 from fixtures.data.golden import ENVIRONMENTS
 from fixtures.data.traces import Search, stored
-from fixtures.infisical.keys import openssl_rand_hex
 
 
 @pytest.mark.control("KEY-1")

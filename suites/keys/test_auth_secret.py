@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical.keys import openssl_rand_hex
+from drillbook.infisical.crypto import openssl_rand_hex
 
 pytestmark = pytest.mark.control("KEY-13")
 

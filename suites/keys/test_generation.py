@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.infisical.errors import Answered, RateLimited
-from fixtures.infisical.keys import openssl_rand_hex
 
 pytestmark = pytest.mark.control("KEY-7")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import keyproof
 from fixtures.infisical import rotation
-from fixtures.infisical.keys import openssl_rand_hex
 
 
 @pytest.mark.control("KEY-12")

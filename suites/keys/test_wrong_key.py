@@ -2,10 +2,10 @@
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import keyproof
 from fixtures.data.dumps import changed, fingerprint, tables
 from fixtures.data.giving import Giving
-from fixtures.infisical.keys import openssl_rand_hex
 
 
 @pytest.mark.control("KEY-3")

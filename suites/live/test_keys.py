@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.core.errors import Unsupported
 from fixtures.data.escrow import keys_kept_in
-from fixtures.errors import Unsupported
 
 
 @pytest.mark.control("KEY-10")

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.data.golden import MARKER
 from fixtures.data.traces import Search
 from fixtures.faults import looks
 from fixtures.infisical import audit, mails
 from fixtures.infisical.errors import Unauthorized
-from fixtures.infisical.keys import openssl_rand_hex
 from fixtures.stack.base import SERVICES
 
 LOGIN = "/api/v1/auth/universal-auth/login"

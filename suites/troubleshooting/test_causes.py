@@ -4,9 +4,9 @@ import secrets
 
 import pytest
 
+from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import runbook
 from fixtures.faults import looks
-from fixtures.infisical.keys import openssl_rand_hex
 
 pytestmark = pytest.mark.control("TRB-1")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from drillbook.core.errors import NotOurs
 from fixtures import runbook
 from fixtures.data import coolify
-from fixtures.errors import NotOurs
 
 pytestmark = pytest.mark.control("WIP-4")
 

@@ -1,0 +1,1 @@
+"""Facts of the product: its tables and columns, and how it seals values."""
