@@ -21,9 +21,8 @@ from fixtures.mutants.backend import PLANTS
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
-from fixtures.stack.cache import Cache
 from fixtures.stack.ports import free_port
-from fixtures.stack.postgres import Postgres
+from fixtures.stack.servers import Cache, Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = "golden"

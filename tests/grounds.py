@@ -4,7 +4,7 @@ import os
 import subprocess
 from random import Random
 
-from fixtures.stack import engine
+from fixtures.stack import docker_engine as engine
 from tests import aftermath, disturbing
 from tests.own_engine import IMAGES, OwnEngine
 
@@ -58,7 +58,7 @@ class Guests(Processes):
             return self.engine.kill()
         if moment.kind not in _SERVICES:
             return disturbing.strike(moment, run, ids, place)
-        service = f"label={engine._SERVICE}={_SERVICES[moment.kind]}"
+        service = f"label={engine.SERVICE}={_SERVICES[moment.kind]}"
         ours = [["--filter", f"label={engine.RUN}={one}", "--filter", service] for one in ids]
         found = [name for which in ours for name in self.engine.ask("ps", "--quiet", *which)]
         struck = Random(moment.at).choice(sorted(found)) if found else None
@@ -94,7 +94,11 @@ class Neighbours(aftermath.Bystanders):
         super().__init__(folder)
         self._engine = own
         living = self.run.name.rpartition("-")[2]
-        here = {engine.RUN: living, engine.HOST: engine.host(), engine.PID: str(os.getpid())}
+        here = {
+            engine.RUN: living,
+            engine.HOST: engine.host(),
+            engine.PID: str(os.getpid()),
+        }
         elsewhere = {engine.RUN: "0123456789", engine.HOST: "0" * 16}
         marked = {"someone": {}, "drillbook-0123456789": elsewhere, f"drillbook-{living}": here}
         self._names = [f"{name}-secrets-db-1" for name in marked]

@@ -20,7 +20,7 @@ from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
 from fixtures.preflight import lint, traps
 from fixtures.preflight.composefile import read
-from fixtures.stack import release
+from fixtures.stack import releases
 from fixtures.stack.outcome import Start
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,7 +141,7 @@ def test_lost_people_are_counted_and_a_table_that_is_gone_is_none():
 @pytest.mark.parametrize("name", ["", "   ", "a b", "-x", "x;y", "a" * 300, "reference:9", "ü\0"])
 def test_names_that_are_no_release_are_told(name):
     with pytest.raises(BadInput, match=r"^TO="):
-        release.parse(name, "TO")
+        releases.parse(name, "TO")
 
 
 @pytest.mark.parametrize(

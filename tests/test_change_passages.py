@@ -9,7 +9,7 @@ from fixtures.change.looks import Look
 from fixtures.change.order import Change
 from fixtures.change.probing import Outage
 from fixtures.change.upgrade import Passage, Upgrade
-from fixtures.stack import release
+from fixtures.stack import releases
 from fixtures.stack.base import BackendState
 from fixtures.stack.outcome import Start
 
@@ -25,7 +25,7 @@ class Repeated(Upgrade):
     """An upgrade whose passages are given, and which is back at the old release before each."""
 
     def __init__(self, *passages):
-        super().__init__(None, Change(*release.rehearsed()))
+        super().__init__(None, Change(*releases.rehearsed()))
         self.passages = list(passages)
 
     def before(self):
@@ -81,6 +81,6 @@ def test_lock_is_taken_back_while_nothing_starts():
         return served
 
     drill = SimpleNamespace(stack=stack, settings=None, deploy=deploy)
-    upgrade = Upgrade(drill, Change(*release.rehearsed()))
+    upgrade = Upgrade(drill, Change(*releases.rehearsed()))
     assert upgrade.unlocked() is served
     assert stack.acts == ["stop", "unlock", "start"]

@@ -10,8 +10,7 @@ from drillbook.core.errors import BadInput
 from fixtures.faults import bounds
 from fixtures.infisical.settings import KEYS, Settings
 from fixtures.stack import images
-from fixtures.stack.compose import Project, read
-from fixtures.stack.overlay import overlay
+from fixtures.stack.compose import Project, overlay, read
 
 FILE = Path(__file__).resolve().parents[1] / "compose" / "docker-compose.coolify.yml"
 DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")

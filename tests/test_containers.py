@@ -9,7 +9,7 @@ from drillbook.core.errors import DrillbookError
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.infisical.settings import Settings
-from fixtures.stack import engine
+from fixtures.stack import docker_engine as engine
 from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
 from fixtures.stack.images import check

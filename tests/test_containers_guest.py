@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from fixtures.infisical.settings import Settings
-from fixtures.stack import engine
+from fixtures.stack import docker_engine as engine
 from fixtures.stack.base import Resource
 from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
@@ -123,8 +123,8 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 def test_a_machine_without_an_engine_is_told_so(variables, words):
     program = (
         "from drillbook.core.errors import NoHost\n"
-        "from fixtures.stack import engine\n"
-        "try: engine.client()\n"
+        "from fixtures.stack import docker_engine\n"
+        "try: docker_engine.client()\n"
         "except NoHost as reason: print(reason)\n"
     )
     base = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "PYTHONPATH": str(COMPOSE_FILE.parents[1])}

@@ -11,18 +11,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core import run_directory
+from drillbook.core import docker_cli, run_directory
 from drillbook.core.errors import NoHost, StackTrouble
 from fixtures.stack import (
     binaries,
     choice,
-    connected,
-    datadirectory,
-    engine,
+    docker_engine,
     images,
     plugin,
     ports,
-    postgres,
+    processes,
+    servers,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,13 +51,13 @@ def killed_run():
     run_directory.sweep()
 
 
-def processes(run_id):
+def living_processes(run_id):
     return list(run_directory.processes_of(run_id))
 
 
 def programs(run_id):
     found = set()
-    for pid in processes(run_id):
+    for pid in living_processes(run_id):
         with contextlib.suppress(OSError):  # a postgres that comes and goes
             found.add(Path(f"/proc/{pid}/exe").readlink().name)
     return found
@@ -70,9 +69,9 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
     assert not run_directory.alive(killed_run)
     swept = run_directory.sweep()
     deadline = time.monotonic() + 10
-    while processes(killed_run) and time.monotonic() < deadline:
+    while living_processes(killed_run) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert processes(killed_run) == []
+    assert living_processes(killed_run) == []
     assert any(killed_run in name for name in swept)
     assert [one for one in run_directory._MEMORY.glob("*") if killed_run in one.name] == []
     assert living.path.exists(), "a living run is not touched"
@@ -103,12 +102,13 @@ def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, mo
     before = os.umask(0o077)
     try:
         place = run_directory.Home(run_directory.new_run_id())
-        binaries._unpack(tmp_path / "programs")
+        monkeypatch.setattr(binaries, "cache_folder", lambda: tmp_path)
+        programs = binaries.postgres_bin.__wrapped__().parent
     finally:
         os.umask(before)
     assert place.path.stat().st_mode & 0o777 == (0o711 if os.getuid() == 0 else 0o700)
     place.close()
-    folders = [folder for folder, _, _ in (tmp_path / "programs").walk()]
+    folders = [folder for folder, _, _ in programs.walk()]
     assert folders
     assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o755}
 
@@ -157,12 +157,15 @@ def test_a_process_is_told_from_a_later_one_of_its_number():
     assert run_directory.born(me) == run_directory.born(me) != ""
     with subprocess.Popen(["sleep", "60"]) as other:
         assert run_directory.born(other.pid) != run_directory.born(me)
-        there = {engine.PID: str(other.pid), engine.BORN: run_directory.born(other.pid)}
-        assert engine._lives(there)
-        assert not engine._lives({**there, engine.BORN: run_directory.born(me)})
+        there = {
+            docker_engine.PID: str(other.pid),
+            docker_engine.BORN: run_directory.born(other.pid),
+        }
+        assert docker_engine._lives(there)
+        assert not docker_engine._lives({**there, docker_engine.BORN: run_directory.born(me)})
         other.kill()
-    assert not engine._lives(there)
-    assert not engine._lives({})
+    assert not docker_engine._lives(there)
+    assert not docker_engine._lives({})
 
 
 def test_where_nothing_may_run_the_run_does_not_begin(monkeypatch):
@@ -185,7 +188,7 @@ def test_an_image_on_a_base_of_ours_is_not_the_reference_backend(
     monkeypatch, labels, command, ours
 ):
     told = {"Labels": labels, "Entrypoint": None, "Cmd": command}
-    monkeypatch.setattr(images.engine, "configuration", lambda _: told)
+    monkeypatch.setattr(images.docker_engine, "configuration", lambda _: told)
     assert images.is_reference("some/image") is ours
 
 
@@ -213,12 +216,16 @@ def test_a_log_that_cannot_be_read_is_missed_aloud():
 
 
 def test_a_command_that_hangs_has_an_end(monkeypatch):
-    monkeypatch.setattr(postgres, "COMMAND_S", 0.2)
+    monkeypatch.setattr(processes, "COMMAND_S", 0.2)
     with pytest.raises(StackTrouble, match=r"pg_dump has not ended in 0\.2 s"):
-        postgres.run_command(["sleep", "60"], ("pg_dump",), {}, None, None)
-    monkeypatch.setattr(datadirectory, "_PATIENCE_S", 0.0)
-    with pytest.raises(StackTrouble, match="tar has not ended"):
-        datadirectory._tar("--version")
+        processes.run_command(["sleep", "60"], ("pg_dump",), {}, None, None)
+
+
+def test_making_a_cluster_has_an_end(monkeypatch, living):
+    monkeypatch.setattr(servers, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(servers, "cache_folder", lambda: living.path)
+    with pytest.raises(StackTrouble, match="initdb has not ended in 0"):
+        servers.Postgres(living.path, {}).start("password")
 
 
 def test_a_docker_program_that_hangs_is_one_sentence(monkeypatch, tmp_path):
@@ -227,7 +234,7 @@ def test_a_docker_program_that_hangs_is_one_sentence(monkeypatch, tmp_path):
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(NoHost, match=r"docker version has not ended in 0\.2 s"):
-        connected.program("version", within_s=0.2)
-    monkeypatch.setattr(engine, "COMMAND_S", 0.2)
-    with pytest.raises(StackTrouble, match=r"drill-db: psql has not ended in 0\.2 s"):
-        engine.execute(SimpleNamespace(id="1", name="drill-db"), ["psql"], None, None)
+        docker_cli.program("version", within_s=0.2)
+    monkeypatch.setattr(processes, "COMMAND_S", 0.2)
+    with pytest.raises(StackTrouble, match=r"psql has not ended in 0\.2 s"):
+        docker_engine.execute(SimpleNamespace(id="1", name="drill-db"), ["psql"], None, None)

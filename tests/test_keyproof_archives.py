@@ -12,7 +12,7 @@ from drillbook.core.run_directory import Home, new_run_id
 from fixtures.keyproof import archive as archives
 from fixtures.keyproof import examine, prove
 from fixtures.stack import binaries
-from fixtures.stack.postgres import Postgres
+from fixtures.stack.servers import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 
 ARCHIVES = sorted((SAMPLES / "archives").iterdir())

@@ -4,9 +4,9 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from fixtures import runbook
-from fixtures.stack import engine
+from fixtures.stack import docker_engine
 from fixtures.stack.base import Command
-from fixtures.stack.migrating import Migrating
+from fixtures.stack.migrator import Migrator
 from tests.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]
@@ -28,15 +28,15 @@ def stack(shared, monkeypatch):
         shared.sql(f"{MIGRATIONS} VALUES ('number {len(shared.ran)}')")
 
     monkeypatch.setattr(shared._project, "call", command)
-    monkeypatch.setattr(Migrating, "made", {})
+    monkeypatch.setattr(Migrator, "made", {})
     return shared
 
 
 def migrated(stack):
     """The migrations of its database, which was not migrated before."""
-    assert not stack._migrated()
-    stack._migrate()
-    assert stack._migrated()
+    assert not stack._migrator.migrated()
+    stack._migrator.migrate()
+    assert stack._migrator.migrated()
     return stack.sql(NAMES)
 
 
@@ -45,14 +45,14 @@ def test_the_command_runs_once_and_the_next_empty_database_holds_the_same(stack)
     runbook.empty_database(stack)
     assert migrated(stack) == first == [("number 1",)]
     assert len(stack.ran) == 1
-    (kept,) = Migrating.made.values()
+    (kept,) = Migrator.made.values()
     assert kept.startswith("--\n-- PostgreSQL database dump")
 
 
 def test_a_database_that_holds_something_is_migrated_by_the_command_and_not_kept(stack):
     stack.sql("CREATE TABLE bookings (amount int)")
     migrated(stack)
-    assert Migrating.made == {}
+    assert Migrator.made == {}
     runbook.empty_database(stack)
     migrated(stack)
     runbook.empty_database(stack)
@@ -62,31 +62,34 @@ def test_a_database_that_holds_something_is_migrated_by_the_command_and_not_kept
 
 @pytest.mark.parametrize("dump", ["CREATE TABLE half (); nonsense;", "CREATE TABLE half ("])
 def test_what_cannot_be_poured_leaves_nothing_and_the_command_runs(stack, dump):
-    Migrating.made[IMAGE] = dump
+    Migrator.made[IMAGE] = dump
     assert migrated(stack) == [("number 1",)]
     assert stack.sql("SELECT to_regclass('half')") == [(None,)]
 
 
 def test_a_dump_that_was_cut_off_is_not_kept(stack, monkeypatch):
-    def cut_off(_found, argv, *_files):
+    def cut_off(found, argv, *files):
+        if argv[0] != "pg_dump":
+            return real(found, argv, *files)
         return Command(tuple(argv), 1, b"CREATE TABLE half ();")
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "execute", cut_off)
-        stack._keep(IMAGE)
-    assert Migrating.made == {}
+        real = docker_engine.execute
+        patched.setattr(docker_engine, "execute", cut_off)
+        stack._migrator.migrate()
+    assert Migrator.made == {}
 
 
 def test_a_password_that_is_not_the_database_s_does_not_hide_the_answer(stack):
     migrated(stack)
     stack.sql("ALTER ROLE CURRENT_USER PASSWORD 'another'")
-    assert stack._migrated()
-    stack._inside(f"ALTER ROLE CURRENT_USER PASSWORD '{stack.settings['POSTGRES_PASSWORD']}'")
-    assert stack._migrated()
+    assert stack._migrator.migrated()
+    stack.inside(f"ALTER ROLE CURRENT_USER PASSWORD '{stack.settings['POSTGRES_PASSWORD']}'")
+    assert stack._migrator.migrated()
 
 
 def test_a_database_that_is_down_is_trouble_and_no_answer(stack):
     stack.stop("db")
     with pytest.raises(StackTrouble):
-        stack._migrated()
+        stack._migrator.migrated()
     stack.start("db")

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.stack import product
+from fixtures.stack import releases
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,10 +32,10 @@ def old_image():
 
 def test_an_old_image_is_refused_and_ours_is_not(old_image):
     with pytest.raises(BadInput, match=f"{old_image} is older than July 2024"):
-        product.refuse_older(old_image)
-    product.refuse_older("drillbook/reference:latest")
+        releases.refuse_older(old_image)
+    releases.refuse_older("drillbook/reference:latest")
     # An image that does not tell its migrations is not judged by them.
-    product.refuse_older("drillbook/redis:7")
+    releases.refuse_older("drillbook/redis:7")
 
 
 @pytest.mark.parametrize(

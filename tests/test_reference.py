@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fixtures.reference import boot
-from fixtures.stack.cache import Cache
+from fixtures.stack.servers import Cache
 from tests.backends import GOLDEN, ROOT, Backend, die, running
 
 UNREADABLE = "Unsupported state or unable to authenticate data"

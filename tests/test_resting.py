@@ -7,7 +7,7 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
 from fixtures.installation import Installation
-from fixtures.stack import template
+from fixtures.stack import database
 from fixtures.stack.embedded import Embedded
 
 
@@ -128,7 +128,7 @@ def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(ins
 
 def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
     held = installation.resting().held
-    installation.stack.database.inside(f"DROP DATABASE {template.GOLDEN}", database="postgres")
+    installation.stack.database.inside(f"DROP DATABASE {database.GOLDEN}", database="postgres")
     resting = installation.resting()
     assert resting.change(INVITE_ONLY="true").serves
     assert resting.inventory() == resting.held == held

@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from fixtures.retrieve.fetched import fetched
-from fixtures.stack import engine
+from fixtures.stack import docker_engine
 
 IMAGE, OTHER = "drillbook/postgres:14", "drillbook/redis:7"
 PASSWORD = "a-password-for-tests-only"
@@ -21,7 +21,7 @@ def docker(*words, check=True, stdin=None):
 
 def started(image, *options):
     name = f"drillbook-test-{uuid.uuid4().hex[:10]}"
-    labels = [f"--label={key}={value}" for key, value in engine.labels(name).items()]
+    labels = [f"--label={key}={value}" for key, value in docker_engine.labels(name).items()]
     docker("run", "-d", "--name", name, "--network=none", *labels, *options, image)
     return name
 

@@ -7,8 +7,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from fixtures.stack import wait
-from fixtures.stack.binaries import spawn
-from fixtures.stack.supervised import Supervised
+from fixtures.stack.processes import Supervised, spawn
 
 
 @pytest.fixture

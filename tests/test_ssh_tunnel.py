@@ -16,9 +16,9 @@ import pytest
 
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput, NoHost
-from fixtures.stack import connected, far, images
+from fixtures.stack import docker_engine, images, ssh_tunnel
 from fixtures.stack.compose import Model
-from fixtures.stack.engine import NO_PORT, port
+from fixtures.stack.docker_engine import NO_PORT, port
 from fixtures.stack.ports import free_port
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
@@ -101,48 +101,52 @@ def test_a_port_and_the_engines_socket_of_another_machine_are_near(sshd, service
     engine = tmp_path / "far.sock"
     with socketserver.ThreadingUnixStreamServer(str(engine), Greeting) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        tunnel = far.Tunnel(f"{sshd}{engine}")
+        address = f"{sshd}{engine}"
         try:
-            near = tunnel.port(service)
+            near = ssh_tunnel.local_port(address, service)
             assert near != service
-            assert (_heard(near), tunnel.port(service)) == (b"hello", near)
-            path = tunnel.socket.removeprefix("unix://")
+            assert (_heard(near), ssh_tunnel.local_port(address, service)) == (b"hello", near)
+            path = ssh_tunnel.local_socket(address).removeprefix("unix://")
             assert Path(path).stat().st_mode & 0o077 == 0
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.connect(path)
                 assert asked.recv(10) == b"hello"
         finally:
-            tunnel.close()
             server.shutdown()
-    assert not Path(path).exists()
-    assert not _open(near)
 
 
 @needs_sshd
-def test_a_killed_run_leaves_no_connection(sshd, service):
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_run_that_is_over_leaves_no_connection(sshd, service, killed):
     code = (
-        "import sys, time; from fixtures.stack import far; made = far.Tunnel(sys.argv[1]);"
-        "print(made.port(int(sys.argv[2])), flush=True); time.sleep(60)"
+        "import sys; from fixtures.stack.ssh_tunnel import local_port, local_socket;"
+        "print(local_socket(sys.argv[1])); print(local_port(sys.argv[1], int(sys.argv[2])));"
+        "sys.stdout.flush(); input()"
     )
     command = [sys.executable, "-c", code, sshd, str(service)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as run:
+        path = Path(run.stdout.readline().decode().strip().removeprefix("unix://"))
         near = int(run.stdout.readline())
         assert _heard(near) == b"hello"
-        run.send_signal(signal.SIGKILL)
+        assert path.exists()
+        if killed:
+            run.send_signal(signal.SIGKILL)
     _until(lambda: not _open(near))
+    assert killed or not path.exists()
 
 
 @needs_sshd
 @pytest.mark.parametrize("user", ["nobody@", "no-such-user@"])
 def test_who_is_not_let_in_is_told_in_a_sentence(sshd, user):
     with pytest.raises(NoHost, match=r"cannot be reached by ssh \(.*Permission denied.*by hand"):
-        far.Tunnel(sshd.replace("ssh://", f"ssh://{user}"))
+        ssh_tunnel.local_port(sshd.replace("ssh://", f"ssh://{user}"), 1)
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh")
 def test_nobody_listens():
     with pytest.raises(NoHost, match="Connection refused"):
-        far.Tunnel(f"ssh://127.0.0.1:{free_port()}")
+        ssh_tunnel.local_port(f"ssh://127.0.0.1:{free_port()}", 1)
 
 
 @pytest.mark.parametrize(
@@ -151,32 +155,31 @@ def test_nobody_listens():
 )
 def test_what_names_no_machine_is_refused(address):
     with pytest.raises(BadInput, match="give ssh://USER@HOST") as refused:
-        far.Tunnel(address)
+        ssh_tunnel.local_socket(address)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:2375", "tcp://localhost:1", "unix:///x"])
 def test_an_engine_on_this_machine_may_speak_tcp(address):
-    far.refuse_unreachable(address)
+    ssh_tunnel.refuse_unreachable(address)
 
 
 def test_an_engine_whose_ports_cannot_be_reached_is_refused():
     with pytest.raises(NoHost, match=r"reach it by ssh: DOCKER_HOST=ssh://10\.0\.0\.1"):
-        far.refuse_unreachable("tcp://10.0.0.1:2376")
+        ssh_tunnel.refuse_unreachable("tcp://10.0.0.1:2376")
 
 
 RUNNING = SimpleNamespace(ports={"8080/tcp": [{"HostPort": "32768"}]})
 
 
 def test_ports_are_those_of_the_engines_machine_or_a_tunnels(monkeypatch):
-    monkeypatch.setattr(connected, "address", lambda: "unix:///var/run/docker.sock")
+    monkeypatch.setattr(docker_cli, "address", lambda: "unix:///var/run/docker.sock")
     assert (port(RUNNING, 8080), port(None, 8080)) == (32768, NO_PORT)
-    assert connected.elsewhere() is None
+    assert docker_engine.remote_machine() is None
 
-    opened = SimpleNamespace(port=lambda there: there + 1)
-    monkeypatch.setattr(connected, "address", lambda: "ssh://ci@builder")
-    monkeypatch.setattr(far, "tunnel", lambda _address: opened)
-    assert (port(RUNNING, 8080), connected.elsewhere()) == (32769, "builder")
+    monkeypatch.setattr(docker_cli, "address", lambda: "ssh://ci@builder")
+    monkeypatch.setattr(ssh_tunnel, "local_port", lambda _address, there: there + 1)
+    assert (port(RUNNING, 8080), docker_engine.remote_machine()) == (32769, "builder")
 
 
 def test_the_docker_program_goes_the_same_way(monkeypatch):

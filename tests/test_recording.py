@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import Unsupported
-from fixtures.stack import clock
+from fixtures.stack import recording
 from fixtures.stack.base import Command
-from fixtures.stack.witness import witnessed
+from fixtures.stack.recording import recorded
 from reports.clock import kernel_clock
 
 
@@ -27,16 +27,23 @@ class Little:
 
     driver = "embedded"
 
+    def __init__(self, recorder):
+        self._recorder = recorder
+
+    @recorded
     def restart(self, service):
         self.stop(service)
         self.start(service)
 
+    @recorded
     def stop(self, service):
         pass
 
+    @recorded
     def start(self, service):
         pass
 
+    @recorded
     def exec(self, service, argv, *, stdin=None, stdout=None):
         if service == "backend":
             raise Unsupported("nothing can be run inside it")
@@ -50,7 +57,7 @@ def heard():
 
 @pytest.fixture
 def little(heard):
-    return witnessed(Little(), heard)
+    return Little(heard)
 
 
 def test_act_is_told_once_however_it_is_made(little, heard):
@@ -78,9 +85,9 @@ def test_act_that_fails_is_told_too(little, heard):
 def test_database_clock_is_compared_by_the_quickest_answer(little, heard, monkeypatch):
     moments = iter([0.0, 4.0, 10.0, 10.2, 20.0, 26.0])
     answers = iter([7.0, 15.1, 23.0])
-    monkeypatch.setattr(clock.time, "time", lambda: next(moments))
+    monkeypatch.setattr(recording.time, "time", lambda: next(moments))
     little.sql = lambda _: [(next(answers),)]
-    clock.compare(little, heard)
+    recording.compare_clock(little, heard)
     source, offset, doubt, same_machine = heard.clocks[0]
     assert (source, same_machine) == ("PostgreSQL", True)
     assert (round(offset, 6), round(doubt, 6)) == (5.0, 0.1)
@@ -94,7 +101,7 @@ def test_kernel_says_whether_its_clock_is_kept():
 
 @pytest.mark.engine
 def test_engine_says_what_it_is():
-    from fixtures.stack.about import engine_facts
+    from fixtures.stack.docker_engine import engine_facts
     from reports.subject import Engine
 
     seen = Engine.model_validate(engine_facts())
