@@ -10,5 +10,6 @@ from reports.record import Recorder
 def test_two_deployments_never_name_a_backup_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(runbook, "back_up", lambda *_: SimpleNamespace(exit_code=0))
     stack = SimpleNamespace(settings=None)
-    made = [Deployment(stack, None, None, Recorder(), tmp_path) for _ in range(2)]
+    unread = SimpleNamespace(look_at_backup=lambda _: None)
+    made = [Deployment(stack, None, None, Recorder(), tmp_path, unread) for _ in range(2)]
     assert len({one.back_up() for one in made for _ in range(2)}) == 4

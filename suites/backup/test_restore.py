@@ -19,7 +19,7 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
         assert deployment.marker() == "tuesday"
 
     with step("restore by the documented command while the deployment runs"):
-        done = runbook.restore(deployment.stack, backup)
+        done = deployment.restore_over(backup)
 
     with step("the marker says monday"):
         marker = deployment.marker()
@@ -36,7 +36,7 @@ def test_documented_restore_after_a_first_start(resting, observe, step):
 
     with step("start the new backend, which makes its tables; restore; start again"):
         assert resting.redeploy(resting.golden_settings).serves
-        done = runbook.restore(resting.stack, backup)
+        done = resting.restore_over(backup)
         start = resting.restart()
 
     with step("everything reads as in the backup"):
@@ -56,7 +56,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
 
     with step("stop the backend, drop and create the database, restore strictly, start"):
         since = deployment.printed()
-        done = runbook.restore_live(deployment.stack, backup)
+        done = deployment.restore_live(backup)
         assert done.exit_code == 0
         assert deployment.settled(since).serves
 

@@ -36,8 +36,8 @@ def test_success_of_the_restore_is_no_proof(resting, step):
         cut = damage.cut_at_a_row(backup)
 
     with step("restore what is left into an empty database"):
-        runbook.empty_database(resting.stack)
-        done = runbook.restore(resting.stack, cut)
+        resting.empty_database()
+        done = resting.restore_over(cut)
 
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
         lost = dumps.changed(dumps.tables(backup), resting.tables())

@@ -94,7 +94,7 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
         assert deployment.writes()
 
     with step("destroy the old instance: the new one has everything"):
-        runbook.wipe(deployment.stack, working_folder.run_id)
+        deployment.wipe(working_folder.run_id)
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert differing(migration.values(arrived), written) == []
 

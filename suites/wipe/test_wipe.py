@@ -20,7 +20,7 @@ EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
     deployment = installation.resting()
-    selection = runbook.wipe(deployment.stack, working_folder.run_id)
+    selection = deployment.wipe(working_folder.run_id)
     since = deployment.printed()
     deployment.stack.up(Settings.generate())
     start = deployment.settled(since)

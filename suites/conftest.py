@@ -1,0 +1,49 @@
+"""After each spec that acted on the deployment: nothing has changed beyond what its steps may."""
+
+import pytest
+
+from drillbook.core.errors import DrillbookError, Unsupported
+from fixtures.oracle.state import describe
+
+UNCHANGED = "nothing in the database has changed that these steps were not to change"
+
+
+@pytest.fixture(autouse=True)
+def _compared(request):
+    """Have at hand, when the spec's steps are over, what the comparison needs."""
+    if "installation" in request.fixturenames:
+        names = ("installation", "step", "observe")
+        request.node.stash[COMPARED] = [request.getfixturevalue(name) for name in names]
+
+
+COMPARED = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Compare as the last step of the spec; an assertion that failed before stays what it was."""
+    if COMPARED not in pyfuncitem.stash:
+        return (yield)
+    installation, step, observe = pyfuncitem.stash[COMPARED]
+    try:
+        done = yield
+    except Unsupported:
+        raise
+    except DrillbookError:
+        # What could not be finished may be due to what was lost on the way.
+        changed = installation.state.take()
+        if not changed:
+            raise
+    except AssertionError:
+        if installation.find_changes():
+            observe("changed_beyond_its_frame")
+        raise
+    else:
+        with step(UNCHANGED):
+            changed = installation.find_changes()
+            if changed:
+                observe("changed_beyond_its_frame")
+            assert not changed, describe(changed)
+        return done
+    observe("changed_beyond_its_frame")
+    raise AssertionError(describe(changed))

@@ -1,0 +1,185 @@
+"""The state oracle: one reading, one comparison, and frames that say what may change."""
+
+import pytest
+
+from fixtures.installation import Installation
+from fixtures.oracle.frame import Allowed, beyond, of_request
+from fixtures.oracle.state import Change, Row, State, Table, compare, describe, read
+from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
+from fixtures.stack.embedded import Embedded
+
+
+def state(**tables):
+    """A reading of these tables: rows by key, each with digests by column."""
+    return State(
+        {
+            name: Table(
+                len(rows), repr(rows), {key: Row(key, digests) for key, digests in rows.items()}
+            )
+            for name, rows in tables.items()
+        },
+        {},
+    )
+
+
+def kinds(changes):
+    return [(one.kind, one.table, one.name, one.columns) for one in changes]
+
+
+def test_a_difference_says_what_and_where():
+    before = state(secret_tags={"a": {"color": "1"}, "b": {"color": "1"}}, gone={"x": {}})
+    after = state(secret_tags={"a": {"color": "2"}, "c": {"color": "1"}})
+    assert kinds(compare(before, after)) == [
+        ("removed", "gone", "x", ()),
+        ("removed", "secret_tags", "b", ()),
+        ("added", "secret_tags", "c", ()),
+        ("changed", "secret_tags", "a", ("color",)),
+    ]
+    assert describe(compare(before, after)).splitlines() == [
+        "gone: 1 row removed (x)",
+        "secret_tags: 1 row removed (b)",
+        "secret_tags: 1 row added (c)",
+        "secret_tags: 1 row changed in color (a)",
+    ]
+
+
+def test_of_a_table_with_too_many_rows_the_number_is_compared():
+    few, many = (State({"secrets": Table(n, str(n), None)}, {}) for n in (30_000, 30_002))
+    assert kinds(compare(many, few)) == [("removed", "secrets", "2 of many", ())]
+    assert compare(many, many) == []
+
+
+@pytest.mark.parametrize("one", [*TABLES, *COLUMNS])
+def test_what_is_volatile_has_a_reason(one):
+    assert len(one.reason) > 5
+
+
+def test_what_is_volatile_is_little():
+    assert not is_read("audit_logs")
+    assert is_read("identity_access_tokens"), "that a revoked one stays so is looked at"
+    assert [
+        name for name in ("lastUsed", "lastLoginTime", "clientSecretNumUses") if is_compared(name)
+    ] == []
+    # A name of a person, and a limit that somebody has set.
+    assert all(is_compared(name) for name in ("lastName", "clientSecretNumUsesLimit", "version"))
+    history = compare(state(secret_versions_v2={"a": {}}), state(secret_versions_v2={"b": {}}))
+    assert kinds(history) == [("removed", "secret_versions_v2", "a", ())]
+
+
+def change(kind, table, name=""):
+    return Change(kind, table, name, name)
+
+
+def test_a_request_for_one_secret_may_change_that_one():
+    frame = of_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
+    assert beyond([change("changed", "secrets_v2", "MARKER")], frame) == []
+    other = [change("changed", "secrets_v2", "IBAN")]
+    assert beyond(other, frame) == other
+    removed = [change("removed", "secrets_v2", "MARKER")]
+    assert beyond(removed, frame) == removed
+    # Without names, as in mid-2024, there may be no more of them than were asked for.
+    unnamed = [change("changed", "secrets"), change("changed", "secrets")]
+    assert beyond(unnamed, frame) == unnamed[1:]
+
+
+def test_a_request_for_many_secrets_may_add_as_many():
+    body = {"secrets": [{"secretKey": "A"}, {"secretKey": "B"}]}
+    frame = of_request("POST", "/api/v3/secrets/batch/raw", body)
+    assert beyond([change("added", "secrets_v2", one) for one in "AB"], frame) == []
+    assert len(beyond([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
+
+
+def test_other_requests_add_and_change_what_they_are_about():
+    folder = of_request("POST", "/api/v2/folders", {"name": "payroll"})
+    assert beyond([change("added", "secret_folders", "payroll")], folder) == []
+    assert beyond([change("removed", "secret_folders", "closed")], folder)
+    settings = of_request("PATCH", "/api/v1/admin/config", {})
+    assert beyond([change("changed", "super_admin")], settings) == []
+    assert beyond([change("changed", "users")], settings)
+    assert of_request("POST", "/api/v1/auth/universal-auth/login", {}) == ()
+
+
+def test_a_frame_counts_each_table_by_itself():
+    frame = [Allowed("secrets secrets_v2", ("removed",), 1)]
+    assert beyond([change("removed", "secrets"), change("removed", "secrets_v2")], frame) == []
+
+
+@pytest.fixture(scope="module")
+def installation(module_home, module_recorder):
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    yield Installation(stack, module_recorder, module_home.path, 7)
+    stack.down()
+
+
+def test_a_reading_holds_every_table_and_no_value(installation):
+    deployment = installation.untouched()
+    seen = read(deployment.stack)
+    assert seen.tables["secrets_v2"].count >= 258
+    assert seen.tables["secret_v2_tag_junction"].count == 1
+    assert "MARKER" in {row.name for row in seen.tables["secrets_v2"].rows.values()}
+    held = repr(seen.tables["secrets_v2"].rows)
+    assert not [one for one in deployment.golden.canaries.values() if one and one[:20] in held]
+    # As the superuser, inside the container, where no password counts.
+    assert compare(seen, read(deployment.stack, database="infisical")) == []
+
+
+def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installation):
+    deployment = installation.pristine()
+    deployment.mark("monday")
+    deployment.service.write(deployment.golden.place("dev"), {"NEW": "1"})
+    deployment.service.delete(deployment.golden.place("dev"), "NEW")
+    assert deployment.lets_machine_in()
+    assert deployment.restart().serves
+    assert installation.find_changes() == []
+    deployment.stack.sql("DELETE FROM secret_v2_tag_junction")
+    deployment.stack.sql("UPDATE identities SET name = 'another' WHERE name = 'ledger-service'")
+    assert kinds(installation.find_changes()) == [
+        ("changed", "identities", "another", ("name",)),
+        ("removed", "secret_v2_tag_junction", "", ()),
+    ]
+    assert installation.find_changes() == [], "it is told once"
+
+
+def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
+    installation.untouched().stack.sql("DELETE FROM secret_v2_tag_junction")
+    assert installation.find_changes()
+    assert read(installation.untouched().stack).tables["secret_v2_tag_junction"].count == 1
+
+
+def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
+    deployment = installation.pristine()
+    backup = deployment.back_up()
+    deployment.mark("tuesday")
+    deployment.restored(backup)
+    assert installation.find_changes() == []
+    lines = backup.read_bytes().splitlines(keepends=True)
+    at = next(
+        n for n, line in enumerate(lines) if line.startswith(b"COPY public.secret_v2_tag_junction ")
+    )
+    backup.write_bytes(b"".join(lines[: at + 1] + lines[at + 2 :]))
+    deployment.restored(backup)
+    assert kinds(installation.find_changes()) == [("removed", "secret_v2_tag_junction", "", ())]
+
+
+def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
+    deployment = installation.pristine()
+    deployment.wipe(module_home.run_id)
+    assert installation.find_changes() == []
+    deployment.stack.up(deployment.golden_settings)
+    assert deployment.settled(0).serves
+    assert installation.find_changes() == []
+
+
+def test_a_database_that_does_not_answer_has_no_state(installation):
+    deployment = installation.pristine()
+    deployment.stack.stop("db")
+    assert read(deployment.stack) is None
+    assert installation.find_changes() == []
+    deployment.stack.start("db")
+    assert installation.find_changes() == []
+
+
+def test_an_altered_password_does_not_hide_the_state(installation):
+    deployment = installation.pristine()
+    deployment.stack.sql("ALTER ROLE infisical PASSWORD 'another'")
+    assert read(deployment.stack) is not None
