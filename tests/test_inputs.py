@@ -12,7 +12,7 @@ from drillbook.core.errors import BadInput
 from fixtures import diagnose
 from fixtures.data import soundness
 from fixtures.keyproof import keyfiles
-from fixtures.live import tls
+from fixtures.live import https
 from fixtures.recover import sealing
 from fixtures.stack import compose
 
@@ -24,7 +24,7 @@ READERS = {
     "environment": dotenv.read,
     "recipient": lambda path: sealing.for_recipients([str(path)]),
     "passphrase": sealing.for_passphrase,
-    "authority": tls.trusted,
+    "authority": https.trusted,
     "compose": lambda path: compose.read(path, {}),
 }
 

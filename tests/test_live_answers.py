@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput, NoHost, Unsupported
+from fixtures.infisical.address import Address, parse
 from fixtures.infisical.errors import Unreachable
-from fixtures.live import certificates, reading, tls, web
-from fixtures.live.address import Address, parse
-from fixtures.live.front import Plain, Proxy, serving
+from fixtures.live import https, readonly_clients
 from fixtures.live.instance import Instance
-from fixtures.live.reading import Reader
-from fixtures.live.scene import Scene
+from fixtures.live.readonly_clients import Reader
+from fixtures.live.rehearsal import Plain, Proxy, Scene, certify, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,14 +62,14 @@ def ask(address, recorder):
 
 
 def test_answer_that_never_fits_is_given_up(address, recorder, monkeypatch):
-    monkeypatch.setattr(reading, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(readonly_clients, "_LARGEST", 1 << 20)
     huge = address(200, "application/json", b"x" * (3 << 20))
     with pytest.raises(Unreachable, match="larger than 1 MiB"):
         ask(huge, recorder)
 
 
 def test_answer_that_drips_is_given_up(address, recorder, monkeypatch):
-    monkeypatch.setattr(reading, "_LONGEST_S", -1.0)
+    monkeypatch.setattr(readonly_clients, "_LONGEST_S", -1.0)
     with pytest.raises(Unreachable, match="took longer than"):
         ask(address(200, "application/json", b"{}"), recorder)
 
@@ -110,7 +109,7 @@ EMPTY_BLOCK = b"\0\0\0\xff\xff"
     ids=["in its head", "in what is compressed"],
 )
 def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch, pieces):
-    monkeypatch.setattr(reading, "_LONGEST_S", 0.5)
+    monkeypatch.setattr(readonly_clients, "_LONGEST_S", 0.5)
     with raw(*pieces, pause_s=0.05) as address, pytest.raises(Unreachable, match="took longer"):
         ask(address, recorder)
 
@@ -118,7 +117,7 @@ def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch, pieces):
 def test_answer_that_unpacks_to_more_than_fits_is_given_up_while_it_is_unpacked(
     recorder, monkeypatch
 ):
-    monkeypatch.setattr(reading, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(readonly_clients, "_LARGEST", 1 << 20)
     bomb = gzip.compress(bytes(64 << 20))
     with raw(PACKED, bomb, b"") as address:
         tracemalloc.start()
@@ -158,24 +157,24 @@ def test_closed_port_and_unknown_name_are_one_sentence():
         probe.bind(("127.0.0.1", 0))
         closed = Address("https", "127.0.0.1", probe.getsockname()[1])
         with pytest.raises(NoHost, match=r"cannot be reached: the connection was refused; is the"):
-            tls.shown(closed, tls.trusted(None))
+            https.read_certificate(closed, https.trusted(None))
     with pytest.raises(NoHost, match=r"https://nowhere\.invalid cannot be reached: the name is"):
-        tls.connected(parse("https://nowhere.invalid"))
+        https.connected(parse("https://nowhere.invalid"))
 
 
 def test_silent_port_is_no_tls(monkeypatch):
-    monkeypatch.setattr(tls, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(https, "_PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("https", "127.0.0.1", silent.getsockname()[1])
-        told = tls.shown(address, tls.trusted(None))
-    assert tls.faults(told) == [
+        told = https.read_certificate(address, https.trusted(None))
+    assert https.certificate_faults(told) == [
         "the certificate is not trusted: no TLS is spoken there (TimeoutError)"
     ]
 
 
 def test_http_behind_an_https_address_is_no_tls(address):
     plain = address(200, "application/json", b"{}")
-    told = tls.shown(Address("https", plain.host, plain.port), tls.trusted(None))
+    told = https.read_certificate(Address("https", plain.host, plain.port), https.trusted(None))
     assert "no TLS is spoken there" in told.distrust
 
 
@@ -183,16 +182,15 @@ def test_authority_that_is_no_certificate_is_one_sentence(tmp_path):
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
     with pytest.raises(BadInput, match=r"CA .*ca\.pem is no readable file of certificates"):
-        tls.trusted(path)
+        https.trusted(path)
 
 
 def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder):
-    life = {"ends": timedelta(days=60), "lasts": timedelta(days=90), "signed": False}
-    _, chain = certificates.make(tmp_path, host="localhost", **life)
-    scene = Scene()
+    scene = Scene(certificate_signed=False)
+    _, chain = certify(tmp_path, scene)
     with serving(Proxy, scene, backend, chain) as server:
         address = Address("https", "localhost", server.server_port)
-        told = tls.shown(address, tls.trusted(None))
+        told = https.read_certificate(address, https.trusted(None))
         reader = Reader(lambda: str(address), recorder)
         instance = Instance(address, address, told, reader, None, None, None, None, recorder)
         with pytest.raises(Unsupported, match="no credential sent, because its certificate"):
@@ -216,9 +214,9 @@ def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder
 def test_renewal_that_did_not_happen_shows_before_the_end(left, life, words):
     now = datetime.now(UTC)
     ends = now + timedelta(days=left)
-    told = tls.Certificate(None, "TLSv1.3", begins=ends - timedelta(days=life), ends=ends)
-    assert words in "".join(tls.faults(told, now))
-    assert bool(words) == bool(tls.faults(told, now))
+    told = https.Certificate(None, "TLSv1.3", begins=ends - timedelta(days=life), ends=ends)
+    assert words in "".join(https.certificate_faults(told, now))
+    assert bool(words) == bool(https.certificate_faults(told, now))
 
 
 @pytest.mark.parametrize(
@@ -231,17 +229,19 @@ def test_renewal_that_did_not_happen_shows_before_the_end(left, life, words):
     ],
 )
 def test_cookie_is_secure_by_its_attribute_alone(cookie, secure):
-    assert web.insecure_cookies([cookie]) == ([] if secure else ["cookie jid lacks Secure"])
+    assert https.insecure_cookies([cookie]) == ([] if secure else ["cookie jid lacks Secure"])
 
 
 def test_plain_port_may_be_closed_or_lead_to_https(backend):
     scene = Scene()
     with serving(Plain, scene, "secrets.example.com") as server:
         plain = Address("http", "127.0.0.1", server.server_port)
-        assert web.served_plain(plain) == []
+        assert https.plain_http_faults(plain) == []
         scene.plain_redirects_to = "http"
-        assert web.served_plain(plain) == [f"{plain} sends browsers to another unencrypted address"]
-    assert web.served_plain(plain) == []
+        assert https.plain_http_faults(plain) == [
+            f"{plain} sends browsers to another unencrypted address"
+        ]
+    assert https.plain_http_faults(plain) == []
 
 
 @pytest.mark.parametrize(

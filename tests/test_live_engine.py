@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.core.errors import NoHost
 from fixtures.infisical.settings import Settings
-from fixtures.live import engine, running, scene
+from fixtures.live import engine, rehearsal
 from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
 from tests.test_containers import IMAGE, missing, settled
@@ -39,11 +39,11 @@ def asked(recorder):
 def test_running_deployment_is_found_and_described(stack, asked):
     parts = asked.deployment("https://nobody.example.com", stack.name)
     assert set(parts) == {"backend", "db", "redis"}
-    assert running.version("db", parts["db"], asked).startswith("14")
-    assert running.version("redis", parts["redis"], asked).startswith("7")
-    assert 8080 in running.listening(parts["backend"])
+    assert engine.version("db", parts["db"], asked).startswith("14")
+    assert engine.version("redis", parts["redis"], asked).startswith("7")
+    assert 8080 in engine.listening(parts["backend"])
     # The harness publishes the backend and the database, on loopback alone.
-    assert running.exposed(parts, asked) == []
+    assert engine.exposed(parts, asked) == []
 
 
 def test_unknown_project_is_one_sentence(asked, stack):
@@ -54,7 +54,7 @@ def test_unknown_project_is_one_sentence(asked, stack):
 @pytest.mark.parametrize("role", ["backend", "db", "redis"])
 def test_rehearsed_description_has_the_form_of_a_real_one(stack, asked, role):
     real = asked.deployment("", stack.name)[role].described
-    assert missing_in(real, scene.container(role, {"A": "b"})) == []
+    assert missing_in(real, rehearsal.container(role, {"A": "b"})) == []
 
 
 def missing_in(real, rehearsed, at=""):

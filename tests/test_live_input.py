@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import BadInput
+from fixtures.infisical.address import parse
 from fixtures.live import credential
-from fixtures.live.address import parse
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.live import engine, site
-from fixtures.live.reading import LOG_IN, Reader, ReadsOnly
+from fixtures.live import engine, rehearsal
+from fixtures.live.readonly_clients import LOG_IN, Reader, ReadsOnly
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITES = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "get", "")
@@ -17,7 +17,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "get", "")
 
 @pytest.fixture(scope="module")
 def rehearsed(module_home, module_recorder):
-    with site.rehearsed(module_home, module_recorder) as made:
+    with rehearsal.rehearse(module_home, module_recorder) as made:
         yield made
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.live import tls, web
+from fixtures.live import https
 from fixtures.preflight.finding import NotGiven
 
 pytestmark = pytest.mark.control("SEC-2")
@@ -14,29 +14,29 @@ def test_certificate_is_trusted_and_renewed(instance, record, findings, step):
         assert instance.address.secure
 
     with step("its chain, its name and its dates hold, and it was renewed in time"):
-        assert findings(tls.faults(instance.certificate)) == []
+        assert findings(https.certificate_faults(instance.certificate)) == []
 
 
 def test_nothing_is_served_without_encryption(instance, findings, step):
     with step("ask the plain address for the health report"):
-        assert findings(web.served_plain(instance.plain)) == []
+        assert findings(https.plain_http_faults(instance.plain)) == []
 
 
 def test_browsers_are_told_to_stay_with_https(instance, findings, step):
     with step("look for Strict-Transport-Security, kept for half a year at least"):
-        assert findings(web.remembers_https([instance.public.status()])) == []
+        assert findings(https.hsts_faults([instance.public.status()])) == []
 
 
 def test_cookies_are_secure(instance, record, observe, findings, step):
     with step("look at every cookie that is set before a log-in"):
         cookies = [cookie for page in instance.pages for cookie in page.cookies]
         record.note(f"{len(cookies)} cookies on {len(instance.pages)} pages")
-        assert findings(web.insecure_cookies(cookies)) == []
+        assert findings(https.insecure_cookies(cookies)) == []
 
     with step("look at the setting by which the product makes its session cookie Secure"):
         if not cookies and instance.parts is None:
             raise NotGiven("no page sets a cookie before a log-in, and DOCKER was not given")
-        insecure = findings(web.session_cookie_setting(instance.variables_seen))
+        insecure = findings(https.session_cookie_setting(instance.variables_seen))
         if insecure:
             observe("session_cookie_insecure")
         assert insecure == []

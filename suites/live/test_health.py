@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.infisical import status
-from fixtures.live import flags
+from fixtures.live.instance import SIGN_UP, untrue_flags
 
 
 @pytest.mark.control("HLT-1")
@@ -29,9 +29,9 @@ def test_flags_agree_with_what_else_can_be_seen(instance, observe, step):
         known = instance.expected_flags()
 
     with step("each flag says what the thing it is named after says"):
-        untrue = flags.untrue(report, known)
+        untrue = untrue_flags(report, known)
         observe(WORDS.get(tuple(untrue), "flag_untrue"))
         assert untrue == []
 
 
-WORDS = {(): "flags_agree", (flags.SIGN_UP,): "signup_flag_inverted"}
+WORDS = {(): "flags_agree", (SIGN_UP,): "signup_flag_inverted"}
