@@ -14,5 +14,5 @@ pytest_plugins = [
     "fixtures.live.plugin",
     "fixtures.rewrap.plugin",
     "fixtures.drill.plugin",
-    "fixtures.change.plugin",
+    "fixtures.drill.plugin",
 ]

@@ -11,11 +11,11 @@ import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
 from fixtures import runbook
-from fixtures.change import looks, notes
-from fixtures.change.looks import Look
-from fixtures.change.plugin import asked
-from fixtures.change.probing import Outage, Probe
-from fixtures.change.upgrade import Passage
+from fixtures.drill import release_snapshot, upgrade_notes
+from fixtures.drill.outage_probe import Outage, Probe
+from fixtures.drill.plugin import asked
+from fixtures.drill.release_snapshot import Look
+from fixtures.drill.upgrade import Passage
 from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
 from fixtures.preflight import lint, traps
@@ -106,7 +106,7 @@ def test_reading_goes_on_until_a_secret_is_read_or_the_target_is_over():
 def test_differences_name_fields_settings_warnings_and_hide_what_may_be_secret():
     before = Look({"date": 1, "a": 1}, {"x": True, "encryptedY": "q", "gone": 5}, frozenset(), {})
     after = Look({"date": 2, "a": 1, "b": None}, {"x": False, "encryptedY": "r"}, {"w"}, {})
-    assert looks.differences(before, after) == [
+    assert release_snapshot.differences(before, after) == [
         "status b is new: null",
         "setting encryptedY: set became set",
         "setting gone is gone; it was 5",
@@ -117,7 +117,7 @@ def test_differences_name_fields_settings_warnings_and_hide_what_may_be_secret()
 
 def test_of_many_differences_the_rest_is_counted():
     many = Look({f"f{n:03}": n for n in range(100)}, {}, frozenset(), {})
-    found = looks.differences(Look({}, {}, frozenset(), {}), many)
+    found = release_snapshot.differences(Look({}, {}, frozenset(), {}), many)
     assert (len(found), found[-1]) == (41, "and 60 more")
 
 
@@ -129,13 +129,13 @@ def test_warnings_are_read_from_lines_of_the_log_that_are_json():
         "[1]",
         "{}",
     )
-    assert list(looks.warnings("\n".join(lines))) == ["port # is old"]
+    assert list(release_snapshot.warnings("\n".join(lines))) == ["port # is old"]
 
 
 def test_lost_people_are_counted_and_a_table_that_is_gone_is_none():
     before = {"users": frozenset("ab"), "identities": frozenset("c"), "old": frozenset("x")}
     after = {"users": frozenset("a"), "identities": frozenset("cd")}
-    assert looks.lost(before, after) == ["users: 1 of 2 are gone"]
+    assert release_snapshot.lost(before, after) == ["users: 1 of 2 are gone"]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a b", "-x", "x;y", "a" * 300, "reference:9", "ü\0"])
@@ -196,9 +196,9 @@ v0.163.0: {impactLevel: none}
 
 
 def test_notes_are_of_the_releases_in_between(tmp_path):
-    file = tmp_path / "notes.yaml"
+    file = tmp_path / "upgrade_notes.yaml"
     file.write_text(NOTES)
-    found = notes.between(notes.read(file), (0, 159, 20), (0, 162, 0))
+    found = upgrade_notes.between(upgrade_notes.read(file), (0, 159, 20), (0, 162, 0))
     assert [(one.release, one.sentence) for one in found] == [
         (
             "v0.160.1",
@@ -211,7 +211,9 @@ def test_notes_are_of_the_releases_in_between(tmp_path):
 def test_notes_of_one_release_are_named_after_the_file(tmp_path):
     file = tmp_path / "v0.160.1.yaml"
     file.write_text("impactLevel: low\nrequiresDbMigration: false\n")
-    assert [(one.release, one.sentence) for one in notes.read(file)] == [("v0.160.1", "impact low")]
+    assert [(one.release, one.sentence) for one in upgrade_notes.read(file)] == [
+        ("v0.160.1", "impact low")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -230,10 +232,10 @@ def test_notes_of_one_release_are_named_after_the_file(tmp_path):
     ],
 )
 def test_notes_that_are_none_are_a_sentence(tmp_path, written):
-    file = tmp_path / "notes.yaml"
+    file = tmp_path / "upgrade_notes.yaml"
     file.write_bytes(written)
     with pytest.raises(BadInput, match="upgrade notes"):
-        notes.read(file)
+        upgrade_notes.read(file)
 
 
 def rehearse(folder, *options):
@@ -279,7 +281,7 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
 
 def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
     deployment = Installation(embedded, recorder, tmp_path).untouched()
-    backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "notes.yaml"))
+    backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "upgrade_notes.yaml"))
     assert runbook.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
     told.write_text(NOTES)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from fixtures.change import killing
+from fixtures.drill import killed_migration
 from fixtures.stack.base import BackendState
 
 DEAD = BackendState("exited", 1, restarts=3)
@@ -42,7 +42,7 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
 
     held = Held(launched)
     stack = SimpleNamespace(backend=lambda: DEAD, base_url="http://127.0.0.1:1", name="stack")
-    assert killing._held_up(stack, held, starting) == []
+    assert killed_migration._held_up(stack, held, starting) == []
     assert held.asked == 4
 
 
@@ -103,7 +103,7 @@ def test_killed_between_migrations_or_in_the_one_transaction(
     with isolated.connect() as own:
         own.execute(TABLES)
     stack = Migrating(isolated.connect, together)
-    killed = killing.midway(stack, stack.begin, stack.many)
+    killed = killed_migration.midway(stack, stack.begin, stack.many)
     assert killed.applied in applied
     assert killed.moment == moment
     assert stack.locked() == locked

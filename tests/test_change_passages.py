@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.change.looks import Look
-from fixtures.change.order import Change
-from fixtures.change.probing import Outage
-from fixtures.change.upgrade import Passage, Upgrade
+from fixtures.drill.outage_probe import Outage
+from fixtures.drill.release_snapshot import Look
+from fixtures.drill.upgrade import Change, Passage, Upgrade
 from fixtures.stack import releases
 from fixtures.stack.base import BackendState
 from fixtures.stack.outcome import Start
@@ -28,23 +27,23 @@ class Repeated(Upgrade):
         super().__init__(None, Change(*releases.rehearsed()))
         self.passages = list(passages)
 
-    def before(self):
+    def start_before(self):
         return Start(True, None, 1.0, "")
 
-    def _changed(self, _old):
+    def _upgrade(self, _old):
         return self.passages.pop(0)
 
-    def passed(self):
+    def upgrade(self):
         self._at = ""
-        return super().passed()
+        return super().upgrade()
 
 
 @pytest.mark.parametrize(("second", "told"), [(passage(), 0), (passage(serves=False), 1)])
 def test_first_passage_is_told_as_long_as_a_later_one_comes_up(second, told):
     both = passage(), second
     upgrade = Repeated(*both)
-    assert upgrade.passed() is both[0]
-    assert upgrade.passed() is both[told]
+    assert upgrade.upgrade() is both[0]
+    assert upgrade.upgrade() is both[told]
     assert upgrade.passage is both[told]
     assert upgrade.passages == []
 
@@ -80,7 +79,7 @@ def test_lock_is_taken_back_while_nothing_starts():
         stack.acts.append("start")
         return served
 
-    drill = SimpleNamespace(stack=stack, settings=None, deploy=deploy)
+    drill = SimpleNamespace(stack=stack, settings=None, deploy=deploy, log_out=lambda: None)
     upgrade = Upgrade(drill, Change(*releases.rehearsed()))
-    assert upgrade.unlocked() is served
+    assert upgrade.unlock_and_start() is served
     assert stack.acts == ["stop", "unlock", "start"]

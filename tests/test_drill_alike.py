@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.drill import unsealing
-from fixtures.drill.alike import alike
-from fixtures.drill.values import SEALED
+from fixtures.drill import secret_values
+from fixtures.drill.comparison import alike
+from fixtures.drill.secret_values import SEALED
 
 OLD = ", ".join(f'"{name}" text' for name in SEALED["secrets"])
 TABLES = f"""
@@ -30,7 +30,7 @@ def copied(isolated, tmp_path):
     assert not said.stderr
     dumped = tmp_path / "backup.sql"
     isolated.exec("db", ["pg_dump", "-U", "infisical", "infisical"], stdout=dumped)
-    return isolated, unsealing.read(dumped, "k" * 32).values
+    return isolated, secret_values.read(dumped, "k" * 32).values
 
 
 def compared(stack, values):

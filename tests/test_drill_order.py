@@ -4,10 +4,9 @@ import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.drill import phases
+from fixtures.drill import drill
 from fixtures.drill.drill import Drill, NotBegun, refusal
-from fixtures.drill.order import Order
-from fixtures.drill.targets import Targets
+from fixtures.drill.order import Order, Targets
 from fixtures.keyproof import Proof
 from tests.backups import KEYS, dump
 from tests.conftest import Deaf
@@ -29,7 +28,7 @@ def test_nothing_is_started_on_a_proof_that_failed(proof, why):
 
 
 def test_the_recovery_took_what_its_phases_took_together():
-    found = phases.Phases()
+    found = drill.Phases()
     for name, seconds in (("proof", 5.0), ("restore", 6.0), ("proof", 2.0)):
         found.add(name, seconds)
     assert found.seconds == {"proof": 7.0, "restore": 6.0}
@@ -91,7 +90,7 @@ def broken(dumped):
 def test_what_is_wrong_with_the_backup_starts_nothing(drilled, change):
     drill, stack = drilled(change)
     with pytest.raises(NotBegun, match="nothing was started"):
-        _ = drill.stack
+        drill.prepare()
     assert not stack.stood
 
 
@@ -99,7 +98,7 @@ def test_a_wrong_key_starts_nothing(drilled):
     drill, stack = drilled(key=KEYS["2026-07"][::-1])
     assert drill.proof.opens_nothing
     with pytest.raises(NotBegun, match="these keys do not open"):
-        _ = drill.stack
+        drill.prepare()
     assert not stack.stood
     assert drill.made is None
 
@@ -113,7 +112,7 @@ def test_a_restore_that_failed_is_not_tried_again(drilled):
 
     stack.stand_by = refuse
     with pytest.raises(StackTrouble, match="the disk is full"):
-        _ = drill.stack
+        drill.prepare()
     with pytest.raises(NotBegun, match="the restore failed earlier: the disk is full"):
-        _ = drill.copy
+        drill.restore()
     assert stack.stood == 1

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.drill import reading, source
-from fixtures.drill.sampling import sample_size
-from fixtures.drill.targets import Targets, declared, seconds, targets
-from fixtures.drill.values import Values, digest
+from fixtures.drill import comparison, restored_copy
+from fixtures.drill.order import Targets, declared, seconds, targets
+from fixtures.drill.secret_values import Values, digest, sample_size
 from fixtures.infisical.client import Secret
 from fixtures.infisical.errors import Unauthorized
 from fixtures.restore.inspection import orders
@@ -48,10 +47,10 @@ def test_nonsense_is_told_with_an_example(text):
 def test_of_many_only_the_smallest_of_each_project_is_read_again():
     places = {("p", "dev"): ["a"] * 1500, ("p", "prod"): ["b"] * 900, ("q", "dev"): ["c"] * 3}
     many = Values({}, {}, places, (), ())
-    again, size = reading.once_more(many)
+    again, size = comparison.once_more(many)
     assert (set(again), size) == ({("p", "prod"), ("q", "dev")}, 903)
     few = Values({}, {}, {("p", "dev"): ["a"] * 2000}, (), ())
-    assert reading.once_more(few) == (few.places, 2000)
+    assert comparison.once_more(few) == (few.places, 2000)
 
 
 def test_without_targets_there_are_none():
@@ -81,9 +80,9 @@ def backup(tmp_path):
 
 
 def test_source_that_is_only_read_is_unchanged(backup):
-    before = source.look(backup)
+    before = restored_copy.look(backup)
     backup.read_bytes()
-    assert source.differences(before) == []
+    assert restored_copy.differences(before) == []
 
 
 @pytest.mark.parametrize(
@@ -96,23 +95,23 @@ def test_source_that_is_only_read_is_unchanged(backup):
     ],
 )
 def test_source_that_was_touched_is_told(backup, act, told):
-    before = source.look(backup)
+    before = restored_copy.look(backup)
     act(backup)
-    assert source.differences(before) == [told]
+    assert restored_copy.differences(before) == [told]
 
 
 def test_source_of_many_files_is_one(tmp_path):
     for name in ("toc.dat", "1.dat.gz"):
         (tmp_path / name).write_text(name)
-    before = source.look(tmp_path)
+    before = restored_copy.look(tmp_path)
     (tmp_path / "1.dat.gz").unlink()
     assert before.size == len("toc.dat1.dat.gz")
-    assert source.differences(before) == ["1.dat.gz was changed"]
+    assert restored_copy.differences(before) == ["1.dat.gz was changed"]
 
 
 def test_missing_source_is_a_sentence(tmp_path):
     with pytest.raises(BadInput, match="No such file"):
-        source.look(tmp_path / "nowhere.sql")
+        restored_copy.look(tmp_path / "nowhere.sql")
 
 
 def test_orders_are_found_in_a_packed_backup(tmp_path):
@@ -156,7 +155,7 @@ def test_reading_tells_what_differs_is_missing_or_refused(
     answers, equal, differing, missing, refused
 ):
     askers = [Asker(answer) for answer in answers]
-    found = reading.read(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
+    found = comparison.read(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
     assert (found.equal, found.differing, found.missing) == (equal, differing, missing)
     assert bool(found.refused) == refused
     assert found.whole == (equal == 2)
@@ -164,10 +163,10 @@ def test_reading_tells_what_differs_is_missing_or_refused(
 
 def test_of_many_places_a_sample_is_read_and_each_project():
     many = {(f"p{n // 3}", f"e{n % 3}"): [f"s{n}-{i}" for i in range(5)] for n in range(300)}
-    chosen, size = reading.chosen(Values({}, {}, many, (), ()), seed=7)
+    chosen, size = comparison.chosen(Values({}, {}, many, (), ()), seed=7)
     assert size == sample_size(1500)
     assert {project for project, _ in chosen} == {project for project, _ in many}
-    assert chosen == reading.chosen(Values({}, {}, many, (), ()), seed=7)[0]
+    assert chosen == comparison.chosen(Values({}, {}, many, (), ()), seed=7)[0]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.drill import reading, unsealing
-from fixtures.drill.askers import Askers
+from fixtures.drill import comparison, secret_values
+from fixtures.drill.api_readers import Askers
 from fixtures.drill.drill import refusal
-from fixtures.drill.reservoir import Reservoir
-from fixtures.drill.sampling import LARGEST, sample_size
-from fixtures.drill.values import Named, Values, digest
+from fixtures.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from fixtures.infisical.client import Secret
 from fixtures.infisical.errors import NotFound, Unauthorized
 from fixtures.keyproof import prove
@@ -33,7 +31,7 @@ def sample(tmp_path):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_reading_proves_both_keys_as_two_readings_do(sample, version):
     backup, other = sample(version), KEYS[version][::-1]
-    found = unsealing.read(backup, KEYS[version], other, 300)
+    found = secret_values.read(backup, KEYS[version], other, 300)
     assert (found.proof, found.other) == (prove(backup, KEYS[version]), prove(backup, other))
     assert found.proof.opens_everything
     assert found.other.opens_nothing
@@ -42,7 +40,7 @@ def test_one_reading_proves_both_keys_as_two_readings_do(sample, version):
 
 def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sample):
     backup, right = sample("2024-07", lambda _: before_root_keys()), KEYS["2024-07"]
-    found = unsealing.read(backup, right, right[::-1])
+    found = secret_values.read(backup, right, right[::-1])
     assert (found.proof, found.other) == (prove(backup, right), prove(backup, right[::-1]))
     assert found.proof.rootless
     assert found.proof.opens_everything
@@ -55,14 +53,14 @@ def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sam
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_other_seals_or_keys_are_another_digest(sample, version):
-    values = unsealing.read(sample(version), KEYS[version]).values
+    values = secret_values.read(sample(version), KEYS[version]).values
     assert values.keys.keys() >= {"kms_root_config", "projects", "secret_folders"}
 
     def digits(dumped):
         head, mark, rows = dumped.partition("COPY public.kms_root_config ")
         return head + mark + rows.replace("\\\\x", "\\\\x00", 1)
 
-    changed = unsealing.read(sample(version, digits), KEYS[version]).values
+    changed = secret_values.read(sample(version, digits), KEYS[version]).values
     assert changed.keys != values.keys
     assert changed.sealed == values.sealed
 
@@ -139,7 +137,7 @@ def many():
 
 
 def read(*askers, again=False):
-    return reading.read_by_name(many(), lambda _project: askers, seed=1, again=again)
+    return comparison.read_by_name(many(), lambda _project: askers, seed=1, again=again)
 
 
 def all_of_them(**changed):
@@ -166,8 +164,8 @@ def test_each_project_is_read_from():
     values = many()
     alone = Named(("other", "dev"), "/", "N7", "id-7")
     values = replace(values, firsts=(*values.firsts, alone))
-    assert alone in reading.named(values, 1)
-    assert alone in reading.named(values, 1, again=True)
+    assert alone in comparison.named(values, 1)
+    assert alone in comparison.named(values, 1, again=True)
 
 
 def test_another_value_differs():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import StackTrouble
-from fixtures.drill.targets import prove
+from fixtures.drill.order import prove
 from fixtures.keyproof.age import age
 from fixtures.keyproof.found import Backup
 from fixtures.preflight import backupfile

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from fixtures.drill.copying import Copy, counted
+from fixtures.drill.restored_copy import Copy, counted
 from fixtures.restore import warden
 from fixtures.restore.batch import Refused
 from fixtures.restore.feed import restore

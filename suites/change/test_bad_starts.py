@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.change import report
+from fixtures.drill import upgrade_report
 from fixtures.stack.watch import Watch
 
 pytestmark = [
@@ -14,9 +14,9 @@ pytestmark = [
 
 def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
     with step("restore the backup, and start the new release on it under a wrong ENCRYPTION_KEY"):
-        assert upgrade.restored().trouble == ""
+        assert upgrade.restore().trouble == ""
         with Watch(upgrade.drill.stack).watching() as watch:
-            refused = upgrade.new_under_another_key()
+            refused = upgrade.start_under_another_key()
 
     with step("it refuses to start, and nothing was answered with success"):
         assert not refused.serves
@@ -24,34 +24,31 @@ def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
         assert watch.successes() == 0
 
     with step("start it with the right key: it serves, and every secret is there"):
-        assert upgrade.new().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
-        assert upgrade.written() != "mangled"
+        assert upgrade.start_new().serves
+        assert upgrade.compare().faults == []
+        assert upgrade.write_probe() != "mangled"
 
 
 def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, observe, step):
     with step("restore the backup, start the new release, and kill it amid its migrations"):
-        assert upgrade.restored().trouble == ""
-        killed = upgrade.killed()
+        assert upgrade.restore().trouble == ""
+        killed = upgrade.kill_during_migration()
         assert killed.pending == 0 or killed.applied < killed.pending
 
     with step("start it again; where it left a lock behind, take that back by hand"):
-        again = upgrade.new()
-        observe(report.killed(upgrade, killed, again, record))
-        kept_out = upgrade.locked(again)
-        healed = upgrade.unlocked() if kept_out else again
+        again = upgrade.start_new()
+        observe(upgrade_report.killed(upgrade, killed, again, record))
+        kept_out = upgrade.is_locked_by_kill(again)
+        healed = upgrade.unlock_and_start() if kept_out else again
         assert healed.serves
 
     with step("every secret is there"):
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.compare().faults == []
 
     with step("a write works, and everything is there after one more start"):
-        assert upgrade.written() != "mangled"
+        assert upgrade.write_probe() != "mangled"
         assert upgrade.restart().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.compare().faults == []
 
     with step("the start after the kill had come up by itself"):
         assert again.serves
@@ -60,26 +57,24 @@ def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, o
 
 def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, observe, step):
     with step("restore the backup, and start the new release without its migrations"):
-        assert upgrade.restored().trouble == ""
-        start = upgrade.new(migrating=False)
-        seen = report.unmigrated(upgrade, start, record)
+        assert upgrade.restore().trouble == ""
+        start = upgrade.start_new(migrating=False)
+        seen = upgrade_report.unmigrated(upgrade, start, record)
         observe(seen)
 
     with step("start it with its migrations: it serves, and every secret is there"):
-        assert upgrade.new().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.start_new().serves
+        assert upgrade.compare().faults == []
 
 
 def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, step):
     with step("change to the new release, and start the old one on what that has migrated"):
-        assert upgrade.passed().start.serves
-        start = upgrade.old()
-        seen = report.downgraded(upgrade, start, record)
+        assert upgrade.upgrade().start.serves
+        start = upgrade.start_old()
+        seen = upgrade_report.downgraded(upgrade, start, record)
         observe(seen)
 
     with step("start the new release again: it serves, and every secret is there"):
-        assert upgrade.new().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
-        assert upgrade.written() != "mangled"
+        assert upgrade.start_new().serves
+        assert upgrade.compare().faults == []
+        assert upgrade.write_probe() != "mangled"

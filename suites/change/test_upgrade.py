@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.change import looks, report
+from fixtures.drill import release_snapshot, upgrade_report
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 
@@ -10,41 +10,40 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 @pytest.mark.control("UPG-1")
 def test_every_secret_survives_the_change(upgrade, record, observe, step):
     with step("restore the backup under the release that runs now: every secret is there"):
-        assert upgrade.before().serves
-        report.begin(upgrade, record)
-        kept, first = upgrade.verified()
-        assert (kept.amiss, first.missing, first.differing) == ([], [], [])
-        writable = upgrade.written()
+        assert upgrade.start_before().serves
+        upgrade_report.begin(upgrade, record)
+        first = upgrade.compare()
+        assert first.faults == []
+        writable = upgrade.write_probe()
         assert writable != "mangled"
 
     with step("change to the new release in place, its migrations first: it serves"):
-        passage = upgrade.passed()
-        report.passage(upgrade, record)
+        passage = upgrade.upgrade()
+        upgrade_report.passage(upgrade, record)
         assert passage.start.serves
 
     with step("every secret opens, is what it was, and is read by whoever could read it before"):
-        kept, read = upgrade.verified()
-        observe("read_through_api" if read.whole else "read_in_part")
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
-        assert read.refused.keys() <= first.refused.keys()
+        found = upgrade.compare()
+        observe(found.observation)
+        assert found.faults == []
+        assert found.read.refused.keys() <= first.read.refused.keys()
 
     with step("write a secret, change it, read it back, delete it"):
-        assert upgrade.written() in ("written", writable)
+        assert upgrade.write_probe() in ("written", writable)
 
     with step("start the new release again: it serves, and every secret is still there"):
         assert upgrade.restart().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
-        assert upgrade.written() in ("written", writable)
+        assert upgrade.compare().faults == []
+        assert upgrade.write_probe() in ("written", writable)
 
     with step("whoever could log in still can: no user, machine or credential is gone"):
-        assert looks.lost(passage.before.people, upgrade.who()) == []
+        assert release_snapshot.lost(passage.before.people, upgrade.list_people()) == []
 
 
 @pytest.mark.control("UPG-4")
 def test_outage_is_within_its_target(upgrade, outage_target, record, step):
     with step("change to the new release, a secret being read all along"):
-        passage = upgrade.passed()
+        passage = upgrade.upgrade()
         assert passage.start.serves
         record.note(str(passage.outage))
 

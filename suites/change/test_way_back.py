@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.change import looks
+from fixtures.drill import release_snapshot
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 
@@ -10,24 +10,22 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 @pytest.mark.control("UPG-2")
 def test_backup_brings_the_old_release_back(upgrade, step):
     with step("change to the new release, and write: from here somebody wants to go back"):
-        passage = upgrade.passed()
+        passage = upgrade.upgrade()
         if passage.start.serves:
-            upgrade.written()
+            upgrade.write_probe()
 
     with step("empty the database, and restore the backup under the old release"):
-        copy = upgrade.restored()
+        copy = upgrade.restore()
         assert (copy.trouble, copy.miscounted) == ("", {})
 
     with step("it serves, and every secret opens and is what it was"):
-        assert upgrade.old().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.start_old().serves
+        assert upgrade.compare().faults == []
 
     with step("whoever could log in before the change can again"):
-        assert looks.lost(passage.before.people, upgrade.who()) == []
+        assert release_snapshot.lost(passage.before.people, upgrade.list_people()) == []
 
     with step("a write works, and everything is there after one more start"):
-        assert upgrade.written() != "mangled"
+        assert upgrade.write_probe() != "mangled"
         assert upgrade.restart().serves
-        kept, read = upgrade.verified()
-        assert (kept.amiss, read.missing, read.differing) == ([], [], [])
+        assert upgrade.compare().faults == []

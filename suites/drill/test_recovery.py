@@ -17,49 +17,45 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 @pytest.mark.control("DRL-2")
 def test_every_row_comes_back(drill, record, step):
     with step("start database and cache alone, empty, where nothing leads out"):
-        assert drill.stack.ways_out() == []
+        assert drill.prepare().ways_out() == []
         report.stack(drill, record)
 
     with step("restore the backup as a role without powers"):
-        assert drill.copy.trouble == ""
+        assert drill.restore().trouble == ""
 
     with step("every table has as many rows as in the backup"):
-        assert drill.copy.miscounted == {}
+        assert drill.restore().miscounted == {}
         report.restored(drill, record)
 
 
 @pytest.mark.control("DRL-2", "BKP-6")
 def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
     with step("start it with these keys; AUTH_SECRET and password are new, the cache is empty"):
-        assert drill.brought_up().serves
+        assert drill.bring_up().serves
         assert drill.stack.ways_out() == []
 
     with step("every secret is there, opens, and says what it said in the backup"):
-        kept, read = drill.first_check
-        observe("read_through_api" if read.whole else "read_in_part")
-        assert kept.amiss == []
-        assert (read.missing, read.differing) == ([], [])
+        found = drill.compare_first()
+        observe(found.observation)
+        assert found.faults == []
         report.times(drill, record)
 
     with step("start it again: it serves, and every secret is still there"):
         assert drill.restart().serves
-        kept, read = drill.verified()
-        assert kept.amiss == []
-        assert (read.missing, read.differing) == ([], [])
+        assert drill.compare().faults == []
 
     with step("write a new secret, change it, read it back, delete it"):
-        written = drill.written()
+        written = drill.write_probe()
         observe("written_through_api" if written == "written" else "not_written")
         assert written != "mangled"
-        kept, _ = drill.verified()
-        assert kept.amiss == []
+        assert drill.compare().kept.amiss == []
 
 
 @pytest.mark.control("HLT-1")
 def test_its_health_report_has_the_documented_form(drill, step):
     with step("ask the copy for its health report: it answers 200, and in JSON"):
-        assert drill.start.serves
-        answer = drill.askers.public.status()
+        assert drill.start().serves
+        answer = drill.log_in().public.status()
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
 
@@ -72,7 +68,7 @@ def test_its_health_report_has_the_documented_form(drill, step):
 @pytest.mark.control("BKP-2", "KEY-5")
 def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
     with step("stop the copy, and start it with another ENCRYPTION_KEY, asking all the while"):
-        assert drill.start.serves
+        assert drill.start().serves
         drill.stack.stop("backend")
         other = drill.settings.but(ENCRYPTION_KEY=openssl_rand_hex(16), ROOT_ENCRYPTION_KEY=None)
         with Watch(drill.stack).watching() as watch:
@@ -85,20 +81,18 @@ def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
 
     with step("put the right keys back: it serves, and every secret is there"):
         assert drill.deploy(drill.settings).serves
-        kept, _ = drill.verified()
-        assert kept.amiss == []
+        assert drill.compare().kept.amiss == []
 
     with step("a write works, and all is there after one more start"):
-        assert drill.written() != "mangled"
+        assert drill.write_probe() != "mangled"
         assert drill.restart().serves
-        kept, _ = drill.verified()
-        assert kept.amiss == []
+        assert drill.compare().kept.amiss == []
 
 
 @pytest.mark.control("SEC-5")
 def test_its_logs_hold_none_of_the_secrets(drill, record, step):
     with step("take the keys, and values out of the backup, as many as are looked for"):
-        assert drill.start.serves
+        assert drill.start().serves
         samples = {f"value {n}": value for n, value in enumerate(drill.values.samples)}
         known = {**samples, **drill.settings.sensitive()}
         record.note(f"{len(samples)} values of {len(drill.values.digests)} secrets")

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.drill import report
-from fixtures.drill.targets import prove
+from fixtures.drill.order import prove
 
 pytestmark = [
     pytest.mark.control("DRL-3"),
@@ -14,8 +14,8 @@ pytestmark = [
 
 def test_recovery_is_within_its_targets(drill, targeted, record, step):
     with step("the recovery was gone through, phase by phase"):
-        assert drill.start.serves
-        assert drill.first_check[0].amiss == []
+        assert drill.start().serves
+        assert drill.compare_first().kept.amiss == []
         report.times(drill, record)
         told = (f"{name} {seconds:.1f} s" for name, seconds in drill.phases.seconds.items())
         record.note(", ".join(told))
