@@ -254,5 +254,5 @@ help:  ## This list
 
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@$(UV) sync --locked --quiet --compile-bytecode $(if $(wildcard .tools/remote),--extra remote)
-	@$(PYTHON) -m fixtures.preflight.leaks
+	@$(PYTHON) -m fixtures.preflight.secret_scanner
 	@touch .venv/ready

@@ -118,12 +118,16 @@ def read_env(path):
 
 def read_compose(path):
     """Without docker's own reader, as where no docker is."""
-    from fixtures.preflight import composefile, exposure, lint, names
+    from fixtures.preflight import compose_checks, compose_file
 
-    composefile.shutil = argparse.Namespace(which=lambda _: None)
-    compose = survives(lambda: composefile.read(path, {}))
+    compose_file.shutil = argparse.Namespace(which=lambda _: None)
+    compose = survives(lambda: compose_file.read(path, {}))
     if compose is not None:
-        for check in (exposure.exposed, names.missed, lambda one: lint.lint(one, {})):
+        for check in (
+            compose_checks.exposed,
+            compose_checks.missed,
+            lambda one: compose_checks.lint(one, {}),
+        ):
             survives(lambda check=check: [str(one) for one in check(compose)])
 
 

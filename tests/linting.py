@@ -1,6 +1,6 @@
 """Compose files for the lint, and what is found in them."""
 
-from fixtures.preflight import composefile, lint
+from fixtures.preflight import compose_checks, compose_file
 
 PINNED = "redis:7@sha256:" + "0" * 64
 
@@ -17,12 +17,12 @@ def about(found, words):
 
 def reader(folder, monkeypatch):
     """Reads a text as a compose file of a folder, as where no docker is."""
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
 
     def read(text, variables=()):
         file = folder / "compose.yml"
         file.write_text(text)
-        return composefile.read(file, dict(variables))
+        return compose_file.read(file, dict(variables))
 
     return read
 
@@ -37,6 +37,6 @@ def linter(folder, monkeypatch):
     read = reader(folder, monkeypatch)
 
     def found(text, **variables):
-        return told(lint.lint(read(text, variables), variables))
+        return told(compose_checks.lint(read(text, variables), variables))
 
     return found

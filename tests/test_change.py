@@ -18,8 +18,8 @@ from fixtures.drill.release_snapshot import Look
 from fixtures.drill.upgrade import Passage
 from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
-from fixtures.preflight import lint, traps
-from fixtures.preflight.composefile import read
+from fixtures.preflight import compose_checks, image_tags
+from fixtures.preflight.compose_file import read
 from fixtures.stack import releases
 from fixtures.stack.outcome import Start
 
@@ -160,7 +160,7 @@ def test_names_that_are_no_release_are_told(name):
     ],
 )
 def test_traps_are_known_by_the_tag(image, names):
-    found = [one.name for one in (*traps.of_tag(image), *traps.of_release(image))]
+    found = [one.name for one in (*image_tags.of_tag(image), *image_tags.of_release(image))]
     assert found == names
 
 
@@ -177,7 +177,11 @@ def test_traps_are_known_by_the_tag(image, names):
 def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy, trapped):
     file = tmp_path / "compose.yml"
     file.write_text(f"services:\n  backend:\n    image: {image}\n    pull_policy: {policy}\n")
-    found = [str(one) for one in lint.lint(read(file, {}), {}) if "unattended-upgrade" in str(one)]
+    found = [
+        str(one)
+        for one in compose_checks.lint(read(file, {}), {})
+        if "unattended-upgrade" in str(one)
+    ]
     assert bool(found) == trapped
     assert all(one.startswith(f"{file}:4: backend, unattended") for one in found)
 

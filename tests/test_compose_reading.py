@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.preflight import exposure, yamltree
-from fixtures.preflight.interpolate import filled, literals
+from fixtures.preflight import compose_checks, compose_file
+from fixtures.preflight.compose_file import filled, literals
 from tests.linting import reader, told
 
 HERE = Path("compose.yml")
@@ -88,18 +88,18 @@ services:
     ],
 )
 def test_line_is_the_entrys_or_the_nearest_one_around_it(path, line):
-    tree, _ = yamltree.parse(HERE, TREE)
-    assert yamltree.line_of(tree, *path) == line
+    tree, _ = compose_file.parse(HERE, TREE)
+    assert compose_file.line_of(tree, *path) == line
 
 
 def test_line_counts_from_where_the_document_begins():
-    tree, _ = yamltree.parse(HERE, "# a comment\n\na: b\n")
-    assert yamltree.line_of(tree) == 3
+    tree, _ = compose_file.parse(HERE, "# a comment\n\na: b\n")
+    assert compose_file.line_of(tree) == 3
 
 
 def test_values_are_what_compose_takes_them_for():
     text = "a: 2026-11-24\nb: 010\nc: !reset [1]\nd: !x {e: [f]}\ng: !y h\ni: true\nj: 1.5\n"
-    _, data = yamltree.parse(HERE, text)
+    _, data = compose_file.parse(HERE, text)
     assert data == {
         "a": "2026-11-24",
         "b": "010",
@@ -126,7 +126,7 @@ def test_values_are_what_compose_takes_them_for():
 )
 def test_broken_text_is_refused_with_its_line_and_without_its_content(text, sentence):
     with pytest.raises(BadInput, match=sentence) as refused:
-        yamltree.parse(HERE, text)
+        compose_file.parse(HERE, text)
     assert "hunter2" not in str(refused.value)
 
 
@@ -135,15 +135,15 @@ def nested(depth):
 
 
 def test_depth_and_size_have_a_bound_that_ordinary_files_never_meet(monkeypatch):
-    assert yamltree.parse(HERE, nested(60))[1]
+    assert compose_file.parse(HERE, nested(60))[1]
     with pytest.raises(BadInput, match="nested too deeply"):
-        yamltree.parse(HERE, nested(61))
-    monkeypatch.setattr(yamltree, "_MOST_NODES", 7)
+        compose_file.parse(HERE, nested(61))
+    monkeypatch.setattr(compose_file, "_MOST_NODES", 7)
     shared = "a: &a [x, y]\nb: *a\n"
     with pytest.raises(BadInput, match="unfolds to more than 7 entries"):
-        yamltree.parse(HERE, shared)
-    monkeypatch.setattr(yamltree, "_MOST_NODES", 9)
-    assert yamltree.parse(HERE, shared)[1] == {"a": ["x", "y"], "b": ["x", "y"]}
+        compose_file.parse(HERE, shared)
+    monkeypatch.setattr(compose_file, "_MOST_NODES", 9)
+    assert compose_file.parse(HERE, shared)[1] == {"a": ["x", "y"], "b": ["x", "y"]}
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def exposed(tmp_path, monkeypatch):
     read = reader(tmp_path, monkeypatch)
 
     def found(text):
-        found = exposure.exposed(read(text))
+        found = compose_checks.exposed(read(text))
         assert all(one.cure for one in found)
         return told(found)
 

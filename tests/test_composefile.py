@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.preflight import composefile, exposure
-from fixtures.preflight.composefile import read
+from fixtures.preflight import compose_checks, compose_file
+from fixtures.preflight.compose_file import read
 from fixtures.stack import compose
 from fixtures.stack.roles import plays, service_of
 
@@ -46,7 +46,7 @@ def docker(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_docker(monkeypatch):
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ PAIRS = [
 def test_override_that_compose_reads_by_itself_is_read(tmp_path, name, other):
     file, override = tmp_path / name, tmp_path / other
     file.write_text(f"{PLAIN}  db:\n    image: postgres:14\n    ports: ['127.0.0.1:1:5432']\n")
-    assert exposure.exposed(read(file, {})) == []
+    assert compose_checks.exposed(read(file, {})) == []
     override.write_text(OVERRIDE)
-    (found,) = exposure.exposed(read(file, {}))
+    (found,) = compose_checks.exposed(read(file, {}))
     assert (found.file, found.line) == (str(override), 6)
     assert "db can be reached from outside: port 5432" in found.sentence
     override.write_text(f"{OVERRIDE}    networks: [{{driver: 1}}]\n")
@@ -250,12 +250,12 @@ def test_what_compose_refuses_is_told_without_what_it_quotes(written, docker, sa
 
 
 def test_compose_that_hangs_or_cannot_be_asked_is_done_without(written, docker, monkeypatch):
-    monkeypatch.setattr(composefile, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(compose_file, "_PATIENCE_S", 0.2)
     docker(more="exec sleep 5")
     assert read(written(), {}).part("backend") == "backend"
     docker(stdout="{}")
     assert read(written(), {"A": "nul \0"}).part("backend") == "backend"
-    monkeypatch.setattr(composefile, "host_environment", lambda: {"PATH": "/nowhere"})
+    monkeypatch.setattr(compose_file, "host_environment", lambda: {"PATH": "/nowhere"})
     assert read(written(), {}).part("backend") == "backend"
 
 

@@ -17,8 +17,8 @@ from fixtures.infisical.settings import KEYS, Settings
 from fixtures.keyproof import Proof
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
-from fixtures.preflight import backupfile, composefile, escrow, exposure, finding, keycheck, lint
-from fixtures.preflight.gitscan import Repository
+from fixtures.preflight import backupfile, compose_checks, compose_file, finding, key_strength
+from fixtures.preflight.git_scan import Repository
 
 FOLDER = Path(finding.__file__).parent
 SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
@@ -49,8 +49,8 @@ networks:
 
 
 def deployed(folder, settings, compose=SOUND):
-    return keycheck.Deployed(
-        dotenv.read(env(folder, settings)), composefile.read(compose, settings)
+    return key_strength.Deployed(
+        dotenv.read(env(folder, settings)), compose_file.read(compose, settings)
     )
 
 
@@ -77,17 +77,21 @@ def of_keys(folder):
         *({"SITE_URL": value} for value in (None, "http://x", "https://", "https://[x")),
     ):
         given = deployed(folder, settings.but(**change))
-        yield from [*keycheck.keys(given), *keycheck.passwords(given), *keycheck.address(given)]
+        yield from [
+            *key_strength.keys(given),
+            *key_strength.passwords(given),
+            *key_strength.address(given),
+        ]
     opened = env(folder, settings)
     opened.chmod(0o644)
-    yield from keycheck.readable_by_others(dotenv.read(opened))
+    yield from key_strength.readable_by_others(dotenv.read(opened))
     yield from _of_exposed_cache(folder, settings)
 
 
 def _of_exposed_cache(folder, settings):
     file = folder / "exposed.yml"
     file.write_text("services: {redis: {image: 'redis:7', ports: ['6379:6379']}}\n")
-    yield from keycheck.passwords(deployed(folder, settings, file))
+    yield from key_strength.passwords(deployed(folder, settings, file))
 
 
 def of_escrow(folder):
@@ -96,7 +100,9 @@ def of_escrow(folder):
     swapped = {"ENCRYPTION_KEY": settings["AUTH_SECRET"], "AUTH_SECRET": settings["ENCRYPTION_KEY"]}
     others = {name: secrets.token_hex(16) for name in KEYS}
     for kept in (swapped, others, {"AUTH_SECRET": "x"}):
-        yield from escrow.differences(given, dotenv.read(env(folder, kept, "escrow.env")))
+        yield from key_strength.escrow_differences(
+            given, dotenv.read(env(folder, kept, "escrow.env"))
+        )
 
 
 def of_repository(folder):
@@ -120,16 +126,16 @@ def of_compose(folder):
     file = folder / "compose.yml"
     for text in (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", COMPOSE.replace("./here", "")):
         file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
-        compose = composefile.read(file, {})
-        yield from [*exposure.exposed(compose), *lint.lint(compose, {})]
+        compose = compose_file.read(file, {})
+        yield from [*compose_checks.exposed(compose), *compose_checks.lint(compose, {})]
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name
             place.mkdir()
-            compose = composefile.read(
+            compose = compose_file.read(
                 mutant.hooks["files"](None, lambda place=place: place)["compose"], {}
             )
-            yield from [*exposure.exposed(compose), *lint.lint(compose, {})]
+            yield from [*compose_checks.exposed(compose), *compose_checks.lint(compose, {})]
 
 
 def of_backup(folder):
@@ -243,6 +249,6 @@ def test_cure_has_the_order_that_loses_nothing(made, words, first, then):
 
 def test_sample_of_todays_documentation_is_known(tmp_path):
     given = deployed(tmp_path, Settings.generate().but(ENCRYPTION_KEY=SAMPLE))
-    (found,) = keycheck.keys(given)
+    (found,) = key_strength.keys(given)
     assert "is a sample that everybody can read" in found.sentence
     assert "docs/rewrap.md" in found.cure

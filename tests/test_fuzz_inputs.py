@@ -14,8 +14,8 @@ from fixtures.data import soundness
 from fixtures.infisical.settings import Settings
 from fixtures.keyproof import archive
 from fixtures.mutants.files import SOUND
-from fixtures.preflight import composefile, escrow, exposure, keycheck, leaks, lint, names
-from fixtures.preflight.needles import first_lines, needles
+from fixtures.preflight import compose_checks, compose_file, key_strength, secret_scanner
+from fixtures.preflight.secret_scanner import first_lines, needles
 from fixtures.restore.guard import judge
 from fixtures.restore.script import Script
 from tests import boot_logs
@@ -44,7 +44,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture
 def without_docker(monkeypatch):
-    monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
 
 
 @BUDGET
@@ -53,19 +53,23 @@ def test_env_files(file, data):
     file.write_bytes(data)
     env = survives(lambda: dotenv.read(file))
     if env is not None:
-        deployed = keycheck.Deployed(env, SOUND_COMPOSE)
-        for check in (keycheck.keys, keycheck.passwords, keycheck.address):
+        deployed = key_strength.Deployed(env, SOUND_COMPOSE)
+        for check in (key_strength.keys, key_strength.passwords, key_strength.address):
             survives(lambda check=check: [str(one) for one in check(deployed)])
-        survives(lambda: escrow.differences(deployed, env))
+        survives(lambda: key_strength.escrow_differences(deployed, env))
 
 
 @BUDGET
 @given(inputs(COMPOSES, COMPOSE_WORDS))
 def test_compose_files(without_docker, file, data):
     file.write_bytes(data)
-    compose = survives(lambda: composefile.read(file, {}))
+    compose = survives(lambda: compose_file.read(file, {}))
     if compose is not None:
-        for check in (exposure.exposed, names.missed, lambda one: lint.lint(one, {})):
+        for check in (
+            compose_checks.exposed,
+            compose_checks.missed,
+            lambda one: compose_checks.lint(one, {}),
+        ):
             survives(lambda check=check: [str(one) for one in check(compose)])
 
 
@@ -123,8 +127,8 @@ def test_logs(file, capsys, data):
 @BUDGET
 @given(inputs([*ENVS, SOUND.read_text()], [b"ghp_", b"-----BEGIN RSA PRIVATE KEY-----\n"]))
 def test_contents_of_a_repository(data):
-    assert all(line >= 1 for _kind, line, _mark in leaks.leaks("a/b.yml", data))
+    assert all(line >= 1 for _kind, line, _mark in secret_scanner.leaks("a/b.yml", data))
     assert first_lines(data, needles({"K": "0123456789abcdef"})) is not None
 
 
-SOUND_COMPOSE = composefile.read(SOUND, {})
+SOUND_COMPOSE = compose_file.read(SOUND, {})

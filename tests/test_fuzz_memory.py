@@ -62,9 +62,9 @@ def bombs(folder):
 
 READERS = {
     "huge.env": "dotenv.read(path)",
-    "huge.yml": "composefile.read(path, {})",
-    "laughs.yml": "composefile.read(path, {})",
-    "deep.yml": "composefile.read(path, {})",
+    "huge.yml": "compose_file.read(path, {})",
+    "laughs.yml": "compose_file.read(path, {})",
+    "deep.yml": "compose_file.read(path, {})",
     "huge.sql": "(keyproof.examine(path), keyproof.prove(path, 'k' * 32), soundness.examine(path))",
     "huge.sql.gz": "(keyproof.examine(path), soundness.examine(path))",
     "huge.dump": "(keyproof.examine(path), keyproof.prove(path, 'k' * 32))",
@@ -100,15 +100,15 @@ def read_all(folder):
     from drillbook.core import dotenv
     from fixtures import diagnose, keyproof
     from fixtures.data import soundness
-    from fixtures.preflight import composefile
+    from fixtures.preflight import compose_file
     from reports import catalogue, history, outline, waivers
     from reports.seal import verify
 
-    composefile.shutil.which = lambda _: None
+    compose_file.shutil.which = lambda _: None
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnose, keyproof, soundness, verify)},
-        **{m.__name__.rpartition(".")[2]: m for m in (composefile, dotenv, waivers)},
+        **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
         **{m.__name__.rpartition(".")[2]: m for m in (history, outline)},
     }
     taken = {

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.mutants.files import SOUND
-from fixtures.preflight import composefile, lint
+from fixtures.preflight import compose_checks, compose_file
 from tests.linting import PINNED, about, linter, service
 
 FILE = SOUND.read_text()
@@ -47,7 +47,7 @@ def test_variable_may_reach_the_backend_under_its_other_names(linted, name, othe
     assert linted(changed(f"- {name}\n", f"- {other}\n")) == []
 
 
-@pytest.mark.parametrize("name", lint._MAIL)
+@pytest.mark.parametrize("name", compose_checks._MAIL)
 def test_variable_of_mail_must_reach_the_backend_once_it_is_set(linted, name):
     text = changed(f"      - {name}\n", "")
     assert linted(text) == linted(text, **{name: ""}) == []
@@ -165,11 +165,15 @@ def test_findings_come_in_the_order_of_the_file_with_their_cures(linted, tmp_pat
     lines = [at for at, _ in linted(text)]
     assert lines == sorted(lines)
     assert len(set(lines)) == 3
-    cures = {one.cure for one in lint.lint(composefile.read(tmp_path / "compose.yml", {}), {})}
+    cures = {
+        one.cure for one in compose_checks.lint(compose_file.read(tmp_path / "compose.yml", {}), {})
+    }
     assert "add the line `- SITE_URL` to its environment" in cures
     text = text.replace("- AUTH_SECRET\n", "- X\n").replace("- JWT_AUTH_SECRET\n", "- Y\n")
     assert linted(text)
-    cures = {one.cure for one in lint.lint(composefile.read(tmp_path / "compose.yml", {}), {})}
+    cures = {
+        one.cure for one in compose_checks.lint(compose_file.read(tmp_path / "compose.yml", {}), {})
+    }
     assert "add the line `- AUTH_SECRET` to its environment" in cures
 
 

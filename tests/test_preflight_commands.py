@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.dotenv import EnvFile
-from fixtures.preflight import composefile, keycheck, lint
+from fixtures.preflight import compose_checks, compose_file, key_strength
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def read(tmp_path):
     def made(text):
         file = tmp_path / "compose.yml"
         file.write_text(text)
-        return composefile.read(file, {})
+        return compose_file.read(file, {})
 
     return made
 
@@ -30,7 +30,11 @@ def read(tmp_path):
 )
 def test_password_of_the_cache_in_its_command_is_found_in_any_form(read, command, lines):
     text = f"services:\n  redis:\n    image: redis:7\n    command: {command}\n"
-    found = [one for one in lint.lint(read(text), {}) if "written into a command" in one.sentence]
+    found = [
+        one
+        for one in compose_checks.lint(read(text), {})
+        if "written into a command" in one.sentence
+    ]
     assert [one.line for one in found] == lines
 
 
@@ -38,5 +42,5 @@ def test_password_of_the_cache_in_its_command_is_judged(read):
     command = '["redis-server", "--requirepass", "autumn"]'
     compose = read(f"services:\n  redis:\n    image: redis:7\n    command: {command}\n")
     env = EnvFile("x.env", {"POSTGRES_PASSWORD": "kT9xQ2vMb7Zr4LwYc8Hd5Js1Ng6PfXa3"}, {})
-    (found,) = keycheck.passwords(keycheck.Deployed(env, compose))
+    (found,) = key_strength.passwords(key_strength.Deployed(env, compose))
     assert found.sentence.startswith("REDIS_PASSWORD can be guessed")

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.preflight import composefile, exposure, lint, plainly
+from fixtures.preflight import compose_checks, compose_file
 
 OFFICIAL = """
 name: vault
@@ -132,12 +132,12 @@ WAYS = [
 @pytest.fixture(params=WAYS)
 def read(request, tmp_path, monkeypatch):
     if request.param == "plain":
-        monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+        monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
 
     def made(text, **variables):
         file = tmp_path / "compose.yml"
         file.write_text(text)
-        return composefile.read(file, variables)
+        return compose_file.read(file, variables)
 
     return made
 
@@ -149,11 +149,11 @@ def sentences(found):
 def test_official_file_survives_without_its_env_file(read):
     compose = read(OFFICIAL)
     assert [compose.part(role) for role in ("backend", "db", "redis")] == ["backend", "db", "redis"]
-    found = exposure.exposed(compose)
+    found = compose_checks.exposed(compose)
     assert [(one.line, one.sentence) for one in found] == [
         (20, "redis can be reached from outside: port 6379 is published on 0.0.0.0")
     ]
-    said = sentences(lint.lint(compose, {}))
+    said = sentences(compose_checks.lint(compose, {}))
     assert "backend does not wait until redis is healthy" in said
     assert len([one for one in said if "not pinned" in one]) == 2
     assert len([one for one in said if "health check" in one]) == 2
@@ -163,19 +163,19 @@ def test_official_file_survives_without_its_env_file(read):
 def test_template_of_coolify_gets_its_keys_from_magic_variables(read):
     compose = read(COOLIFY, SERVICE_PASSWORD_ENCRYPTIONKEY="Ab1" * 10 + "xY")
     assert compose.environment("backend")["ENCRYPTION_KEY"] == "Ab1" * 10 + "xY"
-    said = sentences(lint.lint(compose, {}))
+    said = sentences(compose_checks.lint(compose, {}))
     assert len(said) == 4
     assert sum("restart policy" in one for one in said) == 3
-    assert exposure.exposed(compose) == []
+    assert compose_checks.exposed(compose) == []
 
 
 def test_anchors_profiles_ranges_and_loopback(read):
     compose = read(CUNNING, POSTGRES_PASSWORD="p")
     assert compose.part("backend") == "backend"
-    said = sentences(exposure.exposed(compose))
+    said = sentences(compose_checks.exposed(compose))
     assert len(said) == 2
     assert all(one.startswith("redis") and "::" in one for one in said)
-    assert lint.lint(compose, {}) == []
+    assert compose_checks.lint(compose, {}) == []
 
 
 def test_both_ways_agree(tmp_path, monkeypatch):
@@ -184,12 +184,12 @@ def test_both_ways_agree(tmp_path, monkeypatch):
     file = tmp_path / "compose.yml"
     for text in (COOLIFY, CUNNING):
         file.write_text(text)
-        by_compose = composefile.read(file, {"POSTGRES_PASSWORD": "p"})
+        by_compose = compose_file.read(file, {"POSTGRES_PASSWORD": "p"})
         with monkeypatch.context() as without:
-            without.setattr(composefile.shutil, "which", lambda _: None)
-            plain = composefile.read(file, {"POSTGRES_PASSWORD": "p"})
-        assert exposure.exposed(by_compose) == exposure.exposed(plain)
-        assert lint.lint(by_compose, {}) == lint.lint(plain, {})
+            without.setattr(compose_file.shutil, "which", lambda _: None)
+            plain = compose_file.read(file, {"POSTGRES_PASSWORD": "p"})
+        assert compose_checks.exposed(by_compose) == compose_checks.exposed(plain)
+        assert compose_checks.lint(by_compose, {}) == compose_checks.lint(plain, {})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_both_ways_agree(tmp_path, monkeypatch):
     ["5432", "5432:5432", "0.0.0.0:5432:5432", "[::]:5432:5432", "::5432", "5430-5440:5430-5440"],
 )
 def test_port_in_any_short_form_is_found(port):
-    found = [one for one in plainly._ports(port) if one["target"] == 5432]
+    found = [one for one in compose_file._ports(port) if one["target"] == 5432]
     assert len(found) == 1
 
 
@@ -232,11 +232,11 @@ BAD = {
 @pytest.mark.parametrize("way", WAYS)
 def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way, content):
     if way == "plain":
-        monkeypatch.setattr(composefile.shutil, "which", lambda _: None)
+        monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
     file = tmp_path / "compose.yml"
     file.write_bytes(content)
     with pytest.raises(BadInput) as refused:
-        composefile.read(file, {})
+        compose_file.read(file, {})
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 400
 
@@ -244,4 +244,4 @@ def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way,
 def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.yml", tmp_path):
         with pytest.raises(BadInput, match=r"compose file"):
-            composefile.read(path, {})
+            compose_file.read(path, {})

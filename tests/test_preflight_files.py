@@ -16,10 +16,9 @@ from drillbook.core.errors import BadInput, Unsupported
 from fixtures import keyproof
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
-from fixtures.preflight import backupfile, composefile, keycheck, strength
-from fixtures.preflight.git import pieces
-from fixtures.preflight.gitscan import Repository
-from fixtures.preflight.needles import first_lines, needles
+from fixtures.preflight import backupfile, compose_file, git_scan, key_strength
+from fixtures.preflight.git_scan import Repository, pieces
+from fixtures.preflight.secret_scanner import first_lines, needles
 from tests.backups import KEYS, SAMPLES
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
@@ -78,9 +77,9 @@ def test_keys_made_by_coolify_and_openssl_are_accepted(tmp_path, _):
         password = "".join(secrets.choice(letters) for _ in range(32))
         rows = {"ENCRYPTION_KEY": key, "AUTH_SECRET": auth, "POSTGRES_PASSWORD": password}
         env = read(tmp_path, "".join(f"{name}={value}\n" for name, value in rows.items()))
-        deployed = keycheck.Deployed(env, composefile.read(SOUND, env))
-        assert keycheck.keys(deployed) == []
-        assert keycheck.passwords(deployed) == []
+        deployed = key_strength.Deployed(env, compose_file.read(SOUND, env))
+        assert key_strength.keys(deployed) == []
+        assert key_strength.passwords(deployed) == []
 
 
 @pytest.mark.parametrize(
@@ -88,13 +87,13 @@ def test_keys_made_by_coolify_and_openssl_are_accepted(tmp_path, _):
     ["infisical", "Summer2026!", "password" * 5, "0123456789abcdef" * 2, "a" * 40, "ab" * 16],
 )
 def test_weak_value_is_estimated_weak(value):
-    assert strength.bits(value) < 96
+    assert key_strength.bits(value) < 96
 
 
 def test_product_samples_are_known_by_label():
-    assert strength.is_sample("infisical")
-    assert strength.is_sample("6c1fe4e407b8911c104518103505b218")
-    assert not strength.is_sample(KEY)
+    assert key_strength.is_sample("infisical")
+    assert key_strength.is_sample("6c1fe4e407b8911c104518103505b218")
+    assert not key_strength.is_sample(KEY)
 
 
 def test_key_is_found_across_pieces_and_in_its_line():
@@ -329,4 +328,17 @@ def test_what_is_no_backup_is_bad_input(tmp_path):
 
 def test_settings_of_the_harness_are_strong():
     for value in Settings.generate().sensitive().values():
-        assert strength.bits(value) > 96
+        assert key_strength.bits(value) > 96
+
+
+@pytest.mark.parametrize("printed", ["", "0123", "0123456789 blob 500 name\\ncut"])
+def test_a_git_that_never_ends_is_one_sentence(tmp_path, monkeypatch, printed):
+    searched = Repository(repository(tmp_path))
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\nprintf '{printed}'\nexec sleep 60\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(git_scan, "_SEARCH_S", 0.3)
+    with pytest.raises(BadInput, match=r"git took more than 0\.3 s"):
+        searched.search({})

@@ -6,8 +6,8 @@ from drillbook.core import dotenv
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
-from fixtures.preflight import backupfile, composefile, escrow, exposure, keycheck, lint, names
-from fixtures.preflight.gitscan import Repository
+from fixtures.preflight import backupfile, compose_checks, compose_file, key_strength
+from fixtures.preflight.git_scan import Repository
 
 
 def written(mutant, folder):
@@ -22,36 +22,36 @@ def opened(given):
 
 
 def in_repository(given):
-    known = {name: given["deployed"].get(name) for name in keycheck.SECRETS[:5]}
+    known = {name: given["deployed"].get(name) for name in key_strength.SECRETS[:5]}
     found = Repository(given["repo"]).search(known)
     return [*found.known, *found.leaks]
 
 
 CHECKS = {
-    "KEY-8": lambda given: keycheck.keys(given["deployed"]),
+    "KEY-8": lambda given: key_strength.keys(given["deployed"]),
     "KEY-9": lambda given: in_repository(given),
     "KEY-11": lambda given: [
         *(
-            escrow.differences(given["deployed"], dotenv.read(given["escrow"]))
+            key_strength.escrow_differences(given["deployed"], dotenv.read(given["escrow"]))
             if "escrow" in given
             else []
         ),
         *opened(given),
     ],
-    "SEC-1": lambda given: keycheck.passwords(given["deployed"]),
-    "SEC-2": lambda given: keycheck.address(given["deployed"]),
+    "SEC-1": lambda given: key_strength.passwords(given["deployed"]),
+    "SEC-2": lambda given: key_strength.address(given["deployed"]),
     "BKP-5": lambda given: backupfile.faults(
         backupfile.read(given["backup"]), given["deployed"].root_key
     ),
-    "DEP-3": lambda given: exposure.exposed(given["deployed"].compose),
-    "DEP-4": lambda given: lint.lint(given["deployed"].compose, given["deployed"].env),
+    "DEP-3": lambda given: compose_checks.exposed(given["deployed"].compose),
+    "DEP-4": lambda given: compose_checks.lint(given["deployed"].compose, given["deployed"].env),
 }
 
 
 def with_deployed(given):
     variables = dotenv.read(given["env_file"])
-    compose = composefile.read(given.get("compose", SOUND), variables)
-    return {**given, "deployed": keycheck.Deployed(variables, compose)}
+    compose = compose_file.read(given.get("compose", SOUND), variables)
+    return {**given, "deployed": key_strength.Deployed(variables, compose)}
 
 
 @pytest.fixture
@@ -86,10 +86,10 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
 
 
 def test_names_of_the_reference_deployment_lack_the_word():
-    compose = composefile.read(SOUND, {})
-    assert len(names.missed(compose)) == 12
+    compose = compose_file.read(SOUND, {})
+    assert len(compose_checks.missed(compose)) == 12
 
 
 def test_names_that_hold_the_word_are_found(tmp_path):
     planted = written(registry()["NamesAsTheRunbookBelieves"], tmp_path)
-    assert names.missed(composefile.read(planted["compose"], {})) == []
+    assert compose_checks.missed(compose_file.read(planted["compose"], {})) == []

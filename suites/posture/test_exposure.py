@@ -2,19 +2,19 @@
 
 import pytest
 
-from fixtures.preflight import backupfile, keycheck
+from fixtures.preflight import backupfile, key_strength
 
 
 @pytest.mark.control("SEC-1")
 def test_passwords_are_strong(own, findings, step):
     with step("estimate the passwords of database and cache, and see whether the cache needs one"):
-        assert findings(keycheck.passwords(own)) == []
+        assert findings(key_strength.passwords(own)) == []
 
 
 @pytest.mark.control("SEC-2")
 def test_public_address_is_https(own, findings, step):
     with step("read SITE_URL"):
-        assert findings(keycheck.address(own)) == []
+        assert findings(key_strength.address(own)) == []
 
 
 @pytest.mark.control("BKP-5")

@@ -2,14 +2,13 @@
 
 import pytest
 
-from fixtures.preflight import backupfile, keycheck
-from fixtures.preflight import escrow as escrowed
+from fixtures.preflight import backupfile, key_strength
 
 
 @pytest.mark.control("KEY-8")
 def test_keys_are_usable_and_strong(own, findings, step):
     with step("look at each key: its length, where it is known from, how it is guessed"):
-        assert findings(keycheck.keys(own)) == []
+        assert findings(key_strength.keys(own)) == []
 
 
 @pytest.mark.control("KEY-9")
@@ -30,7 +29,7 @@ def test_no_other_credential_is_in_the_repository(searched, findings, step):
 @pytest.mark.control("KEY-11")
 def test_escrow_holds_the_deployed_keys(escrow, own, findings, step):
     with step("compare the labels of the escrowed and the deployed keys"):
-        assert findings(escrowed.differences(own, escrow)) == []
+        assert findings(key_strength.escrow_differences(own, escrow)) == []
 
 
 @pytest.mark.control("KEY-11")
