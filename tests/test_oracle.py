@@ -2,9 +2,23 @@
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
+from fixtures.data.golden import FOLDERS, Further
+from fixtures.infisical.errors import Unauthorized
 from fixtures.installation import Installation
+from fixtures.oracle import remains
 from fixtures.oracle.frame import Allowed, beyond, of_request
-from fixtures.oracle.state import Change, Row, State, Table, compare, describe, read
+from fixtures.oracle.state import (
+    Change,
+    Row,
+    State,
+    Table,
+    ask_inside,
+    compare,
+    describe,
+    read,
+    survivors,
+)
 from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
 from fixtures.stack.embedded import Embedded
 
@@ -57,11 +71,12 @@ def test_what_is_volatile_has_a_reason(one):
 def test_what_is_volatile_is_little():
     assert not is_read("audit_logs")
     assert is_read("identity_access_tokens"), "that a revoked one stays so is looked at"
-    assert [
-        name for name in ("lastUsed", "lastLoginTime", "clientSecretNumUses") if is_compared(name)
-    ] == []
+    uses = ("lastUsed", "lastLoginTime", "clientSecretNumUses", "updatedAt")
+    assert not [name for name in uses if is_compared("identities", name)]
+    assert is_compared("secrets_v2", "updatedAt"), "no use of a secret is noted there"
     # A name of a person, and a limit that somebody has set.
-    assert all(is_compared(name) for name in ("lastName", "clientSecretNumUsesLimit", "version"))
+    kept = ("lastName", "clientSecretNumUsesLimit", "version")
+    assert all(is_compared("users", name) for name in kept)
     history = compare(state(secret_versions_v2={"a": {}}), state(secret_versions_v2={"b": {}}))
     assert kinds(history) == [("removed", "secret_versions_v2", "a", ())]
 
@@ -183,3 +198,53 @@ def test_an_altered_password_does_not_hide_the_state(installation):
     deployment = installation.pristine()
     deployment.stack.sql("ALTER ROLE infisical PASSWORD 'another'")
     assert read(deployment.stack) is not None
+
+
+def test_a_statement_that_fails_is_no_silence(installation):
+    deployment = installation.pristine()
+    with pytest.raises(StackTrouble, match="cannot be read"):
+        ask_inside(deployment.stack, "infisical")("SELECT nonsense")
+
+
+def test_only_the_same_row_to_the_last_column_has_survived():
+    before = state(projects={"a": {"name": "1"}, "b": {"name": "1"}}, columns={"x": {"kind": "1"}})
+    after = state(projects={"a": {"name": "1"}, "b": {"name": "2"}}, columns={"x": {"kind": "1"}})
+    assert survivors(before, after) == {"projects": 1}
+
+
+def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_path):
+    deployment = installation.pristine()
+    held = remains.mark(deployment.stack, deployment.golden)
+    found = remains.left(held, deployment.stack, deployment.back_up())
+    assert any(one.startswith("secrets_v2: ") for one in found)
+    assert "cache: mark in the cache" in found
+    assert next(one for one in found if one.startswith("backup: ")).count("project") == 3
+    assert not [one for one in found if one.startswith("log")]
+
+
+def test_the_golden_state_is_what_was_written(installation):
+    deployment = installation.untouched()
+    golden, seen = deployment.golden, deployment.inventory()
+    assert (golden.left_out, golden.failed, golden.untold) == ({}, (), frozenset())
+    assert (seen.values, seen.facts) == (golden.written(), golden.facts())
+    assert seen.folders == golden.folders == FOLDERS
+    assert deployment.misread_versions() == []
+    assert deployment.misread_singly(seen.values) == []
+
+
+@pytest.mark.parametrize("which", ["revoked", "used up", "expired"])
+def test_ended_credentials_let_nobody_in(installation, which):
+    deployment = installation.untouched()
+    with pytest.raises(Unauthorized):
+        deployment.public.login(deployment.golden.ended[which])
+
+
+def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(installation):
+    deployment = installation.untouched()
+    further = Further(deployment.public, deployment.owner, deployment.service, deployment.golden)
+    # All of it is there already: the second project is another one, the rest is refused.
+    again = further.added()
+    assert {"reference", "import"} <= again.left_out.keys()
+    assert again.failed == ()
+    assert "import into archive:/" not in again.facts()
+    assert ("dev", "/", "REFERENCE") not in again.written()
