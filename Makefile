@@ -83,17 +83,17 @@ rehearse: .venv/ready  ## Another image, tried on a copy of your own backup, and
 
 .PHONY: check-key
 check-key: .venv/ready  ## Does this key open this backup? Offline, in a second: BACKUP=file|folder|docker:<container>|URL|- BACKUP_OPTIONS= ENV_FILE='one.env other.env' FORM=json
-	@$(PYTHON) -m fixtures.keyproof $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
+	@$(PYTHON) -m drillbook.cli.check_key $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) $(call given,FORM,--form)
 
 .PHONY: recover
 recover: .venv/ready  ## The day nothing starts: the secrets from backup and key, encrypted: BACKUP= ENV_FILE= OUT=secrets.json.age|.env.age RECIPIENT=age1…|PASSPHRASE_FILE= (or PLAINTEXT=yes)
-	@$(PYTHON) -m fixtures.recover $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
+	@$(PYTHON) -m drillbook.cli.recover $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,OUT,--out) $(call given,RECIPIENT,--recipient) \
 	  $(call given,PASSPHRASE_FILE,--passphrase-file) $(call given,PLAINTEXT,--plaintext)
 
 .PHONY: rewrap
 rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY, proven offline, then tried out: BACKUP= ENV_FILE= NEW_ENV_FILE= OUT=new.sql IMAGE= STACK= COMPOSE= REHEARSE=no
-	@$(PYTHON) -m fixtures.rewrap $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
+	@$(PYTHON) -m fixtures.rekey $(call backup,BACKUP) $(call given,ENV_FILE,--env-file) \
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--out) \
 	  $(if $(filter no,$(REHEARSE)),,--stack=$(call argument,STACK) $(call given,IMAGE,--image) $(call given,COMPOSE,--compose))
 	@$(if $(filter no,$(REHEARSE)),,$(PYTHON) -m pytest suites/change/test_rewrap.py --evidence --one-question \
@@ -101,7 +101,7 @@ rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY,
 	  $(call given,NEW_ENV_FILE,--new-env-file) $(call given,OUT,--rewrapped) $(call given,IMAGE,--image) \
 	  $(call given,COMPOSE,--compose) $(call given,REASON,--reason) $(call given,OPERATOR,--operator) \
 	  $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
-	@$(PYTHON) -m fixtures.rewrap --steps
+	@$(PYTHON) -m fixtures.rekey --steps
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)

@@ -8,11 +8,11 @@ pytest_plugins = [
     "fixtures.stack.workers",
     "fixtures.stack.neighbour",
     "fixtures.data.plugin",
-    "fixtures.retrieve.plugin",
+    "fixtures.fetched_backup",
     "fixtures.preflight.plugin",
     "fixtures.lifecycle.plugin",
     "fixtures.live.plugin",
-    "fixtures.rewrap.plugin",
+    "fixtures.rekey.plugin",
     "fixtures.drill.plugin",
     "fixtures.drill.plugin",
 ]

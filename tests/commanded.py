@@ -18,6 +18,11 @@ WAYS = {
     "in the clear": ["--plaintext", "yes"],
 }
 NEW_KEY = "f" * 32
+MODULES = {
+    "check_key": "drillbook.cli.check_key",
+    "recover": "drillbook.cli.recover",
+    "rewrap": "fixtures.rekey",
+}
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def words(module, out="out.json", *more):
     given = {
         "recover": ["--out", out],
         "rewrap": ["--new-env-file", "new.env", "--out", out],
-        "keyproof": [],
+        "check_key": [],
     }
     return ["--backup=backup.sql", "--env-file=keys.env", *given[module], *more]
 
@@ -47,7 +52,7 @@ def limited():
 def alone(module, *words, **options):
     """A command in a process of its own; its code, and what it said to standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", f"fixtures.{module}", *words],
+        [sys.executable, "-m", MODULES[module], *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,

@@ -16,8 +16,8 @@ from tests.guided_readers import READERS
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / ".cache" / "fuzz"
 MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
-OURS = ["fixtures.keyproof", "fixtures.preflight", "fixtures.diagnose", "fixtures.restore"]
-OURS += ["fixtures.data.soundness", "fixtures.faults", "reports.seal", "reports.redact"]
+OURS = ["drillbook.backup", "drillbook.keys", "fixtures.preflight", "fixtures.diagnose"]
+OURS += ["drillbook.backup.integrity", "fixtures.faults", "reports.seal", "reports.redact"]
 OURS += ["drillbook.core.secret_search", "reports.tomlfile", "reports.waivers", "reports.history"]
 OURS += ["reports.outline", "reports.schedule", "reports.again", "reports.merge", "reports.model"]
 

@@ -92,19 +92,20 @@ def records():
 
 
 def read_backup(path):
-    from fixtures import keyproof
-    from fixtures.data import soundness
+    from drillbook.backup import integrity
+    from drillbook.backup.facts import examine
+    from drillbook.keys.proof import prove
     from tests.backups import KEYS
 
-    survives(lambda: keyproof.examine(path))
-    survives(lambda: keyproof.prove(path, KEYS["2024-10"]))
-    problem = soundness.examine(path)
+    survives(lambda: examine(path))
+    survives(lambda: prove(path, KEYS["2024-10"]))
+    problem = integrity.examine(path)
     assert problem is None or str(problem).isprintable()
 
 
 def read_statements(path):
-    from fixtures.restore.guard import judge
-    from fixtures.restore.script import Script
+    from drillbook.backup.sql import Script
+    from drillbook.backup.statement_filter import judge
 
     with path.open("rb") as file:
         survives(lambda: [judge(statement) for statement in Script(file)])

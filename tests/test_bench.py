@@ -45,7 +45,7 @@ def test_large_backups_are_proved_and_restored(tmp_path):
         assert large.stat().st_size >= 1 << 20
         assert backups.psql_seconds(large) > 0
         for backup in (large, many):
-            command = [sys.executable, "-m", "fixtures.keyproof", f"--backup={backup}"]
+            command = [sys.executable, "-m", "drillbook.cli.check_key", f"--backup={backup}"]
             done = subprocess.run(
                 [*command, f"--env-file={backups.keys}"],
                 cwd=ROOT,

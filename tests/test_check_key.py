@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup.tables import opened
+from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
-from fixtures.keyproof.__main__ import main
-from fixtures.restore.inspection import refuse_harm
 from tests.backups import HEAD, KEYS, SAMPLES, TAIL, dump
 
 WRONG = "0123456789abcdef0123456789abcdef"
+COMMAND = [sys.executable, "-m", "drillbook.cli.check_key", "--backup", "-"]
 
 
 @pytest.fixture
@@ -152,7 +153,9 @@ def test_two_backups_in_one_file_are_refused(capsys, backup, right):
 def test_an_archive_as_pg_dump_makes_it_is_not_taken_for_harm(name):
     file = SAMPLES / "archives" / name
     if "folder" not in name:
-        refuse_harm(file, name)
+        with opened(file, ()) as archive:
+            archive.refuse_harm(name)
+            assert (archive.harm, archive.orders()) == (None, "")
 
 
 def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
@@ -162,8 +165,11 @@ def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
     harm = b"CREATE ROLE a_friend SUPERUSER;".ljust(len(order))
     hostile = tmp_path / "backup.dump.gz"
     hostile.write_bytes(gzip.compress(archive.replace(order, harm)))
-    with pytest.raises(BadInput, match="makes or changes a role"):
-        refuse_harm(hostile, "backup.dump.gz")
+    with (
+        opened(hostile, ()) as read,
+        pytest.raises(BadInput, match="makes or changes a role"),
+    ):
+        read.refuse_harm("backup.dump.gz")
 
 
 def test_a_label_in_the_backup_is_compared(capsys, backup, right, wrong):
@@ -232,7 +238,7 @@ def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
     def failing(*_given):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("fixtures.keyproof.proving.prove_all", failing)
+    monkeypatch.setattr("drillbook.keys.proof.prove_all", failing)
     code, printed = asked(capsys, backup, right)
     assert (code, printed.out) == (3, "")
     said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"
@@ -277,7 +283,15 @@ def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_p
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
 def test_standard_input_without_end_is_no_backup(right, endless):
-    command = [sys.executable, "-m", "fixtures.keyproof", "--backup", "-", "--env-file", right]
+    command = [
+        sys.executable,
+        "-m",
+        "drillbook.cli.check_key",
+        "--backup",
+        "-",
+        "--env-file",
+        right,
+    ]
     with open(endless, "rb") as source:  # noqa: PTH123 - a device
         done = subprocess.run(command, stdin=source, capture_output=True, env={**os.environ})
     assert done.returncode == 3
@@ -285,7 +299,15 @@ def test_standard_input_without_end_is_no_backup(right, endless):
 
 
 def test_a_command_line_does_all_this(backup, right):
-    command = [sys.executable, "-m", "fixtures.keyproof", "--backup", "-", "--env-file", right]
+    command = [
+        sys.executable,
+        "-m",
+        "drillbook.cli.check_key",
+        "--backup",
+        "-",
+        "--env-file",
+        right,
+    ]
     done = subprocess.run(
         command, input=dump("2024-10").encode(), capture_output=True, env={**os.environ}
     )

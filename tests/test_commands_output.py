@@ -14,7 +14,7 @@ __all__ = ["files"]
     [
         ("recover", words("recover", "-", *WAYS["in the clear"])),
         ("recover", words("recover", "-", *WAYS["for a recipient"])),
-        ("keyproof", words("keyproof")),
+        ("check_key", words("check_key")),
         ("rewrap", words("rewrap", "new.sql")),
     ],
 )

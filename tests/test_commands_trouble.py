@@ -5,13 +5,13 @@ import os
 
 import pytest
 
+from drillbook.backup import tables as dump_module
+from drillbook.backup.fetch import written
+from drillbook.cli.recover import main as recover
 from drillbook.core.errors import BadInput
-from fixtures.keyproof import dump as dump_module
-from fixtures.recover.__main__ import main as recover
-from fixtures.recover.reading import Reader
-from fixtures.retrieve.fetched import written
-from fixtures.rewrap import checking
-from fixtures.rewrap.__main__ import main as rewrap
+from drillbook.keys import rekey_check
+from drillbook.keys.decrypt_secrets import Reader
+from fixtures.rekey.__main__ import main as rewrap
 from tests.commanded import WAYS, alone, files, limited, words
 
 __all__ = ["files"]
@@ -126,12 +126,12 @@ def test_a_backup_that_cannot_be_read_on_is_told_and_nothing_written(
 
 
 def test_a_disk_that_fails_among_the_rows_is_no_wrong_key(files, capsys, monkeypatch):
-    from fixtures.keyproof.__main__ import main as check_key
+    from drillbook.cli.check_key import main as check_key
 
     monkeypatch.setattr(dump_module, "chunks", failing_later(dump_module.chunks))
     before = sorted(files.iterdir())
     said = "backup backup.sql cannot be read to its end: Input/output error; try another copy"
-    told(capsys, check_key(words("keyproof")), said, before, files)
+    told(capsys, check_key(words("check_key")), said, before, files)
     told(capsys, recover(words("recover", "o", *WAYS["in the clear"])), said, before, files)
 
 
@@ -164,7 +164,7 @@ def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, tr
     def failing(*_given):
         raise trouble
 
-    monkeypatch.setattr(checking, "checked", failing)
+    monkeypatch.setattr(rekey_check, "checked", failing)
     before = sorted(files.iterdir())
     code = rewrap(words("rewrap", "new.sql"))
     said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"

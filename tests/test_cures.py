@@ -13,8 +13,8 @@ from unittest.mock import patch
 import pytest
 
 from drillbook.core import dotenv
+from drillbook.keys.hierarchy import Proof
 from fixtures.infisical.settings import KEYS, Settings
-from fixtures.keyproof import Proof
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
 from fixtures.preflight import backupfile, compose_checks, compose_file, finding, key_strength
@@ -150,7 +150,7 @@ def of_backup(folder):
     found = backupfile.read(backup(folder, root))
     yield from [*backupfile.faults(found, other), *backupfile.unopened(found, other)]
     partly = Proof(root_keys=1, roots_opened=1, secrets=3, secrets_opened=2)
-    with patch.object(backupfile.keyproof, "prove", return_value=partly):
+    with patch.object(backupfile.key_proof, "prove", return_value=partly):
         yield from backupfile.unopened(found, key)
     empty = folder / "empty.sql"
     empty.write_text("")

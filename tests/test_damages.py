@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
+from drillbook.backup import integrity
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.data import soundness
 from fixtures.drill.drill import Drill
 from fixtures.drill.order import Order, Targets
 from fixtures.drill.restored_copy import counted, restored
@@ -91,7 +91,7 @@ def _said(drill):
     if not proof.opens_everything:
         yield f"opens {proof.roots_opened}, {proof.projects_opened}, {proof.secrets_opened}"
     yield str(drill.problem or "")
-    yield str(soundness.compared(drill.order.backup) or "")
+    yield str(integrity.compared(drill.order.backup) or "")
     yield drill.orders
 
 
@@ -180,10 +180,10 @@ def test_what_only_a_checksum_tells_is_told_by_it(isolated, originals, tmp_path,
     content = (originals / "plain").read_bytes()
     backup = tmp_path / "backup.sql"
     backup.write_bytes(content)
-    soundness.seal(backup)
+    integrity.seal(backup)
     damaged = SILENT[kind](content, random.Random(f"{SEED} {kind}"))
     assert damaged != content
     backup.write_bytes(damaged)
     assert "differs from the checksum" in noticed(backup)
-    soundness.checksum_file(backup).unlink()
+    integrity.checksum_file(backup).unlink()
     assert (noticed(backup), refused(isolated, backup)) == ("", "")

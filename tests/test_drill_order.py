@@ -4,10 +4,10 @@ import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
+from drillbook.keys.hierarchy import Proof
 from fixtures.drill import drill
 from fixtures.drill.drill import Drill, NotBegun, refusal
 from fixtures.drill.order import Order, Targets
-from fixtures.keyproof import Proof
 from tests.backups import KEYS, dump
 from tests.conftest import Deaf
 

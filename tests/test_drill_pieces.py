@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
 from fixtures.drill import comparison, restored_copy
 from fixtures.drill.order import Targets, declared, seconds, targets
 from fixtures.drill.secret_values import Values, digest, sample_size
 from fixtures.infisical.client import Secret
 from fixtures.infisical.errors import Unauthorized
-from fixtures.restore.inspection import orders
 from reports.catalogue import load as load_catalogue
 from reports.declared import load as load_declared
 
@@ -116,8 +116,10 @@ def test_missing_source_is_a_sentence(tmp_path):
 
 def test_orders_are_found_in_a_packed_backup(tmp_path):
     file = tmp_path / "backup.sql.gz"
-    file.write_bytes(gzip.compress(b"CREATE TABLE t (a int);\n\\! id\n"))
-    assert orders(file) == "line 2: holds a command for psql, which is no part of a backup"
+    file.write_bytes(
+        gzip.compress(b"-- PostgreSQL database dump\nCREATE TABLE t (a int);\n\\! id\n")
+    )
+    assert examine(file).orders == "line 3: holds a command for psql, which is no part of a backup"
 
 
 PLACE = ("project", "prod")

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drillbook.backup import archive, integrity
+from drillbook.backup.facts import examine
+from drillbook.backup.sql import Script
+from drillbook.backup.statement_filter import judge
 from drillbook.core import dotenv
-from fixtures import diagnose, keyproof
-from fixtures.data import soundness
+from drillbook.keys.proof import prove
+from fixtures import diagnose
 from fixtures.infisical.settings import Settings
-from fixtures.keyproof import archive
 from fixtures.mutants.files import SOUND
 from fixtures.preflight import compose_checks, compose_file, key_strength, secret_scanner
 from fixtures.preflight.secret_scanner import first_lines, needles
-from fixtures.restore.guard import judge
-from fixtures.restore.script import Script
 from tests import boot_logs
 from tests.backups import KEYS, SAMPLES, dump
 from tests.fuzzing import BUDGET, ends, inputs, survives
@@ -89,9 +90,9 @@ def test_packed_backups(file, data):
 
 def read_in_each_way(backup, data):
     backup.write_bytes(data)
-    survives(lambda: keyproof.examine(backup))
-    survives(lambda: keyproof.prove(backup, KEYS["2024-10"]))
-    problem = soundness.examine(backup)
+    survives(lambda: examine(backup))
+    survives(lambda: prove(backup, KEYS["2024-10"]))
+    problem = integrity.examine(backup)
     assert problem is None or str(problem).isprintable()
 
 
@@ -100,8 +101,8 @@ def read_in_each_way(backup, data):
 def test_archives(file, data):
     file.write_bytes(data)
     with mock.patch.object(archive, "PATIENCE_S", 1.0):
-        survives(lambda: keyproof.examine(file))
-        survives(lambda: keyproof.prove(file, KEYS["2024-07"]))
+        survives(lambda: examine(file))
+        survives(lambda: prove(file, KEYS["2024-07"]))
 
 
 @BUDGET

@@ -65,9 +65,9 @@ READERS = {
     "huge.yml": "compose_file.read(path, {})",
     "laughs.yml": "compose_file.read(path, {})",
     "deep.yml": "compose_file.read(path, {})",
-    "huge.sql": "(keyproof.examine(path), keyproof.prove(path, 'k' * 32), soundness.examine(path))",
-    "huge.sql.gz": "(keyproof.examine(path), soundness.examine(path))",
-    "huge.dump": "(keyproof.examine(path), keyproof.prove(path, 'k' * 32))",
+    "huge.sql": "(facts.examine(path), proof.prove(path, 'k' * 32), integrity.examine(path))",
+    "huge.sql.gz": "(facts.examine(path), integrity.examine(path))",
+    "huge.dump": "(facts.examine(path), proof.prove(path, 'k' * 32))",
     "huge.log": "diagnose.main([str(path)])",
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
@@ -97,9 +97,10 @@ def grown(reader, known):
 
 def read_all(folder):
     """In a process of its own: how much each reader takes."""
+    from drillbook.backup import facts, integrity
     from drillbook.core import dotenv
-    from fixtures import diagnose, keyproof
-    from fixtures.data import soundness
+    from drillbook.keys import proof
+    from fixtures import diagnose
     from fixtures.preflight import compose_file
     from reports import catalogue, history, outline, waivers
     from reports.seal import verify
@@ -107,7 +108,7 @@ def read_all(folder):
     compose_file.shutil.which = lambda _: None
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
-        **{m.__name__.rpartition(".")[2]: m for m in (diagnose, keyproof, soundness, verify)},
+        **{m.__name__.rpartition(".")[2]: m for m in (diagnose, facts, proof, integrity, verify)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
         **{m.__name__.rpartition(".")[2]: m for m in (history, outline)},
     }

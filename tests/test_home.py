@@ -102,7 +102,7 @@ def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, mo
     before = os.umask(0o077)
     try:
         place = run_directory.Home(run_directory.new_run_id())
-        monkeypatch.setattr(binaries, "cache_folder", lambda: tmp_path)
+        monkeypatch.setattr(run_directory, "cache_folder", lambda: tmp_path)
         programs = binaries.postgres_bin.__wrapped__().parent
     finally:
         os.umask(before)

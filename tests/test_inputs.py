@@ -7,23 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup import integrity
 from drillbook.core import dotenv, inputs
 from drillbook.core.errors import BadInput
+from drillbook.keys import key_files, secrets_file
 from fixtures import diagnose
-from fixtures.data import soundness
-from fixtures.keyproof import keyfiles
 from fixtures.live import https
-from fixtures.recover import sealing
 from fixtures.stack import compose
 
 pytestmark = pytest.mark.timeout(60)
 READERS = {
     "text": lambda path: inputs.text(path, "file"),
     "open": lambda path: inputs.open_file(path, "file"),
-    "key": keyfiles.read,
+    "key": key_files.read,
     "environment": dotenv.read,
-    "recipient": lambda path: sealing.for_recipients([str(path)]),
-    "passphrase": sealing.for_passphrase,
+    "recipient": lambda path: secrets_file.for_recipients([str(path)]),
+    "passphrase": secrets_file.for_passphrase,
     "authority": https.trusted,
     "compose": lambda path: compose.read(path, {}),
 }
@@ -63,8 +62,8 @@ def test_huge_file_is_refused_unread(tmp_path, reader):
 def test_checksum_that_is_no_file_is_a_problem_of_the_backup(endless, tmp_path, kind):
     backup = tmp_path / "backup.sql"
     backup.write_text("x")
-    soundness.checksum_file(backup).symlink_to(endless(kind))
-    assert "is not an ordinary file" in soundness.compared(backup).what
+    integrity.checksum_file(backup).symlink_to(endless(kind))
+    assert "is not an ordinary file" in integrity.compared(backup).what
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device"])

@@ -75,8 +75,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import boto3
 from moto.server import ThreadedMotoServer
-from fixtures.retrieve.fetched import fetched
-from fixtures.retrieve.settings import settings
+from drillbook.backup.fetch import fetched
+from drillbook.backup.fetch import settings
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 host, port = server.get_host_and_port()

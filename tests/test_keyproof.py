@@ -8,9 +8,10 @@ from datetime import datetime
 import pytest
 from backports import zstd
 
+from drillbook.backup.facts import examine
+from drillbook.backup.tables import Block, blob, text
 from drillbook.core.errors import BadInput
-from fixtures.keyproof import examine, prove
-from fixtures.keyproof.rows import Block, blob, text
+from drillbook.keys.proof import prove
 from tests.backups import HEAD, KEYS, ROWS, SECRETS, TAIL, VERSIONS, dump
 
 OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup.facts import Backup, age
+from drillbook.backup.fetch import UNDATED
 from drillbook.core.errors import StackTrouble
 from fixtures.drill.order import prove
-from fixtures.keyproof.age import age
-from fixtures.keyproof.found import Backup
 from fixtures.preflight import backupfile
-from fixtures.retrieve.found import UNDATED
 
 NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 DAY = 24 * 3600

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from fixtures.keyproof import Proof
-from fixtures.keyproof.answering import Answer, answer, best
-from fixtures.keyproof.dump import Dump
-from fixtures.keyproof.keyfiles import KeyFile
+from drillbook.backup.tables import Dump
+from drillbook.keys.hierarchy import Proof
+from drillbook.keys.key_files import KeyFile
+from drillbook.keys.proof import Answer, answer, best
 
 HSM = "the root key is sealed by an HSM, not by a key"
 WHOLE = Dump("plain", "", 1, [])

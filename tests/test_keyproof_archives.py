@@ -7,11 +7,11 @@ from contextlib import nullcontext
 
 import pytest
 
+from drillbook.backup import archive as archives
+from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.keyproof import archive as archives
-from fixtures.keyproof import examine, prove
-from fixtures.stack import binaries
+from drillbook.keys.proof import prove
 from fixtures.stack.servers import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 
@@ -142,14 +142,14 @@ def test_a_folder_with_a_cut_file_is_not_whole(tmp_path, name, server):
 
 
 def test_without_the_wheel_a_new_pg_restore_of_the_path_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(archives.importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     program = tmp_path / "pg_restore"
     for release, taken in ((None, False), ("16.10", False), ("18.1 (Debian 18.1-1)", True)):
         if release:
             program.write_text(f"#!/bin/sh\necho 'pg_restore (PostgreSQL) {release}'\n")
             program.chmod(0o755)
-        binaries.pg_restore.cache_clear()
+        archives.pg_restore.cache_clear()
         with nullcontext() if taken else pytest.raises(BadInput, match="PostgreSQL 17 or newer"):
-            assert binaries.pg_restore() == program
-    binaries.pg_restore.cache_clear()
+            assert archives.pg_restore() == program
+    archives.pg_restore.cache_clear()

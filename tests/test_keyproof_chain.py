@@ -2,11 +2,13 @@
 
 import pytest
 
+from drillbook.backup.tables import opened
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
-from fixtures.keyproof import chest, prove
-from fixtures.keyproof.chain import Ring
-from fixtures.keyproof.dump import opened
+from drillbook.infisical.schema import KEY_TABLES
+from drillbook.keys import hierarchy
+from drillbook.keys.hierarchy import UnlockedKeys
+from drillbook.keys.proof import prove
 from tests.backups import HEAD, TAIL
 from tests.vaults import (
     DATA,
@@ -179,9 +181,9 @@ def test_root_key_that_no_text_opens_is_told(proven):
 
 def test_more_folders_than_fit_are_refused_in_one_sentence(monkeypatch, proven):
     around = [block("kms_root_config", root()), block("projects", NEW, project("old")), *PLACES]
-    monkeypatch.setattr(chest, "_MOST_FOLDERS", 2)
+    monkeypatch.setattr(hierarchy, "_MOST_FOLDERS", 2)
     assert proven(*around).roots_opened == 1
-    monkeypatch.setattr(chest, "_MOST_FOLDERS", 1)
+    monkeypatch.setattr(hierarchy, "_MOST_FOLDERS", 1)
     with pytest.raises(BadInput, match="more than 1 folders"):
         proven(*around)
 
@@ -193,8 +195,8 @@ def test_why_a_project_stays_shut_is_told_by_its_number(backup):
     around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES, *bot()]
     path = backup(*around, block("internal_kms", kms("kms-1")), projects)
     columns = seal_columns(cipher(DATA), b"value", 16)
-    with opened(path, chest.TABLES) as dump:
-        ring = Ring(chest.Chest(dump), KEY)
+    with opened(path, KEY_TABLES) as dump:
+        ring = UnlockedKeys(hierarchy.EncryptedBackup(dump), KEY)
         assert [ring.reason(at) for at in (-1, 0, 1, 2)] == [LOST, EXTERNAL, MEMBERS, ""]
         assert ring.open_new(2, under(DATA, b"value")) == b"value"
         assert ring.open_old(2, *columns) == b"value"

@@ -1,16 +1,14 @@
 """A backup is opened by what it is, tells what is wrong with it, and can be read again."""
 
 import gzip
-import io
 import itertools
-import sys
 import tarfile
 from datetime import datetime
 
 import pytest
 
+from drillbook.backup.tables import _spool, opened
 from drillbook.core.errors import BadInput
-from fixtures.keyproof.dump import _spool, opened
 from tests.backups import HEAD, SAMPLES, TAIL
 from tests.vaults import block
 
@@ -75,14 +73,14 @@ def test_first_damage_that_is_met_is_told_and_what_came_before_is_given(backup):
     ],
 )
 def test_what_a_plain_dump_lacks_is_told(backup, text, damage):
-    assert about(backup(text), count=True).damage.startswith(damage)
-    assert bool(about(backup(text), count=True).damage) == bool(damage)
+    assert about(backup(text)).damage.startswith(damage)
+    assert bool(about(backup(text)).damage) == bool(damage)
 
 
 def test_heading_of_a_plain_dump_is_told(backup):
     heading = HEAD.replace("\nSET", "\n-- Started on 2026-11-24 10:00:05 UTC\n\nSET", 1)
     dump = about(backup(heading.replace("\n", "\r\n") + TAIL))
-    assert (dump.form, dump.packed, dump.counts) == ("plain", "", None)
+    assert (dump.form, dump.packed, dump.counts) == ("plain", "", {})
     assert (dump.server, dump.dumped_by) == ("14.23", "14.23")
     assert dump.dumped_at == datetime(2026, 11, 24, 10, 0, 5)
     bare = about(backup("-- PostgreSQL database dump\n" + TAIL))
@@ -96,12 +94,11 @@ def test_dump_without_any_block_was_made_with_inserts_or_for_its_schema(backup):
     assert not about(backup(HEAD + block("t", {"id": "1"}) + TAIL)).inserts
 
 
-def test_rows_are_counted_on_request(backup):
+def test_rows_are_counted(backup):
     path = backup(HEAD + block("t", {"id": "1"}, {"id": "2"}) + block("other", {"id": "3"}) + TAIL)
-    assert about(path, count=True).counts == {"t": 2, "other": 1}
+    assert about(path).counts == {"t": 2, "other": 1}
     archive = ARCHIVES / "pg18-gzip-2024-07.dump"
-    assert about(archive).counts is None
-    assert about(archive, count=True).counts["secrets"] == 10
+    assert about(archive).counts["secrets"] == 10
 
 
 @pytest.mark.parametrize(
@@ -139,14 +136,45 @@ def test_tables_are_read_side_by_side_and_again(backup, packed):
         assert ids(dump) == [row["id"].encode() for row in ROWS]
 
 
-def test_standard_input_is_read_as_a_file_is(monkeypatch):
-    class Piped:
-        buffer = io.BytesIO(LARGE.encode())
+def test_a_table_without_rows_is_lost_unless_it_is_left_out_or_has_parts(backup):
+    made = "CREATE TABLE public.{} (\n    id text\n);\n"
+    tables = "".join(map(made.format, ("t", "lost", "audit_logs", "more")))
+    spread = "CREATE TABLE public.p (\n    id text\n) PARTITION BY RANGE (id);\n"
+    whole = about(backup(HEAD + tables + spread + block("t", {"id": "1"}) + TAIL))
+    said = "makes lost and 1 more, of which no rows follow: they were lost"
+    assert whole.orders().partition(": ")[2] == said
+    assert about(backup(HEAD + tables + TAIL)).orders() == ""
+    assert about(backup(HEAD + block("t", {"id": "1"}) + TAIL)).orders() == ""
 
-    monkeypatch.setattr(sys, "stdin", Piped)
-    with opened(None, {"u"}, count=True) as dump:
-        assert dump.counts == {"t": 40_000, "u": 1}
-        assert ids(dump, "u") == [b"1"]
+
+def test_what_no_restore_may_follow_hides_no_rows(backup):
+    harm = "ALTER SYSTEM SET a = 1;\n\\connect other\n\n"
+    first, second = block("t", {"id": "1"}), block("u", {"id": "2"})
+    with opened(backup(HEAD + first + harm + second + TAIL), {"t", "u"}) as dump:
+        assert (ids(dump), ids(dump, "u"), dump.damage) == ([b"1"], [b"2"], "")
+        assert "changes the server's own settings" in dump.orders()
+        with pytest.raises(BadInput, match=r"^backup it is more than data.*: line \d+: changes"):
+            dump.refuse_harm("it")
+
+
+def test_what_cannot_be_read_as_sql_is_refused_unless_it_is_damaged_anyway(backup):
+    broken = HEAD + block("t", {"id": "1"}) + "SELECT '\n"
+    with opened(backup(broken + TAIL), {"t"}) as dump:
+        assert ids(dump) == [b"1"]
+        with pytest.raises(BadInput, match=r"^backup it cannot be read as SQL: line \d+: ends in"):
+            dump.refuse_harm("it")
+    with opened(backup(broken), {"t"}) as dump:
+        dump.refuse_harm("it")
+
+
+def test_a_packed_backup_can_be_read_whole(backup):
+    text = LARGE.encode()
+    with opened(backup(gzip.compress(text, 1)), (), whole=True) as dump:
+        assert dump.length == len(text)
+        for one in dump.blocks:
+            dump.file.seek(one.end)
+            assert dump.file.read(3) == b"\\.\n"
+        assert [len(list(dump.rows(name, ("id",)))) for name in "tu"] == [40_000, 1]
 
 
 def test_copy_of_many_rows_is_a_file_and_of_few_is_none():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.keyproof import Backup, Project, Proof
+from drillbook.backup.facts import Backup
+from drillbook.keys.hierarchy import Project, Proof
 
 ALL = {"root_keys": 1, "roots_opened": 1, "projects": 2, "projects_opened": 2}
 ALL |= {"secrets": 3, "secrets_opened": 3}

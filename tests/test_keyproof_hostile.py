@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
+from drillbook.backup import archive as archives
+from drillbook.backup import stream, tables
+from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
-from fixtures.keyproof import archive as archives
-from fixtures.keyproof import examine, prove, rows, source
+from drillbook.keys.proof import prove
 from tests.backups import KEYS, SAMPLES, dump
 
 KEY = KEYS["2024-10"]
@@ -25,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The most memory the process itself ever held, which ru_maxrss would mix with its parent's.
 MEASURED = """
 import sys
-from fixtures.keyproof.__main__ import main
+from drillbook.cli.check_key import main
 code = main(sys.argv[1:])
 status = open("/proc/self/status").read()
 print(code, status.split("VmHWM:")[1].split()[0])
@@ -45,7 +47,7 @@ def measured(tmp_path, backup):
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd.compress])
 def test_a_bomb_is_refused(monkeypatch, tmp_path, pack):
-    monkeypatch.setattr(source, "_HARMLESS", 1 << 20)
+    monkeypatch.setattr(stream, "_HARMLESS", 1 << 20)
     backup = tmp_path / "bomb"
     backup.write_bytes(pack(dump("2024-10").encode() + bytes(4 << 20)))
     with pytest.raises(BadInput, match="unpacks to more than 200 times its size"):
@@ -61,7 +63,7 @@ def test_an_endless_line_is_not_kept(tmp_path, pack):
     backup.write_bytes(pack(whole[:at].encode() + filling + whole[at:].encode()))
     code, said, used = measured(tmp_path, backup)
     assert code == 2 or "stay shut" in said
-    assert f"longer than {rows._LONGEST_ROW >> 20} MiB" in said
+    assert f"longer than {tables.LONGEST_ROW >> 20} MiB" in said
     assert used < LIMIT_KIB
 
 
@@ -178,8 +180,8 @@ def test_a_folder_holds_nothing_but_files(tmp_path, kind):
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(source, "_HARMLESS", 1 << 10)
-    monkeypatch.setattr(source, "_GREATEST_RATIO", 1)
+    monkeypatch.setattr(stream, "_HARMLESS", 1 << 10)
+    monkeypatch.setattr(stream, "_GREATEST_RATIO", 1)
     with pytest.raises(BadInput, match="unpacks to more than 1 times its size"):
         examine(SAMPLES / "archives" / "pg18-gzip-2024-07.dump")
 

@@ -6,7 +6,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import fingerprint
-from fixtures.keyproof.keyfiles import exposed, read, read_all
+from drillbook.keys.key_files import exposed, read, read_all
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 

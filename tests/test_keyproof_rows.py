@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fixtures.keyproof import rows
-from fixtures.keyproof.rows import Block, Damaged, blob, lines, moment, text
+from drillbook.backup import tables
+from drillbook.backup.tables import Block, Damaged, blob, lines, moment, text
 
 END = b"\\.\n"
 
@@ -37,7 +37,7 @@ def test_block_without_an_end_is_damaged(chunks):
 
 
 def test_row_longer_than_any_secret_is_not_read_on(monkeypatch):
-    monkeypatch.setattr(rows, "_LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(tables, "LONGEST_ROW", 1 << 20)
     half = b"x" * (1 << 19)
     assert read(half, half, b"\n", END) == [half + half]
     assert read(*[half, b"\n"] * 5, END) == [half] * 5

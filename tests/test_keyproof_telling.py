@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.keyproof.answering import Answer
-from fixtures.keyproof.found import Backup, Project, Proof
-from fixtures.keyproof.keyfiles import KeyFile
-from fixtures.keyproof.telling import as_json, shown, told
+from drillbook.backup.facts import Backup
+from drillbook.keys.hierarchy import Project, Proof
+from drillbook.keys.key_files import KeyFile
+from drillbook.keys.proof import Answer
+from drillbook.keys.report import as_json, as_text, shown
 
 DUMPED = datetime(2026, 11, 24, 23, 30, 5)
 NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)
@@ -43,11 +44,11 @@ def one(word="OPENS", proof=None, name="one", reasons=()):
 
 
 def lines(*answers, facts=FACTS, name="last.dump"):
-    return told(facts, name, answers or [one()]).split("\n")
+    return as_text(facts, name, answers or [one()]).split("\n")
 
 
 def test_a_key_that_opens_is_told_with_all_that_is_known():
-    assert told(FACTS, "last.dump", [one()]) == (
+    assert as_text(FACTS, "last.dump", [one()]) == (
         "OPENS: this key opens this backup, to the last secret\n"
         "\n"
         "  key        one.env: ENCRYPTION_KEY with label label-one\n"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from fixtures.data import soundness
-from fixtures.keyproof import __main__ as check_key
+from drillbook.backup import integrity
+from drillbook.cli import check_key as check_key
+from drillbook.cli import recover as recover
 from fixtures.preflight import backupfile
-from fixtures.recover import __main__ as recover
-from fixtures.rewrap import __main__ as rewrap
+from fixtures.rekey import __main__ as rewrap
 from tests.backups import KEYS, before_root_keys, dump
 
 RIGHT, WRONG = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
@@ -115,11 +115,11 @@ def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
 
 
 def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
-    assert soundness.examine(backup) is None
+    assert integrity.examine(backup) is None
     newer = dump("2024-07")
     start = newer.index("COPY public.kms_root_config")
     backup.write_text(newer[:start] + newer[newer.index("\\.\n", start) + 3 :])
-    assert "holds no row of kms_root_config" in str(soundness.examine(backup))
+    assert "holds no row of kms_root_config" in str(integrity.examine(backup))
 
 
 def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):

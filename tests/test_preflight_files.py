@@ -11,9 +11,9 @@ import subprocess
 
 import pytest
 
+from drillbook.backup.facts import examine
 from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, Unsupported
-from fixtures import keyproof
 from fixtures.infisical.settings import Settings
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
 from fixtures.preflight import backupfile, compose_file, git_scan, key_strength
@@ -306,7 +306,7 @@ def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
 def test_backup_in_another_form_is_judged_too(tmp_path):
     archive = SAMPLES / "archives" / "pg18-gzip-2024-07.dump"
     file = shutil.copy(archive, tmp_path / "x.dump")
-    made = keyproof.examine(file, count=False).dumped_at.timestamp()
+    made = examine(file).dumped_at.timestamp()
     os.utime(file, (made, made))
     found = backupfile.read(file, now=made + 3600)
     assert backupfile.faults(found, KEYS["2024-07"]) == []

@@ -10,11 +10,11 @@ import sys
 import pyrage
 import pytest
 
+from drillbook.cli.recover import main
 from drillbook.core import dotenv
-from fixtures.recover import sealing
-from fixtures.recover.__main__ import main
-from fixtures.recover.reading import Place, Secret
-from fixtures.recover.writing import written
+from drillbook.keys import secrets_file
+from drillbook.keys.decrypt_secrets import Place, Secret
+from drillbook.keys.secrets_file import written
 from tests.backups import KEYS, SECRETS, VERSIONS, dump
 
 
@@ -285,7 +285,7 @@ def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, 
         file.write(next(pieces))
         raise trouble
 
-    monkeypatch.setattr(sealing, "in_the_clear", seal)
+    monkeypatch.setattr(secrets_file, "in_the_clear", seal)
     before = sorted(files.iterdir())
     assert run(files, "2024-10", files / "out.json", "--plaintext", "yes") == 3
     assert said in capsys.readouterr().err

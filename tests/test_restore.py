@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup import archive
+from drillbook.backup.archive import open_sql
+from drillbook.backup.facts import examine
+from drillbook.backup.restore import restore_file
+from drillbook.backup.sql import Script
 from drillbook.core.errors import BadInput
-from fixtures.keyproof import archive, examine
-from fixtures.restore.feed import restore
-from fixtures.restore.opening import opened
-from fixtures.restore.script import Script
 
 SAMPLES = Path(__file__).parent / "samples" / "archives"
 
@@ -56,8 +57,7 @@ def backup(isolated, tmp_path):
 
 def restored(isolated, path):
     isolated.emptied()
-    with opened(path) as stream:
-        return restore(stream, isolated.connect, lambda: isolated.kill("db"))
+    return restore_file(path, isolated.connect, lambda: isolated.kill("db"))
 
 
 def content(isolated):
@@ -91,7 +91,7 @@ def test_an_archive_comes_back(isolated, backup, options):
 @pytest.mark.parametrize("name", sorted(one.name for one in SAMPLES.glob("*.dump")))
 def test_an_archive_of_any_release_is_written_out(name):
     backup = SAMPLES / name
-    with opened(backup) as stream:
+    with open_sql(backup) as stream:
         script = Script(stream)
         rows = {one.table: b"".join(script.rows()).count(b"\n") for one in script if one.table}
     assert script.complete

@@ -13,12 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from drillbook.backup import restore as restoring
+from drillbook.backup.restore import Refused, restore
+from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
 from fixtures.infisical.settings import Settings
-from fixtures.restore import feed
-from fixtures.restore.batch import Refused
-from fixtures.restore.feed import restore
-from fixtures.restore.statement import Hostile
 from fixtures.stack.embedded import Embedded
 from reports.record import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
@@ -95,7 +94,7 @@ def test_statement_is_refused_and_would_be_powerless(
     mark.unlink()
     with pytest.raises(Hostile, match=f"^line {FIRST}: "):
         restored(text)
-    monkeypatch.setattr(feed, "judge", lambda _: "run")
+    monkeypatch.setattr(restoring, "judge", lambda _: "run")
     isolated.emptied()
     with pytest.raises(Refused, match=r"permission denied"):
         restored(text)

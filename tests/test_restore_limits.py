@@ -4,14 +4,11 @@ import io
 
 import pytest
 
+from drillbook.backup.inquiry import allowed_s
+from drillbook.backup.restore import Limits, Overrun, Refused, restore
+from drillbook.backup.sql import Cut, Hostile, Script
 from fixtures.drill.restored_copy import Copy, counted
-from fixtures.restore import warden
-from fixtures.restore.batch import Refused
-from fixtures.restore.feed import restore
-from fixtures.restore.inquiry import allowed_s
-from fixtures.restore.script import Script
-from fixtures.restore.statement import Cut, Hostile
-from fixtures.restore.watch import Limits, Overrun
+from fixtures.stack import unprivileged_owner
 from tests.attacks import FIRST, HEAD, TABLE
 
 
@@ -108,11 +105,11 @@ def test_database_that_grows_beyond_its_backup_is_stopped(restored):
 
 def test_temporary_files_are_limited(isolated, restored):
     limit = "ALTER ROLE infisical SET temp_file_limit = '{}MB'"
-    warden.run(isolated, "postgres", limit.format(1))
+    unprivileged_owner.run(isolated, "postgres", limit.format(1))
     sort = "CREATE MATERIALIZED VIEW public.v AS SELECT n FROM generate_series(1, 999999) n;"
     with pytest.raises(Refused, match=f"^line {FIRST}: .*temp_file_limit"):
         restored(HEAD + TABLE + sort + "\n")
-    warden.run(isolated, "postgres", limit.format(2048))
+    unprivileged_owner.run(isolated, "postgres", limit.format(2048))
 
 
 class Endless(io.RawIOBase):

@@ -4,13 +4,12 @@ import io
 
 import pytest
 
+from drillbook.backup.inquiry import inquiry
+from drillbook.backup.messages import LEFT_OUT, clean_log
+from drillbook.backup.restore import Refused, restore
+from drillbook.backup.sql import Hostile, Statement
+from drillbook.backup.statement_filter import judge
 from drillbook.core.errors import StackTrouble
-from fixtures.restore.batch import Refused
-from fixtures.restore.feed import restore
-from fixtures.restore.guard import judge
-from fixtures.restore.inquiry import inquiry
-from fixtures.restore.messages import LEFT_OUT, clean_log
-from fixtures.restore.statement import Hostile, Statement
 from tests.attacks import HEAD
 
 CELL = "a-cell-of-the-users-backup"

@@ -10,11 +10,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from drillbook.backup import location
+from drillbook.backup.fetch import fetched
+from drillbook.backup.location import parse
 from drillbook.core.errors import BadInput
 from fixtures.preflight import backupfile
-from fixtures.retrieve import folder
-from fixtures.retrieve.address import parse
-from fixtures.retrieve.fetched import fetched
 from reports import facts
 from tests.backups import SAMPLES, dump
 from tests.test_keyproof import PACKINGS
@@ -123,7 +123,7 @@ def test_a_newer_one_that_is_packed_and_cut_is_passed_over_aloud(backup, way):
     whole, cut = (backup.with_name(f"{name}.sql.{way}") for name in ("whole", "cut"))
     whole.write_bytes(packed(way))
     os.utime(whole, (OLD + 600, OLD + 600))
-    assert folder.newest(backup.parent).path == whole
+    assert location.newest(backup.parent)[0] == whole
     cut.write_bytes(packed(way)[:-1000])
     os.utime(cut, (OLD + 1200, OLD + 1200))
     heard, say = said()
@@ -139,21 +139,21 @@ def test_a_newer_archive_that_is_cut_is_passed_over_aloud(backup, name):
     archive = backup.with_name(name).with_suffix(".dump")
     archive.write_bytes(whole)
     os.utime(archive, (OLD + 600, OLD + 600))
-    assert folder.newest(backup.parent).path == archive
+    assert location.newest(backup.parent)[0] == archive
     archive.write_bytes(whole[: len(whole) // 2])
     os.utime(archive, (OLD + 600, OLD + 600))
-    found = folder.newest(backup.parent)
-    assert found.path == backup
-    assert f"NEWER BUT NOT TAKEN: {archive.name} (" in found.said
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert f"NEWER BUT NOT TAKEN: {archive.name} (" in said
 
 
 def test_a_tar_file_of_a_folder_is_to_be_unpacked_first(backup):
     archive = backup.with_name("folder.tar")
     archive.write_bytes((ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz").read_bytes())
     os.utime(archive, (OLD + 600, OLD + 600))
-    found = folder.newest(backup.parent)
-    assert found.path == backup
-    assert "is a tar file that pg_dump -Ft did not write" in found.said
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "is a tar file that pg_dump -Ft did not write" in said
 
 
 def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
@@ -162,35 +162,35 @@ def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
     [contents] = (backup.parent / "unpacked").rglob("toc.dat")
     made = contents.parent.rename(backup.parent / "tonight")
     (made / "toc.dat").touch()
-    assert folder.newest(backup.parent).path == made
+    assert location.newest(backup.parent)[0] == made
     rows = max(made.glob("*.dat*"), key=lambda one: one.stat().st_size * (one.name != "toc.dat"))
     rows.write_bytes(rows.read_bytes()[:-20])
-    found = folder.newest(backup.parent)
-    assert found.path == backup
-    assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in found.said
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in said
 
 
 def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
     backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
-    found = folder.newest(backup.parent)
-    assert found.path == backup
-    assert "uploads.sql.gz is no backup made by pg_dump" in found.said
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "uploads.sql.gz is no backup made by pg_dump" in said
 
 
 def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
     growing = backup.with_name("growing.dump")
     growing.write_bytes(b"PGDMP")
-    monkeypatch.setattr(folder.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
-    assert folder.newest(backup.parent).path == backup
-    assert folder.unfinished(backup) == ""
+    monkeypatch.setattr(location.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
+    assert location.newest(backup.parent)[0] == backup
+    assert location.unfinished(backup) == ""
 
 
 def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check BACKUP="):
-        folder.newest(tmp_path)
+        location.newest(tmp_path)
     (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
     with pytest.raises(BadInput, match=r"no backup that is complete: cut\.sql"):
-        folder.newest(tmp_path)
+        location.newest(tmp_path)
 
 
 def remote(tmp_path, content):
@@ -239,7 +239,7 @@ def test_an_original_that_changed_meanwhile_is_told(tmp_path):
 
 
 def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("fixtures.retrieve.remote._TIMES", ())
+    monkeypatch.setattr("drillbook.backup.fetch._TIMES", ())
     url, _ = remote(tmp_path, dump("2024-10").encode())
     with fetched(f"{url}/b.sql", lambda _: None) as found:
         assert found.modified is None
@@ -273,7 +273,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     usage = type("Usage", (), {"free": 1 << 20})
-    monkeypatch.setattr("fixtures.retrieve.fetched.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("drillbook.backup.stream.shutil.disk_usage", lambda _: usage)
     with pytest.raises(BadInput, match="does not fit"), fetched(f"{url}/b.sql", lambda _: None):
         pass
     assert [one for one in Path(tmp_path).iterdir() if one.name.startswith("drillbook")] == []

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
+from drillbook.backup.fetch import fetched
 from drillbook.core.errors import BadInput
-from fixtures.retrieve.fetched import fetched
 from fixtures.stack import docker_engine
 
 IMAGE, OTHER = "drillbook/postgres:14", "drillbook/redis:7"
@@ -69,7 +69,7 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
         called.append(list(argv))
         return honest(argv, **options)
 
-    monkeypatch.setattr("fixtures.retrieve.container.subprocess.Popen", seen)
+    monkeypatch.setattr("drillbook.backup.fetch.subprocess.Popen", seen)
     with fetched(f"docker:{database}", print):
         pass
     [dumping] = [argv for argv in called if "pg_dump" in argv]

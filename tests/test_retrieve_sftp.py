@@ -5,10 +5,9 @@ import time
 
 import pytest
 
+from drillbook.backup.fetch import fetched, settings
+from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
-from fixtures.keyproof.__main__ import main
-from fixtures.retrieve.fetched import fetched
-from fixtures.retrieve.settings import settings
 from tests import sftp
 from tests.backups import KEYS, dump
 

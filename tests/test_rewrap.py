@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drillbook.core.bugs import BUGS
 from drillbook.infisical.crypto import seal_bytes, seal_columns
-from fixtures.keyproof import prove
-from fixtures.rewrap import checking
-from fixtures.rewrap.__main__ import main
+from drillbook.keys import rekey_check
+from drillbook.keys.proof import prove
+from fixtures.rekey.__main__ import main
 from tests.backups import KEYS, VERSIONS, dump
 
 NEW = "fedcba9876543210fedcba9876543210"
@@ -69,8 +69,8 @@ def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, ver
 
 def test_there_and_back_again_is_the_same(rewrap, files):
     rewrap("2024-07")
-    check = checking.checked(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
-    back = checking.checked(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
+    check = rekey_check.checked(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
+    back = rekey_check.checked(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
     assert check.holds
     assert back.holds
 
@@ -175,7 +175,7 @@ def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
     [
         (lambda text: text[:-60], "only a whole one is rewrapped"),
         (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql"),
-        (lambda _: "hello\n", "no plain backup"),
+        (lambda _: "hello\n", "is no backup made by pg_dump"),
         (lambda text: text.replace("SET lock", "\\! id\nSET lock"), "may be made to do harm"),
         (lambda text: text + text, "stands behind pg_dump's last words"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures import runbook
 from fixtures.installation import Installation
-from fixtures.rewrap.__main__ import main
+from fixtures.rekey.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.backup import integrity
 from fixtures import runbook
-from fixtures.data import coolify, damage, soundness
+from fixtures.data import coolify, damage
 
 ROWS = Path(__file__).parent / "samples" / "rows-2024-10.sql"
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\nSET lock_timeout = 0;\n"
@@ -22,13 +23,13 @@ def backup(tmp_path):
 
 
 def test_a_whole_backup_is_sound(backup):
-    assert soundness.examine(backup) is None
+    assert integrity.examine(backup) is None
 
 
 def test_a_backup_of_an_older_pg_dump_is_sound(backup):
     kept = [line for line in backup.read_text().splitlines(True) if "restrict " not in line]
     backup.write_text("".join(kept))
-    assert soundness.examine(backup) is None
+    assert integrity.examine(backup) is None
 
 
 def packed(backup):
@@ -39,7 +40,7 @@ def packed(backup):
 
 @pytest.mark.parametrize("changed", [damage.through_a_terminal, packed])
 def test_carriage_returns_and_compression_do_no_harm(backup, changed):
-    assert soundness.examine(changed(backup)) is None
+    assert integrity.examine(changed(backup)) is None
 
 
 EXPECTED = {
@@ -58,7 +59,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("kind", damage.KINDS)
 def test_each_damage_is_named(backup, kind):
-    found = {kind: str(soundness.examine(copy)) for kind, copy in damage.copies(backup)}
+    found = {kind: str(integrity.examine(copy)) for kind, copy in damage.copies(backup)}
     assert EXPECTED[kind] in found[kind]
 
 
@@ -67,7 +68,7 @@ def test_every_cut_is_noticed(backup):
     last = len(whole.rstrip(b"\n"))
     for at in range(0, last, 211):
         backup.write_bytes(whole[:at])
-        assert soundness.examine(backup), at
+        assert integrity.examine(backup), at
 
 
 def test_the_line_is_that_of_the_damage(backup):
@@ -75,34 +76,34 @@ def test_the_line_is_that_of_the_damage(backup):
     at = next(n for n, line in enumerate(lines) if line.startswith("COPY public.secrets_v2")) + 2
     lines[at] = lines[at].replace("\t", " ", 1)
     backup.write_text("".join(lines))
-    assert soundness.examine(backup).line == at + 1
+    assert integrity.examine(backup).line == at + 1
 
 
 def test_half_a_byte_is_noticed(backup):
     text = backup.read_text()
     at = text.rindex("\\\\x") + 10
     backup.write_text(text[:at] + text[at + 1 :])
-    assert "no whole sequence of bytes" in str(soundness.examine(backup))
+    assert "no whole sequence of bytes" in str(integrity.examine(backup))
 
 
 def test_another_database_is_noticed(backup):
     backup.write_text(HEAD + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
-    assert "no backup of Infisical" in str(soundness.examine(backup))
+    assert "no backup of Infisical" in str(integrity.examine(backup))
 
 
 def test_the_custom_format_is_named(backup):
     backup.write_bytes(b"PGDMP\x01\x0e")
-    assert "pg_restore" in str(soundness.examine(backup))
+    assert "pg_restore" in str(integrity.examine(backup))
 
 
 def test_an_altered_digit_takes_a_checksum(backup):
-    sealed = soundness.seal(backup)
+    sealed = integrity.seal(backup)
     check = ["sha256sum", "--check", "--status", sealed.name]
     assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
     damage.with_a_byte_flipped(backup).replace(backup)
-    assert "checksum" in str(soundness.examine(backup))
+    assert "checksum" in str(integrity.examine(backup))
     sealed.unlink()
-    assert soundness.examine(backup) is None, "nothing else can see it"
+    assert integrity.examine(backup) is None, "nothing else can see it"
 
 
 def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import secrets
 import stat
-from io import BufferedReader
+import sys
+from collections.abc import Buffer, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, cast
+
+from drillbook.core.errors import BadInput
+
+_BUFFER = 1 << 16
 
 
-def open_file(path: Path) -> BufferedReader:
+def open_file(path: Path) -> io.BufferedReader:
     """An ordinary file for reading. OSError for a pipe or a device, which may never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
@@ -42,3 +51,125 @@ def read_file(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"more than {most >> 20 or 1} MiB, which is not sane", str(path))
     return data
+
+
+@contextmanager
+def new_file(out: str) -> Iterator[BinaryIO]:
+    """A file that only its owner reads, and that gets its name when it is whole.
+
+    Standard output for -. An existing file is never overwritten. BadInput, in one sentence, for
+    whatever keeps it from being written; then nothing is left.
+    """
+    if out == "-":
+        with whole_output():
+            yield cast(BinaryIO, _Patient(sys.stdout.buffer))
+        return
+    target = _free(out)
+    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
+    raw = _New(part, target)
+    file = io.BufferedWriter(raw, _BUFFER)
+    try:
+        yield file
+        with raw.refusing():
+            file.flush()
+            os.fsync(raw.fileno())
+            _name(part, target)
+    finally:
+        # What is still in the buffer of a file that is given up leads nowhere.
+        raw.given_up = True
+        file.close()
+        part.unlink(missing_ok=True)
+
+
+def _free(out: str) -> Path:
+    """The path of a file that is not there yet."""
+    try:
+        target = Path(out).expanduser()
+        if target.is_dir():
+            raise BadInput(
+                f"{target} is a folder; name a file in it: OUT={target}/secrets.json.age"
+            )
+        if target.exists() or target.is_symlink():
+            raise BadInput(f"{target} exists, and is not overwritten; check OUT=")
+    except (OSError, RuntimeError) as trouble:
+        why = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
+        raise BadInput(f"OUT={out} names no file: {why}; check OUT=") from None
+    return target
+
+
+class _New(io.FileIO):
+    """A new file on a disk that may be full or fail, under a name of its own until it is whole."""
+
+    def __init__(self, part: Path, target: Path) -> None:
+        try:
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as trouble:
+            why = f"no file can be made in {target.parent}: {trouble.strerror}"
+            raise BadInput(f"{why}; make that folder, or choose another with OUT=") from None
+        super().__init__(handle, "wb")
+        self.given_up = False
+        self._target = target
+
+    def write(self, data: Buffer) -> int:
+        if self.given_up:
+            return len(memoryview(data))
+        with self.refusing():
+            return super().write(data)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """BadInput for what the disk refuses."""
+        try:
+            yield
+        except OSError as trouble:
+            raise BadInput(
+                f"{self._target} cannot be written: {trouble.strerror}; nothing was left there. "
+                "Free some space, or choose another place with OUT="
+            ) from None
+
+
+def _name(part: Path, target: Path) -> None:
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise BadInput(f"{target} exists by now, and is not overwritten; check OUT=") from None
+    except OSError:
+        # Some file systems know no second name for a file.
+        part.rename(target)
+
+
+class _Patient(io.BufferedIOBase):
+    """Takes all it is given, also where standard output is unbuffered and takes a part."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer) -> int:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+        return len(memoryview(data))
+
+
+@contextmanager
+def whole_output(also: str = "") -> Iterator[None]:
+    """Standard output takes all that the block writes to it; else BadInput.
+
+    also says what is there all the same.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as trouble:
+        # At its end Python would try once more, and complain.
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+        raise BadInput(
+            f"standard output did not take everything: {trouble.strerror}; what it took is not "
+            f"whole{also}. Free some space, or see why its reader ended"
+        ) from None

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import keyproof
+from drillbook.keys.proof import prove
 from fixtures.data import dumps
 from fixtures.data.giving import Giving
 from fixtures.data.strategies import secret_sets
@@ -125,7 +125,7 @@ def test_backup_is_useless_under_another_key(resting, observe, step):
             observe(giving.word)
         values = giving.values
         assert values == 0, giving
-        assert keyproof.prove(backup, other).opens_nothing
+        assert prove(backup, other).opens_nothing
 
     with step("restored once more, the same backup opens with its own key"):
         resting.restored(backup)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from drillbook.backup import integrity
 from fixtures import runbook
-from fixtures.data import damage, dumps, shells, soundness
+from fixtures.data import damage, dumps, shells
 from fixtures.data.interrupted import back_up_cut_off
 
 
@@ -11,22 +12,22 @@ from fixtures.data.interrupted import back_up_cut_off
 def test_damage_is_noticed(untouched, step):
     with step("back up and examine the file: it is sound"):
         backup = untouched.back_up()
-        assert soundness.examine(backup) is None
+        assert integrity.examine(backup) is None
 
     with step("damage it in each way, and examine each copy"):
-        unnoticed = [kind for kind, copy in damage.copies(backup) if not soundness.examine(copy)]
+        unnoticed = [kind for kind, copy in damage.copies(backup) if not integrity.examine(copy)]
         assert unnoticed == []
 
     with step("a backup of another database is noticed"):
         other = backup.with_name("other.sql")
         assert runbook.back_up(untouched.stack, other, database="postgres").exit_code == 0
-        assert soundness.examine(other)
+        assert integrity.examine(other)
 
     with step("one digit inside a value is noticed by the checksum written beside the backup"):
-        soundness.seal(backup)
-        assert soundness.examine(backup) is None
+        integrity.seal(backup)
+        assert integrity.examine(backup) is None
         damage.with_a_byte_flipped(backup).replace(backup)
-        assert soundness.examine(backup)
+        assert integrity.examine(backup)
 
 
 @pytest.mark.control("BKP-4")
@@ -42,22 +43,22 @@ def test_success_of_the_restore_is_no_proof(resting, step):
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
         lost = dumps.changed(dumps.tables(backup), resting.tables())
         assert lost
-        assert soundness.examine(cut), (done.exit_code, lost)
+        assert integrity.examine(cut), (done.exit_code, lost)
 
 
 @pytest.mark.control("BKP-7")
 def test_documented_backup_is_usable(untouched, observe, step):
     with step("back up by the documented command; the file is sound"):
         backup = untouched.back_up()
-        sound = soundness.examine(backup) is None
+        sound = integrity.examine(backup) is None
 
     with step("through a terminal, which adds carriage returns, it is sound too"):
-        sound &= soundness.examine(damage.through_a_terminal(backup)) is None
+        sound &= integrity.examine(damage.through_a_terminal(backup)) is None
 
     with step("piped into gzip it is sound too"):
         packed = backup.with_name(f"{backup.name}.gz")
         piped = shells.back_up_into_gzip(untouched.stack, packed)
-        sound &= piped.exit_code == 0 and soundness.examine(packed) is None
+        sound &= piped.exit_code == 0 and integrity.examine(packed) is None
         observe("backup_usable_and_failures_told" if sound else "backup_unusable")
         assert sound
 
@@ -67,15 +68,15 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
     stack, target = untouched.stack, working_folder.path / "failed.sql"
     with step("back up as a role that does not exist"):
         nobody = runbook.back_up(stack, target, role="nobody")
-        believed = [soundness.examine(target) is None, nobody.exit_code == 0]
+        believed = [integrity.examine(target) is None, nobody.exit_code == 0]
 
     with step("cut the backup's session off while it runs"):
         interrupted = back_up_cut_off(stack, target)
-        believed += [soundness.examine(target) is None, interrupted.exit_code == 0]
+        believed += [integrity.examine(target) is None, interrupted.exit_code == 0]
 
     with step("back up to a disk that has no room for it"):
         crammed = shells.back_up_to_full_disk(stack, target)
-        believed += [soundness.examine(target) is None, crammed.exit_code == 0]
+        believed += [integrity.examine(target) is None, crammed.exit_code == 0]
 
     with step("each failure shows in the exit status, and in the file left behind"):
         told = not any(believed)
@@ -90,7 +91,7 @@ def test_failed_backup_behind_a_pipe_shows_in_its_file(untouched, working_folder
         piped = shells.back_up_into_gzip(untouched.stack, packed, role="nobody")
 
     with step("the file shows the failure; whether the exit status does is observed"):
-        shown = soundness.examine(packed) is not None
+        shown = integrity.examine(packed) is not None
         observe(what_a_pipe_tells(shown, piped.exit_code))
         assert shown
 

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import keyproof
+from drillbook.keys.proof import prove
 from fixtures.data.escrow import keys_kept_in
 from fixtures.data.giving import Giving
 from fixtures.data.golden import ENVIRONMENTS
@@ -26,8 +26,8 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
     with step("offline the deployed key opens the backup, and another key opens nothing of it"):
         key = deployment.golden_settings["ENCRYPTION_KEY"]
-        assert keyproof.prove(backup, key).opens_everything
-        assert keyproof.prove(backup, openssl_rand_hex(16)).opens_nothing
+        assert prove(backup, key).opens_everything
+        assert prove(backup, openssl_rand_hex(16)).opens_nothing
 
 
 @pytest.mark.control("KEY-6")
@@ -41,7 +41,7 @@ def test_nothing_is_accessible_under_a_wrong_key(resting, observe, step):
         resting.change(ENCRYPTION_KEY=wrong)
 
     with step("try the other key on the backup, offline"):
-        backup_opens = not keyproof.prove(backup, wrong).opens_nothing
+        backup_opens = not prove(backup, wrong).opens_nothing
 
     with step("neither the instance nor the backup gave a secret away"):
         if giving.true_values:

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import keyproof
+from drillbook.keys.proof import prove
 from fixtures.infisical import rotation
 
 
@@ -59,11 +59,11 @@ def test_a_backup_needs_the_key_of_its_day(deployment, step):
         late = deployment.back_up()
 
     with step("offline, the early one needs the old key, the staged one opens with either"):
-        assert keyproof.prove(early, old).opens_everything
-        assert keyproof.prove(early, new).opens_nothing
-        assert keyproof.prove(staged, old).opens_everything
-        assert keyproof.prove(staged, new).opens_everything
-        assert keyproof.prove(late, new).opens_everything
+        assert prove(early, old).opens_everything
+        assert prove(early, new).opens_nothing
+        assert prove(staged, old).opens_everything
+        assert prove(staged, new).opens_everything
+        assert prove(late, new).opens_everything
 
     with step("restored, the early one is refused under the new key and starts under the old"):
         deployment.restored(early)

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import keyproof
+from drillbook.keys.proof import prove
 from fixtures.data.dumps import changed, fingerprint, tables
 from fixtures.data.giving import Giving
 
@@ -53,7 +53,7 @@ def test_a_wrong_key_changes_nothing(resting, observe, step):
 
     with step("a second backup differs in nothing, and the old key opens it offline"):
         after = resting.back_up()
-        if not keyproof.prove(after, old).opens_everything:
+        if not prove(after, old).opens_everything:
             observe("old_key_opens_no_longer")
         assert changed(tables(backup), tables(after)) == []
         assert fingerprint(backup) == fingerprint(after)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fixtures import keyproof, runbook
+from drillbook.keys.proof import prove
+from fixtures import runbook
 from fixtures.data import dumps, leftovers, migration
 from fixtures.data.golden import BALANCES, ENVIRONMENTS
 from fixtures.data.strategies import secret_sets
@@ -71,12 +72,12 @@ def test_each_instance_has_keys_of_its_own(untouched, neighbour, step):
         assert runbook.back_up(neighbour.stack, new).exit_code == 0
 
     with step("offline, each key opens its own backup"):
-        assert keyproof.prove(old, old_key).opens_everything
-        assert keyproof.prove(new, new_key).opens_everything
+        assert prove(old, old_key).opens_everything
+        assert prove(new, new_key).opens_everything
 
     with step("and nothing of the other's"):
-        assert keyproof.prove(old, new_key).opens_nothing
-        assert keyproof.prove(new, old_key).opens_nothing
+        assert prove(old, new_key).opens_nothing
+        assert prove(new, old_key).opens_nothing
 
 
 @pytest.mark.control("MIG-2")

@@ -1,0 +1,1 @@
+"""Any backup as tables and rows: located, fetched, unpacked, read, judged, restored."""

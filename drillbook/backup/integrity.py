@@ -1,0 +1,184 @@
+"""Whether a backup can be relied on, judged from the file alone, without any server.
+
+What can be seen: a file that is empty, compressed, cut anywhere, of another database, or with rows
+that do not fit their table. What cannot: a digit that became another one inside a value. That takes
+a checksum written beside the backup on the day it was made; `seal` writes one, and `examine`
+compares wherever one lies there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillbook.backup.sql import BEGINNING, TRAILER, Script
+from drillbook.backup.stream import Source
+from drillbook.backup.tables import LONGEST_ROW
+from drillbook.core import inputs
+from drillbook.core.bugs import seam
+from drillbook.core.errors import BadInput
+from drillbook.infisical.schema import ALWAYS_FILLED, OF_ROOT_KEYS
+
+_BUFFER = 1 << 20
+# With this a value begins that is bytes in hexadecimal digits.
+_BYTES = b"\t\\\\x"
+_DIGITS = b"0123456789abcdef"
+_MAGIC = {
+    b"\x1f\x8b": "compressed by gzip, whatever its name says; unpack it first",
+    b"PGDMP": "pg_dump's custom format, which psql cannot read; use pg_restore",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a backup, and in which line of it (0: as a whole)."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}" if self.line else self.what
+
+
+def checksum_file(backup: Path) -> Path:
+    """Where the checksum of a backup lies."""
+    return backup.with_name(f"{backup.name}.sha256")
+
+
+def seal(backup: Path) -> Path:
+    """Write the checksum beside a backup, in the form `sha256sum -c` reads."""
+    beside = checksum_file(backup)
+    beside.touch(mode=0o600)
+    beside.write_text(f"{_sha256(backup)}  {backup.name}\n")
+    return beside
+
+
+@seam("examine_backup")
+def examine(backup: Path) -> Problem | None:
+    """The first thing that is wrong with a plain backup of Infisical (.sql, .sql.gz); else None."""
+    with backup.open("rb") as file:
+        head = file.read(5)
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic) and backup.suffix != ".gz":
+            return Problem(1, what)
+    return _read(backup) or compared(backup)
+
+
+def compared(backup: Path) -> Problem | None:
+    """The problem that a backup differs from the checksum beside it; None without one."""
+    beside = checksum_file(backup)
+    if backup.is_dir() or not beside.exists():
+        return None
+    try:
+        written = inputs.text(beside, "checksum file").split()
+    except BadInput as trouble:
+        return Problem(0, str(trouble))
+    if written[:1] == [_sha256(backup)]:
+        return None
+    return Problem(0, "differs from the checksum written beside it when it was made")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(backup: Path) -> Problem | None:
+    with Source(backup) as source, io.BufferedReader(source, _BUFFER) as stream:
+        script, rows = Script(stream, tolerant=True), Counter[str]()
+        try:
+            found = _broken(script, rows) or _missing(script, rows)
+        except BadInput as trouble:
+            found = Problem(0, str(trouble))
+        if source.broken:
+            return Problem(1, f"cannot be unpacked: it {source.broken}")
+        if found and script.bytes and BEGINNING not in script.head:
+            return Problem(min(script.line, 10), "does not begin as a plain pg_dump does")
+        return found
+
+
+def _broken(script: Script, rows: Counter[str]) -> Problem | None:
+    """The first statement or row that is broken; what each table holds is counted."""
+    for statement in script:
+        if script.harm:
+            break
+        if what := _not_text(statement.text):
+            return Problem(statement.line, what)
+        if statement.table is None:
+            continue
+        rows[statement.table] += 0
+        number, columns = script.line, len(statement.columns)
+        for row in _rows(script):
+            number += 1
+            rows[statement.table] += 1
+            if what := _wrong(row, statement.table, columns):
+                return Problem(number, what)
+        if script.open:
+            return Problem(script.line, f"ends inside the data of {script.open}")
+    return Problem(script.harm.line, script.harm.what) if script.harm else None
+
+
+def _rows(script: Script) -> Iterator[bytes]:
+    """Each row of a block without its line's end; of one that is too long a part."""
+    rest = b""
+    for piece in script.rows():
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+        if len(rest) > LONGEST_ROW:
+            break
+    if rest:
+        yield rest
+
+
+def _wrong(row: bytes, table: str, columns: int) -> str:
+    row = row.rstrip(b"\r")
+    if (values := row.count(b"\t") + 1) != columns:
+        return f"a row of {table} has {values} values, not {columns}"
+    if _BYTES[1:] in row and _has_broken_bytes(row):
+        return f"a value in {table} is no whole sequence of bytes"
+    return _not_text(row)
+
+
+def _missing(script: Script, rows: Counter[str]) -> Problem | None:
+    if not script.bytes:
+        return Problem(0, "the file is empty")
+    if not script.complete:
+        what = "ends without pg_dump's last words, so something is missing"
+        return Problem(script.line, what)
+    # The trailer, the dashes that close it, and in newer dumps the end of \restrict.
+    last = script.tail.rpartition(TRAILER)[2]
+    restricted = b"\n\\restrict " in script.head and b"\n\\unrestrict " not in last
+    if restricted or len(last.split()) < 1 or not last.endswith(b"\n"):
+        return Problem(script.line, "the last line is missing")
+    rootless = rows["project_bots"] and not rows.keys() & OF_ROOT_KEYS
+    wanted = ALWAYS_FILLED[1:] if rootless else ALWAYS_FILLED
+    if absent := [name for name in wanted if not rows[name]]:
+        what = f"is no backup of Infisical in use: it holds no row of {' and '.join(absent)}"
+        return Problem(script.line, what)
+    return None
+
+
+def _has_broken_bytes(text: bytes) -> bool:
+    """Whether a value of a row begins as bytes in hexadecimal digits and goes on otherwise."""
+    for begun in (b"\t" + text).split(_BYTES)[1:]:
+        digits = begun.partition(b"\t")[0]
+        # Strangers stay when the digits are taken away; a pattern would look at each digit.
+        if len(digits) % 2 or digits.translate(None, _DIGITS):
+            return True
+    return False
+
+
+def _not_text(text: bytes) -> str:
+    if b"\0" in text:
+        return "holds a zero byte"
+    if text.isascii():
+        return ""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return "holds a byte that is no text"
+    return ""

@@ -1,0 +1,286 @@
+"""A backup's statements, one by one, into an empty database: no psql, no powers, within limits."""
+
+from __future__ import annotations
+
+import io
+import select
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import psycopg
+from psycopg.pq import ConnStatus, ExecStatus
+
+from drillbook.backup import messages
+from drillbook.backup.archive import open_sql
+from drillbook.backup.inquiry import HOW, allowed_s
+from drillbook.backup.sql import Script, Statement
+from drillbook.backup.statement_filter import judge
+from drillbook.core.errors import BadInput, StackTrouble
+
+
+@dataclass(slots=True)
+class Restored:
+    """What was restored: rows by table, statements run and left out, seconds, bytes of SQL."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    run: int = 0
+    left_out: int = 0
+    duration_s: float = 0.0
+    bytes: int = 0
+    complete: bool = False
+
+
+def restore_file(
+    backup: Path, connect: Connect, kill: Callable[[], None], limits: Limits | None = None
+) -> Restored:
+    """Carry out a backup of any form; raises as `restore` does, and BadInput for what is none."""
+    with open_sql(backup) as sql, io.BufferedReader(sql, _BUFFER) as stream:
+        done = restore(stream, connect, kill, limits)
+        if sql.broken:
+            raise BadInput(f"backup {backup} {sql.broken}")
+    return done
+
+
+def restore(
+    stream: IO[bytes], connect: Connect, kill: Callable[[], None], limits: Limits | None = None
+) -> Restored:
+    """Carry out a dump as the role that connects, which is to have no powers.
+
+    Raises Hostile or Refused with the line, Cut where the dump ends too early, and Overrun after
+    cancelling, or after `kill`, which ends the database server, where cancelling does not help.
+    """
+    script, found = Script(stream), Restored()
+    started = time.monotonic()
+    with connect() as connection:
+        connection.autocommit = True
+        # What is lost with the machine is restored again.
+        connection.execute("SET synchronous_commit = off")
+        with Watch(connection, connect, kill, limits or Limits()) as watch:
+            batch = Batch(connection, watch.answered)
+            for statement in script:
+                watch.check(statement.line, script.bytes)
+                if judge(statement) == "leave out":
+                    found.left_out += 1
+                    continue
+                found.run += 1
+                if statement.table is None:
+                    batch.add(statement)
+                    continue
+                batch.flush()
+                _copy(statement, script, connection, watch, found)
+            batch.flush()
+    found.duration_s = time.monotonic() - started
+    found.bytes, found.complete = script.bytes, script.complete
+    return found
+
+
+def _copy(
+    statement: Statement,
+    script: Script,
+    connection: psycopg.Connection,
+    watch: Watch,
+    found: Restored,
+) -> None:
+    table = statement.table or ""
+    count = found.rows.get(table, 0)
+    try:
+        with connection.cursor().copy(statement.text) as copy:
+            for piece in script.rows():
+                watch.check(script.line, script.bytes)
+                copy.write(piece)
+                count += piece.count(b"\n")
+    except psycopg.Error as trouble:
+        raise refused(statement, connection, messages.explain(trouble)) from None
+    found.rows[table] = count
+
+
+# One transaction a batch: its locks must fit into a server with default settings, and its text
+# into the buffers of both ends.
+_STATEMENTS = 100
+_BYTES = 256 << 10
+_BUFFER = 1 << 20
+_FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
+
+
+class Refused(BadInput):
+    """The server did not carry a statement of the backup out."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"line {line}: {what}")
+        self.line = line
+
+
+class Batch:
+    """Collects statements and sends them by the extended protocol, one command in each."""
+
+    def __init__(
+        self, connection: psycopg.Connection, answered: Callable[[], None] = lambda: None
+    ) -> None:
+        self._connection = connection
+        self._answered = answered
+        self._waiting: list[Statement] = []
+        self._bytes = 0
+
+    def add(self, statement: Statement) -> None:
+        """Have a statement carried out, now or with the next ones."""
+        self._waiting.append(statement)
+        self._bytes += len(statement.text)
+        if len(self._waiting) >= _STATEMENTS or self._bytes >= _BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits. Refused names the first statement the server does not carry out."""
+        batch, self._waiting, self._bytes = self._waiting, [], 0
+        if not batch:
+            return
+        wire = self._connection.pgconn
+        wire.enter_pipeline_mode()
+        try:
+            for one in batch:
+                # With parameters, even none, several commands in one text are refused.
+                wire.send_query_params(one.text, None)
+                # Each is answered when it is done, so that what takes its time is seen.
+                wire.send_flush_request()
+            wire.pipeline_sync()
+            while wire.flush():
+                select.select([wire.socket], [wire.socket], [])
+                wire.consume_input()
+            troubles = [(one, said) for one in batch if (said := self._answer())]
+            self._answer()
+            wire.exit_pipeline_mode()
+            if troubles:
+                raise refused(troubles[0][0], self._connection, troubles[0][1])
+        except psycopg.Error as trouble:
+            raise refused(batch[0], self._connection, messages.explain(trouble)) from None
+
+    def _answer(self) -> str:
+        """What the server says against the next command; empty when it carried it out."""
+        said, wire = "", self._connection.pgconn
+        while True:
+            # The library's own waiting would keep every other thread from running.
+            while wire.is_busy():
+                select.select([wire.socket], [], [])
+                wire.consume_input()
+            if (result := wire.get_result()) is None:
+                break
+            if result.status in _FAILED:
+                said = said or messages.explain_result(result)
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                break
+        self._answered()
+        return said
+
+
+def refused(statement: Statement, connection: psycopg.Connection, said: str) -> Exception:
+    """What stopped a statement: the server's reason, or that the server was lost."""
+    if connection.pgconn.status != ConnStatus.OK:
+        return StackTrouble(f"line {statement.line}: the database was lost: {said}")
+    return Refused(statement.line, said)
+
+
+Connect = Callable[[], psycopg.Connection]
+
+_EVERY_S = 0.25
+_GRACE_S = 3.0
+_SIZE = "SELECT pg_database_size(current_database())"
+
+
+class Overrun(BadInput):
+    """The restore took more time or space than any backup of its size needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A restore may take so many seconds, and its database so many bytes beyond growth x input.
+
+    idle_s is how long it may stand still at one statement; a second more for each MiB fed so far,
+    unless the operator has set it.
+    """
+
+    seconds: float = 4 * 3600
+    idle_s: float | None = None
+    bytes: int = 512 << 20
+    growth: int = 8
+
+
+class Watch:
+    """Looks while its block runs, by a connection of its own; the SQL under way cannot reach it.
+
+    What runs over is cancelled, and when that does not help the database server is killed.
+    """
+
+    def __init__(
+        self,
+        watched: psycopg.Connection,
+        connect: Connect,
+        kill: Callable[[], None],
+        limits: Limits,
+    ) -> None:
+        self.fed = 0
+        self.line = 0
+        self._moved = time.monotonic()
+        self._watched = watched
+        self._connect = connect
+        self._kill = kill
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.seconds
+        self._why = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def check(self, line: int, fed: int) -> None:
+        """Tell how far the restore has come; Overrun when it has been stopped."""
+        self.line, self.fed = line, fed
+        self.answered()
+        if self._why:
+            raise Overrun(f"line {line}: the restore was stopped: {self._why}")
+
+    def answered(self) -> None:
+        """Tell that the server carried something out, so that the restore does not stand still."""
+        self._moved = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        trouble: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if trouble is not None and not isinstance(trouble, Overrun):
+            self.check(self.line, self.fed)
+
+    def _look(self) -> None:
+        with suppress(psycopg.Error), self._connect() as own:
+            own.autocommit = True
+            while not self._over.wait(_EVERY_S) and not self._why:
+                size = own.execute(_SIZE).fetchone()
+                self._why = self._judge(size[0] if size else 0)
+        if self._over.is_set():
+            return
+        self._why = self._why or "the database could no longer be watched"
+        with suppress(psycopg.Error):
+            self._watched.cancel_safe(timeout=_GRACE_S)
+        if not self._over.wait(_GRACE_S):
+            self._kill()
+
+    def _judge(self, size: int) -> str:
+        allowed = self._limits.bytes + self._limits.growth * self.fed
+        if size > allowed:
+            return f"the database grew beyond {allowed >> 20} MiB"
+        if time.monotonic() > self._deadline:
+            return f"it was not done after {self._limits.seconds:.0f} s"
+        idle_s = allowed_s(self.fed, self._limits.idle_s)
+        if time.monotonic() - self._moved > idle_s:
+            return f"one statement was not done after {idle_s:.0f} s ({HOW})"
+        return ""

@@ -1,0 +1,317 @@
+"""A plain dump as what it is, a program: its statements with their lines, and the rows of COPY.
+
+This is the one reader of dumps: whatever asks for their tables, restores or rewrites them goes by
+it. It knows SQL's quoting and nothing of psql: a backslash outside quotes and data is no SQL, so it
+is refused, all but the two lines with which pg_dump of August 2025 and later (14.19, 17.6) switches
+psql's own commands off. Memory is bounded by the longest statement, not by the dump.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from drillbook.core.errors import BadInput
+
+BEGINNING = b"-- PostgreSQL database dump"
+TRAILER = b"-- PostgreSQL database dump complete"
+_CHUNK = 1 << 18
+# Of the text's begin and end so much is kept.
+_ENDS = 4096
+_RESTRICTION = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+\s*$")
+LONGEST = 32 << 20
+# What changes the meaning of the characters that follow it; an identifier may hold E and $.
+_MARK = re.compile(
+    rb"(?<![\w$\x80-\xff])[eE]'|'|\"|;|--|/\*"
+    rb"|(?<![\w$\x80-\xff])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|\\"
+)
+_COPY = re.compile(r'COPY ((?:"[^"]*"|[\w$.])+) ?(?:\(([^()]*)\) ?)?FROM STDIN$', re.IGNORECASE)
+_ESCAPING = re.compile(rb"\\.|'", re.DOTALL)
+_NESTING = re.compile(rb"/\*|\*/")
+_SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
+
+
+class Unreadable(BadInput):
+    """What no restore can follow, and its line."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"line {line}: {what}")
+        self.line = line
+        self.what = what
+
+
+class Hostile(Unreadable):
+    """A line that no restore may follow."""
+
+
+class Cut(Unreadable):
+    """The dump ends where it must not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement: the line it begins on, its text, and its text without what it quotes.
+
+    In `bare` each string is '', each dollar-quoted body $$, comments are gone and white space is
+    one blank; identifiers in double quotes stay. `table` is where a COPY puts the rows that follow,
+    `columns` what it calls their values.
+    """
+
+    line: int
+    text: bytes
+    bare: str
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+class Reader:
+    """Puts one statement together, line by line, and knows at each end of a line what is open."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self.lines: list[bytes] = []
+        self._size = 0
+        self._bare: list[bytes] = []
+        self._open = b""
+        self._depth = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a statement has begun and not ended yet."""
+        return bool(self.lines)
+
+    def statement(self) -> Statement:
+        """What has been read, once `read` says that it has ended."""
+        bare = " ".join(b"".join(self._bare).decode(errors="replace").split())
+        text = b"".join(self.lines)
+        if not (into := _COPY.match(bare)):
+            return Statement(self.line, text, bare)
+        columns = tuple(name.strip(' "') for name in into[2].split(",")) if into[2] else ()
+        return Statement(self.line, text, bare, plain(into[1]), columns)
+
+    def read(self, line: bytes, number: int) -> bool:
+        """Take a line; whether the statement ends on it. Nothing may follow its semicolon."""
+        self.line = self.line or number
+        self.lines.append(line)
+        self._size += len(line)
+        if self._size > LONGEST:
+            raise Hostile(self.line, "begins a statement longer than any pg_dump writes")
+        at = 0
+        while at < len(line):
+            if self._open or self._depth:
+                at = self._close(line, at)
+                continue
+            found = _MARK.search(line, at)
+            self._bare.append(line[at : found.start() if found else len(line)])
+            if not found:
+                return False
+            mark, at = found[0], found.end()
+            if mark == b";":
+                return self._ended(line[at:], number)
+            if mark == b"--":
+                self._bare.append(b" ")
+                return False
+            self._begin(mark, number)
+        return False
+
+    def _begin(self, mark: bytes, number: int) -> None:
+        if mark == b"\\":
+            raise Hostile(number, "holds a command for psql, which is no part of a backup")
+        if mark == b"/*":
+            self._depth = 1
+            self._bare.append(b" ")
+            return
+        self._open = b"e'" if mark == b"E'" else mark
+        self._bare.append(_SHOWN.get(self._open, b" $$ "))
+
+    def _close(self, line: bytes, at: int) -> int:
+        """Pass over what is quoted; where the next unquoted character stands."""
+        if self._depth:
+            found = _NESTING.search(line, at)
+            self._depth += (1 if found[0] == b"/*" else -1) if found else 0
+            return found.end() if found else len(line)
+        if self._open == b"e'":
+            end = next((m for m in _ESCAPING.finditer(line, at) if m[0] == b"'"), None)
+            stop, after = (end.start(), end.end()) if end else (-1, -1)
+        else:
+            stop = line.find(self._open, at)
+            after = stop + len(self._open)
+        if self._open == b'"':
+            self._bare.append(line[at:after] if stop >= 0 else line[at:])
+        if stop < 0:
+            return len(line)
+        self._open = b""
+        return after
+
+    def _ended(self, rest: bytes, number: int) -> bool:
+        if rest.strip() and not rest.strip().startswith(b"--"):
+            raise Hostile(number, "holds more than one statement, which pg_dump never writes")
+        return True
+
+
+def plain(name: str) -> str:
+    """public.secrets_v2 and "public"."secrets_v2" are one table."""
+    return name.replace('"', "").removeprefix("public.")
+
+
+class Stream(Protocol):
+    """What is read: a file of bytes."""
+
+    def read(self, size: int = -1, /) -> bytes | None: ...
+
+
+class Script:
+    """Reads a dump once: iterate over the statements; after a COPY take its data by `rows`.
+
+    A tolerant reader passes over what it cannot read, and is left with the first such trouble in
+    `harm`: from there on it finds COPY alone, each behind an empty line, a comment or the end of
+    other rows, and the table whose rows have no end is `open`. One that is not raises the trouble.
+    """
+
+    def __init__(self, stream: Stream, *, tolerant: bool = False) -> None:
+        self.line = 0
+        self.bytes = 0
+        self.head = self.tail = b""
+        self.complete = False
+        self.harm: Unreadable | None = None
+        self.open = ""
+        self._stream = stream
+        self._tolerant = tolerant
+        self._buffer, self._at = b"", 0
+        self._table: str | None = None
+
+    @property
+    def offset(self) -> int:
+        """The place in the dump that is read next: behind a COPY that of its first row."""
+        return self.bytes - len(self._buffer) + self._at
+
+    def __iter__(self) -> Iterator[Statement]:
+        while (found := self._next()) is not None:
+            self._table = found.table
+            yield found
+            for _ in self.rows():
+                pass
+
+    def _next(self) -> Statement | None:
+        if self.harm:
+            return self._copy()
+        reader = Reader()
+        try:
+            return self._statement(reader)
+        except Unreadable as trouble:
+            if not self._tolerant:
+                raise
+            self.harm = trouble
+        self.line = reader.line - 1 if reader.lines else self.line
+        self._buffer, self._at = b"".join(reader.lines) + self._buffer[self._at :], 0
+        return self._copy()
+
+    def _copy(self) -> Statement | None:
+        """The next COPY that stands behind no row; None at the end."""
+        before = b"\n"
+        while line := self._line():
+            if line.startswith(b"COPY ") and _is_no_row(before):
+                reader = Reader()
+                with suppress(Hostile):
+                    if reader.read(line, self.line) and (found := reader.statement()).table:
+                        return found
+            before = line
+        return None
+
+    def rows(self) -> Iterator[bytes]:
+        """The data of the COPY just yielded, in pieces; else nothing.
+
+        Raises Cut when the dump ends before the data does.
+        """
+        fresh = True
+        while self._table is not None:
+            if not self._ahead(4) and self._at == len(self._buffer):
+                return self._cut(self._table)
+            end = self._end(fresh)
+            stop = len(self._buffer) - 3 if end is None else end
+            piece = self._buffer[self._at : stop]
+            self.line += piece.count(b"\n")
+            self._at += len(piece)
+            if end is not None:
+                self._table = None
+                self._line()
+            fresh = False
+            if piece:
+                yield piece
+            elif end is None and not self._more():
+                # Fewer than four bytes are left, and they are not the end.
+                piece, self._at = self._buffer[self._at :], len(self._buffer)
+                yield piece
+                return self._cut(self._table or "")
+        return None
+
+    def _cut(self, table: str) -> None:
+        trouble = Cut(self.line, f"the data of {table} has no end")
+        if not self._tolerant:
+            raise trouble
+        self.harm, self.open, self._table = self.harm or trouble, table, None
+
+    def _end(self, fresh: bool) -> int | None:
+        """Where the line `\\.` begins in the buffer, if it is there."""
+        if fresh and self._buffer.startswith(b"\\.", self._at):
+            return self._at
+        found = self._buffer.find(b"\n\\.", self._at)
+        return None if found < 0 else found + 1
+
+    def _ahead(self, least: int) -> bool:
+        """Have this many bytes in the buffer, unless the dump ends before."""
+        while len(self._buffer) - self._at < least:
+            if not self._more():
+                return False
+        return True
+
+    def _more(self) -> bool:
+        chunk = self._stream.read(_CHUNK) or b""
+        self.bytes += len(chunk)
+        if len(self.head) < _ENDS:
+            self.head = (self.head + chunk)[:_ENDS]
+        self.tail = chunk[-_ENDS:] if len(chunk) >= _ENDS else (self.tail + chunk)[-_ENDS:]
+        self._buffer, self._at = self._buffer[self._at :] + chunk, 0
+        return bool(chunk)
+
+    def _line(self) -> bytes:
+        """The next line with its end; empty at the end of the dump."""
+        while (end := self._buffer.find(b"\n", self._at)) < 0:
+            size = len(self._buffer) - self._at
+            if size > LONGEST and not self.harm:
+                raise Hostile(self.line + 1, "is longer than any line pg_dump writes")
+            if (size > _CHUNK and self.harm) or not self._more():
+                end = len(self._buffer) - 1
+                break
+        line = self._buffer[self._at : end + 1]
+        self._at = end + 1
+        self.line += bool(line)
+        return line
+
+    def _statement(self, reader: Reader) -> Statement | None:
+        """The next statement; None at the end. What pg_dump writes between them is passed over."""
+        while line := self._line():
+            if not reader.begun and self._is_between(line):
+                continue
+            if self.complete:
+                reader.lines, reader.line = [line], self.line
+                raise Hostile(self.line, "stands behind pg_dump's last words")
+            if reader.read(line, self.line):
+                return reader.statement()
+        if reader.begun:
+            raise Cut(self.line, f"ends inside the statement of line {reader.line}")
+        return None
+
+    def _is_between(self, line: bytes) -> bool:
+        bare = line.strip()
+        self.complete = self.complete or bare == TRAILER
+        return not bare or bare.startswith(b"--") or bool(_RESTRICTION.match(bare))
+
+
+def _is_no_row(line: bytes) -> bool:
+    """Whether a line stands between blocks: it is empty or a comment, and was read whole."""
+    bare = line.strip(b"\r\n")
+    return line.endswith(b"\n") and (not bare or (bare.startswith(b"--") and b"\t" not in bare))

@@ -1,0 +1,256 @@
+"""What a file holds before it was packed, as a stream; hostile packing is refused."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
+
+from drillbook.core.errors import BadInput
+
+_PACKINGS = {
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+_MAGIC = 6
+# Rows hold random ids and ciphertexts, which hardly shrink: what unpacks to more than this many
+# times its size, once that is much, was made to fill memory or disk.
+_GREATEST_RATIO = 200
+_HARMLESS = 256 << 20
+_CHUNK = 1 << 18
+_LEAST_FREE = 512 << 20
+# xz and zstd keep a window of what they unpacked; the usual settings need 2^26 bytes at most.
+_WINDOW = 26
+_READ = 1 << 16
+_GZIP = 31
+
+
+class Source(io.RawIOBase):
+    """The bytes of a backup's file as they were before packing.
+
+    packed names the packing, or is empty. broken says why unpacking ended too early: what came
+    before is given out, then the stream ends. again is where the same bytes can be read once more,
+    by offset. Raises BadInput for what cannot be read at all.
+    """
+
+    form: Literal["plain"] = "plain"
+    cut = ""
+    tables = -1
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.broken = ""
+        with _refuse_trouble(self.name):
+            self._raw = _open(path)
+            head = self._raw.peek(_MAGIC)[:_MAGIC]
+        self.packed = next((p for m, p in _PACKINGS.items() if head.startswith(m)), "")
+        self.again = None if self.packed else path
+        self._stream = Unpacked(self._raw, self.packed) if self.packed else self._raw
+        self._out = 0
+        self._pending = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes read so far of the backup as it lies there, packed."""
+        return self._raw.tell()
+
+    def begin(self, size: int) -> bytes:
+        """The first bytes, which stay to be read; only before anything was read."""
+        buffer = memoryview(bytearray(size))
+        got = 0
+        while got < size and (more := self.readinto(buffer[got:])):
+            got += more
+        self._pending = bytes(buffer[:got])
+        return self._pending
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._pending:
+            got = min(len(buffer), len(self._pending))
+            buffer[:got], self._pending = self._pending[:got], self._pending[got:]
+            return got
+        try:
+            with _refuse_trouble(self.name):
+                got = self._stream.readinto(buffer)
+        except Unpackable as trouble:
+            self.broken = str(trouble)
+            return 0
+        self._out += got
+        if self.packed:
+            refuse_bomb(self.name, self._out, self._raw.tell())
+        return got
+
+    def seekable_copy(self) -> BinaryIO:
+        """All that is left to read, in a file that nobody else can open and that leaves no name."""
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
+        buffer = memoryview(bytearray(_CHUNK))
+        while got := self.readinto(buffer):
+            copy.write(buffer[:got])
+            if not copy.tell() >> 18 & 255 and is_nearly_full(tempfile.gettempdir()):
+                copy.close()
+                raise BadInput(
+                    f"backup {self.name} does not fit into {tempfile.gettempdir()}; unpack it "
+                    "where there is space, or point TMPDIR there"
+                )
+        copy.seek(0)
+        return copy
+
+    def close(self) -> None:
+        # Also called for one whose file could not be opened.
+        if raw := getattr(self, "_raw", None):
+            raw.close()
+        super().close()
+
+
+def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
+    """BadInput once so many bytes came out of so many that no database has packed so well."""
+    if unpacked > _HARMLESS and unpacked > _GREATEST_RATIO * packed:
+        raise BadInput(
+            f"backup {name} unpacks to more than {_GREATEST_RATIO} times its size, as no "
+            "database does; it was not read on, since it may be made to fill memory or disk"
+        )
+
+
+def is_nearly_full(folder: str | Path) -> bool:
+    """Whether so little space is left that a backup may take the last of it."""
+    return shutil.disk_usage(folder).free < _LEAST_FREE
+
+
+def _open(path: Path) -> io.BufferedReader:
+    if not path.is_file():
+        kind = "is no ordinary file" if path.exists() else "does not exist"
+        raise BadInput(f"backup {path} {kind}; check BACKUP=")
+    return io.BufferedReader(path.open("rb", buffering=0), _CHUNK)
+
+
+@contextmanager
+def _refuse_trouble(name: str) -> Iterator[None]:
+    """BadInput for what a disk or a mount refuses, from the first byte on."""
+    try:
+        yield
+    except OSError as trouble:
+        raise BadInput(f"backup {name}: {trouble.strerror}; check BACKUP=") from None
+
+
+class Readable(Protocol):
+    """Anything packed bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None: ...
+
+
+class _Decompressor(Protocol):
+    """What the decompressors of Python's library, of zstd and of lz4 have in common."""
+
+    eof: bool
+    needs_input: bool
+    unused_data: bytes | None
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Inflate:
+    """zlib's decompressor with the manners of the others."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(_GZIP)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflate.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflate.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
+
+
+def _gzip() -> Any:
+    return _Inflate()
+
+
+def _xz() -> Any:
+    import lzma
+
+    return lzma.LZMADecompressor(memlimit=(1 << _WINDOW) + (8 << 20))
+
+
+def _lz4() -> Any:
+    return import_module("lz4.frame").LZ4FrameDecompressor()
+
+
+def _zstd() -> Any:
+    # Part of Python from 3.14 on, under another name.
+    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    limit = {zstd.DecompressionParameter.window_log_max: _WINDOW}
+    return zstd.ZstdDecompressor(options=limit)
+
+
+_WAYS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": _gzip,
+    "xz": _xz,
+    "zstd": _zstd,
+    "lz4": _lz4,
+}
+# Of zlib, LZMAError and ZstdError are no other module's; lz4 raises RuntimeError.
+_BROKEN = ("LZMAError", "ZstdError", "RuntimeError", "error")
+
+
+class Unpackable(Exception):
+    """The packed bytes are cut or broken; what came before was given out."""
+
+
+class Unpacked(io.RawIOBase):
+    """What was packed, one stream after another, to the end of the last."""
+
+    def __init__(self, raw: Readable, way: str) -> None:
+        self._raw = raw
+        self._way = way
+        self._unpacking = _WAYS[way]()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while True:
+            packed = self._next() if self._unpacking.eof or self._unpacking.needs_input else b""
+            if packed is None:
+                return 0
+            plain = self._piece(packed, len(buffer))
+            if plain:
+                buffer[: len(plain)] = plain
+                return len(plain)
+
+    def _piece(self, packed: bytes, size: int) -> bytes:
+        try:
+            return self._unpacking.decompress(packed, size)
+        except Exception as trouble:
+            if type(trouble).__name__ not in _BROKEN:
+                raise
+            raise Unpackable(
+                f"has a {self._way} stream that cannot be unpacked: {trouble}"
+            ) from None
+
+    def _next(self) -> bytes | None:
+        """What is to be unpacked next; None where the last of several streams has ended."""
+        over = self._unpacking.eof
+        packed = (self._unpacking.unused_data or b"").lstrip(b"\0") if over else b""
+        packed = packed or self._raw.read(_READ) or b""
+        if over and packed:
+            self._unpacking = _WAYS[self._way]()
+        elif not packed and not over:
+            raise Unpackable(f"ends inside its {self._way} stream")
+        return packed or None

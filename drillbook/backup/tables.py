@@ -1,0 +1,347 @@
+"""A backup opened for reading table by table, whatever its form, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from drillbook.backup.archive import UTF_16, Form, Written, open_sql
+from drillbook.backup.sql import Hostile, Script, Statement, Stream, Unreadable, plain
+from drillbook.backup.statement_filter import judge
+from drillbook.backup.stream import Source
+from drillbook.core.errors import BadInput
+
+# Of one row: its values as written, None for NULL and for a column that an older version lacks.
+Values = list[bytes | None]
+
+# A secret of the largest size the product takes, twice over, as hexadecimal digits.
+LONGEST_ROW = 16 << 20
+_SPOOL = 16 << 20
+_BUFFER = 1 << 18
+_CHUNK = 1 << 18
+_ESCAPE = re.compile(rb"\\(.)")
+_MEANT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_OCTAL = re.compile(rb"\\([0-7]{3}|\\)")
+_SERVER = re.compile(rb"^-- Dumped from database version ([^\r\n]+)", re.MULTILINE)
+_DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\r\n]+)", re.MULTILINE)
+_STARTED = re.compile(rb"^-- Started on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
+_TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
+_HEADING = b"-- PostgreSQL database "
+_MADE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
+_SPREAD = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
+# Many leave the long log out on purpose (--exclude-table-data); a secret is never in it.
+_LEFT_OUT = re.compile(r"audit_logs")
+
+
+class Damaged(Exception):
+    """The rows end too early, or one of them is broken; what came before was given out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of rows: its table, its columns, how to read it from its first byte on.
+
+    start and end are the places of its rows in the file they are read from.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    chunks: Callable[[], Iterator[bytes]]
+    start: int = 0
+    end: int = 0
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Values]:
+        """The wanted columns of each row, in the order asked for; Damaged when one is broken."""
+        places = [self.columns.index(one) if one in self.columns else -1 for one in wanted]
+        for line in lines(self.chunks(), self.table):
+            values = line.split(b"\t")
+            if len(values) != len(self.columns):
+                raise Damaged(
+                    f"has a row of {self.table} with {len(values)} values where its heading "
+                    f"names {len(self.columns)}"
+                )
+            yield [_given(values[at]) if at >= 0 else None for at in places]
+
+
+def _given(value: bytes) -> bytes | None:
+    return None if value == b"\\N" else value
+
+
+def lines(chunks: Iterable[bytes], table: str) -> Iterator[bytes]:
+    """Each line up to the one that ends the block; Damaged when there is none."""
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if b"\n" in chunk:
+            *whole, rest = b"".join(pieces).split(b"\n")
+            for line in whole:
+                if line.startswith(b"\\."):
+                    return
+                yield line.rstrip(b"\r")
+            pieces, size = [rest], len(rest)
+        if size > LONGEST_ROW:
+            raise Damaged(
+                f"has a row of {table} that is longer than {LONGEST_ROW >> 20} MiB, as no secret "
+                "is; it was not read on"
+            )
+    if not b"".join(pieces).startswith(b"\\."):
+        raise Damaged(f"ends inside the rows of {table}")
+
+
+def text(value: bytes | None) -> str | None:
+    """A value as the text it stands for."""
+    if value is None:
+        return None
+    if b"\\" in value:
+        value = _ESCAPE.sub(lambda found: _MEANT.get(found[1], found[1]), value)
+    return value.decode(errors="replace")
+
+
+def blob(value: bytes | None) -> bytes | None:
+    """A bytea as bytes, written in hexadecimal digits or, on old settings, in octal escapes."""
+    if value is None:
+        return None
+    if value.startswith(b"\\\\x"):
+        try:
+            return bytes.fromhex(value[3:].decode("ascii"))
+        except ValueError:
+            return b""
+    plain = _ESCAPE.sub(lambda found: _MEANT.get(found[1], found[1]), value)
+    return _OCTAL.sub(lambda found: _octal(found[1]), plain)
+
+
+def _octal(digits: bytes) -> bytes:
+    return digits if digits == b"\\" else bytes([int(digits, 8) & 255])
+
+
+def moment(value: bytes | None) -> datetime | None:
+    """A timestamptz as pg_dump writes it, in UTC; None for anything else."""
+    if not value:
+        return None
+    try:
+        return datetime.fromisoformat(value.decode("ascii")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(slots=True)
+class Dump:
+    """What a backup is and holds. damage says what is missing or broken; empty when it is whole.
+
+    harm is the first thing in it that no restore may follow, with its line, and lost has the tables
+    that it makes and of which no rows follow: pg_dump writes a block for each, also where it holds
+    none. counts has each table's number of rows. inserts: there are no blocks of rows, because they
+    are written as statements, or not at all. file is what blocks are read from: the backup itself,
+    or a copy of the wanted tables; length is that of all its SQL.
+    """
+
+    form: Form
+    packed: str
+    size: int
+    blocks: list[Block]
+    file: BinaryIO = field(default_factory=io.BytesIO)
+    server: str | None = None
+    dumped_by: str | None = None
+    dumped_at: datetime | None = None
+    damage: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    inserts: bool = False
+    harm: Unreadable | None = None
+    lost: dict[str, int] = field(default_factory=dict)
+    length: int = 0
+    tables: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tables = {block.table for block in self.blocks}
+
+    def rows(self, table: str, columns: Sequence[str], needed: int = 1) -> Iterator[Values]:
+        """The rows of a table; blocks without the first `needed` columns are another product's.
+
+        A block that ends too early, or is broken, is noted in damage.
+        """
+        for block in self.blocks:
+            if block.table != table or not set(columns[:needed]) <= set(block.columns):
+                continue
+            try:
+                yield from block.rows(columns)
+            except Damaged as how:
+                self.damage = self.damage or str(how)
+
+    def refuse_harm(self, shown: str) -> None:
+        """BadInput for a backup that would do more than make tables and fill them.
+
+        Of one that is damaged, what can be read is judged.
+        """
+        if isinstance(self.harm, Hostile):
+            raise BadInput(
+                f"backup {shown} is more than data, and may be made to do harm: {self.harm}. Do "
+                "not restore it, find out who made it, and take one that pg_dump alone wrote"
+            )
+        if self.harm and not self.damage:
+            raise BadInput(f"backup {shown} cannot be read as SQL: {self.harm}")
+
+    def orders(self) -> str:
+        """Why no restore may follow this backup, with the line; empty for data that is whole."""
+        if self.harm or not self.lost:
+            return str(self.harm or "")
+        name, line = next(iter(self.lost.items()))
+        more = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
+        return f"line {line}: makes {name}{more}, of which no rows follow: they were lost"
+
+
+@contextmanager
+def opened(backup: Path, wanted: Collection[str], *, whole: bool = False) -> Iterator[Dump]:
+    """Open a backup to read the wanted tables, or whole; BadInput if it is none.
+
+    It is read once from begin to end, as the program it is, and nothing of it carried out.
+    """
+    with ExitStack() as files:
+        sql = files.enter_context(open_sql(backup))
+        again = sql.again.open("rb") if sql.again else None
+        copy = sql.seekable_copy() if whole and not again and isinstance(sql, Source) else None
+        file: Any = files.enter_context(again or copy or _spool())
+        stream = copy or io.BufferedReader(sql, _BUFFER)
+        reading = _Reading(stream, wanted, None if again or copy else file)
+        reading.read()
+        reading.refuse_what_is_none(sql)
+        yield reading.dump(sql, file)
+
+
+class _Reading:
+    """One reading of a dump: blocks in order, counts, and what stands between the blocks.
+
+    With a spool, the rows of wanted tables are copied there, so that a stream that cannot be read
+    twice is read once.
+    """
+
+    def __init__(self, stream: Stream, wanted: Collection[str], spool: BinaryIO | None) -> None:
+        self.script = Script(stream, tolerant=True)
+        self._wanted = wanted
+        self._spool = spool
+        self._blocks: list[tuple[str, tuple[str, ...], int, int]] = []
+        self._counts: dict[str, int] = {}
+        self._harm: Unreadable | None = None
+        self._made: dict[str, int] = {}
+        self._filled: set[str] = set()
+
+    def read(self) -> None:
+        """Read everything."""
+        for statement in self.script:
+            try:
+                judge(statement)
+            except Hostile as harm:
+                self._harm = self._harm or harm
+            if statement.table is not None:
+                self._take(statement, statement.table)
+            elif (found := _MADE.match(statement.bare)) and not _SPREAD.search(statement.bare):
+                self._made[plain(found[1])] = statement.line
+
+    def _take(self, statement: Statement, name: str) -> None:
+        self._filled.add(name)
+        table = name.rpartition(".")[2]
+        size, line = 0, self.script.line
+        copy = self._spool if table in self._wanted else None
+        start = copy.tell() if copy else self.script.offset
+        for piece in self.script.rows():
+            size += len(piece)
+            if copy:
+                copy.write(piece)
+        self._blocks.append((table, statement.columns, start, start + size))
+        # The line that ends them is none of them.
+        rows = self.script.line - line - (not self.script.open)
+        self._counts[table] = self._counts.get(table, 0) + rows
+        if copy and not self.script.open:
+            copy.write(b"\\.\n")
+
+    def dump(self, sql: Source | Written, file: BinaryIO) -> Dump:
+        """What was found, to be read from a file."""
+        script, damage = self.script, self._damage(sql)
+        return Dump(
+            sql.form,
+            sql.packed,
+            sql.size,
+            [
+                Block(table, columns, partial(chunks, file, start), start, end)
+                for table, columns, start, end in self._blocks
+            ],
+            file,
+            _said(_SERVER, script.head),
+            _said(_DUMPED_BY, script.head),
+            _moment(_said(_STARTED, script.head)),
+            damage=damage,
+            counts=self._counts,
+            length=script.bytes,
+            inserts=not self._blocks and not (damage and sql.form != "plain"),
+            harm=self._harm or script.harm,
+            lost={
+                name: line
+                for name, line in self._made.items()
+                if self._filled and name not in self._filled and not _LEFT_OUT.match(name)
+            },
+        )
+
+    def _damage(self, sql: Source | Written) -> str:
+        if sql.broken or (sql.cut and sql.packed):
+            return sql.cut or sql.broken
+        if self.script.open:
+            return f"ends inside the rows of {self.script.open.rpartition('.')[2]}"
+        if not _TRAILER.search(self.script.tail):
+            return "ends without pg_dump's last words, so something is missing"
+        if sql.tables >= 0 and self._blocks and len(self._blocks) != sql.tables:
+            # A file of a folder that was cut has no end of its rows, and other tables seem to be
+            # rows.
+            return "lacks the end of a table's rows"
+        return sql.cut
+
+    def refuse_what_is_none(self, sql: Source | Written) -> None:
+        """BadInput for a text that pg_dump did not write."""
+        if sql.form != "plain":
+            return
+        if sql.broken and not self._blocks:
+            raise BadInput(f"backup {sql.name} {sql.broken}; make it again, or take another copy")
+        if not self.script.bytes:
+            raise BadInput(f"backup {sql.name} is empty; run it again and look at its exit status")
+        if self.script.head.startswith(UTF_16):
+            raise BadInput(
+                f"{sql.name} is UTF-16 text, as PowerShell's > makes it; let pg_dump write it: "
+                "pg_dump -f"
+            )
+        if _HEADING not in self.script.head and not self._blocks:
+            raise BadInput(f"{sql.name} is no backup made by pg_dump; check BACKUP=")
+
+
+def _spool() -> Any:
+    """A file that stays in memory while it is small, and never has a name."""
+    return tempfile.SpooledTemporaryFile(_SPOOL)
+
+
+def _said(what: re.Pattern[bytes], head: bytes) -> str | None:
+    found = what.search(head)
+    return found[1].decode(errors="replace") if found else None
+
+
+def _moment(started: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(started) if started else None
+    except ValueError:
+        return None
+
+
+def chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
+    """What a file holds from a place on; others may read it between two chunks."""
+    while True:
+        file.seek(offset)
+        if not (chunk := file.read(_CHUNK)):
+            return
+        offset += len(chunk)
+        yield chunk

@@ -1,0 +1,70 @@
+"""`make check-key`: does this key open this backup? Offline, from files, in one of three words.
+
+Ends with 0 when a key OPENS the backup to the last secret, 1 when none does (DOES NOT OPEN), 2 when
+it CANNOT TELL and says why, 3 when there is nothing to judge: a file is missing, empty, no backup.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from drillbook.backup import tables
+from drillbook.backup.facts import facts
+from drillbook.backup.fetch import at_hand
+from drillbook.core.errors import BadInput
+from drillbook.core.files import whole_output
+from drillbook.infisical.schema import FACT_TABLES, KEY_TABLES
+from drillbook.keys import key_files, proof, report
+
+
+def main(arguments: list[str]) -> int:
+    """Try the keys on the backup and print the answer; the exit code."""
+    given = _parsed(arguments)
+    try:
+        return _answered(given)
+    except BadInput as reason:
+        said = str(reason)
+    except OSError as trouble:
+        # Uncaught, it would end with 1, and a failing disk be taken for a wrong key.
+        said = f"{trouble.strerror or trouble}, so nothing is known"
+    except KeyboardInterrupt:
+        said = "interrupted, so nothing is known"
+    sys.stderr.write(f"check-key: {said}\n")
+    return 3
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("check-key", description=__doc__)
+    parser.add_argument("--backup", default="", help="file, folder, docker:<container>, URL, or -")
+    parser.add_argument("--backup-options", default="", help="settings of a URL's storage")
+    parser.add_argument("--env-file", action="append", default=[], help="again for each key to try")
+    parser.add_argument("--form", choices=("", "text", "json"), default="")
+    return parser.parse_args(arguments)
+
+
+def _answered(given: argparse.Namespace) -> int:
+    if not given.backup:
+        raise BadInput("no backup to open: give BACKUP=, a file made by pg_dump, or - for a pipe")
+    keys, unread = key_files.read_all(given.env_file)
+    with (
+        at_hand(given.backup, given.backup_options) as (path, name),
+        tables.opened(path, KEY_TABLES | FACT_TABLES) as dump,
+    ):
+        dump.refuse_harm(name)
+        proofs = proof.prove_all(dump, [one.key for one in keys])
+        known = facts(dump, path)
+        answers = [
+            proof.answer(key, found, dump, known.labels)
+            for key, found in zip(keys, proofs, strict=True)
+        ]
+    write = report.as_json if given.form == "json" else report.as_text
+    with whole_output():
+        sys.stdout.write(write(known, name, answers, unread))
+    for warning in key_files.exposed(keys):
+        sys.stderr.write(f"check-key: {warning}\n")
+    return proof.EXIT[proof.best(answers).word]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,187 @@
+"""`make recover`: every secret straight from a backup and its key, without any Infisical, offline.
+
+They are written encrypted (RECIPIENT=, PASSPHRASE_FILE=), or in the clear only when PLAINTEXT=yes
+asks for it a second time. Ends with 0 when every secret was written, 1 when some stay shut (they
+are named), 2 when the backup itself is not whole, 3 when nothing could be done and nothing was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from drillbook.backup import tables
+from drillbook.backup.facts import Backup, facts
+from drillbook.backup.fetch import at_hand
+from drillbook.core.errors import BadInput
+from drillbook.core.files import new_file
+from drillbook.infisical.schema import FACT_TABLES, KEY_TABLES
+from drillbook.keys import key_files, secrets_file
+from drillbook.keys.decrypt_secrets import Reader, Secret
+from drillbook.keys.hierarchy import ROOTLESS
+from drillbook.keys.key_files import KeyFile
+from drillbook.keys.proof import prove_all
+from drillbook.keys.report import shown
+from drillbook.keys.secrets_file import form_of, sets_a_variable
+
+_MOST_NAMED = 20
+
+
+def main(arguments: list[str]) -> int:
+    """Recover what the options say; the exit code."""
+    given = _parsed(arguments)
+    try:
+        return _recovered(given)
+    except BadInput as reason:
+        said = str(reason)
+    except OSError as trouble:
+        said = f"{trouble.strerror or trouble}; nothing was written"
+    except KeyboardInterrupt:
+        said = "interrupted; nothing was left behind"
+    sys.stderr.write(f"recover: {said}\n")
+    return 3
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("recover", description=__doc__)
+    parser.add_argument("--backup", default="")
+    parser.add_argument("--backup-options", default="")
+    parser.add_argument("--env-file", action="append", default=[])
+    parser.add_argument("--out", default="")
+    parser.add_argument("--recipient", action="append", default=[])
+    parser.add_argument("--passphrase-file", default="")
+    parser.add_argument("--plaintext", default="")
+    return parser.parse_args(arguments)
+
+
+def _recovered(given: argparse.Namespace) -> int:
+    seal = _seal(given)
+    if not given.backup:
+        raise BadInput("no backup to read: give BACKUP=, a file made by pg_dump, or - for a pipe")
+    keys, unread = key_files.read_all(given.env_file)
+    with (
+        at_hand(given.backup, given.backup_options) as (path, name),
+        tables.opened(path, KEY_TABLES | FACT_TABLES) as dump,
+    ):
+        reader, key = _opening(dump, keys, unread, name)
+        about = _about(facts(dump, path), name)
+        tally = _Tally()
+        pieces = secrets_file.written(
+            form_of(given.out),
+            tally.passing(reader.secrets()),
+            about,
+            lambda: not (dump.damage or tally.shut),
+        )
+        with new_file(given.out) as file:
+            seal(pieces, file)
+        lines = [*_told(given, tally, dump.damage)]
+        lines += [f"Opened by the key in {shown(key.path)}"] if len(keys) > 1 else []
+        lines += [f"Not tried: {shown(one)}" for one in unread]
+        lines += [f"Note: {ROOTLESS}"] if reader.backup.rootless else []
+        lines += key_files.exposed(keys)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        return 2 if dump.damage else int(bool(tally.shut))
+
+
+def _seal(given: argparse.Namespace) -> secrets_file.Seal:
+    """How to write, from what was given; BadInput unless it is one clear way."""
+    ways = [bool(given.recipient), bool(given.passphrase_file), bool(given.plaintext)]
+    if not given.out:
+        raise BadInput("no file to write to: give OUT=secrets.json.age, or OUT=- for a pipe")
+    if sum(ways) != 1:
+        raise BadInput(
+            "give one of RECIPIENT= (an age or SSH public key), PASSPHRASE_FILE=, or, to have all "
+            "secrets in the clear, PLAINTEXT=yes"
+        )
+    if given.plaintext:
+        return _clear(given)
+    if given.out == "-" and sys.stdout.isatty():
+        raise BadInput("a terminal shows nothing of an encrypted file; give OUT= or a pipe")
+    if given.recipient:
+        return secrets_file.for_recipients(given.recipient)
+    return secrets_file.for_passphrase(Path(given.passphrase_file))
+
+
+def _clear(given: argparse.Namespace) -> secrets_file.Seal:
+    if given.plaintext != "yes":
+        raise BadInput("PLAINTEXT= must be yes: every secret would be written in the clear")
+    if given.out.endswith(".age"):
+        raise BadInput(f"PLAINTEXT=yes writes no encrypted file, yet OUT={given.out} ends in .age")
+    return secrets_file.in_the_clear
+
+
+def _opening(
+    dump: tables.Dump, keys: Sequence[KeyFile], unread: Sequence[str], name: str
+) -> tuple[Reader, KeyFile]:
+    """A reader with the key that opens most, and that key; BadInput where none opens anything."""
+    key = keys[0]
+    if len(keys) > 1:
+        proofs = prove_all(dump, [one.key for one in keys])
+        opened_by = [(one.secrets_opened, one.projects_opened, one.roots_opened) for one in proofs]
+        key = keys[opened_by.index(max(opened_by))]
+    reader = Reader(dump, key.key)
+    if not reader.opens:
+        files = ", and the one in ".join(one.path for one in keys)
+        also = "".join(f"; not tried: {one}" for one in unread)
+        raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
+    return reader, key
+
+
+def _about(known: Backup, name: str) -> dict[str, str]:
+    newest = known.newest.isoformat() if known.newest else ""
+    instance = known.instance or ""
+    return {"backup": name, "instance": instance, "schema": known.schema or "", "newest": newest}
+
+
+class _Tally:
+    """Counts secrets on their way to the file, and keeps the places of those that stay shut."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.projects: set[str] = set()
+        self.shut: list[str] = []
+        self.unnamed = 0
+        self.no_variables = 0
+
+    def passing(self, secrets: Iterator[Secret]) -> Iterator[Secret]:
+        for secret in secrets:
+            self.projects.add(secret.place.project_id)
+            if not secret.reason:
+                self.opened += 1
+                self.no_variables += not sets_a_variable(secret)
+            elif len(self.shut) < _MOST_NAMED:
+                where = f"{secret.place.project}, {secret.place.environment}, {secret.place.path}"
+                self.shut.append(f"{where}, {secret.name or secret.id}: {secret.reason}")
+            else:
+                self.unnamed += 1
+            yield secret
+
+    @property
+    def found(self) -> int:
+        return self.opened + len(self.shut) + self.unnamed
+
+
+def _told(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
+    where = "standard output" if given.out == "-" else shown(given.out)
+    count = f"{tally.opened} of {tally.found} secrets of {len(tally.projects)} projects"
+    yield f"{count} written to {where}"
+    yield from (f"  stays shut: {shown(one)}" for one in tally.shut)
+    if tally.unnamed:
+        yield f"  and {tally.unnamed} more"
+    if damage:
+        yield f"NOT ALL: the backup {damage}; what comes after that is lost"
+    if tally.no_variables and form_of(given.out) == "env":
+        yield (
+            f"{tally.no_variables} of them have a name that is no variable of a shell, or a zero "
+            "byte, and are comments there; OUT=secrets.json.age holds all alike"
+        )
+    if given.plaintext:
+        yield "IN THE CLEAR: whoever reads this file reads every secret; delete it when it is used"
+    elif given.out != "-":
+        yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

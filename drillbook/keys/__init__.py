@@ -1,0 +1,1 @@
+"""Which key opens what of a backup: checked, recovered, and rewrapped for another key, offline."""

@@ -1,0 +1,310 @@
+"""The keys of a backup and what they open: instance key, root key, projects' keys, secrets.
+
+There are two generations of projects. Generation 3: the instance key opens the root key, that a key
+in internal_kms, that the project's data key, that secrets_v2. Generation 2: the instance key opens
+a bot's private key, that (with its sender's public key) the project's key in a box, that the
+columns of `secrets`. Before mid-2024 there was the second alone, and no root key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from drillbook.backup.tables import Dump, Values, blob, text
+from drillbook.core.errors import BadInput
+from drillbook.infisical import schema
+from drillbook.infisical.crypto import cipher, material, open_box, open_bytes, open_columns
+
+_MADE_ROOT_KEYS = re.compile(schema.MADE_ROOT_KEYS)
+# IV 12, key 32, tag 16.
+ROOT_BYTES = 60
+# What is kept of a folder is some 170 bytes; more than these would not stay within bounds.
+_MOST_FOLDERS = 200_000
+
+
+@dataclass(slots=True)
+class Project:
+    """What a key opened of one project. generation is 2 for keys held by bots, 3 for the KMS.
+
+    reason says why its key stays shut although the instance key is right, or is empty.
+    """
+
+    id: str
+    name: str
+    generation: int
+    key_opened: bool = False
+    secrets: int = 0
+    secrets_opened: int = 0
+    reason: str = ""
+
+
+# What is special about a backup from before mid-2024, for whoever restores it.
+ROOTLESS = (
+    "the backup is from before mid-2024 and has no root key: restore it into a release of July "
+    "2024 or newer, which migrates it. Any key starts there, and the release makes a new root key "
+    "under whichever it is: deploy the key that opens this backup, and no other"
+)
+
+
+@dataclass(slots=True)
+class Proof:
+    """What one key opened of one backup, in numbers.
+
+    root_keys counts what the instance key opens first: the root key, or in a backup from before
+    mid-2024, which has none (rootless), the private keys of projects' bots. projects counts those
+    that have a key of their own; secrets those that have a value, empty those that have none and so
+    nothing to open; unproven says, for each thing that no key of this kind can open (an external
+    KMS, a user's password), what it is.
+    """
+
+    root_keys: int = 0
+    roots_opened: int = 0
+    projects: int = 0
+    projects_opened: int = 0
+    secrets: int = 0
+    secrets_opened: int = 0
+    empty: int = 0
+    by_project: list[Project] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    damage: str = ""
+    rootless: bool = False
+
+    @property
+    def opens_everything(self) -> bool:
+        """Whether a root key, every project's key and every secret opened, with nothing missing."""
+        found, opened = (self.projects, self.secrets), (self.projects_opened, self.secrets_opened)
+        return bool(self.roots_opened) and found == opened and not self.damage and not self.unproven
+
+    @property
+    def opens_nothing(self) -> bool:
+        """Whether not even one of them opened."""
+        return not (self.roots_opened or self.projects_opened or self.secrets_opened)
+
+
+@dataclass(slots=True)
+class Sealed:
+    """One project and its keys as they stand in the backup."""
+
+    id: str
+    name: str
+    kms_key: str | None
+    data_key: bytes | None
+    bot: Values | None = None
+
+    @property
+    def keyless(self) -> bool:
+        return not (self.bot or self.data_key)
+
+    @property
+    def generation(self) -> int:
+        return 2 if self.bot and not self.data_key else 3
+
+
+class EncryptedBackup:
+    """Everything of a backup that leads to its secrets, still sealed; read once, for any keys."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        rows = list(dump.rows("kms_root_config", schema.ROOTS))
+        self.roots = [blob(row[0]) or b"" for row in rows]
+        self.unproven = list(self._strange(rows))
+        self.kms = self._kms_keys()
+        self.external = {text(row[1]) for row in dump.rows("external_kms", schema.EXTERNAL_KMS, 2)}
+        self.publics = {
+            row[1]: text(row[0]) for row in dump.rows("user_encryption_keys", schema.PUBLIC_KEYS)
+        }
+        self.projects = self._projects()
+        self.rootless = self._is_from_before_root_keys()
+        self.project_of = self._places()
+        self.empty = 0
+
+    def _strange(self, rows: list[Values]) -> Iterator[str]:
+        if any(row[1] == b"HSM" for row in rows):
+            yield "the root key is sealed by an HSM, not by a key"
+        for root in self.roots:
+            if len(root) != ROOT_BYTES:
+                yield f"the root key's row has {len(root)} bytes, its layout {ROOT_BYTES}"
+
+    def _kms_keys(self) -> dict[str | None, list[bytes | None]]:
+        """Each key of the KMS with those it replaced, which may still open what is older."""
+        found: dict[str | None, list[bytes | None]] = {}
+        names: dict[bytes | None, str | None] = {}
+        for sealed, name, row in self.dump.rows("internal_kms", schema.KMS_KEYS, 2):
+            names[row] = text(name)
+            found[text(name)] = [blob(sealed)]
+        for sealed, row in self.dump.rows("internal_kms_key_version", schema.EARLIER_KMS_KEYS, 2):
+            found.setdefault(names.get(row), []).append(blob(sealed))
+        return found
+
+    def _projects(self) -> list[Sealed]:
+        bots = {row[0]: row for row in self.dump.rows("project_bots", schema.BOTS, 3) if row[2]}
+        return [
+            Sealed(text(id_) or "", text(name) or "", text(key), blob(data), bots.get(id_))
+            for id_, name, key, data in self.dump.rows("projects", schema.PROJECTS, 2)
+        ]
+
+    def _is_from_before_root_keys(self) -> bool:
+        """Whether the backup is of a release from before mid-2024, which had no root key.
+
+        A backup that lost the root key's table is none: the instance's other tables, or the list
+        of its migrations, say that there was one.
+        """
+        if self.dump.tables & schema.OF_ROOT_KEYS or not any(one.bot for one in self.projects):
+            return False
+        migrations = self.dump.rows("infisical_migrations", ("name",))
+        return not any(_MADE_ROOT_KEYS.match(name or b"") for (name,) in migrations)
+
+    def _places(self) -> dict[bytes, int]:
+        """The number of its project for each folder."""
+        numbers = {one.id.encode(): at for at, one in enumerate(self.projects)}
+        environments = {
+            id_: numbers[project]
+            for project, id_ in self.dump.rows("project_environments", schema.ENVIRONMENTS[:2])
+            if project in numbers
+        }
+        found: dict[bytes, int] = {}
+        for environment, folder in self.dump.rows("secret_folders", schema.FOLDERS[:2]):
+            if folder and environment in environments:
+                found[folder] = environments[environment]
+            if len(found) > _MOST_FOLDERS:
+                raise BadInput(
+                    f"the backup holds more than {_MOST_FOLDERS} folders, more than can be kept "
+                    "in the memory a proof may use"
+                )
+        return found
+
+    def secrets(self) -> Iterator[tuple[int, bool, Values]]:
+        """Each secret with a value: its project's number (-1: unknown), whether old, its values."""
+        for row in self.dump.rows("secrets", schema.OLD):
+            yield self.project_of.get(row[6] or b"", -1), True, row
+        for row in self.dump.rows("secrets_v2", schema.NEW):
+            if row[0] is None:
+                self.empty += 1
+            else:
+                yield self.project_of.get(row[1] or b"", -1), False, row
+
+
+LOST = "its folder is not in the backup"
+_EXTERN = "its key is held by an external KMS"
+_SEALED_BY_MEMBERS = "its key is sealed with its members' passwords"
+
+
+class UnlockedKeys:
+    """What one key opens of an encrypted backup."""
+
+    def __init__(self, backup: EncryptedBackup, key: str) -> None:
+        self._backup = backup
+        self._instance = cipher(material(key))
+        opened = (open_bytes(self._instance, root) for root in backup.roots)
+        self._roots = [cipher(root) for root in opened if root is not None]
+        self._new = [self._data_key(one) for one in backup.projects]
+        self._old: dict[int, AESGCM | None] = {}
+        self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
+        if backup.rootless:
+            bots = [one.bot for one in backup.projects if one.bot]
+            opened_bots = sum(self._private_key(bot) is not None for bot in bots)
+            self.proof.root_keys, self.proof.roots_opened = len(bots), opened_bots
+            self.proof.rootless = True
+        self.proof.by_project = [self._judged(at) for at in range(len(backup.projects))]
+
+    def _data_key(self, project: Sealed) -> AESGCM | None:
+        for sealed in self._backup.kms.get(project.kms_key, []):
+            for root in self._roots:
+                key = cipher(open_bytes(root, sealed))
+                if (data_key := cipher(open_bytes(key, project.data_key))) is not None:
+                    return data_key
+        return None
+
+    def _bot_key(self, at: int) -> AESGCM | None:
+        """A project's key as its bot holds it; found out when it is needed first."""
+        if at not in self._old:
+            self._old[at] = self._unboxed(self._backup.projects[at].bot)
+        return self._old[at]
+
+    def _unboxed(self, bot: Values | None) -> AESGCM | None:
+        if bot is None:
+            return None
+        public = self._backup.publics.get(bot[1])
+        box, nonce = (text(value) for value in bot[2:4])
+        return cipher(open_box(self._private_key(bot), public or "", box or "", nonce or ""))
+
+    def _private_key(self, bot: Values) -> bytes | None:
+        return open_columns(self._instance, *(text(value) for value in bot[4:]))
+
+    def _judged(self, at: int) -> Project:
+        sealed = self._backup.projects[at]
+        found = Project(sealed.id, sealed.name, sealed.generation)
+        if sealed.kms_key in self._backup.external:
+            found.reason = _EXTERN
+        elif not sealed.keyless:
+            key = self._bot_key(at) if sealed.generation == 2 else self._new[at]
+            found.key_opened = key is not None
+            self.proof.projects += 1
+            self.proof.projects_opened += found.key_opened
+        return found
+
+    def try_secret(self, at: int, old: bool, values: Values) -> None:
+        """Count a secret and whether it opens; its value is let go at once."""
+        self.count(at, old, self.opened(at, old, values) is not None)
+
+    def count(self, at: int, old: bool, opened: bool) -> None:
+        """Count a secret, by its project's number, of which it is known whether it opened."""
+        project = self.proof.by_project[at] if at >= 0 else self._lost()
+        project.secrets += 1
+        if at >= 0 and old and self._backup.projects[at].keyless:
+            project.reason = project.reason or _SEALED_BY_MEMBERS
+        if not project.reason:
+            project.secrets_opened += opened
+
+    def opened(self, at: int, old: bool, values: Values) -> bytes | None:
+        """The value of a secret, by its project's number; None if it, or its name, stays shut."""
+        if not old:
+            # Under a key that opened nothing there is no use in reading what is sealed.
+            shut = at < 0 or self._new[at] is None
+            return None if shut else self.open_new(at, blob(values[0]))
+        ciphertext, iv, tag, *name = (text(value) for value in values[:6])
+        if self.open_old(at, *name) is None:
+            return None
+        return self.open_old(at, ciphertext, iv, tag)
+
+    def new_key(self, at: int) -> AESGCM | None:
+        """The data key of a project, by its number; None where it stays shut."""
+        return self._new[at]
+
+    def open_new(self, at: int, sealed: bytes | None) -> bytes | None:
+        """A value under the data key of a project, by its number (-1: unknown)."""
+        return open_bytes(self._new[at], sealed) if at >= 0 else None
+
+    def open_old(
+        self, at: int, ciphertext: str | None, iv: str | None, tag: str | None
+    ) -> bytes | None:
+        """A value under a project's key that its bot holds, by the project's number."""
+        return open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
+
+    def reason(self, at: int) -> str:
+        """Why a project's secrets stay shut under any key; empty where there is no such reason."""
+        if at < 0:
+            return LOST
+        if self._backup.projects[at].keyless:
+            return _SEALED_BY_MEMBERS
+        return self.proof.by_project[at].reason
+
+    def _lost(self) -> Project:
+        if not self.proof.by_project or self.proof.by_project[-1].reason != LOST:
+            self.proof.by_project.append(Project("", "", 0, reason=LOST))
+        return self.proof.by_project[-1]
+
+    def done(self) -> Proof:
+        """The proof, summed up over the projects; what no key of this kind opens is told apart."""
+        proof = self.proof
+        for one in proof.by_project:
+            if one.reason in (_EXTERN, _SEALED_BY_MEMBERS) and one.secrets:
+                proof.unproven.append(f"project {one.name}: {one.reason}")
+            else:
+                proof.secrets += one.secrets
+                proof.secrets_opened += one.secrets_opened
+        return proof

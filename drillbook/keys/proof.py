@@ -1,0 +1,142 @@
+"""Does this key open this backup? Tried offline, and answered in three words with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from drillbook.backup.tables import Dump, opened
+from drillbook.core.bugs import seam
+from drillbook.infisical.schema import KEY_TABLES
+from drillbook.keys.hierarchy import EncryptedBackup, Proof, UnlockedKeys
+from drillbook.keys.key_files import KeyFile
+
+
+@seam("prove_key")
+def prove(backup: Path, key: str) -> Proof:
+    """Try a key (the text of ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY) on a backup of any form.
+
+    Never raises for a key that does not fit: that is a proof in which nothing opened. BadInput
+    where the file is no backup.
+    """
+    with opened(backup, KEY_TABLES) as dump:
+        return prove_all(dump, [key])[0]
+
+
+def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
+    """A proof for each of several keys, from one reading of an opened backup."""
+    chest = EncryptedBackup(dump)
+    rings = [UnlockedKeys(chest, key) for key in keys]
+    for at, old, values in chest.secrets():
+        for ring in rings:
+            ring.try_secret(at, old, values)
+    return concluded(dump, chest, rings)
+
+
+def concluded(dump: Dump, chest: EncryptedBackup, rings: Sequence[UnlockedKeys]) -> list[Proof]:
+    """The proofs of several keys, once every secret of the dump was counted."""
+    proofs = [ring.done() for ring in rings]
+    for proof in proofs:
+        proof.damage, proof.empty = dump.damage, chest.empty
+    return proofs
+
+
+Word = Literal["OPENS", "DOES NOT OPEN", "CANNOT TELL"]
+EXIT: dict[Word, int] = {"OPENS": 0, "DOES NOT OPEN": 1, "CANNOT TELL": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one key does to the backup, why it is said, and the numbers behind it."""
+
+    file: KeyFile
+    word: Word
+    reasons: tuple[str, ...]
+    proof: Proof
+
+
+def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> Answer:
+    """Judge one proof. Only a whole backup that opened to its last secret OPENS."""
+    word, reasons = _judged(proof, dump)
+    if proof.root_keys and not proof.roots_opened and file.label in labels:
+        word, reasons = (
+            "CANNOT TELL",
+            [
+                "it is the key the backup names, yet it opens nothing: "
+                "the row of the root key is damaged"
+            ],
+        )
+    if word == "DOES NOT OPEN" and proof.opens_nothing:
+        reasons = [*([file.unfit] if file.unfit else []), *reasons, *_by_label(file, labels)]
+    return Answer(file, word, tuple(reasons), proof)
+
+
+def _judged(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
+    if not proof.root_keys:
+        return "CANNOT TELL", [_rootless(dump)]
+    if not proof.roots_opened:
+        if proof.unproven and proof.opens_nothing:
+            return "CANNOT TELL", list(proof.unproven)
+        if proof.rootless:
+            return "DOES NOT OPEN", ["it opens no project's key"]
+        return "DOES NOT OPEN", ["it does not open the root key", *_opened_all_the_same(proof)]
+    missing = _missing(proof)
+    if missing and not dump.damage:
+        return "DOES NOT OPEN", missing
+    if dump.damage or proof.unproven:
+        # What opens the rest may lie in what is lost.
+        return "CANNOT TELL", [*_damage(dump), *missing, *proof.unproven]
+    return "OPENS", []
+
+
+def _missing(proof: Proof) -> list[str]:
+    """What stays shut although the root key opened."""
+    reasons = []
+    if shut := proof.projects - proof.projects_opened:
+        reasons.append(f"the keys of {shut} of {proof.projects} projects stay shut")
+    if shut := proof.secrets - proof.secrets_opened:
+        reasons.append(
+            f"{shut} of {proof.secrets} secrets stay shut: they are damaged, or were sealed "
+            "under another key"
+        )
+    return reasons
+
+
+def _opened_all_the_same(proof: Proof) -> list[str]:
+    if proof.opens_nothing:
+        return []
+    return [f"and yet {proof.secrets_opened} of {proof.secrets} secrets open: no start, no service"]
+
+
+def _damage(dump: Dump) -> list[str]:
+    return [f"the backup {dump.damage}"] if dump.damage else []
+
+
+def _rootless(dump: Dump) -> str:
+    if dump.damage:
+        return f"the backup {dump.damage}, and holds no root key before that"
+    if dump.inserts:
+        return (
+            "the backup holds no rows that can be read: it was made with --schema-only or with "
+            "--inserts; restore it, and dump that without those options"
+        )
+    if "project_bots" not in dump.tables:
+        return "the backup holds no root key: it is of another database than Infisical's"
+    return (
+        "the backup holds no root key, and nothing else that shows whether the key is right: the "
+        "table kms_root_config is missing or empty, or there is no project yet"
+    )
+
+
+def _by_label(file: KeyFile, labels: Sequence[str]) -> list[str]:
+    if not labels or file.label in labels:
+        return []
+    return [f"the backup names the label {', '.join(labels)}; this key's is {file.label}"]
+
+
+def best(answers: Sequence[Answer]) -> Answer:
+    """The one that decides: a key that opens, else one that opens something, else the first."""
+    order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
+    return min(answers, key=lambda one: (order.index(one.word), -one.proof.roots_opened))

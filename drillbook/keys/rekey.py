@@ -1,0 +1,298 @@
+"""A new backup whose keys lie under another ENCRYPTION_KEY; experimental, and the old one stays.
+
+The product had no way to change that key before autumn 2026, and has a staged rotation of its own
+since then, which is the one to use where it is offered. What is not understood is refused; what is
+gets its name once it is whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from drillbook.backup import tables
+from drillbook.backup.tables import Block, Damaged, Dump, blob, text
+from drillbook.core.bugs import seam
+from drillbook.core.errors import BadInput, Unsupported
+from drillbook.core.files import new_file
+from drillbook.infisical import schema
+from drillbook.infisical.crypto import (
+    cipher,
+    material,
+    open_bytes,
+    open_columns,
+    seal_bytes,
+    seal_columns,
+)
+from drillbook.infisical.schema import Place
+
+TABLES = frozenset(place.table for place in schema.PLACES)
+_MOST_NAMED = 30
+_CHUNK = 1 << 18
+_SEALED = re.compile("encrypt|cipher", re.IGNORECASE)
+_IV = re.compile("(.*)(IV|iv)")
+_HEX = b"\\\\x"
+_ARCHIVE = (
+    "backup {} is an archive; write it as a plain dump first, with pg_restore -f backup.sql, and "
+    "give that"
+)
+
+
+class OwnRotation(Unsupported):
+    """The instance rotates its key in stages by itself, so that nothing here is to be done."""
+
+    verdict = "not_applicable"
+
+
+class NotUnderstood(BadInput):
+    """Rows of which nobody can say whether they lie under the key; nothing was written."""
+
+    def __init__(self, backup: Path, troubles: list[str]) -> None:
+        self.troubles = troubles
+        named = "".join(f"\n  {one}" for one in troubles[:_MOST_NAMED])
+        more = len(troubles) - _MOST_NAMED
+        rest = f"\n  and {more} more" if more > 0 else ""
+        super().__init__(f"{backup} was not rewrapped; not understood:{named}{rest}")
+
+
+@dataclass(slots=True)
+class Survey:
+    """How many values there are in each place, and what stands in the way of a rewrap."""
+
+    counts: Counter[Place] = field(default_factory=Counter)
+    troubles: list[str] = field(default_factory=list)
+
+
+def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
+    """Write the new backup, readable by its owner only; what was sealed anew, by place.
+
+    Raises NotUnderstood, OwnRotation, and BadInput for keys that fit nothing or a target that is.
+    """
+    keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
+    if material(old) == material(new):
+        raise BadInput("the old key and the new one are the same; check NEW_ENV_FILE=")
+    with opened(source) as backup:
+        found = _understood(backup, source, keys[0])
+        with new_file(target) as file:
+            for piece in _rewrapped(backup, *keys):
+                file.write(piece)
+            file.flush()
+            # It is no younger than its source, and the time of a file is taken for its age.
+            seen = source.stat()
+            os.utime(file.fileno(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    return found
+
+
+def survey(source: Path, old: str) -> Survey:
+    """What would be sealed anew, writing nothing; raises as `rewrap` does."""
+    with opened(source) as backup:
+        return _understood(backup, source, _cipher("old", old))
+
+
+def _cipher(name: str, key: str) -> AESGCM:
+    made = cipher(material(key))
+    if made is None:
+        raise BadInput(f"the {name} key has {len(key.strip().encode())} bytes, not the 32 it needs")
+    return made
+
+
+@contextmanager
+def opened(backup: Path) -> Iterator[Dump]:
+    """Open a whole plain backup, packed or not; BadInput for any other, and for one that is cut."""
+    with tables.opened(backup, (), whole=True) as dump:
+        if dump.form != "plain":
+            raise BadInput(_ARCHIVE.format(backup))
+        if dump.damage:
+            raise BadInput(f"backup {backup} {dump.damage}; only a whole one is rewrapped")
+        dump.refuse_harm(str(backup))
+        yield dump
+
+
+def rows(block: Block) -> Iterator[list[bytes]]:
+    """Each row of a block as its values stand there; Damaged where they end too early."""
+    for line in tables.lines(block.chunks(), block.table):
+        yield line.split(b"\t")
+
+
+def piece(backup: Dump, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a backup between two places, in chunks."""
+    while start < end:
+        backup.file.seek(start)
+        if not (chunk := backup.file.read(min(_CHUNK, end - start))):
+            return
+        start += len(chunk)
+        yield chunk
+
+
+def in_table(table: str) -> tuple[Place, ...]:
+    """The places of one table."""
+    return tuple(place for place in schema.PLACES if place.table == table)
+
+
+def _understood(backup: Dump, source: Path, old: AESGCM) -> Survey:
+    """What lies under the key, when all of it is understood; NotUnderstood or OwnRotation else."""
+    if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
+        raise OwnRotation(
+            f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
+            "as its administrator, deploy it, and remove the old one (KEY-12.STAGED)"
+        )
+    found = Survey()
+    try:
+        for block in backup.blocks:
+            _look(block, old, found)
+        known = {str(place) for place in schema.PLACES}
+        found.troubles += [
+            f"{name}: {count} values lie under the key, in a place not known"
+            for name, count in sorted(sweep(backup, {"old": old})["old"].items())
+            if name not in known
+        ]
+    except Damaged as how:
+        found.troubles.append(f"the backup {how}")
+    if schema.ROOT.table not in backup.tables:
+        found.troubles.append(
+            f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: bring "
+            "it back in a newer release, and rewrap a backup of that"
+        )
+    elif not found.counts[schema.ROOT]:
+        found.troubles.append(f"{schema.ROOT}: no row of it opens with the old key")
+    if found.troubles:
+        raise NotUnderstood(source, found.troubles)
+    return found
+
+
+def _look(block: Block, old: AESGCM, found: Survey) -> None:
+    """Look at every row of a table that can hold a value under the key."""
+    known = in_table(block.table)
+    if block.table in schema.UNDER_OTHER_KEYS:
+        return
+    if not known and not any(schema.KEY_ENCODING.lower() in one.lower() for one in block.columns):
+        return
+    for values in rows(block):
+        where = f"{block.table}, row {text(values[0])}"
+        if not known:
+            found.troubles.append(f"{where}: this table is not known, and may lie under the key")
+        for place in known:
+            names = [name for name in place.columns if name in block.columns]
+            parts = [given(values[block.columns.index(name)]) for name in names]
+            if place.sealed not in names or parts[0] is None:
+                continue
+            if unseal(place, parts, old) is None:
+                found.troubles.append(f"{where}: {place.sealed} does not open with the old key")
+            else:
+                found.counts[place] += 1
+
+
+def given(value: bytes) -> str | None:
+    """A value as text; None for NULL."""
+    return None if value == b"\\N" else text(value)
+
+
+def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | None:
+    """The plain bytes of one place's columns; None if they stay shut, or are not all there."""
+    if place.iv:
+        return open_columns(key, *parts) if len(parts) == len(place.columns) else None
+    try:
+        return open_bytes(key, bytes.fromhex((parts[0] or "").removeprefix("\\x")))
+    except ValueError:
+        return None
+
+
+def sweep(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
+    """For each key: how many values of each `table.column` open under it directly, anywhere.
+
+    Tried are bytea values as layout A, and each encrypted column with each IV and tag of its row.
+    """
+    found: dict[str, Counter[str]] = {name: Counter() for name in ciphers}
+    for block in backup.blocks:
+        pairs = _pairs(block.columns)
+        for values in rows(block):
+            for name, key in ciphers.items():
+                found[name].update(_opening(block, values, pairs, key))
+    return found
+
+
+def _pairs(columns: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of each IV and its tag."""
+    found = []
+    for at, name in enumerate(columns):
+        prefix = match[1] if (match := _IV.fullmatch(name)) else None
+        tag = "tag" if name == "iv" else f"{prefix}Tag"
+        if prefix is not None and tag in columns:
+            found.append((at, columns.index(tag)))
+    return found
+
+
+def _opening(
+    block: Block, values: Sequence[bytes], pairs: Sequence[tuple[int, int]], key: AESGCM
+) -> Iterator[str]:
+    for name, value in zip(block.columns, values, strict=False):
+        if value.startswith(_HEX):
+            if open_bytes(key, blob(value)) is not None:
+                yield f"{block.table}.{name}"
+        elif pairs and _SEALED.search(name) and (sealed := given(value)) is not None:
+            parts = ((given(values[iv]), given(values[tag])) for iv, tag in pairs)
+            if any(open_columns(key, sealed, *two) is not None for two in parts):
+                yield f"{block.table}.{name}"
+
+
+def _rewrapped(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
+    """The new backup, in pieces; BadInput for a value that does not open with the old key."""
+    at = 0
+    for block in backup.blocks:
+        if block.table in TABLES:
+            yield from piece(backup, at, block.start)
+            at = block.start
+            while at < block.end:
+                backup.file.seek(at)
+                line = backup.file.readline(tables.LONGEST_ROW)
+                if not line.endswith(b"\n"):
+                    most = tables.LONGEST_ROW >> 20
+                    raise BadInput(f"a row of {block.table} is longer than {most} MiB")
+                at += len(line)
+                yield resealed(block, line, old, new)
+    yield from piece(backup, at, backup.length)
+
+
+@seam("places_under_key")
+def under_key(table: str) -> tuple[Place, ...]:
+    """The places of a table that are sealed anew."""
+    return in_table(table)
+
+
+@seam("reseal_line")
+def resealed(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
+    """One line of a block, with what lies under the old key sealed under the new one."""
+    row = line.rstrip(b"\r\n")
+    values = row.split(b"\t")
+    if len(values) != len(block.columns):
+        return line
+    for place in under_key(block.table):
+        if place.sealed not in block.columns:
+            continue
+        at = [block.columns.index(name) for name in place.columns]
+        parts = [given(values[one]) for one in at]
+        if parts[0] is None:
+            continue
+        plain = unseal(place, parts, old)
+        if plain is None:
+            raise BadInput(f"{place}: a value does not open with the old key; nothing was written")
+        for one, value in zip(at, sealed(place, parts, plain, new), strict=True):
+            values[one] = value
+    return b"\t".join(values) + line[len(row) :]
+
+
+@seam("seal_value")
+def sealed(place: Place, parts: list[str | None], plain: bytes, new: AESGCM) -> tuple[bytes, ...]:
+    """A place's columns as a backup writes them, sealed anew; the IV keeps its length."""
+    if not place.iv:
+        return (_HEX + seal_bytes(new, plain).hex().encode(),)
+    iv_bytes = len(base64.b64decode(parts[1] or ""))
+    return tuple(part.encode() for part in seal_columns(new, plain, iv_bytes))

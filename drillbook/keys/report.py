@@ -1,0 +1,165 @@
+"""The answer as people read it, and as JSON; never a value, never a key."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from drillbook.backup.facts import Backup
+from drillbook.core.display import printable
+from drillbook.keys.hierarchy import ROOTLESS, Project
+from drillbook.keys.proof import EXIT, Answer, Word, best
+
+_COLOURS: dict[Word, str] = {"OPENS": "32", "DOES NOT OPEN": "31", "CANNOT TELL": "33"}
+_MOST_PROJECTS = 20
+_KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
+_NEXT: dict[Word, str] = {
+    "OPENS": (
+        "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET and the "
+        "database password may be new ones. Keep this key as long as this backup; `make drill` "
+        "shows that it also starts"
+    ),
+    "DOES NOT OPEN": "try the other keys you have: ENV_FILE='first.env second.env third.env'",
+    "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
+}
+
+
+def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
+    """Some lines for a terminal: the answer, its reasons, what is in the backup, what is next.
+
+    unread says of each key file that could not be tried why it could not.
+    """
+    return "\n".join(_lines(facts, name, answers, unread)) + "\n"
+
+
+def _lines(
+    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str]
+) -> Iterator[str]:
+    decisive = best(answers)
+    yield f"{_coloured(decisive.word)}: {_sentence(decisive)}"
+    yield from (f"  because {reason}" for reason in map(shown, decisive.reasons))
+    yield ""
+    yield f"  key        {_key(decisive)}"
+    yield from (f"  tried too  {_key(one)}: {one.word}" for one in answers if one is not decisive)
+    yield from (f"  not tried  {shown(one)}" for one in unread)
+    yield from _about(facts, name)
+    yield from _numbers(decisive)
+    yield ""
+    if decisive.proof.rootless:
+        yield f"Note: {ROOTLESS}."
+    yield f"Next: {_NEXT[decisive.word].format(variable=decisive.file.deployed_as)}."
+
+
+def _coloured(word: Word) -> str:
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return word
+    return f"\x1b[1;{_COLOURS[word]}m{word}\x1b[0m"
+
+
+def _sentence(one: Answer) -> str:
+    if one.word == "OPENS":
+        return "this key opens this backup, to the last secret"
+    if one.word == "CANNOT TELL":
+        return "this may or may not be the key to all of this backup"
+    return (
+        f"this key opens {'nothing' if one.proof.opens_nothing else 'only a part'} of this backup"
+    )
+
+
+def _key(one: Answer) -> str:
+    return f"{shown(one.file.path)}: {one.file.variable} with label {one.file.label}"
+
+
+def _numbers(one: Answer) -> Iterator[str]:
+    proof = one.proof
+    first = "bots' keys" if proof.rootless else "root key  "
+    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(one)}"
+    yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
+    empty = f", {proof.empty} more are empty" if proof.empty else ""
+    yield f"  secrets    {proof.secrets_opened} of {proof.secrets} open{empty}"
+    projects = sorted(
+        (project for project in proof.by_project if project.secrets),
+        key=lambda project: (project.secrets == project.secrets_opened, -project.secrets),
+    )
+    yield from map(_project, projects[:_MOST_PROJECTS])
+    if rest := projects[_MOST_PROJECTS:]:
+        secrets = sum(project.secrets for project in rest)
+        opened = sum(project.secrets_opened for project in rest)
+        yield f"    {len(rest)} more projects: {opened} of {secrets}"
+
+
+def _rotating(one: Answer) -> str:
+    two = one.proof.root_keys > 1 and one.proof.roots_opened and not one.proof.rootless
+    return "; a key rotation was under way, so another key opens as well" if two else ""
+
+
+def _project(one: Project) -> str:
+    why = one.reason or _KINDS.get(one.generation, "")
+    name = shown(one.name) or "unknown project"
+    return f"    {name}: {one.secrets_opened} of {one.secrets} ({why})"
+
+
+def _about(facts: Backup, name: str) -> Iterator[str]:
+    packed = f", packed by {facts.packed}" if facts.packed else ""
+    whole = "whole" if facts.complete else "not whole"
+    yield f"  backup     {shown(name)}: {facts.form} format{packed}, {facts.size:,} bytes, {whole}"
+    yield f"  instance   {shown(facts.instance or 'not said')}"
+    yield f"  product    {_schema(facts)}"
+    yield f"  dumped     {_dumped(facts)}"
+
+
+def _schema(facts: Backup) -> str:
+    if not facts.schema:
+        return "version not said"
+    stamp = facts.schema[:8]
+    day = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" if stamp.isdigit() else shown(facts.schema)
+    return f"database schema of {day} ({facts.migrations} migrations), so a release from then on"
+
+
+def _dumped(facts: Backup) -> str:
+    parts = []
+    if facts.dumped_at:
+        parts.append(f"{facts.dumped_at:%Y-%m-%d %H:%M} by the clock of its machine")
+    if facts.newest:
+        parts.append(f"not before {facts.newest:%Y-%m-%d %H:%M} UTC (newest row)")
+    tools = (("from PostgreSQL", facts.server), ("by pg_dump", facts.dumped_by))
+    parts += [f"{what} {shown(version)}" for what, version in tools if version]
+    return ", ".join(parts) or "not said"
+
+
+def shown(text: str) -> str:
+    """A text of the backup's or the user's, without what a terminal would obey, and not endless."""
+    safe = printable(text)
+    return safe if len(safe) <= 200 else f"{safe[:199]}…"
+
+
+def as_json(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
+    """The same for machines: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
+    import json
+
+    decisive = best(answers)
+    about = {
+        key: value for key, value in asdict(facts).items() if key not in ("path", "rows", "orders")
+    }
+    document = {
+        "answer": decisive.word,
+        "exit_code": EXIT[decisive.word],
+        "reasons": decisive.reasons,
+        "backup": {"path": name, "complete": facts.complete, **about},
+        "keys": [_as_data(one) for one in answers],
+        "not_tried": list(unread),
+    }
+    return json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n"
+
+
+def _as_data(one: Answer) -> dict[str, Any]:
+    key = {"file": one.file.path, "variable": one.file.variable, "label": one.file.label}
+    return {**key, "answer": one.word, "reasons": one.reasons, **asdict(one.proof)}
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
