@@ -3,16 +3,13 @@
 pytest_plugins = [
     "pytester",
     "reports.plugin",
-    "fixtures.stack.plugin",
-    "fixtures.stack.installed",
-    "fixtures.stack.workers",
-    "fixtures.stack.neighbour",
+    "fixtures.session.stacks",
+    "fixtures.session.workers",
     "fixtures.data.plugin",
     "fixtures.fetched_backup",
     "fixtures.preflight.plugin",
     "fixtures.lifecycle.plugin",
     "fixtures.live.plugin",
     "fixtures.rekey.plugin",
-    "fixtures.drill.plugin",
     "fixtures.drill.plugin",
 ]

@@ -9,7 +9,7 @@ from drillbook.core.bugs import BUGS
 from drillbook.core.errors import BadInput
 from fixtures import runbook
 from fixtures.runbook import wipe_selection
-from fixtures.stack.plugin import pytest_unconfigure
+from fixtures.session.stacks import pytest_unconfigure
 from reports.qualification.trial import never_reached
 
 NOTHING = runbook.Selection((), (), ())

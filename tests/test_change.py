@@ -21,7 +21,7 @@ from fixtures.installation import Installation
 from fixtures.preflight import compose_checks, image_tags
 from fixtures.preflight.compose_file import read
 from fixtures.stack import releases
-from fixtures.stack.outcome import Start
+from fixtures.stack.start_outcome import Start
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,7 @@ from fixtures.drill.release_snapshot import Look
 from fixtures.drill.upgrade import Change, Passage, Upgrade
 from fixtures.stack import releases
 from fixtures.stack.base import BackendState
-from fixtures.stack.outcome import Start
+from fixtures.stack.start_outcome import Start
 
 NOTHING = Look({}, {}, frozenset(), {})
 

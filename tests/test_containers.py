@@ -10,10 +10,9 @@ from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.infisical.settings import Settings
 from fixtures.stack import docker_engine as engine
-from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
-from fixtures.stack.images import check
-from fixtures.stack.outcome import outcome, printed
+from fixtures.stack.driver_selection import COMPOSE_FILE, check
+from fixtures.stack.start_outcome import outcome, printed
 from tests.conftest import Deaf
 
 IMAGE = "drillbook/reference:latest"

@@ -9,9 +9,8 @@ from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from fixtures.infisical.settings import Settings
 from fixtures.stack import docker_engine as engine
 from fixtures.stack.base import Resource
-from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
-from fixtures.stack.images import check
+from fixtures.stack.driver_selection import COMPOSE_FILE, check
 from tests.test_containers import IMAGE, missing, ours, settled
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from drillbook.core import docker_cli, run_directory
 from drillbook.core.errors import NoHost, StackTrouble
+from fixtures.session import stacks
 from fixtures.stack import (
     binaries,
-    choice,
     docker_engine,
+    driver_selection,
     images,
-    plugin,
     ports,
     processes,
     servers,
@@ -172,7 +172,7 @@ def test_where_nothing_may_run_the_run_does_not_begin(monkeypatch):
     told = SimpleNamespace(f_flag=os.ST_NOEXEC)
     monkeypatch.setattr(run_directory.os, "statvfs", lambda _: told)
     with pytest.raises(NoHost, match=r"is mounted noexec.*point TMPDIR to a folder where"):
-        choice.choose("embedded", None, None)
+        driver_selection.choose("embedded", None, None)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_an_image_on_a_base_of_ours_is_not_the_reference_backend(
     assert images.is_reference("some/image") is ours
 
 
-class Chronicle:
+class Recording:
     def __init__(self):
         self.notes, self.logs = [], []
 
@@ -204,12 +204,12 @@ class Chronicle:
 
 
 def test_a_log_that_cannot_be_read_is_missed_aloud():
-    record = Chronicle()
+    record = Recording()
 
     def read():
         raise StackTrouble("the container is gone")
 
-    plugin.keep_log(record, "db", read)
+    stacks.keep_log(record, "db", read)
     words = "db: what it printed could not be read: StackTrouble: the container is gone"
     assert record.notes == [words]
     assert record.logs == [("db", words)]

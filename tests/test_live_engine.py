@@ -11,8 +11,8 @@ import pytest
 from drillbook.core.errors import NoHost
 from fixtures.infisical.settings import Settings
 from fixtures.live import engine, rehearsal
-from fixtures.stack.choice import COMPOSE_FILE
 from fixtures.stack.containers import Containers
+from fixtures.stack.driver_selection import COMPOSE_FILE
 from tests.test_containers import IMAGE, missing, settled
 
 ROOT = Path(__file__).resolve().parents[1]

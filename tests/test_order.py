@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.stack.installed import pytest_itemcollected
+from fixtures.session.stacks import CHOICE, pytest_itemcollected
+from fixtures.stack.driver_selection import Choice
 from reports.order import READING, shuffled
 from reports.schedule import units
 
@@ -84,7 +85,9 @@ def test_side_by_side_specs_that_only_read_are_one_unit_as_long_as_all_of_them()
 )
 def test_a_spec_is_marked_that_asks_for_the_golden_state_to_read_alone(asked, reads):
     marks = []
-    pytest_itemcollected(SimpleNamespace(fixturenames=asked, add_marker=marks.append))
+    config = SimpleNamespace(stash={CHOICE: Choice("embedded", "asked for")})
+    item = SimpleNamespace(fixturenames=asked, add_marker=marks.append, config=config)
+    pytest_itemcollected(item)
     assert [one.name for one in marks] == [READING] * reads
 
 

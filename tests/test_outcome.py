@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.stack import outcome
+from drillbook.core.recorder import NullRecorder
+from fixtures.stack import start_outcome
 from fixtures.stack.base import BackendState
-from fixtures.stack.silence import Silence
 
 RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 
@@ -40,7 +40,7 @@ def backend(api, state=lambda: RUNNING):
 
 
 def ended(stack):
-    return outcome.outcome(stack, Silence(), 0, within_s=60)
+    return start_outcome.outcome(stack, NullRecorder(), 0, within_s=60)
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])
@@ -67,9 +67,9 @@ def test_a_backend_that_dies_with_good_health_has_not_served():
 
 
 def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setitem(outcome._UNTRUE_S, "embedded", 0.1)
+    monkeypatch.setitem(start_outcome._UNTRUE_S, "embedded", 0.1)
     with backend(lambda: 503) as stack:
         start = ended(stack)
-        assert outcome.works(stack.base_url) is False
+        assert start_outcome.works(stack.base_url) is False
     assert start.serves
     assert start.untrue_s > 0.1

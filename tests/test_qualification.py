@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
-from fixtures.stack.choice import Choice
+from fixtures.stack.driver_selection import Choice
 from reports import sample
 from reports.catalogue import load
 from reports.qualification import figures, matrix, pages, plan

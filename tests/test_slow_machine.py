@@ -22,7 +22,7 @@ from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.explore import NotTaken
 from fixtures.lifecycle.model import Model
-from fixtures.stack import outcome
+from fixtures.stack import start_outcome
 from fixtures.stack.base import BackendState
 from tests.test_patience import SUITES, loaded
 
@@ -67,7 +67,7 @@ class Watched(SimpleNamespace):
     def change(self, **_):
         self.become()
         time.sleep(0.5)
-        return outcome.Start(serves=True, exit_code=None, duration_s=0.5, log="")
+        return start_outcome.Start(serves=True, exit_code=None, duration_s=0.5, log="")
 
     def marker(self):
         return "golden"
@@ -195,13 +195,13 @@ def test_fewer_secrets_are_written_where_there_are_no_batches_and_how_many_is_sa
 
 def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch):
     stack = SimpleNamespace(name="slow", logs=lambda _service: "")
-    assert outcome.patience_s(stack, 15) == 15
+    assert start_outcome.patience_s(stack, 15) == 15
     moments = iter([0.0, 10.0])
-    monkeypatch.setattr(outcome.time, "monotonic", lambda: next(moments))
-    monkeypatch.setattr(outcome, "_until_settled", lambda _stack, _deadline: (None, 0.0))
-    monkeypatch.setattr(outcome, "_SLOWEST_S", {})
-    assert outcome.outcome(stack, recorder, 0, within_s=60).serves
-    assert outcome.patience_s(stack, 15) == 50
+    monkeypatch.setattr(start_outcome.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(start_outcome, "_until_settled", lambda _stack, _deadline: (None, 0.0))
+    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {})
+    assert start_outcome.outcome(stack, recorder, 0, within_s=60).serves
+    assert start_outcome.patience_s(stack, 15) == 50
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_a_limit_of_requests_is_no_refused_write(recorder):
 
 def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
-    monkeypatch.setattr(outcome, "_SLOWEST_S", {"slow": 40.0})
+    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {"slow": 40.0})
     waited = []
     monkeypatch.setattr(looks, "seen", lambda _look, within_s, **_: waited.append(within_s))
     looks.comes_up(SimpleNamespace(stack=stack))

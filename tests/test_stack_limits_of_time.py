@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.stack.choice import Choice
-from fixtures.stack.plugin import CHOICE, pytest_itemcollected
+from fixtures.session.stacks import CHOICE, pytest_itemcollected
+from fixtures.stack.driver_selection import Choice
 
 
 class Item:

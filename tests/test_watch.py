@@ -4,7 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
-from fixtures.stack.watch import Watch
+from fixtures.stack.start_outcome import Watch
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.stack import workers
+from fixtures.session import workers
 
 ROOT = Path(__file__).resolve().parents[1]
 

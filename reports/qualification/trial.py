@@ -25,7 +25,7 @@ _PRODUCT_LIMIT_S = 7200
 _TERMINATE_S = 60
 # Specs of one control that explore alike: the first that finds the bug ends the trial.
 _EXPLORED = ("LIF-1",)
-# Said by fixtures/stack/plugin.py.
+# Said by fixtures/session/stacks.py.
 _UNREACHED = " was never reached at "
 _OPTIONS = {
     "embedded": ["--stack=embedded"],

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.drill import upgrade_report
-from fixtures.stack.watch import Watch
+from fixtures.stack.start_outcome import Watch
 
 pytestmark = [
     pytest.mark.control("UPG-3"),

@@ -9,7 +9,7 @@ from fixtures.data.traces import Search
 from fixtures.drill import report
 from fixtures.infisical import status
 from fixtures.stack.base import SERVICES
-from fixtures.stack.watch import Watch
+from fixtures.stack.start_outcome import Watch
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.faults import looks
 from fixtures.faults.outage import Outage
-from fixtures.stack.outcome import serves
+from fixtures.stack.start_outcome import serves
 
 
 @pytest.mark.control("TRB-2")

@@ -12,7 +12,7 @@ from fixtures.infisical.errors import Answered
 from fixtures.infisical.settings import Settings
 from fixtures.inventory import Inventory
 from fixtures.oracle import remains
-from fixtures.stack.outcome import Start
+from fixtures.stack.start_outcome import Start
 
 EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
 

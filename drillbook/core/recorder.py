@@ -1,0 +1,79 @@
+"""Where a driver, a client and a check leave what they saw, and a recorder that keeps nothing."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+
+class Recorder(Protocol):
+    """Where a driver and a client leave what they saw; conftest plugs reports/record.py in here."""
+
+    def secret(self, name: str, value: str) -> None:
+        """Make a value known, so that it is redacted and searched for in the finished bundle."""
+
+    def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None:
+        """Note one HTTP request and its answer (status None: no answer) in the current step."""
+
+    def span(self, name: str, kind: str) -> AbstractContextManager[None]:
+        """Time a boot, migrate, dump, restore or teardown for the timeline."""
+
+    def note(self, text: str) -> None:
+        """Leave a line of the operator's log in the current step."""
+
+    def subject(self, **facts: Any) -> None:
+        """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
+
+    def log(self, service: str, text: str) -> None:
+        """Keep what a service printed."""
+
+
+class Progress(Recorder, Protocol):
+    """A recorder that also says, while a step goes on, how far it is."""
+
+    def progress(self, text: str) -> None:
+        """How far the current step is, for whoever waits; it does not stay on record."""
+
+
+class Recording(Recorder, Protocol):
+    """A recorder that also follows what is done to a stack as a whole."""
+
+    def command(
+        self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
+    ) -> None:
+        """Note what was done to a service (exec, restart, ...) in the current step."""
+
+    def compare_clock(
+        self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
+    ) -> None:
+        """State how far ahead of ours another clock is."""
+
+
+class NullRecorder:
+    """Keeps nothing; secrets go to the run's own recorder, where there is one."""
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder
+
+    def secret(self, name: str, value: str) -> None:
+        if self._recorder:
+            self._recorder.secret(name, value)
+
+    def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None: ...
+
+    def span(self, name: str, kind: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+    def note(self, text: str) -> None: ...
+
+    def subject(self, **facts: Any) -> None: ...
+
+    def log(self, service: str, text: str) -> None: ...
+
+    def command(
+        self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
+    ) -> None: ...
+
+    def compare_clock(
+        self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
+    ) -> None: ...
