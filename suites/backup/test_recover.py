@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures import recover
+from drillbook.keys import decrypt_secrets
 
 
 @pytest.mark.control("BKP-6")
@@ -13,5 +13,5 @@ def test_backup_and_encryption_key_give_the_secrets_without_a_start(untouched, s
 
     with step("read the same secrets offline, from the backup and ENCRYPTION_KEY alone"):
         key = untouched.golden_settings["ENCRYPTION_KEY"]
-        found = recover.digests(backup, key, untouched.golden.project)
+        found = decrypt_secrets.digests(backup, key, untouched.golden.project)
         assert {address: found.get(address) for address in served} == served
