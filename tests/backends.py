@@ -15,8 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.infisical.client import LIFETIME
-from fixtures.infisical.settings import Settings, wired
+from drillbook.infisical.client import LIFETIME
+from drillbook.infisical.settings import Settings, wired
 from fixtures.mutants.backend import PLANTS
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts

@@ -7,7 +7,7 @@ import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must n
 import pytest
 
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
 from fixtures.stack.isolated import IsolatedEmbedded
 

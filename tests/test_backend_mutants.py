@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from fixtures.infisical.lifetimes import DAY_S, issued_for
+from drillbook.infisical.lifetimes import DAY_S, issued_for
 from tests.backends import LOGIN, Backend, running
 
 DOCUMENTED = "Unsupported state or unable to authenticate data"

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.infisical.settings import Settings
 from fixtures import runbook
 from fixtures.drill import release_snapshot, upgrade_notes
 from fixtures.drill.outage_probe import Outage, Probe
 from fixtures.drill.plugin import asked
 from fixtures.drill.release_snapshot import Look
 from fixtures.drill.upgrade import Passage
-from fixtures.infisical.settings import Settings
 from fixtures.installation import Installation
 from fixtures.preflight import compose_checks, image_tags
 from fixtures.preflight.compose_file import read

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from drillbook.core.errors import BadInput
+from drillbook.infisical.settings import KEYS, Settings
 from fixtures.faults import bounds
-from fixtures.infisical.settings import KEYS, Settings
 from fixtures.stack import images
 from fixtures.stack.compose import Project, overlay, read
 

@@ -8,7 +8,7 @@ import pytest
 from drillbook.core.errors import DrillbookError
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.stack import docker_engine as engine
 from fixtures.stack.containers import Containers
 from fixtures.stack.driver_selection import COMPOSE_FILE, check

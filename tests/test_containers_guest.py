@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.stack import docker_engine as engine
 from fixtures.stack.base import Resource
 from fixtures.stack.containers import Containers

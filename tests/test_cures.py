@@ -13,8 +13,8 @@ from unittest.mock import patch
 import pytest
 
 from drillbook.core import dotenv
+from drillbook.infisical.settings import KEYS, Settings
 from drillbook.keys.hierarchy import Proof
-from fixtures.infisical.settings import KEYS, Settings
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
 from fixtures.preflight import backupfile, compose_checks, compose_file, finding, key_strength

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import StackTrouble, Unsupported
+from drillbook.infisical.errors import TooSlow, Unreachable
 from fixtures.faults import looks
 from fixtures.faults.outage import Outage
 from fixtures.faults.unwired import emptied
-from fixtures.infisical.errors import TooSlow, Unreachable
 
 
 class Recorded:

@@ -13,9 +13,9 @@ from drillbook.backup.facts import examine
 from drillbook.backup.sql import Script
 from drillbook.backup.statement_filter import judge
 from drillbook.core import dotenv
+from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove
 from fixtures import diagnose
-from fixtures.infisical.settings import Settings
 from fixtures.mutants.files import SOUND
 from fixtures.preflight import compose_checks, compose_file, key_strength, secret_scanner
 from fixtures.preflight.secret_scanner import first_lines, needles

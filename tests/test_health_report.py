@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fixtures.infisical import status
-from fixtures.infisical.http import Answer
+from drillbook.infisical import health_report
+from drillbook.infisical.http import Answer
 
 GOOD = {
     "date": "2026-11-26T12:00:00.000Z",
@@ -22,18 +22,20 @@ def answer(text):
 
 
 def test_the_documented_report_departs_in_nothing():
-    assert status.departures(GOOD) == []
+    assert health_report.departures(GOOD) == []
     now = datetime.now(UTC).isoformat()
-    assert abs(status.age_s({**GOOD, "date": now})) < 60
+    assert abs(health_report.age_s({**GOOD, "date": now})) < 60
 
 
 @pytest.mark.parametrize("date", ["2026-02-30T12:00:00Z", "0000-01-01T00:00:00Z"])
 def test_an_impossible_date_is_a_departure(date):
-    assert status.departures({**GOOD, "date": date}) == [f"its date {date!r} is on no calendar"]
-    assert status.age_s({**GOOD, "date": date}) == float("inf")
+    assert health_report.departures({**GOOD, "date": date}) == [
+        f"its date {date!r} is on no calendar"
+    ]
+    assert health_report.age_s({**GOOD, "date": date}) == float("inf")
 
 
 @pytest.mark.parametrize("text", ["<html>", "", "[]", "null", '{"date": 7}'])
 def test_what_is_no_report_departs(text):
-    assert status.departures(status.report(answer(text)))
-    assert status.flag(answer(text), "emailConfigured") is None
+    assert health_report.departures(health_report.report(answer(text)))
+    assert health_report.flag(answer(text), "emailConfigured") is None

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN = """
 import sys, time
 from tests.conftest import Deaf
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
 from drillbook.core.run_directory import Home, new_run_id
 place = Home(new_run_id())

@@ -7,8 +7,8 @@ from collections import namedtuple
 import pytest
 
 from drillbook.core.errors import BadInput, NoHost, StackTrouble
+from drillbook.infisical.settings import Settings
 from fixtures import installation
-from fixtures.infisical.settings import Settings
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import pytest
 
-from fixtures.infisical import http as http_module
-from fixtures.infisical.client import Infisical, Place
-from fixtures.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
-from fixtures.infisical.http import Http
-from fixtures.infisical.routes import DEPRECATED
+from drillbook.infisical import http as http_module
+from drillbook.infisical.client import Infisical, Place
+from drillbook.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
+from drillbook.infisical.http import Http
+from drillbook.infisical.routes import DEPRECATED
 
 
 class Scripted(BaseHTTPRequestHandler):

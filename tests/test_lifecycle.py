@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from drillbook.core.errors import BadInput, Unsupported
-from fixtures.infisical.settings import KEYS
+from drillbook.infisical.settings import KEYS
 from fixtures.lifecycle import plugin
 from fixtures.lifecycle.acts import (
     KNOWN,

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.infisical.lifetimes import lifetimes
+from drillbook.infisical.lifetimes import lifetimes
 
 MANY = 150
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput, NoHost, Unsupported
-from fixtures.infisical.address import Address, parse
-from fixtures.infisical.errors import Unreachable
+from drillbook.infisical.address import Address, parse
+from drillbook.infisical.errors import Unreachable
 from fixtures.live import https, readonly_clients
 from fixtures.live.instance import Instance
 from fixtures.live.readonly_clients import Reader

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import NoHost
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.live import engine, rehearsal
 from fixtures.stack.containers import Containers
 from fixtures.stack.driver_selection import COMPOSE_FILE

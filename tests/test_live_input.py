@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.infisical.address import parse
+from drillbook.infisical.address import parse
 from fixtures.live import credential
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from fixtures.infisical.mails import RESET, SIGN_UP
+from drillbook.infisical.mails import RESET, SIGN_UP
 
 WHO = "owner@example.com"
 

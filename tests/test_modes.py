@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import BadInput
+from drillbook.infisical import mails
 from drillbook.infisical.crypto import label
-from fixtures.infisical import mails
 from fixtures.reference.modes import VARIABLE, offered, switch_on
 from tests.backends import Backend, die, running
 

@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import StackTrouble
+from drillbook.infisical.errors import Unauthorized
 from fixtures.data.golden import FOLDERS, Further
-from fixtures.infisical.errors import Unauthorized
 from fixtures.installation import Installation
 from fixtures.oracle import remains
 from fixtures.oracle.frame import Allowed, beyond, of_request

@@ -14,7 +14,7 @@ import pytest
 from drillbook.backup.facts import examine
 from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, Unsupported
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
 from fixtures.preflight import backupfile, compose_file, git_scan, key_strength
 from fixtures.preflight.git_scan import Repository, pieces

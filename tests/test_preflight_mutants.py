@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core import dotenv
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
 from fixtures.preflight import backupfile, compose_checks, compose_file, key_strength

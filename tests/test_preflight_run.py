@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.mutants.files import (
     SOUND,
     backup,

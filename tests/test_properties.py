@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 
+from drillbook.infisical.normalisation import BLANK
 from fixtures.data.strategies import secret_sets
-from fixtures.infisical.values import BLANK
 from tests.test_mutants import judged, verify
 
 __all__ = ["verify"]

@@ -17,7 +17,7 @@ from drillbook.backup import restore as restoring
 from drillbook.backup.restore import Refused, restore
 from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.infisical.settings import Settings
+from drillbook.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
 from reports.record import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import NotReady
+from drillbook.infisical.client import Infisical, Place
+from drillbook.infisical.errors import Broken, RateLimited, Unreachable
+from drillbook.infisical.http import Http
+from drillbook.infisical.routes import CURRENT
 from fixtures import runbook
 from fixtures.data import probing
 from fixtures.data.bulk import Bulk
 from fixtures.faults import looks
-from fixtures.infisical.client import Infisical, Place
-from fixtures.infisical.errors import Broken, RateLimited, Unreachable
-from fixtures.infisical.http import Http
-from fixtures.infisical.routes import CURRENT
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.explore import NotTaken

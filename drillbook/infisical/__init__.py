@@ -1,1 +1,1 @@
-"""Facts of the product: its tables and columns, and how it seals values."""
+"""The product as a client and a backup show it: tables, ciphers, settings, keys, HTTP API."""

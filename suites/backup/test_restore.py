@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.errors import Answered
 from fixtures import runbook
-from fixtures.infisical.errors import Answered
 
 
 @pytest.mark.control("BKP-3")

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.data.traces import Search
 from fixtures.drill import report
-from fixtures.infisical import status
 from fixtures.stack.base import SERVICES
 from fixtures.stack.start_outcome import Watch
 
@@ -60,9 +60,9 @@ def test_its_health_report_has_the_documented_form(drill, step):
         assert answer.content_type.startswith("application/json")
 
     with step("it carries the documented fields in the documented types, and the date of now"):
-        report = status.report(answer)
-        assert status.departures(report) == []
-        assert abs(status.age_s(report)) < 5
+        report = health_report.report(answer)
+        assert health_report.departures(report) == []
+        assert abs(health_report.age_s(report)) < 5
 
 
 @pytest.mark.control("BKP-2", "KEY-5")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical import status
+from drillbook.infisical import health_report
 
 
 @pytest.mark.control("HLT-1")
@@ -13,11 +13,11 @@ def test_report_has_its_documented_form(untouched, step):
         assert answer.content_type.startswith("application/json")
 
     with step("it carries the documented fields in the documented types"):
-        report = status.report(answer)
-        assert status.departures(report) == []
+        report = health_report.report(answer)
+        assert health_report.departures(report) == []
 
     with step("its date is now, and it says Ok"):
-        assert abs(status.age_s(report)) < 5
+        assert abs(health_report.age_s(report)) < 5
         assert report["message"] == "Ok"
 
 
@@ -33,20 +33,20 @@ def test_mail_and_cache_flags_follow_the_configuration(resting, observe, step):
         configured = resting.public.status()
 
     with step("each flag followed"):
-        flags = tuple(status.flag(one, "emailConfigured") for one in (without, configured))
+        flags = tuple(health_report.flag(one, "emailConfigured") for one in (without, configured))
         observe("flags_true" if flags == (False, True) else "flags_constant")
         assert flags == (False, True)
-        assert status.flag(configured, "redisConfigured") is True
-        assert status.flag(configured, "secretScanningConfigured") is False
+        assert health_report.flag(configured, "redisConfigured") is True
+        assert health_report.flag(configured, "secretScanningConfigured") is False
 
 
 @pytest.mark.control("HLT-2")
 def test_sign_up_flag_tells_whether_sign_up_is_by_invitation(deployment, observe, step):
     with step("close sign-up, then open it, and read the flag each time"):
         deployment.owner.allow_sign_up(False)
-        closed = status.flag(deployment.public.status(), "inviteOnlySignup")
+        closed = health_report.flag(deployment.public.status(), "inviteOnlySignup")
         deployment.owner.allow_sign_up(True)
-        opened = status.flag(deployment.public.status(), "inviteOnlySignup")
+        opened = health_report.flag(deployment.public.status(), "inviteOnlySignup")
 
     with step("by invitation only is true exactly while sign-up is closed"):
         inverted = (closed, opened) == (False, True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical.lifetimes import DAY_S, issued_for, lifetimes, seen
+from drillbook.infisical.lifetimes import DAY_S, issued_for, lifetimes, seen
 
 pytestmark = pytest.mark.control("SEC-3")
 

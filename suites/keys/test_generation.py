@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.infisical.errors import Answered, RateLimited
+from drillbook.infisical.errors import Answered, RateLimited
 
 pytestmark = pytest.mark.control("KEY-7")
 

@@ -2,16 +2,16 @@
 
 import pytest
 
+from drillbook.infisical import key_rotation
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
-from fixtures.infisical import rotation
 
 
 @pytest.mark.control("KEY-12")
 def test_no_rotation_of_the_encryption_key_is_offered(deployment, observe, step):
     with step("ask the instance to stage a new key"):
         before = deployment.inventory()
-        new = rotation.stage(deployment.owner)
+        new = key_rotation.stage(deployment.owner)
 
     with step("redeploy with the staged key, which promotes it; everything reads, writes work"):
         lossless = deployment.change(ENCRYPTION_KEY=new).serves
@@ -27,7 +27,7 @@ def test_staged_rotation_loses_nothing_and_locks_nobody_out(deployment, step):
     old = deployment.golden_settings["ENCRYPTION_KEY"]
     with step("stage a new key: nothing changes, the deployed one starts as before"):
         before = deployment.inventory()
-        new = rotation.stage(deployment.owner)
+        new = key_rotation.stage(deployment.owner)
         assert deployment.restart().serves
         assert deployment.inventory() == before
 
@@ -53,7 +53,7 @@ def test_a_backup_needs_the_key_of_its_day(deployment, step):
     old = deployment.golden_settings["ENCRYPTION_KEY"]
     with step("back up before staging, while a key is staged, and after its promotion"):
         before, early = deployment.inventory(), deployment.back_up()
-        new = rotation.stage(deployment.owner)
+        new = key_rotation.stage(deployment.owner)
         staged = deployment.back_up()
         assert deployment.change(ENCRYPTION_KEY=new).serves
         late = deployment.back_up()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical import status
+from drillbook.infisical import health_report
 from fixtures.live.instance import SIGN_UP, untrue_flags
 
 
@@ -14,18 +14,18 @@ def test_running_instance_reports_in_the_documented_form(instance, step):
         assert answer.content_type.startswith("application/json")
 
     with step("it carries the documented fields in the documented types"):
-        report = status.report(answer)
-        assert status.departures(report) == []
+        report = health_report.report(answer)
+        assert health_report.departures(report) == []
 
     with step("its date is now, and it says Ok"):
-        assert abs(status.age_s(report)) < 5
+        assert abs(health_report.age_s(report)) < 5
         assert report["message"] == "Ok"
 
 
 @pytest.mark.control("HLT-2")
 def test_flags_agree_with_what_else_can_be_seen(instance, observe, step):
     with step("read the flags, the public configuration, and variables where the engine is given"):
-        report = status.report(instance.public.status()) or {}
+        report = health_report.report(instance.public.status()) or {}
         known = instance.expected_flags()
 
     with step("each flag says what the thing it is named after says"):

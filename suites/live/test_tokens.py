@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.infisical.lifetimes import DAY_S, seen
+from drillbook.infisical.lifetimes import DAY_S, seen
 
 
 @pytest.mark.control("SEC-3")

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from drillbook.infisical import audit, mails
 from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.errors import Unauthorized
 from fixtures.data.golden import MARKER
 from fixtures.data.traces import Search
 from fixtures.faults import looks
-from fixtures.infisical import audit, mails
-from fixtures.infisical.errors import Unauthorized
 from fixtures.stack.base import SERVICES
 
 LOGIN = "/api/v1/auth/universal-auth/login"

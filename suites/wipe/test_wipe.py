@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from drillbook.infisical.errors import Answered
+from drillbook.infisical.settings import Settings
 from fixtures import runbook
 from fixtures.data.golden import DOMAIN
 from fixtures.deployment import Deployment
-from fixtures.infisical.errors import Answered
-from fixtures.infisical.settings import Settings
 from fixtures.inventory import Inventory
 from fixtures.oracle import remains
 from fixtures.stack.start_outcome import Start
