@@ -109,7 +109,7 @@ diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's c
 
 .PHONY: catalogue
 catalogue: .venv/ready  ## Everything that is checked, and of which statement, running nothing: FORM=json|markdown
-	@$(PYTHON) -m reports.outline $(if $(FORM),--$(FORM))
+	@$(PYTHON) -m reports.history.list_controls $(if $(FORM),--$(FORM))
 
 .PHONY: images
 images: .venv/ready  ## Assemble PostgreSQL 14, Redis 7 and reference backend images where no registry is reachable (root, Debian)
@@ -127,7 +127,7 @@ sweep: .venv/ready  ## Remove what killed runs left behind
 ##@ Evidence
 .PHONY: status
 status: .venv/ready  ## Last drill, key recovery, password rotation, move, and when each is due; fails when overdue: PUBKEY= ICS=file.ics RUN_DIR= CONFIG=
-	@$(PYTHON) -m reports.status $(call given,RUN_DIR,--run-dir) $(call given,CONFIG,--config) $(call given,ICS,--ics) $(call given,PUBKEY,--pubkey)
+	@$(PYTHON) -m reports.history.status $(call given,RUN_DIR,--run-dir) $(call given,CONFIG,--config) $(call given,ICS,--ics) $(call given,PUBKEY,--pubkey)
 
 .PHONY: history
 history: .venv/ready  ## Verdicts, RTO, RPO and corrections over time, what changed, what is past its time: RUN_DIR=
@@ -152,13 +152,13 @@ timestamp: .venv/ready  ## Stamp a bundle with an authority's time (RFC 3161): B
 
 .PHONY: sign-off
 sign-off: .venv/ready  ## Say beside a bundle who answers for it: BUNDLE= ACT=prepared|reviewed|approved NAME= ROLE= REMARK= SIGNING_KEY= SIGNING_KEY_ENV= ANYWAY=1
-	@$(PYTHON) -m reports.seal.signoff $(call argument,BUNDLE) $(call given,ACT,--act) $(call given,NAME,--name) \
+	@$(PYTHON) -m reports.seal.sign_off $(call argument,BUNDLE) $(call given,ACT,--act) $(call given,NAME,--name) \
 	  $(call given,ROLE,--role) $(call given,REMARK,--remark) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(if $(ANYWAY),--anyway)
 
 .PHONY: report
 report: .venv/ready  ## Every document once more from the record alone: FROM=evidence.json|folder|bundle.zip OUT=folder
-	@$(PYTHON) -m reports.again $(call argument,FROM) $(call given,OUT,--out)
+	@$(PYTHON) -m reports.session.rerender $(call argument,FROM) $(call given,OUT,--out)
 
 .PHONY: qualify
 qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= KEEP=1
@@ -172,12 +172,12 @@ repeat: .venv/ready  ## Do runs of one seed give one set of verdicts? N=20 SEED=
 
 .PHONY: merge
 merge: .venv/ready  ## Join the shards of a run (verify SHARD=2/5) into one record; runs of several images or machines into a matrix: RUNS="folder folder..." RUN_DIR= SIGNING_KEY= TSA=
-	@$(PYTHON) -m reports.merge $(call argument,RUNS) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
+	@$(PYTHON) -m reports.session.merge $(call argument,RUNS) $(call given,RUN_DIR,--run-dir) $(call given,SIGNING_KEY,--signing-key) \
 	  $(call given,SIGNING_KEY_ENV,--signing-key-env) $(call given,TSA,--tsa)
 
 .PHONY: export
 export: .venv/ready  ## A bundle as others take it: FOR=ctrf|ocsf|hdf|oscal|drata|vanta BUNDLE= OUT=folder OSCAL_VERSION=
-	@$(PYTHON) -m reports.export $(call argument,FOR) $(call argument,BUNDLE) $(call given,OUT,--out) \
+	@$(PYTHON) -m reports.export.from_bundle $(call argument,FOR) $(call argument,BUNDLE) $(call given,OUT,--out) \
 	  $(call given,OSCAL_VERSION,--oscal-version)
 
 ##@ The harness itself
@@ -221,10 +221,11 @@ bench: .venv/ready  ## What a run costs, as ratios within one run: STACK=embedde
 	  $(call given,IMAGE,--image) $(call given,CONTROLS,--controls) $(call given,MIB,--mib)
 
 .PHONY: check
-check: .venv/ready  ## Lint, format and types
+check: .venv/ready  ## Lint, format, types and layers
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 
 .PHONY: clean
 clean:  ## Remove the environment and caches (reports stay)

@@ -1,21 +1,4 @@
-"""What can go wrong while a run is recorded and written, as its reader would sort it.
-
-ReportError
-├── BadCatalogue    suites/controls.toml is missing, broken or contradicts itself
-├── UnknownControl  a mark or --controls names a control the catalogue does not have
-├── UnknownWord     a spec observed something outside the vocabulary, or a driver an unknown fact
-├── BadShard        SHARD= names no part of a run
-├── Unmergeable     runs that are no shards of one run, or not all of one kind
-├── BadDeclaration  drillbook.toml or waivers.toml is missing, broken or says what cannot be
-├── NotCertifiable  --certified, and something that a certified run must not have
-├── CannotWrite     the report folder refuses: missing, read-only or full
-├── BadEvidence     the record does not satisfy its own schema
-├── BadKey          a signing key or a public key is missing, broken, of another kind or open to all
-├── CannotSeal      a run's folder could not be sealed; what is in it stays
-├── BadSignOff      somebody wants to sign a bundle off without saying who, or as what
-├── BadBundle       a file is no bundle, or one that nobody should open (exit code 3)
-└── Distrusted      a bundle was changed, or nothing says who made it (exit code 1)
-"""
+"""What can go wrong while a run is recorded and written, as its reader would sort it."""
 
 from __future__ import annotations
 
@@ -76,11 +59,11 @@ class BadSignOff(ReportError):
 
 
 class BadBundle(ReportError):
-    """A file is no bundle, or one that nobody should open; nothing can be said about a run."""
+    """A file is no bundle, or one that nobody should open (exit code 3)."""
 
 
 class Distrusted(ReportError):
-    """A bundle was changed after it was sealed, or nothing says who made it."""
+    """A bundle was changed after it was sealed, or nothing says who made it (exit code 1)."""
 
 
 class NotApplicable(Exception):

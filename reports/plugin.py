@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from reports import declared, worker
-from reports.catalogue import Catalogue, load
-from reports.crew import Crew
+from reports.config import declarations
+from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
 from reports.history import History, read
-from reports.judging import Judging
-from reports.plan import controls, plan
-from reports.record import Recorder
-from reports.seal.options import add_options
-from reports.session import EvidenceRun, run_dir
-from reports.terminal import install
-from reports.verdict import UNUSABLE
+from reports.qualification import kept
+from reports.record.recorder import Recorder
+from reports.session import xdist_worker
+from reports.session.evidence_run import EvidenceRun, run_dir
+from reports.session.selection import controls, plan
+from reports.session.terminal_reporter import install
+from reports.session.verdict_hooks import Judging
+from reports.session.xdist_controller import Crew
+from reports.verdict.verdicts import UNUSABLE
 
 RECORDER = pytest.StashKey[Recorder]()
 _CATALOGUE = pytest.StashKey[Catalogue]()
@@ -73,7 +74,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--verify-from", metavar="RUN", help="a run of all controls on the old image")
     group.addoption("--verify-to", metavar="RUN", help="a run of all controls on the new image")
-    add_options(group)
+    # Paths and names only: a key itself never stands on a command line.
+    group.addoption("--signing-key", metavar="FILE", help="sign the bundle (make signing-key)")
+    group.addoption(
+        "--signing-key-env", metavar="NAME", help="the same, from an environment variable"
+    )
+    group.addoption(
+        "--tsa", metavar="URL", help='RFC 3161 authority that stamps the bundle; "file": by hand'
+    )
     group.addoption("--catalogue", default="suites/controls.toml", help="(default: %(default)s)")
 
 
@@ -82,8 +90,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Recording is always possible; only with --evidence is there a run to judge and keep."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    orders = getattr(config, "workerinput", {}).get(worker.CARGO)
-    made = worker.recorder(orders) if orders else Recorder(config.getoption("--seed"))
+    orders = getattr(config, "workerinput", {}).get(xdist_worker.CARGO)
+    made = xdist_worker.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
     config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
         return
@@ -105,7 +113,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _run(config: pytest.Config, recorder: Recorder) -> None:
     """This process writes the evidence, and sees the specs run itself or has workers for it."""
-    run = EvidenceRun(config, _catalogue(config), recorder)
+    run = EvidenceRun(config, _catalogue(config), recorder, kept.attached)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
         config.pluginmanager.register(Crew(run), "drillbook-crew")
@@ -116,7 +124,7 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
 
 def _work(config: pytest.Config, recorder: Recorder) -> None:
     """This process is a worker of a run."""
-    mate = worker.Worker(config, _catalogue(config), recorder, plan(config))
+    mate = xdist_worker.Worker(config, _catalogue(config), recorder, plan(config))
     config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     config.pluginmanager.register(mate, "drillbook-worker")
 
@@ -142,10 +150,10 @@ def history(pytestconfig: pytest.Config) -> History:
 
 
 @pytest.fixture(scope="session")
-def declared_objectives(pytestconfig: pytest.Config) -> declared.Targets:
+def declared_objectives(pytestconfig: pytest.Config) -> declarations.Targets:
     """Recovery time and point as drillbook.toml wants them, in seconds; None where it is silent."""
     folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
-    said = declared.load(folder, option("--config"), None, _catalogue(pytestconfig))
+    said = declarations.load(folder, option("--config"), None, _catalogue(pytestconfig))
     return said.words.objectives
 
 

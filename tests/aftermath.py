@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.core import run_directory
-from reports.evidence import check
-from reports.model import Run
-from reports.verdict import Verdict
+from reports.evidence.json_file import check
+from reports.evidence.model import Run
+from reports.verdict.verdicts import Verdict
 from tests.disturbing import BUGS
 
 ROOT = Path(__file__).resolve().parents[1]

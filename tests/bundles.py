@@ -1,12 +1,12 @@
 """Sealed folders of a sample run, for tests that break them."""
 
-from reports import sample
-from reports.seal.archive import Archive, pack
-from reports.seal.checks import Examination, Trust
-from reports.seal.folder import Sealer, contents
+from reports.seal.examine import Examination, Trust
 from reports.seal.manifest import MANIFEST, SIGNATURE, measure
+from reports.seal.sealer import Sealer, contents
 from reports.seal.signature import SigningKey, generate
-from reports.writers import WRITERS, render
+from reports.seal.zip_file import Archive, pack
+from reports.session.bundle import WRITERS, render
+from tests import sample_run
 
 
 def key(folder, name="drill.key"):
@@ -17,7 +17,7 @@ def key(folder, name="drill.key"):
 
 def sealed(runs, signer=None, name=None, pdf=False, **changes):
     """The folder of the sample run with a log, sealed by the signer or by nobody."""
-    run = sample.run(**changes)
+    run = sample_run.run(**changes)
     folder = runs / (name or run.run.id)
     (folder / "logs").mkdir(parents=True)
     written = [name for name in WRITERS if pdf or name != "report.pdf"]
@@ -68,7 +68,7 @@ def resealed(folder, target, run=None, **changed):
             files[name] = target.with_name(f"{target.name}-{number}")
             files[name].write_bytes(archive.read(name, 1 << 30))
     rest = {name: path for name, path in files.items() if name not in (MANIFEST, SIGNATURE)}
-    files[MANIFEST].write_bytes(measure(run or sample.run().run.id, rest).render())
+    files[MANIFEST].write_bytes(measure(run or sample_run.run().run.id, rest).render())
     with target.open("wb") as file:
         pack(files, file)
     return target

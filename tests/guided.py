@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / ".cache" / "fuzz"
 MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
 OURS = ["drillbook.backup", "drillbook.keys", "fixtures.preflight", "fixtures.diagnose"]
-OURS += ["drillbook.backup.integrity", "fixtures.faults", "reports.seal", "reports.redact"]
-OURS += ["drillbook.core.secret_search", "reports.tomlfile", "reports.waivers", "reports.history"]
-OURS += ["reports.outline", "reports.schedule", "reports.again", "reports.merge", "reports.model"]
+OURS += ["drillbook.backup.integrity", "fixtures.faults", "reports.seal", "reports.redaction"]
+OURS += ["drillbook.core.secret_search", "reports.config", "reports.history", "reports.session"]
+OURS += ["reports.evidence.model"]
 
 
 def seeded(name):

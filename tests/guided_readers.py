@@ -61,7 +61,7 @@ def bundles():
 
 def zips():
     """A bundle of three small files, so that what is tried is its structure."""
-    from reports.seal.archive import pack
+    from reports.seal.zip_file import pack
 
     made = io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
@@ -134,7 +134,9 @@ def read_compose(path):
 
 def read_record(path):
     """As everything that looks at the evidence of a run does."""
-    from reports import again, history, merge, outline, schedule
+    from reports import history
+    from reports.history.runs import load_record
+    from reports.session import merge, xdist_controller
 
     run = path.with_name("runs") / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
@@ -142,9 +144,8 @@ def read_record(path):
         (run.parent / "latest").symlink_to(run.name)
     (run / "evidence.json").write_bytes(path.read_bytes())
     history.read(run.parent)
-    outline.last_verdicts(run.parent)
-    schedule.durations(run.parent)
-    for read in (again.record, merge._read):
+    xdist_controller.durations(run.parent)
+    for read in (load_record, merge._read):
         survives(lambda read=read: read(run))
 
 
@@ -157,7 +158,7 @@ def read_log(path):
 
 
 def read_bundle(path):
-    from reports.seal.archive import Archive
+    from reports.seal.zip_file import Archive
 
     def read(file):
         archive = Archive(file)
@@ -174,14 +175,14 @@ def verify_bundle(path):
 
 
 def read_waivers(path):
-    from reports import waivers
+    from reports.config import waivers
     from tests.test_fuzz_records import CATALOGUE
 
     survives(lambda: waivers.load(path, CATALOGUE))
 
 
 def search(path):
-    from reports.redact import Redactor
+    from reports.redaction.redactor import Redactor
 
     redactor = Redactor()
     redactor.add("KEY", "corner-office-opal-42")

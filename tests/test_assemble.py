@@ -4,16 +4,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from reports import declared, sample
-from reports.assemble import assemble, gate
-from reports.catalogue import Catalogue
-from reports.drafts import Clock
-from reports.framing import Setting
-from reports.model import Leak, Redaction
-from reports.plan import INTERRUPTED, LEFT_OUT, NO_SPEC, Plan
-from reports.record import Recorder
-from reports.verdict import Verdict
-from reports.waivers import Entry
+from reports.config import declarations
+from reports.config.run_context import Setting
+from reports.config.waivers import Entry
+from reports.controls.catalogue import Catalogue
+from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
+from reports.record.in_progress import Clock
+from reports.record.recorder import Recorder
+from reports.session.assemble import assemble
+from reports.session.selection import Plan
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
 
 class Stopped(Clock):
@@ -64,8 +65,8 @@ def seen(recorder, name, controls, *verdicts, words=(), messages=(), taken=1.0):
 
 
 def made(recorder, plan=None, setting=None, redaction=CLEAN, **facts):
-    facts = sample.run().run.model_copy(update=facts)
-    setting = setting or Setting(declared.Declared())
+    facts = sample_run.run().run.model_copy(update=facts)
+    setting = setting or Setting(declarations.Declared())
     return assemble(CATALOGUE, plan or Plan(), recorder, facts, redaction, setting)
 
 
@@ -199,14 +200,16 @@ def test_what_gates_depends_on_nature_strictness_and_the_question(recorder):
     ],
 )
 def test_gate(verdict, facts, redaction, expected):
-    controls = [sample.run().controls[0].model_copy(update={"verdict": verdict, "gating": True})]
-    assert gate(controls, sample.run().run.model_copy(update=facts), redaction) == expected
+    controls = [
+        sample_run.run().controls[0].model_copy(update={"verdict": verdict, "gating": True})
+    ]
+    assert gate(controls, sample_run.run().run.model_copy(update=facts), redaction) == expected
 
 
 def test_gate_looks_at_gating_controls_that_are_not_waived():
-    bad = sample.run().controls[0]
+    bad = sample_run.run().controls[0]
     good = bad.model_copy(update={"verdict": Verdict.SATISFIED})
-    facts = sample.run().run
+    facts = sample_run.run().run
     assert gate([good, bad], facts, CLEAN)[1] == 1
     assert gate([good, bad.model_copy(update={"waived": True})], facts, CLEAN)[1] == 0
     assert gate([good, bad.model_copy(update={"gating": False})], facts, CLEAN)[1] == 0
@@ -215,11 +218,11 @@ def test_gate_looks_at_gating_controls_that_are_not_waived():
 
 def test_waivers_are_judged_on_the_day_the_run_started(recorder):
     seen(recorder, "a", ("KEY-1",), Verdict.VIOLATED)
-    started = sample.run().run.started
+    started = sample_run.run().run.started
     entry = Entry(
         control="KEY-1", reason="r", owner="o", approved_by="a", expires=date(2026, 11, 24)
     )
-    setting = Setting(declared.Declared(waivers=(entry,)))
+    setting = Setting(declarations.Declared(waivers=(entry,)))
     assert by_id(made(recorder, setting=setting))["KEY-1"].waived is True
     run = made(recorder, setting=setting, started=started + timedelta(days=1))
     assert by_id(run)["KEY-1"].waived is False

@@ -8,9 +8,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from reports import html, matrix, sample
-from reports.history.page import render as history_page
-from reports.matrix import page as matrix_page
+from reports.history import compare as matrix_page
+from reports.history.compare import matrix
+from reports.history.html import render as history_page
+from reports.render import html
+from tests import sample_run
 from tests.browser import CONTRAST, Browser
 from tests.test_history_changes import history
 
@@ -40,13 +42,13 @@ def browser():
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    rehearsal = sample.run().subject.model_copy(update={"grade": "rehearsal"})
+    rehearsal = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
     made = {
-        "report": html.render(sample.run()),
-        "rehearsal": html.render(sample.waived_run(subject=rehearsal)),
+        "report": html.render(sample_run.run()),
+        "rehearsal": html.render(sample_run.waived_run(subject=rehearsal)),
         "history": history_page(history(), "runs", date(2027, 1, 1)),
-        "matrix": matrix_page.html(matrix.matrix([sample.run(), sample.waived_run()])),
-        "of 1000": html.render(sample.large_run(1000)),
+        "matrix": matrix_page.render_page(matrix([sample_run.run(), sample_run.waived_run()])),
+        "of 1000": html.render(sample_run.large_run(1000)),
     }
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -110,7 +112,7 @@ def test_filters_by_verdict_chapter_and_framework_work_together(browser, pages):
     assert "NIST 800-53 SC-12" in [option.text for option in framework.options]
     framework.select_by_value("nist SC-12")
     expected = [
-        one.id for one in sample.run().controls if "SC-12" in one.frameworks.get("nist", ())
+        one.id for one in sample_run.run().controls if "SC-12" in one.frameworks.get("nist", ())
     ]
     assert shown(browser) == expected != []
 

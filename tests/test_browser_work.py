@@ -6,7 +6,8 @@ own thread, against the same on a small page of the same browser.
 
 import pytest
 
-from reports import html, sample
+from reports.render import html
+from tests import sample_run
 from tests.browser import Browser
 
 pytestmark = pytest.mark.browser
@@ -32,7 +33,7 @@ def work(browser, tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("large"), {}
     for size in SIZES:
         page = folder / f"{size}.html"
-        page.write_text(html.render(sample.large_run(size)), encoding="utf-8")
+        page.write_text(html.render(sample_run.large_run(size)), encoding="utf-8")
         browser.open(page)
         browser.count()
         browser.run(FILTER, "")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from fixtures.mutants.base import registry
-from reports import facts
-from reports.model import Tool
+from reports.evidence.model import Tool
+from reports.record import run_metadata
 
 CATALOGUE = """
 [[control]]
@@ -36,8 +36,8 @@ CLEAN = Tool(version="0.1.0", commit="8c1f" * 10, dirty=False)
 @pytest.fixture
 def suite(pytester, monkeypatch):
     """A folder with one spec, as if from a clean commit."""
-    monkeypatch.setattr(facts, "tool", lambda: CLEAN)
-    monkeypatch.delenv(facts.MAKE, raising=False)
+    monkeypatch.setattr(run_metadata, "tool", lambda: CLEAN)
+    monkeypatch.delenv(run_metadata.MAKE, raising=False)
     pytester.mkdir("suites")
     pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
     pytester.makepyprojecttoml("[tool.pytest.ini_options]")
@@ -120,7 +120,7 @@ def test_first_of_several_waivers_is_named(suite):
     ],
 )
 def test_certified_run_comes_from_a_clean_commit(suite, monkeypatch, tool, said):
-    monkeypatch.setattr(facts, "tool", lambda: CLEAN.model_copy(update=tool))
+    monkeypatch.setattr(run_metadata, "tool", lambda: CLEAN.model_copy(update=tool))
     result = drilled(suite, "--certified")
     assert result.ret == 3
     result.stderr.fnmatch_lines([said])
@@ -194,7 +194,7 @@ def test_broken_declarations_end_the_run_before_it_begins(suite):
 
 
 def test_record_names_the_run_before_the_make_line_and_what_was_applied(suite, monkeypatch):
-    monkeypatch.setenv(facts.MAKE, r"make verify REASON=it's\ due STACK=$$HOME")
+    monkeypatch.setenv(run_metadata.MAKE, r"make verify REASON=it's\ due STACK=$$HOME")
     drilled(suite)
     first = record(suite)
     assert first["identity"]["previous_run"] is None

@@ -5,9 +5,8 @@
 
 import pytest
 
-from reports import sample
-from reports.verdict import Verdict
-from tests import aftermath, disturbing
+from reports.verdict.verdicts import Verdict
+from tests import aftermath, disturbing, sample_run
 from tests.chaos import tried
 
 SEED = 11
@@ -31,7 +30,7 @@ def test_the_seed_decides_what_happens_when():
 
 def satisfied(control="KEY-4"):
     """A record in which a control is satisfied, one spec of which has this verdict."""
-    run = sample.run()
+    run = sample_run.run()
     first = next(one for one in run.controls if one.verdict is Verdict.SATISFIED)
     others = tuple(one for one in run.controls if one is not first)
     return run, first.model_copy(update={"id": control}), others

@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from reports import declared, framing
-from reports.catalogue import Catalogue
-from reports.catalogue import load as load_catalogue
+from reports.config import declarations, run_context
+from reports.config.run_context import (
+    Setting,
+    build_context,
+    is_separated,
+    next_due_day,
+    objectives,
+)
+from reports.controls.catalogue import Catalogue
+from reports.controls.catalogue import load as load_catalogue
 from reports.errors import BadDeclaration
-from reports.framing import Setting, following, frame, objectives, separated
-from reports.sample import run as sample_run
-from reports.verdict import Verdict
+from reports.verdict.verdicts import Verdict
+from tests.sample_run import run as sample_run
 
 ROOT = Path(__file__).parents[1]
 CONTROL = {
@@ -62,12 +68,12 @@ def load(folder, text=None, config=None):
     if text is not None:
         data = text if isinstance(text, bytes) else text.encode()
         (folder / "drillbook.toml").write_bytes(data)
-    return declared.load(folder, config, None, CATALOGUE)
+    return declarations.load(folder, config, None, CATALOGUE)
 
 
 def framed(said, **changes):
     run = sample_run()
-    return frame(Setting(said), run.run.model_copy(update=changes), run.controls)
+    return build_context(Setting(said), run.run.model_copy(update=changes), run.controls)
 
 
 def test_declared_facts_enter_the_record_and_the_rest_stays_empty(tmp_path):
@@ -103,7 +109,7 @@ def test_without_a_file_nothing_is_made_up(tmp_path):
 def test_examples_can_be_copied_as_they_are():
     known = load_catalogue(ROOT / "suites" / "controls.toml")
     config, waived = (ROOT / "docs" / f"{one}.example.toml" for one in ("drillbook", "waivers"))
-    said = declared.load(ROOT / "docs", str(config), str(waived), known)
+    said = declarations.load(ROOT / "docs", str(config), str(waived), known)
     assert said.words.sign_off.reviewed is None
     assert said.words.organisation.name == "Example Ltd"
     assert [one.control for one in said.waivers] == ["BKP-3"]
@@ -124,7 +130,7 @@ def test_exclusions_are_the_declared_and_those_of_which_nothing_ran(tmp_path):
 
 
 def test_same_run_has_the_same_uuid_and_another_has_another():
-    said = declared.Declared()
+    said = declarations.Declared()
     one, same = (framed(said)["identity"].uuid for _ in range(2))
     assert one == same
     assert framed(said, id="other")["identity"].uuid != one
@@ -178,7 +184,7 @@ def test_retention_is_of_one_to_a_hundred_years(tmp_path, years, accepted):
     ],
 )
 def test_next_day_is_a_real_one(day, cadence, due):
-    assert following(day, cadence) == due
+    assert next_due_day(day, cadence) == due
 
 
 @pytest.mark.parametrize(
@@ -191,9 +197,9 @@ def test_next_day_is_a_real_one(day, cadence, due):
     ],
 )
 def test_separation_is_claimed_only_between_known_people(approver, executor, expected):
-    assert separated(approver, executor) is expected
+    assert is_separated(approver, executor) is expected
 
 
 def test_sign_off_names_who_executed_it_only_if_somebody_did():
-    assert framing.sign_off(declared.Declared()).executed_by is None
-    assert framing.sign_off(declared.Declared(executor="Ada")).executed_by == "Ada"
+    assert run_context.sign_off(declarations.Declared()).executed_by is None
+    assert run_context.sign_off(declarations.Declared(executor="Ada")).executed_by == "Ada"

@@ -14,8 +14,8 @@ from drillbook.infisical.errors import Unauthorized
 from fixtures.drill import comparison, restored_copy
 from fixtures.drill.order import Targets, declared, seconds, targets
 from fixtures.drill.secret_values import Values, digest, sample_size
-from reports.catalogue import load as load_catalogue
-from reports.declared import load as load_declared
+from reports.config.declarations import load as load_declared
+from reports.controls.catalogue import load as load_catalogue
 
 CONTROLS = Path(__file__).parents[1] / "suites" / "controls.toml"
 

@@ -7,11 +7,11 @@ import jsonschema_rs
 import pytest
 from pikepdf import AttachedFileSpec, Pdf
 
-from reports import sample
-from reports.export import main
-from reports.frame import Identity, Schedule
-from reports.model import Subject
-from reports.seal.folder import Sealer
+from reports.evidence.context import Identity, Schedule
+from reports.evidence.model import Subject
+from reports.export.from_bundle import main
+from reports.seal.sealer import Sealer
+from tests import sample_run
 from tests.bundles import sealed
 from tests.test_formats import schema
 
@@ -35,7 +35,7 @@ def declared(tmp_path):
         "schedule": Schedule(cadence="quarterly", next_due="2027-02-24"),
     }
     folder = sealed(tmp_path, name="run", **changes)
-    return folder, with_pdf(folder, sample.run(**changes))
+    return folder, with_pdf(folder, sample_run.run(**changes))
 
 
 def test_drata_gets_the_pdf_and_the_words_about_it(declared, tmp_path):
@@ -58,18 +58,18 @@ def test_vanta_gets_the_fields_of_its_form(declared, tmp_path):
 
 def test_unknown_stays_out(tmp_path):
     folder = sealed(tmp_path)
-    with_pdf(folder, sample.run())
+    with_pdf(folder, sample_run.run())
     assert main(["drata", str(folder), "--out", str(tmp_path)]) == 0
-    words = json.loads((tmp_path / f"{sample.run().run.id}.drata.json").read_text())
+    words = json.loads((tmp_path / f"{sample_run.run().run.id}.drata.json").read_text())
     assert {"renewalDate", "renewalScheduleType", "ownerId"}.isdisjoint(words)
 
 
 def test_rehearsal_is_named_one(tmp_path):
     subject = Subject(driver="embedded", grade="rehearsal")
     folder = sealed(tmp_path, subject=subject)
-    with_pdf(folder, sample.run(subject=subject))
+    with_pdf(folder, sample_run.run(subject=subject))
     assert main(["vanta", str(folder), "--out", str(tmp_path)]) == 0
-    words = json.loads((tmp_path / f"{sample.run().run.id}.vanta.json").read_text())
+    words = json.loads((tmp_path / f"{sample_run.run().run.id}.vanta.json").read_text())
     assert words["description"].startswith("REHEARSAL")
     assert "no evidence about a deployment" in words["description"]
 
@@ -77,7 +77,7 @@ def test_rehearsal_is_named_one(tmp_path):
 def test_oscal_under_another_version_is_the_same_content(tmp_path):
     folder = sealed(tmp_path)
     assert main(["oscal", str(folder), "--oscal-version=1.2.3", "--out", str(tmp_path)]) == 0
-    made = (tmp_path / f"{sample.run().run.id}.oscal-1.2.3.json").read_text()
+    made = (tmp_path / f"{sample_run.run().run.id}.oscal-1.2.3.json").read_text()
     jsonschema_rs.validator_for(schema("oscal-assessment-results-1.2.3.json")).validate(
         json.loads(made)
     )

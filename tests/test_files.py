@@ -6,9 +6,10 @@ import os
 import pytest
 
 from drillbook.core.files import open_file, read_file, write_file
-from reports import again, export, merge
+from reports.export import from_bundle
 from reports.history import __main__ as history
-from reports.seal import signoff, tools, verify
+from reports.seal import sign_off, tools, verify
+from reports.session import merge, rerender
 
 
 @pytest.fixture
@@ -50,10 +51,10 @@ READERS = {
     "previous": lambda path: verify.main([path, "--unsigned", f"--previous={path}"]),
     "key": lambda path: verify.main([path, f"--pubkey={path}"]),
     "certificate": lambda path: verify.main([path, f"--tsa-cert={path}"]),
-    "sign-off": lambda path: signoff.main([path, "--act=approved", "--name=x", "--anyway"]),
+    "sign-off": lambda path: sign_off.main([path, "--act=approved", "--name=x", "--anyway"]),
     "timestamp": lambda path: tools.main(["timestamp", path]),
-    "export": lambda path: export.main(["oscal", path]),
-    "report": lambda path: again.main([path]),
+    "export": lambda path: from_bundle.main(["oscal", path]),
+    "report": lambda path: rerender.main([path]),
     "merge": lambda path: merge.main([path]),
     "history": lambda path: history.main([f"--run-dir={path}"]),
 }

@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import ctrf, inspec, ocsf, oscal, sample
-from reports.assemble import gate
-from reports.frame import Action, Deviations, Organisation, Schedule, Waiver
-from reports.model import Subject
-from reports.seal.manifest import File, Manifest
-from reports.seal.statement import result, statement
-from reports.verdict import Verdict
-from reports.writers import WRITERS, render
+from reports.evidence.context import Action, Deviations, Organisation, Schedule, Waiver
+from reports.evidence.model import Subject, gate
+from reports.export import ctrf, hdf, ocsf, oscal
+from reports.seal.manifest import File, Manifest, result, statement
+from reports.session.bundle import WRITERS, render
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
 SCHEMAS = Path(__file__).parent / "schemas"
-RUN = sample.run()
+RUN = sample_run.run()
 VERDICTS = {control.id: control.verdict.value for control in RUN.controls}
 
 
@@ -60,7 +59,7 @@ def changed(**changes):
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_same_run_gives_same_bytes(name):
-    assert render(name, sample.run()) == render(name, sample.run())
+    assert render(name, sample_run.run()) == render(name, sample_run.run())
 
 
 def odd_text():
@@ -77,7 +76,7 @@ def test_odd_words_break_no_format(title, name, message):
     assert OSCAL.is_valid(read(oscal, run))
     CTRF.validate(read(ctrf, run))
     read(ocsf, run)
-    read(inspec, run)
+    read(hdf, run)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -210,7 +209,7 @@ def test_ocsf_keeps_all_verdicts_and_suppresses_what_is_waived():
 
 
 def test_inspec_keeps_all_verdicts_and_shows_what_has_no_meaning_as_such():
-    controls = {one["id"]: one for one in read(inspec)["profiles"][0]["controls"]}
+    controls = {one["id"]: one for one in read(hdf)["profiles"][0]["controls"]}
     assert {name: one["tags"]["verdict"] for name, one in controls.items()} == VERDICTS
     statuses = {name: one["results"][0]["status"] for name, one in controls.items()}
     assert statuses == {
@@ -222,7 +221,7 @@ def test_inspec_keeps_all_verdicts_and_shows_what_has_no_meaning_as_such():
 
 
 def test_inspec_control_that_was_not_reached_has_a_result_all_the_same():
-    bare = read(inspec, changed(specs=(), note="left out"))["profiles"][0]["controls"][0]
+    bare = read(hdf, changed(specs=(), note="left out"))["profiles"][0]["controls"][0]
     assert [one["skip_message"] for one in bare["results"]] == ["left out"]
 
 

@@ -72,7 +72,7 @@ READERS = {
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
-    "runs": "(history.read(path), outline.last_verdicts(path))",
+    "runs": "history.read(path)",
 }
 
 
@@ -102,7 +102,9 @@ def read_all(folder):
     from drillbook.keys import proof
     from fixtures import diagnose
     from fixtures.preflight import compose_file
-    from reports import catalogue, history, outline, waivers
+    from reports import history
+    from reports.config import waivers
+    from reports.controls import catalogue
     from reports.seal import verify
 
     compose_file.shutil.which = lambda _: None
@@ -110,7 +112,7 @@ def read_all(folder):
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnose, facts, proof, integrity, verify)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
-        **{m.__name__.rpartition(".")[2]: m for m in (history, outline)},
+        "history": history,
     }
     taken = {
         name: grown(reader, {**known, "path": folder / name}) for name, reader in READERS.items()

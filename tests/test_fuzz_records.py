@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from reports import catalogue, declared, export, history, outline, sample, waivers
-from reports.evidence import render
+from reports import history
+from reports.config import declarations, waivers
+from reports.controls import catalogue
+from reports.evidence.json_file import render
+from reports.export import from_bundle
+from reports.history.list_controls import last_verdicts
 from reports.seal import signature, verify
+from tests import sample_run
 from tests.bundles import key, sealed
 from tests.fuzzing import BUDGET, ends, inputs, survives
 
@@ -30,7 +35,7 @@ name = "Ledger GmbH"
 rto_s = 3600
 """
 WORDS = [b"[[waiver]]\n", b"= ", b"2026-02-30", b"[a.b]\n", b"'''", b"\\u0000", b"inf"]
-RECORD = render(sample.run())
+RECORD = render(sample_run.run())
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def test_waivers(folder, data):
 @given(inputs([DECLARED], WORDS))
 def test_declarations(folder, data):
     (folder / "drillbook.toml").write_bytes(data)
-    survives(lambda: declared.load(folder, "drillbook.toml", None, CATALOGUE))
+    survives(lambda: declarations.load(folder, "drillbook.toml", None, CATALOGUE))
 
 
 @BUDGET
@@ -74,9 +79,8 @@ def test_evidence(folder, capsys, data):
     run = folder / "runs" / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
     (run / "evidence.json").write_bytes(data)
-    history.read(run.parent)
-    outline.last_verdicts(run.parent)
-    ends(export.main, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
+    last_verdicts(history.read(run.parent))
+    ends(from_bundle.main, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
 
 
 @BUDGET
@@ -111,6 +115,6 @@ def test_wounded_public_keys(bundle, folder):
     def read_or_refused(data):
         file = folder / "some.pub"
         file.write_bytes(data)
-        survives(lambda: signature.trusted(file))
+        survives(lambda: signature.load_trusted_keys(file))
 
     read_or_refused()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reports import history, sample
-from reports.bundle import Bundle
-from reports.history import ledger
-from reports.redact import Redactor
-from reports.writers import render
+from reports import history
+from reports.history.runs import beside, load_ledger, remember
+from reports.redaction.redactor import Redactor
+from reports.session.bundle import Bundle, render
+from tests import sample_run
 from tests.bundles import latest, sealed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def ended(runs, name, days=0, **changes):
     """The sample run under another name, as it lies in its folder with its line."""
-    made = sample.run(**changes)
+    made = sample_run.run(**changes)
     finished = made.run.finished + timedelta(days=days)
     facts = made.run.model_copy(update={"id": name, "finished": finished})
     made = made.model_copy(update={"run": facts})
     (runs / name).mkdir(parents=True)
     (runs / name / "evidence.json").write_bytes(render("evidence.json", made))
-    return ledger.remember(made, runs / name)
+    return remember(made, runs / name)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def runs(tmp_path):
 def chain(tmp_path):
     """Two sealed runs, of which the second follows the first; neither has a key."""
     for name in ("one", "two"):
-        of = sample.run().run.model_copy(update={"id": name})
+        of = sample_run.run().run.model_copy(update={"id": name})
         latest(tmp_path, sealed(tmp_path, name=name, run=of))
     assert history.read(tmp_path).troubles == ()
     return tmp_path
@@ -50,8 +50,8 @@ def chain(tmp_path):
 
 def test_the_ledger_stands_beside_the_ordinary_folder_and_inside_any_other(tmp_path):
     ordinary = tmp_path / "reports" / "runs"
-    assert ledger.beside(ordinary) == tmp_path / "reports" / "history.jsonl"
-    assert ledger.beside(tmp_path / "other") == tmp_path / "other" / "history.jsonl"
+    assert beside(ordinary) == tmp_path / "reports" / "history.jsonl"
+    assert beside(tmp_path / "other") == tmp_path / "other" / "history.jsonl"
 
 
 def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
@@ -65,14 +65,14 @@ def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
 
 
 def test_of_a_run_whose_folder_is_there_no_line_is_believed(runs):
-    path = ledger.beside(runs)
+    path = beside(runs)
     before = history.read(runs)
     path.write_text(path.read_text().replace('"violated"', '"satisfied"'))
     assert history.read(runs) == before
 
 
 def test_lines_of_versions_that_chained_them_are_read(runs):
-    path = ledger.beside(runs)
+    path = beside(runs)
     lines = [json.loads(line) for line in path.read_text().splitlines() if line]
     chained = {"previous": "ab", "evidence_sha256": "cd", "manifest_sha256": None}
     path.write_text("".join(f"{json.dumps(line | chained)}\n" for line in lines))
@@ -92,7 +92,7 @@ def test_evidence_that_was_changed_after_it_was_sealed_is_told_and_read_as_it_is
 
 def test_a_run_that_was_sealed_anew_is_no_longer_the_one_that_the_next_follows(chain):
     shutil.rmtree(chain / "one")
-    of = sample.run().run.model_copy(update={"id": "one", "reason": "another"})
+    of = sample_run.run().run.model_copy(update={"id": "one", "reason": "another"})
     sealed(chain, name="one", run=of)
     said = "run one: its MANIFEST.json is not the one that run two follows"
     assert history.read(chain).troubles == (said,)
@@ -110,7 +110,7 @@ def test_a_broken_manifest_is_told(chain, content):
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"[]\n", b"{}\n", b"{" * 9000, b"1" * 99])
 def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
-    path = ledger.beside(tmp_path)
+    path = beside(tmp_path)
     path.write_bytes(content)
     assert ended(tmp_path, "run") is None
     assert path.read_bytes().startswith(content)
@@ -121,16 +121,16 @@ def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
 
 
 def test_a_ledger_that_cannot_be_written_or_read_is_told(tmp_path):
-    ledger.beside(tmp_path).mkdir(parents=True)
+    beside(tmp_path).mkdir(parents=True)
     assert "history.jsonl: Is a directory" in ended(tmp_path, "run")
     [trouble] = history.read(tmp_path).troubles
     assert "history.jsonl: Is a directory; runs whose folder is gone" in trouble
 
 
 def test_a_run_that_is_not_in_the_history_is_not_all_that_was_asked_for(tmp_path):
-    ledger.beside(tmp_path).mkdir()
+    beside(tmp_path).mkdir()
     made = Bundle(tmp_path, "run", names=("evidence.json",))
-    made.write(Redactor(), lambda _: sample.run())
+    made.write(Redactor(), lambda _: sample_run.run())
     said = " ".join(line.text.strip() for line in made.tell_history())
     assert said.startswith("Not in the history: ")
     assert made.incomplete
@@ -145,5 +145,5 @@ def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     command = [sys.executable, "-c", script, str(tmp_path)]
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
     assert [one.wait(60) for one in running] == [0, 0, 0]
-    lines, trouble = ledger.load(ledger.beside(tmp_path))
+    lines, trouble = load_ledger(beside(tmp_path))
     assert (len({line.run for line in lines}), trouble) == (36, None)

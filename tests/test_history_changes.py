@@ -4,16 +4,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from reports.evidence.model import Objectives
 from reports.history import History, Past
-from reports.history.__main__ import main
-from reports.history.changes import before, changes, corrections, overdue, stale
-from reports.history.facts import Facts, Seen
-from reports.history.page import render
-from reports.history.telling import told
-from reports.lines import WIDTH
-from reports.model import Objectives
-from reports.sample import run as sample_run
-from reports.verdict import Verdict
+from reports.history.__main__ import describe, main
+from reports.history.diff import before, changes, corrections, overdue, stale
+from reports.history.html import render
+from reports.history.runs import Facts, Seen
+from reports.render.terminal import WIDTH
+from reports.verdict.verdicts import Verdict
+from tests.sample_run import run as sample_run
 from tests.test_history import ended
 from tests.test_reports_documents import parsed
 
@@ -153,7 +152,7 @@ def test_a_page_without_runs_says_what_to_do():
 
 def test_the_terminal_is_told_in_lines_that_fit():
     runs = history().runs[:2]
-    lines = list(told(History(runs, ("broken",), ("cut off",)), date(2027, 1, 1)))
+    lines = list(describe(History(runs, ("broken",), ("cut off",)), date(2027, 1, 1)))
     assert max(len(line.text) for line in lines) < WIDTH
     text = "\n".join(line.text for line in lines)
     assert "Since run one: 1 newly violated, 1 healed." in text

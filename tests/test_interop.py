@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports import junit, ocsf, oscal, sample
-from reports.frame import Organisation, Person
+from reports.evidence.context import Organisation, Person
+from reports.export import ocsf, oscal
+from reports.render import junit
+from tests import sample_run
 
 PYTHON = Path(__file__).parents[1] / ".tools" / "interop" / "bin" / "python"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -43,7 +45,7 @@ def foreign(program, *arguments):
 
 @pytest.mark.parametrize("version", ["1.1.2", "1.2.3"])
 def test_trestle_reads_oscal_and_writes_the_same(tmp_path, version):
-    run = sample.run(organisation=Organisation(name="ACME"), people=(Person(name="Ada"),))
+    run = sample_run.run(organisation=Organisation(name="ACME"), people=(Person(name="Ada"),))
     ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
     ours.write_text(oscal.render(run, version))
     foreign(TRESTLE, ours, theirs)
@@ -51,14 +53,14 @@ def test_trestle_reads_oscal_and_writes_the_same(tmp_path, version):
 
 
 def test_prowlers_models_read_ocsf(tmp_path):
-    (tmp_path / "ocsf.json").write_text(ocsf.render(sample.run()))
+    (tmp_path / "ocsf.json").write_text(ocsf.render(sample_run.run()))
     statuses = dict(json.loads(foreign(OCSF, tmp_path / "ocsf.json")))
     assert statuses["KEY-3"] == "Fail"
     assert statuses["KEY-5"] == "Pass"
 
 
 def test_junit_is_valid_by_the_strictest_schema_but_for_properties(tmp_path):
-    root = ElementTree.fromstring(junit.render(sample.run()))
+    root = ElementTree.fromstring(junit.render(sample_run.run()))
     for case in root.iter("testcase"):
         case.remove(case.find("properties"))
     ElementTree.ElementTree(root).write(tmp_path / "junit.xml")

@@ -7,8 +7,8 @@ import pytest
 from _pytest import hookspec
 
 from reports.errors import NotApplicable
-from reports.judging import Judging
-from reports.verdict import Verdict
+from reports.session.verdict_hooks import Judging
+from reports.verdict.verdicts import Verdict
 
 
 class Noting:

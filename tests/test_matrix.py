@@ -6,11 +6,21 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from reports import matrix, merge, sample
-from reports.lines import WIDTH
-from reports.matrix.page import SCHEMA, files, html, schema
-from reports.verdict import Verdict
-from reports.writers import render
+from reports.history.compare import (
+    SCHEMA,
+    describe,
+    files,
+    markdown,
+    matrix,
+    render_page,
+    schema,
+    shifts,
+)
+from reports.render.terminal import WIDTH
+from reports.session import merge
+from reports.session.bundle import render
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 from tests.test_reports_documents import parsed
 
 OK, BAD = Verdict.SATISFIED, Verdict.VIOLATED
@@ -19,7 +29,7 @@ SILENT = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
 
 def on(image, host="drill-1", name=None, drop=(), **verdicts):
     """The sample run on another image or machine, with some verdicts changed."""
-    run = sample.run()
+    run = sample_run.run()
     backend = run.subject.backend.model_copy(update={"image": image, "version": None})
     controls = [
         one.model_copy(update={"verdict": verdicts.get(one.id.replace("-", "_"), one.verdict)})
@@ -34,7 +44,7 @@ def on(image, host="drill-1", name=None, drop=(), **verdicts):
 
 @pytest.fixture
 def made():
-    return matrix.matrix(
+    return matrix(
         [on("infisical:v1"), on("infisical:v2", KEY_3=OK, drop=("DEP-2",)), on("<b>|v3", DBP_1=OK)]
     )
 
@@ -64,45 +74,37 @@ def test_what_was_judged_and_is_not_alike_differs(made):
 
 def test_what_was_not_judged_differs_from_nothing():
     idle = on("v2", KEY_5=Verdict.NOT_RUN, KEY_3=Verdict.NOT_APPLICABLE)
-    made = matrix.matrix([on("v1"), idle])
+    made = matrix([on("v1"), idle])
     assert made.different == []
     assert [one.id for one in made.partly] == ["KEY-3", "KEY-5"]
     judged = [row for row in made.rows if all(one.verdict not in SILENT for one in row.cells)]
     assert made.compared == len(judged) > 0
-    assert f"0 of {made.compared} compared controls differ" in html(made)
-    assert "2 of them judged on some subjects only" in html(made)
-    assert f"What differs: 0 of {made.compared} that were compared" in matrix.markdown(made)
+    assert f"0 of {made.compared} compared controls differ" in render_page(made)
+    assert "2 of them judged on some subjects only" in render_page(made)
+    assert f"What differs: 0 of {made.compared} that were compared" in markdown(made)
 
 
 def test_labels_say_no_more_than_tells_runs_apart():
-    labels = [
-        one.label for one in matrix.matrix([on("x/infisical:v1"), on("x/infisical:v2")]).columns
-    ]
+    labels = [one.label for one in matrix([on("x/infisical:v1"), on("x/infisical:v2")]).columns]
     assert labels == ["infisical:v1", "infisical:v2"]
-    machines = matrix.matrix([on("v1", "east"), on("v1", "west")]).columns
+    machines = matrix([on("v1", "east"), on("v1", "west")]).columns
     assert [one.label.rpartition(", ")[2] for one in machines] == ["east", "west"]
-    twins = matrix.matrix([on("v1", name="one"), on("v1", name="two")]).columns
+    twins = matrix([on("v1", name="one"), on("v1", name="two")]).columns
     assert [one.label.rpartition(", ")[2] for one in twins] == ["one", "two"]
 
 
-def test_statements_that_change_are_told_with_what_was_seen():
-    rows = matrix.shifts(on("v1", DBP_1=OK), on("v2"))
+def test_statements_whose_verdict_changes_are_found():
+    rows = shifts(on("v1", DBP_1=OK), on("v2"))
     assert [one.id for one in rows] == ["DBP-1"]
-    text = "\n".join(line.text for line in matrix.statements(rows, "v1", "v2"))
-    assert "From v1 to v2: 1 statements change" in text
-    assert "DBP-1  satisfied -> contradicted" in text
-    assert "better:  Replace the last step" in text
-    none = list(matrix.statements([], "v1", "v2"))
-    assert none[0].text == "No statement changes its verdict from v1 to v2."
 
 
 def test_documents_are_whole_and_read_nothing_as_markup(made):
-    page = html(made)
+    page = render_page(made)
     structure = parsed(page)
     assert all(place.startswith("#") for place in structure.fetched)
     assert page.count('class="differs"') == 2
     assert "<b>|v3" not in page
-    text = matrix.markdown(made)
+    text = markdown(made)
     assert "&lt;b>\\|v3" in text
     assert (
         "| **KEY-3** Nothing is served under a wrong key | **violated** | **satisfied** |" in text
@@ -113,11 +115,11 @@ def test_equal_matrices_give_equal_bytes_that_satisfy_their_schema(made):
     assert files(made) == files(made.model_copy())
     record = json.loads(files(made)["matrix.json"])
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(record)
-    assert json.loads(SCHEMA.read_text()) == schema(), "python -m reports.matrix.page"
+    assert json.loads(SCHEMA.read_text()) == schema(), "python -m reports.history.compare"
 
 
 def test_the_terminal_is_told_in_lines_that_fit(made):
-    lines = [line.text for line in matrix.told(made)]
+    lines = [line.text for line in describe(made)]
     assert max(map(len, lines)) < WIDTH
     assert "Different: 2 of 4 compared" in lines
 

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports import merge
 from reports.errors import BadShard
 from reports.seal.manifest import MANIFEST
-from reports.shard import Shard
+from reports.session import merge
+from reports.session.selection import Shard
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,7 +3,9 @@
 import pytest
 
 from drillbook.core.errors import BadInput
-from reports import outline, schedule
+from reports.history.list_controls import last_verdicts
+from reports.history.runs import read
+from reports.session import xdist_controller
 from tests.linting import reader
 
 HEAD = '{"run": {"id": "x", "command": ""}, "subject": {"grade": "rehearsal"}, "controls": '
@@ -51,5 +53,5 @@ def test_evidence_of_nobody_says_nothing_about_a_control(tmp_path, text):
     run.mkdir()
     (run / "evidence.json").write_text(text)
     (tmp_path / "latest").symlink_to(run.name)
-    assert not {"KEY-1", "a"} & outline.last_verdicts(tmp_path).keys()
-    assert schedule.durations(tmp_path) == {}
+    assert not {"KEY-1", "a"} & last_verdicts(read(tmp_path)).keys()
+    assert xdist_controller.durations(tmp_path) == {}

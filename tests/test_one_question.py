@@ -2,14 +2,15 @@
 
 import pytest
 
-from reports import html, paper, prose, question, sample, summary
-from reports.frame import Exclusion
-from reports.plan import OUTSIDE
+from reports.evidence.context import Exclusion
+from reports.evidence.model import OUTSIDE
+from reports.render import html, pdf_document, phrases, terminal
+from tests import sample_run
 
 
 @pytest.fixture
 def run():
-    whole = sample.run()
+    whole = sample_run.run()
     asked = {whole.controls[0].id, whole.controls[1].id}
     controls = tuple(
         one if one.id in asked else one.model_copy(update={"note": OUTSIDE})
@@ -21,32 +22,32 @@ def run():
 def test_controls_that_were_not_asked_for_are_on_no_page(run):
     asked = [one.id for one in run.controls[:2]]
     aside = run.controls[-1]
-    assert [row["id"] for row in paper.paper(run, "")["controls"]] == asked
+    assert [row["id"] for row in pdf_document.pdf_document(run, "")["controls"]] == asked
     page = html.render(run)
     assert all(f'id="{one}"' in page for one in asked)
     assert f'id="{aside.id}"' not in page
-    table = "\n".join(line.text for line in summary.summary(run, "here"))
+    table = "\n".join(line.text for line in terminal.summary(run, "here"))
     assert f"\n{aside.chapter[:16]:<17}" not in table
 
 
 def test_counts_are_of_what_was_asked(run):
     aside = len(run.controls) - 2
-    assert question.executed(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
-    assert sum(paper.paper(run, "")["summary"]["all"]) == 2
+    assert phrases.executed(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
+    assert sum(pdf_document.pdf_document(run, "")["summary"]["all"]) == 2
 
 
 def test_of_a_whole_run_every_control_is_shown():
-    whole = sample.run()
-    assert question.inside(whole) == list(whole.controls)
-    assert question.executed(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
+    whole = sample_run.run()
+    assert phrases.inside(whole) == list(whole.controls)
+    assert phrases.executed(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
 
 
 def test_what_was_left_aside_is_one_row():
-    whole = sample.run()
+    whole = sample_run.run()
     one = Exclusion(what="mail", reason="there is none", source="declared")
     aside = [one.model_copy(update={"what": f"KEY-{n}", "reason": OUTSIDE}) for n in range(3)]
     scope = whole.scope.model_copy(update={"exclusions": (one, *aside)})
-    rows = question.exclusions(whole.model_copy(update={"scope": scope}))
+    rows = phrases.exclusions(whole.model_copy(update={"scope": scope}))
     assert [row["what"] for row in rows] == [one.what, "3 controls"]
 
 
@@ -60,7 +61,7 @@ def test_what_was_left_aside_is_one_row():
     ],
 )
 def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked, advice):
-    whole = sample.run()
+    whole = sample_run.run()
     bad = next(one for one in whole.controls if one.gating and one.verdict.value == "violated")
     run = whole.model_copy(
         update={
@@ -68,4 +69,4 @@ def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked,
             "run": whole.run.model_copy(update={"asked": asked}),
         }
     )
-    assert advice in prose.outcome(run).next
+    assert advice in phrases.outcome(run).next

@@ -7,8 +7,8 @@ import pytest
 
 from fixtures.session.stacks import CHOICE, pytest_itemcollected
 from fixtures.stack.driver_selection import Choice
-from reports.order import READING, shuffled
-from reports.schedule import units
+from reports.session.selection import READING, shuffle
+from reports.session.xdist_controller import units
 
 SPECS = [
     f"suites/{folder}/test_{file}.py::test_{number}"
@@ -25,7 +25,7 @@ def item(name, *marks):
 def order(seed, specs=SPECS, closing=(), reading=()):
     marks = {"closing": closing, "reading": reading}
     items = [item(one, *(mark for mark in marks if one in marks[mark])) for one in specs]
-    return [one.nodeid for one in shuffled(items, seed)]
+    return [one.nodeid for one in shuffle(items, seed)]
 
 
 def test_a_seed_is_an_order():
@@ -109,4 +109,4 @@ def test_specs_that_share_a_fixture_of_their_file_stay_as_they_stand():
     items = [SimpleNamespace(nodeid=one, get_closest_marker=lambda _: None) for one in names]
     items[2]._fixtureinfo = wiped
     for seed in range(20):
-        assert [one.nodeid for one in shuffled(items, seed)] == names
+        assert [one.nodeid for one in shuffle(items, seed)] == names

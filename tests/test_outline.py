@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reports.catalogue import load
-from reports.outline import Last, last_verdicts, markdown, rows, text
+from reports import history
+from reports.controls.catalogue import load
+from reports.controls.listing import Last, markdown, rows, text
+from reports.history.list_controls import last_verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = load(ROOT / "suites" / "controls.toml")
@@ -30,14 +32,14 @@ def test_what_never_ran_says_so():
 
 
 def test_json_is_json():
-    command = [sys.executable, "-m", "reports.outline", "--json"]
+    command = [sys.executable, "-m", "reports.history.list_controls", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert len(json.loads(done.stdout)) == len(CATALOGUE.ids)
 
 
 def written(runs, name, command="pytest suites", **verdicts):
     evidence = {
-        "run": {"id": name, "command": command},
+        "run": {"id": name, "finished": f"{name[:4]}-11-{name[6:8]}T00:00:00Z", "command": command},
         "subject": {"grade": "deployment"},
         "controls": [{"id": known, "verdict": verdict} for known, verdict in verdicts.items()],
     }
@@ -51,9 +53,9 @@ def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
     written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
     (tmp_path / "20261104T1").mkdir()
     (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
-    found = {known: str(last) for known, last in last_verdicts(tmp_path).items()}
+    found = {known: str(last) for known, last in last_verdicts(history.read(tmp_path)).items()}
     assert found == {
         "A": "satisfied (deployment, run 20261102T1)",
         "B": "satisfied (deployment, run 20261101T1)",
     }
-    assert last_verdicts(tmp_path / "none") == {}
+    assert last_verdicts(history.read(tmp_path / "none")) == {}

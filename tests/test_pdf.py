@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from reports import evidence, pdf, pdftext, sample
-from reports.account import account
-from reports.frame import Action, Exclusion, Organisation
-from reports.model import Objectives, Subject
-from reports.verdict import Verdict
+from reports.evidence import json_file
+from reports.evidence.context import Action, Exclusion, Organisation
+from reports.evidence.model import Objectives, Subject
+from reports.redaction import unpack
+from reports.render import pdf
+from reports.render.pdf_document import account
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
-RUN = sample.waived_run()
+RUN = sample_run.waived_run()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def opened(tmp_path_factory):
 
 
 def pages(document):
-    return list(pdftext.pages(Path(document.filename).read_bytes()))
+    return list(unpack.pdf_pages(Path(document.filename).read_bytes()))
 
 
 def said(run, tmp_path):
@@ -64,7 +67,7 @@ def attribute(element, name):
 
 def test_same_run_gives_same_bytes_and_another_gives_others():
     assert pdf.render(RUN) == pdf.render(RUN)
-    assert pdf.render(RUN) != pdf.render(sample.run())
+    assert pdf.render(RUN) != pdf.render(sample_run.run())
 
 
 def test_it_says_that_it_is_pdf_a_3a_and_ua_1(opened):
@@ -113,7 +116,7 @@ def test_record_is_attached_byte_for_byte_as_its_data(opened):
     assert attached.AFRelationship == Name.Data
     assert str(attached.UF) == "evidence.json"
     assert attached.EF.F.Subtype == Name("/application/json")
-    assert attached.EF.F.read_bytes().decode() == evidence.render(RUN)
+    assert attached.EF.F.read_bytes().decode() == json_file.render(RUN)
 
 
 def test_it_asks_the_network_for_nothing(opened):
@@ -140,7 +143,7 @@ def test_summary_is_one_page_and_sign_off_the_last(opened):
 
 def test_rehearsal_is_marked_on_every_page_and_a_deployment_on_none(opened):
     subject = Subject(driver="embedded", grade="rehearsal")
-    rehearsal = pages(opened(sample.run(subject=subject), "rehearsal"))
+    rehearsal = pages(opened(sample_run.run(subject=subject), "rehearsal"))
     assert len(rehearsal) > 5
     assert all("REHEARSAL" in page for page in rehearsal)
     assert "no evidence about a deployment" in rehearsal[0]
@@ -155,7 +158,7 @@ def test_experiment_is_called_one_on_every_page(opened):
 
 
 def test_sixty_three_controls_fit_fifteen_pages():
-    run = sample.large_run(63)
+    run = sample_run.large_run(63)
     assert len(run.controls) == 63
     assert sum(len(spec.steps) for c in run.controls for spec in c.specs) > 400
     with Pdf.open(io.BytesIO(pdf.render(run))) as document:
@@ -163,7 +166,7 @@ def test_sixty_three_controls_fit_fifteen_pages():
 
 
 def test_steps_of_what_held_are_left_out_of_a_very_long_run_and_it_says_so(tmp_path):
-    run = sample.large_run(240)
+    run = sample_run.large_run(240)
     text = said(run, tmp_path)
     assert "they are in the record" in text
     failed = sum(c.verdict > Verdict.NOT_RUN for c in run.controls)
@@ -171,7 +174,7 @@ def test_steps_of_what_held_are_left_out_of_a_very_long_run_and_it_says_so(tmp_p
 
 
 def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
-    told = list(account(sample.large_run(800)))
+    told = list(account(sample_run.large_run(800)))
     steps = sum(len(spec["steps"]) for one in told for spec in one["specs"])
     assert 1500 <= steps < 1500 + 10
     assert all(one["verdict"] != "satisfied" for one in told)

@@ -8,12 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pikepdf import Pdf
 
-from reports import pdf, pdftext, sample
-from reports.frame import Organisation
-from reports.glyphs import shown, shown_tree
-from reports.redact import Redactor
+from reports.evidence.context import Organisation
+from reports.redaction import unpack
+from reports.redaction.redactor import Redactor
+from reports.render import pdf
+from reports.render.pdf import shown, shown_tree
+from tests import sample_run
 
-RUN = sample.waived_run()
+RUN = sample_run.waived_run()
 HOSTILE = (
     '#panic("x") #read("/etc/passwd") $ x $ *b* _i_ `c` @ref <label> = h // // /* \\u{41} #{ [ ] }',
     "#let x = 1 #include sys.inputs.run #pdf.attach",
@@ -31,7 +33,7 @@ def changed(run=RUN, **changes):
 
 
 def said(run, tmp_path):
-    return " ".join(pdftext.pages(pdf.render(run)))
+    return " ".join(unpack.pdf_pages(pdf.render(run)))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

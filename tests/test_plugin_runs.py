@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reports.qualification import kept
-from reports.writers import WRITERS
+from reports.session.bundle import WRITERS
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = """

@@ -7,16 +7,16 @@ import pytest
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from fixtures.stack.driver_selection import Choice
-from reports import sample
-from reports.catalogue import load
+from reports.controls.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
 from reports.qualification.judgement import Seen, row, seen
 from reports.qualification.record import Qualification, counts, text
 from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, chosen
 from reports.qualification.trial import Outcome, Trial, Trials, limit_s
-from reports.verdict import Verdict
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
-RUN = sample.run()
+RUN = sample_run.run()
 VIOLATED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
 WORDS = next(spec.message for spec in VIOLATED.specs if spec.message)[:20]
 

@@ -30,7 +30,12 @@ def test_nothing_is_attached_where_nothing_was_qualified(path):
 
 
 def test_parts_are_folders_of_what_decides_a_verdict(parts):
-    assert {"suites/keys", "fixtures/stack", "reports/verdict.py", "conftest.py"} <= parts.keys()
+    assert {
+        "suites/keys",
+        "fixtures/stack",
+        "reports/verdict",
+        "conftest.py",
+    } <= parts.keys()
     assert not any(name.startswith("reports/templates") for name in parts)
 
 

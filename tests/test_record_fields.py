@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reports import evidence
+from reports.evidence import json_file
 
 # Asked by the union of SOC 2, ISO 27001, NIST 800-53/-84, PCI DSS, DORA, HIPAA and NIS2 templates.
 ASKED = {
@@ -109,7 +109,7 @@ ASKED = {
     "redaction: secrets known": "redaction.secrets_known",
     "redaction: files searched": "redaction.scanned_files",
 }
-SCHEMA = json.loads(evidence.SCHEMA.read_text())
+SCHEMA = json.loads(json_file.SCHEMA.read_text())
 
 
 def resolved(node):

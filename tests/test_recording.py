@@ -8,7 +8,7 @@ from drillbook.core.errors import Unsupported
 from fixtures.stack import recording
 from fixtures.stack.base import Command
 from fixtures.stack.recording import recorded
-from reports.clock import kernel_clock
+from reports.record.run_metadata import kernel_clock
 
 
 class Heard:
@@ -102,7 +102,7 @@ def test_kernel_says_whether_its_clock_is_kept():
 @pytest.mark.engine
 def test_engine_says_what_it_is():
     from fixtures.stack.docker_engine import engine_facts
-    from reports.subject import Engine
+    from reports.evidence.model import Engine
 
     seen = Engine.model_validate(engine_facts())
     assert seen.version

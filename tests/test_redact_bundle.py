@@ -14,15 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pikepdf import AttachedFileSpec, Pdf
 
-from reports import bundle, pdf, pdftext, sample, unpacked
-from reports.assemble import assemble
-from reports.bundle import Bundle
-from reports.declared import Declared
-from reports.framing import Setting
-from reports.plan import Plan
-from reports.record import Recorder
-from reports.redact import Redactor
-from reports.verdict import Verdict
+from reports.config.declarations import Declared
+from reports.config.run_context import Setting
+from reports.record.recorder import Recorder
+from reports.redaction import unpack
+from reports.redaction.redactor import Redactor
+from reports.render import pdf
+from reports.session import bundle
+from reports.session.assemble import assemble
+from reports.session.bundle import Bundle
+from reports.session.selection import Plan
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 from tests.test_assemble import CATALOGUE
 from tests.test_secret_search import WRITERS
 
@@ -81,7 +84,7 @@ def finished(folder, recorder, fill):
     with recorder.step("restart"):
         fill(made)
     recorder.end()
-    facts = sample.run().run
+    facts = sample_run.run().run
 
     def record(redaction):
         return assemble(CATALOGUE, Plan(), recorder, facts, redaction, Setting(Declared()))
@@ -102,7 +105,7 @@ def everything(data):
     if data.startswith(b"\x1f\x8b"):
         yield from everything(gzip.decompress(data))
     if data.startswith(b"%PDF"):
-        for piece in pdftext.pieces(data):
+        for piece in unpack.pdf_pieces(data):
             yield from everything(piece) if piece[:2] == b"PK" else (piece,)
 
 
@@ -230,7 +233,7 @@ def test_what_cannot_be_unpacked_is_told_and_never_passed_over(tmp_path, data):
 
 
 def test_what_is_packed_too_deep_or_too_large_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacked, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(unpack, "_LARGEST", 1 << 20)
     deep = b"x"
     for _ in range(7):
         deep = gzip.compress(deep)

@@ -5,8 +5,8 @@ import base64
 import pytest
 
 from drillbook.core.secret_search import Index
-from reports import redact
-from reports.redact import Redactor
+from reports.redaction import redactor as redaction_redactor
+from reports.redaction.redactor import Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 
@@ -60,7 +60,7 @@ def test_monotonous_value_is_no_secret_once_it_is_longer_than_any_password():
 def test_file_is_searched_a_piece_at_a_time(tmp_path, monkeypatch, known):
     (tmp_path / "log").write_bytes(bytes(100_000))
     sizes = []
-    monkeypatch.setattr(redact, "_CHUNK", 1000)
+    monkeypatch.setattr(redaction_redactor, "_CHUNK", 1000)
     monkeypatch.setattr(Index, "find", lambda _self, data: sizes.append(len(data)) or ())
     redactor(**known).scan(tmp_path / "log", "log")
     assert len(sizes) == 100

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.writers import WRITERS
+from reports.session.bundle import WRITERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGESTS = (
-    "import hashlib; from reports import sample; from reports.writers import WRITERS, render;"
-    "run = sample.large_run(50);"
+    "import hashlib; from tests import sample_run;"
+    "from reports.session.bundle import WRITERS, render;"
+    "run = sample_run.large_run(50);"
     "print([(name, hashlib.sha256(render(name, run)).hexdigest()) for name in WRITERS])"
 )
 # In a process of its own, so that its memory is its own; its time is set against that of writing
@@ -20,16 +21,17 @@ DIGESTS = (
 MEASURE = """
 import json, sys, time
 from pathlib import Path
-from reports import evidence, sample
-from reports.model import Run
-from reports.writers import WRITERS, render
+from reports.evidence import json_file
+from reports.evidence.model import Run
+from reports.session.bundle import WRITERS, render
+from tests import sample_run
 
-run = sample.large_run(int(sys.argv[1]), int(sys.argv[2]))
+run = sample_run.large_run(int(sys.argv[1]), int(sys.argv[2]))
 began = time.perf_counter()
 for name in WRITERS:
     render(name, run)
 rendered = time.perf_counter()
-Run.model_validate_json(evidence.unchecked(run))
+Run.model_validate_json(json_file.unchecked(run))
 read = time.perf_counter()
 status = Path("/proc/self/status").read_text()
 steps = sum(len(spec.steps) for control in run.controls for spec in control.specs)

@@ -1,10 +1,10 @@
 """Runs of one seed are compared control by control, by verdict and by what was observed."""
 
-from reports import sample
 from reports.qualification.repeat import differing
-from reports.verdict import Verdict
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
-RUN = sample.run()
+RUN = sample_run.run()
 FIRST = RUN.controls[0]
 
 

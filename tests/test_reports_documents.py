@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports import html, junit, paper, sample
-from reports.frame import Action, Deviations, Exclusion, Organisation, Scope
-from reports.lines import WIDTH
-from reports.model import Command, Leak, Redaction, Subject
-from reports.prose import duration, outcome, sentence
-from reports.summary import summary
-from reports.verdict import Verdict
+from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
+from reports.evidence.model import Command, Leak, Redaction, Subject
+from reports.render import html, junit, pdf_document
+from reports.render.phrases import duration, outcome, sentence
+from reports.render.terminal import WIDTH, summary
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
 VOID = {"meta", "br", "input"}
 
@@ -66,18 +66,18 @@ def many(run, times):
 
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
 def test_same_run_gives_same_bytes(render):
-    assert render(sample.run()) == render(sample.run())
+    assert render(sample_run.run()) == render(sample_run.run())
 
 
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
 def test_every_verdict_and_correction_is_told(render):
-    run, text = sample.run(), re.sub(r"</?code>|\s+", " ", render(sample.run()))
+    run, text = sample_run.run(), re.sub(r"</?code>|\s+", " ", render(sample_run.run()))
     assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
     assert "redeploy." in text
 
 
 def test_page_is_well_formed_and_asks_for_nothing():
-    page = html.render(sample.run())
+    page = html.render(sample_run.run())
     structure = parsed(page)
     assert all(link.startswith("#") and link[1:] in structure.ids for link in structure.fetched)
     (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
@@ -89,7 +89,7 @@ def test_page_is_well_formed_and_asks_for_nothing():
 
 
 def test_page_shows_what_was_declared_and_names_what_was_not():
-    run = sample.waived_run(organisation=Organisation(name="<b>Example</b>"))
+    run = sample_run.waived_run(organisation=Organisation(name="<b>Example</b>"))
     page = html.render(run)
     parsed(page)
     assert "&lt;b&gt;Example&lt;/b&gt;" in page
@@ -102,7 +102,7 @@ def test_page_shows_what_was_declared_and_names_what_was_not():
 
 def test_page_shows_actions_exclusions_and_acts():
     act = Command(service="db", act="exec", line="pg_dump <x> > y", exit_code=3, duration_s=1.0)
-    run = sample.run()
+    run = sample_run.run()
     spec = run.controls[0].specs[0]
     step = spec.steps[0].model_copy(update={"commands": (act,)})
     spec = spec.model_copy(update={"steps": (step, *spec.steps[1:])})
@@ -118,18 +118,18 @@ def test_page_shows_actions_exclusions_and_acts():
 
 
 def test_page_stays_small_by_leaving_out_logs_of_what_held():
-    page = html.render(many(sample.run(), 400))
+    page = html.render(many(sample_run.run(), 400))
     assert "backend's log" in page
     assert page.count("backend's log") < 400 * 4
 
 
 @pytest.mark.parametrize("render", [html.render, text_of])
 def test_rehearsal_says_that_it_is_no_evidence(render):
-    rehearsal = sample.run(subject=Subject(driver="embedded", grade="rehearsal"))
+    rehearsal = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
     said = re.sub(r"\s+", " ", render(rehearsal))
     assert "no evidence about a deployment" in said
     assert "failed in rehearsal" in said.lower()
-    assert "no evidence about a deployment" not in re.sub(r"\s+", " ", render(sample.run()))
+    assert "no evidence about a deployment" not in re.sub(r"\s+", " ", render(sample_run.run()))
 
 
 @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ def test_rehearsal_says_that_it_is_no_evidence(render):
     ],
 )
 def test_junit_has_an_element_for_what_did_not_hold(control, child, type_):
-    case = cases(sample.run())[control]
+    case = cases(sample_run.run())[control]
     assert case.find(child).get("type") == type_
     assert case.find("properties/property[@name='verdict']").get("value") == type_
 
 
 def test_junit_fails_a_contradicted_claim_only_when_strict():
-    run = sample.run()
+    run = sample_run.run()
     strict = run.model_copy(update={"run": run.run.model_copy(update={"strict_claims": True})})
     assert cases(run)["DBP-1"].find("failure") is None
     assert "redeploy" in cases(run)["DBP-1"].findtext("system-out")
@@ -156,13 +156,13 @@ def test_junit_fails_a_contradicted_claim_only_when_strict():
 
 
 def test_junit_survives_what_xml_cannot_hold():
-    run = sample.run()
+    run = sample_run.run()
     odd = run.controls[0].model_copy(update={"title": "bell \x07 and \ufffe"})
     assert "bell" in cases(run.model_copy(update={"controls": (odd,)}))["KEY-3"].get("name")
 
 
 def test_summary_fits_eighty_columns():
-    run = sample.run()
+    run = sample_run.run()
     long = run.controls[0].model_copy(update={"title": "word " * 60 + "x" * 200})
     lines = summary(run.model_copy(update={"controls": (long, *run.controls[1:])}), "r.html")
     assert max(len(line.text) for line in lines) <= WIDTH
@@ -170,7 +170,7 @@ def test_summary_fits_eighty_columns():
 
 def test_leak_is_the_outcome_whatever_else_held():
     leak = Leak(file="logs/db.log", secret="ENCRYPTION_KEY", encoding="base64")
-    end = outcome(sample.run(redaction=Redaction(secrets_known=1, leaks=(leak,))))
+    end = outcome(sample_run.run(redaction=Redaction(secrets_known=1, leaks=(leak,))))
     assert end.word == "Failed"
     assert "logs/db.log held ENCRYPTION_KEY" in end.sentence
 
@@ -194,7 +194,7 @@ def test_durations_read_as_people_say_them(seconds, said):
 
 @pytest.mark.parametrize("render", [html.render, text_of])
 def test_experiment_is_called_one(render):
-    plain = sample.run()
+    plain = sample_run.run()
     asked = plain.run.model_copy(update={"asked": ("KEY-14",)})
     said = re.sub(r"\s+", " ", render(plain.model_copy(update={"run": asked})))
     assert "the product knows no way to put a backup under another" in said
@@ -203,7 +203,7 @@ def test_experiment_is_called_one(render):
 
 def run_of(*verdicts, **facts):
     """The sample with these verdicts, its first three controls being those that gate."""
-    made = sample.run()
+    made = sample_run.run()
     gating = [one for one in made.controls if one.gating]
     rest = [one for one in made.controls if not one.gating]
     pairs = zip([*gating, *rest], verdicts, strict=True)
@@ -237,8 +237,8 @@ def test_passed_run_names_what_is_violated_beside_the_gate_in_every_document():
     assert '<span class="gate">advisory</span>' in html.render(run)
     assert said in " ".join(text_of(run).split())
     assert "(advisory)" in text_of(run)
-    assert paper.paper(run, "")["summary"]["figures"][2] == ("1", "violated")
-    assert said in str(paper.paper(run, ""))
+    assert pdf_document.pdf_document(run, "")["summary"]["figures"][2] == ("1", "violated")
+    assert said in str(pdf_document.pdf_document(run, ""))
 
 
 def test_nothing_failed_is_said_only_where_nothing_did():
@@ -259,7 +259,7 @@ def test_interrupted_run_is_called_that_unless_it_failed():
 
 
 def test_one_cause_is_printed_once():
-    made = sample.run()
+    made = sample_run.run()
     bad = next(one for one in made.controls if one.verdict is OPEN)
     spec = bad.specs[0]
     many = [
@@ -280,7 +280,7 @@ def test_one_cause_is_printed_once():
     findings = page[page.index('id="findings"') : page.index('id="controls"')]
     assert findings.count("no image") == 1
     assert findings.count('<a href="#DBP-50">DBP-50</a>.') == 58
-    assert str(paper.paper(run, "")["findings"]).count("no image") == 1
+    assert str(pdf_document.pdf_document(run, "")["findings"]).count("no image") == 1
 
 
 def test_name_at_the_start_of_a_sentence_keeps_its_letters():

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reports.drafts import Clock, SpecDraft, StepDraft, excerpt
-from reports.model import Exchange
-from reports.record import Recorder
-from reports.verdict import Verdict
+from reports.evidence.model import Exchange
+from reports.record.in_progress import Clock, SpecDraft, StepDraft, excerpt
+from reports.record.recorder import Recorder
+from reports.verdict.verdicts import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from reports import evidence, sample
 from reports.errors import BadEvidence
-from reports.model import Subject
+from reports.evidence import json_file
+from reports.evidence.model import Subject
+from tests import sample_run
 
 CONTRACT = {
     "schema",
@@ -38,12 +39,14 @@ CONTROL = {
 
 
 def test_committed_schema_is_that_of_the_model():
-    committed = evidence.SCHEMA.read_text(encoding="utf-8")
-    assert committed == evidence.text(evidence.schema()), "run: python -m reports.evidence"
+    committed = json_file.SCHEMA.read_text(encoding="utf-8")
+    assert committed == json_file.text(json_file.schema()), (
+        "run: python -m reports.evidence.json_file"
+    )
 
 
 def test_fields_of_the_contract_are_there():
-    record = json.loads(evidence.render(sample.run()))
+    record = json.loads(json_file.render(sample_run.run()))
     assert record.keys() >= CONTRACT
     assert record["schema"] == "drillbook/evidence/1"
     assert all(control.keys() >= CONTROL for control in record["controls"])
@@ -51,19 +54,19 @@ def test_fields_of_the_contract_are_there():
 
 def test_what_is_written_reads_back_equal(tmp_path):
     path = tmp_path / "evidence.json"
-    path.write_text(evidence.render(sample.run()), encoding="utf-8")
-    assert evidence.load(path) == sample.run()
+    path.write_text(json_file.render(sample_run.run()), encoding="utf-8")
+    assert json_file.load(path) == sample_run.run()
 
 
 def test_field_of_a_later_version_is_ignored(tmp_path):
     path = tmp_path / "evidence.json"
-    later = json.loads(evidence.render(sample.run())) | {"mood": "good"}
+    later = json.loads(json_file.render(sample_run.run())) | {"mood": "good"}
     path.write_text(json.dumps(later))
-    assert evidence.load(path) == sample.run()
+    assert json_file.load(path) == sample_run.run()
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer")
 def test_record_that_breaks_the_schema_is_not_written():
-    broken = sample.run(subject=Subject.model_construct(driver=7, grade="rehearsal"))
+    broken = sample_run.run(subject=Subject.model_construct(driver=7, grade="rehearsal"))
     with pytest.raises(BadEvidence, match=r"\$\.subject\.driver"):
-        evidence.render(broken)
+        json_file.render(broken)

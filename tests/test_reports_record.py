@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from reports.errors import UnknownWord
-from reports.record import Recorder
-from reports.verdict import Verdict
+from reports.record.recorder import Recorder
+from reports.verdict.verdicts import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 

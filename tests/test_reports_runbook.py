@@ -1,10 +1,11 @@
 """The corrected runbook says what holds, corrects what was contradicted, and admits the rest."""
 
-from reports import runbook, sample
-from reports.verdict import Verdict
+from reports.render import markdown
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
-RUN = sample.run()
-PAGE = runbook.render(RUN)
+RUN = sample_run.run()
+PAGE = markdown.corrected_runbook(RUN)
 
 
 def sectioned(verdict):
@@ -30,4 +31,4 @@ def test_a_rehearsal_says_so_first():
     rehearsal = RUN.model_copy(
         update={"subject": RUN.subject.model_copy(update={"grade": "rehearsal"})}
     )
-    assert "rehearsal" in runbook.render(rehearsal).split("##")[0]
+    assert "rehearsal" in markdown.corrected_runbook(rehearsal).split("##")[0]

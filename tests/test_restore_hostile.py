@@ -19,7 +19,7 @@ from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from fixtures.stack.embedded import Embedded
-from reports.record import Recorder
+from reports.record.recorder import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 
 

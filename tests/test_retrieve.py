@@ -15,7 +15,7 @@ from drillbook.backup.fetch import fetched
 from drillbook.backup.location import parse
 from drillbook.core.errors import BadInput
 from fixtures.preflight import backupfile
-from reports import facts
+from reports.record import run_metadata
 from tests.backups import SAMPLES, dump
 from tests.test_keyproof import PACKINGS
 
@@ -80,8 +80,8 @@ def test_a_url_comes_by_the_environment(monkeypatch):
 
 def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
     monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
-    assert facts.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
-    assert "sig" not in facts.command(["--backup=https://host/b.sql?token=sig"])
+    assert run_metadata.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
+    assert "sig" not in run_metadata.command(["--backup=https://host/b.sql?token=sig"])
 
 
 def test_a_file_is_read_where_it_lies(backup):

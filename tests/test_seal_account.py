@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from reports.errors import BadKey
-from reports.seal.account import told
-from reports.seal.folder import BY_FILE, Sealed
-from reports.seal.options import chosen, sealer
+from reports.seal.sealer import BY_FILE, Sealed, chosen_sealer, describe_seal
+from reports.session.evidence_run import run_sealer
 from tests.bundles import key
 
 ID = "0123456789abcdef0123"
@@ -16,7 +15,7 @@ WHOLE = Sealed(Path("b.zip"), ID)
 
 
 def said(sealed):
-    return [line.text for line in told(sealed)]
+    return [line.text for line in describe_seal(sealed)]
 
 
 @pytest.fixture
@@ -28,12 +27,12 @@ def made(tmp_path, monkeypatch):
 
 
 def test_bundle_is_told_by_sixteen_digits_of_who_signed_it():
-    (line,) = told(WHOLE)
+    (line,) = describe_seal(WHOLE)
     assert line == ("Bundle sealed: signed by key 0123456789abcdef", ())
 
 
 def test_unsigned_bundle_is_told_so_in_a_colour():
-    (line,) = told(Sealed(Path("b.zip")))
+    (line,) = describe_seal(Sealed(Path("b.zip")))
     assert line == ("Bundle sealed: unsigned", ("yellow",))
 
 
@@ -50,7 +49,7 @@ def test_stamp_by_hand_is_told_with_what_to_carry_where():
 
 
 def test_what_went_wrong_is_told_once_and_loudly():
-    lines = list(told(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
+    lines = list(describe_seal(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
     assert lines[1].text == (
         "Sealed only in part: no clock. The folder holds all evidence; `make seal` tries"
     )
@@ -62,25 +61,25 @@ def test_what_went_wrong_is_told_once_and_loudly():
 @pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
 def test_clock_is_an_address_or_is_asked_by_hand_or_there_is_none(made, clock):
     signer, path = made
-    assert chosen(None, None, clock) == (None, clock or None)
-    signed = chosen(path, None, clock)
+    assert chosen_sealer(None, None, clock) == (None, clock or None)
+    signed = chosen_sealer(path, None, clock)
     assert (signed.key.id, signed.authority) == (signer.id, clock or None)
 
 
 @pytest.mark.parametrize("clock", ["ftp://clock", "clock", "files", "httpx://clock"])
 def test_other_clocks_are_refused(clock):
     with pytest.raises(BadKey, match=f"TSA {clock}: give an "):
-        chosen(None, None, clock)
+        chosen_sealer(None, None, clock)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_key_is_of_a_file_or_of_the_environment_and_not_of_both(made, nothing):
     signer, path = made
-    assert chosen(path, nothing, None).key.id == signer.id
-    assert chosen(nothing, "CI_KEY", None).key.id == signer.id
-    assert chosen(nothing, nothing, None).key is None
+    assert chosen_sealer(path, nothing, None).key.id == signer.id
+    assert chosen_sealer(nothing, "CI_KEY", None).key.id == signer.id
+    assert chosen_sealer(nothing, nothing, None).key is None
     with pytest.raises(BadKey, match="two signing keys were given"):
-        chosen(path, "CI_KEY", None)
+        chosen_sealer(path, "CI_KEY", None)
 
 
 class Config(dict):
@@ -98,8 +97,8 @@ class Noting(dict):
 def test_run_learns_what_of_its_key_must_appear_nowhere(made):
     signer, path = made
     noted = Noting()
-    given = sealer(Config({"--signing-key": path, "--tsa": BY_FILE}), noted)
+    given = run_sealer(Config({"--signing-key": path, "--tsa": BY_FILE}), noted)
     assert (given.key.id, given.authority) == (signer.id, BY_FILE)
     assert noted == signer.secrets
     assert len(noted) == 2
-    assert sealer(Config(), Noting()) == (None, None)
+    assert run_sealer(Config(), Noting()) == (None, None)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.errors import BadBundle, CannotSeal, Distrusted
-from reports.seal import archive
-from reports.seal.archive import Archive, pack
+from reports.seal import zip_file
+from reports.seal.zip_file import Archive, pack
 
 CONTENTS = {"MANIFEST.json": b"{}", "evidence.json": b'{"a": 1}\n', "logs/db.log": b"x" * 300}
 
@@ -185,6 +185,6 @@ def test_name_that_a_reader_would_refuse_is_not_written(tmp_path, name):
 
 
 def test_too_much_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "LARGEST", 200)
+    monkeypatch.setattr(zip_file, "LARGEST", 200)
     with pytest.raises(CannotSeal, match="cannot be sealed"):
         packed(tmp_path, CONTENTS)

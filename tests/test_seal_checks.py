@@ -3,7 +3,7 @@
 import pytest
 
 from reports.seal import signature
-from reports.seal.checks import Trust
+from reports.seal.examine import Trust
 from reports.seal.manifest import SIGNATURE
 from reports.seal.verify import main
 from tests.bundles import examined, key, repacked, sealed
@@ -26,7 +26,7 @@ def folder(place, signer):
 
 @pytest.fixture(scope="module")
 def trusted(signer):
-    return signature.trusted(signer[1])
+    return signature.load_trusted_keys(signer[1])
 
 
 def test_who_says_nothing_trusts_nothing():

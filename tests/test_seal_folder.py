@@ -4,13 +4,13 @@ import errno
 
 import pytest
 
-from reports import sample
 from reports.errors import Distrusted
-from reports.seal import archive, stamp
-from reports.seal.facts import Seal
-from reports.seal.folder import BY_FILE, Sealer, contents, previous, unchanged
+from reports.evidence.model import Seal
+from reports.seal import timestamp, zip_file
 from reports.seal.manifest import MANIFEST, SIGNATURE, digest
+from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changed
 from reports.seal.verify import main as verify
+from tests import sample_run
 from tests.bundles import key, latest, sealed
 
 
@@ -25,7 +25,7 @@ def signer(tmp_path):
 
 
 def again(folder, signer=None, clock=None, clean=lambda _: True):
-    return Sealer(signer, clock).seal(folder, sample.run(), clean)
+    return Sealer(signer, clock).seal(folder, sample_run.run(), clean)
 
 
 def test_all_files_go_into_a_bundle_except_what_accompanies_it_and_what_leads_elsewhere(tmp_path):
@@ -48,7 +48,7 @@ def test_seal_says_what_it_made(folder, signer):
     assert not (folder / SIGNATURE).exists()
     assert again(folder, made) == (bundle, made.id, None, None, None)
     with bundle.open("rb") as file:
-        packed = archive.Archive(file).entries
+        packed = zip_file.Archive(file).entries
     assert packed.keys() == contents(folder).keys() >= {MANIFEST, SIGNATURE, "logs/backend.log"}
     assert again(folder).key_id is None
     assert not (folder / SIGNATURE).exists(), "it is of whoever sealed last"
@@ -62,7 +62,7 @@ def test_record_names_the_key_and_the_sealed_run_before(tmp_path, signer):
     latest(tmp_path, first)
     facts = Sealer(made).facts(tmp_path)
     assert facts.key_id == made.id
-    assert facts.previous.run == sample.run().run.id
+    assert facts.previous.run == sample_run.run().run.id
     assert facts.previous.manifest_sha256 == digest([(first / MANIFEST).read_bytes()])
 
 
@@ -120,7 +120,7 @@ def test_who_stamps_by_hand_gets_a_request_of_this_bundle(folder):
 
 
 def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, monkeypatch):
-    monkeypatch.setattr(stamp, "ask", lambda clock, _query: clock.encode())
+    monkeypatch.setattr(timestamp, "ask", lambda clock, _query: clock.encode())
     told = again(folder, clock="http://clock")
     assert told.request == folder / "bundle.zip.tsq"
     assert told.trouble == (
@@ -133,16 +133,16 @@ def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, mon
 
 
 def test_folder_that_is_as_it_was_sealed_is_unchanged(folder, signer):
-    unchanged(folder)
+    refuse_changed(folder)
     again(folder, signer[0])
-    unchanged(folder)
+    refuse_changed(folder)
     (folder / MANIFEST).unlink()
     (folder / "evidence.json").write_text("{}")
-    unchanged(folder)
+    refuse_changed(folder)
 
 
 @pytest.mark.parametrize("name", ["logs/backend.log", "logs/more.log"])
 def test_folder_with_another_file_is_changed(folder, name):
     (folder / name).write_text("all is well")
     with pytest.raises(Distrusted, match="changed since it was sealed; it is not sealed again"):
-        unchanged(folder)
+        refuse_changed(folder)

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from reports.errors import BadBundle, CannotSeal, Distrusted
-from reports.seal import archive
-from reports.seal.archive import LARGEST, MOST, Archive, pack
+from reports.seal import zip_file
+from reports.seal.zip_file import LARGEST, MOST, Archive, pack
 
 LOCAL, CENTRAL, END = "<4s5H3I2H", "<4s6H3I5H2I", "<4s4H2IH"
 
@@ -83,7 +83,7 @@ def test_bundle_holds_so_many_files_and_no_more(many):
 
 def test_bundle_holds_so_many_bytes_and_no_more(packed, monkeypatch):
     size = packed({"a": b"x" * 100}).index(b"PK\1\2")
-    monkeypatch.setattr(archive, "LARGEST", size)
+    monkeypatch.setattr(zip_file, "LARGEST", size)
     assert opened(packed({"a": b"x" * 100})).read("a", 100) == b"x" * 100
     with pytest.raises(CannotSeal):
         packed({"a": b"x" * 101})

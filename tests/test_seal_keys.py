@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
-from reports import sample
 from reports.errors import BadKey, BadSignOff, Distrusted
-from reports.seal import signature, signoff
+from reports.seal import examine, sign_off, signature
+from tests import sample_run
 from tests.bundles import key, sealed
 
 LARGEST = 64 << 10
@@ -69,9 +69,9 @@ def test_sixteen_digits_name_a_key(tmp_path, made):
     assert repr(signer) == f"SigningKey({short})"
     envelope = signer.sign(b"{}")
     with pytest.raises(Distrusted) as refused:
-        signature.verify(envelope, signature.trusted(foreign))
+        signature.verify(envelope, signature.load_trusted_keys(foreign))
     assert str(refused.value) == f"signed by key {short}; trusted: {other.id[:16]}; it is not"
-    assert signature.verify(envelope, signature.trusted(public))[1] == signer.id
+    assert signature.verify(envelope, signature.load_trusted_keys(public))[1] == signer.id
 
 
 def test_what_must_appear_nowhere_is_the_seed_and_the_text_of_the_key(tmp_path, made):
@@ -84,21 +84,21 @@ def test_several_public_keys_may_stand_in_one_file_and_one_that_is_broken_may_no
     _, second = key(tmp_path, "second")
     both = tmp_path / "both.pub"
     both.write_bytes(made[1].read_bytes() + second.read_bytes())
-    assert len(signature.trusted(both)) == 2
+    assert len(signature.load_trusted_keys(both)) == 2
     both.write_bytes(made[1].read_bytes().replace(b"MCow", b"MCox"))
     with pytest.raises(BadKey, match="a public key that cannot be read"):
-        signature.trusted(both)
+        signature.load_trusted_keys(both)
 
 
 @pytest.mark.parametrize("what", ["name", "role", "remark"])
 def test_sign_off_takes_three_hundred_characters(bundle, what):
     given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
-    who = signoff.Who(**given | {what: "x" * 300}).checked()
-    path = signoff.sign_off(bundle, sample.run(), who, None)
+    who = sign_off.Who(**given | {what: "x" * 300}).checked()
+    path = sign_off.sign_off(bundle, sample_run.run(), who, None)
     assert "x" * 300 in path.read_text()
     path.unlink()
     with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
-        signoff.Who(**given | {what: "x" * 301}).checked()
+        sign_off.Who(**given | {what: "x" * 301}).checked()
 
 
 def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys):
@@ -110,20 +110,20 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
         "--anyway",
         f"--signing-key={tmp_path}/drill.key",
     ]
-    assert signoff.main(arguments) == 0
+    assert sign_off.main(arguments) == 0
     assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
-    ((vouched, said),) = signoff.found(bundle, signature.trusted(public), None)
+    ((vouched, said),) = examine.sign_offs(bundle, signature.load_trusted_keys(public), None)
     assert vouched
     assert said.endswith(f", by the trusted key {signer.id[:16]}")
-    ((vouched, said),) = signoff.found(bundle, None, None)
+    ((vouched, said),) = examine.sign_offs(bundle, None, None)
     assert not vouched
     assert said.endswith(f", by key {signer.id[:16]}, for which nobody vouches here")
 
 
 def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
-        who = signoff.Who(act, "Grace", "lead" if act == "approved" else "", "")
-        signoff.sign_off(bundle, sample.run(), who, None)
-    said = [sentence for _, sentence in signoff.found(bundle, None, None)]
+        who = sign_off.Who(act, "Grace", "lead" if act == "approved" else "", "")
+        sign_off.sign_off(bundle, sample_run.run(), who, None)
+    said = [sentence for _, sentence in examine.sign_offs(bundle, None, None)]
     assert said[0].startswith("prepared by Grace on ")
     assert said[1].startswith("approved by Grace (lead) on ")

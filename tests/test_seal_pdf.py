@@ -10,10 +10,10 @@ import pikepdf
 import pytest
 from pikepdf import AttachedFileSpec, Name, Pdf
 
-from reports import sample
-from reports.seal import attachment
-from reports.seal.folder import Sealer
+from reports.seal import pdf_attachment
+from reports.seal.sealer import Sealer
 from reports.seal.verify import main
+from tests import sample_run
 from tests.bundles import sealed
 
 
@@ -21,8 +21,8 @@ def document(attachment=None, name="evidence.json", change=None):
     """A PDF with this attached; `change` tampers with the attachment's stream."""
     pdf = Pdf.new()
     pdf.add_blank_page()
-    if attachment is not None:
-        pdf.attachments[name] = AttachedFileSpec(pdf, attachment, mime_type="application/json")
+    if pdf_attachment is not None:
+        pdf.attachments[name] = AttachedFileSpec(pdf, pdf_attachment, mime_type="application/json")
         if change:
             change(pdf.attachments[name].get_file().obj)
     target = io.BytesIO()
@@ -32,7 +32,7 @@ def document(attachment=None, name="evidence.json", change=None):
 
 def said_of(folder, pdf, capsys):
     (folder / "report.pdf").write_bytes(pdf)
-    assert Sealer().seal(folder, sample.run(), lambda _: True).trouble is None
+    assert Sealer().seal(folder, sample_run.run(), lambda _: True).trouble is None
     code = main([str(folder), "--unsigned"])
     return code, " ".join(capsys.readouterr().out.split())
 
@@ -113,7 +113,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
 def peak(pdf, most):
     """What is said, and MiB at most in use, when so many may be."""
     command = [sys.executable, "-c", PEAK, str(most)]
-    done = subprocess.run(command, input=pdf, capture_output=True, check=True, cwd=attachment._ROOT)
+    done = subprocess.run(
+        command, input=pdf, capture_output=True, check=True, cwd=pdf_attachment._ROOT
+    )
     return done.stdout.split(b"\n")
 
 
@@ -129,7 +131,7 @@ def test_attachment_is_unpacked_no_further_than_its_length(record):
 
 
 def test_pdf_that_takes_for_ever_is_given_up(folder, monkeypatch, capsys, record):
-    monkeypatch.setattr(attachment, "_PATIENCE_S", 0.001)
+    monkeypatch.setattr(pdf_attachment, "_PATIENCE_S", 0.001)
     assert "could not be read within" in said_of(folder, document(record), capsys)[1]
 
 
@@ -146,11 +148,11 @@ def test_password_is_not_asked_for(folder, record, capsys):
 def test_digest_is_of_one_byte_more_than_was_expected_at_most(size, seen):
     content = bytes(range(100))
     pdf = document(content, change=deflated)
-    digest = attachment.attachment_digest(pdf, "evidence.json", size)
+    digest = pdf_attachment.attachment_digest(pdf, "evidence.json", size)
     assert digest == hashlib.sha256(content[:seen]).hexdigest()
 
 
 def test_bounds_are_those_that_are_documented():
-    told = (attachment._ROOT / "docs" / "sealing.md").read_text(encoding="utf-8")
-    bounds = f"may use {attachment.MEMORY >> 20} MiB and {attachment._PATIENCE_S} s."
+    told = (pdf_attachment._ROOT / "docs" / "sealing.md").read_text(encoding="utf-8")
+    bounds = f"may use {pdf_attachment.MEMORY >> 20} MiB and {pdf_attachment._PATIENCE_S} s."
     assert bounds in told

@@ -5,14 +5,13 @@ import json
 
 import pytest
 
-from reports import sample
 from reports.errors import BadBundle, Distrusted
-from reports.model import Subject
-from reports.seal.archive import Archive, pack
-from reports.seal.manifest import File, Manifest, digest, measure, parse
-from reports.seal.record import consistent, read_record
-from reports.seal.statement import result, statement
-from reports.verdict import Verdict
+from reports.evidence.model import Subject
+from reports.seal.examine import consistent, read_record
+from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
+from reports.seal.zip_file import Archive, pack
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
 ONE = File(name="evidence.json", size=3, sha256="1" * 64)
 MANIFEST = Manifest(run="r1", files=(ONE,))
@@ -62,7 +61,7 @@ def test_manifest_that_says_more_less_or_otherwise_is_none(change):
 
 
 def stated(**changes):
-    return json.loads(statement(sample.run(**changes), MANIFEST))
+    return json.loads(statement(sample_run.run(**changes), MANIFEST))
 
 
 def test_statement_is_about_every_file_and_the_manifest():
@@ -71,7 +70,7 @@ def test_statement_is_about_every_file_and_the_manifest():
         {"name": "MANIFEST.json", "digest": {"sha256": own}},
         {"name": "evidence.json", "digest": {"sha256": "1" * 64}},
     ]
-    assert b": " not in statement(sample.run(), MANIFEST).split(b'"predicate"')[0]
+    assert b": " not in statement(sample_run.run(), MANIFEST).split(b'"predicate"')[0]
 
 
 def test_statement_sorts_controls_by_what_a_policy_may_admit():
@@ -79,11 +78,11 @@ def test_statement_sorts_controls_by_what_a_policy_may_admit():
     assert told["passedTests"] == ["KEY-5"]
     assert told["warnedTests"] == ["DBP-1", "DEP-2"]
     assert told["failedTests"] == ["KEY-3", "DBP-2"]
-    waived = json.loads(statement(sample.waived_run(), MANIFEST))["predicate"]
+    waived = json.loads(statement(sample_run.waived_run(), MANIFEST))["predicate"]
     assert waived["failedTests"] == ["KEY-3", "DBP-2"]
     controls = [
         one.model_copy(update={"waived": True}) if one.id == "DBP-2" else one
-        for one in sample.run().controls
+        for one in sample_run.run().controls
     ]
     excused = stated(controls=tuple(controls))["predicate"]
     assert (excused["failedTests"], "DBP-2" in excused["warnedTests"]) == (["KEY-3"], True)
@@ -94,7 +93,7 @@ def configuration(**changes):
 
 
 def test_statement_says_with_what_was_tested():
-    run = sample.run()
+    run = sample_run.run()
     told = configuration()
     assert told["evidence.json"]["digest"] == {"sha256": "1" * 64}
     assert told["evidence.json"]["annotations"] == {
@@ -133,7 +132,7 @@ def test_backend_is_named_where_its_digest_is_known(image, given, name, told):
 def test_statement_is_utf_8():
     backend = {"image": "prüfstand/infisical:v1", "digest": "sha256:" + "2" * 64}
     subject = Subject.model_validate({"backend": backend})
-    assert "prüfstand".encode() in statement(sample.run(subject=subject), MANIFEST)
+    assert "prüfstand".encode() in statement(sample_run.run(subject=subject), MANIFEST)
 
 
 def test_compose_file_is_named_where_it_is_known():
@@ -154,7 +153,7 @@ def test_compose_file_is_named_where_it_is_known():
     ],
 )
 def test_result_says_less_rather_than_more(code, counts, grade, told):
-    run = sample.run(exit_code=code)
+    run = sample_run.run(exit_code=code)
     clean = {"contradicted": 0, "waived": 0}
     run = run.model_copy(
         update={
@@ -184,17 +183,17 @@ def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
 
 
 def test_record_that_agrees_with_itself_says_so():
-    assert consistent(sample.run()) == "of its schema; counts and verdicts of 6 controls agree"
-    assert consistent(sample.waived_run()).startswith("of its schema")
+    assert consistent(sample_run.run()) == "of its schema; counts and verdicts of 6 controls agree"
+    assert consistent(sample_run.waived_run()).startswith("of its schema")
 
 
 def otherwise(**changes):
-    first, *rest = sample.waived_run().controls
-    return sample.waived_run(controls=(first.model_copy(update=changes), *rest))
+    first, *rest = sample_run.waived_run().controls
+    return sample_run.waived_run(controls=(first.model_copy(update=changes), *rest))
 
 
 def test_waiver_that_is_not_in_force_waives_nothing():
-    waiver = sample.waived_run().controls[0].waiver
+    waiver = sample_run.waived_run().controls[0].waiver
     for changed in (None, waiver.model_copy(update={"state": "expired"})):
         with pytest.raises(Distrusted, match="KEY-3 is waived without a waiver in force"):
             consistent(otherwise(waiver=changed))
@@ -203,12 +202,12 @@ def test_waiver_that_is_not_in_force_waives_nothing():
 def test_control_gates_by_its_nature_by_strictness_and_by_what_was_asked():
     with pytest.raises(Distrusted, match="KEY-3 gates, or does not, against the rule"):
         consistent(otherwise(gating=False))
-    facts = sample.run().run
+    facts = sample_run.run().run
     for changes in ({"strict_claims": True}, {"asked": ("KEY-5",)}):
         with pytest.raises(Distrusted, match="gates, or does not, against the rule"):
-            consistent(sample.run(run=facts.model_copy(update=changes)))
-    asked = facts.model_copy(update={"asked": tuple(one.id for one in sample.run().controls)})
-    assert consistent(sample.run(run=asked))
+            consistent(sample_run.run(run=facts.model_copy(update=changes)))
+    asked = facts.model_copy(update={"asked": tuple(one.id for one in sample_run.run().controls)})
+    assert consistent(sample_run.run(run=asked))
 
 
 def test_verdict_and_counts_are_those_of_the_controls():
@@ -216,7 +215,7 @@ def test_verdict_and_counts_are_those_of_the_controls():
         consistent(otherwise(verdict=Verdict.SATISFIED))
     for changes in ({"exit_code": 0}, {"verdict": Verdict.SATISFIED}):
         with pytest.raises(Distrusted, match="not what its controls amount to"):
-            consistent(sample.run(**changes))
-    counts = sample.run().counts.model_copy(update={"planned": 7})
+            consistent(sample_run.run(**changes))
+    counts = sample_run.run().counts.model_copy(update={"planned": 7})
     with pytest.raises(Distrusted, match="7 controls planned, 6 told"):
-        consistent(sample.run(counts=counts))
+        consistent(sample_run.run(counts=counts))

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from reports.seal import signature
-from reports.seal.folder import contents
-from reports.seal.statement import statement
+from reports.seal.manifest import statement
+from reports.seal.sealer import contents
 from tests.bundles import examined, key, resealed, sealed
 
 
@@ -88,7 +88,7 @@ def test_record_that_cannot_be_read_is_caught(tmp_path, text):
     ("bound", "told"), [("_LARGEST", "not sane"), ("_MOST_VALUES", "more values than is sane")]
 )
 def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
-    monkeypatch.setattr(f"reports.seal.record.{bound}", 10)
+    monkeypatch.setattr(f"reports.seal.examine.{bound}", 10)
     found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
     assert told in found["record"].sentence
 
@@ -118,8 +118,8 @@ def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
     def other(run, manifest):
         return statement(run, manifest).replace(b"test-result/v0.1", b"link/v0.3")
 
-    monkeypatch.setattr("reports.seal.statement.statement", other)
+    monkeypatch.setattr("reports.seal.manifest.statement", other)
     folder = sealed(tmp_path, made)
     monkeypatch.undo()
-    found = examined(folder / "bundle.zip", keys=signature.trusted(public))
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
     assert "about other files" in found["signature"].sentence

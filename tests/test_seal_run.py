@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from reports.qualification import kept
-from reports.seal import archive, signature
+from reports.seal import signature, zip_file
 from reports.seal.tools import main as tools
 from reports.seal.verify import main as verify
-from reports.writers import WRITERS
+from reports.session.bundle import WRITERS
 from tests.bundles import key, newest
 
 CATALOGUE = """
@@ -143,7 +143,7 @@ def test_lost_time_stamp_costs_a_passed_run_its_pass_and_nothing_else(
 
 
 def test_run_that_cannot_be_sealed_keeps_its_evidence(rehearse, runs, monkeypatch):
-    monkeypatch.setattr(archive, "LARGEST", 100)
+    monkeypatch.setattr(zip_file, "LARGEST", 100)
     result = rehearse()
     assert result.ret == 3
     result.stdout.fnmatch_lines(["PASSED. *", "Not sealed: more than 0 MiB *"])

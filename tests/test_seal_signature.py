@@ -39,7 +39,7 @@ def test_key_is_made_for_its_owner_alone_and_never_overwritten(tmp_path, capsys)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     name = signature.load(out).id
     assert name in capsys.readouterr().out
-    assert list(signature.trusted(tmp_path / "drill key.pub")) == [name]
+    assert list(signature.load_trusted_keys(tmp_path / "drill key.pub")) == [name]
     before = out.read_bytes()
     assert tools(["signing-key", str(out)]) == 3
     assert "never overwritten" in capsys.readouterr().err
@@ -75,11 +75,11 @@ def test_only_a_trusted_key_verifies(tmp_path):
     made, public = key(tmp_path)
     _, foreign = key(tmp_path, "foreign")
     envelope = made.sign(PAYLOAD)
-    assert signature.verify(envelope, signature.trusted(public)) == (PAYLOAD, made.id)
+    assert signature.verify(envelope, signature.load_trusted_keys(public)) == (PAYLOAD, made.id)
     with pytest.raises(Distrusted, match="it is not"):
-        signature.verify(envelope, signature.trusted(foreign))
+        signature.verify(envelope, signature.load_trusted_keys(foreign))
     both = written(tmp_path / "both", public.read_bytes() + foreign.read_bytes())
-    assert signature.verify(envelope, signature.trusted(both))[1] == made.id
+    assert signature.verify(envelope, signature.load_trusted_keys(both))[1] == made.id
 
 
 def test_signature_of_the_bare_payload_is_false(tmp_path):
@@ -89,12 +89,12 @@ def test_signature_of_the_bare_payload_is_false(tmp_path):
     envelope["signatures"][0]["sig"] = base64.b64encode(bare).decode()
     forged = json.dumps(envelope, sort_keys=True).encode() + b"\n"
     with pytest.raises(Distrusted, match="that signature is false"):
-        signature.verify(forged, signature.trusted(public))
+        signature.verify(forged, signature.load_trusted_keys(public))
 
 
 def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
     made, public = key(tmp_path)
-    envelope, keys = made.sign(PAYLOAD), signature.trusted(public)
+    envelope, keys = made.sign(PAYLOAD), signature.load_trusted_keys(public)
     for place in range(len(envelope)):
         for change in (1, 2, 0x20, 0x80):
             changed = bytearray(envelope)
@@ -120,9 +120,9 @@ def test_envelope_of_another_form_is_noticed(tmp_path, forge):
     made, public = key(tmp_path)
     forged = json.dumps(forge(json.loads(made.sign(PAYLOAD))), sort_keys=True).encode() + b"\n"
     with pytest.raises(Distrusted):
-        signature.verify(forged, signature.trusted(public))
+        signature.verify(forged, signature.load_trusted_keys(public))
     with pytest.raises(Distrusted):
-        signature.opened_envelope(forged)
+        signature.open_envelope(forged)
 
 
 def test_signature_of_the_key_under_another_type_does_not_count(tmp_path, monkeypatch):
@@ -131,7 +131,7 @@ def test_signature_of_the_key_under_another_type_does_not_count(tmp_path, monkey
     other = made.sign(PAYLOAD)
     monkeypatch.undo()
     with pytest.raises(Distrusted):
-        signature.verify(other, signature.trusted(public))
+        signature.verify(other, signature.load_trusted_keys(public))
 
 
 BAD = {
@@ -159,11 +159,11 @@ def test_bad_signing_key_is_one_sentence_without_the_key(tmp_path, name):
 def test_private_key_in_place_of_a_public_one_is_named(tmp_path):
     key(tmp_path)
     with pytest.raises(BadKey, match="never hand it on"):
-        signature.trusted(tmp_path / "drill.key")
+        signature.load_trusted_keys(tmp_path / "drill.key")
     with pytest.raises(BadKey, match="empty"):
-        signature.trusted(written(tmp_path / "none", b""))
+        signature.load_trusted_keys(written(tmp_path / "none", b""))
     with pytest.raises(BadKey, match="no Ed25519 public key"):
-        signature.trusted(written(tmp_path / "none", b"ssh-ed25519 AAAA"))
+        signature.load_trusted_keys(written(tmp_path / "none", b"ssh-ed25519 AAAA"))
 
 
 def test_key_from_the_environment_does_not_stay_there(tmp_path, monkeypatch):

@@ -6,12 +6,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from reports import sample
 from reports.errors import BadKey, CannotSeal, Distrusted
-from reports.seal import stamp
-from reports.seal.folder import BY_FILE, Sealer, beside
+from reports.seal import timestamp
+from reports.seal.sealer import BY_FILE, Sealer, beside
 from reports.seal.tools import main as tools
 from reports.seal.verify import main as verify
+from tests import sample_run
 from tests.bundles import key, sealed
 
 CONFIG = """
@@ -118,7 +118,7 @@ def test_stamp_carried_by_hand_is_checked_against_the_authority(
 
 def test_openssl_agrees_that_the_stamp_holds(bundle, authority):
     answer = beside(bundle, ".tsr")
-    answer.write_bytes(authority.answer(stamp.request(bundle)))
+    answer.write_bytes(authority.answer(timestamp.request(bundle)))
     command = ["openssl", "ts", "-verify", "-data", bundle, "-in", answer]
     done = subprocess.run([*command, "-CAfile", authority.cert], capture_output=True, check=False)
     assert b"Verification: OK" in done.stdout + done.stderr
@@ -126,15 +126,15 @@ def test_openssl_agrees_that_the_stamp_holds(bundle, authority):
 
 def test_stamp_of_another_authority_or_of_another_bundle_does_not_hold(bundle, authority, tmp_path):
     other = Authority(tmp_path / "other")
-    answer = authority.answer(stamp.request(bundle))
+    answer = authority.answer(timestamp.request(bundle))
     with pytest.raises(Distrusted):
-        stamp.verify(answer, bundle, stamp.authorities(other.cert))
+        timestamp.verify(answer, bundle, timestamp.authorities(other.cert))
     changed = tmp_path / "changed.zip"
     changed.write_bytes(bundle.read_bytes() + b" ")
     with pytest.raises(Distrusted):
-        stamp.verify(answer, changed, stamp.authorities(authority.cert))
+        timestamp.verify(answer, changed, timestamp.authorities(authority.cert))
     with pytest.raises(Distrusted, match="of another file"):
-        stamp.accept(answer, changed)
+        timestamp.accept(answer, changed)
 
 
 def test_missing_stamp_fails_whoever_asks_for_one(bundle, authority, capsys):
@@ -145,20 +145,20 @@ def test_missing_stamp_fails_whoever_asks_for_one(bundle, authority, capsys):
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"0" * 5000, bytes(range(256)) * 8])
 def test_answer_that_is_no_stamp_is_told(bundle, answer):
     with pytest.raises(Distrusted, match="time-stamp is none"):
-        stamp.accept(answer, bundle)
+        timestamp.accept(answer, bundle)
 
 
 def test_refusal_of_the_authority_is_told(bundle, authority):
     refusal = authority.answer(b"no request")
     with pytest.raises(Distrusted, match=r"^the authority refused: \w+ \w+"):
-        stamp.accept(refusal, bundle)
+        timestamp.accept(refusal, bundle)
     without_words = bytes.fromhex("30053003020102")
     with pytest.raises(Distrusted, match=r"^the authority refused: status 2$"):
-        stamp.accept(without_words, bundle)
+        timestamp.accept(without_words, bundle)
 
 
 def test_authority_online_stamps_as_the_bundle_is_sealed(bundle, online, authority):
-    made = Sealer(None, online.url).seal(bundle.parent, sample.run(), lambda _: True)
+    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
     assert (made.trouble, made.request) == (None, None)
     assert made.stamped is not None
     assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
@@ -176,9 +176,9 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
     bundle, online, authority, reply
 ):
     status, body = reply
-    other = authority.answer(stamp.request(bundle.parent / "junit.xml"))
+    other = authority.answer(timestamp.request(bundle.parent / "junit.xml"))
     online.reply = lambda query: (status, other if body == "of another file" else body)
-    made = Sealer(None, online.url).seal(bundle.parent, sample.run(), lambda _: True)
+    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
     assert "time-stamp" in made.trouble
     assert "carry bundle.zip.tsq" in made.trouble
     assert made.request.is_file()
@@ -188,21 +188,21 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
 
 def test_authority_that_cannot_be_reached_is_told(bundle):
     with pytest.raises(CannotSeal, match=r"no time-stamp from http://127\.0\.0\.1:1/"):
-        stamp.ask("http://127.0.0.1:1/", b"")
+        timestamp.ask("http://127.0.0.1:1/", b"")
 
 
 def test_by_hand_means_a_request_beside_the_bundle(bundle):
-    made = Sealer(None, BY_FILE).seal(bundle.parent, sample.run(), lambda _: True)
+    made = Sealer(None, BY_FILE).seal(bundle.parent, sample_run.run(), lambda _: True)
     assert made.request == beside(bundle, ".tsq")
     assert made.trouble is None
 
 
 def test_certificates_that_are_none_are_told(tmp_path):
     with pytest.raises(BadKey, match="No such file"):
-        stamp.authorities(tmp_path / "none")
+        timestamp.authorities(tmp_path / "none")
     (tmp_path / "bad").write_text("hello")
     with pytest.raises(BadKey, match="no certificate in PEM form"):
-        stamp.authorities(tmp_path / "bad")
+        timestamp.authorities(tmp_path / "bad")
 
 
 def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_not(
@@ -210,7 +210,7 @@ def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_
 ):
     key(tmp_path)
     answer = beside(bundle, ".tsr")
-    answer.write_bytes(authority.answer(stamp.request(bundle)))
+    answer.write_bytes(authority.answer(timestamp.request(bundle)))
     assert tools(["seal", str(bundle.parent)]) == 0
     assert answer.is_file()
     assert tools(["seal", str(bundle.parent), "--signing-key", str(tmp_path / "drill.key")]) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.seal import archive, signature
+from reports.seal import signature, zip_file
 from reports.seal.tools import main
 from reports.seal.verify import main as verify
 from tests.bundles import key, sealed
@@ -62,7 +62,7 @@ def test_folder_that_was_never_sealed_is_sealed(folder, capsys):
 
 
 def test_folder_that_cannot_be_sealed_says_why(folder, monkeypatch, capsys):
-    monkeypatch.setattr(archive, "LARGEST", 100)
+    monkeypatch.setattr(zip_file, "LARGEST", 100)
     code, out, err = asked(capsys, "seal", folder)
     assert (code, out) == (3, "")
     assert err.startswith("more than 0 MiB")

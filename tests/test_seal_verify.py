@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import sample
 from reports.seal import signature
-from reports.seal.archive import pack
-from reports.seal.folder import Sealer, contents
 from reports.seal.manifest import SIGNATURE
+from reports.seal.sealer import Sealer, contents
 from reports.seal.verify import main
+from reports.seal.zip_file import pack
+from tests import sample_run
 from tests.bundles import examined, key, latest, repacked, resealed, sealed
 
 DRILL = settings(max_examples=150, deadline=None)
@@ -106,23 +106,23 @@ def test_unsigned_bundle_is_held_together_by_its_manifest(tmp_path):
 
 def test_changed_file_with_a_fitting_manifest_is_caught_by_the_signature(folder, signer, tmp_path):
     bundle = resealed(folder, tmp_path / "b.zip", **{"logs/backend.log": b"all is well"})
-    found = examined(bundle, keys=signature.trusted(signer[1]))
+    found = examined(bundle, keys=signature.load_trusted_keys(signer[1]))
     assert found["files"].state == "ok"
     assert "about other files" in found["signature"].sentence
     assert "about other files" in examined(bundle, unsigned=True)["signature"].sentence
 
 
 def test_chain_leads_to_the_bundle_before(tmp_path, signer):
-    first = sealed(tmp_path, signer[0], name=sample.run().run.id)
+    first = sealed(tmp_path, signer[0], name=sample_run.run().run.id)
     latest(tmp_path, first)
     second = sealed(tmp_path, signer[0], name="second")
-    found = examined(second / "bundle.zip", keys=signature.trusted(signer[1]))
+    found = examined(second / "bundle.zip", keys=signature.load_trusted_keys(signer[1]))
     assert found["chain"].state == "ok"
     away = second.rename(tmp_path / "x")
     (away / "bundle.zip").rename(tmp_path / "alone.zip")
     assert examined(tmp_path / "alone.zip", unsigned=True)["chain"].state == "open"
     (first / "logs" / "backend.log").write_text("another run")
-    assert Sealer().seal(first, sample.run(), lambda _: True).trouble is None
+    assert Sealer().seal(first, sample_run.run(), lambda _: True).trouble is None
     given = examined(tmp_path / "alone.zip", unsigned=True, previous=first / "bundle.zip")
     assert "is another bundle" in given["chain"].sentence
     assert given["chain"].state == "bad"
@@ -170,7 +170,7 @@ def test_folders_bad_keys_and_nothing_are_told(folder, tmp_path, capsys):
 
 
 def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
-    run = sample.run()
+    run = sample_run.run()
     facts = run.run.model_copy(update={"stopped": "\x1b]0;owned\x07 \u202eevil"})
     folder = sealed(tmp_path, run=facts, exit_code=3)
     assert main([str(folder / "bundle.zip"), "--unsigned"]) == 0
@@ -181,6 +181,6 @@ def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
 
 def test_checks_are_asked_in_the_order_of_belief(tmp_path, signer):
     folder = sealed(tmp_path, signer[0], pdf=True)
-    found = examined(folder / "bundle.zip", keys=signature.trusted(signer[1]))
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(signer[1]))
     assert " ".join(found) == "form files signature record report.pdf chain time-stamp sign-off"
     assert found["report.pdf"].state == "ok"

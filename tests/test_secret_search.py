@@ -12,7 +12,7 @@ import pytest
 from drillbook.core.secret_search import PIECE, forms, fragments, is_weak
 from fixtures.data.traces import Search
 from fixtures.preflight.secret_scanner import first_lines, needles
-from reports.redact import Redactor
+from reports.redaction.redactor import Redactor
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,22 @@ import json
 
 import pytest
 
-from reports import sample
-from reports.frame import SignOff
-from reports.seal import signoff
+from reports.evidence.context import SignOff
+from reports.seal import examine, sign_off
 from reports.seal.verify import main as verify
+from tests import sample_run
 from tests.bundles import key, sealed
 
 
 @pytest.fixture
 def bundle(tmp_path):
-    run = sample.run(sign_off=SignOff(executed_by="Ada Lovelace"))
+    run = sample_run.run(sign_off=SignOff(executed_by="Ada Lovelace"))
     return sealed(tmp_path / "runs", sign_off=run.sign_off) / "bundle.zip"
 
 
 def signed(bundle, *more, act="approved", name="Grace Hopper"):
     given = [str(bundle), f"--act={act}", f"--name={name}", "--anyway", *map(str, more)]
-    return signoff.main(given)
+    return sign_off.main(given)
 
 
 def told(bundle, capsys, *more):
@@ -54,10 +54,10 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     _, other = key(tmp_path, "other.key")
     assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
     assert "for which nobody vouches here" in told(bundle, capsys)[1]
-    trusted = list(signoff.found(bundle, _keys(public), None))
-    assert [vouched for vouched, _ in trusted] == [True]
-    assert "by the trusted key" in trusted[0][1]
-    assert [vouched for vouched, _ in signoff.found(bundle, _keys(other), None)] == [False]
+    found = list(examine.sign_offs(bundle, _keys(public), None))
+    assert [vouched for vouched, _ in found] == [True]
+    assert "by the trusted key" in found[0][1]
+    assert [vouched for vouched, _ in examine.sign_offs(bundle, _keys(other), None)] == [False]
 
 
 def test_executor_who_approves_is_not_independent(bundle, capsys):
@@ -78,10 +78,10 @@ def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
 
 
 def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, capsys):
-    rehearsal = sample.run().subject.model_copy(update={"grade": "rehearsal"})
-    run = sample.run(subject=rehearsal)
+    rehearsal = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
+    run = sample_run.run(subject=rehearsal)
     place = sealed(tmp_path / "runs", subject=rehearsal)
-    assert signoff.main([str(place), "--act=reviewed", "--name=Grace"]) == 3
+    assert sign_off.main([str(place), "--act=reviewed", "--name=Grace"]) == 3
     refused = " ".join(capsys.readouterr().err.split())
     assert "it is a rehearsal, no evidence about a deployment; the bundle is unsigned" in refused
     assert "ANYWAY=1" in refused
@@ -128,7 +128,7 @@ def test_changed_sign_off_is_caught(bundle, capsys, change, said):
 
 def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys):
     signed(bundle)
-    other = sealed(tmp_path / "runs", name="other", seal=sample.run().seal) / "bundle.zip"
+    other = sealed(tmp_path / "runs", name="other", seal=sample_run.run().seal) / "bundle.zip"
     other.write_bytes(bundle.read_bytes() + b"")
     note = bundle.with_name("bundle.zip.approved.json").read_bytes()
     other.with_name("bundle.zip.approved.json").write_bytes(note)
@@ -154,7 +154,7 @@ def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys
 )
 def test_incomplete_sign_off_is_refused_in_one_sentence(bundle, capsys, arguments, said):
     given = [one.format(bundle) if one == "{}" else one for one in arguments]
-    assert signoff.main(given) == 3
+    assert sign_off.main(given) == 3
     assert said in " ".join(capsys.readouterr().err.split())
     assert list(bundle.parent.glob("bundle.zip.*")) == []
 
@@ -168,6 +168,6 @@ def test_what_was_signed_is_not_overwritten(bundle, capsys):
 
 
 def _keys(public):
-    from reports.seal.signature import trusted
+    from reports.seal.signature import load_trusted_keys
 
-    return trusted(public)
+    return load_trusted_keys(public)

@@ -7,17 +7,14 @@ import icalendar
 import pytest
 
 from fixtures import cadence
-from reports import evidence, sample
-from reports.declared import Schedule
-from reports.history import Past
-from reports.history.facts import Facts
-from reports.history.ledger import remember
-from reports.lines import WIDTH
-from reports.status import standing
-from reports.status.__main__ import main
-from reports.status.ics import calendar
-from reports.status.standing import ACTS, standings
-from reports.verdict import Verdict
+from reports.config.declarations import Schedule
+from reports.evidence import json_file
+from reports.history import Past, status
+from reports.history.runs import Facts, remember
+from reports.history.status import ACTS, calendar, main, standings
+from reports.render.terminal import WIDTH
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 from tests.bundles import key, sealed
 from tests.test_cadence import left
 
@@ -44,7 +41,7 @@ def overdue(runs, **schedule):
 def test_the_acts_are_those_of_sec_6_and_the_drill():
     known = {act.name: act.controls for act in ACTS if act.id != "drill"}
     assert known == cadence.ACTS
-    assert standing.QUARTER == cadence.QUARTER
+    assert status.QUARTER == cadence.QUARTER
 
 
 @pytest.mark.parametrize(("days", "late"), [(0, False), (90, False), (91, True)])
@@ -142,7 +139,7 @@ def test_rewritten_history_is_not_believed_under_a_key(runs, tmp_path, capsys):
     mine, public = key(tmp_path)
     sealed(runs, mine, **drilled("mine", grade="rehearsal"))
     ledger = runs / "history.jsonl"
-    run = evidence.load(runs / "mine" / "evidence.json")
+    run = json_file.load(runs / "mine" / "evidence.json")
     remember(run, runs / "mine")
     ledger.write_text(ledger.read_text().replace('"rehearsal"', '"deployment"'))
     remember(
@@ -158,7 +155,7 @@ def test_rewritten_history_is_not_believed_under_a_key(runs, tmp_path, capsys):
 
 def drilled(name, grade="deployment"):
     """What a sealed run needs to have done all that recurs."""
-    made = sample.run()
+    made = sample_run.run()
     like = made.controls[1].model_copy(update={"verdict": Verdict.SATISFIED, "gating": True})
     controls = tuple(like.model_copy(update={"id": one}) for one in sorted(EVERY))
     none = {verdict.value: 0 for verdict in Verdict}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from reports import declared
-from reports.catalogue import Catalogue
+from reports.config import declarations
+from reports.config.strict_toml import LARGEST, validate_tables
+from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration
-from reports.tomlfile import LARGEST, checked
 
 CONTROL = {
     "id": "KEY-1",
@@ -29,7 +29,7 @@ def load(folder, text=None, config=None):
     if text is not None:
         data = text if isinstance(text, bytes) else text.encode()
         (folder / "drillbook.toml").write_bytes(data)
-    return declared.load(folder, config, None, CATALOGUE)
+    return declarations.load(folder, config, None, CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_whatever_bytes_a_file_holds_it_is_read_or_refused(tmp_path, data):
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 @example({"organisation": {"\n": None}})
 def test_whatever_tables_a_file_holds_they_are_read_or_refused(tables):
-    assert "\n" not in refusal(checked, Path("drillbook.toml"), tables, declared.Words)
+    assert "\n" not in refusal(validate_tables, Path("drillbook.toml"), tables, declarations.Words)

@@ -5,14 +5,15 @@ from html import unescape
 
 import pytest
 
-from reports import changing, html, sample, turned
-from reports.change import Change, Turned
 from reports.errors import BadEvidence
-from reports.model import Backend, Subject
-from reports.summary import summary
-from reports.verdict import Verdict
+from reports.evidence.model import Backend, Change, Subject, Turned
+from reports.history import compare
+from reports.render import html, upgrade
+from reports.render.terminal import summary
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
-RUN = sample.run()
+RUN = sample_run.run()
 FIRST = RUN.controls[0]
 OTHER = Verdict.INCONCLUSIVE if FIRST.verdict is not Verdict.INCONCLUSIVE else Verdict.VIOLATED
 
@@ -28,12 +29,12 @@ def with_first(verdict):
 
 def test_only_statements_that_both_judged_and_not_alike_are_told():
     newer = RUN.model_copy(update={"controls": with_first(OTHER)[:-1]})
-    assert list(turned.turned(RUN, newer)) == [
+    assert list(compare.verdict_changes(RUN, newer)) == [
         Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value)
     ]
-    assert list(turned.turned(RUN, RUN)) == []
+    assert list(compare.verdict_changes(RUN, RUN)) == []
     unjudged = RUN.model_copy(update={"controls": with_first(Verdict.NOT_RUN)})
-    assert list(turned.turned(RUN, unjudged)) == []
+    assert list(compare.verdict_changes(RUN, unjudged)) == []
 
 
 def kept(folder, name, run):
@@ -51,19 +52,19 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
         kept(tmp_path, f"run-{number}", of_image(image, run=run, controls=with_first(verdict)))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "evidence.json").write_text("{}")
-    told = turned.facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
+    told = compare.compared_facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
     assert told["compared"] == (RUN.run.id, RUN.run.id)
     assert [one["id"] for one in told["turned"]] == [FIRST.id]
-    assert turned.facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
+    assert compare.compared_facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
 
 
 def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
     with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
-        turned.given("/nowhere", "VERIFY_TO")
+        compare.load_named("/nowhere", "VERIFY_TO")
     file = tmp_path / "evidence.json"
     file.write_bytes(b"\0\1")
     with pytest.raises(BadEvidence, match="no record of a run"):
-        turned.given(str(file), "VERIFY_TO")
+        compare.load_named(str(file), "VERIFY_TO")
 
 
 def changed(facts=None, **verdicts):
@@ -93,25 +94,25 @@ HELD = dict.fromkeys(("UPG-1", "UPG-2", "UPG-3"), Verdict.SATISFIED)
 )
 def test_report_says_whether_to_deploy(verdicts, said):
     run = changed(**verdicts)
-    assert said in changing.sentence(run)
-    assert changing.sentence(run) in unescape(html.render(run))
+    assert said in upgrade.sentence(run)
+    assert upgrade.sentence(run) in unescape(html.render(run))
     assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
 
 
 def test_target_of_the_outage_decides_only_where_one_was_given():
     untold = {"outage_target_s": None}
     run = changed(untold, **HELD, **{"UPG-4": Verdict.NOT_APPLICABLE})
-    assert changing.sentence(run).startswith("Safe to deploy b:2")
+    assert upgrade.sentence(run).startswith("Safe to deploy b:2")
 
 
 def test_outage_that_did_not_end_is_told_as_the_least_it_took():
     run = changed({"outage_ended": False}, **HELD, **{"UPG-4": Verdict.VIOLATED})
-    assert "For at least 1 min 30 s nobody can read a secret" in changing.sentence(run)
+    assert "For at least 1 min 30 s nobody can read a secret" in upgrade.sentence(run)
 
 
 def test_outage_that_no_read_saw_is_told_as_the_most_it_took():
     run = changed({"outage_seen": False}, **HELD, **{"UPG-4": Verdict.SATISFIED})
-    assert "For at most 1 min 30 s nobody can read a secret" in changing.sentence(run)
+    assert "For at most 1 min 30 s nobody can read a secret" in upgrade.sentence(run)
 
 
 @pytest.mark.parametrize("seen", ["failed on new schema", "refused new schema (ended with 1)"])
@@ -119,14 +120,14 @@ def test_report_says_that_changing_the_tag_back_does_not_work(seen):
     facts = {"downgraded": f"old release {seen}"}
     for verdict in (Verdict.SATISFIED, Verdict.VIOLATED):
         run = changed(facts, **HELD, **{"UPG-4": verdict})
-        said = changing.sentence(run)
+        said = upgrade.sentence(run)
         assert "Going back by changing the tag does not work" in said
         assert "restore that backup first" in said
     fine = changed({"downgraded": "old release read on new schema"}, **HELD)
-    assert "Going back" not in changing.sentence(fine)
+    assert "Going back" not in upgrade.sentence(fine)
 
 
 def test_without_a_change_nothing_is_said_of_one():
-    assert changing.sentence(RUN) == ""
+    assert upgrade.sentence(RUN) == ""
     assert "The change of image" not in html.render(RUN)
     assert "change" not in json.loads(RUN.model_dump_json(exclude_none=True))

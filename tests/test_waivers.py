@@ -5,11 +5,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports import junit, prose, sample, waivers
-from reports.catalogue import Catalogue
+from reports.config import waivers
+from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration
-from reports.summary import summary
-from reports.verdict import Verdict
+from reports.render import junit, phrases
+from reports.render.terminal import summary
+from reports.verdict.verdicts import Verdict
+from tests import sample_run
 
 ENTRY = {
     "id": "KEY-1",
@@ -48,7 +50,7 @@ def state(verdict, today):
     one = waivers.Entry(
         control="KEY-1", reason="r", owner="o", approved_by="a", expires=date(2027, 1, 31)
     )
-    return waivers.judged(one, verdict, today)
+    return waivers.apply_waiver(one, verdict, today)
 
 
 def test_complete_waivers_are_read_in_order(loaded):
@@ -109,7 +111,7 @@ def test_waiver_counts_through_its_last_day_and_only_where_something_is_amiss(
 
 
 def test_junit_lets_a_waived_control_pass_and_says_so():
-    run = sample.waived_run()
+    run = sample_run.waived_run()
     root = ElementTree.fromstring(junit.render(run))
     case = next(one for one in root.iter("testcase") if one.get("name").startswith("KEY-3"))
     properties = {one.get("name"): one.get("value") for one in case.iter("property")}
@@ -120,7 +122,7 @@ def test_junit_lets_a_waived_control_pass_and_says_so():
 
 
 def test_summary_shows_the_verdict_the_waiver_and_its_end():
-    lines = summary(sample.waived_run(), "report.html")
+    lines = summary(sample_run.waived_run(), "report.html")
     text = " ".join(" ".join(line.text for line in lines).split())
     assert "Violated: 1 KEY-3" in text
     assert "KEY-3 violated: " in text
@@ -129,9 +131,9 @@ def test_summary_shows_the_verdict_the_waiver_and_its_end():
 
 
 def test_outcome_never_says_that_every_control_holds_when_one_is_waived():
-    run = sample.waived_run(exit_code=0)
-    assert "the gate lets KEY-3 pass because of a waiver" in prose.outcome(run).sentence
-    assert "Every" not in prose.outcome(run).sentence
+    run = sample_run.waived_run(exit_code=0)
+    assert "the gate lets KEY-3 pass because of a waiver" in phrases.outcome(run).sentence
+    assert "Every" not in phrases.outcome(run).sentence
 
 
 @pytest.mark.parametrize(
@@ -142,14 +144,14 @@ def test_outcome_never_says_that_every_control_holds_when_one_is_waived():
     ],
 )
 def test_waiver_that_does_not_count_says_why(state, said):
-    one = sample.waived_run().controls[0].waiver.model_copy(update={"state": state})
-    assert said in prose.waiver(one)
+    one = sample_run.waived_run().controls[0].waiver.model_copy(update={"state": state})
+    assert said in phrases.waiver(one)
 
 
 @pytest.mark.parametrize(
     ("left", "said"), [(0, "0 days"), (1, "1 day."), (30, "30 days."), (31, None)]
 )
 def test_waiver_that_expires_soon_says_so(left, said):
-    one = sample.waived_run().controls[0].waiver.model_copy(update={"days_left": left})
-    assert ("Expires in" in prose.waiver(one)) is (said is not None)
-    assert said is None or said in prose.waiver(one)
+    one = sample_run.waived_run().controls[0].waiver.model_copy(update={"days_left": left})
+    assert ("Expires in" in phrases.waiver(one)) is (said is not None)
+    assert said is None or said in phrases.waiver(one)

@@ -1,7 +1,7 @@
 """What earlier runs saw: their evidence in a folder, and a line each that outlives it."""
 
-from reports.history.facts import Facts as Facts
-from reports.history.reading import History as History
-from reports.history.reading import Past as Past
-from reports.history.reading import past_of as past_of
-from reports.history.reading import read as read
+from reports.history.runs import Facts as Facts
+from reports.history.runs import History as History
+from reports.history.runs import Past as Past
+from reports.history.runs import past_of as past_of
+from reports.history.runs import read as read

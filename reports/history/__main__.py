@@ -9,17 +9,93 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from drillbook.core.files import write_file
-from reports.history import ledger
-from reports.history.page import render
-from reports.history.reading import read
-from reports.history.telling import told
-from reports.lines import Line, write
-from reports.verdict import FAILED, PASSED, UNUSABLE
+from reports.history.diff import ORDER, before, changes, overdue, stale
+from reports.history.html import render
+from reports.history.runs import History, Past, beside, read
+from reports.render.phrases import duration
+from reports.render.terminal import STYLES, Line, refuse, wrap, write
+from reports.verdict.verdicts import FAILED, PASSED, Verdict
+
+_RUNS, _MOST = 12, 24
+_RED: tuple[str, ...] = ("red", "bold")
+
+
+def describe(history: History, today: date) -> Iterator[Line]:
+    """Everything worth saying; the newest run and what changed stand last, where one looks."""
+    for trouble in history.troubles:
+        yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
+    for folder in history.unreadable:
+        yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
+    if not history.runs:
+        yield Line("No run has ended here yet: make verify")
+        return
+    yield from _table(history.runs[-_RUNS:])
+    if len(history.runs) > _RUNS:
+        yield Line(f"({len(history.runs) - _RUNS} earlier ones are on the page)")
+    yield from _old(history, today)
+    yield from _changed(history, history.runs[-1])
+
+
+def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
+    head = f"{'ended':<17}{'question':<16}{'verdict':<14}{'RTO':>12}{'RPO':>12}"
+    yield Line(f"{head} wrong", ("bold",))
+    for run in runs:
+        facts = run.facts
+        verdict = facts.verdict.words if facts.verdict else "none"
+        taken = (facts.objectives.rto_s, facts.objectives.rpo_s)
+        question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
+        row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
+        row += "".join(f"{_time(one):>12}" for one in taken)
+        style = STYLES[facts.verdict] if facts.verdict else ()
+        yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
+    if any(run.grade == "rehearsal" for run in runs):
+        yield Line("* a rehearsal: no evidence about a deployment")
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else duration(seconds)
+
+
+def _old(history: History, today: date) -> Iterator[Line]:
+    for one in stale(history.runs, today):
+        text = (
+            f"Past its time: {len(one.controls)} controls were last judged by run {one.run.id}, "
+            f"which counted until {one.run.facts.valid_until}. Run them again."
+        )
+        yield from wrap(text, then="  ", style=("yellow", "bold"))
+    for past in overdue(history.runs, today):
+        yield from wrap(
+            f"Run {past.id} was to be disposed of after {past.facts.dispose_after}.", then="  "
+        )
+
+
+def _changed(history: History, run: Past) -> Iterator[Line]:
+    """What the newest run says otherwise than the last one it can be held against."""
+    yield Line("")
+    earlier = before(history.runs, run)
+    if earlier is None:
+        yield Line(f"Run {run.id} is the first that asked this.")
+        return
+    found = changes(earlier, run)
+    counted = Counter(one.kind for one in found)
+    said = ", ".join(f"{counted[kind]} {_word(kind)}" for kind in ORDER if counted[kind])
+    yield from wrap(f"Since run {earlier.id}: {said or 'no verdict changed'}.", then="  ")
+    for one in found[:_MOST]:
+        words = " -> ".join(verdict.words if verdict else "unknown" for verdict in one[1:3])
+        style = STYLES[one.now] if one.now else STYLES[Verdict.NOT_RUN]
+        yield Line(f"  {one.control:<12} {words}", style)
+    if len(found) > _MOST:
+        yield Line(f"  and {len(found) - _MOST} more, on the page")
+
+
+def _word(kind: str) -> str:
+    return "changed otherwise" if kind == "other" else kind
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,20 +104,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
     runs: Path = parser.parse_args(arguments).run_dir
     if not runs.is_dir():
-        said = (
-            f"history: {runs} is no folder of runs; make verify makes one, RUN_DIR= names another"
-        )
-        write([Line(said, ("red", "bold"))], sys.stderr)
-        return UNUSABLE
+        said = f"{runs} is no folder of runs; make verify makes one, RUN_DIR= names another"
+        return refuse(said, "history")
     history, today = read(runs), datetime.now(UTC).date()
-    write(told(history, today), sys.stdout)
-    page = ledger.beside(runs).with_name("history.html")
+    write(describe(history, today), sys.stdout)
+    page = beside(runs).with_name("history.html")
     try:
         text = render(history, os.path.relpath(runs, page.parent), today)
         write_file(page, text.encode())
     except OSError as trouble:
-        write([Line(f"history: {page}: {trouble.strerror}", ("red", "bold"))], sys.stderr)
-        return UNUSABLE
+        return refuse(f"{page}: {trouble.strerror}", "history")
     write([Line(f"Page: {page}")], sys.stdout)
     return FAILED if history.troubles or history.unreadable else PASSED
 

@@ -11,7 +11,7 @@ from reports.qualification import options, pages, readme
 from reports.qualification.record import KEPT, LATEST, Qualification, text
 from reports.qualification.run import Asked, qualify
 from reports.qualification.telling import Teller
-from reports.verdict import FAILED, PASSED, UNDECIDED, UNUSABLE
+from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
 def _asked(arguments: argparse.Namespace) -> Asked:

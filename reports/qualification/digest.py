@@ -18,10 +18,9 @@ _DECIDING = (
     "compose",
     "conftest.py",
     "tests/predicted.toml",
-    "reports/verdict.py",
-    "reports/judge.py",
-    "reports/judging.py",
-    "reports/catalogue.py",
+    "reports/verdict",
+    "reports/session/verdict_hooks.py",
+    "reports/controls/catalogue.py",
 )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from reports.model import Control, Run
-from reports.part import Part
-from reports.prose import failing_step
+from reports.evidence.context import EvidenceModel
+from reports.evidence.model import Control, Run
 from reports.qualification.specimens import Specimen
 from reports.qualification.trial import Outcome
-from reports.verdict import Verdict
+from reports.render.phrases import failing_step
+from reports.verdict.verdicts import Verdict
 
 State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "equivalent"]
 Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]
@@ -18,14 +18,14 @@ _UNDECIDED = (Verdict.INCONCLUSIVE,)
 _LONGEST = 400
 
 
-class Seen(Part):
+class Seen(EvidenceModel):
     """A control's verdict and observation, by which a healthy stack is told from a bad one."""
 
     verdict: Verdict
     observed: str | None = None
 
 
-class Cell(Part):
+class Cell(EvidenceModel):
     """One bug, one control: what the control said, and what that is."""
 
     control: str
@@ -34,7 +34,7 @@ class Cell(Part):
     kind: Kind
 
 
-class Row(Part):
+class Row(EvidenceModel):
     """One bug: what was expected of whom, what happened, and the other controls that moved."""
 
     mutant: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports import facts
 from reports.qualification import pages
 from reports.qualification.digest import code_digests, whole
 from reports.qualification.record import KEPT, LATEST, Applies, Qualification, load
 from reports.qualification.specimens import Unqualifiable
+from reports.record import run_metadata
 
 
 def attached(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
@@ -29,7 +29,7 @@ def attached(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
     if record is None:
         return {}
     same = record.code == whole(parts)
-    applies = Applies(commit=facts.tool().commit, code=whole(parts), same_code=same)
+    applies = Applies(commit=run_metadata.tool().commit, code=whole(parts), same_code=same)
     return pages.files(record.model_copy(update={"applies": applies}), note(record, parts))
 
 

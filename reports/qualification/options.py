@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from reports.verdict import UNUSABLE
+from reports.verdict.verdicts import UNUSABLE
 
 
 class Parser(argparse.ArgumentParser):

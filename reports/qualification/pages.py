@@ -9,9 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from reports.prose import duration
 from reports.qualification import matrix, statement
 from reports.qualification.record import Qualification, text
+from reports.render.phrases import duration
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 

@@ -6,12 +6,12 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from reports.catalogue import Catalogue
-from reports.model import Run
+from reports.controls.catalogue import Catalogue
+from reports.evidence.model import Run
 from reports.qualification.judgement import Seen
 from reports.qualification.specimens import ROOT, Specimen
 from reports.qualification.trial import Trial
-from reports.verdict import Verdict
+from reports.verdict.verdicts import Verdict
 
 PREDICTED = ROOT / "tests" / "predicted.toml"
 _TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}

@@ -6,9 +6,9 @@ import re
 import textwrap
 from pathlib import Path
 
-from reports.prose import duration
 from reports.qualification.record import Qualification
 from reports.qualification.specimens import ROOT, Unqualifiable
+from reports.render.phrases import duration
 
 README = ROOT / "README.md"
 _PLACE = re.compile(r"(?<=<!-- qualification -->\n).*?(?=<!-- end of qualification -->)", re.DOTALL)

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from reports.model import Host
-from reports.part import Part
+from reports.evidence.context import EvidenceModel
+from reports.evidence.model import Host
 from reports.qualification.judgement import Row, Seen
 from reports.qualification.specimens import ROOT, Unqualifiable
 
@@ -18,7 +18,7 @@ KEPT = ROOT / "reports" / "qualification.json"
 LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"
 
 
-class Checked(Part):
+class Checked(EvidenceModel):
     """A control, and how many of the bugs meant for it it caught."""
 
     id: str
@@ -31,7 +31,7 @@ class Checked(Part):
     took_s: float | None = Field(default=None, description="on a healthy stack, the longest")
 
 
-class Alarm(Part):
+class Alarm(EvidenceModel):
     """A verdict of a healthy run that is not the one a healthy stack has."""
 
     run: str
@@ -40,7 +40,7 @@ class Alarm(Part):
     found: Seen
 
 
-class Applies(Part):
+class Applies(EvidenceModel):
     """The run whose bundle the record lies in, and whether its code is the one qualified."""
 
     commit: str | None
@@ -48,7 +48,7 @@ class Applies(Part):
     same_code: bool
 
 
-class Qualification(Part):
+class Qualification(EvidenceModel):
     """What was planted, what was caught, and how often a healthy stack was accused."""
 
     schema_: Literal["drillbook/qualification/1"] = Field(

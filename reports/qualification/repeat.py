@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reports.catalogue import load
+from reports.controls.catalogue import load
 from reports.errors import ReportError
-from reports.model import Run
-from reports.plan import patterns
+from reports.evidence.model import Run
 from reports.qualification import options
 from reports.qualification.judgement import Seen, seen
 from reports.qualification.specimens import ROOT, stock
 from reports.qualification.telling import Teller
 from reports.qualification.trial import Trial, Trials
-from reports.verdict import FAILED, PASSED, UNDECIDED, UNUSABLE
+from reports.session.selection import patterns
+from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
 def differing(runs: Iterable[Run]) -> dict[str, Counter[Seen]]:

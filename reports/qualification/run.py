@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reports import facts
-from reports.catalogue import Catalogue, load
+from reports.controls.catalogue import Catalogue, load
 from reports.qualification import plan
 from reports.qualification.digest import code_digests, whole
 from reports.qualification.figures import flaking, upper_bound
@@ -26,7 +25,8 @@ from reports.qualification.specimens import (
     stock,
 )
 from reports.qualification.trial import Outcome, Trials
-from reports.verdict import Verdict
+from reports.record import run_metadata
+from reports.verdict.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def qualify(asked: Asked, begin: Begin, report: Report) -> Qualification:
         asked.workers or known.workers["containers" if asked.stack == "containers" else "embedded"]
     )
     # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
-    tool, parts = facts.tool(), code_digests()
+    tool, parts = run_metadata.tool(), code_digests()
     started, zero = datetime.now(UTC), time.monotonic()
     begin(len(here), len(well), workers)
     rows: dict[str, Row] = {}
@@ -98,7 +98,7 @@ def qualify(asked: Asked, begin: Begin, report: Report) -> Qualification:
             "stack": asked.stack,
             "image": asked.image,
             "selection": asked.mutants,
-            "host": facts.host(),
+            "host": run_metadata.host(),
             "controls": tuple(_checked(catalogue, matrix, healthy)),
             "matrix": matrix,
             **counts(matrix),

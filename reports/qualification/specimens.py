@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from reports.errors import ReportError, near
-from reports.part import Part
+from reports.evidence.context import EvidenceModel
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "drillbook/reference:latest"
@@ -20,7 +20,7 @@ class Unqualifiable(ReportError):
     """The qualification cannot start or be read; the message says what to do."""
 
 
-class Specimen(Part):
+class Specimen(EvidenceModel):
     """A planted bug: the control meant to catch it, where it is planted, and why it must die."""
 
     name: str
@@ -33,7 +33,7 @@ class Specimen(Part):
     equivalent: str | None = None
 
 
-class Stock(Part):
+class Stock(EvidenceModel):
     """Every planted bug, and how many stacks of a driver this machine carries side by side."""
 
     workers: dict[str, int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.prose import duration
 from reports.qualification.record import Qualification
+from reports.render.phrases import duration
 
 CLAIMS = (
     (

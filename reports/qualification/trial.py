@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reports import evidence
-from reports.catalogue import Catalogue
-from reports.model import Run
-from reports.outline import specs
+from reports.controls.catalogue import Catalogue
+from reports.controls.listing import specs
+from reports.evidence import json_file
+from reports.evidence.model import Run
 from reports.qualification.specimens import REFERENCE, ROOT
 
 _LIMIT_S = 900
@@ -104,7 +104,7 @@ class Trials:
             output = Path(folder) / "output"
             code = self._pytest([*self._options(trial), f"--run-dir={folder}"], output, trial)
             written = Path(folder) / "latest" / "evidence.json"
-            run = evidence.load(written) if written.exists() else None
+            run = json_file.load(written) if written.exists() else None
             trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
             never = never_reached(output.read_text(errors="replace")) if output.exists() else ""
         lasted = round(time.monotonic() - started, 3)

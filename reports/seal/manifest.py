@@ -1,20 +1,32 @@
-"""MANIFEST.json: name, size and SHA-256 of every file of a bundle but itself and its signature."""
+"""MANIFEST.json, and what is signed: an in-toto Statement about every file of the bundle.
+
+The manifest has name, size and SHA-256 of every file of a bundle but itself and its signature. The
+statement is of type test-result/v0.1. Its `result` is meant for policies that admit a deployment,
+so it says less rather than more: PASSED only when every gating control of a deployment held and
+nothing was contradicted; WARNED when the gate held, yet claims were contradicted, or waivers were
+needed, or it was a rehearsal; else FAILED.
+Source: https://github.com/in-toto/attestation, spec/v1 and spec/predicates/test-result.md.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.errors import Distrusted
+from reports.evidence.model import Control, Run
+from reports.verdict.verdicts import HOLDS, PASSED, Verdict
 
 MANIFEST = "MANIFEST.json"
 SIGNATURE = "attestation.intoto.jsonl"
 _CHUNK = 1 << 20
+STATEMENT = "https://in-toto.io/Statement/v1"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
 
 class File(BaseModel):
@@ -75,3 +87,64 @@ def _file(name: str, path: Path) -> File:
     with path.open("rb") as file:
         sha = digest(iter(lambda: file.read(_CHUNK), b""))
         return File(name=name, size=file.tell(), sha256=sha)
+
+
+def statement(run: Run, manifest: Manifest) -> bytes:
+    """The statement as JSON; equal runs with equal files give equal bytes."""
+    digests = manifest.digests | {MANIFEST: hashlib.sha256(manifest.render()).hexdigest()}
+    record: dict[str, Any] = {
+        "_type": STATEMENT,
+        "subject": [
+            {"name": name, "digest": {"sha256": sha}} for name, sha in sorted(digests.items())
+        ],
+        "predicateType": TEST_RESULT,
+        "predicate": {
+            "result": result(run),
+            "configuration": list(_configuration(run, digests["evidence.json"])),
+            "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
+            "warnedTests": [c.id for c in run.controls if _warned(c)],
+            "failedTests": [c.id for c in run.controls if _failed(c)],
+        },
+    }
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def result(run: Run) -> str:
+    """PASSED, WARNED or FAILED."""
+    if run.exit_code != PASSED:
+        return "FAILED"
+    doubtful = run.counts.contradicted or run.counts.waived
+    return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
+
+
+def _failed(control: Control) -> bool:
+    gates = control.gating and not control.waived
+    return control.verdict is Verdict.VIOLATED or (gates and control.verdict not in HOLDS)
+
+
+def _warned(control: Control) -> bool:
+    return control.verdict not in HOLDS and not _failed(control)
+
+
+def _configuration(run: Run, evidence: str) -> Iterator[dict[str, Any]]:
+    """With what was tested: the record, the tool and the backend, each as far as it is known."""
+    facts, subject, tool = run.run, run.subject, run.run.tool
+    yield {
+        "name": "evidence.json",
+        "digest": {"sha256": evidence},
+        "annotations": {
+            "run": facts.id,
+            "grade": subject.grade,
+            "verdict": run.verdict.value,
+            "exitCode": run.exit_code,
+        },
+    }
+    commit = {"digest": {"gitCommit": tool.commit}} if tool.commit else {}
+    uri = f"pkg:generic/drillbook@{tool.version}"
+    yield {"name": "drillbook", "uri": uri, **commit, "annotations": {"dirty": tool.dirty}}
+    algorithm, _, digest = (subject.backend.digest or "").partition(":")
+    if algorithm == "sha256" and digest:
+        name = subject.backend.image or "backend"
+        yield {"name": name, "digest": {"sha256": digest}}
+    if subject.compose.sha256:
+        yield {"name": "compose file", "digest": {"sha256": subject.compose.sha256}}

@@ -29,7 +29,7 @@ from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[
 
 from drillbook.core.files import open_file
 from reports.errors import BadKey, Distrusted
-from reports.part import strict_json
+from reports.evidence.json_file import strict_json
 
 PAYLOAD = "application/vnd.in-toto+json"
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]{1,8192}-----END [A-Z ]+-----")
@@ -112,7 +112,7 @@ def from_environment(name: str) -> SigningKey:
     return SigningKey(value.replace("\\n", "\n").encode(), f"environment variable {name}")
 
 
-def trusted(path: Path) -> dict[str, Ed25519PublicKey]:
+def load_trusted_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     """Public keys by id, of a file with one or several in PEM form."""
     found: dict[str, Ed25519PublicKey] = {}
     for pem in _PEM.findall(data := _read(path)):
@@ -131,7 +131,7 @@ def trusted(path: Path) -> dict[str, Ed25519PublicKey]:
 
 def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
     """What was signed, and by which of these keys; Distrusted if by none, or not exactly that."""
-    opened = opened_envelope(envelope)
+    opened = open_envelope(envelope)
     known: list[Key] = [SSlibKey.from_crypto(key, keyid=name) for name, key in keys.items()]
     try:
         (signer,) = opened.verify(known, 1)
@@ -143,7 +143,7 @@ def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, s
     return opened.payload, signer
 
 
-def opened_envelope(envelope: bytes) -> Envelope:
+def open_envelope(envelope: bytes) -> Envelope:
     """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
     try:
         opened = Envelope.from_dict(strict_json(envelope))

@@ -9,14 +9,21 @@ from pathlib import Path
 from shlex import quote
 
 from drillbook.core.files import read_file
-from reports import evidence
 from reports.errors import BadEvidence, BadKey, CannotSeal, ReportError
-from reports.lines import Line, write
-from reports.seal.account import told
-from reports.seal.folder import BUNDLE, BY_FILE, beside, bundle_of, unchanged
+from reports.evidence import json_file
+from reports.render.terminal import Line, refuse, write
+from reports.seal import signature, timestamp
 from reports.seal.manifest import SIGNATURE
-from reports.seal.options import chosen
-from reports.verdict import PASSED, UNUSABLE
+from reports.seal.sealer import (
+    BUNDLE,
+    BY_FILE,
+    beside,
+    bundle_of,
+    chosen_sealer,
+    describe_seal,
+    refuse_changed,
+)
+from reports.verdict.verdicts import PASSED
 
 _EXAMPLES = {
     "out": "drill.key",
@@ -31,12 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _named(given)
         write(given.act(given), sys.stdout)
-    except ReportError as trouble:
-        write([Line(str(trouble), ("red", "bold"))], sys.stderr)
-        return UNUSABLE
-    except OSError as trouble:
-        write([Line(f"{trouble.filename}: {trouble.strerror}", ("red", "bold"))], sys.stderr)
-        return UNUSABLE
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble)
     return PASSED
 
 
@@ -59,17 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--signing-key-env")
     again.add_argument("--tsa")
     again.set_defaults(act=_seal)
-    stamp = acts.add_parser("timestamp")
-    stamp.add_argument("bundle", type=Path)
-    stamp.add_argument("--tsa")
-    stamp.add_argument("--tsr", type=Path)
-    stamp.set_defaults(act=_timestamp)
+    timestamp = acts.add_parser("timestamp")
+    timestamp.add_argument("bundle", type=Path)
+    timestamp.add_argument("--tsa")
+    timestamp.add_argument("--tsr", type=Path)
+    timestamp.set_defaults(act=_timestamp)
     return parser
 
 
 def _signing_key(given: argparse.Namespace) -> Iterator[Line]:
-    from reports.seal import signature
-
     name = signature.generate(given.out)
     used = f"make verify SIGNING_KEY={quote(str(given.out))}"
     yield Line(f"Private key: {given.out} (keep it secret; {used})")
@@ -79,37 +80,35 @@ def _signing_key(given: argparse.Namespace) -> Iterator[Line]:
 
 def _seal(given: argparse.Namespace) -> Iterator[Line]:
     """Sign a folder that was sealed before, after checking that it has not changed since."""
-    sealer = chosen(given.signing_key, given.signing_key_env, given.tsa)
+    sealer = chosen_sealer(given.signing_key, given.signing_key_env, given.tsa)
     try:
-        run = evidence.load(given.run / "evidence.json")
+        run = json_file.load(given.run / "evidence.json")
     except (OSError, ValueError):
         raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
-    unchanged(given.run)
+    refuse_changed(given.run)
     if sealer.key is None and (given.run / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give SIGNING_KEY= to sign it anew")
     stamped = beside(given.run / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(given.run, run, lambda _: True)
     if sealed.trouble:
         raise CannotSeal(sealed.trouble)
-    yield from told(sealed)
+    yield from describe_seal(sealed)
     yield Line(f"Bundle: {given.run / BUNDLE}")
     if stamped and not beside(given.run / BUNDLE, ".tsr").is_file():
         yield Line("Its time-stamp was of the bundle before: make timestamp gets another.")
 
 
 def _timestamp(given: argparse.Namespace) -> Iterator[Line]:
-    from reports.seal import stamp
-
-    chosen(None, None, given.tsa)
+    chosen_sealer(None, None, given.tsa)
     bundle = bundle_of(given.bundle)
     query, answered = (beside(bundle, suffix) for suffix in (".tsq", ".tsr"))
-    asked = stamp.request(bundle)
+    asked = timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
         yield Line(f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...")
         return
-    answer = read_file(given.tsr, 1 << 20) if given.tsr else stamp.ask(given.tsa, asked)
-    moment = stamp.accept(answer, bundle)
+    answer = read_file(given.tsr, 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
+    moment = timestamp.accept(answer, bundle)
     answered.write_bytes(answer)
     query.unlink(missing_ok=True)
     yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says whoever stamped it")

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reports import prose
 from reports.errors import BadBundle, BadKey
-from reports.lines import Line, printable, wrapped, write
-from reports.seal.checks import Check, Examination, Trust
-from reports.seal.folder import BUNDLE
-from reports.summary import STYLES
-from reports.verdict import FAILED, PASSED, UNUSABLE
+from reports.render import phrases
+from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
+from reports.seal.examine import Check, Examination, Trust
+from reports.seal.sealer import BUNDLE
+from reports.seal.signature import load_trusted_keys
+from reports.seal.timestamp import authorities as certificates
+from reports.verdict.verdicts import FAILED, PASSED
 
 _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
@@ -32,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         examination.examine()
     except (BadBundle, BadKey) as trouble:
         where = "" if isinstance(trouble, BadKey) else f"{given.bundle}: "
-        write([Line(f"UNUSABLE. {printable(f'{where}{trouble}')}", ("red", "bold"))], sys.stderr)
-        return UNUSABLE
+        return refuse(f"UNUSABLE. {where}{trouble}")
     write(_account(given.bundle, examination), sys.stdout)
     return FAILED if _bad(examination) else PASSED
 
@@ -53,12 +53,8 @@ def _trust(given: argparse.Namespace) -> Trust:
         raise BadKey("no bundle was named: give BUNDLE=reports/runs/latest/bundle.zip")
     keys = authorities = None
     if given.pubkey:
-        from reports.seal.signature import trusted
-
-        keys = trusted(given.pubkey)
+        keys = load_trusted_keys(given.pubkey)
     if given.tsa_cert:
-        from reports.seal.stamp import authorities as certificates
-
         authorities = certificates(given.tsa_cert)
     return Trust(keys, given.unsigned, given.previous, authorities)
 
@@ -72,7 +68,7 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
     for check in examination.checks:
         first = f"  {_MARKS[check.state]}  {check.name:<11} "
         style = _COLOURS[check.state]
-        yield from wrapped(printable(check.sentence), first, " " * len(first), style=style)
+        yield from wrap(printable(check.sentence), first, " " * len(first), style=style)
     yield Line("")
     yield from _result(examination)
     if examination.run and not _bad(examination):
@@ -90,7 +86,7 @@ def _result(examination: Examination) -> Iterator[Line]:
         yield Line(text, ("yellow", "bold"))
     elif bad == ["signature"] and not examination.envelope:
         yield Line("UNSIGNED. It fits together, and nothing says who made it.", _COLOURS["bad"])
-        yield from wrapped(
+        yield from wrap(
             "Next: sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at "
             "this one all the same.",
             then="      ",
@@ -99,27 +95,27 @@ def _result(examination: Examination) -> Iterator[Line]:
         yield Line(
             "UNTRUSTED. It fits together, and nobody you trust vouches for it.", _COLOURS["bad"]
         )
-        yield from wrapped(
+        yield from wrap(
             "Next: ask whoever made it for their public key, by another way than the bundle's "
             "(PUBKEY=). UNSIGNED=1 looks at it without one.",
             then="      ",
         )
     else:
         yield Line("TAMPERED. Do not rely on it.", _COLOURS["bad"])
-        yield from wrapped("Next: get the bundle again from whoever made it.", then="      ")
+        yield from wrap("Next: get the bundle again from whoever made it.", then="      ")
 
 
 def _told(examination: Examination) -> Iterator[Line]:
     """What the genuine record says, which may be bad news."""
     assert examination.run
     run = examination.run
-    end = prose.outcome(run)
+    end = phrases.outcome(run)
     yield Line("")
     yield Line(f"Run {printable(run.run.id)}, as recorded:")
-    if worth := prose.grade(run):
-        yield from wrapped(worth, "  ", "  ")
+    if worth := phrases.grade(run):
+        yield from wrap(worth, "  ", "  ")
     text = f"{end.word.upper()}. {end.sentence}"
-    yield from wrapped(printable(text), "  ", "  ", style=STYLES[run.verdict])
+    yield from wrap(printable(text), "  ", "  ", style=STYLES[run.verdict])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What people declare: drillbook.toml, waivers.toml, and what follows from them."""

@@ -1,0 +1,163 @@
+"""What only people know of a run, from drillbook.toml: whose system, who takes part, how long kept.
+
+The file has the names of the evidence (reports/evidence/context.py). It is optional; what it leaves
+out stays empty in the record, and what the run finds out by itself cannot be declared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from reports.config import waivers
+from reports.config.strict_toml import day, read, validate_tables
+from reports.controls.catalogue import Catalogue
+from reports.errors import BadDeclaration, near
+from reports.evidence.context import (
+    Action,
+    Cadence,
+    DataKind,
+    Declaration,
+    Environment,
+    Method,
+    Organisation,
+    Person,
+)
+
+CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
+Day = Annotated[date, BeforeValidator(day)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
+
+
+class Strict(BaseModel):
+    """A table of the file; keys it does not have are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Schedule(Strict):
+    """When it was planned for, how often it is due; the next day follows from the cadence."""
+
+    planned: Day | None = None
+    cadence: Cadence | None = None
+    next_due: Day | None = None
+
+
+class Excluded(Strict):
+    """Something that is deliberately not examined."""
+
+    what: str
+    reason: str
+
+
+class Data(Strict):
+    """The data the procedures work on, where the run cannot know better."""
+
+    kind: DataKind | None = None
+    description: str | None = None
+    rows: int | None = None
+    bytes: int | None = None
+
+
+class Scope(Strict):
+    """Systems, data, and what is left out."""
+
+    systems: tuple[str, ...] = ()
+    data_set: Data | None = None
+    exclusions: tuple[Excluded, ...] = ()
+
+
+class Targets(Strict):
+    """Recovery time and recovery point that are wanted, in seconds."""
+
+    rto_s: Seconds | None = None
+    rpo_s: Seconds | None = None
+
+
+class Treatment(Action):
+    """What is done about a finding."""
+
+    due: Day | None = None
+
+
+class Signatory(Strict):
+    """Who is to sign; the signature itself is given after the run."""
+
+    name: str
+    role: str | None = None
+
+
+class Signatories(Strict):
+    """Three names; who executed the run should not approve it."""
+
+    prepared: Signatory | None = None
+    reviewed: Signatory | None = None
+    approved: Signatory | None = None
+
+
+class Kept(Strict):
+    """How secret the record is, and for how many years it is kept."""
+
+    classification: str | None = None
+    years: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
+class Words(Strict):
+    """The whole file."""
+
+    number: str | None = None
+    organisation: Organisation = Organisation()
+    people: tuple[Person, ...] = ()
+    schedule: Schedule = Schedule()
+    scope: Scope = Scope()
+    environment: Environment = Environment()
+    method: Method = Method()
+    objectives: Targets = Targets()
+    actions: tuple[Treatment, ...] = ()
+    escalated_to: str | None = None
+    sign_off: Signatories = Signatories()
+    retention: Kept = Kept()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The words of the file, where they come from, and the waivers beside them."""
+
+    words: Words = field(default_factory=Words)
+    source: Declaration | None = None
+    waivers: tuple[waivers.Entry, ...] = ()
+    executor: str | None = None
+
+
+def load(folder: Path, config: str | None, waiver_file: str | None, known: Catalogue) -> Declared:
+    """Both files, from where the user stands; each may be absent unless it was named.
+
+    BadDeclaration says what is wrong with which line of which file.
+    """
+    words, source = Words(), None
+    if (path := _given(folder, config, CONFIG)) is not None:
+        loaded = read(path)
+        words = validate_tables(path, loaded.tables, Words)
+        source = Declaration(file=path.name, sha256=loaded.sha256)
+        _check_actions(path, words, known)
+    waived = _given(folder, waiver_file, WAIVERS)
+    return Declared(words, source, waivers.load(waived, known) if waived is not None else ())
+
+
+def _given(folder: Path, named: str | None, usual: Path) -> Path | None:
+    if named:
+        return folder / named
+    # A broken link is a mistake to be told, not an absent file.
+    return folder / usual if (folder / usual).exists(follow_symlinks=False) else None
+
+
+def _check_actions(path: Path, words: Words, known: Catalogue) -> None:
+    for action in words.actions:
+        if action.control not in known.ids:
+            raise BadDeclaration(
+                f"{path}: actions: no control {action.control}; {near(action.control, known.ids)}"
+            )

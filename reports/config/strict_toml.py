@@ -1,0 +1,107 @@
+"""A TOML file that people write and a run believes: read whole, checked, refused in one sentence.
+
+Its texts end in reports: what would steer a terminal or turn the reading direction is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from drillbook.core.display import printable
+from drillbook.core.files import read_file
+from reports.errors import BadDeclaration, near
+
+LARGEST = 1 << 20
+_LONGEST, _MOST = 4000, 1000
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class Loaded(NamedTuple):
+    """The tables of a file, and the digest of its bytes."""
+
+    tables: dict[str, Any]
+    sha256: str
+
+
+def read(path: Path) -> Loaded:
+    """The file's tables without its empty texts, which say nothing; or BadDeclaration."""
+    try:
+        data = read_file(path, LARGEST)
+        tables = tomllib.loads(data.decode().replace("\r\n", "\n"))
+    except OSError as trouble:
+        raise BadDeclaration(f"{path}: {trouble.strerror}; name a TOML file") from None
+    except UnicodeDecodeError as trouble:
+        place = f"byte {trouble.start} is not UTF-8"
+        raise BadDeclaration(f"{path}: {place}; save it as UTF-8 text") from None
+    except RecursionError:
+        raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
+    except ValueError as trouble:
+        raise BadDeclaration(_line(f"{path}: {trouble}; correct the file")) from None
+    return Loaded(_accepted(path, tables), hashlib.sha256(data).hexdigest())
+
+
+def validate_tables[Model: BaseModel](
+    path: Path, tables: dict[str, Any], model: type[Model]
+) -> Model:
+    """The tables as a model; BadDeclaration names the first key that is unknown or wrong."""
+    try:
+        return model.model_validate(tables, extra="forbid")
+    except ValidationError as trouble:
+        error = min(trouble.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    where = _line("".join(parts).lstrip(".") or "the file")
+    if error["type"] == "extra_forbidden":
+        *tables_above, key = error["loc"]
+        said = f"{where} is unknown; {near(_line(str(key)), _keys(model, tables_above))}"
+    elif error["type"] == "missing":
+        said = f"{where}: is missing; correct it"
+    else:
+        said = f"{where}: {_line(error['msg'].removeprefix('Value error, ').lower())}; correct it"
+    raise BadDeclaration(f"{path}: {said}")
+
+
+def day(value: object) -> date:
+    """A TOML date and nothing that merely looks like one: 20271231 would be a day of 1970."""
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise ValueError("write a date without quotes: 2027-01-31")
+    return value
+
+
+def _accepted(path: Path, value: Any, where: str = "") -> Any:
+    """The value without empty texts and tables; BadDeclaration for one too large or steering."""
+    most, of = (_LONGEST, "characters") if isinstance(value, str) else (_MOST, "entries")
+    if isinstance(value, str | list | dict) and len(value) > most:
+        said = f"{where or 'the file'} has {len(value)} {of}; at most {most} are read"
+        raise BadDeclaration(f"{path}: {said}")
+    if isinstance(value, str) and (found := _STEERING.search(value)):
+        said = f"{where} holds the control character U+{ord(found[0]):04X}; remove it"
+        raise BadDeclaration(f"{path}: {said}")
+    if isinstance(value, list):
+        return [_accepted(path, one, f"{where}[{at}]") for at, one in enumerate(value, 1)]
+    if not isinstance(value, dict):
+        return value
+    for key in value:
+        _accepted(path, key, f"a key in {where or 'the file'}")
+    kept = {key: _accepted(path, one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
+    return {key: one for key, one in kept.items() if one not in ("", {})}
+
+
+def _keys(model: Any, tables: list[int | str]) -> list[str]:
+    """The keys that a table of the file may have."""
+    for name in tables:
+        if isinstance(name, str):
+            kind = model.model_fields[name].annotation
+            model = next(one for one in (kind, *get_args(kind)) if hasattr(one, "model_fields"))
+    return list(model.model_fields)
+
+
+def _line(text: str) -> str:
+    """A key or message as one line that steers nothing: TOML lets a key hold any character."""
+    return printable(text, instead="?")

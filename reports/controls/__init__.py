@@ -1,0 +1,1 @@
+"""suites/controls.toml: the catalogue of controls, and its listing."""

@@ -1,0 +1,109 @@
+"""The catalogue of controls: what is claimed, what must hold, and the words for what is seen."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
+from reports.verdict.verdicts import Nature, Severity
+
+
+class Entry(BaseModel):
+    """One control as suites/controls.toml states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Z]{3}-\d+(\.[A-Z0-9_]+)?$")
+    title: str = Field(min_length=1)
+    claim: str = Field(min_length=1)
+    runbook: tuple[str, ...] = ()
+    nature: Nature
+    severity: Severity
+    chapter: str = Field(min_length=1)
+    frameworks: dict[str, tuple[str, ...]] = {}
+    corrections: dict[str, str] = {}
+
+
+class Catalogue(BaseModel):
+    """All controls, in the order of the file, and the vocabulary of observations."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    observations: dict[str, str] = {}
+    control: tuple[Entry, ...]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        ids = [entry.id for entry in self.control]
+        twice = sorted({known for known in ids if ids.count(known) > 1})
+        if twice:
+            raise ValueError(f"defined twice: {', '.join(twice)}")
+        return self
+
+    def __getitem__(self, control: str) -> Entry:
+        for entry in self.control:
+            if entry.id == control:
+                return entry
+        raise UnknownControl(f"no control {control} in the catalogue; {near(control, self.ids)}")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids in the order of the file."""
+        return tuple(entry.id for entry in self.control)
+
+    def select(self, patterns: Iterable[str]) -> frozenset[str]:
+        """The ids that the patterns name (KEY-*, DBP-1); each must name at least one."""
+        chosen: set[str] = set()
+        for pattern in patterns:
+            matches = {known for known in self.ids if fnmatchcase(known, pattern.upper())}
+            if not matches:
+                raise UnknownControl(
+                    f"CONTROLS={pattern} matches no control; {near(pattern, self.ids)} "
+                    "`make catalogue` lists them"
+                )
+            chosen |= matches
+        return frozenset(chosen)
+
+    def sentence(self, word: str, controls: Iterable[str]) -> str:
+        """What the word says was seen; UnknownWord if these controls may not use it."""
+        corrections = {word for known in controls for word in self[known].corrections}
+        if word in self.observations:
+            return self.observations[word]
+        if word in corrections:
+            return word.replace("_", " ").replace("-", " ")
+        raise UnknownWord(
+            f"observe({word!r}): not in [observations] nor in the corrections of "
+            f"{', '.join(controls)}; {near(word, corrections | set(self.observations))}"
+        )
+
+
+def load(path: Path) -> Catalogue:
+    """Read the catalogue; BadCatalogue says in one sentence what is wrong with which entry."""
+    try:
+        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as trouble:
+        reason = getattr(trouble, "strerror", None) or str(trouble)
+        raise BadCatalogue(f"{path}: {reason}; correct it or pass --catalogue") from None
+    except ValidationError as trouble:
+        raise BadCatalogue(f"{path}: {_first(trouble, path)}; correct this entry") from None
+
+
+def _first(trouble: ValidationError, path: Path) -> str:
+    error = trouble.errors()[0]
+    inside = len(error["loc"]) > 1
+    where = ".".join(_named(path, error["loc"]) if inside else map(str, error["loc"]))
+    more = f" (and {trouble.error_count() - 1} more)" if trouble.error_count() > 1 else ""
+    return f"{where}: {error['msg']}{more}" if where else f"{error['msg']}{more}"
+
+
+def _named(path: Path, loc: tuple[int | str, ...]) -> list[str]:
+    # Position 17 of a list helps nobody; the id of the entry does.
+    entries: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["control"]
+    named = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
+    return [named[part] if isinstance(part, int) else part for part in loc]

@@ -1,0 +1,213 @@
+"""What stands around the verdicts of a run: who, for whom, when again, on what, with what limits.
+
+What `drillbook.toml` declares, the run measures or a sign-off adds. What is not stated is null or
+empty: nothing is made up.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
+Involvement = Literal["lead", "participant", "observer", "owner"]
+WaiverState = Literal["in_force", "expired", "not_needed"]
+DataKind = Literal["synthetic", "production copy", "production"]
+
+
+class EvidenceModel(BaseModel):
+    """A frozen piece of evidence. Readers ignore fields that later versions add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+
+
+class Declaration(EvidenceModel):
+    """The file the declared facts come from."""
+
+    file: str
+    sha256: str
+
+
+class Pack(EvidenceModel):
+    """The statements and specs that were applied: this product's suites folder."""
+
+    name: str = "drillbook/infisical-runbook"
+    version: str | None = None
+    commit: str | None = None
+    sha256: str | None = Field(
+        default=None, description="over the sorted lines '<sha256>  <path>' of suites/"
+    )
+
+
+class Identity(EvidenceModel):
+    """Which record this is; `number` is the organisation's own, `uuid` follows from the run id."""
+
+    uuid: str | None = None
+    number: str | None = None
+    previous_run: str | None = Field(default=None, description="id of the run before, same folder")
+    pack: Pack = Pack()
+    declared: Declaration | None = None
+
+
+class Organisation(EvidenceModel):
+    """Whose system was examined, as declared."""
+
+    name: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    system_id: str | None = None
+    site: str | None = None
+
+
+class Person(EvidenceModel):
+    """Somebody with a part in the exercise; an owner is asked about the system."""
+
+    name: str
+    role: str | None = None
+    part: Involvement = "participant"
+
+
+class Schedule(EvidenceModel):
+    """When the run was planned for, how often it is due, and when next."""
+
+    planned: date | None = None
+    cadence: Cadence | None = None
+    next_due: date | None = None
+
+
+class DataSet(EvidenceModel):
+    """What data the procedures worked on; counts are those of the seeded or restored data."""
+
+    kind: DataKind | None = None
+    description: str | None = None
+    rows: int | None = None
+    canaries: int | None = Field(default=None, description="secrets whose values were compared")
+    bytes: int | None = None
+
+
+class Exclusion(EvidenceModel):
+    """Something that was not examined, and why: declared, or a control of which nothing ran."""
+
+    what: str
+    reason: str | None
+    source: Literal["declared", "run"] = "declared"
+
+
+class Scope(EvidenceModel):
+    """What the exercise covers beyond its subject, and what it does not."""
+
+    systems: tuple[str, ...] = ()
+    data_set: DataSet | None = None
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+class Comparison(EvidenceModel):
+    """Another clock beside ours: positive when it is ahead; the truth lies within uncertainty."""
+
+    source: str
+    offset_s: float
+    uncertainty_s: float
+    same_machine: bool | None = None
+
+
+class ClockFacts(EvidenceModel):
+    """Whose time the record carries, whether the kernel holds it synchronised, and comparisons."""
+
+    source: str = "system clock, then monotonic"
+    synchronised: bool | None = None
+    max_error_s: float | None = None
+    compared: tuple[Comparison, ...] = ()
+
+
+class Environment(EvidenceModel):
+    """Where the run took place, as declared: no program can know it."""
+
+    isolated: bool | None = None
+    segregated_from_source: bool | None = None
+    network_egress: bool | None = None
+    differences: tuple[str, ...] = Field(default=(), description="from production")
+
+
+class Method(EvidenceModel):
+    """How it was examined, why so, and under which assumptions."""
+
+    type: str | None = None
+    scenario: str | None = None
+    rationale: str | None = None
+    objectives: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    preconditions: tuple[str, ...] = ()
+
+
+class PartOfRun(EvidenceModel):
+    """A shard that went into this run."""
+
+    id: str
+    shard: str
+    seed: int
+    host: str
+    started: AwareDatetime
+    finished: AwareDatetime
+    secrets_known: int
+
+
+class Waiver(EvidenceModel):
+    """A deviation somebody answers for until a day; it never hides the verdict."""
+
+    control: str
+    reason: str
+    owner: str
+    approved_by: str
+    expires: date
+    state: WaiverState = "in_force"
+    days_left: int | None = None
+
+
+class Action(EvidenceModel):
+    """What is done about a finding; `retest_of` is the run in which it was found."""
+
+    control: str
+    root_cause: str | None = None
+    corrective_action: str | None = None
+    owner: str | None = None
+    due: date | None = None
+    retest_of: str | None = None
+
+
+class Deviations(EvidenceModel):
+    """Waivers, corrective actions, and to whom what failed is reported."""
+
+    waivers: tuple[Waiver, ...] = ()
+    actions: tuple[Action, ...] = ()
+    escalated_to: str | None = None
+
+
+class Signature(EvidenceModel):
+    """A name under the record; without a date nobody has signed yet."""
+
+    name: str | None = None
+    role: str | None = None
+    signed: AwareDatetime | None = None
+    remark: str | None = None
+
+
+class SignOff(EvidenceModel):
+    """Who prepared, reviewed and approved it; separated when the approver did not execute it."""
+
+    executed_by: str | None = Field(
+        default=None, description="named by --operator; a log-in name says too little"
+    )
+    prepared: Signature = Signature()
+    reviewed: Signature = Signature()
+    approved: Signature = Signature()
+    separated: bool | None = Field(default=None, description="null while the approver is unknown")
+
+
+class Retention(EvidenceModel):
+    """How secret the record is and how long it is kept, as declared."""
+
+    classification: str | None = None
+    years: int | None = None
+    dispose_after: date | None = None

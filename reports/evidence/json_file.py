@@ -1,0 +1,89 @@
+"""evidence.json: the record of a run as a file, checked against its schema on every write.
+
+`python -m reports.evidence.json_file` writes the schema in reports/schema/ anew from the model.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator
+
+from drillbook.core.files import read_file
+from reports.errors import BadEvidence
+from reports.evidence.model import Run
+
+LARGEST = 64 << 20
+SCHEMA = Path(__file__).parents[1] / "schema" / "evidence-1.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the model as it is now."""
+    described = Run.model_json_schema(by_alias=True)
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "$id": "urn:drillbook:evidence:1"} | described
+
+
+def render(run: Run) -> str:
+    """The run as JSON; BadEvidence if it breaks the committed schema."""
+    record = run.model_dump(mode="json")
+    check(record)
+    return text(record)
+
+
+def check(record: object) -> None:
+    """BadEvidence if a record breaks the committed schema."""
+    for broken in _validator().iter_errors(record):
+        where = "".join(
+            f"[{at}]" if isinstance(at, int) else f".{at}" for at in broken.instance_path
+        )
+        raise BadEvidence(f"evidence.json: ${where}: {broken.message[:200]}")
+
+
+def unchecked(run: Run) -> str:
+    """The same text without the check, for what quotes a record that is written anyway."""
+    return text(run.model_dump(mode="json"))
+
+
+def text(record: dict[str, Any]) -> str:
+    """JSON that people and diffs can read."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def load(path: Path) -> Run:
+    """An evidence.json of this or an earlier version."""
+    return parse(read_file(path, LARGEST))
+
+
+def parse(data: bytes) -> Run:
+    """The run of a record; ValueError where it cannot be read or says a thing twice."""
+    return Run.model_validate(strict_json(data))
+
+
+def strict_json(data: bytes) -> Any:
+    """JSON in which a name stands once; ValueError where one stands twice.
+
+    Of two values one reader takes the first and another the last: such a record says two things.
+    """
+    return json.loads(data, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
+    return found
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(text(schema()), encoding="utf-8")

@@ -1,0 +1,419 @@
+"""The evidence of a run, frozen: the contract "drillbook/evidence/1", changed only by adding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from reports.evidence.context import (
+    ClockFacts,
+    DataSet,
+    Deviations,
+    Environment,
+    EvidenceModel,
+    Identity,
+    Method,
+    Organisation,
+    PartOfRun,
+    Person,
+    Retention,
+    Schedule,
+    Scope,
+    SignOff,
+    Waiver,
+)
+from reports.verdict.verdicts import (
+    UNDECIDED,
+    UNUSABLE,
+    Nature,
+    Severity,
+    Verdict,
+    exit_code,
+    overall,
+)
+
+Grade = Literal["deployment", "rehearsal"]
+# Why nothing of a control, or of a spec, ran.
+LEFT_OUT = "left out by a filter"
+ELSEWHERE = "another shard runs it"
+INTERRUPTED = "the run ended before it was reached"
+NO_SPEC = "no spec for it was collected"
+OUTSIDE = "outside the question that this run asks"
+SpanKind = Literal["boot", "migrate", "dump", "restore", "step", "teardown"]
+
+
+class Objectives(EvidenceModel):
+    """Recovery time and recovery point, measured and wanted; the time also by its phases.
+
+    rpo_s is how old the backup was at most when the recovery began (at least, where that is more
+    than the target; absent where what it says of itself proves neither), newest_row_s the age of
+    its newest row.
+    """
+
+    rto_s: float | None = None
+    rto_target_s: float | None = None
+    rpo_s: float | None = None
+    rpo_target_s: float | None = None
+    fetch_s: float | None = None
+    proof_s: float | None = None
+    restore_s: float | None = None
+    migrate_s: float | None = None
+    boot_s: float | None = None
+    verified_s: float | None = None
+    newest_row_s: float | None = None
+
+
+class Slow(EvidenceModel):
+    """A migration that was among the slowest."""
+
+    name: str
+    seconds: float
+
+
+class Advice(EvidenceModel):
+    """A trap or an upgrade note about one of the two releases, by its name."""
+
+    name: str
+    sentence: str
+
+
+class Turned(EvidenceModel):
+    """A control whose verdict differs between the two releases; null where there was none."""
+
+    id: str
+    title: str
+    older: str | None
+    newer: str | None
+
+
+class Change(EvidenceModel):
+    """From which release to which, what was seen on the way, and what there is to know of them.
+
+    outage_s is null where it was not measured, the least it took where outage_ended is false,
+    and the most where outage_seen is false, as no read failed;
+    killed, unmigrated and downgraded say in a sentence what was seen of each bad start.
+    """
+
+    older: str | None = None
+    newer: str | None = None
+    outage_s: float | None = None
+    outage_ended: bool = True
+    outage_seen: bool = True
+    outage_target_s: float | None = None
+    migrations: int = 0
+    migrations_s: float = 0.0
+    slowest: tuple[Slow, ...] = ()
+    differences: tuple[str, ...] = ()
+    killed: str | None = None
+    unmigrated: str | None = None
+    downgraded: str | None = None
+    advice: tuple[Advice, ...] = ()
+    turned: tuple[Turned, ...] = Field(
+        default=(), description="what a run of all controls says otherwise under the newer release"
+    )
+    compared: tuple[str, ...] = Field(
+        default=(), description="the ids of the two runs that were compared; empty: none was given"
+    )
+
+
+class Engine(EvidenceModel):
+    """The container engine, as it answers when asked."""
+
+    name: str = "Docker Engine"
+    version: str | None = None
+    api: str | None = None
+    compose: str | None = None
+    kernel: str | None = None
+    system: str | None = None
+
+
+class Backend(EvidenceModel):
+    """The program under test: started from an image or by a command."""
+
+    image: str | None = None
+    command: str | None = None
+    digest: str | None = None
+    version: str | None = None
+
+
+class Server(EvidenceModel):
+    """A server beside the backend, and what it answered when asked for its version."""
+
+    version: str | None = None
+
+
+class ComposeFile(EvidenceModel):
+    """The compose file the stack was started from."""
+
+    sha256: str | None = None
+
+
+class Key(EvidenceModel):
+    """A key by its public fingerprint; the value is in memory only."""
+
+    name: str
+    label: str
+    bytes: int
+
+
+class Subject(EvidenceModel):
+    """What was examined. Only grade `deployment` says anything about a deployment."""
+
+    driver: str = "none"
+    grade: Grade = "rehearsal"
+    backend: Backend = Backend()
+    database: Server = Server()
+    cache: Server = Server()
+    compose: ComposeFile = ComposeFile()
+    keys: tuple[Key, ...] = ()
+    endpoint_note: str | None = None
+    data_set: DataSet | None = None
+    engine: Engine | None = None
+
+
+class Previous(EvidenceModel):
+    """The run sealed before this one in the same folder, by the digest of its manifest."""
+
+    run: str
+    manifest_sha256: str
+
+
+class Seal(EvidenceModel):
+    """Who signs the bundle, and what it follows; without a key it is unsigned."""
+
+    key_id: str | None = Field(
+        default=None, description="SHA-256 of the public key in DER, of whoever signs the bundle"
+    )
+    previous: Previous | None = None
+
+
+class Tool(EvidenceModel):
+    """The harness itself; commit is null outside a git checkout."""
+
+    version: str
+    commit: str | None
+    dirty: bool | None
+
+
+class Host(EvidenceModel):
+    """The machine the harness ran on."""
+
+    name: str
+    system: str
+    machine: str
+    python: str
+    cpus: int
+    memory_bytes: int | None
+    distribution: str | None = None
+    kernel: str | None = None
+
+
+class RunFacts(EvidenceModel):
+    """Who ran what, where, when and why."""
+
+    id: str
+    started: AwareDatetime
+    finished: AwareDatetime
+    duration_s: float
+    command: str
+    make: str | None = Field(default=None, description="the make command line, if make called")
+    reason: str | None
+    seed: int
+    tool: Tool
+    host: Host
+    operator: str
+    strict_claims: bool = False
+    certified: bool = Field(default=False, description="without waivers, filters, local changes")
+    selection: tuple[str, ...] = Field(default=(), description="--controls; empty means all")
+    asked: tuple[str, ...] = Field(
+        default=(),
+        description="the controls of the one question this run asks, which alone decide the exit "
+        "code; empty means all",
+    )
+    shard: str | None = Field(default=None, description="which part of how many this run is")
+    parts: tuple[PartOfRun, ...] = Field(default=(), description="the shards a run was joined from")
+    workers: int = Field(default=1, description="how many processes ran specs side by side")
+    interrupted: bool = False
+    clock: ClockFacts = ClockFacts()
+    stopped: str | None = Field(
+        default=None, description="why the run could not go on (exit code 3)"
+    )
+
+
+class Exchange(EvidenceModel):
+    """One HTTP request, or several equal ones in a row; status is null when nothing answered."""
+
+    method: str
+    url: str
+    status: int | None
+    duration_s: float
+    count: int = 1
+
+
+class LogExcerpt(EvidenceModel):
+    """The end of a service's log as it was at that moment."""
+
+    service: str
+    text: str
+    truncated: bool = False
+
+
+class Command(EvidenceModel):
+    """An act on a service: its verb, and for `exec` what ran inside it; no secret is in it."""
+
+    service: str | None
+    act: str
+    line: str | None = None
+    exit_code: int | None = None
+    duration_s: float = 0.0
+    count: int = 1
+
+
+class Step(EvidenceModel):
+    """A titled part of a spec, and everything seen while it was under way."""
+
+    title: str
+    started: AwareDatetime
+    duration_s: float
+    verdict: Verdict
+    exchanges: tuple[Exchange, ...] = ()
+    logs: tuple[LogExcerpt, ...] = ()
+    notes: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+class Spec(EvidenceModel):
+    """One execution of a spec for one control."""
+
+    id: str
+    verdict: Verdict
+    duration_s: float
+    message: str | None = None
+    observations: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+class Control(EvidenceModel):
+    """One statement, its verdict, and what its specs saw."""
+
+    id: str
+    title: str
+    claim: str
+    nature: Nature
+    severity: Severity
+    gating: bool
+    verdict: Verdict
+    waived: bool = False
+    waiver: Waiver | None = None
+    observed: str | None = None
+    correction: str | None = None
+    frameworks: dict[str, tuple[str, ...]] = Field(default={})
+    duration_s: float = 0.0
+    specs: tuple[Spec, ...] = ()
+    chapter: str
+    runbook: tuple[str, ...] = ()
+    note: str | None = Field(default=None, description="why nothing of it ran")
+
+
+class Counts(EvidenceModel):
+    """Controls by verdict; planned is the whole catalogue, executed those of which a spec ran."""
+
+    planned: int
+    executed: int
+    satisfied: int
+    contradicted: int
+    violated: int
+    inconclusive: int
+    not_run: int
+    not_applicable: int
+    waived: int = 0
+    specs_planned: int = 0
+    specs_executed: int = 0
+
+
+class Span(EvidenceModel):
+    """Something that took time, and which worker did it."""
+
+    name: str
+    kind: SpanKind
+    started: AwareDatetime
+    duration_s: float
+    worker: str = "main"
+
+
+class Leak(EvidenceModel):
+    """A known secret found in a finished file, named and never shown."""
+
+    file: str
+    secret: str
+    encoding: str
+
+
+class Redaction(EvidenceModel):
+    """How many secrets were known, how many files were searched for them, what was found."""
+
+    secrets_known: int
+    secrets_weak: int = Field(
+        default=0, description="searched only where a secret stands, as any text may hold them"
+    )
+    scanned_files: int = 0
+    leaks: tuple[Leak, ...] = ()
+
+
+class Run(EvidenceModel):
+    """The whole record of a run."""
+
+    schema_: Literal["drillbook/evidence/1"] = Field(default="drillbook/evidence/1", alias="schema")
+    run: RunFacts
+    subject: Subject
+    controls: tuple[Control, ...]
+    counts: Counts
+    timeline: tuple[Span, ...]
+    objectives: Objectives
+    redaction: Redaction
+    verdict: Verdict
+    exit_code: int
+    identity: Identity = Identity()
+    organisation: Organisation = Organisation()
+    people: tuple[Person, ...] = ()
+    schedule: Schedule = Schedule()
+    scope: Scope = Scope()
+    environment: Environment = Environment()
+    method: Method = Method()
+    deviations: Deviations = Deviations()
+    sign_off: SignOff = SignOff()
+    retention: Retention = Retention()
+    seal: Seal = Seal()
+    documents: tuple[str, ...] = Field(
+        default=(), description="the files that were written from this record; a bundle has all"
+    )
+    change: Change | None = Field(
+        default=None, description="the change of release that this run rehearsed"
+    )
+
+
+def gate(controls: Iterable[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
+    """A leak fails any run; one that could not go on, or was interrupted, never passes."""
+    if redaction.leaks:
+        return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)
+    verdict = overall(c.verdict for c in controls if c.gating and not c.waived)
+    if facts.stopped:
+        return verdict, UNUSABLE
+    if facts.interrupted and not exit_code(verdict):
+        return Verdict.NOT_RUN, UNDECIDED
+    return verdict, exit_code(verdict)
+
+
+def count(controls: Sequence[Control], specs_planned: int, executed: Collection[str]) -> Counts:
+    """The counts of a record; executed are the ids of the specs that came to a verdict."""
+    verdicts = [control.verdict for control in controls]
+    return Counts(
+        planned=len(controls),
+        executed=sum(any(spec.id in executed for spec in c.specs) for c in controls),
+        waived=sum(control.waived for control in controls),
+        specs_planned=specs_planned,
+        specs_executed=len(executed),
+        **{verdict.value: verdicts.count(verdict) for verdict in Verdict},
+    )

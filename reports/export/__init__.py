@@ -1,0 +1,1 @@
+"""Evidence in formats of other people, made on demand from a bundle."""

@@ -1,0 +1,152 @@
+"""`make export`: a bundle in other people's formats, from the bundle alone.
+
+ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors.
+drata and vanta take a PDF and words about it, so they get `report.pdf` and a file with those words;
+what only they know (ids of owners, controls, documents) is left to whoever uploads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from drillbook.core.files import open_file
+from reports.errors import BadBundle, BadEvidence, Distrusted, ReportError
+from reports.evidence.model import Run
+from reports.export import ctrf, hdf, ocsf, oscal
+from reports.render import phrases
+from reports.render.terminal import Line, refuse, write
+from reports.seal.examine import PDF, Examination, Trust
+from reports.seal.sealer import BUNDLE
+from reports.seal.zip_file import Archive
+from reports.verdict.verdicts import PASSED
+
+_LARGEST = 25_000_000
+_RENEWAL = {
+    "monthly": "ONE_MONTH",
+    "quarterly": "THREE_MONTHS",
+    "half-yearly": "SIX_MONTHS",
+    "yearly": "ONE_YEAR",
+}
+_VERSION = re.compile(r"1\.(1\.[2-9]|[2-9]\.\d+)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the files; exit code 3 and one sentence if it cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        write(_export(given), sys.stdout)
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble, "export")
+    return PASSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="export", description=__doc__)
+    parser.add_argument("taker", help=" ".join(_TAKERS))
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--out", type=Path, default=Path())
+    parser.add_argument("--oscal-version", default=oscal.VERSION)
+    return parser
+
+
+def _export(given: argparse.Namespace) -> Iterator[Line]:
+    if given.taker not in _TAKERS:
+        raise BadEvidence(f"FOR={given.taker}: give one of {', '.join(_TAKERS)}")
+    bundle = given.bundle / BUNDLE if (given.bundle / BUNDLE).is_file() else given.bundle
+    run, pdf = _opened(bundle)
+    files = _TAKERS[given.taker](run, pdf, given.oscal_version)
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (given.out / name).write_bytes(content)
+        yield Line(str(given.out / name))
+
+
+def _opened(bundle: Path) -> tuple[Run, bytes | None]:
+    """The record of a bundle that fits together, and its PDF if it has one."""
+    examination = Examination(bundle, Trust(unsigned=True))
+    try:
+        examination.examine()
+    except BadBundle as trouble:
+        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=") from None
+    bad = [check.sentence for check in examination.checks if check.state == "bad"]
+    if bad or examination.run is None:
+        raise Distrusted(f"{bundle}: {bad[0]}; nothing is exported from it")
+    with open_file(bundle) as file:
+        archive = Archive(file)
+        pdf = archive.read(PDF, _LARGEST) if PDF in archive.entries else None
+    return examination.run, pdf
+
+
+def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:
+    if pdf is None:
+        raise BadEvidence(f"run {run.run.id} has no {PDF}, and nothing else is taken there")
+    return {f"{_file(run)}.pdf": pdf}
+
+
+def _file(run: Run) -> str:
+    return (
+        re.sub(r"[^A-Za-z0-9._-]+", "-", run.identity.number or run.run.id).lstrip(".-") or "record"
+    )
+
+
+def _description(run: Run) -> str:
+    end, worth = phrases.outcome(run), phrases.grade(run)
+    said = [worth, f"{end.word}. {end.sentence}", f"Run {run.run.id}.", phrases.seal(run)]
+    return " ".join(part for part in said if part)
+
+
+def _drata(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+    """Fields of an evidence library item, without the ids that only the workspace has."""
+    due, cadence = run.schedule.next_due, run.schedule.cadence
+    words: dict[str, Any] = {
+        "name": f"{_kind(run)} {run.identity.number or run.run.id}",
+        "description": _description(run),
+        "filedAt": run.run.finished.isoformat(),
+        "renewalDate": due.isoformat() if due else None,
+        "renewalScheduleType": _RENEWAL.get(cadence or ""),
+    }
+    known = {name: value for name, value in words.items() if value is not None}
+    return _document(run, pdf) | {f"{_file(run)}.drata.json": _json(known)}
+
+
+def _vanta(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+    """The form fields that go with an uploaded file."""
+    words = {
+        "description": f"{_kind(run)} {run.identity.number or run.run.id}. {_description(run)}",
+        "effectiveAtDate": run.run.finished.isoformat(),
+    }
+    return _document(run, pdf) | {f"{_file(run)}.vanta.json": _json(words)}
+
+
+def _oscal(run: Run, _: bytes | None, version: str) -> dict[str, bytes]:
+    if not _VERSION.fullmatch(version):
+        raise BadEvidence(f"OSCAL_VERSION={version}: the content is valid from 1.1.2 on")
+    return {f"{_file(run)}.oscal-{version}.json": oscal.render(run, version).encode()}
+
+
+def _kind(run: Run) -> str:
+    return "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
+
+
+def _json(words: dict[str, Any]) -> bytes:
+    return f"{json.dumps(words, indent=1, ensure_ascii=False)}\n".encode()
+
+
+_TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {
+    "drata": _drata,
+    "vanta": _vanta,
+    "oscal": _oscal,
+    "ctrf": lambda run, *_: {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()},
+    "ocsf": lambda run, *_: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},
+    "hdf": lambda run, *_: {f"{_file(run)}.hdf.json": hdf.render(run).encode()},
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

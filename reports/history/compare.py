@@ -1,0 +1,374 @@
+"""Runs side by side: each control's verdict on each subject, and no verdict over them all.
+
+A run is of one subject, and so is its verdict: that one image holds says nothing about another.
+The matrix is written as Markdown, as a page, for machines and for a terminal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from reports.errors import BadEvidence
+from reports.evidence import json_file
+from reports.evidence.context import EvidenceModel
+from reports.evidence.model import Control, Grade, Run, Tool, Turned
+from reports.history.runs import load_record
+from reports.render.html import environment
+from reports.render.terminal import STYLES, Line, wrap
+from reports.verdict.verdicts import IDLE, Nature, Severity, Verdict
+
+_NARROW = 14
+SCHEMA = Path(__file__).parents[1] / "schema" / "matrix-1.schema.json"
+
+
+class Column(EvidenceModel):
+    """A subject: which run examined it, when, where, and with what result of its own."""
+
+    run: str
+    label: str = Field(description="what sets it apart from the others, as short as it can be")
+    image: str | None
+    digest: str | None
+    version: str | None
+    grade: Grade
+    driver: str
+    database: str | None
+    host: str
+    tool: Tool
+    finished: AwareDatetime
+    verdict: Verdict
+    exit_code: int
+    counts: dict[str, int] = Field(description="controls by verdict")
+    evidence_sha256: str | None = None
+
+
+class Cell(EvidenceModel):
+    """What one run saw of a control; of a control it does not have, nothing."""
+
+    verdict: Verdict | None
+    waived: bool = False
+    observed: str | None = None
+    correction: str | None = None
+
+
+class Row(EvidenceModel):
+    """A control on every subject, in the order of the columns.
+
+    `differs`: it was judged on two subjects at least, and not alike.
+    """
+
+    id: str
+    title: str
+    claim: str
+    nature: Nature
+    severity: Severity
+    chapter: str
+    runbook: tuple[str, ...] = ()
+    cells: tuple[Cell, ...]
+    differs: bool
+
+    @property
+    def compared(self) -> bool:
+        """Whether it was judged on two subjects at least: else nothing can differ."""
+        return sum(_judged(cell) for cell in self.cells) > 1
+
+    @property
+    def partly(self) -> bool:
+        """Whether some subjects were judged and others were not."""
+        return len({_judged(cell) for cell in self.cells}) > 1
+
+
+class Matrix(EvidenceModel):
+    """Runs side by side. There is no verdict of the whole, on purpose."""
+
+    schema_: Literal["drillbook/matrix/1"] = Field(default="drillbook/matrix/1", alias="schema")
+    id: str
+    command: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def compared(self) -> int:
+        """How many controls were judged on two subjects at least."""
+        return sum(row.compared for row in self.rows)
+
+    @property
+    def partly(self) -> list[Row]:
+        """The controls that some subjects were judged by, and others were not."""
+        return [row for row in self.rows if row.partly]
+
+    @property
+    def different(self) -> list[Row]:
+        """The controls that do not come out alike."""
+        return [row for row in self.rows if row.differs]
+
+
+def matrix(
+    runs: Sequence[Run],
+    *,
+    id: str = "",
+    command: str = "",
+    digests: Mapping[str, str | None] | None = None,
+) -> Matrix:
+    """The matrix of these runs, in their order; `digests` are of their evidence.json, by run.
+
+    The order of the controls is that of the last run, followed by those only others have.
+    """
+    digests = digests or {}
+    columns = tuple(
+        _column(run, label, digests.get(run.run.id))
+        for run, label in zip(runs, _labels(runs), strict=True)
+    )
+    names = dict.fromkeys(one.id for run in reversed(runs) for one in run.controls)
+    known = [{one.id: one for one in run.controls} for run in runs]
+    rows = tuple(_row([run.get(name) for run in known]) for name in names)
+    return Matrix(id=id, command=command, columns=columns, rows=rows)
+
+
+def shifts(before: Run, after: Run) -> list[Row]:
+    """Statements of the runbook whose verdict is another after than before, both being judged."""
+    return [row for row in matrix([before, after]).different if row.runbook]
+
+
+def _row(alike: Sequence[Control | None]) -> Row:
+    """The words are those of the last run that has the control."""
+    said = next(one for one in reversed(alike) if one)
+    cells = tuple(_cell(one) for one in alike)
+    judged = {cell.verdict for cell in cells if _judged(cell)}
+    names = ("id", "title", "claim", "nature", "severity", "chapter", "runbook")
+    words = {name: getattr(said, name) for name in names}
+    return Row(**words, cells=cells, differs=len(judged) > 1)
+
+
+def _judged(cell: Cell) -> bool:
+    return cell.verdict is not None and cell.verdict not in IDLE
+
+
+def _cell(control: Control | None) -> Cell:
+    if control is None:
+        return Cell(verdict=None)
+    return Cell(
+        verdict=control.verdict,
+        waived=control.waived,
+        observed=control.observed,
+        correction=control.correction,
+    )
+
+
+def _column(run: Run, label: str, digest: str | None) -> Column:
+    backend = run.subject.backend
+    counted = Counter(control.verdict.value for control in run.controls)
+    return Column(
+        run=run.run.id,
+        label=label,
+        image=backend.image or backend.command,
+        digest=backend.digest,
+        version=backend.version,
+        grade=run.subject.grade,
+        driver=run.subject.driver,
+        database=run.subject.database.version,
+        host=run.run.host.name,
+        tool=run.run.tool,
+        finished=run.run.finished,
+        verdict=run.verdict,
+        exit_code=run.exit_code,
+        counts={verdict.value: counted[verdict.value] for verdict in Verdict},
+        evidence_sha256=digest,
+    )
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """What sets each run apart: its image, else also machine, driver, number of the run."""
+    parts = [_names(run) for run in runs]
+    for much in range(1, len(parts[0]) + 1):
+        labels = [", ".join(dict.fromkeys(filter(None, one[:much]))) for one in parts]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [run.run.id for run in runs]
+
+
+def _names(run: Run) -> tuple[str, ...]:
+    backend = run.subject.backend
+    image = backend.image or backend.command or "no stack"
+    digest = (backend.digest or "").removeprefix("sha256:")[:12]
+    ways = (run.subject.driver, run.run.host.name, run.run.id)
+    return (image.rpartition("/")[2], backend.version or "", digest, *ways)
+
+
+def repeated_run(runs: Iterable[Run]) -> str | None:
+    """The id of a run that is there twice."""
+    counted = Counter(run.run.id for run in runs)
+    return next((run for run, times in counted.items() if times > 1), None)
+
+
+def load_named(path: str, option: str) -> Run:
+    """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
+    try:
+        return load_record(Path(path).expanduser())
+    except OSError as trouble:
+        raise BadEvidence(f"{option}={path}: {trouble.strerror}; name a run's folder") from None
+
+
+def load_compared(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
+    """The two records that were named, as far as they were."""
+    older, newer = option("--verify-from"), option("--verify-to")
+    return (
+        load_named(older, "VERIFY_FROM") if older else None,
+        load_named(newer, "VERIFY_TO") if newer else None,
+    )
+
+
+def newest_whole_run(folder: Path, image: str) -> Run | None:
+    """The newest record of a whole run on an image, among those kept in a folder of runs."""
+    for path in sorted(folder.glob("*/evidence.json"), reverse=True):
+        if path.parent.is_symlink():
+            continue
+        try:
+            run = load_record(path)
+        except (BadEvidence, OSError):
+            continue
+        if run.subject.backend.image == image and not (run.run.asked or run.run.selection):
+            return run
+    return None
+
+
+def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
+    """The statements of the runbook that both runs judged, and not alike."""
+    for row in shifts(older, newer):
+        before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
+        yield Turned(id=row.id, title=row.title, older=before, newer=after)
+
+
+def compared_facts(
+    named: tuple[Run | None, Run | None], changed: dict[str, object], folder: Path
+) -> dict[str, object]:
+    """For the record of a change: the runs that were compared, and what differs between them.
+
+    A run that was not named is looked for by its image. Empty where one of the two is missing.
+    """
+    images = (str(changed.get("older", "")), str(changed.get("newer", "")))
+    older, newer = (
+        run or newest_whole_run(folder, image) for run, image in zip(named, images, strict=True)
+    )
+    if older is None or newer is None:
+        return {}
+    return {
+        "compared": (older.run.id, newer.run.id),
+        "turned": [one.model_dump() for one in verdict_changes(older, newer)],
+    }
+
+
+def markdown(made: Matrix) -> str:
+    """Every control by subject; what differs stands first, once more, with what was seen."""
+    heads = [_escaped(column.label) for column in made.columns]
+    lines = ["# Controls by subject", "", *_subjects(made), ""]
+    lines += ["Each verdict is of its own subject; there is none over all of them.", ""]
+    different = made.different
+    lines += [f"## What differs: {len(different)} of {made.compared} that were compared", ""]
+    lines += [line for row in different for line in _difference(row, heads)]
+    lines += ["## All controls", "", f"| control | {' | '.join(heads)} |"]
+    lines += [f"| --- |{' --- |' * len(heads)}", *(_line(row) for row in made.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _subjects(made: Matrix) -> Iterator[str]:
+    yield "| subject | run | grade | digest | machine | verdict |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for one in made.columns:
+        digest = one.digest or "not known"
+        yield (
+            f"| {_escaped(one.label)} | {one.run} | {one.grade} | {digest} | {_escaped(one.host)} "
+            f"| {one.verdict.words} |"
+        )
+
+
+def _difference(row: Row, heads: Sequence[str]) -> Iterator[str]:
+    yield f"- **{row.id}** {_escaped(row.claim)}"
+    for head, cell in zip(heads, row.cells, strict=True):
+        seen = f": {_escaped(cell.observed)}" if cell.observed else ""
+        yield f"  - {head}: {_word(cell)}{seen}"
+    yield ""
+
+
+def _line(row: Row) -> str:
+    mark = "**" if row.differs else ""
+    words = " | ".join(f"{mark}{_word(cell)}{mark}" for cell in row.cells)
+    return f"| {mark}{row.id}{mark} {_escaped(row.title)} | {words} |"
+
+
+def _word(cell: Cell) -> str:
+    if cell.verdict is None:
+        return "not there"
+    return cell.verdict.words + (" (waived)" if cell.waived else "")
+
+
+def _escaped(text: str) -> str:
+    """Text of a run is no markup."""
+    signs = {"|": "\\|", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\[", "\n": " "}
+    return "".join(signs.get(one, one) for one in text)
+
+
+def describe(made: Matrix) -> Iterator[Line]:
+    """What differs, as a table for a terminal; each subject's own verdict stands above it."""
+    for number, one in enumerate(made.columns, 1):
+        text = f"{number}  {one.label}, {one.grade}: {one.verdict.words} (run {one.run})"
+        yield from wrap(text, then="   ", style=STYLES[one.verdict])
+    yield Line("")
+    different = made.different
+    if not different:
+        yield Line(f"None of the {made.compared} controls that were judged more than once differs.")
+    else:
+        yield Line(f"Different: {len(different)} of {made.compared} compared", ("bold",))
+        yield Line(f"  {'':<12}" + "".join(f"{n + 1:<{_NARROW}}" for n in range(len(made.columns))))
+    for row in different:
+        words = "".join(f"{_word(cell)[: _NARROW - 1]:<{_NARROW}}" for cell in row.cells)
+        yield from wrap(f"{row.id:<12}{words}"[:200], "  ", "    ", style=STYLES[_worst(row)])
+    if partly := [row.id for row in made.partly]:
+        text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}, ...)"
+        yield from wrap(text, then="  ")
+
+
+def _worst(row: Row) -> Verdict:
+    return max(cell.verdict for cell in row.cells if cell.verdict)
+
+
+def files(made: Matrix) -> dict[str, bytes]:
+    """What it is written as, by name; equal matrices give equal bytes."""
+    record = json_file.text(made.model_dump(mode="json"))
+    written = {
+        "matrix.json": record,
+        "matrix.html": render_page(made),
+        "matrix.md": markdown(made),
+    }
+    return {name: text.encode() for name, text in written.items()}
+
+
+def render_page(made: Matrix) -> str:
+    """The matrix as a page."""
+    chapters: dict[str, list[Row]] = {}
+    for row in made.rows:
+        chapters.setdefault(row.chapter, []).append(row)
+    page: str = _template().render(matrix=made, chapters=chapters)
+    return page
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the matrix as it is now."""
+    described = Matrix.model_json_schema(by_alias=True, mode="serialization")
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "$id": "urn:drillbook:matrix:1"} | described
+
+
+@cache
+def _template() -> Any:
+    made = environment()
+    return made.get_template("matrix.html.j2")
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json_file.text(schema()), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""`make catalogue`: every control with its statement, its spec, and how it was judged last here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from reports.controls.catalogue import load
+from reports.controls.listing import FOLDER, Last, markdown, rows, text
+from reports.errors import ReportError
+from reports.history.runs import History, read
+from reports.verdict.verdicts import UNUSABLE, Verdict
+
+
+def last_verdicts(history: History) -> dict[str, Last]:
+    """The last verdict on each control.
+
+    A run that was not asked for a control says nothing about it, nor does one with a planted bug.
+    """
+    return {
+        control: Last(verdict.value, past.id, past.grade)
+        for past in history.runs
+        if not past.facts.mutant
+        for control, verdict in past.facts.verdicts.items()
+        if verdict is not Verdict.NOT_RUN
+    }
+
+
+def main() -> int:
+    """Print the catalogue; exit code 3 and one sentence when it cannot be read."""
+    parser = argparse.ArgumentParser(description="What is checked, of which statement.")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--markdown", action="store_true")
+    asked = parser.parse_args()
+    try:
+        catalogue = load(FOLDER / "controls.toml")
+    except ReportError as trouble:
+        print(trouble, file=sys.stderr)  # noqa: T201 - this module speaks to a person
+        return UNUSABLE
+    verdicts = last_verdicts(read(Path("reports/runs")))
+    if asked.json:
+        shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
+    else:
+        shown = markdown(catalogue) if asked.markdown else text(catalogue, verdicts)
+    sys.stdout.write(shown)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

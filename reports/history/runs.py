@@ -1,0 +1,318 @@
+"""What earlier runs saw, from the evidence they left in a folder.
+
+Whether it was changed since, the seal says: a run's manifest has the digest of its evidence, and
+the next run's evidence that of the manifest. history.jsonl has a line for each run, so that it is
+remembered when its folder is gone; a line proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasPath, AwareDatetime, BaseModel, Field, ValidationError
+
+from drillbook.core.files import open_file, read_file
+from reports.errors import BadEvidence, Distrusted
+from reports.evidence import json_file
+from reports.evidence.context import EvidenceModel
+from reports.evidence.json_file import strict_json
+from reports.evidence.model import Backend, Grade, Objectives, Run, Seal
+from reports.render.phrases import NO_CORRECTION
+from reports.seal.manifest import MANIFEST, digest, parse
+from reports.seal.zip_file import Archive
+from reports.verdict.verdicts import Verdict
+
+TIME_TO_LIVE = timedelta(days=90)
+_MUTANT = re.compile(r"--mutant[= ](\S+)")
+_ROUTES = {"--preflight": "preflight", "fixtures.rewrap": "rewrap"}
+LEDGER = "history.jsonl"
+_LARGEST_LEDGER = 256 << 20
+_RECORD = "evidence.json"
+_LARGEST = 64 << 20
+
+
+class Facts(EvidenceModel):
+    """A run in short. `question` is what it asked; runs of another question are not comparable."""
+
+    question: str = "verify"
+    driver: str | None = None
+    system: str | None = None
+    image: str | None = None
+    digest: str | None = None
+    version: str | None = None
+    mutant: str | None = Field(default=None, description="a bug planted on purpose")
+    reason: str | None = None
+    started: AwareDatetime | None = None
+    duration_s: float | None = None
+    verdict: Verdict | None = None
+    exit_code: int | None = None
+    verdicts: dict[str, Verdict] = Field(default={}, description="by control")
+    corrections: dict[str, str] = Field(default={}, description="by control: the better sentence")
+    objectives: Objectives = Objectives()
+    valid_until: date | None = Field(default=None, description="the last day it counts as current")
+    valid_by: Literal["declared", "default"] = "default"
+    dispose_after: date | None = None
+
+
+class _Control(BaseModel):
+    id: str
+    verdict: Verdict
+    chapter: str = ""
+    correction: str | None = None
+
+
+def _at(*path: str) -> Any:
+    return Field(default=None, validation_alias=AliasPath(*path))
+
+
+class Seen(BaseModel):
+    """As much of a record as is asked for here, whatever later versions add."""
+
+    id: str = Field(validation_alias=AliasPath("run", "id"))
+    finished: AwareDatetime = Field(validation_alias=AliasPath("run", "finished"))
+    grade: Grade = Field(validation_alias=AliasPath("subject", "grade"))
+    controls: tuple[_Control, ...]
+    command: str = Field(default="", validation_alias=AliasPath("run", "command"))
+    selection: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "selection"))
+    asked: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "asked"))
+    shard: str | None = _at("run", "shard")
+    reason: str | None = _at("run", "reason")
+    started: AwareDatetime | None = _at("run", "started")
+    duration_s: float | None = _at("run", "duration_s")
+    verdict: Verdict | None = None
+    exit_code: int | None = None
+    driver: str | None = _at("subject", "driver")
+    backend: Backend = Field(default=Backend(), validation_alias=AliasPath("subject", "backend"))
+    system: str | None = _at("organisation", "system")
+    system_id: str | None = _at("organisation", "system_id")
+    next_due: date | None = _at("schedule", "next_due")
+    dispose_after: date | None = _at("retention", "dispose_after")
+    objectives: Objectives = Objectives()
+    seal: Seal = Seal()
+
+    def facts(self) -> Facts:
+        """What is remembered of it."""
+        planted = _MUTANT.search(self.command)
+        return Facts(
+            question=_question(self),
+            driver=self.driver,
+            system=self.system_id or self.system,
+            image=self.backend.image or self.backend.command,
+            digest=self.backend.digest,
+            version=self.backend.version,
+            mutant=planted[1] if planted else None,
+            reason=self.reason,
+            started=self.started,
+            duration_s=self.duration_s,
+            verdict=self.verdict,
+            exit_code=self.exit_code,
+            verdicts={one.id: one.verdict for one in self.controls},
+            corrections={
+                one.id: one.correction or NO_CORRECTION
+                for one in self.controls
+                if one.verdict is Verdict.CONTRADICTED
+            },
+            objectives=self.objectives,
+            valid_until=self.next_due or (self.finished + TIME_TO_LIVE).date(),
+            valid_by="declared" if self.next_due else "default",
+            dispose_after=self.dispose_after,
+        )
+
+
+def _question(seen: Seen) -> str:
+    """What a run asked, in words: all of the runbook, one chapter, some controls, one shard."""
+    chapters = dict.fromkeys(one.chapter for one in seen.controls if one.id in seen.asked)
+    routes = [name for mark, name in _ROUTES.items() if mark in seen.command]
+    what = ", ".join(routes[:1] or chapters) or "verify"
+    only = f" {', '.join(seen.selection)}" if seen.selection else ""
+    return f"{what}{only}" + (f", shard {seen.shard}" if seen.shard else "")
+
+
+class LedgerLine(EvidenceModel):
+    """A run that ended, and what is remembered of it."""
+
+    schema_: Literal["drillbook/history/1"] = Field(alias="schema")
+    run: str
+    finished: AwareDatetime
+    grade: Grade
+    facts: Facts = Facts()
+
+
+def beside(runs: Path) -> Path:
+    """Where the ledger of a folder of runs is: reports/runs has it at its side, others inside."""
+    ordinary = runs.parts[-2:] == ("reports", "runs")
+    return (runs.parent if ordinary else runs) / LEDGER
+
+
+def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
+    """Every line that can be read, in their order; what is wrong with the file, in a sentence."""
+    try:
+        data = read_file(path, _LARGEST_LEDGER)
+    except FileNotFoundError:
+        return [], None
+    except OSError as trouble:
+        return [], f"{path}: {trouble.strerror}; runs whose folder is gone are not listed"
+    lines, bad = [], []
+    for number, text in enumerate(data.split(b"\n"), 1):
+        try:
+            lines += [LedgerLine.model_validate_json(text)] if text else []
+        except (ValidationError, RecursionError):
+            bad.append(number)
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return lines, f"{path}: line {bad[0]} cannot be read{more}" if bad else None
+
+
+def remember(run: Run, folder: Path) -> str | None:
+    """Add the line of a run whose evidence is in the folder; what kept us from it, if anything."""
+    path = beside(folder.parent)
+    line = LedgerLine(
+        schema="drillbook/history/1",
+        run=run.run.id,
+        finished=run.run.finished,
+        grade=run.subject.grade,
+        facts=Seen.model_validate(run.model_dump(mode="json")).facts(),
+    )
+    text = json.dumps(line.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
+    data = f"\n{text}".encode()
+    try:
+        # One write: runs that end at once do not mix. A break first: it ends what a crash cut off.
+        with path.open("ab", buffering=0) as file:
+            whole = file.write(data) == len(data)
+    except OSError as trouble:
+        return f"{path}: {trouble.strerror}"
+    return None if whole else f"{path}: the disk is full"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier run: when it ended, how far its evidence reaches, which controls it satisfied.
+
+    `facts` has the rest (verdicts, objectives, how long it counts). `kept`: its evidence is in the
+    folder; `intact`: and it is what its seal says it was, where it has one.
+    """
+
+    id: str
+    finished: AwareDatetime
+    grade: Grade
+    satisfied: frozenset[str]
+    facts: Facts = field(default_factory=Facts)
+    kept: bool = True
+    intact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong."""
+
+    runs: tuple[Past, ...]
+    unreadable: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> History:
+        """Only the runs whose evidence is still there."""
+        runs = tuple(one for one in self.runs if one.kept)
+        return History(runs, self.unreadable, self.troubles)
+
+
+def read(folder: Path) -> History:
+    """All runs of a folder of bundles and of its ledger; where neither is there is no history."""
+    found: dict[str, Past] = {}
+    seen: dict[str, Seen] = {}
+    unreadable = []
+    for file in sorted(folder.glob(f"*/{_RECORD}")):
+        if file.parent.is_symlink():
+            continue
+        try:
+            data = read_file(file, _LARGEST)
+            record = Seen.model_validate(strict_json(data))
+        except (OSError, ValueError, RecursionError):
+            unreadable.append(file.parent.name)
+            continue
+        found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
+        seen[record.id] = record
+    lines, trouble = load_ledger(beside(folder))
+    gone = {line.run: _remembered(line) for line in lines if line.run not in found}
+    runs = sorted((found | gone).values(), key=lambda one: one.finished)
+    troubles = ([trouble] if trouble else []) + list(_troubles(folder, found, seen))
+    return History(tuple(runs), tuple(unreadable), tuple(troubles))
+
+
+def past_of(run: Run) -> Past:
+    """A run by a record at hand."""
+    return _past(Seen.model_validate(run.model_dump(mode="json")))
+
+
+def _past(seen: Seen, *, intact: bool = True) -> Past:
+    facts = seen.facts()
+    return Past(seen.id, seen.finished, seen.grade, _satisfied(facts), facts, intact=intact)
+
+
+def _remembered(line: LedgerLine) -> Past:
+    satisfied = _satisfied(line.facts)
+    return Past(line.run, line.finished, line.grade, satisfied, line.facts, kept=False)
+
+
+def _satisfied(facts: Facts) -> frozenset[str]:
+    return frozenset(one for one, seen in facts.verdicts.items() if seen is Verdict.SATISFIED)
+
+
+def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
+    """Whether evidence is what the manifest beside it says, if there is one."""
+    try:
+        manifest = parse(read_file(folder / MANIFEST, _LARGEST))
+    except FileNotFoundError:
+        return True
+    except (OSError, Distrusted):
+        return False
+    return manifest.digests.get(_RECORD) == digest([evidence])
+
+
+def _troubles(folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]) -> Iterator[str]:
+    """Evidence that is not what was sealed; a seal that is not the one a later run followed."""
+    for name, past in found.items():
+        if not past.intact:
+            yield f"run {name}: its {_RECORD} and its {MANIFEST} differ: one was changed since"
+    for name, record in seen.items():
+        before = record.seal.previous
+        if before and before.run in found and _seal(folder / before.run) != before.manifest_sha256:
+            yield f"run {before.run}: its {MANIFEST} is not the one that run {name} follows"
+
+
+def _seal(folder: Path) -> str | None:
+    try:
+        return digest([read_file(folder / MANIFEST, _LARGEST)])
+    except OSError:
+        return None
+
+
+def load_record(origin: Path) -> Run:
+    """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
+    return kept_record(kept_files(origin, [_RECORD]), origin)
+
+
+def kept_record(files: Mapping[str, bytes], origin: Path) -> Run:
+    """The record among these files; BadEvidence where there is none that can be read."""
+    try:
+        return json_file.parse(files.get(_RECORD, b""))
+    except ValueError:
+        raise BadEvidence(f"{origin}: no record of a run that this version can read") from None
+
+
+def kept_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Those of these files that a folder or a bundle holds; of a record itself, the record."""
+    if origin.is_dir():
+        found = {name: origin / name for name in names}
+        return {name: read_file(path, _LARGEST) for name, path in found.items() if path.is_file()}
+    with open_file(origin) as file:
+        if file.read(2) != b"PK":
+            return {_RECORD: read_file(origin, _LARGEST)}
+        archive = Archive(file)
+        present = [name for name in names if name in archive.entries]
+        return {name: archive.read(name, _LARGEST) for name in present}

@@ -1,0 +1,285 @@
+"""`make status`: the last drill, key recovery, password rotation and move, and when each is due.
+
+With public keys (PUBKEY=) only what one of them signed counts: whoever can write the folder of a
+history can rewrite it. Without, the account says that it rests on no signature. `calendar` has the
+days that are due as any calendar program imports them (RFC 5545).
+
+Exit code 0; 1 if something is overdue, or if the history is no longer what it was; 3 if the
+declaration cannot be read or the calendar not be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from drillbook.core.files import write_file
+from reports.config import declarations
+from reports.config.declarations import Schedule, Words
+from reports.config.run_context import next_due_day
+from reports.controls import catalogue
+from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.history import History, Past, past_of, read
+from reports.render.terminal import Line, refuse, wrap, write
+from reports.seal.examine import signed_run
+from reports.seal.sealer import BUNDLE
+from reports.seal.signature import load_trusted_keys
+from reports.verdict.verdicts import FAILED, IDLE, PASSED
+
+QUARTER = timedelta(days=90)
+_ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
+_HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
+# At most 75 octets with the blank before what is continued (3.1), and no character in pieces.
+_PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
+_CONTROLS = Path(__file__).resolve().parents[2] / "suites" / "controls.toml"
+_RED: tuple[str, ...] = ("red", "bold")
+_BEGIN = b"BEGIN:VCALENDAR"
+
+
+class Act(NamedTuple):
+    """Something that recurs: the controls of which any one, satisfied, shows that it was done."""
+
+    id: str
+    name: str
+    controls: tuple[str, ...]
+    command: str
+
+
+# Those of SEC-6 (fixtures/cadence.py), and the drill itself.
+ACTS = (
+    Act("drill", "drill of a backup", ("DRL-2",), "make drill BACKUP=… ENV_FILE=… IMAGE=…"),
+    Act(
+        "key-recovery",
+        "recovery with the old keys",
+        ("KEY-5", "DRL-2"),
+        "make verify CONTROLS=KEY-5 STACK=containers IMAGE=…",
+    ),
+    Act(
+        "password-rotation",
+        "rotation of the database password",
+        ("DBP-7", "DBP-1"),
+        "make verify CONTROLS='DBP-*' STACK=containers IMAGE=…",
+    ),
+    Act(
+        "move",
+        "move to a new instance",
+        ("MIG-1",),
+        "make verify CONTROLS=MIG-1 STACK=containers IMAGE=…",
+    ),
+)
+
+
+class Standing(NamedTuple):
+    """How an act stands. `failed` came after `last`, if anything did; `rehearsed` never counts.
+
+    due is the day it is due next, or was; today where it was never done.
+    """
+
+    act: Act
+    last: Past | None
+    failed: Past | None
+    rehearsed: Past | None
+    due: date
+    overdue: bool
+
+
+def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
+    """All acts. Of deployments only, and of no run with a planted bug or with changed evidence."""
+    honest = [
+        one for one in runs if one.intact and not one.facts.mutant and one.finished.date() <= today
+    ]
+    return [_standing(act, honest, schedule, today) for act in ACTS]
+
+
+def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -> Standing:
+    real = [one for one in runs if one.grade == "deployment"]
+    rehearsals = [one for one in runs if one not in real]
+    last, rehearsed = _last(_done(act, real)), _last(_done(act, rehearsals))
+    failed = _last(one for one in real if _tried(act, one) and (not last or one is not last))
+    if failed and last and failed.finished < last.finished:
+        failed = None
+    due = _due(last, schedule, today)
+    return Standing(act, last, failed, rehearsed, due, due < today or (not last and due <= today))
+
+
+def recurs(run: Past) -> bool:
+    """Whether a run tried anything that recurs."""
+    return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
+
+
+def _done(act: Act, runs: Iterable[Past]) -> Iterator[Past]:
+    return (one for one in runs if not one.satisfied.isdisjoint(act.controls))
+
+
+def _tried(act: Act, run: Past) -> bool:
+    """Whether a run did one of its controls, and none came out satisfied."""
+    seen = [run.facts.verdicts[one] for one in act.controls if one in run.facts.verdicts]
+    return run.satisfied.isdisjoint(act.controls) and any(one not in IDLE for one in seen)
+
+
+def _last(runs: Iterable[Past]) -> Past | None:
+    return max(runs, key=lambda one: one.finished, default=None)
+
+
+def _due(last: Past | None, schedule: Schedule, today: date) -> date:
+    """The declared day while it lies ahead of the last time; else the cadence, or 90 days."""
+    done = last.finished.date() if last else None
+    if schedule.next_due and (done is None or done < schedule.next_due):
+        return schedule.next_due
+    if done is None:
+        return today
+    return next_due_day(done, schedule.cadence) if schedule.cadence else done + QUARTER
+
+
+def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
+    """The calendar; importing a newer one moves the events of the older, as their ids stay."""
+    events = "".join(_event(one, system, now) for one in found)
+    lines = f"BEGIN:VCALENDAR\n{_HEAD}{events}END:VCALENDAR".encode().split(b"\n")
+    return b"".join(b"\r\n ".join(_PART.findall(line)) + b"\r\n" for line in lines)
+
+
+def _event(one: Standing, system: str, now: datetime) -> str:
+    # What is overdue is due today: a reminder in the past reminds nobody.
+    day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
+    whose = f" ({system})" if system else ""
+    last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
+    return f"""\
+BEGIN:VEVENT
+UID:{one.act.id}-{hashlib.sha256(system.encode()).hexdigest()[:12]}@drillbook.invalid
+DTSTAMP:{now:%Y%m%dT%H%M%SZ}
+SEQUENCE:{int(now.timestamp()) >> 4}
+DTSTART;VALUE=DATE:{day:%Y%m%d}
+DTEND;VALUE=DATE:{day + timedelta(days=1):%Y%m%d}
+SUMMARY:{_text(f"{late}{one.act.name}{whose}")}
+DESCRIPTION:{_text(f"{last}\n{one.act.command}")}
+TRANSP:TRANSPARENT
+BEGIN:VALARM
+ACTION:DISPLAY
+DESCRIPTION:{_text(one.act.name)}
+TRIGGER:-P7D
+END:VALARM
+END:VEVENT
+"""
+
+
+def _text(words: str) -> str:
+    """A text as RFC 5545 (3.3.11) escapes it, without what no calendar takes."""
+    return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tell how things stand, and write the calendar that was asked for."""
+    given = _parsed(arguments)
+    try:
+        words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
+        keys = load_trusted_keys(given.pubkey) if given.pubkey else None
+    except (BadDeclaration, BadKey) as reason:
+        return refuse(reason, "status")
+    now = datetime.now(UTC)
+    history = read(given.run_dir)
+    runs = history.runs if keys is None else _signed(history.runs, given.run_dir, keys)
+    found = standings(runs, words.schedule, now.date())
+    account = _told(
+        history, found, words, given.run_dir, signed=None if keys is None else len(runs)
+    )
+    write(account, sys.stdout)
+    if given.ics:
+        system = words.organisation.system or words.organisation.system_id or ""
+        if trouble := _written(given.ics, calendar(found, system, now)):
+            return refuse(trouble, "status")
+        write([Line(f"Calendar: {given.ics}")], sys.stdout)
+    return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="status", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
+    parser.add_argument("--config", default=None, help="drillbook.toml, for its schedule")
+    parser.add_argument("--pubkey", type=Path, help="count only what these keys signed (PEM)")
+    parser.add_argument("--ics", type=Path, default=None, help="calendar to write")
+    return parser.parse_args(arguments)
+
+
+def _signed(
+    runs: Sequence[Past], folder: Path, keys: dict[str, Ed25519PublicKey]
+) -> tuple[Past, ...]:
+    """What the signed bundles say of their runs; the rest of the history counts for nothing."""
+    found = []
+    for one in runs:
+        if not one.kept or not recurs(one):
+            continue
+        with suppress(BadBundle, Distrusted):
+            run = signed_run(folder / one.id / BUNDLE, keys)
+            if run.run.id == one.id:
+                found.append(past_of(run))
+    return tuple(found)
+
+
+def _told(
+    history: History, found: list[Standing], words: Words, runs: Path, *, signed: int | None
+) -> Iterator[Line]:
+    for trouble in history.troubles:
+        yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
+    for folder in history.unreadable:
+        yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
+    cadence = words.schedule.cadence or f"every {QUARTER.days} days"
+    yield from wrap(f"{len(history.runs)} runs in {runs}; due {cadence}", then="  ")
+    if signed is None:
+        said = "not proven: no signature was checked; PUBKEY= counts only what your key signed"
+        yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
+    else:
+        yield Line(f"Of them {signed} are about these and signed by a trusted key; no other counts")
+    yield Line("")
+    yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
+    for one in found:
+        yield from _row(one)
+    late = [one for one in found if one.overdue]
+    yield Line("")
+    if not late:
+        if signed is None:
+            yield Line("Nothing is overdue, if this history is true.", ("yellow", "bold"))
+        else:
+            yield Line("Nothing is overdue.", ("green", "bold"))
+        return
+    yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
+    yield from (Line(f"  {one.act.command}") for one in late)
+
+
+def _row(one: Standing) -> Iterator[Line]:
+    last = f"{one.last.finished:%Y-%m-%d}" if one.last else "never"
+    due = "OVERDUE" if one.overdue else f"{one.due:%Y-%m-%d}"
+    since = f" since {one.due:%Y-%m-%d}" if one.overdue and one.last else ""
+    style = _RED if one.overdue else ()
+    yield Line(f"{one.act.name:<35}{last:<12}{due}{since}", style)
+    if one.failed:
+        when = f"{one.failed.finished:%Y-%m-%d}"
+        yield Line(f"  tried on {when} and not shown (run {one.failed.id})", ("yellow",))
+    if one.rehearsed and not one.last:
+        when = f"{one.rehearsed.finished:%Y-%m-%d}"
+        yield Line(f"  rehearsed on {when}, which is no evidence about a deployment")
+
+
+def _written(target: Path, content: bytes) -> str:
+    """Write the calendar in place of an older one; what keeps us from it, else nothing."""
+    try:
+        if target.exists():
+            with target.open("rb") as file:
+                if file.read(len(_BEGIN)) != _BEGIN:
+                    return f"{target} is there and is no calendar; give another ICS="
+        write_file(target, content)
+    except OSError as trouble:
+        return f"{target} cannot be written: {trouble.strerror}; give another ICS="
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

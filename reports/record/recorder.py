@@ -1,0 +1,237 @@
+"""What drivers, clients and specs leave behind while they run, redacted on the way in."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast, get_args
+
+from reports.errors import UnknownWord, near
+from reports.evidence.context import Comparison
+from reports.evidence.model import Change, Command, Exchange, Objectives, Span, SpanKind, Subject
+from reports.record.in_progress import OUTSIDE, Clock, SpecDraft, StepDraft, excerpt
+from reports.redaction.redactor import Redactor
+from reports.verdict.verdicts import Verdict
+
+
+class Recorder:
+    """The one place where a run's observations meet; safe to use from threads."""
+
+    def __init__(self, seed: int = 0, clock: Clock | None = None) -> None:
+        self.seed = seed
+        self.clock = clock or Clock()
+        self.redactor = Redactor()
+        self.logs: Path | None = None
+        self.trouble: OSError | None = None
+        self.specs: list[SpecDraft] = []
+        self.spans: list[Span] = []
+        self.facts: dict[str, object] = {}
+        self.measured: dict[str, float] = {}
+        self.changed: dict[str, object] = {}
+        self.clocks: list[Comparison] = []
+        self.tell_progress: Callable[[str], None] = lambda _spec: None
+        self._spec: SpecDraft | None = None
+        self._lock = threading.RLock()
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+    def secret(self, name: str, value: str) -> None:
+        """Make a value known, so that it is redacted and searched for in the finished bundle."""
+        self.redactor.add(name, value)
+
+    def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None:
+        """Note one HTTP request and its answer (status None: no answer) in the current step."""
+        seen = Exchange(
+            method=method,
+            url=self.redactor.text(url),
+            status=status,
+            duration_s=round(duration_s, 3),
+        )
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).exchange(seen)
+
+    def note(self, text: str) -> None:
+        """Leave a line of the operator's log in the current step."""
+        text = self.redactor.text(text)
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).notes.append(text)
+
+    def progress(self, text: str) -> None:
+        """Say how far the step under way is: for the terminal, not for the record."""
+        with self._lock:
+            if self._spec is None or not self._spec.open:
+                return
+            self._spec.open[-1].progress = self.redactor.text(text)
+            spec = self._spec.id
+        self.tell_progress(spec)
+
+    def command(
+        self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
+    ) -> None:
+        """Note what was done to a service (exec, restart, ...) in the current step."""
+        done = Command(
+            service=service,
+            act=act,
+            line=self.redactor.text(line) if line else None,
+            exit_code=status,
+            duration_s=round(taken_s, 3),
+        )
+        with self._lock:
+            if self._spec is not None:
+                self._spec.step(self.clock.seconds()).command(done)
+
+    def compare_clock(
+        self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
+    ) -> None:
+        """State how far ahead of ours another clock is."""
+        seen = Comparison(
+            source=source,
+            offset_s=round(offset_s, 6),
+            uncertainty_s=round(uncertainty_s, 6),
+            same_machine=same_machine,
+        )
+        with self._lock:
+            self.clocks.append(seen)
+
+    @contextmanager
+    def span(self, name: str, kind: str) -> Iterator[None]:
+        """Time a boot, migrate, dump, restore or teardown for the timeline."""
+        if kind not in get_args(SpanKind):
+            raise UnknownWord(f"span kind {kind!r}; {near(kind, get_args(SpanKind))}")
+        started = self.clock.seconds()
+        try:
+            yield
+        finally:
+            self._add_span(self.redactor.text(name), kind, started)
+
+    def log(self, service: str, text: str) -> None:
+        """Append a service's log to the bundle, and its end to the current step."""
+        text = self.redactor.text(text)
+        with self._lock:
+            owner = "the run"
+            if self._spec is not None and text.strip():
+                owner = self._spec.id
+                self._spec.step(self.clock.seconds()).logs.append(excerpt(service, text))
+            self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
+
+    def subject(self, **facts: object) -> None:
+        """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
+        _refuse_unknown(Subject, facts)
+        with self._lock:
+            self.facts |= facts
+
+    def change(self, **facts: object) -> None:
+        """State a fact about the change of release that is rehearsed."""
+        _refuse_unknown(Change, facts)
+        with self._lock:
+            self.changed |= facts
+
+    def objectives(self, **seconds: float) -> None:
+        """State a measured or wanted recovery time or point (rto_s, rto_target_s, rpo_s, ...)."""
+        for name in seconds:
+            if name not in Objectives.model_fields:
+                raise UnknownWord(f"objectives({name}=...); {near(name, Objectives.model_fields)}")
+        with self._lock:
+            self.measured |= seconds
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A titled part of the spec under way."""
+        draft = StepDraft(self.redactor.text(title), self.clock.seconds())
+        spec = self._spec
+        if spec is not None:
+            spec.steps.append(draft)
+            spec.open.append(draft)
+        try:
+            yield
+            draft.state = "held"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            draft.state = "failed"
+            raise
+        finally:
+            self._close(draft, spec)
+
+    def begin(self, spec: str, controls: tuple[str, ...]) -> None:
+        """A spec starts."""
+        with self._lock:
+            self._spec = SpecDraft(spec, controls, self.clock.seconds())
+            self.specs.append(self._spec)
+
+    def phase(self, name: str) -> None:
+        """The spec under way comes to its setup, call or teardown."""
+        if self._spec is not None:
+            self._spec.phase = name
+
+    def judge(self, verdict: Verdict, message: str | None) -> None:
+        """The phase ended with this verdict."""
+        if self._spec is not None:
+            self._spec.verdicts.append(verdict)
+            if message:
+                self._spec.messages.append(self.redactor.text(message))
+
+    def observe(self, word: str) -> None:
+        """The spec under way saw something that has a word."""
+        if self._spec is not None and word not in self._spec.words:
+            self._spec.words.append(word)
+
+    def end(self) -> None:
+        """The spec under way is over, torn down and all."""
+        with self._lock:
+            if self._spec is not None:
+                self._spec.duration = self.clock.seconds() - self._spec.started
+                self._spec = None
+
+    @property
+    def under_way(self) -> tuple[str, float] | None:
+        """The title of the step under way and its seconds so far, for the terminal."""
+        spec = self._spec
+        if spec is None:
+            return None
+        if title := spec.under_way:
+            return title, self.clock.seconds() - spec.open[-1].started
+        return OUTSIDE[spec.phase], self.clock.seconds() - spec.started
+
+    def _close(self, draft: StepDraft, spec: SpecDraft | None) -> None:
+        draft.duration = self.clock.seconds() - draft.started
+        if spec is not None:
+            spec.open.remove(draft)
+            self._add_span(draft.title, "step", draft.started)
+
+    def _add_span(self, name: str, kind: str, started: float) -> None:
+        span = Span(
+            name=name,
+            kind=cast(SpanKind, kind),
+            started=self.clock.at(started),
+            duration_s=round(self.clock.seconds() - started, 3),
+            worker=self._worker,
+        )
+        with self._lock:
+            self.spans.append(span)
+
+    def _append(self, service: str, text: str) -> None:
+        """Logs go to disk at once; a full disk is told later, so as not to mask a finding."""
+        if self.logs is None:
+            return
+        try:
+            self.logs.mkdir(exist_ok=True)
+            with (self.logs / f"{service}.log").open("a", encoding="utf-8") as file:
+                # Workers write to the same file, and a log may be longer than one write.
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(text)
+        except OSError as trouble:
+            self.trouble = trouble
+
+
+def _refuse_unknown(model: type[Subject | Change], facts: dict[str, object]) -> None:
+    for name in facts:
+        if name not in model.model_fields:
+            said = model.__name__.lower()
+            raise UnknownWord(f"{said}({name}=...); {near(name, model.model_fields)}")
+    model.model_validate(facts)

@@ -1,0 +1,157 @@
+"""Who, where, with what and by whose clock: what the stack cannot know of a run."""
+
+from __future__ import annotations
+
+import ctypes
+import getpass
+import hashlib
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from reports.evidence.context import ClockFacts, Pack
+from reports.evidence.model import Host, Tool
+
+MAKE = "DRILLBOOK_MAKE"
+_ROOT = Path(__file__).resolve().parents[2]
+_UNSYNCHRONISED = 0x40
+_ERROR_STATE = 5
+
+
+def tool() -> Tool:
+    """The harness's version, and its commit if it runs from a git checkout."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changes = _git("status", "--porcelain")
+    return Tool(
+        version=project["version"],
+        commit=_git("rev-parse", "HEAD") or None,
+        dirty=None if changes is None else bool(changes),
+    )
+
+
+def host() -> Host:
+    """The machine: name, system, processor, memory."""
+    return Host(
+        name=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        python=platform.python_version(),
+        cpus=os.cpu_count() or 1,
+        memory_bytes=_memory(),
+        distribution=_distribution(),
+        kernel=platform.release() or None,
+    )
+
+
+def operator() -> str:
+    """The login name; unknown where the system has none for this user."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def command(arguments: Iterable[str]) -> str:
+    """How pytest was called, fit to be called again."""
+    return shlex.join(["pytest", *map(_bare, arguments)])
+
+
+def make() -> str | None:
+    """The make command line as it would be typed again; None when make did not call.
+
+    The Makefile hands over goals and variables, in which make has escaped blanks and dollars.
+    """
+    handed = os.environ.get(MAKE)
+    if not handed:
+        return None
+    words = re.findall(r"(?:\\.|[^\s\\])+", handed.replace("$$", "$"))
+    return shlex.join(_bare(re.sub(r"\\(.)", r"\1", word)) for word in words)
+
+
+def _bare(word: str) -> str:
+    """A word of a command line without the user, password or query of a URL in it."""
+    return re.sub(r"(://)[^/@\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
+
+
+def pack(suites: Path, tool: Tool) -> Pack:
+    """The statements and specs of a folder, by one digest over them all."""
+    files = sorted(path for path in suites.rglob("*") if path.suffix in (".py", ".toml"))
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(suites).as_posix()}\n"
+        for path in files
+    ]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return Pack(version=tool.version, commit=tool.commit, sha256=digest if lines else None)
+
+
+def previous_run(runs: Path) -> str | None:
+    """The run that `latest` names now, before another one takes the name."""
+    latest = runs / "latest"
+    return latest.readlink().name if latest.is_symlink() and latest.exists() else None
+
+
+def _distribution() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(_ROOT), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+class _Timex(ctypes.Structure):
+    """The head of struct timex of adjtimex(2), and room for the rest of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_int),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_long * 32),
+    )
+
+
+def kernel_clock() -> ClockFacts:
+    """Whether the kernel holds its clock synchronised, and how far off it can be; null if silent.
+
+    Asks and sets nothing (modes is 0). Containers and sandboxes may refuse the question.
+    """
+    if not sys.platform.startswith("linux"):
+        return ClockFacts()
+    asked = _Timex()
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.byref(asked))
+    except (OSError, AttributeError):
+        return ClockFacts()
+    if state < 0:
+        return ClockFacts()
+    synchronised = state != _ERROR_STATE and not asked.status & _UNSYNCHRONISED
+    error = asked.maxerror / 1e6 if synchronised else None
+    return ClockFacts(synchronised=synchronised, max_error_s=error)

@@ -1,0 +1,156 @@
+"""Secrets become their names where text enters the record; finished files are searched again.
+
+A value is searched in every encoding that drillbook/core/secret_search.py lists. A weak one (fewer
+than six characters, fewer than four different ones, or a plain word or number) may stand in any
+text by chance and would shred the report; it is searched only where a secret stands: after its own
+name, and as the password of a connection string. An empty value is no secret.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from drillbook.core.secret_search import Hit, Index, Needle, forms, fragments, is_weak
+from reports.evidence.model import Leak
+from reports.redaction import unpack
+
+_CHUNK = 1 << 20
+# Commands to a terminal as ECMA-48 writes them: strings (titles, links), colours, the rest.
+_ESCAPES = re.compile(r"\x1b(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
+_UNKNOWN = "not known"
+_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
+
+class Redactor:
+    """Knows the secrets of a run; safe to use from threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index = Index()
+        self._names: dict[str, str] = {}
+        self.weak = 0
+
+    @property
+    def known(self) -> int:
+        """How many different values are known."""
+        return len(self._names)
+
+    def learnt(self, since: int) -> list[tuple[str, str]]:
+        """Names and values that were made known after the first `since` ones."""
+        with self._lock:
+            known = [(shown.partition("#")[0], value) for value, shown in self._names.items()]
+        return known[since:]
+
+    def add(self, name: str, value: str) -> None:
+        """Make a value known. A second value of the same name is shown as NAME#2."""
+        with self._lock:
+            if not value or value in self._names:
+                return
+            twins = sum(known.partition("#")[0] == name for known in self._names.values())
+            self._names[value] = f"{name}#{twins + 1}" if twins else name
+            if is_weak(value):
+                self._add_weak(name, self._names[value], value)
+            else:
+                self._add(self._names[value], value)
+
+    def _add(self, shown: str, value: str) -> None:
+        for fragment in fragments(value):
+            if not is_weak(fragment):
+                self._index.add_value(shown, fragment)
+
+    def _add_weak(self, name: str, shown: str, value: str) -> None:
+        self.weak += 1
+        if len(value) > 64:
+            return
+        for before in (":", f"{name}=", f"{name}: ", f'{name}": "', f'{name}":"'):
+            after = "@" if before == ":" else ""
+            for text, encoding in forms(value).items():
+                needle = Needle(shown, encoding, len(before.encode()), len(after))
+                self._index.add(before.encode() + text + after.encode(), needle)
+
+    def text(self, text: str) -> str:
+        """The text with each known value replaced by its name, and without terminal's colours.
+
+        Twice where there were colours: a value may hold such a code, or be cut by one.
+        """
+        clean = self.data(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        plain = _ESCAPES.sub("", clean)
+        return plain if plain == clean else self.text(plain)
+
+    def data(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        with self._lock:
+            hits = sorted(_trimmed(data, hit) for hit in self._index.find(data))
+        parts, done = [], 0
+        for hit in _merged(hits):
+            parts += [data[done : hit.start], f"«{hit.needle.name}»".encode()]
+            done = hit.end
+        return b"".join([*parts, data[done:]]) if done else data
+
+    def tree(self, value: object) -> object:
+        """The same for every text in lists and dictionaries; keys are ours and stay."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {key: self.tree(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.tree(item) for item in value]
+        return value
+
+    def scan(self, path: Path, shown_as: str, *, packed: bool = True) -> list[Leak]:
+        """Which secrets a file still holds, in its bytes and in what is packed in it, if asked.
+
+        What cannot be unpacked cannot be vouched for, and is told as a leak of its own.
+        """
+        found: dict[Leak, None] = {}
+        try:
+            for data in self._pieces(path, packed):
+                with self._lock:
+                    hits = list(self._index.find(data))
+                for hit in hits:
+                    seen = hit.needle
+                    found[Leak(file=shown_as, secret=seen.name, encoding=seen.encoding)] = None
+        except unpack.Unsearchable as trouble:
+            found[Leak(file=shown_as, secret=_UNKNOWN, encoding=str(trouble))] = None
+        return list(found)
+
+    def _pieces(self, path: Path, packed: bool) -> Iterator[bytes]:
+        """What to search: a file in pieces that overlap by the longest needle."""
+        rest = b""
+        with path.open("rb") as file:
+            if packed and unpack.is_packed(file.read(8)):
+                yield from unpack.pieces(path)
+                return
+            file.seek(0)
+            while chunk := file.read(_CHUNK):
+                yield rest + chunk
+                rest = (rest + chunk)[-self._index.longest :] if self._index.longest else b""
+
+
+def _trimmed(data: bytes, hit: Hit) -> Hit:
+    """Without its context; with the base64 letters and padding that share bits with it."""
+    start, end = hit.start + hit.needle.before, hit.end - hit.needle.after
+    if hit.needle.encoding == "base64":
+        start -= start > 0 and data[start - 1] in _BASE64
+        end += end < len(data) and data[end] in _BASE64
+        while data[end : end + 1] == b"=":
+            end += 1
+    return Hit(start, end, hit.needle)
+
+
+def _merged(hits: list[Hit]) -> Iterator[Hit]:
+    """Overlapping ones as one, and pieces of one value that follow each other."""
+    current: Hit | None = None
+    for hit in hits:
+        touching = current and hit.needle.name == current.needle.name
+        if current and hit.start < current.end + bool(touching):
+            current = current._replace(end=max(current.end, hit.end))
+        else:
+            if current:
+                yield current
+            current = hit
+    if current:
+        yield current

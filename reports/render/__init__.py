@@ -1,0 +1,1 @@
+"""Evidence as documents: HTML, PDF, JUnit, Markdown, terminal; the sentences they share."""

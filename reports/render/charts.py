@@ -1,0 +1,141 @@
+"""A recovery and the time of a run as bars on a line of 1000 units, ready to be drawn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_args
+
+from reports.evidence.model import Objectives, Run, Span, SpanKind
+from reports.render.phrases import duration
+
+_PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
+_WORDS = {
+    "fetch": "fetch the backup",
+    "proof": "prove the keys",
+    "restore": "restore",
+    "migrate": "migrate",
+    "boot": "start",
+    "verified": "verify",
+}
+
+
+class Phase(NamedTuple):
+    """A phase on a line of 1000 units."""
+
+    name: str
+    words: str
+    x: float
+    width: float
+    seconds: float
+
+
+class Measure(NamedTuple):
+    """A time beside its target on a line of 1000 units: the longer of the two fills it."""
+
+    name: str
+    seconds: float
+    target: float | None
+    width: float
+    mark: float | None
+    met: bool
+
+
+class Recovery(NamedTuple):
+    """What a recovery took, phase by phase, and how it stands to its targets."""
+
+    sentence: str
+    phases: list[Phase]
+    measures: list[Measure]
+
+
+def recovery(run: Run) -> Recovery | None:
+    """The recovery of a run; None where nothing was brought back."""
+    seen = run.objectives
+    if seen.rto_s is None and seen.restore_s is None:
+        return None
+    measures = []
+    if seen.rto_s is not None:
+        measures.append(_measure("recovery time", seen.rto_s, seen.rto_target_s))
+    if seen.rpo_s is not None:
+        measures.append(_measure("age of the backup", seen.rpo_s, seen.rpo_target_s))
+    return Recovery(recovery_sentence(seen), _phases(seen), measures)
+
+
+def recovery_sentence(seen: Objectives) -> str:
+    """Both objectives in words; empty where nothing was restored."""
+    if seen.rto_s is not None:
+        said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
+    elif seen.restore_s is not None:
+        proof = f"The keys were proved in {duration(seen.proof_s)}, and e" if seen.proof_s else "E"
+        said = (
+            f"{proof}very row came back in {duration(seen.restore_s)}; how long a recovery takes "
+            "is unknown, because it did not come to its end"
+        )
+    else:
+        return ""
+    if seen.rpo_s is not None:
+        late = seen.rpo_target_s is not None and seen.rpo_s > seen.rpo_target_s
+        said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
+        said += _allowed(seen.rpo_s, seen.rpo_target_s)
+    elif seen.rpo_target_s is not None:
+        said += f"; that the backup was at most {duration(seen.rpo_target_s)} old is not proven"
+    if seen.newest_row_s is not None:
+        said += f"; its newest row was {duration(seen.newest_row_s)} old"
+    return said + "."
+
+
+def _allowed(seconds: float, target: float | None) -> str:
+    if target is None:
+        return " (no target was set)"
+    allowed = duration(target)
+    return f", of {allowed} allowed" if seconds <= target else f", and {allowed} were allowed"
+
+
+def _phases(seen: Objectives) -> list[Phase]:
+    taken = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
+    known = [(name, seconds) for name, seconds in taken if seconds is not None]
+    scale, at, found = 1000 / max(sum(s for _, s in known), 0.001), 0.0, []
+    for name, seconds in known:
+        found.append(Phase(name, _WORDS[name], round(at, 1), round(seconds * scale, 1), seconds))
+        at += seconds * scale
+    return found
+
+
+def _measure(name: str, seconds: float, target: float | None) -> Measure:
+    scale = 1000 / max(seconds, target or 0, 0.001)
+    mark = round(target * scale, 1) if target is not None else None
+    met = target is None or seconds <= target
+    return Measure(name, seconds, target, round(max(seconds * scale, 3), 1), mark, met)
+
+
+class Bar(NamedTuple):
+    """A span on a line of 1000 units; one that took no time still shows."""
+
+    x: float
+    width: float
+    name: str
+    duration: float
+
+
+class Lane(NamedTuple):
+    """All spans of a kind."""
+
+    kind: str
+    bars: list[Bar]
+    total: float
+
+
+def lanes(run: Run) -> list[Lane]:
+    """A lane for each kind of span that occurred, in the order of a deployment's life."""
+    found = []
+    for kind in get_args(SpanKind):
+        spans = [span for span in run.timeline if span.kind == kind]
+        bars = [_bar(span, run) for span in spans]
+        found.append(Lane(kind, bars, sum(span.duration_s for span in spans)))
+    return [lane for lane in found if lane.bars]
+
+
+def _bar(span: Span, run: Run) -> Bar:
+    scale = 1000 / max(run.run.duration_s, 0.001)
+    x = (span.started - run.run.started).total_seconds() * scale
+    width = max(span.duration_s * scale, 1.5)
+    return Bar(round(min(x, 998.5), 1), round(width, 1), span.name, span.duration_s)

@@ -1,0 +1,233 @@
+"""What stands around the verdicts, as rows of name and value; None where nobody said it.
+
+Every document shows these rows with the same words: what was said as a table, what was not as a
+list of names, so that a gap is seen and never filled.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from reports.evidence.context import ClockFacts, DataSet, Person
+from reports.evidence.model import Engine, Key, Run
+from reports.render import upgrade
+from reports.render.phrases import duration, seal
+
+Row = tuple[str, str | None]
+
+
+def _if_any(name: str, value: str | None) -> list[Row]:
+    """A row that is no gap when it is empty, as most runs have no such thing."""
+    return [(name, value)] if value else []
+
+
+def stated(rows: list[Row]) -> list[tuple[str, str]]:
+    """The rows that have a value."""
+    return [(name, value) for name, value in rows if value]
+
+
+def unstated(rows: list[Row]) -> str:
+    """The names of the others, for one line; empty when everything was said."""
+    return ", ".join(name.lower() for name, value in rows if not value)
+
+
+def sections(run: Run) -> list[tuple[str, list[Row]]]:
+    """All of them, under their titles, in the order of every document."""
+    return [
+        ("Whose system, and who took part", organisation(run)),
+        ("What was examined", subject(run)),
+        *([("The change that was rehearsed", upgrade.rows(run))] if run.change else []),
+        ("Where it ran", surroundings(run)),
+        ("How it was called", call(run)),
+        ("Why and how it was examined", method(run)),
+    ]
+
+
+def heading(run: Run) -> list[Row]:
+    """What stands at the top of every document."""
+    wanted = {"Organisation", "System", "Record number", "Due again"}
+    return [
+        *(row for row in organisation(run) if row[0] in wanted),
+        ("Examined", run.subject.backend.image or run.subject.backend.command or "nothing"),
+        ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
+        ("Run", run.run.id),
+        ("When", f"{moment(run.run.started)}, for {duration(run.run.duration_s)}"),
+        ("Executed by", run.run.operator),
+        ("Reason", run.run.reason or "not stated"),
+    ]
+
+
+def organisation(run: Run) -> list[Row]:
+    """Whose system it is, who took part, and which record this is."""
+    said = run.organisation
+    return [
+        ("Organisation", _joined(said.name, said.unit)),
+        ("System", _joined(said.system, said.system_id)),
+        ("Site", said.site),
+        ("Record number", run.identity.number),
+        *((f"{part.capitalize()}s", _people(run, part)) for part in ("lead", "participant")),
+        *((f"{part.capitalize()}s", _people(run, part)) for part in ("observer", "owner")),
+        ("Planned for", day(run.schedule.planned)),
+        ("Repeated", run.schedule.cadence),
+        ("Due again", day(run.schedule.next_due)),
+        ("Classification", run.retention.classification),
+        ("Kept until", _kept(run)),
+        ("Failures are told to", run.deviations.escalated_to),
+    ]
+
+
+def subject(run: Run) -> list[Row]:
+    """What was examined, as its servers answered."""
+    seen = run.subject
+    return [
+        ("Backend", seen.backend.image or seen.backend.command),
+        ("Backend digest", seen.backend.digest),
+        ("Backend version", seen.backend.version),
+        ("Database", seen.database.version),
+        ("Cache", seen.cache.version),
+        *_if_any("Compose file, SHA-256", seen.compose.sha256),
+        ("Data", _data(seen.data_set or run.scope.data_set)),
+        *_if_any("Note", seen.endpoint_note),
+    ]
+
+
+def surroundings(run: Run) -> list[Row]:
+    """Where, with what and in whose time it ran."""
+    host, place = run.run.host, run.environment
+    memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
+    return [
+        ("Driver", run.subject.driver),
+        *_if_any("Engine", _engine(run.subject.engine)),
+        ("Machine", f"{host.name}, {host.machine}, {host.cpus} CPUs{memory}"),
+        ("System", _joined(host.distribution, host.system)),
+        ("Python", host.python),
+        ("Clock", _clock(run.run.clock)),
+        ("Isolated", _yes_no(place.isolated)),
+        ("Segregated from its source", _yes_no(place.segregated_from_source)),
+        ("Network egress", _yes_no(place.network_egress)),
+        ("Differs from production in", "; ".join(place.differences) or None),
+    ]
+
+
+def call(run: Run) -> list[Row]:
+    """How the run was called, by whom, when, and with which statements and specs."""
+    facts, pack = run.run, run.identity.pack
+    commit = facts.tool.commit or "no commit known"
+    changed = ", with local changes" if facts.tool.dirty else ""
+    return [
+        ("Run", facts.id),
+        *_if_any("Run before", run.identity.previous_run),
+        ("Started", moment(facts.started)),
+        ("Finished", f"{moment(facts.finished)}, after {duration(facts.duration_s)}"),
+        ("Executed by", facts.operator),
+        ("Reason", facts.reason),
+        ("Command", facts.make or facts.command),
+        *_if_any("pytest", facts.command if facts.make else None),
+        ("Seed", str(facts.seed)),
+        *_if_any("Only these controls", ", ".join(facts.selection) or None),
+        ("Seal", seal(run)),
+        ("Specs", f"{run.counts.specs_executed} of {run.counts.specs_planned} executed"),
+        ("Certified", "yes: no waivers, filters or local changes" if facts.certified else "no"),
+        ("Drillbook", f"{facts.tool.version}, {commit}{changed}"),
+        (
+            "Statements and specs",
+            _joined(pack.name, f"SHA-256 {pack.sha256}" if pack.sha256 else None),
+        ),
+        *_if_any("The question asked", ", ".join(facts.asked) or None),
+        *_if_any("Declared in", run.identity.declared.file if run.identity.declared else None),
+    ]
+
+
+def method(run: Run) -> list[Row]:
+    """Why and under which assumptions it was examined."""
+    said = run.method
+    return [
+        ("Type of test", said.type),
+        ("Scenario", said.scenario),
+        ("Why this one", said.rationale),
+        ("Systems", "; ".join(run.scope.systems) or None),
+        ("Objectives", "; ".join(said.objectives) or None),
+        ("Assumptions", "; ".join(said.assumptions) or None),
+        ("Preconditions", "; ".join(said.preconditions) or None),
+    ]
+
+
+def keys(run: Run) -> list[tuple[str, str]]:
+    """The keys by their public labels."""
+    return [(key.name, _key(key)) for key in run.subject.keys]
+
+
+def separation(run: Run) -> str:
+    """Whether who approves did not execute it."""
+    said = {
+        True: "The approver did not execute the run.",
+        False: "The approver executed the run: approval is not independent.",
+        None: "Whether the approver executed the run is not known: one of the names is missing.",
+    }
+    return said[run.sign_off.separated]
+
+
+def moment(when: datetime) -> str:
+    """24 November 2026, 16:05:12 UTC."""
+    return when.strftime("%d %B %Y, %H:%M:%S UTC").lstrip("0")
+
+
+def day(when: date | None) -> str | None:
+    """24 November 2026."""
+    return when.strftime("%d %B %Y").lstrip("0") if when else None
+
+
+def _joined(*parts: str | None) -> str | None:
+    return ", ".join(part for part in parts if part) or None
+
+
+def _people(run: Run, part: str) -> str | None:
+    return "; ".join(_person(one) for one in run.people if one.part == part) or None
+
+
+def _person(one: Person) -> str:
+    return f"{one.name} ({one.role})" if one.role else one.name
+
+
+def _kept(run: Run) -> str | None:
+    until = day(run.retention.dispose_after)
+    return f"{until}, then disposed of" if until else None
+
+
+def _data(seen: DataSet | None) -> str | None:
+    if seen is None:
+        return None
+    counts = ((seen.rows, "rows"), (seen.canaries, "values compared"), (seen.bytes, "bytes"))
+    told = [f"{count:,} {what}" for count, what in counts if count is not None]
+    return _joined(seen.kind, seen.description, *told)
+
+
+def _engine(seen: Engine | None) -> str | None:
+    if seen is None:
+        return None
+    parts = {"": seen.version, "API ": seen.api, "compose ": seen.compose, "kernel ": seen.kernel}
+    told = [f"{name}{value}" for name, value in parts.items() if value]
+    return _joined(f"{seen.name} {told[0]}" if told else seen.name, *told[1:], seen.system)
+
+
+def _clock(seen: ClockFacts) -> str:
+    kept = {
+        True: f"kept synchronised, off by at most {seen.max_error_s or 0:.3f} s",
+        False: "not synchronised, says the kernel",
+        None: "whether it is synchronised is not known",
+    }
+    told = [f"{seen.source}; {kept[seen.synchronised]}"]
+    told += [
+        f"{one.source} {one.offset_s:+.3f} s (± {one.uncertainty_s:.3f} s)"
+        + (", the same clock" if one.same_machine else "")
+        for one in seen.compared[-1:]
+    ]
+    return "; ".join(told)
+
+
+def _yes_no(said: bool | None) -> str | None:
+    return None if said is None else "yes" if said else "no"
+
+
+def _key(key: Key) -> str:
+    return f"{key.label}, {key.bytes} bytes"

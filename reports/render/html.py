@@ -1,0 +1,138 @@
+"""report.html: the run for a reader with a browser, in one file that needs nothing else.
+
+Above one megabyte the log excerpts of satisfied specs are left out; they remain in logs/.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from reports.evidence.model import Control, Run
+from reports.render import phrases, upgrade
+from reports.render.charts import lanes, recovery
+from reports.render.context_sections import heading, moment, sections, separation, stated, unstated
+from reports.verdict.verdicts import Verdict
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+_TICKS = re.compile(r"`([^`]+)`")
+_LARGEST = 1_000_000
+_EXCHANGES = 40
+_OPEN = (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
+_MOST_OPEN = 60
+
+
+def code(text: str) -> Markup:
+    """What stands in backticks is typed or read by machines."""
+    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
+
+
+def environment() -> Environment:
+    """An environment for pages that a browser shows; `style` is known to every template."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["code"] = code
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    made.globals["style"] = Markup(style)  # noqa: S704 - our own file
+    return made
+
+
+def render(run: Run) -> str:
+    """The run as a page."""
+    page = _page(run, without_logs=())
+    if len(page.encode()) <= _LARGEST:
+        return page
+    return _page(run, without_logs=(Verdict.SATISFIED,))
+
+
+def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
+    asked = phrases.inside(run)
+    chapters = dict.fromkeys(control.chapter for control in asked)
+    findings = phrases.findings(run)
+    page: str = template().render(
+        run=run,
+        outcome=phrases.outcome(run),
+        worth=phrases.grade(run),
+        experimental=upgrade.experimental(run),
+        asked=asked,
+        executed=phrases.executed(run),
+        exclusions=phrases.exclusions(run),
+        chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
+        findings=findings,
+        repeated=phrases.repeated(findings),
+        corrections=phrases.contradicted(run),
+        timeline=lanes(run),
+        recovery=recovery(run),
+        change_said=upgrade.sentence(run),
+        sections=sections(run),
+        heading=stated(heading(run)),
+        separation=separation(run),
+        frameworks=_frameworks(run),
+        few=sum(control.verdict in _OPEN for control in run.controls) <= _MOST_OPEN,
+        waived=[control for control in run.controls if control.waiver],
+        exchanges_shown=_EXCHANGES,
+        without_logs=without_logs,
+    )
+    return page
+
+
+@cache
+def template() -> Any:
+    """The page's template, compiled: a tenth of a second, once a process."""
+    made = environment()
+    made.filters |= {
+        "duration": phrases.duration,
+        "moment": moment,
+        "stated": stated,
+        "unstated": unstated,
+        "waiver": phrases.waiver,
+        "having": lambda controls, verdict: sum(one.verdict is verdict for one in controls),
+        "reasons": phrases.reasons,
+        "spoken": phrases.spoken,
+        "first_of": lambda items, count: items[:count],
+        "sentence": phrases.sentence,
+        "ids": _ids,
+    }
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    made.globals |= {
+        "script": Markup(script),  # noqa: S704 - our own file
+        "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        "verdicts": phrases.COLUMNS,
+        "names": {verdict.value: verdict for verdict in Verdict},
+        "open": _OPEN,
+        "limits": phrases.LIMITS,
+        "redaction": phrases.redaction,
+        "no_correction": phrases.NO_CORRECTION,
+        "framework": lambda name: phrases.FRAMEWORKS.get(name, name),
+    }
+    return made.get_template("report.html.j2")
+
+
+def _frameworks(run: Run) -> dict[str, list[str]]:
+    """The ids of each framework that controls are mapped to, in their order."""
+    found: dict[str, set[str]] = {}
+    for control in phrases.inside(run):
+        for name, ids in control.frameworks.items():
+            found.setdefault(name, set()).update(ids)
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def _ids(control: Control) -> str:
+    """What a control is found by when one asks for a framework, or for one id of it."""
+    mapped = control.frameworks.items()
+    return "|".join(
+        [*control.frameworks, *(f"{name} {one}" for name, ids in mapped for one in ids)]
+    )

@@ -1,0 +1,117 @@
+"""junit.xml: one test case for each control, for what CI systems show.
+
+| verdict | JUnit |
+| --- | --- |
+| satisfied | passed |
+| violated | failure |
+| contradicted | failure of type `contradicted` in a strict run, else passed with system-out |
+| inconclusive | error |
+| not_run, not_applicable | skipped, with the reason |
+| any of these, but waived | passed with system-out; the property `waived` is true |
+
+JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
+Properties of a case are what pytest writes and most readers know; the strictest schema, that of
+Jenkins' xUnit plugin, has none there. In all else the file is valid by it.
+The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from reports.evidence.model import Control, Run
+from reports.render.phrases import waiver
+from reports.verdict.verdicts import IDLE, Verdict
+
+_OF_ALL = ("tests", "failures", "errors", "time")
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+
+
+def render(run: Run) -> str:
+    """The run as JUnit XML."""
+    totals = _totals(list(run.controls), run)
+    root = Element("testsuites", {"name": "drillbook"} | {one: totals[one] for one in _OF_ALL})
+    for chapter in dict.fromkeys(control.chapter for control in run.controls):
+        members = [control for control in run.controls if control.chapter == chapter]
+        suite = SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
+        for control in members:
+            _case(suite, control, run)
+    indent(root)
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(root, encoding='unicode')}\n"
+
+
+def _totals(controls: list[Control], run: Run) -> dict[str, str]:
+    kinds = [_kind(control, run) for control in controls]
+    return {
+        "tests": str(len(controls)),
+        "failures": str(kinds.count("failure")),
+        "errors": str(kinds.count("error")),
+        "skipped": str(kinds.count("skipped")),
+        "time": f"{sum(control.duration_s for control in controls):.3f}",
+        "timestamp": run.run.started.isoformat(timespec="seconds"),
+    }
+
+
+def _kind(control: Control, run: Run) -> str | None:
+    if control.waived:
+        return None
+    if control.verdict is Verdict.CONTRADICTED:
+        return "failure" if run.run.strict_claims else None
+    if control.verdict in IDLE:
+        return "skipped"
+    return {Verdict.VIOLATED: "failure", Verdict.INCONCLUSIVE: "error"}.get(control.verdict)
+
+
+def _case(suite: Element, control: Control, run: Run) -> None:
+    case = SubElement(
+        suite,
+        "testcase",
+        classname=f"drillbook.{control.chapter}",
+        name=f"{control.id} {_legal(control.title)}",
+        time=f"{control.duration_s:.3f}",
+    )
+    properties = SubElement(case, "properties")
+    for name, value in _properties(control):
+        SubElement(properties, "property", name=name, value=_legal(value))
+    kind, text = _kind(control, run), _legal(_account(control))
+    if kind:
+        headline = text.splitlines()[0] if text else control.verdict.words
+        outcome = SubElement(case, kind, type=control.verdict.value, message=headline)
+        outcome.text = text
+    elif control.waiver and control.waived:
+        said = f"{control.verdict.words}, and waived\n{waiver(control.waiver)}\n{text}"
+        SubElement(case, "system-out").text = _legal(said)
+    elif control.verdict is Verdict.CONTRADICTED:
+        SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
+
+
+def _properties(control: Control) -> list[tuple[str, str]]:
+    fixed = [
+        ("control", control.id),
+        ("verdict", control.verdict.value),
+        ("nature", control.nature),
+        ("severity", control.severity),
+        ("gating", str(control.gating).lower()),
+        ("waived", str(control.waived).lower()),
+    ]
+    if control.waiver:
+        fixed.append(("waiver", waiver(control.waiver)))
+    mapped = [
+        (f"framework.{framework}", ", ".join(ids))
+        for framework, ids in sorted(control.frameworks.items())
+    ]
+    return [*fixed, *mapped]
+
+
+def _account(control: Control) -> str:
+    """Why, in lines: what the specs said, what was seen, what the runbook should say."""
+    lines = [spec.message for spec in control.specs if spec.message]
+    lines += [f"observed: {control.observed}"] if control.observed else []
+    lines += [f"correction: {control.correction}"] if control.correction else []
+    return "\n".join(lines or [control.note or ""])
+
+
+def _legal(text: str) -> str:
+    """Without the characters that XML cannot hold at all."""
+    return _FORBIDDEN.sub("\ufffd", text)

@@ -1,0 +1,132 @@
+"""corrected-runbook.md and REPRODUCE.md.
+
+The first is the runbook as it should read for the version that ran, the second how to repeat the
+run and how to check its bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.evidence.model import Control, Run
+from reports.render import phrases
+from reports.verdict.verdicts import Verdict
+
+
+def corrected_runbook(run: Run) -> str:
+    """`corrected-runbook.md`: by section, what holds, what is corrected, what is open.
+
+    A claim that was not judged is listed as open; nothing is corrected that was not contradicted.
+    """
+    backend = run.subject.backend
+    lines = ["# Corrected runbook", "", f"For `{backend.image or backend.command or 'unknown'}`,"]
+    lines += [f"from run {run.run.id} of {run.run.started:%d %B %Y}.", ""]
+    if worth := phrases.grade(run):
+        lines += [f"> {worth}", ""]
+    for section in _sections(run):
+        lines += [f"## {section}", "", *_statements(run, section), ""]
+    return "\n".join(lines)
+
+
+def _sections(run: Run) -> list[str]:
+    named = (section for control in run.controls for section in control.runbook)
+    return list(dict.fromkeys(named))
+
+
+def _statements(run: Run, section: str) -> Iterator[str]:
+    for control in run.controls:
+        if section in control.runbook:
+            yield _statement(control)
+
+
+def _statement(control: Control) -> str:
+    if control.verdict is Verdict.CONTRADICTED:
+        wording = control.correction or f"This does not hold: {control.claim}"
+        return f"- **Corrected** ({control.id}): {wording}"
+    if control.verdict is Verdict.SATISFIED:
+        return f"- {control.claim} ({control.id})"
+    if control.verdict is Verdict.VIOLATED:
+        return f"- **Not so here** ({control.id}): {control.claim}"
+    kind = "statement" if control.nature == "claim" else "property"
+    return f"- *Open*, this {kind} was not judged ({control.id}): {control.claim}"
+
+
+def reproduce(run: Run) -> str:
+    """The commands and versions of the run, as far as they are known."""
+    lines = [f"# How to repeat run {run.run.id}", ""]
+    if worth := phrases.grade(run):
+        lines += [f"> {worth}", ""]
+    lines += ["## With what", "", *(f"- {name}: `{value}`" for name, value in _versions(run)), ""]
+    lines += ["## How", "", *_steps(run), ""]
+    lines += ["## What may differ", "", *(f"- {line}" for line in _differs(run)), ""]
+    return "\n".join([*lines, *_CHECK])
+
+
+def _versions(run: Run) -> Iterator[tuple[str, str]]:
+    tool, subject, host = run.run.tool, run.subject, run.run.host
+    known = {
+        "Drillbook": tool.version,
+        "commit": tool.commit,
+        "driver": subject.driver,
+        "backend image": subject.backend.image,
+        "backend digest": subject.backend.digest,
+        "backend version": subject.backend.version,
+        "database": subject.database.version,
+        "cache": subject.cache.version,
+        "compose file, SHA-256": subject.compose.sha256,
+        "container engine": subject.engine.version if subject.engine else None,
+        "seed": str(run.run.seed),
+        "machine": f"{host.system}, {host.machine}, {host.cpus} CPUs",
+        "Python": host.python,
+    }
+    yield from ((name, value) for name, value in known.items() if value)
+    yield from ((f"key {key.name}, label", key.label) for key in subject.keys)
+
+
+def _steps(run: Run) -> Iterator[str]:
+    yield "```sh"
+    if run.run.tool.commit:
+        yield f"git checkout {run.run.tool.commit}"
+    yield "make .venv/ready   # the locked environment, hash-checked"
+    seeded = "" if "--seed" in run.run.command else f" --seed={run.run.seed}"
+    yield f".venv/bin/python -m {run.run.command}{seeded}"
+    yield "```"
+    if run.run.make:
+        yield ""
+        yield f"The command line was `{run.run.make}`."
+
+
+def _differs(run: Run) -> Iterator[str]:
+    if run.run.tool.commit is None:
+        yield "The commit is unknown: Drillbook did not run from a git checkout."
+    if run.run.tool.dirty:
+        yield "The checkout had changes that no commit holds: it cannot be repeated exactly."
+    yield "Keys and passwords are made anew in each run; their labels differ, the verdicts do not."
+    yield "Times and durations; the order of specs follows from the seed."
+    if run.run.interrupted or run.run.stopped:
+        yield "The run did not come to its end; a repetition may."
+    if run.subject.grade == "deployment" and not run.subject.backend.digest:
+        yield "The image's digest is unknown: its tag may name another image by now."
+
+
+_CHECK = """\
+## Is this bundle what was sealed?
+
+With Drillbook, without a stack: `make verify-evidence BUNDLE=bundle.zip PUBKEY=KEY.pub`
+
+Without Drillbook, in an empty folder (needs unzip, jq, openssl):
+
+```sh
+unzip -q bundle.zip
+jq -r '.files[] | "\\(.sha256)  \\(.name)"' MANIFEST.json | sha256sum --check --quiet
+# if it is signed: the signature is over the type and the statement, as DSSE lays down
+jq -r .payload attestation.intoto.jsonl | base64 -d > statement.json
+printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(stat -c %s statement.json)" \\
+  | cat - statement.json > signed.bin
+jq -r '.signatures[0].sig' attestation.intoto.jsonl | base64 -d > signature.bin
+openssl pkeyutl -verify -pubin -inkey KEY.pub -rawin -in signed.bin -sigfile signature.bin
+jq -r '.subject[] | "\\(.digest.sha256)  \\(.name)"' statement.json | sha256sum --check --quiet
+# if it is stamped: somebody else's clock
+openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem
+```
+""".splitlines()

@@ -1,0 +1,68 @@
+"""report.pdf: the run for auditors, as PDF/A-3a and PDF/UA-1 with evidence.json attached.
+
+The same run gives the same bytes. Text of the run goes to the template as data and is never read
+as markup; fonts are those of the package and those built into typst, never the machine's. PDF/A
+refuses a character without a glyph: such a character is named by its number, and stands whole in
+the attached record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import typst
+from fontTools.ttLib import TTFont
+
+from reports.evidence import json_file
+from reports.evidence.model import Run
+from reports.render.pdf_document import pdf_document
+
+FONTS = Path(str(files("font_source_sans_pro"))) / "files"
+_USED = ("Regular", "Semibold", "Bold")
+_UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+_TEMPLATE = Path(__file__).parents[1] / "templates" / "report.typ"
+
+
+def shown(text: str) -> str:
+    """The text with each character that has no glyph written as [U+1F511]; line breaks stay."""
+    known = _known()
+    return "".join(one if one in known else f"[U+{ord(one):04X}]" for one in text)
+
+
+def shown_tree[Value](value: Value) -> Value:
+    """The same for every text in lists and dictionaries; keys are ours and stay."""
+    if isinstance(value, str):
+        return shown(value)  # type: ignore[return-value]  # a str comes in
+    if isinstance(value, dict):
+        return {key: shown_tree(one) for key, one in value.items()}  # type: ignore[return-value]
+    if isinstance(value, list | tuple):
+        return [shown_tree(one) for one in value]  # type: ignore[return-value]
+    return value
+
+
+@cache
+def _known() -> frozenset[str]:
+    """What every weight of the text font has, and what no font need have: the line break."""
+    fonts = [set(TTFont(FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
+    seen = (chr(code) for code in set.intersection(*fonts))
+    return frozenset(one for one in seen if unicodedata.category(one) not in _UNSEEN) | {"\n"}
+
+
+def render(run: Run) -> bytes:
+    """The run as a file that shows itself, and carries the record it was made from."""
+    record = json_file.unchecked(run)
+    digest = hashlib.sha256(record.encode()).hexdigest()
+    document = typst.compile(
+        str(_TEMPLATE),
+        sys_inputs={"run": json.dumps(shown_tree(pdf_document(run, digest))), "evidence": record},
+        pdf_standards=["a-3a", "ua-1"],
+        font_paths=[str(FONTS)],
+        ignore_system_fonts=True,
+        timestamp=int(run.run.finished.timestamp()),
+    )
+    return bytes(document)

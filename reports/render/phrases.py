@@ -1,0 +1,360 @@
+"""A run in plain sentences, the same on the terminal and in every document.
+
+Of a run that asked one question a reader is shown the controls that it asked for; the record holds
+all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from reports.config.waivers import SOON_DAYS
+from reports.evidence.context import Waiver
+from reports.evidence.model import ELSEWHERE, OUTSIDE, Control, Run, Spec
+from reports.verdict.verdicts import Verdict
+
+REHEARSAL = (
+    "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
+    "the result is no evidence about a deployment."
+)
+LIMITS = (
+    "Drillbook is sound, not complete: a violated control was seen to fail, a satisfied one was "
+    "only not seen to fail, under the conditions described here. "
+    "What no control asks, this report does not answer."
+)
+_LONGEST = 600
+_PLACE = re.compile(r"\n?\(at [^()]*\)$")
+_PROGRAMS = ("psql", "docker", "gzip", "compose", "make", "createdb", "dropdb")
+COLUMNS = (
+    Verdict.SATISFIED,
+    Verdict.CONTRADICTED,
+    Verdict.VIOLATED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_RUN,
+    Verdict.NOT_APPLICABLE,
+)
+FRAMEWORKS = {
+    "iso27001": "ISO 27001",
+    "nist": "NIST 800-53",
+    "pci": "PCI DSS",
+    "soc2": "SOC 2",
+}
+NO_CORRECTION = "No sentence is prepared for this observation; write one from the details."
+NEXT = {
+    Verdict.VIOLATED: "Do not rely on the deployment in these points: repair, then run again.",
+    Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
+    Verdict.NOT_RUN: "Nothing is known about these: give them what they lacked, then run again.",
+    Verdict.CONTRADICTED: "Change the runbook: the procedure was followed, and this happened.",
+}
+
+
+def inside(run: Run) -> list[Control]:
+    """The controls that the run was asked for, in their order; all where no question was named."""
+    return [control for control in run.controls if control.note != OUTSIDE]
+
+
+def executed(run: Run) -> str:
+    """How many of the controls that it was asked for were executed."""
+    outside = len(run.controls) - len(inside(run))
+    return f"{run.counts.executed} of {run.counts.planned - outside}"
+
+
+def exclusions(run: Run) -> list[dict[str, str | None]]:
+    """What was not examined; controls that were left out for one reason are one row."""
+    found: dict[tuple[str | None, str], list[str]] = {}
+    for one in run.scope.exclusions:
+        found.setdefault((one.reason, one.source), []).append(one.what)
+    return [
+        {"what": _counted(what, reason), "reason": reason, "source": source}
+        for (reason, source), what in found.items()
+    ]
+
+
+def _counted(what: list[str], reason: str | None) -> str:
+    return f"{len(what)} controls" if reason == OUTSIDE else ", ".join(what)
+
+
+class Outcome(NamedTuple):
+    """The result in a word, a sentence, and what to do next."""
+
+    word: str
+    sentence: str
+    next: str
+
+
+def grade(run: Run) -> str | None:
+    """What the result is worth, where that is less than it looks."""
+    if run.subject.driver == "none":
+        return "No stack was started: the result is no evidence about a deployment."
+    return REHEARSAL if run.subject.grade == "rehearsal" else None
+
+
+def outcome(run: Run) -> Outcome:
+    """What the gate says, and why. A rehearsal says so in the very word."""
+    end = _outcome(run)
+    return end._replace(word=f"{end.word} in rehearsal") if grade(run) == REHEARSAL else end
+
+
+def _outcome(run: Run) -> Outcome:
+    if run.redaction.leaks:
+        return _leaked(run)
+    gating = [control for control in run.controls if control.gating and not control.waived]
+    if run.run.stopped:
+        return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
+    if run.run.interrupted and run.exit_code != 1:
+        return _interrupted(run, gating)
+    if run.exit_code == 0:
+        return _passed(run, gating)
+    return _failed(run, gating) if run.exit_code == 1 else _undecided(run, gating)
+
+
+def _leaked(run: Run) -> Outcome:
+    files = _listed(dict.fromkeys(leak.file for leak in run.redaction.leaks))
+    names = _listed(dict.fromkeys(leak.secret for leak in run.redaction.leaks))
+    return Outcome(
+        "Failed",
+        f"A secret stood in the finished report: {files} held {names}. It has been taken out.",
+        "Find out how it got there; make it known to the recorder before anything prints it.",
+    )
+
+
+def _passed(run: Run, gating: list[Control]) -> Outcome:
+    sentence = f"{_all_held(run, gating)}{_advisory(run)}"
+    bad = [control for control in _beside_the_gate(run) if control.verdict is Verdict.VIOLATED]
+    verb = "is" if len(bad) == 1 else "are"
+    warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
+    if run.subject.grade == "rehearsal":
+        return Outcome("Passed", sentence, f"{warning}Run it against the image you deploy.")
+    kept = "Keep the folder of this run with your audit records."
+    return Outcome("Passed", sentence, warning + kept)
+
+
+def _all_held(run: Run, gating: list[Control]) -> str:
+    let_pass = [control for control in run.controls if control.gating and control.waived]
+    if not let_pass:
+        return f"{len(gating)} of {len(gating)} gating controls hold."
+    planned = len(gating) + len(let_pass)
+    return (
+        f"{len(gating)} of {planned} gating controls hold; the gate lets "
+        f"{_ids(let_pass)} pass because of a waiver."
+    )
+
+
+def waiver(one: Waiver) -> str:
+    """What becomes of a waiver in this run, in a sentence."""
+    if one.state == "expired":
+        return f"The waiver expired on {one.expires} and no longer counts: renew it or repair."
+    if one.state == "not_needed":
+        return "The control needs no waiver: take it out of the waivers file."
+    left = one.days_left or 0
+    soon = f" Expires in {left} day{'' if left == 1 else 's'}." if left <= SOON_DAYS else ""
+    return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
+
+
+def _failed(run: Run, gating: list[Control]) -> Outcome:
+    bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
+    return Outcome(
+        "Failed",
+        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}."
+        f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
+        _drill_advice(bad[0].id)
+        if run.run.asked and bad[0].id.startswith("DRL-")
+        else f"Do not deploy. Begin with {bad[0].id}.",
+    )
+
+
+def _drill_advice(first: str) -> str:
+    """What to do about the first failure of a drill: a backup is at stake there, not a deploy."""
+    if first == "DRL-1":
+        return (
+            "Do not rely on this backup with these keys. Look for the key that opens it: "
+            "make check-key BACKUP=… ENV_FILE='one.env other.env'."
+        )
+    return f"Do not rely on this backup for a recovery in time. Begin with {first}."
+
+
+def _undecided(run: Run, gating: list[Control]) -> Outcome:
+    unknown = _unknown(gating)
+    if run.run.shard:
+        return _part(run, gating, unknown)
+    if not gating:
+        sentence = "No control gates this run, so it proves nothing."
+    else:
+        sentence = (
+            f"{_none_failed(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
+            f"be judged: {_ids(unknown)}.{_advisory(run)}"
+        )
+    if run.run.selection:
+        advice = "Controls left out count as not run; for a verdict run all of them."
+        return Outcome("Undecided", sentence, advice)
+    return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
+
+
+def _interrupted(run: Run, gating: list[Control]) -> Outcome:
+    unknown = _unknown(gating)
+    judged = f"{len(gating) - len(unknown)} of {len(gating)} gating controls were judged before."
+    sentence = f"The run did not end. {judged} {_none_failed(run)}.{_advisory(run)}"
+    return Outcome("Interrupted", sentence, "Run it again, to its end.")
+
+
+def _unknown(gating: list[Control]) -> list[Control]:
+    return [c for c in gating if c.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN)]
+
+
+def _none_failed(run: Run) -> str:
+    """That nothing failed is said only where nothing did."""
+    failed = any(c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED) for c in run.controls)
+    return "No gating control failed" if failed else "Nothing failed"
+
+
+def _beside_the_gate(run: Run) -> list[Control]:
+    """The controls that were asked for and do not decide the exit code."""
+    return [c for c in inside(run) if not c.gating and reasons(c) != [ELSEWHERE]]
+
+
+def _advisory(run: Run) -> str:
+    """What became of the controls that do not decide, counted; nothing where all hold."""
+    verdicts = [control.verdict for control in _beside_the_gate(run)]
+    wrong = verdicts.count(Verdict.CONTRADICTED)
+    counts = (
+        (verdicts.count(Verdict.VIOLATED), "violated"),
+        (wrong, f"runbook correction{'' if wrong == 1 else 's'}"),
+        (verdicts.count(Verdict.INCONCLUSIVE), "inconclusive"),
+        (verdicts.count(Verdict.NOT_RUN), "not run"),
+    )
+    said = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f" Advisory: {said}." if said else ""
+
+
+def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
+    """A shard decides nothing alone; what it knows of its own controls is said all the same."""
+    elsewhere = [control for control in unknown if reasons(control) == [ELSEWHERE]]
+    own = len(gating) - len(elsewhere)
+    open_ = [control for control in unknown if control not in elsewhere]
+    doubt = f"; {len(open_)} could not be judged: {_ids(open_)}" if open_ else ""
+    sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
+    advice = 'Join it with the other shards for a verdict: make merge RUNS="...".'
+    return Outcome("Undecided", sentence + _advisory(run), advice)
+
+
+def seal(run: Run) -> str:
+    """Who vouches for the bundle this report came in; of a report alone nobody does."""
+    if run.seal.key_id is None:
+        return "unsigned: anyone could have made or changed this bundle"
+    return f"bundle signed by key {run.seal.key_id}; check it with make verify-evidence"
+
+
+def reasons(control: Control) -> list[str]:
+    """Why a control has its verdict: what its worst specs said, each sentence once."""
+    said = [spec.message for spec in control.specs if spec.verdict is control.verdict]
+    return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
+
+
+def repeated(controls: Iterable[Control]) -> dict[str, str]:
+    """Controls for whose verdict the same was said as for an earlier one, and which that is.
+
+    One cause, an image that is missing say, is then told once and not once a control.
+    """
+    first: dict[tuple[str, ...], str] = {}
+    found = {}
+    for control in controls:
+        causes = tuple(cause(reason) for reason in reasons(control))
+        if any(causes) and first.setdefault(causes, control.id) != control.id:
+            found[control.id] = first[causes]
+    return found
+
+
+def cause(reason: str) -> str:
+    """A reason without the line of the spec that met it."""
+    return _PLACE.sub("", reason)
+
+
+def matters(control: Control) -> bool:
+    """Whether a control failed, or is unknown and decides."""
+    unknown = control.gating and control.verdict is Verdict.NOT_RUN
+    return unknown or control.verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+
+
+def findings(run: Run) -> list[Control]:
+    """What failed or is unknown and decides, the weightiest first."""
+    found = [control for control in run.controls if matters(control)]
+    return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
+
+
+def contradicted(run: Run) -> list[Control]:
+    """The controls whose statement the runbook should correct."""
+    return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
+
+
+def redaction(run: Run) -> str:
+    """What was done so that no secret stands in the report."""
+    told = run.redaction
+    found = "none was found"
+    if told.leaks:
+        found = "what was found has been taken out, and the run failed"
+    weak = ""
+    if told.secrets_weak:
+        weak = (
+            f" {told.secrets_weak} of the values are so short or common that they were searched "
+            "only where a secret stands."
+        )
+    return (
+        f"{told.secrets_known} secret values were known to this run and replaced by their names, "
+        f"written «NAME»; {told.scanned_files} finished files were searched for them in plain "
+        f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the PDF as text: "
+        f"{found}.{weak}"
+    )
+
+
+def failing_step(spec: Spec) -> str | None:
+    """The title of the step at which a spec left its path."""
+    amiss = [step.title for step in spec.steps if step.verdict is not Verdict.SATISFIED]
+    return amiss[0] if amiss else None
+
+
+def sentence(text: str) -> str:
+    """An observation, which has neither capital nor full stop, as a sentence.
+
+    A name of a program or a setting is no word, and keeps its letters.
+    """
+    first = text.partition(" ")[0].rstrip(",;:")
+    word = first.isalpha() and first.islower() and first not in _PROGRAMS
+    begun = text[:1].upper() + text[1:] if word else text
+    return begun + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def cut(text: str) -> str:
+    """A message short enough for paper."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ... (whole in the record)"
+
+
+def spoken(spec: str) -> str:
+    """suites/keys/test_rotation.py::test_old_keys_open[JWT] reads: old keys open (JWT)."""
+    name, _, case = spec.rpartition("::")[2].partition("[")
+    words = name.removeprefix("test_").replace("_", " ")
+    return f"{words} ({case.removesuffix(']')})" if case else words
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 30 ms, 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms" if seconds else "0 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _ids(controls: list[Control]) -> str:
+    return _listed([control.id for control in controls])
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    return ", ".join(known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")

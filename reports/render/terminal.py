@@ -1,0 +1,232 @@
+"""What a run says on a terminal: lines of at most 80 columns, and the summary at its end.
+
+NO_COLOR and pipes take their style away.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import IO, NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from drillbook.core import display
+from reports.evidence.model import OUTSIDE, Control, Run
+from reports.render import upgrade
+from reports.render.charts import recovery
+from reports.render.phrases import (
+    NEXT,
+    cause,
+    contradicted,
+    grade,
+    inside,
+    outcome,
+    reasons,
+    sentence,
+    waiver,
+)
+from reports.verdict.verdicts import UNUSABLE, Verdict
+
+WIDTH = 80
+# A file from a stranger must not steer the terminal.
+printable = partial(display.printable, keep="\n")
+STYLES: dict[Verdict, tuple[str, ...]] = {
+    Verdict.NOT_APPLICABLE: (),
+    Verdict.SATISFIED: ("green",),
+    Verdict.NOT_RUN: ("yellow",),
+    Verdict.CONTRADICTED: ("purple",),
+    Verdict.INCONCLUSIVE: ("yellow", "bold"),
+    Verdict.VIOLATED: ("red", "bold"),
+}
+_COLUMNS = (
+    (Verdict.SATISFIED, "satisfied"),
+    (Verdict.CONTRADICTED, "contradicted"),
+    (Verdict.VIOLATED, "violated"),
+    (Verdict.INCONCLUSIVE, "inconclusive"),
+    (Verdict.NOT_RUN, "not run"),
+    (Verdict.NOT_APPLICABLE, "n/a"),
+)
+_LINES = 8
+
+
+class Line(NamedTuple):
+    """One line for the terminal and how it is to look there."""
+
+    text: str
+    style: tuple[str, ...] = ()
+
+
+def wrap(
+    text: str, first: str = "", then: str = "", *, style: tuple[str, ...] = ()
+) -> Iterator[Line]:
+    """Paragraphs keep their breaks; words longer than a line are cut rather than overflow."""
+    for paragraph in text.splitlines() or [""]:
+        lines = textwrap.wrap(
+            paragraph,
+            WIDTH - 1,
+            initial_indent=first,
+            subsequent_indent=then,
+            break_on_hyphens=False,
+        ) or [first]
+        yield from (Line(line, style) for line in lines)
+        first = then
+
+
+def write(lines: Iterable[Line], file: IO[str]) -> None:
+    """Print them, for programs that are not pytest."""
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    # rich ends the program with status 1 when its reader has seen enough; ours is a verdict.
+    with suppress(SystemExit):
+        for line in lines:
+            console.print(Text(line.text, " ".join(line.style)))
+
+
+def refuse(trouble: Exception | str, program: str = "") -> int:
+    """Say on standard error, in one sentence, why something cannot be done; exit code 3."""
+    said = str(trouble)
+    if isinstance(trouble, OSError):
+        said = f"{trouble.filename}: {trouble.strerror}"
+    said = printable(f"{program}: {said}" if program else said)
+    write([Line(said, ("red", "bold"))], sys.stderr)
+    return UNUSABLE
+
+
+def summary(run: Run, report: str) -> Iterator[Line]:
+    """Everything to say at the end, in lines of at most 80 columns; the result comes last."""
+    yield Line("")
+    yield from _table(run)
+    for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATED):
+        yield from _group(run, verdict)
+    yield from _corrections(run)
+    yield from _not_given(run)
+    yield from _waivers(run)
+    yield from _result(run, report)
+
+
+def _table(run: Run) -> Iterator[Line]:
+    head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
+    yield Line(f"{'controls':<17}{head}", ("bold",))
+    asked = inside(run)
+    for chapter in dict.fromkeys(control.chapter for control in asked):
+        yield Line(_row(chapter, [c for c in asked if c.chapter == chapter]))
+    yield Line(_row("all", asked), ("bold",))
+
+
+def _row(name: str, controls: list[Control]) -> str:
+    verdicts = [control.verdict for control in controls]
+    cells = ((verdicts.count(verdict) or "-", _wide(word)) for verdict, word in _COLUMNS)
+    return f"{name[:16]:<17}" + "".join(f"{count:>{wide}}" for count, wide in cells)
+
+
+def _wide(word: str) -> int:
+    return len(word) + 2
+
+
+def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
+    members = [control for control in run.controls if control.verdict is verdict]
+    outside = [control for control in members if control.note == OUTSIDE]
+    members = [control for control in members if control not in outside]
+    if outside:
+        yield Line("")
+        yield Line(f"Outside the question that this run asks: {len(outside)} controls")
+    if not members:
+        return
+    yield Line("")
+    yield Line(f"{verdict.words.capitalize()}: {len(members)}", STYLES[verdict])
+    if verdict is not Verdict.VIOLATED:
+        yield from _by_reason(members)
+    else:
+        for control in members:
+            yield from _finding(control)
+    yield from wrap(NEXT[verdict], "  -> ", "     ")
+
+
+def _by_reason(controls: list[Control]) -> Iterator[Line]:
+    """Many controls are often unknown for one reason, which is then said once."""
+    causes: dict[str, list[tuple[Control, str]]] = {}
+    for control in controls:
+        for reason in reasons(control):
+            causes.setdefault(cause(reason), []).append((control, reason))
+    for found in causes.values():
+        control, reason = found[0]
+        ids = ", ".join(one.id for one, _ in found)
+        yield from wrap(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
+        yield from wrap(_shortened(reason), "      ", "      ")
+
+
+def _finding(control: Control) -> Iterator[Line]:
+    advisory = "" if control.gating else " (advisory)"
+    yield from wrap(f"{control.id}  {control.title}{advisory}", "  ", "      ")
+    if control.observed:
+        yield from wrap(sentence(control.observed), "      ", "      ")
+    for reason in reasons(control):
+        yield from wrap(_shortened(reason), "      ", "      ")
+
+
+def _corrections(run: Run) -> Iterator[Line]:
+    wrong = contradicted(run)
+    if not wrong:
+        return
+    yield Line("")
+    yield Line(f"Contradicted: {len(wrong)}", STYLES[Verdict.CONTRADICTED])
+    for control in wrong:
+        if control.correction is None:
+            yield from _finding(control)
+            continue
+        yield from wrap(f"{control.id}  {control.title}", "  ", "      ")
+        yield from wrap(f"runbook: {control.claim}", "      ", "               ")
+        yield from wrap(f"better:  {control.correction}", "      ", "               ")
+    yield from wrap(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+
+
+def _not_given(run: Run) -> Iterator[Line]:
+    """Controls that would gate and are about something that this run has not: nothing holds."""
+    found = [one for one in inside(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE]
+    if not found:
+        return
+    yield Line("")
+    yield Line(f"Not judged, for want of input or of a feature ({len(found)}):")
+    yield from _by_reason(found)
+
+
+def _waivers(run: Run) -> Iterator[Line]:
+    waived = [control for control in run.controls if control.waiver]
+    if not waived:
+        return
+    yield Line("")
+    yield Line(f"Waivers: {len(waived)}", ("bold",))
+    for control in waived:
+        yield from wrap(f"{control.id}  {control.verdict.words}: {control.title}", "  ", "      ")
+        if control.waiver:
+            yield from wrap(waiver(control.waiver), "      ", "      ")
+            yield from wrap(f"reason: {control.waiver.reason}", "      ", "      ")
+
+
+def _result(run: Run, report: str) -> Iterator[Line]:
+    end = outcome(run)
+    style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
+    yield Line("")
+    if trial := upgrade.experimental(run):
+        yield from wrap(trial, style=("bold",))
+        yield Line("")
+    worth = grade(run)
+    if worth:
+        yield from wrap(worth, style=("bold",))
+        yield Line("")
+    yield from wrap(f"{end.word.upper()}. {end.sentence}", style=style)
+    if changed := upgrade.sentence(run):
+        yield from wrap(changed, style=("bold",))
+    if recovered := recovery(run):
+        yield from wrap(recovered.sentence, style=("bold",))
+    yield from wrap(f"Next: {end.next}", "", "      ")
+    yield Line(f"Report: {report}")
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "...", lines[-1]])

@@ -1,0 +1,124 @@
+"""A rehearsed change in plain words: whether to deploy, what breaks, what is now otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.evidence.model import Change, Control, Run
+from reports.render.phrases import duration, reasons
+from reports.verdict.verdicts import Verdict
+
+_DECIDING = ("UPG-1", "UPG-2", "UPG-3")
+_OUTAGE = "UPG-4"
+# How `downgraded` begins where the old image is no way back on the new schema.
+_NO_WAY_BACK = ("old release failed", "old release refused")
+_BAD = (Verdict.VIOLATED, Verdict.CONTRADICTED)
+EXPERIMENTAL = (
+    "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
+    "the instance rotates its key in stages by itself, use that instead."
+)
+_EXPERIMENT = "KEY-14"
+Row = tuple[str, str | None]
+
+
+def sentence(run: Run) -> str:
+    """Safe to deploy, or what breaks; empty where no change was rehearsed."""
+    change = run.change
+    if change is None:
+        return ""
+    asked = _DECIDING if change.outage_target_s is None else (*_DECIDING, _OUTAGE)
+    deciding = [control for control in run.controls if control.id in asked]
+    name, older = change.newer or "the new image", change.older or "the old image"
+    bad = [control for control in deciding if control.verdict in _BAD]
+    held = f"every secret survives, a bad start heals, and the backup brings {older} back"
+    if broken := [control for control in bad if control.id != _OUTAGE]:
+        what = "; ".join(f"{control.id}, {_broken(control)}" for control in broken)
+        return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()
+    open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*_BAD, Verdict.SATISFIED))
+    if bad:
+        rest = f"{open_ones} could not be judged" if open_ones else held
+        return (
+            f"Do not deploy {name} within this target: the outage is too long. "
+            f"{_outage(run, change)} Beyond that, {rest}. {_back(change)}"
+        ).strip()
+    if open_ones:
+        return f"Whether {name} is safe to deploy is not decided: {open_ones} could not be judged."
+    return (
+        f"Safe to deploy {name} on this data: {held}. {_outage(run, change)} {_back(change)}"
+    ).strip()
+
+
+def _back(change: Change) -> str:
+    """What the operator must know before the change, if the old release fails after it."""
+    if not change.downgraded or not change.downgraded.startswith(_NO_WAY_BACK):
+        return ""
+    return (
+        f"Going back by changing the tag does not work: on the migrated database "
+        f"{change.older or 'the old image'} does not serve every secret. Take a backup just before "
+        "the change; to go back, restore that backup first, then start the old image."
+    )
+
+
+def _broken(control: Control) -> str:
+    steps = [
+        step.title
+        for spec in control.specs
+        if spec.verdict in _BAD
+        for step in spec.steps
+        if step.verdict in _BAD
+    ]
+    return f'seen at "{steps[0]}"' if steps else (reasons(control) or [control.title])[0]
+
+
+def _outage(run: Run, change: Change) -> str:
+    if change.outage_s is None:
+        return "How long nobody can read a secret was not measured."
+    said = f"For {_lasted(change)} nobody can read a secret"
+    if change.outage_target_s is None:
+        return f"{said}."
+    late = any(control.id == _OUTAGE and control.verdict in _BAD for control in run.controls)
+    allowed = duration(change.outage_target_s)
+    return f"{said}, and {allowed} were allowed." if late else f"{said}, of {allowed} allowed."
+
+
+def _lasted(change: Change) -> str | None:
+    if change.outage_s is None:
+        return None
+    if not change.outage_seen:
+        return f"at most {duration(change.outage_s)}"
+    return ("" if change.outage_ended else "at least ") + duration(change.outage_s)
+
+
+def rows(run: Run) -> list[Row]:
+    """Everything that was seen of the change, for a table of names and values."""
+    return list(_rows(run.change)) if run.change else []
+
+
+def _rows(change: Change) -> Iterator[Row]:
+    yield "From", change.older
+    yield "To", change.newer
+    yield "Nobody could read for", _lasted(change)
+    yield "Allowed", None if change.outage_target_s is None else duration(change.outage_target_s)
+    yield "Migrations", f"{change.migrations} in {duration(change.migrations_s)}"
+    for slow in change.slowest:
+        yield f"Migration {slow.name}", duration(slow.seconds)
+    yield "Killed amid its migrations", change.killed
+    yield "Without its migrations", change.unmigrated
+    yield "The old one on the new schema", change.downgraded
+    yield "Going back", _back(change) or None
+    for difference in change.differences:
+        yield "Otherwise than before", difference
+    for advice in change.advice:
+        yield f"To be known: {advice.name}", advice.sentence
+    yield "Runs of all controls compared", " and ".join(change.compared) or None
+    for one in change.turned:
+        yield f"{one.id} changes its verdict", f"{_word(one.older)} becomes {_word(one.newer)}"
+
+
+def _word(verdict: str | None) -> str:
+    return Verdict(verdict).words if verdict else "unknown there"
+
+
+def experimental(run: Run) -> str | None:
+    """What every page says of a run about a procedure that the product does not know."""
+    return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None

@@ -1,0 +1,349 @@
+"""What can be said of a bundle from the bundle alone, and from what its reader trusts.
+
+Nothing in a bundle is believed before its form, its digests and its signature have been checked;
+nothing in it is ever unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509 import Certificate
+from pydantic import ValidationError
+
+from drillbook.core.files import open_file, read_file
+from reports.config.run_context import is_separated
+from reports.errors import BadBundle, BadEvidence, Distrusted
+from reports.evidence import json_file
+from reports.evidence.json_file import strict_json
+from reports.evidence.model import Control, Run, gate
+from reports.render.terminal import printable
+from reports.seal import signature, timestamp
+from reports.seal.manifest import (
+    MANIFEST,
+    SIGNATURE,
+    STATEMENT,
+    TEST_RESULT,
+    Manifest,
+    digest,
+    parse,
+)
+from reports.seal.pdf_attachment import attachment_digest
+from reports.seal.zip_file import Archive
+from reports.verdict.verdicts import Verdict, gates, worst
+
+_SMALL = 8 << 20
+ACTS = ("prepared", "reviewed", "approved")
+SIGN_OFF = "urn:drillbook:sign-off:1"
+RECORD = "evidence.json"
+PDF = "report.pdf"
+_LARGEST = 64 << 20
+_MOST_VALUES = 3_000_000
+State = Literal["ok", "bad", "open"]
+
+
+class Trust(NamedTuple):
+    """What comes from outside the bundle: keys, certificates, the bundle before, how strict."""
+
+    keys: dict[str, Ed25519PublicKey] | None = None
+    unsigned: bool = False
+    previous: Path | None = None
+    authorities: list[Certificate] | None = None
+
+
+class Check(NamedTuple):
+    """One question asked of a bundle and its answer; `open` means that it could not be asked."""
+
+    name: str
+    state: State
+    sentence: str
+
+
+class Examination:
+    """The checks of one bundle, in the order in which they may be believed."""
+
+    def __init__(self, path: Path, trust: Trust) -> None:
+        self.path, self.trust = path, trust
+        self.checks: list[Check] = []
+        self.run: Run | None = None
+        self.envelope = self.signed = False
+
+    def examine(self) -> None:
+        """Ask everything; BadBundle if the file is no bundle that can be opened."""
+        try:
+            with open_file(self.path) as file:
+                self._examine(Archive(file))
+        except OSError as trouble:
+            raise BadBundle(f"{trouble.strerror}") from None
+        except Distrusted as trouble:
+            self._note("form", "bad", str(trouble))
+
+    def _examine(self, archive: Archive) -> None:
+        self._note("form", "ok", f"a bundle of {len(archive.entries)} files, and nothing else")
+        if MANIFEST not in archive.entries or RECORD not in archive.entries:
+            raise BadBundle(f"it has no {MANIFEST} or no {RECORD}, so it is no bundle of a run")
+        manifest = parse(archive.read(MANIFEST, _SMALL))
+        self._ask("files", lambda: _files(archive, manifest))
+        self._ask("signature", lambda: self._signature(archive, manifest))
+        self._ask("record", lambda: self._record(archive, manifest))
+        if PDF in archive.entries:
+            self._ask(PDF, lambda: attached(archive))
+        self._ask("chain", self._chain)
+        self._ask("time-stamp", self._stamp)
+        self._ask("sign-off", self._sign_off)
+
+    def _ask(self, name: str, question: Callable[[], str | Check]) -> None:
+        try:
+            answer = question()
+        except (Distrusted, BadBundle) as trouble:
+            self._note(name, "bad", str(trouble))
+        else:
+            self.checks.append(Check(name, "ok", answer) if isinstance(answer, str) else answer)
+
+    def _note(self, name: str, state: State, sentence: str) -> None:
+        self.checks.append(Check(name, state, sentence))
+
+    def _signature(self, archive: Archive, manifest: Manifest) -> str | Check:
+        if SIGNATURE not in archive.entries:
+            if self.trust.keys is not None or not self.trust.unsigned:
+                raise Distrusted("none: nothing says who made this bundle, anyone could have")
+            return Check(
+                "signature", "open", "none, as UNSIGNED=1 allows: anyone could have made it"
+            )
+        self.envelope = True
+        envelope = archive.read(SIGNATURE, _SMALL)
+        if self.trust.keys is not None:
+            payload, signer = signature.verify(envelope, self.trust.keys)
+            _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
+            self.signed = True
+            return f"Ed25519, by the trusted key {signer[:16]}, over every file"
+        opened = signature.open_envelope(envelope)
+        _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
+        signer = next(iter(opened.signatures))[:16]
+        if not self.trust.unsigned:
+            raise Distrusted(f"by key {signer}, for which nobody vouches: give PUBKEY=")
+        return Check("signature", "open", f"by key {signer}, not checked: no PUBKEY was given")
+
+    def _record(self, archive: Archive, manifest: Manifest) -> str:
+        run = read_record(archive)
+        if run.run.id != manifest.run:
+            raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
+        if run.seal.key_id and SIGNATURE not in archive.entries:
+            raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
+        # Records of before this field was there always had these two, unless they leaked.
+        leaked = {leak.file for leak in run.redaction.leaks}
+        wanted = run.documents or {"report.html", PDF} - leaked
+        if missing := sorted(set(wanted) - archive.entries.keys()):
+            raise Distrusted(f"it says that {missing[0]} was written, which is not in the bundle")
+        self.run = run
+        return consistent(run)
+
+    def _chain(self) -> str | Check:
+        before = self.run.seal.previous if self.run else None
+        if before is None:
+            if self.trust.previous:
+                raise Distrusted("the record names no run before it, yet PREVIOUS was given")
+            return Check("chain", "open", "the record names no run before it")
+        found = self.trust.previous
+        if found is None:
+            # Looked up by a name from the bundle, so only among the neighbours of its own folder.
+            beside = self.path.resolve().parent.parent
+            known = {path.parent.name: path for path in beside.glob(f"*/{self.path.name}")}
+            if before.run not in known:
+                said = f"follows run {before.run}, whose bundle is not beside it: give PREVIOUS="
+                return Check("chain", "open", said)
+            found = known[before.run]
+        if _manifest_digest(found) != before.manifest_sha256:
+            raise Distrusted(f"follows run {before.run}, but {found} is another bundle")
+        return f"follows run {before.run}, whose bundle is the one it names"
+
+    def _sign_off(self) -> Check:
+        executor = self.run.sign_off.executed_by if self.run else None
+        signatures = list(sign_offs(self.path, self.trust.keys, executor))
+        vouched = bool(signatures) and all(trusted for trusted, _ in signatures)
+        said = "; ".join(sentence for _, sentence in signatures)
+        return Check("sign-off", "ok" if vouched else "open", said or "none")
+
+    def _stamp(self) -> str | Check:
+        path = self.path.with_name(f"{self.path.name}.tsr")
+        if not path.is_file():
+            if self.trust.authorities:
+                raise Distrusted(f"none: {path.name} is missing, yet TSA_CERT was given")
+            return Check("time-stamp", "open", "none")
+        answer = read_file(path, _SMALL)
+        if self.trust.authorities:
+            moment = timestamp.verify(answer, self.path, self.trust.authorities)
+            return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of TSA_CERT"
+        moment = timestamp.accept(answer, self.path)
+        said = f"claims {moment:%d %B %Y, %H:%M:%S} UTC, not checked: give TSA_CERT="
+        return Check("time-stamp", "open", said)
+
+
+def read_record(archive: Archive) -> Run:
+    """The run of a bundle; Distrusted if its record breaks the schema."""
+    data = archive.read(RECORD, _LARGEST)
+    if data.count(b",") > _MOST_VALUES:
+        raise Distrusted(f"{RECORD} has more values than is sane")
+    try:
+        record = strict_json(data)
+        json_file.check(record)
+        return Run.model_validate(record)
+    except BadEvidence as trouble:
+        raise Distrusted(str(trouble)) from None
+    except ValidationError:
+        raise Distrusted(f"{RECORD} cannot be read") from None
+    except (ValueError, RecursionError) as trouble:
+        said = str(trouble) if "twice" in str(trouble) else "it cannot be read"
+        raise Distrusted(f"{RECORD}: {printable(said)}") from None
+
+
+def consistent(run: Run) -> str:
+    """A sentence on what was counted; Distrusted if counts or verdicts contradict each other."""
+    tally = Counter(control.verdict.value for control in run.controls)
+    counted = {verdict.value: getattr(run.counts, verdict.value) for verdict in Verdict}
+    if any(tally[word] != count for word, count in counted.items()):
+        raise Distrusted(f"{RECORD}: its counts are not those of its controls")
+    if run.counts.planned != len(run.controls):
+        raise Distrusted(
+            f"{RECORD}: {run.counts.planned} controls planned, {len(run.controls)} told"
+        )
+    for control in run.controls:
+        if told := _odd(control, run):
+            raise Distrusted(f"{RECORD}: {control.id} {told}")
+    if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
+        raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
+    return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
+
+
+def _odd(control: Control, run: Run) -> str | None:
+    """How a control contradicts the rules by which it was judged."""
+    if control.verdict is not worst(spec.verdict for spec in control.specs):
+        return "has another verdict than its specs"
+    strict, asked = run.run.strict_claims, run.run.asked
+    gating = gates(control.nature, control.severity, strict=strict)
+    if control.gating is not (gating and (not asked or control.id in asked)):
+        return "gates, or does not, against the rule"
+    if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
+        return "is waived without a waiver in force"
+    return None
+
+
+def attached(archive: Archive) -> str:
+    """That report.pdf carries the record itself; Distrusted if it carries another or none."""
+    size = archive.entries[RECORD].size
+    found = attachment_digest(archive.read(PDF, _LARGEST), RECORD, size)
+    if found != digest(archive.chunks(RECORD)):
+        raise Distrusted(f"the {RECORD} attached to it is another than the bundle's")
+    return f"the {RECORD} attached to it is the bundle's"
+
+
+def signed_run(bundle: Path, keys: dict[str, Ed25519PublicKey]) -> Run:
+    """The record of a bundle that one of these keys signed.
+
+    Distrusted or BadBundle where it is unsigned, changed, or signed by another.
+    """
+    examination = Examination(bundle, Trust(keys=keys))
+    examination.examine()
+    bad = [check.sentence for check in examination.checks if check.state == "bad"]
+    if bad or examination.run is None:
+        raise Distrusted(bad[0])
+    return examination.run
+
+
+def _files(archive: Archive, manifest: Manifest) -> str:
+    found = archive.entries.keys() - {MANIFEST, SIGNATURE}
+    if strange := sorted(found - manifest.digests.keys()):
+        raise Distrusted(f"{strange[0]} was added: {MANIFEST} does not name it")
+    if missing := sorted(manifest.digests.keys() - found):
+        raise Distrusted(f"{missing[0]} was removed: {MANIFEST} names it")
+    for file in manifest.files:
+        size = archive.entries[file.name].size
+        if file.size != size or digest(archive.chunks(file.name)) != file.sha256:
+            raise Distrusted(f"{file.name} was changed: {MANIFEST} has another digest or size")
+    return f"SHA-256 and size of {len(manifest.files)} files are those of {MANIFEST}"
+
+
+def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
+    """The statement that was signed is about exactly the files of the bundle."""
+    try:
+        signed = strict_json(payload)
+        subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+        kind = signed["_type"], signed["predicateType"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Distrusted("what was signed is no statement about files") from None
+    if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
+        raise Distrusted("what was signed is about other files than these")
+
+
+def _manifest_digest(bundle: Path) -> str:
+    try:
+        with open_file(bundle) as file:
+            archive = Archive(file)
+            return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
+    except OSError as trouble:
+        raise BadBundle(f"{bundle}: {trouble.strerror}; PREVIOUS takes a bundle") from None
+
+
+def sign_offs(
+    bundle: Path, keys: dict[str, Ed25519PublicKey] | None, executor: str | None
+) -> Iterator[tuple[bool, str]]:
+    """For each signature beside a bundle, whether a trusted key vouches for it, and a sentence.
+
+    The executor is the record's. Distrusted if one is about another bundle, or cannot be read.
+    """
+    for act in ACTS:
+        path = bundle.with_name(f"{bundle.name}.{act}.json")
+        if path.is_file():
+            yield _sign_off_of(read_file(path, _SMALL), act, bundle, keys, executor)
+
+
+def _sign_off_of(
+    data: bytes,
+    act: str,
+    bundle: Path,
+    keys: dict[str, Ed25519PublicKey] | None,
+    executor: str | None,
+) -> tuple[bool, str]:
+    payload, vouched, by = _opened_sign_off(data, keys)
+    try:
+        said = strict_json(payload)
+        kind, told = said["predicateType"], said["predicate"]
+        digests = [one["digest"]["sha256"] for one in said["subject"]]
+        who = f"{told['name']} ({told['role']})" if told["role"] else str(told["name"])
+        sentence = f"{act} by {who} on {datetime.fromisoformat(told['signed']):%d %B %Y}, {by}"
+        independent = is_separated(str(told["name"]), executor) if act == "approved" else None
+        same = kind == SIGN_OFF and told["act"] == act
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Distrusted(f"the file that says {act} is no signature") from None
+    if not same or digests != [bundle_digest(bundle)]:
+        raise Distrusted(f"what {who} {act} is another bundle than this one")
+    if independent is None:
+        return vouched, sentence
+    by = f"; executed by {executor}" if independent else "; executed it: not independent"
+    return vouched, sentence + by
+
+
+def _opened_sign_off(
+    data: bytes, keys: dict[str, Ed25519PublicKey] | None
+) -> tuple[bytes, bool, str]:
+    """What was said, whether a trusted key vouches for it, and how."""
+    if b'"payload"' not in data[:64]:  # an envelope begins with it
+        return data, False, "without a signature: anyone could have written it"
+    opened = signature.open_envelope(data)
+    name = next(iter(opened.signatures))[:16]
+    if keys is None or not set(opened.signatures) & set(keys):
+        return opened.payload, False, f"by key {name}, for which nobody vouches here"
+    payload, signer = signature.verify(data, keys)
+    return payload, True, f"by the trusted key {signer[:16]}"
+
+
+def bundle_digest(bundle: Path) -> str:
+    """SHA-256 in hexadecimal."""
+    with open_file(bundle) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,192 @@
+"""Sealing the folder of a run: manifest, signature, zip, stamp; `make seal` does it again later.
+
+Nothing that goes wrong here costs evidence: the folder stays as it is, and the trouble is reported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from drillbook.core.files import open_file
+from reports.errors import BadKey, CannotSeal, Distrusted, ReportError
+from reports.evidence.model import Previous, Run, Seal
+from reports.render.terminal import Line, wrap
+from reports.seal import signature, timestamp, zip_file
+from reports.seal.manifest import MANIFEST, SIGNATURE, digest, measure, parse, statement
+from reports.seal.signature import SigningKey
+
+BUNDLE = "bundle.zip"
+BY_FILE = "file"
+_MANIFEST_BYTES = 4 << 20
+
+
+class Sealed(NamedTuple):
+    """How far it came: the zip, who signed it, when an authority saw it, what went wrong."""
+
+    bundle: Path | None = None
+    key_id: str | None = None
+    stamped: datetime | None = None
+    request: Path | None = None
+    trouble: str | None = None
+
+
+class Sealer(NamedTuple):
+    """With what a run is sealed: a key or none, and who stamps it (an address, "file", or none)."""
+
+    key: SigningKey | None = None
+    authority: str | None = None
+
+    def facts(self, runs: Path) -> Seal:
+        """What the record says of its seal before it has one."""
+        return Seal(key_id=self.key.id if self.key else None, previous=previous(runs))
+
+    def seal(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> Sealed:
+        """Seal what is in the folder; `clean` says whether a file is free of known secrets."""
+        sealed = Sealed()
+        try:
+            self._pack(folder, run, clean)
+            sealed = Sealed(folder / BUNDLE, self.key.id if self.key else None)
+            return self._stamp(sealed, folder / BUNDLE)
+        except ReportError as trouble:
+            return sealed._replace(trouble=str(trouble))
+        except OSError as trouble:
+            where = trouble.filename or folder
+            return sealed._replace(trouble=f"cannot write {where}: {trouble.strerror}")
+
+    def _pack(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> None:
+        (folder / SIGNATURE).unlink(missing_ok=True)
+        files = contents(folder)
+        files.pop(MANIFEST, None)
+        manifest = measure(run.run.id, files)
+        with _new(folder / MANIFEST, clean) as path:
+            path.write_bytes(manifest.render())
+        if self.key:
+            with _new(folder / SIGNATURE, clean) as path:
+                path.write_bytes(self.key.sign(statement(run, manifest)))
+        files, before = contents(folder), _digest_of(folder / BUNDLE)
+        with _new(folder / BUNDLE, clean) as path, path.open("wb") as target:
+            zip_file.pack(files, target)
+            target.flush()
+            os.fsync(target.fileno())
+        if before != _digest_of(folder / BUNDLE):
+            for suffix in (".tsq", ".tsr"):  # they are of the bundle that was here before
+                (folder / f"{BUNDLE}{suffix}").unlink(missing_ok=True)
+
+    def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
+        if self.authority is None:
+            return sealed
+        query, answered = beside(bundle, ".tsq"), beside(bundle, ".tsr")
+        query.write_bytes(timestamp.request(bundle))
+        if self.authority == BY_FILE:
+            return sealed._replace(request=query)
+        try:
+            answer = timestamp.ask(self.authority, query.read_bytes())
+            sealed = sealed._replace(stamped=timestamp.accept(answer, bundle))
+        except ReportError as trouble:
+            hint = f"carry {query.name} there, then: make timestamp BUNDLE=... TSR=..."
+            return sealed._replace(request=query, trouble=f"{trouble}; {hint}")
+        answered.write_bytes(answer)
+        query.unlink()
+        return sealed
+
+
+def chosen_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
+    """A sealer from what was given."""
+    if authority and authority != BY_FILE and not authority.startswith(("http://", "https://")):
+        raise BadKey(f'TSA {authority}: give an http(s) address, or "file" to carry it by hand')
+    if not file and not variable:
+        return Sealer(None, authority or None)
+    if file and variable:
+        raise BadKey("two signing keys were given: by file and by environment; give one")
+    key = signature.load(Path(file)) if file else signature.from_environment(str(variable))
+    return Sealer(key, authority or None)
+
+
+def beside(bundle: Path, suffix: str) -> Path:
+    """Where a bundle's request (`.tsq`) or stamp (`.tsr`) is."""
+    return bundle.with_name(bundle.name + suffix)
+
+
+def bundle_of(place: Path) -> Path:
+    """The bundle that was named by itself or by the folder it is in."""
+    return place / BUNDLE if place.is_dir() else place
+
+
+def contents(folder: Path) -> dict[str, Path]:
+    """The files of a run's folder that belong into its bundle, by their name in it."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and not _aside(path.name)
+    }
+
+
+def _aside(name: str) -> bool:
+    """The bundle itself and what accompanies it, and files on their way to a name."""
+    return name.startswith(BUNDLE) or (name.startswith(".") and name.endswith(".new"))
+
+
+def _digest_of(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return digest(iter(lambda: file.read(1 << 20), b""))
+
+
+def previous(runs: Path) -> Previous | None:
+    """The newest sealed run of a folder of runs; None where there is none to be read."""
+    with suppress(OSError, ReportError):
+        with open_file(runs / "latest" / BUNDLE) as file:
+            data = zip_file.Archive(file).read(MANIFEST, _MANIFEST_BYTES)
+        return Previous(run=parse(data).run, manifest_sha256=digest([data]))
+    return None
+
+
+def refuse_changed(folder: Path) -> None:
+    """Distrusted if a folder that was sealed is no longer what its manifest says."""
+    if not (folder / MANIFEST).is_file():
+        return
+    manifest = parse((folder / MANIFEST).read_bytes())
+    files = contents(folder)
+    for name in (MANIFEST, SIGNATURE):
+        files.pop(name, None)
+    if measure(manifest.run, files) != manifest:
+        raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
+
+
+@contextmanager
+def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
+    """A file that appears whole and searched for secrets, or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        yield fresh
+        if not clean(fresh):
+            raise CannotSeal(f"a secret would stand in {path.name}, perhaps as the name of a file")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def describe_seal(sealed: Sealed) -> Iterator[Line]:
+    """Who sealed it, when somebody else saw it, and what is missing."""
+    by = f"signed by key {sealed.key_id[:16]}" if sealed.key_id else "unsigned"
+    if sealed.bundle:
+        style = () if sealed.key_id else ("yellow",)
+        yield Line(f"Bundle sealed: {by}", style)
+    if sealed.stamped:
+        yield Line(f"Time-stamp: {sealed.stamped:%d %B %Y, %H:%M:%S} UTC")
+    elif sealed.request and not sealed.trouble:
+        yield from wrap(
+            f"Time-stamp: to be fetched by hand. Carry {sealed.request.name} to the authority, "
+            "then: make timestamp BUNDLE=... TSR=...",
+            then="  ",
+        )
+    if sealed.trouble:
+        what = "Sealed only in part" if sealed.bundle else "Not sealed"
+        text = f"{what}: {sealed.trouble}. The folder holds all evidence; `make seal` tries again."
+        yield from wrap(text, then="  ", style=("red", "bold"))

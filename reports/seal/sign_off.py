@@ -1,0 +1,148 @@
+"""`make sign-off`: a person prepared, reviewed or approved a bundle, said beside it.
+
+Evidence does not change after a run, so a signature is a file of its own that covers the bundle's
+SHA-256: `bundle.zip.approved.json`, an in-toto statement, in a DSSE envelope where a key was given.
+Without a key it is a note that anyone could have written, and verify-evidence says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reports.errors import BadBundle, BadSignOff, Distrusted, ReportError
+from reports.evidence.model import Run
+from reports.render import phrases
+from reports.render.terminal import Line, printable, refuse, wrap, write
+from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, bundle_digest
+from reports.seal.manifest import STATEMENT
+from reports.seal.sealer import bundle_of, chosen_sealer
+from reports.seal.signature import SigningKey
+from reports.verdict.verdicts import FAILED, PASSED
+
+_LONGEST = 300
+
+
+def sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> Path:
+    """Write the signature's file, which is returned; nothing that was signed is overwritten."""
+    payload = json.dumps(_statement(bundle, run, who), indent=2, ensure_ascii=False).encode()
+    path = bundle.with_name(f"{bundle.name}.{who.act}.json")
+    try:
+        with path.open("xb") as file:
+            file.write(key.sign(payload + b"\n") if key else payload + b"\n")
+    except FileExistsError:
+        done = f"it was {who.act} before; remove it to sign again"
+        raise BadSignOff(f"{path} exists: {done}") from None
+    return path
+
+
+class Who(NamedTuple):
+    """A person and what they did."""
+
+    act: str
+    name: str
+    role: str
+    remark: str
+
+    def checked(self) -> Who:
+        """Without white space around; BadSignOff if something is missing or cannot be shown."""
+        if self.act not in ACTS:
+            raise BadSignOff(f"ACT={self.act or ' is missing'}: give one of {', '.join(ACTS)}")
+        for what, text in (("NAME", self.name), ("ROLE", self.role), ("REMARK", self.remark)):
+            if len(text) > _LONGEST or not text.isprintable():
+                raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")
+        if not self.name.strip():
+            raise BadSignOff('NAME is missing: name the person who signs, NAME="Grace Hopper"')
+        return Who(*(text.strip() for text in self))
+
+
+def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
+    """The run that is to be signed off, and what it is, in lines.
+
+    Refused is a bundle that was changed, and, unless `anyway`, one that decides or proves little.
+    """
+    try:
+        examination = Examination(bundle, Trust(unsigned=True))
+        examination.examine()
+    except BadBundle as trouble:
+        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=.../bundle.zip") from None
+    bad = [check.sentence for check in examination.checks if check.state == "bad"]
+    run = examination.run
+    if bad or run is None:
+        raise Distrusted(f"{bundle}: {bad[0]}; it is not signed off")
+    doubts = []
+    if run.exit_code not in (PASSED, FAILED):
+        doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
+    if run.subject.grade == "rehearsal":
+        doubts.append("it is a rehearsal, no evidence about a deployment")
+    if not examination.envelope:
+        doubts.append("the bundle is unsigned")
+    if doubts and not anyway:
+        raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: ANYWAY=1")
+    return run, list(_shown(run, examination.envelope))
+
+
+def _shown(run: Run, signed: bool) -> Iterator[Line]:
+    """What whoever signs puts their name to."""
+    end = phrases.outcome(run)
+    by = f"signed by key {str(run.seal.key_id)[:16]}" if signed else "unsigned"
+    yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
+    yield Line(f"{run.run.finished:%d %B %Y, %H:%M} UTC, grade {run.subject.grade}, bundle {by}")
+    yield from wrap(printable(f"{end.word.upper()}. {end.sentence}"))
+
+
+def _statement(bundle: Path, run: Run, who: Who) -> dict[str, Any]:
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": bundle.name, "digest": {"sha256": bundle_digest(bundle)}}],
+        "predicateType": SIGN_OFF,
+        "predicate": {
+            "run": run.run.id,
+            "act": who.act,
+            "name": who.name,
+            "role": who.role or None,
+            "remark": who.remark or None,
+            "signed": datetime.now(UTC).isoformat(timespec="seconds"),
+            "executedBy": run.sign_off.executed_by,
+        },
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Sign one bundle off; exit code 3 and one sentence if that cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        if given.bundle == Path():
+            raise BadSignOff("BUNDLE is missing: BUNDLE=reports/runs/latest/bundle.zip")
+        who = Who(given.act, given.name, given.role, given.remark).checked()
+        key = chosen_sealer(given.signing_key, given.signing_key_env, None).key
+        bundle = bundle_of(given.bundle)
+        run, shown = examine_to_sign(bundle, anyway=given.anyway)
+        path = sign_off(bundle, run, who, key)
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble)
+    by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
+    write(shown, sys.stdout)
+    write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)
+    return PASSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sign-off", description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--act", default="")
+    parser.add_argument("--anyway", action="store_true", help="although it proves little")
+    for name in ("name", "role", "remark"):
+        parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--signing-key")
+    parser.add_argument("--signing-key-env")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

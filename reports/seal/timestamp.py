@@ -1,0 +1,103 @@
+"""RFC 3161: somebody else's clock says that a bundle existed, stamped as it lies there.
+
+The stamp is a file beside the bundle and covers all of it, so it can come later and by hand:
+`bundle.zip.tsq` is carried to an authority, `bundle.zip.tsr` is brought back. It can be checked
+without us: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import httpx2
+from cryptography.x509 import Certificate, load_pem_x509_certificates
+from rfc3161_client import (
+    HashAlgorithm,
+    TimestampRequestBuilder,
+    TimeStampResponse,
+    VerificationError,
+    VerifierBuilder,
+    decode_timestamp_response,
+)
+
+from drillbook.core.files import open_file, read_file
+from reports.errors import BadKey, CannotSeal, Distrusted
+from reports.seal import zip_file
+
+_LARGEST = 1 << 20
+_PATIENCE_S = 15.0
+_GRANTED = 0
+
+
+def request(bundle: Path) -> bytes:
+    """What an authority is asked to stamp; it learns a digest and nothing else."""
+    builder = TimestampRequestBuilder(read_file(bundle, 2 * zip_file.LARGEST), HashAlgorithm.SHA256)
+    return builder.build().as_bytes()
+
+
+def ask(authority: str, query: bytes) -> bytes:
+    """The answer of an authority on the network; CannotSeal if none came within 15 s."""
+    headers = {"Content-Type": "application/timestamp-query"}
+    try:
+        answer = httpx2.post(authority, content=query, headers=headers, timeout=_PATIENCE_S)
+        answer.raise_for_status()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as trouble:
+        raise CannotSeal(f"no time-stamp from {authority}: {trouble}") from None
+    return answer.content
+
+
+def accept(answer: bytes, bundle: Path) -> datetime:
+    """When the stamp says the bundle existed; Distrusted if it is none, or one of another file.
+
+    Who stamped is not checked here: that needs a certificate from outside, see verify.
+    """
+    stamp = _decoded(answer)
+    if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
+        raise Distrusted("the time-stamp is one of another file")
+    return stamp.tst_info.gen_time
+
+
+def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datetime:
+    """When one of these authorities stamped the bundle; Distrusted if none did."""
+    stamp = _decoded(answer)
+    builder = VerifierBuilder()
+    for certificate in authorities:
+        builder = builder.add_root_certificate(certificate)
+    try:
+        builder.build().verify(stamp, _digest(stamp, bundle))
+    except (VerificationError, ValueError) as trouble:
+        raise Distrusted(f"the time-stamp does not hold: {trouble}") from None
+    return stamp.tst_info.gen_time
+
+
+def authorities(path: Path) -> list[Certificate]:
+    """The certificates of a PEM file that a stamp may rest on."""
+    try:
+        return list(load_pem_x509_certificates(read_file(path, _LARGEST)))
+    except OSError as trouble:
+        raise BadKey(f"{path}: {trouble.strerror}; give the authority's certificate") from None
+    except ValueError:
+        raise BadKey(f"{path}: no certificate in PEM form; ask the authority for its own") from None
+
+
+def _decoded(answer: bytes) -> TimeStampResponse:
+    try:
+        stamp = decode_timestamp_response(answer[:_LARGEST])
+        if stamp.status == _GRANTED:
+            stamp.tst_info.message_imprint  # noqa: B018  # malformed ones raise only when asked
+            return stamp
+        said = "; ".join(stamp.status_string) or f"status {stamp.status}"
+    except ValueError:
+        raise Distrusted("what should be a time-stamp is none") from None
+    raise Distrusted(f"the authority refused: {said}")
+
+
+def _digest(stamp: TimeStampResponse, bundle: Path) -> bytes:
+    names = {"2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.3": "sha512"}
+    oid = stamp.tst_info.message_imprint.hash_algorithm.dotted_string
+    if oid not in names:
+        raise Distrusted(f"a digest of kind {oid} is not accepted")
+    with open_file(bundle) as file:
+        return hashlib.file_digest(file, names[oid]).digest()

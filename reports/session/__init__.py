@@ -1,0 +1,1 @@
+"""One evidence run under pytest: selection, order, workers, shards, and its bundle."""

@@ -1,0 +1,107 @@
+"""From what was recorded to the frozen evidence: verdicts of controls, counts, gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reports.config.run_context import Setting, apply_waivers, build_context, objectives
+from reports.controls.catalogue import Catalogue, Entry
+from reports.evidence.model import (
+    INTERRUPTED,
+    Change,
+    Control,
+    Redaction,
+    Run,
+    RunFacts,
+    Spec,
+    Subject,
+    count,
+    gate,
+)
+from reports.record.in_progress import SpecDraft
+from reports.record.recorder import Recorder
+from reports.session.selection import Plan
+from reports.verdict.verdicts import IDLE, Verdict, gates, worst
+
+_ENDED_EARLY = "interrupted before it ended"
+
+
+def assemble(
+    catalogue: Catalogue,
+    plan: Plan,
+    recorder: Recorder,
+    facts: RunFacts,
+    redaction: Redaction,
+    setting: Setting,
+) -> Run:
+    """The evidence as it stands, redacted once more with every secret known by now."""
+    judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
+    controls = apply_waivers(judged, setting.declared, facts.started.date())
+    executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
+    verdict, code = gate(controls, facts, redaction)
+    run = Run(
+        run=facts,
+        subject=Subject.model_validate(recorder.facts),
+        controls=tuple(controls),
+        counts=count(controls, len(plan.specs) + len(plan.left_out), executed),
+        timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
+        objectives=objectives(recorder.measured, setting.declared),
+        redaction=redaction,
+        change=Change.model_validate(recorder.changed) if recorder.changed else None,
+        verdict=verdict,
+        exit_code=code,
+        **build_context(setting, facts, controls),
+    )
+    return Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json")))
+
+
+def _control(
+    entry: Entry, catalogue: Catalogue, plan: Plan, recorder: Recorder, facts: RunFacts
+) -> Control:
+    drafts = [draft for draft in recorder.specs if entry.id in draft.controls]
+    specs = [_spec(entry, draft, recorder) for draft in drafts]
+    specs += _unexecuted(entry, plan, {spec.id for spec in specs})
+    verdict = worst(spec.verdict for spec in specs)
+    words = _words(entry, catalogue, [spec for spec in specs if spec.verdict is verdict])
+    amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
+    corrections = [entry.corrections[word] for word in words if word in entry.corrections]
+    return Control(
+        **entry.model_dump(exclude={"corrections"}),
+        gating=gates(entry.nature, entry.severity, strict=facts.strict_claims)
+        and (not facts.asked or entry.id in facts.asked),
+        verdict=verdict,
+        observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
+        correction=" ".join(corrections) or None if amiss else None,
+        duration_s=round(sum(spec.duration_s for spec in specs), 3),
+        specs=tuple(specs),
+        note=None if drafts else plan.reason(entry.id),
+    )
+
+
+def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
+    """What these specs observed; a spec of several controls may use words of the others."""
+    known = catalogue.observations.keys() | entry.corrections.keys()
+    seen = dict.fromkeys(word for spec in specs for word in spec.observations)
+    return [word for word in seen if word in known]
+
+
+def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
+    verdict = draft.verdict.of(entry.nature)
+    cut = None if draft.verdicts else _ENDED_EARLY
+    duration = recorder.clock.seconds() - draft.started
+    return Spec(
+        id=draft.id,
+        verdict=verdict,
+        duration_s=round(draft.duration if draft.duration is not None else duration, 3),
+        message="\n".join(draft.messages) or cut,
+        observations=tuple(draft.words),
+        steps=tuple(step.frozen(recorder.clock, verdict) for step in draft.steps),
+    )
+
+
+def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
+    """A spec that was left out or not reached is evidence, too: of nothing."""
+    for spec, named in {**plan.specs, **plan.left_out}.items():
+        if entry.id in named and spec not in executed:
+            reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
+            yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)

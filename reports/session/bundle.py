@@ -1,0 +1,224 @@
+"""The folder a run leaves: evidence, documents and logs, searched for secrets, sealed, linked.
+
+Formats that are not in it are made from a bundle by `make export`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from drillbook.core.files import write_file
+from reports.errors import CannotWrite
+from reports.evidence import json_file
+from reports.evidence.model import Leak, Redaction, Run
+from reports.export import oscal
+from reports.history.runs import remember
+from reports.redaction.redactor import Redactor
+from reports.redaction.unpack import is_packed
+from reports.render import html, junit, markdown, pdf
+from reports.render.terminal import Line, wrap
+from reports.seal.sealer import Sealed, Sealer
+
+WRITERS: dict[str, Callable[[Run], str | bytes]] = {
+    "evidence.json": json_file.render,
+    "junit.xml": junit.render,
+    "oscal-assessment-results.json": oscal.render,
+    "report.html": html.render,
+    "report.pdf": pdf.render,
+    "corrected-runbook.md": markdown.corrected_runbook,
+    "REPRODUCE.md": markdown.reproduce,
+}
+_ROOM = 64 << 20
+_PASSES = 4
+_NAME = "in the name of the file"
+_TYPESET = "report.pdf"
+
+
+def render(name: str, run: Run) -> bytes:
+    """The run as this file; equal runs give equal bytes."""
+    text = WRITERS[name](run)
+    return text if isinstance(text, bytes) else text.encode()
+
+
+class Bundle:
+    """The folder of one run, made and tried before the run, so that no evidence is lost after."""
+
+    def __init__(
+        self,
+        runs: Path,
+        run_id: str,
+        sealer: Sealer | None = None,
+        names: Iterable[str] = WRITERS,
+    ) -> None:
+        self.path = runs / run_id
+        self.sealer = sealer or Sealer()
+        self._names = tuple(names)
+        self.sealed = Sealed()
+        self.not_remembered: str | None = None
+        with _refuse_unwritable(runs):
+            self.logs.mkdir(parents=True)
+            free = shutil.disk_usage(runs).free
+        if free < _ROOM:
+            self.discard()
+            raise CannotWrite(
+                f"{runs}: {free >> 20} MB free, a report may need {_ROOM >> 20}; "
+                "free some space or choose another folder with --run-dir"
+            )
+
+    @property
+    def logs(self) -> Path:
+        """Where services' logs are appended during the run."""
+        return self.path / "logs"
+
+    @property
+    def whole(self) -> bool:
+        """Whether every document is asked for, and so a seal."""
+        return self._names == tuple(WRITERS)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the seal or the line in the history is missing, which a passed run must have."""
+        return bool(self.sealed.trouble or self.not_remembered)
+
+    def tell_history(self) -> Iterator[Line]:
+        """A sentence for the end of a run that the history does not have."""
+        if self.not_remembered:
+            said = f"Not in the history: {self.not_remembered}."
+            yield from wrap(said, then="  ", style=("red", "bold"))
+
+    def discard(self) -> None:
+        """Remove the folder if nothing was written to it."""
+        with suppress(OSError):
+            self.logs.rmdir()
+            self.path.rmdir()
+
+    def add(self, name: str, data: bytes) -> None:
+        """Put a file of somebody else's making into the bundle; call it before write."""
+        with _refuse_unwritable(self.path):
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            write_file(self.path / name, data)
+
+    def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
+        """Write everything, search it, and if a secret was found clean it and write again.
+
+        Sealing and the line in the history come last and never cost what was written; `sealed`
+        and `not_remembered` say how far it came. What is not whole is not sealed.
+        """
+        seal = self.sealer.facts(self.path.parent)
+
+        def assembled(leaks: list[Leak], stained: set[str]) -> Run:
+            run = assemble(self._redaction(redactor, leaks, stained))
+            written = tuple(name for name in self._names if name not in stained)
+            return run.model_copy(update={"seal": seal, "documents": written})
+
+        with _refuse_unwritable(self.path):
+            run = self._settled(redactor, assembled)
+            if self.whole:
+                self.sealed = self.sealer.seal(
+                    self.path, run, lambda file: not redactor.scan(file, "", packed=False)
+                )
+            if run.counts.executed:
+                self._link()
+        self.not_remembered = remember(run, self.path)
+        return run
+
+    def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak], set[str]], Run]) -> Run:
+        """Write and search until nothing new is found; every leak ever found is in the record.
+
+        A document that leaks once more although its record is clean is left out for good.
+        """
+        leaks: list[Leak] = []
+        stained: set[str] = set()
+        for number in range(_PASSES):
+            run = assembled(leaks, stained)
+            self._write(run, stained)
+            found = self._clean(redactor)
+            new = [leak for leak in found if leak not in leaks]
+            if not new:
+                break
+            stained |= {leak.file for leak in found if number and not self._is_there(leak)}
+            leaks += new
+        return run
+
+    def _is_there(self, leak: Leak) -> bool:
+        return (self.path / leak.file).is_file()
+
+    def _write(self, run: Run, stained: set[str]) -> None:
+        names = [name for name in self._names if name not in stained]
+        with ThreadPoolExecutor(1) as beside:
+            # Typesetting holds no lock of Python's; the others are rendered meanwhile.
+            typeset = {name: beside.submit(render, name, run) for name in names if name == _TYPESET}
+            for name in names:
+                done = typeset.get(name)
+                write_file(self.path / name, done.result() if done else render(name, run))
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.path.rglob("*") if path.is_file())
+
+    def _redaction(self, redactor: Redactor, leaks: list[Leak], stained: set[str]) -> Redaction:
+        # What is about to be written is searched as well.
+        names = {str(path.relative_to(self.path)) for path in self._files()} | set(self._names)
+        return Redaction(
+            secrets_known=redactor.known,
+            secrets_weak=redactor.weak,
+            scanned_files=len(names - stained),
+            leaks=tuple(leaks),
+        )
+
+    def _clean(self, redactor: Redactor) -> list[Leak]:
+        """Search every file and its name; what leaks is redacted in place and reported.
+
+        What is packed cannot be redacted in place: such a file is taken away.
+        """
+        leaks: list[Leak] = []
+        for path in self._files():
+            path, named = self._renamed(path, redactor)
+            found = redactor.scan(path, str(path.relative_to(self.path)))
+            if found and not _cleaned(path, redactor):
+                path.unlink()
+            leaks += found + named
+        return leaks
+
+    def _renamed(self, path: Path, redactor: Redactor) -> tuple[Path, list[Leak]]:
+        """The file under a name that tells no secret."""
+        name = str(path.relative_to(self.path))
+        shown = redactor.text(name)
+        if shown == name:
+            return path, []
+        (self.path / shown).parent.mkdir(parents=True, exist_ok=True)
+        path.rename(self.path / shown)
+        named = Leak(file=shown, secret=_NAME, encoding="plain")
+        return self.path / shown, [named]
+
+    def _link(self) -> None:
+        """`latest` names this run; a reader meets the old link or the new, never none.
+
+        A run that judged nothing leaves it: what is signed or checked next is meant to be another.
+        """
+        fresh = self.path.parent / f".latest-{self.path.name}"
+        fresh.symlink_to(self.path.name)
+        fresh.replace(self.path.parent / "latest")
+
+
+def _cleaned(path: Path, redactor: Redactor) -> bool:
+    """Whether the file could be redacted in place."""
+    data = path.read_bytes()
+    if is_packed(data[:8]):
+        return False
+    write_file(path, redactor.data(data))
+    return True
+
+
+@contextmanager
+def _refuse_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise CannotWrite(
+            f"cannot write {trouble.filename or path}: {trouble.strerror}; "
+            "free some space or choose another folder with --run-dir"
+        ) from None

@@ -1,0 +1,308 @@
+"""An evidence run: follows pytest from collection to the end and leaves a bundle behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from reports.config import declarations
+from reports.config.declarations import Declared
+from reports.config.run_context import Setting
+from reports.controls.catalogue import Catalogue
+from reports.errors import NotCertifiable, ReportError
+from reports.evidence.model import Redaction, Run, RunFacts, Tool
+from reports.history import compare
+from reports.record import run_metadata
+from reports.record.recorder import Recorder
+from reports.record.run_metadata import kernel_clock
+from reports.seal.sealer import Sealer, chosen_sealer
+from reports.session.assemble import assemble
+from reports.session.bundle import WRITERS, Bundle
+from reports.session.selection import Plan, controls, plan, shuffle
+from reports.verdict.verdicts import UNUSABLE
+
+_FILTERS = {
+    "controls": "--controls (CONTROLS=)",
+    "shard": "--shard (SHARD=)",
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "ignore": "--ignore",
+    "ignore_glob": "--ignore-glob",
+    "lf": "--last-failed",
+    "failedfirst": "--failed-first",
+    "maxfail": "-x or --maxfail",
+}
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+_EVIDENCE = ("evidence.json",)
+
+
+def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) -> None:
+    """NotCertifiable for the first thing that a certified run must not have."""
+    option = config.getoption
+    used = [shown for name, shown in _FILTERS.items() if option(name, None)]
+    if used:
+        raise NotCertifiable(f"a certified run leaves nothing out: run it without {used[0]}")
+    if option("mutant", None):
+        raise NotCertifiable(
+            "a certified run examines what is deployed: run it without --mutant (MUTANT=)"
+        )
+    if declared.waivers:
+        raise NotCertifiable(
+            f"a certified run knows no waivers, and {len(declared.waivers)} are given (the first "
+            f"for {declared.waivers[0].control}): take them out of the waivers file"
+        )
+    if not tool.commit:
+        raise NotCertifiable(
+            "a certified run names the commit it was made with: run it from a git checkout"
+        )
+    if tool.dirty:
+        raise NotCertifiable(
+            f"a certified run is repeatable, and the checkout differs from {tool.commit[:12]}: "
+            "commit the changes or remove them (git status lists them)"
+        )
+
+
+def refuse_gaps(plan: Plan) -> None:
+    """NotCertifiable when something was left out after all, whoever did it."""
+    if plan.left_out:
+        raise NotCertifiable(
+            f"a certified run leaves nothing out, and {len(plan.left_out)} specs were (the first "
+            f"is {next(iter(plan.left_out))}): run it without that filter"
+        )
+    if plan.uncollected:
+        raise NotCertifiable(
+            f"a certified run leaves nothing out, and {plan.uncollected[0]} cannot be collected: "
+            "repair it, or run without --certified to see why"
+        )
+
+
+class Crew(Protocol):
+    """Workers side by side, as a run sees them; xdist_controller.py gathers what they saw."""
+
+    @property
+    def under_way(self) -> dict[str, float]:
+        """The specs under way, and the seconds each has taken so far."""
+
+
+class EvidenceRun:
+    """A pytest plugin that lives for one run; `result` is the evidence once it is written."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        catalogue: Catalogue,
+        recorder: Recorder,
+        attached: Callable[[], dict[str, bytes]],
+    ) -> None:
+        self.config = config
+        self.catalogue = catalogue
+        self.recorder = recorder
+        self._attached = attached
+        self.plan = plan(config)
+        catalogue.select(self.plan.selection)
+        self.tool = run_metadata.tool()
+        self.setting = self._settle(config)
+        self.compared = compare.load_compared(config.getoption)
+        self.workers = 1
+        self.crew: Crew | None = None
+        self.interrupted = False
+        self.stopped: str | None = None
+        self.result: Run | None = None
+        self.trouble: str | None = None
+        started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
+        self.id = f"{started}-{secrets.token_hex(3)}"
+        names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
+        self.bundle = Bundle(run_dir(config), self.id, run_sealer(config, recorder), names)
+        recorder.logs = self.bundle.logs
+        # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
+        # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
+        self._before = [signal.signal(number, self._interrupt) for number in _INTERRUPTIONS]
+        # An interruption while a report is made passes through Hypothesis' old-style hook; where
+        # warnings are errors, what pluggy says of that would take the interruption's place.
+        config.addinivalue_line("filterwarnings", "ignore::pluggy.PluggyTeardownRaisedWarning")
+        # pytest captures standard error while specs run; whoever presses Ctrl-C is to see this.
+        self._stderr = os.dup(2)
+        self._told = False
+
+    def _settle(self, config: pytest.Config) -> Setting:
+        """What was declared for this run; refused where --certified allows none of it."""
+        option, folder = config.getoption, config.invocation_params.dir
+        said = declarations.load(folder, option("--config"), option("--waivers"), self.catalogue)
+        if option("--certified"):
+            refuse_uncertifiable(config, said, self.tool)
+        return Setting(
+            declared=replace(said, executor=option("--operator")),
+            pack=run_metadata.pack((config.rootpath / option("--catalogue")).parent, self.tool),
+            previous_run=run_metadata.previous_run(run_dir(config)),
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep what --controls selects; end at once on a control nobody knows."""
+        try:
+            others = self.plan.choose(items, self.catalogue)
+        except ReportError as trouble:
+            pytest.exit(str(trouble), returncode=UNUSABLE)
+        if others:
+            self.config.hook.pytest_deselected(items=others)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """What a filter leaves out is not run, and never a pass."""
+        self.plan.leave_out(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported is named as the reason for what is missing."""
+        if report.failed:
+            self.plan.uncollected.append(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What is planned now is what the counts of the evidence are measured against.
+
+        The record keeps this order; what runs when is the seed's choice.
+        """
+        self.plan.settle(session.items)
+        first = self.config.getoption("--first")
+        mixed = shuffle(session.items, self.recorder.seed)
+        session.items[:] = sorted(mixed, key=lambda item: first not in controls(item))
+        if self.config.getoption("--certified"):
+            try:
+                refuse_gaps(self.plan)
+            except ReportError as trouble:
+                pytest.exit(str(trouble), returncode=UNUSABLE)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
+        self.interrupted = True
+        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
+            self.stopped = self.recorder.redactor.text(str(excinfo.value))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """A bug of the harness: what was seen before is written, the run does not count."""
+        last = str(excrepr).strip().splitlines()[-1:]
+        self.stopped = self.recorder.redactor.text(" ".join(["error of the harness:", *last]))
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Innermost: after pytest has torn down what an interruption left up."""
+        try:
+            return (yield)
+        finally:
+            self._finish(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Leave the process as it was, and no empty folder of a run that never was."""
+        if self.interrupted:
+            # What an interruption lets fall half made, a connection, is no bug to be told of.
+            warnings.simplefilter("ignore")
+        self.bundle.discard()
+        for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
+            signal.signal(number, handler)
+        os.close(self._stderr)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """An interruption that was swallowed while a failure was described still counts."""
+        report = yield
+        if self._told:
+            raise KeyboardInterrupt
+        return report
+
+    def _interrupt(self, *_: object) -> None:
+        if not self._told:
+            self._told = True
+            os.write(self._stderr, b"\nstopping, cleaning up\n")
+        raise KeyboardInterrupt
+
+    def _finish(self, session: pytest.Session) -> None:
+        """Write the bundle undisturbed: an impatient second Ctrl-C must not cost the evidence."""
+        before = [signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS]
+        try:
+            self._write(session)
+        finally:
+            for number, handler in zip(_INTERRUPTIONS, before, strict=True):
+                signal.signal(number, handler)
+
+    def _write(self, session: pytest.Session) -> None:
+        ended_before_it_began = self.stopped or session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        if ended_before_it_began and not self.recorder.specs:
+            return
+        try:
+            self._attach()
+            self.result = self.bundle.write(self.recorder.redactor, self._assemble)
+            # A passed run whose seal was lost is not what was asked for; a failed one stays failed.
+            lost = UNUSABLE if self.bundle.incomplete else 0
+            session.exitstatus = self.result.exit_code or lost
+        except ReportError as trouble:
+            self.trouble = str(trouble)
+            session.exitstatus = UNUSABLE
+        except Exception as trouble:  # a bug in a writer must not look like exit code 1
+            session.config.notify_exception(pytest.ExceptionInfo.from_exception(trouble))
+            said = f"{type(trouble).__name__}: {trouble}"
+            self.trouble = f"error of the harness while writing {self.bundle.path}: {said}"
+            session.exitstatus = UNUSABLE
+
+    def _attach(self) -> None:
+        """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
+        if self.config.getoption("--mutant", None):
+            return
+        for name, data in self._attached().items():
+            self.bundle.add(name, data)
+
+    def _assemble(self, redaction: Redaction) -> Run:
+        self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))
+        if changed := self.recorder.changed:
+            changed |= compare.compared_facts(self.compared, changed, run_dir(self.config))
+        return assemble(
+            self.catalogue, self.plan, self.recorder, self._facts(), redaction, self.setting
+        )
+
+    def _facts(self) -> RunFacts:
+        option, clock = self.config.getoption, self.recorder.clock
+        return RunFacts(
+            id=self.id,
+            started=clock.at(0),
+            finished=clock.at(clock.seconds()),
+            duration_s=round(clock.seconds(), 3),
+            command=run_metadata.command(self.config.invocation_params.args),
+            make=run_metadata.make(),
+            reason=option("--reason"),
+            seed=self.recorder.seed,
+            tool=self.tool,
+            host=run_metadata.host(),
+            operator=option("--operator") or run_metadata.operator(),
+            strict_claims=option("--strict-claims"),
+            certified=option("--certified"),
+            clock=kernel_clock().model_copy(update={"compared": tuple(self.recorder.clocks)}),
+            selection=self.plan.selection,
+            asked=self.plan.asked,
+            shard=str(self.plan.shard) if self.plan.shard else None,
+            workers=self.workers,
+            interrupted=self.interrupted,
+            stopped=self.stopped,
+        )
+
+
+def run_sealer(config: pytest.Config, recorder: Recorder) -> Sealer:
+    """The key, read now so that no run is lost to a bad one; BadKey says what is wrong with it."""
+    option = config.getoption
+    made = chosen_sealer(option("--signing-key"), option("--signing-key-env"), option("--tsa"))
+    if made.key:
+        for name, value in made.key.secrets.items():
+            recorder.secret(name, value)
+    return made
+
+
+def run_dir(config: pytest.Config) -> Path:
+    """The folder of bundles: relative to where the run was started."""
+    return config.invocation_params.dir / str(config.getoption("--run-dir"))

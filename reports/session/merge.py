@@ -1,0 +1,316 @@
+"""`make merge`: shards become one record; runs of different images or machines become a matrix.
+
+A record has one verdict, as it is of one subject; a matrix has none of its own. Each control is
+taken from the shard that ran it. What is merged stays as it is, and was searched for secrets where
+they were known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reports.config.run_context import not_examined, run_uuid
+from reports.errors import ReportError, Unmergeable
+from reports.evidence import json_file
+from reports.evidence.context import PartOfRun
+from reports.evidence.model import (
+    ELSEWHERE,
+    Control,
+    Objectives,
+    Redaction,
+    Run,
+    RunFacts,
+    Span,
+    Subject,
+    count,
+    gate,
+)
+from reports.history.compare import describe, files, matrix, repeated_run
+from reports.record import run_metadata
+from reports.redaction.redactor import Redactor
+from reports.render.terminal import Line, refuse, summary, write
+from reports.seal.sealer import chosen_sealer, refuse_changed
+from reports.session.bundle import Bundle
+from reports.session.selection import Shard
+from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE
+
+# What shards may differ in: each has keys and an engine of its own.
+_OWN = {"keys", "engine", "endpoint_note"}
+_SAME: dict[str, Callable[[Run], object]] = {
+    "version or commit of Drillbook": lambda run: run.run.tool,
+    "specs or catalogue": lambda run: (run.identity.pack.sha256, _catalogue(run)),
+    "subject": lambda run: run.subject.model_dump(exclude=_OWN),
+    "selection": lambda run: (run.run.selection, run.run.asked, run.run.strict_claims),
+    "declarations": lambda run: (run.identity.declared, run.identity.number),
+}
+_RECORD = "evidence.json"
+
+
+def refuse_unlike(runs: Sequence[Run]) -> None:
+    """Unmergeable, in a sentence, unless these are different shards of one run."""
+    for run in runs:
+        if not run.run.shard:
+            raise Unmergeable(
+                f"{run.run.id} is no shard: it was run without SHARD=. Join the shards first; "
+                "what comes of it can stand beside other runs"
+            )
+    for what, seen in _SAME.items():
+        alike = [run for run in runs if what != "subject" or _examined(run)]
+        for run in alike[1:]:
+            if seen(run) != seen(alike[0]):
+                raise Unmergeable(f"{run.run.id} differs from {alike[0].run.id} in its {what}")
+    shards = [_shard(run) for run in runs]
+    if len({shard.of for shard in shards}) > 1:
+        raise Unmergeable(f"shards of different numbers of parts: {', '.join(map(str, shards))}")
+    twice = next((str(shard) for shard in shards if shards.count(shard) > 1), None)
+    if twice:
+        raise Unmergeable(f"shard {twice} is there twice")
+
+
+def _examined(run: Run) -> bool:
+    """Whether it had a stack at all; a shard of files alone has none."""
+    return run.subject.driver != "none"
+
+
+def _shard(run: Run) -> Shard:
+    return Shard.read(str(run.run.shard))
+
+
+def _catalogue(run: Run) -> list[tuple[str, ...]]:
+    return [(one.id, one.claim, one.nature, one.severity) for one in run.controls]
+
+
+def join(runs: Sequence[Run], **own: Any) -> Run:
+    """One record of all; own are the facts of the joined run itself: id, command, make."""
+    runs = sorted(runs, key=_shard)
+    controls = [
+        _control(alike, runs) for alike in zip(*(one.controls for one in runs), strict=True)
+    ]
+    facts, redaction = _facts(runs, **own), _redaction(runs)
+    verdict, code = gate(controls, facts, redaction)
+    specs = {spec.id: spec.verdict for control in controls for spec in control.specs}
+    done = {spec for spec, verdict in specs.items() if verdict not in IDLE}
+    first = runs[0]
+    stated = [one for one in first.scope.exclusions if one.source == "declared"]
+    waivers = tuple(control.waiver for control in controls if control.waiver)
+    return first.model_copy(
+        update={
+            "run": facts,
+            "subject": _subject(runs),
+            "controls": tuple(controls),
+            "counts": count(controls, len(specs), done),
+            "timeline": tuple(sorted(_spans(runs), key=lambda span: span.started)),
+            "objectives": _objectives(runs),
+            "redaction": redaction,
+            "verdict": verdict,
+            "exit_code": code,
+            "scope": first.scope.model_copy(
+                update={"exclusions": (*stated, *not_examined(controls))}
+            ),
+            "deviations": first.deviations.model_copy(update={"waivers": waivers}),
+        }
+    )
+
+
+def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
+    """The control as the shard that has it saw it; the others only know that it is not theirs."""
+    own = [one for one in alike if not _is_elsewhere(one)]
+    if own:
+        return max(own, key=lambda one: sum(spec.verdict not in IDLE for spec in one.specs))
+    there = {_shard(run).number for run in runs}
+    of = _shard(runs[0]).of
+    missing = ", ".join(f"{one}/{of}" for one in range(1, of + 1) if one not in there)
+    note = f"missing here: shard {missing}"
+    specs = tuple(spec.model_copy(update={"message": note}) for spec in alike[0].specs)
+    return alike[0].model_copy(update={"note": note, "specs": specs})
+
+
+def _is_elsewhere(control: Control) -> bool:
+    return bool(control.specs) and all(spec.message == ELSEWHERE for spec in control.specs)
+
+
+def _facts(runs: Sequence[Run], **own: Any) -> RunFacts:
+    each = [run.run for run in runs]
+    started, finished = min(one.started for one in each), max(one.finished for one in each)
+    compared = tuple(seen for one in each for seen in one.clock.compared)
+    hosts = dict.fromkeys(one.host.name for one in each)
+    return each[0].model_copy(
+        update={
+            **own,
+            "started": started,
+            "finished": finished,
+            "duration_s": round((finished - started).total_seconds(), 3),
+            "host": each[0].host.model_copy(update={"name": ", ".join(hosts)}),
+            "operator": ", ".join(dict.fromkeys(one.operator for one in each)),
+            "shard": None,
+            "parts": tuple(_part(run) for run in runs),
+            "workers": sum(one.workers for one in each),
+            "interrupted": any(one.interrupted for one in each),
+            "stopped": "; ".join(one.stopped for one in each if one.stopped) or None,
+            "clock": each[0].clock.model_copy(update={"compared": compared}),
+        }
+    )
+
+
+def _part(run: Run) -> PartOfRun:
+    facts = run.run
+    return PartOfRun(
+        id=facts.id,
+        shard=str(facts.shard),
+        seed=facts.seed,
+        host=facts.host.name,
+        started=facts.started,
+        finished=facts.finished,
+        secrets_known=run.redaction.secrets_known,
+    )
+
+
+def _subject(runs: Sequence[Run]) -> Subject:
+    seen = [run.subject for run in runs if _examined(run)] or [runs[0].subject]
+    keys = dict.fromkeys(key for one in seen for key in one.keys)
+    engines = {one.engine for one in seen}
+    engine = engines.pop() if len(engines) == 1 else None
+    return seen[0].model_copy(update={"keys": tuple(keys), "engine": engine})
+
+
+def _spans(runs: Iterable[Run]) -> Iterable[Span]:
+    for run in runs:
+        for span in run.timeline:
+            yield span.model_copy(update={"worker": f"{run.run.shard} {span.worker}"})
+
+
+def _objectives(runs: Sequence[Run]) -> Objectives:
+    """Each objective from the shard that measured it."""
+    each = [run.objectives.model_dump(exclude_none=True) for run in reversed(runs)]
+    return Objectives.model_validate({name: value for one in each for name, value in one.items()})
+
+
+def _redaction(runs: Sequence[Run]) -> Redaction:
+    """Every shard has searched its own files for its own secrets, before any was joined."""
+    return Redaction(
+        secrets_known=sum(run.redaction.secrets_known for run in runs),
+        secrets_weak=sum(run.redaction.secrets_weak for run in runs),
+        scanned_files=sum(run.redaction.scanned_files for run in runs),
+        leaks=tuple(
+            leak.model_copy(update={"file": f"shard {run.run.shard}: {leak.file}"})
+            for run in runs
+            for leak in run.redaction.leaks
+        ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Join the given folders; the exit code of the joined run, 3 where they cannot be joined."""
+    given = _parser().parse_args(arguments)
+    try:
+        lines, code = _merge(given)
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble, "merge")
+    write(lines, sys.stdout)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="merge", description=__doc__)
+    parser.add_argument(
+        "runs", help="folders of shards or of runs, quoted where a name has a space"
+    )
+    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
+    parser.add_argument("--signing-key", metavar="FILE")
+    parser.add_argument("--signing-key-env", metavar="NAME")
+    parser.add_argument("--tsa", metavar="URL")
+    return parser
+
+
+def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
+    folders = list(dict.fromkeys(Path(name).resolve() for name in shlex.split(given.runs)))
+    if len(folders) < 2:
+        raise Unmergeable('name the shards, or runs: make merge RUNS="folder folder ..."')
+    runs = [_read(folder) for folder in folders]
+    if not any(run.run.shard for run in runs):
+        return _side_by_side(runs, folders, given.run_dir)
+    refuse_unlike(runs)
+    joined = _joined_run(runs, given.run_dir)
+    sealer = chosen_sealer(given.signing_key, given.signing_key_env, given.tsa)
+    bundle = Bundle(given.run_dir, joined.run.id, sealer)
+    for run, folder in zip(runs, folders, strict=True):
+        _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
+    written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
+    lines = list(summary(written, str(bundle.path / "report.html")))
+    if lost := bundle.sealed.trouble:
+        lines.append(Line(lost, ("red", "bold")))
+    lines += bundle.tell_history()
+    return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
+
+
+def _side_by_side(
+    runs: Sequence[Run], folders: Sequence[Path], run_dir: Path
+) -> tuple[list[Line], int]:
+    """The matrix in a folder of its own; whether it shows good news is for each run to say."""
+    if twice := repeated_run(runs):
+        raise Unmergeable(f"run {twice} is there twice")
+    named, command = _name(runs)
+    digests = {
+        run.run.id: hashlib.sha256((folder / _RECORD).read_bytes()).hexdigest()
+        for run, folder in zip(runs, folders, strict=True)
+    }
+    made = matrix(runs, id=named, command=command, digests=digests)
+    place = run_dir / f"{named}-matrix"
+    place.mkdir(parents=True)
+    for name, data in files(made).items():
+        (place / name).write_bytes(data)
+    return [*describe(made), Line(f"Matrix: {place / 'matrix.html'}")], PASSED
+
+
+def _name(runs: Sequence[Run]) -> tuple[str, str]:
+    """The id of what is made now, and the command that makes it."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    command = shlex.join(
+        ["python", "-m", "reports.session.merge", " ".join(one.run.id for one in runs)]
+    )
+    return f"{now}-{secrets.token_hex(3)}", command
+
+
+def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
+    run_id, command = _name(runs)
+    run = join(runs, id=run_id, command=command, make=run_metadata.make())
+    fresh = {"uuid": run_uuid(run_id), "previous_run": run_metadata.previous_run(run_dir)}
+    return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
+
+
+def _read(folder: Path) -> Run:
+    """The record of a shard, unless somebody has changed the folder since it was sealed."""
+    record = folder / _RECORD
+    if not record.is_file():
+        raise Unmergeable(f"{folder} is no folder of a run: it has no {_RECORD}")
+    refuse_changed(folder)
+    try:
+        run = json_file.load(record)
+        if run.run.shard:
+            Shard.read(run.run.shard)
+    except (ValueError, ReportError):
+        raise Unmergeable(f"{record}: no record that this version can read") from None
+    return run
+
+
+def _scanned(run: Run, found: Redaction) -> Run:
+    counted = run.redaction.model_copy(update={"scanned_files": found.scanned_files})
+    return run.model_copy(update={"redaction": counted})
+
+
+def _copy_logs(folder: Path, to: Path) -> None:
+    if (folder / "logs").is_dir():
+        shutil.copytree(folder / "logs", to)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""`make report`: every document once more from the record alone, byte for byte.
+
+So a document that was lost is had again, and one that says something else than its record is
+found. Another version of Drillbook may word things differently, so it accuses none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reports.errors import BadEvidence, ReportError
+from reports.evidence.model import Run
+from reports.history.runs import kept_files, kept_record
+from reports.record import run_metadata
+from reports.render.terminal import Line, refuse, wrap, write
+from reports.session.bundle import WRITERS, render
+from reports.verdict.verdicts import FAILED, PASSED
+
+_DIFFERS = ("red", "bold")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render it; exit code 1 if a document is another, 3 if there is no record to render."""
+    parser = argparse.ArgumentParser(prog="report", description=__doc__)
+    parser.add_argument("record", type=Path, help="evidence.json, a run's folder, or a bundle")
+    parser.add_argument("--out", type=Path, help="where the documents go (default: nowhere)")
+    given = parser.parse_args(arguments)
+    try:
+        lines = list(_report(given.record, given.out))
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble, "report")
+    write(lines, sys.stdout)
+    return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
+
+
+def _report(origin: Path, out: Path | None) -> Iterator[Line]:
+    """A line for each document: written, and the same as in the folder or bundle, or not."""
+    if origin == Path():
+        raise BadEvidence("no record was named: give FROM=reports/runs/latest")
+    before = kept_files(origin, WRITERS)
+    run = kept_record(before, origin)
+    for name in WRITERS:
+        made = render(name, run)
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(made)
+        if name not in before:
+            yield Line(f"  --  {name} was not there")
+        elif made == before[name]:
+            yield Line(f"  ok  {name}", ("green",))
+        elif other := _other_version(run):
+            yield from wrap(f"{name} differs, as it may: {other}", "  --  ", "      ")
+        else:
+            yield Line(f"  NO  {name} is not what this record gives", _DIFFERS)
+
+
+def _other_version(run: Run) -> str | None:
+    """How the record's Drillbook differs from this one, if it does."""
+    ours, its = run_metadata.tool(), run.run.tool
+    if (ours.version, ours.commit) != (its.version, its.commit):
+        return f"the record is of {its.version}, commit {its.commit}; this is {ours.commit}"
+    return "made with changes that no commit holds" if ours.dirty or its.dirty else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

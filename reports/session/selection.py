@@ -1,0 +1,217 @@
+"""What a run means to execute and in which order, and why it leaves anything out.
+
+A run may be in several parts (shards), each on a machine of its own. Every part must come to the
+same answer without talking to the others, so it follows from the specs alone. Specs that share a
+control stay together, and a part therefore judges whole controls. The order follows from the seed,
+so that no spec can lean on another for long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from reports.controls.catalogue import Catalogue
+from reports.errors import BadShard, UnknownControl
+from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
+
+_FORM = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})")
+# The mark of a spec that changes nothing.
+READING = "reading"
+
+
+class Shard(NamedTuple):
+    """One part of so many."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def read(cls, text: str) -> Shard:
+        """From NUMBER/OF; BadShard for anything else."""
+        found = _FORM.fullmatch(text)
+        if not found or int(found[1]) > int(found[2]):
+            raise BadShard(f"SHARD={text}: give the part and how many there are, such as 2/5")
+        return cls(int(found[1]), int(found[2]))
+
+    def chosen(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """The items of this part, in their order."""
+        mine = _parts(items, self.of)[self.number - 1]
+        return [item for item in items if item.nodeid in mine]
+
+
+def _parts(items: Sequence[pytest.Item], of: int) -> list[set[str]]:
+    """Each group goes to the part that has the fewest specs so far, the largest group first."""
+    parts: list[set[str]] = [set() for _ in range(of)]
+    for group in sorted(_groups(items), key=lambda group: (-len(group), min(group))):
+        min(parts, key=len).update(group)
+    return parts
+
+
+def _groups(items: Sequence[pytest.Item]) -> list[set[str]]:
+    """Specs by what ties them: a control, or the mark xdist_group, directly or by others."""
+    groups: list[tuple[set[str], set[str]]] = []
+    for item in items:
+        specs, ties = {item.nodeid}, _ties(item)
+        apart = []
+        for group in groups:
+            if group[1] & ties:
+                specs, ties = specs | group[0], ties | group[1]
+            else:
+                apart.append(group)
+        groups = [*apart, (specs, ties)]
+    return [specs for specs, _ in groups]
+
+
+def _ties(item: pytest.Item) -> set[str]:
+    marks = [*item.iter_markers("control"), *item.iter_markers("xdist_group")]
+    return {f"{mark.name} {named}" for mark in marks for named in mark.args}
+
+
+def shuffle(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
+    """The specs, folder by folder and file by file, each of the three in an order of the seed's.
+
+    A filter takes specs out and moves none: a part of a run keeps the order of the whole. One with
+    the mark `closing` ends what its folder's specs share, and so comes after them. Where specs
+    share a fixture of their file, what one does is what the next looks at: they stay as they stand.
+    Those with the mark `reading`, of whatever folder, are together like a folder of their own.
+    """
+    found = list(items)
+    sharing = {_file(item) for item in found if _shares(item)}
+    return sorted(found, key=lambda item: _places(item, seed, sharing))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _shares(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "_fixtureinfo", None)
+    known = fixtures.name2fixturedefs.values() if fixtures else ()
+    return any(one.scope == "module" for defined in known for one in defined)
+
+
+def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
+    file = _file(item)
+    reads = file not in sharing and item.get_closest_marker(READING)
+    folder = READING if reads else str(PurePosixPath(file).parent)
+    named = [folder, file, *([] if file in sharing else [item.nodeid])]
+    first, *within = [Random(f"{seed} {name}").random() for name in named]  # noqa: S311 - an order is no secret
+    return [first, float(item.get_closest_marker("closing") is not None), *within]
+
+
+@dataclass
+class Plan:
+    """The specs of a run by id, in order, each with the controls it checks."""
+
+    selection: tuple[str, ...] = ()
+    one_question: bool = False
+    shard: Shard | None = None
+    specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+    uncollected: list[str] = field(default_factory=list)
+
+    def choose(self, items: list[pytest.Item], catalogue: Catalogue) -> list[pytest.Item]:
+        """Keep the specs of the selected controls; return the others. Unknown ids are refused."""
+        for item in items:
+            self._check(item, catalogue)
+        found = list(items)
+        if self.selection:
+            chosen = catalogue.select(self.selection)
+            items[:] = [item for item in found if chosen.intersection(controls(item))]
+        if self.shard:
+            whole, items[:] = list(items), self.shard.chosen(items)
+            self.elsewhere |= {item.nodeid for item in whole} - {item.nodeid for item in items}
+        kept = {item.nodeid for item in items}
+        return [item for item in found if item.nodeid not in kept]
+
+    def leave_out(self, items: Iterable[pytest.Item]) -> None:
+        """These will not run."""
+        self.left_out |= {item.nodeid: controls(item) for item in items}
+
+    def settle(self, items: Iterable[pytest.Item]) -> None:
+        """These will."""
+        self.specs = {item.nodeid: controls(item) for item in items}
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """The controls that at least one spec of this run checks."""
+        return tuple(dict.fromkeys(control for named in self.specs.values() for control in named))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The controls of the one question this run asks; () when it asks about everything.
+
+        What a filter leaves out was still asked, so a filter never turns a gate green.
+        """
+        if not self.one_question:
+            return ()
+        named = [*self.specs.values(), *self.left_out.values()]
+        return tuple(dict.fromkeys(control for one in named for control in one))
+
+    def place(self, spec: str) -> int:
+        """Where a spec stands among the others, whenever it ran."""
+        return list(self.specs).index(spec) if spec in self.specs else len(self.specs)
+
+    def settled(self, done: Container[str]) -> set[str]:
+        """The controls of which nothing more will be learnt once these specs are done."""
+        waiting = {one for spec, named in self.specs.items() if spec not in done for one in named}
+        return set(self.planned) - waiting
+
+    def reason(self, control: str) -> str:
+        """Why nothing of a control was executed."""
+        if any(control in named for named in self.specs.values()):
+            return INTERRUPTED
+        if out := [spec for spec, named in self.left_out.items() if control in named]:
+            return self.absent(out[0])
+        if self.one_question and not self.uncollected:
+            return OUTSIDE
+        broken = f"; could not be collected: {', '.join(self.uncollected)}"
+        return NO_SPEC + (broken if self.uncollected else "")
+
+    def absent(self, spec: str) -> str:
+        """Why a spec was left out."""
+        return ELSEWHERE if spec in self.elsewhere else LEFT_OUT
+
+    def _check(self, item: pytest.Item, catalogue: Catalogue) -> None:
+        named = controls(item)
+        if not named:
+            raise UnknownControl(
+                f"{item.nodeid} names no control; mark it: pytest.mark.control('KEY-1')"
+            )
+        for control in named:
+            try:
+                catalogue[control]
+            except UnknownControl as trouble:
+                raise UnknownControl(f"{item.nodeid}: {trouble}") from None
+
+
+def controls(item: pytest.Item) -> tuple[str, ...]:
+    """The controls a spec is marked with, outermost first, each once."""
+    marks = reversed(list(item.iter_markers("control")))
+    return tuple(dict.fromkeys(str(named) for mark in marks for named in mark.args))
+
+
+def plan(config: pytest.Config) -> Plan:
+    """What the options ask for; BadShard if --shard is none."""
+    option = config.getoption
+    return Plan(
+        selection=patterns(option("--controls")),
+        one_question=option("--one-question"),
+        shard=Shard.read(option("--shard")) if option("--shard") else None,
+    )
+
+
+def patterns(option: str) -> tuple[str, ...]:
+    """What --controls selects, by the commas between."""
+    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())

@@ -1,0 +1,199 @@
+"""What an evidence run says on the terminal while it goes on, in place of pytest's dots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from _pytest.terminal import TerminalReporter
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from reports.render.phrases import duration
+from reports.render.terminal import STYLES, Line, summary
+from reports.seal.sealer import describe_seal
+from reports.session.evidence_run import EvidenceRun
+from reports.verdict.verdicts import worst
+
+
+def install(config: pytest.Config, run: EvidenceRun) -> None:
+    """Take the place of pytest's own reporter, if it has not been switched off."""
+    ordinary = config.pluginmanager.get_plugin("terminalreporter")
+    if ordinary is not None:
+        config.pluginmanager.unregister(ordinary)
+        config.pluginmanager.register(Terminal(config, run), "terminalreporter")
+
+
+class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins look for its kind
+    """One line for each control when its last spec is over; on a terminal, the step under way."""
+
+    def __init__(self, config: pytest.Config, run: EvidenceRun) -> None:
+        super().__init__(config)
+        self._show_progress_info = False
+        self._run = run
+        self._done: list[str] = []
+        self._specs_done: set[str] = set()
+        self._chapter: str | None = None
+        self._now: tuple[str, str] = ("", "")
+        self._stopped: str | None = None
+        self._live = self._live_line() if self.isatty() else None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Where the evidence goes, how to repeat the run, and what is examined."""
+        self._session = session
+        where = self._shown(self._run.bundle.path)
+        self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
+        self._print(Line(f"seed {self._run.recorder.seed} (SEED= repeats data and order of specs)"))
+        for lines in self._headers():
+            for line in [lines] if isinstance(lines, str) else lines:
+                self._print(Line(line))
+
+    def pytest_collection(self) -> None:
+        """Collecting takes no time worth a line."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported is shown with its traceback at the end."""
+        if report.failed:
+            self._add_stats("error", [report])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:  # noqa: ARG002
+        """How much there is to do."""
+        plan = self._run.plan
+        specs, controls = len(plan.specs), len(plan.planned)
+        self._print(Line(f"to do: controls {controls}, specs {specs}"))
+
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
+        """On a terminal, say what is under way."""
+        control = self._run.plan.specs[nodeid][0]
+        self._now = (self._run.catalogue[control].chapter, control)
+        if self._live:
+            self._live.start()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep tracebacks for -v."""
+        if report.failed:
+            self._add_stats("error" if report.when != "call" else "failed", [report])
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A line for each control that is over with this spec."""
+        if self._live:
+            self._live.stop()
+        self._specs_done.add(nodeid)
+        settled = self._run.plan.settled(self._specs_done)
+        for control in self._run.plan.specs[nodeid]:
+            if control in settled:
+                self._control(control)
+        if self._live and self._run.crew and self._run.crew.under_way:
+            self._live.start()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep the sentence with which a fixture or --controls ended the run."""
+        self._stopped = getattr(excinfo.value, "msg", None)
+        if self._live:
+            self._live.stop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
+        """The summary, once the evidence is written; nothing is drawn after it."""
+        self._still()
+        result = yield
+        self._still()
+        if self.verbosity > 0 or self._run.plan.uncollected:
+            self._tracebacks()
+        if self._run.result:
+            report = self._shown(self._run.bundle.path / "report.html")
+            bundle = self._run.bundle
+            for line in summary(self._run.result, report):
+                self._print(line)
+            for line in (*describe_seal(bundle.sealed), *bundle.tell_history()):
+                self._print(line)
+        elif sentence := self._run.trouble or self._stopped or self._run.stopped:
+            self._print(Line(sentence, ("red", "bold")))
+        return result
+
+    def _still(self) -> None:
+        """Take the line of what is under way off the screen, for good."""
+        live, self._live = self._live, None
+        if live:
+            live.stop()
+
+    def _live_line(self) -> Live:
+        """Drawn to a copy of the terminal, as pytest captures the original while specs run."""
+        terminal = os.fdopen(os.dup(self._tw._file.fileno()), "w")
+        return Live(
+            console=Console(file=terminal, highlight=False),
+            get_renderable=self._under_way,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def _under_way(self) -> Text:
+        now, seconds = self._of_crew() if self._run.crew else self._of_spec()
+        line = f"{len(self._done)}/{len(self._run.plan.planned)} {now}"
+        room = self._tw.fullwidth - 14
+        line = line if len(line) <= room else f"{line[: room - 3]}..."
+        return Text(f"{line}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
+
+    def _of_spec(self) -> tuple[str, float]:
+        title, seconds = self._run.recorder.under_way or ("", 0.0)
+        chapter, control = self._now
+        return f"{chapter} {control}: {title}", seconds
+
+    def _of_crew(self) -> tuple[str, float]:
+        under_way = self._run.crew.under_way if self._run.crew else {}
+        named = (self._of_crew_member(spec) for spec in under_way)
+        return f"side by side: {', '.join(named)}", max(under_way.values(), default=0.0)
+
+    def _of_crew_member(self, spec: str) -> str:
+        """The control, and how far its step is where a worker has said so."""
+        drafts = (one for one in self._run.recorder.specs if one.id == spec)
+        describe_seal = next((one.open[-1].progress for one in drafts if one.open), "")
+        control = self._run.plan.specs[spec][0]
+        return f"{control} ({describe_seal})" if describe_seal else control
+
+    def _control(self, control: str) -> None:
+        entry = self._run.catalogue[control]
+        drafts = [d for d in self._run.recorder.specs if control in d.controls]
+        verdict = worst(draft.verdict.of(entry.nature) for draft in drafts)
+        taken = duration(sum(draft.duration or 0 for draft in drafts))
+        self._done.append(control)
+        # Side by side the chapters mix; the ids tell them apart.
+        if entry.chapter != self._chapter and not self._run.crew:
+            self._chapter = entry.chapter
+            self._print(Line(f"\n{entry.chapter}", ("bold",)))
+        planned = self._run.plan.planned
+        wide = max(map(len, planned))
+        count = f"{len(self._done):>4}/{len(planned):<3} {control:<{wide}}"
+        self._tw.write(f"{count} ")
+        self._tw.write(f"{verdict.words:<14}", **dict.fromkeys(STYLES[verdict], True))
+        room = max(12, min(self._tw.fullwidth, 120) - len(count) - 27)
+        title = entry.title if len(entry.title) <= room else entry.title[: room - 3] + "..."
+        self._tw.line(f" {taken:>9}  {title}", flush=True)
+
+    def _headers(self) -> list[Any]:
+        """What our own fixtures say of themselves; other plugins' versions interest nobody."""
+        plugins = self.config.pluginmanager
+        others = [p for p in plugins.get_plugins() if not _is_ours(p)]
+        hook = plugins.subset_hook_caller("pytest_report_header", others)
+        return list(hook(config=self.config, start_path=self.startpath))
+
+    def _tracebacks(self) -> None:
+        for report in self.stats.get("error", []) + self.stats.get("failed", []):
+            self._print(Line(f"\n{report.nodeid}", ("bold",)))
+            self._print(Line(self._run.recorder.redactor.text(report.longreprtext)))
+
+    def _shown(self, path: Any) -> str:
+        start = self.config.invocation_params.dir
+        return str(path.relative_to(start) if path.is_relative_to(start) else path)
+
+    def _print(self, line: Line) -> None:
+        self._tw.line(line.text, flush=True, **dict.fromkeys(line.style, True))
+
+
+def _is_ours(plugin: object) -> bool:
+    return getattr(plugin, "__name__", "").startswith("fixtures.")

@@ -1,0 +1,271 @@
+"""A run's side of several workers: hands out specs, longest first, and gathers what they saw.
+
+A worker of pytest-xdist starts a spec only when it knows the next one, so each has two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import time
+from collections import deque
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite, log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.core.files import read_file
+from reports.record.in_progress import SpecDraft
+from reports.session.evidence_run import EvidenceRun
+from reports.session.selection import READING
+from reports.session.xdist_worker import CARGO, INTERRUPTIONS, unpack
+from reports.verdict.verdicts import Verdict
+
+_AHEAD = 2
+_MOMENT_S = 0.25
+_LARGEST = 64 << 20
+_PATIENCE_S = 60.0
+
+
+def durations(runs: Path) -> dict[str, float]:
+    """Seconds of each spec in the latest run of a folder; nothing where there is none."""
+    with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        seen = json.loads(read_file(runs / "latest" / "evidence.json", _LARGEST))
+        specs = (spec for control in seen["controls"] for spec in control["specs"])
+        return {str(one["id"]): float(one["duration_s"]) for one in specs if one["steps"]}
+    return {}
+
+
+def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
+    """Specs by what belongs together (the mark xdist_group, or reading), the longest first.
+
+    One that was never seen may be the longest of all. Those of about a length stay in the order
+    in which they came.
+    """
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        groups.setdefault(_belongs_to(item), []).append(item.nodeid)
+    unseen = float("inf")
+    taken = ((sum(seconds.get(one, unseen) for one in unit), unit) for unit in groups.values())
+    return [unit for _, unit in sorted(taken, key=lambda one: _grade(one[0]), reverse=True)]
+
+
+def _belongs_to(item: pytest.Item) -> str:
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    return READING if item.get_closest_marker(READING) else item.nodeid
+
+
+def _grade(seconds: float) -> float:
+    """Equal for lengths within a factor of four; whatever takes less than a moment is equal."""
+    return round(log(max(seconds, _MOMENT_S), 4)) if isfinite(seconds) else seconds
+
+
+class LongestFirst:
+    """A scheduler of pytest-xdist; nodes are its workers, started the specs that run."""
+
+    def __init__(self, units: Iterable[list[str]], started: Container[str]) -> None:
+        self._units = deque(units)
+        self._started = started
+        self._given: dict[Any, list[str]] = {}
+        self._known: dict[Any, list[str]] = {}
+
+    @property
+    def nodes(self) -> list[Any]:
+        return list(self._given)
+
+    @property
+    def collection_is_completed(self) -> bool:
+        # A worker that has collected need not wait for the others.
+        return bool(self._known)
+
+    @property
+    def has_pending(self) -> bool:
+        return bool(self._units) or any(self._given.values())
+
+    @property
+    def tests_finished(self) -> bool:
+        return not self._units and all(len(given) < _AHEAD for given in self._given.values())
+
+    def add_node(self, node: Any) -> None:
+        self._given[node] = []
+
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        self._known[node] = list(collection)
+
+    def schedule(self) -> None:
+        for node in self._known:
+            self._feed(node)
+
+    def _feed(self, node: Any) -> None:
+        if node not in self._known or node.shutting_down:
+            return
+        while self._units and len(self._given[node]) < _AHEAD:
+            unit = self._units.popleft()
+            self._given[node] += unit
+            node.send_runtest_some([self._known[node].index(spec) for spec in unit])
+        if not self._units:
+            node.shutdown()
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:  # noqa: ARG002
+        self._given[node].remove(self._known[node][item_index])
+        self._feed(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """The spec a lost worker was at, if any; others get what it had not begun."""
+        self._known.pop(node, None)
+        rest = self._given.pop(node)
+        lost = rest.pop(0) if rest and rest[0] in self._started else None
+        if rest:
+            self._units.appendleft(rest)
+        for other in list(self._known):
+            self._feed(other)
+        return lost
+
+    def mark_test_pending(self, item: str) -> None:
+        raise NotImplementedError(f"{item} is not run twice")
+
+    def remove_pending_tests_from_node(self, node: Any, indices: Sequence[int]) -> None:
+        raise NotImplementedError(f"{node} keeps {indices}")
+
+
+class Crew:
+    """A pytest plugin in the process that the workers of pytest-xdist report to."""
+
+    def __init__(self, run: EvidenceRun) -> None:
+        self._run = run
+        self._started: dict[str, float] = {}
+        run.workers = int(run.config.option.numprocesses)
+        run.crew = self
+
+    @property
+    def _xdist(self) -> Any:
+        return self._run.config.pluginmanager.get_plugin("dsession")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionstart(self) -> Generator[None]:
+        """Start the workers deaf to a Ctrl-C until they can handle it; xdist keeps silent."""
+        plugins = self._run.config.pluginmanager
+        self._xdist.terminal = None
+        plugins.unregister(name="terminaldistreporter")
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+        try:
+            return (yield)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker how the run records."""
+        recorder = self._run.recorder
+        wall, zero = recorder.clock.origin
+        node.workerinput[CARGO] = {
+            "seed": recorder.seed,
+            "wall": wall.isoformat(),
+            "zero": zero,
+            "logs": str(recorder.logs),
+        }
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Collect here, too, while the workers start: the plan is the run's own."""
+        session.perform_collect()
+        self._order = units(session.items, durations(self._run.bundle.path.parent))
+        if session.testsfailed:
+            raise session.Interrupted(f"{session.testsfailed} errors during collection")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self) -> LongestFirst:
+        """Whatever takes longest starts first."""
+        return LongestFirst(self._order, self._started)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(
+        self, data: dict[str, Any]
+    ) -> Generator[None, object, object]:
+        """Runs beside the main thread, which takes the cargo when it sees the report."""
+        cargo = data.pop(CARGO, None)
+        report = yield
+        if report is not None:
+            setattr(report, CARGO, cargo)
+        return report
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A worker has begun a spec."""
+        self._started[nodeid] = self._run.recorder.clock.seconds()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add to the record what came with a report; a lost worker's spec has none."""
+        if cargo := getattr(report, CARGO, None):
+            unpack(cargo, self._run.recorder)
+        elif report.nodeid in self._started:
+            self._lost(report)
+
+    def _lost(self, report: pytest.TestReport) -> None:
+        """Nobody can tell what a spec would have found whose worker was killed."""
+        specs, nodeid = self._run.recorder.specs, report.nodeid
+        draft = next((one for one in specs if one.id == nodeid), None)
+        if draft is None:
+            draft = SpecDraft(nodeid, self._run.plan.specs[nodeid], self._started[nodeid])
+            specs.append(draft)
+        draft.duration = self._run.recorder.clock.seconds() - draft.started
+        draft.verdicts.append(Verdict.INCONCLUSIVE)
+        draft.messages.append("its worker ended while it ran: killed, or out of memory")
+        hook = self._run.config.hook
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=report.location)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A worker is done with a spec."""
+        self._started.pop(nodeid, None)
+
+    @property
+    def under_way(self) -> dict[str, float]:
+        """The specs under way, and the seconds each has taken so far."""
+        now = self._run.recorder.clock.seconds()
+        return {spec: now - started for spec, started in self._started.items()}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add to the record what a worker said at its end, if it could."""
+        said = getattr(node, "workeroutput", {})
+        if cargo := said.pop(CARGO, None):
+            unpack(cargo, self._run.recorder)
+        self._run.stopped = self._run.stopped or said.get("stopped")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """An interrupted run calls its workers back and hears them out, before xdist ends them."""
+        before = [signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS]
+        try:
+            self._recall()
+        finally:
+            for number, handler in zip(INTERRUPTIONS, before, strict=True):
+                signal.signal(number, handler)
+
+    def _recall(self) -> None:
+        session = self._xdist
+        waiting = set(session._active_nodes)
+        for node in waiting:
+            ready = hasattr(node, "workerinfo")
+            with suppress(ProcessLookupError):
+                pid = node.gateway._rinfo().pid
+                # One that is not ready has made nothing that it would have to remove.
+                os.kill(pid, signal.SIGINT if ready else signal.SIGKILL)
+        deadline = time.monotonic() + _PATIENCE_S
+        while waiting and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                name, said = session.queue.get(timeout=1.0)
+                self._hear(name, said, waiting)
+
+    def _hear(self, name: str, said: dict[str, Any], waiting: set[Any]) -> None:
+        if name == "testreport":
+            self.pytest_runtest_logreport(said["rep"])
+        elif name in ("workerfinished", "errordown", "internal_error"):
+            self.pytest_testnodedown(said["node"])
+            waiting.discard(said["node"])

@@ -1,0 +1,174 @@
+"""A worker's side of a run on several workers: it judges its specs and sends what it saw.
+
+It sends with each report all that it has seen since it last sent something.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from reports.controls.catalogue import Catalogue
+from reports.evidence.context import Comparison
+from reports.evidence.model import Span
+from reports.record.in_progress import Clock, SpecDraft
+from reports.record.recorder import Recorder
+from reports.session.selection import Plan
+from reports.verdict.verdicts import UNUSABLE
+
+CARGO = "drillbook"
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Shipment:
+    """Secrets travel in it as they are: it goes through a pipe of ours and is never stored."""
+
+    secrets: list[tuple[str, str]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    specs: list[SpecDraft] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
+    clocks: list[Comparison] = field(default_factory=list)
+
+
+_WIRE = TypeAdapter(Shipment)
+
+
+class Packer:
+    """Packs what a recorder has seen, each thing once; a spec again as it goes on."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._secrets = self._spans = self._specs = self._clocks = 0
+
+    def pack(self) -> str:
+        """Everything that is new, as JSON in ASCII."""
+        recorder = self._recorder
+        specs = recorder.specs[max(self._specs - 1, 0) :]
+        shipment = Shipment(
+            secrets=recorder.redactor.learnt(self._secrets),
+            spans=recorder.spans[self._spans :],
+            specs=[replace(spec, open=[]) for spec in specs],
+            facts=dict(recorder.facts),
+            measured=dict(recorder.measured),
+            clocks=recorder.clocks[self._clocks :],
+        )
+        self._secrets += len(shipment.secrets)
+        self._spans += len(shipment.spans)
+        self._specs = len(recorder.specs)
+        self._clocks += len(shipment.clocks)
+        # A value may hold what UTF-8 cannot; json escapes it.
+        return json.dumps(_WIRE.dump_python(shipment, mode="json"))
+
+
+def unpack(wire: str, recorder: Recorder) -> None:
+    """Add what a worker has seen to the record of the run."""
+    shipment = _WIRE.validate_python(json.loads(wire))
+    for name, value in shipment.secrets:
+        recorder.secret(name, value)
+    recorder.spans += shipment.spans
+    recorder.clocks += shipment.clocks
+    recorder.measured |= shipment.measured
+    _state(recorder, shipment.facts)
+    for spec in shipment.specs:
+        spec.open = [step for step in spec.steps if step.state == "open"]
+        _put(recorder.specs, spec)
+
+
+def _state(recorder: Recorder, facts: dict[str, object]) -> None:
+    """Facts about one subject; workers without a golden state in common have keys of their own."""
+    known = recorder.facts.get("keys")
+    recorder.facts |= facts
+    told = facts.get("keys")
+    if isinstance(known, list) and isinstance(told, list):
+        recorder.facts["keys"] = known + [key for key in told if key not in known]
+
+
+def _put(specs: list[SpecDraft], fresh: SpecDraft) -> None:
+    for at, spec in enumerate(specs):
+        if spec.id == fresh.id:
+            specs[at] = fresh
+            return
+    specs.append(fresh)
+
+
+def worker_recorder(orders: dict[str, Any]) -> Recorder:
+    """A recorder on the clock, the seed and the log files of the run; orders are its own words.
+
+    Workers run on the machine of the run: its monotonic clock is theirs.
+    """
+    made = Recorder(orders["seed"], Clock(datetime.fromisoformat(orders["wall"]), orders["zero"]))
+    made.logs = Path(orders["logs"])
+    return made
+
+
+class Worker:
+    """A pytest plugin in a worker's process."""
+
+    def __init__(
+        self, config: pytest.Config, catalogue: Catalogue, worker_recorder: Recorder, plan: Plan
+    ) -> None:
+        self._output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
+        self._catalogue = catalogue
+        self._recorder = worker_recorder
+        self._plan = plan
+        self._packer = Packer(worker_recorder)
+        worker_recorder.tell_progress = self._tell_progress
+        for number in INTERRUPTIONS:
+            signal.signal(number, _interrupt_once)
+        # The run has kept a Ctrl-C from a worker that could not handle it yet.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Only the session can tell the run to stop."""
+        self._session = session
+
+    def _tell_progress(self, spec: str) -> None:
+        """Send along what was seen so far: a second report of a setup that went well."""
+        report = pytest.TestReport(spec, ("", None, ""), {}, "passed", None, "setup")
+        self._session.config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """The run has chosen among the same specs by the same rule."""
+        self._plan.choose(items, self._catalogue)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self, report: object
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Send along what the phase that is reported has left."""
+        data = yield
+        if data is not None and isinstance(report, pytest.TestReport):
+            if report.when == "teardown":
+                self._recorder.end()
+            data[CARGO] = self._packer.pack()
+        return data
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """An interruption, or a fixture that cannot go on, ends the whole run."""
+        self._session.shouldstop = str(excinfo.value) or "a worker was interrupted"
+        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
+            self._output["stopped"] = self._recorder.redactor.text(str(excinfo.value))
+
+    def pytest_sessionfinish(self) -> None:
+        """What was seen since the last report; xdist would replace a worker that says 2."""
+        self._output[CARGO] = self._packer.pack()
+        if self._output.get("exitstatus") == pytest.ExitCode.INTERRUPTED:
+            self._output["exitstatus"] = int(pytest.ExitCode.TESTS_FAILED)
+
+
+def _interrupt_once(*_: object) -> None:
+    """A terminal sends Ctrl-C to everybody, the run as well: what tears down is left to it."""
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""The six verdicts, and how an exception of a spec becomes one."""

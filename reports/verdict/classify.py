@@ -1,0 +1,106 @@
+"""From what pytest saw in one phase of a spec to a verdict and a sentence.
+
+| seen | verdict |
+| --- | --- |
+| an assertion of the spec failed; `pytest.raises` did not meet its exception | violated |
+| the same in set-up, in tear-down, or inside fixtures/ or reports/ | inconclusive |
+| an exception with `verdict = "not_run"` or `"not_applicable"`; `Unsupported` | that verdict |
+| `pytest.skip` | not_run |
+| anything else: another exception, a time-out, a flaky example | inconclusive |
+
+For a claim, violated reads contradicted (Verdict.of).
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from reports.verdict.verdicts import Verdict, worst
+
+_ASSERTIONS = (AssertionError, pytest.fail.Exception)
+_STATED = {"not_run": Verdict.NOT_RUN, "not_applicable": Verdict.NOT_APPLICABLE}
+_LONGEST = 2000
+
+
+def judge(
+    item: pytest.Item, when: str, raised: BaseException | None
+) -> tuple[Verdict | None, str | None]:
+    """The verdict and message of one phase; None for a set-up or tear-down that went well."""
+    if raised is None:
+        return (Verdict.SATISFIED if when == "call" else None), None
+    stated = stated_verdict(raised)
+    if stated:
+        return stated, str(raised) or type(raised).__name__
+    if when == "call":
+        return _called(item, raised), _message(item, raised)
+    phase = "set-up" if when == "setup" else "tear-down"
+    return Verdict.INCONCLUSIVE, f"{phase} failed: {_message(item, raised)}"
+
+
+def stated_verdict(raised: BaseException) -> Verdict | None:
+    """The verdict an exception brings along: a spec that did not run says so itself."""
+    if isinstance(raised, pytest.skip.Exception):
+        return Verdict.NOT_RUN
+    named = any(parent.__name__ == "Unsupported" for parent in type(raised).__mro__)
+    return _STATED.get(getattr(raised, "verdict", "not_run" if named else ""))
+
+
+def _called(item: pytest.Item, raised: BaseException) -> Verdict:
+    """Hypothesis groups several different failures; a subclass of a group is its word for flaky."""
+    if type(raised) in (ExceptionGroup, BaseExceptionGroup):
+        assert isinstance(raised, BaseExceptionGroup)
+        return worst(_called(item, one) for one in raised.exceptions)
+    excused = isinstance(raised, pytest.xfail.Exception)
+    asserted = isinstance(raised, _ASSERTIONS) and not excused
+    asserted = asserted and _in_spec(item, raised.__traceback__)
+    return Verdict.VIOLATED if asserted else Verdict.INCONCLUSIVE
+
+
+def _in_spec(item: pytest.Item, traceback: TracebackType | None) -> bool:
+    """Whether the innermost frame, the test tools' own apart, is the spec's or its folder's."""
+    place = None
+    while traceback is not None:
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if not any(file.is_relative_to(tool) for tool in _TOOLS):
+            place = file
+        traceback = traceback.tb_next
+    return place is not None and (place == item.path or place.is_relative_to(_suite(item)))
+
+
+_TOOLS = tuple(
+    Path(found.origin or "").parent
+    for name in ("_pytest", "hypothesis")
+    if (found := find_spec(name))
+)
+
+
+def _suite(item: pytest.Item) -> Path:
+    """The top folder the spec lives in (suites/); the spec itself when it has none."""
+    first = item.path.relative_to(item.config.rootpath).parts[0]
+    return item.config.rootpath / first
+
+
+def _message(item: pytest.Item, raised: BaseException) -> str:
+    """What was raised, what was added to it, and the line of the spec that met it."""
+    text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
+    # The module of an error of ours says nothing to a reader; its class and its sentence do.
+    text = text.removeprefix(f"{type(raised).__module__}.")
+    # An option of pytest, which is nothing that a reader of evidence could give.
+    text = "\n".join(
+        line for line in text.splitlines() if line.strip() != "Use -v to get more diff"
+    )
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+    return f"{text}\n(at {_place(item, raised)})"
+
+
+def _place(item: pytest.Item, raised: BaseException) -> str:
+    place, traceback = item.nodeid, raised.__traceback__
+    while traceback is not None:
+        if Path(traceback.tb_frame.f_code.co_filename) == item.path:
+            place = f"{item.path.relative_to(item.config.rootpath)}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place

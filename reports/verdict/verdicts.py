@@ -1,0 +1,73 @@
+"""Six verdicts, the worst wins, and what they mean for the exit code of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from functools import total_ordering
+from typing import Literal
+
+Nature = Literal["claim", "safety"]
+Severity = Literal["critical", "major", "minor", "info"]
+
+PASSED, FAILED, UNDECIDED, UNUSABLE = 0, 1, 2, 3
+
+
+@total_ordering
+class Verdict(Enum):
+    """What is known of a control after a run; each is worse than the one above it."""
+
+    NOT_APPLICABLE = "not_applicable"
+    SATISFIED = "satisfied"
+    NOT_RUN = "not_run"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    VIOLATED = "violated"
+
+    def __lt__(self, other: Verdict) -> bool:
+        return _ORDER.index(self) < _ORDER.index(other)
+
+    def of(self, nature: Nature) -> Verdict:
+        """The same finding for a control of this nature: a false claim harms only the runbook."""
+        contradicted = self is Verdict.VIOLATED and nature == "claim"
+        return Verdict.CONTRADICTED if contradicted else self
+
+    @property
+    def words(self) -> str:
+        """The verdict as prose."""
+        return self.value.replace("_", " ")
+
+
+_ORDER = list(Verdict)
+HOLDS = (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)
+IDLE = (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+_EXIT_CODES = {
+    Verdict.NOT_APPLICABLE: PASSED,
+    Verdict.SATISFIED: PASSED,
+    Verdict.NOT_RUN: UNDECIDED,
+    Verdict.CONTRADICTED: FAILED,
+    Verdict.INCONCLUSIVE: UNDECIDED,
+    Verdict.VIOLATED: FAILED,
+}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of them; of nothing, nothing is known: not_run."""
+    return max(verdicts, default=Verdict.NOT_RUN)
+
+
+def gates(nature: Nature, severity: Severity, *, strict: bool = False) -> bool:
+    """Whether a control decides the exit code. Strict runs let every claim decide as well."""
+    return strict if nature == "claim" else severity in ("critical", "major")
+
+
+def overall(gating: Iterable[Verdict]) -> Verdict:
+    """The verdict of a run: a failure first, whatever else could not be told."""
+    verdicts = list(gating)
+    failures = [verdict for verdict in verdicts if _EXIT_CODES[verdict] == FAILED]
+    return worst(failures or verdicts)
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 all held, 1 something failed, 2 something could not be told."""
+    return _EXIT_CODES[verdict]
