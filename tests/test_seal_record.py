@@ -118,7 +118,7 @@ def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
     def other(run, manifest):
         return statement(run, manifest).replace(b"test-result/v0.1", b"link/v0.3")
 
-    monkeypatch.setattr("reports.seal.manifest.statement", other)
+    monkeypatch.setattr("reports.seal.sealer.statement", other)
     folder = sealed(tmp_path, made)
     monkeypatch.undo()
     found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
