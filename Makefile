@@ -122,7 +122,7 @@ remote: .venv/ready  ## Install, once, what BACKUP=s3://… sftp://… https://�
 
 .PHONY: sweep
 sweep: .venv/ready  ## Remove what killed runs left behind
-	@$(PYTHON) -m fixtures.stack.sweep
+	@$(PYTHON) -m drillbook.stack.sweep
 
 ##@ Evidence
 .PHONY: status

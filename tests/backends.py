@@ -17,12 +17,12 @@ from types import SimpleNamespace
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.client import LIFETIME
 from drillbook.infisical.settings import Settings, wired
+from drillbook.stack.ports import free_port
+from drillbook.stack.servers import Cache, Postgres
 from fixtures.mutants.backend import PLANTS
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
-from fixtures.stack.ports import free_port
-from fixtures.stack.servers import Cache, Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = "golden"

@@ -8,8 +8,8 @@ import pytest
 
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
-from fixtures.stack.embedded import Embedded
-from fixtures.stack.isolated import IsolatedEmbedded
+from drillbook.stack.embedded import Embedded
+from drillbook.stack.isolated import IsolatedEmbedded
 
 
 class Deaf:

@@ -4,7 +4,7 @@ import os
 import subprocess
 from random import Random
 
-from fixtures.stack import docker_engine as engine
+from drillbook.stack import docker_engine as engine
 from tests import aftermath, disturbing
 from tests.own_engine import IMAGES, OwnEngine
 
@@ -44,7 +44,7 @@ class Guests(Processes):
     kinds = ("run", "interrupt", "backend", "database", "cache", "engine")
     bugs = ("OverwritesRootKey", "ServesBeforeCheck", "HealthAsHtml")
     options, patience_s = ("--stack=containers", f"--image={IMAGES[0]}"), 420
-    sweeping = "from fixtures.stack.sweep import sweep; sweep(engine=True)"
+    sweeping = "from drillbook.stack.sweep import sweep; sweep(engine=True)"
 
     def __init__(self, folder, specs=("keys/test_wrong_key.py", "health/test_status.py")):
         self.engine = OwnEngine(folder / "engine")

@@ -11,6 +11,8 @@ import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.infisical.settings import Settings
+from drillbook.stack import releases
+from drillbook.stack.start_outcome import Start
 from fixtures import runbook
 from fixtures.drill import release_snapshot, upgrade_notes
 from fixtures.drill.outage_probe import Outage, Probe
@@ -20,8 +22,6 @@ from fixtures.drill.upgrade import Passage
 from fixtures.installation import Installation
 from fixtures.preflight import compose_checks, image_tags
 from fixtures.preflight.compose_file import read
-from fixtures.stack import releases
-from fixtures.stack.start_outcome import Start
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from drillbook.stack.base import BackendState
 from fixtures.drill import killed_migration
-from fixtures.stack.base import BackendState
 
 DEAD = BackendState("exited", 1, restarts=3)
 TABLES = """

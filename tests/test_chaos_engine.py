@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.stack import wait
+from drillbook.stack import wait
 from tests import disturbing
 from tests.chaos import Chaos, disturbed
 from tests.chaos_place import chaos_place

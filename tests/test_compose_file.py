@@ -8,9 +8,9 @@ import yaml
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
+from drillbook.stack import images
+from drillbook.stack.compose import Project, overlay, read
 from fixtures.faults import bounds
-from fixtures.stack import images
-from fixtures.stack.compose import Project, overlay, read
 
 FILE = Path(__file__).resolve().parents[1] / "compose" / "docker-compose.coolify.yml"
 DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")

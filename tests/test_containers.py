@@ -9,10 +9,10 @@ from drillbook.core.errors import DrillbookError
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.settings import Settings
-from fixtures.stack import docker_engine as engine
-from fixtures.stack.containers import Containers
-from fixtures.stack.driver_selection import COMPOSE_FILE, check
-from fixtures.stack.start_outcome import outcome, printed
+from drillbook.stack import docker_engine as engine
+from drillbook.stack.containers import Containers
+from drillbook.stack.driver_selection import COMPOSE_FILE, check
+from drillbook.stack.start_outcome import outcome, printed
 from tests.conftest import Deaf
 
 IMAGE = "drillbook/reference:latest"

@@ -7,10 +7,10 @@ import pytest
 
 from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from drillbook.infisical.settings import Settings
-from fixtures.stack import docker_engine as engine
-from fixtures.stack.base import Resource
-from fixtures.stack.containers import Containers
-from fixtures.stack.driver_selection import COMPOSE_FILE, check
+from drillbook.stack import docker_engine as engine
+from drillbook.stack.base import Resource
+from drillbook.stack.containers import Containers
+from drillbook.stack.driver_selection import COMPOSE_FILE, check
 from tests.test_containers import IMAGE, missing, ours, settled
 
 
@@ -122,7 +122,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 def test_a_machine_without_an_engine_is_told_so(variables, words):
     program = (
         "from drillbook.core.errors import NoHost\n"
-        "from fixtures.stack import docker_engine\n"
+        "from drillbook.stack import docker_engine\n"
         "try: docker_engine.client()\n"
         "except NoHost as reason: print(reason)\n"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import StackTrouble
-from fixtures.stack import wait
-from fixtures.stack.forkserver import Forked, ForkServer
+from drillbook.stack import wait
+from drillbook.stack.forkserver import Forked, ForkServer
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPLETE = {

@@ -13,8 +13,7 @@ import pytest
 
 from drillbook.core import docker_cli, run_directory
 from drillbook.core.errors import NoHost, StackTrouble
-from fixtures.session import stacks
-from fixtures.stack import (
+from drillbook.stack import (
     binaries,
     docker_engine,
     driver_selection,
@@ -23,13 +22,14 @@ from fixtures.stack import (
     processes,
     servers,
 )
+from fixtures.session import stacks
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
 import sys, time
 from tests.conftest import Deaf
 from drillbook.infisical.settings import Settings
-from fixtures.stack.embedded import Embedded
+from drillbook.stack.embedded import Embedded
 from drillbook.core.run_directory import Home, new_run_id
 place = Home(new_run_id())
 stack = Embedded(place.run_id, Deaf(), place.path, place.quick())
@@ -140,7 +140,7 @@ def test_a_port_is_given_once(monkeypatch):
 
 
 def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypatch):
-    chooses = "from fixtures.stack.ports import free_port; print(free_port(), flush=True); input()"
+    chooses = "from drillbook.stack.ports import free_port; print(free_port(), flush=True); input()"
     command = [sys.executable, "-c", chooses]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as other:

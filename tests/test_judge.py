@@ -85,7 +85,7 @@ def test_assertion_around_a_spec_is_no_finding(place, when, phase):
     [
         ("suites/helpers.py", Verdict.VIOLATED),
         ("suites/keys/deep/er.py", Verdict.VIOLATED),
-        ("fixtures/stack/base.py", Verdict.INCONCLUSIVE),
+        ("drillbook/stack/base.py", Verdict.INCONCLUSIVE),
         ("suites2/helpers.py", Verdict.INCONCLUSIVE),
     ],
 )

@@ -12,7 +12,7 @@ from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.keys.proof import prove
-from fixtures.stack.servers import Postgres
+from drillbook.stack.servers import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 
 ARCHIVES = sorted((SAMPLES / "archives").iterdir())

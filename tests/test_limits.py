@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import StackTrouble, Unsupported
+from drillbook.stack.base import Pressure
+from drillbook.stack.limits import counted
 from fixtures.faults import bounds
 from fixtures.faults.bounds import DOCUMENTED, Bounded, told, worse
-from fixtures.stack.base import Pressure
-from fixtures.stack.limits import counted
 from tests.backends import Backend, running
 
 MIB = 1 << 20

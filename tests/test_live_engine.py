@@ -10,9 +10,9 @@ import pytest
 
 from drillbook.core.errors import NoHost
 from drillbook.infisical.settings import Settings
+from drillbook.stack.containers import Containers
+from drillbook.stack.driver_selection import COMPOSE_FILE
 from fixtures.live import engine, rehearsal
-from fixtures.stack.containers import Containers
-from fixtures.stack.driver_selection import COMPOSE_FILE
 from tests.test_containers import IMAGE, missing, settled
 
 ROOT = Path(__file__).resolve().parents[1]

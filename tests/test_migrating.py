@@ -3,10 +3,10 @@
 import pytest
 
 from drillbook.core.errors import StackTrouble
+from drillbook.stack import docker_engine
+from drillbook.stack.base import Command
+from drillbook.stack.migrator import Migrator
 from fixtures import runbook
-from fixtures.stack import docker_engine
-from fixtures.stack.base import Command
-from fixtures.stack.migrator import Migrator
 from tests.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.stack import releases
+from drillbook.stack import releases
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).resolve().parents[1]

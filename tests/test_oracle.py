@@ -4,6 +4,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.errors import Unauthorized
+from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import FOLDERS, Further
 from fixtures.installation import Installation
 from fixtures.oracle import remains
@@ -20,7 +21,6 @@ from fixtures.oracle.state import (
     survivors,
 )
 from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
-from fixtures.stack.embedded import Embedded
 
 
 def state(**tables):

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.stack.driver_selection import Choice
 from fixtures.session.stacks import CHOICE, pytest_itemcollected
-from fixtures.stack.driver_selection import Choice
 from reports.session.selection import READING, shuffle
 from reports.session.xdist_controller import units
 

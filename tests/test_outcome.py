@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.recorder import NullRecorder
-from fixtures.stack import start_outcome
-from fixtures.stack.base import BackendState
+from drillbook.stack import start_outcome
+from drillbook.stack.base import BackendState
 
 RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 

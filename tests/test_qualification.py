@@ -4,9 +4,9 @@ from math import isclose
 
 import pytest
 
+from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
-from fixtures.stack.driver_selection import Choice
 from reports.controls.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
 from reports.qualification.judgement import Seen, row, seen

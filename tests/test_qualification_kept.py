@@ -32,7 +32,7 @@ def test_nothing_is_attached_where_nothing_was_qualified(path):
 def test_parts_are_folders_of_what_decides_a_verdict(parts):
     assert {
         "suites/keys",
-        "fixtures/stack",
+        "drillbook/stack",
         "reports/verdict",
         "conftest.py",
     } <= parts.keys()

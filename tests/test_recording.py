@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import Unsupported
-from fixtures.stack import recording
-from fixtures.stack.base import Command
-from fixtures.stack.recording import recorded
+from drillbook.stack import recording
+from drillbook.stack.base import Command
+from drillbook.stack.recording import recorded
 from reports.record.run_metadata import kernel_clock
 
 
@@ -101,7 +101,8 @@ def test_kernel_says_whether_its_clock_is_kept():
 
 @pytest.mark.engine
 def test_engine_says_what_it_is():
-    from fixtures.stack.docker_engine import engine_facts
+
+    from drillbook.stack.docker_engine import engine_facts
     from reports.evidence.model import Engine
 
     seen = Engine.model_validate(engine_facts())

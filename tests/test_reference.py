@@ -14,8 +14,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from drillbook.stack.servers import Cache
 from fixtures.reference import boot
-from fixtures.stack.servers import Cache
 from tests.backends import GOLDEN, ROOT, Backend, die, running
 
 UNREADABLE = "Unsupported state or unable to authenticate data"

@@ -18,7 +18,7 @@ from drillbook.backup.restore import Refused, restore
 from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
-from fixtures.stack.embedded import Embedded
+from drillbook.stack.embedded import Embedded
 from reports.record.recorder import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 

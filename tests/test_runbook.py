@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import NotOurs
+from drillbook.stack.base import Resource
 from fixtures import runbook
-from fixtures.stack.base import Resource
 
 OURS = Resource("container", "drillbook-1-secrets-db-1", "1")
 VOLUME = Resource("volume", "drillbook-1-secrets_pg_data", "1")

@@ -14,6 +14,8 @@ from drillbook.infisical.client import Infisical, Place
 from drillbook.infisical.errors import Broken, RateLimited, Unreachable
 from drillbook.infisical.http import Http
 from drillbook.infisical.routes import CURRENT
+from drillbook.stack import start_outcome
+from drillbook.stack.base import BackendState
 from fixtures import runbook
 from fixtures.data import probing
 from fixtures.data.bulk import Bulk
@@ -22,8 +24,6 @@ from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.explore import NotTaken
 from fixtures.lifecycle.model import Model
-from fixtures.stack import start_outcome
-from fixtures.stack.base import BackendState
 from tests.test_patience import SUITES, loaded
 
 SECRET = b'{"secret": {"id": "1", "secretKey": "MARKER", "secretValue": "golden", "version": 1}}'

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.stack.driver_selection import Choice
 from fixtures.session.stacks import CHOICE, pytest_itemcollected
-from fixtures.stack.driver_selection import Choice
 
 
 class Item:

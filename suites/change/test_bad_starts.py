@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.stack.start_outcome import Watch
 from fixtures.drill import upgrade_report
-from fixtures.stack.start_outcome import Watch
 
 pytestmark = [
     pytest.mark.control("UPG-3"),

@@ -6,10 +6,10 @@ import pytest
 
 from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.stack.base import SERVICES
+from drillbook.stack.start_outcome import Watch
 from fixtures.data.traces import Search
 from fixtures.drill import report
-from fixtures.stack.base import SERVICES
-from fixtures.stack.start_outcome import Watch
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

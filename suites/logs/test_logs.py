@@ -9,10 +9,10 @@ import pytest
 from drillbook.infisical import audit, mails
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Unauthorized
+from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.traces import Search
 from fixtures.faults import looks
-from fixtures.stack.base import SERVICES
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from drillbook.stack.start_outcome import serves
 from fixtures.faults import looks
 from fixtures.faults.outage import Outage
-from fixtures.stack.start_outcome import serves
 
 
 @pytest.mark.control("TRB-2")

@@ -7,12 +7,12 @@ import pytest
 
 from drillbook.infisical.errors import Answered
 from drillbook.infisical.settings import Settings
+from drillbook.stack.start_outcome import Start
 from fixtures import runbook
 from fixtures.data.golden import DOMAIN
 from fixtures.deployment import Deployment
 from fixtures.inventory import Inventory
 from fixtures.oracle import remains
-from fixtures.stack.start_outcome import Start
 
 EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
 
