@@ -38,6 +38,7 @@ _LEFT_IN_URLS = (
     "!$%&'()*+,/:;=@[\\]|?{}^#",  # a fragment of such a URL
 )
 _QUOTES_IN_HTML = (('"', "&quot;", "&#34;", "&#x22;"), ("'", "&#39;", "&#x27;", "&apos;"))
+_CODES_IN_HTML = ("&#{};", "&#x{:x};", "&#x{:X};")
 # Ruby, bash's %q, and double quotes as scripts and as people at a prompt write them.
 _ESCAPED_IN_SHELLS = (
     r"[^\w\n@+:,./-]",
@@ -141,7 +142,7 @@ def _url(raw: bytes) -> Iterator[bytes]:
     # As forms are sent, by Python and by browsers, and every byte encoded.
     texts.append(texts[0].replace("%20", "+"))
     texts.append(quote(raw, safe="*").replace("%20", "+").replace("~", "%7E"))
-    texts.append("".join(f"%{byte:02X}" for byte in raw))
+    texts.append(f"%{raw.hex('%').upper()}" if raw else "")
     for text in texts:
         yield text.encode()
         yield _CODE_IN_URL.sub(lambda code: code[0].lower(), text).encode()
@@ -152,12 +153,12 @@ def _json(value: str) -> Iterator[str]:
     for ascii_only, more in product((False, True), _ESCAPED_IN_JSON):
         text = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
         text = text.replace('\\"', "\\u0022") if '"' in more else text
-        text = "".join(f"\\u{ord(char):04x}" if char in more else char for char in text)
+        text = text.translate({ord(char): f"\\u{ord(char):04x}" for char in more})
         for form in (text, _CODE_IN_JSON.sub(lambda code: f"\\u{code[1].upper()}", text)):
             yield from (form, form.replace("/", "\\/"), json.dumps(form)[1:-1])
-    units = value.encode("utf-16-be", "surrogatepass")
-    for code in ("\\u{:02x}{:02x}", "\\u{:02X}{:02X}"):
-        yield "".join(code.format(*units[at : at + 2]) for at in range(0, len(units), 2))
+    units = value.encode("utf-16-be", "surrogatepass").hex(" ", 2)
+    for digits in (units, units.upper()):
+        yield f" {digits}".replace(" ", "\\u") if digits else ""
 
 
 def _html(value: str) -> Iterator[str]:
@@ -168,11 +169,14 @@ def _html(value: str) -> Iterator[str]:
     yield re.sub(r"[\t\r\n]", lambda control: f"&#{ord(control[0]):02};", attribute)
     quoted = attribute.replace("'", "&#39;")
     yield re.sub("[/`=]", lambda char: f"&#x{ord(char[0]):X};", quoted)
-    for form in ("&#{};", "&#x{:x};", "&#x{:X};"):
-        every = [form.format(ord(char)) for char in value]
-        yield "".join(every)
-        signs = zip(value, every, strict=True)
-        yield "".join(char if char.isascii() and char.isalnum() else code for char, code in signs)
+    for form in _CODES_IN_HTML:
+        every = {ord(char): form.format(ord(char)) for char in set(value)}
+        yield value.translate(every)
+        yield value.translate({code: every[code] for code in every if not _is_plain(chr(code))})
+
+
+def _is_plain(char: str) -> bool:
+    return char.isascii() and char.isalnum()
 
 
 def _escaped(value: str) -> Iterator[str]:
