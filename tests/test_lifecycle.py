@@ -118,9 +118,9 @@ def explorer(monkeypatch):
     notes = []
     recorder = SimpleNamespace(seed=1, note=notes.append)
 
-    def made(played):
+    def made(played, **options):
         monkeypatch.setattr(Lifecycle, "_begin", lambda _self: played.begin())
-        return Lifecycle(None, recorder, None, Budget(2, 12)), notes
+        return Lifecycle(None, recorder, None, Budget(2, 12), **options), notes
 
     return made
 
@@ -144,6 +144,14 @@ def test_after_a_plan_that_broke_the_claim_others_are_not_carried_out(explorer):
     assert lifecycle.shortened(4, broken).words
     with pytest.raises(Unsupported, match="plan-1 broke the claim"):
         lifecycle.explore(5)
+
+
+def test_a_plan_is_shortened_for_so_long_as_is_allowed(explorer):
+    lifecycle, _ = explorer(Forgetful, shorten_s=0.0)
+    broken = Broken((*[Act("restart")] * 9, Act("write", "ALPHA", "plain")), "a secret is lost")
+    assert lifecycle.shortened(0, broken) == broken
+    usual, _ = explorer(Forgetful)
+    assert len(usual.shortened(0, broken).plan) == 1
 
 
 def test_others_are_carried_out_after_a_plan_that_broke_the_claim_only_once(explorer):

@@ -33,7 +33,7 @@ def test_each_set_has_what_stores_lose(secrets):
 
 
 @pytest.mark.mutant
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize(
     ("control", "spec", "mutant"),
     [(*found, mutant) for found, mutants in FOUND_BY.items() for mutant in mutants],

@@ -153,6 +153,12 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
     assert asked_of_healthy("embedded", 0) == []
 
 
+@pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
+def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
+    trials = plan.healthy_trials([specimen()], "embedded", runs, None)
+    assert [one.workers for one in trials] == workers
+
+
 def test_a_product_that_is_not_ours_is_waited_for_longer():
     ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
     assert {limit_s(one) for one in ours} == {900}
@@ -163,6 +169,12 @@ def test_the_bug_whose_controls_take_longest_is_tried_first(catalogue):
     bugs = [specimen(name="Quick", control="KEY-3"), specimen(name="Slow", control="BKP-1")]
     planned = plan.trials(bugs, catalogue, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
     assert [one.mutant for one in planned] == ["Slow", "Quick"]
+
+
+def test_beside_the_control_meant_for_a_bug_the_quickest_of_its_chapter_runs(catalogue):
+    took = {"KEY-3": 1.0, "KEY-4": 3.0, "KEY-5": 2.0, "HLT-1": 0.1}
+    planned = plan.trials([specimen(control="KEY-3")], catalogue, took, "embedded", None)
+    assert [one.controls for one in planned] == [("KEY-3", "KEY-5")]
 
 
 def test_a_run_that_leaves_no_evidence_says_its_last_words(catalogue, tmp_path):

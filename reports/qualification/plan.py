@@ -15,10 +15,12 @@ from reports.verdict.verdicts import Verdict
 
 PREDICTED = ROOT / "tests" / "predicted.toml"
 _TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
-# Beside the control meant for a bug, the quickest of its chapter show what is caught on the way.
-_NEIGHBOURS = 2
+# Beside the control meant for a bug, the quickest of its chapter shows what is caught on the way.
+_NEIGHBOURS = 1
 # Where containers merely come along, so many healthy ones tell what they say.
 _ALONG = 2
+# A healthy embedded run without another beside it takes as many processes.
+_ALONE = 2
 # Planted in procedures, a bug shows on any stack that is driven by them.
 _ANYWHERE = ("procedure", "network")
 
@@ -49,9 +51,16 @@ def healthy_trials(
     here = [one for one in specimens if placed(one, stack) == "containers"]
     few = tuple(dict.fromkeys(one.control for one in here))
     asked = {"containers": few if some or stack == "auto" else ()}
+    # One alone would keep the others waiting: its specs are shared.
+    workers = {"embedded": _ALONE} if runs == 1 else {}
     return [
         Trial(
-            driver, None, asked.get(driver, ()), number, image if driver == "containers" else None
+            driver,
+            None,
+            asked.get(driver, ()),
+            number,
+            image if driver == "containers" else None,
+            workers=workers.get(driver, 1),
         )
         for driver in ("embedded", "containers", "remote")
         if driver in drivers

@@ -40,7 +40,8 @@ _FOLDERS = {"remote": ["suites/live"], "files": ["suites/posture", "suites/deplo
 class Trial:
     """What is run: a driver, the bug or none, the controls (none named: all), a number as seed.
 
-    again tells apart what is otherwise the same.
+    again tells apart what is otherwise the same; to_first: the first spec that fails ends it;
+    workers: so many processes share its specs.
     """
 
     driver: str
@@ -49,6 +50,8 @@ class Trial:
     number: int = 0
     image: str | None = None
     again: int = 0
+    to_first: bool = False
+    workers: int = 1
 
     @property
     def name(self) -> str:
@@ -146,7 +149,11 @@ class Trials:
         command += [f"--mutant={trial.mutant}"] if trial.mutant else []
         # What others do to a stack must not hide a bug from the control that is meant for it.
         command += [f"--first={trial.controls[0]}"] if trial.mutant and trial.controls else []
-        command += ["--exitfirst"] if trial.mutant and trial.controls == _EXPLORED else []
+        explored = bool(trial.mutant) and trial.controls == _EXPLORED
+        command += ["--exitfirst"] if trial.to_first or explored else []
+        # That a plan breaks the claim is enough; it is carried out once more, and not shortened.
+        command += ["--shorten-s=0"] if trial.mutant and _EXPLORED[0] in trial.controls else []
+        command += [f"--workers={trial.workers}"] if trial.workers > 1 else []
         return command + ([f"--image={trial.image}"] if trial.image else [])
 
     def _files(self, trial: Trial) -> list[str]:
