@@ -161,9 +161,10 @@ report: .venv/ready  ## Every document once more from the record alone: FROM=evi
 	@$(PYTHON) -m reports.session.rerender $(call argument,FROM) $(call given,OUT,--out)
 
 .PHONY: qualify
-qualify: .venv/ready  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= KEEP=1
+qualify: .venv/ready $(if $(GENERATED),.tools/generating/ready)  ## Can the suite fail? Healthy runs and every planted bug, as a matrix: STACK=auto|embedded|containers IMAGE= MUTANTS= N=2 WORKERS= GENERATED=200 SEED=1 KEEP=1
 	@$(PYTHON) -m reports.qualification --stack=$(call argument,STACK) --workers=$(call argument,WORKERS) \
-	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep)
+	  $(call given,IMAGE,--image) $(call given,MUTANTS,--mutants) $(call given,N,--healthy) $(if $(KEEP),--keep) \
+	  $(call given,GENERATED,--generated) $(call given,SEED,--seed)
 
 .PHONY: repeat
 repeat: .venv/ready  ## Do runs of one seed give one set of verdicts? N=20 SEED=1 CONTROLS= WORKERS=
@@ -199,7 +200,7 @@ browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium an
 	@$(PYTHON) -m pytest tests -m browser -q
 
 .PHONY: interop
-interop: .venv/ready .tools/interop/ready  ## Programs that are not ours read what we write
+interop: .venv/ready .tools/interop/ready .tools/generating/ready  ## Programs that are not ours read what we write
 	@$(PYTHON) -m pytest tests -m interop -q
 
 .PHONY: fuzz
@@ -247,6 +248,10 @@ help:  ## This list
 
 .tools/fuzzing/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@UV_PROJECT_ENVIRONMENT=.tools/fuzzing $(UV) sync --locked --quiet --group fuzzing
+	@touch $@
+
+.tools/generating/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
+	@UV_PROJECT_ENVIRONMENT=.tools/generating $(UV) sync --locked --quiet --only-group generating
 	@touch $@
 
 .tools/interop/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)

@@ -22,6 +22,8 @@ def _asked(arguments: argparse.Namespace) -> Asked:
         healthy=arguments.healthy,
         workers=workers,
         image=arguments.image,
+        generated=arguments.generated,
+        seed=arguments.seed,
     )
 
 
@@ -29,7 +31,13 @@ def _options() -> argparse.ArgumentParser:
     parser = options.Parser("make qualify", "Whether the suite can fail.")
     parser.add_argument("--stack", default="auto", choices=("auto", "embedded", "containers"))
     parser.add_argument("--image", help="backend image (containers)")
-    parser.add_argument("--mutants", default="", help="names, controls or places, with * and ,")
+    parser.add_argument(
+        "--mutants", default="", help="names, controls or places, with * and ,; or none"
+    )
+    parser.add_argument(
+        "--generated", type=options.count, default=0, help="so many random bugs as well"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="by which they are drawn")
     parser.add_argument(
         "--healthy", type=options.count, default=2, help="healthy runs of each driver"
     )
@@ -49,7 +57,7 @@ def main() -> int:
         teller.say("KEEP=1 keeps whole qualifications: leave out MUTANTS=, STACK= and IMAGE=")
         return UNUSABLE
     try:
-        record = qualify(_asked(arguments), teller.begin, teller.tell)
+        record = qualify(_asked(arguments), teller.begin, teller.tell, teller.tell_generated)
     except ReportError as trouble:
         teller.say(str(trouble))
         return UNUSABLE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reports.qualification.record import Qualification
 from reports.qualification.specimens import ROOT, Unqualifiable
+from reports.qualification.statement import drawn
 from reports.render.phrases import duration
 
 README = ROOT / "README.md"
@@ -23,11 +24,16 @@ def summary(record: Qualification) -> str:
         f"{record.equivalent} equivalent, {record.not_run} not run). "
         f"Of {record.healthy_runs} healthy runs {record.runs_with_false_alarm} raised a false "
         f"alarm, which bounds their rate by {record.false_alarm_bound:.1%} with 95 % confidence; "
-        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts flaked. Commit "
+        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts flaked. "
+        f"{_drawn(record)}Commit "
         f"{(record.commit or 'unknown')[:12]}, {record.started:%Y-%m-%d}, "
         f"{duration(record.duration_s)} with {record.workers} runs side by side."
     )
     return textwrap.fill(told, _WIDTH, break_on_hyphens=False) + "\n"
+
+
+def _drawn(record: Qualification) -> str:
+    return f"{drawn(record.generated)} " if record.generated else ""
 
 
 def update(record: Qualification, path: Path = README) -> None:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Host
+from reports.qualification.generated import Generated
 from reports.qualification.judgement import Row, Seen
 from reports.qualification.specimens import ROOT, Unqualifiable
 
@@ -80,6 +81,7 @@ class Qualification(EvidenceModel):
     alarms: tuple[Alarm, ...] = ()
     controls: tuple[Checked, ...] = ()
     matrix: tuple[Row, ...] = ()
+    generated: Generated | None = Field(default=None, description="GENERATED=; None: not asked")
 
     @property
     def planted(self) -> int:

@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reports.controls.catalogue import Catalogue, load
-from reports.qualification import plan
+from reports.qualification import generated, plan
 from reports.qualification.digest import code_digests, whole
 from reports.qualification.figures import flaking, upper_bound
 from reports.qualification.judgement import Row, Seen, row, seen
 from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.specimens import (
+    NONE,
     REFERENCE,
     ROOT,
     Specimen,
@@ -38,6 +39,8 @@ class Asked:
     healthy: int = 2
     workers: int | None = None
     image: str | None = None
+    generated: int = 0
+    seed: int = 1
 
     @property
     def container_image(self) -> str | None:
@@ -46,14 +49,19 @@ class Asked:
 
 
 Report = Callable[[Outcome, Row | None], None]
+ReportGenerated = Callable[[generated.Fate, int], None]
 Begin = Callable[[int, int, int], None]
 
 
-def qualify(asked: Asked, begin: Begin, report: Report) -> Qualification:
+def qualify(
+    asked: Asked, begin: Begin, report: Report, report_generated: ReportGenerated
+) -> Qualification:
     """Healthy runs, then every bug; `report` hears of each run as it ends, with the bug's row.
 
     Raises Unqualifiable where a healthy run leaves no evidence: nothing can be compared then.
     """
+    if asked.generated and asked.stack == "containers":
+        raise Unqualifiable("GENERATED= changes the reference backend: leave STACK=containers out")
     catalogue = load(ROOT / "suites" / "controls.toml")
     known = stock(asked.container_image)
     specimens = _wanted(asked, known)
@@ -85,6 +93,15 @@ def qualify(asked: Asked, begin: Begin, report: Report) -> Qualification:
             report(one, rows[name])
 
         trials.run(plan.trials(here, catalogue, took, asked.stack, image), workers, judge)
+        drawn = None
+        if asked.generated:
+            drawn = generated.qualify(
+                generated.Asked(asked.generated, asked.seed, workers),
+                trials,
+                plan.predicted("embedded", catalogue),
+                Path(folder),
+                report_generated,
+            )
     matrix = tuple(rows.get(one.name) or row(one, None, {}) for one in specimens)
     return Qualification.model_validate(
         {
@@ -101,6 +118,7 @@ def qualify(asked: Asked, begin: Begin, report: Report) -> Qualification:
             "host": run_metadata.host(),
             "controls": tuple(_checked(catalogue, matrix, healthy)),
             "matrix": matrix,
+            "generated": drawn,
             **counts(matrix),
             **_healthy_figures(healthy, catalogue),
         }
@@ -112,7 +130,7 @@ def _wanted(asked: Asked, known: Stock) -> list[Specimen]:
 
     Unqualifiable when that stack is not to be had.
     """
-    found = chosen(known.mutants, asked.mutants)
+    found = [] if asked.mutants == (NONE,) else chosen(known.mutants, asked.mutants)
     if asked.stack == "auto":
         return found
     if asked.stack in known.absent:

@@ -14,6 +14,8 @@ from reports.evidence.context import EvidenceModel
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "drillbook/reference:latest"
+# MUTANTS=none: generated bugs alone.
+NONE = "none"
 
 
 class Unqualifiable(ReportError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.qualification.generated import Generated
 from reports.qualification.record import Qualification
 from reports.render.phrases import duration
 
@@ -64,7 +65,19 @@ def figures(record: Qualification) -> Iterator[str]:
         )
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
+    if record.generated:
+        yield drawn(record.generated)
     yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
+
+
+def drawn(generated: Generated) -> str:
+    """What became of the bugs that nobody thought of."""
+    return (
+        f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted} that can "
+        f"be seen from outside. Killed: {generated.killed} ({generated.rate:.1%}). Survived: "
+        f"{generated.survived}. Kept controls from being finished, accused by none: "
+        f"{generated.stumbled}. Reviewed as equivalent, not counted: {generated.equivalent}."
+    )
 
 
 def limits(record: Qualification) -> list[str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from reports.qualification.generated import Fate
 from reports.qualification.judgement import Row
 from reports.qualification.record import Qualification
 from reports.qualification.statement import figures
 from reports.qualification.trial import Outcome
 
+_LISTED = 40
 _STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}
 
 
@@ -23,6 +25,7 @@ class Teller:
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._total = 0
         self._ended = 0
+        self._judged = 0
 
     def say(self, sentence: str) -> None:
         """A sentence of its own."""
@@ -45,6 +48,14 @@ class Teller:
         if row and row.state not in ("killed", "equivalent"):
             self._console.print(Text(f"{'':12}{row.told.splitlines()[0][:200]}"))
 
+    def tell_generated(self, fate: Fate, total: int) -> None:
+        """A generated bug was judged."""
+        self._judged += 1
+        line = Text(f"{self._judged:4}/{total}  ")
+        line.append(f"{fate.state:<13}", _STYLES.get(fate.state, ""))
+        line.append(f"{fate.duration_s:6.1f} s  {fate.control or '':<11}{fate}")
+        self._console.print(line)
+
     def end(self, record: Qualification, where: Path) -> None:
         """The figures, what escaped, and what to do next."""
         self.say("")
@@ -52,6 +63,11 @@ class Teller:
             self.say(line)
         for one in record.escaped:
             self.say(f"  {one.state}: {one.mutant} ({one.sentence}); meant for {one.meant}")
+        alive = record.generated.alive if record.generated else []
+        for bug in alive[:_LISTED]:
+            self.say(f"  {bug.state}, generated: {bug} {bug.told}".rstrip())
+        if len(alive) > _LISTED:
+            self.say(f"  and {len(alive) - _LISTED} more generated ones; all are in the record")
         for alarm in record.alarms[:10]:
             found = f"{alarm.found.verdict.words} ({alarm.found.observed})"
             self.say(f"  false alarm: {alarm.run}, {alarm.control}: {found}")

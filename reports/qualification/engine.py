@@ -1,0 +1,127 @@
+"""Small changes of code at random, made by the operators of cosmic-ray.
+
+A program of its own, for the environment that has cosmic-ray: `python engine.py SEED COUNT FILE…`
+prints the changes as JSON, each with the whole file as it then is; --without leaves a class out.
+Each place of the code is as likely as every other, whatever number of operators fits it. What no
+program looks at, as a type in an annotation, is no change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cosmic_ray import plugins
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+
+# A file, and where in it something stands.
+Site = tuple[str, Any, Any]
+# An operator's name, which of all its places in the file it is, and which in the definition.
+Option = tuple[str, int, str, int]
+
+
+def sites(name: str, code: str) -> dict[Site, list[Option]]:
+    """Each place of a file that an operator would change, and what would change it."""
+    nodes, found = list(ast_nodes(get_ast(code))), dict[Site, list[Option]]()
+    for operator_name in sorted(plugins.operator_names()):
+        operator = plugins.get_operator(operator_name)
+        if operator.arguments():
+            continue
+        places = ((one, *at) for one in nodes for at in operator().mutation_positions(one))
+        within: Counter[str] = Counter()
+        for number, (node, begins, ends) in enumerate(places):
+            definition = defined_in(node)
+            within[definition] += 1
+            option = (operator_name, number, definition, within[definition])
+            found.setdefault((name, begins, ends), []).append(option)
+    return found
+
+
+def defined_in(node: Any) -> str:
+    """The function a node stands in, with its class; what decorates a function is part of it."""
+    names: list[str] = []
+    child, parent = node, node.parent
+    if node.type in ("funcdef", "classdef"):
+        names.append(node.name.value)
+    while parent is not None:
+        if parent.type == "decorated" and child is parent.children[0]:
+            names.append(parent.children[-1].name.value)
+        elif parent.type in ("funcdef", "classdef"):
+            names.append(parent.name.value)
+        child, parent = parent, parent.parent
+    return ".".join(reversed(names)) or "module"
+
+
+def same_program(code: str, other: str) -> bool:
+    """Whether two codes differ in nothing a program looks at; SyntaxError if one is none."""
+    return _without_annotations(code) == _without_annotations(other)
+
+
+def _without_annotations(code: str) -> str:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+    return ast.dump(tree)
+
+
+def changed(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
+    """The first of these that makes another program of the code, and that code; None if none."""
+    for option in options:
+        made = mutate_code(code, plugins.get_operator(option[0])(), option[1])
+        try:
+            if made is not None and not same_program(code, made):
+                return option, made
+        except SyntaxError:
+            continue
+    return None
+
+
+def drawn(
+    seed: int, count: int, paths: Sequence[Path], without: Container[str] = ()
+) -> Iterator[dict[str, object]]:
+    """So many changes, drawn by a seed; fewer where there are not as many places."""
+    codes = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    every: dict[Site, list[Option]] = {}
+    for name, code in sorted(codes.items()):
+        every.update(sites(name, code))
+    draw = random.Random(f"generated bugs {seed}")  # noqa: S311 - which bugs, not keys
+    for site in draw.sample(sorted(every), len(every)):
+        options = [one for one in every[site] if one[2].partition(".")[0] not in without]
+        if not count:
+            return
+        if found := changed(codes[site[0]], draw.sample(options, len(options))):
+            (operator, _, definition, number), code = found
+            place = {"file": site[0], "definition": definition, "number": number}
+            yield {**place, "operator": operator, "code": code}
+            count -= 1
+
+
+def main() -> None:
+    """Print the changes and who made them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("seed", type=int)
+    parser.add_argument("count", type=int)
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--without", action="append", default=[])
+    asked = parser.parse_args()
+    changes = list(drawn(asked.seed, asked.count, asked.files, asked.without))
+    told = {"engine": f"cosmic-ray {version('cosmic-ray')}", "changes": changes}
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

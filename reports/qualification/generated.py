@@ -1,0 +1,259 @@
+"""Bugs that nobody thought of: small random changes of the reference backend, and who saw them.
+
+Each is tried in a run of its own, with no golden state but its own. First all controls that a
+healthy stack satisfies are asked, until one fails; a bug that is alive then meets all the others,
+and where the run ended without a verdict all of them, to the end. It is killed if a control says
+something else than of a healthy stack. One that only keeps controls from being finished, as by a
+start that fails, is not: no control has accused it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reports.evidence.context import EvidenceModel
+from reports.qualification.judgement import Seen, seen
+from reports.qualification.specimens import ROOT, Unqualifiable
+from reports.qualification.trial import Outcome, Trial, Trials
+from reports.verdict.verdicts import Verdict
+
+State = Literal["killed", "survived", "stumbled", "equivalent"]
+REFERENCE_CODE = ROOT / "fixtures" / "reference"
+# Each with the reason why nobody outside can tell it from healthy code.
+REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
+ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
+# How the harness starts the backend, and what it has only if it is asked to (OFFER=).
+_LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
+_OFFERED = ("LicensedAudit", "PrintedMail", "PrintingEnvironment")
+# It explores, and is asked last.
+_LONGEST = "LIF-1"
+_UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+
+
+class Change(EvidenceModel):
+    """A change of code: the operator, and which of its places in a function it was."""
+
+    file: str
+    definition: str
+    operator: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """By which it is reviewed; it says nothing of what the code reads."""
+        return f"{self.definition} {self.operator.removeprefix('core/')} {self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.name}"
+
+
+class Drawn(Change):
+    """A change, and the whole file as it then is."""
+
+    code: str
+
+
+class Fate(Change):
+    """What became of a generated bug: who saw it and how, or why it does not count."""
+
+    state: State
+    control: str | None = None
+    told: str = ""
+    duration_s: float = 0.0
+
+
+class Generated(EvidenceModel):
+    """The bugs that an engine drew by a seed, and how many of them were seen."""
+
+    engine: str
+    seed: int
+    asked: int
+    killed: int
+    survived: int
+    stumbled: int
+    equivalent: int
+    bugs: tuple[Fate, ...] = ()
+
+    @property
+    def counted(self) -> int:
+        """Those that are not reviewed as equivalent."""
+        return self.killed + self.survived + self.stumbled
+
+    @property
+    def rate(self) -> float:
+        """The part of those that count that a control accused."""
+        return self.killed / self.counted if self.counted else 0.0
+
+    @property
+    def alive(self) -> list[Fate]:
+        """The bugs that no control accused."""
+        return [one for one in self.bugs if one.state in ("survived", "stumbled")]
+
+
+class _Told(EvidenceModel):
+    engine: str
+    changes: tuple[Drawn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How many bugs by which seed, and how many runs side by side."""
+
+    count: int
+    seed: int
+    workers: int
+
+
+def draw(asked: Asked, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
+    """The engine's name, and so many changes; Unqualifiable where it is not installed."""
+    if not engine.exists():
+        raise Unqualifiable(
+            "the engine that generates bugs is not installed; "
+            f"`make qualify GENERATED={asked.count}` installs it"
+        )
+    files = [str(one) for one in sources()]
+    program = str(Path(__file__).with_name("engine.py"))
+    without = [f"--without={one}" for one in _OFFERED]
+    command = [str(engine), program, *without, str(asked.seed), str(asked.count), *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unqualifiable(f"the bugs cannot be generated: {last[0]}")
+    told = _Told.model_validate(json.loads(done.stdout))
+    return told.engine, told.changes
+
+
+def sources() -> list[Path]:
+    """The files of the reference backend that are changed."""
+    return sorted(one for one in REFERENCE_CODE.glob("*.py") if one.name not in _LEFT_OUT)
+
+
+def reviewed(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
+    """Why a change, by its file and name, cannot be seen from outside."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {(file, name): why for file, rows in tables.items() for name, why in rows.items()}
+
+
+def qualify(
+    asked: Asked,
+    trials: Trials,
+    healthy: Mapping[str, Seen],
+    folder: Path,
+    report: Callable[[Fate, int], None],
+) -> Generated:
+    """Try every bug that was drawn and is not reviewed; `report` hears of each when it is judged.
+
+    folder: where the changed copies of the backend are put.
+    """
+    engine, changes = draw(asked)
+    known = reviewed()
+    fates: dict[Drawn, Fate] = {}
+
+    def judge(change: Drawn, fate: Fate) -> None:
+        fates[change] = fate
+        report(fate, len(changes))
+
+    places: dict[str, Drawn] = {}
+    for number, one in enumerate(changes):
+        why = known.get((one.file, one.name))
+        if why is not None:
+            judge(one, _fate(one, "equivalent", told=why))
+        else:
+            places[str(copied(folder / f"generated-{number:03}", one))] = one
+    quick, others = controls(healthy)
+    alive: list[Trial] = []
+
+    def first(ended: Outcome) -> None:
+        change = places[str(ended.trial.mutant)]
+        found = judged(change, ended, healthy)
+        if found.state == "killed":
+            judge(change, found)
+        else:
+            left = others if found.state == "survived" else quick + others
+            alive.append(Trial("embedded", ended.trial.mutant, left, asked.seed))
+
+    def last(ended: Outcome) -> None:
+        change = places[str(ended.trial.mutant)]
+        judge(change, judged(change, ended, healthy))
+
+    begun = [Trial("embedded", place, quick, asked.seed, to_first=True) for place in places]
+    trials.run(begun, asked.workers, first)
+    trials.run(alive, asked.workers, last)
+    return summed(engine, asked.seed, [fates[one] for one in changes])
+
+
+def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those that fail only if something is wrong, and those that fail or take long anyway."""
+    ran = [name for name, one in healthy.items() if one.verdict not in _UNDECIDED]
+    quick = [one for one in ran if healthy[one].verdict is Verdict.SATISFIED and one != _LONGEST]
+    # It looks at more than any other.
+    quick.sort(key=lambda name: name != "BKP-1")
+    return tuple(quick), tuple(one for one in ran if one not in quick)
+
+
+def copied(folder: Path, change: Drawn) -> Path:
+    """A folder to be put before the project: its fixtures, in which one file is changed."""
+    package, changed = folder / "fixtures", folder / "fixtures" / "reference"
+    changed.mkdir(parents=True)
+    for where, mine in ((REFERENCE_CODE.parent, package), (REFERENCE_CODE, changed)):
+        for one in where.iterdir():
+            if one.name not in ("__pycache__", REFERENCE_CODE.name, change.file):
+                (mine / one.name).symlink_to(one)
+    (changed / change.file).write_text(change.code, encoding="utf-8")
+    return folder
+
+
+def judged(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fate:
+    """What a run says of a bug."""
+    if ended.run is None:
+        return _fate(change, "stumbled", told=ended.trouble, took=ended.duration_s)
+    now = seen(ended.run)
+    for name, one in now.items():
+        if one.verdict not in _UNDECIDED and one != healthy.get(name):
+            told = one.verdict.words + (f": {one.observed}" if one.observed else "")
+            return _fate(change, "killed", name, told, ended.duration_s)
+    stuck = [name for name, one in now.items() if one.verdict is Verdict.INCONCLUSIVE]
+    if stuck:
+        told = f"{len(stuck)} controls could not be finished: {', '.join(stuck[:5])}"
+        return _fate(change, "stumbled", told=told, took=ended.duration_s)
+    return _fate(change, "survived", took=ended.duration_s)
+
+
+def _fate(
+    change: Change, state: State, control: str | None = None, told: str = "", took: float = 0.0
+) -> Fate:
+    return Fate(
+        file=change.file,
+        definition=change.definition,
+        operator=change.operator,
+        number=change.number,
+        state=state,
+        control=control,
+        told=told,
+        duration_s=took,
+    )
+
+
+def summed(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
+    """The bugs and their numbers by what became of them."""
+    bugs = tuple(fates)
+
+    def count(state: State) -> int:
+        return sum(one.state == state for one in bugs)
+
+    return Generated(
+        engine=engine,
+        seed=seed,
+        asked=len(bugs),
+        killed=count("killed"),
+        survived=count("survived"),
+        stumbled=count("stumbled"),
+        equivalent=count("equivalent"),
+        bugs=bugs,
+    )
