@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from drillbook.backup.facts import examine, facts
 from drillbook.backup.tables import opened
-from drillbook.infisical.schema import FACT_TABLES
 from tests.backups import HEAD, TAIL
 from tests.vaults import block
 
@@ -110,7 +109,7 @@ def test_rows_are_counted(tmp_path):
     blocks = block("secrets_v2", at(None), at(None)) + block("others", at("x"))
     path.write_text(HEAD + blocks + TAIL)
     assert examine(path).rows == {"secrets_v2": 2, "others": 1}
-    with opened(path, FACT_TABLES) as dump:
+    with opened(path) as dump:
         assert facts(dump, Path("elsewhere")).path == Path("elsewhere")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from drillbook.backup.archive import Form
 from drillbook.backup.tables import Dump, moment, opened, text
-from drillbook.infisical.schema import FACT_TABLES, TIMES
+from drillbook.infisical import schema
 
 # As far as a zone reaches that has minutes; of another, digits of the time, which harm nothing.
 _ZONE = 6
@@ -68,13 +68,13 @@ class Backup:
 
 def examine(backup: Path) -> Backup:
     """Facts about a backup; BadInput where it is none."""
-    with opened(backup, FACT_TABLES) as dump:
+    with opened(backup) as dump:
         return facts(dump, backup)
 
 
 def facts(dump: Dump, backup: Path) -> Backup:
     """The same of a backup that is open."""
-    migrations = [text(row[0]) or "" for row in dump.rows("infisical_migrations", ("name",))]
+    migrations = [text(row[0]) or "" for row in dump.rows(*schema.MIGRATIONS)]
     return Backup(
         path=backup,
         size=dump.size,
@@ -84,10 +84,10 @@ def facts(dump: Dump, backup: Path) -> Backup:
         dumped_by=dump.dumped_by,
         dumped_at=dump.dumped_at,
         newest=max(_moments(dump), default=None),
-        instance=_first(dump, "super_admin", "instanceId"),
+        instance=next(_texts(dump, schema.INSTANCES), None),
         schema=max(migrations, default=None),
         migrations=len(migrations),
-        labels=tuple(_texts(dump, "kms_root_config", "kekLabel")),
+        labels=tuple(_texts(dump, schema.LABELS)),
         damage=dump.damage,
         rows=dump.counts,
         orders=dump.orders(),
@@ -101,20 +101,16 @@ def _moments(dump: Dump) -> Iterator[datetime]:
     of its own, and spoils nothing.
     """
     newest: dict[tuple[int, bytes], bytes] = {}
-    for table, columns in TIMES.items():
-        for row in dump.rows(table, columns):
+    for read in schema.TIMES:
+        for row in dump.rows(*read):
             for at, value in enumerate(row):
                 if value and value > newest.get(key := (at, value[-_ZONE:]), b""):
                     newest[key] = value
     yield from (found for value in newest.values() if (found := moment(value)))
 
 
-def _texts(dump: Dump, table: str, column: str) -> Iterator[str]:
-    return (found for row in dump.rows(table, (column,)) if (found := text(row[0])))
-
-
-def _first(dump: Dump, table: str, column: str) -> str | None:
-    return next(_texts(dump, table, column), None)
+def _texts(dump: Dump, read: schema.Rows) -> Iterator[str]:
+    return (found for row in dump.rows(*read) if (found := text(row[0])))
 
 
 @dataclass(frozen=True, slots=True)

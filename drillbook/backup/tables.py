@@ -18,6 +18,7 @@ from drillbook.backup.sql import Hostile, Script, Statement, Stream, Unreadable,
 from drillbook.backup.statement_filter import judge
 from drillbook.backup.stream import Source
 from drillbook.core.errors import BadInput
+from drillbook.infisical.schema import TABLES
 
 # Of one row: its values as written, None for NULL and for a column that an older version lacks.
 Values = list[bytes | None]
@@ -200,7 +201,9 @@ class Dump:
 
 
 @contextmanager
-def opened(backup: Path, wanted: Collection[str], *, whole: bool = False) -> Iterator[Dump]:
+def opened(
+    backup: Path, wanted: Collection[str] = TABLES, *, whole: bool = False
+) -> Iterator[Dump]:
     """Open a backup to read the wanted tables, or whole; BadInput if it is none.
 
     It is read once from begin to end, as the program it is, and nothing of it carried out.

@@ -14,7 +14,6 @@ from drillbook.backup.facts import facts
 from drillbook.backup.fetch import at_hand
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
-from drillbook.infisical.schema import FACT_TABLES, KEY_TABLES
 from drillbook.keys import key_files, proof, report
 
 
@@ -49,7 +48,7 @@ def _answered(given: argparse.Namespace) -> int:
     keys, unread = key_files.read_all(given.env_file)
     with (
         at_hand(given.backup, given.backup_options) as (path, name),
-        tables.opened(path, KEY_TABLES | FACT_TABLES) as dump,
+        tables.opened(path) as dump,
     ):
         dump.refuse_harm(name)
         proofs = proof.prove_all(dump, [one.key for one in keys])

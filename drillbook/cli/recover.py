@@ -17,7 +17,6 @@ from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import at_hand
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
-from drillbook.infisical.schema import FACT_TABLES, KEY_TABLES
 from drillbook.keys import key_files, secrets_file
 from drillbook.keys.decrypt_secrets import Reader, Secret
 from drillbook.keys.hierarchy import ROOTLESS
@@ -63,7 +62,7 @@ def _recovered(given: argparse.Namespace) -> int:
     keys, unread = key_files.read_all(given.env_file)
     with (
         at_hand(given.backup, given.backup_options) as (path, name),
-        tables.opened(path, KEY_TABLES | FACT_TABLES) as dump,
+        tables.opened(path) as dump,
     ):
         reader, key = _opening(dump, keys, unread, name)
         about = _about(facts(dump, path), name)

@@ -8,88 +8,63 @@ built by the judge's list.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-# The way from the instance key to the secrets; of each table the columns that are read.
-ROOTS = ("encryptedRootKey", "encryptionStrategy")
-KMS_KEYS = ("encryptedKey", "kmsKeyId", "id")
-EARLIER_KMS_KEYS = ("encryptedKey", "internalKmsId")
-EXTERNAL_KMS = ("encryptedProviderInputs", "kmsKeyId")
-# A release from before mid-2024 has the first two alone.
-PROJECTS = ("id", "name", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey")
-BOTS = (
-    "projectId",
-    "senderId",
-    "encryptedProjectKey",
-    "encryptedProjectKeyNonce",
-    "encryptedPrivateKey",
-    "iv",
-    "tag",
+
+class Rows(NamedTuple):
+    """Rows that are read: of which table, which columns, and how many of these must be there."""
+
+    table: str
+    columns: tuple[str, ...]
+    needed: int = 1
+
+
+# The way from the instance key to the secrets.
+ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy"))
+KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
+EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
+EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
+# A release from before mid-2024 has the first two columns alone.
+PROJECTS = Rows(
+    "projects", ("id", "name", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey"), 2
 )
-PUBLIC_KEYS = ("publicKey", "userId")
-ENVIRONMENTS = ("projectId", "id", "slug")
-FOLDERS = ("envId", "id", "parentId", "name")
+_BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKeyNonce")
+BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
+PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))
+ENVIRONMENTS = Rows("project_environments", ("projectId", "id", "slug"))
+FOLDERS = Rows("secret_folders", ("envId", "id", "parentId", "name"))
 # Of a secret what is sealed, and its folder: generation 3 and generation 2.
-NEW = ("encryptedValue", "folderId")
-OLD = (
-    "secretValueCiphertext",
-    "secretValueIV",
-    "secretValueTag",
-    "secretKeyCiphertext",
-    "secretKeyIV",
-    "secretKeyTag",
-    "folderId",
+NEW = Rows("secrets_v2", ("encryptedValue", "folderId"))
+_OLD_VALUE = ("secretValueCiphertext", "secretValueIV", "secretValueTag")
+_OLD_NAME = ("secretKeyCiphertext", "secretKeyIV", "secretKeyTag")
+_OLD_COMMENT = ("secretCommentCiphertext", "secretCommentIV", "secretCommentTag")
+OLD = Rows("secrets", (*_OLD_VALUE, *_OLD_NAME, "folderId"))
+WHOLE_NEW = Rows(NEW.table, (*NEW.columns, "key", "version", "type", "encryptedComment", "id"))
+WHOLE_OLD = Rows(OLD.table, (*OLD.columns, "version", "type", *_OLD_COMMENT, "id"))
+MIGRATIONS = Rows("infisical_migrations", ("name",))
+INSTANCES = Rows("super_admin", ("instanceId",))
+LABELS = Rows(ROOTS.table, ("kekLabel",))
+# The times in these rows move whenever somebody works with the instance.
+TIMES = (
+    Rows(INSTANCES.table, ("updatedAt",)),
+    Rows(OLD.table, ("updatedAt",)),
+    Rows(NEW.table, ("updatedAt",)),
+    Rows("auth_token_sessions", ("lastUsed",)),
+    Rows("identity_access_tokens", ("updatedAt", "accessTokenLastUsedAt")),
+    Rows("identity_ua_client_secrets", ("updatedAt",)),
 )
-WHOLE_NEW = (*NEW, "key", "version", "type", "encryptedComment", "id")
-WHOLE_OLD = (
-    *OLD,
-    "version",
-    "type",
-    "secretCommentCiphertext",
-    "secretCommentIV",
-    "secretCommentTag",
-    "id",
-)
-KEY_TABLES = frozenset(
-    {
-        "kms_root_config",
-        "internal_kms",
-        "internal_kms_key_version",
-        "external_kms",
-        "projects",
-        "project_bots",
-        "user_encryption_keys",
-        "project_environments",
-        "secret_folders",
-        "secrets_v2",
-        "secrets",
-        "infisical_migrations",
-    }
+_KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
+# Every table of which rows are read here.
+TABLES = frozenset(
+    one.table for one in (*_KEYS, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, *TIMES)
 )
 # Where one of these is, there was a root key; the migration of this name made its table.
 OF_ROOT_KEYS = frozenset(
-    {
-        "kms_root_config",
-        "internal_kms",
-        "internal_kms_key_version",
-        "external_kms",
-        "kms_keys",
-        "secrets_v2",
-    }
-)
+    one.table for one in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
+) | {"kms_keys"}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
-
-# The times in these rows move whenever somebody works with the instance.
-TIMES = {
-    "super_admin": ("updatedAt",),
-    "secrets": ("updatedAt",),
-    "secrets_v2": ("updatedAt",),
-    "auth_token_sessions": ("lastUsed",),
-    "identity_access_tokens": ("updatedAt", "accessTokenLastUsedAt"),
-    "identity_ua_client_secrets": ("updatedAt",),
-}
-FACT_TABLES = frozenset({*TIMES, "infisical_migrations", "kms_root_config"})
 # Every instance in use has rows of these.
-ALWAYS_FILLED = ("kms_root_config", "super_admin")
+ALWAYS_FILLED = (ROOTS.table, INSTANCES.table)
 
 
 @dataclass(frozen=True, slots=True)

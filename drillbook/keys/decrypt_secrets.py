@@ -54,16 +54,16 @@ class Reader:
         self.opens = bool(proof.roots_opened or proof.projects_opened)
         self._environments = {
             row[1]: (text(row[0]) or "", text(row[2]) or "")
-            for row in dump.rows("project_environments", schema.ENVIRONMENTS)
+            for row in dump.rows(*schema.ENVIRONMENTS)
         }
-        self._folders = {row[1]: row for row in dump.rows("secret_folders", schema.FOLDERS)}
+        self._folders = {row[1]: row for row in dump.rows(*schema.FOLDERS)}
         self._places: dict[bytes | None, Place] = {}
 
     def secrets(self) -> Iterator[Secret]:
         """Each secret, opened or not, in the backup's order."""
-        for row in self._dump.rows("secrets", schema.WHOLE_OLD):
+        for row in self._dump.rows(*schema.WHOLE_OLD):
             yield self._old(row)
-        for row in self._dump.rows("secrets_v2", schema.WHOLE_NEW):
+        for row in self._dump.rows(*schema.WHOLE_NEW):
             yield self._new(row)
 
     def _new(self, row: Values) -> Secret:
@@ -139,7 +139,7 @@ def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str
 
     What stays shut is missing. Digests, because what is compared may end in a failure's message.
     """
-    with opened(backup, schema.KEY_TABLES) as dump:
+    with opened(backup) as dump:
         return {
             (one.place.environment, one.place.path, one.name or ""): digest(one.value)
             for one in Reader(dump, key).secrets()

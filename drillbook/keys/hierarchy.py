@@ -19,7 +19,6 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical import schema
 from drillbook.infisical.crypto import cipher, material, open_box, open_bytes, open_columns
 
-_MADE_ROOT_KEYS = re.compile(schema.MADE_ROOT_KEYS)
 # IV 12, key 32, tag 16.
 ROOT_BYTES = 60
 # What is kept of a folder is some 170 bytes; more than these would not stay within bounds.
@@ -109,14 +108,12 @@ class EncryptedBackup:
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
-        rows = list(dump.rows("kms_root_config", schema.ROOTS))
+        rows = list(dump.rows(*schema.ROOTS))
         self.roots = [blob(row[0]) or b"" for row in rows]
         self.unproven = list(self._strange(rows))
         self.kms = self._kms_keys()
-        self.external = {text(row[1]) for row in dump.rows("external_kms", schema.EXTERNAL_KMS, 2)}
-        self.publics = {
-            row[1]: text(row[0]) for row in dump.rows("user_encryption_keys", schema.PUBLIC_KEYS)
-        }
+        self.external = {text(row[1]) for row in dump.rows(*schema.EXTERNAL_KMS)}
+        self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
         self.projects = self._projects()
         self.rootless = self._is_from_before_root_keys()
         self.project_of = self._places()
@@ -133,18 +130,18 @@ class EncryptedBackup:
         """Each key of the KMS with those it replaced, which may still open what is older."""
         found: dict[str | None, list[bytes | None]] = {}
         names: dict[bytes | None, str | None] = {}
-        for sealed, name, row in self.dump.rows("internal_kms", schema.KMS_KEYS, 2):
+        for sealed, name, row in self.dump.rows(*schema.KMS_KEYS):
             names[row] = text(name)
             found[text(name)] = [blob(sealed)]
-        for sealed, row in self.dump.rows("internal_kms_key_version", schema.EARLIER_KMS_KEYS, 2):
+        for sealed, row in self.dump.rows(*schema.EARLIER_KMS_KEYS):
             found.setdefault(names.get(row), []).append(blob(sealed))
         return found
 
     def _projects(self) -> list[Sealed]:
-        bots = {row[0]: row for row in self.dump.rows("project_bots", schema.BOTS, 3) if row[2]}
+        bots = {row[0]: row for row in self.dump.rows(*schema.BOTS) if row[2]}
         return [
             Sealed(text(id_) or "", text(name) or "", text(key), blob(data), bots.get(id_))
-            for id_, name, key, data in self.dump.rows("projects", schema.PROJECTS, 2)
+            for id_, name, key, data in self.dump.rows(*schema.PROJECTS)
         ]
 
     def _is_from_before_root_keys(self) -> bool:
@@ -155,19 +152,19 @@ class EncryptedBackup:
         """
         if self.dump.tables & schema.OF_ROOT_KEYS or not any(one.bot for one in self.projects):
             return False
-        migrations = self.dump.rows("infisical_migrations", ("name",))
-        return not any(_MADE_ROOT_KEYS.match(name or b"") for (name,) in migrations)
+        migrations = self.dump.rows(*schema.MIGRATIONS)
+        return not any(re.match(schema.MADE_ROOT_KEYS, name or b"") for (name,) in migrations)
 
     def _places(self) -> dict[bytes, int]:
         """The number of its project for each folder."""
         numbers = {one.id.encode(): at for at, one in enumerate(self.projects)}
         environments = {
             id_: numbers[project]
-            for project, id_ in self.dump.rows("project_environments", schema.ENVIRONMENTS[:2])
+            for project, id_, _ in self.dump.rows(*schema.ENVIRONMENTS)
             if project in numbers
         }
         found: dict[bytes, int] = {}
-        for environment, folder in self.dump.rows("secret_folders", schema.FOLDERS[:2]):
+        for environment, folder, *_ in self.dump.rows(*schema.FOLDERS):
             if folder and environment in environments:
                 found[folder] = environments[environment]
             if len(found) > _MOST_FOLDERS:
@@ -179,9 +176,9 @@ class EncryptedBackup:
 
     def secrets(self) -> Iterator[tuple[int, bool, Values]]:
         """Each secret with a value: its project's number (-1: unknown), whether old, its values."""
-        for row in self.dump.rows("secrets", schema.OLD):
+        for row in self.dump.rows(*schema.OLD):
             yield self.project_of.get(row[6] or b"", -1), True, row
-        for row in self.dump.rows("secrets_v2", schema.NEW):
+        for row in self.dump.rows(*schema.NEW):
             if row[0] is None:
                 self.empty += 1
             else:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from drillbook.backup.tables import Dump, opened
 from drillbook.core.bugs import seam
-from drillbook.infisical.schema import KEY_TABLES
 from drillbook.keys.hierarchy import EncryptedBackup, Proof, UnlockedKeys
 from drillbook.keys.key_files import KeyFile
 
@@ -21,7 +20,7 @@ def prove(backup: Path, key: str) -> Proof:
     Never raises for a key that does not fit: that is a proof in which nothing opened. BadInput
     where the file is no backup.
     """
-    with opened(backup, KEY_TABLES) as dump:
+    with opened(backup) as dump:
         return prove_all(dump, [key])[0]
 
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drillbook.backup import tables
 from drillbook.backup.tables import Block, Dump
 from drillbook.infisical.crypto import cipher, material
-from drillbook.infisical.schema import KEY_TABLES
 from drillbook.keys import rekey
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import Proof
@@ -76,7 +75,7 @@ def checked(source: Path, rewrapped: Path, old: str, new: str) -> Check:
 def _secrets(backup: Path, key: str) -> tuple[int, int]:
     """How many secrets open, and a digest of all of them that does not depend on their order."""
     count = digest = 0
-    with tables.opened(backup, KEY_TABLES) as dump:
+    with tables.opened(backup) as dump:
         for one in Reader(dump, key).secrets():
             if one.value is None or one.name is None:
                 continue
