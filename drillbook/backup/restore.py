@@ -170,7 +170,7 @@ class Batch:
             if (result := wire.get_result()) is None:
                 break
             if result.status in _FAILED:
-                said = said or messages.explain_result(result)
+                said = said or messages.explain(psycopg.errors.error_from_result(result))
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
         self._answered()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from drillbook.backup.tables import Dump, Values, blob, opened, text
+from drillbook.backup.tables import Dump, Values, blob, text
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import EncryptedBackup, UnlockedKeys
 
@@ -68,49 +66,38 @@ class Reader:
 
     def _new(self, row: Values) -> Secret:
         sealed, folder, name, version, kind, comment, id_ = row
-        at = self.backup.project_of.get(folder or b"", -1)
+        at = self._project(folder)
         # An empty secret has no value at all, so that there is nothing to open.
         value = b"" if sealed is None else self.keys.open_new(at, blob(sealed))
-        return self._secret(
-            folder,
-            id_,
-            text(name),
-            version,
-            kind,
-            value,
-            self.keys.open_new(at, blob(comment)),
-        )
+        about = (folder, id_, version, kind)
+        return self._secret(about, text(name), value, self.keys.open_new(at, blob(comment)))
 
     def _old(self, row: Values) -> Secret:
         folder, version, kind, *_, id_ = row[6:]
-        at = self.backup.project_of.get(folder or b"", -1)
+        at = self._project(folder)
         value, name, comment = (
             self.keys.open_old(at, *(text(part) for part in row[first : first + 3]))
             for first in (0, 3, 9)
         )
         plain = name.decode(errors="replace") if name is not None else None
-        return self._secret(folder, id_, plain, version, kind, value, comment)
+        return self._secret((folder, id_, version, kind), plain, value, comment)
+
+    def _project(self, folder: bytes | None) -> int:
+        return self.backup.project_of.get(folder or b"", -1)
 
     def _secret(
         self,
-        folder: bytes | None,
-        id_: bytes | None,
+        about: tuple[bytes | None, ...],
         name: str | None,
-        version: bytes | None,
-        kind: bytes | None,
         value: bytes | None,
         comment: bytes | None,
     ) -> Secret:
+        folder, id_, version, kind = about
         number = int(version) if version and version.isdigit() else 0
-        place = self.place(folder)
-        reason = "" if value is not None and name is not None else self._why(folder)
-        return Secret(
-            place, text(id_) or "", name, number, text(kind) or "shared", value, comment, reason
-        )
-
-    def _why(self, folder: bytes | None) -> str:
-        at = self.backup.project_of.get(folder or b"", -1)
-        return self.keys.reason(at) or _SHUT
+        shut = value is None or name is None
+        why = (self.keys.reason(self._project(folder)) or _SHUT) if shut else ""
+        kind_ = text(kind) or "shared"
+        return Secret(self.place(folder), text(id_) or "", name, number, kind_, value, comment, why)
 
     def place(self, folder: bytes | None) -> Place:
         """Where a folder's secrets lived; empty for one that is not in the backup."""
@@ -132,21 +119,3 @@ class Reader:
             names.append(text(row[3]) or "")
             row = self._folders.get(row[2])
         return "/" + "/".join(reversed(names))
-
-
-def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str], str]:
-    """Digests of a project's shared values by environment, folder path and name, from a backup.
-
-    What stays shut is missing. Digests, because what is compared may end in a failure's message.
-    """
-    with opened(backup) as dump:
-        return {
-            (one.place.environment, one.place.path, one.name or ""): digest(one.value)
-            for one in Reader(dump, key).secrets()
-            if one.value is not None and one.place.project_id == project_id
-        }
-
-
-def digest(value: bytes) -> str:
-    """Sixteen hexadecimal characters that stand for a value."""
-    return hashlib.sha256(value).hexdigest()[:16]
