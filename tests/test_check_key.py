@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.backup.tables import opened
+from drillbook.backup.tables import open_dump
 from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
@@ -153,7 +153,7 @@ def test_two_backups_in_one_file_are_refused(capsys, backup, right):
 def test_an_archive_as_pg_dump_makes_it_is_not_taken_for_harm(name):
     file = SAMPLES / "archives" / name
     if "folder" not in name:
-        with opened(file, ()) as archive:
+        with open_dump(file, ()) as archive:
             archive.refuse_harm(name)
             assert (archive.harm, archive.orders()) == (None, "")
 
@@ -166,7 +166,7 @@ def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
     hostile = tmp_path / "backup.dump.gz"
     hostile.write_bytes(gzip.compress(archive.replace(order, harm)))
     with (
-        opened(hostile, ()) as read,
+        open_dump(hostile, ()) as read,
         pytest.raises(BadInput, match="makes or changes a role"),
     ):
         read.refuse_harm("backup.dump.gz")

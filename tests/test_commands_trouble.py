@@ -6,7 +6,7 @@ import os
 import pytest
 
 from drillbook.backup import tables as dump_module
-from drillbook.backup.fetch import written
+from drillbook.backup.fetch import write_copy
 from drillbook.cli.recover import main as recover
 from drillbook.core.errors import BadInput
 from drillbook.keys import rekey_check
@@ -50,7 +50,7 @@ def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
     monkeypatch.setattr(os, "fdopen", lambda _handle, *_mode, **_how: honest(full, "wb", 0))
     full = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(BadInput, match=r"does not fit into .*TMPDIR to space: No space"):
-        written(iter([b"rows"]), files, "copy.sql", print)
+        write_copy(iter([b"rows"]), files, "copy.sql", print)
 
 
 @pytest.mark.parametrize("act", ["fsync", "link"])
@@ -164,7 +164,7 @@ def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, tr
     def failing(*_given):
         raise trouble
 
-    monkeypatch.setattr(rekey_check, "checked", failing)
+    monkeypatch.setattr(rekey_check, "check_rewrapped", failing)
     before = sorted(files.iterdir())
     code = rewrap(words("rewrap", "new.sql"))
     said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"

@@ -91,7 +91,7 @@ def _said(drill):
     if not proof.opens_everything:
         yield f"opens {proof.roots_opened}, {proof.projects_opened}, {proof.secrets_opened}"
     yield str(drill.problem or "")
-    yield str(integrity.compared(drill.order.backup) or "")
+    yield str(integrity.compare_checksum(drill.order.backup) or "")
     yield drill.orders
 
 
@@ -180,7 +180,7 @@ def test_what_only_a_checksum_tells_is_told_by_it(isolated, originals, tmp_path,
     content = (originals / "plain").read_bytes()
     backup = tmp_path / "backup.sql"
     backup.write_bytes(content)
-    integrity.seal(backup)
+    integrity.write_checksum(backup)
     damaged = SILENT[kind](content, random.Random(f"{SEED} {kind}"))
     assert damaged != content
     backup.write_bytes(damaged)

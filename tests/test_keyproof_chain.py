@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.backup.tables import opened
+from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
 from drillbook.keys import hierarchy
@@ -194,7 +194,7 @@ def test_why_a_project_stays_shut_is_told_by_its_number(backup):
     around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES, *bot()]
     path = backup(*around, block("internal_kms", kms("kms-1")), projects)
     columns = seal_columns(cipher(DATA), b"value", 16)
-    with opened(path) as dump:
+    with open_dump(path) as dump:
         ring = UnlockedKeys(hierarchy.EncryptedBackup(dump), KEY)
         assert [ring.reason(at) for at in (-1, 0, 1, 2)] == [LOST, EXTERNAL, MEMBERS, ""]
         assert ring.open_new(2, under(DATA, b"value")) == b"value"

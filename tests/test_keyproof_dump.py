@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from drillbook.backup.tables import _spool, opened
+from drillbook.backup.tables import _spool, open_dump
 from drillbook.core.errors import BadInput
 from tests.backups import HEAD, SAMPLES, TAIL
 from tests.vaults import block
@@ -28,7 +28,7 @@ def backup(tmp_path):
 
 
 def about(path, **how):
-    with opened(path, {"t", "u"}, **how) as dump:
+    with open_dump(path, {"t", "u"}, **how) as dump:
         return dump
 
 
@@ -38,7 +38,7 @@ def ids(dump, table="t"):
 
 def test_rows_of_one_table_are_all_its_blocks_in_order(backup):
     first, second = block("t", {"id": "1"}, {"id": "2"}), block("t", {"id": "3"})
-    with opened(backup(HEAD + first + block("u", {"id": "9"}) + second + TAIL), {"t"}) as dump:
+    with open_dump(backup(HEAD + first + block("u", {"id": "9"}) + second + TAIL), {"t"}) as dump:
         assert ids(dump) == [b"1", b"2", b"3"]
         assert ids(dump, "u") == [b"9"]
         assert ids(dump, "v") == []
@@ -47,7 +47,7 @@ def test_rows_of_one_table_are_all_its_blocks_in_order(backup):
 
 def test_table_that_lacks_what_is_needed_is_another_products(backup):
     ours, foreign = block("t", {"id": "1", "name": "a"}), block("t", {"id": "2"})
-    with opened(backup(HEAD + ours + foreign + TAIL), {"t"}) as dump:
+    with open_dump(backup(HEAD + ours + foreign + TAIL), {"t"}) as dump:
         assert list(dump.rows("t", ("id", "name"), 2)) == [[b"1", b"a"]]
         assert list(dump.rows("t", ("id", "name"))) == [[b"1", b"a"], [b"2", None]]
         assert list(dump.rows("t", ("name",))) == [[b"a"]]
@@ -56,7 +56,7 @@ def test_table_that_lacks_what_is_needed_is_another_products(backup):
 def test_first_damage_that_is_met_is_told_and_what_came_before_is_given(backup):
     broken = "COPY public.t (id) FROM stdin;\n1\n2\t3\n\\.\n\n"
     other = "COPY public.t (id, name) FROM stdin;\n4\n\\.\n\n"
-    with opened(backup(HEAD + broken + other + TAIL), {"t"}) as dump:
+    with open_dump(backup(HEAD + broken + other + TAIL), {"t"}) as dump:
         assert dump.damage == ""
         assert ids(dump) == [b"1"]
         assert dump.damage == "has a row of t with 2 values where its heading names 1"
@@ -115,12 +115,12 @@ def test_rows_are_counted(backup):
     ],
 )
 def test_what_is_no_backup_is_told_in_one_sentence(backup, content, said):
-    with pytest.raises(BadInput, match=said.replace("'", ".")), opened(backup(content), {"t"}):
+    with pytest.raises(BadInput, match=said.replace("'", ".")), open_dump(backup(content), {"t"}):
         pass
 
 
 def test_rows_without_any_heading_of_pg_dump_are_a_backup_all_the_same(backup):
-    with opened(backup(block("t", {"id": "1"})), {"t"}) as dump:
+    with open_dump(backup(block("t", {"id": "1"})), {"t"}) as dump:
         assert ids(dump) == [b"1"]
 
 
@@ -128,7 +128,7 @@ def test_rows_without_any_heading_of_pg_dump_are_a_backup_all_the_same(backup):
 def test_tables_are_read_side_by_side_and_again(backup, packed):
     text = LARGE.encode()
     path = backup(gzip.compress(text, 1) if packed else text)
-    with opened(path, {"t", "u"}) as dump:
+    with open_dump(path, {"t", "u"}) as dump:
         assert (dump.packed, dump.size) == ("gzip" * packed, path.stat().st_size)
         pairs = zip(dump.rows("t", ("id",)), dump.rows("t", ("id",)), strict=True)
         assert all(one == other for one, other in itertools.islice(pairs, 30_000))
@@ -150,7 +150,7 @@ def test_a_table_without_rows_is_lost_unless_it_is_left_out_or_has_parts(backup)
 def test_what_no_restore_may_follow_hides_no_rows(backup):
     harm = "ALTER SYSTEM SET a = 1;\n\\connect other\n\n"
     first, second = block("t", {"id": "1"}), block("u", {"id": "2"})
-    with opened(backup(HEAD + first + harm + second + TAIL), {"t", "u"}) as dump:
+    with open_dump(backup(HEAD + first + harm + second + TAIL), {"t", "u"}) as dump:
         assert (ids(dump), ids(dump, "u"), dump.damage) == ([b"1"], [b"2"], "")
         assert "changes the server's own settings" in dump.orders()
         with pytest.raises(BadInput, match=r"^backup it is more than data.*: line \d+: changes"):
@@ -159,17 +159,17 @@ def test_what_no_restore_may_follow_hides_no_rows(backup):
 
 def test_what_cannot_be_read_as_sql_is_refused_unless_it_is_damaged_anyway(backup):
     broken = HEAD + block("t", {"id": "1"}) + "SELECT '\n"
-    with opened(backup(broken + TAIL), {"t"}) as dump:
+    with open_dump(backup(broken + TAIL), {"t"}) as dump:
         assert ids(dump) == [b"1"]
         with pytest.raises(BadInput, match=r"^backup it cannot be read as SQL: line \d+: ends in"):
             dump.refuse_harm("it")
-    with opened(backup(broken), {"t"}) as dump:
+    with open_dump(backup(broken), {"t"}) as dump:
         dump.refuse_harm("it")
 
 
 def test_a_packed_backup_can_be_read_whole(backup):
     text = LARGE.encode()
-    with opened(backup(gzip.compress(text, 1)), (), whole=True) as dump:
+    with open_dump(backup(gzip.compress(text, 1)), (), whole=True) as dump:
         assert dump.length == len(text)
         for one in dump.blocks:
             dump.file.seek(one.end)
@@ -201,7 +201,7 @@ def test_folder_is_as_large_as_its_files_and_lacks_what_is_gone(tmp_path):
     (folder,) = tmp_path.iterdir()
     files = [path for path in folder.iterdir() if path.is_file()]
     (folder / "below").mkdir()
-    with opened(folder, {"kms_root_config"}) as dump:
+    with open_dump(folder, {"kms_root_config"}) as dump:
         assert (dump.form, dump.size) == ("directory", sum(path.stat().st_size for path in files))
         assert ids(dump, "kms_root_config") == [b"00000000-0000-0000-0000-000000000000"]
         assert dump.damage == ""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.backup.facts import examine, facts
-from drillbook.backup.tables import opened
+from drillbook.backup.tables import open_dump
 from tests.backups import HEAD, TAIL
 from tests.vaults import block
 
@@ -109,7 +109,7 @@ def test_rows_are_counted(tmp_path):
     blocks = block("secrets_v2", at(None), at(None)) + block("others", at("x"))
     path.write_text(HEAD + blocks + TAIL)
     assert examine(path).rows == {"secrets_v2": 2, "others": 1}
-    with opened(path) as dump:
+    with open_dump(path) as dump:
         assert facts(dump, Path("elsewhere")).path == Path("elsewhere")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import fingerprint
-from drillbook.keys.key_files import exposed, read, read_all
+from drillbook.keys.key_files import permission_warnings, read, read_all
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 
@@ -111,6 +111,6 @@ def test_file_that_others_can_read_is_warned_of(file):
     open_to_all, private = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file(KEY, "b.env")
     open_to_all.chmod(0o644)
     private.chmod(0o600)
-    [warning] = exposed([read(open_to_all), read(private)])
+    [warning] = permission_warnings([read(open_to_all), read(private)])
     assert f"chmod 600 {open_to_all}" in warning
     assert KEY not in warning

@@ -11,7 +11,7 @@ from drillbook.backup.facts import Backup
 from drillbook.keys.hierarchy import Project, Proof
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import Answer
-from drillbook.keys.report import as_json, as_text, shown
+from drillbook.keys.report import as_json, as_text, safe_text
 
 DUMPED = datetime(2026, 11, 24, 23, 30, 5)
 NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)
@@ -161,9 +161,9 @@ def test_colours_are_for_a_terminal_whose_user_wants_them(monkeypatch, terminal,
 
 
 def test_a_name_is_shown_up_to_two_hundred_letters():
-    assert shown("n" * 200) == "n" * 200
-    assert shown("n" * 201) == "n" * 199 + "…"
-    assert shown("a\nb\u202ec\xe9") == "a\ufffdb\ufffdc\xe9"
+    assert safe_text("n" * 200) == "n" * 200
+    assert safe_text("n" * 201) == "n" * 199 + "…"
+    assert safe_text("a\nb\u202ec\xe9") == "a\ufffdb\ufffdc\xe9"
 
 
 def test_programs_read_the_same_and_no_row_and_no_key():

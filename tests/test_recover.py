@@ -14,7 +14,7 @@ from drillbook.cli.recover import main
 from drillbook.core import dotenv
 from drillbook.keys import secrets_file
 from drillbook.keys.decrypt_secrets import Place, Secret
-from drillbook.keys.secrets_file import written
+from drillbook.keys.secrets_file import encode_secrets
 from tests.backups import KEYS, SECRETS, VERSIONS, dump
 
 
@@ -143,7 +143,7 @@ def hostile():
 def written_as(form, tmp_path):
     about = {"backup": "x\ntouch ran", "instance": "$(touch ran)"}
     file = tmp_path / f"out.{form}"
-    file.write_bytes(b"".join(written(form, hostile(), about, lambda: True)))
+    file.write_bytes(b"".join(encode_secrets(form, hostile(), about, lambda: True)))
     return file
 
 
@@ -285,7 +285,7 @@ def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, 
         file.write(next(pieces))
         raise trouble
 
-    monkeypatch.setattr(secrets_file, "in_the_clear", seal)
+    monkeypatch.setattr(secrets_file, "write_plain", seal)
     before = sorted(files.iterdir())
     assert run(files, "2024-10", files / "out.json", "--plaintext", "yes") == 3
     assert said in capsys.readouterr().err

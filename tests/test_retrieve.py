@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from drillbook.backup import location
-from drillbook.backup.fetch import fetched
+from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.core.errors import BadInput
 from fixtures.preflight import backupfile
@@ -30,7 +30,7 @@ def said():
 
 
 def refused(given):
-    with pytest.raises(BadInput) as told, fetched(given, lambda _: None):
+    with pytest.raises(BadInput) as told, fetch_backup(given, lambda _: None):
         pass
     return str(told.value)
 
@@ -86,7 +86,7 @@ def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
 
 def test_a_file_is_read_where_it_lies(backup):
     heard, say = said()
-    with fetched(str(backup), say) as found:
+    with fetch_backup(str(backup), say) as found:
         assert (found.path, found.copied, heard) == (backup, False, [])
     assert backup.exists()
 
@@ -96,7 +96,7 @@ def test_the_newest_of_a_folder_is_taken_and_named(backup):
     older.write_bytes(backup.read_bytes())
     os.utime(older, (OLD - 9999, OLD - 9999))
     heard, say = said()
-    with fetched(str(backup.parent), say) as found:
+    with fetch_backup(str(backup.parent), say) as found:
         assert found.path == backup
     assert "the newest of the folder is good.sql" in heard[0]
     assert "NOT TAKEN" not in heard[0]
@@ -109,7 +109,7 @@ def test_the_newest_of_a_folder_is_taken_and_named(backup):
 def test_newer_ones_that_are_not_done_are_passed_over_aloud(backup, name, content, why):
     backup.with_name(name).write_bytes(content)
     heard, say = said()
-    with fetched(str(backup.parent), say) as found:
+    with fetch_backup(str(backup.parent), say) as found:
         assert found.path == backup
     assert f"NEWER BUT NOT TAKEN: {name} ({why}" in heard[0]
 
@@ -127,7 +127,7 @@ def test_a_newer_one_that_is_packed_and_cut_is_passed_over_aloud(backup, way):
     cut.write_bytes(packed(way)[:-1000])
     os.utime(cut, (OLD + 1200, OLD + 1200))
     heard, say = said()
-    with fetched(str(backup.parent), say) as found:
+    with fetch_backup(str(backup.parent), say) as found:
         assert found.path == whole
     assert f"NEWER BUT NOT TAKEN: cut.sql.{way} (" in heard[0]
     assert "ends inside its" in heard[0]
@@ -202,7 +202,7 @@ def remote(tmp_path, content):
 
 def test_a_copy_is_private_and_gone_afterwards(tmp_path):
     url, _ = remote(tmp_path, dump("2024-10").encode())
-    with fetched(f"{url}/b.sql", lambda _: None) as found:
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
         assert found.path.read_bytes() == dump("2024-10").encode()
         assert found.path.stat().st_mode & 0o777 == 0o600
         assert found.path.parent.stat().st_mode & 0o777 == 0o700
@@ -216,7 +216,7 @@ def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     url, storage = remote(tmp_path, dump("2024-10").encode())
     storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"SELECT 1;")
     heard, say = said()
-    with fetched(url, say) as found:
+    with fetch_backup(url, say) as found:
         assert found.path.name == "b.sql"
     assert "NEWER BUT NOT TAKEN: later.sql (cut short" in heard[-1]
 
@@ -225,7 +225,7 @@ def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(t
     url, storage = remote(tmp_path, dump("2024-10").encode())
     storage.pipe_file(f"/{tmp_path.name}/backups/later.sql.gz", packed("gz")[:-1000])
     heard, say = said()
-    with fetched(url, say) as found:
+    with fetch_backup(url, say) as found:
         assert found.path.name == "b.sql"
         assert [one.name for one in found.path.parent.iterdir()] == ["b.sql"]
     assert "NEWER BUT NOT TAKEN: later.sql.gz (cut short: it ends inside its" in heard[-1]
@@ -233,7 +233,7 @@ def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(t
 
 def test_an_original_that_changed_meanwhile_is_told(tmp_path):
     url, storage = remote(tmp_path, dump("2024-10").encode())
-    with fetched(f"{url}/b.sql", lambda _: None) as found:
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
         storage.pipe_file(f"/{tmp_path.name}/backups/b.sql", b"another")
         assert found.changes() == ["b.sql is no longer what was fetched"]
 
@@ -241,7 +241,7 @@ def test_an_original_that_changed_meanwhile_is_told(tmp_path):
 def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
     monkeypatch.setattr("drillbook.backup.fetch._TIMES", ())
     url, _ = remote(tmp_path, dump("2024-10").encode())
-    with fetched(f"{url}/b.sql", lambda _: None) as found:
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
         assert found.modified is None
         seen = backupfile.read(found.path, now=2e9)
     expected_s = 2e9 - seen.facts.newest.timestamp()
@@ -274,6 +274,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     usage = type("Usage", (), {"free": 1 << 20})
     monkeypatch.setattr("drillbook.backup.stream.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(BadInput, match="does not fit"), fetched(f"{url}/b.sql", lambda _: None):
+    with (
+        pytest.raises(BadInput, match="does not fit"),
+        fetch_backup(f"{url}/b.sql", lambda _: None),
+    ):
         pass
     assert [one for one in Path(tmp_path).iterdir() if one.name.startswith("drillbook")] == []

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from drillbook.backup.fetch import fetched
+from drillbook.backup.fetch import fetch_backup
 from drillbook.core.errors import BadInput
 from drillbook.stack import docker_engine
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.engine
 
 def test_a_dump_is_taken_by_the_documented_command(database):
     heard = []
-    with fetched(f"docker:{database}", heard.append) as found:
+    with fetch_backup(f"docker:{database}", heard.append) as found:
         text = found.path.read_text()
         assert text.count("\n", text.index("COPY public.accounts")) > 1000
         assert "-- PostgreSQL database dump complete" in text
@@ -70,7 +70,7 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
         return honest(argv, **options)
 
     monkeypatch.setattr("drillbook.backup.fetch.subprocess.Popen", seen)
-    with fetched(f"docker:{database}", print):
+    with fetch_backup(f"docker:{database}", print):
         pass
     [dumping] = [argv for argv in called if "pg_dump" in argv]
     assert dumping[-4:] == ["pg_dump", "-U", "ada", "ledger"]
@@ -90,11 +90,11 @@ def test_a_container_that_is_none_of_a_database_is_refused():
     try:
         with (
             pytest.raises(BadInput, match="has no pg_dump: it is not the database's"),
-            fetched(f"docker:{name}", print),
+            fetch_backup(f"docker:{name}", print),
         ):
             pass
         docker("stop", "-t", "1", name)
-        with pytest.raises(BadInput, match="does not run"), fetched(f"docker:{name}", print):
+        with pytest.raises(BadInput, match="does not run"), fetch_backup(f"docker:{name}", print):
             pass
     finally:
         docker("rm", "-fv", name)
@@ -103,7 +103,7 @@ def test_a_container_that_is_none_of_a_database_is_refused():
 def test_a_container_that_is_not_there_is_refused():
     with (
         pytest.raises(BadInput, match="there is no container drillbook-nowhere on this engine"),
-        fetched("docker:drillbook-nowhere", print),
+        fetch_backup("docker:drillbook-nowhere", print),
     ):
         pass
 
@@ -111,13 +111,13 @@ def test_a_container_that_is_not_there_is_refused():
 def test_what_pg_dump_says_is_told_without_the_password(database):
     with (
         pytest.raises(BadInput, match=r"pg_dump in container .* failed: .*nowhere") as told,
-        fetched(f"docker:{database}", print, {"database": "nowhere"}),
+        fetch_backup(f"docker:{database}", print, {"database": "nowhere"}),
     ):
         pass
     assert PASSWORD not in str(told.value)
 
 
 def test_a_container_that_was_started_anew_is_told(database):
-    with fetched(f"docker:{database}", print) as found:
+    with fetch_backup(f"docker:{database}", print) as found:
         docker("restart", "-t", "5", database)
         assert found.changes() == [f"container {database} was started anew"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from drillbook.backup.fetch import fetched, settings
+from drillbook.backup.fetch import fetch_backup, settings
 from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
 from tests import sftp
@@ -50,20 +50,23 @@ def test_sftp_brings_it_from_a_real_server(server, backup, key_file, capsys):
         shown = capsys.readouterr()
         assert shown.out.startswith("OPENS")
         assert sftp.PASSWORD not in shown.out + shown.err
-    with fetched(f"{server.url}/good.sql", lambda _: None, settings(server.options)) as found:
+    with fetch_backup(f"{server.url}/good.sql", lambda _: None, settings(server.options)) as found:
         assert abs(found.modified - OLD) < 2
 
 
 def test_sftp_trusts_no_server_it_does_not_know(server):
     server.hosts.write_text("")
     options = settings(server.options)
-    with pytest.raises(BadInput, match="shows a key that"), fetched(server.url, print, options):
+    with (
+        pytest.raises(BadInput, match="shows a key that"),
+        fetch_backup(server.url, print, options),
+    ):
         pass
 
 
 def test_a_refused_password_is_not_repeated(server):
     options = {**settings(server.options), "password": "a-wrong-password"}
-    with pytest.raises(BadInput) as told, fetched(f"{server.url}/x", lambda _: None, options):
+    with pytest.raises(BadInput) as told, fetch_backup(f"{server.url}/x", lambda _: None, options):
         pass
     assert "Authentication" in str(told.value)
     assert "a-wrong-password" not in str(told.value)

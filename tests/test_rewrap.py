@@ -69,8 +69,8 @@ def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, ver
 
 def test_there_and_back_again_is_the_same(rewrap, files):
     rewrap("2024-07")
-    check = rekey_check.checked(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
-    back = rekey_check.checked(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
+    check = rekey_check.check_rewrapped(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
+    back = rekey_check.check_rewrapped(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
     assert check.holds
     assert back.holds
 

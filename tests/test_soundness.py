@@ -97,7 +97,7 @@ def test_the_custom_format_is_named(backup):
 
 
 def test_an_altered_digit_takes_a_checksum(backup):
-    sealed = integrity.seal(backup)
+    sealed = integrity.write_checksum(backup)
     check = ["sha256sum", "--check", "--status", sealed.name]
     assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
     damage.with_a_byte_flipped(backup).replace(backup)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drillbook.backup.archive import Form
-from drillbook.backup.tables import Dump, moment, opened, text
+from drillbook.backup.tables import Dump, moment, open_dump, text
 from drillbook.infisical import schema
 
 # As far as a zone reaches that has minutes; of another, digits of the time, which harm nothing.
@@ -68,7 +68,7 @@ class Backup:
 
 def examine(backup: Path) -> Backup:
     """Facts about a backup; BadInput where it is none."""
-    with opened(backup) as dump:
+    with open_dump(backup) as dump:
         return facts(dump, backup)
 
 

@@ -28,7 +28,7 @@ from drillbook.backup.location import (
     is_archive_folder,
     newest,
     parse,
-    passed_over,
+    skipped,
     why_cut,
 )
 from drillbook.backup.stream import Source, is_nearly_full
@@ -56,7 +56,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class LocalBackup:
     """A backup to be read at path; said tells what it is, and of what it was chosen.
 
     taken_s is what the fetching took, in seconds. modified is when the original was last changed,
@@ -85,7 +85,7 @@ class Fetched:
 
 
 @contextmanager
-def at_hand(given: str, options: str = "") -> Iterator[tuple[Path, str]]:
+def backup_for_command(given: str, options: str = "") -> Iterator[tuple[Path, str]]:
     """The path of a backup for the block of a command that is no run, and what to call it.
 
     Standard input is kept in a private file for the block, since it is read more than once.
@@ -100,7 +100,7 @@ def at_hand(given: str, options: str = "") -> Iterator[tuple[Path, str]]:
         with _read(given):
             yield path, given
     else:
-        with fetched(given, _say, settings(options)) as found, _read(found.shown):
+        with fetch_backup(given, _say, settings(options)) as found, _read(found.shown):
             yield found.path, found.shown
 
 
@@ -165,9 +165,9 @@ def settings(path: str | None) -> dict[str, str]:
 
 
 @contextmanager
-def fetched(
+def fetch_backup(
     given: str, say: Say, options: Mapping[str, str] | None = None, *, choose: bool = True
-) -> Iterator[Fetched]:
+) -> Iterator[LocalBackup]:
     """Bring a backup within reach for the block; BadInput in one sentence where that fails.
 
     A folder stays what it is where nothing is to be chosen of it. options are the storage's own
@@ -180,7 +180,7 @@ def fetched(
         if choose and holds_backups(path):
             path, said = newest(path)
             say(said)
-        yield Fetched(path, str(path), said, time.monotonic() - started)
+        yield LocalBackup(path, str(path), said, time.monotonic() - started)
         return
     home = Home(new_run_id())
     try:
@@ -205,7 +205,7 @@ def _date(copy: Path, modified: float) -> None:
         os.utime(file, (modified, modified))
 
 
-def written(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Path:
+def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Path:
     """Write pieces to a new file that only we can read; BadInput where the disk would run full."""
     safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in name)[-_LONGEST_NAME:]
     file = place / (safe.lstrip(".") or "backup")
@@ -233,7 +233,7 @@ def _put(out: FileIO, piece: bytes) -> None:
         left = left[out.write(left) :]
 
 
-def _dumped(address: Address, place: Path, say: Say, options: dict[str, str]) -> Fetched:
+def _dumped(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
     """A dump of a container's database, which is read and nothing else, by the documented pg_dump.
 
     BadInput in one sentence where that fails.
@@ -250,9 +250,11 @@ def _dumped(address: Address, place: Path, say: Say, options: dict[str, str]) ->
     argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(seen["Id"])]
     argv += ["pg_dump", "-U", user, database]
     password = env.get("POSTGRES_PASSWORD", "")
-    file = written(_output(argv, password, name), place, f"{name}.sql", say)
+    file = write_copy(_output(argv, password, name), place, f"{name}.sql", say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
-    return Fetched(file, address.shown, said, modified=began, changes=lambda: _restarts(name, seen))
+    return LocalBackup(
+        file, address.shown, said, modified=began, changes=lambda: _restarts(name, seen)
+    )
 
 
 def _inspected(name: str) -> dict[str, Any]:
@@ -315,7 +317,7 @@ def _restarts(name: str, before: dict[str, Any]) -> list[str]:
     return [f"container {name} was started anew"]
 
 
-def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) -> Fetched:
+def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
     """A copy of what lies at a URL, or of the newest there; BadInput in one sentence else.
 
     fsspec knows the storages; an optional extra brings it along.
@@ -339,7 +341,7 @@ def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) ->
         raise BadInput(f"{address.shown} cannot be read: {words}") from None
 
 
-def _taken_from(address: Address, place: Path, say: Say, options: dict[str, str]) -> Fetched:
+def _taken_from(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
     import fsspec
 
     settings: dict[str, Any] = {name: _meant(value) for name, value in options.items()}
@@ -363,15 +365,15 @@ def _taken_from(address: Address, place: Path, say: Say, options: dict[str, str]
 
 def _taken(
     storage: Any, told: dict[str, Any], address: Address, place: Path, say: Say, passed: list[str]
-) -> Fetched:
+) -> LocalBackup:
     path, name = told["name"], _name(told)
     say(f"fetching {name} from {address.shown}")
     if told["type"] == "directory":
         file = _folder(storage, path, place / name, say)
     else:
         file = _file(storage, path, place, say)
-    said = f"{name} from {address.shown}{passed_over(passed)}"
-    return Fetched(
+    said = f"{name} from {address.shown}{skipped(passed)}"
+    return LocalBackup(
         file,
         address.shown,
         said,
@@ -391,7 +393,7 @@ def _is_of_pg_dump(storage: Any, path: str) -> bool:
 
 
 def _file(storage: Any, path: str, place: Path, say: Say) -> Path:
-    return written(_pieces(storage, path), place, path.rpartition("/")[2], say)
+    return write_copy(_pieces(storage, path), place, path.rpartition("/")[2], say)
 
 
 def _pieces(storage: Any, path: str) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ def checksum_file(backup: Path) -> Path:
     return backup.with_name(f"{backup.name}.sha256")
 
 
-def seal(backup: Path) -> Path:
+def write_checksum(backup: Path) -> Path:
     """Write the checksum beside a backup, in the form `sha256sum -c` reads."""
     beside = checksum_file(backup)
     beside.touch(mode=0o600)
@@ -65,10 +65,10 @@ def examine(backup: Path) -> Problem | None:
     for magic, what in _MAGIC.items():
         if head.startswith(magic) and backup.suffix != ".gz":
             return Problem(1, what)
-    return _read(backup) or compared(backup)
+    return _read(backup) or compare_checksum(backup)
 
 
-def compared(backup: Path) -> Problem | None:
+def compare_checksum(backup: Path) -> Problem | None:
     """The problem that a backup differs from the checksum beside it; None without one."""
     beside = checksum_file(backup)
     if backup.is_dir() or not beside.exists():

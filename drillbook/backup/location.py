@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from drillbook.backup.archive import MAGIC
 from drillbook.backup.sql import TRAILER
-from drillbook.backup.tables import opened
+from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 
 Kind = Literal["pipe", "path", "container", "url"]
@@ -166,7 +166,7 @@ def unfinished(file: Path) -> str:
 def why_cut(backup: Path) -> str:
     """Why a backup of any other form than a plain file is no whole one; empty for a whole one."""
     try:
-        with opened(backup, ()) as dump:
+        with open_dump(backup, ()) as dump:
             return f"cut short: it {dump.damage}" if dump.damage else ""
     except BadInput as why:
         return str(why).removeprefix(f"backup {backup} ").partition("; ")[0]
@@ -180,10 +180,10 @@ def ends_well(tail: bytes) -> bool:
 def _said(file: Path, passed: list[str]) -> str:
     when = datetime.fromtimestamp(_changed(file), UTC)
     said = f"the newest of the folder is {file.name}, of {when:%Y-%m-%d %H:%M} UTC"
-    return said + passed_over(passed)
+    return said + skipped(passed)
 
 
-def passed_over(passed: list[str]) -> str:
+def skipped(passed: list[str]) -> str:
     """The newer ones that were not taken, to be said aloud: somebody relies on them."""
     if not passed:
         return ""

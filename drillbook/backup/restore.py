@@ -96,7 +96,7 @@ def _copy(
                 copy.write(piece)
                 count += piece.count(b"\n")
     except psycopg.Error as trouble:
-        raise refused(statement, connection, messages.explain(trouble)) from None
+        raise refusal(statement, connection, messages.explain(trouble)) from None
     found.rows[table] = count
 
 
@@ -155,9 +155,9 @@ class Batch:
             self._answer()
             wire.exit_pipeline_mode()
             if troubles:
-                raise refused(troubles[0][0], self._connection, troubles[0][1])
+                raise refusal(troubles[0][0], self._connection, troubles[0][1])
         except psycopg.Error as trouble:
-            raise refused(batch[0], self._connection, messages.explain(trouble)) from None
+            raise refusal(batch[0], self._connection, messages.explain(trouble)) from None
 
     def _answer(self) -> str:
         """What the server says against the next command; empty when it carried it out."""
@@ -177,7 +177,7 @@ class Batch:
         return said
 
 
-def refused(statement: Statement, connection: psycopg.Connection, said: str) -> Exception:
+def refusal(statement: Statement, connection: psycopg.Connection, said: str) -> Exception:
     """What stopped a statement: the server's reason, or that the server was lost."""
     if connection.pgconn.status != ConnStatus.OK:
         return StackTrouble(f"line {statement.line}: the database was lost: {said}")

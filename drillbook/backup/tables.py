@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from drillbook.backup.archive import UTF_16, Form, Written, open_sql
+from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
 from drillbook.backup.sql import Hostile, Script, Statement, Stream, Unreadable, plain
 from drillbook.backup.statement_filter import judge
 from drillbook.backup.stream import Source
@@ -201,7 +201,7 @@ class Dump:
 
 
 @contextmanager
-def opened(
+def open_dump(
     backup: Path, wanted: Collection[str] = TABLES, *, whole: bool = False
 ) -> Iterator[Dump]:
     """Open a backup to read the wanted tables, or whole; BadInput if it is none.
@@ -266,7 +266,7 @@ class _Reading:
         if copy and not self.script.open:
             copy.write(b"\\.\n")
 
-    def dump(self, sql: Source | Written, file: BinaryIO) -> Dump:
+    def dump(self, sql: Source | ArchiveSql, file: BinaryIO) -> Dump:
         """What was found, to be read from a file."""
         script, damage = self.script, self._damage(sql)
         return Dump(
@@ -293,7 +293,7 @@ class _Reading:
             },
         )
 
-    def _damage(self, sql: Source | Written) -> str:
+    def _damage(self, sql: Source | ArchiveSql) -> str:
         if sql.broken or (sql.cut and sql.packed):
             return sql.cut or sql.broken
         if self.script.open:
@@ -306,7 +306,7 @@ class _Reading:
             return "lacks the end of a table's rows"
         return sql.cut
 
-    def refuse_what_is_none(self, sql: Source | Written) -> None:
+    def refuse_what_is_none(self, sql: Source | ArchiveSql) -> None:
         """BadInput for a text that pg_dump did not write."""
         if sql.form != "plain":
             return

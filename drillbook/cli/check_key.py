@@ -11,7 +11,7 @@ import sys
 
 from drillbook.backup import tables
 from drillbook.backup.facts import facts
-from drillbook.backup.fetch import at_hand
+from drillbook.backup.fetch import backup_for_command
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
 from drillbook.keys import key_files, proof, report
@@ -47,8 +47,8 @@ def _answered(given: argparse.Namespace) -> int:
         raise BadInput("no backup to open: give BACKUP=, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.read_all(given.env_file)
     with (
-        at_hand(given.backup, given.backup_options) as (path, name),
-        tables.opened(path) as dump,
+        backup_for_command(given.backup, given.backup_options) as (path, name),
+        tables.open_dump(path) as dump,
     ):
         dump.refuse_harm(name)
         proofs = proof.prove_all(dump, [one.key for one in keys])
@@ -60,7 +60,7 @@ def _answered(given: argparse.Namespace) -> int:
     write = report.as_json if given.form == "json" else report.as_text
     with whole_output():
         sys.stdout.write(write(known, name, answers, unread))
-    for warning in key_files.exposed(keys):
+    for warning in key_files.permission_warnings(keys):
         sys.stderr.write(f"check-key: {warning}\n")
     return proof.EXIT[proof.best(answers).word]
 

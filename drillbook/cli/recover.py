@@ -14,7 +14,7 @@ from pathlib import Path
 
 from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
-from drillbook.backup.fetch import at_hand
+from drillbook.backup.fetch import backup_for_command
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
 from drillbook.keys import key_files, secrets_file
@@ -22,7 +22,7 @@ from drillbook.keys.decrypt_secrets import Reader, Secret
 from drillbook.keys.hierarchy import ROOTLESS
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import prove_all
-from drillbook.keys.report import shown
+from drillbook.keys.report import safe_text
 from drillbook.keys.secrets_file import form_of, sets_a_variable
 
 _MOST_NAMED = 20
@@ -61,13 +61,13 @@ def _recovered(given: argparse.Namespace) -> int:
         raise BadInput("no backup to read: give BACKUP=, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.read_all(given.env_file)
     with (
-        at_hand(given.backup, given.backup_options) as (path, name),
-        tables.opened(path) as dump,
+        backup_for_command(given.backup, given.backup_options) as (path, name),
+        tables.open_dump(path) as dump,
     ):
         reader, key = _opening(dump, keys, unread, name)
         about = _about(facts(dump, path), name)
         tally = _Tally()
-        pieces = secrets_file.written(
+        pieces = secrets_file.encode_secrets(
             form_of(given.out),
             tally.passing(reader.secrets()),
             about,
@@ -76,10 +76,10 @@ def _recovered(given: argparse.Namespace) -> int:
         with new_file(given.out) as file:
             seal(pieces, file)
         lines = [*_told(given, tally, dump.damage)]
-        lines += [f"Opened by the key in {shown(key.path)}"] if len(keys) > 1 else []
-        lines += [f"Not tried: {shown(one)}" for one in unread]
+        lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
+        lines += [f"Not tried: {safe_text(one)}" for one in unread]
         lines += [f"Note: {ROOTLESS}"] if reader.backup.rootless else []
-        lines += key_files.exposed(keys)
+        lines += key_files.permission_warnings(keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 2 if dump.damage else int(bool(tally.shut))
 
@@ -108,7 +108,7 @@ def _clear(given: argparse.Namespace) -> secrets_file.Seal:
         raise BadInput("PLAINTEXT= must be yes: every secret would be written in the clear")
     if given.out.endswith(".age"):
         raise BadInput(f"PLAINTEXT=yes writes no encrypted file, yet OUT={given.out} ends in .age")
-    return secrets_file.in_the_clear
+    return secrets_file.write_plain
 
 
 def _opening(
@@ -163,10 +163,10 @@ class _Tally:
 
 
 def _told(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
-    where = "standard output" if given.out == "-" else shown(given.out)
+    where = "standard output" if given.out == "-" else safe_text(given.out)
     count = f"{tally.opened} of {tally.found} secrets of {len(tally.projects)} projects"
     yield f"{count} written to {where}"
-    yield from (f"  stays shut: {shown(one)}" for one in tally.shut)
+    yield from (f"  stays shut: {safe_text(one)}" for one in tally.shut)
     if tally.unnamed:
         yield f"  and {tally.unnamed} more"
     if damage:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drillbook.backup.tables import Dump, opened
+from drillbook.backup.tables import Dump, open_dump
 from drillbook.core.bugs import seam
 from drillbook.keys.hierarchy import EncryptedBackup, Proof, UnlockedKeys
 from drillbook.keys.key_files import KeyFile
@@ -20,7 +20,7 @@ def prove(backup: Path, key: str) -> Proof:
     Never raises for a key that does not fit: that is a proof in which nothing opened. BadInput
     where the file is no backup.
     """
-    with opened(backup) as dump:
+    with open_dump(backup) as dump:
         return prove_all(dump, [key])[0]
 
 
@@ -31,10 +31,10 @@ def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
     for at, old, values in chest.secrets():
         for ring in rings:
             ring.try_secret(at, old, values)
-    return concluded(dump, chest, rings)
+    return conclude(dump, chest, rings)
 
 
-def concluded(dump: Dump, chest: EncryptedBackup, rings: Sequence[UnlockedKeys]) -> list[Proof]:
+def conclude(dump: Dump, chest: EncryptedBackup, rings: Sequence[UnlockedKeys]) -> list[Proof]:
     """The proofs of several keys, once every secret of the dump was counted."""
     proofs = [ring.done() for ring in rings]
     for proof in proofs:

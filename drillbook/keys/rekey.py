@@ -79,7 +79,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
     if material(old) == material(new):
         raise BadInput("the old key and the new one are the same; check NEW_ENV_FILE=")
-    with opened(source) as backup:
+    with open_plain_dump(source) as backup:
         found = _understood(backup, source, keys[0])
         with new_file(target) as file:
             for piece in _rewrapped(backup, *keys):
@@ -93,7 +93,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
 
 def survey(source: Path, old: str) -> Survey:
     """What would be sealed anew, writing nothing; raises as `rewrap` does."""
-    with opened(source) as backup:
+    with open_plain_dump(source) as backup:
         return _understood(backup, source, _cipher("old", old))
 
 
@@ -105,9 +105,9 @@ def _cipher(name: str, key: str) -> AESGCM:
 
 
 @contextmanager
-def opened(backup: Path) -> Iterator[Dump]:
+def open_plain_dump(backup: Path) -> Iterator[Dump]:
     """Open a whole plain backup, packed or not; BadInput for any other, and for one that is cut."""
-    with tables.opened(backup, (), whole=True) as dump:
+    with tables.open_dump(backup, (), whole=True) as dump:
         if dump.form != "plain":
             raise BadInput(_ARCHIVE.format(backup))
         if dump.damage:
@@ -151,7 +151,7 @@ def _understood(backup: Dump, source: Path, old: AESGCM) -> Survey:
         known = {str(place) for place in schema.PLACES}
         found.troubles += [
             f"{name}: {count} values lie under the key, in a place not known"
-            for name, count in sorted(sweep(backup, {"old": old})["old"].items())
+            for name, count in sorted(find_under_key(backup, {"old": old})["old"].items())
             if name not in known
         ]
     except Damaged as how:
@@ -181,7 +181,7 @@ def _look(block: Block, old: AESGCM, found: Survey) -> None:
             found.troubles.append(f"{where}: this table is not known, and may lie under the key")
         for place in known:
             names = [name for name in place.columns if name in block.columns]
-            parts = [given(values[block.columns.index(name)]) for name in names]
+            parts = [as_text(values[block.columns.index(name)]) for name in names]
             if place.sealed not in names or parts[0] is None:
                 continue
             if unseal(place, parts, old) is None:
@@ -190,7 +190,7 @@ def _look(block: Block, old: AESGCM, found: Survey) -> None:
                 found.counts[place] += 1
 
 
-def given(value: bytes) -> str | None:
+def as_text(value: bytes) -> str | None:
     """A value as text; None for NULL."""
     return None if value == b"\\N" else text(value)
 
@@ -205,7 +205,7 @@ def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | No
         return None
 
 
-def sweep(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
+def find_under_key(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
     """For each key: how many values of each `table.column` open under it directly, anywhere.
 
     Tried are bytea values as layout A, and each encrypted column with each IV and tag of its row.
@@ -237,8 +237,8 @@ def _opening(
         if value.startswith(_HEX):
             if open_bytes(key, blob(value)) is not None:
                 yield f"{block.table}.{name}"
-        elif pairs and _SEALED.search(name) and (sealed := given(value)) is not None:
-            parts = ((given(values[iv]), given(values[tag])) for iv, tag in pairs)
+        elif pairs and _SEALED.search(name) and (sealed := as_text(value)) is not None:
+            parts = ((as_text(values[iv]), as_text(values[tag])) for iv, tag in pairs)
             if any(open_columns(key, sealed, *two) is not None for two in parts):
                 yield f"{block.table}.{name}"
 
@@ -257,7 +257,7 @@ def _rewrapped(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
                     most = tables.LONGEST_ROW >> 20
                     raise BadInput(f"a row of {block.table} is longer than {most} MiB")
                 at += len(line)
-                yield resealed(block, line, old, new)
+                yield reseal_line(block, line, old, new)
     yield from piece(backup, at, backup.length)
 
 
@@ -268,7 +268,7 @@ def under_key(table: str) -> tuple[Place, ...]:
 
 
 @seam("reseal_line")
-def resealed(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
+def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
     """One line of a block, with what lies under the old key sealed under the new one."""
     row = line.rstrip(b"\r\n")
     values = row.split(b"\t")
@@ -278,19 +278,21 @@ def resealed(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
         if place.sealed not in block.columns:
             continue
         at = [block.columns.index(name) for name in place.columns]
-        parts = [given(values[one]) for one in at]
+        parts = [as_text(values[one]) for one in at]
         if parts[0] is None:
             continue
         plain = unseal(place, parts, old)
         if plain is None:
             raise BadInput(f"{place}: a value does not open with the old key; nothing was written")
-        for one, value in zip(at, sealed(place, parts, plain, new), strict=True):
+        for one, value in zip(at, seal_value(place, parts, plain, new), strict=True):
             values[one] = value
     return b"\t".join(values) + line[len(row) :]
 
 
 @seam("seal_value")
-def sealed(place: Place, parts: list[str | None], plain: bytes, new: AESGCM) -> tuple[bytes, ...]:
+def seal_value(
+    place: Place, parts: list[str | None], plain: bytes, new: AESGCM
+) -> tuple[bytes, ...]:
     """A place's columns as a backup writes them, sealed anew; the IV keeps its length."""
     if not place.iv:
         return (_HEX + seal_bytes(new, plain).hex().encode(),)

@@ -48,16 +48,16 @@ class Check:
         return keys and self.same_secrets and not differences
 
 
-def checked(source: Path, rewrapped: Path, old: str, new: str) -> Check:
+def check_rewrapped(source: Path, rewrapped: Path, old: str, new: str) -> Check:
     """Hold a rewrapped backup against its source; old and new are the texts of the two keys."""
     found = Check(prove(rewrapped, new), prove(rewrapped, old))
     keys = {name: cipher(material(key)) for name, key in (("old", old), ("new", new))}
     ciphers = {name: one for name, one in keys.items() if one}
     if len(ciphers) < len(keys):
         raise ValueError("a key of 32 bytes is wanted")
-    with rekey.opened(source) as before, rekey.opened(rewrapped) as after:
-        was = rekey.sweep(before, {"old": ciphers["old"]})["old"]
-        now = rekey.sweep(after, ciphers)
+    with rekey.open_plain_dump(source) as before, rekey.open_plain_dump(rewrapped) as after:
+        was = rekey.find_under_key(before, {"old": ciphers["old"]})["old"]
+        now = rekey.find_under_key(after, ciphers)
         found.left = [f"{name}: {count}" for name, count in sorted(now["old"].items())]
         found.lost = [
             f"{name}: {now['new'][name]} of {count}"
@@ -75,7 +75,7 @@ def checked(source: Path, rewrapped: Path, old: str, new: str) -> Check:
 def _secrets(backup: Path, key: str) -> tuple[int, int]:
     """How many secrets open, and a digest of all of them that does not depend on their order."""
     count = digest = 0
-    with tables.opened(backup) as dump:
+    with tables.open_dump(backup) as dump:
         for one in Reader(dump, key).secrets():
             if one.value is None or one.name is None:
                 continue
@@ -135,8 +135,8 @@ class _Comparison:
                 continue
             sealed |= set(place.columns)
             at = [block.columns.index(name) for name in place.columns]
-            plain = rekey.unseal(place, [rekey.given(was[one]) for one in at], self._keys["old"])
-            parts = [rekey.given(now[one]) for one in at]
+            plain = rekey.unseal(place, [rekey.as_text(was[one]) for one in at], self._keys["old"])
+            parts = [rekey.as_text(now[one]) for one in at]
             if plain != rekey.unseal(place, parts, self._keys["new"]):
                 self.altered.append(f"{where}: {place.sealed}")
         for name, one, two in zip(block.columns, was, now, strict=False):

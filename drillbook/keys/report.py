@@ -41,11 +41,11 @@ def _lines(
 ) -> Iterator[str]:
     decisive = best(answers)
     yield f"{_coloured(decisive.word)}: {_sentence(decisive)}"
-    yield from (f"  because {reason}" for reason in map(shown, decisive.reasons))
+    yield from (f"  because {reason}" for reason in map(safe_text, decisive.reasons))
     yield ""
     yield f"  key        {_key(decisive)}"
     yield from (f"  tried too  {_key(one)}: {one.word}" for one in answers if one is not decisive)
-    yield from (f"  not tried  {shown(one)}" for one in unread)
+    yield from (f"  not tried  {safe_text(one)}" for one in unread)
     yield from _about(facts, name)
     yield from _numbers(decisive)
     yield ""
@@ -71,7 +71,7 @@ def _sentence(one: Answer) -> str:
 
 
 def _key(one: Answer) -> str:
-    return f"{shown(one.file.path)}: {one.file.variable} with label {one.file.label}"
+    return f"{safe_text(one.file.path)}: {one.file.variable} with label {one.file.label}"
 
 
 def _numbers(one: Answer) -> Iterator[str]:
@@ -99,15 +99,16 @@ def _rotating(one: Answer) -> str:
 
 def _project(one: Project) -> str:
     why = one.reason or _KINDS.get(one.generation, "")
-    name = shown(one.name) or "unknown project"
+    name = safe_text(one.name) or "unknown project"
     return f"    {name}: {one.secrets_opened} of {one.secrets} ({why})"
 
 
 def _about(facts: Backup, name: str) -> Iterator[str]:
     packed = f", packed by {facts.packed}" if facts.packed else ""
     whole = "whole" if facts.complete else "not whole"
-    yield f"  backup     {shown(name)}: {facts.form} format{packed}, {facts.size:,} bytes, {whole}"
-    yield f"  instance   {shown(facts.instance or 'not said')}"
+    about = f"{facts.form} format{packed}, {facts.size:,} bytes, {whole}"
+    yield f"  backup     {safe_text(name)}: {about}"
+    yield f"  instance   {safe_text(facts.instance or 'not said')}"
     yield f"  product    {_schema(facts)}"
     yield f"  dumped     {_dumped(facts)}"
 
@@ -116,7 +117,7 @@ def _schema(facts: Backup) -> str:
     if not facts.schema:
         return "version not said"
     stamp = facts.schema[:8]
-    day = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" if stamp.isdigit() else shown(facts.schema)
+    day = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" if stamp.isdigit() else safe_text(facts.schema)
     return f"database schema of {day} ({facts.migrations} migrations), so a release from then on"
 
 
@@ -127,11 +128,11 @@ def _dumped(facts: Backup) -> str:
     if facts.newest:
         parts.append(f"not before {facts.newest:%Y-%m-%d %H:%M} UTC (newest row)")
     tools = (("from PostgreSQL", facts.server), ("by pg_dump", facts.dumped_by))
-    parts += [f"{what} {shown(version)}" for what, version in tools if version]
+    parts += [f"{what} {safe_text(version)}" for what, version in tools if version]
     return ", ".join(parts) or "not said"
 
 
-def shown(text: str) -> str:
+def safe_text(text: str) -> str:
     """A text of the backup's or the user's, without what a terminal would obey, and not endless."""
     safe = printable(text)
     return safe if len(safe) <= 200 else f"{safe[:199]}…"

@@ -29,7 +29,7 @@ def form_of(name: str) -> Form:
     return "env" if plain.endswith(".env") else "json"
 
 
-def written(
+def encode_secrets(
     form: Form, secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
     """The whole file in pieces; about says of which backup, the last words whether it is whole.
@@ -190,7 +190,7 @@ def for_passphrase(path: Path) -> Seal:
     return seal
 
 
-def in_the_clear(pieces: Iterator[bytes], file: BinaryIO) -> None:
+def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
     """No encryption: whoever reads the file reads the secrets."""
     for piece in pieces:
         file.write(piece)

@@ -24,7 +24,7 @@ def test_damage_is_noticed(untouched, step):
         assert integrity.examine(other)
 
     with step("one digit inside a value is noticed by the checksum written beside the backup"):
-        integrity.seal(backup)
+        integrity.write_checksum(backup)
         assert integrity.examine(backup) is None
         damage.with_a_byte_flipped(backup).replace(backup)
         assert integrity.examine(backup)

@@ -38,7 +38,7 @@ def test_this_backup_is_whole_and_nothing_but_data(drill, step):
     with step("the backup breaks off nowhere, and a checksum beside it is that of the file"):
         assert drill.facts.damage == ""
         assert drill.problem is None
-        assert integrity.compared(drill.order.backup) is None
+        assert integrity.compare_checksum(drill.order.backup) is None
 
     with step("read as a program it does nothing but make tables and fill them"):
         assert drill.orders == ""
