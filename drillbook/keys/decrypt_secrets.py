@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from drillbook.backup.tables import Dump, Values, blob, text
+from drillbook.backup.tables import Dump, Values, blob, open_dump, text
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import EncryptedBackup, UnlockedKeys
 
@@ -119,3 +121,18 @@ class Reader:
             names.append(text(row[3]) or "")
             row = self._folders.get(row[2])
         return "/" + "/".join(reversed(names))
+
+
+def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str], str]:
+    """Digests of a project's shared values by environment, folder path and name, from a backup.
+
+    What stays shut is missing. Digests, because what is compared may end in a failure's message.
+    """
+    with open_dump(backup) as dump:
+        return {
+            (one.place.environment, one.place.path, one.name or ""): (
+                hashlib.sha256(one.value).hexdigest()[:16]
+            )
+            for one in Reader(dump, key).secrets()
+            if one.value is not None and one.place.project_id == project_id
+        }
