@@ -27,7 +27,7 @@ class BadShard(ReportError):
 
 
 class Unmergeable(ReportError):
-    """Runs that are no shards of one run, or not all of one kind."""
+    """Runs that are not shards of one run, or not all of one kind."""
 
 
 class BadDeclaration(ReportError):
@@ -59,7 +59,7 @@ class BadSignOff(ReportError):
 
 
 class BadBundle(ReportError):
-    """A file is no bundle, or one that nobody should open (exit code 3)."""
+    """A file is not a bundle, or not one that is safe to open (exit code 3)."""
 
 
 class Distrusted(ReportError):

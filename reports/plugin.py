@@ -20,7 +20,7 @@ from reports.session.evidence_run import EvidenceRun, run_dir
 from reports.session.selection import controls, plan
 from reports.session.terminal_reporter import install
 from reports.session.verdict_hooks import Judging
-from reports.session.xdist_controller import Crew
+from reports.session.xdist_controller import XdistController
 from reports.verdict.verdicts import UNUSABLE
 
 RECORDER = pytest.StashKey[Recorder]()
@@ -28,7 +28,7 @@ _CATALOGUE = pytest.StashKey[Catalogue]()
 _MARKS = (
     "control(id, ...): the controls of suites/controls.toml that this spec checks",
     "closing: the spec ends what the others of its folder share, and so runs after them",
-    "reading: the spec changes nothing, and runs beside the others that change nothing",
+    "reading: the spec changes nothing, and runs together with the others that change nothing",
     "not_applicable(reason): the spec has no meaning here; its control is not_applicable",
 )
 
@@ -90,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Recording is always possible; only with --evidence is there a run to judge and keep."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    orders = getattr(config, "workerinput", {}).get(xdist_worker.CARGO)
+    orders = getattr(config, "workerinput", {}).get(xdist_worker.MESSAGE)
     made = xdist_worker.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
     config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
@@ -116,7 +116,7 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
     run = EvidenceRun(config, _catalogue(config), recorder, kept.attached)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
-        config.pluginmanager.register(Crew(run), "drillbook-crew")
+        config.pluginmanager.register(XdistController(run), "drillbook-workers")
     else:
         config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     install(config, run)
@@ -124,9 +124,9 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
 
 def _work(config: pytest.Config, recorder: Recorder) -> None:
     """This process is a worker of a run."""
-    mate = xdist_worker.Worker(config, _catalogue(config), recorder, plan(config))
+    worker = xdist_worker.Worker(config, _catalogue(config), recorder, plan(config))
     config.pluginmanager.register(Judging(recorder), "drillbook-judging")
-    config.pluginmanager.register(mate, "drillbook-worker")
+    config.pluginmanager.register(worker, "drillbook-worker")
 
 
 def _catalogue(config: pytest.Config) -> Catalogue:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reports import history
-from reports.history.runs import beside, load_ledger, remember
+from reports.history.runs import ledger_path, load_ledger, remember
 from reports.redaction.redactor import Redactor
 from reports.session.bundle import Bundle, render
 from tests import sample_run
@@ -50,8 +50,8 @@ def chain(tmp_path):
 
 def test_the_ledger_stands_beside_the_ordinary_folder_and_inside_any_other(tmp_path):
     ordinary = tmp_path / "reports" / "runs"
-    assert beside(ordinary) == tmp_path / "reports" / "history.jsonl"
-    assert beside(tmp_path / "other") == tmp_path / "other" / "history.jsonl"
+    assert ledger_path(ordinary) == tmp_path / "reports" / "history.jsonl"
+    assert ledger_path(tmp_path / "other") == tmp_path / "other" / "history.jsonl"
 
 
 def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
@@ -65,14 +65,14 @@ def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
 
 
 def test_of_a_run_whose_folder_is_there_no_line_is_believed(runs):
-    path = beside(runs)
+    path = ledger_path(runs)
     before = history.read(runs)
     path.write_text(path.read_text().replace('"violated"', '"satisfied"'))
     assert history.read(runs) == before
 
 
 def test_lines_of_versions_that_chained_them_are_read(runs):
-    path = beside(runs)
+    path = ledger_path(runs)
     lines = [json.loads(line) for line in path.read_text().splitlines() if line]
     chained = {"previous": "ab", "evidence_sha256": "cd", "manifest_sha256": None}
     path.write_text("".join(f"{json.dumps(line | chained)}\n" for line in lines))
@@ -110,7 +110,7 @@ def test_a_broken_manifest_is_told(chain, content):
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"[]\n", b"{}\n", b"{" * 9000, b"1" * 99])
 def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
-    path = beside(tmp_path)
+    path = ledger_path(tmp_path)
     path.write_bytes(content)
     assert ended(tmp_path, "run") is None
     assert path.read_bytes().startswith(content)
@@ -121,14 +121,14 @@ def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
 
 
 def test_a_ledger_that_cannot_be_written_or_read_is_told(tmp_path):
-    beside(tmp_path).mkdir(parents=True)
+    ledger_path(tmp_path).mkdir(parents=True)
     assert "history.jsonl: Is a directory" in ended(tmp_path, "run")
     [trouble] = history.read(tmp_path).troubles
     assert "history.jsonl: Is a directory; runs whose folder is gone" in trouble
 
 
 def test_a_run_that_is_not_in_the_history_is_not_all_that_was_asked_for(tmp_path):
-    beside(tmp_path).mkdir()
+    ledger_path(tmp_path).mkdir()
     made = Bundle(tmp_path, "run", names=("evidence.json",))
     made.write(Redactor(), lambda _: sample_run.run())
     said = " ".join(line.text.strip() for line in made.tell_history())
@@ -145,5 +145,5 @@ def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     command = [sys.executable, "-c", script, str(tmp_path)]
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
     assert [one.wait(60) for one in running] == [0, 0, 0]
-    lines, trouble = load_ledger(beside(tmp_path))
+    lines, trouble = load_ledger(ledger_path(tmp_path))
     assert (len({line.run for line in lines}), trouble) == (36, None)

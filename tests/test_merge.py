@@ -170,7 +170,7 @@ def test_more_parts_than_groups_leave_some_with_nothing():
         )
         for name, ids in marks.items()
     ]
-    chosen = [[one.nodeid for one in Shard(number, 4).chosen(items)] for number in range(1, 5)]
+    chosen = [[one.nodeid for one in Shard(number, 4).choose(items)] for number in range(1, 5)]
     assert chosen == [["a", "b"], ["c"], [], []]
 
 

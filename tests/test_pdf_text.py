@@ -12,7 +12,7 @@ from reports.evidence.context import Organisation
 from reports.redaction import unpack
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
-from reports.render.pdf import shown, shown_tree
+from reports.render.pdf import name_missing_glyphs, name_missing_in_tree
 from tests import sample_run
 
 RUN = sample_run.waived_run()
@@ -41,7 +41,7 @@ def test_hostile_text_is_shown_and_never_obeyed(text, tmp_path):
     run = changed(title=text, observed=text, claim=text, correction=text, waiver=None)
     run = run.model_copy(update={"organisation": Organisation(name=text)})
     plain = re.sub(r"[\s`]", "", said(run, tmp_path))
-    assert re.sub(r"[\s`]", "", shown(text)) in plain
+    assert re.sub(r"[\s`]", "", name_missing_glyphs(text)) in plain
 
 
 @settings(max_examples=10, deadline=None)
@@ -55,9 +55,9 @@ def test_any_text_can_be_printed(text):
 
 
 def test_character_without_a_glyph_is_named_by_its_number():
-    assert shown("Ω ж → é\n") == "Ω ж → é\n"
-    assert shown("日\x07\u202e\ue000\t") == "[U+65E5][U+0007][U+202E][U+E000][U+0009]"
-    assert shown_tree({"日": ["日", 1, None, ("日",)]}) == {
+    assert name_missing_glyphs("Ω ж → é\n") == "Ω ж → é\n"
+    assert name_missing_glyphs("日\x07\u202e\ue000\t") == "[U+65E5][U+0007][U+202E][U+E000][U+0009]"
+    assert name_missing_in_tree({"日": ["日", 1, None, ("日",)]}) == {
         "日": ["[U+65E5]", 1, None, ["[U+65E5]"]]
     }
 

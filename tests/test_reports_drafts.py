@@ -22,7 +22,7 @@ def recorder(tmp_path):
 
 
 def steps(recorder, verdict=Verdict.SATISFIED):
-    return [step.frozen(recorder.clock, verdict) for step in recorder.specs[-1].steps]
+    return [step.freeze(recorder.clock, verdict) for step in recorder.specs[-1].steps]
 
 
 class Set(Clock):

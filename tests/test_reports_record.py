@@ -21,7 +21,7 @@ def recorder(tmp_path):
 
 
 def steps(recorder, verdict=Verdict.SATISFIED):
-    return [step.frozen(recorder.clock, verdict) for step in recorder.specs[-1].steps]
+    return [step.freeze(recorder.clock, verdict) for step in recorder.specs[-1].steps]
 
 
 def test_everything_is_redacted_on_the_way_in(recorder):

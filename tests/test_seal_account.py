@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports.errors import BadKey
-from reports.seal.sealer import BY_FILE, Sealed, chosen_sealer, describe_seal
+from reports.seal.sealer import BY_FILE, Sealed, describe_seal, make_sealer
 from reports.session.evidence_run import run_sealer
 from tests.bundles import key
 
@@ -61,25 +61,25 @@ def test_what_went_wrong_is_told_once_and_loudly():
 @pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
 def test_clock_is_an_address_or_is_asked_by_hand_or_there_is_none(made, clock):
     signer, path = made
-    assert chosen_sealer(None, None, clock) == (None, clock or None)
-    signed = chosen_sealer(path, None, clock)
+    assert make_sealer(None, None, clock) == (None, clock or None)
+    signed = make_sealer(path, None, clock)
     assert (signed.key.id, signed.authority) == (signer.id, clock or None)
 
 
 @pytest.mark.parametrize("clock", ["ftp://clock", "clock", "files", "httpx://clock"])
 def test_other_clocks_are_refused(clock):
     with pytest.raises(BadKey, match=f"TSA {clock}: give an "):
-        chosen_sealer(None, None, clock)
+        make_sealer(None, None, clock)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_key_is_of_a_file_or_of_the_environment_and_not_of_both(made, nothing):
     signer, path = made
-    assert chosen_sealer(path, nothing, None).key.id == signer.id
-    assert chosen_sealer(nothing, "CI_KEY", None).key.id == signer.id
-    assert chosen_sealer(nothing, nothing, None).key is None
+    assert make_sealer(path, nothing, None).key.id == signer.id
+    assert make_sealer(nothing, "CI_KEY", None).key.id == signer.id
+    assert make_sealer(nothing, nothing, None).key is None
     with pytest.raises(BadKey, match="two signing keys were given"):
-        chosen_sealer(path, "CI_KEY", None)
+        make_sealer(path, "CI_KEY", None)
 
 
 class Config(dict):

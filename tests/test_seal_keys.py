@@ -93,12 +93,12 @@ def test_several_public_keys_may_stand_in_one_file_and_one_that_is_broken_may_no
 @pytest.mark.parametrize("what", ["name", "role", "remark"])
 def test_sign_off_takes_three_hundred_characters(bundle, what):
     given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
-    who = sign_off.Who(**given | {what: "x" * 300}).checked()
+    who = sign_off.Who(**given | {what: "x" * 300}).check()
     path = sign_off.sign_off(bundle, sample_run.run(), who, None)
     assert "x" * 300 in path.read_text()
     path.unlink()
     with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
-        sign_off.Who(**given | {what: "x" * 301}).checked()
+        sign_off.Who(**given | {what: "x" * 301}).check()
 
 
 def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys):

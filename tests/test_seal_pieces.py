@@ -7,7 +7,7 @@ import pytest
 
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.model import Subject
-from reports.seal.examine import consistent, read_record
+from reports.seal.examine import check_consistency, read_record
 from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
 from reports.seal.zip_file import Archive, pack
 from reports.verdict.verdicts import Verdict
@@ -183,8 +183,11 @@ def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
 
 
 def test_record_that_agrees_with_itself_says_so():
-    assert consistent(sample_run.run()) == "of its schema; counts and verdicts of 6 controls agree"
-    assert consistent(sample_run.waived_run()).startswith("of its schema")
+    assert (
+        check_consistency(sample_run.run())
+        == "of its schema; counts and verdicts of 6 controls agree"
+    )
+    assert check_consistency(sample_run.waived_run()).startswith("of its schema")
 
 
 def otherwise(**changes):
@@ -196,26 +199,26 @@ def test_waiver_that_is_not_in_force_waives_nothing():
     waiver = sample_run.waived_run().controls[0].waiver
     for changed in (None, waiver.model_copy(update={"state": "expired"})):
         with pytest.raises(Distrusted, match="KEY-3 is waived without a waiver in force"):
-            consistent(otherwise(waiver=changed))
+            check_consistency(otherwise(waiver=changed))
 
 
 def test_control_gates_by_its_nature_by_strictness_and_by_what_was_asked():
     with pytest.raises(Distrusted, match="KEY-3 gates, or does not, against the rule"):
-        consistent(otherwise(gating=False))
+        check_consistency(otherwise(gating=False))
     facts = sample_run.run().run
     for changes in ({"strict_claims": True}, {"asked": ("KEY-5",)}):
         with pytest.raises(Distrusted, match="gates, or does not, against the rule"):
-            consistent(sample_run.run(run=facts.model_copy(update=changes)))
+            check_consistency(sample_run.run(run=facts.model_copy(update=changes)))
     asked = facts.model_copy(update={"asked": tuple(one.id for one in sample_run.run().controls)})
-    assert consistent(sample_run.run(run=asked))
+    assert check_consistency(sample_run.run(run=asked))
 
 
 def test_verdict_and_counts_are_those_of_the_controls():
     with pytest.raises(Distrusted, match="counts are not those of its controls"):
-        consistent(otherwise(verdict=Verdict.SATISFIED))
+        check_consistency(otherwise(verdict=Verdict.SATISFIED))
     for changes in ({"exit_code": 0}, {"verdict": Verdict.SATISFIED}):
         with pytest.raises(Distrusted, match="not what its controls amount to"):
-            consistent(sample_run.run(**changes))
+            check_consistency(sample_run.run(**changes))
     counts = sample_run.run().counts.model_copy(update={"planned": 7})
     with pytest.raises(Distrusted, match="7 controls planned, 6 told"):
-        consistent(sample_run.run(counts=counts))
+        check_consistency(sample_run.run(counts=counts))

@@ -8,7 +8,7 @@ import pytest
 
 from reports.errors import BadKey, CannotSeal, Distrusted
 from reports.seal import timestamp
-from reports.seal.sealer import BY_FILE, Sealer, beside
+from reports.seal.sealer import BY_FILE, Sealer, companion
 from reports.seal.tools import main as tools
 from reports.seal.verify import main as verify
 from tests import sample_run
@@ -106,7 +106,7 @@ def test_stamp_carried_by_hand_is_checked_against_the_authority(
     bundle, authority, tmp_path, capsys
 ):
     assert tools(["timestamp", str(bundle)]) == 0
-    query = beside(bundle, ".tsq")
+    query = companion(bundle, ".tsq")
     (tmp_path / "answer").write_bytes(authority.answer(query.read_bytes()))
     assert tools(["timestamp", str(bundle), "--tsr", str(tmp_path / "answer")]) == 0
     assert not query.exists()
@@ -117,7 +117,7 @@ def test_stamp_carried_by_hand_is_checked_against_the_authority(
 
 
 def test_openssl_agrees_that_the_stamp_holds(bundle, authority):
-    answer = beside(bundle, ".tsr")
+    answer = companion(bundle, ".tsr")
     answer.write_bytes(authority.answer(timestamp.request(bundle)))
     command = ["openssl", "ts", "-verify", "-data", bundle, "-in", answer]
     done = subprocess.run([*command, "-CAfile", authority.cert], capture_output=True, check=False)
@@ -166,8 +166,8 @@ def test_authority_online_stamps_as_the_bundle_is_sealed(bundle, online, authori
 
 def test_authority_online_stamps_a_bundle_that_was_sealed_before(bundle, online, authority, capsys):
     assert tools(["timestamp", str(bundle), f"--tsa={online.url}"]) == 0
-    assert said(capsys).startswith(f"{beside(bundle, '.tsr')}: ")
-    assert not beside(bundle, ".tsq").exists()
+    assert said(capsys).startswith(f"{companion(bundle, '.tsr')}: ")
+    assert not companion(bundle, ".tsq").exists()
     assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
 
 
@@ -182,7 +182,7 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
     assert "time-stamp" in made.trouble
     assert "carry bundle.zip.tsq" in made.trouble
     assert made.request.is_file()
-    assert not beside(bundle, ".tsr").exists()
+    assert not companion(bundle, ".tsr").exists()
     assert verify([str(bundle), "--unsigned"]) == 0
 
 
@@ -193,7 +193,7 @@ def test_authority_that_cannot_be_reached_is_told(bundle):
 
 def test_by_hand_means_a_request_beside_the_bundle(bundle):
     made = Sealer(None, BY_FILE).seal(bundle.parent, sample_run.run(), lambda _: True)
-    assert made.request == beside(bundle, ".tsq")
+    assert made.request == companion(bundle, ".tsq")
     assert made.trouble is None
 
 
@@ -209,7 +209,7 @@ def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_
     bundle, authority, tmp_path, capsys
 ):
     key(tmp_path)
-    answer = beside(bundle, ".tsr")
+    answer = companion(bundle, ".tsr")
     answer.write_bytes(authority.answer(timestamp.request(bundle)))
     assert tools(["seal", str(bundle.parent)]) == 0
     assert answer.is_file()

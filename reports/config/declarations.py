@@ -1,7 +1,8 @@
 """What only people know of a run, from drillbook.toml: whose system, who takes part, how long kept.
 
 The file has the names of the evidence (reports/evidence/context.py). It is optional; what it leaves
-out stays empty in the record, and what the run finds out by itself cannot be declared.
+out stays empty in the record, and what the run finds out by itself cannot be declared. A key that
+a table here does not have is refused (validate_tables).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from reports.config import waivers
 from reports.config.strict_toml import day, read, validate_tables
@@ -23,6 +24,7 @@ from reports.evidence.context import (
     DataKind,
     Declaration,
     Environment,
+    EvidenceModel,
     Method,
     Organisation,
     Person,
@@ -33,13 +35,7 @@ Day = Annotated[date, BeforeValidator(day)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 
 
-class Strict(BaseModel):
-    """A table of the file; keys it does not have are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Schedule(Strict):
+class Schedule(EvidenceModel):
     """When it was planned for, how often it is due; the next day follows from the cadence."""
 
     planned: Day | None = None
@@ -47,14 +43,14 @@ class Schedule(Strict):
     next_due: Day | None = None
 
 
-class Excluded(Strict):
+class Excluded(EvidenceModel):
     """Something that is deliberately not examined."""
 
     what: str
     reason: str
 
 
-class Data(Strict):
+class Data(EvidenceModel):
     """The data the procedures work on, where the run cannot know better."""
 
     kind: DataKind | None = None
@@ -63,7 +59,7 @@ class Data(Strict):
     bytes: int | None = None
 
 
-class Scope(Strict):
+class Scope(EvidenceModel):
     """Systems, data, and what is left out."""
 
     systems: tuple[str, ...] = ()
@@ -71,7 +67,7 @@ class Scope(Strict):
     exclusions: tuple[Excluded, ...] = ()
 
 
-class Targets(Strict):
+class Targets(EvidenceModel):
     """Recovery time and recovery point that are wanted, in seconds."""
 
     rto_s: Seconds | None = None
@@ -84,14 +80,14 @@ class Treatment(Action):
     due: Day | None = None
 
 
-class Signatory(Strict):
+class Signatory(EvidenceModel):
     """Who is to sign; the signature itself is given after the run."""
 
     name: str
     role: str | None = None
 
 
-class Signatories(Strict):
+class Signatories(EvidenceModel):
     """Three names; who executed the run should not approve it."""
 
     prepared: Signatory | None = None
@@ -99,14 +95,14 @@ class Signatories(Strict):
     approved: Signatory | None = None
 
 
-class Kept(Strict):
+class Kept(EvidenceModel):
     """How secret the record is, and for how many years it is kept."""
 
     classification: str | None = None
     years: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
-class Words(Strict):
+class Words(EvidenceModel):
     """The whole file."""
 
     number: str | None = None
@@ -125,7 +121,7 @@ class Words(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The words of the file, where they come from, and the waivers beside them."""
+    """The words of the file, where they come from, and the waivers."""
 
     words: Words = field(default_factory=Words)
     source: Declaration | None = None
@@ -140,9 +136,9 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     """
     words, source = Words(), None
     if (path := _given(folder, config, CONFIG)) is not None:
-        loaded = read(path)
-        words = validate_tables(path, loaded.tables, Words)
-        source = Declaration(file=path.name, sha256=loaded.sha256)
+        tables, sha256 = read(path)
+        words = validate_tables(path, tables, Words)
+        source = Declaration(file=path.name, sha256=sha256)
         _check_actions(path, words, known)
     waived = _given(folder, waiver_file, WAIVERS)
     return Declared(words, source, waivers.load(waived, known) if waived is not None else ())
@@ -151,7 +147,7 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
 def _given(folder: Path, named: str | None, usual: Path) -> Path | None:
     if named:
         return folder / named
-    # A broken link is a mistake to be told, not an absent file.
+    # A broken link is a mistake to report, not an absent file.
     return folder / usual if (folder / usual).exists(follow_symlinks=False) else None
 
 

@@ -22,7 +22,6 @@ from reports.evidence.context import (
     Scope,
     Signature,
     SignOff,
-    Waiver,
 )
 from reports.evidence.model import Control, Objectives, RunFacts
 from reports.verdict.verdicts import IDLE
@@ -33,7 +32,7 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run is told before it begins: declarations, what was applied, the run before."""
+    """What a run knows before it begins: declarations, what was applied, the run before."""
 
     declared: Declared
     pack: Pack = Pack()  # noqa: RUF009 - frozen
@@ -43,16 +42,14 @@ class Setting:
 def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) -> list[Control]:
     """The controls with their waivers; one in force is `waived`, its verdict untouched."""
     entries = {entry.control: entry for entry in declared.waivers}
-    return [
-        _with_waiver(control, apply_waiver(entries[control.id], control.verdict, today))
-        if control.id in entries
-        else control
-        for control in controls
-    ]
-
-
-def _with_waiver(control: Control, waiver: Waiver) -> Control:
-    return control.model_copy(update={"waiver": waiver, "waived": waiver.state == "in_force"})
+    found = []
+    for control in controls:
+        if entry := entries.get(control.id):
+            waiver = apply_waiver(entry, control.verdict, today)
+            state = {"waiver": waiver, "waived": waiver.state == "in_force"}
+            control = control.model_copy(update=state)
+        found.append(control)
+    return found
 
 
 def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dict[str, Any]:
@@ -76,7 +73,7 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
 
 
 def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
-    """What was measured beside what is wanted; a spec's own target goes before the declared one."""
+    """What was measured and what is wanted; a spec's own target goes before the declared one."""
     wanted = declared.words.objectives
     targets = {"rto_target_s": wanted.rto_s, "rpo_target_s": wanted.rpo_s}
     return Objectives.model_validate(targets | measured)
@@ -120,13 +117,13 @@ def _scope(declared: Declared, controls: Sequence[Control]) -> Scope:
     said = declared.words.scope
     stated = [Exclusion(**one.model_dump()) for one in said.exclusions]
     data_set = said.data_set.model_dump() if said.data_set else None
-    found = (*stated, *not_examined(controls))
+    found = (*stated, *list_exclusions(controls))
     return Scope.model_validate(
         {"systems": said.systems, "data_set": data_set, "exclusions": found}
     )
 
 
-def not_examined(controls: Iterable[Control]) -> list[Exclusion]:
+def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:
     """The controls of which nothing ran, each with the reason."""
     return [
         Exclusion(what=control.id, reason=_reason(control), source="run")
@@ -156,7 +153,7 @@ def sign_off(declared: Declared) -> SignOff:
 
 
 def is_separated(approver: str | None, executor: str | None) -> bool | None:
-    """Whether the approver is somebody else than who executed it; None where one is unknown."""
+    """Whether the approver is not the person who executed it; None where one is unknown."""
     if not approver or not executor:
         return None
     return approver.strip().casefold() != executor.strip().casefold()

@@ -10,7 +10,7 @@ import re
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,15 +23,8 @@ _LONGEST, _MOST = 4000, 1000
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-class Loaded(NamedTuple):
-    """The tables of a file, and the digest of its bytes."""
-
-    tables: dict[str, Any]
-    sha256: str
-
-
-def read(path: Path) -> Loaded:
-    """The file's tables without its empty texts, which say nothing; or BadDeclaration."""
+def read(path: Path) -> tuple[dict[str, Any], str]:
+    """The file's tables without its empty texts, and the digest of its bytes; or BadDeclaration."""
     try:
         data = read_file(path, LARGEST)
         tables = tomllib.loads(data.decode().replace("\r\n", "\n"))
@@ -44,7 +37,7 @@ def read(path: Path) -> Loaded:
         raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
     except ValueError as trouble:
         raise BadDeclaration(_line(f"{path}: {trouble}; correct the file")) from None
-    return Loaded(_accepted(path, tables), hashlib.sha256(data).hexdigest())
+    return _accepted(path, tables), hashlib.sha256(data).hexdigest()
 
 
 def validate_tables[Model: BaseModel](

@@ -1,4 +1,4 @@
-"""Deviations that somebody answers for until a day: waivers.toml.
+"""Deviations for which a person answers until a day: waivers.toml.
 
 A waiver never hides a verdict. It lets the gate pass, and every document says so.
 
@@ -48,7 +48,7 @@ class _File(BaseModel):
 
 def load(path: Path, catalogue: Catalogue) -> tuple[Entry, ...]:
     """The waivers of a file; BadDeclaration for a control that is unknown or waived twice."""
-    entries = validate_tables(path, read(path).tables, _File).waiver
+    entries = validate_tables(path, read(path)[0], _File).waiver
     named = [entry.control for entry in entries]
     for control in named:
         if control not in catalogue.ids:
@@ -59,7 +59,7 @@ def load(path: Path, catalogue: Catalogue) -> tuple[Entry, ...]:
 
 
 def apply_waiver(entry: Entry, verdict: Verdict, today: date) -> Waiver:
-    """A waiver beside the verdict of its control, on the day of the run."""
+    """A waiver with the verdict of its control, on the day of the run."""
     left = (entry.expires - today).days
     state: WaiverState = "expired" if left < 0 else "in_force"
     if state == "in_force" and verdict in HOLDS:

@@ -103,7 +103,7 @@ def _first(trouble: ValidationError, path: Path) -> str:
 
 
 def _named(path: Path, loc: tuple[int | str, ...]) -> list[str]:
-    # Position 17 of a list helps nobody; the id of the entry does.
+    # The id of an entry says more than its position in a list.
     entries: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["control"]
     named = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
     return [named[part] if isinstance(part, int) else part for part in loc]

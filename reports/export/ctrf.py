@@ -86,7 +86,10 @@ def _test(control: Control, run: Run) -> dict[str, Any]:
         "duration": round(control.duration_s * 1000),
         "suite": [control.chapter],
         "type": control.nature,
-        "tags": [control.severity, *_mapped(control)],
+        "tags": [
+            control.severity,
+            *(f"{name}:{one}" for name, ids in sorted(control.frameworks.items()) for one in ids),
+        ],
         "steps": [_step(step, spec) for spec in control.specs for step in spec.steps],
         "extra": {
             "claim": control.claim,
@@ -105,10 +108,6 @@ def _test(control: Control, run: Run) -> dict[str, Any]:
 def _step(step: Step, spec: Spec) -> dict[str, Any]:
     extra = {"verdict": step.verdict.value, "spec": spec.id, "duration_s": step.duration_s}
     return {"name": step.title, "status": _STATUS[step.verdict], "extra": extra}
-
-
-def _mapped(control: Control) -> list[str]:
-    return [f"{name}:{one}" for name, ids in sorted(control.frameworks.items()) for one in ids]
 
 
 def _environment(run: Run) -> dict[str, Any]:

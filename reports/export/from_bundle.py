@@ -2,7 +2,7 @@
 
 ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors.
 drata and vanta take a PDF and words about it, so they get `report.pdf` and a file with those words;
-what only they know (ids of owners, controls, documents) is left to whoever uploads.
+what only they know (ids of owners, controls, documents) is left to the person who uploads.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.core.files import open_file
-from reports.errors import BadBundle, BadEvidence, Distrusted, ReportError
+from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
 from reports.export import ctrf, hdf, ocsf, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, refuse, write
-from reports.seal.examine import PDF, Examination, Trust
+from reports.seal.examine import PDF, Trust, intact
 from reports.seal.sealer import BUNDLE
 from reports.seal.zip_file import Archive
 from reports.verdict.verdicts import PASSED
@@ -69,18 +69,11 @@ def _export(given: argparse.Namespace) -> Iterator[Line]:
 
 def _opened(bundle: Path) -> tuple[Run, bytes | None]:
     """The record of a bundle that fits together, and its PDF if it has one."""
-    examination = Examination(bundle, Trust(unsigned=True))
-    try:
-        examination.examine()
-    except BadBundle as trouble:
-        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=") from None
-    bad = [check.sentence for check in examination.checks if check.state == "bad"]
-    if bad or examination.run is None:
-        raise Distrusted(f"{bundle}: {bad[0]}; nothing is exported from it")
+    run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
     with open_file(bundle) as file:
         archive = Archive(file)
         pdf = archive.read(PDF, _LARGEST) if PDF in archive.entries else None
-    return examination.run, pdf
+    return run, pdf
 
 
 def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:

@@ -98,8 +98,8 @@ def _control(control: Control, run: Run) -> dict[str, Any]:
 
 
 def _descriptions(control: Control) -> list[dict[str, str]]:
-    told = {"observed": control.observed, "fix": control.correction}
-    return [{"label": label, "data": data} for label, data in told.items() if data]
+    known = {"observed": control.observed, "fix": control.correction}
+    return [{"label": label, "data": data} for label, data in known.items() if data]
 
 
 def _tags(control: Control) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def props(**named: object) -> list[dict[str, str]]:
     return [{"name": name, "ns": NAMESPACE, "value": text} for name, text in texts.items() if text]
 
 
-def filled(record: Mapping[str, Any]) -> dict[str, Any]:
+def drop_empty(record: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is empty: OSCAL refuses empty lists and texts."""
     return {name: value for name, value in record.items() if value not in (None, "", [], {})}
 
@@ -119,7 +119,7 @@ def _observation(control: Control, run: Run) -> dict[str, Any]:
     }
     if run.schedule.next_due and not idle:
         record["expires"] = day(run.schedule.next_due)
-    return filled(record)
+    return drop_empty(record)
 
 
 def _account(control: Control) -> str:
@@ -175,7 +175,7 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
         },
         "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
     }
-    record["target"] = filled(record["target"])  # type: ignore[arg-type]
+    record["target"] = drop_empty(record["target"])  # type: ignore[arg-type]
     if _amiss(control):
         record["related-risks"] = [{"risk-uuid": uid(run, "risk", control.id)}]
     return record
@@ -184,7 +184,7 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
 def _risk(control: Control, run: Run) -> dict[str, Any]:
     actions = [action for action in run.deviations.actions if action.control == control.id]
     due = min((action.due for action in actions if action.due), default=None)
-    return filled(
+    return drop_empty(
         {
             "uuid": uid(run, "risk", control.id),
             "title": line(f"{control.id} does not hold: {control.title}"),
@@ -232,12 +232,12 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
 
 def document(run: Run, version: str) -> dict[str, Any]:
     """The value of `assessment-results`."""
-    return filled(
+    return drop_empty(
         {
             "uuid": uid(run, "assessment-results"),
             "metadata": _metadata(run, version),
             "import-ap": {"href": f"#{uid(run, 'resource', 'plan')}"},
-            "local-definitions": filled({"objectives-and-methods": _objectives(run)}),
+            "local-definitions": drop_empty({"objectives-and-methods": _objectives(run)}),
             "results": [_result(run)],
             "back-matter": {"resources": list(_resources(run))},
         }
@@ -261,7 +261,7 @@ def _metadata(run: Run, version: str) -> dict[str, Any]:
         "responsible-parties": [operator] if line(run.run.operator) else [],
         "remarks": phrases.grade(run) or phrases.LIMITS,
     }
-    return filled(record)
+    return drop_empty(record)
 
 
 def _objectives(run: Run) -> list[dict[str, Any]]:
@@ -269,7 +269,7 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
         {
             "control-id": nist(control)[0],
             "parts": [
-                filled(
+                drop_empty(
                     {
                         "id": objective(control),
                         "name": "assessment-objective",
@@ -286,7 +286,7 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
 
 def _result(run: Run) -> dict[str, Any]:
     facts, end = run.run, phrases.outcome(run)
-    return filled(
+    return drop_empty(
         {
             "uuid": uid(run, "result"),
             "title": line(f"{end.word}: run {facts.id}"),
@@ -300,7 +300,7 @@ def _result(run: Run) -> dict[str, Any]:
             },
             "reviewed-controls": _reviewed(run),
             "attestations": [_attestation(run)],
-            "assessment-log": filled({"entries": list(_log(run))}),
+            "assessment-log": drop_empty({"entries": list(_log(run))}),
             "observations": observations(run),
             "risks": risks(run),
             "findings": findings(run),
@@ -323,7 +323,7 @@ def _components(run: Run) -> Iterator[dict[str, Any]]:
         ("cache", subject.cache.version or "unknown", []),
     )
     for name, what, known in parts:
-        yield filled(
+        yield drop_empty(
             {
                 "uuid": uid(run, "component", name),
                 "type": "service",

@@ -17,7 +17,7 @@ from pathlib import Path
 from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
 from reports.history.html import render
-from reports.history.runs import History, Past, beside, read
+from reports.history.runs import History, Past, ledger_path, read
 from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line, refuse, wrap, write
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
@@ -51,15 +51,11 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
         taken = (facts.objectives.rto_s, facts.objectives.rpo_s)
         question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
         row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
-        row += "".join(f"{_time(one):>12}" for one in taken)
+        row += "".join(f"{'-' if one is None else duration(one):>12}" for one in taken)
         style = STYLES[facts.verdict] if facts.verdict else ()
         yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
     if any(run.grade == "rehearsal" for run in runs):
         yield Line("* a rehearsal: no evidence about a deployment")
-
-
-def _time(seconds: float | None) -> str:
-    return "-" if seconds is None else duration(seconds)
 
 
 def _old(history: History, today: date) -> Iterator[Line]:
@@ -76,7 +72,7 @@ def _old(history: History, today: date) -> Iterator[Line]:
 
 
 def _changed(history: History, run: Past) -> Iterator[Line]:
-    """What the newest run says otherwise than the last one it can be held against."""
+    """What changed from the last comparable run to the newest."""
     yield Line("")
     earlier = before(history.runs, run)
     if earlier is None:
@@ -99,7 +95,7 @@ def _word(kind: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell it, and write the page beside the ledger."""
+    """Print it, and write the page next to the ledger."""
     parser = argparse.ArgumentParser(prog="history", description=__doc__)
     parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
     runs: Path = parser.parse_args(arguments).run_dir
@@ -108,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(said, "history")
     history, today = read(runs), datetime.now(UTC).date()
     write(describe(history, today), sys.stdout)
-    page = beside(runs).with_name("history.html")
+    page = ledger_path(runs).with_name("history.html")
     try:
         text = render(history, os.path.relpath(runs, page.parent), today)
         write_file(page, text.encode())

@@ -327,14 +327,15 @@ def describe(made: Matrix) -> Iterator[Line]:
         yield Line(f"  {'':<12}" + "".join(f"{n + 1:<{_NARROW}}" for n in range(len(made.columns))))
     for row in different:
         words = "".join(f"{_word(cell)[: _NARROW - 1]:<{_NARROW}}" for cell in row.cells)
-        yield from wrap(f"{row.id:<12}{words}"[:200], "  ", "    ", style=STYLES[_worst(row)])
+        yield from wrap(
+            f"{row.id:<12}{words}"[:200],
+            "  ",
+            "    ",
+            style=STYLES[max(cell.verdict for cell in row.cells if cell.verdict)],
+        )
     if partly := [row.id for row in made.partly]:
         text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}, ...)"
         yield from wrap(text, then="  ")
-
-
-def _worst(row: Row) -> Verdict:
-    return max(cell.verdict for cell in row.cells if cell.verdict)
 
 
 def files(made: Matrix) -> dict[str, bytes]:

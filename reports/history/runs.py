@@ -144,7 +144,7 @@ class LedgerLine(EvidenceModel):
     facts: Facts = Facts()
 
 
-def beside(runs: Path) -> Path:
+def ledger_path(runs: Path) -> Path:
     """Where the ledger of a folder of runs is: reports/runs has it at its side, others inside."""
     ordinary = runs.parts[-2:] == ("reports", "runs")
     return (runs.parent if ordinary else runs) / LEDGER
@@ -170,7 +170,7 @@ def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
 
 def remember(run: Run, folder: Path) -> str | None:
     """Add the line of a run whose evidence is in the folder; what kept us from it, if anything."""
-    path = beside(folder.parent)
+    path = ledger_path(folder.parent)
     line = LedgerLine(
         schema="drillbook/history/1",
         run=run.run.id,
@@ -222,7 +222,7 @@ class History:
 
 
 def read(folder: Path) -> History:
-    """All runs of a folder of bundles and of its ledger; where neither is there is no history."""
+    """All runs of a folder of bundles and of its ledger; without either the history is empty."""
     found: dict[str, Past] = {}
     seen: dict[str, Seen] = {}
     unreadable = []
@@ -237,7 +237,7 @@ def read(folder: Path) -> History:
             continue
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
         seen[record.id] = record
-    lines, trouble = load_ledger(beside(folder))
+    lines, trouble = load_ledger(ledger_path(folder))
     gone = {line.run: _remembered(line) for line in lines if line.run not in found}
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
     troubles = ([trouble] if trouble else []) + list(_troubles(folder, found, seen))
@@ -245,7 +245,7 @@ def read(folder: Path) -> History:
 
 
 def past_of(run: Run) -> Past:
-    """A run by a record at hand."""
+    """A run as its record describes it."""
     return _past(Seen.model_validate(run.model_dump(mode="json")))
 
 
@@ -264,7 +264,7 @@ def _satisfied(facts: Facts) -> frozenset[str]:
 
 
 def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
-    """Whether evidence is what the manifest beside it says, if there is one."""
+    """Whether evidence is what the manifest in its folder says, if there is one."""
     try:
         manifest = parse(read_file(folder / MANIFEST, _LARGEST))
     except FileNotFoundError:
@@ -294,10 +294,10 @@ def _seal(folder: Path) -> str | None:
 
 def load_record(origin: Path) -> Run:
     """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
-    return kept_record(kept_files(origin, [_RECORD]), origin)
+    return parse_record(load_files(origin, [_RECORD]), origin)
 
 
-def kept_record(files: Mapping[str, bytes], origin: Path) -> Run:
+def parse_record(files: Mapping[str, bytes], origin: Path) -> Run:
     """The record among these files; BadEvidence where there is none that can be read."""
     try:
         return json_file.parse(files.get(_RECORD, b""))
@@ -305,7 +305,7 @@ def kept_record(files: Mapping[str, bytes], origin: Path) -> Run:
         raise BadEvidence(f"{origin}: no record of a run that this version can read") from None
 
 
-def kept_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
+def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
     """Those of these files that a folder or a bundle holds; of a record itself, the record."""
     if origin.is_dir():
         found = {name: origin / name for name in names}

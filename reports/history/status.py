@@ -1,8 +1,8 @@
 """`make status`: the last drill, key recovery, password rotation and move, and when each is due.
 
-With public keys (PUBKEY=) only what one of them signed counts: whoever can write the folder of a
-history can rewrite it. Without, the account says that it rests on no signature. `calendar` has the
-days that are due as any calendar program imports them (RFC 5545).
+With public keys (PUBKEY=) only what one of them signed counts: anyone who can write the folder of
+a history can rewrite it. Without, the account says that it rests on no signature. `calendar` has
+the days that are due as any calendar program imports them (RFC 5545).
 
 Exit code 0; 1 if something is overdue, or if the history is no longer what it was; 3 if the
 declaration cannot be read or the calendar not be written.
@@ -30,7 +30,7 @@ from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
 from reports.history import History, Past, past_of, read
 from reports.render.terminal import Line, refuse, wrap, write
-from reports.seal.examine import signed_run
+from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.verdict.verdicts import FAILED, IDLE, PASSED
@@ -148,7 +148,7 @@ def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
 
 
 def _event(one: Standing, system: str, now: datetime) -> str:
-    # What is overdue is due today: a reminder in the past reminds nobody.
+    # What is overdue is due today: a reminder in the past has no effect.
     day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
     whose = f" ({system})" if system else ""
     last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
@@ -218,7 +218,7 @@ def _signed(
         if not one.kept or not recurs(one):
             continue
         with suppress(BadBundle, Distrusted):
-            run = signed_run(folder / one.id / BUNDLE, keys)
+            run, _ = intact(folder / one.id / BUNDLE, Trust(keys=keys), "it does not count")
             if run.run.id == one.id:
                 found.append(past_of(run))
     return tuple(found)

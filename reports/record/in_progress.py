@@ -60,7 +60,7 @@ class StepDraft:
         """Add a request; to the last one when it is equal, so that polling stays readable."""
         _add(self.exchanges, new)
 
-    def frozen(self, clock: Clock, verdict: Verdict) -> Step:
+    def freeze(self, clock: Clock, verdict: Verdict) -> Step:
         """As evidence. A failed step has the verdict of its spec; an open one did not end."""
         verdicts = {"held": Verdict.SATISFIED, "failed": verdict, "open": Verdict.NOT_RUN}
         duration = clock.seconds() - self.started if self.duration is None else self.duration

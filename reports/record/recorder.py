@@ -216,7 +216,7 @@ class Recorder:
             self.spans.append(span)
 
     def _append(self, service: str, text: str) -> None:
-        """Logs go to disk at once; a full disk is told later, so as not to mask a finding."""
+        """Logs go to disk at once; a full disk is reported later, so as not to mask a finding."""
         if self.logs is None:
             return
         try:

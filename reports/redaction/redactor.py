@@ -3,7 +3,7 @@
 A value is searched in every encoding that drillbook/core/secret_search.py lists. A weak one (fewer
 than six characters, fewer than four different ones, or a plain word or number) may stand in any
 text by chance and would shred the report; it is searched only where a secret stands: after its own
-name, and as the password of a connection string. An empty value is no secret.
+name, and as the password of a connection string. An empty value is not a secret.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Redactor:
         return plain if plain == clean else self.text(plain)
 
     def data(self, data: bytes) -> bytes:
-        """The same for bytes."""
+        """The bytes with each known value replaced by its name."""
         with self._lock:
             hits = sorted(_trimmed(data, hit) for hit in self._index.find(data))
         parts, done = [], 0
@@ -91,7 +91,7 @@ class Redactor:
         return b"".join([*parts, data[done:]]) if done else data
 
     def tree(self, value: object) -> object:
-        """The same for every text in lists and dictionaries; keys are ours and stay."""
+        """Every text in lists and dictionaries so redacted; keys are ours and stay."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -103,7 +103,7 @@ class Redactor:
     def scan(self, path: Path, shown_as: str, *, packed: bool = True) -> list[Leak]:
         """Which secrets a file still holds, in its bytes and in what is packed in it, if asked.
 
-        What cannot be unpacked cannot be vouched for, and is told as a leak of its own.
+        What cannot be unpacked cannot be vouched for, and is reported as a leak of its own.
         """
         found: dict[Leak, None] = {}
         try:

@@ -61,7 +61,7 @@ def _strings(one: Any) -> Iterator[str]:
 
 
 class Unsearchable(Exception):
-    """Part of a file can be unpacked by somebody, and was not by us."""
+    """Part of a file was not unpacked here, although it may be elsewhere."""
 
 
 def is_packed(head: bytes) -> bool:

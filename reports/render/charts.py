@@ -29,7 +29,7 @@ class Phase(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """A time beside its target on a line of 1000 units: the longer of the two fills it."""
+    """A time and its target on a line of 1000 units: the longer of the two fills it."""
 
     name: str
     seconds: float

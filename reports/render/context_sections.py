@@ -1,4 +1,4 @@
-"""What stands around the verdicts, as rows of name and value; None where nobody said it.
+"""What stands around the verdicts, as rows of name and value; None where it was not stated.
 
 Every document shows these rows with the same words: what was said as a table, what was not as a
 list of names, so that a gap is seen and never filled.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from reports.evidence.context import ClockFacts, DataSet, Person
-from reports.evidence.model import Engine, Key, Run
+from reports.evidence.model import Engine, Run
 from reports.render import upgrade
 from reports.render.phrases import duration, seal
 
@@ -17,16 +17,16 @@ Row = tuple[str, str | None]
 
 
 def _if_any(name: str, value: str | None) -> list[Row]:
-    """A row that is no gap when it is empty, as most runs have no such thing."""
+    """A row that is not a gap when it is empty, as most runs have no such thing."""
     return [(name, value)] if value else []
 
 
-def stated(rows: list[Row]) -> list[tuple[str, str]]:
+def with_value(rows: list[Row]) -> list[tuple[str, str]]:
     """The rows that have a value."""
     return [(name, value) for name, value in rows if value]
 
 
-def unstated(rows: list[Row]) -> str:
+def names_without_value(rows: list[Row]) -> str:
     """The names of the others, for one line; empty when everything was said."""
     return ", ".join(name.lower() for name, value in rows if not value)
 
@@ -154,7 +154,7 @@ def method(run: Run) -> list[Row]:
 
 def keys(run: Run) -> list[tuple[str, str]]:
     """The keys by their public labels."""
-    return [(key.name, _key(key)) for key in run.subject.keys]
+    return [(key.name, f"{key.label}, {key.bytes} bytes") for key in run.subject.keys]
 
 
 def separation(run: Run) -> str:
@@ -198,16 +198,16 @@ def _data(seen: DataSet | None) -> str | None:
     if seen is None:
         return None
     counts = ((seen.rows, "rows"), (seen.canaries, "values compared"), (seen.bytes, "bytes"))
-    told = [f"{count:,} {what}" for count, what in counts if count is not None]
-    return _joined(seen.kind, seen.description, *told)
+    stated = [f"{count:,} {what}" for count, what in counts if count is not None]
+    return _joined(seen.kind, seen.description, *stated)
 
 
 def _engine(seen: Engine | None) -> str | None:
     if seen is None:
         return None
     parts = {"": seen.version, "API ": seen.api, "compose ": seen.compose, "kernel ": seen.kernel}
-    told = [f"{name}{value}" for name, value in parts.items() if value]
-    return _joined(f"{seen.name} {told[0]}" if told else seen.name, *told[1:], seen.system)
+    stated = [f"{name}{value}" for name, value in parts.items() if value]
+    return _joined(f"{seen.name} {stated[0]}" if stated else seen.name, *stated[1:], seen.system)
 
 
 def _clock(seen: ClockFacts) -> str:
@@ -216,18 +216,14 @@ def _clock(seen: ClockFacts) -> str:
         False: "not synchronised, says the kernel",
         None: "whether it is synchronised is not known",
     }
-    told = [f"{seen.source}; {kept[seen.synchronised]}"]
-    told += [
+    stated = [f"{seen.source}; {kept[seen.synchronised]}"]
+    stated += [
         f"{one.source} {one.offset_s:+.3f} s (± {one.uncertainty_s:.3f} s)"
         + (", the same clock" if one.same_machine else "")
         for one in seen.compared[-1:]
     ]
-    return "; ".join(told)
+    return "; ".join(stated)
 
 
 def _yes_no(said: bool | None) -> str | None:
     return None if said is None else "yes" if said else "no"
-
-
-def _key(key: Key) -> str:
-    return f"{key.label}, {key.bytes} bytes"

@@ -18,7 +18,14 @@ from markupsafe import Markup, escape
 from reports.evidence.model import Control, Run
 from reports.render import phrases, upgrade
 from reports.render.charts import lanes, recovery
-from reports.render.context_sections import heading, moment, sections, separation, stated, unstated
+from reports.render.context_sections import (
+    heading,
+    moment,
+    names_without_value,
+    sections,
+    separation,
+    with_value,
+)
 from reports.verdict.verdicts import Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -59,7 +66,7 @@ def render(run: Run) -> str:
 
 
 def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
-    asked = phrases.inside(run)
+    asked = phrases.asked_controls(run)
     chapters = dict.fromkeys(control.chapter for control in asked)
     findings = phrases.findings(run)
     page: str = template().render(
@@ -68,17 +75,17 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         worth=phrases.grade(run),
         experimental=upgrade.experimental(run),
         asked=asked,
-        executed=phrases.executed(run),
+        executed=phrases.count_executed(run),
         exclusions=phrases.exclusions(run),
         chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
         findings=findings,
-        repeated=phrases.repeated(findings),
-        corrections=phrases.contradicted(run),
+        repeated=phrases.find_repeats(findings),
+        corrections=phrases.contradicted_controls(run),
         timeline=lanes(run),
         recovery=recovery(run),
         change_said=upgrade.sentence(run),
         sections=sections(run),
-        heading=stated(heading(run)),
+        heading=with_value(heading(run)),
         separation=separation(run),
         frameworks=_frameworks(run),
         few=sum(control.verdict in _OPEN for control in run.controls) <= _MOST_OPEN,
@@ -96,12 +103,12 @@ def template() -> Any:
     made.filters |= {
         "duration": phrases.duration,
         "moment": moment,
-        "stated": stated,
-        "unstated": unstated,
+        "stated": with_value,
+        "unstated": names_without_value,
         "waiver": phrases.waiver,
         "having": lambda controls, verdict: sum(one.verdict is verdict for one in controls),
         "reasons": phrases.reasons,
-        "spoken": phrases.spoken,
+        "spoken": phrases.spec_in_words,
         "first_of": lambda items, count: items[:count],
         "sentence": phrases.sentence,
         "ids": _ids,
@@ -124,7 +131,7 @@ def template() -> Any:
 def _frameworks(run: Run) -> dict[str, list[str]]:
     """The ids of each framework that controls are mapped to, in their order."""
     found: dict[str, set[str]] = {}
-    for control in phrases.inside(run):
+    for control in phrases.asked_controls(run):
         for name, ids in control.frameworks.items():
             found.setdefault(name, set()).update(ids)
     return {name: sorted(found[name]) for name in sorted(found)}

@@ -12,7 +12,7 @@
 JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
 Properties of a case are what pytest writes and most readers know; the strictest schema, that of
 Jenkins' xUnit plugin, has none there. In all else the file is valid by it.
-The same run gives the same bytes.
+Equal runs give equal bytes.
 """
 
 from __future__ import annotations

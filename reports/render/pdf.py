@@ -1,6 +1,6 @@
 """report.pdf: the run for auditors, as PDF/A-3a and PDF/UA-1 with evidence.json attached.
 
-The same run gives the same bytes. Text of the run goes to the template as data and is never read
+Equal runs give equal bytes. Text of the run goes to the template as data and is never read
 as markup; fonts are those of the package and those built into typst, never the machine's. PDF/A
 refuses a character without a glyph: such a character is named by its number, and stands whole in
 the attached record.
@@ -28,20 +28,20 @@ _UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "report.typ"
 
 
-def shown(text: str) -> str:
+def name_missing_glyphs(text: str) -> str:
     """The text with each character that has no glyph written as [U+1F511]; line breaks stay."""
     known = _known()
     return "".join(one if one in known else f"[U+{ord(one):04X}]" for one in text)
 
 
-def shown_tree[Value](value: Value) -> Value:
-    """The same for every text in lists and dictionaries; keys are ours and stay."""
+def name_missing_in_tree[Value](value: Value) -> Value:
+    """Every text in lists and dictionaries so written; keys are ours and stay."""
     if isinstance(value, str):
-        return shown(value)  # type: ignore[return-value]  # a str comes in
+        return name_missing_glyphs(value)  # type: ignore[return-value]  # a str comes in
     if isinstance(value, dict):
-        return {key: shown_tree(one) for key, one in value.items()}  # type: ignore[return-value]
+        return {key: name_missing_in_tree(one) for key, one in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
-        return [shown_tree(one) for one in value]  # type: ignore[return-value]
+        return [name_missing_in_tree(one) for one in value]  # type: ignore[return-value]
     return value
 
 
@@ -55,11 +55,14 @@ def _known() -> frozenset[str]:
 
 def render(run: Run) -> bytes:
     """The run as a file that shows itself, and carries the record it was made from."""
-    record = json_file.unchecked(run)
+    record = json_file.render_unchecked(run)
     digest = hashlib.sha256(record.encode()).hexdigest()
     document = typst.compile(
         str(_TEMPLATE),
-        sys_inputs={"run": json.dumps(shown_tree(pdf_document(run, digest))), "evidence": record},
+        sys_inputs={
+            "run": json.dumps(name_missing_in_tree(pdf_document(run, digest))),
+            "evidence": record,
+        },
         pdf_standards=["a-3a", "ua-1"],
         font_paths=[str(FONTS)],
         ignore_system_fonts=True,

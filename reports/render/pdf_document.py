@@ -14,12 +14,12 @@ from reports.render.context_sections import (
     heading,
     keys,
     moment,
+    names_without_value,
     sections,
     separation,
-    stated,
-    unstated,
+    with_value,
 )
-from reports.render.phrases import cut, duration, spoken
+from reports.render.phrases import duration, shorten, spec_in_words
 from reports.verdict.verdicts import HOLDS, Verdict
 
 _HARNESS = ("set up", "between the steps", "tear down")
@@ -54,7 +54,7 @@ def _spec(run: Run, spec: Spec) -> dict[str, Any]:
     plain = [s.title in _HARNESS and s.verdict is Verdict.SATISFIED for s in spec.steps]
     steps = [step for step, left_out in zip(spec.steps, plain, strict=True) if not left_out]
     return {
-        "name": spoken(spec.id),
+        "name": spec_in_words(spec.id),
         "verdict": spec.verdict.value,
         "taken": duration(spec.duration_s),
         "steps": [
@@ -81,7 +81,9 @@ def commands(run: Run) -> list[dict[str, Any]]:
         for command in step.commands:
             line = first_line(command.line or command.act)
             key = (command.service, _NUMBERED.sub("0", line))
-            row = found.setdefault(key, {"service": command.service, "line": cut(line), "count": 0})
+            row = found.setdefault(
+                key, {"service": command.service, "line": shorten(line), "count": 0}
+            )
             row["count"] += command.count
     return sorted(found.values(), key=lambda one: (one["service"] or "", one["line"]))
 
@@ -92,7 +94,7 @@ def first_line(text: str) -> str:
     return f"{first} ..." if rest else first
 
 
-def drawn(lane: Lane) -> dict[str, Any]:
+def draw_lane(lane: Lane) -> dict[str, Any]:
     """Bars that touch are drawn as one: there may be thousands, and paper cannot tell."""
     spans: list[list[float]] = []
     for bar in sorted(lane.bars):
@@ -109,7 +111,7 @@ def drawn(lane: Lane) -> dict[str, Any]:
 def pdf_document(run: Run, digest: str) -> dict[str, Any]:
     """Everything the template prints; digest is the SHA-256 of the attached record."""
     end, findings = phrases.outcome(run), phrases.findings(run)
-    same = phrases.repeated(findings)
+    same = phrases.find_repeats(findings)
     return {
         "title": f"{end.word}: evidence of run {run.run.id}",
         "date": [run.run.finished.year, run.run.finished.month, run.run.finished.day],
@@ -126,25 +128,25 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "certified": run.run.certified,
         "strict": run.run.strict_claims,
         "classification": run.retention.classification,
-        "cover": stated(heading(run)),
+        "cover": with_value(heading(run)),
         "summary": _summary(run),
-        "corrections": [_correction(control) for control in phrases.contradicted(run)],
+        "corrections": [_correction(control) for control in phrases.contradicted_controls(run)],
         "findings": [_finding(control, same.get(control.id)) for control in findings],
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": phrases.exclusions(run),
-        "controls": [_row(control) for control in phrases.inside(run)],
+        "controls": [_row(control) for control in phrases.asked_controls(run)],
         "account": list(account(run)),
         "short_account": is_long(run),
         "commands": commands(run),
         "times": {
-            "lanes": [drawn(lane) for lane in lanes(run)],
+            "lanes": [draw_lane(lane) for lane in lanes(run)],
             "half": duration(run.run.duration_s / 2),
             "whole": duration(run.run.duration_s),
             "objectives": _objectives(run),
         },
         "sections": [
-            {"title": title, "rows": stated(rows), "unstated": unstated(rows)}
+            {"title": title, "rows": with_value(rows), "unstated": names_without_value(rows)}
             for title, rows in sections(run)
         ],
         "keys": keys(run),
@@ -155,7 +157,11 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    asked, findings, wrong = phrases.inside(run), phrases.findings(run), phrases.contradicted(run)
+    asked, findings, wrong = (
+        phrases.asked_controls(run),
+        phrases.findings(run),
+        phrases.contradicted_controls(run),
+    )
     chapters = dict.fromkeys(control.chapter for control in asked)
     return {
         "columns": [[verdict.value, verdict.words] for verdict in phrases.COLUMNS],
@@ -186,7 +192,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     counts, gating = run.counts, [control for control in run.controls if control.gating]
     hold = [c for c in gating if c.verdict in HOLDS]
     return [
-        (phrases.executed(run), "controls executed"),
+        (phrases.count_executed(run), "controls executed"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
         (str(counts.violated), "violated"),
         (str(counts.contradicted), "runbook corrections"),
@@ -231,7 +237,7 @@ def _finding(control: Control, same: str | None) -> dict[str, Any]:
         "severity": control.severity,
         "gating": control.gating,
         "observed": seen,
-        "reasons": [cut(reason) for reason in said],
+        "reasons": [shorten(reason) for reason in said],
     }
 
 
@@ -240,7 +246,7 @@ def _correction(control: Control) -> dict[str, Any]:
     return _line(control) | {
         "says": control.claim,
         "where": "; ".join(control.runbook),
-        "seen": cut(seen),
+        "seen": shorten(seen),
         "should": control.correction or phrases.NO_CORRECTION,
     }
 

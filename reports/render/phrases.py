@@ -50,14 +50,14 @@ NEXT = {
 }
 
 
-def inside(run: Run) -> list[Control]:
+def asked_controls(run: Run) -> list[Control]:
     """The controls that the run was asked for, in their order; all where no question was named."""
     return [control for control in run.controls if control.note != OUTSIDE]
 
 
-def executed(run: Run) -> str:
+def count_executed(run: Run) -> str:
     """How many of the controls that it was asked for were executed."""
-    outside = len(run.controls) - len(inside(run))
+    outside = len(run.controls) - len(asked_controls(run))
     return f"{run.counts.executed} of {run.counts.planned - outside}"
 
 
@@ -211,7 +211,7 @@ def _none_failed(run: Run) -> str:
 
 def _beside_the_gate(run: Run) -> list[Control]:
     """The controls that were asked for and do not decide the exit code."""
-    return [c for c in inside(run) if not c.gating and reasons(c) != [ELSEWHERE]]
+    return [c for c in asked_controls(run) if not c.gating and reasons(c) != [ELSEWHERE]]
 
 
 def _advisory(run: Run) -> str:
@@ -240,7 +240,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
 
 
 def seal(run: Run) -> str:
-    """Who vouches for the bundle this report came in; of a report alone nobody does."""
+    """Who vouches for the bundle this report came in; a report alone proves nothing."""
     if run.seal.key_id is None:
         return "unsigned: anyone could have made or changed this bundle"
     return f"bundle signed by key {run.seal.key_id}; check it with make verify-evidence"
@@ -252,10 +252,10 @@ def reasons(control: Control) -> list[str]:
     return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
 
 
-def repeated(controls: Iterable[Control]) -> dict[str, str]:
+def find_repeats(controls: Iterable[Control]) -> dict[str, str]:
     """Controls for whose verdict the same was said as for an earlier one, and which that is.
 
-    One cause, an image that is missing say, is then told once and not once a control.
+    One cause, such as a missing image, is then stated once and not once for each control.
     """
     first: dict[tuple[str, ...], str] = {}
     found = {}
@@ -283,26 +283,26 @@ def findings(run: Run) -> list[Control]:
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 
 
-def contradicted(run: Run) -> list[Control]:
+def contradicted_controls(run: Run) -> list[Control]:
     """The controls whose statement the runbook should correct."""
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
 
 
 def redaction(run: Run) -> str:
     """What was done so that no secret stands in the report."""
-    told = run.redaction
+    done = run.redaction
     found = "none was found"
-    if told.leaks:
+    if done.leaks:
         found = "what was found has been taken out, and the run failed"
     weak = ""
-    if told.secrets_weak:
+    if done.secrets_weak:
         weak = (
-            f" {told.secrets_weak} of the values are so short or common that they were searched "
+            f" {done.secrets_weak} of the values are so short or common that they were searched "
             "only where a secret stands."
         )
     return (
-        f"{told.secrets_known} secret values were known to this run and replaced by their names, "
-        f"written «NAME»; {told.scanned_files} finished files were searched for them in plain "
+        f"{done.secrets_known} secret values were known to this run and replaced by their names, "
+        f"written «NAME»; {done.scanned_files} finished files were searched for them in plain "
         f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the PDF as text: "
         f"{found}.{weak}"
     )
@@ -317,7 +317,7 @@ def failing_step(spec: Spec) -> str | None:
 def sentence(text: str) -> str:
     """An observation, which has neither capital nor full stop, as a sentence.
 
-    A name of a program or a setting is no word, and keeps its letters.
+    A name of a program or a setting is not a word, and keeps its letters.
     """
     first = text.partition(" ")[0].rstrip(",;:")
     word = first.isalpha() and first.islower() and first not in _PROGRAMS
@@ -325,12 +325,12 @@ def sentence(text: str) -> str:
     return begun + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def cut(text: str) -> str:
+def shorten(text: str) -> str:
     """A message short enough for paper."""
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ... (whole in the record)"
 
 
-def spoken(spec: str) -> str:
+def spec_in_words(spec: str) -> str:
     """suites/keys/test_rotation.py::test_old_keys_open[JWT] reads: old keys open (JWT)."""
     name, _, case = spec.rpartition("::")[2].partition("[")
     words = name.removeprefix("test_").replace("_", " ")

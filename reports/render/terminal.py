@@ -20,11 +20,12 @@ from reports.evidence.model import OUTSIDE, Control, Run
 from reports.render import upgrade
 from reports.render.charts import recovery
 from reports.render.phrases import (
+    COLUMNS,
     NEXT,
+    asked_controls,
     cause,
-    contradicted,
+    contradicted_controls,
     grade,
-    inside,
     outcome,
     reasons,
     sentence,
@@ -43,14 +44,7 @@ STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.INCONCLUSIVE: ("yellow", "bold"),
     Verdict.VIOLATED: ("red", "bold"),
 }
-_COLUMNS = (
-    (Verdict.SATISFIED, "satisfied"),
-    (Verdict.CONTRADICTED, "contradicted"),
-    (Verdict.VIOLATED, "violated"),
-    (Verdict.INCONCLUSIVE, "inconclusive"),
-    (Verdict.NOT_RUN, "not run"),
-    (Verdict.NOT_APPLICABLE, "n/a"),
-)
+_COLUMNS = [(one, "n/a" if one is Verdict.NOT_APPLICABLE else one.words) for one in COLUMNS]
 _LINES = 8
 
 
@@ -111,7 +105,7 @@ def summary(run: Run, report: str) -> Iterator[Line]:
 def _table(run: Run) -> Iterator[Line]:
     head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
     yield Line(f"{'controls':<17}{head}", ("bold",))
-    asked = inside(run)
+    asked = asked_controls(run)
     for chapter in dict.fromkeys(control.chapter for control in asked):
         yield Line(_row(chapter, [c for c in asked if c.chapter == chapter]))
     yield Line(_row("all", asked), ("bold",))
@@ -169,7 +163,7 @@ def _finding(control: Control) -> Iterator[Line]:
 
 
 def _corrections(run: Run) -> Iterator[Line]:
-    wrong = contradicted(run)
+    wrong = contradicted_controls(run)
     if not wrong:
         return
     yield Line("")
@@ -186,7 +180,9 @@ def _corrections(run: Run) -> Iterator[Line]:
 
 def _not_given(run: Run) -> Iterator[Line]:
     """Controls that would gate and are about something that this run has not: nothing holds."""
-    found = [one for one in inside(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE]
+    found = [
+        one for one in asked_controls(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE
+    ]
     if not found:
         return
     yield Line("")

@@ -74,8 +74,13 @@ class Examination:
         self.run: Run | None = None
         self.envelope = self.signed = False
 
+    @property
+    def bad(self) -> list[Check]:
+        """The checks that the bundle failed."""
+        return [check for check in self.checks if check.state == "bad"]
+
     def examine(self) -> None:
-        """Ask everything; BadBundle if the file is no bundle that can be opened."""
+        """Ask everything; BadBundle if the file is not a bundle that can be opened."""
         try:
             with open_file(self.path) as file:
                 self._examine(Archive(file))
@@ -93,7 +98,7 @@ class Examination:
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
         if PDF in archive.entries:
-            self._ask(PDF, lambda: attached(archive))
+            self._ask(PDF, lambda: check_attachment(archive))
         self._ask("chain", self._chain)
         self._ask("time-stamp", self._stamp)
         self._ask("sign-off", self._sign_off)
@@ -136,13 +141,13 @@ class Examination:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
-        # Records of before this field was there always had these two, unless they leaked.
+        # Records from before this field existed always had these two, unless they leaked.
         leaked = {leak.file for leak in run.redaction.leaks}
         wanted = run.documents or {"report.html", PDF} - leaked
         if missing := sorted(set(wanted) - archive.entries.keys()):
             raise Distrusted(f"it says that {missing[0]} was written, which is not in the bundle")
         self.run = run
-        return consistent(run)
+        return check_consistency(run)
 
     def _chain(self) -> str | Check:
         before = self.run.seal.previous if self.run else None
@@ -153,8 +158,8 @@ class Examination:
         found = self.trust.previous
         if found is None:
             # Looked up by a name from the bundle, so only among the neighbours of its own folder.
-            beside = self.path.resolve().parent.parent
-            known = {path.parent.name: path for path in beside.glob(f"*/{self.path.name}")}
+            folder = self.path.resolve().parent.parent
+            known = {path.parent.name: path for path in folder.glob(f"*/{self.path.name}")}
             if before.run not in known:
                 said = f"follows run {before.run}, whose bundle is not beside it: give PREVIOUS="
                 return Check("chain", "open", said)
@@ -203,7 +208,7 @@ def read_record(archive: Archive) -> Run:
         raise Distrusted(f"{RECORD}: {printable(said)}") from None
 
 
-def consistent(run: Run) -> str:
+def check_consistency(run: Run) -> str:
     """A sentence on what was counted; Distrusted if counts or verdicts contradict each other."""
     tally = Counter(control.verdict.value for control in run.controls)
     counted = {verdict.value: getattr(run.counts, verdict.value) for verdict in Verdict}
@@ -214,8 +219,8 @@ def consistent(run: Run) -> str:
             f"{RECORD}: {run.counts.planned} controls planned, {len(run.controls)} told"
         )
     for control in run.controls:
-        if told := _odd(control, run):
-            raise Distrusted(f"{RECORD}: {control.id} {told}")
+        if odd := _odd(control, run):
+            raise Distrusted(f"{RECORD}: {control.id} {odd}")
     if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
         raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
     return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
@@ -234,7 +239,7 @@ def _odd(control: Control, run: Run) -> str | None:
     return None
 
 
-def attached(archive: Archive) -> str:
+def check_attachment(archive: Archive) -> str:
     """That report.pdf carries the record itself; Distrusted if it carries another or none."""
     size = archive.entries[RECORD].size
     found = attachment_digest(archive.read(PDF, _LARGEST), RECORD, size)
@@ -243,17 +248,19 @@ def attached(archive: Archive) -> str:
     return f"the {RECORD} attached to it is the bundle's"
 
 
-def signed_run(bundle: Path, keys: dict[str, Ed25519PublicKey]) -> Run:
-    """The record of a bundle that one of these keys signed.
+def intact(bundle: Path, trust: Trust, refusal: str) -> tuple[Run, Examination]:
+    """The record of a bundle that fits together and is trusted as asked, and what was found.
 
-    Distrusted or BadBundle where it is unsigned, changed, or signed by another.
+    BadBundle where it cannot be opened; Distrusted, with what is then not done, for any bad check.
     """
-    examination = Examination(bundle, Trust(keys=keys))
-    examination.examine()
-    bad = [check.sentence for check in examination.checks if check.state == "bad"]
-    if bad or examination.run is None:
-        raise Distrusted(bad[0])
-    return examination.run
+    examination = Examination(bundle, trust)
+    try:
+        examination.examine()
+    except BadBundle as trouble:
+        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=.../bundle.zip") from None
+    if examination.bad or examination.run is None:
+        raise Distrusted(f"{bundle}: {examination.bad[0].sentence}; {refusal}")
+    return examination.run, examination
 
 
 def _files(archive: Archive, manifest: Manifest) -> str:
@@ -293,7 +300,7 @@ def _manifest_digest(bundle: Path) -> str:
 def sign_offs(
     bundle: Path, keys: dict[str, Ed25519PublicKey] | None, executor: str | None
 ) -> Iterator[tuple[bool, str]]:
-    """For each signature beside a bundle, whether a trusted key vouches for it, and a sentence.
+    """For each signature next to a bundle, whether a trusted key vouches for it, and a sentence.
 
     The executor is the record's. Distrusted if one is about another bundle, or cannot be read.
     """
@@ -313,12 +320,12 @@ def _sign_off_of(
     payload, vouched, by = _opened_sign_off(data, keys)
     try:
         said = strict_json(payload)
-        kind, told = said["predicateType"], said["predicate"]
+        kind, stated = said["predicateType"], said["predicate"]
         digests = [one["digest"]["sha256"] for one in said["subject"]]
-        who = f"{told['name']} ({told['role']})" if told["role"] else str(told["name"])
-        sentence = f"{act} by {who} on {datetime.fromisoformat(told['signed']):%d %B %Y}, {by}"
-        independent = is_separated(str(told["name"]), executor) if act == "approved" else None
-        same = kind == SIGN_OFF and told["act"] == act
+        who = f"{stated['name']} ({stated['role']})" if stated["role"] else str(stated["name"])
+        sentence = f"{act} by {who} on {datetime.fromisoformat(stated['signed']):%d %B %Y}, {by}"
+        independent = is_separated(str(stated["name"]), executor) if act == "approved" else None
+        same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Distrusted(f"the file that says {act} is no signature") from None
     if not same or digests != [bundle_digest(bundle)]:

@@ -80,7 +80,7 @@ class Sealer(NamedTuple):
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
-        query, answered = beside(bundle, ".tsq"), beside(bundle, ".tsr")
+        query, answered = companion(bundle, ".tsq"), companion(bundle, ".tsr")
         query.write_bytes(timestamp.request(bundle))
         if self.authority == BY_FILE:
             return sealed._replace(request=query)
@@ -95,7 +95,7 @@ class Sealer(NamedTuple):
         return sealed
 
 
-def chosen_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
+def make_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
     """A sealer from what was given."""
     if authority and authority != BY_FILE and not authority.startswith(("http://", "https://")):
         raise BadKey(f'TSA {authority}: give an http(s) address, or "file" to carry it by hand')
@@ -107,7 +107,7 @@ def chosen_sealer(file: str | None, variable: str | None, authority: str | None)
     return Sealer(key, authority or None)
 
 
-def beside(bundle: Path, suffix: str) -> Path:
+def companion(bundle: Path, suffix: str) -> Path:
     """Where a bundle's request (`.tsq`) or stamp (`.tsr`) is."""
     return bundle.with_name(bundle.name + suffix)
 
@@ -173,7 +173,7 @@ def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
 
 
 def describe_seal(sealed: Sealed) -> Iterator[Line]:
-    """Who sealed it, when somebody else saw it, and what is missing."""
+    """Who sealed it, when an authority saw it, and what is missing."""
     by = f"signed by key {sealed.key_id[:16]}" if sealed.key_id else "unsigned"
     if sealed.bundle:
         style = () if sealed.key_id else ("yellow",)

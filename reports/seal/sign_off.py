@@ -1,4 +1,4 @@
-"""`make sign-off`: a person prepared, reviewed or approved a bundle, said beside it.
+"""`make sign-off`: a person prepared, reviewed or approved a bundle, stated in a file next to it.
 
 Evidence does not change after a run, so a signature is a file of its own that covers the bundle's
 SHA-256: `bundle.zip.approved.json`, an in-toto statement, in a DSSE envelope where a key was given.
@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.errors import BadBundle, BadSignOff, Distrusted, ReportError
+from reports.errors import BadSignOff, ReportError
 from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, refuse, wrap, write
-from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, bundle_digest
+from reports.seal.examine import ACTS, SIGN_OFF, Trust, bundle_digest, intact
 from reports.seal.manifest import STATEMENT
-from reports.seal.sealer import bundle_of, chosen_sealer
+from reports.seal.sealer import bundle_of, make_sealer
 from reports.seal.signature import SigningKey
 from reports.verdict.verdicts import FAILED, PASSED
 
@@ -49,7 +49,7 @@ class Who(NamedTuple):
     role: str
     remark: str
 
-    def checked(self) -> Who:
+    def check(self) -> Who:
         """Without white space around; BadSignOff if something is missing or cannot be shown."""
         if self.act not in ACTS:
             raise BadSignOff(f"ACT={self.act or ' is missing'}: give one of {', '.join(ACTS)}")
@@ -66,15 +66,7 @@ def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
 
     Refused is a bundle that was changed, and, unless `anyway`, one that decides or proves little.
     """
-    try:
-        examination = Examination(bundle, Trust(unsigned=True))
-        examination.examine()
-    except BadBundle as trouble:
-        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=.../bundle.zip") from None
-    bad = [check.sentence for check in examination.checks if check.state == "bad"]
-    run = examination.run
-    if bad or run is None:
-        raise Distrusted(f"{bundle}: {bad[0]}; it is not signed off")
+    run, examination = intact(bundle, Trust(unsigned=True), "it is not signed off")
     doubts = []
     if run.exit_code not in (PASSED, FAILED):
         doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
@@ -88,7 +80,7 @@ def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
 
 
 def _shown(run: Run, signed: bool) -> Iterator[Line]:
-    """What whoever signs puts their name to."""
+    """What the person who signs puts their name to."""
     end = phrases.outcome(run)
     by = f"signed by key {str(run.seal.key_id)[:16]}" if signed else "unsigned"
     yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
@@ -119,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.bundle == Path():
             raise BadSignOff("BUNDLE is missing: BUNDLE=reports/runs/latest/bundle.zip")
-        who = Who(given.act, given.name, given.role, given.remark).checked()
-        key = chosen_sealer(given.signing_key, given.signing_key_env, None).key
+        who = Who(given.act, given.name, given.role, given.remark).check()
+        key = make_sealer(given.signing_key, given.signing_key_env, None).key
         bundle = bundle_of(given.bundle)
         run, shown = examine_to_sign(bundle, anyway=given.anyway)
         path = sign_off(bundle, run, who, key)

@@ -147,7 +147,7 @@ def open_envelope(envelope: bytes) -> Envelope:
     """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
     try:
         opened = Envelope.from_dict(strict_json(envelope))
-        # The library keeps what else stands beside a signature, and nothing of it is signed.
+        # The library keeps what else is next to a signature, and nothing of it is signed.
         added = any(one.unrecognized_fields for one in opened.signatures.values())
         same = _line(opened) == envelope and not added
     except Exception:  # whatever a forged envelope makes the parser do

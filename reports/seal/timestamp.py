@@ -1,6 +1,6 @@
-"""RFC 3161: somebody else's clock says that a bundle existed, stamped as it lies there.
+"""RFC 3161: the clock of an authority says that a bundle existed.
 
-The stamp is a file beside the bundle and covers all of it, so it can come later and by hand:
+The stamp is a file next to the bundle and covers all of it, so it can come later and by hand:
 `bundle.zip.tsq` is carried to an authority, `bundle.zip.tsr` is brought back. It can be checked
 without us: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem`.
 """

@@ -17,10 +17,10 @@ from reports.seal.manifest import SIGNATURE
 from reports.seal.sealer import (
     BUNDLE,
     BY_FILE,
-    beside,
     bundle_of,
-    chosen_sealer,
+    companion,
     describe_seal,
+    make_sealer,
     refuse_changed,
 )
 from reports.verdict.verdicts import PASSED
@@ -80,7 +80,7 @@ def _signing_key(given: argparse.Namespace) -> Iterator[Line]:
 
 def _seal(given: argparse.Namespace) -> Iterator[Line]:
     """Sign a folder that was sealed before, after checking that it has not changed since."""
-    sealer = chosen_sealer(given.signing_key, given.signing_key_env, given.tsa)
+    sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     try:
         run = json_file.load(given.run / "evidence.json")
     except (OSError, ValueError):
@@ -88,20 +88,20 @@ def _seal(given: argparse.Namespace) -> Iterator[Line]:
     refuse_changed(given.run)
     if sealer.key is None and (given.run / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give SIGNING_KEY= to sign it anew")
-    stamped = beside(given.run / BUNDLE, ".tsr").is_file()
+    stamped = companion(given.run / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(given.run, run, lambda _: True)
     if sealed.trouble:
         raise CannotSeal(sealed.trouble)
     yield from describe_seal(sealed)
     yield Line(f"Bundle: {given.run / BUNDLE}")
-    if stamped and not beside(given.run / BUNDLE, ".tsr").is_file():
+    if stamped and not companion(given.run / BUNDLE, ".tsr").is_file():
         yield Line("Its time-stamp was of the bundle before: make timestamp gets another.")
 
 
 def _timestamp(given: argparse.Namespace) -> Iterator[Line]:
-    chosen_sealer(None, None, given.tsa)
+    make_sealer(None, None, given.tsa)
     bundle = bundle_of(given.bundle)
-    query, answered = (beside(bundle, suffix) for suffix in (".tsq", ".tsr"))
+    query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
     asked = timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)

@@ -1,6 +1,6 @@
 """`make verify-evidence`: is this bundle what was sealed, and who says so? No stack is needed.
 
-Exit code 0: genuine. 1: changed, or nobody trusted vouches for it. 3: no bundle at all.
+Exit code 0: genuine. 1: changed, or no trusted key vouches for it. 3: no bundle at all.
 """
 
 from __future__ import annotations
@@ -13,12 +13,26 @@ from pathlib import Path
 from reports.errors import BadBundle, BadKey
 from reports.render import phrases
 from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
-from reports.seal.examine import Check, Examination, Trust
+from reports.seal.examine import Examination, Trust
 from reports.seal.sealer import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.seal.timestamp import authorities as certificates
 from reports.verdict.verdicts import FAILED, PASSED
 
+_GENUINE = "GENUINE. It is, byte for byte, what the holder of the key sealed."
+_INTACT = "INTACT, and no more: it fits together, and nothing proves who made it."
+_UNSIGNED = "UNSIGNED. It fits together, and nothing says who made it."
+_SIGN_RUNS = (
+    "sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at this one all the "
+    "same."
+)
+_UNTRUSTED = "UNTRUSTED. It fits together, and nobody you trust vouches for it."
+_ASK_MAKER = (
+    "ask whoever made it for their public key, by another way than the bundle's (PUBKEY=). "
+    "UNSIGNED=1 looks at it without one."
+)
+_TAMPERED = "TAMPERED. Do not rely on it."
+_GET_AGAIN = "get the bundle again from whoever made it."
 _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 
@@ -35,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = "" if isinstance(trouble, BadKey) else f"{given.bundle}: "
         return refuse(f"UNUSABLE. {where}{trouble}")
     write(_account(given.bundle, examination), sys.stdout)
-    return FAILED if _bad(examination) else PASSED
+    return FAILED if examination.bad else PASSED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,10 +73,6 @@ def _trust(given: argparse.Namespace) -> Trust:
     return Trust(keys, given.unsigned, given.previous, authorities)
 
 
-def _bad(examination: Examination) -> list[Check]:
-    return [check for check in examination.checks if check.state == "bad"]
-
-
 def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
     yield Line(f"Bundle {bundle}", ("bold",))
     for check in examination.checks:
@@ -71,38 +81,24 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
         yield from wrap(printable(check.sentence), first, " " * len(first), style=style)
     yield Line("")
     yield from _result(examination)
-    if examination.run and not _bad(examination):
+    if examination.run and not examination.bad:
         yield from _told(examination)
 
 
 def _result(examination: Examination) -> Iterator[Line]:
-    bad = [check.name for check in _bad(examination)]
+    bad = [check.name for check in examination.bad]
+    said, then, style = _TAMPERED, _GET_AGAIN, _COLOURS["bad"]
     if not bad and examination.signed:
-        yield Line(
-            "GENUINE. It is, byte for byte, what the holder of the key sealed.", _COLOURS["ok"]
-        )
+        said, then, style = _GENUINE, "", _COLOURS["ok"]
     elif not bad:
-        text = "INTACT, and no more: it fits together, and nothing proves who made it."
-        yield Line(text, ("yellow", "bold"))
+        said, then, style = _INTACT, "", ("yellow", "bold")
     elif bad == ["signature"] and not examination.envelope:
-        yield Line("UNSIGNED. It fits together, and nothing says who made it.", _COLOURS["bad"])
-        yield from wrap(
-            "Next: sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at "
-            "this one all the same.",
-            then="      ",
-        )
+        said, then = _UNSIGNED, _SIGN_RUNS
     elif bad == ["signature"]:
-        yield Line(
-            "UNTRUSTED. It fits together, and nobody you trust vouches for it.", _COLOURS["bad"]
-        )
-        yield from wrap(
-            "Next: ask whoever made it for their public key, by another way than the bundle's "
-            "(PUBKEY=). UNSIGNED=1 looks at it without one.",
-            then="      ",
-        )
-    else:
-        yield Line("TAMPERED. Do not rely on it.", _COLOURS["bad"])
-        yield from wrap("Next: get the bundle again from whoever made it.", then="      ")
+        said, then = _UNTRUSTED, _ASK_MAKER
+    yield Line(said, style)
+    if then:
+        yield from wrap(f"Next: {then}", then="      ")
 
 
 def _told(examination: Examination) -> Iterator[Line]:

@@ -1,6 +1,6 @@
 """A bundle's zip in its one possible form: sorted, stored, undated, nothing before, between, after.
 
-The same files give the same bytes on every machine, and a reader that accepts no other form leaves
+Equal files give equal bytes on every machine, and a reader that accepts no other form leaves
 no place where something could be added. That is why the few structures are written here: what
 zipfile writes depends on its version, and it reads what hides between entries. Stored and not
 compressed, as compressors differ, and as a search for secrets must see through.
@@ -154,7 +154,7 @@ class Archive:
 
 
 def _listed(listing: bytes, count: int) -> Iterator[Entry]:
-    """The entries of a directory; BadBundle for what nobody should unpack."""
+    """The entries of a directory; BadBundle for what is not safe to unpack."""
     at, seen = 0, set[str]()
     for _ in range(count):
         if at + _CENTRAL.size > len(listing):

@@ -95,7 +95,7 @@ def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
         duration_s=round(draft.duration if draft.duration is not None else duration, 3),
         message="\n".join(draft.messages) or cut,
         observations=tuple(draft.words),
-        steps=tuple(step.frozen(recorder.clock, verdict) for step in draft.steps),
+        steps=tuple(step.freeze(recorder.clock, verdict) for step in draft.steps),
     )
 
 

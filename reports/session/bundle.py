@@ -97,7 +97,7 @@ class Bundle:
             self.path.rmdir()
 
     def add(self, name: str, data: bytes) -> None:
-        """Put a file of somebody else's making into the bundle; call it before write."""
+        """Put a file that was made elsewhere into the bundle; call it before write."""
         with _refuse_unwritable(self.path):
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             write_file(self.path / name, data)
@@ -110,13 +110,13 @@ class Bundle:
         """
         seal = self.sealer.facts(self.path.parent)
 
-        def assembled(leaks: list[Leak], stained: set[str]) -> Run:
+        def assemble_with(leaks: list[Leak], stained: set[str]) -> Run:
             run = assemble(self._redaction(redactor, leaks, stained))
             written = tuple(name for name in self._names if name not in stained)
             return run.model_copy(update={"seal": seal, "documents": written})
 
         with _refuse_unwritable(self.path):
-            run = self._settled(redactor, assembled)
+            run = self._settled(redactor, assemble_with)
             if self.whole:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
@@ -126,7 +126,9 @@ class Bundle:
         self.not_remembered = remember(run, self.path)
         return run
 
-    def _settled(self, redactor: Redactor, assembled: Callable[[list[Leak], set[str]], Run]) -> Run:
+    def _settled(
+        self, redactor: Redactor, assemble_with: Callable[[list[Leak], set[str]], Run]
+    ) -> Run:
         """Write and search until nothing new is found; every leak ever found is in the record.
 
         A document that leaks once more although its record is clean is left out for good.
@@ -134,24 +136,25 @@ class Bundle:
         leaks: list[Leak] = []
         stained: set[str] = set()
         for number in range(_PASSES):
-            run = assembled(leaks, stained)
+            run = assemble_with(leaks, stained)
             self._write(run, stained)
             found = self._clean(redactor)
             new = [leak for leak in found if leak not in leaks]
             if not new:
                 break
-            stained |= {leak.file for leak in found if number and not self._is_there(leak)}
+            stained |= {
+                leak.file for leak in found if number and not (self.path / leak.file).is_file()
+            }
             leaks += new
         return run
 
-    def _is_there(self, leak: Leak) -> bool:
-        return (self.path / leak.file).is_file()
-
     def _write(self, run: Run, stained: set[str]) -> None:
         names = [name for name in self._names if name not in stained]
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(1) as typesetter:
             # Typesetting holds no lock of Python's; the others are rendered meanwhile.
-            typeset = {name: beside.submit(render, name, run) for name in names if name == _TYPESET}
+            typeset = {
+                name: typesetter.submit(render, name, run) for name in names if name == _TYPESET
+            }
             for name in names:
                 done = typeset.get(name)
                 write_file(self.path / name, done.result() if done else render(name, run))

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -23,7 +22,7 @@ from reports.history import compare
 from reports.record import run_metadata
 from reports.record.recorder import Recorder
 from reports.record.run_metadata import kernel_clock
-from reports.seal.sealer import Sealer, chosen_sealer
+from reports.seal.sealer import Sealer, make_sealer
 from reports.session.assemble import assemble
 from reports.session.bundle import WRITERS, Bundle
 from reports.session.selection import Plan, controls, plan, shuffle
@@ -72,7 +71,7 @@ def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) 
 
 
 def refuse_gaps(plan: Plan) -> None:
-    """NotCertifiable when something was left out after all, whoever did it."""
+    """NotCertifiable when something was left out after all, by whatever means."""
     if plan.left_out:
         raise NotCertifiable(
             f"a certified run leaves nothing out, and {len(plan.left_out)} specs were (the first "
@@ -83,14 +82,6 @@ def refuse_gaps(plan: Plan) -> None:
             f"a certified run leaves nothing out, and {plan.uncollected[0]} cannot be collected: "
             "repair it, or run without --certified to see why"
         )
-
-
-class Crew(Protocol):
-    """Workers side by side, as a run sees them; xdist_controller.py gathers what they saw."""
-
-    @property
-    def under_way(self) -> dict[str, float]:
-        """The specs under way, and the seconds each has taken so far."""
 
 
 class EvidenceRun:
@@ -113,7 +104,8 @@ class EvidenceRun:
         self.setting = self._settle(config)
         self.compared = compare.load_compared(config.getoption)
         self.workers = 1
-        self.crew: Crew | None = None
+        # When each spec that is under way on a worker began; None where specs run in this process.
+        self.on_workers: dict[str, float] | None = None
         self.interrupted = False
         self.stopped: str | None = None
         self.result: Run | None = None
@@ -129,7 +121,7 @@ class EvidenceRun:
         # An interruption while a report is made passes through Hypothesis' old-style hook; where
         # warnings are errors, what pluggy says of that would take the interruption's place.
         config.addinivalue_line("filterwarnings", "ignore::pluggy.PluggyTeardownRaisedWarning")
-        # pytest captures standard error while specs run; whoever presses Ctrl-C is to see this.
+        # pytest captures standard error while specs run; after a Ctrl-C this is to be seen.
         self._stderr = os.dup(2)
         self._told = False
 
@@ -147,7 +139,7 @@ class EvidenceRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep what --controls selects; end at once on a control nobody knows."""
+        """Keep what --controls selects; end at once on an unknown control."""
         try:
             others = self.plan.choose(items, self.catalogue)
         except ReportError as trouble:
@@ -203,7 +195,7 @@ class EvidenceRun:
     def pytest_unconfigure(self) -> None:
         """Leave the process as it was, and no empty folder of a run that never was."""
         if self.interrupted:
-            # What an interruption lets fall half made, a connection, is no bug to be told of.
+            # What an interruption lets fall half made, a connection, is not a bug to report.
             warnings.simplefilter("ignore")
         self.bundle.discard()
         for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
@@ -296,7 +288,7 @@ class EvidenceRun:
 def run_sealer(config: pytest.Config, recorder: Recorder) -> Sealer:
     """The key, read now so that no run is lost to a bad one; BadKey says what is wrong with it."""
     option = config.getoption
-    made = chosen_sealer(option("--signing-key"), option("--signing-key-env"), option("--tsa"))
+    made = make_sealer(option("--signing-key"), option("--signing-key-env"), option("--tsa"))
     if made.key:
         for name, value in made.key.secrets.items():
             recorder.secret(name, value)

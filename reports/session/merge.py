@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reports.config.run_context import not_examined, run_uuid
+from reports.config.run_context import list_exclusions, run_uuid
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
@@ -38,7 +38,7 @@ from reports.history.compare import describe, files, matrix, repeated_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
 from reports.render.terminal import Line, refuse, summary, write
-from reports.seal.sealer import chosen_sealer, refuse_changed
+from reports.seal.sealer import make_sealer, refuse_changed
 from reports.session.bundle import Bundle
 from reports.session.selection import Shard
 from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE
@@ -114,7 +114,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
             "verdict": verdict,
             "exit_code": code,
             "scope": first.scope.model_copy(
-                update={"exclusions": (*stated, *not_examined(controls))}
+                update={"exclusions": (*stated, *list_exclusions(controls))}
             ),
             "deviations": first.deviations.model_copy(update={"waivers": waivers}),
         }
@@ -240,7 +240,7 @@ def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
         return _side_by_side(runs, folders, given.run_dir)
     refuse_unlike(runs)
     joined = _joined_run(runs, given.run_dir)
-    sealer = chosen_sealer(given.signing_key, given.signing_key_env, given.tsa)
+    sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     bundle = Bundle(given.run_dir, joined.run.id, sealer)
     for run, folder in zip(runs, folders, strict=True):
         _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
@@ -288,7 +288,7 @@ def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
 
 
 def _read(folder: Path) -> Run:
-    """The record of a shard, unless somebody has changed the folder since it was sealed."""
+    """The record of a shard, unless the folder was changed since it was sealed."""
     record = folder / _RECORD
     if not record.is_file():
         raise Unmergeable(f"{folder} is no folder of a run: it has no {_RECORD}")

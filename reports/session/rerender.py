@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
-from reports.history.runs import kept_files, kept_record
+from reports.history.runs import load_files, parse_record
 from reports.record import run_metadata
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.session.bundle import WRITERS, render
@@ -23,7 +23,7 @@ _DIFFERS = ("red", "bold")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render it; exit code 1 if a document is another, 3 if there is no record to render."""
+    """Render it; exit code 1 if a document is another, 3 without a record to render."""
     parser = argparse.ArgumentParser(prog="report", description=__doc__)
     parser.add_argument("record", type=Path, help="evidence.json, a run's folder, or a bundle")
     parser.add_argument("--out", type=Path, help="where the documents go (default: nowhere)")
@@ -40,8 +40,8 @@ def _report(origin: Path, out: Path | None) -> Iterator[Line]:
     """A line for each document: written, and the same as in the folder or bundle, or not."""
     if origin == Path():
         raise BadEvidence("no record was named: give FROM=reports/runs/latest")
-    before = kept_files(origin, WRITERS)
-    run = kept_record(before, origin)
+    before = load_files(origin, WRITERS)
+    run = parse_record(before, origin)
     for name in WRITERS:
         made = render(name, run)
         if out:

@@ -43,7 +43,7 @@ class Shard(NamedTuple):
             raise BadShard(f"SHARD={text}: give the part and how many there are, such as 2/5")
         return cls(int(found[1]), int(found[2]))
 
-    def chosen(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The items of this part, in their order."""
         mine = _parts(items, self.of)[self.number - 1]
         return [item for item in items if item.nodeid in mine]
@@ -130,7 +130,7 @@ class Plan:
             chosen = catalogue.select(self.selection)
             items[:] = [item for item in found if chosen.intersection(controls(item))]
         if self.shard:
-            whole, items[:] = list(items), self.shard.chosen(items)
+            whole, items[:] = list(items), self.shard.choose(items)
             self.elsewhere |= {item.nodeid for item in whole} - {item.nodeid for item in items}
         kept = {item.nodeid for item in items}
         return [item for item in found if item.nodeid not in kept]
@@ -163,7 +163,7 @@ class Plan:
         """Where a spec stands among the others, whenever it ran."""
         return list(self.specs).index(spec) if spec in self.specs else len(self.specs)
 
-    def settled(self, done: Container[str]) -> set[str]:
+    def settled_controls(self, done: Container[str]) -> set[str]:
         """The controls of which nothing more will be learnt once these specs are done."""
         waiting = {one for spec, named in self.specs.items() if spec not in done for one in named}
         return set(self.planned) - waiting

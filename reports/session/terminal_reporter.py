@@ -82,11 +82,11 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         if self._live:
             self._live.stop()
         self._specs_done.add(nodeid)
-        settled = self._run.plan.settled(self._specs_done)
+        settled = self._run.plan.settled_controls(self._specs_done)
         for control in self._run.plan.specs[nodeid]:
             if control in settled:
                 self._control(control)
-        if self._live and self._run.crew and self._run.crew.under_way:
+        if self._live and self._run.on_workers:
             self._live.start()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -133,7 +133,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         )
 
     def _under_way(self) -> Text:
-        now, seconds = self._of_crew() if self._run.crew else self._of_spec()
+        workers = self._run.on_workers
+        now, seconds = self._of_spec() if workers is None else self._of_workers(dict(workers))
         line = f"{len(self._done)}/{len(self._run.plan.planned)} {now}"
         room = self._tw.fullwidth - 14
         line = line if len(line) <= room else f"{line[: room - 3]}..."
@@ -144,12 +145,13 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         chapter, control = self._now
         return f"{chapter} {control}: {title}", seconds
 
-    def _of_crew(self) -> tuple[str, float]:
-        under_way = self._run.crew.under_way if self._run.crew else {}
-        named = (self._of_crew_member(spec) for spec in under_way)
-        return f"side by side: {', '.join(named)}", max(under_way.values(), default=0.0)
+    def _of_workers(self, began: dict[str, float]) -> tuple[str, float]:
+        now = self._run.recorder.clock.seconds()
+        named = (self._of_worker(spec) for spec in began)
+        longest = now - min(began.values(), default=now)
+        return f"side by side: {', '.join(named)}", longest
 
-    def _of_crew_member(self, spec: str) -> str:
+    def _of_worker(self, spec: str) -> str:
         """The control, and how far its step is where a worker has said so."""
         drafts = (one for one in self._run.recorder.specs if one.id == spec)
         describe_seal = next((one.open[-1].progress for one in drafts if one.open), "")
@@ -163,7 +165,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         taken = duration(sum(draft.duration or 0 for draft in drafts))
         self._done.append(control)
         # Side by side the chapters mix; the ids tell them apart.
-        if entry.chapter != self._chapter and not self._run.crew:
+        if entry.chapter != self._chapter and self._run.on_workers is None:
             self._chapter = entry.chapter
             self._print(Line(f"\n{entry.chapter}", ("bold",)))
         planned = self._run.plan.planned
@@ -176,7 +178,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._tw.line(f" {taken:>9}  {title}", flush=True)
 
     def _headers(self) -> list[Any]:
-        """What our own fixtures say of themselves; other plugins' versions interest nobody."""
+        """What our own fixtures say of themselves; other plugins' versions are left out."""
         plugins = self.config.pluginmanager
         others = [p for p in plugins.get_plugins() if not _is_ours(p)]
         hook = plugins.subset_hook_caller("pytest_report_header", others)

@@ -25,8 +25,9 @@ class Judging:
         """A spec opens and closes; one cut short by an interruption stays open."""
         self.recorder.begin(item.nodeid, controls(item))
         result = yield
-        if self.recorder.trouble:
-            pytest.exit(_full(self.recorder.trouble), returncode=UNUSABLE)
+        if full := self.recorder.trouble:
+            said = f"cannot write {full.filename}: {full.strerror}; free some space, then run again"
+            pytest.exit(said, returncode=UNUSABLE)
         return result
 
     @pytest.hookimpl(tryfirst=True)
@@ -55,7 +56,7 @@ class Judging:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Judge the phase; a spec that could not run is no failure to pytest's --maxfail."""
+        """Judge the phase; a spec that could not run is not a failure to pytest's --maxfail."""
         raised = call.excinfo.value if call.excinfo else None
         with _untraced(item.config, raised):
             report = yield
@@ -78,7 +79,3 @@ def _untraced(config: pytest.Config, raised: BaseException | None) -> Iterator[N
         yield
     finally:
         config.option.tbstyle = style
-
-
-def _full(trouble: OSError) -> str:
-    return f"cannot write {trouble.filename}: {trouble.strerror}; free some space, then run again"

@@ -23,7 +23,7 @@ from drillbook.core.files import read_file
 from reports.record.in_progress import SpecDraft
 from reports.session.evidence_run import EvidenceRun
 from reports.session.selection import READING
-from reports.session.xdist_worker import CARGO, INTERRUPTIONS, unpack
+from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
 from reports.verdict.verdicts import Verdict
 
 _AHEAD = 2
@@ -134,14 +134,14 @@ class LongestFirst:
         raise NotImplementedError(f"{node} keeps {indices}")
 
 
-class Crew:
+class XdistController:
     """A pytest plugin in the process that the workers of pytest-xdist report to."""
 
     def __init__(self, run: EvidenceRun) -> None:
         self._run = run
         self._started: dict[str, float] = {}
         run.workers = int(run.config.option.numprocesses)
-        run.crew = self
+        run.on_workers = self._started
 
     @property
     def _xdist(self) -> Any:
@@ -164,7 +164,7 @@ class Crew:
         """Tell a worker how the run records."""
         recorder = self._run.recorder
         wall, zero = recorder.clock.origin
-        node.workerinput[CARGO] = {
+        node.workerinput[MESSAGE] = {
             "seed": recorder.seed,
             "wall": wall.isoformat(),
             "zero": zero,
@@ -188,11 +188,11 @@ class Crew:
     def pytest_report_from_serializable(
         self, data: dict[str, Any]
     ) -> Generator[None, object, object]:
-        """Runs beside the main thread, which takes the cargo when it sees the report."""
-        cargo = data.pop(CARGO, None)
+        """Not in the main thread, which takes the message when it sees the report."""
+        message = data.pop(MESSAGE, None)
         report = yield
         if report is not None:
-            setattr(report, CARGO, cargo)
+            setattr(report, MESSAGE, message)
         return report
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -202,8 +202,8 @@ class Crew:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add to the record what came with a report; a lost worker's spec has none."""
-        if cargo := getattr(report, CARGO, None):
-            unpack(cargo, self._run.recorder)
+        if message := getattr(report, MESSAGE, None):
+            unpack(message, self._run.recorder)
         elif report.nodeid in self._started:
             self._lost(report)
 
@@ -224,18 +224,12 @@ class Crew:
         """A worker is done with a spec."""
         self._started.pop(nodeid, None)
 
-    @property
-    def under_way(self) -> dict[str, float]:
-        """The specs under way, and the seconds each has taken so far."""
-        now = self._run.recorder.clock.seconds()
-        return {spec: now - started for spec, started in self._started.items()}
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add to the record what a worker said at its end, if it could."""
         said = getattr(node, "workeroutput", {})
-        if cargo := said.pop(CARGO, None):
-            unpack(cargo, self._run.recorder)
+        if message := said.pop(MESSAGE, None):
+            unpack(message, self._run.recorder)
         self._run.stopped = self._run.stopped or said.get("stopped")
 
     @pytest.hookimpl(tryfirst=True)

@@ -24,12 +24,12 @@ from reports.record.recorder import Recorder
 from reports.session.selection import Plan
 from reports.verdict.verdicts import UNUSABLE
 
-CARGO = "drillbook"
+MESSAGE = "drillbook"
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Shipment:
+class Message:
     """Secrets travel in it as they are: it goes through a pipe of ours and is never stored."""
 
     secrets: list[tuple[str, str]] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Shipment:
     clocks: list[Comparison] = field(default_factory=list)
 
 
-_WIRE = TypeAdapter(Shipment)
+_WIRE = TypeAdapter(Message)
 
 
-class Packer:
+class Sender:
     """Packs what a recorder has seen, each thing once; a spec again as it goes on."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -54,7 +54,7 @@ class Packer:
         """Everything that is new, as JSON in ASCII."""
         recorder = self._recorder
         specs = recorder.specs[max(self._specs - 1, 0) :]
-        shipment = Shipment(
+        message = Message(
             secrets=recorder.redactor.learnt(self._secrets),
             spans=recorder.spans[self._spans :],
             specs=[replace(spec, open=[]) for spec in specs],
@@ -62,24 +62,24 @@ class Packer:
             measured=dict(recorder.measured),
             clocks=recorder.clocks[self._clocks :],
         )
-        self._secrets += len(shipment.secrets)
-        self._spans += len(shipment.spans)
+        self._secrets += len(message.secrets)
+        self._spans += len(message.spans)
         self._specs = len(recorder.specs)
-        self._clocks += len(shipment.clocks)
+        self._clocks += len(message.clocks)
         # A value may hold what UTF-8 cannot; json escapes it.
-        return json.dumps(_WIRE.dump_python(shipment, mode="json"))
+        return json.dumps(_WIRE.dump_python(message, mode="json"))
 
 
 def unpack(wire: str, recorder: Recorder) -> None:
     """Add what a worker has seen to the record of the run."""
-    shipment = _WIRE.validate_python(json.loads(wire))
-    for name, value in shipment.secrets:
+    message = _WIRE.validate_python(json.loads(wire))
+    for name, value in message.secrets:
         recorder.secret(name, value)
-    recorder.spans += shipment.spans
-    recorder.clocks += shipment.clocks
-    recorder.measured |= shipment.measured
-    _state(recorder, shipment.facts)
-    for spec in shipment.specs:
+    recorder.spans += message.spans
+    recorder.clocks += message.clocks
+    recorder.measured |= message.measured
+    _state(recorder, message.facts)
+    for spec in message.specs:
         spec.open = [step for step in spec.steps if step.state == "open"]
         _put(recorder.specs, spec)
 
@@ -88,9 +88,9 @@ def _state(recorder: Recorder, facts: dict[str, object]) -> None:
     """Facts about one subject; workers without a golden state in common have keys of their own."""
     known = recorder.facts.get("keys")
     recorder.facts |= facts
-    told = facts.get("keys")
-    if isinstance(known, list) and isinstance(told, list):
-        recorder.facts["keys"] = known + [key for key in told if key not in known]
+    new = facts.get("keys")
+    if isinstance(known, list) and isinstance(new, list):
+        recorder.facts["keys"] = known + [key for key in new if key not in known]
 
 
 def _put(specs: list[SpecDraft], fresh: SpecDraft) -> None:
@@ -115,14 +115,14 @@ class Worker:
     """A pytest plugin in a worker's process."""
 
     def __init__(
-        self, config: pytest.Config, catalogue: Catalogue, worker_recorder: Recorder, plan: Plan
+        self, config: pytest.Config, catalogue: Catalogue, recorder: Recorder, plan: Plan
     ) -> None:
         self._output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
         self._catalogue = catalogue
-        self._recorder = worker_recorder
+        self._recorder = recorder
         self._plan = plan
-        self._packer = Packer(worker_recorder)
-        worker_recorder.tell_progress = self._tell_progress
+        self._sender = Sender(recorder)
+        recorder.tell_progress = self._tell_progress
         for number in INTERRUPTIONS:
             signal.signal(number, _interrupt_once)
         # The run has kept a Ctrl-C from a worker that could not handle it yet.
@@ -151,7 +151,7 @@ class Worker:
         if data is not None and isinstance(report, pytest.TestReport):
             if report.when == "teardown":
                 self._recorder.end()
-            data[CARGO] = self._packer.pack()
+            data[MESSAGE] = self._sender.pack()
         return data
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -162,7 +162,7 @@ class Worker:
 
     def pytest_sessionfinish(self) -> None:
         """What was seen since the last report; xdist would replace a worker that says 2."""
-        self._output[CARGO] = self._packer.pack()
+        self._output[MESSAGE] = self._sender.pack()
         if self._output.get("exitstatus") == pytest.ExitCode.INTERRUPTED:
             self._output["exitstatus"] = int(pytest.ExitCode.TESTS_FAILED)
 

@@ -62,12 +62,12 @@ def gates(nature: Nature, severity: Severity, *, strict: bool = False) -> bool:
 
 
 def overall(gating: Iterable[Verdict]) -> Verdict:
-    """The verdict of a run: a failure first, whatever else could not be told."""
+    """The verdict of a run: a failure first, whatever else could not be decided."""
     verdicts = list(gating)
     failures = [verdict for verdict in verdicts if _EXIT_CODES[verdict] == FAILED]
     return worst(failures or verdicts)
 
 
 def exit_code(verdict: Verdict) -> int:
-    """0 all held, 1 something failed, 2 something could not be told."""
+    """0 all held, 1 something failed, 2 something could not be decided."""
     return _EXIT_CODES[verdict]
