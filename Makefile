@@ -49,7 +49,7 @@ lifecycle: .venv/ready  ## Any sequence of an operator's acts: BUDGET=100x12 (pl
 
 .PHONY: preflight
 preflight: .venv/ready  ## Check files without a stack, for a pre-commit hook: COMPOSE= ENV_FILE= REPO= ESCROW= BACKUP= MUTANT= RUN_DIR=
-	@$(PYTHON) -m fixtures.preflight \
+	@$(PYTHON) -m drillbook.cli.preflight \
 	  $(call given,COMPOSE,--compose) $(call given,ENV_FILE,--env-file) $(call given,REPO,--repo) \
 	  $(call given,ESCROW,--escrow) $(call backup,BACKUP) $(call given,MUTANT,--mutant) \
 	  $(if $(RUN_DIR),--evidence $(call given,RUN_DIR,--run-dir) $(declared) $(sealed))
@@ -260,5 +260,5 @@ help:  ## This list
 
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@$(UV) sync --locked --quiet --compile-bytecode $(if $(wildcard .tools/remote),--extra remote)
-	@$(PYTHON) -m fixtures.preflight.secret_scanner
+	@$(PYTHON) -m drillbook.preflight.secret_scanner
 	@touch .venv/ready

@@ -7,9 +7,9 @@ pytest_plugins = [
     "fixtures.session.workers",
     "fixtures.data.plugin",
     "fixtures.fetched_backup",
-    "fixtures.preflight.plugin",
+    "fixtures.session.preflight_fixtures",
     "fixtures.lifecycle.plugin",
-    "fixtures.live.plugin",
+    "fixtures.session.live_fixtures",
     "fixtures.rekey.plugin",
-    "fixtures.drill.plugin",
+    "fixtures.session.drill_fixtures",
 ]

@@ -119,7 +119,7 @@ def read_env(path):
 
 def read_compose(path):
     """Without docker's own reader, as where no docker is."""
-    from fixtures.preflight import compose_checks, compose_file
+    from drillbook.preflight import compose_checks, compose_file
 
     compose_file.shutil = argparse.Namespace(which=lambda _: None)
     compose = survives(lambda: compose_file.read(path, {}))

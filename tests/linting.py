@@ -1,6 +1,6 @@
 """Compose files for the lint, and what is found in them."""
 
-from fixtures.preflight import compose_checks, compose_file
+from drillbook.preflight import compose_checks, compose_file
 
 PINNED = "redis:7@sha256:" + "0" * 64
 

@@ -10,18 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.drill import release_snapshot, upgrade_notes
+from drillbook.drill.outage_probe import Outage, Probe
+from drillbook.drill.release_snapshot import Look
+from drillbook.drill.upgrade import Passage
+from drillbook.infisical import image_tags
 from drillbook.infisical.settings import Settings
+from drillbook.preflight import compose_checks
+from drillbook.preflight.compose_file import read
 from drillbook.stack import releases
 from drillbook.stack.start_outcome import Start
 from fixtures import runbook
-from fixtures.drill import release_snapshot, upgrade_notes
-from fixtures.drill.outage_probe import Outage, Probe
-from fixtures.drill.plugin import asked
-from fixtures.drill.release_snapshot import Look
-from fixtures.drill.upgrade import Passage
 from fixtures.installation import Installation
-from fixtures.preflight import compose_checks, image_tags
-from fixtures.preflight.compose_file import read
+from fixtures.session.drill_fixtures import asked
 
 ROOT = Path(__file__).resolve().parents[1]
 

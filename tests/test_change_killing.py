@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from drillbook.drill import killed_migration
 from drillbook.stack.base import BackendState
-from fixtures.drill import killed_migration
 
 DEAD = BackendState("exited", 1, restarts=3)
 TABLES = """

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.drill.outage_probe import Outage
+from drillbook.drill.release_snapshot import Look
+from drillbook.drill.upgrade import Change, Passage, Upgrade
 from drillbook.stack import releases
 from drillbook.stack.base import BackendState
 from drillbook.stack.start_outcome import Start
-from fixtures.drill.outage_probe import Outage
-from fixtures.drill.release_snapshot import Look
-from fixtures.drill.upgrade import Change, Passage, Upgrade
 
 NOTHING = Look({}, {}, frozenset(), {})
 

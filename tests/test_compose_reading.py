@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.preflight import compose_checks, compose_file
-from fixtures.preflight.compose_file import filled, literals
+from drillbook.preflight import compose_checks, compose_file
+from drillbook.preflight.compose_file import filled, literals
 from tests.linting import reader, told
 
 HERE = Path("compose.yml")

@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from drillbook.core.errors import BadInput
+from drillbook.preflight import compose_checks, compose_file
+from drillbook.preflight.compose_file import read
 from drillbook.stack import compose
 from drillbook.stack.roles import plays, service_of
-from fixtures.preflight import compose_checks, compose_file
-from fixtures.preflight.compose_file import read
 
 PLAIN = "services:\n  backend:\n    image: infisical/infisical:v1\n"
 

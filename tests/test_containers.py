@@ -11,7 +11,8 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.settings import Settings
 from drillbook.stack import docker_engine as engine
 from drillbook.stack.containers import Containers
-from drillbook.stack.driver_selection import COMPOSE_FILE, check
+from drillbook.stack.driver_selection import COMPOSE_FILE
+from drillbook.stack.images import check
 from drillbook.stack.start_outcome import outcome, printed
 from tests.conftest import Deaf
 

@@ -10,7 +10,8 @@ from drillbook.infisical.settings import Settings
 from drillbook.stack import docker_engine as engine
 from drillbook.stack.base import Resource
 from drillbook.stack.containers import Containers
-from drillbook.stack.driver_selection import COMPOSE_FILE, check
+from drillbook.stack.driver_selection import COMPOSE_FILE
+from drillbook.stack.images import check
 from tests.test_containers import IMAGE, missing, ours, settled
 
 

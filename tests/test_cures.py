@@ -1,6 +1,6 @@
 """What preflight advises loses nothing, if an operator does exactly that, at once.
 
-Every place in fixtures/preflight that makes a finding is made to make it, so that none is missed.
+Every place in drillbook/preflight that makes a finding is made to make it, so that none is missed.
 """
 
 import ast
@@ -15,10 +15,10 @@ import pytest
 from drillbook.core import dotenv
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.keys.hierarchy import Proof
+from drillbook.preflight import backupfile, compose_checks, compose_file, finding, key_strength
+from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
-from fixtures.preflight import backupfile, compose_checks, compose_file, finding, key_strength
-from fixtures.preflight.git_scan import Repository
 
 FOLDER = Path(finding.__file__).parent
 SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
@@ -159,7 +159,7 @@ def of_backup(folder):
 
 
 class Places:
-    """Where in fixtures/preflight findings were made while it was open."""
+    """Where in drillbook/preflight findings were made while it was open."""
 
     def __init__(self):
         self.seen = set()

@@ -9,9 +9,9 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
-from fixtures.drill.drill import Drill
-from fixtures.drill.order import Order, Targets
-from fixtures.drill.restored_copy import counted, restored
+from drillbook.drill.drill import Drill
+from drillbook.drill.order import Order, Targets
+from drillbook.drill.restored_copy import counted, restored
 from tests.backups import KEYS, rows
 from tests.conftest import Deaf
 from tests.damage_kinds import FOLDER, HARMLESS, PACKINGS, PLAIN, SILENT, cut_packed, flipped_packed

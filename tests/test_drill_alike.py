@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.drill import secret_values
-from fixtures.drill.comparison import alike
-from fixtures.drill.secret_values import SEALED
+from drillbook.drill import secret_values
+from drillbook.drill.comparison import alike
+from drillbook.drill.secret_values import SEALED
 
 OLD = ", ".join(f'"{name}" text' for name in SEALED["secrets"])
 TABLES = f"""

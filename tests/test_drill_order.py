@@ -4,10 +4,10 @@ import pytest
 
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
+from drillbook.drill import drill
+from drillbook.drill.drill import Drill, NotBegun, refusal
+from drillbook.drill.order import Order, Targets
 from drillbook.keys.hierarchy import Proof
-from fixtures.drill import drill
-from fixtures.drill.drill import Drill, NotBegun, refusal
-from fixtures.drill.order import Order, Targets
 from tests.backups import KEYS, dump
 from tests.conftest import Deaf
 

@@ -9,11 +9,11 @@ import pytest
 
 from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
+from drillbook.drill import comparison, restored_copy
+from drillbook.drill.order import Targets, declared, seconds, targets
+from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.errors import Unauthorized
-from fixtures.drill import comparison, restored_copy
-from fixtures.drill.order import Targets, declared, seconds, targets
-from fixtures.drill.secret_values import Values, digest, sample_size
 from reports.config.declarations import load as load_declared
 from reports.controls.catalogue import load as load_catalogue
 

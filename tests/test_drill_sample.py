@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from drillbook.drill import comparison, secret_values
+from drillbook.drill.api_readers import Askers
+from drillbook.drill.drill import refusal
+from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.errors import NotFound, Unauthorized
 from drillbook.keys.proof import prove
-from fixtures.drill import comparison, secret_values
-from fixtures.drill.api_readers import Askers
-from fixtures.drill.drill import refusal
-from fixtures.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from tests.backups import KEYS, ROWS, VERSIONS, before_root_keys, dump
 
 MANY = 5000

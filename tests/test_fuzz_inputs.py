@@ -15,10 +15,10 @@ from drillbook.backup.statement_filter import judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove
+from drillbook.preflight import compose_checks, compose_file, key_strength, secret_scanner
+from drillbook.preflight.secret_scanner import first_lines, needles
 from fixtures import diagnose
 from fixtures.mutants.files import SOUND
-from fixtures.preflight import compose_checks, compose_file, key_strength, secret_scanner
-from fixtures.preflight.secret_scanner import first_lines, needles
 from tests import boot_logs
 from tests.backups import KEYS, SAMPLES, dump
 from tests.fuzzing import BUDGET, ends, inputs, survives

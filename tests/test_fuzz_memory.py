@@ -100,8 +100,8 @@ def read_all(folder):
     from drillbook.backup import facts, integrity
     from drillbook.core import dotenv
     from drillbook.keys import proof
+    from drillbook.preflight import compose_file
     from fixtures import diagnose
-    from fixtures.preflight import compose_file
     from reports import history
     from reports.config import waivers
     from reports.controls import catalogue

@@ -124,7 +124,9 @@ def test_the_backend_alone_finds_the_changed_code(changed):
     before = HEALTH.read_bytes()
     bug = find(str(changed))
     assert bug == ChangedCode(str(changed))
-    asked = "import fixtures.reference.health as h, fixtures.reference.releases as r, inspect; "
+    asked = (
+        "import fixtures.reference.health as h, drillbook.stack.reference_releases as r, inspect; "
+    )
     asked += "print('Changed' in inspect.getsource(h), len(r.migrations(r.NEWEST)) > 3)"
     env = {"PATH": os.environ["PATH"], **bug.variables}
     done = subprocess.run([sys.executable, "-c", asked], cwd="/", env=env, capture_output=True)

@@ -11,9 +11,9 @@ from drillbook.backup import integrity
 from drillbook.core import dotenv, inputs
 from drillbook.core.errors import BadInput
 from drillbook.keys import key_files, secrets_file
+from drillbook.live import https
 from drillbook.stack import compose
 from fixtures import diagnose
-from fixtures.live import https
 
 pytestmark = pytest.mark.timeout(60)
 READERS = {

@@ -10,8 +10,8 @@ import pytest
 from drillbook.backup.facts import Backup, age
 from drillbook.backup.fetch import UNDATED
 from drillbook.core.errors import StackTrouble
-from fixtures.drill.order import prove
-from fixtures.preflight import backupfile
+from drillbook.drill.order import prove
+from drillbook.preflight import backupfile
 
 NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 DAY = 24 * 3600

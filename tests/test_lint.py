@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.preflight import compose_checks, compose_file
 from fixtures.mutants.files import SOUND
-from fixtures.preflight import compose_checks, compose_file
 from tests.linting import PINNED, about, linter, service
 
 FILE = SOUND.read_text()

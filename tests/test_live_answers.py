@@ -16,10 +16,10 @@ import pytest
 from drillbook.core.errors import BadInput, NoHost, Unsupported
 from drillbook.infisical.address import Address, parse
 from drillbook.infisical.errors import Unreachable
-from fixtures.live import https, readonly_clients
-from fixtures.live.instance import Instance
-from fixtures.live.readonly_clients import Reader
-from fixtures.live.rehearsal import Plain, Proxy, Scene, certify, serving
+from drillbook.live import https, readonly_clients
+from drillbook.live.instance import Instance
+from drillbook.live.readonly_clients import Reader
+from fixtures.session.live_rehearsal import Plain, Proxy, Scene, certify, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,9 +10,10 @@ import pytest
 
 from drillbook.core.errors import NoHost
 from drillbook.infisical.settings import Settings
+from drillbook.live import engine
 from drillbook.stack.containers import Containers
 from drillbook.stack.driver_selection import COMPOSE_FILE
-from fixtures.live import engine, rehearsal
+from fixtures.session import live_rehearsal
 from tests.test_containers import IMAGE, missing, settled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,7 @@ def test_unknown_project_is_one_sentence(asked, stack):
 @pytest.mark.parametrize("role", ["backend", "db", "redis"])
 def test_rehearsed_description_has_the_form_of_a_real_one(stack, asked, role):
     real = asked.deployment("", stack.name)[role].described
-    assert missing_in(real, rehearsal.container(role, {"A": "b"})) == []
+    assert missing_in(real, live_rehearsal.container(role, {"A": "b"})) == []
 
 
 def missing_in(real, rehearsed, at=""):

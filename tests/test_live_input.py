@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.address import parse
-from fixtures.live import credential
+from drillbook.live import credential
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.live import engine, rehearsal
-from fixtures.live.readonly_clients import LOG_IN, Reader, ReadsOnly
+from drillbook.live import engine
+from drillbook.live.readonly_clients import LOG_IN, Reader, ReadsOnly
+from fixtures.session import live_rehearsal
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITES = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "get", "")
@@ -17,7 +18,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "get", "")
 
 @pytest.fixture(scope="module")
 def rehearsed(module_home, module_recorder):
-    with rehearsal.rehearse(module_home, module_recorder) as made:
+    with live_rehearsal.rehearse(module_home, module_recorder) as made:
         yield made
 
 

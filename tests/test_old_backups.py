@@ -7,7 +7,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.cli import check_key as check_key
 from drillbook.cli import recover as recover
-from fixtures.preflight import backupfile
+from drillbook.preflight import backupfile
 from fixtures.rekey import __main__ as rewrap
 from tests.backups import KEYS, before_root_keys, dump
 

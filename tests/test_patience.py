@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.drill import drill
+from drillbook.drill import drill
 
 SUITES = Path(__file__).parents[1] / "suites"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.dotenv import EnvFile
-from fixtures.preflight import compose_checks, compose_file, key_strength
+from drillbook.preflight import compose_checks, compose_file, key_strength
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from drillbook.core.errors import BadInput
-from fixtures.preflight import compose_checks, compose_file
+from drillbook.preflight import compose_checks, compose_file
 
 OFFICIAL = """
 name: vault

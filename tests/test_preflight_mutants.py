@@ -4,10 +4,10 @@ import pytest
 
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
+from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
+from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
 from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
-from fixtures.preflight import backupfile, compose_checks, compose_file, key_strength
-from fixtures.preflight.git_scan import Repository
 
 
 def written(mutant, folder):

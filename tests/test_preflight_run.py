@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def preflight(*options, flags=()):
-    command = [sys.executable, *flags, "-m", "fixtures.preflight", *options]
+    command = [sys.executable, *flags, "-m", "drillbook.cli.preflight", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

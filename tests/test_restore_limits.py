@@ -7,8 +7,8 @@ import pytest
 from drillbook.backup.inquiry import allowed_s
 from drillbook.backup.restore import Limits, Overrun, Refused, restore
 from drillbook.backup.sql import Cut, Hostile, Script
+from drillbook.drill.restored_copy import Copy, counted
 from drillbook.stack import unprivileged_owner
-from fixtures.drill.restored_copy import Copy, counted
 from tests.attacks import FIRST, HEAD, TABLE
 
 

@@ -14,7 +14,7 @@ from drillbook.backup import location
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.core.errors import BadInput
-from fixtures.preflight import backupfile
+from drillbook.preflight import backupfile
 from reports.record import run_metadata
 from tests.backups import SAMPLES, dump
 from tests.test_keyproof import PACKINGS

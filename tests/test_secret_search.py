@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from drillbook.core.secret_search import PIECE, forms, fragments, is_weak
+from drillbook.preflight.secret_scanner import first_lines, needles
 from fixtures.data.traces import Search
-from fixtures.preflight.secret_scanner import first_lines, needles
 from reports.redaction.redactor import Redactor
 
 

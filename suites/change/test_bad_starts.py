@@ -2,8 +2,8 @@
 
 import pytest
 
+from drillbook.drill import upgrade_report
 from drillbook.stack.start_outcome import Watch
-from fixtures.drill import upgrade_report
 
 pytestmark = [
     pytest.mark.control("UPG-3"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.drill import release_snapshot
+from drillbook.drill import release_snapshot
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.preflight import compose_checks
+from drillbook.preflight import compose_checks
 
 
 @pytest.mark.control("DEP-3")

@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.backup import integrity
+from drillbook.drill import report
 from drillbook.keys.hierarchy import ROOTLESS
-from fixtures.drill import report
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

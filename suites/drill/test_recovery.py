@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from drillbook.drill import report
 from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.stack.base import SERVICES
 from drillbook.stack.start_outcome import Watch
 from fixtures.data.traces import Search
-from fixtures.drill import report
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

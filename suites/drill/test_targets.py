@@ -2,8 +2,8 @@
 
 import pytest
 
-from fixtures.drill import report
-from fixtures.drill.order import prove
+from drillbook.drill import report
+from drillbook.drill.order import prove
 
 pytestmark = [
     pytest.mark.control("DRL-3"),

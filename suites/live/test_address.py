@@ -2,8 +2,8 @@
 
 import pytest
 
-from fixtures.live import https
-from fixtures.preflight.finding import NotGiven
+from drillbook.core.errors import NotGiven
+from drillbook.live import https
 
 pytestmark = pytest.mark.control("SEC-2")
 

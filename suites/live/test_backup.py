@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.preflight import backupfile
+from drillbook.preflight import backupfile
 
 pytestmark = pytest.mark.control("BKP-5")
 

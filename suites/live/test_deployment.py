@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.live import engine
+from drillbook.live import engine
 
 
 @pytest.mark.control("DEP-1")

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical import health_report
-from fixtures.live.instance import SIGN_UP, untrue_flags
+from drillbook.live.instance import SIGN_UP, untrue_flags
 
 
 @pytest.mark.control("HLT-1")

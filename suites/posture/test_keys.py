@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.preflight import backupfile, key_strength
+from drillbook.preflight import backupfile, key_strength
 
 
 @pytest.mark.control("KEY-8")
