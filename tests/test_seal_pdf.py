@@ -21,8 +21,8 @@ def document(attachment=None, name="evidence.json", change=None):
     """A PDF with this attached; `change` tampers with the attachment's stream."""
     pdf = Pdf.new()
     pdf.add_blank_page()
-    if pdf_attachment is not None:
-        pdf.attachments[name] = AttachedFileSpec(pdf, pdf_attachment, mime_type="application/json")
+    if attachment is not None:
+        pdf.attachments[name] = AttachedFileSpec(pdf, attachment, mime_type="application/json")
         if change:
             change(pdf.attachments[name].get_file().obj)
     target = io.BytesIO()
@@ -100,7 +100,7 @@ def swelling(size):
 PEAK = """
 import resource, sys
 from reports.errors import Distrusted
-from reports.seal import attachment
+from reports.seal import pdf_attachment as attachment
 attachment.MEMORY = int(sys.argv[1]) << 20
 try:
     print(attachment.attachment_digest(sys.stdin.buffer.read(), "evidence.json", 10))
