@@ -8,6 +8,7 @@ from drillbook.stack import database
 from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
+from drillbook.infisical.errors import Broken
 from fixtures.installation import Installation
 
 
@@ -155,6 +156,22 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
         installation.pristine()
     for ask in (installation.untouched, installation.pristine, installation.resting):
         with pytest.raises(
-            StackTrouble, match="there is no golden state: a request ran out of time"
+            StackTrouble, match=r"there is no golden state: a request ran out of time"
         ):
             ask()
+
+
+def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(module_home, module_recorder):
+    def fails(*_):
+        raise Broken("POST /api/v1/projects", 500, "Something went wrong")
+
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    installation = Installation(stack, module_recorder, module_home.path)
+    installation.furnish = fails
+    try:
+        assert installation.first_start().serves
+        assert installation.first_failure() == "POST /api/v1/projects: 500 Something went wrong"
+        with pytest.raises(StackTrouble, match=r"there is no golden state: .*; HLT-4 judges this"):
+            installation.resting()
+    finally:
+        stack.down()

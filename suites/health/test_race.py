@@ -15,6 +15,15 @@ def test_good_health_of_a_first_start_means_a_working_api(first_start, record, s
 
 
 @pytest.mark.control("HLT-4")
+def test_an_instance_in_good_health_takes_its_first_data(first_failure, step):
+    with step("start the stack; make an administrator, projects, machines, folders and secrets"):
+        failed_at = first_failure
+
+    with step("the instance, in good health, failed at none of it"):
+        assert failed_at == ""
+
+
+@pytest.mark.control("HLT-4")
 def test_good_health_means_a_working_api(resting, step):
     with step("start; the moment health is good, a secret reads"):
         resting.stack.start("backend")
