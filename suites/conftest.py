@@ -41,9 +41,9 @@ def pytest_pyfunc_call(pyfuncitem):
     else:
         with step(UNCHANGED):
             changed = installation.find_changes()
-            if changed:
-                observe("changed_beyond_its_frame")
-            assert not changed, describe(changed)
-        return done
+            if not changed:
+                return done
+            observe("changed_beyond_its_frame")
+            raise AssertionError(describe(changed))
     observe("changed_beyond_its_frame")
     raise AssertionError(describe(changed))
