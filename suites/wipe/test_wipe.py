@@ -9,7 +9,7 @@ from drillbook.infisical.errors import Answered
 from drillbook.infisical.settings import Settings
 from drillbook.stack.start_outcome import Start
 from fixtures import runbook
-from fixtures.data.golden import DOMAIN
+from fixtures.data.golden import SETTINGS
 from fixtures.deployment import Deployment
 from fixtures.inventory import Inventory
 from fixtures.oracle import remains
@@ -63,7 +63,7 @@ def test_nothing_of_before_is_left(wiped, step):
 
     with step("nor are the settings those of before"):
         settings = deployment.public.settings()
-        assert settings.get("allowedSignUpDomain") != DOMAIN
+        assert {name: settings.get(name) for name in SETTINGS} != SETTINGS
 
     with step("old tokens and the old machine credential are refused"):
         assert not deployment.accepts(deployment.golden.token)
