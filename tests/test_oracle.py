@@ -25,15 +25,13 @@ from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
 
 def state(**tables):
     """A reading of these tables: rows by key, each with digests by column."""
-    return State(
-        {
-            name: Table(
-                len(rows), repr(rows), {key: Row(key, digests) for key, digests in rows.items()}
-            )
-            for name, rows in tables.items()
-        },
-        {},
-    )
+    return State({name: table(rows) for name, rows in tables.items()}, {})
+
+
+def table(rows):
+    columns = tuple(next(iter(rows.values()), ()))
+    made = {key: Row(key, "".join(f"{one:8}" for one in row.values())) for key, row in rows.items()}
+    return Table(len(rows), repr(rows), columns, made)
 
 
 def kinds(changes):
@@ -58,7 +56,7 @@ def test_a_difference_says_what_and_where():
 
 
 def test_of_a_table_with_too_many_rows_the_number_is_compared():
-    few, many = (State({"secrets": Table(n, str(n), None)}, {}) for n in (30_000, 30_002))
+    few, many = (State({"secrets": Table(n, str(n), (), None)}, {}) for n in (30_000, 30_002))
     assert kinds(compare(many, few)) == [("removed", "secrets", "2 of many", ())]
     assert compare(many, many) == []
 
