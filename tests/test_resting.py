@@ -4,11 +4,11 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.errors import Broken
 from drillbook.stack import database
 from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
-from drillbook.infisical.errors import Broken
 from fixtures.installation import Installation
 
 
