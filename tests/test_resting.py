@@ -165,8 +165,10 @@ def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(module_home, m
     def fails(*_):
         raise Broken("POST /api/v1/projects", 500, "Something went wrong")
 
-    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
-    installation = Installation(stack, module_recorder, module_home.path)
+    folder = module_home.path / "2"
+    folder.mkdir()
+    stack = Embedded(module_home.run_id, module_recorder, folder)
+    installation = Installation(stack, module_recorder, folder)
     installation.furnish = fails
     try:
         assert installation.first_start().serves
