@@ -5,6 +5,7 @@ pytest_plugins = [
     "reports.plugin",
     "fixtures.session.stacks",
     "fixtures.session.workers",
+    "fixtures.oracle.plugin",
     "fixtures.data.plugin",
     "fixtures.fetched_backup",
     "fixtures.session.preflight_fixtures",

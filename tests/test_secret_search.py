@@ -1,15 +1,19 @@
 """A secret is found in every encoding; which parts of one are searched for, and which are not."""
 
 import base64
+import bz2
+import gzip
 import html
 import json
+import lzma
 import shlex
 import subprocess
+import zlib
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from drillbook.core.secret_search import PIECE, forms, fragments, is_weak
+from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrapped
 from drillbook.preflight.secret_scanner import first_lines, needles
 from fixtures.data.traces import Search
 from reports.redaction.redactor import Redactor
@@ -245,3 +249,52 @@ def redactor(value):
     made = Redactor()
     made.add("V", value)
     return made
+
+
+NESTED = {
+    "base64 of base64": lambda raw: base64.b64encode(base64.b64encode(raw)),
+    "base64 of base64 of base64": lambda raw: base64.b64encode(
+        base64.b64encode(base64.b64encode(raw))
+    ),
+    "hexadecimal of base64": lambda raw: base64.b64encode(raw).hex().encode(),
+    "base64 of hexadecimal of base64": lambda raw: base64.b64encode(
+        base64.b64encode(raw).hex().encode()
+    ),
+    "gzip": gzip.compress,
+    "base64 of gzip": lambda raw: base64.b64encode(gzip.compress(raw)),
+    "URL-safe base64 of zlib, unpadded": lambda raw: base64.urlsafe_b64encode(
+        zlib.compress(raw)
+    ).rstrip(b"="),
+    "hexadecimal of gzip": lambda raw: gzip.compress(raw).hex().encode(),
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "base64 in lines, in JSON": lambda raw: json.dumps(
+        base64.encodebytes(base64.b64encode(raw)).decode()
+    ).encode(),
+    "base64 with escaped slashes": lambda raw: base64.b64encode(gzip.compress(raw)).replace(
+        b"/", b"\\/"
+    ),
+    "in a URL, in base64": lambda raw: quote(
+        base64.b64encode(base64.b64encode(raw)).decode(), safe=""
+    ).encode(),
+    "JSON in JSON in JSON, in base64": lambda raw: base64.b64encode(
+        json.dumps(json.dumps(json.dumps(raw.decode()))).encode()
+    ),
+}
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("before", [b"", b"a", b"ab", b"abc/", b'{"msg":"x-', b"\x00\xff"])
+def test_what_is_encoded_more_than_once_or_compressed_is_found(wrap, before):
+    value = 'it\'s "Überweisung 日本" of 1200.00'
+    search = Index()
+    search.add_value("CANARY", value)
+    data = before + wrap(f"the value is {value}, they said".encode()) + b'", and more'
+    assert any(list(search.find(inner)) for inner in unwrapped(data))
+    other = before + wrap(b"the value is another one, they said") + b'", and more'
+    assert not any(list(search.find(inner)) for inner in unwrapped(other))
+
+
+def test_a_bomb_is_not_unpacked_to_its_end():
+    bomb = gzip.compress(bytes(64 << 20))
+    assert max(map(len, unwrapped(bomb))) <= 4 << 20

@@ -1,19 +1,24 @@
 """A secret in every encoding it may have been written in, and where in a content one stands.
 
 Redaction, the last search of a bundle, the search of repositories and that of backups, database
-files and logs all use this one list of encodings.
+files and logs all use this one list of encodings. `unwrapped` gives what is encoded or compressed
+in a content, for whoever searches for a secret that was encoded twice.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
+import bz2
 import html
 import json
+import lzma
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from itertools import product
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
 PIECE = 1024
 _HEAD = 48
@@ -257,3 +262,73 @@ class Index:
                 needle = self.texts.get(data[start : start + length]) if start >= 0 else None
                 if needle:
                     yield Hit(start, start + length, needle)
+
+
+# Shorter runs hold no secret that is worth the search: sixteen letters of base64 are twelve bytes.
+_IN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
+_IN_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){12,}")
+_TEXT = re.compile(rb"(?:[\x20-\x7e]|[\xc2-\xf4][\x80-\xbf]{1,3}){12,}")
+_BROKEN_RUN = re.compile(rb"(?<=[A-Za-z0-9+/]{60})(?:\\[nr]|[\n\r]){1,4}(?=[A-Za-z0-9+/])")
+_ESCAPE = re.compile(rb'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
+_CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# By the bytes that compressed data begins with: what decompresses it.
+_COMPRESSED: tuple[tuple[re.Pattern[bytes], Callable[[], Any]], ...] = (
+    (re.compile(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]"), lambda: zlib.decompressobj(47)),
+    (re.compile(rb"BZh[1-9]1AY&SY"), bz2.BZ2Decompressor),
+    (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMADecompressor),
+)
+_MOST_DECOMPRESSED = 4 << 20
+
+
+def unwrapped(data: bytes, times: int = 2) -> Iterator[bytes]:
+    """The data, and all that is encoded or compressed in it, so many times over.
+
+    What is encoded in base64 or in hexadecimal digits comes together in one content, whatever
+    letters stand before it: where a run begins is not known.
+    """
+    yield data
+    if times:
+        for inner in _unwrapped_once(data):
+            yield from unwrapped(inner, times - 1)
+
+
+def _unwrapped_once(data: bytes) -> Iterator[bytes]:
+    for sign, undo in ((b"%", unquote_to_bytes), (b"\\", _unescape)):
+        if texts := [text for text in _TEXT.findall(data) if sign in text]:
+            yield b"\n".join(map(undo, texts))
+    joined = _BROKEN_RUN.sub(b"", data.replace(b"\\/", b"/"))
+    if runs := b"\n".join(_decoded_runs(joined)):
+        yield runs
+    for begins, decompressor in _COMPRESSED:
+        for found in begins.finditer(data):
+            try:
+                inner = decompressor().decompress(data[found.start() :], _MOST_DECOMPRESSED)
+            except (zlib.error, lzma.LZMAError, OSError):
+                continue
+            if inner:
+                yield inner
+
+
+def _unescape(text: bytes) -> bytes:
+    return _ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return chr(int(found[1], 16)).encode("utf-8", "surrogatepass")
+    return _CONTROLS.get(found[2], found[2])
+
+
+def _decoded_runs(data: bytes) -> Iterator[bytes]:
+    for run in _IN_BASE64.findall(data):
+        plain = run.translate(_URL_SAFE)
+        for skipped in range(4):
+            whole = plain[skipped : len(plain) - (len(plain) - skipped) % 4]
+            rest = plain[skipped + len(whole) :]
+            # Without its padding the end of a text would be lost.
+            padded = whole + (rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b"")
+            yield binascii.a2b_base64(padded)
+    for run in _IN_HEX.findall(data):
+        yield binascii.unhexlify(run)
+        yield binascii.unhexlify(run[1:-1])

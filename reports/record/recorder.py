@@ -181,6 +181,25 @@ class Recorder:
         if self._spec is not None and word not in self._spec.words:
             self._spec.words.append(word)
 
+    def accuse(self, control: str, title: str, said: str) -> bool:
+        """Have it on record that a control is violated, whatever the spec under way checks.
+
+        What is seen beside a spec is evidence of a spec of its own, named after both. False where
+        nothing is under way, so that nobody would judge it.
+        """
+        with self._lock:
+            if self._spec is None:
+                return False
+            name, said = f"{self._spec.id} ({title})", self.redactor.text(said)
+            found = next((one for one in self.specs if one.id == name), None)
+            if found is None:
+                found = SpecDraft(name, (control,), self.clock.seconds(), duration=0.0)
+                found.verdicts.append(Verdict.VIOLATED)
+                found.steps.append(StepDraft(title, found.started, 0.0, "failed"))
+                self.specs.append(found)
+            found.messages.append(said)
+        return True
+
     def end(self) -> None:
         """The spec under way is over, torn down and all."""
         with self._lock:

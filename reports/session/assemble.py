@@ -10,6 +10,7 @@ from reports.evidence.model import (
     INTERRUPTED,
     Change,
     Control,
+    Counts,
     Redaction,
     Run,
     RunFacts,
@@ -43,7 +44,7 @@ def assemble(
         run=facts,
         subject=Subject.model_validate(recorder.facts),
         controls=tuple(controls),
-        counts=count(controls, len(plan.specs) + len(plan.left_out), executed),
+        counts=_counts(controls, plan, executed),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
         objectives=objectives(recorder.measured, setting.declared),
         redaction=redaction,
@@ -105,3 +106,10 @@ def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
         if entry.id in named and spec not in executed:
             reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
             yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
+
+
+def _counts(controls: list[Control], plan: Plan, executed: set[str]) -> Counts:
+    """The counts of the record; what was seen beside a spec is no spec of the plan."""
+    known = {*plan.specs, *plan.left_out}
+    counts = count(controls, len(plan.specs) + len(plan.left_out), executed)
+    return counts.model_copy(update={"specs_executed": len(executed & known)})

@@ -1,0 +1,107 @@
+"""Every route refuses who has no right to it, and what was to end after a time ends."""
+
+import pytest
+
+from fixtures.faults import looks
+from fixtures.oracle import access
+from fixtures.oracle.access import Access, Caller
+
+pytestmark = pytest.mark.control("SEC-8")
+
+# Of several hundred routes so many are asked by each caller who has a token.
+MOST = 80
+SECONDS = 3
+
+
+@pytest.fixture
+def stranger(deployment):
+    """Makes machines of the golden organisation, each with a role in a project."""
+    owner, organization = deployment.owner, deployment.golden.admin.organization
+
+    def make(name, project=None, role="admin"):
+        project = project or owner.create_project(f"Project of {name}")
+        machine = owner.create_identity(organization, name)
+        owner.add_member(project, machine.identity, role)
+        return machine
+
+    return make
+
+
+def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, record, step):
+    golden = deployment.golden
+    with step("make two machines; revoke the token of one, delete the other"):
+        revoked, deleted = stranger("revoked"), stranger("deleted")
+        tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
+        ended = [Caller("the token of a deleted machine", tokens[deleted])]
+        if access.revoke_token(deployment.public, tokens[revoked]):
+            ended.append(Caller("a revoked token", tokens[revoked]))
+        access.delete_identity(deployment.owner, deleted.identity)
+
+    asked = Access(deployment, record.seed, MOST)
+    forged = access.forged(golden.token, deployment.golden_settings["AUTH_SECRET"])
+    for caller in (*forged, *ended):
+        with step(f"ask its routes with {caller.name}; each refuses"):
+            assert [str(one) for one in asked.find_unrefused(caller)] == []
+    record.note(str(asked))
+
+    with step("the instance is still there for who has a right"):
+        assert deployment.inventory().values
+        assert deployment.accepts(golden.token)
+
+
+def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger, record, step):
+    golden, owner = deployment.golden, deployment.owner
+    with step("make a machine of another project, one without access, one that may only read"):
+        tokens = {
+            "a machine of another project": stranger("elsewhere"),
+            "a member without access": stranger("no access", golden.project, "no-access"),
+            "a member who may read": stranger("reader", golden.project, "viewer"),
+        }
+        tokens = {name: owner.login(one) for name, one in tokens.items()}
+    asked = Access(deployment, record.seed, MOST)
+    names = {f"the name {one}": one for one in ("YEAR_2019", "IBAN", "payroll")}
+    ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
+
+    with step("the routes tell the first nothing of the golden project, and let it change nothing"):
+        outsider, member, reader = (Caller(name, token) for name, token in tokens.items())
+        assert [str(one) for one in asked.find_told(outsider, names, ids)] == []
+
+    with step("they tell the second no secret, and let it change nothing"):
+        assert [str(one) for one in asked.find_told(member, names, {})] == []
+
+    with step("they let the third change nothing"):
+        assert [str(one) for one in asked.find_told(reader, {}, {})] == []
+        assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
+    record.note(str(asked))
+
+
+def test_what_was_to_end_ends(deployment, step):
+    golden, owner = deployment.golden, deployment.owner
+    with step(f"make a machine whose tokens live {SECONDS} s; its token is good"):
+        limits = {"accessTokenTTL": SECONDS, "accessTokenMaxTTL": SECONDS}
+        machine = owner.create_identity(golden.admin.organization, "short-lived", **limits)
+        owner.add_member(golden.project, machine.identity, "admin")
+        token = deployment.public.login(machine)
+        assert deployment.accepts(token)
+
+    with step("give it a secret for one log-in, one for a few seconds, and revoke one"):
+        once, _ = owner.create_client_secret(machine, numUsesLimit=1)
+        brief, _ = owner.create_client_secret(machine, ttl=SECONDS)
+        revoked, number = owner.create_client_secret(machine)
+        owner.revoke_client_secret(revoked, number)
+
+    with step("each lets in as often as it may: once, at first, and never"):
+        let = [access.lets_in(deployment.public, one) for one in (once, brief, revoked)]
+        assert let == [True, True, False]
+        assert not access.lets_in(deployment.public, once)
+
+    with step("when the time is over, token and secret are refused"):
+        patience = 10 * SECONDS
+        assert looks.seen(lambda: not deployment.accepts(token), patience, every_s=0.3)
+        assert looks.seen(
+            lambda: not access.lets_in(deployment.public, brief), patience, every_s=1.0
+        )
+
+    with step("a token whose time is not over outlives a restart"):
+        assert deployment.restart().serves
+        assert deployment.accepts(golden.token)

@@ -1,0 +1,47 @@
+"""No secret of a run stands in a place that may not hold it; each spec of a run is searched so."""
+
+import base64
+import gzip
+import secrets
+
+import pytest
+
+from drillbook.infisical.crypto import openssl_rand_hex
+from fixtures.faults import looks
+from fixtures.oracle.leaks import LeakSearch, Values
+
+pytestmark = pytest.mark.control("SEC-7")
+
+
+def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step):
+    with step("read, write, log in, be refused, restart: what a day brings"):
+        assert deployment.inventory().values
+        assert deployment.writes()
+        assert deployment.lets_machine_in()
+        assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
+        assert not deployment.accepts("")
+        assert deployment.restart().serves
+
+    with step("fail to start under another key, and start again"):
+        deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.inventory().values
+
+    with step("search cache, database, health report, answers, processes and logs"):
+        searched = leak_search.search(deployment.stack)
+        record.note(str(searched))
+        assert [str(leak) for leak in searched.leaks] == []
+        assert searched.unread == []
+
+
+def test_the_search_is_not_blind(deployment, answers, record, step):
+    value = secrets.token_urlsafe(24)
+    packed = base64.urlsafe_b64encode(gzip.compress(f"made up: {value}".encode())).decode()
+    search, mark = LeakSearch(Values({"MADE_UP": value}), record, answers), deployment.printed()
+    with step("ask for a path that is not there, with a made-up value compressed in its name"):
+        assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
+
+    with step("the log has that path, and the search finds the value in it"):
+        assert looks.requested(deployment, mark, packed)
+        printed = deployment.stack.logs("backend")[mark:].encode()
+        assert {leak.secret for leak in search.find("log", "the log", printed)} == {"MADE_UP"}
