@@ -207,12 +207,15 @@ def test_a_statement_that_fails_is_no_silence(installation):
 def test_only_the_same_row_to_the_last_column_has_survived():
     before = state(projects={"a": {"name": "1"}, "b": {"name": "1"}}, columns={"x": {"kind": "1"}})
     after = state(projects={"a": {"name": "1"}, "b": {"name": "2"}}, columns={"x": {"kind": "1"}})
-    assert survivors(before, after) == {"projects": 1}
+    nothing = state()
+    assert survivors(nothing, before, after) == {"projects": 1}
+    # What every instance has from its migrations on is nobody's.
+    assert survivors(before, before, after) == {}
 
 
 def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_path):
     deployment = installation.pristine()
-    held = remains.mark(deployment.stack, deployment.golden)
+    held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
     found = remains.left(held, deployment.stack, deployment.back_up())
     assert any(one.startswith("secrets_v2: ") for one in found)
     assert "cache: mark in the cache" in found

@@ -21,7 +21,7 @@ EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
     deployment = installation.resting()
-    held = remains.mark(deployment.stack, deployment.golden)
+    held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.printed()
     deployment.stack.up(Settings.generate())
