@@ -1,5 +1,7 @@
 """The state oracle: one reading, one comparison, and frames that say what may change."""
 
+import time
+
 import pytest
 
 from drillbook.core.errors import StackTrouble
@@ -236,6 +238,8 @@ def test_the_golden_state_is_what_was_written(installation):
 @pytest.mark.parametrize("which", ["revoked", "used up", "expired"])
 def test_ended_credentials_let_nobody_in(installation, which):
     deployment = installation.untouched()
+    # The credential that expires was made for a second, a moment ago.
+    time.sleep(1.1)
     with pytest.raises(Unauthorized):
         deployment.public.login(deployment.golden.ended[which])
 
