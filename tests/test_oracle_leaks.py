@@ -186,3 +186,8 @@ def test_the_redactor_tells_what_it_finds():
     redactor.add("CANARY", "opening 1200.00")
     assert redactor.found(b"of " + base64.b64encode(b"opening 1200.00")) == {("CANARY", "base64")}
     assert redactor.found(b"of another") == set()
+
+
+def test_a_stack_that_was_never_started_has_nothing_to_search(embedded, recorder):
+    searched = search(recorder).search(embedded)
+    assert (searched.contents, searched.leaks, searched.unread) == (0, [], [])
