@@ -77,7 +77,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import boto3
 from moto.server import ThreadedMotoServer
-from drillbook.backup.fetch import fetched
+from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.fetch import settings
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
@@ -95,7 +95,7 @@ client.put_object(Bucket="backups", Key="infisical/good.sql", Body=whole)
 time.sleep(1.1)
 client.put_object(Bucket="backups", Key="infisical/cut.sql", Body=whole[:1000])
 heard = []
-with fetched("s3://backups/infisical/", heard.append, settings(str(options))) as found:
+with fetch_backup("s3://backups/infisical/", heard.append, settings(str(options))) as found:
     same = found.path.read_bytes() == whole
     mode, age = found.path.stat().st_mode & 0o777, time.time() - found.modified
     before = found.changes()
