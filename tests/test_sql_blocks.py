@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from drillbook.backup import sql
@@ -73,11 +73,17 @@ def read(script):
     end=st.sampled_from(["\n", "\r\n"]),
     harm=st.sampled_from(["", "\\connect other\n", "SELECT '\n", "SELECT 1; SELECT 2;\n"]),
 )
+@example([("t", [("'", "COPY public.t (a) FROM stdin;")])], [], [1], "\n", "SELECT '\n")
 def test_blocks_and_rows_are_those_that_were_written(blocks, between, sizes, end, harm):
     content, wanted = written(blocks, between, end)
     begin = harm.encode()
     script = Script(Trickle(begin + content, sizes), tolerant=True)
     found = read(script)
+    if "'" in harm and b"'" in content:
+        # A quote in the rows ends the text that the harm began: where a block begins is open then,
+        # and such a dump is refused.
+        assert script.harm
+        return
     assert found == [(table, place + len(begin), rows) for table, place, rows in wanted]
     assert bool(script.harm) == bool(harm)
     assert script.open == ""
