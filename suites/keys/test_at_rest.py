@@ -22,7 +22,8 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         assert search.blind_to() == ["EMPTY"]
         places = stored(deployment.stack, backup, search)
         readable = {place: found for place, chunks in places if (found := search.found(chunks))}
-        assert readable == {}
+        shown = "; ".join(f"{place}: {', '.join(found)}" for place, found in readable.items())
+        assert not readable, shown
 
     with step("offline the deployed key opens the backup, and another key opens nothing of it"):
         key = deployment.golden_settings["ENCRYPTION_KEY"]
