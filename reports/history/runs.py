@@ -30,7 +30,7 @@ from reports.verdict.verdicts import Verdict
 
 TIME_TO_LIVE = timedelta(days=90)
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
-_ROUTES = {"--preflight": "preflight", "fixtures.rewrap": "rewrap"}
+_ROUTES = {"--preflight": "preflight", "--rewrapped": "rewrap"}
 LEDGER = "history.jsonl"
 _LARGEST_LEDGER = 256 << 20
 _RECORD = "evidence.json"
