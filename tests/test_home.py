@@ -1,6 +1,7 @@
 """A killed run leaves nothing after the next sweep; a living one is not touched."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -134,9 +135,11 @@ def test_where_the_kernel_hands_out_all_ports_it_is_asked(monkeypatch, tmp_path)
 
 
 def test_a_port_is_given_once(monkeypatch):
-    drawn = iter([7000, 7000, 7001])
+    given = ports.free_port()
+    drawn = itertools.count(given - ports._LOWEST)
     monkeypatch.setattr(ports.secrets, "randbelow", lambda _: next(drawn))
-    assert ports.free_port() + 1 == ports.free_port()
+    assert ports.free_port() != given
+    assert next(drawn) > given - ports._LOWEST + 1
 
 
 def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypatch):
