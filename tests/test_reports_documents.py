@@ -13,6 +13,7 @@ from reports.evidence.model import Command, Leak, Redaction, Subject
 from reports.render import html, junit, pdf_document
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import WIDTH, summary
+from reports.session.terminal_reporter import Pace
 from reports.verdict.verdicts import Verdict
 from tests import sample_run
 
@@ -69,11 +70,51 @@ def test_same_run_gives_same_bytes(render):
     assert render(sample_run.run()) == render(sample_run.run())
 
 
+def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
+    page, told = html.render(sample_run.run()), sample_run.run()
+    asked = " ".join(line.text for line in summary(told, "report.html", verbose=True))
+    assert "redeploy." in page
+    assert "redeploy." in re.sub(r"\s+", " ", asked)
+    assert "redeploy." not in text_of(told)
+    assert "the report has the sentence that belongs there" in re.sub(r"\s+", " ", text_of(told))
+
+
+def test_counts_and_result_fit_one_screen():
+    run = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
+    chapters = [f"chapter {number}" for number in range(13)]
+    controls = [
+        run.controls[number % len(run.controls)].model_copy(update={"chapter": one})
+        for number, one in enumerate(chapters)
+    ]
+    lines = list(summary(run.model_copy(update={"controls": tuple(controls)}), "report.html"))
+    table = next(number for number, one in enumerate(lines) if one.text.startswith("controls  "))
+    # One line is the seal's, one the prompt's; a drill, which has another, has few chapters.
+    of_drill = sum(one.text.startswith("Back in") for one in lines)
+    assert len(lines) - table - of_drill <= 24 - 2
+
+
+@pytest.mark.parametrize(
+    ("done", "running_s", "workers", "said"),
+    [
+        ((), 0, 1, "[..........]   0%, about 1 min 40 s left"),
+        (("a",), 0, 1, "[######....]  60%, about 40 s left"),
+        (("a",), 20, 2, "[######....]  60%, about 10 s left"),
+        (("a", "b", "c"), 0, 1, "[##########] 100%, about 1.0 s left"),
+    ],
+)
+def test_time_left_follows_from_the_last_run(done, running_s, workers, said):
+    pace = Pace(["a", "b", "c"], {"a": 60.0, "b": 20.0, "c": 20.0, "other": 900.0})
+    assert pace.describe(done, running_s, workers) == said
+
+
+def test_without_an_earlier_run_no_time_is_named():
+    assert Pace(["a", "b"], {}).describe(["a"], 5, 1) == "[#####.....]  50%"
+
+
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
 def test_every_verdict_and_correction_is_told(render):
     run, text = sample_run.run(), re.sub(r"</?code>|\s+", " ", render(sample_run.run()))
     assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
-    assert "redeploy." in text
 
 
 def test_page_is_well_formed_and_asks_for_nothing():

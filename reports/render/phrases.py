@@ -46,7 +46,7 @@ NEXT = {
     Verdict.VIOLATED: "Do not rely on the deployment in these points: repair, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
     Verdict.NOT_RUN: "Nothing is known about these: give them what they lacked, then run again.",
-    Verdict.CONTRADICTED: "Change the runbook: the procedure was followed, and this happened.",
+    Verdict.CONTRADICTED: "Change the runbook: the report has the sentence that belongs there.",
 }
 
 

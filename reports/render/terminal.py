@@ -90,15 +90,20 @@ def refuse(trouble: Exception | str, program: str = "") -> int:
     return UNUSABLE
 
 
-def summary(run: Run, report: str) -> Iterator[Line]:
-    """Everything to say at the end, in lines of at most 80 columns; the result comes last."""
+def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
+    """Everything to say at the end, in lines of at most 80 columns.
+
+    The counts and the result come last: together they fit a screen of 24 lines. verbose: each
+    correction with its two sentences, not with its title alone.
+    """
+    for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
+        yield from _group(run, verdict)
+    yield from _not_given(run)
+    yield from _corrections(run, verbose=verbose)
+    yield from _group(run, Verdict.VIOLATED)
+    yield from _waivers(run)
     yield Line("")
     yield from _table(run)
-    for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.VIOLATED):
-        yield from _group(run, verdict)
-    yield from _corrections(run)
-    yield from _not_given(run)
-    yield from _waivers(run)
     yield from _result(run, report)
 
 
@@ -162,7 +167,7 @@ def _finding(control: Control) -> Iterator[Line]:
         yield from wrap(_shortened(reason), "      ", "      ")
 
 
-def _corrections(run: Run) -> Iterator[Line]:
+def _corrections(run: Run, *, verbose: bool) -> Iterator[Line]:
     wrong = contradicted_controls(run)
     if not wrong:
         return
@@ -173,8 +178,9 @@ def _corrections(run: Run) -> Iterator[Line]:
             yield from _finding(control)
             continue
         yield from wrap(f"{control.id}  {control.title}", "  ", "      ")
-        yield from wrap(f"runbook: {control.claim}", "      ", "               ")
-        yield from wrap(f"better:  {control.correction}", "      ", "               ")
+        if verbose:
+            yield from wrap(f"runbook: {control.claim}", "      ", "               ")
+            yield from wrap(f"better:  {control.correction}", "      ", "               ")
     yield from wrap(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
 
 
@@ -207,13 +213,9 @@ def _result(run: Run, report: str) -> Iterator[Line]:
     end = outcome(run)
     style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
     yield Line("")
-    if trial := upgrade.experimental(run):
-        yield from wrap(trial, style=("bold",))
-        yield Line("")
-    worth = grade(run)
-    if worth:
-        yield from wrap(worth, style=("bold",))
-        yield Line("")
+    for what in (upgrade.experimental(run), grade(run)):
+        if what:
+            yield from wrap(what, style=("bold",))
     yield from wrap(f"{end.word.upper()}. {end.sentence}", style=style)
     if changed := upgrade.sentence(run):
         yield from wrap(changed, style=("bold",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Container, Generator, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,10 @@ from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line, summary
 from reports.seal.sealer import describe_seal
 from reports.session.evidence_run import EvidenceRun
+from reports.session.xdist_controller import durations
 from reports.verdict.verdicts import worst
+
+_BAR = 10
 
 
 def install(config: pytest.Config, run: EvidenceRun) -> None:
@@ -39,6 +42,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._chapter: str | None = None
         self._now: tuple[str, str] = ("", "")
         self._stopped: str | None = None
+        self._pace = Pace((), {})
         self._live = self._live_line() if self.isatty() else None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -64,6 +68,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         plan = self._run.plan
         specs, controls = len(plan.specs), len(plan.planned)
         self._print(Line(f"to do: controls {controls}, specs {specs}"))
+        self._pace = Pace(plan.specs, durations(self._run.bundle.path.parent))
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
         """On a terminal, say what is under way."""
@@ -106,7 +111,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         if self._run.result:
             report = self._shown(self._run.bundle.path / "report.html")
             bundle = self._run.bundle
-            for line in summary(self._run.result, report):
+            for line in summary(self._run.result, report, verbose=self.verbosity > 0):
                 self._print(line)
             for line in (*describe_seal(bundle.sealed), *bundle.tell_history()):
                 self._print(line)
@@ -119,6 +124,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         live, self._live = self._live, None
         if live:
             live.stop()
+            live.console.file.close()
 
     def _live_line(self) -> Live:
         """Drawn to a copy of the terminal, as pytest captures the original while specs run."""
@@ -135,7 +141,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def _under_way(self) -> Text:
         workers = self._run.on_workers
         now, seconds = self._of_spec() if workers is None else self._of_workers(dict(workers))
-        line = f"{len(self._done)}/{len(self._run.plan.planned)} {now}"
+        ahead = self._pace.describe(self._specs_done, seconds, len(workers or ()) or 1)
+        line = f"{ahead}  {len(self._done)}/{len(self._run.plan.planned)} {now}"
         room = self._tw.fullwidth - 14
         line = line if len(line) <= room else f"{line[: room - 3]}..."
         return Text(f"{line}  {duration(seconds)}", no_wrap=True, overflow="ellipsis")
@@ -195,6 +202,27 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
     def _print(self, line: Line) -> None:
         self._tw.line(line.text, flush=True, **dict.fromkeys(line.style, True))
+
+
+class Pace:
+    """How far a run is, and how long it will still take by what its specs took the last time."""
+
+    def __init__(self, specs: Iterable[str], took: Mapping[str, float]) -> None:
+        known = [took[one] for one in specs if one in took]
+        usual = sum(known) / len(known) if known else 1.0
+        self._expected = {one: max(took.get(one, usual), 0.01) for one in specs}
+        self._is_known = bool(known)
+
+    def describe(self, done: Container[str], running_s: float, workers: int) -> str:
+        """A bar, per cent, and the time left where an earlier run says; running_s: of one spec."""
+        whole = sum(self._expected.values())
+        left = sum(seconds for one, seconds in self._expected.items() if one not in done)
+        share = 1 - left / whole if whole else 1.0
+        bar = "#" * int(share * _BAR)
+        line = f"[{bar:.<{_BAR}}] {share:4.0%}"
+        if not self._is_known:
+            return line
+        return f"{line}, about {duration(max(1, round((left - running_s) / workers)))} left"
 
 
 def _is_ours(plugin: object) -> bool:
