@@ -105,7 +105,7 @@ rewrap: .venv/ready  ## EXPERIMENTAL: a new backup under another ENCRYPTION_KEY,
 
 .PHONY: diagnose
 diagnose: .venv/ready  ## Name the cause in a backend's log, and the runbook's cure: LOG=file or LOG=- (standard input)
-	@$(PYTHON) -m fixtures.diagnose $(call argument,LOG)
+	@$(PYTHON) -m drillbook.runbook.diagnosis $(call argument,LOG)
 
 .PHONY: catalogue
 catalogue: .venv/ready  ## Everything that is checked, and of which statement, running nothing: FORM=json|markdown

@@ -2,12 +2,12 @@
 
 pytest_plugins = [
     "pytester",
-    "reports.plugin",
+    "reports.session.plugin",
     "fixtures.session.stacks",
     "fixtures.session.workers",
     "fixtures.oracle.plugin",
     "fixtures.data.plugin",
-    "fixtures.fetched_backup",
+    "fixtures.session.fetched_backup",
     "fixtures.session.preflight_fixtures",
     "fixtures.lifecycle.plugin",
     "fixtures.session.live_fixtures",

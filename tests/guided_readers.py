@@ -150,11 +150,11 @@ def read_record(path):
 
 
 def read_log(path):
-    from fixtures import diagnose
+    from drillbook.runbook import diagnosis
 
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        assert diagnose.main([str(path)]) in (0, 2, 3)
+        assert diagnosis.main([str(path)]) in (0, 2, 3)
 
 
 def read_bundle(path):

@@ -2,13 +2,13 @@
 
 from types import SimpleNamespace
 
-from fixtures import runbook
+from drillbook.runbook import procedures
 from fixtures.deployment import Deployment
 from reports.record.recorder import Recorder
 
 
 def test_two_deployments_never_name_a_backup_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr(runbook, "back_up", lambda *_: SimpleNamespace(exit_code=0))
+    monkeypatch.setattr(procedures, "back_up", lambda *_: SimpleNamespace(exit_code=0))
     stack = SimpleNamespace(settings=None)
     unread = SimpleNamespace(look_at_backup=lambda _: None)
     made = [Deployment(stack, None, None, Recorder(), tmp_path, unread) for _ in range(2)]

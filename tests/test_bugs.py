@@ -7,12 +7,12 @@ import pytest
 from drillbook.core import bugs
 from drillbook.core.bugs import BUGS
 from drillbook.core.errors import BadInput
-from fixtures import runbook
-from fixtures.runbook import wipe_selection
+from drillbook.runbook import procedures
+from drillbook.runbook.procedures import wipe_selection
 from fixtures.session.stacks import pytest_unconfigure
 from reports.qualification.trial import never_reached
 
-NOTHING = runbook.Selection((), (), ())
+NOTHING = procedures.Selection((), (), ())
 ONE = [SimpleNamespace(run="1", kind="volume", name="data")]
 
 
@@ -28,7 +28,7 @@ def test_without_a_bug_a_seam_is_the_honest_function():
 
 
 def test_a_bug_is_planted_for_those_who_imported_the_name(planted):
-    assert wipe_selection(ONE, "1") == runbook.wipe_selection(ONE, "1") == NOTHING
+    assert wipe_selection(ONE, "1") == procedures.wipe_selection(ONE, "1") == NOTHING
 
 
 def test_it_is_gone_when_the_block_ends():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fixtures import cadence
+from drillbook.runbook import cadence
 from reports.history import Past, read
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

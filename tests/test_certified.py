@@ -46,7 +46,7 @@ def suite(pytester, monkeypatch):
 
 
 def drilled(pytester, *arguments):
-    plugins = ("-p", "reports.plugin", "-p", "fixtures.session.stacks")
+    plugins = ("-p", "reports.session.plugin", "-p", "fixtures.session.stacks")
     return pytester.runpytest_inprocess(*plugins, "--evidence", *arguments, "suites")
 
 

@@ -18,11 +18,11 @@ from drillbook.infisical import image_tags
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks
 from drillbook.preflight.compose_file import read
+from drillbook.runbook import procedures
 from drillbook.stack import releases
 from drillbook.stack.start_outcome import Start
-from fixtures import runbook
-from fixtures.installation import Installation
 from fixtures.session.drill_fixtures import asked
+from fixtures.session.golden_session import Installation
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -287,7 +287,7 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
 def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
     deployment = Installation(embedded, recorder, tmp_path).untouched()
     backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "upgrade_notes.yaml"))
-    assert runbook.back_up(embedded, backup).exit_code == 0
+    assert procedures.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
     told.write_text(NOTES)
     options = [f"--backup={backup}", f"--env-file={keys}", f"--notes={told}", "--outage=1m"]
@@ -317,7 +317,7 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
 def test_outage_over_the_target_that_was_given_fails_the_run(embedded, recorder, tmp_path):
     deployment = Installation(embedded, recorder, tmp_path).untouched()
     backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
-    assert runbook.back_up(embedded, backup).exit_code == 0
+    assert procedures.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
     options = [f"--backup={backup}", f"--env-file={keys}", "--outage=0.001s"]
     options += ["--from=reference:1", "--to=reference:2", "--controls=UPG-4"]

@@ -10,7 +10,7 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.stack import images
 from drillbook.stack.compose import Project, overlay, read
-from fixtures.faults import bounds
+from fixtures.faults import resource_limits
 
 FILE = Path(__file__).resolve().parents[1] / "compose" / "docker-compose.coolify.yml"
 DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")
@@ -104,9 +104,11 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
 
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
-    over.write_text(overlay(read(FILE, images.pinned()), "ours", {}, {}, [], bounds.DOCUMENTED))
+    over.write_text(
+        overlay(read(FILE, images.pinned()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
+    )
     services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
-    for name, share in bounds.DOCUMENTED.memory.items():
+    for name, share in resource_limits.DOCUMENTED.memory.items():
         assert int(services[name]["mem_limit"]) == int(services[name]["memswap_limit"]) == share
         assert services[name]["cpuset"] == "0,1"
 

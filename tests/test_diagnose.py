@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.diagnose import diagnose
-from fixtures.faults.causes import ALL, NAMES
+from drillbook.runbook.causes import ALL, NAMES
+from drillbook.runbook.diagnosis import diagnose
 from tests.boot_logs import (
     COMPLAINT,
     ENVIRONMENT,
@@ -184,7 +184,7 @@ def test_lines_may_come_from_docker_or_compose(wrap):
 
 
 def run(*arguments, given=b""):
-    command = [sys.executable, "-m", "fixtures.diagnose", *arguments]
+    command = [sys.executable, "-m", "drillbook.runbook.diagnosis", *arguments]
     done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -221,7 +221,7 @@ def test_line_without_end_does_not_fill_memory(tmp_path):
         for _ in range(40):
             file.write(b"x" * (1 << 20))
     limited = (
-        "import resource, sys; from fixtures.diagnose import main;"
+        "import resource, sys; from drillbook.runbook.diagnosis import main;"
         "resource.setrlimit(resource.RLIMIT_DATA, (1 << 26, 1 << 26));"
         f"sys.exit(main([{str(log)!r}]))"
     )

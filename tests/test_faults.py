@@ -7,9 +7,9 @@ import pytest
 
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.infisical.errors import TooSlow, Unreachable
-from fixtures.faults import looks
 from fixtures.faults.outage import Outage
-from fixtures.faults.unwired import emptied
+from fixtures.faults.unset_variable import emptied
+from fixtures.probes import observations
 
 
 class Recorded:
@@ -99,9 +99,9 @@ def test_a_cut_connection_after_good_health_accuses_and_a_time_out_does_not(
         raise trouble
 
     deployment = SimpleNamespace(patience_s=1, stack=SimpleNamespace(base_url=""), marker=marker)
-    monkeypatch.setattr(looks, "serves", lambda _: True)
+    monkeypatch.setattr(observations, "serves", lambda _: True)
     if seen is None:
         with pytest.raises(TooSlow):
-            looks.reads_at_first_good_health(deployment)
+            observations.reads_at_first_good_health(deployment)
     else:
-        assert looks.reads_at_first_good_health(deployment) is seen
+        assert observations.reads_at_first_good_health(deployment) is seen

@@ -17,7 +17,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove
 from drillbook.preflight import compose_checks, compose_file, key_strength, secret_scanner
 from drillbook.preflight.secret_scanner import first_lines, needles
-from fixtures import diagnose
+from drillbook.runbook import diagnosis
 from fixtures.mutants.files import SOUND
 from tests import boot_logs
 from tests.backups import KEYS, SAMPLES, dump
@@ -122,7 +122,7 @@ LOGS = [one for one in vars(boot_logs).values() if isinstance(one, str) and len(
 @given(inputs(LOGS or ["{}"], [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | "]))
 def test_logs(file, capsys, data):
     file.write_bytes(data)
-    ends(diagnose.main, [str(file)], capsys)
+    ends(diagnosis.main, [str(file)], capsys)
 
 
 @BUDGET

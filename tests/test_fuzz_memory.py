@@ -68,7 +68,7 @@ READERS = {
     "huge.sql": "(facts.examine(path), proof.prove(path, 'k' * 32), integrity.examine(path))",
     "huge.sql.gz": "(facts.examine(path), integrity.examine(path))",
     "huge.dump": "(facts.examine(path), proof.prove(path, 'k' * 32))",
-    "huge.log": "diagnose.main([str(path)])",
+    "huge.log": "diagnosis.main([str(path)])",
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
@@ -101,7 +101,7 @@ def read_all(folder):
     from drillbook.core import dotenv
     from drillbook.keys import proof
     from drillbook.preflight import compose_file
-    from fixtures import diagnose
+    from drillbook.runbook import diagnosis
     from reports import history
     from reports.config import waivers
     from reports.controls import catalogue
@@ -110,7 +110,7 @@ def read_all(folder):
     compose_file.shutil.which = lambda _: None
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
-        **{m.__name__.rpartition(".")[2]: m for m in (diagnose, facts, proof, integrity, verify)},
+        **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity, verify)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
         "history": history,
     }

@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.core.errors import BadInput, NoHost, StackTrouble
 from drillbook.infisical.settings import Settings
-from fixtures import installation
+from fixtures.session import golden_session
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -40,11 +40,11 @@ class Dead:
 def test_a_full_disk_is_told_instead_of_its_symptom(recorder, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 100, 0))
     with pytest.raises(NoHost, match="is full"):
-        installation.Installation(Dead(), recorder, tmp_path).pristine()
+        golden_session.Installation(Dead(), recorder, tmp_path).pristine()
 
 
 def test_what_could_not_be_built_once_is_not_tried_again(recorder, tmp_path):
-    installed = installation.Installation(Dead(), recorder, tmp_path)
+    installed = golden_session.Installation(Dead(), recorder, tmp_path)
     for _ in range(2):
         with pytest.raises(StackTrouble, match="could not write"):
             installed.pristine()
@@ -63,7 +63,7 @@ def test_release_older_than_the_oldest_supported_is_named_before_anything_is_jud
             return [(None,)]
 
     stack = Old()
-    installed = installation.Installation(stack, recorder, tmp_path)
+    installed = golden_session.Installation(stack, recorder, tmp_path)
     monkeypatch.setattr(installed, "_boot", lambda _: None)
     with pytest.raises(BadInput, match="older than July 2024, the oldest that is supported"):
         installed.pristine()

@@ -12,8 +12,8 @@ from drillbook.core import dotenv, inputs
 from drillbook.core.errors import BadInput
 from drillbook.keys import key_files, secrets_file
 from drillbook.live import https
+from drillbook.runbook import diagnosis
 from drillbook.stack import compose
-from fixtures import diagnose
 
 pytestmark = pytest.mark.timeout(60)
 READERS = {
@@ -68,7 +68,7 @@ def test_checksum_that_is_no_file_is_a_problem_of_the_backup(endless, tmp_path, 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device"])
 def test_log_that_is_no_file_is_refused(endless, capsys, kind):
-    assert diagnose.main([str(endless(kind))]) == 3
+    assert diagnosis.main([str(endless(kind))]) == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "is not an ordinary file; check LOG=" in said
@@ -85,7 +85,7 @@ def test_log_without_end_is_refused(capsys, monkeypatch, line):
             buffer[: len(whole)] = whole
             return len(whole)
 
-    monkeypatch.setattr(diagnose, "_LONGEST_LOG", 4 << 20)
+    monkeypatch.setattr(diagnosis, "_LONGEST_LOG", 4 << 20)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
-    assert diagnose.main(["-"]) == 3
+    assert diagnosis.main(["-"]) == 3
     assert "this log has more than 4 MiB; give its end" in capsys.readouterr().err

@@ -8,8 +8,8 @@ import pytest
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
 from drillbook.stack.limits import counted
-from fixtures.faults import bounds
-from fixtures.faults.bounds import DOCUMENTED, Bounded, told, worse
+from fixtures.faults import resource_limits
+from fixtures.faults.resource_limits import DOCUMENTED, Bounded, told, worse
 from tests.backends import Backend, running
 
 MIB = 1 << 20
@@ -60,8 +60,8 @@ def test_a_driver_without_bounds_says_so(recorder):
 
 
 def test_the_shares_are_the_documented_instance():
-    assert sum(bounds.DOCUMENTED.memory.values()) == 2 << 30
-    assert bounds.DOCUMENTED.processors == 2
+    assert sum(resource_limits.DOCUMENTED.memory.values()) == 2 << 30
+    assert resource_limits.DOCUMENTED.processors == 2
 
 
 def test_the_worst_of_two_looks_is_kept():

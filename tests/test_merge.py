@@ -16,6 +16,8 @@ from reports.seal.manifest import MANIFEST
 from reports.session import merge
 from reports.session.selection import Shard
 
+PLUGIN = ("-p", "reports.session.plugin")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 CONTROL = """
@@ -62,7 +64,14 @@ def ran(tmp_path_factory):
     (home / "suites/controls.toml").write_text("\n".join(controls))
     (home / "suites/test_specs.py").write_text(SPECS)
     (home / "pyproject.toml").write_text("[tool.pytest.ini_options]")
-    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGIN,
+        "--evidence",
+        "suites",
+    ]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     for part in ("whole", *PARTS):
         chosen = [f"--run-dir=run {part[0]}", *([f"--shard={part}"] if "/" in part else [])]

@@ -3,10 +3,10 @@
 import pytest
 
 from drillbook.core.errors import StackTrouble
+from drillbook.runbook import procedures
 from drillbook.stack import docker_engine
 from drillbook.stack.base import Command
 from drillbook.stack.migrator import Migrator
-from fixtures import runbook
 from tests.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]
@@ -20,7 +20,7 @@ NAMES = "SELECT name FROM infisical_migrations"
 @pytest.fixture
 def stack(shared, monkeypatch):
     """A stack with an empty database, whose image migrates by a command; and how often that ran."""
-    runbook.empty_database(shared)
+    procedures.empty_database(shared)
     shared.ran = []
 
     def command(*words):
@@ -42,7 +42,7 @@ def migrated(stack):
 
 def test_the_command_runs_once_and_the_next_empty_database_holds_the_same(stack):
     first = migrated(stack)
-    runbook.empty_database(stack)
+    procedures.empty_database(stack)
     assert migrated(stack) == first == [("number 1",)]
     assert len(stack.ran) == 1
     (kept,) = Migrator.made.values()
@@ -53,9 +53,9 @@ def test_a_database_that_holds_something_is_migrated_by_the_command_and_not_kept
     stack.sql("CREATE TABLE bookings (amount int)")
     migrated(stack)
     assert Migrator.made == {}
-    runbook.empty_database(stack)
+    procedures.empty_database(stack)
     migrated(stack)
-    runbook.empty_database(stack)
+    procedures.empty_database(stack)
     stack.sql("CREATE TABLE bookings (amount int)")
     assert migrated(stack) == [("number 3",)]
 

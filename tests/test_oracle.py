@@ -8,7 +8,6 @@ from drillbook.core.errors import StackTrouble
 from drillbook.infisical.errors import Unauthorized
 from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import FOLDERS, Further
-from fixtures.installation import Installation
 from fixtures.oracle import remains
 from fixtures.oracle.frame import Allowed, beyond, of_request
 from fixtures.oracle.state import (
@@ -23,6 +22,7 @@ from fixtures.oracle.state import (
     survivors,
 )
 from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
+from fixtures.session.golden_session import Installation
 
 
 def state(**tables):

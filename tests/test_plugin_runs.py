@@ -14,6 +14,8 @@ import pytest
 from reports.qualification import kept
 from reports.session.bundle import WRITERS
 
+PLUGIN = ("-p", "reports.session.plugin")
+
 ROOT = Path(__file__).parents[1]
 CATALOGUE = """
 [[control]]
@@ -60,7 +62,7 @@ def suite(pytester):
 
 
 def drilled(pytester, *arguments):
-    return pytester.runpytest_inprocess("-p", "reports.plugin", "--evidence", *arguments, "suites")
+    return pytester.runpytest_inprocess(*PLUGIN, "--evidence", *arguments, "suites")
 
 
 def latest(pytester):
@@ -184,7 +186,14 @@ def test_broken_world_ends_the_run_with_its_sentence(suite):
 def test_interrupted_run_keeps_what_it_saw(suite, number):
     # What it lets fall unclosed is found at the end, where warnings are errors.
     pytester = suite(two="left = [open('waiting', 'w')]; left.append(left); time.sleep(60)")
-    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "-Werror"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGIN,
+        "--evidence",
+        "-Werror",
+    ]
     process = subprocess.Popen(
         [*command, "suites"],
         cwd=pytester.path,
@@ -246,7 +255,7 @@ def test_interruption_while_a_failure_is_described_ends_the_run(suite, spec, con
     ini = "addopts = '--seed=2'\nfilterwarnings = ['error']"
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{ini}")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "suites"],
+        [sys.executable, "-m", "pytest", *PLUGIN, "--evidence", "suites"],
         cwd=pytester.path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -260,7 +269,7 @@ def test_interruption_while_a_failure_is_described_ends_the_run(suite, spec, con
 
 def test_interrupted_tear_down_leaves_no_passed_run(suite):
     pytester = suite(two="request.addfinalizer(interrupt)")
-    arguments = ("-p", "reports.plugin", "--evidence", "suites")
+    arguments = (*PLUGIN, "--evidence", "suites")
     result = pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "satisfied"}
     assert (result.ret, record(pytester)["exit_code"]) == (2, 2)

@@ -62,7 +62,7 @@ def drill(pytester):
     def run(*specs, arguments=()):
         path = pytester.path / "suites" / "test_specs.py"
         path.write_text(HEAD + FIXTURES + "\n".join(specs))
-        plugins = ("-p", "reports.plugin", "-p", "no:randomly")
+        plugins = ("-p", "reports.session.plugin", "-p", "no:randomly")
         result = pytester.runpytest_inprocess(*plugins, "--evidence", *arguments, "suites")
         return result, evidence(pytester)
 
@@ -205,6 +205,6 @@ def test_steps_are_evidence_without_a_run_they_do_nothing(drill, pytester):
     _, seen = drill(spec("KEY-1", asks="step, record", body=body))
     step = seen["KEY-1"]["specs"][0]["steps"][0]
     assert (step["title"], step["notes"], step["verdict"]) == ("ask", ["answered"], "satisfied")
-    plain = pytester.runpytest_inprocess("-p", "reports.plugin", "suites")
+    plain = pytester.runpytest_inprocess("-p", "reports.session.plugin", "suites")
     plain.assert_outcomes(passed=1)
     assert len(list(pytester.path.glob("reports/runs/*Z-*"))) == 1

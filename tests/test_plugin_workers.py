@@ -12,6 +12,8 @@ import pytest
 
 from tests.bundles import newest
 
+PLUGIN = ("-p", "reports.session.plugin")
+
 ROOT = Path(__file__).parents[1]
 CONTROL = """
 [[control]]
@@ -82,7 +84,14 @@ def suite(pytester):
 
 
 def started(folder, *arguments):
-    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", "--evidence", "--seed=1"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGIN,
+        "--evidence",
+        "--seed=1",
+    ]
     with (folder / "printed").open("wb") as sink:
         return subprocess.Popen(
             [*command, *arguments, "suites"],

@@ -9,7 +9,7 @@ from drillbook.stack import database
 from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
-from fixtures.installation import Installation
+from fixtures.session.golden_session import Installation
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import runbook
-from fixtures.installation import Installation
+from drillbook.runbook import procedures
 from fixtures.rekey.__main__ import main
+from fixtures.session.golden_session import Installation
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,7 +17,7 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     deployment = Installation(embedded, recorder, tmp_path).untouched()
     settings = deployment.golden_settings
     files = {name: str(tmp_path / name) for name in ("old.env", "new.env", "old.sql", "new.sql")}
-    assert runbook.back_up(embedded, Path(files["old.sql"])).exit_code == 0
+    assert procedures.back_up(embedded, Path(files["old.sql"])).exit_code == 0
     Path(files["old.env"]).write_text(f"ENCRYPTION_KEY={settings['ENCRYPTION_KEY']}\n")
     Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
     given = ["--backup", files["old.sql"], "--env-file", files["old.env"]]

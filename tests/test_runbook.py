@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import NotOurs
+from drillbook.runbook import procedures
 from drillbook.stack.base import Resource
-from fixtures import runbook
 
 OURS = Resource("container", "drillbook-1-secrets-db-1", "1")
 VOLUME = Resource("volume", "drillbook-1-secrets_pg_data", "1")
@@ -32,7 +32,7 @@ class Shelf:
 
 
 def test_selection_tells_ours_missed_and_bystanders():
-    selection = runbook.wipe_selection(ALL, "1")
+    selection = procedures.wipe_selection(ALL, "1")
     assert selection.hit == (OURS.name, VOLUME.name)
     assert selection.missed == (OTHER_NAME.name,)
     assert selection.bystanders == (BYSTANDER.name, NEIGHBOUR.name)
@@ -40,7 +40,7 @@ def test_selection_tells_ours_missed_and_bystanders():
 
 def test_wipe_destroys_ours_and_nothing_else():
     shelf = Shelf()
-    runbook.wipe(shelf, "1")
+    procedures.wipe(shelf, "1")
     assert shelf.destroyed == [OURS, VOLUME, OTHER_NAME]
 
 

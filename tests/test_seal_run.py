@@ -37,7 +37,7 @@ def rehearse(pytester):
 
     def run(*arguments, one="pass", alone=False, **how):
         pytester.path.joinpath("suites/test_specs.py").write_text(SPEC.format(one=one))
-        plugin = ("-p", "reports.plugin", "--evidence")
+        plugin = ("-p", "reports.session.plugin", "--evidence")
         start = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
         return start(*plugin, *arguments, "suites", **how)
 

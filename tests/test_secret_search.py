@@ -15,7 +15,7 @@ import pytest
 
 from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrapped
 from drillbook.preflight.secret_scanner import first_lines, needles
-from fixtures.data.traces import Search
+from fixtures.data.plaintext_search import Search
 from reports.redaction.redactor import Redactor
 
 

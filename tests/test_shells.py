@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from drillbook.core.errors import Unsupported
-from fixtures.data import shells
+from fixtures.faults import host_shell
 
 
 class Typist:
@@ -23,17 +23,17 @@ class Typist:
 
 def test_pipe_reports_success_whatever_its_first_program_did(tmp_path):
     made = tmp_path / "made.sql.gz"
-    done = shells.back_up_into_gzip(Typist("echo begun; exit 3"), made, role="nobody")
+    done = host_shell.back_up_into_gzip(Typist("echo begun; exit 3"), made, role="nobody")
     assert (done.exit_code, gzip.decompress(made.read_bytes())) == (0, b"begun\n")
     assert made.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("own", [True, False])
 def test_full_disk_leaves_the_beginning_and_says_so(tmp_path, monkeypatch, own):
-    if own and not shells.own_disk():
+    if own and not host_shell.own_disk():
         pytest.skip("this user may make no file system of its own")
-    monkeypatch.setattr(shells, "own_disk", lambda: own)
-    done = shells.back_up_to_full_disk(Typist("head -c 99999 /dev/zero"), tmp_path / "cut.sql")
+    monkeypatch.setattr(host_shell, "own_disk", lambda: own)
+    done = host_shell.back_up_to_full_disk(Typist("head -c 99999 /dev/zero"), tmp_path / "cut.sql")
     assert done.exit_code != 0
     assert 0 < (tmp_path / "cut.sql").stat().st_size < 99999
     assert list((tmp_path / "small-disk").iterdir()) == []
@@ -44,4 +44,4 @@ def test_host_where_nothing_can_be_typed_is_not_judged(tmp_path):
         driver = "remote"
 
     with pytest.raises(Unsupported, match="nothing can be typed"):
-        shells.back_up_into_gzip(Remote(), tmp_path / "x.gz")
+        host_shell.back_up_into_gzip(Remote(), tmp_path / "x.gz")

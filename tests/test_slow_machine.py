@@ -14,16 +14,15 @@ from drillbook.infisical.client import Infisical, Place
 from drillbook.infisical.errors import Broken, RateLimited, Unreachable
 from drillbook.infisical.http import Http
 from drillbook.infisical.routes import CURRENT
+from drillbook.runbook import procedures
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState
-from fixtures import runbook
-from fixtures.data import probing
-from fixtures.data.bulk import Bulk
-from fixtures.faults import looks
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.explore import NotTaken
 from fixtures.lifecycle.model import Model
+from fixtures.probes import observations, read_probe
+from fixtures.probes.bulk import Bulk
 from tests.test_patience import SUITES, loaded
 
 SECRET = b'{"secret": {"id": "1", "secretKey": "MARKER", "secretValue": "golden", "version": 1}}'
@@ -82,11 +81,11 @@ def server():
 
 @pytest.fixture
 def deployment(server, recorder, monkeypatch):
-    monkeypatch.setattr(runbook, "alter_password", lambda _stack, _password: None)
+    monkeypatch.setattr(procedures, "alter_password", lambda _stack, _password: None)
     # A hasty read gives up sooner than a slow machine answers.
-    monkeypatch.setattr(probing, "_HASTY_S", 0.2)
-    monkeypatch.setattr(probing, "_AT_LEAST_S", 5.0)
-    monkeypatch.setattr(probing, "_SLOWER", 1.0)
+    monkeypatch.setattr(read_probe, "_HASTY_S", 0.2)
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 5.0)
+    monkeypatch.setattr(read_probe, "_SLOWER", 1.0)
     http = Http(lambda: f"http://127.0.0.1:{server.http.server_port}", recorder)
     golden = SimpleNamespace(place=lambda name: Place("ledger", name))
     return Watched(service=Infisical(http, CURRENT), golden=golden, stack=None, become=lambda: None)
@@ -115,32 +114,32 @@ def test_a_machine_that_is_slow_all_the_time_is_not_blamed(rotated, server):
 
 
 def test_a_product_that_hangs_after_the_rotation_is(rotated, deployment, server, monkeypatch):
-    monkeypatch.setattr(probing, "_AT_LEAST_S", 1.0)
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
     deployment.become = lambda: setattr(server, "delay_s", None)
     with pytest.raises(AssertionError):
         rotated()
 
 
 def test_a_product_that_refuses_after_the_rotation_is(rotated, deployment, server, monkeypatch):
-    monkeypatch.setattr(probing, "_AT_LEAST_S", 1.0)
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
     deployment.become = lambda: setattr(server, "status", 500)
     with pytest.raises(AssertionError):
         rotated()
 
 
 def test_without_a_quiet_answer_nothing_is_concluded(rotated, server, monkeypatch):
-    monkeypatch.setattr(probing, "_AT_LEAST_S", 0.3)
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 0.3)
     server.delay_s = None
     with pytest.raises(NotReady, match="8 of 8 quiet reads"):
         rotated()
 
 
 def test_an_outage_that_goes_on_is_told_as_at_least():
-    reads = probing.Reads(
-        [probing.Read(1.0, "answered", 0.1), probing.Read(8.0, "unanswered", 0.1)]
+    reads = read_probe.Reads(
+        [read_probe.Read(1.0, "answered", 0.1), read_probe.Read(8.0, "unanswered", 0.1)]
     )
     assert SPEC.told(reads) == "at least 7.0 s"
-    reads.every.append(probing.Read(9.0, "answered", 0.1))
+    reads.every.append(read_probe.Read(9.0, "answered", 0.1))
     assert SPEC.told(reads) == "8.0 s"
 
 
@@ -268,6 +267,6 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
     monkeypatch.setattr(start_outcome, "_SLOWEST_S", {"slow": 40.0})
     waited = []
-    monkeypatch.setattr(looks, "seen", lambda _look, within_s, **_: waited.append(within_s))
-    looks.comes_up(SimpleNamespace(stack=stack))
+    monkeypatch.setattr(observations, "seen", lambda _look, within_s, **_: waited.append(within_s))
+    observations.comes_up(SimpleNamespace(stack=stack))
     assert waited == [200.0]

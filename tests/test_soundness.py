@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.backup import integrity
-from fixtures import runbook
-from fixtures.data import coolify, damage
+from drillbook.runbook import procedures
+from fixtures.data import coolify_names, corruptions
 
 ROWS = Path(__file__).parent / "samples" / "rows-2024-10.sql"
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\nSET lock_timeout = 0;\n"
@@ -38,7 +38,7 @@ def packed(backup):
     return copy
 
 
-@pytest.mark.parametrize("changed", [damage.through_a_terminal, packed])
+@pytest.mark.parametrize("changed", [corruptions.through_a_terminal, packed])
 def test_carriage_returns_and_compression_do_no_harm(backup, changed):
     assert integrity.examine(changed(backup)) is None
 
@@ -57,9 +57,9 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("kind", damage.KINDS)
+@pytest.mark.parametrize("kind", corruptions.KINDS)
 def test_each_damage_is_named(backup, kind):
-    found = {kind: str(integrity.examine(copy)) for kind, copy in damage.copies(backup)}
+    found = {kind: str(integrity.examine(copy)) for kind, copy in corruptions.copies(backup)}
     assert EXPECTED[kind] in found[kind]
 
 
@@ -100,14 +100,16 @@ def test_an_altered_digit_takes_a_checksum(backup):
     sealed = integrity.write_checksum(backup)
     check = ["sha256sum", "--check", "--status", sealed.name]
     assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
-    damage.with_a_byte_flipped(backup).replace(backup)
+    corruptions.with_a_byte_flipped(backup).replace(backup)
     assert "checksum" in str(integrity.examine(backup))
     sealed.unlink()
     assert integrity.examine(backup) is None, "nothing else can see it"
 
 
 def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():
-    selection = runbook.wipe_selection([*coolify.deployed("1"), *coolify.bystanders()], "1")
+    selection = procedures.wipe_selection(
+        [*coolify_names.deployed("1"), *coolify_names.bystanders()], "1"
+    )
     assert selection.hit == ()
-    assert len(selection.missed) == len(coolify.deployed("1"))
-    assert len(selection.bystanders) == len(coolify.bystanders())
+    assert len(selection.missed) == len(coolify_names.deployed("1"))
+    assert len(selection.bystanders) == len(coolify_names.bystanders())

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import icalendar
 import pytest
 
-from fixtures import cadence
+from drillbook.runbook import cadence
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
 from reports.history import Past, status

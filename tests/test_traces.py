@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from fixtures.data.traces import Search
+from fixtures.data.plaintext_search import Search
 
 VALUE = "opening balance 1200.00 of the ledger"
 OTHERS = {f"other {n}": f"the other value with number {n:06d}" for n in range(60)}

@@ -107,3 +107,8 @@ def _named(path: Path, loc: tuple[int | str, ...]) -> list[str]:
     entries: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["control"]
     named = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
     return [named[part] if isinstance(part, int) else part for part in loc]
+
+
+def patterns(option: str) -> tuple[str, ...]:
+    """What --controls selects, by the commas between."""
+    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())

@@ -54,7 +54,7 @@ class Act(NamedTuple):
     command: str
 
 
-# Those of SEC-6 (fixtures/cadence.py), and the drill itself.
+# Those of SEC-6 (drillbook/runbook/cadence.py), and the drill itself.
 ACTS = (
     Act("drill", "drill of a backup", ("DRL-2",), "make drill BACKUP=… ENV_FILE=… IMAGE=…"),
     Act(

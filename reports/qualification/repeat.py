@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reports.controls.catalogue import load
+from reports.controls.catalogue import load, patterns
 from reports.errors import ReportError
 from reports.evidence.model import Run
 from reports.qualification import options
@@ -18,7 +18,6 @@ from reports.qualification.judgement import Seen, seen
 from reports.qualification.specimens import ROOT, stock
 from reports.qualification.telling import Teller
 from reports.qualification.trial import Trial, Trials
-from reports.session.selection import patterns
 from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 

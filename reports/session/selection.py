@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from reports.controls.catalogue import Catalogue
+from reports.controls.catalogue import Catalogue, patterns
 from reports.errors import BadShard, UnknownControl
 from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 
@@ -210,8 +210,3 @@ def plan(config: pytest.Config) -> Plan:
         one_question=option("--one-question"),
         shard=Shard.read(option("--shard")) if option("--shard") else None,
     )
-
-
-def patterns(option: str) -> tuple[str, ...]:
-    """What --controls selects, by the commas between."""
-    return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())

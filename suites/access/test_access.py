@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.faults import looks
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
+from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-8")
 
@@ -37,7 +37,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
             ended.append(Caller("a revoked token", tokens[revoked]))
         access.delete_identity(deployment.owner, deleted.identity)
 
-    asked = Access(deployment, record.seed, MOST)
+    asked = Access(deployment.public.http, golden, record.seed, MOST)
     forged = access.forged(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
         with step(f"ask its routes with {caller.name}; each refuses"):
@@ -58,7 +58,7 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
             "a member who may read": stranger("reader", golden.project, "viewer"),
         }
         tokens = {name: owner.login(one) for name, one in tokens.items()}
-    asked = Access(deployment, record.seed, MOST)
+    asked = Access(deployment.public.http, golden, record.seed, MOST)
     names = {f"the name {one}": one for one in ("YEAR_2019", "IBAN", "payroll")}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
 
@@ -97,8 +97,8 @@ def test_what_was_to_end_ends(deployment, step):
 
     with step("when the time is over, token and secret are refused"):
         patience = 10 * SECONDS
-        assert looks.seen(lambda: not deployment.accepts(token), patience, every_s=0.3)
-        assert looks.seen(
+        assert observations.seen(lambda: not deployment.accepts(token), patience, every_s=0.3)
+        assert observations.seen(
             lambda: not access.lets_in(deployment.public, brief), patience, every_s=1.0
         )
 

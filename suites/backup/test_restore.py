@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Answered
-from fixtures import runbook
+from drillbook.runbook import procedures
 
 
 @pytest.mark.control("BKP-3")
@@ -15,7 +15,7 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
         deployment.mark("tuesday")
 
     with step("without `-i` nothing is read, and success is reported"):
-        assert runbook.restore_without_input(deployment.stack).exit_code == 0
+        assert procedures.restore_without_input(deployment.stack).exit_code == 0
         assert deployment.marker() == "tuesday"
 
     with step("restore by the documented command while the deployment runs"):
@@ -79,7 +79,7 @@ def test_backup_and_encryption_key_are_enough(resting, new_password, step):
 
     with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
         resting.restored(backup)
-        runbook.alter_password(resting.stack, new_password)
+        procedures.alter_password(resting.stack, new_password)
         fresh = resting.rekeyed().but(
             ENCRYPTION_KEY=resting.golden_settings["ENCRYPTION_KEY"],
             POSTGRES_PASSWORD=new_password,

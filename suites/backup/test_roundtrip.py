@@ -5,9 +5,9 @@ import pytest
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data import dumps
-from fixtures.data.giving import Giving
+from fixtures.data.inventory import differing, digest
 from fixtures.data.strategies import secret_sets
-from fixtures.inventory import differing, digest
+from fixtures.probes.exposure import Giving
 
 # What must come back row for row. Tokens and counters of use change with every login.
 KEPT = (

@@ -3,9 +3,10 @@
 import pytest
 
 from drillbook.backup import integrity
-from fixtures import runbook
-from fixtures.data import damage, dumps, shells
-from fixtures.data.interrupted import back_up_cut_off
+from drillbook.runbook import procedures
+from fixtures.data import corruptions, dumps
+from fixtures.faults import host_shell
+from fixtures.faults.killed_backup import back_up_cut_off
 
 
 @pytest.mark.control("BKP-4")
@@ -15,18 +16,20 @@ def test_damage_is_noticed(untouched, step):
         assert integrity.examine(backup) is None
 
     with step("damage it in each way, and examine each copy"):
-        unnoticed = [kind for kind, copy in damage.copies(backup) if not integrity.examine(copy)]
+        unnoticed = [
+            kind for kind, copy in corruptions.copies(backup) if not integrity.examine(copy)
+        ]
         assert unnoticed == []
 
     with step("a backup of another database is noticed"):
         other = backup.with_name("other.sql")
-        assert runbook.back_up(untouched.stack, other, database="postgres").exit_code == 0
+        assert procedures.back_up(untouched.stack, other, database="postgres").exit_code == 0
         assert integrity.examine(other)
 
     with step("one digit inside a value is noticed by the checksum written beside the backup"):
         integrity.write_checksum(backup)
         assert integrity.examine(backup) is None
-        damage.with_a_byte_flipped(backup).replace(backup)
+        corruptions.with_a_byte_flipped(backup).replace(backup)
         assert integrity.examine(backup)
 
 
@@ -34,7 +37,7 @@ def test_damage_is_noticed(untouched, step):
 def test_success_of_the_restore_is_no_proof(resting, step):
     with step("cut a backup between two rows of the secrets"):
         backup = resting.back_up()
-        cut = damage.cut_at_a_row(backup)
+        cut = corruptions.cut_at_a_row(backup)
 
     with step("restore what is left into an empty database"):
         resting.empty_database()
@@ -53,11 +56,11 @@ def test_documented_backup_is_usable(untouched, observe, step):
         sound = integrity.examine(backup) is None
 
     with step("through a terminal, which adds carriage returns, it is sound too"):
-        sound &= integrity.examine(damage.through_a_terminal(backup)) is None
+        sound &= integrity.examine(corruptions.through_a_terminal(backup)) is None
 
     with step("piped into gzip it is sound too"):
         packed = backup.with_name(f"{backup.name}.gz")
-        piped = shells.back_up_into_gzip(untouched.stack, packed)
+        piped = host_shell.back_up_into_gzip(untouched.stack, packed)
         sound &= piped.exit_code == 0 and integrity.examine(packed) is None
         observe("backup_usable_and_failures_told" if sound else "backup_unusable")
         assert sound
@@ -67,7 +70,7 @@ def test_documented_backup_is_usable(untouched, observe, step):
 def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
     stack, target = untouched.stack, working_folder.path / "failed.sql"
     with step("back up as a role that does not exist"):
-        nobody = runbook.back_up(stack, target, role="nobody")
+        nobody = procedures.back_up(stack, target, role="nobody")
         believed = [integrity.examine(target) is None, nobody.exit_code == 0]
 
     with step("cut the backup's session off while it runs"):
@@ -75,7 +78,7 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
         believed += [integrity.examine(target) is None, interrupted.exit_code == 0]
 
     with step("back up to a disk that has no room for it"):
-        crammed = shells.back_up_to_full_disk(stack, target)
+        crammed = host_shell.back_up_to_full_disk(stack, target)
         believed += [integrity.examine(target) is None, crammed.exit_code == 0]
 
     with step("each failure shows in the exit status, and in the file left behind"):
@@ -88,7 +91,7 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
 def test_failed_backup_behind_a_pipe_shows_in_its_file(untouched, working_folder, observe, step):
     with step("back up into gzip as a role that does not exist, without pipefail"):
         packed = working_folder.path / "failed.sql.gz"
-        piped = shells.back_up_into_gzip(untouched.stack, packed, role="nobody")
+        piped = host_shell.back_up_into_gzip(untouched.stack, packed, role="nobody")
 
     with step("the file shows the failure; whether the exit status does is observed"):
         shown = integrity.examine(packed) is not None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fixtures import cadence
+from drillbook.runbook import cadence
 
 pytestmark = pytest.mark.control("SEC-6")
 

@@ -5,7 +5,7 @@ import secrets
 import psycopg
 import pytest
 
-from fixtures import runbook
+from drillbook.runbook import procedures
 
 # As it stands in a log of JSON lines, where quotes are escaped.
 SYMPTOM = r"password authentication failed for user \"infisical\""
@@ -25,7 +25,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
 
     with step("alter the role, type the password into Coolify, `docker restart` the backend"):
         since = deployment.printed()
-        runbook.rotate_password_as_documented(deployment.stack, new_password)
+        procedures.rotate_password_as_documented(deployment.stack, new_password)
         start = deployment.settled(since)
 
     with step("the backend is healthy and everything reads as before"):
@@ -41,7 +41,7 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
 
     with step("alter the role, type the password into Coolify, redeploy"):
         since = deployment.printed()
-        runbook.rotate_password(deployment.stack, new_password)
+        procedures.rotate_password(deployment.stack, new_password)
         assert deployment.settled(since).serves
 
     with step("everything reads as before, a write works, and again after a restart"):
@@ -60,7 +60,7 @@ def test_only_the_new_password_opens_the_database(resting, new_password, step):
 
     with step("rotate the password by the procedure that works"):
         since = resting.printed()
-        runbook.rotate_password(resting.stack, new_password)
+        procedures.rotate_password(resting.stack, new_password)
         resting.settled(since)
 
     with step("over the network only the new password opens it"):
@@ -86,7 +86,7 @@ def test_password_changed_in_the_environment_only(resting, new_password, observe
 @pytest.mark.control("DBP-3")
 def test_password_changed_in_the_database_only(resting, new_password, observe, step):
     with step("alter the role and start the backend, which knows the old password only"):
-        runbook.alter_password(resting.stack, new_password)
+        procedures.alter_password(resting.stack, new_password)
         start = resting.started()
 
     with step("the backend ends and names the failed authentication"):

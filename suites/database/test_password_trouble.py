@@ -4,9 +4,9 @@ import secrets
 
 import pytest
 
-from fixtures import runbook
-from fixtures.data.probing import Prober
-from fixtures.faults import looks
+from drillbook.runbook import procedures
+from fixtures.probes import observations
+from fixtures.probes.read_probe import Prober
 
 AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
 
@@ -40,7 +40,7 @@ def test_procedure_heals_a_changed_environment(resting, new_password, step):
         assert not resting.change(POSTGRES_PASSWORD=new_password).serves
 
     with step("follow the procedure: alter to the password that was typed, restart the backend"):
-        runbook.alter_password(resting.stack, new_password)
+        procedures.alter_password(resting.stack, new_password)
         assert resting.restart().serves
 
     with step("everything reads as before, and a write works"):
@@ -52,12 +52,12 @@ def test_procedure_heals_a_changed_environment(resting, new_password, step):
 def test_procedure_heals_a_changed_database(resting, new_password, step):
     with step("alter the role only, and start: it fails"):
         before = resting.held
-        runbook.alter_password(resting.stack, secrets.token_urlsafe(32))
+        procedures.alter_password(resting.stack, secrets.token_urlsafe(32))
         assert not resting.started().serves
 
     with step("follow the procedure with another password"):
         since = resting.printed()
-        runbook.rotate_password(resting.stack, new_password)
+        procedures.rotate_password(resting.stack, new_password)
         assert resting.settled(since).serves
 
     with step("everything reads as before, and a write works"):
@@ -70,7 +70,7 @@ def test_any_password_works_when_encoded(resting, explore, record, step):
     def works(password):
         record.secret("AWKWARD_PASSWORD", password)
         since = resting.printed()
-        runbook.rotate_password(resting.stack, password)
+        procedures.rotate_password(resting.stack, password)
         assert resting.settled(since).serves
         assert resting.marker() == "golden"
 
@@ -85,15 +85,15 @@ def test_any_password_works_when_encoded(resting, explore, record, step):
 def test_password_as_it_is_works_or_is_refused_aloud(resting, explore, record, step):
     def deployed_raw(password):
         record.secret("RAW_PASSWORD", password)
-        runbook.alter_password(resting.stack, password)
+        procedures.alter_password(resting.stack, password)
         return resting.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
 
     def works_or_is_refused(password):
         start = deployed_raw(password)
-        assert looks.refuses_password_aloud(start) or resting.marker() == "golden"
+        assert observations.refuses_password_aloud(start) or resting.marker() == "golden"
 
     with step("put a password with / # and ? into the connection string as it is: it is refused"):
-        assert looks.refuses_password_aloud(deployed_raw("half/of#it?is lost"))
+        assert observations.refuses_password_aloud(deployed_raw("half/of#it?is lost"))
 
     with step("put arbitrary ones there: each works, or stops the backend, which says why"):
         explore(passwords_that_name_no_host(), works_or_is_refused)
@@ -111,7 +111,7 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
 
     with step("alter, look how reads go on, redeploy, asking ten times a second"):
         with prober.probing() as reads:
-            runbook.alter_password(deployment.stack, new_password)
+            procedures.alter_password(deployment.stack, new_password)
             record.note(f"between alter and redeploy, all at once: {prober.burst()}")
             start = deployment.change(POSTGRES_PASSWORD=new_password)
             assert start.serves

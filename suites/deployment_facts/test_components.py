@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.data.listening import ports_inside
+from fixtures.probes.open_ports import ports_inside
 
 pytestmark = pytest.mark.control("DEP-1")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fixtures.data.bulk import Bulk
-from fixtures.faults.bounds import Bounded
+from fixtures.faults.resource_limits import Bounded
+from fixtures.probes.bulk import Bulk
 
 pytestmark = pytest.mark.control("DEP-2")
 

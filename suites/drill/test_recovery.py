@@ -9,7 +9,7 @@ from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.stack.base import SERVICES
 from drillbook.stack.start_outcome import Watch
-from fixtures.data.traces import Search
+from fixtures.data.plaintext_search import Search
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

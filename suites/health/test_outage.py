@@ -2,8 +2,8 @@
 
 import pytest
 
-from fixtures.faults import looks
 from fixtures.faults.outage import Outage
+from fixtures.probes import observations
 
 WORDS = {
     (True, True): "outages_reported",
@@ -16,16 +16,16 @@ WORDS = {
 @pytest.mark.control("HLT-3")
 def test_health_follows_cache_and_database(deployment, observe, step):
     with step("stop the cache and watch the health check"), Outage(deployment.stack, "redis"):
-        without_cache = looks.health_turns_bad(deployment)
+        without_cache = observations.health_turns_bad(deployment)
 
     with step("start the cache; health is good again"):
-        assert looks.comes_up(deployment)
+        assert observations.comes_up(deployment)
 
     with step("stop the database and watch the health check"), Outage(deployment.stack, "db"):
-        without_database = looks.health_turns_bad(deployment)
+        without_database = observations.health_turns_bad(deployment)
 
     with step("start the database; health is good again, and secrets read"):
-        assert looks.reads_again(deployment)
+        assert observations.reads_again(deployment)
 
     with step("health had turned bad each time"):
         seen = WORDS[without_cache, without_database]

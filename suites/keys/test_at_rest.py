@@ -4,10 +4,10 @@ import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
-from fixtures.data.escrow import keys_kept_in
-from fixtures.data.giving import Giving
 from fixtures.data.golden import ENVIRONMENTS
-from fixtures.data.traces import Search, stored
+from fixtures.data.plaintext_search import Search, stored
+from fixtures.data.stored_keys import keys_kept_in
+from fixtures.probes.exposure import Giving
 
 
 @pytest.mark.control("KEY-1")

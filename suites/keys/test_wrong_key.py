@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.dumps import changed, fingerprint, tables
-from fixtures.data.giving import Giving
+from fixtures.probes.exposure import Giving
 
 
 @pytest.mark.control("KEY-3")

@@ -7,8 +7,8 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.faults import looks
 from fixtures.oracle.leaks import LeakSearch, Values
+from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-7")
 
@@ -42,6 +42,6 @@ def test_the_search_is_not_blind(deployment, answers, record, step):
         assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
 
     with step("the log has that path, and the search finds the value in it"):
-        assert looks.requested(deployment, mark, packed)
+        assert observations.requested(deployment, mark, packed)
         printed = deployment.stack.logs("backend")[mark:].encode()
         assert {leak.secret for leak in search.find("log", "the log", printed)} == {"MADE_UP"}

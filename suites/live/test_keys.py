@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import Unsupported
-from fixtures.data.escrow import keys_kept_in
+from fixtures.data.stored_keys import keys_kept_in
 
 
 @pytest.mark.control("KEY-10")

@@ -11,8 +11,8 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Unauthorized
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
-from fixtures.data.traces import Search
-from fixtures.faults import looks
+from fixtures.data.plaintext_search import Search
+from fixtures.probes import observations
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 
@@ -28,12 +28,12 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
             deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
 
     with step("ask for secrets with a token of a broken signature; it is refused"):
-        login = looks.noticed(deployment, mark, LOGIN)
+        login = observations.noticed(deployment, mark, LOGIN)
         mark = deployment.printed()
         assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
 
     with step("the log has a warning about each"):
-        token = looks.noticed(deployment, mark, deployment.public.routes.secrets)
+        token = observations.noticed(deployment, mark, deployment.public.routes.secrets)
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
@@ -50,8 +50,8 @@ def test_read_of_a_secret_is_in_the_audit_log(untouched, record, observe, step):
         assert untouched.marker()
 
     with step("the audit log names who read which secret"):
-        audited = looks.audited(untouched, "prod", MARKER) if days else False
-        requested = looks.requested(untouched, mark, f"/{MARKER}?")
+        audited = observations.audited(untouched, "prod", MARKER) if days else False
+        requested = observations.requested(untouched, mark, f"/{MARKER}?")
         observe(how_a_read_shows(audited, requested, days))
         assert audited
 
@@ -121,7 +121,7 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         record.note(f"this release has {'a' if tried else 'no'} route for it")
 
     with step("the log holds none that opens the account"):
-        codes = looks.mailed(deployment, mark, mailed, email) if tried else []
+        codes = observations.mailed(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)
         # Counted, as a code that is shown in a message is printed once more.

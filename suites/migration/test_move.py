@@ -3,11 +3,11 @@
 import pytest
 
 from drillbook.keys.proof import prove
-from fixtures import runbook
-from fixtures.data import dumps, leftovers, migration
+from drillbook.runbook import procedures
+from fixtures.data import dumps, migration, not_exported
 from fixtures.data.golden import BALANCES, ENVIRONMENTS
+from fixtures.data.inventory import differing, digest, read_singly
 from fixtures.data.strategies import secret_sets
-from fixtures.inventory import differing, digest, read_singly
 
 # What an export must not touch; tokens and counters of use change with every request.
 KEPT = ("projects", "project_environments", "secret_folders", "secrets", "secrets_v2", "identities")
@@ -69,7 +69,7 @@ def test_each_instance_has_keys_of_its_own(untouched, neighbour, step):
         moved(untouched, neighbour)
         old = untouched.back_up()
         new = old.with_name(f"new-{old.name}")
-        assert runbook.back_up(neighbour.stack, new).exit_code == 0
+        assert procedures.back_up(neighbour.stack, new).exit_code == 0
 
     with step("offline, each key opens its own backup"):
         assert prove(old, old_key).opens_everything
@@ -103,8 +103,8 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 @pytest.mark.control("MIG-2")
 def test_what_stays_behind_is_told(untouched, record, step):
     with step("count what the old instance has and an export does not hold"):
-        left = leftovers.left_behind(untouched.tables())
-        record.note(leftovers.told(left))
+        left = not_exported.left_behind(untouched.tables())
+        record.note(not_exported.told(left))
 
     with step("earlier versions, the machine and its credential are among it"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()

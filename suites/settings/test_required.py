@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.unwired import emptied
+from fixtures.faults.unset_variable import emptied
 
 JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
 

@@ -5,8 +5,8 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures import runbook
-from fixtures.faults import looks
+from drillbook.runbook import procedures
+from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-1")
 
@@ -29,7 +29,7 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step)
         start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("the log shows the documented symptom, and names this cause alone"):
-        shown = start.says(WRONG_KEY) and looks.cause(start.log) == "wrong_encryption_key"
+        shown = start.says(WRONG_KEY) and observations.cause(start.log) == "wrong_encryption_key"
         observe("symptoms_and_cures_as_documented" if shown else "symptom_of_another_cause")
         assert not start.serves
         assert shown
@@ -42,17 +42,17 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step)
 def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwords, observe, step):
     with step("have another password in the database than in the backend's environment"):
         before = resting.held
-        runbook.alter_password(resting.stack, passwords[0])
+        procedures.alter_password(resting.stack, passwords[0])
         start = resting.started()
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
         assert start.says(WRONG_PASSWORD)
-        assert looks.cause(start.log) == "database_password"
+        assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
         since = resting.printed()
-        runbook.rotate_password_as_documented(resting.stack, passwords[1])
+        procedures.rotate_password_as_documented(resting.stack, passwords[1])
         cured = resting.settled(since)
 
     with step("the backend is cured, and everything reads as before"):
@@ -67,7 +67,7 @@ def test_missing_key_shows_its_symptom_and_the_configuration_cures(resting, obse
         start = resting.change(ENCRYPTION_KEY=None)
 
     with step("the log names this cause"):
-        shown = looks.cause(start.log) == "encryption_key_missing"
+        shown = observations.cause(start.log) == "encryption_key_missing"
         observe("symptoms_and_cures_as_documented" if shown else "symptom_of_another_cause")
         assert not start.serves
         assert shown

@@ -5,8 +5,8 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.faults import looks
 from fixtures.faults.outage import Outage
+from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-4")
 
@@ -28,12 +28,12 @@ def test_each_fault_is_named_from_its_log(resting, step):
     for name, bad in FAULTS.items():
         with step(f"redeploy with a bad {' and '.join(bad)}: {name.replace('_', ' ')}"):
             settings = resting.golden_settings.but(**bad)
-            found[name] = looks.cause(resting.redeploy(settings).log)
+            found[name] = observations.cause(resting.redeploy(settings).log)
 
     with step("stop the database under a healthy deployment and restart the backend"):
         resting.redeploy(resting.golden_settings)
         with Outage(resting.stack, "db"):
-            found["database_refused"] = looks.cause(resting.restart().log)
+            found["database_refused"] = observations.cause(resting.restart().log)
 
     with step("each was named, and nothing else"):
         away = found.pop("database_refused")
@@ -46,4 +46,4 @@ def test_healthy_log_has_no_cause(resting, step):
         mark = resting.printed()
         assert resting.started().serves
         assert resting.writes()
-        assert looks.cause(looks.printed_since(resting, mark)) is None
+        assert observations.cause(observations.printed_since(resting, mark)) is None

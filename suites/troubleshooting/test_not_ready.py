@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.stack.start_outcome import serves
-from fixtures.faults import looks
 from fixtures.faults.outage import Outage
+from fixtures.probes import observations
 
 
 @pytest.mark.control("TRB-2")
@@ -12,10 +12,10 @@ def test_backend_comes_up_with_a_late_database(resting, observe, step):
     late = "start the backend before the database; that comes when it has tried, and it comes up"
     with step(late), Outage(resting.stack, "db") as outage:
         resting.stack.start("backend")
-        looks.tries(resting)
+        observations.tries(resting)
         assert not serves(resting.stack.base_url)
         outage.heal()
-        up = looks.comes_up(resting)
+        up = observations.comes_up(resting)
 
     with step("everything reads as before"):
         observe("came_up_with_database" if up else "stayed_down_after_database")
@@ -30,10 +30,10 @@ def test_backend_names_the_missing_cache_and_comes_up_with_it(resting, observe, 
     with step(late), Outage(resting.stack, "redis") as outage:
         resting.stack.start("backend")
         # A stopped container takes its name out of the network.
-        named = looks.names(resting, mark, "cache_unavailable", "cache_host_unknown")
+        named = observations.names(resting, mark, "cache_unavailable", "cache_host_unknown")
         assert not serves(resting.stack.base_url)
         outage.heal()
-        up = looks.comes_up(resting)
+        up = observations.comes_up(resting)
 
     with step("it had named the cache, and everything reads as before"):
         observe(what_happened(named, up))

@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.core.errors import NotOurs
-from fixtures import runbook
-from fixtures.data import coolify
+from drillbook.runbook import procedures
+from fixtures.data import coolify_names
 
 pytestmark = pytest.mark.control("WIP-4")
 
@@ -12,18 +12,18 @@ pytestmark = pytest.mark.control("WIP-4")
 def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder, record, step):
     stack, run = untouched.stack, working_folder.run_id
     with step("list what runs: this deployment, a neighbour, bystanders named alike"):
-        listed = [*stack.resources(), *neighbour.stack.resources(), *coolify.bystanders()]
+        listed = [*stack.resources(), *neighbour.stack.resources(), *coolify_names.bystanders()]
         ours = {one.name for one in stack.resources() if one.run == run}
         assert ours
 
     with step("evaluate the documented selectors; what they hit of others is reported"):
-        selection = runbook.wipe_selection(listed, run)
+        selection = procedures.wipe_selection(listed, run)
         record.note(f"the documented selectors would also hit {', '.join(selection.bystanders)}")
-        assert {one.name for one in coolify.bystanders()} <= set(selection.bystanders)
+        assert {one.name for one in coolify_names.bystanders()} <= set(selection.bystanders)
         assert ours.isdisjoint(selection.bystanders)
 
     with step("the wipe means this deployment and nothing else"):
-        doomed = runbook.doomed(listed, run)
+        doomed = procedures.doomed(listed, run)
         assert doomed
         assert {one.name for one in doomed} <= ours
 
@@ -36,10 +36,10 @@ def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder,
 def test_what_the_selectors_miss_is_told(untouched, working_folder, record, step):
     run = working_folder.run_id
     with step("evaluate the documented selectors on names as Coolify gives them"):
-        ours = coolify.deployed(run)
-        selection = runbook.wipe_selection([*ours, *coolify.bystanders()], run)
+        ours = coolify_names.deployed(run)
+        selection = procedures.wipe_selection([*ours, *coolify_names.bystanders()], run)
         record.note(f"of {untouched.stack.name} they would miss {', '.join(selection.missed)}")
         assert {*selection.hit, *selection.missed} == {one.name for one in ours}
 
     with step("the wipe means all of them, and none that is named alike"):
-        assert runbook.doomed([*ours, *coolify.bystanders()], run) == ours
+        assert procedures.doomed([*ours, *coolify_names.bystanders()], run) == ours

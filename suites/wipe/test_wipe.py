@@ -7,11 +7,11 @@ import pytest
 
 from drillbook.infisical.errors import Answered
 from drillbook.infisical.settings import Settings
+from drillbook.runbook import procedures
 from drillbook.stack.start_outcome import Start
-from fixtures import runbook
 from fixtures.data.golden import SETTINGS
+from fixtures.data.inventory import Inventory
 from fixtures.deployment import Deployment
-from fixtures.inventory import Inventory
 from fixtures.oracle import remains
 
 EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
@@ -34,7 +34,7 @@ class Wiped:
     deployment: Deployment
     before: Inventory
     held: remains.Held
-    selection: runbook.Selection
+    selection: procedures.Selection
     start: Start
     furnished: Callable[[], Deployment]
 
