@@ -117,6 +117,60 @@ def test_filters_by_verdict_chapter_and_framework_work_together(browser, pages):
     assert shown(browser) == expected != []
 
 
+def test_address_has_the_filter_and_an_address_with_one_sets_it(browser, pages):
+    browser.open(pages["report"])
+    find(browser, "input[value=violated]").click()
+    find(browser, "#words").send_keys("key")
+    assert browser.run("return location.hash") == "#words=key&verdict=violated"
+    browser.open(pages["report"], "#words=key&verdict=satisfied")
+    settle(browser)
+    assert shown(browser) == ["KEY-5"]
+    assert find(browser, "#words").get_property("value") == "key"
+    find(browser, "button[type=reset]").click()
+    settle(browser)
+    assert browser.run("return location.hash") == "#controls"
+
+
+def test_counts_at_the_top_set_the_filter(browser, pages):
+    browser.open(pages["report"])
+    find(browser, ".outcome .counts a.violated").click()
+    settle(browser)
+    assert shown(browser) == ["KEY-3"]
+    assert find(browser, "input[value=violated]").is_selected()
+
+
+def test_everything_is_folded_until_it_is_asked_for(browser, pages):
+    browser.open(pages["report"])
+    assert browser.run("return document.querySelectorAll('details[open]').length") == 0
+    find(browser, "#KEY-3 > summary").click()
+    assert browser.run("return document.getElementById('KEY-3').open")
+
+
+def test_contents_stay_in_sight_and_are_called_as_their_headings(browser, pages):
+    browser.open(pages["report"])
+    browser.run("document.getElementById('sign-off').scrollIntoView()")
+    assert browser.run("return document.querySelector('nav').getBoundingClientRect().top") == 0
+    names = browser.run(
+        "return [...document.querySelectorAll('nav .contents a')].map(e => "
+        "[e.textContent, document.querySelector(e.hash + ' h2').textContent])"
+    )
+    assert names
+    assert [link for link, heading in names if link != heading] == []
+
+
+def test_a_command_can_be_copied(browser, pages):
+    browser.open(pages["report"], "#KEY-3")
+    settle(browser)
+    grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    browser.driver.execute_cdp_cmd("Browser.grantPermissions", grant)
+    find(browser, "#KEY-3 .again .copy").click()
+    settle(browser)
+    assert find(browser, "#KEY-3 .again .copy").text == "Copied"
+    text = browser.run("return navigator.clipboard.readText()")
+    assert text == find(browser, "#KEY-3 .again code").text
+    assert "KEY-3" in text
+
+
 @pytest.mark.parametrize("control", ["KEY-5", "DEP-2"])
 def test_a_deep_link_opens_its_control_and_goes_there(browser, pages, control):
     browser.open(pages["report"], f"#{control}", height=500)

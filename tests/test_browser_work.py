@@ -46,7 +46,9 @@ def test_a_filter_looks_at_each_control_once(work, size):
     # Comparing each with each would be fifty for each on the small page, and lay out as often.
     for spent in work[size]:
         assert size <= spent["blocks"] < 10 * size
-        assert (spent["LayoutCount"], spent["RecalcStyleCount"]) == (1, 1)
+        assert spent["LayoutCount"] == 1
+        # The filter goes into the address, and with it what the address points to.
+        assert spent["RecalcStyleCount"] <= 2
 
 
 def test_a_thousand_controls_stay_fluid(work):

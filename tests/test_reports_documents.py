@@ -120,7 +120,29 @@ def test_every_verdict_and_correction_is_told(render):
 def test_page_is_well_formed_and_asks_for_nothing():
     page = html.render(sample_run.run())
     structure = parsed(page)
-    assert all(link.startswith("#") and link[1:] in structure.ids for link in structure.fetched)
+    within = [link[1:] for link in structure.fetched if link.startswith("#") and "=" not in link]
+    filters = {link for link in structure.fetched if "=" in link}
+    assert set(within) <= set(structure.ids)
+    assert filters <= {f"#verdict={one.value}" for one in Verdict}
+    assert len(within) + sum(link in filters for link in structure.fetched) == len(
+        structure.fetched
+    )
+
+
+def test_page_leads_to_the_documents_that_were_written():
+    run = sample_run.run(documents=("report.html", "evidence.json", "report.pdf"))
+    structure = parsed(html.render(run))
+    others = [link for link in structure.fetched if not link.startswith("#")]
+    assert others == ["report.pdf", "evidence.json"]
+
+
+def test_card_of_a_control_has_its_correction_and_leads_to_the_list():
+    run = sample_run.run()
+    (control,) = [one for one in run.controls if one.correction]
+    page = html.render(run)
+    assert f'<a href="#correction-{control.id}">' in page
+    assert f'id="correction-{control.id}"' in page
+    assert "Expected, and not seen: " in page
     (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in page, "its policy lets only its own script run"

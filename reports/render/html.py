@@ -33,8 +33,15 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
-_OPEN = (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
-_MOST_OPEN = 60
+# A spec of such a verdict ended by an assertion: for people it says what was expected and seen.
+_ASSERTED = (Verdict.VIOLATED, Verdict.CONTRADICTED)
+_FILES = {
+    "report.pdf": "PDF for auditors",
+    "corrected-runbook.md": "Corrected runbook",
+    "evidence.json": "Record (JSON)",
+    "junit.xml": "JUnit",
+    "REPRODUCE.md": "How to check this",
+}
 
 
 def code(text: str) -> Markup:
@@ -69,6 +76,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     asked = phrases.asked_controls(run)
     chapters = dict.fromkeys(control.chapter for control in asked)
     findings = phrases.findings(run)
+    waived = [control for control in run.controls if control.waiver]
     page: str = template().render(
         run=run,
         outcome=phrases.outcome(run),
@@ -88,8 +96,13 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         heading=with_value(heading(run)),
         separation=separation(run),
         frameworks=_frameworks(run),
-        few=sum(control.verdict in _OPEN for control in run.controls) <= _MOST_OPEN,
-        waived=[control for control in run.controls if control.waiver],
+        unstated=", ".join(filter(None, (names_without_value(rows) for _, rows in sections(run)))),
+        files=[(name, words) for name, words in _FILES.items() if name in run.documents],
+        again="" if run.run.asked else f"make verify SEED={run.run.seed} CONTROLS=",
+        waived=waived,
+        deviations=bool(
+            waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
+        ),
         exchanges_shown=_EXCHANGES,
         without_logs=without_logs,
     )
@@ -104,7 +117,6 @@ def template() -> Any:
         "duration": phrases.duration,
         "moment": moment,
         "stated": with_value,
-        "unstated": names_without_value,
         "waiver": phrases.waiver,
         "having": lambda controls, verdict: sum(one.verdict is verdict for one in controls),
         "reasons": phrases.reasons,
@@ -119,7 +131,7 @@ def template() -> Any:
         "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         "verdicts": phrases.COLUMNS,
         "names": {verdict.value: verdict for verdict in Verdict},
-        "open": _OPEN,
+        "asserted": _ASSERTED,
         "limits": phrases.LIMITS,
         "redaction": phrases.redaction,
         "no_correction": phrases.NO_CORRECTION,

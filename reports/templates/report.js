@@ -41,11 +41,30 @@
     told.classList.toggle("partial", shown !== controls.length);
   }
 
+  // The address has what is filtered, so that a link shows the same.
+  function remember() {
+    const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    if (String(asked)) history.replaceState(null, "", `#${asked}`);
+    else if (location.hash.includes("=")) history.replaceState(null, "", "#controls");
+  }
+
+  function recall() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    form.reset();
+    for (const box of form.querySelectorAll("input[name=verdict]"))
+      box.checked = asked.getAll("verdict").includes(box.value);
+    for (const name of ["words", "chapter", "framework"])
+      form.elements[name].value = asked.get(name) ?? "";
+    filter();
+    document.getElementById("controls").scrollIntoView({ block: "start" });
+  }
+
   function named() {
     try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; }
   }
 
   function follow() {
+    if (location.hash.includes("=")) { recall(); return; }
     const target = document.getElementById(named());
     if (!target) return;
     if (target.closest("[hidden]")) { form.reset(); filter(); }
@@ -60,12 +79,27 @@
     for (const control of controls) if (!control.element.hidden) control.element.open = open;
   };
   form.hidden = false;
-  form.addEventListener("input", filter);
-  form.addEventListener("change", filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  const changed = () => { filter(); remember(); };
+  form.addEventListener("input", changed);
+  // A field that is left changes as well; the address may have another place by then.
+  form.addEventListener("change", ({ target }) => { if (target.matches("select")) changed(); });
+  form.addEventListener("reset", () => setTimeout(changed));
   form.addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("open-all").addEventListener("click", each(true));
   document.getElementById("close-all").addEventListener("click", each(false));
+  // Corrections also quote commands that are wrong: those are not offered to be copied.
+  for (const command of document.querySelectorAll(".again code")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy: ${command.textContent}`);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "Copied";
+    });
+    command.after(button);
+  }
   addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
