@@ -15,8 +15,6 @@ from reports.verdict.verdicts import Verdict
 
 PREDICTED = ROOT / "tests" / "predicted.toml"
 _TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
-# Beside the control meant for a bug, the quickest of its chapter shows what is caught on the way.
-_NEIGHBOURS = 1
 # Where containers merely come along, so many healthy ones tell what they say.
 _ALONG = 2
 # A healthy embedded run without another beside it takes as many processes.
@@ -72,7 +70,6 @@ def healthy_trials(
 
 def trials(
     specimens: Iterable[Specimen],
-    catalogue: Catalogue,
     took: Mapping[str, float],
     stack: str,
     image: str | None,
@@ -88,7 +85,7 @@ def trials(
             with_image = image if driver == "containers" else None
             # Files and a rehearsed address are looked at in a moment: all of it is asked.
             whole = driver in ("files", "remote")
-            controls = () if whole else _controls(one, catalogue, took)
+            controls = () if whole else (one.control,)
             found.append(Trial(driver, one.name, controls, image=with_image))
 
     def expected_s(one: Trial) -> float:
@@ -105,13 +102,6 @@ def placed(one: Specimen, stack: str) -> str | None:
     if one.where == "file":
         return "files"
     return None if (stack, one.driver) == ("embedded", "containers") else one.driver
-
-
-def _controls(one: Specimen, catalogue: Catalogue, took: Mapping[str, float]) -> tuple[str, ...]:
-    chapter = catalogue[one.control].chapter
-    others = [entry.id for entry in catalogue.control if entry.chapter == chapter]
-    known = [name for name in others if name in took and name != one.control]
-    return (one.control, *sorted(known, key=lambda name: took[name])[:_NEIGHBOURS])
 
 
 def durations(runs: Iterable[Run]) -> dict[str, float]:

@@ -92,7 +92,7 @@ def qualify(
             rows[name] = row(by_name[name], one, _sound(one.trial.driver, catalogue, healthy))
             report(one, rows[name])
 
-        trials.run(plan.trials(here, catalogue, took, asked.stack, image), workers, judge)
+        trials.run(plan.trials(here, took, asked.stack, image), workers, judge)
         drawn = None
         if asked.generated:
             drawn = generated.qualify(

@@ -43,8 +43,8 @@ _AROUND = (
     "in the network."
 )
 _ONCE = (
-    "Each bug was run once, with the control meant for it and a few others of its chapter; an "
-    "empty cell says that a control was not asked, not that it saw nothing."
+    "Each bug was run once, with the control meant for it; an empty cell says that a control was "
+    "not asked, not that it saw nothing."
 )
 _HERE = "The bound on false alarms holds for this machine and its load, and for runs like these."
 
