@@ -19,10 +19,9 @@ from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
 from drillbook.keys import key_files, secrets_file
 from drillbook.keys.decrypt_secrets import Reader, Secret
-from drillbook.keys.hierarchy import ROOTLESS
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import prove_all
-from drillbook.keys.report import safe_text
+from drillbook.keys.report import notes, safe_text
 from drillbook.keys.secrets_file import form_of, sets_a_variable
 
 _MOST_NAMED = 20
@@ -78,7 +77,7 @@ def _recovered(given: argparse.Namespace) -> int:
         lines = [*_told(given, tally, dump.damage)]
         lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
         lines += [f"Not tried: {safe_text(one)}" for one in unread]
-        lines += [f"Note: {ROOTLESS}"] if reader.backup.rootless else []
+        lines += [f"Note: {one}" for one in notes(reader.keys.proof, key.label)]
         lines += key_files.permission_warnings(keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 2 if dump.damage else int(bool(tally.shut))

@@ -20,7 +20,15 @@ class Rows(NamedTuple):
 
 
 # The way from the instance key to the secrets.
-ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy"))
+# Since autumn 2026 there may be three rows: of the active key, under a fixed id; of a staged one,
+# which has no activatedAt; and of the one before, which has a supersededAt.
+_ROTATION = ("id", "activatedAt", "supersededAt", "kekLabel")
+ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy", *_ROTATION))
+ACTIVE_ROOT = b"00000000-0000-0000-0000-000000000000"
+# What lies directly under the instance key beside the root key stays under the one it was written
+# with; the instance keeps that one as JSON under the root key.
+KEPT_KEYS = Rows("kms_legacy_encryption_keys", ("encryptedKeySnapshot",))
+KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt", "retiredAt"))
 KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
 EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
 EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
@@ -52,11 +60,6 @@ TIMES = (
     Rows("auth_token_sessions", ("lastUsed",)),
     Rows("identity_access_tokens", ("updatedAt", "accessTokenLastUsedAt")),
     Rows("identity_ua_client_secrets", ("updatedAt",)),
-)
-_KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
-# Every table of which rows are read here.
-TABLES = frozenset(
-    one.table for one in (*_KEYS, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, *TIMES)
 )
 # Where one of these is, there was a root key; the migration of this name made its table.
 OF_ROOT_KEYS = frozenset(
@@ -110,6 +113,18 @@ PLACES = (
         "encryptedHeadersIV",
         "encryptedHeadersTag",
     ),
+)
+# What is not the root key, and is written under the instance key for good: the first generation.
+FIRST_GENERATION = PLACES[1:]
+_KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
+_ROTATED = (KEPT_KEYS, KEY_HISTORY)
+# Every table of which rows are read here.
+TABLES = frozenset(
+    one.table
+    for one in (
+        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, *TIMES),
+        *FIRST_GENERATION,
+    )
 )
 # Their values name an encoding as those above do, and lie under a project's or a member's key.
 UNDER_OTHER_KEYS = frozenset(

@@ -4,20 +4,33 @@ There are two generations of projects. Generation 3: the instance key opens the 
 in internal_kms, that the project's data key, that secrets_v2. Generation 2: the instance key opens
 a bot's private key, that (with its sender's public key) the project's key in a box, that the
 columns of `secrets`. Before mid-2024 there was the second alone, and no root key.
+
+Releases since autumn 2026 rotate the instance key: the root key then lies under several keys, one a
+row. What the instance key opens directly in generation 2 stays under the key of before, which the
+instance keeps under the root key.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drillbook.backup.tables import Dump, Values, blob, text
 from drillbook.core.errors import BadInput
 from drillbook.infisical import schema
-from drillbook.infisical.crypto import cipher, material, open_box, open_bytes, open_columns
+from drillbook.infisical.crypto import (
+    cipher,
+    label,
+    material,
+    open_box,
+    open_bytes,
+    open_columns,
+)
 
 # IV 12, key 32, tag 16.
 ROOT_BYTES = 60
@@ -50,6 +63,21 @@ ROOTLESS = (
 
 
 @dataclass(slots=True)
+class Wrapper:
+    """One row that holds the root key: whose key it is, and whether the tried one opened it.
+
+    active is the key in force; staged one that waits for its first start, and opens all the same;
+    retained the one before, which starts until it is removed. since is the day it became that, as
+    far as its row says.
+    """
+
+    state: Literal["active", "staged", "retained"]
+    label: str = ""
+    since: str = ""
+    opened: bool = False
+
+
+@dataclass(slots=True)
 class Proof:
     """What one key opened of one backup, in numbers.
 
@@ -71,6 +99,10 @@ class Proof:
     unproven: list[str] = field(default_factory=list)
     damage: str = ""
     rootless: bool = False
+    wrappers: list[Wrapper] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    first_generation: int = 0
+    under_this_key: int = 0
 
     @property
     def opens_everything(self) -> bool:
@@ -110,6 +142,8 @@ class EncryptedBackup:
         self.dump = dump
         rows = list(dump.rows(*schema.ROOTS))
         self.roots = [blob(row[0]) or b"" for row in rows]
+        self.states = [_state(row) for row in rows]
+        self.kept = [blob(row[0]) for row in dump.rows(*schema.KEPT_KEYS)]
         self.unproven = list(self._strange(rows))
         self.kms = self._kms_keys()
         self.external = {text(row[1]) for row in dump.rows(*schema.EXTERNAL_KMS)}
@@ -185,6 +219,16 @@ class EncryptedBackup:
                 yield self.project_of.get(row[1] or b"", -1), False, row
 
 
+def _state(row: Values) -> Wrapper:
+    id_, activated, superseded, named = row[2:]
+    since = (text(superseded or activated) or "")[:10]
+    if superseded is not None:
+        return Wrapper("retained", text(named) or "", since)
+    # Releases that rotate no key have one row, and write no label.
+    staged = activated is None and named is not None and id_ != schema.ACTIVE_ROOT
+    return Wrapper("staged" if staged else "active", text(named) or "", since)
+
+
 LOST = "its folder is not in the backup"
 _EXTERN = "its key is held by an external KMS"
 _SEALED_BY_MEMBERS = "its key is sealed with its members' passwords"
@@ -196,17 +240,56 @@ class UnlockedKeys:
     def __init__(self, backup: EncryptedBackup, key: str) -> None:
         self._backup = backup
         self._instance = cipher(material(key))
-        opened = (open_bytes(self._instance, root) for root in backup.roots)
+        opened = [open_bytes(self._instance, root) for root in backup.roots]
         self._roots = [cipher(root) for root in opened if root is not None]
+        self._kept = list(self._kept_keys())
         self._new = [self._data_key(one) for one in backup.projects]
         self._old: dict[int, AESGCM | None] = {}
         self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
+        self.proof.wrappers = [
+            replace(state, opened=root is not None)
+            for state, root in zip(backup.states, opened, strict=True)
+        ]
+        self.proof.kept = list(dict.fromkeys(label(one) for one in self._kept))
+        if backup.kept:
+            self._count_first_generation()
         if backup.rootless:
             bots = [one.bot for one in backup.projects if one.bot]
             opened_bots = sum(self._private_key(bot) is not None for bot in bots)
             self.proof.root_keys, self.proof.roots_opened = len(bots), opened_bots
             self.proof.rootless = True
         self.proof.by_project = [self._judged(at) for at in range(len(backup.projects))]
+
+    def _kept_keys(self) -> Iterator[str]:
+        """The instance keys of before that the backup keeps under its root key, as texts."""
+        for sealed in self._backup.kept:
+            for root in self._roots:
+                if (plain := open_bytes(root, sealed)) is not None:
+                    yield from _key_texts(plain)
+
+    def _count_first_generation(self) -> None:
+        """Count what lies directly under an instance key, and hold it against the kept keys."""
+        proof, past = self.proof, 0
+        kept = {material(one) for one in self._kept}
+        ciphers = [cipher(one) for one in kept]
+        for place in schema.FIRST_GENERATION:
+            for row in self._backup.dump.rows(place.table, place.columns):
+                if row[0] is None:
+                    continue
+                parts = [text(value) for value in row]
+                proof.first_generation += 1
+                if open_columns(self._instance, *parts) is None:
+                    continue
+                proof.under_this_key += 1
+                past += all(open_columns(one, *parts) is None for one in ciphers)
+        if self._roots and not kept:
+            proof.unproven.append("the keys of before that it keeps under the root key stay shut")
+        elif self._roots and past:
+            proof.unproven.append(
+                f"{past} values of the first generation lie under this key and not under the one "
+                "that the instance keeps for them, so that it cannot read them: an upgrade after "
+                "the rotation wrote them"
+            )
 
     def _data_key(self, project: Sealed) -> AESGCM | None:
         for sealed in self._backup.kms.get(project.kms_key, []):
@@ -230,7 +313,11 @@ class UnlockedKeys:
         return cipher(open_box(self._private_key(bot), public or "", box or "", nonce or ""))
 
     def _private_key(self, bot: Values) -> bytes | None:
-        return open_columns(self._instance, *(text(value) for value in bot[4:]))
+        parts = [text(value) for value in bot[4:]]
+        keys = (*(cipher(material(one)) for one in self._kept), self._instance)
+        return next(
+            (plain for key in keys if (plain := open_columns(key, *parts)) is not None), None
+        )
 
     def _judged(self, at: int) -> Project:
         sealed = self._backup.projects[at]
@@ -305,3 +392,17 @@ class UnlockedKeys:
                 proof.secrets += one.secrets
                 proof.secrets_opened += one.secrets_opened
         return proof
+
+
+def _key_texts(plain: bytes) -> Iterator[str]:
+    """The keys in what an instance keeps: as it uses them, and as its environment named them."""
+    try:
+        snapshot = json.loads(plain)
+    except ValueError:
+        return
+    for part in ("current", "original"):
+        named = snapshot.get(part) if isinstance(snapshot, dict) else None
+        for name in ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"):
+            key = named.get(name) if isinstance(named, dict) else None
+            if isinstance(key, str) and material(key):
+                yield key

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drillbook.backup.tables import Dump, open_dump
+from drillbook.backup.tables import Dump, open_dump, text
 from drillbook.core.bugs import seam
+from drillbook.infisical import schema
 from drillbook.keys.hierarchy import EncryptedBackup, Proof, UnlockedKeys
 from drillbook.keys.key_files import KeyFile
 
@@ -69,6 +70,8 @@ def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> An
         )
     if word == "DOES NOT OPEN" and proof.opens_nothing:
         reasons = [*([file.unfit] if file.unfit else []), *reasons, *_by_label(file, labels)]
+    if word == "DOES NOT OPEN" and not proof.roots_opened:
+        reasons += [*_retired(file, dump), *_still_opened(proof)]
     return Answer(file, word, tuple(reasons), proof)
 
 
@@ -133,6 +136,30 @@ def _by_label(file: KeyFile, labels: Sequence[str]) -> list[str]:
     if not labels or file.label in labels:
         return []
     return [f"the backup names the label {', '.join(labels)}; this key's is {file.label}"]
+
+
+def _retired(file: KeyFile, dump: Dump) -> list[str]:
+    """What the instance's own history of its keys says of this one."""
+    for named, activated, superseded, retired in dump.rows(*schema.KEY_HISTORY):
+        if text(named) == file.label:
+            start, end, gone = ((text(at) or "")[:10] for at in (activated, superseded, retired))
+            until = f" until {end}" if end else ""
+            removed = f", and was removed on {gone}" if gone else ""
+            return [
+                f"this key was in force from {start}{until}{removed}: it is the key of backups of "
+                "that time, not of this one"
+            ]
+    return []
+
+
+def _still_opened(proof: Proof) -> list[str]:
+    """What a key that was rotated away opens all the same, for whoever found it."""
+    if not proof.under_this_key:
+        return []
+    return [
+        f"{proof.under_this_key} of {proof.first_generation} values of the first "
+        "generation (bots, users, indexes) lie under it: a rotation leaves them there for good"
+    ]
 
 
 def best(answers: Sequence[Answer]) -> Answer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from drillbook.backup.facts import Backup
 from drillbook.core.display import printable
-from drillbook.keys.hierarchy import ROOTLESS, Project
+from drillbook.keys.hierarchy import ROOTLESS, Project, Proof, Wrapper
 from drillbook.keys.proof import EXIT, Answer, Word, best
 
 _COLOURS: dict[Word, str] = {"OPENS": "32", "DOES NOT OPEN": "31", "CANNOT TELL": "33"}
@@ -49,8 +49,7 @@ def _lines(
     yield from _about(facts, name)
     yield from _numbers(decisive)
     yield ""
-    if decisive.proof.rootless:
-        yield f"Note: {ROOTLESS}."
+    yield from (f"Note: {one}." for one in notes(decisive.proof, decisive.file.label))
     yield f"Next: {_NEXT[decisive.word].format(variable=decisive.file.deployed_as)}."
 
 
@@ -78,6 +77,8 @@ def _numbers(one: Answer) -> Iterator[str]:
     proof = one.proof
     first = "bots' keys" if proof.rootless else "root key  "
     yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(one)}"
+    if len(proof.wrappers) > 1:
+        yield from (f"    {_wrapper(each)}" for each in proof.wrappers)
     yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
     empty = f", {proof.empty} more are empty" if proof.empty else ""
     yield f"  secrets    {proof.secrets_opened} of {proof.secrets} open{empty}"
@@ -90,6 +91,44 @@ def _numbers(one: Answer) -> Iterator[str]:
         secrets = sum(project.secrets for project in rest)
         opened = sum(project.secrets_opened for project in rest)
         yield f"    {len(rest)} more projects: {opened} of {secrets}"
+
+
+_STATES = {
+    "active": "in force{since}",
+    "staged": "staged and not deployed yet",
+    "retained": "superseded{since}",
+}
+
+
+def _wrapper(one: Wrapper) -> str:
+    state = _STATES[one.state].format(since=f" since {safe_text(one.since)}" if one.since else "")
+    opens = "opens with this key" if one.opened else "stays shut"
+    return f"under label {safe_text(one.label) or 'not said'}, {state}: {opens}"
+
+
+def notes(proof: Proof, key: str) -> Iterator[str]:
+    """What to know of a backup that the key with this label opens: its age, and key rotations."""
+    if proof.rootless:
+        yield ROOTLESS
+    opened = {one.state for one in proof.wrappers if one.opened}
+    active = next((one.label for one in proof.wrappers if one.state == "active"), "")
+    if opened == {"staged"}:
+        yield (
+            "this key is staged and was not deployed: it opens this backup, and the running "
+            "database until it is discarded. Its first start puts it in force"
+        )
+    elif opened == {"retained"}:
+        yield (
+            f"this key is superseded by the one with label {active or 'not said'}: an instance "
+            "starts with it only until it is removed. Deploy the one in force"
+        )
+    if proof.first_generation and (earlier := [one for one in proof.kept if one != key]):
+        yield (
+            f"{proof.first_generation} values of the first generation (bots, users, indexes) lie "
+            f"under the key with label {', '.join(earlier)} for good. The backup keeps that one "
+            "under its root key, so whoever has this key has both; if the earlier one leaked, the "
+            "rotation took nothing from it here"
+        )
 
 
 def _rotating(one: Answer) -> str:
