@@ -162,7 +162,7 @@ class Backend:
 
 def _answer(status, response):
     text, kind = response.read().decode(), response.headers["Content-Type"]
-    body = json.loads(text) if kind.startswith("application/json") else None
+    body = json.loads(text) if text and kind.startswith("application/json") else None
     return SimpleNamespace(status=status, kind=kind, text=text, body=body)
 
 

@@ -106,29 +106,50 @@ def test_only_an_administrator_stages(start, services):
         assert backend.ask("POST", ROUTE, {}, services.golden.token).status == 403
 
 
-def test_a_second_rotation_ends_the_window_of_the_first(start, services):
-    keys = [services.settings["ENCRYPTION_KEY"]]
-    for _ in range(2):
+def rotated(start, services, key, times=1):
+    """Stage a key and start with it, so often; the keys in force, the newest last."""
+    keys = [key]
+    for _ in range(times):
         with start(ENCRYPTION_KEY=keys[-1]) as backend:
             fresh = staged(backend, services).body["key"]
         with start(ENCRYPTION_KEY=fresh) as backend:
             assert backend.code is None
         keys.append(fresh)
+    return keys
+
+
+def test_a_second_rotation_ends_the_window_of_the_first(start, services):
+    keys = rotated(start, services, services.settings["ENCRYPTION_KEY"], times=2)
     for key, code in zip(keys, (1, None, None), strict=True):
         with start(ENCRYPTION_KEY=key) as backend:
             assert backend.code == code
+    with start(ENCRYPTION_KEY=keys[0]) as backend:
+        known = ", ".join(label(key) for key in reversed(keys))
+        assert f"encryption key label(s): {known}." in backend.journal.text
 
 
-def test_the_window_ends(start, services):
-    with start() as backend:
-        fresh = staged(backend, services).body["key"]
-    with start(ENCRYPTION_KEY=fresh) as backend:
-        assert backend.code is None
+def test_the_window_ends_when_the_old_key_is_removed(start, services):
+    old, new = rotated(start, services, services.settings["ENCRYPTION_KEY"])
     with start() as backend:
         assert "started on a superseded encryption key" in backend.journal.text
-    with start(KMS_ROOT_KEY_RETENTION_DAYS="0") as backend:
+    with start(ENCRYPTION_KEY=new) as backend:
+        warned = staged(backend, services).body["removesExpiringKey"]
+        assert warned["label"] == label(old)
+        admin = services.golden.admin
+        asked = [
+            ("staged", "another", {}, 409),
+            ("expiring", "another", {}, 409),
+            ("expiring", label(old), {}, 400),
+            ("expiring", label(old), {"force": "true"}, 204),
+            ("expiring", label(old), {}, 404),
+        ]
+        for which, named, words, status in asked:
+            path = ROUTE.replace("rotations", f"{which}/{named}")
+            assert backend.ask("DELETE", path, None, admin, **words).status == status
+    with start() as backend:
         assert backend.code == 1
-        assert f"label(s): {label(fresh)}" in backend.journal.text
+    with start("", ENCRYPTION_KEY=new) as backend:
+        assert backend.code is None, "a release of before finds the active key's row"
 
 
 def test_a_licence_keeps_who_read_what(start, services):

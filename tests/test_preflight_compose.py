@@ -1,6 +1,7 @@
 """Compose files as people write them are understood, by compose and without it, alike."""
 
 import shutil
+from datetime import date
 
 import pytest
 
@@ -245,3 +246,33 @@ def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.yml", tmp_path):
         with pytest.raises(BadInput, match=r"compose file"):
             compose_file.read(path, {})
+
+
+IMAGES = {
+    "postgres:14-alpine": "PostgreSQL 14, which has got no fixes since 2026-11-12",
+    "docker.io/library/postgres:14.20@sha256:" + "a" * 64: "PostgreSQL 14",
+    "bitnami/postgresql:13": "PostgreSQL 13, which has got no fixes since 2025-11-13",
+    "postgres:15-alpine": None,
+    "postgres:18.1": None,
+    "postgres:latest": None,
+    "postgres@sha256:" + "b" * 64: None,
+    "prom/postgres-exporter:14": None,
+    "postgres:140": None,
+}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_a_database_without_fixes_is_found_with_its_date_and_the_way_out(tmp_path, image):
+    file = tmp_path / "compose.yml"
+    file.write_text(f"services:\n  db:\n    image: {image}\n")
+    read = compose_file.read(file, {})
+    found = compose_checks.unmaintained(read, date(2026, 11, 26))
+    assert bool(found) == bool(IMAGES[image])
+    for one in found:
+        assert one.line == 3
+        assert str(IMAGES[image]) in one.sentence
+        assert (
+            one.cure.index("check-key") < one.cure.index("restore") < one.cure.index("drill once")
+        )
+    # On its last day a release is still fixed.
+    assert "PostgreSQL 14" not in str(compose_checks.unmaintained(read, date(2026, 11, 12)))

@@ -50,6 +50,16 @@ def test_sound_files_pass(files):
     assert "not run" not in done.stdout
 
 
+def test_a_database_without_fixes_is_told_with_its_place_and_fails_nothing(files):
+    done = preflight(*options(files))
+    line = next(
+        n for n, row in enumerate(SOUND.read_text().splitlines(), 1) if "postgres:14" in row
+    )
+    assert f"runbook: {SOUND}:{line}: db is PostgreSQL 14, which has got no fixes" in done.stdout
+    assert "[DEP-6]" in done.stdout
+    assert done.returncode == 0
+
+
 def test_nothing_of_a_stack_is_loaded(files):
     # A pre-commit hook is forgiven a second, and these alone take longer.
     done = preflight(*options(files), flags=["-X", "importtime"])

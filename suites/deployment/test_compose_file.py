@@ -1,5 +1,7 @@
 """The compose file is sound, exposes no data, and names containers as the runbook finds them."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from drillbook.preflight import compose_checks
@@ -23,3 +25,14 @@ def test_documented_patterns_find_the_containers(composed, findings, observe, st
         missed = findings(compose_checks.missed(composed.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
         assert missed == []
+
+
+@pytest.mark.control("DEP-6")
+def test_the_database_still_gets_fixes(composed, findings, observe, step):
+    today = datetime.now(UTC).date()
+    with step("look up until when the makers of PostgreSQL fix the release that the file names"):
+        past = findings(compose_checks.unmaintained(composed.compose, today))
+        long_past = compose_checks.unmaintained(composed.compose, today - timedelta(days=365))
+        old = "postgresql_long_past_its_end" if long_past else "postgresql_past_its_end"
+        observe(old if past else "postgresql_gets_fixes")
+        assert past == []

@@ -3,19 +3,42 @@
 import pytest
 
 from drillbook.infisical import key_rotation
-from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.crypto import label, openssl_rand_hex
+from drillbook.infisical.errors import Refused
 from drillbook.keys.proof import prove
+from fixtures.rekey.trial import plant
+
+
+@pytest.fixture
+def rotating(installation):
+    """The golden deployment, where the instance rotates its key: asked once, of the shared one."""
+    key_rotation.require(installation.untouched().stack.sql)
+    return installation.pristine()
+
+
+@pytest.fixture
+def root_keys(rotating):
+    """The rows of the root key, read from the database."""
+    return lambda: key_rotation.root_keys(rotating.stack.sql)
+
+
+def promoted(deployment):
+    """Stage a key and deploy it; the key that was in force before, and the new one."""
+    old = deployment.stack.settings["ENCRYPTION_KEY"]
+    new = key_rotation.stage(deployment.owner).key
+    assert deployment.change(ENCRYPTION_KEY=new).serves
+    return old, new
 
 
 @pytest.mark.control("KEY-12")
-def test_no_rotation_of_the_encryption_key_is_offered(deployment, observe, step):
+def test_no_rotation_of_the_encryption_key_is_offered(rotating, observe, step):
     with step("ask the instance to stage a new key"):
-        before = deployment.inventory()
-        new = key_rotation.stage(deployment.owner)
+        before = rotating.inventory()
+        new = key_rotation.stage(rotating.owner).key
 
     with step("redeploy with the staged key, which promotes it; everything reads, writes work"):
-        lossless = deployment.change(ENCRYPTION_KEY=new).serves
-        lossless = lossless and deployment.inventory() == before and deployment.writes()
+        lossless = rotating.change(ENCRYPTION_KEY=new).serves
+        lossless = lossless and rotating.inventory() == before and rotating.writes()
 
     with step("a rotation that is offered contradicts the runbook, however it went"):
         observe("rotation_supported" if lossless else "rotation_offered_and_broken")
@@ -23,50 +46,174 @@ def test_no_rotation_of_the_encryption_key_is_offered(deployment, observe, step)
 
 
 @pytest.mark.control("KEY-12.STAGED")
-def test_staged_rotation_loses_nothing_and_locks_nobody_out(deployment, step):
-    old = deployment.golden_settings["ENCRYPTION_KEY"]
+def test_staged_rotation_loses_nothing_and_locks_nobody_out(rotating, step):
     with step("stage a new key: nothing changes, the deployed one starts as before"):
-        before = deployment.inventory()
-        new = key_rotation.stage(deployment.owner)
-        assert deployment.restart().serves
-        assert deployment.inventory() == before
+        before = rotating.inventory()
+        new = key_rotation.stage(rotating.owner).key
+        assert rotating.restart().serves
+        assert rotating.inventory() == before
 
     with step("redeploy with the staged key, which promotes it; it starts again, reads and writes"):
-        assert deployment.change(ENCRYPTION_KEY=new).serves
-        assert deployment.restart().serves
-        assert deployment.inventory() == before
-        assert deployment.writes()
-
-    with step("within its window the old key starts as well, and takes nothing back"):
-        assert deployment.change(ENCRYPTION_KEY=old).serves
-        assert deployment.inventory() == before
-        assert deployment.change(ENCRYPTION_KEY=new).serves
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        assert rotating.restart().serves
+        assert rotating.inventory() == before
+        assert rotating.writes()
 
     with step("a key that was never staged is refused, and does no harm"):
-        assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
-        assert deployment.change(ENCRYPTION_KEY=new).serves
-        assert deployment.inventory() == before
+        assert not rotating.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        assert rotating.inventory() == before
 
 
-@pytest.mark.control("KEY-12.STAGED")
-def test_a_backup_needs_the_key_of_its_day(deployment, step):
-    old = deployment.golden_settings["ENCRYPTION_KEY"]
-    with step("back up before staging, while a key is staged, and after its promotion"):
-        before, early = deployment.inventory(), deployment.back_up()
-        new = key_rotation.stage(deployment.owner)
-        staged = deployment.back_up()
-        assert deployment.change(ENCRYPTION_KEY=new).serves
-        late = deployment.back_up()
+@pytest.mark.control("KEY-12.LABEL")
+def test_a_key_is_named_by_its_label_and_no_other_is_removed(rotating, root_keys, step):
+    other = label(openssl_rand_hex(16))
+    with step("stage a key: the label it is shown with is its own, and that of its row"):
+        staged = key_rotation.stage(rotating.owner)
+        assert staged.label == label(staged.key)
+        assert root_keys().staged == (staged.label,)
+
+    with step("staging another is refused unless it is to replace the first"):
+        with pytest.raises(Refused):
+            key_rotation.stage(rotating.owner)
+        assert root_keys().staged == (staged.label,)
+
+    with step(
+        "discarding it under another label is refused with 409, and under its own it is gone"
+    ):
+        assert key_rotation.discard(rotating.owner, other) == 409
+        assert root_keys().staged == (staged.label,)
+        assert key_rotation.discard(rotating.owner, staged.label) < 300
+        assert root_keys().staged == ()
+
+    with step("what is not there any more is answered with 404"):
+        assert key_rotation.discard(rotating.owner, staged.label) == 404
+        assert key_rotation.remove(rotating.owner, staged.label) == 404
+
+
+@pytest.mark.control("KEY-12.DISCARD")
+def test_a_staged_key_opens_the_database_until_it_is_discarded(rotating, step):
+    old = rotating.golden_settings["ENCRYPTION_KEY"]
+    with step(
+        "stage a key and do not deploy it: a backup of now opens with it, to the last secret"
+    ):
+        first = key_rotation.stage(rotating.owner)
+        assert prove(rotating.back_up(), first.key).opens_everything
+
+    with step("replace it: the first opens nothing of the next backup, the second everything"):
+        second = key_rotation.stage(rotating.owner, instead=True)
+        backup = rotating.back_up()
+        assert prove(backup, first.key).opens_nothing
+        assert prove(backup, second.key).opens_everything
+
+    with step("discard that one: it opens nothing, the deployed key everything"):
+        assert key_rotation.discard(rotating.owner, second.label) < 300
+        backup = rotating.back_up()
+        assert prove(backup, second.key).opens_nothing
+        assert prove(backup, old).opens_everything
+
+    with step("deployed, the discarded key does not start, and does no harm"):
+        assert not rotating.change(ENCRYPTION_KEY=second.key).serves
+        assert rotating.change(ENCRYPTION_KEY=old).serves
+
+
+@pytest.mark.control("KEY-12.WINDOW")
+def test_the_key_before_starts_until_it_is_removed(rotating, root_keys, step):
+    before = rotating.inventory()
+    with step("rotate; within its window the old key starts as well, and takes nothing back"):
+        old, new = promoted(rotating)
+        assert rotating.change(ENCRYPTION_KEY=old).serves
+        assert rotating.inventory() == before
+        assert root_keys().active == label(new)
+        started = root_keys().last_started
+
+    with step("each start under it begins its window anew"):
+        assert rotating.restart().serves
+        assert root_keys().last_started > started
+
+    with step("back under the new key, removing it is refused: an instance may still run under it"):
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        assert key_rotation.remove(rotating.owner, label(new)) == 409
+        assert key_rotation.remove(rotating.owner, label(old)) == 400
+        assert root_keys().previous == (label(old),)
+
+    with step("remove it by force: it starts no more, and the new one reads everything"):
+        assert key_rotation.remove(rotating.owner, label(old), force=True) < 300
+        assert not rotating.change(ENCRYPTION_KEY=old).serves
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        assert rotating.inventory() == before
+
+
+@pytest.mark.control("KEY-12.TWICE")
+def test_who_is_two_rotations_behind_starts_no_more(rotating, root_keys, step):
+    before = rotating.inventory()
+    with step("rotate twice: only the key before the present one is kept"):
+        oldest, old = promoted(rotating)
+        _, new = promoted(rotating)
+        assert root_keys().previous == (label(old),)
+
+    with step("an instance two rotations behind does not start, one that is one behind does"):
+        assert not rotating.change(ENCRYPTION_KEY=oldest).serves
+        assert rotating.change(ENCRYPTION_KEY=old).serves
+
+    with step("the present key starts, and reads everything"):
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        assert rotating.inventory() == before
+
+
+@pytest.mark.control("KEY-12.BACKUP")
+def test_a_backup_needs_the_key_of_its_day(rotating, step):
+    old = rotating.golden_settings["ENCRYPTION_KEY"]
+    with step("back up before staging, while a key is staged, after its promotion, and at the end"):
+        before, early = rotating.inventory(), rotating.back_up()
+        new = key_rotation.stage(rotating.owner).key
+        staged = rotating.back_up()
+        assert rotating.change(ENCRYPTION_KEY=new).serves
+        late = rotating.back_up()
+        assert key_rotation.remove(rotating.owner, label(old)) < 300
+        done = rotating.back_up()
 
     with step("offline, the early one needs the old key, the staged one opens with either"):
         assert prove(early, old).opens_everything
         assert prove(early, new).opens_nothing
         assert prove(staged, old).opens_everything
         assert prove(staged, new).opens_everything
+
+    with step("so does the one of the window; the last one needs the new key"):
+        assert prove(late, old).opens_everything
         assert prove(late, new).opens_everything
+        assert prove(done, new).opens_everything
+        assert not prove(done, old).roots_opened
 
     with step("restored, the early one is refused under the new key and starts under the old"):
-        deployment.restored(early)
-        assert not deployment.change(ENCRYPTION_KEY=new).serves
-        assert deployment.change(ENCRYPTION_KEY=old).serves
-        assert deployment.inventory() == before
+        rotating.restored(early)
+        assert not rotating.change(ENCRYPTION_KEY=new).serves
+        assert rotating.change(ENCRYPTION_KEY=old).serves
+        assert rotating.inventory() == before
+
+
+@pytest.mark.control("KEY-12.LEGACY")
+def test_a_rotation_takes_everything_from_the_old_key(rotating, observe, step):
+    with step("count what lies directly under the key, besides the root key"):
+        with rotating.change_by_hand():
+            # An instance of today may have such rows; one without the tables gets some.
+            plant(rotating.stack, rotating.stack.settings)
+        under = prove(rotating.back_up(), rotating.stack.settings["ENCRYPTION_KEY"])
+
+    with step(
+        "rotate, and remove the old key: what lay under it is read with the key that is kept"
+    ):
+        old, new = promoted(rotating)
+        assert key_rotation.remove(rotating.owner, label(old)) < 300
+        backup = rotating.back_up()
+        after = prove(backup, new)
+        if after.kept != [label(old)] or not after.opens_everything:
+            observe("kept_key_lost")
+        assert after.opens_everything
+        assert after.kept == [label(old)]
+
+    with step("the old key opens nothing of that backup any more"):
+        left = prove(backup, old).under_this_key
+        if left:
+            observe("old_key_opens_first_generation")
+        assert not left, f"{left} of {under.first_generation} values lie under the old key for good"
