@@ -1,4 +1,7 @@
-"""After each spec that acted on the deployment: nothing has changed beyond what its steps may."""
+"""After each spec that acted on the deployment: nothing has changed beyond what its steps may.
+
+Whatever has is a matter of safety: the control is violated, also one that only checks a claim.
+"""
 
 import pytest
 
@@ -12,7 +15,7 @@ UNCHANGED = "nothing in the database has changed that these steps were not to ch
 def _compared(request):
     """Have at hand, when the spec's steps are over, what the comparison needs."""
     if "installation" in request.fixturenames:
-        names = ("installation", "step", "observe")
+        names = ("installation", "step", "observe", "record")
         request.node.stash[COMPARED] = [request.getfixturevalue(name) for name in names]
 
 
@@ -24,7 +27,7 @@ def pytest_pyfunc_call(pyfuncitem):
     """Compare as the last step of the spec; an assertion that failed before stays what it was."""
     if COMPARED not in pyfuncitem.stash:
         return (yield)
-    installation, step, observe = pyfuncitem.stash[COMPARED]
+    installation, step, observe, record = pyfuncitem.stash[COMPARED]
     try:
         done = yield
     except Unsupported:
@@ -36,14 +39,19 @@ def pytest_pyfunc_call(pyfuncitem):
             raise
     except AssertionError:
         if installation.find_changes():
-            observe("changed_beyond_its_frame")
+            _tell(observe, record)
         raise
     else:
         with step(UNCHANGED):
             changed = installation.find_changes()
             if not changed:
                 return done
-            observe("changed_beyond_its_frame")
+            _tell(observe, record)
             raise AssertionError(describe(changed))
-    observe("changed_beyond_its_frame")
+    _tell(observe, record)
     raise AssertionError(describe(changed))
+
+
+def _tell(observe, record):
+    observe("changed_beyond_its_frame")
+    record.mark_unsafe()

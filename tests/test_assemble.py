@@ -86,6 +86,28 @@ def test_control_takes_the_worst_verdict_of_its_specs(recorder):
     assert found["KEY-3"].verdict is Verdict.NOT_RUN
 
 
+def test_what_is_unsafe_violates_a_claim_as_well_and_then_the_claim_gates(recorder):
+    recorder.begin("a", ("KEY-2", "KEY-3"))
+    recorder.judge(Verdict.VIOLATED, None)
+    recorder.mark_unsafe()
+    recorder.end()
+    seen(recorder, "b", ("KEY-2",), Verdict.VIOLATED)
+    found = by_id(made(recorder))
+    assert found["KEY-2"].verdict is Verdict.VIOLATED
+    assert [one.verdict.value for one in found["KEY-2"].specs] == ["violated", "contradicted"]
+    assert found["KEY-2"].gating
+    assert not found["KEY-3"].gating, "one of minor severity never does"
+
+
+def test_unsafe_is_no_verdict_of_its_own(recorder):
+    recorder.begin("a", ("KEY-2",))
+    recorder.mark_unsafe()
+    recorder.judge(Verdict.INCONCLUSIVE, None)
+    recorder.end()
+    found = by_id(made(recorder))["KEY-2"]
+    assert (found.verdict, found.gating) == (Verdict.INCONCLUSIVE, False)
+
+
 def test_observations_are_those_of_the_worst_specs_and_corrections_only_where_amiss(recorder):
     seen(recorder, "a", ("KEY-1",), Verdict.SATISFIED, words=["also"])
     seen(recorder, "b", ("KEY-1",), Verdict.VIOLATED, words=["seen", "own", "strange"])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from reports.evidence.model import Command, Exchange, LogExcerpt, Step
-from reports.verdict.verdicts import Verdict, worst
+from reports.verdict.verdicts import Nature, Verdict, worst
 
 _EXCERPT_LINES = 40
 _EXCERPT_CHARACTERS = 4000
@@ -78,7 +78,10 @@ class StepDraft:
 
 @dataclass
 class SpecDraft:
-    """A spec under way, or done; `verdicts` says violated for any failed assertion."""
+    """A spec under way, or done; `verdicts` says violated for any failed assertion.
+
+    unsafe: what it found is a matter of safety, whatever the nature of its controls.
+    """
 
     id: str
     controls: tuple[str, ...]
@@ -88,6 +91,7 @@ class SpecDraft:
     verdicts: list[Verdict] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    unsafe: bool = False
     steps: list[StepDraft] = field(default_factory=list)
     open: list[StepDraft] = field(default_factory=list)
 
@@ -95,6 +99,10 @@ class SpecDraft:
     def verdict(self) -> Verdict:
         """The worst of its phases; not_run when it was interrupted before it had one."""
         return worst(self.verdicts)
+
+    def verdict_for(self, nature: Nature) -> Verdict:
+        """Its verdict for a control of this nature."""
+        return self.verdict.of("safety" if self.unsafe else nature)
 
     @property
     def under_way(self) -> str | None:

@@ -181,6 +181,11 @@ class Recorder:
         if self._spec is not None and word not in self._spec.words:
             self._spec.words.append(word)
 
+    def mark_unsafe(self) -> None:
+        """What the spec under way found is a matter of safety, also where it checks a claim."""
+        if self._spec is not None:
+            self._spec.unsafe = True
+
     def accuse(self, control: str, title: str, said: str) -> bool:
         """Have it on record that a control is violated, whatever the spec under way checks.
 

@@ -22,7 +22,7 @@ from reports.evidence.model import (
 from reports.record.in_progress import SpecDraft
 from reports.record.recorder import Recorder
 from reports.session.selection import Plan
-from reports.verdict.verdicts import IDLE, Verdict, gates, worst
+from reports.verdict.verdicts import IDLE, Nature, Verdict, gates, worst
 
 _ENDED_EARLY = "interrupted before it ended"
 
@@ -68,7 +68,7 @@ def _control(
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     return Control(
         **entry.model_dump(exclude={"corrections"}),
-        gating=gates(entry.nature, entry.severity, strict=facts.strict_claims)
+        gating=gates(_nature(entry, verdict), entry.severity, strict=facts.strict_claims)
         and (not facts.asked or entry.id in facts.asked),
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
@@ -79,6 +79,11 @@ def _control(
     )
 
 
+def _nature(entry: Entry, verdict: Verdict) -> Nature:
+    """What decides whether it gates: a claim that was found violated is a matter of safety."""
+    return "safety" if verdict is Verdict.VIOLATED else entry.nature
+
+
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
     """What these specs observed; a spec of several controls may use words of the others."""
     known = catalogue.observations.keys() | entry.corrections.keys()
@@ -87,7 +92,7 @@ def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
 
 
 def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
-    verdict = draft.verdict.of(entry.nature)
+    verdict = draft.verdict_for(entry.nature)
     cut = None if draft.verdicts else _ENDED_EARLY
     duration = recorder.clock.seconds() - draft.started
     return Spec(

@@ -168,7 +168,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]
         drafts = [d for d in self._run.recorder.specs if control in d.controls]
-        verdict = worst(draft.verdict.of(entry.nature) for draft in drafts)
+        verdict = worst(draft.verdict_for(entry.nature) for draft in drafts)
         taken = duration(sum(draft.duration or 0 for draft in drafts))
         self._done.append(control)
         # Side by side the chapters mix; the ids tell them apart.

@@ -8,7 +8,7 @@
 | `pytest.skip` | not_run |
 | anything else: another exception, a time-out, a flaky example | inconclusive |
 
-For a claim, violated reads contradicted (Verdict.of).
+For a claim, violated reads contradicted (Verdict.of), unless the spec was marked unsafe (Recorder).
 """
 
 from __future__ import annotations
