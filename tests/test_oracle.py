@@ -4,11 +4,12 @@ import time
 
 import pytest
 
-from drillbook.core.errors import StackTrouble
+from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.errors import Unauthorized
 from drillbook.stack.embedded import Embedded
 from fixtures.data.golden import FOLDERS, Further
-from fixtures.oracle import remains
+from fixtures.oracle import access, remains
+from fixtures.oracle.access import Lockout
 from fixtures.oracle.frame import Allowed, beyond, of_request
 from fixtures.oracle.state import (
     Change,
@@ -176,6 +177,40 @@ def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeyp
     assert kinds(installation.find_changes()) == [("removed", "secret_v2_tag_junction", "", ())]
 
 
+def test_a_restore_does_not_hide_what_was_changed_before_it(installation):
+    deployment = installation.pristine()
+    backup = deployment.back_up()
+    deployment.stack.sql("DELETE FROM secret_versions_v2 WHERE version = 1")
+    deployment.restored(backup)
+    assert {one[:2] for one in kinds(installation.find_changes())} == {
+        ("removed", "secret_versions_v2")
+    }
+
+
+def test_what_is_there_is_not_created_once_more(installation):
+    deployment = installation.pristine()
+    assert deployment.keeps_existing()
+    assert installation.find_changes() == []
+
+
+def test_an_instance_that_is_set_up_is_not_set_up_again(installation):
+    public = installation.pristine().public
+    assert not access.sets_up_again(public)
+    assert installation.find_changes() == []
+
+
+def test_who_guesses_is_locked_out_after_as_many_secrets_as_the_instance_says(installation):
+    deployment = installation.pristine()
+    owner, organization = deployment.owner, deployment.golden.admin.organization
+    machines = [owner.create_identity(organization, f"guessed {n}") for n in range(2)]
+    promised = access.promised_lockout(owner, machines[0])
+    assert promised == Lockout(guesses=3, within_s=30)
+    assert not access.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
+    assert access.locks_out(deployment.public, machines[1], promised)
+    with pytest.raises(NotReady):
+        access.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
+
+
 def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
     deployment = installation.pristine()
     deployment.wipe(module_home.run_id)
@@ -232,6 +267,7 @@ def test_the_golden_state_is_what_was_written(installation):
     assert (seen.values, seen.facts) == (golden.written(), golden.facts())
     assert seen.folders == golden.folders == FOLDERS
     assert deployment.misread_versions() == []
+    assert deployment.misread_references() == []
     assert deployment.misread_singly(seen.values) == []
 
 

@@ -71,8 +71,16 @@ def test_where_a_secret_may_stand_it_is_no_leak(place, control, recorder):
     )
 
 
-def test_a_stack_trace_is_for_the_log_alone(recorder):
-    trace = json.dumps({"message": "Error: x\n    at open (/backend/dist/main.mjs:77:3)"}).encode()
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error: x\n    at open (/backend/dist/main.mjs:77:3)",
+        'File "/backend/main.py", line 77, in open\n    return read(path)\n',
+        "panic: x\n\ngoroutine 1 [running]:\nmain.main()",
+    ],
+)
+def test_a_stack_trace_is_for_the_log_alone(recorder, text):
+    trace = json.dumps({"message": text}).encode()
     found = search(recorder).find("health report", "the health report", trace)
     assert [leak.secret for leak in found] == ["a stack trace"]
     assert search(recorder).find("log", "the log", trace) == []

@@ -44,6 +44,10 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
             assert [str(one) for one in asked.find_unrefused(caller)] == []
     record.note(str(asked))
 
+    with step("nobody can set it up once more, and administer it thereby"):
+        again = access.sets_up_again(deployment.public)
+        assert not again
+
     with step("the instance is still there for who has a right"):
         assert deployment.inventory().values
         assert deployment.accepts(golden.token)
@@ -73,6 +77,19 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
         assert [str(one) for one in asked.find_told(reader, {}, {})] == []
         assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
     record.note(str(asked))
+
+
+def test_who_guesses_a_secret_is_locked_out_where_the_instance_says_so(
+    deployment, stranger, record, step
+):
+    with step("make a machine, and ask after how many wrong secrets it is locked out"):
+        machine = stranger("guessed")
+        lockout = access.promised_lockout(deployment.owner, machine)
+        record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
+
+    with step("guess so often, if any; then the right secret is refused as well"):
+        locked = lockout and access.locks_out(deployment.public, machine, lockout)
+        assert locked is not False
 
 
 def test_what_was_to_end_ends(deployment, step):

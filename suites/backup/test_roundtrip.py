@@ -41,6 +41,9 @@ def test_what_was_written_is_there_to_be_backed_up(untouched, step):
     with step("each earlier version of a secret is what it was"):
         assert untouched.misread_versions() == []
 
+    with step("a reference reads as the secret that it names, in its own environment"):
+        assert untouched.misread_references() == []
+
 
 @pytest.mark.control("BKP-1")
 def test_backup_gives_everything_back(deployment, step):
@@ -50,17 +53,16 @@ def test_backup_gives_everything_back(deployment, step):
         assert differing(before.values, deployment.golden.written("monday")) == []
         assert deployment.misread_singly(before.values) == []
 
-    with step("have a table and a large object of names that nobody knows"):
+    with step("have a table and a large object that nobody knows; back up, noting all rows"):
         deployment.add_strange_data()
-
-    with step("back up, and note which rows stand in the running database, table by table"):
         backup, rows = deployment.back_up_with_rows(KEPT)
         assert dumps.complete(backup)
         assert backup.stat().st_mode & 0o077 == 0, "others on the machine may read the backup"
 
-    with step("change things after the backup"):
+    with step("change things after the backup; what is there cannot be created once more"):
         deployment.mark("tuesday")
         assert deployment.writes()
+        assert deployment.keeps_existing()
 
     with step("restore into an empty database by the documented command; nothing differs"):
         deployment.restored(backup)

@@ -7,6 +7,7 @@ from drillbook.keys.proof import prove
 from fixtures.data.golden import ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, stored
 from fixtures.data.stored_keys import keys_kept_in
+from fixtures.oracle import sealing
 from fixtures.probes.exposure import Giving
 
 
@@ -29,6 +30,9 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         key = deployment.golden_settings["ENCRYPTION_KEY"]
         assert prove(backup, key).opens_everything
         assert prove(backup, openssl_rand_hex(16)).opens_nothing
+
+    with step("no two values share a nonce, and no project's key opens what is another's"):
+        assert sealing.find_flaws(backup, key) == []
 
 
 @pytest.mark.control("KEY-6")

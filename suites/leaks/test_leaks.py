@@ -10,6 +10,8 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from fixtures.oracle.leaks import LeakSearch, Values
 from fixtures.probes import observations
 
+PATIENCE_S = 30
+
 pytestmark = pytest.mark.control("SEC-7")
 
 
@@ -20,6 +22,8 @@ def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step
         assert deployment.lets_machine_in()
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert not deployment.accepts("")
+        if ended := deployment.golden.ended_tokens.get("ended"):
+            assert observations.seen(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
         assert deployment.restart().serves
 
     with step("fail to start under another key, and start again"):

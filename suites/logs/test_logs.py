@@ -9,6 +9,7 @@ import pytest
 from drillbook.infisical import audit, mails
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Unauthorized
+from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
@@ -78,6 +79,10 @@ def test_no_log_holds_a_secret(deployment, record, step):
         deployment.mark(written)
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert deployment.lets_machine_in()
+
+    with step("give the database role the password that it has, as in a rotation"):
+        password = deployment.golden_settings["POSTGRES_PASSWORD"]
+        procedures.alter_password(deployment.stack, password)
 
     for name, value in wrong.items():
         with step(f"redeploy with another {name}"):
