@@ -168,6 +168,28 @@ def test_a_part_without_a_stack_belongs_to_any_subject(parts, merged):
     assert merged(*parts)[1]["subject"]["driver"] == "embedded"
 
 
+def test_what_a_shard_saw_of_a_control_that_another_has_is_kept(parts, merged):
+    def accuse(found):
+        control = next(one for one in found["controls"] if one["id"] == "KEY-5")
+        seen = {**control["specs"][0], "id": "test_one (seen)", "verdict": "violated"}
+        control["specs"].append({**seen, "message": "it was seen beside a spec"})
+        control["verdict"] = "violated"
+
+    _, before = merged(*parts)
+    other = next(part for part in parts if "KEY-1" in has(part))
+    change(other, accuse)
+    code, found = merged(*parts)
+    (was,), (now,) = (
+        [one for one in judged(each) if one[0] == "KEY-5"] for each in (before, found)
+    )
+    assert now == ["KEY-5", "violated", [*was[2], ["test_one (seen)", "violated"]]]
+    assert code == 1
+
+
+def has(part):
+    return [one["id"] for one in record(part)["controls"] if one["verdict"] != "not_run"]
+
+
 def test_more_parts_than_groups_leave_some_with_nothing():
     marks = {"a": ["K-1"], "b": ["K-1", "K-2"], "c": ["K-3"]}
     items = [

@@ -41,7 +41,7 @@ from reports.render.terminal import Line, refuse, summary, write
 from reports.seal.sealer import make_sealer, refuse_changed
 from reports.session.bundle import Bundle
 from reports.session.selection import Shard
-from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE
+from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE, worst
 
 # What shards may differ in: each has keys and an engine of its own.
 _OWN = {"keys", "engine", "endpoint_note"}
@@ -122,16 +122,41 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
 
 
 def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
-    """The control as the shard that has it saw it; the others only know that it is not theirs."""
+    """The control as the shard that has it saw it, and what others saw of it beside their specs."""
     own = [one for one in alike if not _is_elsewhere(one)]
     if own:
-        return max(own, key=lambda one: sum(spec.verdict not in IDLE for spec in one.specs))
+        return _with_accusations(own)
     there = {_shard(run).number for run in runs}
     of = _shard(runs[0]).of
     missing = ", ".join(f"{one}/{of}" for one in range(1, of + 1) if one not in there)
     note = f"missing here: shard {missing}"
     specs = tuple(spec.model_copy(update={"message": note}) for spec in alike[0].specs)
     return alike[0].model_copy(update={"note": note, "specs": specs})
+
+
+def _with_accusations(own: Sequence[Control]) -> Control:
+    """The control of the shard that has its specs, with what was seen of it in other shards."""
+
+    def planned(one: Control) -> int:
+        here = [spec for spec in one.specs if spec.message != ELSEWHERE]
+        return len(here) if len(here) == len(one.specs) else 0
+
+    whole = max(own, key=lambda one: (planned(one), _executed(one)))
+    known = {spec.id for spec in whole.specs}
+    seen = {
+        spec.id: spec
+        for one in own
+        for spec in one.specs
+        if spec.id not in known and spec.message != ELSEWHERE
+    }
+    specs = (*whole.specs, *seen.values())
+    return whole.model_copy(
+        update={"specs": specs, "verdict": worst(spec.verdict for spec in specs)}
+    )
+
+
+def _executed(control: Control) -> int:
+    return sum(spec.verdict not in IDLE for spec in control.specs)
 
 
 def _is_elsewhere(control: Control) -> bool:
