@@ -15,7 +15,7 @@ PUBLIC = str(pyrage.x25519.Identity.generate().to_public())
 WAYS = {
     "for a recipient": ["--recipient", PUBLIC],
     "for a passphrase": ["--passphrase-file", "passphrase"],
-    "in the clear": ["--plaintext", "yes"],
+    "in the clear": ["--plaintext"],
 }
 NEW_KEY = "f" * 32
 MODULES = {

@@ -78,7 +78,7 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
     ],
 )
 def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):
-    name, more = ("recover", ["--plaintext", "yes"]) if module is recover else ("rewrap", [])
+    name, more = ("recover", ["--plaintext"]) if module is recover else ("rewrap", [])
     before = sorted(files.iterdir())
     told(capsys, module(words(name, out, *more)), said, before, files)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from drillbook.backup.facts import examine
+from drillbook.core.durations import seconds
 from drillbook.core.errors import BadInput
 from drillbook.drill import comparison, restored_copy
-from drillbook.drill.order import Targets, declared, seconds, targets
+from drillbook.drill.order import Targets, declared, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.errors import Unauthorized

@@ -136,7 +136,7 @@ def folders(tmp_path):
 
 
 def test_merge_takes_runs_of_different_images(folders, tmp_path, capsys):
-    code = merge.main([" ".join(map(str, folders)), f"--run-dir={tmp_path / 'runs'}"])
+    code = merge.main([*map(str, folders), f"--run-dir={tmp_path / 'runs'}"])
     said = capsys.readouterr().out
     assert code == 0
     place = Path(said.strip().splitlines()[-1].removeprefix("Matrix: ")).parent
@@ -152,5 +152,5 @@ def test_merge_takes_runs_of_different_images(folders, tmp_path, capsys):
 def test_the_same_run_twice_is_refused(folders, tmp_path, capsys):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "evidence.json").write_bytes((folders[0] / "evidence.json").read_bytes())
-    assert merge.main([f"{folders[0]} {tmp_path / 'copy'}", f"--run-dir={tmp_path}"]) == 3
+    assert merge.main([str(folders[0]), str(tmp_path / "copy"), f"--run-dir={tmp_path}"]) == 3
     assert "run run-v1-drill-1 is there twice" in capsys.readouterr().err

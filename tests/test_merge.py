@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -91,7 +90,7 @@ def parts(ran, tmp_path):
 @pytest.fixture
 def merged(tmp_path, capsys):
     def run(*folders):
-        code = merge.main([shlex.join(map(str, folders)), f"--run-dir={tmp_path / 'joined'}"])
+        code = merge.main([*map(str, folders), f"--run-dir={tmp_path / 'joined'}"])
         said = capsys.readouterr()
         return code, said.err.strip() or record(tmp_path / "joined" / "latest")
 

@@ -66,7 +66,7 @@ def test_all_its_secrets_are_recovered_as_from_a_newer_one(capsys, backup, env_f
     for name in ("march", "july"):
         out = tmp_path / f"{name}.json"
         given = ["--backup", str(tmp_path / f"{name}.sql"), "--env-file", env_file(RIGHT)]
-        assert recover.main([*given, "--out", str(out), "--plaintext", "yes"]) == 0
+        assert recover.main([*given, "--out", str(out), "--plaintext"]) == 0
         found.append(json.loads(out.read_text())["secrets"])
     assert found[0] == found[1]
     said = capsys.readouterr().err

@@ -34,7 +34,7 @@ def run(files, version, out, *options, key=None):
 
 def in_the_clear(files, version, name="secrets.json"):
     out = files / name
-    code = run(files, version, out, "--plaintext", "yes")
+    code = run(files, version, out, "--plaintext")
     return code, out.read_text()
 
 
@@ -215,7 +215,7 @@ def test_of_a_cut_backup_the_rest_is_not_called_all(files, capsys):
 
 def test_a_wrong_key_writes_nothing(files, capsys):
     out = files / "out.json"
-    assert run(files, "2024-10", out, "--plaintext", "yes", key="2024-07") == 3
+    assert run(files, "2024-10", out, "--plaintext", key="2024-07") == 3
     assert "opens nothing" in capsys.readouterr().err
     assert sorted(one.suffix for one in files.iterdir()) == [".env"] * 3 + [".sql"] * 3
 
@@ -223,19 +223,19 @@ def test_a_wrong_key_writes_nothing(files, capsys):
 def test_nothing_is_overwritten(files, capsys):
     out = files / "out.json"
     out.write_text("mine")
-    assert run(files, "2024-10", out, "--plaintext", "yes") == 3
+    assert run(files, "2024-10", out, "--plaintext") == 3
     assert "is not overwritten" in capsys.readouterr().err
     assert out.read_text() == "mine"
     out.unlink()
     out.symlink_to(files / "elsewhere")
-    assert run(files, "2024-10", out, "--plaintext", "yes") == 3
+    assert run(files, "2024-10", out, "--plaintext") == 3
 
 
 def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
     out = files / "out.json"
     keys = f"{files}/2024-07.env {files}/nope.env {files}/2024-10.env"
     given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
-    assert main([*given, "--out", str(out), "--plaintext", "yes"]) == 0
+    assert main([*given, "--out", str(out), "--plaintext"]) == 0
     assert len(values(out.read_text())) == 10
     said = capsys.readouterr().err
     assert f"Opened by the key in {files}/2024-10.env" in said
@@ -246,7 +246,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     out = files / "out.json"
     keys = f"{files}/2024-07.env {files}/2026-07.env"
     given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
-    assert main([*given, "--out", str(out), "--plaintext", "yes"]) == 3
+    assert main([*given, "--out", str(out), "--plaintext"]) == 3
     said = capsys.readouterr().err
     assert f"2024-07.env, and the one in {files}/2026-07.env opens nothing" in said
     assert not out.exists()
@@ -256,8 +256,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     ("options", "said"),
     [
         ([], "give one of RECIPIENT="),
-        (["--plaintext", "1"], "PLAINTEXT= must be yes"),
-        (["--plaintext", "yes", "--recipient", "age1x"], "give one of RECIPIENT="),
+        (["--plaintext", "--recipient", "age1x"], "give one of RECIPIENT="),
         (["--recipient", "age1nonsense"], "no public key of age"),
         (["--recipient", "nowhere"], "no file that lists them"),
         (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
@@ -272,7 +271,7 @@ def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
 
 
 def test_a_folder_that_is_not_there_is_told(files, capsys):
-    assert run(files, "2024-10", files / "none" / "out.json", "--plaintext", "yes") == 3
+    assert run(files, "2024-10", files / "none" / "out.json", "--plaintext") == 3
     assert "No such file" in capsys.readouterr().err
 
 
@@ -287,6 +286,6 @@ def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, 
 
     monkeypatch.setattr(secrets_file, "write_plain", seal)
     before = sorted(files.iterdir())
-    assert run(files, "2024-10", files / "out.json", "--plaintext", "yes") == 3
+    assert run(files, "2024-10", files / "out.json", "--plaintext") == 3
     assert said in capsys.readouterr().err
     assert sorted(files.iterdir()) == before

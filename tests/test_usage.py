@@ -80,15 +80,3 @@ def runs_of(session):
             words = [w for w in environ.read_bytes().split(b"\0") if w.startswith(mark)]
             if words and int(parent) == session:
                 yield words[0].removeprefix(mark).decode()
-
-
-@pytest.mark.parametrize(
-    "goal", ["preflight COMPOSE", "verify-evidence BUNDLE", "lifecycle BUDGET"]
-)
-def test_line_break_in_a_value_is_refused_by_make_in_one_sentence(goal):
-    name, option = goal.split()
-    command = ["make", "--dry-run", name, f"{option}=one\ntwo"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    (said,) = done.stderr.splitlines()
-    assert "has a line break in it" in said

@@ -6,12 +6,13 @@ it CANNOT TELL and says why, 3 when there is nothing to judge: a file is missing
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 
 from drillbook.backup import tables
 from drillbook.backup.facts import facts
 from drillbook.backup.fetch import backup_for_command
+from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
 from drillbook.keys import key_files, proof, report
@@ -19,7 +20,11 @@ from drillbook.keys import key_files, proof, report
 
 def main(arguments: list[str]) -> int:
     """Try the keys on the backup and print the answer; the exit code."""
-    given = _parsed(arguments)
+    given = options.parse(
+        "key check",
+        arguments,
+        (options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES, options.OUTPUT),
+    )
     try:
         return _answered(given)
     except BadInput as reason:
@@ -33,16 +38,7 @@ def main(arguments: list[str]) -> int:
     return 3
 
 
-def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("check-key", description=__doc__)
-    parser.add_argument("--backup", default="", help="file, folder, docker:<container>, URL, or -")
-    parser.add_argument("--backup-options", default="", help="settings of a URL's storage")
-    parser.add_argument("--env-file", action="append", default=[], help="again for each key to try")
-    parser.add_argument("--form", choices=("", "text", "json"), default="")
-    return parser.parse_args(arguments)
-
-
-def _answered(given: argparse.Namespace) -> int:
+def _answered(given: Namespace) -> int:
     if not given.backup:
         raise BadInput("no backup to open: give BACKUP=, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.read_all(given.env_file)
@@ -57,7 +53,7 @@ def _answered(given: argparse.Namespace) -> int:
             proof.answer(key, found, dump, known.labels)
             for key, found in zip(keys, proofs, strict=True)
         ]
-    write = report.as_json if given.form == "json" else report.as_text
+    write = report.as_json if given.output == "json" else report.as_text
     with whole_output():
         sys.stdout.write(write(known, name, answers, unread))
     for warning in key_files.permission_warnings(keys):

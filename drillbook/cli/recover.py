@@ -15,6 +15,7 @@ from pathlib import Path
 from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
+from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
 from drillbook.keys import key_files, secrets_file
@@ -29,7 +30,14 @@ _MOST_NAMED = 20
 
 def main(arguments: list[str]) -> int:
     """Recover what the options say; the exit code."""
-    given = _parsed(arguments)
+    given = options.parse(
+        "key recover",
+        arguments,
+        (
+            *(options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES),
+            *(options.SECRETS_FILE, options.RECIPIENT, options.PASSPHRASE_FILE, options.PLAINTEXT),
+        ),
+    )
     try:
         return _recovered(given)
     except BadInput as reason:
@@ -40,18 +48,6 @@ def main(arguments: list[str]) -> int:
         said = "interrupted; nothing was left behind"
     sys.stderr.write(f"recover: {said}\n")
     return 3
-
-
-def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("recover", description=__doc__)
-    parser.add_argument("--backup", default="")
-    parser.add_argument("--backup-options", default="")
-    parser.add_argument("--env-file", action="append", default=[])
-    parser.add_argument("--out", default="")
-    parser.add_argument("--recipient", action="append", default=[])
-    parser.add_argument("--passphrase-file", default="")
-    parser.add_argument("--plaintext", default="")
-    return parser.parse_args(arguments)
 
 
 def _recovered(given: argparse.Namespace) -> int:
@@ -103,8 +99,6 @@ def _seal(given: argparse.Namespace) -> secrets_file.Seal:
 
 
 def _clear(given: argparse.Namespace) -> secrets_file.Seal:
-    if given.plaintext != "yes":
-        raise BadInput("PLAINTEXT= must be yes: every secret would be written in the clear")
     if given.out.endswith(".age"):
         raise BadInput(f"PLAINTEXT=yes writes no encrypted file, yet OUT={given.out} ends in .age")
     return secrets_file.write_plain

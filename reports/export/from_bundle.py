@@ -7,14 +7,15 @@ what only they know (ids of owners, controls, documents) is left to the person w
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from drillbook.core import options
 from drillbook.core.files import open_file
 from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
@@ -38,7 +39,12 @@ _VERSION = re.compile(r"1\.(1\.[2-9]|[2-9]\.\d+)")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files; exit code 3 and one sentence if it cannot be."""
-    given = _parser().parse_args(arguments)
+    given = options.parse(
+        "evidence export",
+        arguments,
+        (options.OUT_FOLDER, options.OSCAL_VERSION),
+        (options.TAKER, options.BUNDLE),
+    )
     try:
         write(_export(given), sys.stdout)
     except (ReportError, OSError) as trouble:
@@ -46,25 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return PASSED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="export", description=__doc__)
-    parser.add_argument("taker", help=" ".join(_TAKERS))
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--out", type=Path, default=Path())
-    parser.add_argument("--oscal-version", default=oscal.VERSION)
-    return parser
-
-
-def _export(given: argparse.Namespace) -> Iterator[Line]:
-    if given.taker not in _TAKERS:
-        raise BadEvidence(f"FOR={given.taker}: give one of {', '.join(_TAKERS)}")
-    bundle = given.bundle / BUNDLE if (given.bundle / BUNDLE).is_file() else given.bundle
+def _export(given: Namespace) -> Iterator[Line]:
+    if given.format not in _TAKERS:
+        raise BadEvidence(f"FOR={given.format}: give one of {', '.join(_TAKERS)}")
+    bundle, out = Path(given.bundle), Path(given.out or "")
+    if (bundle / BUNDLE).is_file():
+        bundle /= BUNDLE
     run, pdf = _opened(bundle)
-    files = _TAKERS[given.taker](run, pdf, given.oscal_version)
-    given.out.mkdir(parents=True, exist_ok=True)
+    files = _TAKERS[given.format](run, pdf, given.oscal_version)
+    out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (given.out / name).write_bytes(content)
-        yield Line(str(given.out / name))
+        (out / name).write_bytes(content)
+        yield Line(str(out / name))
 
 
 def _opened(bundle: Path) -> tuple[Run, bytes | None]:

@@ -6,7 +6,6 @@ written.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from drillbook.core import options
 from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
 from reports.history.html import render
@@ -96,9 +96,7 @@ def _word(kind: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print it, and write the page next to the ledger."""
-    parser = argparse.ArgumentParser(prog="history", description=__doc__)
-    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
-    runs: Path = parser.parse_args(arguments).run_dir
+    runs = Path(options.parse("history", arguments, (options.RUN_DIR,)).run_dir)
     if not runs.is_dir():
         said = f"{runs} is no folder of runs; make verify makes one, RUN_DIR= names another"
         return refuse(said, "history")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from drillbook.core import options
 from reports.controls.catalogue import load
 from reports.controls.listing import FOLDER, Last, markdown, rows, text
 from reports.errors import ReportError
@@ -28,23 +29,19 @@ def last_verdicts(history: History) -> dict[str, Last]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the catalogue; exit code 3 and one sentence when it cannot be read."""
-    parser = argparse.ArgumentParser(description="What is checked, of which statement.")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true")
-    form.add_argument("--markdown", action="store_true")
-    asked = parser.parse_args()
+    form = options.parse("catalogue", arguments, (options.LISTING,), judged=True).output
     try:
         catalogue = load(FOLDER / "controls.toml")
     except ReportError as trouble:
         print(trouble, file=sys.stderr)  # noqa: T201 - this module speaks to a person
         return UNUSABLE
-    verdicts = last_verdicts(read(Path("reports/runs")))
-    if asked.json:
+    verdicts = last_verdicts(read(Path(options.run_folder())))
+    if form == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
     else:
-        shown = markdown(catalogue) if asked.markdown else text(catalogue, verdicts)
+        shown = markdown(catalogue) if form == "markdown" else text(catalogue, verdicts)
     sys.stdout.write(shown)
     return 0
 

@@ -10,7 +10,6 @@ declaration cannot be read or the calendar not be written.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import sys
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drillbook.core import options
 from drillbook.core.files import write_file
 from reports.config import declarations
 from reports.config.declarations import Schedule, Words
@@ -178,35 +178,29 @@ def _text(words: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tell how things stand, and write the calendar that was asked for."""
-    given = _parsed(arguments)
+    given = options.parse(
+        "status",
+        arguments,
+        (options.RUN_DIR, options.CONFIG, options.PUBKEY, options.ICS),
+    )
+    run_dir = Path(given.run_dir)
     try:
         words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
-        keys = load_trusted_keys(given.pubkey) if given.pubkey else None
+        keys = load_trusted_keys(Path(given.pubkey)) if given.pubkey else None
     except (BadDeclaration, BadKey) as reason:
         return refuse(reason, "status")
     now = datetime.now(UTC)
-    history = read(given.run_dir)
-    runs = history.runs if keys is None else _signed(history.runs, given.run_dir, keys)
+    history = read(run_dir)
+    runs = history.runs if keys is None else _signed(history.runs, run_dir, keys)
     found = standings(runs, words.schedule, now.date())
-    account = _told(
-        history, found, words, given.run_dir, signed=None if keys is None else len(runs)
-    )
+    account = _told(history, found, words, run_dir, signed=None if keys is None else len(runs))
     write(account, sys.stdout)
     if given.ics:
         system = words.organisation.system or words.organisation.system_id or ""
-        if trouble := _written(given.ics, calendar(found, system, now)):
+        if trouble := _written(Path(given.ics), calendar(found, system, now)):
             return refuse(trouble, "status")
         write([Line(f"Calendar: {given.ics}")], sys.stdout)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
-
-
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="status", description=__doc__)
-    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
-    parser.add_argument("--config", default=None, help="drillbook.toml, for its schedule")
-    parser.add_argument("--pubkey", type=Path, help="count only what these keys signed (PEM)")
-    parser.add_argument("--ics", type=Path, default=None, help="calendar to write")
-    return parser.parse_args(arguments)
 
 
 def _signed(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
+from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from drillbook.core import options
 from reports.controls.catalogue import load, patterns
 from reports.errors import ReportError
 from reports.evidence.model import Run
-from reports.qualification import options
+from reports.qualification import processes
 from reports.qualification.judgement import Seen, seen
 from reports.qualification.specimens import ROOT, stock
 from reports.qualification.telling import Teller
@@ -30,17 +31,14 @@ def differing(runs: Iterable[Run]) -> dict[str, Counter[Seen]]:
     return {control: counted for control, counted in told.items() if len(counted) > 1}
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """0: all say the same; 1: some do not; 2: some left no evidence; 3: it could not start."""
-    parser = options.Parser("make repeat", "Whether one seed gives one set of verdicts.")
-    parser.add_argument("--runs", type=options.count, default=20, help="how many (default: 20)")
-    parser.add_argument("--seed", type=int, default=1, help="of all of them (default: 1)")
-    parser.add_argument("--controls", default="", help="only these controls: KEY-*,DBP-1")
-    parser.add_argument("--workers", type=options.workers, default="auto")
-    signal.signal(signal.SIGTERM, options.interrupt)
+    named = (options.TRIALS, options.FIXED_SEED, options.CONTROLS, options.WORKERS)
+    asked = options.parse("repeat", words, named, judged=True)
+    signal.signal(signal.SIGTERM, processes.interrupt)
     teller = Teller()
     try:
-        return _repeat(parser.parse_args(), teller)
+        return _repeat(asked, teller)
     except ReportError as trouble:
         teller.say(str(trouble))
         return UNUSABLE
@@ -49,13 +47,13 @@ def main() -> int:
         return UNDECIDED
 
 
-def _repeat(asked: argparse.Namespace, teller: Teller) -> int:
+def _repeat(asked: Namespace, teller: Teller) -> int:
     catalogue = load(ROOT / "suites" / "controls.toml")
     controls = tuple(sorted(catalogue.select(patterns(asked.controls)))) if asked.controls else ()
-    workers = options.fitting(asked.workers, stock(None).workers["embedded"])
+    workers = processes.fitting(asked.workers, stock(None).workers["embedded"])
     trials = [
-        Trial("embedded", None, controls, asked.seed, again=number)
-        for number in range(1, asked.runs + 1)
+        Trial("embedded", None, controls, int(asked.seed), again=number)
+        for number in range(1, int(asked.runs) + 1)
     ]
     teller.begin(0, len(trials), workers)
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
@@ -65,7 +63,7 @@ def _repeat(asked: argparse.Namespace, teller: Teller) -> int:
     return _judged([one.run for one in ended if one.run], asked, teller)
 
 
-def _judged(runs: list[Run], asked: argparse.Namespace, teller: Teller) -> int:
+def _judged(runs: list[Run], asked: Namespace, teller: Teller) -> int:
     strays = differing(runs)
     for control, counted in strays.items():
         told = ", ".join(f"{one.verdict.words} x {often}" for one, often in counted.most_common())
@@ -77,7 +75,7 @@ def _judged(runs: list[Run], asked: argparse.Namespace, teller: Teller) -> int:
     )
     if strays:
         return FAILED
-    return PASSED if len(runs) == asked.runs > 0 else UNDECIDED
+    return PASSED if len(runs) == int(asked.runs) > 0 else UNDECIDED
 
 
 if __name__ == "__main__":

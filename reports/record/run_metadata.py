@@ -11,8 +11,8 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 from reports.evidence.context import ClockFacts, Pack
@@ -26,10 +26,9 @@ _ERROR_STATE = 5
 
 def tool() -> Tool:
     """The harness's version, and its commit if it runs from a git checkout."""
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changes = _git("status", "--porcelain")
     return Tool(
-        version=project["version"],
+        version=version("drillbook"),
         commit=_git("rev-parse", "HEAD") or None,
         dirty=None if changes is None else bool(changes),
     )
@@ -57,9 +56,10 @@ def operator() -> str:
         return "unknown"
 
 
-def command(arguments: Iterable[str]) -> str:
-    """How pytest was called, fit to be called again."""
-    return shlex.join(["pytest", *map(_bare, arguments)])
+def command(arguments: Iterable[str], called_as: str | None = None) -> str:
+    """How the run was called, fit to be called again; called_as: by a command that calls pytest."""
+    words = shlex.split(called_as) if called_as else ["pytest", *arguments]
+    return shlex.join(map(_bare, words))
 
 
 def make() -> str | None:

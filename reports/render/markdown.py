@@ -89,7 +89,8 @@ def _steps(run: Run) -> Iterator[str]:
         yield f"git checkout {run.run.tool.commit}"
     yield "make .venv/ready   # the locked environment, hash-checked"
     seeded = "" if "--seed" in run.run.command else f" --seed={run.run.seed}"
-    yield f".venv/bin/python -m {run.run.command}{seeded}"
+    program = ".venv/bin/" if run.run.command.startswith("drillbook ") else ".venv/bin/python -m "
+    yield f"{program}{run.run.command}{seeded}"
     yield "```"
     if run.run.make:
         yield ""

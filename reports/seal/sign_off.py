@@ -7,7 +7,6 @@ Without a key it is a note that anyone could have written, and verify-evidence s
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from drillbook.core import options
 from reports.errors import BadSignOff, ReportError
 from reports.evidence.model import Run
 from reports.render import phrases
@@ -107,13 +107,21 @@ def _statement(bundle: Path, run: Run, who: Who) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sign one bundle off; exit code 3 and one sentence if that cannot be."""
-    given = _parser().parse_args(arguments)
+    given = options.parse(
+        "evidence sign-off",
+        arguments,
+        (
+            *(options.ACT, options.NAME, options.ROLE, options.REMARK, options.ANYWAY),
+            *(options.SIGNING_KEY, options.SIGNING_KEY_ENV),
+        ),
+        (options.BUNDLE,),
+    )
     try:
-        if given.bundle == Path():
+        if not given.bundle:
             raise BadSignOff("BUNDLE is missing: BUNDLE=reports/runs/latest/bundle.zip")
-        who = Who(given.act, given.name, given.role, given.remark).check()
+        who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
         key = make_sealer(given.signing_key, given.signing_key_env, None).key
-        bundle = bundle_of(given.bundle)
+        bundle = bundle_of(Path(given.bundle))
         run, shown = examine_to_sign(bundle, anyway=given.anyway)
         path = sign_off(bundle, run, who, key)
     except (ReportError, OSError) as trouble:
@@ -122,18 +130,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(shown, sys.stdout)
     write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)
     return PASSED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sign-off", description=__doc__)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--act", default="")
-    parser.add_argument("--anyway", action="store_true", help="although it proves little")
-    for name in ("name", "role", "remark"):
-        parser.add_argument(f"--{name}", default="")
-    parser.add_argument("--signing-key")
-    parser.add_argument("--signing-key-env")
-    return parser
 
 
 if __name__ == "__main__":

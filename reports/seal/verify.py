@@ -5,11 +5,12 @@ Exit code 0: genuine. 1: changed, or no trusted key vouches for it. 3: no bundle
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from drillbook.core import options
 from reports.errors import BadBundle, BadKey
 from reports.render import phrases
 from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
@@ -39,38 +40,35 @@ _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Examine one bundle and say what was found."""
-    given = _parser().parse_args(arguments)
-    if (given.bundle / BUNDLE).is_file():
-        given.bundle /= BUNDLE
+    given = options.parse(
+        "evidence verify",
+        arguments,
+        (options.PUBKEY, options.PREVIOUS, options.TSA_CERT, options.UNSIGNED),
+        (options.BUNDLE,),
+    )
+    bundle = Path(given.bundle)
+    if (bundle / BUNDLE).is_file():
+        bundle /= BUNDLE
     try:
-        examination = Examination(given.bundle, _trust(given))
+        examination = Examination(bundle, _trust(given))
         examination.examine()
     except (BadBundle, BadKey) as trouble:
-        where = "" if isinstance(trouble, BadKey) else f"{given.bundle}: "
+        where = "" if isinstance(trouble, BadKey) else f"{bundle}: "
         return refuse(f"UNUSABLE. {where}{trouble}")
-    write(_account(given.bundle, examination), sys.stdout)
+    write(_account(bundle, examination), sys.stdout)
     return FAILED if examination.bad else PASSED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="verify-evidence", description=__doc__)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--pubkey", type=Path, help="public keys that are trusted (PEM)")
-    parser.add_argument("--previous", type=Path, help="the bundle of the run before")
-    parser.add_argument("--tsa-cert", type=Path, help="certificates of time-stamp authorities")
-    parser.add_argument("--unsigned", action="store_true", help="do without a signature")
-    return parser
-
-
-def _trust(given: argparse.Namespace) -> Trust:
-    if given.bundle == Path():
+def _trust(given: Namespace) -> Trust:
+    if not given.bundle:
         raise BadKey("no bundle was named: give BUNDLE=reports/runs/latest/bundle.zip")
     keys = authorities = None
     if given.pubkey:
-        keys = load_trusted_keys(given.pubkey)
+        keys = load_trusted_keys(Path(given.pubkey))
     if given.tsa_cert:
-        authorities = certificates(given.tsa_cert)
-    return Trust(keys, given.unsigned, given.previous, authorities)
+        authorities = certificates(Path(given.tsa_cert))
+    previous = Path(given.previous) if given.previous else None
+    return Trust(keys, given.unsigned, previous, authorities)
 
 
 def _account(bundle: Path, examination: Examination) -> Iterator[Line]:

@@ -266,7 +266,7 @@ class EvidenceRun:
             started=clock.at(0),
             finished=clock.at(clock.seconds()),
             duration_s=round(clock.seconds(), 3),
-            command=run_metadata.command(self.config.invocation_params.args),
+            command=run_metadata.command(self.config.invocation_params.args, option("--called-as")),
             make=run_metadata.make(),
             reason=option("--reason"),
             seed=self.recorder.seed,

@@ -7,17 +7,18 @@ they were known.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import secrets
 import shlex
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from drillbook.core import options
 from reports.config.run_context import list_exclusions, run_uuid
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
@@ -235,7 +236,12 @@ def _redaction(runs: Sequence[Run]) -> Redaction:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Join the given folders; the exit code of the joined run, 3 where they cannot be joined."""
-    given = _parser().parse_args(arguments)
+    given = options.parse(
+        "evidence merge",
+        arguments,
+        (options.RUN_DIR, options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
+        (options.RUNS,),
+    )
     try:
         lines, code = _merge(given)
     except (ReportError, OSError) as trouble:
@@ -244,29 +250,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="merge", description=__doc__)
-    parser.add_argument(
-        "runs", help="folders of shards or of runs, quoted where a name has a space"
-    )
-    parser.add_argument("--run-dir", type=Path, default=Path("reports/runs"))
-    parser.add_argument("--signing-key", metavar="FILE")
-    parser.add_argument("--signing-key-env", metavar="NAME")
-    parser.add_argument("--tsa", metavar="URL")
-    return parser
-
-
-def _merge(given: argparse.Namespace) -> tuple[list[Line], int]:
-    folders = list(dict.fromkeys(Path(name).resolve() for name in shlex.split(given.runs)))
+def _merge(given: Namespace) -> tuple[list[Line], int]:
+    folders = list(dict.fromkeys(Path(name).resolve() for name in given.runs))
+    run_dir = Path(given.run_dir)
     if len(folders) < 2:
         raise Unmergeable('name the shards, or runs: make merge RUNS="folder folder ..."')
     runs = [_read(folder) for folder in folders]
     if not any(run.run.shard for run in runs):
-        return _side_by_side(runs, folders, given.run_dir)
+        return _side_by_side(runs, folders, run_dir)
     refuse_unlike(runs)
-    joined = _joined_run(runs, given.run_dir)
+    joined = _joined_run(runs, run_dir)
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
-    bundle = Bundle(given.run_dir, joined.run.id, sealer)
+    bundle = Bundle(run_dir, joined.run.id, sealer)
     for run, folder in zip(runs, folders, strict=True):
         _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
     written = bundle.write(Redactor(), lambda found: _scanned(joined, found))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from drillbook.core import options
 from reports.config import declarations
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
@@ -35,54 +35,14 @@ _MARKS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Everything about a run that is not about the stack."""
-    group = parser.getgroup("drillbook", "drillbook: evidence of a run")
-    group.addoption("--evidence", action="store_true", help="judge, record and write a bundle")
-    group.addoption(
-        "--only-evidence", action="store_true", help="no documents and no seal, for who reads none"
+    options.declare(
+        parser.getgroup("drillbook", "drillbook: evidence of a run"),
+        *(options.EVIDENCE, options.ONLY_EVIDENCE, options.RUN_DIR, options.CALLED_AS),
+        *(options.CONTROLS, options.FIRST, options.SHARD, options.ONE_QUESTION, options.STRICT),
+        *(options.CONFIG, options.WAIVERS, options.CERTIFIED, options.REASON, options.OPERATOR),
+        *(options.SEED, options.VERIFY_FROM, options.VERIFY_TO, options.CATALOGUE),
+        *(options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
     )
-    group.addoption(
-        "--run-dir", default="reports/runs", help="where bundles go (default: %(default)s)"
-    )
-    group.addoption(
-        "--controls", default="", metavar="IDS", help='only these controls: "KEY-*,DBP-1"'
-    )
-    group.addoption("--first", metavar="ID", help="specs of this control run before all others")
-    group.addoption(
-        "--shard", metavar="N/OF", help="only this part of the specs; `make merge` joins the parts"
-    )
-    group.addoption(
-        "--one-question",
-        action="store_true",
-        help="the controls of the given specs alone decide the exit code; the rest is not asked",
-    )
-    group.addoption(
-        "--strict-claims", action="store_true", help="a contradicted claim fails the run"
-    )
-    group.addoption(
-        "--config", metavar="FILE", help="declared facts (default: drillbook.toml, if it is there)"
-    )
-    group.addoption(
-        "--waivers", metavar="FILE", help="deviations (default: waivers.toml, if it is there)"
-    )
-    group.addoption(
-        "--certified", action="store_true", help="refuse waivers, filters, mutants, local changes"
-    )
-    group.addoption("--reason", help="why this run: scheduled, change, incident, pre-deploy")
-    group.addoption("--operator", help="who runs it (default: the login name)")
-    group.addoption(
-        "--seed", type=int, default=secrets.randbelow(2**32), help="repeat a run's random data"
-    )
-    group.addoption("--verify-from", metavar="RUN", help="a run of all controls on the old image")
-    group.addoption("--verify-to", metavar="RUN", help="a run of all controls on the new image")
-    # Paths and names only: a key itself never stands on a command line.
-    group.addoption("--signing-key", metavar="FILE", help="sign the bundle (make signing-key)")
-    group.addoption(
-        "--signing-key-env", metavar="NAME", help="the same, from an environment variable"
-    )
-    group.addoption(
-        "--tsa", metavar="URL", help='RFC 3161 authority that stamps the bundle; "file": by hand'
-    )
-    group.addoption("--catalogue", default="suites/controls.toml", help="(default: %(default)s)")
 
 
 @pytest.hookimpl(trylast=True)

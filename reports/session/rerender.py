@@ -6,11 +6,11 @@ found. Another version of Drillbook may word things differently, so it accuses n
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from drillbook.core import options
 from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
 from reports.history.runs import load_files, parse_record
@@ -24,12 +24,10 @@ _DIFFERS = ("red", "bold")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render it; exit code 1 if a document is another, 3 without a record to render."""
-    parser = argparse.ArgumentParser(prog="report", description=__doc__)
-    parser.add_argument("record", type=Path, help="evidence.json, a run's folder, or a bundle")
-    parser.add_argument("--out", type=Path, help="where the documents go (default: nowhere)")
-    given = parser.parse_args(arguments)
+    given = options.parse("evidence render", arguments, (options.OUT_FOLDER,), (options.RECORD,))
+    out = Path(given.out) if given.out else None
     try:
-        lines = list(_report(given.record, given.out))
+        lines = list(_report(Path(given.record), out))
     except (ReportError, OSError) as trouble:
         return refuse(trouble, "report")
     write(lines, sys.stdout)

@@ -1,0 +1,457 @@
+"""Every command: what it answers, what it takes, and what carries it out.
+
+A command loads what carries it out when it runs: a wrong line is refused, and a help shown, before.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from click import get_current_context
+
+from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
+from drillbook.cli.specs import run_specs
+from drillbook.core import options as o
+from drillbook.core.application import ROOT
+
+_DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
+_SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
+_RUN = (*_DECLARED, *_SIGNED, o.SEED, o.MUTANT)
+_BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
+_FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
+_ONE_KEY = (o.SIGNING_KEY, o.SIGNING_KEY_ENV)
+_UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
+
+
+def _verify(given: Given) -> int:
+    code = run_specs(given, ["suites"], ["--evidence"])
+    # A shard alone decides nothing.
+    return 0 if given[o.SHARD] and code == 2 else code
+
+
+def _lifecycle(given: Given) -> int:
+    return run_specs(given, ["suites/lifecycle"], ["--evidence", "--one-question"])
+
+
+def _preflight(given: Given) -> int:
+    from drillbook.cli import preflight
+
+    files = given.words(*_FILES, o.MUTANT)
+    record = given.words(*_DECLARED, *_SIGNED, o.SEED)
+    if given[o.RUN_DIR]:
+        called_as = f"--{o.CALLED_AS.name}={given.line}"
+        return preflight.main(["--evidence", *files, *record, called_as])
+    if record:
+        lost = record[0].partition("=")[0]
+        raise Refusal(f"{lost} is of a record; give --run-dir with it", get_current_context())
+    return preflight.main(files)
+
+
+def _live(given: Given) -> int:
+    fixed = ["--evidence", "--one-question", "--stack=remote", *given.words(o.URL)]
+    return run_specs(given, ["suites/live"], fixed)
+
+
+def _drill(given: Given) -> int:
+    # What a drill does not use takes a quarter of a second to load.
+    lean = ["-p", "no:hypothesispytest", "-p", "no:doctest"]
+    fixed = ["--evidence", "--one-question", "--drill", *lean, *given.words(o.BACKUP)]
+    return run_specs(given, ["suites/drill"], fixed)
+
+
+def _rehearse(given: Given) -> int:
+    specs = [f"suites/change/test_{name}.py" for name in ("upgrade", "way_back", "bad_starts")]
+    fixed = ["--evidence", "--one-question", "--rehearse", *given.words(o.BACKUP)]
+    return run_specs(given, specs, fixed)
+
+
+def _check_key(given: Given) -> int:
+    from drillbook.cli import check_key
+
+    form = f"--form={given[o.OUTPUT]}"
+    return check_key.main([*given.words(o.BACKUP, o.BACKUP_OPTIONS, o.KEY_FILES), form])
+
+
+def _recover(given: Given) -> int:
+    from drillbook.cli import recover
+
+    words = given.words(*_BACKUP, o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE)
+    return recover.main([*words, *(["--plaintext=yes"] if given[o.PLAINTEXT] else [])])
+
+
+def _rekey(given: Given) -> int:
+    from fixtures.rekey import __main__ as rekey
+
+    where = given.words(o.STACK, o.IMAGE, o.COMPOSE)
+    files = given.words(*_BACKUP, o.ENV_FILE, o.NEW_ENV_FILE)
+    tried = not given[o.NO_REHEARSAL]
+    code = rekey.main([*files, *given.words(o.NEW_BACKUP), *(where if tried else [])])
+    if code == 0 and tried:
+        fixed = ["--evidence", "--one-question", f"--rewrapped={given[o.NEW_BACKUP]}"]
+        code = run_specs(given, ["suites/change/test_rewrap.py"], [*fixed, *given.words(o.BACKUP)])
+    return code or rekey.main(["--steps"])
+
+
+def _diagnose(given: Given) -> int:
+    from drillbook.runbook import diagnosis
+
+    return diagnosis.main([given[o.LOG]])
+
+
+def _verify_evidence(given: Given) -> int:
+    from reports.seal import verify
+
+    return verify.main([given[o.BUNDLE], *_rest(given)])
+
+
+def _sign_key(given: Given) -> int:
+    from reports.seal import tools
+
+    return tools.main(["sign-key", given[o.KEY_NAME]])
+
+
+def _seal(given: Given) -> int:
+    from reports.seal import tools
+
+    return tools.main(["seal", given[o.RUN], *_rest(given)])
+
+
+def _timestamp(given: Given) -> int:
+    from reports.seal import tools
+
+    return tools.main(["timestamp", given[o.BUNDLE], *_rest(given)])
+
+
+def _sign_off(given: Given) -> int:
+    from reports.seal import sign_off
+
+    return sign_off.main([given[o.BUNDLE], *_rest(given)])
+
+
+def _render(given: Given) -> int:
+    from reports.session import rerender
+
+    return rerender.main([given[o.RECORD], *_rest(given)])
+
+
+def _export(given: Given) -> int:
+    from reports.export import from_bundle
+
+    words = given.words(o.OUT_FOLDER, o.OSCAL_VERSION)
+    return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
+
+
+def _merge(given: Given) -> int:
+    from reports.session import merge
+
+    return merge.main([*_rest(given), *given[o.RUNS]])
+
+
+def _history(given: Given) -> int:
+    from reports.history import __main__ as history
+
+    return history.main(_rest(given))
+
+
+def _status(given: Given) -> int:
+    from reports.history import status
+
+    return status.main(_rest(given))
+
+
+def _catalogue(given: Given) -> int:
+    from reports.history import list_controls
+
+    return list_controls.main(_rest(given))
+
+
+def _images(given: Given) -> int:
+    del given
+    done = subprocess.run([str(ROOT / "compose" / "offline" / "build.sh")], check=False)
+    return min(done.returncode, UNUSABLE)
+
+
+def _sweep(given: Given) -> int:
+    from drillbook.stack import sweep
+
+    del given
+    sweep.main()
+    return 0
+
+
+def _qualify(given: Given) -> int:
+    from reports.qualification import __main__ as qualification
+
+    os.chdir(ROOT)
+    return qualification.main(_rest(given))
+
+
+def _repeat(given: Given) -> int:
+    from reports.qualification import repeat
+
+    os.chdir(ROOT)
+    return repeat.main(_rest(given))
+
+
+def _bench(given: Given) -> int:
+    from fixtures.bench import __main__ as bench
+
+    os.chdir(ROOT)
+    return bench.main(_rest(given))
+
+
+def _rest(given: Given) -> list[str]:
+    return given.words(*given.command.options)
+
+
+COMMANDS: Sequence[Command] = (
+    Command(
+        "verify",
+        "Check every statement of the runbook on a stack of its own.",
+        "drillbook verify --stack embedded --control 'KEY-*'",
+        _verify,
+        options=(
+            *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
+            *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP, *_RUN),
+        ),
+        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
+    ),
+    Command(
+        "drill",
+        "Bring your own backup back to life, where nothing leads out.",
+        "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
+        _drill,
+        placed=(o.BACKUP,),
+        options=(
+            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.RTO, o.RPO, o.STATEMENT_LIMIT),
+            *(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, *_RUN),
+        ),
+        needs=(o.ENV_FILE,),
+        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+    ),
+    Command(
+        "rehearse",
+        "Try another image on a copy of your backup, and the way back.",
+        "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
+        _rehearse,
+        placed=(o.BACKUP,),
+        options=(
+            *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.NOTES, o.VERIFY_FROM),
+            *(o.VERIFY_TO, o.CREDENTIAL, o.BACKUP_OPTIONS, o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
+        ),
+        needs=(o.ENV_FILE, o.OLDER, o.NEWER),
+        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+    ),
+    Command(
+        "live",
+        "Look at a running instance, only reading.",
+        "drillbook live https://secrets.example.com --credential token.env --docker",
+        _live,
+        placed=(o.URL,),
+        options=(
+            *(
+                o.CREDENTIAL,
+                o.ENV_FILE,
+                o.BACKUPS,
+                o.BACKUP_OPTIONS,
+                o.DOCKER,
+                o.PROJECT,
+                o.CA,
+                o.PLAIN_URL,
+            ),
+            *(o.CONTROLS, o.STRICT, *_RUN),
+        ),
+        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+    ),
+    Command(
+        "preflight",
+        "Check files in a second, with no stack; for a pre-commit hook, too.",
+        "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
+        _preflight,
+        options=(*_FILES, *_RUN),
+        apart=_UNCERTIFIED,
+        defaults={o.RUN_DIR: None},
+    ),
+    Command(
+        "lifecycle",
+        "Try sequences of an operator's acts and see that no data is lost.",
+        "drillbook lifecycle --budget 100x12 --stack embedded",
+        _lifecycle,
+        options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
+        apart=_UNCERTIFIED,
+        defaults={o.BUDGET: "100x12"},
+    ),
+    Command(
+        "key check",
+        "Does this key open this backup? Offline, in a second.",
+        "drillbook key check backup.sql.gz --env-file .env",
+        _check_key,
+        placed=(o.PIPED_BACKUP,),
+        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.OUTPUT),
+        needs=(o.KEY_FILES,),
+    ),
+    Command(
+        "key recover",
+        "Write every secret of a backup to an encrypted file, without an Infisical.",
+        "drillbook key recover backup.sql.gz --env-file .env --out secrets.json.age "
+        "--passphrase-file phrase.txt",
+        _recover,
+        placed=(o.PIPED_BACKUP,),
+        options=(
+            *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
+            o.BACKUP_OPTIONS,
+        ),
+        needs=(o.KEY_FILES, o.SECRETS_FILE),
+        apart=((o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),),
+    ),
+    Command(
+        "key rekey",
+        "Experimental: make a new backup under another ENCRYPTION_KEY, and try it out.",
+        "drillbook key rekey backup.sql --env-file .env --new-env-file new.env --out new.sql "
+        "--no-rehearsal",
+        _rekey,
+        placed=(o.BACKUP,),
+        options=(
+            *(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
+            *(o.STACK, o.IMAGE, o.COMPOSE, *_DECLARED, *_SIGNED, o.SEED),
+        ),
+        needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
+        apart=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, (o.NO_REHEARSAL, o.IMAGE)),
+    ),
+    Command(
+        "diagnose",
+        "Name the cause in a backend's log, and the runbook's cure.",
+        "drillbook diagnose backend.log",
+        _diagnose,
+        placed=(o.LOG,),
+    ),
+    Command(
+        "evidence verify",
+        "Is a bundle what was sealed, and who vouches for it?",
+        "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
+        _verify_evidence,
+        placed=(o.BUNDLE,),
+        options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED),
+        apart=((o.PUBKEY, o.UNSIGNED),),
+    ),
+    Command(
+        "evidence sign-key",
+        "Make an Ed25519 key that signs bundles.",
+        "drillbook evidence sign-key drill.key",
+        _sign_key,
+        placed=(o.KEY_NAME,),
+    ),
+    Command(
+        "evidence seal",
+        "Sign the folder of a run afterwards.",
+        "drillbook evidence seal reports/runs/latest --signing-key drill.key",
+        _seal,
+        placed=(o.RUN,),
+        options=_SIGNED,
+        apart=(_ONE_KEY,),
+    ),
+    Command(
+        "evidence timestamp",
+        "Stamp a bundle with an authority's time (RFC 3161).",
+        "drillbook evidence timestamp bundle.zip --tsa https://tsa.example.com",
+        _timestamp,
+        placed=(o.BUNDLE,),
+        options=(o.TSA, o.TSR),
+        apart=((o.TSA, o.TSR),),
+    ),
+    Command(
+        "evidence sign-off",
+        "Say beside a bundle who answers for it.",
+        "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
+        _sign_off,
+        placed=(o.BUNDLE,),
+        options=(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.ANYWAY),
+        needs=(o.ACT, o.NAME),
+        apart=(_ONE_KEY,),
+    ),
+    Command(
+        "evidence render",
+        "Make every document once more from the record alone.",
+        "drillbook evidence render bundle.zip --out documents",
+        _render,
+        placed=(o.RECORD,),
+        options=(o.OUT_FOLDER,),
+    ),
+    Command(
+        "evidence export",
+        "Write a bundle as other programs take it.",
+        "drillbook evidence export bundle.zip --format oscal --out exported",
+        _export,
+        placed=(o.BUNDLE,),
+        options=(o.TAKER, o.OUT_FOLDER, o.OSCAL_VERSION),
+        needs=(o.TAKER,),
+    ),
+    Command(
+        "evidence merge",
+        "Join the shards of a run, or set runs side by side as a matrix.",
+        "drillbook evidence merge runs/one runs/two",
+        _merge,
+        placed=(o.RUNS,),
+        options=(o.RUN_DIR, *_SIGNED),
+        apart=(_ONE_KEY,),
+    ),
+    Command(
+        "history",
+        "Show verdicts, recovery times and corrections over time.",
+        "drillbook history",
+        _history,
+        options=(o.RUN_DIR,),
+    ),
+    Command(
+        "status",
+        "Show the last drill, recovery and rotation, and what is overdue.",
+        "drillbook status --ics due.ics",
+        _status,
+        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY),
+    ),
+    Command(
+        "catalogue",
+        "List everything that is checked, and of which statement.",
+        "drillbook catalogue --output json",
+        _catalogue,
+        options=(o.LISTING,),
+    ),
+    Command(
+        "images",
+        "Assemble images where no registry is reachable (root, Debian).",
+        "drillbook images",
+        _images,
+    ),
+    Command(
+        "sweep",
+        "Remove what killed runs left behind.",
+        "drillbook sweep",
+        _sweep,
+    ),
+    Command(
+        "qualify",
+        "Can the suite fail? Healthy runs and every planted bug, as a matrix.",
+        "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
+        _qualify,
+        options=(
+            *(o.STACK, o.IMAGE, o.MUTANTS, o.HEALTHY, o.WORKERS, o.GENERATED, o.FIXED_SEED),
+            o.KEEP,
+        ),
+    ),
+    Command(
+        "repeat",
+        "Do runs of one seed give one set of verdicts?",
+        "drillbook repeat --runs 2 --controls KEY-1",
+        _repeat,
+        options=(o.TRIALS, o.FIXED_SEED, o.CONTROLS, o.WORKERS),
+    ),
+    Command(
+        "bench",
+        "Measure what a run costs, as ratios within one run.",
+        "drillbook bench --controls 0 --mib 64",
+        _bench,
+        options=(o.BENCH_STACK, o.IMAGE, o.CONTROLS_ALONE, o.MIB),
+    ),
+)

@@ -1,0 +1,278 @@
+"""A table of commands as a command line, by click: a fault is one sentence, with exit code 3."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
+from click.shell_completion import CompletionItem
+
+from drillbook.core.display import printable
+from drillbook.core.options import Option, default, fault, nearest
+
+UNUSABLE = 3
+# What the harness tells its own processes; every other name of this form is an option's.
+_INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
+_PROGRAM = "drillbook"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command was given, defaults included, and the line that gave it."""
+
+    command: Command
+    values: Mapping[str, Any]
+    line: str
+
+    def __getitem__(self, option: Option) -> Any:
+        return self.values[option.key]
+
+    def words(self, *options: Option) -> list[str]:
+        """These options as words of a command line."""
+        found: list[str] = []
+        for one in options:
+            value = self.values.get(one.key)
+            if one.flag:
+                found += [f"--{one.name}"] if value else []
+            else:
+                each = value if isinstance(value, tuple) else (value,)
+                each = (",".join(each),) if one.joined and each else each
+                found += [f"--{one.name}={word}" for word in each if word is not None]
+        return found
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it answers, how it is called, what it takes.
+
+    needs are options without which it cannot begin; apart are those of which one alone can be
+    given; defaults are those that differ from an option's own.
+    """
+
+    name: str
+    sentence: str
+    example: str
+    run: Callable[[Given], int]
+    placed: tuple[Option, ...] = ()
+    options: tuple[Option, ...] = ()
+    needs: tuple[Option, ...] = ()
+    apart: tuple[tuple[Option, ...], ...] = ()
+    defaults: Mapping[Option, str | None] = field(default_factory=dict)
+
+
+def run(commands: Sequence[Command], words: Sequence[str]) -> int:
+    """Do what a command line says; the exit code, 3 after one sentence where that cannot be."""
+    try:
+        _refuse_unknown_variables(commands)
+        code = _group(commands, words).main(list(words), prog_name=_PROGRAM, standalone_mode=False)
+    except click.UsageError as wrong:
+        path = wrong.ctx.command_path if wrong.ctx else _PROGRAM
+        sys.stderr.write(f"{printable(f'{path}: {_sentence(wrong, path)}')}\n")
+        return UNUSABLE
+    except click.Abort:
+        sys.stderr.write(f"{_PROGRAM}: interrupted\n")
+        return UNUSABLE
+    return int(code or 0)
+
+
+class Refusal(click.UsageError):
+    """A fault whose message says all there is to say."""
+
+
+def _sentence(wrong: click.UsageError, path: str) -> str:
+    """What is wrong, and what to do next."""
+    command = wrong.ctx.command if wrong.ctx else None
+    if isinstance(wrong, NoSuchOption) and command:
+        known = {name.lstrip("-"): name for one in command.params for name in one.opts}
+        meant = nearest(wrong.option_name.lstrip("-"), known)
+        return f"there is no option {wrong.option_name}{meant or f'; {path} --help lists them'}"
+    if isinstance(wrong, NoSuchCommand) and isinstance(command, click.Group):
+        name = f"{path} {wrong.command_name}".removeprefix(f"{_PROGRAM} ")
+        root = wrong.ctx.find_root().command if wrong.ctx else command
+        # Whoever remembers `check-key` or `recover` means key check and key recover.
+        names = [known for known, _ in _commands(root)]
+        alike = {known.split()[-1]: known for known in names}
+        alike |= {"-".join(reversed(known.split())): known for known in names}
+        meant = nearest(name, alike | {known: known for known in names})
+        return f"there is no command {name}{meant or f'; {_PROGRAM} --help lists them'}"
+    if isinstance(wrong, MissingParameter) and isinstance(command, _Command):
+        return f"{_shown(wrong.param)} is missing; for example: {command.example}"
+    if isinstance(wrong, Refusal):
+        return wrong.message
+    said = wrong.message.rstrip(".")
+    return f"{said[:1].lower()}{said[1:]}; {path} --help shows an example"
+
+
+def _refuse_unknown_variables(commands: Sequence[Command]) -> None:
+    """Refusal of an environment variable that is named like an option and is none."""
+    known = {one.variable for command in commands for one in (*command.options, *command.placed)}
+    inside = {f"DRILLBOOK_{name}" for name in _INTERNAL}
+    for name in sorted(os.environ):
+        if name.startswith("DRILLBOOK_") and name not in known | inside:
+            meant = nearest(name, sorted(known))
+            raise Refusal(f"{name} in the environment is no option{meant or '; unset it'}")
+
+
+class _Value(click.ParamType[str]):
+    """A value that is judged by the kind of its option."""
+
+    def __init__(self, option: Option) -> None:
+        self.name = option.kind.metavar
+        self._option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if wrong := fault(self._option, str(value)):
+            raise Refusal(f"{_shown(param, ctx)}: {wrong}", ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del ctx, param
+        kind = self._option.kind
+        if kind.choices:
+            return [CompletionItem(one) for one in kind.choices if one.startswith(incomplete)]
+        if kind.metavar == "FOLDER":
+            return [CompletionItem(incomplete, type="dir")]
+        return [CompletionItem(incomplete, type="file")] if "FILE" in kind.metavar else []
+
+
+def _shown(param: click.Parameter | None, ctx: click.Context | None = None) -> str:
+    """How whoever gave a value calls it."""
+    if param is None or param.name is None:
+        return "a value"
+    if ctx and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+        return str(param.envvar)
+    return param.human_readable_name if isinstance(param, click.Argument) else param.opts[0]
+
+
+class _Option(click.Option):
+    """An option that stands in a group of the help."""
+
+    def __init__(self, option: Option, shown: str | None) -> None:
+        self.group = option.group
+        super().__init__(
+            [*option.flags, option.key],
+            is_flag=option.flag,
+            multiple=option.many,
+            type=click.BOOL if option.flag else _Value(option),
+            default=None if option.many or option.flag else shown,
+            show_default=bool(shown) and not option.flag,
+            envvar=option.variable,
+            metavar=None if option.flag else option.kind.metavar,
+            help=option.help,
+        )
+
+
+class _Command(click.Command):
+    """A command whose help has an example, and its options in groups."""
+
+    def __init__(self, command: Command, name: str, words: Sequence[str]) -> None:
+        self.example = command.example
+        self._command = command
+        self._line = shlex.join([_PROGRAM, *words])
+        placed = [
+            click.Argument(
+                [one.key],
+                nargs=-1 if one.many else 1,
+                required=True,
+                type=_Value(one),
+                envvar=None if one.many else one.variable,
+                metavar=one.name.upper() + ("…" if one.many else ""),
+            )
+            for one in command.placed
+        ]
+        named = [_Option(one, command.defaults.get(one, default(one))) for one in command.options]
+        super().__init__(name, params=[*placed, *named], help=command.sentence)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        placed = [(one.name.upper(), one.help) for one in self._command.placed]
+        if placed:
+            groups["Arguments"] = placed
+        for param in self.get_params(ctx):
+            if record := param.get_help_record(ctx):
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+        with formatter.section("Example"):
+            formatter.write_text(self.example)
+
+    def invoke(self, ctx: click.Context) -> int:
+        given = Given(self._command, ctx.params, self._line)
+        for one in self._command.needs:
+            if not given[one]:
+                raise Refusal(f"--{one.name} is missing; for example: {self.example}", ctx)
+        for pair in self._command.apart:
+            both = [f"--{one.name}" for one in pair if self._is_asked(ctx, one)]
+            if len(both) > 1:
+                raise Refusal(f"{' and '.join(both)} exclude each other; give one of them", ctx)
+        return self._command.run(given)
+
+    def _is_asked(self, ctx: click.Context, option: Option) -> bool:
+        given = ctx.get_parameter_source(option.key)
+        return bool(ctx.params[option.key]) and given is not ParameterSource.DEFAULT
+
+
+class _Group(click.Group):
+    """A group whose help lists every command by its whole name."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.help or "") for name, one in _commands(self)])
+
+
+def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
+    root = _Group(
+        _PROGRAM,
+        help="Executable specs for the runbook of a self-hosted Infisical.",
+        epilog=f"{_PROGRAM} COMMAND --help says more of each.",
+        no_args_is_help=False,
+    )
+    root.params.append(
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_tell_version,
+            help="Show the version.",
+        )
+    )
+    for one in commands:
+        *above, name = one.name.split()
+        group: click.Group = root
+        for word in above:
+            found = group.commands.get(word)
+            if not isinstance(found, click.Group):
+                found = _Group(word, no_args_is_help=False)
+                group.add_command(found)
+            group = found
+        group.add_command(_Command(one, name, words))
+    return root
+
+
+def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"{_PROGRAM} {version(_PROGRAM)}")
+        ctx.exit()
+
+
+def _commands(group: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands below a group by their whole names."""
+    assert isinstance(group, click.Group)
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from _commands(one, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", one

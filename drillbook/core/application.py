@@ -1,0 +1,7 @@
+"""Where suites, fixtures, reports and compose files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]

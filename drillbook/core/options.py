@@ -1,0 +1,526 @@
+"""Every option, declared once: name, type, default and help.
+
+The command line (drillbook/cli), pytest's options and the parsers of single modules are made of
+these. A kind judges a value by its text and by the file system alone, so that a wrong one is
+refused before anything loads or starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from drillbook.core.application import ROOT
+from drillbook.core.durations import seconds
+from drillbook.core.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value may be. fault says what is wrong with one, or nothing."""
+
+    metavar: str
+    fault: Callable[[str], str]
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, or an argument that stands without a name.
+
+    default is what it is without being given; bare is the same where pytest is called by itself,
+    which is for those who work on specs. also are further names of the command line. Of many
+    values each has a name of its own, unless they are joined by commas.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    default: str | None = None
+    bare: str | None = None
+    also: tuple[str, ...] = ()
+    flag: bool = False
+    many: bool = False
+    joined: bool = False
+    dest: str = ""
+    group: str = "Options"
+
+    @property
+    def key(self) -> str:
+        """Its name as an attribute of what was parsed."""
+        return self.dest or self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it for a command."""
+        return f"DRILLBOOK_{self.name.replace('-', '_').upper()}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its names on a command line."""
+        return tuple(f"--{name}" for name in (self.name, *self.also))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of these that was probably meant, as the end of a sentence; or nothing.
+
+    A mapping has what each of its words stands for.
+    """
+    meant = known if isinstance(known, Mapping) else {one: one for one in known}
+    alike = {one.lower(): meant[one] for one in meant}
+    found = get_close_matches(word.lower(), alike, n=1, cutoff=0.6)
+    return f"; did you mean {alike[found[0]]}?" if found else ""
+
+
+def fault(option: Option, value: str) -> str:
+    """What is wrong with this value of an option; nothing where it may be used."""
+    if not value.strip():
+        return f"an empty value; give {option.kind.metavar}, or leave it out"
+    if "\n" in value or "\r" in value:
+        return "a value with a line break in it; give one of one line"
+    if not value.isprintable():
+        return "a value with control characters in it; give one that can be printed"
+    return option.kind.fault(value)
+
+
+def _none(_value: str) -> str:
+    return ""
+
+
+def _file(value: str) -> str:
+    path = Path(value).expanduser()
+    if path.is_dir():
+        return f"{value} is a folder; give a file"
+    return "" if _exists(path) else f"{value} does not exist{_near_file(path)}"
+
+
+def _folder(value: str) -> str:
+    path = Path(value).expanduser()
+    if path.is_dir():
+        return ""
+    if _exists(path):
+        return f"{value} is a file; give a folder"
+    return f"{value} does not exist{_near_file(path)}"
+
+
+def _place(value: str) -> str:
+    path = Path(value).expanduser()
+    return "" if _exists(path) else f"{value} does not exist{_near_file(path)}"
+
+
+def _new_file(value: str) -> str:
+    path = Path(value).expanduser()
+    if value == "-":
+        return ""
+    if path.is_dir():
+        return f"{value} is a folder; give the name of a file in it"
+    return "" if path.parent.is_dir() else f"the folder {path.parent} does not exist"
+
+
+def _new_folder(value: str) -> str:
+    path = Path(value).expanduser()
+    return f"{value} is a file; give a folder" if path.exists() and not path.is_dir() else ""
+
+
+def _log(value: str) -> str:
+    return "" if value == "-" else _file(value)
+
+
+def _backup(value: str) -> str:
+    if value == "-" or value.startswith(("docker:", "env:")) or "://" in value:
+        return ""
+    return _place(value)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _near_file(path: Path) -> str:
+    try:
+        there = [one.name for one in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return nearest(path.name, there)
+
+
+def _duration(value: str) -> str:
+    try:
+        seconds(value, "")
+    except BadInput as reason:
+        return str(reason).removeprefix("=")
+    return ""
+
+
+def _form(form: str, words: str) -> Callable[[str], str]:
+    known = re.compile(form, re.ASCII)
+    return lambda value: "" if known.fullmatch(value) else f"{value} {words}"
+
+
+def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
+    """Judges patterns, with commas between, by the names that a file of the application lists."""
+
+    def judge(value: str) -> str:
+        known = re.findall(form, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+        for one in filter(None, map(str.strip, value.split(","))):
+            if not any(fnmatchcase(name.upper(), one.upper()) for name in known):
+                return f"{one} matches no {what}{nearest(one, known)}"
+        return ""
+
+    return judge
+
+
+def _shard(value: str) -> str:
+    part, _, of = value.partition("/")
+    fits = part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of) <= 999
+    return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
+
+
+def _web(value: str) -> str:
+    fits = re.fullmatch(r"https?://[^\s/]+.*", value)
+    # Without the value: an address may carry a credential.
+    return "" if fits else "no web address; give one such as https://secrets.example.com"
+
+
+def _address(value: str) -> str:
+    return "" if value == "rehearsal" else _web(value)
+
+
+def _authority(value: str) -> str:
+    return "" if value == "file" else _web(value)
+
+
+def choice(*among: str) -> Kind:
+    """One of some words."""
+
+    def judge(value: str) -> str:
+        if value in among:
+            return ""
+        return f"{value} is none of {', '.join(among)}{nearest(value, among)}"
+
+    return Kind("|".join(among), judge, among)
+
+
+def several(*among: str) -> Kind:
+    """Some of these words, with commas between."""
+
+    def judge(value: str) -> str:
+        for one in value.split(","):
+            if one not in among:
+                return f"{one} is none of {', '.join(among)}{nearest(one, among)}"
+        return ""
+
+    return Kind("WORD,WORD", judge, among)
+
+
+def number(least: int, most: int, *words: str) -> Kind:
+    """A whole number in a range, or one of some words."""
+    said = f"give a number from {least} to {most}" + "".join(f", or {word}" for word in words)
+
+    def judge(value: str) -> str:
+        digits = value.isascii() and value.isdecimal() and len(value) < 20
+        fits = value in words or (digits and least <= int(value) <= most)
+        return "" if fits else f"{value}: {said}"
+
+    return Kind("|".join(("N", *words)), judge, words)
+
+
+TEXT = Kind("TEXT", _none)
+SWITCH = Kind("", _none)
+FILE = Kind("FILE", _file)
+FOLDER = Kind("FOLDER", _folder)
+PLACE = Kind("FILE|FOLDER", _place)
+NEW_FILE = Kind("FILE", _new_file)
+NEW_FOLDER = Kind("FOLDER", _new_folder)
+LOG_FILE = Kind("FILE|-", _log)
+BACKUP_PLACE = Kind("FILE|FOLDER|docker:CONTAINER|URL", _backup)
+BACKUP_OR_PIPE = Kind("FILE|FOLDER|docker:CONTAINER|URL|-", _backup)
+DURATION = Kind("DURATION", _duration)
+IMAGE_NAME = Kind(
+    "IMAGE", _form(r"[A-Za-z0-9][^\s]*", "is no name of an image; give one as in name:tag")
+)
+FORM = choice("text", "json")
+
+# What runs, and on what.
+_ON = "What it runs on"
+STACK = Option(
+    "stack",
+    choice("auto", "containers", "embedded"),
+    "real containers, processes on this machine, or whichever can be had",
+    default="auto",
+    bare="embedded",
+    group=_ON,
+)
+WORKERS = Option(
+    "workers",
+    number(1, 16, "auto"),
+    "stacks side by side; auto: as many as fit",
+    default="auto",
+    bare="1",
+    group=_ON,
+)
+IMAGE = Option("image", IMAGE_NAME, "backend image instead of the pinned one", group=_ON)
+COMPOSE = Option("compose", FILE, "compose file instead of the reference deployment", group=_ON)
+OFFER = Option(
+    "offer",
+    several("audit", "printed-address", "printed-mails", "rotation"),
+    "features the reference backend is to have",
+    group=_ON,
+)
+_BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")
+MUTANT = Option(
+    "mutant", Kind("NAME", _BUG), "plant a known bug by name; some control must turn", group=_ON
+)
+URL = Option("url", Kind("URL", _address), "the running instance, or `rehearsal`", group=_ON)
+PLAIN_URL = Option("plain-url", Kind("URL", _web), "where http:// answers, if not on port 80")
+CA = Option("ca", FILE, "certificates (PEM) to trust instead of the machine's")
+DOCKER = Option("docker", SWITCH, "look through DOCKER_HOST, too, by GET only", flag=True)
+PROJECT = Option("project", TEXT, "the deployment's compose project, where there are several")
+
+# What is asked.
+_ASKED = "What is asked"
+CONTROLS = Option(
+    "controls",
+    Kind("IDS", _listed("suites/controls.toml", r'^id = "([A-Z0-9.-]+)"', "control")),
+    "only these controls, such as 'KEY-*,DBP-1'",
+    bare="",
+    also=("control",),
+    many=True,
+    joined=True,
+    group=_ASKED,
+)
+SHARD = Option("shard", Kind("N/OF", _shard), "only this part; `merge` joins them", group=_ASKED)
+BUDGET = Option(
+    "budget",
+    Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is no budget such as 100x12")),
+    "how many sequences of acts, and how long (default: by driver)",
+    group=_ASKED,
+)
+SEED = Option("seed", number(0, 2**64), "repeat the order and random data of a run", group=_ASKED)
+STRICT = Option(
+    "strict-claims",
+    SWITCH,
+    "a contradicted statement fails the run, too",
+    also=("strict",),
+    flag=True,
+    group=_ASKED,
+)
+CERTIFIED = Option(
+    "certified",
+    SWITCH,
+    "refuse waivers, filters, planted bugs, local changes",
+    flag=True,
+    group=_ASKED,
+)
+
+# The user's own files.
+_FILES = "Your files"
+ENV_FILE = Option("env-file", FILE, "the deployment's variables, NAME=value", group=_FILES)
+KEY_FILES = Option(
+    "env-file", Kind("FILE", _none), "a file with the key; again for each to try", many=True
+)
+NEW_ENV_FILE = Option("new-env-file", FILE, "the key it is to lie under", group=_FILES)
+REPO = Option("repo", FOLDER, "the Git repository that must hold none of its secrets", group=_FILES)
+ESCROW = Option("escrow", FILE, "the escrowed keys, NAME=value", group=_FILES)
+BACKUP = Option("backup", BACKUP_PLACE, "your backup", group=_FILES)
+PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
+BACKUP_OPTIONS = Option(
+    "backup-options", FILE, "settings of the backup's storage, mode 0600", group=_FILES
+)
+CREDENTIAL = Option(
+    "credential", FILE, "mode 0600: TOKEN=, or CLIENT_ID= and CLIENT_SECRET=", group=_FILES
+)
+
+# A drill, and a change of release.
+_LIMITS = "Limits"
+RTO = Option("rto", DURATION, "how long a recovery may take, such as 4h", group=_LIMITS)
+RPO = Option("rpo", DURATION, "how old a backup may be, such as 24h", group=_LIMITS)
+STATEMENT_LIMIT = Option(
+    "statement-limit", DURATION, "how long one statement on the backup may take", group=_LIMITS
+)
+OUTAGE = Option("outage", DURATION, "how long nobody may read a secret, such as 10m", group=_LIMITS)
+OLDER = Option("from", IMAGE_NAME, "the image that runs now, or reference:1", dest="older")
+NEWER = Option("to", IMAGE_NAME, "the image that is to run, or reference:2", dest="newer")
+NOTES = Option("notes", FILE, "upgrade notes of the releases in between, as YAML")
+VERIFY_FROM = Option("verify-from", PLACE, "a run of all controls on the old image")
+VERIFY_TO = Option("verify-to", PLACE, "a run of all controls on the new image")
+TRIED_ON = replace(STACK, default=None, help="where it is to be tried; nowhere unless given")
+STEPS = Option("steps", SWITCH, "what to do with such a backup", flag=True)
+NO_REHEARSAL = Option("no-rehearsal", SWITCH, "prove it offline, and start nothing", flag=True)
+
+# The record.
+_RECORD = "The record"
+RUN_DIR = Option(
+    "run-dir",
+    NEW_FOLDER,
+    "where runs are kept (default: reports/runs in a checkout, else drillbook-runs)",
+    group=_RECORD,
+)
+CONFIG = Option(
+    "config", FILE, "declared facts (default: drillbook.toml, if it is there)", group=_RECORD
+)
+WAIVERS = Option(
+    "waivers", FILE, "deviations (default: waivers.toml, if it is there)", group=_RECORD
+)
+REASON = Option("reason", TEXT, "why this run: scheduled, change, incident", group=_RECORD)
+OPERATOR = Option("operator", TEXT, "who runs it (default: the login name)", group=_RECORD)
+# Paths and names only: a key itself never stands on a command line.
+SIGNING_KEY = Option(
+    "signing-key", FILE, "sign with this key (evidence sign-key)", also=("sign",), group=_RECORD
+)
+SIGNING_KEY_ENV = Option(
+    "signing-key-env", TEXT, "the same, from an environment variable", group=_RECORD
+)
+TSA = Option(
+    "tsa",
+    Kind("URL|file", _authority),
+    "RFC 3161 authority that stamps the bundle; file: by hand",
+    group=_RECORD,
+)
+
+# Single commands.
+OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
+LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
+NEW_BACKUP = Option("out", NEW_FILE, "the new backup")
+SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for a pipe")
+OUT_FOLDER = Option("out", NEW_FOLDER, "where the documents go")
+RECIPIENT = Option("recipient", TEXT, "an age or SSH public key; again for each", many=True)
+PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase in this file")
+PLAINTEXT = Option("plaintext", SWITCH, "every secret in the clear", flag=True)
+LOG = Option("log", LOG_FILE, "a backend's log")
+BUNDLE = Option("bundle", PLACE, "bundle.zip or the folder of a run")
+RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle", also=("from",))
+BACKUPS = replace(BACKUP, help="the backups that are made of it", also=("backups",))
+RUN = Option("run", FOLDER, "the folder of a run")
+RUNS = Option("runs", FOLDER, "folders of shards, or of runs", many=True)
+KEY_NAME = Option("out", NEW_FILE, "the private key; its public half goes to FILE.pub")
+PUBKEY = Option("pubkey", FILE, "public keys that are trusted (PEM)")
+PREVIOUS = Option("previous", FILE, "the bundle of the run before")
+TSA_CERT = Option("tsa-cert", FILE, "certificates of time-stamp authorities")
+UNSIGNED = Option("unsigned", SWITCH, "look at it without a signature", flag=True)
+TSR = Option("tsr", FILE, "the authority's answer that was fetched by hand")
+ACT = Option("act", choice("prepared", "reviewed", "approved"), "what is signed off", default=None)
+NAME = Option("name", TEXT, "who answers for it")
+ROLE = Option("role", TEXT, "in which role")
+REMARK = Option("remark", TEXT, "one line with it")
+ANYWAY = Option("anyway", SWITCH, "although the bundle proves little", flag=True)
+TAKER = Option(
+    "format",
+    choice("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),
+    "whose format it is to have",
+    also=("for",),
+)
+OSCAL_VERSION = Option(
+    "oscal-version",
+    Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is no version such as 1.2.2")),
+    "of OSCAL",
+)
+ICS = Option("ics", NEW_FILE, "also write a calendar of what is due")
+
+# For those who work on Drillbook.
+BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")
+MUTANTS = Option("mutants", TEXT, "names, controls or places, with * and ,; or none")
+HEALTHY = Option(
+    "healthy", number(0, 1000), "healthy runs of each driver", default="2", also=("n",)
+)
+GENERATED = Option("generated", number(0, 1000), "so many random bugs as well", default="0")
+KEEP = Option("keep", SWITCH, "make this the record that each bundle carries", flag=True)
+TRIALS = Option("runs", number(0, 1000), "how many", default="20", also=("n",))
+FIXED_SEED = replace(SEED, default="1")
+CONTROLS_ALONE = Option(
+    "controls", number(0, 1000), "how many to run each alone; 0: none", default="10"
+)
+MIB = Option("mib", number(0, 1 << 20), "size of the backup for key check; 0: none", default="1024")
+
+# Switches that a command sets and no user types.
+_INSIDE = SWITCH
+EVIDENCE = Option("evidence", _INSIDE, "judge, record and write a bundle", flag=True)
+ONLY_EVIDENCE = Option(
+    "only-evidence", _INSIDE, "no documents and no seal, for who reads none", flag=True
+)
+ONE_QUESTION = Option(
+    "one-question",
+    _INSIDE,
+    "the controls of the given specs alone decide the exit code; the rest is not asked",
+    flag=True,
+)
+FIRST = Option("first", _INSIDE, "specs of this control run before all others")
+CATALOGUE = Option("catalogue", _INSIDE, "the controls", default="suites/controls.toml")
+CALLED_AS = Option("called-as", _INSIDE, "the command line that the record names")
+PREFLIGHT = Option("preflight", _INSIDE, "run the file checks, nothing else", flag=True)
+DRILL = Option("drill", _INSIDE, "drill the given backup with its keys", flag=True)
+REHEARSE = Option("rehearse", _INSIDE, "rehearse a change of release", flag=True)
+REWRAPPED = Option("rewrapped", _INSIDE, "the backup that was rewrapped, to be tried out")
+
+
+def run_folder() -> str:
+    """Where runs are kept unless somebody says otherwise."""
+    checkout = Path("suites/controls.toml").is_file() and Path("reports").is_dir()
+    return "reports/runs" if checkout else "drillbook-runs"
+
+
+def default(option: Option) -> str | None:
+    """What an option is where a command was not given it."""
+    return run_folder() if option is RUN_DIR else option.default
+
+
+def declare(group: Any, *options: Option) -> None:
+    """Give pytest these options; a value is judged where it is used."""
+    for one in options:
+        names = [f"--{one.name}"]
+        if one.flag:
+            group.addoption(*names, dest=one.key, action="store_true", help=one.help)
+        elif one is SEED:
+            drawn = secrets.randbelow(2**32)
+            group.addoption(*names, dest=one.key, type=int, default=drawn, help=one.help)
+        else:
+            without = default(one) if one.bare is None else one.bare
+            group.addoption(*names, dest=one.key, default=without, help=one.help)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, with the exit code of what could not start."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(3, f"{self.prog}: {message}\n")
+
+
+def parse(
+    program: str,
+    words: Sequence[str] | None,
+    named: Sequence[Option] = (),
+    placed: Sequence[Option] = (),
+    *,
+    judged: bool = False,
+) -> argparse.Namespace:
+    """The options of a module that is called by itself; judged: it does not judge values."""
+    parser = _Parser(program)
+    for one in placed:
+        parser.add_argument(one.key, nargs="+" if one.many else None, help=one.help)
+    for one in named:
+        if one.flag:
+            parser.add_argument(*one.flags, dest=one.key, action="store_true", help=one.help)
+            continue
+        fit = partial(_fit, one) if judged else str
+        if one.many and not one.joined:
+            parser.add_argument(*one.flags, dest=one.key, action="append", default=[], type=fit)
+        else:
+            parser.add_argument(*one.flags, dest=one.key, default=default(one), type=fit)
+    return parser.parse_args(words)
+
+
+def _fit(option: Option, value: str) -> str:
+    if wrong := fault(option, value):
+        raise argparse.ArgumentTypeError(wrong)
+    return value
