@@ -165,6 +165,9 @@ def test_spec_of_several_controls_is_judged_by_the_nature_of_each(drill):
         (["import nowhere", *ALL], [], 2, "not_run"),
         (ALL[:1], ["--strict-claims", "--one-question"], 0, "satisfied"),
         (ALL, ["--one-question", "--controls=KEY-3"], 2, "not_run"),
+        (ALL, ["--own-question", "--controls=KEY-3"], 0, "satisfied"),
+        (ALL[:1], ["--own-question", "--controls=KEY-[13]"], 2, "not_run"),
+        (ALL, ["--own-question", "--controls=KEY-3", "-k", "key_2"], 2, "not_run"),
         (["import nowhere", *ALL[1:]], ["--one-question"], 2, "not_run"),
     ],
 )
@@ -178,6 +181,13 @@ def test_what_was_not_asked_is_not_run_and_gates_nothing(drill):
     assert seen["run"]["asked"] == ["KEY-1"]
     assert (seen["KEY-2"]["verdict"], seen["KEY-2"]["gating"]) == ("not_run", False)
     assert seen["KEY-2"]["note"] == "outside the question that this run asks"
+
+
+def test_a_selection_that_is_the_question_leaves_the_rest_unasked(drill):
+    _, seen = drill(*ALL, arguments=["--own-question", "--controls=KEY-3"])
+    assert seen["run"]["asked"] == ["KEY-3"]
+    assert seen["KEY-2"]["note"] == "outside the question that this run asks"
+    assert (seen["KEY-1"]["verdict"], seen["KEY-1"]["gating"]) == ("not_run", False)
 
 
 def test_what_was_left_out_is_counted_and_named(drill):

@@ -26,7 +26,8 @@ _UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
 
 
 def _verify(given: Given) -> int:
-    code = run_specs(given, ["suites"], ["--evidence"])
+    asked = ["--own-question"] if given[o.CONTROLS] else []
+    code = run_specs(given, ["suites"], ["--evidence", *asked])
     # A shard alone decides nothing.
     return 0 if given[o.SHARD] and code == 2 else code
 

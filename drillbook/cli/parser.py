@@ -270,8 +270,7 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> N
 
 def _commands(group: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """All commands below a group by their whole names."""
-    assert isinstance(group, click.Group)
-    for name, one in group.commands.items():
+    for name, one in group.commands.items() if isinstance(group, click.Group) else ():
         if isinstance(one, click.Group):
             yield from _commands(one, f"{above}{name} ")
         else:

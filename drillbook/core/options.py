@@ -365,6 +365,7 @@ RUN_DIR = Option(
     "run-dir",
     NEW_FOLDER,
     "where runs are kept (default: reports/runs in a checkout, else drillbook-runs)",
+    bare="reports/runs",
     group=_RECORD,
 )
 CONFIG = Option(
@@ -453,6 +454,12 @@ ONE_QUESTION = Option(
     "one-question",
     _INSIDE,
     "the controls of the given specs alone decide the exit code; the rest is not asked",
+    flag=True,
+)
+OWN_QUESTION = Option(
+    "own-question",
+    SWITCH,
+    "what --controls selects is the question, and the rest is not asked",
     flag=True,
 )
 FIRST = Option("first", _INSIDE, "specs of this control run before all others")

@@ -59,7 +59,7 @@ def _export(given: Namespace) -> Iterator[Line]:
     if (bundle / BUNDLE).is_file():
         bundle /= BUNDLE
     run, pdf = _opened(bundle)
-    files = _TAKERS[given.format](run, pdf, given.oscal_version)
+    files = _TAKERS[given.format](run, pdf, given.oscal_version or oscal.VERSION)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).write_bytes(content)

@@ -111,15 +111,20 @@ def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
 
 @dataclass
 class Plan:
-    """The specs of a run by id, in order, each with the controls it checks."""
+    """The specs of a run by id, in order, each with the controls it checks.
+
+    own_question: the selection is what is asked, and chosen are its controls.
+    """
 
     selection: tuple[str, ...] = ()
     one_question: bool = False
+    own_question: bool = False
     shard: Shard | None = None
     specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     uncollected: list[str] = field(default_factory=list)
+    chosen: tuple[str, ...] = ()
 
     def choose(self, items: list[pytest.Item], catalogue: Catalogue) -> list[pytest.Item]:
         """Keep the specs of the selected controls; return the others. Unknown ids are refused."""
@@ -129,6 +134,8 @@ class Plan:
         if self.selection:
             chosen = catalogue.select(self.selection)
             items[:] = [item for item in found if chosen.intersection(controls(item))]
+            if self.own_question:
+                self.chosen = tuple(one for one in catalogue.ids if one in chosen)
         if self.shard:
             whole, items[:] = list(items), self.shard.choose(items)
             self.elsewhere |= {item.nodeid for item in whole} - {item.nodeid for item in items}
@@ -137,7 +144,11 @@ class Plan:
 
     def leave_out(self, items: Iterable[pytest.Item]) -> None:
         """These will not run."""
-        self.left_out |= {item.nodeid: controls(item) for item in items}
+        self.left_out |= {
+            item.nodeid: controls(item)
+            for item in items
+            if not self.chosen or set(self.chosen).intersection(controls(item))
+        }
 
     def settle(self, items: Iterable[pytest.Item]) -> None:
         """These will."""
@@ -152,8 +163,11 @@ class Plan:
     def asked(self) -> tuple[str, ...]:
         """The controls of the one question this run asks; () when it asks about everything.
 
-        What a filter leaves out was still asked, so a filter never turns a gate green.
+        What a filter leaves out was still asked, so a filter never turns a gate green. A question
+        of its own asks all that was chosen, whether there is a spec for it or not.
         """
+        if self.chosen:
+            return self.chosen
         if not self.one_question:
             return ()
         named = [*self.specs.values(), *self.left_out.values()]
@@ -207,6 +221,7 @@ def plan(config: pytest.Config) -> Plan:
     option = config.getoption
     return Plan(
         selection=patterns(option("--controls")),
-        one_question=option("--one-question"),
+        one_question=option("--one-question") or option("--own-question"),
+        own_question=option("--own-question"),
         shard=Shard.read(option("--shard")) if option("--shard") else None,
     )
