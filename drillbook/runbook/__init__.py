@@ -1,1 +1,1 @@
-"""The documented procedures, why a backend fails and what cures it, and what is due."""
+"""The documented procedures, why a backend fails, what is due, and what documents get wrong."""

@@ -1,0 +1,314 @@
+"""A runbook in Markdown as the statements it makes, each with its line and its section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from drillbook.runbook import shell
+
+Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
+
+OURS = re.compile("infisical", re.I)
+TEXTS: tuple[Kind, ...] = ("sentence", "row", "comment")
+_DENYING_TITLE = re.compile(
+    r"\b(do not|don['’]?ts?|what not|mistakes?|anti-?patterns?|pitfalls?)\b", re.I
+)
+_DENYING_LEAD = re.compile(
+    r"(?<!you )(?<!they )\b(do not|don['’]t|never|must not|should not|avoid)\b|"
+    r"\b(does not|do not|did not|doesn['’]t|don['’]t) work|^\W*(wrong|bad|incorrect|broken)\b|"
+    r"\b(wrong way|mistakes?|bad example)\b|❌",
+    re.I,
+)
+_DENYING_REST = re.compile(r"\b(not|never|cannot|nothing|no)\b|n['’]t\b", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9`])")
+_SETTING = re.compile(
+    r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
+    r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
+)
+_CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
+_SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
+_SETTINGS = frozenset(("env", "dotenv", "properties", "ini", "conf", "yaml", "yml", "toml"))
+_TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
+
+
+@dataclass(eq=False)
+class Section:
+    """What stands under a heading, that of its subsections included."""
+
+    title: str
+    level: int
+    line: int
+    parent: Section | None
+    statements: list[Statement] = field(default_factory=list)
+
+    @cached_property
+    def text(self) -> str:
+        """Everything it says, heading included; complete once the document is read."""
+        return "\n".join((self.title, *(one.text for one in self.statements)))
+
+    def within(self, other: Section) -> bool:
+        """Whether it is that section or stands in it."""
+        one: Section | None = self
+        while one and one is not other:
+            one = one.parent
+        return one is other
+
+
+@dataclass(eq=False, slots=True)
+class Statement:
+    """A sentence, a row of a table, or a line of a block.
+
+    lead is what introduces it: the sentence before a list or a block, the header of a table, or
+    the comment before a line. denied: the document says itself that this is not to be done.
+    """
+
+    kind: Kind
+    text: str
+    line: int
+    section: Section
+    lead: str = ""
+    denied: bool = False
+    command: shell.Command | None = None
+    inline: bool = False
+    scheduled: bool = False
+    script: str = ""
+    breaks: tuple[int, ...] = ()
+
+    def line_at(self, position: int) -> int:
+        """The line on which a position of the text stands."""
+        return self.line + sum(at < position for at in self.breaks)
+
+    @property
+    def setting(self) -> tuple[str, str] | None:
+        """The variable that a line of a block sets, and to what."""
+        found = _SETTING.match(self.text) if self.kind == "code" else None
+        return (found[1], found[2]) if found else None
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """A fenced or indented block."""
+
+    language: str
+    text: str
+    line: int
+    section: Section
+    lead: str
+    denied: bool
+
+
+class Document:
+    """A runbook that was read."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.statements: list[Statement] = []
+        self.blocks: list[Block] = []
+        self._section = Section("", 0, 1, None)
+        self._lead = ""
+        self._row = 1
+        title = re.search(r"^#\s+(.*)|^(.*)\n=+$", text, re.M)
+        self._is_about = bool(OURS.search(f"{name} {title[0] if title else ''}"))
+        self._read(MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)))
+
+    def said(self, *kinds: Kind) -> Iterator[Statement]:
+        """What the document stands by, where it speaks of Infisical."""
+        for one in self.statements:
+            if one.kind in kinds and not one.denied and self._concerns(one):
+                yield one
+
+    def commands(self) -> Iterator[tuple[Statement, shell.Command]]:
+        """Every command that the document tells to run on Infisical."""
+        for one in self.said("command"):
+            if one.command:
+                yield one, one.command
+
+    def _concerns(self, one: Statement) -> bool:
+        """Whether a statement is about Infisical: a document may be about other services, too."""
+        if self._is_about or OURS.search(f"{one.text} {one.script}"):
+            return True
+        section: Section | None = one.section
+        if section and one.kind != "command" and OURS.search(section.text):
+            return True
+        while section and not OURS.search(section.title):
+            section = section.parent
+        return section is not None
+
+    def _read(self, tokens: list[Token]) -> None:
+        leads: list[str] = []
+        cells: list[str] | None = None
+        header = ""
+        for number, token in enumerate(tokens):
+            line = token.map[0] + 1 if token.map else 0
+            match token.type:
+                case "heading_open":
+                    self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line)
+                case "bullet_list_open" | "ordered_list_open":
+                    leads.append(self._lead)
+                case "bullet_list_close" | "ordered_list_close":
+                    leads.pop()
+                case "tr_open":
+                    cells = []
+                case "thead_close":
+                    header = self.statements.pop().text if self.statements else ""
+                case "tr_close" if cells is not None:
+                    self._add("row", " | ".join(cells), line or self._row, lead=header)
+                    cells = None
+                case "inline" if cells is not None:
+                    cells.append(_plain(token)[0])
+                    self._row = line
+                case "inline" if tokens[number - 1].type != "heading_open":
+                    self._say(token, line, leads[-1] if leads else "")
+                case "fence" | "code_block":
+                    first = line + (token.type == "fence")
+                    self._quote(token.info.strip().lower(), token.content, first)
+
+    def _open(self, title: str, level: int, line: int) -> None:
+        above: Section | None = self._section
+        while above and above.level >= level:
+            above = above.parent
+        self._section = Section(title, level, line, above)
+        self._lead = ""
+        self._add("heading", title, line)
+
+    def _add(self, kind: Kind, text: str, line: int, **more: object) -> Statement:
+        one = Statement(kind, text[: shell.LONGEST], line, self._section, **more)  # type: ignore[arg-type]
+        above: Section | None = self._section
+        one.denied = one.denied or bool(kind != "heading" and _DENYING_LEAD.search(one.lead))
+        self.statements.append(one)
+        while above:
+            one.denied = one.denied or bool(_DENYING_TITLE.search(above.title))
+            above.statements.append(one)
+            above = above.parent
+        return one
+
+    def _say(self, token: Token, line: int, lead: str) -> None:
+        text, spans = _plain(token)
+        start = 0
+        for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
+            sentence = text[start:end].rstrip()
+            if sentence:
+                at = line + text.count("\n", 0, start)
+                breaks = tuple(place for place, sign in enumerate(sentence) if sign == "\n")
+                sentence = sentence.replace("\n", " ")
+                said = self._add("sentence", sentence, at, lead=lead, breaks=breaks)
+                for place, span in spans:
+                    if start <= place < end and shell.looks_like_a_command(span):
+                        rest = re.split(r"[.;,]", text[place + len(span) : end])[0]
+                        denies = _DENYING_LEAD.search(sentence) or _DENYING_REST.search(rest)
+                        denied = said.denied or bool(denies)
+                        self._run(span, line + text.count("\n", 0, place), sentence, denied, True)
+                self._lead = sentence
+            start = end
+
+    def _quote(self, info: str, content: str, line: int) -> None:
+        language = info.split()[0].strip("{.}") if info else ""
+        if language in ("", *_TEXTS) and (guessed := _guess(content)):
+            language = guessed
+        denied = bool(_DENYING_LEAD.search(self._lead))
+        block = Block(language, content, line, self._section, self._lead, denied)
+        self.blocks.append(block)
+        if language in _SHELLS:
+            content = _without_prompts(content) if _PROMPT.search(content) else content
+            self._run(content, line, self._lead, denied, False)
+        elif language in ("cron", "crontab"):
+            for number, one in enumerate(content.splitlines()):
+                if found := _CRON.match(one):
+                    self._run(one[found.end() :], line + number, self._lead, denied, False, True)
+        if language in _SHELLS | _SETTINGS | {"dockerfile", "docker"}:
+            self._lines(content, line, denied, comments=language in _SETTINGS)
+        elif language == "sql":
+            for number, one in enumerate(content.splitlines()):
+                self._add("code", one, line + number, lead=self._lead, denied=denied)
+
+    def _lines(self, content: str, line: int, denied: bool, comments: bool) -> None:
+        """The lines as they stand: settings and images are looked for in them."""
+        before = ""
+        for number, one in enumerate(content.splitlines()):
+            if one.lstrip().startswith("#"):
+                before = one.strip("# \t")
+                if comments:
+                    self._add("comment", before, line + number, denied=denied)
+            elif one.strip():
+                self._add("code", one, line + number, lead=before, denied=denied)
+                before = ""
+
+    def _run(
+        self, text: str, line: int, lead: str, denied: bool, inline: bool, scheduled: bool = False
+    ) -> None:
+        before = lead if inline else ""
+        for one in shell.parse(text, line):
+            if isinstance(one, shell.Comment):
+                before = one.text
+                self._add("comment", before, one.line, denied=denied)
+                continue
+            self._add(
+                "command",
+                one.text,
+                one.line,
+                lead=before,
+                denied=denied,
+                command=one,
+                inline=inline,
+                scheduled=scheduled or bool(_CRON.match(one.text)),
+                script=text,
+            )
+            if not inline:
+                before = ""
+
+
+_PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/ -]*[$#]|#(?= (?:docker|psql|pg_)\b)) ", re.M)
+
+
+def _without_prompts(content: str) -> str:
+    """What is typed in a recorded session; what it printed is left out, and no line moves."""
+    kept, goes_on = [], False
+    for line in content.splitlines():
+        typed = _PROMPT.match(line)
+        kept.append(line[typed.end() :] if typed else line if goes_on else "")
+        goes_on = line.endswith("\\") and (goes_on or bool(typed))
+    return "\n".join(kept)
+
+
+def _guess(content: str) -> str:
+    """The language of a block that names none."""
+    lines = [one for one in content.splitlines() if one.strip()]
+    told = [one for one in lines if not one.lstrip().startswith("#")]
+    if content.lstrip().startswith("{"):
+        return "json"
+    if told and all(_SETTING.match(one) for one in told):
+        return "env"
+    if any(_CRON.match(one) for one in told):
+        return "cron"
+    if any(re.match(r"\s*(services|image):", one) for one in told):
+        return "yaml"
+    if _PROMPT.search(content) or any(shell.looks_like_a_command(one) for one in told):
+        return "sh"
+    return ""
+
+
+def _plain(token: Token) -> tuple[str, list[tuple[int, str]]]:
+    """The text of an inline token without marks, and where its spans of code start."""
+    text, spans = "", []
+    for child in token.children or []:
+        if child.type in ("softbreak", "hardbreak"):
+            text += "\n"
+        elif child.type == "code_inline":
+            spans.append((len(text), child.content))
+            text += child.content
+        elif child.type in ("text", "image"):
+            text += child.content
+    return text, spans
+
+
+def _without_front_matter(text: str) -> str:
+    found = re.match(r"---\n.*?\n(---|\.\.\.)\n", text, re.S)
+    return "\n" * found[0].count("\n") + text[found.end() :] if found else text

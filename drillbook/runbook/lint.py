@@ -1,0 +1,186 @@
+"""`drillbook runbook lint`: what a runbook in Markdown says that is known to be wrong.
+
+    python -m drillbook.runbook.lint [--output text|json|sarif] FILE...
+
+Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
+file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from drillbook.core.display import printable
+from drillbook.core.errors import BadInput
+from drillbook.core.inputs import text
+from drillbook.runbook import rules
+from drillbook.runbook.document import OURS, Document
+
+OUTPUTS = ("text", "json", "sarif")
+_FOUND, _UNUSABLE = 1, 3
+_LONGEST = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement of a document that is wrong, dangerous or lacks something."""
+
+    file: str
+    line: int
+    rule: str
+    control: str
+    title: str
+    found: str
+    measured: str
+    write: str
+
+
+def lint(paths: Sequence[str | Path], output: str = "text") -> int:
+    """Print what is wrong in the documents; the exit code."""
+    found: list[Finding] = []
+    foreign: list[str] = []
+    try:
+        for path in paths:
+            document = Document(str(path), text(Path(path), "the runbook"))
+            if OURS.search(f"{path} {document.text}"):
+                found += findings(document)
+            else:
+                foreign.append(str(path))
+    except BadInput as trouble:
+        print(printable(str(trouble)), file=sys.stderr)  # noqa: T201
+        return _UNUSABLE
+    written = {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output]
+    print(written(found, [str(path) for path in paths], foreign))  # noqa: T201, this is the report
+    return _FOUND if found else 0
+
+
+def findings(document: Document) -> list[Finding]:
+    """The findings of one document, in the order of its lines."""
+    return [
+        Finding(
+            document.name,
+            one.line,
+            rule.id,
+            rule.control,
+            rule.title,
+            excerpt(one.words),
+            rule.measured,
+            rule.write,
+        )
+        for rule, one in rules.check(document)
+    ]
+
+
+_SECRETS = (
+    (re.compile(r"((?:PASSWORD|SECRET|KEY|TOKEN)\w*\s*[=:]\s*[\"']?)[^\s<>$\"'#|]{6,}"), r"\1…"),
+    (re.compile(r"(\bPASSWORD\s+')[^']*(')", re.I), r"\1…\2"),
+    (re.compile(r"(://[^:/\s]*:)[^@\s]+@"), r"\1…@"),
+    (re.compile(r"\b[0-9a-fA-F]{24,}\b|(?<![\w/+.-])[A-Za-z0-9+/]{40,}={0,2}(?![\w/])"), "…"),
+)
+
+
+def excerpt(words: str) -> str:
+    """Words of a document on one line, without what may be a secret or move a terminal."""
+    line = printable(" ".join(words.split()))
+    for pattern, instead in _SECRETS:
+        line = pattern.sub(instead, line)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _as_text(found: list[Finding], files: list[str], foreign: list[str]) -> str:
+    lines = [
+        f"{printable(one.file)}:{one.line}: {one.title} [{one.rule}, {one.control}]\n"
+        f"    found:    {one.found}\n"
+        f"    measured: {one.measured}\n"
+        f"    write:    {one.write}"
+        for one in found
+    ]
+    lines += [f"{printable(one)}: does not mention Infisical: not checked" for one in foreign]
+    count = len(files) - len(foreign)
+    return "\n".join(
+        [*lines, f"runbook lint: {_number(len(found), 'finding')} in {_number(count, 'file')}"]
+    )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _as_json(found: list[Finding], files: list[str], foreign: list[str]) -> str:
+    report = {
+        "schema": "drillbook/runbook-lint/1",
+        "files": files,
+        "not_checked": foreign,
+        "findings": [asdict(one) for one in found],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def _as_sarif(found: list[Finding], files: list[str], foreign: list[str]) -> str:
+    """SARIF 2.1.0, as code hosts show it at the line."""
+    used = {one.rule: rules.rules()[one.rule] for one in found}
+    ids = sorted(used)
+    driver = {
+        "name": "drillbook runbook lint",
+        "rules": [
+            {
+                "id": id_,
+                "shortDescription": {"text": used[id_].title},
+                "fullDescription": {"text": used[id_].measured},
+                "help": {"text": used[id_].write},
+                "properties": {"control": used[id_].control},
+            }
+            for id_ in ids
+        ],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "artifacts": [{"location": {"uri": _uri(one)}} for one in files if one not in foreign],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(one, ids.index(one.rule)) for one in found],
+    }
+    schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _result(one: Finding, number: int) -> dict[str, Any]:
+    return {
+        "ruleId": one.rule,
+        "ruleIndex": number,
+        "level": "error",
+        "message": {"text": f"{one.title}: {one.found}\n{one.measured}\nWrite: {one.write}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": _uri(one.file)},
+                    "region": {"startLine": one.line},
+                }
+            }
+        ],
+    }
+
+
+def _uri(file: str) -> str:
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Read the arguments, and lint."""
+    parser = argparse.ArgumentParser(prog="drillbook runbook lint", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--output", choices=OUTPUTS, default="text")
+    given = parser.parse_args(list(arguments))
+    return lint(given.files, given.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,641 @@
+"""What rules.toml knows of, found in a runbook: by words from there, by syntax here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from drillbook.infisical import image_tags
+from drillbook.infisical.settings import SENSITIVE, is_sample
+from drillbook.runbook.document import TEXTS, Block, Document, Statement
+from drillbook.runbook.shell import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A known mistake: the control that checks it, what was measured, and what to write."""
+
+    id: str
+    control: str
+    title: str
+    measured: str
+    write: str
+    patterns: list[str] = field(default_factory=list)
+    spares: str = "(?!)"
+    spares_section: str = "(?!)"
+    code: bool = False
+
+
+class Found(NamedTuple):
+    """Where a mistake stands, and the words it was found by."""
+
+    line: int
+    words: str
+
+
+Finder = Callable[[Document], Iterator[Found]]
+Commands = Iterator[tuple[Statement, Command]]
+_FINDERS: dict[str, Finder] = {}
+# A clause that has one of these words speaks against what it names, or of its absence.
+_DENIES = re.compile(
+    r"\b(not|never|no|none|nor|neither|cannot|avoid\w*|nothing|instead of|rather than|wrong|"
+    r"refus\w+|fail\w*|invalid|unsafe|ignore[sd]?|break\w*|too long|remove|drop|obsolete|dead|"
+    r"unread|stale|frozen|misnamed|misleading|inverted)\b|n['’]t\b",
+    re.I,
+)
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by its id."""
+    text = files("drillbook.runbook").joinpath("rules.toml").read_text(encoding="utf-8")
+    return {id_: Rule(id_, **fields) for id_, fields in tomllib.loads(text).items()}
+
+
+def check(document: Document) -> list[tuple[Rule, Found]]:
+    """Every mistake of a document, each once a line, in the order of lines."""
+    found: dict[tuple[int, str], tuple[Rule, Found]] = {}
+    for rule in rules().values():
+        for one in (*_words(rule, document), *_FINDERS.get(rule.id, _nothing)(document)):
+            found.setdefault((one.line, rule.id), (rule, one))
+    return [found[key] for key in sorted(found)]
+
+
+def finds(id_: str) -> Callable[[Finder], Finder]:
+    """The function that finds the mistake of that id."""
+
+    def register(finder: Finder) -> Finder:
+        _FINDERS[id_] = finder
+        return finder
+
+    return register
+
+
+def _nothing(_: Document) -> Iterator[Found]:
+    return iter(())
+
+
+def _words(rule: Rule, document: Document) -> Iterator[Found]:
+    spares = re.compile(f"{_DENIES.pattern}|{rule.spares}", re.I)
+    section = cache(lambda one: re.search(rule.spares_section, one.text, re.I))
+    for pattern in rule.patterns:
+        for one in document.said(*TEXTS, *(["code"] if rule.code else [])):
+            for match in re.finditer(pattern, one.text, re.I):
+                clause = _clause(one.text, *match.span())
+                if not spares.search(clause) and not section(one.section):
+                    yield Found(one.line_at(match.start()), one.text)
+
+
+def _clause(text: str, start: int, end: int) -> str:
+    """The part of a text in which a passage stands, between full stops and the like."""
+    left = max(text.rfind(mark, 0, start) for mark in (". ", "; ", "! "))
+    right = [at for mark in (". ", "; ", "! ") if (at := text.find(mark, end)) >= 0]
+    return text[left + 1 : min(right, default=len(text))]
+
+
+# Keys and passwords ------------------------------------------------------------------------------
+
+_GENERATOR = re.compile(
+    r"openssl\s+rand\s+-(hex|base64)\s+(\d{1,6})|token_(hex|urlsafe)\((\d{1,6})\)"
+)
+_SUBJECT = re.compile(
+    r"(?-i:\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b)|\bencryption keys?\b|(?:\b\w+\s+)?\bpasswords?\b",
+    re.I,
+)
+_FOR = re.compile(r"[\s#|`'\"(→>=-]*(?:for|as|is)?[\s`'\"]*(?:the |your )?", re.I)
+_LENGTH = 32
+_WRONG_MAGIC = re.compile(r"SERVICE_(?:HEX_(?:64|128)|PASSWORD_64|REALBASE64|BASE64_(?:64|128))")
+_PLACEHOLDER = re.compile(
+    r"[<>$*…{]|x{4,}|your|change|example|here|generate|replace|paste|\.{3}", re.I
+)
+_OF_DATABASE = re.compile(
+    r"(?:(?!admin|user|account|log|smtp|mail|root|linux|machine)\w+\s+)?passwords?|"
+    r"(?:POSTGRES|DB|DATABASE)_PASSWORD",
+    re.I,
+)
+
+
+class Generated(NamedTuple):
+    """A command that makes a random text, and for what."""
+
+    statement: Statement
+    line: int
+    form: str
+    characters: int
+    subject: str
+
+
+def _generated(document: Document) -> Iterator[Generated]:
+    for one in document.said(*TEXTS, "code"):
+        start = 0
+        for match in _GENERATOR.finditer(one.text):
+            form = "hex" if "hex" in (match[1], match[3]) else "base64"
+            count = int(match[2] or match[4])
+            before, after = one.text[start : match.start()], one.text[match.end() :][:60]
+            start = match.end()
+            named = _SUBJECT.match(after, (_FOR.match(after) or match).end())
+            subjects = [*_SUBJECT.finditer(before)] or [*_SUBJECT.finditer(one.lead)]
+            said = re.split(r"[;.!]\s", before)[-1] + re.split(r"[;.!]\s", after)[0]
+            if (named or subjects) and not _DENIES.search(said):
+                characters = 2 * count if form == "hex" else -(-count // 3) * 4
+                yield Generated(
+                    one,
+                    one.line_at(match.start()),
+                    form,
+                    characters,
+                    (named or subjects[-1])[0].lower(),
+                )
+
+
+@finds("key-format")
+def _key_format(document: Document) -> Iterator[Found]:
+    if re.search(r"FIPS_ENABLED\W+true", document.text):
+        return  # there base64 of 32 bytes is right
+    for made in _generated(document):
+        key = re.fullmatch(r"encryption[ _]keys?", made.subject)
+        if key and made.characters != _LENGTH:
+            yield Found(made.line, made.statement.text)
+    for one in document.said("code"):
+        if one.setting and one.setting[0] == "ENCRYPTION_KEY" and _is_misshapen(one.setting[1]):
+            yield Found(one.line, one.text)
+
+
+def _is_misshapen(value: str) -> bool:
+    if _WRONG_MAGIC.search(value) or not _PLACEHOLDER.search(value):
+        long = re.fullmatch(r"[A-Za-z0-9+/]{20,}={0,2}", value) and len(value) != _LENGTH
+        return bool(long or _WRONG_MAGIC.search(value))
+    said = re.sub(r"[-_ ]", " ", value.lower())
+    return bool(re.search(r"base64|\b64\b|\b32 ?bytes? hex", said)) and "16" not in said
+
+
+@finds("password-in-address")
+def _password_in_address(document: Document) -> Iterator[Found]:
+    encodes = re.compile(r"(percent|url)[- ]?encod|_ENCODED\b|%2F", re.I)
+    for made in _generated(document):
+        raw = made.form == "base64" and not encodes.search(made.statement.section.text)
+        if raw and _OF_DATABASE.fullmatch(made.subject):
+            yield Found(made.line, made.statement.text)
+
+
+@finds("key-rotation")
+def _chapter_on_rotation(document: Document) -> Iterator[Found]:
+    title = re.compile(
+        r"^\W*(?:\d+\W+)?(?:how to )?(?:safely )?(?:rotat|chang|replac|renew)(?:e|ing) "
+        r"(?:the |your |an? )?(?:ENCRYPTION_KEY|(?:master )?encryption keys?)\b",
+        re.I,
+    )
+    known = re.compile(rules()["key-rotation"].spares_section, re.I)
+    for one in document.said("heading"):
+        if title.search(one.text) and not known.search(one.section.text):
+            yield Found(one.line, one.text)
+
+
+@finds("key-purpose")
+def _list_of_encrypting_keys(document: Document) -> Iterator[Found]:
+    listing = re.compile(
+        r"\b(?:variables?|keys?|secrets?|these|following)\b[^.]*\bencrypt\w*\b|"
+        r"\bencrypt\w*\b[^.]*\b(?:variables|keys|following|these)\b",
+        re.I,
+    )
+    for one in document.said("sentence", "row"):
+        named = re.match(r"\W*(?:AUTH_SECRET|JWT_\w*SECRET\w*)\b", one.text)
+        if named and listing.search(one.lead) and not _DENIES.search(one.lead + one.text):
+            yield Found(one.line, f"{one.lead} {one.text}")
+
+
+@finds("key-required")
+def _key_required(document: Document) -> Iterator[Found]:
+    required = re.compile(r"\b(required|mandatory|never change|must be set|essential)\b", re.I)
+    spares = re.compile(r"\b(not|no longer|optional|ignored)\b|n['’]t\b", re.I)
+    for one in document.said("code", "sentence", "row"):
+        if re.match(r"\W*JWT_(?:AUTH|REFRESH|SERVICE|SIGNUP|PROVIDER_AUTH)_SECRET\b", one.text):
+            near = one.text if one.kind != "code" else ""
+            said = [text for text in (near, one.lead, one.section.title) if required.search(text)]
+            if said and not spares.search(f"{said[0]} {one.text} {one.lead}"):
+                yield Found(one.line, f"{said[0]}: {one.text}")
+
+
+@finds("key-sample")
+def _key_sample(document: Document) -> Iterator[Found]:
+    spares = re.compile(rf"{_DENIES.pattern}|\b(sample|published|publicly|known|leaked)\b", re.I)
+    value = re.compile(r"(?<![\w+/])(?:[0-9a-f]{32}|[A-Za-z0-9+/]{43}=)(?![\w+/=])")
+    for one in document.said(*TEXTS, "code"):
+        given = value.findall(one.text)
+        if one.setting and one.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
+            given = [one.setting[1]]
+        if any(map(is_sample, given)) and not spares.search(f"{one.text} {one.lead}"):
+            yield Found(one.line, one.text)
+
+
+# The database's password -------------------------------------------------------------------------
+
+_NEIGHBOUR = re.compile(r"\b(?:db|database|postgres\w*|pg|redis|cache)\b", re.I)
+_RESTART = re.compile(
+    r"\brestart\w*\b[^.]*\b(backend|container|app\w*|service|infisical|stack|server)\b", re.I
+)
+
+
+@finds("password-restart")
+def _password_restart(document: Document) -> Iterator[Found]:
+    alters = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b|\\password\b", re.I | re.S)
+    redeploys = re.compile(r"\bre-?deploy|\bup\s+(\S+\s+)*-(d\b|-force-recreate)|\brecreat", re.I)
+    for one in document.said(*TEXTS, "command", "code"):
+        if not alters.search(f"{one.text}\n{one.command.here if one.command else ''}"):
+            continue
+        around = _around(one)
+        later = around[around.index(one) :]
+        restarts = [it for it in later if not it.denied and _is_restart(it)]
+        if restarts and not any(redeploys.search(it.text) for it in later):
+            first = next((it for it in restarts if it.command), restarts[0])
+            yield Found(first.line, first.text)
+
+
+def _is_restart(one: Statement) -> bool:
+    if not one.command:
+        said = one.kind in TEXTS and _RESTART.search(one.text)
+        return bool(said) and not _DENIES.search(one.text)
+    words = one.command.words
+    if words[:2] in (("docker", "restart"), ("compose", "restart")):
+        return not _NEIGHBOUR.search(" ".join(words[2:])) or "backend" in " ".join(words)
+    return words[:2] == ("systemctl", "restart")
+
+
+# Backup and restore ------------------------------------------------------------------------------
+
+_A_BACKUP = re.compile(r"backup|dump|restore|\.sql|\.bak|\.gz|\.zst|\.age|<[^>]*file[^>]*>", re.I)
+_NO_BACKUP = re.compile(
+    r"(?:^|[/_-])(?:init|schema|seed|grants?|roles?|users?|migrations?|extensions?|create)\b", re.I
+)
+_UNPACKS = frozenset(
+    [
+        "cat",
+        "zcat",
+        "gunzip",
+        "gzip",
+        "zstd",
+        "zstdcat",
+        "lz4",
+        "xz",
+        "xzcat",
+        "age",
+        "gpg",
+        "aws",
+        "pv",
+        "openssl",
+    ]
+)
+_EMPTIES = re.compile(
+    r"\bdrop\s+(?:database|schema)|\bdropdb\b|\bcreate\s+database|\bcreatedb\b|\bvolume rm\b|"
+    r"\bdown\b.*\s(?:-v|--volumes)\b|--clean\b|\bempty\b|\b(?:fresh|new|clean) "
+    r"(?:postgres\w* |database |db )?(?:database|cluster|stack|instance|db|volume|server|host)\b",
+    re.I,
+)
+_STOPS = re.compile(
+    r"\b(?:stop|shut ?down|scale)\w*\b[^.]*\b(?:backend|app\w*|infisical|stack|service|container)\b"
+    r"|\bdocker stop\b|\bcompose (?:\S+ )*(?:stop|down)\b|--replicas[= ]?0|backend=0",
+    re.I,
+)
+_STARTS = re.compile(
+    r"^\W*(?:\d+\W+)?(?:then |now )?(?:re-?)?(?:start|deploy|bring up|launch)\b[^.]*\b"
+    r"(?:backend|app\w*|infisical|stack|containers)\b",
+    re.I,
+)
+_UP = (("docker", "start"), ("docker", "run"), ("compose", "up"), ("compose", "start"))
+
+
+def _first(finder: Callable[[Document], Commands]) -> Callable[[Document], Commands]:
+    """The first hundred: each is compared with all that stands around it."""
+    return lambda document: itertools.islice(finder(document), 100)
+
+
+@_first
+def _restores(document: Document) -> Commands:
+    """The commands that bring a backup back."""
+    for one, command in document.commands():
+        if command.program == "pg_restore":
+            if not {"-l", "--list", "-f", "--help", "--version"} & set(command.words):
+                yield one, command
+        elif command.program == "psql":
+            unpacked = [it.text for it in command.upstream() if it.program in _UNPACKS]
+            sources = [command.reads, *unpacked, command.option("-f", "--file")]
+            source = next(filter(None, sources), "")
+            if _A_BACKUP.search(source) and not _NO_BACKUP.search(source):
+                yield one, command
+
+
+@_first
+def _dumps(document: Document) -> Commands:
+    return (pair for pair in document.commands() if pair[1].program in ("pg_dump", "pg_dumpall"))
+
+
+def _around(one: Statement) -> list[Statement]:
+    """The statements of the procedure in which one stands."""
+    section = one.section
+    step = re.compile(r"^\W*(?:step|\d+[.):])", re.I)
+    chapter = re.compile(r"back-?\s?up|restor|recover|disaster", re.I)
+    while section.parent and (
+        step.search(section.title)
+        or (section.parent.level > 1 and chapter.search(section.parent.title))
+    ):
+        section = section.parent
+    return section.statements
+
+
+def _last(statements: list[Statement], is_so: Callable[[Statement], object]) -> int:
+    return max((at for at, one in enumerate(statements) if is_so(one)), default=-1)
+
+
+def _says(one: Statement, pattern: re.Pattern[str]) -> bool:
+    return one.kind in (*TEXTS, "command") and bool(pattern.search(one.text))
+
+
+def _concerns(command: Command) -> str:
+    """What a start or stop concerns: all, the neighbours alone, or the backend by name."""
+    named = [word for word in command.words[2:] if not word.startswith("-")]
+    if not named:
+        return "all"
+    return "neighbours" if all(map(_NEIGHBOUR.search, named)) else "backend"
+
+
+def _starts_backend(one: Statement) -> bool:
+    if not one.command:
+        return one.kind in ("sentence", "comment") and bool(_STARTS.search(one.text))
+    return one.command.words[:2] in _UP[2:] + _UP[:1] and _concerns(one.command) != "neighbours"
+
+
+@finds("restore-not-empty")
+def _restore_not_empty(document: Document) -> Iterator[Found]:
+    dumped_clean = any({"--clean", "-c"} & set(command.words) for _, command in _dumps(document))
+    for one, command in _restores(document):
+        clean = {"--clean", "-c", "--create", "-C"} & set(command.words)
+        if dumped_clean or (clean and command.program == "pg_restore"):
+            continue
+        around = _around(one)
+        at = around.index(one)
+        emptied = _last(around[:at], lambda it: _says(it, _EMPTIES))
+        started = _last(around[:at], lambda it: it.command and _starts_backend(it))
+        told = any(it.kind in TEXTS and _says(it, _EMPTIES) for it in around[at:])
+        told = told or bool(_EMPTIES.search(one.section.title))
+        if emptied < started or (emptied < 0 and not told):
+            yield Found(one.line, one.text)
+
+
+@finds("restore-running")
+def _restore_running(document: Document) -> Iterator[Found]:
+    other = re.compile(r"drill|test|verif|scratch|tmp|temp|check|rehears|staging|copy", re.I)
+    for one, command in _restores(document):
+        if any(other.search(word) for word in command.words[1:]):
+            continue  # it goes into a database that the backend does not use
+        before = _around(one)[: _around(one).index(one)]
+        commands = [it.command for it in before if it.command]
+        alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
+        stopped = _last(before, _stops_backend)
+        started = _last(before, _starts_backend)
+        if started > stopped or (stopped < 0 and not alone):
+            yield Found(one.line, one.text)
+
+
+def _stops_backend(one: Statement) -> bool:
+    concerns = _concerns(one.command) if one.command else "all"
+    return _says(one, _STOPS) and concerns != "neighbours"
+
+
+@finds("restore-errors")
+def _restore_errors(document: Document) -> Iterator[Found]:
+    for one, command in _restores(document):
+        if command.program == "psql" and "ON_ERROR_STOP" not in f"{one.script}{one.text}":
+            yield Found(one.line, one.text)
+
+
+@finds("restore-no-input")
+def _restore_no_input(document: Document) -> Iterator[Found]:
+    for one, command in _restores(document):
+        inside = command.inside if command.reads or command.fed_by else None
+        deaf = inside and not inside.has("i", "--interactive", "--stdin")
+        if inside and inside.engine != "compose" and deaf:
+            yield Found(one.line, one.text)
+
+
+@finds("terminal")
+def _terminal(document: Document) -> Iterator[Found]:
+    for one, command in [*_restores(document), *_dumps(document)]:
+        moved = command.reads or command.fed_by or command.writes or command.feeds
+        inside = command.inside if moved else None
+        if inside and inside.engine == "docker" and inside.has("t", "--tty"):
+            yield Found(one.line, one.text)
+
+
+@finds("dump-pipe")
+def _dump_pipe(document: Document) -> Iterator[Found]:
+    for one, command in _dumps(document):
+        before = one.section.statements[: one.section.statements.index(one)]
+        told = one.script + "".join(it.text for it in before if it.kind != "code")
+        if command.feeds and not re.search("pipefail|PIPESTATUS", told):
+            yield Found(one.line, one.text)
+
+
+@finds("dump-in-volume")
+def _dump_in_volume(document: Document) -> Iterator[Found]:
+    for one, command in _dumps(document):
+        target = command.option("-f", "--file") or command.writes or ""
+        if re.match(r"/var/lib/(postgresql|docker/volumes)/", target):
+            yield Found(one.line, one.text)
+
+
+@finds("dump-service")
+def _dump_service(document: Document) -> Iterator[Found]:
+    services = {
+        found
+        for block in document.blocks
+        if re.search(r"^services:", block.text, re.M)
+        for found in re.findall(r"^ {2,4}([\w.-]+):\s*$", block.text, re.M)
+    }
+    if not services and re.search(r"docker-compose\.prod\.yml|coolify", document.text, re.I):
+        services = {"backend", "db", "redis", "db-migration"}
+    programs = {"pg_dump", "pg_dumpall", "psql", "pg_restore", "createdb", "dropdb", "redis-cli"}
+    for one, command in document.commands():
+        inside = command.inside if services and command.program in programs else None
+        if inside and inside.engine == "compose" and inside.target not in {*services, ""}:
+            yield Found(one.line, one.text)
+
+
+@finds("backup-without-key")
+def _backup_without_key(document: Document) -> Iterator[Found]:
+    title = re.compile(r"\bback-?\s?ups?\b|\bdisaster recovery\b", re.I)
+    key = re.compile(r"ENCRYPTION_KEY|\b(?:encryption|master|root|escrowed) keys?\b", re.I)
+    dumps = [one.section for one, _ in _dumps(document)]
+    kept = any(key.search(one.text) and title.search(one.text) for one in document.said(*TEXTS))
+    for one in document.said("heading"):
+        section = one.section
+        above = section.parent.title if section.parent else ""
+        if title.search(section.title) and not title.search(above):
+            dumped = any(it.within(section) for it in dumps)
+            if dumped and not kept and not key.search(section.text):
+                yield Found(one.line, one.text)
+
+
+@finds("job-without-check")
+def _job_without_check(document: Document) -> Iterator[Found]:
+    checks = re.compile(
+        r"&&|\|\||dump complete|pg_restore\s+(?:-l|--list)|\bset -\w*e|pipefail|\btest -|\[ |"
+        r"\bcurl\b|\bkey check\b|check-key|\bif\b|\btrap\b|PIPESTATUS|\bexit\b",
+    )
+    for one, _ in _dumps(document):
+        job = one.scheduled or one.script.startswith("#!")
+        if job and not checks.search(one.script):
+            yield Found(one.line, one.text)
+
+
+@finds("redis-dump")
+def _redis_dump(document: Document) -> Iterator[Found]:
+    for one, command in document.commands():
+        target = command.words[-1] if command.words else ""
+        host = command.words[:1] == ("cp",) and re.search(r"redis|/data/|docker/volumes", target)
+        container = command.words[1:2] == ("cp",) and ":" in target
+        if "rdb" in one.text and (host or container):
+            steps = [it for it in one.section.statements if it.command and not it.denied]
+            ends = [_ends_redis(it) for it in steps]
+            at = steps.index(one)
+            if any(ends[at:]) and not any(ends[:at]):
+                yield Found(one.line, one.text)
+
+
+def _ends_redis(one: Statement) -> bool:
+    words = one.command.words if one.command else ()
+    if words[:1] == ("redis-cli",):
+        return "shutdown" in [word.lower() for word in words]
+    ends = {"restart", "stop", "down"} & set(words[1:3])
+    named = [word for word in words[2:] if not word.startswith("-")]
+    ours = not named or any(re.search(r"redis|cache|\$", word) for word in named)
+    return bool(ends) and words[0] in ("docker", "compose") and ours
+
+
+# Containers and images ---------------------------------------------------------------------------
+
+_LISTS = frozenset(("ps", "ls", "list"))
+
+
+def _lists(command: Command) -> bool:
+    return command.words[:1] == ("docker",) and bool(_LISTS & set(command.words[1:3]))
+
+
+def _pattern(command: Command) -> str:
+    """The word by which a command picks names; empty where it picks by something else."""
+    picked = ""
+    if command.program in ("grep", "egrep", "awk") and any(map(_lists, command.upstream())):
+        picked = next((word for word in command.words[1:] if not word.startswith("-")), "")
+        exact = {"-x", "-wx", "-v"} & set(command.words) or re.fullmatch(r"\^.*\$", picked)
+        picked = "" if exact else picked
+    elif _lists(command):
+        picked = next(
+            (word[5:] for word in command.options("--filter", "-f") if word[:5] == "name="), ""
+        )
+    return "" if re.search(r"^\^|[$]|<[^>]*>|[a-z0-9]{20,}", picked) else picked
+
+
+@finds("selector")
+def _selector(document: Document) -> Iterator[Found]:
+    for one, command in document.commands():
+        words = command.words
+        if words[:1] != ("docker",) or not {"stop", "rm", "kill", "prune"} & set(words[1:3]):
+            continue
+        picked = [*command.sources, *command.upstream()]
+        narrowed = any(it.program in ("grep", "awk") or "filter" in it.text for it in picked)
+        everything = any(map(_lists, picked)) and not narrowed
+        volumes = "prune" in words and (words[1] == "volume" or "--volumes" in words)
+        prunes = volumes and "label" not in one.text
+        if any(map(_pattern, picked)) or everything or prunes:
+            yield Found(one.line, one.text)
+
+
+@finds("container-name")
+def _container_name(document: Document) -> Iterator[Found]:
+    if not re.search(r"\bcoolify\b", document.text, re.I):
+        return
+    destroying = {found.line for found in _selector(document)}
+    services = {"backend", "db", "redis", "postgres"}
+    for one, command in document.commands():
+        words = set(re.findall(r"[a-z]{2,}", _pattern(command).lower()))
+        if words - services and one.line not in destroying:
+            yield Found(one.line, one.text)
+
+
+_IMAGE = re.compile(
+    r"(?<![\w./-])((?:[\w.-]+/)*?(?:infisical/infisical(?:-fips)?|postgres|redis))"
+    r"(?::(?:\$\{\w+:-)?([A-Za-z0-9](?:[\w.-]*\w)?)\}?)?(@sha256:\w+)?(?![\w/:@-])"
+)
+
+
+@finds("image-tag")
+def _image_tag(document: Document) -> Iterator[Found]:
+    spares = re.compile(f"{_DENIES.pattern}|{rules()['image-tag'].spares}", re.I)
+    for one in document.said(*TEXTS, "code"):
+        declaring = re.search(r"^\s*image:|\bdocker (?:pull|run)\b|^\s*FROM\b", one.text)
+        declares = declaring and one.kind == "code"
+        for match in _IMAGE.finditer(one.text):
+            name, tag, digest = match.groups()
+            unnamed = not tag and declares and "infisical" in name
+            misleads = unnamed or (tag and (tag == "latest" or any(image_tags.of_tag(match[0]))))
+            said = _clause(one.text, *match.span()) + one.lead
+            if misleads and not digest and not spares.search(said):
+                yield Found(one.line_at(match.start()), one.text)
+
+
+@finds("helm-rollback")
+def _helm_rollback(document: Document) -> Iterator[Found]:
+    for one, command in document.commands():
+        release = "".join(command.words[2:3])
+        ours = not release or re.search(r"infisical|secret|[$<-]", release)
+        if command.words[:2] == ("helm", "rollback") and ours:
+            yield Found(one.line, one.text)
+
+
+# The health report -------------------------------------------------------------------------------
+
+_FLAGS = frozenset(
+    ("emailConfigured", "inviteOnlySignup", "redisConfigured", "secretScanningConfigured")
+)
+_OTHER_FIELDS = frozenset(
+    [
+        "date",
+        "message",
+        "samlDefaultOrgSlug",
+        "auditLogStorageDisabled",
+        "maxIdentityAccessTokenTTL",
+    ]
+)
+
+
+@finds("health-fields")
+def _health_fields(document: Document) -> Iterator[Found]:
+    answers = re.compile(r"expect|respon|return|answer|should", re.I)
+    tells = re.compile(r"inverted|misnamed|is open|anyone|anybody", re.I)
+    for block in document.blocks:
+        report = _object(block)
+        near = f"{block.lead}\n{block.section.text}"
+        expected = "/api/status" in near and answers.search(block.lead)
+        if block.denied or not (_FLAGS & report.keys() or expected):
+            continue
+        if {"error", "statusCode"} & report.keys():
+            continue  # what it says when it fails
+        for number, line in enumerate(block.text.splitlines()):
+            for name in re.findall(r'"(\w+)"\s*:', line):
+                opened = name == "inviteOnlySignup" and report.get(name) is True
+                unknown = name in report and name not in _FLAGS | _OTHER_FIELDS
+                if unknown or (opened and not tells.search(near)):
+                    yield Found(block.line + number, line.strip())
+
+
+def _object(block: Block) -> dict[str, object]:
+    try:
+        found = json.loads(re.sub(r"(?m)(?<!:)//.*$", "", block.text))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

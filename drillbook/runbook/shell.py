@@ -1,0 +1,307 @@
+"""Commands of a shell block, from its syntax: words, redirects, pipelines, and what wraps what."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+_PARSER = Parser(Language(tree_sitter_bash.language()))
+# `<db-container>` would be two redirects: other characters stand for its marks while it is parsed.
+_PLACEHOLDER = re.compile(r"<([A-Za-z0-9][\w.:/-]*(?: [\w.:/-]*\w)*)>")
+_HIDE = str.maketrans("<> ", "\ue000\ue001\ue002")
+_SHOW = str.maketrans("\ue000\ue001\ue002", "<> ")
+_KNOWN = re.compile(
+    r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
+    r"dropdb|createdb|helm|kubectl|openssl|ssh|zcat|gunzip|redis-cli|sh|bash)\s+\S"
+)
+_WRAPPERS = {
+    "sudo": ("-u", "-g", "-E"),
+    "nice": ("-n",),
+    "ionice": ("-c", "-n"),
+    "timeout": ("-k", "-s"),
+    "nohup": (),
+    "time": (),
+    "env": ("-u",),
+    "command": (),
+    "xargs": ("-n", "-I", "-P", "-L"),
+}
+_COMPOSE = frozenset(
+    ("-f", "--file", "-p", "--project-name", "--env-file", "--profile", "--project-directory")
+)
+_EXEC = frozenset(
+    ("-e", "--env", "-u", "--user", "-w", "--workdir", "--env-file", "--index", "-n", "-c")
+) | frozenset(("--namespace", "--container", "--name", "-v", "--volume", "--network"))
+_ENGINE = frozenset(("-H", "--host", "-c", "--context", "--config", "-l", "--log-level"))
+_SSH = frozenset(("-i", "-p", "-o", "-l", "-J", "-F", "-L", "-b"))
+_DEEPEST = 3
+# What is longer is no command of a runbook; it is read in part.
+LONGEST = 2_000
+_LONGEST_PIPELINE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """The wrapper that runs a command inside a container."""
+
+    engine: str
+    options: frozenset[str]
+    target: str
+
+    def has(self, letter: str, *names: str) -> bool:
+        """Whether it has an option, by its letter alone or among others, or by its name."""
+        return any(
+            one.partition("=")[0] in names or (letter in one and not one.startswith("--"))
+            for one in self.options
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment of a block."""
+
+    text: str
+    line: int
+
+
+@dataclass(eq=False, slots=True)
+class Command:
+    """One simple command.
+
+    words are those of the program itself, without sudo, docker exec, ssh and the like; `docker
+    compose` and `docker-compose` are both ("compose", ...), without options of their own. sources
+    are the commands whose output is among its arguments, at once or by a variable.
+    """
+
+    words: tuple[str, ...]
+    text: str
+    line: int
+    inside: Exec | None = None
+    reads: str | None = None
+    writes: str | None = None
+    here: str = ""
+    feeds: Command | None = None
+    fed_by: Command | None = None
+    sources: list[Command] = field(default_factory=list)
+
+    @property
+    def program(self) -> str:
+        """The name of the program, without its folder."""
+        return self.words[0].rpartition("/")[2] if self.words else ""
+
+    def options(self, *names: str) -> Iterator[str]:
+        """The values of an option: the next word, or what stands behind = or the letter."""
+        for word, value in zip(self.words, (*self.words[1:], ""), strict=True):
+            if word in names:
+                yield value
+            elif word.startswith(tuple(f"{name}=" for name in names)):
+                yield word.partition("=")[2]
+
+    def option(self, *names: str) -> str:
+        """The first value of an option; empty where it is not given."""
+        return next(self.options(*names), "")
+
+    def upstream(self) -> Iterator[Command]:
+        """The commands before it in its pipeline, the nearest first."""
+        one = self.fed_by
+        for _ in range(_LONGEST_PIPELINE):
+            if one:
+                yield one
+                one = one.fed_by
+
+
+def looks_like_a_command(line: str) -> bool:
+    """Whether a line of unknown language, or a span of code, starts with a command we know."""
+    return bool(_KNOWN.match(line.strip()))
+
+
+def parse(text: str, line: int) -> list[Command | Comment]:
+    """The commands and comments of a block in the order they stand; line is that of its first."""
+    return _Reader(text, line).read()
+
+
+class _Reader:
+    """One block, read once in the order of its syntax tree."""
+
+    def __init__(self, text: str, line: int, inside: Exec | None = None, depth: int = 0) -> None:
+        self._line = line
+        self._inside = inside
+        self._depth = depth
+        source = _PLACEHOLDER.sub(lambda found: found[0].translate(_HIDE), text)
+        self._nodes, self._above = _preorder(_PARSER.parse(source.encode()).root_node)
+        self._of: dict[int, list[Command]] = {}
+        self._variables: dict[str, list[Command]] = {}
+
+    def read(self) -> list[Command | Comment]:
+        found: list[Command | Comment] = []
+        for node in self._nodes:
+            if node.type == "comment":
+                found.append(Comment(_text(node).strip("# \t"), self._at(node)))
+            elif node.type == "command":
+                self._of[node.id] = list(self._command(node))
+                found += self._of[node.id]
+        for node in self._nodes:
+            if node.type == "pipeline":
+                self._pipeline(node)
+            elif node.type == "redirected_statement":
+                self._redirect(node)
+            elif node.type == "command":
+                self._substitute(node)
+            elif node.type in ("variable_assignment", "for_statement"):
+                self._variables.pop(_text(node.named_children[0]), None)
+            elif node.type == "variable_name":
+                self._use(node)
+        return found
+
+    def _at(self, node: Node) -> int:
+        return self._line + node.start_point[0]
+
+    def _command(self, node: Node) -> Iterator[Command]:
+        words = [_word(child) for child in node.named_children if child.type not in _NO_WORDS]
+        line, whole = self._at(node), self._above.get(node.id)
+        while whole is not None and whole.type in _LINES:
+            if whole.end_byte - whole.start_byte > LONGEST:
+                break
+            node, whole = whole, self._above.get(whole.id)
+        base = Command((), " ".join(_text(node).split()), line, self._inside)
+        while words:
+            program, rest = words[0].rpartition("/")[2], words[1:]
+            if program in _WRAPPERS:
+                words = _after_options(rest, frozenset(_WRAPPERS[program]))[1]
+                words = words[program == "timeout" :]
+            elif program in ("docker", "podman", "docker-compose", "podman-compose"):
+                rest = _after_options(rest, _ENGINE)[1]
+                compose = program.endswith("-compose") or rest[:1] == ["compose"]
+                engine = "compose" if compose else "docker"
+                if compose:
+                    rest = _after_options(rest[rest[:1] == ["compose"] :], _COMPOSE)[1]
+                if rest[:1] != ["exec"] and (not compose or rest[:1] != ["run"]):
+                    words = [engine, *rest]
+                    break
+                options, rest = _after_options(rest[1:], _EXEC)
+                base.inside = Exec(engine, options, "".join(rest[:1]))
+                words = rest[1:]
+            elif program == "kubectl" and rest[:1] == ["exec"] and "--" in rest:
+                base.inside = Exec("kubectl", _after_options(rest[1:], _EXEC)[0], "")
+                words = rest[rest.index("--") + 1 :]
+            elif script := _script(program, rest):
+                yield from self._inner(base, script)
+                return
+            else:
+                break
+        base.words = tuple(words)
+        yield base
+
+    def _inner(self, base: Command, script: str) -> Iterator[Command]:
+        if self._depth < _DEEPEST:
+            for one in _Reader(script, base.line, base.inside, self._depth + 1).read():
+                if isinstance(one, Command):
+                    yield one
+
+    def _pipeline(self, node: Node) -> None:
+        parts = [self._commands(child) for child in node.named_children]
+        for before, after in itertools.pairwise(part for part in parts if part):
+            before[-1].feeds, after[0].fed_by = after[0], before[-1]
+
+    def _commands(self, node: Node | None) -> list[Command]:
+        """The commands of a part of a pipeline, or of what a redirect belongs to."""
+        while node is not None and node.id not in self._of:
+            node = next(
+                (one for one in reversed(node.named_children) if one.type in _HOLDERS), None
+            )
+        return self._of[node.id] if node is not None else []
+
+    def _redirect(self, node: Node) -> None:
+        of = self._commands(node.child_by_field_name("body"))
+        for one in node.children_by_field_name("redirect") if of else ():
+            target = one.child_by_field_name("destination")
+            if one.type == "heredoc_redirect":
+                of[0].here = "".join(_text(part) for part in one.named_children[1:])
+            elif target and _text(one).startswith("<"):
+                of[0].reads = _word(target)
+            elif target and not _text(one).startswith("2"):
+                of[-1].writes = _word(target)
+
+    def _substitute(self, node: Node) -> None:
+        """Hand what a command prints to the command, or variable, that takes it."""
+        above = self._above.get(node.id)
+        while above is not None and above.type != "command_substitution":
+            above = self._above.get(above.id)
+        while above is not None and above.type not in _TAKERS:
+            above = self._above.get(above.id)
+        if above is None:
+            return
+        if above.type == "command":
+            takers = [one.sources for one in self._of[above.id]]
+        else:
+            takers = [self._variables.setdefault(_text(above.named_children[0]), [])]
+        for taken in takers:
+            taken += self._of[node.id]
+
+    def _use(self, node: Node) -> None:
+        above = self._above.get(node.id)
+        while above is not None and above.type not in _TAKERS:
+            above = self._above.get(above.id)
+        if above is not None and above.type == "command":
+            for one in self._of[above.id]:
+                one.sources += self._variables.get(_text(node), [])
+
+
+_NO_WORDS = frozenset(("variable_assignment", "file_redirect", "heredoc_redirect", "comment"))
+_HOLDERS = frozenset(
+    ("command", "pipeline", "list", "subshell", "compound_statement", "redirected_statement")
+)
+_LINES = frozenset(("redirected_statement", "pipeline", "list"))
+_TAKERS = frozenset(("command", "variable_assignment", "for_statement"))
+
+
+def _preorder(root: Node) -> tuple[list[Node], dict[int, Node]]:
+    """Every node in the order it stands, and what is above each."""
+    found, above, waiting = [], {}, [root]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        for child in reversed(node.named_children):
+            above[child.id] = node
+            waiting.append(child)
+    return found, above
+
+
+def _text(node: Node) -> str:
+    return re.sub(r"\s*\\\n\s*", " ", (node.text or b"").decode()).translate(_SHOW)
+
+
+def _word(node: Node) -> str:
+    text = _text(node)
+    if node.type in ("string", "raw_string"):
+        return text[1:-1]
+    return text.replace('"', "").replace("'", "") if node.type == "concatenation" else text
+
+
+def _after_options(words: list[str], valued: frozenset[str]) -> tuple[frozenset[str], list[str]]:
+    """The options at the head of a command, and what follows them."""
+    options: set[str] = set()
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "-":
+        options.add(words[at])
+        at += 1 + (words[at] in valued)
+    return frozenset(options), words[at:]
+
+
+def _script(program: str, words: list[str]) -> str:
+    """The script that a shell, su or ssh is given in quotes; empty where there is none."""
+    if program in ("sh", "bash", "ash", "zsh"):
+        at = next((n for n, word in enumerate(words) if re.fullmatch(r"-\w*c", word)), None)
+        if at is None or at + 1 >= len(words):
+            return ""
+        strict = "set -o pipefail\n" if "pipefail" in words[:at] else ""
+        return strict + words[at + 1]
+    if program in ("su", "runuser") and "-c" in words[:-1]:
+        return words[words.index("-c") + 1]
+    if program == "ssh":
+        return " ".join(_after_options(words, _SSH)[1][1:])
+    return ""
