@@ -152,7 +152,7 @@ class _Reader:
             elif node.type == "command":
                 self._substitute(node)
             elif node.type in ("variable_assignment", "for_statement"):
-                self._variables.pop(_text(node.named_children[0]), None)
+                self._variables.pop(_text(_named(node)[0]), None)
             elif node.type == "variable_name":
                 self._use(node)
         return found
@@ -161,7 +161,7 @@ class _Reader:
         return self._line + node.start_point[0]
 
     def _command(self, node: Node) -> Iterator[Command]:
-        words = [_word(child) for child in node.named_children if child.type not in _NO_WORDS]
+        words = [_word(child) for child in _named(node) if child.type not in _NO_WORDS]
         line, whole = self._at(node), self._above.get(node.id)
         while whole is not None and whole.type in _LINES:
             if whole.end_byte - whole.start_byte > LONGEST:
@@ -203,16 +203,14 @@ class _Reader:
                     yield one
 
     def _pipeline(self, node: Node) -> None:
-        parts = [self._commands(child) for child in node.named_children]
+        parts = [self._commands(child) for child in _named(node)]
         for before, after in itertools.pairwise(part for part in parts if part):
             before[-1].feeds, after[0].fed_by = after[0], before[-1]
 
     def _commands(self, node: Node | None) -> list[Command]:
         """The commands of a part of a pipeline, or of what a redirect belongs to."""
         while node is not None and node.id not in self._of:
-            node = next(
-                (one for one in reversed(node.named_children) if one.type in _HOLDERS), None
-            )
+            node = next((one for one in reversed(_named(node)) if one.type in _HOLDERS), None)
         return self._of[node.id] if node is not None else []
 
     def _redirect(self, node: Node) -> None:
@@ -220,7 +218,7 @@ class _Reader:
         for one in node.children_by_field_name("redirect") if of else ():
             target = one.child_by_field_name("destination")
             if one.type == "heredoc_redirect":
-                of[0].here = "".join(_text(part) for part in one.named_children[1:])
+                of[0].here = "".join(_text(part) for part in _named(one)[1:])
             elif target and _text(one).startswith("<"):
                 of[0].reads = _word(target)
             elif target and not _text(one).startswith("2"):
@@ -238,7 +236,7 @@ class _Reader:
         if above.type == "command":
             takers = [one.sources for one in self._of[above.id]]
         else:
-            takers = [self._variables.setdefault(_text(above.named_children[0]), [])]
+            takers = [self._variables.setdefault(_text(_named(above)[0]), [])]
         for taken in takers:
             taken += self._of[node.id]
 
@@ -265,10 +263,15 @@ def _preorder(root: Node) -> tuple[list[Node], dict[int, Node]]:
     while waiting:
         node = waiting.pop()
         found.append(node)
-        for child in reversed(node.named_children):
+        for child in reversed(_named(node)):
             above[child.id] = node
             waiting.append(child)
     return found, above
+
+
+def _named(node: Node) -> list[Node]:
+    # named_children takes time that grows with the square of their number.
+    return [child for child in node.children if child.is_named]
 
 
 def _text(node: Node) -> str:
