@@ -11,6 +11,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from drillbook.core.errors import BadInput
 from drillbook.runbook import shell
 
 Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
@@ -32,6 +33,7 @@ _SETTING = re.compile(
     r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
     r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
 )
+_LONGEST_BLOCK = 20_000
 _CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
 _SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
 _SETTINGS = frozenset(("env", "dotenv", "properties", "ini", "conf", "yaml", "yml", "toml"))
@@ -201,7 +203,11 @@ class Document:
                 sentence = sentence.replace("\n", " ")
                 said = self._add("sentence", sentence, at, lead=lead, breaks=breaks)
                 for place, span in spans:
-                    if start <= place < end and shell.looks_like_a_command(span):
+                    if (
+                        start <= place < end
+                        and len(span) < shell.LONGEST
+                        and shell.looks_like_a_command(span)
+                    ):
                         rest = re.split(r"[.;,]", text[place + len(span) : end])[0]
                         denies = _DENYING_LEAD.search(sentence) or _DENYING_REST.search(rest)
                         denied = said.denied or bool(denies)
@@ -216,6 +222,11 @@ class Document:
         denied = bool(_DENYING_LEAD.search(self._lead))
         block = Block(language, content, line, self._section, self._lead, denied)
         self.blocks.append(block)
+        if language in _SHELLS and len(content) > _LONGEST_BLOCK:
+            raise BadInput(
+                f"the runbook {self.name} has a shell block of more than {_LONGEST_BLOCK:,} "
+                f"characters at line {line}; check the path, or name its language if it is none"
+            )
         if language in _SHELLS:
             content = _without_prompts(content) if _PROMPT.search(content) else content
             self._run(content, line, self._lead, denied, False)
