@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from drillbook.infisical import image_tags
 from drillbook.infisical.settings import SENSITIVE, is_sample
-from drillbook.runbook.document import TEXTS, Block, Document, Statement
+from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
 from drillbook.runbook.shell import Command
 
 
@@ -85,8 +85,9 @@ def _nothing(_: Document) -> Iterator[Found]:
 def _words(rule: Rule, document: Document) -> Iterator[Found]:
     spares = re.compile(f"{_DENIES.pattern}|{rule.spares}", re.I)
     section = cache(lambda one: re.search(rule.spares_section, one.text, re.I))
+    kinds: tuple[Kind, ...] = (*TEXTS, "code") if rule.code else TEXTS
     for pattern in rule.patterns:
-        for one in document.said(*TEXTS, *(["code"] if rule.code else [])):
+        for one in document.said(*kinds):
             for match in re.finditer(pattern, one.text, re.I):
                 clause = _clause(one.text, *match.span())
                 if not spares.search(clause) and not section(one.section):
