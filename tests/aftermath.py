@@ -112,7 +112,7 @@ def _folders(ids, folders):
 
 
 class Bystanders:
-    """Things with names like ours that are nobody's business, and one living run."""
+    """Things with names like ours that are no one's business, and one living run."""
 
     def __init__(self, folder):
         uid = os.getuid()

@@ -43,7 +43,7 @@ IN_DISGUISE = {
     "view": _CALLED + "CREATE MATERIALIZED VIEW public.v AS SELECT public.f();\n",
     "insert": _CALLED + "INSERT INTO public.t VALUES (public.f());\n",
 }
-# What nobody may do in a backup, without a file to show for it.
+# What no one may do in a backup, without a file to show for it.
 OTHERS = {
     "role": "CREATE ROLE friend SUPERUSER LOGIN;",
     "power": "ALTER ROLE infisical SUPERUSER;",

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.client import LIFETIME
-from drillbook.infisical.settings import Settings, wired
+from drillbook.infisical.settings import Settings, backend_environment
+from drillbook.stack.embedded.servers import Cache, Postgres
 from drillbook.stack.ports import free_port
-from drillbook.stack.servers import Cache, Postgres
 from fixtures.mutants.backend import PLANTS
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
@@ -60,7 +60,9 @@ class Services:
     def environment(self, database, **changes):
         """The environment of a backend on this database; None removes a variable."""
         database_port = f"127.0.0.1:{self.postgres.port}"
-        base = wired(self.settings, database_port, f"redis://127.0.0.1:{self.cache.port}")
+        base = backend_environment(
+            self.settings, database_port, f"redis://127.0.0.1:{self.cache.port}"
+        )
         base["DB_CONNECTION_URI"] = base["DB_CONNECTION_URI"].removesuffix("infisical") + database
         env = {**base, "HOST": "127.0.0.1", "PORT": str(free_port()), **changes}
         return {name: value for name, value in env.items() if value is not None}

@@ -16,7 +16,7 @@ def key(folder, name="drill.key"):
 
 
 def sealed(runs, signer=None, name=None, pdf=False, **changes):
-    """The folder of the sample run with a log, sealed by the signer or by nobody."""
+    """The folder of the sample run with a log, sealed by the signer or by no one."""
     run = sample_run.run(**changes)
     folder = runs / (name or run.run.id)
     (folder / "logs").mkdir(parents=True)
@@ -59,7 +59,7 @@ def repacked(folder, target, **changed):
 
 
 def resealed(folder, target, run=None, **changed):
-    """Somebody without the key changes a file and makes the manifest fit."""
+    """Someone without the key changes a file and makes the manifest fit."""
     repacked(folder, target, **changed)
     with target.open("rb") as file:
         archive = Archive(file)

@@ -19,7 +19,7 @@ def chaos_place(root=None):
     unborn = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=root))
     with (unborn / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Locked under another name first: nobody who clears must meet it unlocked.
+        # Locked under another name first: no one who clears must meet it unlocked.
         place = unborn.rename(root / unborn.name.removeprefix("."))
         place.chmod(0o755)  # the database's user must pass through
         try:

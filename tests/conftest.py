@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
-from drillbook.stack.embedded import Embedded
+from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.isolated import IsolatedEmbedded
 
 
@@ -79,7 +79,7 @@ def isolated():
     """A stack that waits for a backup; each test of a module empties it."""
     place = Home(new_run_id())
     stack = IsolatedEmbedded(place.run_id, Deaf(), place.path)
-    stack.stand_by(Settings.generate())
+    stack.prepare(Settings.generate())
     yield stack
     stack.down()
     place.close()

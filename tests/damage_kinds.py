@@ -95,7 +95,7 @@ PLAIN = {
     "a separator lost": separator_lost,
     "a line's end lost": newline_lost,
     "CR LF from the middle of a table on": some_crlf,
-    "a byte that is no text": high_bit,
+    "a byte that is not text": high_bit,
     "a zero byte": nul,
     "letters of another encoding": latin,
     "UTF-16 of PowerShell": sixteen,

@@ -134,7 +134,7 @@ def mounted(disk, mebibytes):
 
 
 def unmounted(disk):
-    """Take a disk away once nobody holds it."""
+    """Take a disk away once no one holds it."""
     for _ in range(50):
         if not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
             return disk.rmdir()

@@ -63,7 +63,7 @@ def damaged(draw, samples, words):
 
 
 def inputs(samples, words=()):
-    """What somebody may hand over: mostly nearly right, sometimes anything."""
+    """What someone may hand over: mostly nearly right, sometimes anything."""
     good = [one if isinstance(one, bytes) else one.encode() for one in samples]
     put_together = st.lists(st.sampled_from([*words, *NASTY[:-4], b"\n", b"a"]), max_size=8)
     return st.one_of(

@@ -4,7 +4,7 @@ import os
 import subprocess
 from random import Random
 
-from drillbook.stack import docker_engine as engine
+from drillbook.stack.containers import docker_engine as engine
 from tests import aftermath, disturbing
 from tests.own_engine import IMAGES, OwnEngine
 
@@ -88,7 +88,7 @@ class Guests(Processes):
 
 
 class Neighbours(aftermath.Bystanders):
-    """On the engine, too: things of nobody we know, of another machine, and of a living run."""
+    """On the engine, too: things of no one we know, of another machine, and of a living run."""
 
     def __init__(self, folder, own):
         super().__init__(folder)

@@ -114,7 +114,7 @@ def read_statements(path):
 def read_env(path):
     from drillbook.core import dotenv
 
-    survives(lambda: dotenv.read(path))
+    survives(lambda: dotenv.load(path))
 
 
 def read_compose(path):
@@ -122,11 +122,11 @@ def read_compose(path):
     from drillbook.preflight import compose_checks, compose_file
 
     compose_file.shutil = argparse.Namespace(which=lambda _: None)
-    compose = survives(lambda: compose_file.read(path, {}))
+    compose = survives(lambda: compose_file.load(path, {}))
     if compose is not None:
         for check in (
-            compose_checks.exposed,
-            compose_checks.missed,
+            compose_checks.find_exposure,
+            compose_checks.find_unmatched_ways,
             lambda one: compose_checks.lint(one, {}),
         ):
             survives(lambda check=check: [str(one) for one in check(compose)])
@@ -143,7 +143,7 @@ def read_record(path):
     with contextlib.suppress(FileExistsError):
         (run.parent / "latest").symlink_to(run.name)
     (run / "evidence.json").write_bytes(path.read_bytes())
-    history.read(run.parent)
+    history.load_history(run.parent)
     xdist_controller.durations(run.parent)
     for read in (load_record, merge._read):
         survives(lambda read=read: read(run))

@@ -22,7 +22,7 @@ def reader(folder, monkeypatch):
     def read(text, variables=()):
         file = folder / "compose.yml"
         file.write_text(text)
-        return compose_file.read(file, dict(variables))
+        return compose_file.load(file, dict(variables))
 
     return read
 

@@ -1,4 +1,4 @@
-"""A real SFTP server on loopback, which serves one folder to whoever knows the password."""
+"""A real SFTP server on loopback, which serves one folder to anyone who knows the password."""
 
 import os
 import socket

@@ -10,7 +10,7 @@ from selenium.webdriver.support.select import Select
 
 from reports.history import compare as matrix_page
 from reports.history.compare import matrix
-from reports.history.html import render as history_page
+from reports.history.history_page import render as history_page
 from reports.render import html
 from tests import sample_run
 from tests.browser import CONTRAST, Browser

@@ -10,7 +10,7 @@ from drillbook.core.errors import BadInput
 from drillbook.runbook import procedures
 from drillbook.runbook.procedures import wipe_selection
 from fixtures.session.stacks import pytest_unconfigure
-from reports.qualification.trial import never_reached
+from reports.qualification.trial import unreached_reason
 
 NOTHING = procedures.Selection((), (), ())
 ONE = [SimpleNamespace(run="1", kind="volume", name="data")]
@@ -18,7 +18,7 @@ ONE = [SimpleNamespace(run="1", kind="volume", name="data")]
 
 @pytest.fixture
 def planted():
-    with BUGS.planted("SelectsNothing"):
+    with BUGS.planting("SelectsNothing"):
         yield
 
 
@@ -32,14 +32,14 @@ def test_a_bug_is_planted_for_those_who_imported_the_name(planted):
 
 
 def test_it_is_gone_when_the_block_ends():
-    with BUGS.planted("MissesSilently"):
+    with BUGS.planting("MissesSilently"):
         assert wipe_selection(ONE, "1").missed == ()
     assert wipe_selection(ONE, "1").missed == ("data",)
 
 
 def said(capsys):
     pytest_unconfigure(SimpleNamespace(option=SimpleNamespace(numprocesses=0)))
-    return never_reached(capsys.readouterr().err)
+    return unreached_reason(capsys.readouterr().err)
 
 
 def test_a_bug_that_nothing_called_is_named(planted, capsys):
@@ -56,7 +56,7 @@ def test_a_bug_that_was_called_is_not(planted, capsys):
     ("name", "inside"), [("RecreatesRootKey", "backend"), ("StartsOnlyOnce", "copy")]
 )
 def test_a_bug_of_a_backend_is_planted_there_and_nowhere_else(name, inside):
-    with BUGS.planted(name):
+    with BUGS.planting(name):
         assert BUGS.unreached == [bugs.VARIABLE]
         assert BUGS.variables("copy" if inside == "backend" else "backend") == {}
         assert BUGS.variables(inside) == {bugs.VARIABLE: name}

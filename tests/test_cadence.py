@@ -1,4 +1,4 @@
-"""What earlier runs left behind is read whatever lies beside it, and tells what is overdue."""
+"""What earlier runs left behind is read whatever lies next to it, and tells what is overdue."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillbook.runbook import cadence
-from reports.history import Past, read
+from reports.history import Past, load_history
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVERY = frozenset(controls[0] for controls in cadence.ACTS.values())
@@ -33,7 +33,7 @@ def test_only_satisfied_controls_are_remembered_and_latest_counts_once(tmp_path)
     left(tmp_path, "b", 1, **{"DBP-7": "satisfied", "KEY-5": "violated"})
     left(tmp_path, "a", 3, "deployment", **{"MIG-1": "satisfied"})
     (tmp_path / "latest").symlink_to("b")
-    found = read(tmp_path)
+    found = load_history(tmp_path)
     assert [(one.id, one.grade, one.satisfied) for one in found.runs] == [
         ("a", "deployment", {"MIG-1"}),
         ("b", "rehearsal", {"DBP-7"}),
@@ -49,12 +49,12 @@ def test_evidence_that_cannot_be_read_is_named_and_passed_over(tmp_path, content
     left(tmp_path, "broken", 1)
     (tmp_path / "broken" / "evidence.json").write_bytes(content)
     (tmp_path / "empty").mkdir()
-    found = read(tmp_path)
+    found = load_history(tmp_path)
     assert ([one.id for one in found.runs], found.unreadable) == (["good"], ("broken",))
 
 
 def test_a_folder_that_is_not_there_holds_no_history(tmp_path):
-    assert read(tmp_path / "absent").runs == ()
+    assert load_history(tmp_path / "absent").runs == ()
 
 
 @pytest.mark.parametrize(("days", "overdue"), [(0, False), (90, False), (91, True), (400, True)])

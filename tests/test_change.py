@@ -17,11 +17,11 @@ from drillbook.drill.upgrade import Passage
 from drillbook.infisical import image_tags
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks
-from drillbook.preflight.compose_file import read
+from drillbook.preflight.compose_file import load
 from drillbook.runbook import procedures
 from drillbook.stack import releases
 from drillbook.stack.start_outcome import Start
-from fixtures.session.drill_fixtures import asked
+from fixtures.session.drill_fixtures import requested_change
 from fixtures.session.golden_session import Installation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,7 +136,7 @@ def test_warnings_are_read_from_lines_of_the_log_that_are_json():
 def test_lost_people_are_counted_and_a_table_that_is_gone_is_none():
     before = {"users": frozenset("ab"), "identities": frozenset("c"), "old": frozenset("x")}
     after = {"users": frozenset("a"), "identities": frozenset("cd")}
-    assert release_snapshot.lost(before, after) == ["users: 1 of 2 are gone"]
+    assert release_snapshot.missing_rows(before, after) == ["users: 1 of 2 are gone"]
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a b", "-x", "x;y", "a" * 300, "reference:9", "ü\0"])
@@ -180,7 +180,7 @@ def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy
     file.write_text(f"services:\n  backend:\n    image: {image}\n    pull_policy: {policy}\n")
     found = [
         str(one)
-        for one in compose_checks.lint(read(file, {}), {})
+        for one in compose_checks.lint(load(file, {}), {})
         if "unattended-upgrade" in str(one)
     ]
     assert bool(found) == trapped
@@ -203,7 +203,7 @@ v0.163.0: {impactLevel: none}
 def test_notes_are_of_the_releases_in_between(tmp_path):
     file = tmp_path / "upgrade_notes.yaml"
     file.write_text(NOTES)
-    found = upgrade_notes.between(upgrade_notes.read(file), (0, 159, 20), (0, 162, 0))
+    found = upgrade_notes.between(upgrade_notes.load(file), (0, 159, 20), (0, 162, 0))
     assert [(one.release, one.sentence) for one in found] == [
         (
             "v0.160.1",
@@ -216,7 +216,7 @@ def test_notes_are_of_the_releases_in_between(tmp_path):
 def test_notes_of_one_release_are_named_after_the_file(tmp_path):
     file = tmp_path / "v0.160.1.yaml"
     file.write_text("impactLevel: low\nrequiresDbMigration: false\n")
-    assert [(one.release, one.sentence) for one in upgrade_notes.read(file)] == [
+    assert [(one.release, one.sentence) for one in upgrade_notes.load(file)] == [
         ("v0.160.1", "impact low")
     ]
 
@@ -240,7 +240,7 @@ def test_notes_that_are_none_are_a_sentence(tmp_path, written):
     file = tmp_path / "upgrade_notes.yaml"
     file.write_bytes(written)
     with pytest.raises(BadInput, match="upgrade notes"):
-        upgrade_notes.read(file)
+        upgrade_notes.load(file)
 
 
 def rehearse(folder, *options):
@@ -274,7 +274,7 @@ NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes")) | {"stack": "auto"}
 )
 def test_what_cannot_be_rehearsed_is_a_sentence(given, said):
     with pytest.raises(BadInput, match=said):
-        asked(SimpleNamespace(**(NOTHING | given)))
+        requested_change(SimpleNamespace(**(NOTHING | given)))
 
 
 def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path):

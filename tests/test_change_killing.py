@@ -18,7 +18,7 @@ TABLES = """
 
 
 class Held:
-    """A connection that sees nobody wait to write a record, and counts how often it is asked."""
+    """A connection that sees no one wait to write a record, and counts how often it is asked."""
 
     def __init__(self, launch):
         self.asked = 0
@@ -99,7 +99,7 @@ class Migrating:
 def test_killed_between_migrations_or_in_the_one_transaction(
     isolated, together, applied, moment, locked
 ):
-    isolated.emptied()
+    isolated.empty_database()
     with isolated.connect() as own:
         own.execute(TABLES)
     stack = Migrating(isolated.connect, together)

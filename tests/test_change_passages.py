@@ -24,7 +24,7 @@ class Repeated(Upgrade):
     """An upgrade whose passages are given, and which is back at the old release before each."""
 
     def __init__(self, *passages):
-        super().__init__(None, Change(*releases.rehearsed()))
+        super().__init__(None, Change(*releases.rehearsal_pair()))
         self.passages = list(passages)
 
     def start_before(self):
@@ -60,7 +60,7 @@ class CrashLooping:
     def stop(self, _service):
         self.acts.append("stop")
 
-    def become(self, _release):
+    def switch_release(self, _release):
         pass
 
     def connect(self):
@@ -80,6 +80,6 @@ def test_lock_is_taken_back_while_nothing_starts():
         return served
 
     drill = SimpleNamespace(stack=stack, settings=None, deploy=deploy, log_out=lambda: None)
-    upgrade = Upgrade(drill, Change(*releases.rehearsed()))
+    upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
     assert upgrade.unlock_and_start() is served
     assert stack.acts == ["stop", "unlock", "start"]

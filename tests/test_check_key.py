@@ -216,7 +216,7 @@ def test_a_key_is_found_by_the_names_it_goes_by(capsys, backup, key_file, text):
     [
         ("AUTH_SECRET=x\n", "sets no ENCRYPTION_KEY"),
         ("", "is empty"),
-        ("nonsense\n", "line 1: this is no NAME=value"),
+        ("nonsense\n", "line 1: this is not NAME=value"),
     ],
 )
 def test_no_key_ends_in_one_sentence(capsys, backup, key_file, key, said):
@@ -276,7 +276,7 @@ def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_p
     code, printed = asked(capsys, "-", right)
     assert (code, "made to do harm" in printed.err) == (3, True)
     piped(monkeypatch, b"hello\n")
-    assert "standard input is no backup made by pg_dump" in asked(capsys, "-", right)[1].err
+    assert "standard input is not a backup made by pg_dump" in asked(capsys, "-", right)[1].err
     assert list((tmp_path / "kept").iterdir()) == []
 
 
@@ -295,7 +295,7 @@ def test_standard_input_without_end_is_no_backup(right, endless):
     with open(endless, "rb") as source:  # noqa: PTH123 - a device
         done = subprocess.run(command, stdin=source, capture_output=True, env={**os.environ})
     assert done.returncode == 3
-    assert b"standard input is no backup made by pg_dump" in done.stderr
+    assert b"standard input is not a backup made by pg_dump" in done.stderr
 
 
 def test_a_command_line_does_all_this(backup, right):

@@ -1,4 +1,4 @@
-"""What recover, rewrap and check-key say when their output takes nothing: full, or nobody reads."""
+"""What recover, rewrap and check-key say when their output takes nothing: full, or no one reads."""
 
 import os
 

@@ -164,7 +164,7 @@ def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, tr
     def failing(*_given):
         raise trouble
 
-    monkeypatch.setattr(rekey_check, "check_rewrapped", failing)
+    monkeypatch.setattr(rekey_check, "check_rekey", failing)
     before = sorted(files.iterdir())
     code = rewrap(words("rewrap", "new.sql"))
     said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"

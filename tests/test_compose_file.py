@@ -8,8 +8,8 @@ import yaml
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
-from drillbook.stack import images
-from drillbook.stack.compose import Project, overlay, read
+from drillbook.stack.containers import images
+from drillbook.stack.containers.compose import Project, load, overlay
 from fixtures.faults import resource_limits
 
 FILE = Path(__file__).resolve().parents[1] / "compose" / "docker-compose.coolify.yml"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("docker"), reason="there is no 
 
 def resolved(settings, *files):
     project = Project("drillbook-test-secrets", [FILE, *files])
-    project.take(settings, images.pinned())
+    project.take(settings, images.pinned_images())
     return yaml.safe_load(project.call("config", "--format", "json"))
 
 
@@ -60,10 +60,10 @@ def test_backend_waits_for_healthy_neighbours(model):
 
 def test_images_are_those_of_versions_env(model):
     text = FILE.read_text()
-    for name, image in images.pinned().items():
+    for name, image in images.pinned_images().items():
         assert f"${{{name}:-{image}}}" in text
     found = {one["image"] for one in model["services"].values()}
-    assert found == set(images.pinned().values())
+    assert found == set(images.pinned_images().values())
 
 
 def test_documented_variables_reach_the_backend():
@@ -89,7 +89,7 @@ def test_password_is_encoded_in_the_address_and_plain_for_the_database():
 def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
     over = tmp_path / "over.yml"
     marks, pinned = {"io.drillbook.run": "r1"}, {"db": "drillbook/postgres:14"}
-    model = read(FILE, images.pinned())
+    model = load(FILE, images.pinned_images())
     over.write_text(overlay(model, "drillbook-test-secrets", marks, pinned, ["NEW_VARIABLE"]))
     found = resolved({"POSTGRES_PASSWORD": PASSWORD, "NEW_VARIABLE": "seen"}, over)
     for kind in ("services", "volumes", "networks"):
@@ -105,7 +105,7 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
     over.write_text(
-        overlay(read(FILE, images.pinned()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
+        overlay(load(FILE, images.pinned_images()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
     )
     services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
     for name, share in resource_limits.DOCUMENTED.memory.items():
@@ -116,12 +116,12 @@ def test_overlay_bounds_memory_swap_and_processors(tmp_path):
 FOREIGN = """
 services:
   app:
-    image: ghcr.io/somebody/infisical:v1
+    image: ghcr.io/someone/infisical:v1
     container_name: secrets
     ports: ["0.0.0.0:80:8080"]
     environment: {ENCRYPTION_KEY: "${ENCRYPTION_KEY:?}"}
   migration:
-    image: ghcr.io/somebody/infisical:v1
+    image: ghcr.io/someone/infisical:v1
     command: npm run migration:latest
   store:
     image: postgres:14
@@ -136,7 +136,7 @@ volumes:
 def test_a_foreign_file_is_cast_and_kept_from_its_own_names(tmp_path):
     file, over = tmp_path / "theirs.yml", tmp_path / "over.yml"
     file.write_text(FOREIGN)
-    model = read(file, {})
+    model = load(file, {})
     assert model.roles == {"backend": "app", "db": "store", "redis": "cache"}
     over.write_text(overlay(model, "ours", {"io.drillbook.run": "r1"}, {}, []))
     project = Project("ours", [file, over])
@@ -152,7 +152,7 @@ def test_a_foreign_file_is_cast_and_kept_from_its_own_names(tmp_path):
     ("content", "words"),
     [
         (b"", "is empty"),
-        (b"\xff\xfe\x00", "is no text"),
+        (b"\xff\xfe\x00", "is not text"),
         (b"services: [", "compose cannot read it"),
         (b"services: {db: {image: 'postgres:14'}, c: {image: 'redis:7'}}", "is the backend"),
         (FOREIGN.replace("[data:/", "[./data:/").encode(), "use a named volume"),
@@ -163,10 +163,10 @@ def test_an_unfit_file_is_refused_in_one_sentence(tmp_path, content, words):
     file = tmp_path / "theirs.yml"
     file.write_bytes(content)
     with pytest.raises(BadInput, match=words) as refused:
-        read(file, {})
+        load(file, {})
     assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"absent\.yml"):
-        read(tmp_path / "absent.yml", {})
+        load(tmp_path / "absent.yml", {})

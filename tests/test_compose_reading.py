@@ -6,7 +6,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_checks, compose_file
-from drillbook.preflight.compose_file import filled, literals
+from drillbook.preflight.compose_file import fill, literals
 from tests.linting import reader, told
 
 HERE = Path("compose.yml")
@@ -31,12 +31,12 @@ SET = {"A": "one", "B": "two", "EMPTY": ""}
     ],
 )
 def test_variables_are_filled_as_compose_fills_them(written, read):
-    assert filled(written, SET) == read
+    assert fill(written, SET) == read
 
 
 def test_variables_are_filled_wherever_they_stand_and_nothing_else_changes():
     given = {"$A": ["$B", {"x": "${A}"}, 4711, None, True]}
-    assert filled(given, SET) == {"$A": ["two", {"x": "one"}, 4711, None, True]}
+    assert fill(given, SET) == {"$A": ["two", {"x": "one"}, 4711, None, True]}
 
 
 def test_what_stands_there_without_any_variable_is_literal():
@@ -114,11 +114,11 @@ def test_values_are_what_compose_takes_them_for():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: b\nc: 'hunter2\n", r"compose\.yml, line 3 is no YAML: found unexpected end of stream"),
-        ("a: b\n  c: 'hunter2'\n", r"line 2 is no YAML: mapping values are not allowed here"),
-        ("a: *hunter2\n", "line 1 is no YAML: found undefined alias"),
-        ("a: \1\n", "is no YAML; check COMPOSE="),
-        ("a\n", "is no mapping with services; check COMPOSE="),
+        ("a: b\nc: 'hunter2\n", r"compose\.yml, line 3 is not YAML: found unexpected end of"),
+        ("a: b\n  c: 'hunter2'\n", r"line 2 is not YAML: mapping values are not allowed here"),
+        ("a: *hunter2\n", "line 1 is not YAML: found undefined alias"),
+        ("a: \1\n", "is not YAML; check COMPOSE="),
+        ("a\n", "is not a mapping with services; check COMPOSE="),
         ("a: &a {b: *a}\n", "contains itself or is nested too deeply"),
         ("a: &a [*a]\n", "contains itself or is nested too deeply"),
         ("a: " + "[" * 5000, "is nested too deeply to be one"),
@@ -152,7 +152,7 @@ def exposed(tmp_path, monkeypatch):
     read = reader(tmp_path, monkeypatch)
 
     def found(text):
-        found = compose_checks.exposed(read(text))
+        found = compose_checks.find_exposure(read(text))
         assert all(one.cure for one in found)
         return told(found)
 

@@ -8,8 +8,8 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_checks, compose_file
-from drillbook.preflight.compose_file import read
-from drillbook.stack import compose
+from drillbook.preflight.compose_file import load
+from drillbook.stack.containers import compose
 from drillbook.stack.roles import plays, service_of
 
 PLAIN = "services:\n  backend:\n    image: infisical/infisical:v1\n"
@@ -148,14 +148,14 @@ PAIRS = [
 def test_override_that_compose_reads_by_itself_is_read(tmp_path, name, other):
     file, override = tmp_path / name, tmp_path / other
     file.write_text(f"{PLAIN}  db:\n    image: postgres:14\n    ports: ['127.0.0.1:1:5432']\n")
-    assert compose_checks.exposed(read(file, {})) == []
+    assert compose_checks.find_exposure(load(file, {})) == []
     override.write_text(OVERRIDE)
-    (found,) = compose_checks.exposed(read(file, {}))
+    (found,) = compose_checks.find_exposure(load(file, {}))
     assert (found.file, found.line) == (str(override), 6)
     assert "db can be reached from outside: port 5432" in found.sentence
     override.write_text(f"{OVERRIDE}    networks: [{{driver: 1}}]\n")
     with pytest.raises(BadInput, match=f"{name} with .*{other}: compose cannot read it"):
-        read(file, {})
+        load(file, {})
 
 
 @pytest.mark.parametrize(("name", "other"), PAIRS)
@@ -164,7 +164,7 @@ def test_override_is_not_passed_over_where_it_cannot_be_read(tmp_path, no_docker
     file.write_text(PLAIN)
     (tmp_path / other).write_text(OVERRIDE)
     with pytest.raises(BadInput, match=f"{other} together with .*{name}: only the docker"):
-        read(file, {})
+        load(file, {})
 
 
 def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
@@ -172,7 +172,7 @@ def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
     for name in ("docker-compose.coolify.yml", "compose.yml", "docker-compose.yml"):
         (tmp_path / name).write_text(PLAIN)
     for name in ("docker-compose.coolify.yml", "docker-compose.yml"):
-        assert read(tmp_path / name, {}).part("db") is None
+        assert load(tmp_path / name, {}).part("db") is None
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
 )
 def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, text):
     with pytest.raises(BadInput, match="only the docker program can merge them"):
-        read(written(text), {})
+        load(written(text), {})
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
@@ -199,8 +199,8 @@ def test_verify_and_preflight_take_the_same_services(written):
         "  backend: {image: 'infisical/infisical:v1'}\n"
     )
     file = written(text)
-    roles = compose.read(file, {}).roles
-    assert roles == {role: read(file, {}).part(role) for role in roles}
+    roles = compose.load(file, {}).roles
+    assert roles == {role: load(file, {}).part(role) for role in roles}
     assert roles["db"] == "db"
 
 
@@ -211,7 +211,7 @@ def test_what_compose_says_is_taken(written, docker):
         "networks": None,
     }
     docker(stdout=json.dumps(model))
-    found = read(written(), {})
+    found = load(written(), {})
     assert found.services == {"a": {"image": "redis"}, "b": {}}
     assert (found.volumes, found.networks) == ({"v": {}}, {})
     assert found.environment("a") == {}
@@ -219,7 +219,7 @@ def test_what_compose_says_is_taken(written, docker):
 
 def test_model_without_anything_has_no_services(written, docker):
     docker(stdout="{}")
-    found = read(written(), {})
+    found = load(written(), {})
     assert (found.services, found.volumes, found.networks) == ({}, {}, {})
 
 
@@ -228,7 +228,7 @@ def test_model_without_anything_has_no_services(written, docker):
 )
 def test_what_compose_cannot_say_yet_is_read_by_us(written, docker, said):
     docker(stderr=f"warning: x\n{said}\n", code=1)
-    assert read(written(), {}).part("backend") == "backend"
+    assert load(written(), {}).part("backend") == "backend"
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_what_compose_cannot_say_yet_is_read_by_us(written, docker, said):
 def test_what_compose_refuses_is_told_without_what_it_quotes(written, docker, said, told):
     docker(stderr=said, code=1)
     with pytest.raises(BadInput) as refused:
-        read(written(), {})
+        load(written(), {})
     assert str(refused.value).endswith(told)
     assert "hunter2" not in str(refused.value)
 
@@ -252,16 +252,16 @@ def test_what_compose_refuses_is_told_without_what_it_quotes(written, docker, sa
 def test_compose_that_hangs_or_cannot_be_asked_is_done_without(written, docker, monkeypatch):
     monkeypatch.setattr(compose_file, "_PATIENCE_S", 0.2)
     docker(more="exec sleep 5")
-    assert read(written(), {}).part("backend") == "backend"
+    assert load(written(), {}).part("backend") == "backend"
     docker(stdout="{}")
-    assert read(written(), {"A": "nul \0"}).part("backend") == "backend"
+    assert load(written(), {"A": "nul \0"}).part("backend") == "backend"
     monkeypatch.setattr(compose_file, "host_environment", lambda: {"PATH": "/nowhere"})
-    assert read(written(), {}).part("backend") == "backend"
+    assert load(written(), {}).part("backend") == "backend"
 
 
 def test_variables_that_steer_docker_are_not_handed_on(written, docker, tmp_path):
     docker(stdout="{}", more=f"env > '{tmp_path}/env'; echo $@ > '{tmp_path}/argv'")
-    read(written(), {"MINE": "yes", "DOCKER_MINE": "no", "COMPOSE_MINE": "no"})
+    load(written(), {"MINE": "yes", "DOCKER_MINE": "no", "COMPOSE_MINE": "no"})
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert "MINE" in names
     assert {"DOCKER_MINE", "COMPOSE_MINE"}.isdisjoint(names)
@@ -281,20 +281,20 @@ def test_variables_that_steer_docker_are_not_handed_on(written, docker, tmp_path
 def test_remote_include_is_refused_before_anything_is_fetched(written, docker, tmp_path, included):
     docker(stdout="{}", more=f"touch '{tmp_path}/asked'")
     with pytest.raises(BadInput, match="includes a remote one"):
-        read(written(f"include: {included}\n{PLAIN}"), {})
+        load(written(f"include: {included}\n{PLAIN}"), {})
     assert not (tmp_path / "asked").exists()
 
 
 @pytest.mark.parametrize("included", ["a.yml", "[a.yml]", "[{path: a.yml}]", "{path: [a.yml]}"])
 def test_include_from_beside_is_none_of_that(written, docker, included):
     docker(stdout='{"services": {"a": {"image": "redis"}}}')
-    assert read(written(f"include: {included}\n{PLAIN}"), {}).part("redis") == "a"
+    assert load(written(f"include: {included}\n{PLAIN}"), {}).part("redis") == "a"
 
 
 def test_what_a_file_holds_is_in_no_representation(written, no_docker):
     text = PLAIN + "    environment:\n      AUTH_SECRET: hunter2\n"
     text += "volumes:\n  hunter2: {}\nnetworks:\n  hunter2: {}\n"
-    found = read(written(text), {})
+    found = load(written(text), {})
     assert found.environment("backend") == {"AUTH_SECRET": "hunter2"}
     assert "hunter2" not in repr(found)
 
@@ -302,4 +302,4 @@ def test_what_a_file_holds_is_in_no_representation(written, no_docker):
 @pytest.mark.parametrize("text", ["services: {}\n", "services: []\n", "x: 1\n"])
 def test_file_without_services_is_refused(written, no_docker, text):
     with pytest.raises(BadInput, match="has no services"):
-        read(written(text), {})
+        load(written(text), {})

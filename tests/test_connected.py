@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from drillbook.core.errors import NoHost
-from drillbook.stack import docker_engine
+from drillbook.stack.containers import docker_engine
 
 
 @pytest.fixture

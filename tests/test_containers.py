@@ -9,11 +9,11 @@ from drillbook.core.errors import DrillbookError
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.settings import Settings
-from drillbook.stack import docker_engine as engine
-from drillbook.stack.containers import Containers
+from drillbook.stack.containers import docker_engine as engine
+from drillbook.stack.containers.container_driver import Containers
+from drillbook.stack.containers.images import check
 from drillbook.stack.driver_selection import COMPOSE_FILE
-from drillbook.stack.images import check
-from drillbook.stack.start_outcome import outcome, printed
+from drillbook.stack.start_outcome import log_mark, outcome
 from tests.conftest import Deaf
 
 IMAGE = "drillbook/reference:latest"
@@ -63,7 +63,7 @@ def ours(run_id):
 
 
 def settled(stack, recorder, act):
-    since = printed(stack)
+    since = log_mark(stack)
     act()
     return outcome(stack, recorder, since, within_s=60)
 
@@ -175,7 +175,7 @@ def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):
     for begin in (stack.start, stack.restart):
         other = golden.but(AUTH_SECRET=openssl_rand_hex(64))
         assert settled(stack, recorder, lambda other=other: stack.redeploy(other)).serves
-        since = printed(stack)
+        since = log_mark(stack)
         assert stack.rewind()
         assert settled(stack, recorder, lambda begin=begin: begin("backend")).serves
         deployed = stack._container("backend").attrs["Config"]["Env"]

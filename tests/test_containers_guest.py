@@ -7,11 +7,11 @@ import pytest
 
 from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from drillbook.infisical.settings import Settings
-from drillbook.stack import docker_engine as engine
 from drillbook.stack.base import Resource
-from drillbook.stack.containers import Containers
+from drillbook.stack.containers import docker_engine as engine
+from drillbook.stack.containers.container_driver import Containers
+from drillbook.stack.containers.images import check
 from drillbook.stack.driver_selection import COMPOSE_FILE
-from drillbook.stack.images import check
 from tests.test_containers import IMAGE, missing, ours, settled
 
 

@@ -50,7 +50,7 @@ networks:
 
 def deployed(folder, settings, compose=SOUND):
     return key_strength.Deployed(
-        dotenv.read(env(folder, settings)), compose_file.read(compose, settings)
+        dotenv.load(env(folder, settings)), compose_file.load(compose, settings)
     )
 
 
@@ -84,7 +84,7 @@ def of_keys(folder):
         ]
     opened = env(folder, settings)
     opened.chmod(0o644)
-    yield from key_strength.readable_by_others(dotenv.read(opened))
+    yield from key_strength.readable_by_others(dotenv.load(opened))
     yield from _of_exposed_cache(folder, settings)
 
 
@@ -101,7 +101,7 @@ def of_escrow(folder):
     others = {name: secrets.token_hex(16) for name in KEYS}
     for kept in (swapped, others, {"AUTH_SECRET": "x"}):
         yield from key_strength.escrow_differences(
-            given, dotenv.read(env(folder, kept, "escrow.env"))
+            given, dotenv.load(env(folder, kept, "escrow.env"))
         )
 
 
@@ -126,36 +126,36 @@ def of_compose(folder):
     file = folder / "compose.yml"
     for text in (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", COMPOSE.replace("./here", "")):
         file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
-        compose = compose_file.read(file, {})
-        yield from [*compose_checks.exposed(compose), *compose_checks.lint(compose, {})]
+        compose = compose_file.load(file, {})
+        yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name
             place.mkdir()
-            compose = compose_file.read(
+            compose = compose_file.load(
                 mutant.hooks["files"](None, lambda place=place: place)["compose"], {}
             )
-            yield from [*compose_checks.exposed(compose), *compose_checks.lint(compose, {})]
+            yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
 
 
 def of_backup(folder):
     key, other = secrets.token_hex(16), secrets.token_hex(16)
     root = encrypted_root(key)
     for more in ({}, {"hours": 99}, {"hours": -99}, {"whole": False}):
-        found = backupfile.read(backup(folder, root, **more))
+        found = backupfile.load(backup(folder, root, **more))
         yield from backupfile.faults(found, key, "another")
     file = backup(folder, root)
     file.write_text(file.read_text().replace("kms_root_config", "other_table"))
-    yield from backupfile.faults(backupfile.read(file), key)
-    found = backupfile.read(backup(folder, root))
-    yield from [*backupfile.faults(found, other), *backupfile.unopened(found, other)]
+    yield from backupfile.faults(backupfile.load(file), key)
+    found = backupfile.load(backup(folder, root))
+    yield from [*backupfile.faults(found, other), *backupfile.find_wrong_key(found, other)]
     partly = Proof(root_keys=1, roots_opened=1, secrets=3, secrets_opened=2)
     with patch.object(backupfile.key_proof, "prove", return_value=partly):
-        yield from backupfile.unopened(found, key)
+        yield from backupfile.find_wrong_key(found, key)
     empty = folder / "empty.sql"
     empty.write_text("")
-    found = backupfile.read(empty)
-    yield from [*backupfile.faults(found, key), *backupfile.unopened(found, key)]
+    found = backupfile.load(empty)
+    yield from [*backupfile.faults(found, key), *backupfile.find_wrong_key(found, key)]
 
 
 class Places:

@@ -11,7 +11,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill.drill import Drill
 from drillbook.drill.order import Order, Targets
-from drillbook.drill.restored_copy import counted, restored
+from drillbook.drill.restored_copy import compare_counts, restore_copy
 from tests.backups import KEYS, rows
 from tests.conftest import Deaf
 from tests.damage_kinds import FOLDER, HARMLESS, PACKINGS, PLAIN, SILENT, cut_packed, flipped_packed
@@ -56,7 +56,7 @@ def typed(values):
 def originals(isolated, tmp_path_factory):
     """The same database as pg_dump writes it: plain, custom, tar, directory."""
     made, after = schema()
-    isolated.emptied()
+    isolated.empty_database()
     psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
     done = isolated.exec("db", psql, stdin=f"{made}\n{rows(VERSION)}\n{after}\n".encode())
     assert done.exit_code == 0, done.stderr
@@ -100,8 +100,8 @@ def refused(isolated, backup):
     place = Home(new_run_id())
     order = Order(backup, {"ENCRYPTION_KEY": KEYS[VERSION]}, Targets())
     drill = Drill(order, lambda: None, Deaf(), place, SEED, rehearsal=True)
-    isolated.emptied()
-    copy = counted(isolated, restored(isolated, backup), drill.facts.rows)
+    isolated.empty_database()
+    copy = compare_counts(isolated, restore_copy(isolated, backup), drill.facts.rows)
     drill.close()
     return copy.trouble or str(copy.miscounted or "")
 

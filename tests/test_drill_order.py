@@ -41,11 +41,11 @@ class Stack:
     def __init__(self):
         self.stood = 0
 
-    def stand_by(self, _settings):
+    def prepare(self, _settings):
         self.stood += 1
 
     def connect(self):
-        raise BadInput("nobody is there")
+        raise BadInput("no one is there")
 
     def kill(self, _service):
         pass
@@ -110,7 +110,7 @@ def test_a_restore_that_failed_is_not_tried_again(drilled):
         stack.stood += 1
         raise StackTrouble("the disk is full")
 
-    stack.stand_by = refuse
+    stack.prepare = refuse
     with pytest.raises(StackTrouble, match="the disk is full"):
         drill.prepare()
     with pytest.raises(NotBegun, match="the restore failed earlier: the disk is full"):

@@ -11,7 +11,7 @@ from drillbook.backup.facts import examine
 from drillbook.core.durations import seconds
 from drillbook.core.errors import BadInput
 from drillbook.drill import comparison, restored_copy
-from drillbook.drill.order import Targets, declared, targets
+from drillbook.drill.order import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.errors import Unauthorized
@@ -120,7 +120,7 @@ def test_orders_are_found_in_a_packed_backup(tmp_path):
     file.write_bytes(
         gzip.compress(b"-- PostgreSQL database dump\nCREATE TABLE t (a int);\n\\! id\n")
     )
-    assert examine(file).orders == "line 3: holds a command for psql, which is no part of a backup"
+    assert examine(file).orders == "line 3: holds a command for psql, which is not part of a backup"
 
 
 PLACE = ("project", "prod")
@@ -166,10 +166,10 @@ def test_reading_tells_what_differs_is_missing_or_refused(
 
 def test_of_many_places_a_sample_is_read_and_each_project():
     many = {(f"p{n // 3}", f"e{n % 3}"): [f"s{n}-{i}" for i in range(5)] for n in range(300)}
-    chosen, size = comparison.chosen(Values({}, {}, many, (), ()), seed=7)
+    chosen, size = comparison.choose_places(Values({}, {}, many, (), ()), seed=7)
     assert size == sample_size(1500)
     assert {project for project, _ in chosen} == {project for project, _ in many}
-    assert chosen == comparison.chosen(Values({}, {}, many, (), ()), seed=7)[0]
+    assert chosen == comparison.choose_places(Values({}, {}, many, (), ()), seed=7)[0]
 
 
 @pytest.mark.parametrize(
@@ -179,5 +179,5 @@ def test_of_many_places_a_sample_is_read_and_each_project():
 def test_declared_targets_count_where_none_was_given(rto, rpo, counts, tmp_path):
     (tmp_path / "drillbook.toml").write_text("[objectives]\nrto_s = 14400\n")
     wanted = load_declared(tmp_path, None, None, load_catalogue(CONTROLS)).words.objectives
-    found = declared(targets(rto, rpo), wanted)
+    found = merge_targets(targets(rto, rpo), wanted)
     assert (found.recovery_time_s, found.recovery_point_s) == counts

@@ -31,7 +31,7 @@ def sample(tmp_path):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_reading_proves_both_keys_as_two_readings_do(sample, version):
     backup, other = sample(version), KEYS[version][::-1]
-    found = secret_values.read(backup, KEYS[version], other, 300)
+    found = secret_values.try_keys(backup, KEYS[version], other, 300)
     assert (found.proof, found.other) == (prove(backup, KEYS[version]), prove(backup, other))
     assert found.proof.opens_everything
     assert found.other.opens_nothing
@@ -40,7 +40,7 @@ def test_one_reading_proves_both_keys_as_two_readings_do(sample, version):
 
 def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sample):
     backup, right = sample("2024-07", lambda _: before_root_keys()), KEYS["2024-07"]
-    found = secret_values.read(backup, right, right[::-1])
+    found = secret_values.try_keys(backup, right, right[::-1])
     assert (found.proof, found.other) == (prove(backup, right), prove(backup, right[::-1]))
     assert found.proof.rootless
     assert found.proof.opens_everything
@@ -53,14 +53,14 @@ def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sam
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_other_seals_or_keys_are_another_digest(sample, version):
-    values = secret_values.read(sample(version), KEYS[version]).values
+    values = secret_values.try_keys(sample(version), KEYS[version]).values
     assert values.keys.keys() >= {"kms_root_config", "projects", "secret_folders"}
 
     def digits(dumped):
         head, mark, rows = dumped.partition("COPY public.kms_root_config ")
         return head + mark + rows.replace("\\\\x", "\\\\x00", 1)
 
-    changed = secret_values.read(sample(version, digits), KEYS[version]).values
+    changed = secret_values.try_keys(sample(version, digits), KEYS[version]).values
     assert changed.keys != values.keys
     assert changed.sealed == values.sealed
 
@@ -71,7 +71,7 @@ def test_a_reservoir_gives_each_the_same_chance():
     for seed in range(rounds):
         kept = Reservoir(size, seed)
         for one in range(stream):
-            if not kept.passed():
+            if not kept.skips_next():
                 kept.keep(one)
         assert len(set(kept.kept)) == size
         for one in kept.kept:
@@ -86,9 +86,9 @@ def test_a_reservoir_gives_each_the_same_chance():
 def test_a_reservoir_keeps_all_of_few_and_none_where_none_are_wanted():
     few, none = Reservoir(30, 1), Reservoir(0, 1)
     for one in range(20):
-        assert not few.passed()
+        assert not few.skips_next()
         few.keep(one)
-        assert none.passed()
+        assert none.skips_next()
     assert few.kept == list(range(20))
 
 
@@ -98,7 +98,7 @@ def test_the_largest_sample_is_enough_for_any_number(population):
 
 
 class Asker:
-    """Reads by name what it knows; refuses whoever asks where it knows nothing at all."""
+    """Reads by name what it knows; refuses anyone who asks where it knows nothing at all."""
 
     def __init__(self, known, a_minute=float("inf")):
         self.known, self.a_minute, self.listed, self.read = known, a_minute, 0, []
@@ -164,8 +164,8 @@ def test_each_project_is_read_from():
     values = many()
     alone = Named(("other", "dev"), "/", "N7", "id-7")
     values = replace(values, firsts=(*values.firsts, alone))
-    assert alone in comparison.named(values, 1)
-    assert alone in comparison.named(values, 1, again=True)
+    assert alone in comparison.names_to_read(values, 1)
+    assert alone in comparison.names_to_read(values, 1, again=True)
 
 
 def test_another_value_differs():

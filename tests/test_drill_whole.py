@@ -28,7 +28,7 @@ INSERT INTO public.infisical_migrations VALUES (1, '20240101000000_of-the-produc
 def original(isolated, tmp_path_factory):
     """A real backup's rows, as pg_dump writes them; and its key."""
     made, after = schema()
-    isolated.emptied()
+    isolated.empty_database()
     psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
     done = isolated.exec("db", psql, stdin=f"{made}\n{rows(VERSION)}\n{after}\n{FOREIGN}".encode())
     assert done.exit_code == 0, done.stderr

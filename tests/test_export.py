@@ -71,7 +71,7 @@ def test_rehearsal_is_named_one(tmp_path):
     assert main(["vanta", str(folder), "--out", str(tmp_path)]) == 0
     words = json.loads((tmp_path / f"{sample_run.run().run.id}.vanta.json").read_text())
     assert words["description"].startswith("REHEARSAL")
-    assert "no evidence about a deployment" in words["description"]
+    assert "not evidence about a deployment" in words["description"]
 
 
 def test_oscal_under_another_version_is_the_same_content(tmp_path):

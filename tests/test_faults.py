@@ -8,7 +8,7 @@ import pytest
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.infisical.errors import TooSlow, Unreachable
 from fixtures.faults.outage import Outage
-from fixtures.faults.unset_variable import emptied
+from fixtures.faults.unset_variable import empty_on_redeploy
 from fixtures.probes import observations
 
 
@@ -77,7 +77,7 @@ def test_failed_healing_is_told_where_nothing_else_failed():
 
 def test_variable_is_empty_only_in_the_block():
     stack = Recorded()
-    with contextlib.suppress(KeyError), emptied(stack, "REDIS_URL"):
+    with contextlib.suppress(KeyError), empty_on_redeploy(stack, "REDIS_URL"):
         assert stack.plant == {"KEPT": "1", "REDIS_URL": ""}
         raise KeyError
     assert stack.plant == {"KEPT": "1"}
@@ -85,7 +85,7 @@ def test_variable_is_empty_only_in_the_block():
 
 def test_variable_of_a_compose_file_cannot_be_taken_away():
     stack = SimpleNamespace(driver="containers", plant={})
-    with pytest.raises(Unsupported), emptied(stack, "REDIS_URL"):
+    with pytest.raises(Unsupported), empty_on_redeploy(stack, "REDIS_URL"):
         pass
 
 

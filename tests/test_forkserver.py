@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.stack import wait
-from drillbook.stack.forkserver import Forked, ForkServer
+from drillbook.stack.embedded.backend_fork_server import Forked, ForkServer
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPLETE = {

@@ -52,7 +52,7 @@ def without_docker(monkeypatch):
 @given(inputs(ENVS, [b"=", b"ENCRYPTION_KEY=", b"export ", b'A="', b"A='", b"\\"]))
 def test_env_files(file, data):
     file.write_bytes(data)
-    env = survives(lambda: dotenv.read(file))
+    env = survives(lambda: dotenv.load(file))
     if env is not None:
         deployed = key_strength.Deployed(env, SOUND_COMPOSE)
         for check in (key_strength.keys, key_strength.passwords, key_strength.address):
@@ -64,11 +64,11 @@ def test_env_files(file, data):
 @given(inputs(COMPOSES, COMPOSE_WORDS))
 def test_compose_files(without_docker, file, data):
     file.write_bytes(data)
-    compose = survives(lambda: compose_file.read(file, {}))
+    compose = survives(lambda: compose_file.load(file, {}))
     if compose is not None:
         for check in (
-            compose_checks.exposed,
-            compose_checks.missed,
+            compose_checks.find_exposure,
+            compose_checks.find_unmatched_ways,
             lambda one: compose_checks.lint(one, {}),
         ):
             survives(lambda check=check: [str(one) for one in check(compose)])
@@ -132,4 +132,4 @@ def test_contents_of_a_repository(data):
     assert first_lines(data, needles({"K": "0123456789abcdef"})) is not None
 
 
-SOUND_COMPOSE = compose_file.read(SOUND, {})
+SOUND_COMPOSE = compose_file.load(SOUND, {})

@@ -40,7 +40,7 @@ def bombs(folder):
     sparse(folder / "huge.sql", HEAD)
     sparse(folder / "huge.dump", b"PGDMP\x01\x0e\x00\x04\x08\x01")
     with (folder / "huge.log").open("wb") as file:
-        # Of letters: what holds a zero is no text to begin with.
+        # Of letters: what holds a zero is not text to begin with.
         file.write(b'{"level":50,"msg":"')
         for _ in range(256):
             file.write(b"x" * (1 << 20))
@@ -61,10 +61,10 @@ def bombs(folder):
 
 
 READERS = {
-    "huge.env": "dotenv.read(path)",
-    "huge.yml": "compose_file.read(path, {})",
-    "laughs.yml": "compose_file.read(path, {})",
-    "deep.yml": "compose_file.read(path, {})",
+    "huge.env": "dotenv.load(path)",
+    "huge.yml": "compose_file.load(path, {})",
+    "laughs.yml": "compose_file.load(path, {})",
+    "deep.yml": "compose_file.load(path, {})",
     "huge.sql": "(facts.examine(path), proof.prove(path, 'k' * 32), integrity.examine(path))",
     "huge.sql.gz": "(facts.examine(path), integrity.examine(path))",
     "huge.dump": "(facts.examine(path), proof.prove(path, 'k' * 32))",
@@ -72,7 +72,7 @@ READERS = {
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
-    "runs": "history.read(path)",
+    "runs": "history.load_history(path)",
 }
 
 

@@ -79,7 +79,7 @@ def test_evidence(folder, capsys, data):
     run = folder / "runs" / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
     (run / "evidence.json").write_bytes(data)
-    last_verdicts(history.read(run.parent))
+    last_verdicts(history.load_history(run.parent))
     ends(from_bundle.main, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
 
 

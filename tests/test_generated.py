@@ -13,7 +13,7 @@ from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
 from reports.qualification import generated, pages, statement
 from reports.qualification.generated import Asked, Drawn, Fate
-from reports.qualification.judgement import Seen, seen
+from reports.qualification.judgement import Seen, results
 from reports.qualification.specimens import ROOT, Unqualifiable
 from reports.qualification.telling import Teller
 from reports.qualification.trial import Outcome, Trial
@@ -28,7 +28,7 @@ RUN = SAMPLE.model_copy(
         "controls": tuple(one for one in SAMPLE.controls if one.verdict is not Verdict.INCONCLUSIVE)
     }
 )
-HEALTHY = seen(RUN)
+HEALTHY = results(RUN)
 MOVED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
 SOUND = {**HEALTHY, MOVED.id: Seen(verdict=Verdict.SATISFIED)}
 HEALTH = ROOT / "fixtures" / "reference" / "health.py"
@@ -59,7 +59,7 @@ def with_verdicts(verdict):
     ],
 )
 def test_only_a_control_that_accuses_kills(run, healthy, state, control):
-    fate = generated.judged(drawn(), ended(run, "no evidence"), healthy)
+    fate = generated.judge_run(drawn(), ended(run, "no evidence"), healthy)
     assert (fate.state, fate.control) == (state, control)
 
 
@@ -78,9 +78,9 @@ class Scripted:
 
 def test_a_bug_is_tried_until_a_control_accuses_it_or_all_were_asked(tmp_path, monkeypatch):
     changes = tuple(drawn("x = 1\n", number=number) for number in range(4))
-    known = {("health.py", changes[3].name): "nobody can tell"}
+    known = {("health.py", changes[3].name): "no one can tell"}
     monkeypatch.setattr(generated, "draw", lambda _: ("engine 1", changes))
-    monkeypatch.setattr(generated, "reviewed", lambda: known)
+    monkeypatch.setattr(generated, "load_reviews", lambda: known)
     stuck = with_verdicts(Verdict.INCONCLUSIVE)
     sound = RUN.model_copy(
         update={"controls": tuple(one for one in RUN.controls if one.id != MOVED.id)}
@@ -117,7 +117,7 @@ def test_what_fails_on_a_healthy_stack_is_asked_last():
 def changed(tmp_path):
     code = HEALTH.read_text()
     assert code.count('"message": "Ok"') == 1
-    return generated.copied(tmp_path / "copy", drawn(code.replace('"Ok"', '"Changed"')))
+    return generated.copy_project(tmp_path / "copy", drawn(code.replace('"Ok"', '"Changed"')))
 
 
 def test_the_backend_alone_finds_the_changed_code(changed):
@@ -132,7 +132,7 @@ def test_the_backend_alone_finds_the_changed_code(changed):
     done = subprocess.run([sys.executable, "-c", asked], cwd="/", env=env, capture_output=True)
     assert done.stdout.split() == [b"True", b"True"], done.stderr
     assert HEALTH.read_bytes() == before
-    with BUGS.planted(str(changed)):
+    with BUGS.planting(str(changed)):
         assert BUGS.unreached == [VARIABLE]
         assert BUGS.variables("copy") == {}
         assert BUGS.variables("backend") == dict(bug.variables)
@@ -164,7 +164,7 @@ def test_without_the_engine_one_sentence_says_how_to_have_it(tmp_path):
 
 
 def test_every_review_speaks_of_a_function_there_is_and_quotes_no_code():
-    for (file, name), why in generated.reviewed().items():
+    for (file, name), why in generated.load_reviews().items():
         code = (ROOT / "fixtures" / "reference" / file).read_text()
         definition, _, number = name.split(" ")
         *classes, last = definition.split(".")
@@ -187,7 +187,7 @@ def fate(**changes):
     return Fate(**place | {"number": 1, "state": "survived"} | changes)
 
 
-FOUND = generated.summed(
+FOUND = generated.sum_up(
     "cosmic-ray 8", 7, [fate(state="killed", control="HLT-1"), fate(number=2), fate(number=3)]
 )
 

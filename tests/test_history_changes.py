@@ -8,7 +8,7 @@ from reports.evidence.model import Objectives
 from reports.history import History, Past
 from reports.history.__main__ import describe, main
 from reports.history.diff import before, changes, corrections, overdue, stale
-from reports.history.html import render
+from reports.history.history_page import render
 from reports.history.runs import Facts, Seen
 from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict
@@ -177,4 +177,4 @@ def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp
 
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert main(["--run-dir", str(tmp_path / "absent")]) == 3
-    assert "is no folder of runs" in capsys.readouterr().err
+    assert "is not a folder of runs" in capsys.readouterr().err

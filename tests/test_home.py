@@ -14,15 +14,9 @@ import pytest
 
 from drillbook.core import docker_cli, run_directory
 from drillbook.core.errors import NoHost, StackTrouble
-from drillbook.stack import (
-    binaries,
-    docker_engine,
-    driver_selection,
-    images,
-    ports,
-    processes,
-    servers,
-)
+from drillbook.stack import driver_selection, ports, processes
+from drillbook.stack.containers import docker_engine, images
+from drillbook.stack.embedded import binaries, servers
 from fixtures.session import stacks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +24,7 @@ RUN = """
 import sys, time
 from tests.conftest import Deaf
 from drillbook.infisical.settings import Settings
-from drillbook.stack.embedded import Embedded
+from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.core.run_directory import Home, new_run_id
 place = Home(new_run_id())
 stack = Embedded(place.run_id, Deaf(), place.path, place.quick())

@@ -13,18 +13,18 @@ from drillbook.core.errors import BadInput
 from drillbook.keys import key_files, secrets_file
 from drillbook.live import https
 from drillbook.runbook import diagnosis
-from drillbook.stack import compose
+from drillbook.stack.containers import compose
 
 pytestmark = pytest.mark.timeout(60)
 READERS = {
     "text": lambda path: inputs.text(path, "file"),
     "open": lambda path: inputs.open_file(path, "file"),
-    "key": key_files.read,
-    "environment": dotenv.read,
+    "key": key_files.load,
+    "environment": dotenv.load,
     "recipient": lambda path: secrets_file.for_recipients([str(path)]),
     "passphrase": secrets_file.for_passphrase,
-    "authority": https.trusted,
-    "compose": lambda path: compose.read(path, {}),
+    "authority": https.tls_context,
+    "compose": lambda path: compose.load(path, {}),
 }
 
 

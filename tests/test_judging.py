@@ -165,5 +165,5 @@ def test_spec_that_could_not_run_is_skipped_in_one_sentence(running, item):
     report = reported(running, item, "setup", NotApplicable("no mail here"))
     assert (report.outcome, report.longrepr) == ("skipped", (str(item.path), 0, "no mail here"))
     assert running.recorder.told == [("judge", Verdict.NOT_APPLICABLE, "no mail here")]
-    assert running.rest.style == "native", "sources are not parsed for a traceback nobody sees"
+    assert running.rest.style == "native", "sources are not parsed for a traceback no one sees"
     assert item.config.option.tbstyle == "short", "the next one is shown as was asked for"

@@ -84,11 +84,11 @@ def test_preflight_holds_a_copied_backup_to_its_rows(tmp_path):
         "1\t2026-11-24 13:41:00+00\n\\.\n\n--\n-- PostgreSQL database dump complete\n--\n"
     )
     os.utime(file, (NOW.timestamp(),) * 2)
-    copied = backupfile.read(file, now=NOW.timestamp())
+    copied = backupfile.load(file, now=NOW.timestamp())
     with pytest.raises(backupfile.Unproven, match="newest row is of 44 h ago"):
         backupfile.prove_fresh(copied)
-    assert not [one for one in backupfile.worn(copied) if "old" in str(one)]
+    assert not [one for one in backupfile.find_damage(copied) if "old" in str(one)]
     os.utime(file, (UNDATED, UNDATED))
     with pytest.raises(backupfile.Unproven):
-        backupfile.prove_fresh(backupfile.read(file, now=NOW.timestamp()))
-    backupfile.prove_fresh(backupfile.read(file, now=NOW.timestamp() - 43 * 3600))
+        backupfile.prove_fresh(backupfile.load(file, now=NOW.timestamp()))
+    backupfile.prove_fresh(backupfile.load(file, now=NOW.timestamp() - 43 * 3600))

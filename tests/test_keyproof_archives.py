@@ -12,7 +12,7 @@ from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.keys.proof import prove
-from drillbook.stack.servers import Postgres
+from drillbook.stack.embedded.servers import Postgres
 from tests.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 
 ARCHIVES = sorted((SAMPLES / "archives").iterdir())
@@ -110,7 +110,7 @@ def test_a_folder_without_one_of_its_files_is_not_whole(tmp_path):
     assert f'could not open input file "{gone.with_suffix("")}' in examine(backup).damage
     (tmp_path / "elsewhere").write_bytes(content)
     gone.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BadInput, match=f"holds {gone.name}, which is no ordinary file"):
+    with pytest.raises(BadInput, match=f"holds {gone.name}, which is not an ordinary file"):
         examine(backup)
     gone.unlink()
     gone.write_bytes(content)

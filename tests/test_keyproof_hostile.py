@@ -88,7 +88,7 @@ def test_noise_is_no_backup(tmp_path, size, magic):
 
 def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BadInput, match="no ordinary file"):
+    with pytest.raises(BadInput, match="not an ordinary file"):
         prove(tmp_path / "pipe", KEY)
 
 
@@ -175,7 +175,7 @@ def test_a_folder_holds_nothing_but_files(tmp_path, kind):
     backup.mkdir()
     (backup / "toc.dat").write_bytes(archive(14, 0))
     (backup / "1.dat").symlink_to("/dev/zero") if kind == "link" else os.mkfifo(backup / "1.dat")
-    with pytest.raises(BadInput, match=r"holds 1\.dat, which is no ordinary file"):
+    with pytest.raises(BadInput, match=r"holds 1\.dat, which is not an ordinary file"):
         examine(backup)
 
 

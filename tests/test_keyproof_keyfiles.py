@@ -6,7 +6,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import fingerprint
-from drillbook.keys.key_files import permission_warnings, read, read_all
+from drillbook.keys.key_files import load, load_all, permission_warnings
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 
@@ -32,18 +32,18 @@ def file(tmp_path):
     ],
 )
 def test_key_is_found_under_each_of_its_names(file, text, variable):
-    found = read(file(text))
+    found = load(file(text))
     assert (found.variable, found.key, found.unfit) == (variable, KEY, "")
     assert found.label == fingerprint(KEY.encode())
     assert KEY not in repr(found)
 
 
 def test_reference_to_what_the_file_does_not_set_is_taken_as_it_is(file):
-    assert read(file("ENCRYPTION_KEY=${ELSEWHERE}\n")).key == "${ELSEWHERE}"
+    assert load(file("ENCRYPTION_KEY=${ELSEWHERE}\n")).key == "${ELSEWHERE}"
 
 
 def test_key_of_another_length_fits_nothing_and_has_a_label_all_the_same(file):
-    found = read(file("ENCRYPTION_KEY=short\n"))
+    found = load(file("ENCRYPTION_KEY=short\n"))
     assert found.unfit == "it has 5 bytes where the product takes exactly 32"
     assert found.label == fingerprint(b"short")
     assert found.label != fingerprint(b"")
@@ -51,33 +51,33 @@ def test_key_of_another_length_fits_nothing_and_has_a_label_all_the_same(file):
 
 def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
     with pytest.raises(BadInput) as refused:
-        read(file("A=b\n"))
+        load(file("A=b\n"))
     said = str(refused.value)
     assert said.endswith("sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY; check ENV_FILE=")
 
 
 def test_one_argument_may_name_several_files_or_one_with_a_quote(file, tmp_path):
     first, second = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("ENCRYPTION_KEY=x\n", "b.env")
-    found, _ = read_all([f"{first} {second}", str(first)])
+    found, _ = load_all([f"{first} {second}", str(first)])
     assert [one.key for one in found] == [KEY, "x"]
-    [quoted], _ = read_all([str(file(f"ENCRYPTION_KEY={KEY}\n", "the 'old' one.env"))])
+    [quoted], _ = load_all([str(file(f"ENCRYPTION_KEY={KEY}\n", "the 'old' one.env"))])
     assert quoted.key == KEY
     with pytest.raises(BadInput, match="grace's"):
-        read_all([f"{tmp_path}/grace's.env"])
+        load_all([f"{tmp_path}/grace's.env"])
     with pytest.raises(BadInput, match="no key to try"):
-        read_all([" "])
+        load_all([" "])
 
 
 def test_file_that_cannot_be_read_does_not_end_the_comparison(file, tmp_path):
     right, none = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("A=b\n", "c.env")
-    found, unread = read_all([f"{tmp_path}/nope.env {right} {none}"])
+    found, unread = load_all([f"{tmp_path}/nope.env {right} {none}"])
     assert [one.path for one in found] == [str(right)]
     assert [one.rpartition("; check")[0] for one in unread] == [
         f"environment file {tmp_path}/nope.env does not exist",
         f"environment file {none} sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY",
     ]
     with pytest.raises(BadInput, match=r"nope\.env does not exist; .*c\.env sets no"):
-        read_all([f"{tmp_path}/nope.env {none}"])
+        load_all([f"{tmp_path}/nope.env {none}"])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_file_that_cannot_be_read_does_not_end_the_comparison(file, tmp_path):
     ],
 )
 def test_file_with_the_key_alone_is_understood(file, written, key, deployed_as):
-    found = read(file(written))
+    found = load(file(written))
     assert (found.key, found.deployed_as) == (key or written.strip(), deployed_as)
 
 
@@ -100,17 +100,17 @@ def test_file_with_the_key_alone_is_understood(file, written, key, deployed_as):
 )
 def test_what_is_neither_a_key_nor_an_environment_file_is_refused(file, written):
     with pytest.raises(BadInput):
-        read(file(written))
+        load(file(written))
 
 
 def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):
-    assert read(file("ENCRYPTION_KEY=abcdefghijklmnopq\n")).key == "abcdefghijklmnopq"
+    assert load(file("ENCRYPTION_KEY=abcdefghijklmnopq\n")).key == "abcdefghijklmnopq"
 
 
 def test_file_that_others_can_read_is_warned_of(file):
     open_to_all, private = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file(KEY, "b.env")
     open_to_all.chmod(0o644)
     private.chmod(0o600)
-    [warning] = permission_warnings([read(open_to_all), read(private)])
+    [warning] = permission_warnings([load(open_to_all), load(private)])
     assert f"chmod 600 {open_to_all}" in warning
     assert KEY not in warning

@@ -155,7 +155,7 @@ def test_source_can_be_read_through_a_buffer(file):
 def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadInput, match="none does not exist; check BACKUP="):
         Source(tmp_path / "none")
-    with pytest.raises(BadInput, match="is no ordinary file; check BACKUP="):
+    with pytest.raises(BadInput, match="is not an ordinary file; check BACKUP="):
         Source(tmp_path)
     with pytest.raises(BadInput, match="File name too long; check BACKUP="):
         Source(tmp_path / ("x" * 300))

@@ -11,7 +11,7 @@ from drillbook.backup.facts import Backup
 from drillbook.keys.hierarchy import Project, Proof
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import Answer
-from drillbook.keys.report import as_json, as_text, safe_text
+from drillbook.keys.proof_report import as_json, as_text, safe_text
 
 DUMPED = datetime(2026, 11, 24, 23, 30, 5)
 NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)

@@ -21,14 +21,14 @@ from fixtures.lifecycle.acts import (
     Act,
     Budget,
     Verb,
-    numbered,
-    orders_tried,
+    count_orders,
+    number_acts,
     own_seed,
 )
 from fixtures.lifecycle.explore import Broken, NotRepeated, carried_out, shrunk, without
 from fixtures.lifecycle.machine import plan
 from fixtures.lifecycle.model import Model, Value, difference, possible
-from fixtures.lifecycle.plugin import Lifecycle, budget, named
+from fixtures.lifecycle.plugin import Lifecycle, budget, plan_name
 from tests.simulated import BUGS, Played
 
 ROOT = Path(__file__).parents[1]
@@ -131,9 +131,9 @@ def test_known_plans_come_first_and_each_says_what_is_not_found(explorer, monkey
     lifecycle, notes = explorer(Played)
     for number in range(lifecycle.total):
         lifecycle.explore(number)
-        assert notes[-2].startswith(f"{named(number)} of 6, {len(carried[-1])} acts: ")
+        assert notes[-2].startswith(f"{plan_name(number)} of 6, {len(carried[-1])} acts: ")
         assert "is not found" in notes[-1]
-        assert orders_tried(carried[-1:]) in notes[-1]
+        assert count_orders(carried[-1:]) in notes[-1]
     assert carried == [*KNOWN, *plans(2, 1)]
     assert lifecycle.seed_of(5) == own_seed(1, 1)
 
@@ -141,7 +141,7 @@ def test_known_plans_come_first_and_each_says_what_is_not_found(explorer, monkey
 def test_after_a_plan_that_broke_the_claim_others_are_not_carried_out(explorer):
     lifecycle, _ = explorer(Forgetful)
     broken = lifecycle.explore(4)
-    assert lifecycle.shortened(4, broken).words
+    assert lifecycle.shorten(4, broken).words
     with pytest.raises(Unsupported, match="plan-1 broke the claim"):
         lifecycle.explore(5)
 
@@ -149,15 +149,15 @@ def test_after_a_plan_that_broke_the_claim_others_are_not_carried_out(explorer):
 def test_a_plan_is_shortened_for_so_long_as_is_allowed(explorer):
     lifecycle, _ = explorer(Forgetful, shorten_s=0.0)
     broken = Broken((*[Act("restart")] * 9, Act("write", "ALPHA", "plain")), "a secret is lost")
-    assert lifecycle.shortened(0, broken) == broken
+    assert lifecycle.shorten(0, broken) == broken
     usual, _ = explorer(Forgetful)
-    assert len(usual.shortened(0, broken).plan) == 1
+    assert len(usual.shorten(0, broken).plan) == 1
 
 
 def test_others_are_carried_out_after_a_plan_that_broke_the_claim_only_once(explorer):
     lifecycle, _ = explorer(Played)
     with pytest.raises(NotRepeated):
-        lifecycle.shortened(0, Broken(KNOWN[0], "a secret is lost"))
+        lifecycle.shorten(0, Broken(KNOWN[0], "a secret is lost"))
     assert lifecycle.explore(1) is None
 
 
@@ -176,7 +176,7 @@ def test_each_plan_is_a_spec_of_its_own():
 
 def test_orders_are_counted_once():
     acts = [Act("restart"), Act("kill"), Act("restart"), Act("kill")]
-    assert orders_tried([tuple(acts), tuple(acts[:3])]).startswith("4 of the 1331 ")
+    assert count_orders([tuple(acts), tuple(acts[:3])]).startswith("4 of the 1331 ")
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
@@ -267,7 +267,7 @@ def test_the_model_follows_keys_backups_and_wipes():
 
 
 def test_a_plan_reads_as_a_runbook():
-    assert numbered([Act("write", "ALPHA", "long"), Act("restore", which=1)]) == [
+    assert number_acts([Act("write", "ALPHA", "long"), Act("restore", which=1)]) == [
         "1. write the secret ALPHA, a value of the kind `long`",
         "2. restore backup 2 into an empty database and start the backend",
     ]

@@ -7,9 +7,9 @@ import pytest
 
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
-from drillbook.stack.limits import counted
+from drillbook.stack.containers.container_limits import parse_counters
 from fixtures.faults import resource_limits
-from fixtures.faults.resource_limits import DOCUMENTED, Bounded, told, worse
+from fixtures.faults.resource_limits import DOCUMENTED, Bounded, describe, worse
 from tests.backends import Backend, running
 
 MIB = 1 << 20
@@ -37,7 +37,7 @@ class Boundable:
 
 
 def deployment(stack):
-    return SimpleNamespace(stack=stack, settled=lambda since: since)
+    return SimpleNamespace(stack=stack, wait_started=lambda since: since)
 
 
 def test_bounds_are_taken_away_whatever_happens(recorder):
@@ -68,7 +68,7 @@ def test_the_worst_of_two_looks_is_kept():
     before = Pressure(10, 9, None, 1, 0)
     after = Pressure(10, 3, 4, 0, 2)
     assert worse(before, after) == Pressure(10, 9, 4, 1, 2)
-    assert told("db", Pressure(384 * MIB, None, 0, 1, 2)) == (
+    assert describe("db", Pressure(384 * MIB, None, 0, 1, 2)) == (
         "db: unknown of 384 MiB of memory at most since its start, 0 MiB swapped, "
         "1 killed for memory, 2 restarts"
     )
@@ -91,7 +91,7 @@ def test_the_worst_of_two_looks_is_kept():
     ],
 )
 def test_files_of_control_groups_are_read(printed, counts):
-    assert counted(printed) == counts
+    assert parse_counters(printed) == counts
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_leak_shows_in_memory(services, plant, leaks):
         # Asked of Python: a worker that has run for long has room of its own for a leak.
         tracemalloc.start()
         for _ in range(40):
-            backend.app.secrets.taken("value")
+            backend.app.secrets.normalise("value")
         kept, _peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert (kept > 30 * MIB) is leaks

@@ -166,13 +166,13 @@ def test_findings_come_in_the_order_of_the_file_with_their_cures(linted, tmp_pat
     assert lines == sorted(lines)
     assert len(set(lines)) == 3
     cures = {
-        one.cure for one in compose_checks.lint(compose_file.read(tmp_path / "compose.yml", {}), {})
+        one.cure for one in compose_checks.lint(compose_file.load(tmp_path / "compose.yml", {}), {})
     }
     assert "add the line `- SITE_URL` to its environment" in cures
     text = text.replace("- AUTH_SECRET\n", "- X\n").replace("- JWT_AUTH_SECRET\n", "- Y\n")
     assert linted(text)
     cures = {
-        one.cure for one in compose_checks.lint(compose_file.read(tmp_path / "compose.yml", {}), {})
+        one.cure for one in compose_checks.lint(compose_file.load(tmp_path / "compose.yml", {}), {})
     }
     assert "add the line `- AUTH_SECRET` to its environment" in cures
 

@@ -157,16 +157,16 @@ def test_closed_port_and_unknown_name_are_one_sentence():
         probe.bind(("127.0.0.1", 0))
         closed = Address("https", "127.0.0.1", probe.getsockname()[1])
         with pytest.raises(NoHost, match=r"cannot be reached: the connection was refused; is the"):
-            https.read_certificate(closed, https.trusted(None))
+            https.fetch_certificate(closed, https.tls_context(None))
     with pytest.raises(NoHost, match=r"https://nowhere\.invalid cannot be reached: the name is"):
-        https.connected(parse("https://nowhere.invalid"))
+        https.connect(parse("https://nowhere.invalid"))
 
 
 def test_silent_port_is_no_tls(monkeypatch):
     monkeypatch.setattr(https, "_PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("https", "127.0.0.1", silent.getsockname()[1])
-        told = https.read_certificate(address, https.trusted(None))
+        told = https.fetch_certificate(address, https.tls_context(None))
     assert https.certificate_faults(told) == [
         "the certificate is not trusted: no TLS is spoken there (TimeoutError)"
     ]
@@ -174,15 +174,17 @@ def test_silent_port_is_no_tls(monkeypatch):
 
 def test_http_behind_an_https_address_is_no_tls(address):
     plain = address(200, "application/json", b"{}")
-    told = https.read_certificate(Address("https", plain.host, plain.port), https.trusted(None))
+    told = https.fetch_certificate(
+        Address("https", plain.host, plain.port), https.tls_context(None)
+    )
     assert "no TLS is spoken there" in told.distrust
 
 
 def test_authority_that_is_no_certificate_is_one_sentence(tmp_path):
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
-    with pytest.raises(BadInput, match=r"CA .*ca\.pem is no readable file of certificates"):
-        https.trusted(path)
+    with pytest.raises(BadInput, match=r"CA .*ca\.pem is not a readable file of certificates"):
+        https.tls_context(path)
 
 
 def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder):
@@ -190,7 +192,7 @@ def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder
     _, chain = certify(tmp_path, scene)
     with serving(Proxy, scene, backend, chain) as server:
         address = Address("https", "localhost", server.server_port)
-        told = https.read_certificate(address, https.trusted(None))
+        told = https.fetch_certificate(address, https.tls_context(None))
         reader = Reader(lambda: str(address), recorder)
         instance = Instance(address, address, told, reader, None, None, None, None, recorder)
         with pytest.raises(Unsupported, match="no credential sent, because its certificate"):

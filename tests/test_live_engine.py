@@ -10,8 +10,8 @@ import pytest
 
 from drillbook.core.errors import NoHost
 from drillbook.infisical.settings import Settings
-from drillbook.live import engine
-from drillbook.stack.containers import Containers
+from drillbook.live import container_checks
+from drillbook.stack.containers.container_driver import Containers
 from drillbook.stack.driver_selection import COMPOSE_FILE
 from fixtures.session import live_rehearsal
 from tests.test_containers import IMAGE, missing, settled
@@ -32,19 +32,19 @@ def stack(module_home, module_recorder):
 
 @pytest.fixture
 def asked(recorder):
-    api = engine.connect()
-    yield engine.Engine(api, recorder)
+    api = container_checks.connect()
+    yield container_checks.Engine(api, recorder)
     api.close()
 
 
 def test_running_deployment_is_found_and_described(stack, asked):
     parts = asked.deployment("https://nobody.example.com", stack.name)
     assert set(parts) == {"backend", "db", "redis"}
-    assert engine.version("db", parts["db"], asked).startswith("14")
-    assert engine.version("redis", parts["redis"], asked).startswith("7")
-    assert 8080 in engine.listening(parts["backend"])
+    assert container_checks.version("db", parts["db"], asked).startswith("14")
+    assert container_checks.version("redis", parts["redis"], asked).startswith("7")
+    assert 8080 in container_checks.listening(parts["backend"])
     # The harness publishes the backend and the database, on loopback alone.
-    assert engine.exposed(parts, asked) == []
+    assert container_checks.find_exposure(parts, asked) == []
 
 
 def test_unknown_project_is_one_sentence(asked, stack):

@@ -27,9 +27,9 @@ def test_address_is_understood(given, origin):
     ("given", "words"),
     [
         ("", "empty"),
-        ("secrets.example.com", "no http or https address"),
-        ("ftp://secrets.example.com", "no http or https address"),
-        ("file:///etc/passwd", "no http or https address"),
+        ("secrets.example.com", "not an http or https address"),
+        ("ftp://secrets.example.com", "not an http or https address"),
+        ("file:///etc/passwd", "not an http or https address"),
         ("https://ada:hunter2@secrets.example.com", "holds a user name or a password"),
         ("https://secrets.example.com/login", "has a path"),
         ("https://secrets.example.com?a=b", "has a path, a query"),
@@ -56,10 +56,10 @@ def file(tmp_path, text, mode=0o600):
 
 
 def test_token_or_machine_is_read_and_never_shown(tmp_path):
-    given = credential.read(file(tmp_path, "TOKEN=st.abc.def\nPROJECTS=one, two\n"))
+    given = credential.load(file(tmp_path, "TOKEN=st.abc.def\nPROJECTS=one, two\n"))
     assert (given.token, given.machine, given.projects) == ("st.abc.def", None, ("one", "two"))
     assert "abc" not in repr(given)
-    given = credential.read(file(tmp_path, "CLIENT_ID=me\nCLIENT_SECRET=s3cret\n"))
+    given = credential.load(file(tmp_path, "CLIENT_ID=me\nCLIENT_SECRET=s3cret\n"))
     assert given.machine.client_secret == "s3cret"
     assert "s3cret" not in repr(given)
 
@@ -74,16 +74,16 @@ def test_token_or_machine_is_read_and_never_shown(tmp_path):
         ("TOKEN=hunter2\nCLIENT_ID=me\nCLIENT_SECRET=it\n", 0o600, "must hold"),
         ('TOKEN="hunter2\\nX-Evil: 1"\n', 0o600, "no header can carry"),
         ("TOKEN=hunter2-ü\n", 0o600, "no header can carry"),
-        ("hunter2\n", 0o600, "line 1: this is no NAME=value"),
+        ("hunter2\n", 0o600, "line 1: this is not NAME=value"),
         ("", 0o600, "is empty"),
     ],
 )
 def test_wrong_credential_file_is_one_sentence(tmp_path, text, mode, words):
     with pytest.raises(BadInput, match=words) as told:
-        credential.read(file(tmp_path, text, mode))
+        credential.load(file(tmp_path, text, mode))
     assert "hunter2" not in str(told.value)
 
 
 def test_missing_credential_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"nowhere: No such file or directory; check CREDENTIAL="):
-        credential.read(tmp_path / "nowhere")
+        credential.load(tmp_path / "nowhere")

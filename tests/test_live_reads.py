@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.live import engine
+from drillbook.live import container_checks
 from drillbook.live.readonly_clients import LOG_IN, Reader, ReadsOnly
 from fixtures.session import live_rehearsal
 
@@ -103,7 +103,7 @@ def test_the_one_who_may_log_in_may_do_nothing_else(rehearsed, recorder, path):
     ],
 )
 def test_engine_client_refuses_before_anything_is_sent(rehearsed, act):
-    api = engine.connect(rehearsed.engine)
+    api = container_checks.connect(rehearsed.engine)
     before = len(rehearsed.asked)
     with pytest.raises(ReadsOnly):
         act(api)

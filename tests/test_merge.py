@@ -229,7 +229,7 @@ def _other_selection(found):
         (_other_selection, "in its selection"),
         (lambda found: found["run"].update(shard="2/4"), "shards of different numbers of parts"),
         (lambda found: found["run"].update(shard="1/3"), "shard 1/3 is there twice"),
-        (lambda found: found["run"].update(shard=None), "is no shard"),
+        (lambda found: found["run"].update(shard=None), "is not a shard"),
         (lambda found: found["run"].update(shard="2 of 2"), "no record that this version can read"),
         (lambda found: found.pop("counts"), "no record that this version can read"),
     ],
@@ -245,7 +245,7 @@ def test_mixtures_are_refused_in_one_sentence(parts, merged, edit, said):
 
 def test_changed_or_missing_folder_is_refused(parts, merged, tmp_path):
     assert merged(parts[0])[1].startswith("merge: name the shards")
-    assert "is no folder of a run" in merged(parts[0], tmp_path / "nowhere")[1]
+    assert "is not a folder of a run" in merged(parts[0], tmp_path / "nowhere")[1]
     (parts[1] / "report.html").write_text("nicer")
     code, told = merged(*parts)
     assert (code, "changed since it was sealed" in told) == (3, True)

@@ -4,9 +4,9 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.runbook import procedures
-from drillbook.stack import docker_engine
 from drillbook.stack.base import Command
-from drillbook.stack.migrator import Migrator
+from drillbook.stack.containers import docker_engine
+from drillbook.stack.containers.migrator import Migrator
 from tests.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]
@@ -34,9 +34,9 @@ def stack(shared, monkeypatch):
 
 def migrated(stack):
     """The migrations of its database, which was not migrated before."""
-    assert not stack._migrator.migrated()
+    assert not stack._migrator.is_migrated()
     stack._migrator.migrate()
-    assert stack._migrator.migrated()
+    assert stack._migrator.is_migrated()
     return stack.sql(NAMES)
 
 
@@ -83,13 +83,13 @@ def test_a_dump_that_was_cut_off_is_not_kept(stack, monkeypatch):
 def test_a_password_that_is_not_the_database_s_does_not_hide_the_answer(stack):
     migrated(stack)
     stack.sql("ALTER ROLE CURRENT_USER PASSWORD 'another'")
-    assert stack._migrator.migrated()
+    assert stack._migrator.is_migrated()
     stack.inside(f"ALTER ROLE CURRENT_USER PASSWORD '{stack.settings['POSTGRES_PASSWORD']}'")
-    assert stack._migrator.migrated()
+    assert stack._migrator.is_migrated()
 
 
 def test_a_database_that_is_down_is_trouble_and_no_answer(stack):
     stack.stop("db")
     with pytest.raises(StackTrouble):
-        stack._migrator.migrated()
+        stack._migrator.is_migrated()
     stack.start("db")

@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from reports.history.list_controls import last_verdicts
-from reports.history.runs import read
+from reports.history.runs import load_history
 from reports.session import xdist_controller
 from tests.linting import reader
 
@@ -29,13 +29,13 @@ def compose(tmp_path, monkeypatch):
     ],
 )
 def test_a_service_in_no_form_of_compose_is_refused(compose, service, where):
-    with pytest.raises(BadInput, match=f"of service 'backend', {where} is no mapping"):
+    with pytest.raises(BadInput, match=f"of service 'backend', {where} is not a mapping"):
         compose(f"services:\n  backend:\n    image: infisical/infisical:v1\n    {service}\n")
 
 
 @pytest.mark.parametrize("kind", ["networks", "volumes"])
 def test_a_network_or_volume_in_no_form_of_compose_is_refused(compose, kind):
-    with pytest.raises(BadInput, match=f"of {kind}, 'mine' is no mapping"):
+    with pytest.raises(BadInput, match=f"of {kind}, 'mine' is not a mapping"):
         compose(f"services: {{db: {{image: 'postgres:14'}}}}\n{kind}: {{mine: here}}\n")
 
 
@@ -53,5 +53,5 @@ def test_evidence_of_nobody_says_nothing_about_a_control(tmp_path, text):
     run.mkdir()
     (run / "evidence.json").write_text(text)
     (tmp_path / "latest").symlink_to(run.name)
-    assert not {"KEY-1", "a"} & last_verdicts(read(tmp_path)).keys()
+    assert not {"KEY-1", "a"} & last_verdicts(load_history(tmp_path)).keys()
     assert xdist_controller.durations(tmp_path) == {}

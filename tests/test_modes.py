@@ -5,7 +5,7 @@ import pytest
 from drillbook.core.errors import BadInput
 from drillbook.infisical import mails
 from drillbook.infisical.crypto import label
-from fixtures.reference.modes import VARIABLE, offered, switch_on
+from fixtures.reference.modes import VARIABLE, feature_variables, switch_on
 from tests.backends import Backend, die, running
 
 ROUTE = "/api/v1/admin/encryption/root-key/rotations"
@@ -33,15 +33,15 @@ def staged(backend, services, **body):
 
 
 def test_features_are_for_the_reference_backend():
-    assert offered("", rehearsal=False) == {}
-    assert offered("audit,rotation", rehearsal=True) == {VARIABLE: "audit,rotation"}
+    assert feature_variables("", rehearsal=False) == {}
+    assert feature_variables("audit,rotation", rehearsal=True) == {VARIABLE: "audit,rotation"}
     with pytest.raises(BadInput, match="leave it out with a real image"):
-        offered("audit", rehearsal=False)
+        feature_variables("audit", rehearsal=False)
 
 
 def test_an_unknown_feature_is_refused_with_the_known_ones():
     with pytest.raises(BadInput, match="no 'time-travel'; it can offer audit, printed-address, "):
-        offered("audit,time-travel", rehearsal=True)
+        feature_variables("audit,time-travel", rehearsal=True)
     with pytest.raises(LookupError):
         switch_on(None, "time-travel")
 
@@ -65,11 +65,11 @@ def test_a_mail_without_a_server_is_printed_where_a_release_does(start, kind):
     for features, server, count in (("", None, 0), ("printed-mails", "a", 0)):
         with start(features, SMTP_HOST=server) as backend:
             assert backend.ask("POST", asked, {"email": email}).status == 200
-            assert len(kind.printed(backend.journal.text, email)) == count
+            assert len(kind.find_codes(backend.journal.text, email)) == count
     with start("printed-mails") as backend:
         assert backend.ask("POST", asked, {"email": email}).status == 200
-        (code,) = kind.printed(backend.journal.text, email)
-        assert kind.printed(backend.journal.text, "another@example.com") == []
+        (code,) = kind.find_codes(backend.journal.text, email)
+        assert kind.find_codes(backend.journal.text, "another@example.com") == []
         for said, status in ((f"{code[:-1]}x", 400), (code, 200)):
             answer = backend.ask("POST", tried, {"email": email, "code": said})
             assert answer.status == status

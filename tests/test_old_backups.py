@@ -107,9 +107,14 @@ def test_cut_off_before_what_opens_its_projects_it_does_not_blame_the_key(capsys
 
 
 def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
-    read = backupfile.read(backup)
-    assert backupfile.unopened(read, RIGHT) == backupfile.foreign(read, RIGHT) == []
-    [unopened], [foreign] = backupfile.unopened(read, WRONG), backupfile.foreign(read, WRONG)
+    read = backupfile.load(backup)
+    assert (
+        backupfile.find_wrong_key(read, RIGHT) == backupfile.find_other_instance(read, RIGHT) == []
+    )
+    [unopened], [foreign] = (
+        backupfile.find_wrong_key(read, WRONG),
+        backupfile.find_other_instance(read, WRONG),
+    )
     assert "does not open with the deployed ENCRYPTION_KEY" in str(unopened)
     assert "is of another instance" in str(foreign)
 

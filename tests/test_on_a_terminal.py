@@ -25,7 +25,7 @@ def on_a_terminal(*options):
             try:
                 printed += os.read(ours, 1 << 16)
             except OSError:
-                # Nobody holds the other end any more.
+                # No one holds the other end any more.
                 break
         os.close(ours)
     return run.returncode, printed.decode()

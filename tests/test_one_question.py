@@ -32,14 +32,14 @@ def test_controls_that_were_not_asked_for_are_on_no_page(run):
 
 def test_counts_are_of_what_was_asked(run):
     aside = len(run.controls) - 2
-    assert phrases.count_executed(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
+    assert phrases.executed_count(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
     assert sum(pdf_document.pdf_document(run, "")["summary"]["all"]) == 2
 
 
 def test_of_a_whole_run_every_control_is_shown():
     whole = sample_run.run()
     assert phrases.asked_controls(whole) == list(whole.controls)
-    assert phrases.count_executed(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
+    assert phrases.executed_count(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
 
 
 def test_what_was_left_aside_is_one_row():

@@ -6,7 +6,7 @@ import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.errors import Unauthorized
-from drillbook.stack.embedded import Embedded
+from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, Further
 from fixtures.oracle import access, remains
 from fixtures.oracle.access import Lockout
@@ -75,7 +75,7 @@ def test_what_is_volatile_is_little():
     uses = ("lastUsed", "lastLoginTime", "clientSecretNumUses", "updatedAt")
     assert not [name for name in uses if is_compared("identities", name)]
     assert is_compared("secrets_v2", "updatedAt"), "no use of a secret is noted there"
-    # A name of a person, and a limit that somebody has set.
+    # A name of a person, and a limit that someone has set.
     kept = ("lastName", "clientSecretNumUsesLimit", "version")
     assert all(is_compared("users", name) for name in kept)
     history = compare(state(secret_versions_v2={"a": {}}), state(secret_versions_v2={"b": {}}))
@@ -166,14 +166,14 @@ def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeyp
     deployment = installation.pristine()
     backup = deployment.back_up()
     deployment.mark("tuesday")
-    deployment.restored(backup)
+    deployment.restore(backup)
     assert installation.find_changes() == []
     lines = backup.read_bytes().splitlines(keepends=True)
     at = next(
         n for n, line in enumerate(lines) if line.startswith(b"COPY public.secret_v2_tag_junction ")
     )
     backup.write_bytes(b"".join(lines[: at + 1] + lines[at + 2 :]))
-    deployment.restored(backup)
+    deployment.restore(backup)
     assert kinds(installation.find_changes()) == [("removed", "secret_v2_tag_junction", "", ())]
 
 
@@ -181,7 +181,7 @@ def test_a_restore_does_not_hide_what_was_changed_before_it(installation):
     deployment = installation.pristine()
     backup = deployment.back_up()
     deployment.stack.sql("DELETE FROM secret_versions_v2 WHERE version = 1")
-    deployment.restored(backup)
+    deployment.restore(backup)
     assert {one[:2] for one in kinds(installation.find_changes())} == {
         ("removed", "secret_versions_v2")
     }
@@ -216,7 +216,7 @@ def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
     deployment.wipe(module_home.run_id)
     assert installation.find_changes() == []
     deployment.stack.up(deployment.golden_settings)
-    assert deployment.settled(0).serves
+    assert deployment.wait_started(0).serves
     assert installation.find_changes() == []
 
 
@@ -246,7 +246,7 @@ def test_only_the_same_row_to_the_last_column_has_survived():
     after = state(projects={"a": {"name": "1"}, "b": {"name": "2"}}, columns={"x": {"kind": "1"}})
     nothing = state()
     assert survivors(nothing, before, after) == {"projects": 1}
-    # What every instance has from its migrations on is nobody's.
+    # What every instance has from its migrations on is no one's.
     assert survivors(before, before, after) == {}
 
 

@@ -147,10 +147,10 @@ def test_the_keys_that_a_backend_holds_open_are_opened_offline():
         ("DATA_KEY", "\\x" + (seal_bytes(cipher(project), data) + b"v01").hex()),
     ]
     keys = OpenKeys()
-    assert list(keys.found(Database(rows), [secrets.token_hex(16)])) == []
-    found = list(keys.found(Database(rows), [instance]))
+    assert list(keys.find(Database(rows), [secrets.token_hex(16)])) == []
+    found = list(keys.find(Database(rows), [instance]))
     assert found == [("ROOT_KEY", root), ("PROJECT_KEY", project), ("DATA_KEY", data)]
-    assert list(keys.found(Database(rows), [])) == []
+    assert list(keys.find(Database(rows), [])) == []
 
 
 def test_what_a_database_writes_is_read_as_it_grows(embedded, recorder):
@@ -172,7 +172,7 @@ def test_what_a_database_writes_is_read_as_it_grows(embedded, recorder):
 def test_a_find_beside_a_spec_is_a_violated_spec_of_its_own():
     recorder, run = Recorder(), Recorder()
     packer = Sender(recorder)
-    assert not recorder.accuse("SEC-5", "search", "nobody would judge it")
+    assert not recorder.accuse("SEC-5", "search", "no one would judge it")
     recorder.begin("suites/a.py::b", ("BKP-1",))
     unpack(packer.pack(), run)
     recorder.secret("CANARY", "opening 1200.00")
@@ -192,8 +192,8 @@ def test_a_find_beside_a_spec_is_a_violated_spec_of_its_own():
 def test_the_redactor_tells_what_it_finds():
     redactor = Redactor()
     redactor.add("CANARY", "opening 1200.00")
-    assert redactor.found(b"of " + base64.b64encode(b"opening 1200.00")) == {("CANARY", "base64")}
-    assert redactor.found(b"of another") == set()
+    assert redactor.find(b"of " + base64.b64encode(b"opening 1200.00")) == {("CANARY", "base64")}
+    assert redactor.find(b"of another") == set()
 
 
 def test_a_stack_that_was_never_started_has_nothing_to_search(embedded, recorder):

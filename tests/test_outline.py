@@ -53,9 +53,11 @@ def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
     written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
     (tmp_path / "20261104T1").mkdir()
     (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
-    found = {known: str(last) for known, last in last_verdicts(history.read(tmp_path)).items()}
+    found = {
+        known: str(last) for known, last in last_verdicts(history.load_history(tmp_path)).items()
+    }
     assert found == {
         "A": "satisfied (deployment, run 20261102T1)",
         "B": "satisfied (deployment, run 20261101T1)",
     }
-    assert last_verdicts(history.read(tmp_path / "none")) == {}
+    assert last_verdicts(history.load_history(tmp_path / "none")) == {}

@@ -82,7 +82,7 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
     sealed = {"MANIFEST.json", "bundle.zip"}
-    assert files == WRITERS.keys() | kept.attached().keys() | sealed | {"logs/backend.log"}
+    assert files == WRITERS.keys() | kept.bundle_files().keys() | sealed | {"logs/backend.log"}
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -309,7 +309,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": len(WRITERS) + len(kept.attached()),
+        "scanned_files": len(WRITERS) + len(kept.bundle_files()),
         "leaks": [],
     }
 

@@ -11,7 +11,7 @@ def read(tmp_path):
     def made(text):
         file = tmp_path / "compose.yml"
         file.write_text(text)
-        return compose_file.read(file, {})
+        return compose_file.load(file, {})
 
     return made
 

@@ -138,7 +138,7 @@ def read(request, tmp_path, monkeypatch):
     def made(text, **variables):
         file = tmp_path / "compose.yml"
         file.write_text(text)
-        return compose_file.read(file, variables)
+        return compose_file.load(file, variables)
 
     return made
 
@@ -150,7 +150,7 @@ def sentences(found):
 def test_official_file_survives_without_its_env_file(read):
     compose = read(OFFICIAL)
     assert [compose.part(role) for role in ("backend", "db", "redis")] == ["backend", "db", "redis"]
-    found = compose_checks.exposed(compose)
+    found = compose_checks.find_exposure(compose)
     assert [(one.line, one.sentence) for one in found] == [
         (20, "redis can be reached from outside: port 6379 is published on 0.0.0.0")
     ]
@@ -167,13 +167,13 @@ def test_template_of_coolify_gets_its_keys_from_magic_variables(read):
     said = sentences(compose_checks.lint(compose, {}))
     assert len(said) == 4
     assert sum("restart policy" in one for one in said) == 3
-    assert compose_checks.exposed(compose) == []
+    assert compose_checks.find_exposure(compose) == []
 
 
 def test_anchors_profiles_ranges_and_loopback(read):
     compose = read(CUNNING, POSTGRES_PASSWORD="p")
     assert compose.part("backend") == "backend"
-    said = sentences(compose_checks.exposed(compose))
+    said = sentences(compose_checks.find_exposure(compose))
     assert len(said) == 2
     assert all(one.startswith("redis") and "::" in one for one in said)
     assert compose_checks.lint(compose, {}) == []
@@ -185,11 +185,11 @@ def test_both_ways_agree(tmp_path, monkeypatch):
     file = tmp_path / "compose.yml"
     for text in (COOLIFY, CUNNING):
         file.write_text(text)
-        by_compose = compose_file.read(file, {"POSTGRES_PASSWORD": "p"})
+        by_compose = compose_file.load(file, {"POSTGRES_PASSWORD": "p"})
         with monkeypatch.context() as without:
             without.setattr(compose_file.shutil, "which", lambda _: None)
-            plain = compose_file.read(file, {"POSTGRES_PASSWORD": "p"})
-        assert compose_checks.exposed(by_compose) == compose_checks.exposed(plain)
+            plain = compose_file.load(file, {"POSTGRES_PASSWORD": "p"})
+        assert compose_checks.find_exposure(by_compose) == compose_checks.find_exposure(plain)
         assert compose_checks.lint(by_compose, {}) == compose_checks.lint(plain, {})
 
 
@@ -237,7 +237,7 @@ def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way,
     file = tmp_path / "compose.yml"
     file.write_bytes(content)
     with pytest.raises(BadInput) as refused:
-        compose_file.read(file, {})
+        compose_file.load(file, {})
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 400
 
@@ -245,7 +245,7 @@ def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way,
 def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.yml", tmp_path):
         with pytest.raises(BadInput, match=r"compose file"):
-            compose_file.read(path, {})
+            compose_file.load(path, {})
 
 
 IMAGES = {
@@ -265,7 +265,7 @@ IMAGES = {
 def test_a_database_without_fixes_is_found_with_its_date_and_the_way_out(tmp_path, image):
     file = tmp_path / "compose.yml"
     file.write_text(f"services:\n  db:\n    image: {image}\n")
-    read = compose_file.read(file, {})
+    read = compose_file.load(file, {})
     found = compose_checks.unmaintained(read, date(2026, 11, 26))
     assert bool(found) == bool(IMAGES[image])
     for one in found:

@@ -28,7 +28,7 @@ def read(tmp_path, text):
     file = tmp_path / "x.env"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     file.chmod(0o600)
-    return dotenv.read(file)
+    return dotenv.load(file)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_keys_made_by_coolify_and_openssl_are_accepted(tmp_path, _):
         password = "".join(secrets.choice(letters) for _ in range(32))
         rows = {"ENCRYPTION_KEY": key, "AUTH_SECRET": auth, "POSTGRES_PASSWORD": password}
         env = read(tmp_path, "".join(f"{name}={value}\n" for name, value in rows.items()))
-        deployed = key_strength.Deployed(env, compose_file.read(SOUND, env))
+        deployed = key_strength.Deployed(env, compose_file.load(SOUND, env))
         assert key_strength.keys(deployed) == []
         assert key_strength.passwords(deployed) == []
 
@@ -256,7 +256,7 @@ def test_ignored_file_is_no_finding_and_a_new_one_is(tmp_path):
 def test_repository_that_is_none_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="git says"):
         Repository(tmp_path)
-    with pytest.raises(BadInput, match="no folder"):
+    with pytest.raises(BadInput, match="not a folder"):
         Repository(tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match="no git program"):
@@ -292,14 +292,14 @@ def test_backup_gzipped_cut_and_in_a_folder(tmp_path):
     packed = tmp_path / "newer.sql.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     os.utime(plain, (1, 1))
-    found = backupfile.read(tmp_path)
+    found = backupfile.load(tmp_path)
     assert (found.path, found.complete, backupfile.faults(found, KEY)) == (packed, True, [])
     packed.write_bytes(packed.read_bytes()[:-40])
-    assert "cut short" in str(backupfile.faults(backupfile.read(packed), KEY))
+    assert "cut short" in str(backupfile.faults(backupfile.load(packed), KEY))
 
 
 def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
-    found = backupfile.read(backup(tmp_path, encrypted_root(KEY)))
+    found = backupfile.load(backup(tmp_path, encrypted_root(KEY)))
     assert "INSTANCE_ID" in str(backupfile.faults(found, KEY, "another"))
 
 
@@ -308,22 +308,22 @@ def test_backup_in_another_form_is_judged_too(tmp_path):
     file = shutil.copy(archive, tmp_path / "x.dump")
     made = examine(file).dumped_at.timestamp()
     os.utime(file, (made, made))
-    found = backupfile.read(file, now=made + 3600)
+    found = backupfile.load(file, now=made + 3600)
     assert backupfile.faults(found, KEYS["2024-07"]) == []
     os.utime(file, (made + 71 * 3600,) * 2)
-    touched = backupfile.read(file, now=made + 72 * 3600)
-    assert "60 hours old, more than 24" in str(backupfile.worn(touched))
-    assert backupfile.unopened(found, KEYS["2024-07"]) == []
+    touched = backupfile.load(file, now=made + 72 * 3600)
+    assert "60 hours old, more than 24" in str(backupfile.find_damage(touched))
+    assert backupfile.find_wrong_key(found, KEYS["2024-07"]) == []
     assert "another instance" in str(backupfile.faults(found, KEY))
 
 
 def test_what_is_no_backup_is_bad_input(tmp_path):
     file = tmp_path / "x.dump"
     file.write_bytes(b"no backup")
-    with pytest.raises(BadInput, match="no backup made by pg_dump"):
-        backupfile.read(file)
+    with pytest.raises(BadInput, match="not a backup made by pg_dump"):
+        backupfile.load(file)
     with pytest.raises(BadInput, match="does not exist"):
-        backupfile.read(tmp_path / "none")
+        backupfile.load(tmp_path / "none")
 
 
 def test_settings_of_the_harness_are_strong():

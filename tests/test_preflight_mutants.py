@@ -18,7 +18,7 @@ MUTANTS = [one for one in registry().values() if one.where == "file"]
 
 
 def opened(given):
-    return backupfile.unopened(backupfile.read(given["backup"]), given["deployed"].root_key)
+    return backupfile.find_wrong_key(backupfile.load(given["backup"]), given["deployed"].root_key)
 
 
 def in_repository(given):
@@ -32,7 +32,7 @@ CHECKS = {
     "KEY-9": lambda given: in_repository(given),
     "KEY-11": lambda given: [
         *(
-            key_strength.escrow_differences(given["deployed"], dotenv.read(given["escrow"]))
+            key_strength.escrow_differences(given["deployed"], dotenv.load(given["escrow"]))
             if "escrow" in given
             else []
         ),
@@ -41,16 +41,16 @@ CHECKS = {
     "SEC-1": lambda given: key_strength.passwords(given["deployed"]),
     "SEC-2": lambda given: key_strength.address(given["deployed"]),
     "BKP-5": lambda given: backupfile.faults(
-        backupfile.read(given["backup"]), given["deployed"].root_key
+        backupfile.load(given["backup"]), given["deployed"].root_key
     ),
-    "DEP-3": lambda given: compose_checks.exposed(given["deployed"].compose),
+    "DEP-3": lambda given: compose_checks.find_exposure(given["deployed"].compose),
     "DEP-4": lambda given: compose_checks.lint(given["deployed"].compose, given["deployed"].env),
 }
 
 
 def with_deployed(given):
-    variables = dotenv.read(given["env_file"])
-    compose = compose_file.read(given.get("compose", SOUND), variables)
+    variables = dotenv.load(given["env_file"])
+    compose = compose_file.load(given.get("compose", SOUND), variables)
     return {**given, "deployed": key_strength.Deployed(variables, compose)}
 
 
@@ -86,10 +86,10 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
 
 
 def test_names_of_the_reference_deployment_lack_the_word():
-    compose = compose_file.read(SOUND, {})
-    assert len(compose_checks.missed(compose)) == 12
+    compose = compose_file.load(SOUND, {})
+    assert len(compose_checks.find_unmatched_ways(compose)) == 12
 
 
 def test_names_that_hold_the_word_are_found(tmp_path):
     planted = written(registry()["NamesAsTheRunbookBelieves"], tmp_path)
-    assert compose_checks.missed(compose_file.read(planted["compose"], {})) == []
+    assert compose_checks.find_unmatched_ways(compose_file.load(planted["compose"], {})) == []

@@ -85,7 +85,7 @@ def in_front_of(stack, lie):
 
 @contextlib.contextmanager
 def planted(name, stack):
-    with BUGS.planted(name):
+    with BUGS.planting(name):
         BUGS.stack = stack
         yield
 

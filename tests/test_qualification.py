@@ -9,9 +9,9 @@ from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls.catalogue import load
 from reports.qualification import figures, matrix, pages, plan
-from reports.qualification.judgement import Seen, row, seen
+from reports.qualification.judgement import Seen, results, row
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, chosen
+from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, choose
 from reports.qualification.trial import Outcome, Trial, Trials, limit_s
 from reports.verdict.verdicts import Verdict
 from tests import sample_run
@@ -51,9 +51,9 @@ HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
     [
         (specimen(), outcome(), HEALTHY, "killed"),
         (specimen(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
-        (specimen(says="words that nobody said"), outcome(), HEALTHY, "wrong reason"),
+        (specimen(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
         (specimen(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
-        (specimen(), outcome(), seen(RUN), "survived"),
+        (specimen(), outcome(), results(RUN), "survived"),
         (specimen(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
         (specimen(), None, HEALTHY, "not run"),
         (specimen(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
@@ -98,11 +98,11 @@ def test_flaking_is_what_differs_from_the_usual():
 
 def test_bugs_are_chosen_by_name_control_or_place():
     every = [specimen(), specimen(name="Other", control="KEY-1", where="file")]
-    assert [one.name for one in chosen(every, [])] == ["ForgetsEverything", "Other"]
+    assert [one.name for one in choose(every, [])] == ["ForgetsEverything", "Other"]
     for pattern in ("Oth*", "KEY-1", "file"):
-        assert [one.name for one in chosen(every, [pattern])] == ["Other"]
+        assert [one.name for one in choose(every, [pattern])] == ["Other"]
     with pytest.raises(Unqualifiable, match=r"MUTANTS=Othr fits none; did you mean Other"):
-        chosen(every, ["Othr"])
+        choose(every, ["Othr"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_bugs_are_chosen_by_name_control_or_place():
     ],
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
-    assert plan.placed(specimen(where=where, driver=driver), wanted) == placed
+    assert plan.driver_for(specimen(where=where, driver=driver), wanted) == placed
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def record(*rows, **changes):
 
 
 CAUGHT = row(specimen(), outcome(), HEALTHY)
-ESCAPED = row(specimen(name="Escapes"), outcome(), seen(RUN))
+ESCAPED = row(specimen(name="Escapes"), outcome(), results(RUN))
 ABSENT = row(specimen(name="NotHere"), None, HEALTHY)
 EQUAL = row(specimen(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
 

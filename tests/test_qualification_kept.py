@@ -22,7 +22,7 @@ def parts():
 
 
 def attached(path):
-    return kept.attached(path, path.with_name("latest.json"))
+    return kept.bundle_files(path, path.with_name("latest.json"))
 
 
 def test_nothing_is_attached_where_nothing_was_qualified(path):
@@ -81,4 +81,4 @@ def test_kept_record_is_whole():
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
     found = load(KEPT)
-    assert readme.shown() == (readme.summary(found) if found else ""), "make qualify KEEP=1"
+    assert readme.current_text() == (readme.summary(found) if found else ""), "make qualify KEEP=1"

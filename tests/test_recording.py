@@ -7,7 +7,7 @@ import pytest
 from drillbook.core.errors import Unsupported
 from drillbook.stack import recording
 from drillbook.stack.base import Command
-from drillbook.stack.recording import recorded
+from drillbook.stack.recording import record_call
 from reports.record.run_metadata import kernel_clock
 
 
@@ -30,20 +30,20 @@ class Little:
     def __init__(self, recorder):
         self._recorder = recorder
 
-    @recorded
+    @record_call
     def restart(self, service):
         self.stop(service)
         self.start(service)
 
-    @recorded
+    @record_call
     def stop(self, service):
         pass
 
-    @recorded
+    @record_call
     def start(self, service):
         pass
 
-    @recorded
+    @record_call
     def exec(self, service, argv, *, stdin=None, stdout=None):
         if service == "backend":
             raise Unsupported("nothing can be run inside it")
@@ -102,7 +102,7 @@ def test_kernel_says_whether_its_clock_is_kept():
 @pytest.mark.engine
 def test_engine_says_what_it_is():
 
-    from drillbook.stack.docker_engine import engine_facts
+    from drillbook.stack.containers.docker_engine import engine_facts
     from reports.evidence.model import Engine
 
     seen = Engine.model_validate(engine_facts())

@@ -164,7 +164,7 @@ def test_hostile_names_and_values_run_nothing_where_the_file_is_sourced(tmp_path
 
 
 def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_path):
-    values = dotenv.read(written_as("env", tmp_path))
+    values = dotenv.load(written_as("env", tmp_path))
     # Lines of such a file end in either way, so a line break within a value is one.
     wanted = {f"V{at}": value.replace("\r\n", "\n") for at, value in enumerate(HOSTILE_VALUES)}
     assert dict(values) == wanted
@@ -189,7 +189,7 @@ def test_what_no_shell_can_set_is_counted_in_the_summary(files, capsys):
     code, text = in_the_clear(files, "2024-10", "secrets.env")
     assert code == 0
     assert '# no variable of a shell: "$(touch ran)"="a\\nb' in text
-    assert "2 of them have a name that is no variable of a shell" in capsys.readouterr().err
+    assert "2 of them have a name that is not a variable of a shell" in capsys.readouterr().err
 
 
 def test_what_stays_shut_is_named_and_the_rest_is_written(files, capsys):
@@ -257,7 +257,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     [
         ([], "give one of RECIPIENT="),
         (["--plaintext", "--recipient", "age1x"], "give one of RECIPIENT="),
-        (["--recipient", "age1nonsense"], "no public key of age"),
+        (["--recipient", "age1nonsense"], "not a public key of age"),
         (["--recipient", "nowhere"], "no file that lists them"),
         (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
     ],

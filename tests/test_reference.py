@@ -14,7 +14,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from drillbook.stack.servers import Cache
+from drillbook.stack.embedded.servers import Cache
 from fixtures.reference import boot
 from tests.backends import GOLDEN, ROOT, Backend, die, running
 

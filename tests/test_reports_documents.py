@@ -160,7 +160,7 @@ def test_page_shows_what_was_declared_and_names_what_was_not():
     assert "Not stated: system, site, record number, leads" in page
     assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in page
     assert page.count(">waived<") == 2
-    assert page.count("nobody named") == 3
+    assert page.count("no one named") == 3
 
 
 def test_page_shows_actions_exclusions_and_acts():
@@ -190,9 +190,9 @@ def test_page_stays_small_by_leaving_out_logs_of_what_held():
 def test_rehearsal_says_that_it_is_no_evidence(render):
     rehearsal = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
     said = re.sub(r"\s+", " ", render(rehearsal))
-    assert "no evidence about a deployment" in said
+    assert "not evidence about a deployment" in said
     assert "failed in rehearsal" in said.lower()
-    assert "no evidence about a deployment" not in re.sub(r"\s+", " ", render(sample_run.run()))
+    assert "not evidence about a deployment" not in re.sub(r"\s+", " ", render(sample_run.run()))
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_unknown_word_is_refused(recorder, act):
 
 def test_nothing_is_kept_outside_a_spec(recorder):
     recorder.end()
-    recorder.note("nobody hears this")
+    recorder.note("no one hears this")
     recorder.exchange("GET", "/", 200, 0.1)
     assert recorder.specs[-1].steps == []
     assert recorder.under_way is None

@@ -5,8 +5,8 @@ import pytest
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Broken
-from drillbook.stack import database
-from drillbook.stack.embedded import Embedded
+from drillbook.stack import golden_template
+from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
 from fixtures.session.golden_session import Installation
@@ -92,7 +92,7 @@ def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, 
 
 
 def test_who_is_not_given_one_at_rest_is_told(installation):
-    with pytest.raises(StackTrouble, match="nobody has read it before"):
+    with pytest.raises(StackTrouble, match="no one has read it before"):
         _ = copy(installation.pristine(), installation).held
 
 
@@ -108,9 +108,9 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
         assert not installation.pristine().change(ENCRYPTION_KEY=other).serves
         resting = installation.resting()
         counted.clear()
-        since = resting.printed()
+        since = resting.log_mark()
         getattr(resting.stack, begin)("backend")
-        assert resting.settled(since).serves
+        assert resting.wait_started(since).serves
         assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
         assert resting.inventory() == resting.held
 
@@ -129,7 +129,9 @@ def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(ins
 
 def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
     held = installation.resting().held
-    installation.stack.database.inside(f"DROP DATABASE {database.GOLDEN}", database="postgres")
+    installation.stack.database.inside(
+        f"DROP DATABASE {golden_template.GOLDEN}", database="postgres"
+    )
     resting = installation.resting()
     assert resting.change(INVITE_ONLY="true").serves
     assert resting.inventory() == resting.held == held

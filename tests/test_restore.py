@@ -41,7 +41,7 @@ FORMS |= {"tar": "-Ft", "directory": "-Fd"}
 
 @pytest.fixture
 def backup(isolated, tmp_path):
-    isolated.emptied()
+    isolated.empty_database()
     isolated.exec("db", ["psql", "-U", "infisical", "infisical"], stdin=SCHEMA.encode())
 
     def dump(options):
@@ -56,7 +56,7 @@ def backup(isolated, tmp_path):
 
 
 def restored(isolated, path):
-    isolated.emptied()
+    isolated.empty_database()
     return restore_file(path, isolated.connect, lambda: isolated.kill("db"))
 
 
@@ -101,7 +101,7 @@ def test_an_archive_of_any_release_is_written_out(name):
 def test_large_objects_are_refused(isolated, backup):
     psql = ["psql", "-U", "infisical", "infisical"]
     isolated.exec("db", psql, stdin=b"SELECT lo_from_bytea(0, 'a');")
-    with pytest.raises(BadInput, match="runs code that is no part of a backup"):
+    with pytest.raises(BadInput, match="runs code that is not part of a backup"):
         restored(isolated, backup("-Fc"))
 
 

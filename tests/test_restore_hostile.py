@@ -18,7 +18,7 @@ from drillbook.backup.restore import Refused, restore
 from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
-from drillbook.stack.embedded import Embedded
+from drillbook.stack.embedded.embedded_driver import Embedded
 from reports.record.recorder import Recorder
 from tests.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 
@@ -44,7 +44,7 @@ def mark():
 
 @pytest.fixture
 def restored(isolated):
-    isolated.emptied()
+    isolated.empty_database()
 
     def run(text, limits=None):
         stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
@@ -95,7 +95,7 @@ def test_statement_is_refused_and_would_be_powerless(
     with pytest.raises(Hostile, match=f"^line {FIRST}: "):
         restored(text)
     monkeypatch.setattr(restoring, "judge", lambda _: "run")
-    isolated.emptied()
+    isolated.empty_database()
     with pytest.raises(Refused, match=r"permission denied"):
         restored(text)
     assert not mark.exists()

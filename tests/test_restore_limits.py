@@ -7,14 +7,14 @@ import pytest
 from drillbook.backup.inquiry import allowed_s
 from drillbook.backup.restore import Limits, Overrun, Refused, restore
 from drillbook.backup.sql import Cut, Hostile, Script
-from drillbook.drill.restored_copy import Copy, counted
+from drillbook.drill.restored_copy import Copy, compare_counts
 from drillbook.stack import unprivileged_owner
 from tests.attacks import FIRST, HEAD, TABLE
 
 
 @pytest.fixture
 def restored(isolated):
-    isolated.emptied()
+    isolated.empty_database()
 
     def run(text, limits=None):
         stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
@@ -77,7 +77,7 @@ def test_policy_that_sleeps_does_not_hold_our_count(isolated, restored):
     text += "CREATE POLICY p ON public.t USING (public.f());\n"
     text += "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;\n"
     text += "ALTER TABLE ONLY public.t FORCE ROW LEVEL SECURITY;\n"
-    copy = counted(isolated, Copy(restored(text)), {"t": 1})
+    copy = compare_counts(isolated, Copy(restored(text)), {"t": 1})
     assert copy.trouble == (
         "the count of the rows of t: the copy does not answer: permission denied: it needs powers "
         "that no backup needs (42501)"
@@ -86,7 +86,7 @@ def test_policy_that_sleeps_does_not_hold_our_count(isolated, restored):
 
 def test_view_that_sleeps_does_not_hold_our_count(isolated, restored):
     done = restored(HEAD + TABLE + HANGS + "CREATE VIEW public.v AS SELECT public.f();\n")
-    copy = counted(isolated, Copy(done), {"v": 1}, limit_s=1)
+    copy = compare_counts(isolated, Copy(done), {"v": 1}, limit_s=1)
     assert copy.trouble.startswith(
         "the count of the rows of v: the copy did not answer within 1 s (STATEMENT_LIMIT="
     )

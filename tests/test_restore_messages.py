@@ -38,7 +38,7 @@ RAISES = f"$$ BEGIN RAISE EXCEPTION '{CELL}' USING DETAIL = '{CELL}'; END $$"
     ],
 )
 def test_refusal_names_the_code_and_not_the_cell(isolated, body, said):
-    isolated.emptied()
+    isolated.empty_database()
     stream = io.BytesIO((HEAD + TABLE + body).encode())
     with pytest.raises(Refused, match=said) as refusal:
         restore(stream, isolated.connect, lambda: None)
@@ -48,7 +48,7 @@ def test_refusal_names_the_code_and_not_the_cell(isolated, body, said):
 
 
 def test_question_of_ours_that_fails_is_told_by_its_code(isolated):
-    isolated.emptied()
+    isolated.empty_database()
     with (
         pytest.raises(StackTrouble, match=r"invalid text representation \(22P02\)") as trouble,
         inquiry(isolated.connect) as connection,

@@ -174,7 +174,7 @@ def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
     backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
     path, said = location.newest(backup.parent)
     assert path == backup
-    assert "uploads.sql.gz is no backup made by pg_dump" in said
+    assert "uploads.sql.gz is not a backup made by pg_dump" in said
 
 
 def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
@@ -182,7 +182,7 @@ def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
     growing.write_bytes(b"PGDMP")
     monkeypatch.setattr(location.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
     assert location.newest(backup.parent)[0] == backup
-    assert location.unfinished(backup) == ""
+    assert location.reason_incomplete(backup) == ""
 
 
 def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
@@ -243,7 +243,7 @@ def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
     url, _ = remote(tmp_path, dump("2024-10").encode())
     with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
         assert found.modified is None
-        seen = backupfile.read(found.path, now=2e9)
+        seen = backupfile.load(found.path, now=2e9)
     expected_s = 2e9 - seen.facts.newest.timestamp()
     assert seen.age.most_s == pytest.approx(expected_s, abs=0.01)
 

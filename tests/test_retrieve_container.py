@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.backup.fetch import fetch_backup
 from drillbook.core.errors import BadInput
-from drillbook.stack import docker_engine
+from drillbook.stack.containers import docker_engine
 
 IMAGE, OTHER = "drillbook/postgres:14", "drillbook/redis:7"
 PASSWORD = "a-password-for-tests-only"

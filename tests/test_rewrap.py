@@ -69,8 +69,8 @@ def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, ver
 
 def test_there_and_back_again_is_the_same(rewrap, files):
     rewrap("2024-07")
-    check = rekey_check.check_rewrapped(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
-    back = rekey_check.check_rewrapped(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
+    check = rekey_check.check_rekey(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
+    back = rekey_check.check_rekey(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
     assert check.holds
     assert back.holds
 
@@ -94,7 +94,7 @@ PLANTED = {
 @pytest.mark.parametrize("name", PLANTED)
 @pytest.mark.parametrize("version", ["2024-07", "2024-10"])
 def test_a_rewrap_that_is_not_right_is_taken_back(rewrap, files, name, version):
-    with BUGS.planted(name):
+    with BUGS.planting(name):
         code, said = rewrap(version)
     assert code == 1
     assert PLANTED[name] in said
@@ -122,15 +122,15 @@ KEY = KEYS["2024-10"]
 COLUMNS = ("id", "encryptedThing", "thingIV", "thingTag")
 THING = seal_columns(AESGCM(KEY.encode()), b"something", 16)
 NOT_UNDERSTOOD = {
-    "a column nobody knows": (
+    "a column no one knows": (
         with_block(block("novelties", ("id", "blob"), "7", sealed(KEY))),
         "novelties.blob: 1 values lie under the key, in a place not known",
     ),
-    "three columns nobody knows": (
+    "three columns no one knows": (
         with_block(block("novelties", COLUMNS, "7", *THING)),
         "novelties.encryptedThing: 1 values lie under the key",
     ),
-    "an encoding nobody knows": (
+    "an encoding no one knows": (
         with_block(block("novelties", ("id", "keyEncoding"), "7", "utf8")),
         "novelties, row 7: this table is not known",
     ),
@@ -175,7 +175,7 @@ def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
     [
         (lambda text: text[:-60], "only a whole one is rewrapped"),
         (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql"),
-        (lambda _: "hello\n", "is no backup made by pg_dump"),
+        (lambda _: "hello\n", "is not a backup made by pg_dump"),
         (lambda text: text.replace("SET lock", "\\! id\nSET lock"), "may be made to do harm"),
         (lambda text: text + text, "stands behind pg_dump's last words"),
     ],

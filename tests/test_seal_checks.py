@@ -55,7 +55,7 @@ def test_a_signed_statement_about_no_files_is_told(folder, signer, trusted, tmp_
     bundle = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: envelope})
     found = examined(bundle, keys=trusted)["signature"]
     assert found.state == "bad"
-    assert found.sentence == "what was signed is no statement about files"
+    assert found.sentence == "what was signed is not a statement about files"
 
 
 def test_of_several_strange_or_missing_files_the_first_is_named(folder, tmp_path):

@@ -8,7 +8,7 @@ from reports.errors import Distrusted
 from reports.evidence.model import Seal
 from reports.seal import timestamp, zip_file
 from reports.seal.manifest import MANIFEST, SIGNATURE, digest
-from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changed
+from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changes
 from reports.seal.verify import main as verify
 from tests import sample_run
 from tests.bundles import key, latest, sealed
@@ -133,16 +133,16 @@ def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, mon
 
 
 def test_folder_that_is_as_it_was_sealed_is_unchanged(folder, signer):
-    refuse_changed(folder)
+    refuse_changes(folder)
     again(folder, signer[0])
-    refuse_changed(folder)
+    refuse_changes(folder)
     (folder / MANIFEST).unlink()
     (folder / "evidence.json").write_text("{}")
-    refuse_changed(folder)
+    refuse_changes(folder)
 
 
 @pytest.mark.parametrize("name", ["logs/backend.log", "logs/more.log"])
 def test_folder_with_another_file_is_changed(folder, name):
     (folder / name).write_text("all is well")
     with pytest.raises(Distrusted, match="changed since it was sealed; it is not sealed again"):
-        refuse_changed(folder)
+        refuse_changes(folder)

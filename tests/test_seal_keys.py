@@ -117,7 +117,7 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
     assert said.endswith(f", by the trusted key {signer.id[:16]}")
     ((vouched, said),) = examine.sign_offs(bundle, None, None)
     assert not vouched
-    assert said.endswith(f", by key {signer.id[:16]}, for which nobody vouches here")
+    assert said.endswith(f", by key {signer.id[:16]}, for which no one vouches here")
 
 
 def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):

@@ -7,7 +7,7 @@ import pytest
 
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.model import Subject
-from reports.seal.examine import check_consistency, read_record
+from reports.seal.examine import check_consistency, load_record
 from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
 from reports.seal.zip_file import Archive, pack
 from reports.verdict.verdicts import Verdict
@@ -53,10 +53,10 @@ def test_manifest_reads_back_from_its_one_form_alone():
 def test_manifest_that_says_more_less_or_otherwise_is_none(change):
     record = json.loads(MANIFEST.render())
     change(record)
-    with pytest.raises(Distrusted, match="is no manifest: it was changed"):
+    with pytest.raises(Distrusted, match="is not a manifest: it was changed"):
         parse(json.dumps(record).encode())
     for data in (b"", b"[" * 100_000, b"\xff"):
-        with pytest.raises(Distrusted, match="is no manifest"):
+        with pytest.raises(Distrusted, match="is not a manifest"):
             parse(data)
 
 
@@ -179,7 +179,7 @@ def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
     with (tmp_path / "b.zip").open("w+b") as target:
         pack({"evidence.json": tmp_path / "evidence.json"}, target)
         with pytest.raises((Distrusted, BadBundle), match=said):
-            read_record(Archive(target))
+            load_record(Archive(target))
 
 
 def test_record_that_agrees_with_itself_says_so():

@@ -148,7 +148,7 @@ def test_run_that_cannot_be_sealed_keeps_its_evidence(rehearse, runs, monkeypatc
     assert result.ret == 3
     result.stdout.fnmatch_lines(["PASSED. *", "Not sealed: more than 0 MiB *"])
     left = {file.name for file in (runs / "latest").iterdir()}
-    assert left == WRITERS.keys() | kept.attached().keys() | {"MANIFEST.json"}
+    assert left == WRITERS.keys() | kept.bundle_files().keys() | {"MANIFEST.json"}
 
 
 def test_secret_as_the_name_of_a_file_fails_the_run_and_goes(rehearse, runs):

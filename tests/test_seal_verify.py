@@ -1,4 +1,4 @@
-"""A bundle is genuine, or it is not: any change to any part is caught, whoever makes it."""
+"""A bundle is genuine, or it is not: any change to any part is caught, anyone who makes it."""
 
 import io
 
@@ -45,7 +45,7 @@ def test_signed_bundle_is_genuine(folder, signer, capsys):
 
 def test_signature_nobody_vouches_for_is_not_enough(folder, place, capsys):
     assert main([str(folder / "bundle.zip")]) == 1
-    assert "nobody vouches: give PUBKEY=" in said(capsys)
+    assert "no one vouches: give PUBKEY=" in said(capsys)
     _, foreign = key(place, "foreign")
     assert main([str(folder / "bundle.zip"), "--pubkey", str(foreign)]) == 1
     told = said(capsys)
@@ -153,7 +153,7 @@ def test_zip_of_something_else_is_no_bundle(tmp_path, capsys):
     pack({"holiday.jpg": tmp_path / "x"}, target)
     (tmp_path / "b.zip").write_bytes(target.getvalue())
     assert main([str(tmp_path / "b.zip"), "--unsigned"]) == 3
-    assert "no bundle of a run" in capsys.readouterr().err
+    assert "not a bundle of a run" in capsys.readouterr().err
 
 
 def test_folder_of_a_run_stands_for_its_bundle(folder, signer):

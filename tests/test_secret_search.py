@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrapped
+from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrap
 from drillbook.preflight.secret_scanner import first_lines, needles
 from fixtures.data.plaintext_search import Search
 from reports.redaction.redactor import Redactor
@@ -79,7 +79,7 @@ def lines(count):
 
 
 def searched(text):
-    """The lines that are searched beside the text itself."""
+    """The lines that are searched next to the text itself."""
     return [one for one in fragments(text) if "\n" not in one and len(one) < 48]
 
 
@@ -225,7 +225,7 @@ AWKWARD = {
 @pytest.mark.parametrize("value", AWKWARD.values(), ids=AWKWARD)
 def test_value_is_found_in_each_encoding_by_each_search(value, written):
     data = b"... " + WRITERS[written](value) + b" ..."
-    assert Search({"V": value}).found([data]) == ["V"] or len(value) > 64
+    assert Search({"V": value}).find([data]) == ["V"] or len(value) > 64
     assert set(first_lines(data, needles({"V": value}))) == {"V"}
     redacted = redactor(value).data(data)
     assert "«V".encode() in redacted
@@ -290,11 +290,11 @@ def test_what_is_encoded_more_than_once_or_compressed_is_found(wrap, before):
     search = Index()
     search.add_value("CANARY", value)
     data = before + wrap(f"the value is {value}, they said".encode()) + b'", and more'
-    assert any(list(search.find(inner)) for inner in unwrapped(data))
+    assert any(list(search.find(inner)) for inner in unwrap(data))
     other = before + wrap(b"the value is another one, they said") + b'", and more'
-    assert not any(list(search.find(inner)) for inner in unwrapped(other))
+    assert not any(list(search.find(inner)) for inner in unwrap(other))
 
 
 def test_a_bomb_is_not_unpacked_to_its_end():
     bomb = gzip.compress(bytes(64 << 20))
-    assert max(map(len, unwrapped(bomb))) <= 4 << 20
+    assert max(map(len, unwrap(bomb))) <= 4 << 20

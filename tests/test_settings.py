@@ -7,7 +7,7 @@ import pytest
 from drillbook.core.display import Hidden
 from drillbook.infisical import legacy_signup
 from drillbook.infisical.crypto import label
-from drillbook.infisical.settings import KEYS, SENSITIVE, Settings, wired
+from drillbook.infisical.settings import KEYS, SENSITIVE, Settings, backend_environment
 
 
 def test_no_value_of_a_key_is_shown():
@@ -44,7 +44,9 @@ def test_the_label_is_the_products_own():
 def test_the_password_is_encoded_for_the_connection_string(password):
     from urllib.parse import unquote, urlsplit
 
-    env = wired(Settings({"POSTGRES_PASSWORD": password}), "127.0.0.1:5", "redis://127.0.0.1:6")
+    env = backend_environment(
+        Settings({"POSTGRES_PASSWORD": password}), "127.0.0.1:5", "redis://127.0.0.1:6"
+    )
     parts = urlsplit(env["DB_CONNECTION_URI"])
     assert unquote(parts.password) == password
     assert (parts.hostname, parts.port, parts.path) == ("127.0.0.1", 5, "/infisical")

@@ -53,7 +53,7 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     _, public = key(tmp_path, "grace.key")
     _, other = key(tmp_path, "other.key")
     assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
-    assert "for which nobody vouches here" in told(bundle, capsys)[1]
+    assert "for which no one vouches here" in told(bundle, capsys)[1]
     found = list(examine.sign_offs(bundle, _keys(public), None))
     assert [vouched for vouched, _ in found] == [True]
     assert "by the trusted key" in found[0][1]
@@ -70,7 +70,7 @@ def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
     signed(bundle, name="Ada Lovelace")
     path = bundle.with_name("bundle.zip.approved.json")
     said = json.loads(path.read_text())
-    said["predicate"] |= {"separated": True, "executedBy": "Somebody Else"}
+    said["predicate"] |= {"separated": True, "executedBy": "Someone Else"}
     path.write_bytes(grace.sign(json.dumps(said).encode()))
     _, text = told(bundle, capsys, "--pubkey", public)
     assert "by the trusted key" in text
@@ -110,9 +110,9 @@ def test_preparing_says_nothing_of_independence(bundle, capsys):
         (lambda text: text.replace('"sha256": "', '"sha256": "0'), "another bundle than this"),
         (lambda text: text.replace('"approved"', '"reviewed"'), "another bundle than this"),
         (lambda text: text.replace("sign-off:1", "sign-off:2"), "another bundle than this"),
-        (lambda text: text[:40], "is no signature"),
-        (lambda text: "[" * 9000, "is no signature"),
-        (lambda text: "[]", "is no signature"),
+        (lambda text: text[:40], "is not a signature"),
+        (lambda text: "[" * 9000, "is not a signature"),
+        (lambda text: "[]", "is not a signature"),
         (lambda text: '{"payload": 1}', "envelope cannot be read"),
         (lambda text: text.replace("Grace", "\\u001b[31mGrace"), "\ufffd[31mGrace"),
     ],
@@ -162,7 +162,7 @@ def test_incomplete_sign_off_is_refused_in_one_sentence(bundle, capsys, argument
 def test_what_was_signed_is_not_overwritten(bundle, capsys):
     signed(bundle)
     before = bundle.with_name("bundle.zip.approved.json").read_bytes()
-    assert signed(bundle, name="Somebody Else") == 3
+    assert signed(bundle, name="Someone Else") == 3
     assert "it was approved before; remove it to sign again" in capsys.readouterr().err
     assert bundle.with_name("bundle.zip.approved.json").read_bytes() == before
 

@@ -156,16 +156,16 @@ def refusing(trouble):
 def test_secrets_that_could_not_be_asked_for_are_not_lost(recorder):
     bulk = Bulk(refusing(Unreachable("POST /x: ReadTimeout after 20.0 s")), recorder, 40)
     bulk.write()
-    assert bulk.lost() == []
+    assert bulk.find_lost() == []
     with pytest.raises(NotReady, match=r"ReadTimeout after 20.0 s: whether"):
-        bulk.every_request_was_answered()
+        bulk.check_answers()
 
 
 def test_secrets_that_an_instance_refuses_are_lost(recorder):
     bulk = Bulk(refusing(Broken("POST /x", 500, "no memory")), recorder, 40)
     bulk.write()
-    assert len(bulk.lost()) == 40
-    bulk.every_request_was_answered()
+    assert len(bulk.find_lost()) == 40
+    bulk.check_answers()
 
 
 @pytest.mark.parametrize(
@@ -267,6 +267,8 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
     monkeypatch.setattr(start_outcome, "_SLOWEST_S", {"slow": 40.0})
     waited = []
-    monkeypatch.setattr(observations, "seen", lambda _look, within_s, **_: waited.append(within_s))
+    monkeypatch.setattr(
+        observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s)
+    )
     observations.comes_up(SimpleNamespace(stack=stack))
     assert waited == [200.0]

@@ -51,7 +51,7 @@ EXPECTED = {
     "cut after the data": "something is missing",
     "last line gone": "the last line is missing",
     "trailer gone": "without pg_dump's last words",
-    "a byte that is no text": "no text",
+    "a byte that is not text": "no text",
     "a separator flipped": "a row of secrets_v2 has 13 values, not 14",
     "gzip named .sql": "compressed by gzip",
 }
@@ -83,12 +83,12 @@ def test_half_a_byte_is_noticed(backup):
     text = backup.read_text()
     at = text.rindex("\\\\x") + 10
     backup.write_text(text[:at] + text[at + 1 :])
-    assert "no whole sequence of bytes" in str(integrity.examine(backup))
+    assert "not a whole sequence of bytes" in str(integrity.examine(backup))
 
 
 def test_another_database_is_noticed(backup):
     backup.write_text(HEAD + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
-    assert "no backup of Infisical" in str(integrity.examine(backup))
+    assert "not a backup of Infisical" in str(integrity.examine(backup))
 
 
 def test_the_custom_format_is_named(backup):
@@ -100,7 +100,7 @@ def test_an_altered_digit_takes_a_checksum(backup):
     sealed = integrity.write_checksum(backup)
     check = ["sha256sum", "--check", "--status", sealed.name]
     assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
-    corruptions.with_a_byte_flipped(backup).replace(backup)
+    corruptions.flip_a_byte(backup).replace(backup)
     assert "checksum" in str(integrity.examine(backup))
     sealed.unlink()
     assert integrity.examine(backup) is None, "nothing else can see it"
@@ -108,8 +108,8 @@ def test_an_altered_digit_takes_a_checksum(backup):
 
 def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():
     selection = procedures.wipe_selection(
-        [*coolify_names.deployed("1"), *coolify_names.bystanders()], "1"
+        [*coolify_names.deployment("1"), *coolify_names.bystanders()], "1"
     )
     assert selection.hit == ()
-    assert len(selection.missed) == len(coolify_names.deployed("1"))
+    assert len(selection.missed) == len(coolify_names.deployment("1"))
     assert len(selection.bystanders) == len(coolify_names.bystanders())

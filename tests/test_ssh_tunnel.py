@@ -16,9 +16,9 @@ import pytest
 
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput, NoHost
-from drillbook.stack import docker_engine, images, ssh_tunnel
-from drillbook.stack.compose import Model
-from drillbook.stack.docker_engine import NO_PORT, port
+from drillbook.stack.containers import docker_engine, images, ssh_tunnel
+from drillbook.stack.containers.compose import Model
+from drillbook.stack.containers.docker_engine import NO_PORT, port
 from drillbook.stack.ports import free_port
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
@@ -77,7 +77,7 @@ def _open(number):
 
 
 class Greeting(socketserver.BaseRequestHandler):
-    """Says one word to whoever connects."""
+    """Says one word to anyone who connects."""
 
     def handle(self):
         self.request.sendall(b"hello")
@@ -119,7 +119,7 @@ def test_a_port_and_the_engines_socket_of_another_machine_are_near(sshd, service
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_run_that_is_over_leaves_no_connection(sshd, service, killed):
     code = (
-        "import sys; from drillbook.stack.ssh_tunnel import local_port, local_socket;"
+        "import sys; from drillbook.stack.containers.ssh_tunnel import local_port, local_socket;"
         "print(local_socket(sys.argv[1])); print(local_port(sys.argv[1], int(sys.argv[2])));"
         "sys.stdout.flush(); input()"
     )

@@ -23,15 +23,15 @@ FORMS = {
 def test_a_value_is_found_wherever_it_begins(form, others):
     search, written = Search({"ledger": VALUE} | others), FORMS[form](VALUE)
     for before in range(11):
-        assert search.found([b"." * before + written]) == ["ledger"]
-        assert search.found([b"." * before + written + b"." * before]) == ["ledger"]
+        assert search.find([b"." * before + written]) == ["ledger"]
+        assert search.find([b"." * before + written + b"." * before]) == ["ledger"]
 
 
 def test_the_shortest_value_is_found_and_a_shorter_one_is_told():
     search = Search({"short": "eleven char"} | {"least": "twelve chars"} | OTHERS)
     assert search.blind_to() == ["short"]
-    assert [search.found([b"x" * n + b"twelve chars"]) for n in range(7)] == [["least"]] * 7
-    assert search.found([b"twelve char", b"twelve_chars", b"welve chars"]) == []
+    assert [search.find([b"x" * n + b"twelve chars"]) for n in range(7)] == [["least"]] * 7
+    assert search.find([b"twelve char", b"twelve_chars", b"welve chars"]) == []
 
 
 def test_where_a_chunk_ends_makes_no_difference():
@@ -40,4 +40,4 @@ def test_where_a_chunk_ends_makes_no_difference():
     for _ in range(200):
         cut = sorted(chance.sample(range(len(text)), 2))
         chunks = [text[: cut[0]], text[cut[0] : cut[1]], text[cut[1] :]]
-        assert search.found(chunks) == ["ledger", "other 7"]
+        assert search.find(chunks) == ["ledger", "other 7"]

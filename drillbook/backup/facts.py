@@ -1,8 +1,8 @@
 """What a backup says of itself: whose it is, by which versions, if it is whole, and how old.
 
-One rule for drills, preflight and live says how old it is. It is no older than its newest row, than
-pg_dump's own date (in an archive or a verbose dump), or than the moment this run began to dump it.
-It is no younger than a time in its file's name, the time in gzip's header, or the time of its file.
+One rule for drills, preflight and live says how old it is. It is at most as old as its newest row,
+as pg_dump's own date (in an archive or a verbose dump), or as the moment this run began to dump it.
+It is at least as old as a time in its file's name, the time in gzip's header, or that of its file.
 Anyone who copies, renames or packs a backup again gives it a fresh name, header and file, so these
 never prove that it is fresh. A time without a zone may be off by as much as zones are.
 """
@@ -38,7 +38,7 @@ class Backup:
 
     server and dumped_by are PostgreSQL's versions; dumped_at is pg_dump's own time, as archives and
     verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
-    the newest time found in the rows that were looked at, so the backup is no older than that;
+    the newest time found in the rows that were looked at, so the backup is not older than that;
     schema is the name of the product's newest migration; damage says what is missing or broken,
     empty when the backup is whole; rows counts each table's rows; orders says why no restore may
     follow it, empty for data that is whole.
@@ -62,7 +62,7 @@ class Backup:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, as far as can be told without restoring."""
+        """Whether nothing is missing, as far as can be known without restoring."""
         return not self.damage
 
 
@@ -73,7 +73,7 @@ def examine(backup: Path) -> Backup:
 
 
 def facts(dump: Dump, backup: Path) -> Backup:
-    """The same of a backup that is open."""
+    """The facts of a backup that is open."""
     migrations = [text(row[0]) or "" for row in dump.rows(*schema.MIGRATIONS)]
     return Backup(
         path=backup,
@@ -97,8 +97,8 @@ def facts(dump: Dump, backup: Path) -> Backup:
 def _moments(dump: Dump) -> Iterator[datetime]:
     """The newest time of each column and zone; of one zone times are in order as they are written.
 
-    A minus or plus before the zone sorts before the dot of a fraction. What is no time has an end
-    of its own, and spoils nothing.
+    A minus or plus before the zone sorts before the dot of a fraction. What is not a time has an
+    end of its own, and spoils nothing.
     """
     newest: dict[tuple[int, bytes], bytes] = {}
     for read in schema.TIMES:
@@ -149,7 +149,7 @@ def age(
     """The age of a backup at a moment.
 
     facts is what was read of it; changed the time of its file, or of the original it was copied
-    from, in seconds since 1970, None where nobody dates it; made when this run began to dump it.
+    from, in seconds since 1970, None where no one dates it; made when this run began to dump it.
     """
     not_before: list[datetime] = []
     not_after: list[datetime] = []

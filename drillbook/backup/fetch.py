@@ -1,4 +1,4 @@
-"""A backup at hand: read where it lies, or a private copy that is gone when it was used."""
+"""A backup within reach: read where it lies, or a private copy that is gone when it was used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from drillbook.backup.location import (
     is_archive_folder,
     newest,
     parse,
-    skipped,
+    skip_notice,
     why_cut,
 )
 from drillbook.backup.stream import Source, is_nearly_full
@@ -37,11 +37,11 @@ from drillbook.core.docker_cli import host_environment
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 
-# The time of a copy whose original nobody dates, in seconds since 1970; its newest row then counts.
+# The time of a copy whose original no one dates, in seconds since 1970; its newest row then counts.
 UNDATED = 0.0
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
-# What nobody meets who only reads.
+# What no one meets who only reads.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a shell and the engine say of a program that is not there; its words may be in the output.
 _ABSENT = (126, 127)
@@ -60,7 +60,7 @@ class LocalBackup:
     """A backup to be read at path; said tells what it is, and of what it was chosen.
 
     taken_s is what the fetching took, in seconds. modified is when the original was last changed,
-    in seconds since 1970, None where nobody says. changes tells what of an original that was
+    in seconds since 1970, None where no one says. changes tells what of an original that was
     copied is no longer as it was; secrets are what must appear in no record.
     """
 
@@ -86,7 +86,7 @@ class LocalBackup:
 
 @contextmanager
 def backup_for_command(given: str, options: str = "") -> Iterator[tuple[Path, str]]:
-    """The path of a backup for the block of a command that is no run, and what to call it.
+    """The path of a backup for the block of a command that is not a run, and what to call it.
 
     Standard input is kept in a private file for the block, since it is read more than once.
     A folder of backups stands for its newest that is complete. options names a file with the
@@ -134,7 +134,7 @@ def _kept(stream: BinaryIO) -> Iterator[Path]:
 
 @contextmanager
 def _read(shown: str) -> Iterator[None]:
-    """What a disk refuses while a backup is read is told in one sentence, wherever it does."""
+    """Say in one sentence what a disk refuses while a backup is read, wherever it does."""
     try:
         yield
     except OSError as trouble:
@@ -158,7 +158,7 @@ def settings(path: str | None) -> dict[str, str]:
     if not path:
         return {}
     file = Path(path).expanduser()
-    found = dotenv.read(file, "file of BACKUP_OPTIONS")
+    found = dotenv.load(file, "file of BACKUP_OPTIONS")
     if found.mode & 0o077:
         raise BadInput(f"{file} holds credentials and can be read by others; run chmod 600 {file}")
     return dict(found)
@@ -171,7 +171,7 @@ def fetch_backup(
     """Bring a backup within reach for the block; BadInput in one sentence where that fails.
 
     A folder stays what it is where nothing is to be chosen of it. options are the storage's own
-    settings, of a URL. say is told what was taken, and while it takes its time, how far it is.
+    settings, of a URL. say gets what was taken, and while it takes its time, how far it is.
     """
     address, started = parse(given), time.monotonic()
     if address.kind == "path":
@@ -372,7 +372,7 @@ def _taken(
         file = _folder(storage, path, place / name, say)
     else:
         file = _file(storage, path, place, say)
-    said = f"{name} from {address.shown}{skipped(passed)}"
+    said = f"{name} from {address.shown}{skip_notice(passed)}"
     return LocalBackup(
         file,
         address.shown,

@@ -1,7 +1,7 @@
 """Our own questions to a restored copy: answered within a time, and by no policy of the backup.
 
 A policy, view or trigger that came with a backup may run for ever, and may catch the cancellation
-too. So the server is told a limit, the question is cancelled after it, and a connection that still
+too. So the server gets a limit, the question is cancelled after it, and a connection that still
 does not answer is closed from our side.
 """
 

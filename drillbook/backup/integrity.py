@@ -2,7 +2,7 @@
 
 What can be seen: a file that is empty, compressed, cut anywhere, of another database, or with rows
 that do not fit their table. What cannot: a digit that became another one inside a value. That takes
-a checksum written beside the backup on the day it was made; `seal` writes one, and `examine`
+a checksum written next to the backup on the day it was made; `seal` writes one, and `examine`
 compares wherever one lies there.
 """
 
@@ -21,7 +21,7 @@ from drillbook.backup.tables import LONGEST_ROW
 from drillbook.core import inputs
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput
-from drillbook.infisical.schema import ALWAYS_FILLED, OF_ROOT_KEYS
+from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS
 
 _BUFFER = 1 << 20
 # With this a value begins that is bytes in hexadecimal digits.
@@ -50,7 +50,7 @@ def checksum_file(backup: Path) -> Path:
 
 
 def write_checksum(backup: Path) -> Path:
-    """Write the checksum beside a backup, in the form `sha256sum -c` reads."""
+    """Write the checksum next to a backup, in the form `sha256sum -c` reads."""
     beside = checksum_file(backup)
     beside.touch(mode=0o600)
     beside.write_text(f"{_sha256(backup)}  {backup.name}\n")
@@ -69,7 +69,7 @@ def examine(backup: Path) -> Problem | None:
 
 
 def compare_checksum(backup: Path) -> Problem | None:
-    """The problem that a backup differs from the checksum beside it; None without one."""
+    """The problem that a backup differs from the checksum next to it; None without one."""
     beside = checksum_file(backup)
     if backup.is_dir() or not beside.exists():
         return None
@@ -79,7 +79,7 @@ def compare_checksum(backup: Path) -> Problem | None:
         return Problem(0, str(trouble))
     if written[:1] == [_sha256(backup)]:
         return None
-    return Problem(0, "differs from the checksum written beside it when it was made")
+    return Problem(0, "differs from the checksum written next to it when it was made")
 
 
 def _sha256(path: Path) -> str:
@@ -139,7 +139,7 @@ def _wrong(row: bytes, table: str, columns: int) -> str:
     if (values := row.count(b"\t") + 1) != columns:
         return f"a row of {table} has {values} values, not {columns}"
     if _BYTES[1:] in row and _has_broken_bytes(row):
-        return f"a value in {table} is no whole sequence of bytes"
+        return f"a value in {table} is not a whole sequence of bytes"
     return _not_text(row)
 
 
@@ -154,10 +154,10 @@ def _missing(script: Script, rows: Counter[str]) -> Problem | None:
     restricted = b"\n\\restrict " in script.head and b"\n\\unrestrict " not in last
     if restricted or len(last.split()) < 1 or not last.endswith(b"\n"):
         return Problem(script.line, "the last line is missing")
-    rootless = rows["project_bots"] and not rows.keys() & OF_ROOT_KEYS
+    rootless = rows[BOTS.table] and not rows.keys() & OF_ROOT_KEYS
     wanted = ALWAYS_FILLED[1:] if rootless else ALWAYS_FILLED
     if absent := [name for name in wanted if not rows[name]]:
-        what = f"is no backup of Infisical in use: it holds no row of {' and '.join(absent)}"
+        what = f"is not a backup of Infisical in use: it holds no row of {' and '.join(absent)}"
         return Problem(script.line, what)
     return None
 
@@ -180,5 +180,5 @@ def _not_text(text: bytes) -> str:
     try:
         text.decode()
     except UnicodeDecodeError:
-        return "holds a byte that is no text"
+        return "holds a byte that is not text"
     return ""

@@ -45,7 +45,9 @@ def parse(given: str) -> Address:
     """Tell what BACKUP= names; BadInput for what can be no backup's place."""
     text = _handed(given).strip()
     if len(text) > _LONGEST or not text.isprintable():
-        raise BadInput("BACKUP= is no path and no URL: it is too long, or holds control characters")
+        raise BadInput(
+            "BACKUP= is neither a path nor a URL: it is too long, or holds control characters"
+        )
     if text == "-":
         return Address("pipe", text, "standard input")
     if text.startswith(_CONTAINER) and "://" not in text:
@@ -113,7 +115,7 @@ def newest(folder: Path) -> tuple[Path, str]:
     passed: list[str] = []
     try:
         for file in newest_first(folder):
-            if why := unfinished(file):
+            if why := reason_incomplete(file):
                 passed.append(f"{file.name} ({why})")
                 continue
             return file, _said(file, passed)
@@ -140,7 +142,7 @@ def _changed(file: Path) -> float:
     return ((file / "toc.dat") if file.is_dir() else file).stat().st_mtime
 
 
-def unfinished(file: Path) -> str:
+def reason_incomplete(file: Path) -> str:
     """Why a file cannot be a backup that is done; empty when it looks like one.
 
     A plain file is looked at where it ends, an archive where its parts end; what is packed is
@@ -164,7 +166,7 @@ def unfinished(file: Path) -> str:
 
 
 def why_cut(backup: Path) -> str:
-    """Why a backup of any other form than a plain file is no whole one; empty for a whole one."""
+    """Why a backup of any form but a plain file is not a whole one; empty for a whole one."""
     try:
         with open_dump(backup, ()) as dump:
             return f"cut short: it {dump.damage}" if dump.damage else ""
@@ -180,11 +182,11 @@ def ends_well(tail: bytes) -> bool:
 def _said(file: Path, passed: list[str]) -> str:
     when = datetime.fromtimestamp(_changed(file), UTC)
     said = f"the newest of the folder is {file.name}, of {when:%Y-%m-%d %H:%M} UTC"
-    return said + skipped(passed)
+    return said + skip_notice(passed)
 
 
-def skipped(passed: list[str]) -> str:
-    """The newer ones that were not taken, to be said aloud: somebody relies on them."""
+def skip_notice(passed: list[str]) -> str:
+    """The newer ones that were not taken, to be said aloud: someone relies on them."""
     if not passed:
         return ""
     more = f" and {len(passed) - _MOST_NAMED} more" if len(passed) > _MOST_NAMED else ""

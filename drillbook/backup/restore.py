@@ -62,7 +62,7 @@ def restore(
         # What is lost with the machine is restored again.
         connection.execute("SET synchronous_commit = off")
         with Watch(connection, connect, kill, limits or Limits()) as watch:
-            batch = Batch(connection, watch.answered)
+            batch = Batch(connection, watch.note_answer)
             for statement in script:
                 watch.check(statement.line, script.bytes)
                 if judge(statement) == "leave out":
@@ -237,11 +237,11 @@ class Watch:
     def check(self, line: int, fed: int) -> None:
         """Tell how far the restore has come; Overrun when it has been stopped."""
         self.line, self.fed = line, fed
-        self.answered()
+        self.note_answer()
         if self._why:
             raise Overrun(f"line {line}: the restore was stopped: {self._why}")
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """Tell that the server carried something out, so that the restore does not stand still."""
         self._moved = time.monotonic()
 

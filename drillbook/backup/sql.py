@@ -1,9 +1,9 @@
 """A plain dump as what it is, a program: its statements with their lines, and the rows of COPY.
 
 This is the one reader of dumps: whatever asks for their tables, restores or rewrites them goes by
-it. It knows SQL's quoting and nothing of psql: a backslash outside quotes and data is no SQL, so it
-is refused, all but the two lines with which pg_dump of August 2025 and later (14.19, 17.6) switches
-psql's own commands off. Memory is bounded by the longest statement, not by the dump.
+it. It knows SQL's quoting and nothing of psql: a backslash outside quotes and data is not SQL, so
+it is refused, all but the two lines with which pg_dump of August 2025 and later (14.19, 17.6)
+switches psql's own commands off. Memory is bounded by the longest statement, not by the dump.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Reader:
 
     def _begin(self, mark: bytes, number: int) -> None:
         if mark == b"\\":
-            raise Hostile(number, "holds a command for psql, which is no part of a backup")
+            raise Hostile(number, "holds a command for psql, which is not part of a backup")
         if mark == b"/*":
             self._depth = 1
             self._bare.append(b" ")
@@ -153,7 +153,7 @@ class Reader:
 
 
 def plain(name: str) -> str:
-    """public.secrets_v2 and "public"."secrets_v2" are one table."""
+    """The name of a table without quotes and without its schema, where that is public."""
     return name.replace('"', "").removeprefix("public.")
 
 

@@ -56,7 +56,7 @@ _REASONS = (
     ("CREATE (?:SERVER|FOREIGN|SUBSCRIPTION|USER MAPPING)", "connects to another server"),
     ("CREATE EVENT TRIGGER", "would act on every later statement"),
     ("(?:CREATE (?:OR REPLACE )?(?:TRUSTED )?(?:PROCEDURAL )?LANGUAGE|LOAD)", "loads program code"),
-    ("(?:DO|CALL|EXECUTE|SELECT|WITH|EXPLAIN)\\b", "runs code that is no part of a backup"),
+    ("(?:DO|CALL|EXECUTE|SELECT|WITH|EXPLAIN)\\b", "runs code that is not part of a backup"),
 )
 
 

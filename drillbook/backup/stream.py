@@ -92,7 +92,7 @@ class Source(io.RawIOBase):
         return got
 
     def seekable_copy(self) -> BinaryIO:
-        """All that is left to read, in a file that nobody else can open and that leaves no name."""
+        """All that is left to read, in a file that no one else can open and that leaves no name."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115
         buffer = memoryview(bytearray(_CHUNK))
         while got := self.readinto(buffer):
@@ -129,7 +129,7 @@ def is_nearly_full(folder: str | Path) -> bool:
 
 def _open(path: Path) -> io.BufferedReader:
     if not path.is_file():
-        kind = "is no ordinary file" if path.exists() else "does not exist"
+        kind = "is not an ordinary file" if path.exists() else "does not exist"
         raise BadInput(f"backup {path} {kind}; check BACKUP=")
     return io.BufferedReader(path.open("rb", buffering=0), _CHUNK)
 

@@ -15,7 +15,7 @@ from drillbook.backup.fetch import backup_for_command
 from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
-from drillbook.keys import key_files, proof, report
+from drillbook.keys import key_files, proof, proof_report
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def _answered(given: Namespace) -> int:
     if not given.backup:
         raise BadInput("no backup to open: give BACKUP=, a file made by pg_dump, or - for a pipe")
-    keys, unread = key_files.read_all(given.env_file)
+    keys, unread = key_files.load_all(given.env_file)
     with (
         backup_for_command(given.backup, given.backup_options) as (path, name),
         tables.open_dump(path) as dump,
@@ -53,7 +53,7 @@ def _answered(given: Namespace) -> int:
             proof.answer(key, found, dump, known.labels)
             for key, found in zip(keys, proofs, strict=True)
         ]
-    write = report.as_json if given.output == "json" else report.as_text
+    write = proof_report.as_json if given.output == "json" else proof_report.as_text
     with whole_output():
         sys.stdout.write(write(known, name, answers, unread))
     for warning in key_files.permission_warnings(keys):

@@ -22,7 +22,7 @@ from drillbook.keys import key_files, secrets_file
 from drillbook.keys.decrypt_secrets import Reader, Secret
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import prove_all
-from drillbook.keys.report import notes, safe_text
+from drillbook.keys.proof_report import notes, safe_text
 from drillbook.keys.secrets_file import form_of, sets_a_variable
 
 _MOST_NAMED = 20
@@ -54,7 +54,7 @@ def _recovered(given: argparse.Namespace) -> int:
     seal = _seal(given)
     if not given.backup:
         raise BadInput("no backup to read: give BACKUP=, a file made by pg_dump, or - for a pipe")
-    keys, unread = key_files.read_all(given.env_file)
+    keys, unread = key_files.load_all(given.env_file)
     with (
         backup_for_command(given.backup, given.backup_options) as (path, name),
         tables.open_dump(path) as dump,
@@ -166,11 +166,11 @@ def _told(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str
         yield f"NOT ALL: the backup {damage}; what comes after that is lost"
     if tally.no_variables and form_of(given.out) == "env":
         yield (
-            f"{tally.no_variables} of them have a name that is no variable of a shell, or a zero "
-            "byte, and are comments there; OUT=secrets.json.age holds all alike"
+            f"{tally.no_variables} of them have a name that is not a variable of a shell, or a "
+            "zero byte, and are comments there; OUT=secrets.json.age holds all alike"
         )
     if given.plaintext:
-        yield "IN THE CLEAR: whoever reads this file reads every secret; delete it when it is used"
+        yield "IN THE CLEAR: who reads this file reads every secret; delete it when it is used"
     elif given.out != "-":
         yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where}"
 

@@ -32,7 +32,7 @@ class Progress(Recorder, Protocol):
     """A recorder that also says, while a step goes on, how far it is."""
 
     def progress(self, text: str) -> None:
-        """How far the current step is, for whoever waits; it does not stay on record."""
+        """How far the current step is, for anyone who waits; it does not stay on record."""
 
 
 class Recording(Recorder, Protocol):

@@ -2,7 +2,7 @@
 
 Redaction, the last search of a bundle, the search of repositories and that of backups, database
 files and logs all use this one list of encodings. `unwrapped` gives what is encoded or compressed
-in a content, for whoever searches for a secret that was encoded twice.
+in a content, for anyone who searches for a secret that was encoded twice.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def is_weak(value: str) -> bool:
 def fragments(value: str) -> Iterator[str]:
     """What to search for: the value; of a long one its head and pieces; of a text its lines.
 
-    Logs cut long values and prefix each line. An armour line (-----BEGIN ...) is no secret,
+    Logs cut long values and prefix each line. An armour line (-----BEGIN ...) is not a secret,
     and of more than 256 lines the first and last 128 must do.
     """
     if len(value) <= PIECE:
@@ -281,7 +281,7 @@ _COMPRESSED: tuple[tuple[re.Pattern[bytes], Callable[[], Any]], ...] = (
 _MOST_DECOMPRESSED = 4 << 20
 
 
-def unwrapped(data: bytes, times: int = 2) -> Iterator[bytes]:
+def unwrap(data: bytes, times: int = 2) -> Iterator[bytes]:
     """The data, and all that is encoded or compressed in it, so many times over.
 
     What is encoded in base64 or in hexadecimal digits comes together in one content, whatever
@@ -290,7 +290,7 @@ def unwrapped(data: bytes, times: int = 2) -> Iterator[bytes]:
     yield data
     if times:
         for inner in _unwrapped_once(data):
-            yield from unwrapped(inner, times - 1)
+            yield from unwrap(inner, times - 1)
 
 
 def _unwrapped_once(data: bytes) -> Iterator[bytes]:

@@ -50,9 +50,12 @@ OLD = Rows("secrets", (*_OLD_VALUE, *_OLD_NAME, "folderId"))
 WHOLE_NEW = Rows(NEW.table, (*NEW.columns, "key", "version", "type", "encryptedComment", "id"))
 WHOLE_OLD = Rows(OLD.table, (*OLD.columns, "version", "type", *_OLD_COMMENT, "id"))
 MIGRATIONS = Rows("infisical_migrations", ("name",))
+# Its row is marked while a start migrates; a start that is killed leaves it marked.
+MIGRATION_LOCK = f"{MIGRATIONS.table}_lock"
+FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
 INSTANCES = Rows("super_admin", ("instanceId",))
 LABELS = Rows(ROOTS.table, ("kekLabel",))
-# The times in these rows move whenever somebody works with the instance.
+# The times in these rows move whenever someone works with the instance.
 TIMES = (
     Rows(INSTANCES.table, ("updatedAt",)),
     Rows(OLD.table, ("updatedAt",)),
@@ -66,6 +69,12 @@ OF_ROOT_KEYS = frozenset(
     one.table for one in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
 ) | {"kms_keys"}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
+# Those who may log in, and what they log in with.
+UNIVERSAL_AUTH = "identity_universal_auths"
+PEOPLE = ("users", "identities", "identity_ua_client_secrets", UNIVERSAL_AUTH)
+# What holds an operator's data, and must come back from a backup row for row.
+SECRETS = (OLD.table, NEW.table)
+CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities")
 # Every instance in use has rows of these.
 ALWAYS_FILLED = (ROOTS.table, INSTANCES.table)
 
@@ -126,6 +135,8 @@ TABLES = frozenset(
         *FIRST_GENERATION,
     )
 )
+# Tables with values under ENCRYPTION_KEY itself that not every release has.
+LEGACY_TABLES = ("org_bots", "project_bots", "secret_blind_indexes", "user_encryption_keys")
 # Their values name an encoding as those above do, and lie under a project's or a member's key.
 UNDER_OTHER_KEYS = frozenset(
     {
@@ -140,3 +151,42 @@ UNDER_OTHER_KEYS = frozenset(
 KEY_ENCODING = "KeyEncoding"
 # Where the product keeps a key's label it also rotates the key by itself.
 OWN_ROTATION = frozenset({"kekLabel", "supersededAt"})
+# What an export through the API carries, what it leaves behind, and what is no other instance's.
+VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
+# Tables of all versions of the product; each instance has some of them.
+NOT_EXPORTED = {
+    "machine identities": "identities",
+    "machine credentials": "identity_ua_client_secrets service_tokens",
+    "users": "users",
+    "memberships": "project_memberships identity_project_memberships memberships "
+    "group_project_memberships org_memberships identity_org_memberships",
+    "roles and privileges": "project_roles org_roles roles additional_privileges "
+    "project_user_additional_privilege identity_project_additional_privilege",
+    "approvals and their policies": "secret_approval_requests secret_approval_policies "
+    "access_approval_requests access_approval_policies approval_requests approval_policies",
+    "imports of folders": "secret_imports",
+    "snapshots": "secret_snapshots",
+    "reminders": "reminders secret_reminder_recipients",
+    "integrations, syncs and webhooks": "integrations secret_syncs app_connections webhooks "
+    "slack_integrations microsoft_teams_integrations",
+    "rotations and dynamic secrets": "secret_rotations secret_rotations_v2 dynamic_secrets",
+    "certificates and their authorities": "certificate_authorities certificates "
+    "ssh_certificate_authorities ssh_certificates ssh_hosts pki_subscribers",
+    "secrets shared by a link": "secret_sharing",
+    "audit log entries": "audit_logs",
+}
+EXPORTED = "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction"
+# Of one instance and no other: its keys, sessions, migrations, queues, and rows about other rows.
+OF_ONE_INSTANCE = """
+organizations org_bots super_admin user_encryption_keys auth_tokens auth_token_sessions
+kms_root_config kms_keys internal_kms internal_kms_key_version kms_key_versions
+kms_root_config_history identity_universal_auths identity_token_auths identity_access_tokens
+identity_project_membership_role project_user_membership_roles membership_roles
+secret_folder_versions secret_snapshot_secrets_v2 secret_snapshot_secrets secret_snapshot_folders
+secret_v2_tag_junction secret_version_v2_tag_junction secret_version_tag_junction
+secret_references secret_references_v2 secret_blind_indexes project_bots project_keys
+folder_commits folder_commit_changes folder_checkpoints folder_checkpoint_resources
+folder_tree_checkpoints folder_tree_checkpoint_resources infisical_migrations
+infisical_migrations_lock infisical_migrations_startup_lock queue_jobs key_value_store
+resource_metadata identity_metadata rate_limit user_actions user_aliases
+"""

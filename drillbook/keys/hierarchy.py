@@ -54,7 +54,7 @@ class Project:
     reason: str = ""
 
 
-# What is special about a backup from before mid-2024, for whoever restores it.
+# What is special about a backup from before mid-2024, for anyone who restores it.
 ROOTLESS = (
     "the backup is from before mid-2024 and has no root key: restore it into a release of July "
     "2024 or newer, which migrates it. Any key starts there, and the release makes a new root key "
@@ -333,7 +333,7 @@ class UnlockedKeys:
 
     def try_secret(self, at: int, old: bool, values: Values) -> None:
         """Count a secret and whether it opens; its value is let go at once."""
-        self.count(at, old, self.opened(at, old, values) is not None)
+        self.count(at, old, self.open_value(at, old, values) is not None)
 
     def count(self, at: int, old: bool, opened: bool) -> None:
         """Count a secret, by its project's number, of which it is known whether it opened."""
@@ -344,7 +344,7 @@ class UnlockedKeys:
         if not project.reason:
             project.secrets_opened += opened
 
-    def opened(self, at: int, old: bool, values: Values) -> bytes | None:
+    def open_value(self, at: int, old: bool, values: Values) -> bytes | None:
         """The value of a secret, by its project's number; None if it, or its name, stays shut."""
         if not old:
             # Under a key that opened nothing there is no use in reading what is sealed.
@@ -370,7 +370,7 @@ class UnlockedKeys:
         return open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
 
     def reason(self, at: int) -> str:
-        """Why a project's secrets stay shut under any key; empty where there is no such reason."""
+        """Why a project's secrets stay shut under any key; empty without such a reason."""
         if at < 0:
             return LOST
         if self._backup.projects[at].keyless:
@@ -382,8 +382,8 @@ class UnlockedKeys:
             self.proof.by_project.append(Project("", "", 0, reason=LOST))
         return self.proof.by_project[-1]
 
-    def done(self) -> Proof:
-        """The proof, summed up over the projects; what no key of this kind opens is told apart."""
+    def result(self) -> Proof:
+        """The proof, summed up over the projects; what no such key opens is listed apart."""
         proof = self.proof
         for one in proof.by_project:
             if one.reason in (_EXTERN, _SEALED_BY_MEMBERS) and one.secrets:

@@ -19,7 +19,7 @@ def prove(backup: Path, key: str) -> Proof:
     """Try a key (the text of ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY) on a backup of any form.
 
     Never raises for a key that does not fit: that is a proof in which nothing opened. BadInput
-    where the file is no backup.
+    where the file is not a backup.
     """
     with open_dump(backup) as dump:
         return prove_all(dump, [key])[0]
@@ -37,7 +37,7 @@ def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
 
 def conclude(dump: Dump, chest: EncryptedBackup, rings: Sequence[UnlockedKeys]) -> list[Proof]:
     """The proofs of several keys, once every secret of the dump was counted."""
-    proofs = [ring.done() for ring in rings]
+    proofs = [ring.result() for ring in rings]
     for proof in proofs:
         proof.damage, proof.empty = dump.damage, chest.empty
     return proofs
@@ -124,11 +124,11 @@ def _rootless(dump: Dump) -> str:
             "the backup holds no rows that can be read: it was made with --schema-only or with "
             "--inserts; restore it, and dump that without those options"
         )
-    if "project_bots" not in dump.tables:
+    if schema.BOTS.table not in dump.tables:
         return "the backup holds no root key: it is of another database than Infisical's"
     return (
         "the backup holds no root key, and nothing else that shows whether the key is right: the "
-        "table kms_root_config is missing or empty, or there is no project yet"
+        f"table {schema.ROOTS.table} is missing or empty, or there is no project yet"
     )
 
 

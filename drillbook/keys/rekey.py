@@ -53,7 +53,7 @@ class OwnRotation(Unsupported):
 
 
 class NotUnderstood(BadInput):
-    """Rows of which nobody can say whether they lie under the key; nothing was written."""
+    """Rows of which no one can say whether they lie under the key; nothing was written."""
 
     def __init__(self, backup: Path, troubles: list[str]) -> None:
         self.troubles = troubles
@@ -85,7 +85,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
             for piece in _rewrapped(backup, *keys):
                 file.write(piece)
             file.flush()
-            # It is no younger than its source, and the time of a file is taken for its age.
+            # It is not younger than its source, and the time of a file is taken for its age.
             seen = source.stat()
             os.utime(file.fileno(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
     return found

@@ -48,7 +48,7 @@ class Check:
         return keys and self.same_secrets and not differences
 
 
-def check_rewrapped(source: Path, rewrapped: Path, old: str, new: str) -> Check:
+def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
     """Hold a rewrapped backup against its source; old and new are the texts of the two keys."""
     found = Check(prove(rewrapped, new), prove(rewrapped, old))
     keys = {name: cipher(material(key)) for name, key in (("old", old), ("new", new))}

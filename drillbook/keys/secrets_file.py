@@ -157,7 +157,7 @@ def _lines(word: str) -> list[str]:
         lines = text(Path(word).expanduser(), "file", "RECIPIENT=").splitlines()
     except BadInput as why:
         raise BadInput(
-            f"RECIPIENT={word} is no public key (age1…, ssh-ed25519 …) and no file that lists "
+            f"RECIPIENT={word} is not a public key (age1…, ssh-ed25519 …) and no file that lists "
             f"them: {why}"
         ) from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -170,7 +170,7 @@ def _recipient(line: str) -> object:
     try:
         return kind.from_str(line)
     except pyrage.RecipientError:
-        raise BadInput(f"{line[:60]} is no public key of age or SSH; check RECIPIENT=") from None
+        raise BadInput(f"{line[:60]} is not a public key of age or SSH; check RECIPIENT=") from None
 
 
 def for_passphrase(path: Path) -> Seal:
@@ -191,19 +191,19 @@ def for_passphrase(path: Path) -> Seal:
 
 
 def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
-    """No encryption: whoever reads the file reads the secrets."""
+    """No encryption: anyone who reads the file reads the secrets."""
     for piece in pieces:
         file.write(piece)
 
 
 class _Callbacks:
-    """Keeps the first trouble that came while somebody else's code was at work."""
+    """Keeps the first trouble that came while someone else's code was at work."""
 
     def __init__(self) -> None:
         self.trouble: BaseException | None = None
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def guard(self) -> Iterator[None]:
         try:
             yield
         except BaseException as trouble:
@@ -223,7 +223,7 @@ class _Pieces(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        with self._callbacks.kept():
+        with self._callbacks.guard():
             if not self._left:
                 self._left = next(self._pieces, b"")
         got = min(len(buffer), len(self._left))
@@ -242,5 +242,5 @@ class _Written(io.RawIOBase):
         return True
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        with self._callbacks.kept():
+        with self._callbacks.guard():
             return self._file.write(data)

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from reports.config import waivers
-from reports.config.strict_toml import day, read, validate_tables
+from reports.config.strict_toml import day, load_toml, validate_tables
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
@@ -136,7 +136,7 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     """
     words, source = Words(), None
     if (path := _given(folder, config, CONFIG)) is not None:
-        tables, sha256 = read(path)
+        tables, sha256 = load_toml(path)
         words = validate_tables(path, tables, Words)
         source = Declaration(file=path.name, sha256=sha256)
         _check_actions(path, words, known)

@@ -23,7 +23,7 @@ _LONGEST, _MOST = 4000, 1000
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def read(path: Path) -> tuple[dict[str, Any], str]:
+def load_toml(path: Path) -> tuple[dict[str, Any], str]:
     """The file's tables without its empty texts, and the digest of its bytes; or BadDeclaration."""
     try:
         data = read_file(path, LARGEST)

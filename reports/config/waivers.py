@@ -20,7 +20,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reports.config.strict_toml import day, read, validate_tables
+from reports.config.strict_toml import day, load_toml, validate_tables
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import Waiver, WaiverState
@@ -48,7 +48,7 @@ class _File(BaseModel):
 
 def load(path: Path, catalogue: Catalogue) -> tuple[Entry, ...]:
     """The waivers of a file; BadDeclaration for a control that is unknown or waived twice."""
-    entries = validate_tables(path, read(path)[0], _File).waiver
+    entries = validate_tables(path, load_toml(path)[0], _File).waiver
     named = [entry.control for entry in entries]
     for control in named:
         if control not in catalogue.ids:

@@ -43,7 +43,7 @@ def check(record: object) -> None:
         raise BadEvidence(f"evidence.json: ${where}: {broken.message[:200]}")
 
 
-def render_unchecked(run: Run) -> str:
+def render_without_check(run: Run) -> str:
     """The same text without the check, for what quotes a record that is written anyway."""
     return text(run.model_dump(mode="json"))
 

@@ -212,7 +212,7 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
         made.append(("recommendation", "Correct the runbook", control.correction, ""))
     for number, action in enumerate(run.deviations.actions):
         if action.control == control.id and action.corrective_action:
-            owner = action.owner or "nobody named"
+            owner = action.owner or "no one named"
             title = line(f"Corrective action ({owner})")
             made.append(("planned", title, action.corrective_action, str(number)))
     if control.waiver:

@@ -3,5 +3,5 @@
 from reports.history.runs import Facts as Facts
 from reports.history.runs import History as History
 from reports.history.runs import Past as Past
+from reports.history.runs import load_history as load_history
 from reports.history.runs import past_of as past_of
-from reports.history.runs import read as read

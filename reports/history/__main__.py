@@ -16,8 +16,8 @@ from pathlib import Path
 from drillbook.core import options
 from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
-from reports.history.html import render
-from reports.history.runs import History, Past, ledger_path, read
+from reports.history.history_page import render
+from reports.history.runs import History, Past, ledger_path, load_history
 from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line, refuse, wrap, write
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
@@ -98,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print it, and write the page next to the ledger."""
     runs = Path(options.parse("history", arguments, (options.RUN_DIR,)).run_dir)
     if not runs.is_dir():
-        said = f"{runs} is no folder of runs; make verify makes one, RUN_DIR= names another"
+        said = f"{runs} is not a folder of runs; make verify makes one, RUN_DIR= names another"
         return refuse(said, "history")
-    history, today = read(runs), datetime.now(UTC).date()
+    history, today = load_history(runs), datetime.now(UTC).date()
     write(describe(history, today), sys.stdout)
     page = ledger_path(runs).with_name("history.html")
     try:

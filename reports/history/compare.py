@@ -206,7 +206,7 @@ def repeated_run(runs: Iterable[Run]) -> str | None:
     return next((run for run, times in counted.items() if times > 1), None)
 
 
-def load_named(path: str, option: str) -> Run:
+def load_run(path: str, option: str) -> Run:
     """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
     try:
         return load_record(Path(path).expanduser())
@@ -214,12 +214,12 @@ def load_named(path: str, option: str) -> Run:
         raise BadEvidence(f"{option}={path}: {trouble.strerror}; name a run's folder") from None
 
 
-def load_compared(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
+def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
     """The two records that were named, as far as they were."""
     older, newer = option("--verify-from"), option("--verify-to")
     return (
-        load_named(older, "VERIFY_FROM") if older else None,
-        load_named(newer, "VERIFY_TO") if newer else None,
+        load_run(older, "VERIFY_FROM") if older else None,
+        load_run(newer, "VERIFY_TO") if newer else None,
     )
 
 
@@ -308,7 +308,7 @@ def _word(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text of a run is no markup."""
+    """Text of a run is not markup."""
     signs = {"|": "\\|", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\[", "\n": " "}
     return "".join(signs.get(one, one) for one in text)
 

@@ -11,7 +11,7 @@ from drillbook.core import options
 from reports.controls.catalogue import load
 from reports.controls.listing import FOLDER, Last, markdown, rows, text
 from reports.errors import ReportError
-from reports.history.runs import History, read
+from reports.history.runs import History, load_history
 from reports.verdict.verdicts import UNUSABLE, Verdict
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReportError as trouble:
         print(trouble, file=sys.stderr)  # noqa: T201 - this module speaks to a person
         return UNUSABLE
-    verdicts = last_verdicts(read(Path(options.run_folder())))
+    verdicts = last_verdicts(load_history(Path(options.run_folder())))
     if form == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
     else:

@@ -221,7 +221,7 @@ class History:
         return History(runs, self.unreadable, self.troubles)
 
 
-def read(folder: Path) -> History:
+def load_history(folder: Path) -> History:
     """All runs of a folder of bundles and of its ledger; without either the history is empty."""
     found: dict[str, Past] = {}
     seen: dict[str, Seen] = {}

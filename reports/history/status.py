@@ -28,7 +28,7 @@ from reports.config.declarations import Schedule, Words
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
-from reports.history import History, Past, past_of, read
+from reports.history import History, Past, load_history, past_of
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE
@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadDeclaration, BadKey) as reason:
         return refuse(reason, "status")
     now = datetime.now(UTC)
-    history = read(run_dir)
+    history = load_history(run_dir)
     runs = history.runs if keys is None else _signed(history.runs, run_dir, keys)
     found = standings(runs, words.schedule, now.date())
     account = _told(history, found, words, run_dir, signed=None if keys is None else len(runs))
@@ -259,7 +259,7 @@ def _row(one: Standing) -> Iterator[Line]:
         yield Line(f"  tried on {when} and not shown (run {one.failed.id})", ("yellow",))
     if one.rehearsed and not one.last:
         when = f"{one.rehearsed.finished:%Y-%m-%d}"
-        yield Line(f"  rehearsed on {when}, which is no evidence about a deployment")
+        yield Line(f"  rehearsed on {when}, which is not evidence about a deployment")
 
 
 def _written(target: Path, content: bytes) -> str:
@@ -268,7 +268,7 @@ def _written(target: Path, content: bytes) -> str:
         if target.exists():
             with target.open("rb") as file:
                 if file.read(len(_BEGIN)) != _BEGIN:
-                    return f"{target} is there and is no calendar; give another ICS="
+                    return f"{target} is there and is not a calendar; give another ICS="
         write_file(target, content)
     except OSError as trouble:
         return f"{target} cannot be written: {trouble.strerror}; give another ICS="

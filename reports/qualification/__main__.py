@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         teller.say("KEEP=1 keeps whole qualifications: leave out MUTANTS=, STACK= and IMAGE=")
         return UNUSABLE
     try:
-        record = qualify(_asked(arguments), teller.begin, teller.tell, teller.tell_generated)
+        record = qualify(_asked(arguments), teller.begin, teller.tell, teller.tell_fate)
     except ReportError as trouble:
         teller.say(str(trouble))
         return UNUSABLE

@@ -3,7 +3,7 @@
 A program of its own, for the environment that has cosmic-ray: `python engine.py SEED COUNT FILE…`
 prints the changes as JSON, each with the whole file as it then is; --without leaves a class out.
 Each place of the code is as likely as every other, whatever number of operators fits it. What no
-program looks at, as a type in an annotation, is no change.
+program looks at, as a type in an annotation, is not a change.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _without_annotations(code: str) -> str:
     return ast.dump(tree)
 
 
-def changed(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
+def first_change(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
     """The first of these that makes another program of the code, and that code; None if none."""
     for option in options:
         made = mutate_code(code, plugins.get_operator(option[0])(), option[1])
@@ -90,7 +90,7 @@ def changed(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
     return None
 
 
-def drawn(
+def draw_changes(
     seed: int, count: int, paths: Sequence[Path], without: Container[str] = ()
 ) -> Iterator[dict[str, object]]:
     """So many changes, drawn by a seed; fewer where there are not as many places."""
@@ -103,7 +103,7 @@ def drawn(
         options = [one for one in every[site] if one[2].partition(".")[0] not in without]
         if not count:
             return
-        if found := changed(codes[site[0]], draw.sample(options, len(options))):
+        if found := first_change(codes[site[0]], draw.sample(options, len(options))):
             (operator, _, definition, number), code = found
             place = {"file": site[0], "definition": definition, "number": number}
             yield {**place, "operator": operator, "code": code}
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--without", action="append", default=[])
     asked = parser.parse_args()
-    changes = list(drawn(asked.seed, asked.count, asked.files, asked.without))
+    changes = list(draw_changes(asked.seed, asked.count, asked.files, asked.without))
     told = {"engine": f"cosmic-ray {version('cosmic-ray')}", "changes": changes}
     sys.stdout.write(json.dumps(told))
 

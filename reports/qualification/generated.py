@@ -1,4 +1,4 @@
-"""Bugs that nobody thought of: small random changes of the reference backend, and who saw them.
+"""Bugs that no one thought of: small random changes of the reference backend, and who saw them.
 
 Each is tried in a run of its own, with no golden state but its own. First all controls that a
 healthy stack satisfies are asked, until one fails; a bug that is alive then meets all the others,
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Literal
 
 from reports.evidence.context import EvidenceModel
-from reports.qualification.judgement import Seen, seen
+from reports.qualification.judgement import Seen, results
 from reports.qualification.specimens import ROOT, Unqualifiable
 from reports.qualification.trial import Outcome, Trial, Trials
 from reports.verdict.verdicts import Verdict
 
 State = Literal["killed", "survived", "stumbled", "equivalent"]
 REFERENCE_CODE = ROOT / "fixtures" / "reference"
-# Each with the reason why nobody outside can tell it from healthy code.
+# Each with the reason why no one outside can tell it from healthy code.
 REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
 ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
 # How the harness starts the backend, and what it has only if it is asked to (OFFER=).
@@ -134,7 +134,7 @@ def sources() -> list[Path]:
     return sorted(one for one in REFERENCE_CODE.glob("*.py") if one.name not in _LEFT_OUT)
 
 
-def reviewed(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
+def load_reviews(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
     """Why a change, by its file and name, cannot be seen from outside."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     return {(file, name): why for file, rows in tables.items() for name, why in rows.items()}
@@ -152,7 +152,7 @@ def qualify(
     folder: where the changed copies of the backend are put.
     """
     engine, changes = draw(asked)
-    known = reviewed()
+    known = load_reviews()
     fates: dict[Drawn, Fate] = {}
 
     def judge(change: Drawn, fate: Fate) -> None:
@@ -165,13 +165,13 @@ def qualify(
         if why is not None:
             judge(one, _fate(one, "equivalent", told=why))
         else:
-            places[str(copied(folder / f"generated-{number:03}", one))] = one
+            places[str(copy_project(folder / f"generated-{number:03}", one))] = one
     quick, others = controls(healthy)
     alive: list[Trial] = []
 
     def first(ended: Outcome) -> None:
         change = places[str(ended.trial.mutant)]
-        found = judged(change, ended, healthy)
+        found = judge_run(change, ended, healthy)
         if found.state == "killed":
             judge(change, found)
         else:
@@ -180,12 +180,12 @@ def qualify(
 
     def last(ended: Outcome) -> None:
         change = places[str(ended.trial.mutant)]
-        judge(change, judged(change, ended, healthy))
+        judge(change, judge_run(change, ended, healthy))
 
     begun = [Trial("embedded", place, quick, asked.seed, to_first=True) for place in places]
     trials.run(begun, asked.workers, first)
     trials.run(alive, asked.workers, last)
-    return summed(engine, asked.seed, [fates[one] for one in changes])
+    return sum_up(engine, asked.seed, [fates[one] for one in changes])
 
 
 def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -197,7 +197,7 @@ def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], tuple[str, .
     return tuple(quick), tuple(one for one in ran if one not in quick)
 
 
-def copied(folder: Path, change: Drawn) -> Path:
+def copy_project(folder: Path, change: Drawn) -> Path:
     """A folder to be put before the project: its fixtures, in which one file is changed."""
     package, changed = folder / "fixtures", folder / "fixtures" / "reference"
     changed.mkdir(parents=True)
@@ -209,11 +209,11 @@ def copied(folder: Path, change: Drawn) -> Path:
     return folder
 
 
-def judged(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fate:
+def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fate:
     """What a run says of a bug."""
     if ended.run is None:
         return _fate(change, "stumbled", told=ended.trouble, took=ended.duration_s)
-    now = seen(ended.run)
+    now = results(ended.run)
     for name, one in now.items():
         if one.verdict not in _UNDECIDED and one != healthy.get(name):
             told = one.verdict.words + (f": {one.observed}" if one.observed else "")
@@ -240,7 +240,7 @@ def _fate(
     )
 
 
-def summed(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
+def sum_up(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
     """The bugs and their numbers by what became of them."""
     bugs = tuple(fates)
 

@@ -19,7 +19,7 @@ _LONGEST = 400
 
 
 class Seen(EvidenceModel):
-    """A control's verdict and observation, by which a healthy stack is told from a bad one."""
+    """A control's verdict and observation, which tell a healthy stack from a bad one."""
 
     verdict: Verdict
     observed: str | None = None
@@ -50,7 +50,7 @@ class Row(EvidenceModel):
     cells: tuple[Cell, ...] = ()
 
 
-def seen(run: Run) -> dict[str, Seen]:
+def results(run: Run) -> dict[str, Seen]:
     """Verdict and observation of every control of a run."""
     return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
 
@@ -80,7 +80,7 @@ def _state(
     if specimen.equivalent:
         return "equivalent", specimen.equivalent
     if outcome is None:
-        return "not run", f"needs the driver {specimen.driver}, which was not at hand"
+        return "not run", f"needs the driver {specimen.driver}, which was not available"
     if outcome.run is None:
         return "stumbled", outcome.trouble
     control = next(one for one in outcome.run.controls if one.id == specimen.control)

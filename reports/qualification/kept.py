@@ -16,7 +16,7 @@ from reports.qualification.specimens import Unqualifiable
 from reports.record import run_metadata
 
 
-def attached(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
+def bundle_files(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
     """The files for a bundle by name; of a record that cannot be read, a sentence about that.
 
     {} where nothing was ever qualified.

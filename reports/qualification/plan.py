@@ -17,13 +17,13 @@ PREDICTED = ROOT / "tests" / "predicted.toml"
 _TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
 # Where containers merely come along, so many healthy ones tell what they say.
 _ALONG = 2
-# A healthy embedded run without another beside it takes as many processes.
+# A healthy embedded run without another next to it takes as many processes.
 _ALONE = 2
 # Planted in procedures, a bug shows on any stack that is driven by them.
 _ANYWHERE = ("procedure", "network")
 
 
-def predicted(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
+def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
     """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     told = tables.get(_TABLES.get(driver, driver), {})
@@ -45,8 +45,8 @@ def healthy_trials(
     Where containers merely come along, or only some bugs are planted in them, a healthy one is
     asked only what these bugs are about.
     """
-    drivers = {placed(one, stack) for one in specimens}
-    here = [one for one in specimens if placed(one, stack) == "containers"]
+    drivers = {driver_for(one, stack) for one in specimens}
+    here = [one for one in specimens if driver_for(one, stack) == "containers"]
     few = tuple(dict.fromkeys(one.control for one in here))
     asked = {"containers": few if some or stack == "auto" else ()}
     # One alone would keep the others waiting: its specs are shared.
@@ -80,7 +80,7 @@ def trials(
     """
     found = []
     for one in specimens:
-        driver = placed(one, stack)
+        driver = driver_for(one, stack)
         if driver and not one.equivalent:
             with_image = image if driver == "containers" else None
             # Files and a rehearsed address are looked at in a moment: all of it is asked.
@@ -94,7 +94,7 @@ def trials(
     return sorted(found, key=expected_s, reverse=True)
 
 
-def placed(one: Specimen, stack: str) -> str | None:
+def driver_for(one: Specimen, stack: str) -> str | None:
     """The driver a bug is planted on in a qualification of this stack; None: on none."""
     if stack == "containers":
         anywhere = one.where in _ANYWHERE and one.driver != "remote"

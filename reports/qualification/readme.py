@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reports.qualification.record import Qualification
 from reports.qualification.specimens import ROOT, Unqualifiable
-from reports.qualification.statement import drawn
+from reports.qualification.statement import fates_of_generated_bugs
 from reports.render.phrases import duration
 
 README = ROOT / "README.md"
@@ -33,7 +33,7 @@ def summary(record: Qualification) -> str:
 
 
 def _drawn(record: Qualification) -> str:
-    return f"{drawn(record.generated)} " if record.generated else ""
+    return f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
 
 
 def update(record: Qualification, path: Path = README) -> None:
@@ -44,7 +44,7 @@ def update(record: Qualification, path: Path = README) -> None:
     path.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
 
 
-def shown(path: Path = README) -> str:
+def current_text(path: Path = README) -> str:
     """What stands between the marks."""
     found = _PLACE.search(path.read_text(encoding="utf-8"))
     return found[0] if found else ""

@@ -1,4 +1,4 @@
-"""`make repeat`: runs of one seed say the same of every control, or it is told which do not."""
+"""`make repeat`: runs of one seed say the same of every control, or it names those that do not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reports.controls.catalogue import load, patterns
 from reports.errors import ReportError
 from reports.evidence.model import Run
 from reports.qualification import processes
-from reports.qualification.judgement import Seen, seen
+from reports.qualification.judgement import Seen, results
 from reports.qualification.specimens import ROOT, stock
 from reports.qualification.telling import Teller
 from reports.qualification.trial import Trial, Trials
@@ -26,7 +26,7 @@ def differing(runs: Iterable[Run]) -> dict[str, Counter[Seen]]:
     """The controls of which not all runs say the same, each with how often what was said."""
     told: dict[str, Counter[Seen]] = {}
     for run in runs:
-        for control, found in seen(run).items():
+        for control, found in results(run).items():
             told.setdefault(control, Counter())[found] += 1
     return {control: counted for control, counted in told.items() if len(counted) > 1}
 

@@ -13,7 +13,7 @@ from reports.controls.catalogue import Catalogue, load
 from reports.qualification import generated, plan
 from reports.qualification.digest import code_digests, whole
 from reports.qualification.figures import flaking, upper_bound
-from reports.qualification.judgement import Row, Seen, row, seen
+from reports.qualification.judgement import Row, Seen, results, row
 from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.specimens import (
     NONE,
@@ -22,7 +22,7 @@ from reports.qualification.specimens import (
     Specimen,
     Stock,
     Unqualifiable,
-    chosen,
+    choose,
     stock,
 )
 from reports.qualification.trial import Outcome, Trials
@@ -65,7 +65,7 @@ def qualify(
     catalogue = load(ROOT / "suites" / "controls.toml")
     known = stock(asked.container_image)
     specimens = _wanted(asked, known)
-    here = [one for one in specimens if plan.placed(one, asked.stack) not in known.absent]
+    here = [one for one in specimens if plan.driver_for(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:
         raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
     image, some = asked.container_image, bool(asked.mutants)
@@ -98,7 +98,7 @@ def qualify(
             drawn = generated.qualify(
                 generated.Asked(asked.generated, asked.seed, workers),
                 trials,
-                plan.predicted("embedded", catalogue),
+                plan.load_predictions("embedded", catalogue),
                 Path(folder),
                 report_generated,
             )
@@ -128,21 +128,21 @@ def qualify(
 def _wanted(asked: Asked, known: Stock) -> list[Specimen]:
     """The bugs to plant; a stack that was named leaves out what it cannot carry.
 
-    Unqualifiable when that stack is not to be had.
+    Unqualifiable when that stack is not available.
     """
-    found = [] if asked.mutants == (NONE,) else chosen(known.mutants, asked.mutants)
+    found = [] if asked.mutants == (NONE,) else choose(known.mutants, asked.mutants)
     if asked.stack == "auto":
         return found
     if asked.stack in known.absent:
         raise Unqualifiable(known.absent[asked.stack])
-    return [one for one in found if plan.placed(one, asked.stack)]
+    return [one for one in found if plan.driver_for(one, asked.stack)]
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
     """What a healthy stack says: as predicted, and where nothing is predicted as it said here."""
-    told = plan.predicted(driver, catalogue)
+    told = plan.load_predictions(driver, catalogue)
     here = [one.run for one in healthy if one.run and one.trial.driver == driver]
-    return told or (seen(here[0]) if here else {})
+    return told or (results(here[0]) if here else {})
 
 
 def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[str, object]:
@@ -150,7 +150,7 @@ def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[s
     verdicts: dict[tuple[str, str], list[Seen]] = {}
     for one in healthy:
         expected = _sound(one.trial.driver, catalogue, healthy)
-        for control, found in seen(one.run).items() if one.run else ():
+        for control, found in results(one.run).items() if one.run else ():
             verdicts.setdefault((one.trial.driver, control), []).append(found)
             known = expected.get(control, Seen(verdict=Verdict.NOT_RUN))
             if found != known:

@@ -53,7 +53,7 @@ def stock(image: str | None) -> Stock:
     return Stock.model_validate(json.loads(done.stdout))
 
 
-def chosen(found: Iterable[Specimen], patterns: Iterable[str]) -> list[Specimen]:
+def choose(found: Iterable[Specimen], patterns: Iterable[str]) -> list[Specimen]:
     """The bugs whose names, controls or places fit one of the patterns; each must fit some."""
     every = list(found)
     wanted = [one for one in patterns if one]

@@ -31,7 +31,7 @@ CLAIMS = (
     ),
 )
 _INCOMPLETE = (
-    "Sound, not complete: what was caught can be caught. Bugs nobody thought of are not here, and "
+    "Sound, not complete: what was caught can be caught. Bugs no one thought of are not here, and "
     "100 % of this list is not 100 % of what can be wrong."
 )
 _REFERENCE = (
@@ -66,12 +66,12 @@ def figures(record: Qualification) -> Iterator[str]:
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
     if record.generated:
-        yield drawn(record.generated)
+        yield fates_of_generated_bugs(record.generated)
     yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
 
 
-def drawn(generated: Generated) -> str:
-    """What became of the bugs that nobody thought of."""
+def fates_of_generated_bugs(generated: Generated) -> str:
+    """What became of the bugs that no one thought of."""
     return (
         f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted} that can "
         f"be seen from outside. Killed: {generated.killed} ({generated.rate:.1%}). Survived: "
@@ -86,5 +86,5 @@ def limits(record: Qualification) -> list[str]:
     if record.selection:
         found.insert(0, f"Only a part was asked: MUTANTS={','.join(record.selection)}.")
     if record.not_run:
-        found.insert(0, f"{record.not_run} bugs were not run: their driver was not at hand.")
+        found.insert(0, f"{record.not_run} bugs were not run: their driver was not available.")
     return found

@@ -48,7 +48,7 @@ class Teller:
         if row and row.state not in ("killed", "equivalent"):
             self._console.print(Text(f"{'':12}{row.told.splitlines()[0][:200]}"))
 
-    def tell_generated(self, fate: Fate, total: int) -> None:
+    def tell_fate(self, fate: Fate, total: int) -> None:
         """A generated bug was judged."""
         self._judged += 1
         line = Text(f"{self._judged:4}/{total}  ")
@@ -78,7 +78,7 @@ class Teller:
 
 
 def next_step(record: Qualification) -> str:
-    """What whoever reads this does now."""
+    """What anyone who reads this does now."""
     if record.escaped:
         return "A control that let its bug live must be made to see it, before it is trusted."
     if record.false_alarms:

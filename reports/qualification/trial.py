@@ -109,7 +109,7 @@ class Trials:
             written = Path(folder) / "latest" / "evidence.json"
             run = json_file.load(written) if written.exists() else None
             trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
-            never = never_reached(output.read_text(errors="replace")) if output.exists() else ""
+            never = unreached_reason(output.read_text(errors="replace")) if output.exists() else ""
         lasted = round(time.monotonic() - started, 3)
         if run and (run.run.stopped or run.run.interrupted):
             return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
@@ -169,7 +169,7 @@ def limit_s(trial: Trial) -> float:
     return _PRODUCT_LIMIT_S if trial.image not in (None, REFERENCE) else _LIMIT_S
 
 
-def never_reached(printed: str) -> str:
+def unreached_reason(printed: str) -> str:
     """What a run said of a bug that nothing has called; empty where it said nothing of the kind.
 
     Such a bug has not survived: it was never there.

@@ -189,8 +189,8 @@ class Recorder:
     def accuse(self, control: str, title: str, said: str) -> bool:
         """Have it on record that a control is violated, whatever the spec under way checks.
 
-        What is seen beside a spec is evidence of a spec of its own, named after both. False where
-        nothing is under way, so that nobody would judge it.
+        What is seen next to a spec is evidence of a spec of its own, named after both. False where
+        nothing is under way, so that no one would judge it.
         """
         with self._lock:
             if self._spec is None:

@@ -71,7 +71,7 @@ class Redactor:
                 needle = Needle(shown, encoding, len(before.encode()), len(after))
                 self._index.add(before.encode() + text + after.encode(), needle)
 
-    def found(self, data: bytes) -> set[tuple[str, str]]:
+    def find(self, data: bytes) -> set[tuple[str, str]]:
         """Which known values stand in data, by name, and in which encoding each."""
         with self._lock:
             return {(hit.needle.name, hit.needle.encoding) for hit in self._index.find(data)}

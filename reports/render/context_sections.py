@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from reports.evidence.context import ClockFacts, DataSet, Person
 from reports.evidence.model import Engine, Run
-from reports.render import upgrade
+from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
 
 Row = tuple[str, str | None]
@@ -36,7 +36,7 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
     return [
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
-        *([("The change that was rehearsed", upgrade.rows(run))] if run.change else []),
+        *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
         ("Why and how it was examined", method(run)),

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.evidence.model import Control, Run
-from reports.render import phrases, upgrade
+from reports.render import phrases, upgrade_text
 from reports.render.charts import lanes, recovery
 from reports.render.context_sections import (
     heading,
@@ -81,9 +81,9 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         run=run,
         outcome=phrases.outcome(run),
         worth=phrases.grade(run),
-        experimental=upgrade.experimental(run),
+        experimental=upgrade_text.experimental(run),
         asked=asked,
-        executed=phrases.count_executed(run),
+        executed=phrases.executed_count(run),
         exclusions=phrases.exclusions(run),
         chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
         findings=findings,
@@ -91,7 +91,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         corrections=phrases.contradicted_controls(run),
         timeline=lanes(run),
         recovery=recovery(run),
-        change_said=upgrade.sentence(run),
+        change_said=upgrade_text.sentence(run),
         sections=sections(run),
         heading=with_value(heading(run)),
         separation=separation(run),

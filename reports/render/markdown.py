@@ -127,7 +127,7 @@ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(stat -c %s statement.json
 jq -r '.signatures[0].sig' attestation.intoto.jsonl | base64 -d > signature.bin
 openssl pkeyutl -verify -pubin -inkey KEY.pub -rawin -in signed.bin -sigfile signature.bin
 jq -r '.subject[] | "\\(.digest.sha256)  \\(.name)"' statement.json | sha256sum --check --quiet
-# if it is stamped: somebody else's clock
+# if it is stamped: someone else's clock
 openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem
 ```
 """.splitlines()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reports.evidence.model import Control, Run, Spec
-from reports.render import phrases, upgrade
+from reports.render import phrases, upgrade_text
 from reports.render.charts import Lane, lanes
 from reports.render.context_sections import (
     day,
@@ -118,7 +118,7 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
         "code": run.exit_code,
         "worth": phrases.grade(run),
-        "experimental": upgrade.experimental(run),
+        "experimental": upgrade_text.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",
         "grade": run.subject.grade,
         "run": run.run.id,
@@ -192,7 +192,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     counts, gating = run.counts, [control for control in run.controls if control.gating]
     hold = [c for c in gating if c.verdict in HOLDS]
     return [
-        (phrases.count_executed(run), "controls executed"),
+        (phrases.executed_count(run), "controls executed"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
         (str(counts.violated), "violated"),
         (str(counts.contradicted), "runbook corrections"),

@@ -17,7 +17,7 @@ from reports.verdict.verdicts import Verdict
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
-    "the result is no evidence about a deployment."
+    "the result is not evidence about a deployment."
 )
 LIMITS = (
     "Drillbook is sound, not complete: a violated control was seen to fail, a satisfied one was "
@@ -55,7 +55,7 @@ def asked_controls(run: Run) -> list[Control]:
     return [control for control in run.controls if control.note != OUTSIDE]
 
 
-def count_executed(run: Run) -> str:
+def executed_count(run: Run) -> str:
     """How many of the controls that it was asked for were executed."""
     outside = len(run.controls) - len(asked_controls(run))
     return f"{run.counts.executed} of {run.counts.planned - outside}"
@@ -87,7 +87,7 @@ class Outcome(NamedTuple):
 def grade(run: Run) -> str | None:
     """What the result is worth, where that is less than it looks."""
     if run.subject.driver == "none":
-        return "No stack was started: the result is no evidence about a deployment."
+        return "No stack was started: the result is not evidence about a deployment."
     return REHEARSAL if run.subject.grade == "rehearsal" else None
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from drillbook.core import display
 from reports.evidence.model import OUTSIDE, Control, Run
-from reports.render import upgrade
+from reports.render import upgrade_text
 from reports.render.charts import recovery
 from reports.render.phrases import (
     COLUMNS,
@@ -213,11 +213,11 @@ def _result(run: Run, report: str) -> Iterator[Line]:
     end = outcome(run)
     style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
     yield Line("")
-    for what in (upgrade.experimental(run), grade(run)):
+    for what in (upgrade_text.experimental(run), grade(run)):
         if what:
             yield from wrap(what, style=("bold",))
     yield from wrap(f"{end.word.upper()}. {end.sentence}", style=style)
-    if changed := upgrade.sentence(run):
+    if changed := upgrade_text.sentence(run):
         yield from wrap(changed, style=("bold",))
     if recovered := recovery(run):
         yield from wrap(recovered.sentence, style=("bold",))

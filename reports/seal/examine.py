@@ -92,7 +92,7 @@ class Examination:
     def _examine(self, archive: Archive) -> None:
         self._note("form", "ok", f"a bundle of {len(archive.entries)} files, and nothing else")
         if MANIFEST not in archive.entries or RECORD not in archive.entries:
-            raise BadBundle(f"it has no {MANIFEST} or no {RECORD}, so it is no bundle of a run")
+            raise BadBundle(f"it has no {MANIFEST} or no {RECORD}, so it is not a bundle of a run")
         manifest = parse(archive.read(MANIFEST, _SMALL))
         self._ask("files", lambda: _files(archive, manifest))
         self._ask("signature", lambda: self._signature(archive, manifest))
@@ -132,11 +132,11 @@ class Examination:
         _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         signer = next(iter(opened.signatures))[:16]
         if not self.trust.unsigned:
-            raise Distrusted(f"by key {signer}, for which nobody vouches: give PUBKEY=")
+            raise Distrusted(f"by key {signer}, for which no one vouches: give PUBKEY=")
         return Check("signature", "open", f"by key {signer}, not checked: no PUBKEY was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
-        run = read_record(archive)
+        run = load_record(archive)
         if run.run.id != manifest.run:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
@@ -161,7 +161,7 @@ class Examination:
             folder = self.path.resolve().parent.parent
             known = {path.parent.name: path for path in folder.glob(f"*/{self.path.name}")}
             if before.run not in known:
-                said = f"follows run {before.run}, whose bundle is not beside it: give PREVIOUS="
+                said = f"follows run {before.run}, whose bundle is not next to it: give PREVIOUS="
                 return Check("chain", "open", said)
             found = known[before.run]
         if _manifest_digest(found) != before.manifest_sha256:
@@ -190,7 +190,7 @@ class Examination:
         return Check("time-stamp", "open", said)
 
 
-def read_record(archive: Archive) -> Run:
+def load_record(archive: Archive) -> Run:
     """The run of a bundle; Distrusted if its record breaks the schema."""
     data = archive.read(RECORD, _LARGEST)
     if data.count(b",") > _MOST_VALUES:
@@ -283,7 +283,7 @@ def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         kind = signed["_type"], signed["predicateType"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Distrusted("what was signed is no statement about files") from None
+        raise Distrusted("what was signed is not a statement about files") from None
     if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
         raise Distrusted("what was signed is about other files than these")
 
@@ -327,7 +327,7 @@ def _sign_off_of(
         independent = is_separated(str(stated["name"]), executor) if act == "approved" else None
         same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Distrusted(f"the file that says {act} is no signature") from None
+        raise Distrusted(f"the file that says {act} is not a signature") from None
     if not same or digests != [bundle_digest(bundle)]:
         raise Distrusted(f"what {who} {act} is another bundle than this one")
     if independent is None:
@@ -345,7 +345,7 @@ def _opened_sign_off(
     opened = signature.open_envelope(data)
     name = next(iter(opened.signatures))[:16]
     if keys is None or not set(opened.signatures) & set(keys):
-        return opened.payload, False, f"by key {name}, for which nobody vouches here"
+        return opened.payload, False, f"by key {name}, for which no one vouches here"
     payload, signer = signature.verify(data, keys)
     return payload, True, f"by the trusted key {signer[:16]}"
 

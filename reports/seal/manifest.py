@@ -69,7 +69,7 @@ def parse(data: bytes) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(data)
     except (ValidationError, RecursionError):
-        raise Distrusted(f"{MANIFEST} is no manifest: it was changed") from None
+        raise Distrusted(f"{MANIFEST} is not a manifest: it was changed") from None
     if manifest.render() != data:
         raise Distrusted(f"{MANIFEST} was changed")
     return manifest

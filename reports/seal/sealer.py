@@ -147,7 +147,7 @@ def previous(runs: Path) -> Previous | None:
     return None
 
 
-def refuse_changed(folder: Path) -> None:
+def refuse_changes(folder: Path) -> None:
     """Distrusted if a folder that was sealed is no longer what its manifest says."""
     if not (folder / MANIFEST).is_file():
         return

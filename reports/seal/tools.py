@@ -22,7 +22,7 @@ from reports.seal.sealer import (
     companion,
     describe_seal,
     make_sealer,
-    refuse_changed,
+    refuse_changes,
 )
 from reports.verdict.verdicts import PASSED
 
@@ -45,7 +45,7 @@ def _signing_key(given: Namespace) -> Iterator[Line]:
     name = signature.generate(Path(given.out))
     used = f"make verify SIGNING_KEY={quote(str(given.out))}"
     yield Line(f"Private key: {given.out} (keep it secret; {used})")
-    yield Line(f"Public key:  {given.out}.pub (give it to whoever checks your bundles)")
+    yield Line(f"Public key:  {given.out}.pub (give it to anyone who checks your bundles)")
     yield Line(f"Key id:      {name}")
 
 
@@ -57,7 +57,7 @@ def _seal(given: Namespace) -> Iterator[Line]:
         run = json_file.load(folder / "evidence.json")
     except (OSError, ValueError):
         raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
-    refuse_changed(folder)
+    refuse_changes(folder)
     if sealer.key is None and (folder / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give SIGNING_KEY= to sign it anew")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()

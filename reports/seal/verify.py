@@ -27,13 +27,13 @@ _SIGN_RUNS = (
     "sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at this one all the "
     "same."
 )
-_UNTRUSTED = "UNTRUSTED. It fits together, and nobody you trust vouches for it."
+_UNTRUSTED = "UNTRUSTED. It fits together, and no one you trust vouches for it."
 _ASK_MAKER = (
-    "ask whoever made it for their public key, by another way than the bundle's (PUBKEY=). "
+    "ask its maker for the public key, by another way than the bundle's (PUBKEY=). "
     "UNSIGNED=1 looks at it without one."
 )
 _TAMPERED = "TAMPERED. Do not rely on it."
-_GET_AGAIN = "get the bundle again from whoever made it."
+_GET_AGAIN = "get the bundle again from its maker."
 _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 

@@ -114,7 +114,7 @@ def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
 
 
 def _counts(controls: list[Control], plan: Plan, executed: set[str]) -> Counts:
-    """The counts of the record; what was seen beside a spec is no spec of the plan."""
+    """The counts of the record; what was seen next to a spec is not a spec of the plan."""
     known = {*plan.specs, *plan.left_out}
     counts = count(controls, len(plan.specs) + len(plan.left_out), executed)
     return counts.model_copy(update={"specs_executed": len(executed & known)})

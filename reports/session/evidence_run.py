@@ -102,7 +102,7 @@ class EvidenceRun:
         catalogue.select(self.plan.selection)
         self.tool = run_metadata.tool()
         self.setting = self._settle(config)
-        self.compared = compare.load_compared(config.getoption)
+        self.compared = compare.load_pair(config.getoption)
         self.workers = 1
         # When each spec that is under way on a worker began; None where specs run in this process.
         self.on_workers: dict[str, float] | None = None

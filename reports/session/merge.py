@@ -39,7 +39,7 @@ from reports.history.compare import describe, files, matrix, repeated_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
 from reports.render.terminal import Line, refuse, summary, write
-from reports.seal.sealer import make_sealer, refuse_changed
+from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
 from reports.session.selection import Shard
 from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE, worst
@@ -61,8 +61,8 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
     for run in runs:
         if not run.run.shard:
             raise Unmergeable(
-                f"{run.run.id} is no shard: it was run without SHARD=. Join the shards first; "
-                "what comes of it can stand beside other runs"
+                f"{run.run.id} is not a shard: it was run without SHARD=. Join the shards first; "
+                "what comes of it can stand next to other runs"
             )
     for what, seen in _SAME.items():
         alike = [run for run in runs if what != "subject" or _examined(run)]
@@ -311,8 +311,8 @@ def _read(folder: Path) -> Run:
     """The record of a shard, unless the folder was changed since it was sealed."""
     record = folder / _RECORD
     if not record.is_file():
-        raise Unmergeable(f"{folder} is no folder of a run: it has no {_RECORD}")
-    refuse_changed(folder)
+        raise Unmergeable(f"{folder} is not a folder of a run: it has no {_RECORD}")
+    refuse_changes(folder)
     try:
         run = json_file.load(record)
         if run.run.shard:

@@ -12,7 +12,7 @@ from drillbook.core import options
 from reports.config import declarations
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
-from reports.history import History, read
+from reports.history import History, load_history
 from reports.qualification import kept
 from reports.record.recorder import Recorder
 from reports.session import xdist_worker
@@ -80,7 +80,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _run(config: pytest.Config, recorder: Recorder) -> None:
     """This process writes the evidence, and sees the specs run itself or has workers for it."""
-    run = EvidenceRun(config, _catalogue(config), recorder, kept.attached)
+    run = EvidenceRun(config, _catalogue(config), recorder, kept.bundle_files)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
         config.pluginmanager.register(XdistController(run), "drillbook-workers")
@@ -113,7 +113,7 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 @pytest.fixture
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
-    return read(run_dir(pytestconfig)).kept
+    return load_history(run_dir(pytestconfig)).kept
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
     reads = file not in sharing and item.get_closest_marker(READING)
     folder = READING if reads else str(PurePosixPath(file).parent)
     named = [folder, file, *([] if file in sharing else [item.nodeid])]
-    first, *within = [Random(f"{seed} {name}").random() for name in named]  # noqa: S311 - an order is no secret
+    first, *within = [Random(f"{seed} {name}").random() for name in named]  # noqa: S311 - an order is not a secret
     return [first, float(item.get_closest_marker("closing") is not None), *within]
 
 

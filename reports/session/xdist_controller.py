@@ -208,7 +208,7 @@ class XdistController:
             self._lost(report)
 
     def _lost(self, report: pytest.TestReport) -> None:
-        """Nobody can tell what a spec would have found whose worker was killed."""
+        """No one can tell what a spec would have found whose worker was killed."""
         specs, nodeid = self._run.recorder.specs, report.nodeid
         draft = next((one for one in specs if one.id == nodeid), None)
         if draft is None:

@@ -114,8 +114,8 @@ def test_what_was_to_end_ends(deployment, step):
 
     with step("when the time is over, token and secret are refused"):
         patience = 10 * SECONDS
-        assert observations.seen(lambda: not deployment.accepts(token), patience, every_s=0.3)
-        assert observations.seen(
+        assert observations.wait_until(lambda: not deployment.accepts(token), patience, every_s=0.3)
+        assert observations.wait_until(
             lambda: not access.lets_in(deployment.public, brief), patience, every_s=1.0
         )
 

@@ -32,7 +32,7 @@ def test_documented_restore_after_a_first_start(resting, observe, step):
     with step("back up, then lose everything"):
         before = resting.held
         backup = resting.back_up()
-        resting.emptied()
+        resting.empty()
 
     with step("start the new backend, which makes its tables; restore; start again"):
         assert resting.redeploy(resting.golden_settings).serves
@@ -55,10 +55,10 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
         assert deployment.writes()
 
     with step("stop the backend, drop and create the database, restore strictly, start"):
-        since = deployment.printed()
+        since = deployment.log_mark()
         done = deployment.restore_live(backup)
         assert done.exit_code == 0
-        assert deployment.settled(since).serves
+        assert deployment.wait_started(since).serves
 
     with step("the marker says monday, everything reads, a write works"):
         assert deployment.marker() == "monday"
@@ -75,12 +75,12 @@ def test_backup_and_encryption_key_are_enough(resting, new_password, step):
     with step("back up what was read, then lose database and cache"):
         before = resting.held
         backup = resting.back_up()
-        resting.emptied()
+        resting.empty()
 
     with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
-        resting.restored(backup)
+        resting.restore(backup)
         procedures.alter_password(resting.stack, new_password)
-        fresh = resting.rekeyed().but(
+        fresh = resting.fresh_keys().but(
             ENCRYPTION_KEY=resting.golden_settings["ENCRYPTION_KEY"],
             POSTGRES_PASSWORD=new_password,
         )
@@ -88,7 +88,7 @@ def test_backup_and_encryption_key_are_enough(resting, new_password, step):
 
     with step("the machine logs in with the credential it has, reads everything and writes"):
         assert resting.lets_machine_in()
-        again = resting.logged_in_again()
+        again = resting.log_in_again()
         assert again.inventory() == before
         assert again.writes()
 
@@ -108,6 +108,6 @@ def what_happened(done, brought_back):
 
 def reads(deployment, before):
     try:
-        return deployment.logged_in_again().inventory() == before
+        return deployment.log_in_again().inventory() == before
     except Answered:
         return False

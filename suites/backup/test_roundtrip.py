@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.infisical import schema
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data import dumps
@@ -11,18 +12,12 @@ from fixtures.probes.exposure import Giving
 
 # What must come back row for row. Tokens and counters of use change with every login.
 KEPT = (
-    "secrets",
-    "secrets_v2",
-    "secret_versions",
-    "secret_versions_v2",
-    "secret_folders",
+    *schema.CONTENT,
+    *schema.VERSIONS_OF,
     "secret_folder_versions",
-    "project_environments",
-    "projects",
-    "identities",
-    "identity_universal_auths",
-    "kms_root_config",
-    "internal_kms",
+    schema.UNIVERSAL_AUTH,
+    schema.ROOTS.table,
+    schema.KMS_KEYS.table,
 )
 
 
@@ -65,16 +60,16 @@ def test_backup_gives_everything_back(deployment, step):
         assert deployment.keeps_existing()
 
     with step("restore into an empty database by the documented command; nothing differs"):
-        deployment.restored(backup)
+        deployment.restore(backup)
         again = deployment.back_up()
-        assert dumps.changed(dumps.tables(backup), dumps.tables(again)) == []
+        assert dumps.differing_tables(dumps.tables(backup), dumps.tables(again)) == []
         assert dumps.objects(backup) == dumps.objects(again)
 
     with step("every row that stood in the running database is there again"):
         assert deployment.lacking(rows) == []
 
     with step("start, and start once more: the marker says monday and everything reads"):
-        assert deployment.started().serves
+        assert deployment.start().serves
         assert deployment.restart().serves
         assert deployment.marker() == "monday"
         assert deployment.inventory() == before
@@ -82,7 +77,7 @@ def test_backup_gives_everything_back(deployment, step):
 
     with step("the machine logs in with its credential, and a write works"):
         assert deployment.lets_machine_in()
-        again = deployment.logged_in_again()
+        again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()
 
@@ -90,12 +85,12 @@ def test_backup_gives_everything_back(deployment, step):
 @pytest.mark.control("BKP-1")
 def test_any_secret_comes_back(deployment, explore, step):
     def comes_back(values):
-        deployment.filled(values)
+        deployment.fill(values)
         written = {name: digest(value) for name, value in values.items()}
-        assert deployment.stored() == written
-        deployment.restored(deployment.back_up())
-        assert deployment.started().serves
-        assert deployment.stored() == written
+        assert deployment.folder_digests() == written
+        deployment.restore(deployment.back_up())
+        assert deployment.start().serves
+        assert deployment.folder_digests() == written
 
     with step("write arbitrary secrets, back up, restore, start: each is byte for byte the same"):
         explore(secret_sets(), comes_back)
@@ -117,7 +112,7 @@ def test_backup_is_useless_under_another_key(resting, observe, step):
         assert found == []
 
     with step("restore it and start with another ENCRYPTION_KEY, asking while health is good"):
-        resting.restored(backup)
+        resting.restore(backup)
         with giving.watching():
             if not resting.change(ENCRYPTION_KEY=other).serves:
                 resting.restarts_seen(at_least=2)
@@ -130,6 +125,6 @@ def test_backup_is_useless_under_another_key(resting, observe, step):
         assert prove(backup, other).opens_nothing
 
     with step("restored once more, the same backup opens with its own key"):
-        resting.restored(backup)
+        resting.restore(backup)
         assert resting.redeploy(resting.golden_settings).serves
         assert resting.reads_as(before)

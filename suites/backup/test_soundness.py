@@ -26,10 +26,10 @@ def test_damage_is_noticed(untouched, step):
         assert procedures.back_up(untouched.stack, other, database="postgres").exit_code == 0
         assert integrity.examine(other)
 
-    with step("one digit inside a value is noticed by the checksum written beside the backup"):
+    with step("one digit inside a value is noticed by the checksum written next to the backup"):
         integrity.write_checksum(backup)
         assert integrity.examine(backup) is None
-        corruptions.with_a_byte_flipped(backup).replace(backup)
+        corruptions.flip_a_byte(backup).replace(backup)
         assert integrity.examine(backup)
 
 
@@ -44,7 +44,7 @@ def test_success_of_the_restore_is_no_proof(resting, step):
         done = resting.restore_over(cut)
 
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
-        lost = dumps.changed(dumps.tables(backup), resting.tables())
+        lost = dumps.differing_tables(dumps.tables(backup), resting.tables())
         assert lost
         assert integrity.examine(cut), (done.exit_code, lost)
 

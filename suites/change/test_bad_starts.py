@@ -37,7 +37,7 @@ def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, o
 
     with step("start it again; where it left a lock behind, take that back by hand"):
         again = upgrade.start_new()
-        observe(upgrade_report.killed(upgrade, killed, again, record))
+        observe(upgrade_report.note_killed_start(upgrade, killed, again, record))
         kept_out = upgrade.is_locked_by_kill(again)
         healed = upgrade.unlock_and_start() if kept_out else again
         assert healed.serves
@@ -59,7 +59,7 @@ def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, obs
     with step("restore the backup, and start the new release without its migrations"):
         assert upgrade.restore().trouble == ""
         start = upgrade.start_new(migrating=False)
-        seen = upgrade_report.unmigrated(upgrade, start, record)
+        seen = upgrade_report.note_unmigrated_start(upgrade, start, record)
         observe(seen)
 
     with step("start it with its migrations: it serves, and every secret is there"):
@@ -71,7 +71,7 @@ def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, 
     with step("change to the new release, and start the old one on what that has migrated"):
         assert upgrade.upgrade().start.serves
         start = upgrade.start_old()
-        seen = upgrade_report.downgraded(upgrade, start, record)
+        seen = upgrade_report.note_old_release_start(upgrade, start, record)
         observe(seen)
 
     with step("start the new release again: it serves, and every secret is there"):

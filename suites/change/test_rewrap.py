@@ -30,7 +30,7 @@ def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, ste
 def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
     with step("rewrap, and restore into an empty database"):
         rewrapping.write()
-        restored = rewrapping.restored()
+        restored = rewrapping.restore()
 
     with step("start with the new key: everything reads as before"):
         assert restored.start(rewrapping.new).serves

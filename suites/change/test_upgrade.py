@@ -1,4 +1,4 @@
-"""After the change of image every secret of the backup is there, and nobody waited too long."""
+"""After the change of image every secret of the backup is there, and no one waited too long."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         assert upgrade.write_probe() in ("written", writable)
 
     with step("whoever could log in still can: no user, machine or credential is gone"):
-        assert release_snapshot.lost(passage.before.people, upgrade.list_people()) == []
+        assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
 
 @pytest.mark.control("UPG-4")

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 
 @pytest.mark.control("UPG-2")
 def test_backup_brings_the_old_release_back(upgrade, step):
-    with step("change to the new release, and write: from here somebody wants to go back"):
+    with step("change to the new release, and write: from here someone wants to go back"):
         passage = upgrade.upgrade()
         if passage.start.serves:
             upgrade.write_probe()
@@ -23,7 +23,7 @@ def test_backup_brings_the_old_release_back(upgrade, step):
         assert upgrade.compare().faults == []
 
     with step("whoever could log in before the change can again"):
-        assert release_snapshot.lost(passage.before.people, upgrade.list_people()) == []
+        assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
     with step("a write works, and everything is there after one more start"):
         assert upgrade.write_probe() != "mangled"

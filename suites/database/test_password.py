@@ -24,9 +24,9 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
         before = deployment.inventory()
 
     with step("alter the role, type the password into Coolify, `docker restart` the backend"):
-        since = deployment.printed()
+        since = deployment.log_mark()
         procedures.rotate_password_as_documented(deployment.stack, new_password)
-        start = deployment.settled(since)
+        start = deployment.wait_started(since)
 
     with step("the backend is healthy and everything reads as before"):
         observe("restart_took_new_password" if start.serves else "restart_kept_old_password")
@@ -40,9 +40,9 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
         before = deployment.inventory()
 
     with step("alter the role, type the password into Coolify, redeploy"):
-        since = deployment.printed()
+        since = deployment.log_mark()
         procedures.rotate_password(deployment.stack, new_password)
-        assert deployment.settled(since).serves
+        assert deployment.wait_started(since).serves
 
     with step("everything reads as before, a write works, and again after a restart"):
         assert deployment.inventory() == before
@@ -59,9 +59,9 @@ def test_only_the_new_password_opens_the_database(resting, new_password, step):
         assert not opens(resting.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
-        since = resting.printed()
+        since = resting.log_mark()
         procedures.rotate_password(resting.stack, new_password)
-        resting.settled(since)
+        resting.wait_started(since)
 
     with step("over the network only the new password opens it"):
         assert opens(resting.stack, new_password)
@@ -87,7 +87,7 @@ def test_password_changed_in_the_environment_only(resting, new_password, observe
 def test_password_changed_in_the_database_only(resting, new_password, observe, step):
     with step("alter the role and start the backend, which knows the old password only"):
         procedures.alter_password(resting.stack, new_password)
-        start = resting.started()
+        start = resting.start()
 
     with step("the backend ends and names the failed authentication"):
         observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")

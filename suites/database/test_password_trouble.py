@@ -29,7 +29,7 @@ def passwords_that_name_no_host():
     # Imported here: it takes a while to load.
     from hypothesis import strategies as st
 
-    # Behind an @ that nobody encoded stands a host, to which a backend would turn.
+    # Behind an @ that no one encoded stands a host, to which a backend would turn.
     return st.text(":/#%? äß日'\"\\$abc019", min_size=8, max_size=40).map("pw".__add__)
 
 
@@ -53,12 +53,12 @@ def test_procedure_heals_a_changed_database(resting, new_password, step):
     with step("alter the role only, and start: it fails"):
         before = resting.held
         procedures.alter_password(resting.stack, secrets.token_urlsafe(32))
-        assert not resting.started().serves
+        assert not resting.start().serves
 
     with step("follow the procedure with another password"):
-        since = resting.printed()
+        since = resting.log_mark()
         procedures.rotate_password(resting.stack, new_password)
-        assert resting.settled(since).serves
+        assert resting.wait_started(since).serves
 
     with step("everything reads as before, and a write works"):
         assert resting.inventory() == before
@@ -69,9 +69,9 @@ def test_procedure_heals_a_changed_database(resting, new_password, step):
 def test_any_password_works_when_encoded(resting, explore, record, step):
     def works(password):
         record.secret("AWKWARD_PASSWORD", password)
-        since = resting.printed()
+        since = resting.log_mark()
         procedures.rotate_password(resting.stack, password)
-        assert resting.settled(since).serves
+        assert resting.wait_started(since).serves
         assert resting.marker() == "golden"
 
     with step("rotate to a password with every letter that means something in a URL"):

@@ -18,13 +18,13 @@ def test_stack_runs_within_the_documented_instance(resting, record, observe, ste
 
         with step("restart the backend and read all of them back"):
             resting.restart()
-            lost = bulk.lost()
+            lost = bulk.find_lost()
             bounded.look()
 
     with step("nothing was killed, restarted or swapped, and nothing is missing"):
         seen = what_was_seen(bounded.worst.values(), lost)
         if seen == "within_limits":
-            bulk.every_request_was_answered()
+            bulk.check_answers()
         observe(seen)
         assert {one for one, seen in bounded.worst.items() if seen.memory_kills} == set()
         assert {one for one, seen in bounded.worst.items() if seen.restarts} == set()

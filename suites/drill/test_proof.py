@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.drill import report
+from drillbook.drill import drill_report
 from drillbook.keys.hierarchy import ROOTLESS
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 @pytest.mark.control("DRL-1")
 def test_these_keys_open_this_backup(drill, record, step):
     with step("read the backup where it lies, and what it says of itself"):
-        report.backup(drill, record)
+        drill_report.backup(drill, record)
         record.note(f"{drill.facts.migrations} migrations, {sum(drill.facts.rows.values())} rows")
 
     with step("try the keys: the root key opens, each project's key, each secret"):
@@ -29,13 +29,13 @@ def test_these_keys_open_this_backup(drill, record, step):
         assert proof.secrets_opened == proof.secrets
         assert proof.opens_everything, (proof.damage, proof.unproven)
 
-    with step("try a key that nobody has used: it opens nothing"):
+    with step("try a key that no one has used: it opens nothing"):
         assert drill.proof_of_another_key().opens_nothing
 
 
 @pytest.mark.control("BKP-4")
 def test_this_backup_is_whole_and_nothing_but_data(drill, step):
-    with step("the backup breaks off nowhere, and a checksum beside it is that of the file"):
+    with step("the backup breaks off nowhere, and a checksum next to it is that of the file"):
         assert drill.facts.damage == ""
         assert drill.problem is None
         assert integrity.compare_checksum(drill.order.backup) is None

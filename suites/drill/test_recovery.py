@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drillbook.drill import report
+from drillbook.drill import drill_report
 from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.stack.base import SERVICES
@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 def test_every_row_comes_back(drill, record, step):
     with step("start database and cache alone, empty, where nothing leads out"):
         assert drill.prepare().ways_out() == []
-        report.stack(drill, record)
+        drill_report.stack(drill, record)
 
     with step("restore the backup as a role without powers"):
         assert drill.restore().trouble == ""
 
     with step("every table has as many rows as in the backup"):
         assert drill.restore().miscounted == {}
-        report.restored(drill, record)
+        drill_report.report_restore(drill, record)
 
 
 @pytest.mark.control("DRL-2", "BKP-6")
@@ -38,7 +38,7 @@ def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
         found = drill.compare_first()
         observe(found.observation)
         assert found.faults == []
-        report.times(drill, record)
+        drill_report.times(drill, record)
 
     with step("start it again: it serves, and every secret is still there"):
         assert drill.restart().serves
@@ -100,4 +100,4 @@ def test_its_logs_hold_none_of_the_secrets(drill, record, step):
     with step("no service's log holds any of them, in any encoding"):
         escaped = {f"{name}, escaped": json.dumps(text)[1:-1] for name, text in known.items()}
         logs = [drill.stack.logs(service).encode() for service in SERVICES]
-        assert Search(known | escaped).found(logs) == []
+        assert Search(known | escaped).find(logs) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.drill import report
+from drillbook.drill import drill_report
 from drillbook.drill.order import prove
 
 pytestmark = [
@@ -16,7 +16,7 @@ def test_recovery_is_within_its_targets(drill, targeted, record, step):
     with step("the recovery was gone through, phase by phase"):
         assert drill.start().serves
         assert drill.compare_first().kept.amiss == []
-        report.times(drill, record)
+        drill_report.times(drill, record)
         told = (f"{name} {seconds:.1f} s" for name, seconds in drill.phases.seconds.items())
         record.note(", ".join(told))
         assert drill.phases.missing == []
@@ -28,10 +28,10 @@ def test_recovery_is_within_its_targets(drill, targeted, record, step):
 
 def test_backup_is_no_older_than_it_may_be(drill, targeted, record, step):
     with step("read what the backup says of its age"):
-        age = report.age(drill)
+        age = drill_report.age(drill)
         record.note(str(age))
-        report.backup(drill, record)
+        drill_report.backup(drill, record)
 
-    with step("it proves that the backup is no older than it may be"):
+    with step("it proves that the backup is not older than it may be"):
         wanted = targeted.recovery_point_s
         assert wanted is None or prove(age, wanted), f"{age}; {wanted:.0f} s are allowed"

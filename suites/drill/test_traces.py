@@ -17,5 +17,5 @@ def test_nothing_is_touched_and_nothing_stays(drill, step):
     with step("no container, volume, network, process or folder of the drill is left"):
         assert drill.find_leftovers() == []
 
-    with step("backup and keys are what they were, and nothing lies beside them"):
+    with step("backup and keys are what they were, and nothing lies next to them"):
         assert drill.find_source_changes() == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.lifetimes import DAY_S, issued_for, lifetimes, seen
+from drillbook.infisical.lifetimes import DAY_S, issued_for, lifetimes, observation
 
 pytestmark = pytest.mark.control("SEC-3")
 
@@ -19,7 +19,7 @@ def test_tokens_of_machines_live_for_hours(untouched, record, observe, step):
 
     with step("none lives for a day or longer"):
         lasting = {one.identity for one in stated if one.in_days}
-        observe(seen(lasting, issued))
+        observe(observation(lasting, issued))
         assert issued is not None
         assert issued < DAY_S
         assert lasting == set()

@@ -1,11 +1,11 @@
-"""What is stored is unreadable without the keys, and the keys are not stored beside it."""
+"""What is stored is unreadable without the keys, and the keys are not stored next to it."""
 
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.golden import ENVIRONMENTS
-from fixtures.data.plaintext_search import Search, stored
+from fixtures.data.plaintext_search import Search, storage_places
 from fixtures.data.stored_keys import keys_kept_in
 from fixtures.oracle import sealing
 from fixtures.probes.exposure import Giving
@@ -21,8 +21,8 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
     with step("search backup, database files, cache and logs, in every encoding"):
         search = Search(deployment.golden.canaries)
         assert search.blind_to() == ["EMPTY"]
-        places = stored(deployment.stack, backup, search)
-        readable = {place: found for place, chunks in places if (found := search.found(chunks))}
+        places = storage_places(deployment.stack, backup, search)
+        readable = {place: found for place, chunks in places if (found := search.find(chunks))}
         shown = "; ".join(f"{place}: {', '.join(found)}" for place, found in readable.items())
         assert not readable, shown
 

@@ -22,6 +22,6 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
 
     with step("the machine logs in with the credential it has and reads everything"):
         assert deployment.lets_machine_in()
-        again = deployment.logged_in_again()
+        again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.control("KEY-7")
 
 def test_encryption_key_of_openssl_rand_hex_32(resting, installation, record, observe, step):
     with step("take everything away, so that the stack is fresh"):
-        resting.emptied()
+        resting.empty()
 
     with step("start with an ENCRYPTION_KEY from `openssl rand -hex 32`"):
         start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(32))
@@ -29,7 +29,7 @@ def test_encryption_key_of_openssl_rand_hex_32(resting, installation, record, ob
 def test_other_keys_of_openssl_rand_hex_64(resting, installation, record, step):
     names = ("AUTH_SECRET", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
     with step("take everything away, so that the stack is fresh"):
-        resting.emptied()
+        resting.empty()
 
     with step("start with the other four keys from `openssl rand -hex 64`"):
         start = resting.change(**{name: openssl_rand_hex(64) for name in names})

@@ -50,7 +50,7 @@ def what_happened(deployment, start, before):
 
 def reads(deployment, before):
     try:
-        return deployment.logged_in_again().inventory() == before
+        return deployment.log_in_again().inventory() == before
     except RateLimited:
         raise
     except Answered:

@@ -6,7 +6,7 @@ from drillbook.infisical import key_rotation
 from drillbook.infisical.crypto import label, openssl_rand_hex
 from drillbook.infisical.errors import Refused
 from drillbook.keys.proof import prove
-from fixtures.rekey.trial import plant
+from fixtures.rekey.rekey_trial import plant
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_backup_needs_the_key_of_its_day(rotating, step):
         assert not prove(done, old).roots_opened
 
     with step("restored, the early one is refused under the new key and starts under the old"):
-        rotating.restored(early)
+        rotating.restore(early)
         assert not rotating.change(ENCRYPTION_KEY=new).serves
         assert rotating.change(ENCRYPTION_KEY=old).serves
         assert rotating.inventory() == before

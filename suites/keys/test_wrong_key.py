@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
-from fixtures.data.dumps import changed, fingerprint, tables
+from fixtures.data.dumps import differing_tables, fingerprint, tables
 from fixtures.probes.exposure import Giving
 
 
@@ -55,7 +55,7 @@ def test_a_wrong_key_changes_nothing(resting, observe, step):
         after = resting.back_up()
         if not prove(after, old).opens_everything:
             observe("old_key_opens_no_longer")
-        assert changed(tables(backup), tables(after)) == []
+        assert differing_tables(tables(backup), tables(after)) == []
         assert fingerprint(backup) == fingerprint(after)
 
     with step("the old key still opens everything"):
@@ -70,7 +70,7 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
         before = deployment.inventory()
 
     with step("redeploy with all five keys changed, and let the backend fail or serve"):
-        if deployment.redeploy(deployment.rekeyed()).serves:
+        if deployment.redeploy(deployment.fresh_keys()).serves:
             observe("served_under_wrong_key")
         else:
             deployment.restarts_seen(at_least=2)

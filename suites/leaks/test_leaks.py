@@ -23,7 +23,9 @@ def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert not deployment.accepts("")
         if ended := deployment.golden.ended_tokens.get("ended"):
-            assert observations.seen(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
+            assert observations.wait_until(
+                lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3
+            )
         assert deployment.restart().serves
 
     with step("fail to start under another key, and start again"):
@@ -41,11 +43,11 @@ def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step
 def test_the_search_is_not_blind(deployment, answers, record, step):
     value = secrets.token_urlsafe(24)
     packed = base64.urlsafe_b64encode(gzip.compress(f"made up: {value}".encode())).decode()
-    search, mark = LeakSearch(Values({"MADE_UP": value}), record, answers), deployment.printed()
+    search, mark = LeakSearch(Values({"MADE_UP": value}), record, answers), deployment.log_mark()
     with step("ask for a path that is not there, with a made-up value compressed in its name"):
         assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
 
     with step("the log has that path, and the search finds the value in it"):
-        assert observations.requested(deployment, mark, packed)
+        assert observations.is_request_logged(deployment, mark, packed)
         printed = deployment.stack.logs("backend")[mark:].encode()
         assert {leak.secret for leak in search.find("log", "the log", printed)} == {"MADE_UP"}

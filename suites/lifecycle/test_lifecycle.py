@@ -10,7 +10,7 @@ def test_no_sequence_of_acts_breaks_the_claim(lifecycle, record, step, plan):
         broken = lifecycle.explore(plan)
 
     with step("shorten a plan after which something was wrong"):
-        shortest = lifecycle.shortened(plan, broken)
+        shortest = lifecycle.shorten(plan, broken)
         runbook = shortest.runbook if shortest else []
         for line in runbook:
             record.note(line)

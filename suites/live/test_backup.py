@@ -9,7 +9,7 @@ pytestmark = pytest.mark.control("BKP-5")
 
 def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings, step):
     with step("look at its age and its last line"):
-        assert findings(backupfile.worn(live_backup)) == []
+        assert findings(backupfile.find_damage(live_backup)) == []
 
     with step("what it says of itself proves that it is at most 24 hours old"):
         backupfile.prove_fresh(live_backup)
@@ -18,4 +18,4 @@ def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings,
 def test_newest_backup_opens_with_the_deployed_key(live_backup, instance, findings, step):
     with step("open its root key with the key of the running backend"):
         key = instance.root_key
-        assert findings(backupfile.foreign(live_backup, key)) == []
+        assert findings(backupfile.find_other_instance(live_backup, key)) == []

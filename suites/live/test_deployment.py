@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.live import engine
+from drillbook.live import container_checks
 
 
 @pytest.mark.control("DEP-1")
@@ -20,7 +20,7 @@ def test_running_servers_are_of_the_documented_versions(instance, observe, recor
 @pytest.mark.control("DEP-1")
 def test_running_backend_is_told_the_documented_port(instance, observe, step):
     with step("read which port the backend's container is told to listen on"):
-        ports = engine.listening(instance.part("backend"))
+        ports = container_checks.listening(instance.part("backend"))
         observe("components_as_documented" if 8080 in ports else "components_differ")
         assert 8080 in ports
 
@@ -29,12 +29,12 @@ def test_running_backend_is_told_the_documented_port(instance, observe, step):
 def test_running_database_and_cache_are_published_nowhere(instance, findings, step):
     with step("look at every port binding, IPv4 and IPv6, and at every network"):
         instance.part("db"), instance.part("redis")
-        assert findings(engine.exposed(instance.containers, instance.engine)) == []
+        assert findings(container_checks.find_exposure(instance.containers, instance.engine)) == []
 
 
 @pytest.mark.control("DEP-5")
 def test_documented_patterns_find_the_running_containers(instance, observe, findings, step):
     with step("apply the documented patterns to the names the containers have"):
-        unfound = findings(engine.unfound(instance.containers))
+        unfound = findings(container_checks.unfound(instance.containers))
         observe("names_lack_the_word" if unfound else "names_match_patterns")
         assert unfound == []

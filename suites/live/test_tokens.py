@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.lifetimes import DAY_S, seen
+from drillbook.infisical.lifetimes import DAY_S, observation
 
 
 @pytest.mark.control("SEC-3")
@@ -18,7 +18,7 @@ def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, 
 
     with step("none lives for a day or longer"):
         lasting = {one.identity for one in stated if one.in_days}
-        observe(seen(lasting, issued))
+        observe(observation(lasting, issued))
         assert lasting == set()
         assert issued is not None
         assert issued < DAY_S

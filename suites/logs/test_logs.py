@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.infisical import audit, mails
+from drillbook.infisical import audit_log, mails
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Unauthorized
 from drillbook.runbook import procedures
@@ -20,7 +20,7 @@ LOGIN = "/api/v1/auth/universal-auth/login"
 
 @pytest.mark.control("SEC-4")
 def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
-    golden, mark = deployment.golden, deployment.printed()
+    golden, mark = deployment.golden, deployment.log_mark()
     with step("log a throw-away machine in with a wrong secret; it is refused"):
         # Releases of 2026 lock a machine out after three wrong secrets.
         owner = deployment.owner
@@ -29,12 +29,12 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
             deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
 
     with step("ask for secrets with a token of a broken signature; it is refused"):
-        login = observations.noticed(deployment, mark, LOGIN)
-        mark = deployment.printed()
+        login = observations.is_noticed_in_log(deployment, mark, LOGIN)
+        mark = deployment.log_mark()
         assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
 
     with step("the log has a warning about each"):
-        token = observations.noticed(deployment, mark, deployment.public.routes.secrets)
+        token = observations.is_noticed_in_log(deployment, mark, deployment.public.routes.secrets)
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
@@ -42,17 +42,17 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 
 @pytest.mark.control("SEC-4")
 def test_read_of_a_secret_is_in_the_audit_log(untouched, record, observe, step):
-    golden, mark = untouched.golden, untouched.printed()
+    golden, mark = untouched.golden, untouched.log_mark()
     with step("ask the instance for how many days it keeps an audit log"):
-        days = audit.kept_days(untouched.owner, golden.admin.organization)
+        days = audit_log.retention_days(untouched.owner, golden.admin.organization)
         record.note(f"{days} days by its licence")
 
     with step("read a secret as a machine"):
         assert untouched.marker()
 
     with step("the audit log names who read which secret"):
-        audited = observations.audited(untouched, "prod", MARKER) if days else False
-        requested = observations.requested(untouched, mark, f"/{MARKER}?")
+        audited = observations.is_audited(untouched, "prod", MARKER) if days else False
+        requested = observations.is_request_logged(untouched, mark, f"/{MARKER}?")
         observe(how_a_read_shows(audited, requested, days))
         assert audited
 
@@ -92,7 +92,7 @@ def test_no_log_holds_a_secret(deployment, record, step):
     with step("no service's log holds any of what is known, in any encoding"):
         search = Search(as_logged(known(deployment, wrong) | {"written": written}))
         logs = [deployment.stack.logs(service).encode() for service in SERVICES]
-        assert search.found(logs) == []
+        assert search.find(logs) == []
 
 
 @pytest.mark.control("SEC-5")
@@ -106,7 +106,7 @@ def test_a_password_that_breaks_the_address_is_not_printed(resting, record, obse
     with step("what that start printed holds no part of it, and nothing else that is known"):
         values = {f"half {n} of POSTGRES_PASSWORD": half for n, half in enumerate(halves, 1)}
         search = Search(as_logged(known(resting, {}) | values))
-        found = search.found([start.log.encode()])
+        found = search.find([start.log.encode()])
         if values.keys() & set(found):
             observe("database_password_printed")
         assert found == []
@@ -121,12 +121,12 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         deployment.owner.allow_sign_up(True)
     with step(f"without a mail server, have a {mailed.name} sent"):
         assert "SMTP_HOST" not in deployment.stack.settings
-        mark = deployment.printed()
+        mark = deployment.log_mark()
         tried = mailed.ask(http, email)
         record.note(f"this release has {'a' if tried else 'no'} route for it")
 
     with step("the log holds none that opens the account"):
-        codes = observations.mailed(deployment, mark, mailed, email) if tried else []
+        codes = observations.wait_for_codes(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)
         # Counted, as a code that is shown in a message is printed once more.

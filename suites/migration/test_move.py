@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.infisical import schema
 from drillbook.keys.proof import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration, not_exported
@@ -10,7 +11,7 @@ from fixtures.data.inventory import differing, digest, read_singly
 from fixtures.data.strategies import secret_sets
 
 # What an export must not touch; tokens and counters of use change with every request.
-KEPT = ("projects", "project_environments", "secret_folders", "secrets", "secrets_v2", "identities")
+KEPT = schema.CONTENT
 COMMENT = "see the ledger of 2019: Überweisung, 日本"
 
 
@@ -51,7 +52,7 @@ def test_everything_arrives(deployment, neighbour, step):
 @pytest.mark.control("MIG-1")
 def test_any_secret_arrives(deployment, neighbour, explore, step):
     def arrives(values):
-        deployment.filled(values)
+        deployment.fill(values)
         project, _ = moved(deployment, neighbour, ("archive",))
         arrived = migration.values(migration.export(neighbour.api, project, ("archive",)))
         shelf = {name: found for (_, path, name), found in arrived.items() if path == "/shelf"}
@@ -89,7 +90,7 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
         project, _ = moved(deployment, neighbour)
 
     with step("the old instance is as it was, and still takes writes"):
-        changed = dumps.changed(rows, deployment.tables())
+        changed = dumps.differing_tables(rows, deployment.tables())
         assert [name for name in changed if name in KEPT] == []
         assert deployment.inventory() == before
         assert deployment.writes()
@@ -103,8 +104,8 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 @pytest.mark.control("MIG-2")
 def test_what_stays_behind_is_told(untouched, record, step):
     with step("count what the old instance has and an export does not hold"):
-        left = not_exported.left_behind(untouched.tables())
-        record.note(not_exported.told(left))
+        left = not_exported.count_not_exported(untouched.tables())
+        record.note(not_exported.sentence(left))
 
     with step("earlier versions, the machine and its credential are among it"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()

@@ -35,4 +35,4 @@ def test_escrow_holds_the_deployed_keys(escrow, own, findings, step):
 @pytest.mark.control("KEY-11")
 def test_deployed_key_opens_the_backup(newest_backup, own, findings, step):
     with step("open the backup's root key with the deployed ENCRYPTION_KEY"):
-        assert findings(backupfile.unopened(newest_backup, own.root_key)) == []
+        assert findings(backupfile.find_wrong_key(newest_backup, own.root_key)) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.unset_variable import emptied
+from fixtures.faults.unset_variable import empty_on_redeploy
 
 JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
 
@@ -32,7 +32,7 @@ def test_missing_key_stops_the_start(resting, observe, step, variables):
 @pytest.mark.control("ENV-1.ENC")
 def test_a_first_start_makes_up_no_key(resting, observe, step):
     with step("empty database and cache, and redeploy without ENCRYPTION_KEY"):
-        resting.emptied()
+        resting.empty()
         start = resting.change(ENCRYPTION_KEY=None)
 
     with step("the backend has stopped and named it"):
@@ -49,7 +49,7 @@ def test_a_first_start_makes_up_no_key(resting, observe, step):
     ],
 )
 def test_missing_address_stops_the_start(resting, observe, step, variable):
-    with step(f"redeploy with an empty {variable}"), emptied(resting.stack, variable):
+    with step(f"redeploy with an empty {variable}"), empty_on_redeploy(resting.stack, variable):
         start = resting.redeploy(resting.golden_settings)
 
     with step("the backend has stopped and named it"):

@@ -43,7 +43,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwor
     with step("have another password in the database than in the backend's environment"):
         before = resting.held
         procedures.alter_password(resting.stack, passwords[0])
-        start = resting.started()
+        start = resting.start()
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
@@ -51,9 +51,9 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwor
         assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
-        since = resting.printed()
+        since = resting.log_mark()
         procedures.rotate_password_as_documented(resting.stack, passwords[1])
-        cured = resting.settled(since)
+        cured = resting.wait_started(since)
 
     with step("the backend is cured, and everything reads as before"):
         observe("symptoms_and_cures_as_documented" if cured.serves else "cure_needs_redeploy")

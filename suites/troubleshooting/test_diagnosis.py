@@ -43,7 +43,7 @@ def test_each_fault_is_named_from_its_log(resting, step):
 
 def test_healthy_log_has_no_cause(resting, step):
     with step("start a healthy deployment and use it; its log has no cause"):
-        mark = resting.printed()
-        assert resting.started().serves
+        mark = resting.log_mark()
+        assert resting.start().serves
         assert resting.writes()
         assert observations.cause(observations.printed_since(resting, mark)) is None

@@ -25,7 +25,7 @@ def test_backend_comes_up_with_a_late_database(resting, observe, step):
 
 @pytest.mark.control("TRB-3")
 def test_backend_names_the_missing_cache_and_comes_up_with_it(resting, observe, step):
-    mark = resting.printed()
+    mark = resting.log_mark()
     late = "start the backend without a cache; it says so; start the cache, and it comes up"
     with step(late), Outage(resting.stack, "redis") as outage:
         resting.stack.start("backend")

@@ -23,7 +23,7 @@ def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder,
         assert ours.isdisjoint(selection.bystanders)
 
     with step("the wipe means this deployment and nothing else"):
-        doomed = procedures.doomed(listed, run)
+        doomed = procedures.to_destroy(listed, run)
         assert doomed
         assert {one.name for one in doomed} <= ours
 
@@ -36,10 +36,10 @@ def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder,
 def test_what_the_selectors_miss_is_told(untouched, working_folder, record, step):
     run = working_folder.run_id
     with step("evaluate the documented selectors on names as Coolify gives them"):
-        ours = coolify_names.deployed(run)
+        ours = coolify_names.deployment(run)
         selection = procedures.wipe_selection([*ours, *coolify_names.bystanders()], run)
         record.note(f"of {untouched.stack.name} they would miss {', '.join(selection.missed)}")
         assert {*selection.hit, *selection.missed} == {one.name for one in ours}
 
     with step("the wipe means all of them, and none that is named alike"):
-        assert procedures.doomed([*ours, *coolify_names.bystanders()], run) == ours
+        assert procedures.to_destroy([*ours, *coolify_names.bystanders()], run) == ours

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from drillbook.infisical import schema
 from drillbook.infisical.errors import Answered
 from drillbook.infisical.settings import Settings
 from drillbook.runbook import procedures
@@ -14,7 +15,7 @@ from fixtures.data.inventory import Inventory
 from fixtures.deployment import Deployment
 from fixtures.oracle import remains
 
-EMPTY = ("projects", "secrets", "secrets_v2", "identities", "organizations")
+EMPTY = ("projects", *schema.SECRETS, "identities", "organizations")
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,9 @@ def wiped(installation, working_folder):
     deployment = installation.resting()
     held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
-    since = deployment.printed()
+    since = deployment.log_mark()
     deployment.stack.up(Settings.generate())
-    start = deployment.settled(since)
+    start = deployment.wait_started(since)
     return Wiped(deployment, deployment.held, held, selection, start, installation.furnish)
 
 

@@ -178,7 +178,7 @@ def safe_text(text: str) -> str:
 
 
 def as_json(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
-    """The same for machines: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
+    """The answer for programs: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
     import json
 
     decisive = best(answers)

@@ -72,8 +72,8 @@ def _broken(control: Control) -> str:
 
 def _outage(run: Run, change: Change) -> str:
     if change.outage_s is None:
-        return "How long nobody can read a secret was not measured."
-    said = f"For {_lasted(change)} nobody can read a secret"
+        return "How long no one can read a secret was not measured."
+    said = f"For {_lasted(change)} no one can read a secret"
     if change.outage_target_s is None:
         return f"{said}."
     late = any(control.id == _OUTAGE and control.verdict in _BAD for control in run.controls)
@@ -97,7 +97,7 @@ def rows(run: Run) -> list[Row]:
 def _rows(change: Change) -> Iterator[Row]:
     yield "From", change.older
     yield "To", change.newer
-    yield "Nobody could read for", _lasted(change)
+    yield "No one could read for", _lasted(change)
     yield "Allowed", None if change.outage_target_s is None else duration(change.outage_target_s)
     yield "Migrations", f"{change.migrations} in {duration(change.migrations_s)}"
     for slow in change.slowest:

@@ -1,0 +1,1 @@
+"""A stack of containers on a Docker engine: compose files, images, limits, migrations."""
