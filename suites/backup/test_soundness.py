@@ -40,7 +40,7 @@ def test_success_of_the_restore_is_no_proof(resting, step):
         cut = corruptions.cut_at_a_row(backup)
 
     with step("restore what is left into an empty database"):
-        resting.empty_database()
+        resting.empty()
         done = resting.restore_over(cut)
 
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
