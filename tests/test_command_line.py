@@ -33,7 +33,14 @@ from tests.backups import KEYS, dump
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = Path(sys.executable).with_name("drillbook")
 FILES = ("backup.sql.gz", "backup.sql", "keys.env", ".env", "new.env", "drill.key", "token.env")
-FILES += ("bundle.zip", "drill.key.pub", "backend.log", "docker-compose.yml", "phrase.txt")
+FILES += (
+    "bundle.zip",
+    "drill.key.pub",
+    "backend.log",
+    "docker-compose.yml",
+    "phrase.txt",
+    "runbook.md",
+)
 DRILL = ["drill", "backup.sql.gz", "--env-file", "keys.env"]
 REKEY = [
     *[

@@ -8,7 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run
 from drillbook.core.errors import BadInput
 from drillbook.runbook import rules
 from drillbook.runbook.document import Document
@@ -270,6 +273,20 @@ def test_hostile_document_ends_soon(text, form):
     with suppress(BadInput):
         rules.check(Document("infisical.md", "Infisical\n\n" + form.format(text)))
     assert time.process_time() - started < 5
+
+
+def test_command_line_hands_over_files_and_form(runbook, capsys):
+    assert run(COMMANDS, ["runbook", "lint", str(runbook), "--output", "json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["findings"]) == 5
+    assert run(COMMANDS, ["runbook", "lint", "no.md"]) == 3
+    assert run(COMMANDS, ["runbook", "lint", str(runbook), "--output", "xml"]) == 3
+
+
+def test_hook_of_pre_commit_is_the_command():
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    program, *words = hook["entry"].split()
+    assert program == "drillbook"
+    assert " ".join(words) in {one.name for one in COMMANDS}
 
 
 def test_the_documentation_lists_every_rule():

@@ -101,6 +101,12 @@ def _diagnose(given: Given) -> int:
     return diagnosis.main([given[o.LOG]])
 
 
+def _lint(given: Given) -> int:
+    from drillbook.runbook.lint import lint
+
+    return lint(given[o.DOCUMENTS], given[o.FINDINGS])
+
+
 def _verify_evidence(given: Given) -> int:
     from reports.seal import verify
 
@@ -327,6 +333,14 @@ COMMANDS: Sequence[Command] = (
         "drillbook diagnose backend.log",
         _diagnose,
         placed=(o.LOG,),
+    ),
+    Command(
+        "runbook lint",
+        "Find what your own runbook says that is known to be wrong.",
+        "drillbook runbook lint runbook.md",
+        _lint,
+        placed=(o.DOCUMENTS,),
+        options=(o.FINDINGS,),
     ),
     Command(
         "evidence verify",

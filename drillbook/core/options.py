@@ -392,6 +392,8 @@ TSA = Option(
 
 # Single commands.
 OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
+FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
+DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")
 LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
 NEW_BACKUP = Option("out", NEW_FILE, "the new backup")
 SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for a pipe")

@@ -1,18 +1,15 @@
 """`drillbook runbook lint`: what a runbook in Markdown says that is known to be wrong.
 
-    python -m drillbook.runbook.lint [--output text|json|sarif] FILE...
-
 Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
 file that cannot be read.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,6 @@ from drillbook.core.inputs import text
 from drillbook.runbook import rules
 from drillbook.runbook.document import OURS, Document
 
-OUTPUTS = ("text", "json", "sarif")
 _FOUND, _UNUSABLE = 1, 3
 _LONGEST = 160
 
@@ -171,16 +167,3 @@ def _result(one: Finding, number: int) -> dict[str, Any]:
 def _uri(file: str) -> str:
     path = Path(file)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
-
-
-def main(arguments: Iterable[str]) -> int:
-    """Read the arguments, and lint."""
-    parser = argparse.ArgumentParser(prog="drillbook runbook lint", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--output", choices=OUTPUTS, default="text")
-    given = parser.parse_args(list(arguments))
-    return lint(given.files, given.output)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
