@@ -1,6 +1,7 @@
 """The command `drillbook`: what is wrong with a line is one sentence, exit 3, before anything."""
 
 import os
+import re
 import resource
 import shlex
 import subprocess
@@ -40,7 +41,13 @@ FILES += (
     "docker-compose.yml",
     "phrase.txt",
     "runbook.md",
+    "ops.md",
+    "grace.key",
 )
+# What the documents show, without comments: in blocks of commands, and in tables.
+SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [^`]+)`")
+# In documents: what the reader puts in.
+PLACES = re.compile(r"\b(LOG|BACKUP|KEYS|FOLDER|COMMAND|NAME|OLD|NEW|A|B|FILE)\b|…|<")
 DRILL = ["drill", "backup.sql.gz", "--env-file", "keys.env"]
 REKEY = [
     *[
@@ -148,7 +155,8 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_text("ENCRYPTION_KEY=x\n")
     (tmp_path / "folder").mkdir()
     (tmp_path / "runs" / "one").mkdir(parents=True)
-    (tmp_path / "runs" / "two").mkdir()
+    for name in ("two", "on-v1", "on-v2"):
+        (tmp_path / "runs" / name).mkdir()
     kept = tmp_path / "drillbook-runs"
     (kept / "earlier").mkdir(parents=True)
     (kept / "latest").symlink_to("earlier")
@@ -272,6 +280,25 @@ def test_the_example_of_a_command_is_a_line_it_takes(command):
     program, *words = shlex.split(command.example)
     assert program == "drillbook"
     assert kept(shlex.join(words)).command.name == command.name
+
+
+def lines_shown(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = {block or span for block, span in SHOWN.findall(text)}
+    return sorted(line for line in found if not PLACES.search(line))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/on-call.md"])
+@pytest.mark.usefixtures("folder")
+def test_each_line_of_a_document_is_one_that_the_command_takes(name):
+    shown = lines_shown(name)
+    assert len(shown) > 3
+    for line in shown:
+        words = line.removeprefix("drillbook ").replace("/backups", "folder")
+        words = words.replace("/etc/drillbook/", "").replace("old.env", ".env")
+        words = words.replace("b.env", ".env").replace("a.env", ".env").replace("c.env", ".env")
+        if not words.startswith("-"):
+            assert kept(words)
 
 
 def test_commands_are_listed_and_the_version_is_that_of_the_package(capsys):

@@ -98,7 +98,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         frameworks=_frameworks(run),
         unstated=", ".join(filter(None, (names_without_value(rows) for _, rows in sections(run)))),
         files=[(name, words) for name, words in _FILES.items() if name in run.documents],
-        again="" if run.run.asked else f"make verify SEED={run.run.seed} CONTROLS=",
+        again="" if run.run.asked else f"drillbook verify --seed {run.run.seed} --control ",
         waived=waived,
         deviations=bool(
             waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
