@@ -33,10 +33,19 @@ def test_sample_is_spread_and_never_longer_than_what_there_is():
     assert sample(list("ab"), 0) == []
 
 
-@pytest.mark.parametrize("given", ["--controls=many", "--mib=-1", "--mib="])
-def test_what_is_not_a_number_is_refused_before_anything_runs(given, capsys):
-    assert main([given]) == 3
-    assert "is not a whole number; give 0 or more" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--controls=many", "many: give a number from 0 to 1000"),
+        ("--mib=-1", "-1: give a number from 0"),
+        ("--mib=", "an empty value; give N"),
+    ],
+)
+def test_what_is_not_a_number_is_refused_before_anything_runs(given, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([given])
+    assert end.value.code == 3
+    assert said in capsys.readouterr().err
 
 
 def test_large_backups_are_proved_and_restored(tmp_path):

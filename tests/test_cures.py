@@ -7,6 +7,7 @@ import ast
 import re
 import secrets
 import sys
+from datetime import date
 from pathlib import Path
 from unittest.mock import patch
 
@@ -124,10 +125,13 @@ def of_repository(folder):
 
 def of_compose(folder):
     file = folder / "compose.yml"
-    for text in (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", COMPOSE.replace("./here", "")):
+    old = "services: {db: {image: 'postgres:14'}}\n"
+    texts = (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", old)
+    for text in (*texts, COMPOSE.replace("./here", "")):
         file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
         compose = compose_file.load(file, {})
         yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
+        yield from compose_checks.unmaintained(compose, date(2027, 1, 1))
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name

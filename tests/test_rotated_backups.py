@@ -201,7 +201,7 @@ def test_recover_brings_everything_back_and_says_what_the_key_is(written, tmp_pa
     file = tmp_path / "key.env"
     file.write_text(f"ENCRYPTION_KEY={FIRST}\n")
     arguments = ["--backup", str(path), "--env-file", str(file), "--out", str(out)]
-    assert recover.main([*arguments, "--plaintext", "yes"]) == 0
+    assert recover.main([*arguments, "--plaintext"]) == 0
     said = capsys.readouterr().err
     assert "10 of 10 secrets" in said
     assert "Note: this key is staged and was not deployed" in said

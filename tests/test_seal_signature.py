@@ -35,18 +35,18 @@ def other_kind(encryption):
 
 def test_key_is_made_for_its_owner_alone_and_never_overwritten(tmp_path, capsys):
     out = tmp_path / "drill key"
-    assert tools(["signing-key", str(out)]) == 0
+    assert tools(["sign-key", str(out)]) == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     name = signature.load(out).id
     assert name in capsys.readouterr().out
     assert list(signature.load_trusted_keys(tmp_path / "drill key.pub")) == [name]
     before = out.read_bytes()
-    assert tools(["signing-key", str(out)]) == 3
+    assert tools(["sign-key", str(out)]) == 3
     assert "never overwritten" in capsys.readouterr().err
     assert out.read_bytes() == before
 
 
-@pytest.mark.parametrize("act", ["signing-key", "seal", "timestamp"])
+@pytest.mark.parametrize("act", ["sign-key", "seal", "timestamp"])
 def test_forgotten_variable_is_named(act, capsys):
     assert tools([act, ""]) == 3
     assert "was not given; for example " in capsys.readouterr().err

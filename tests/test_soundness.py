@@ -51,7 +51,7 @@ EXPECTED = {
     "cut after the data": "something is missing",
     "last line gone": "the last line is missing",
     "trailer gone": "without pg_dump's last words",
-    "a byte that is not text": "no text",
+    "a byte that is not text": "not text",
     "a separator flipped": "a row of secrets_v2 has 13 values, not 14",
     "gzip named .sql": "compressed by gzip",
 }

@@ -184,7 +184,7 @@ def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
 def test_a_rehearsal_is_named_but_not_counted(runs, capsys):
     left(runs, "a", 0, "rehearsal", **dict.fromkeys(EVERY, "satisfied"))
     code, told = ran(runs, capsys)
-    assert (code, told.out.count("no evidence about a deployment")) == (1, len(ACTS))
+    assert (code, told.out.count("not evidence about a deployment")) == (1, len(ACTS))
 
 
 def test_overdue_is_red_on_a_terminal(runs, capsys, monkeypatch):
