@@ -123,7 +123,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 def test_a_machine_without_an_engine_is_told_so(variables, words):
     program = (
         "from drillbook.core.errors import NoHost\n"
-        "from drillbook.stack import docker_engine\n"
+        "from drillbook.stack.containers import docker_engine\n"
         "try: docker_engine.client()\n"
         "except NoHost as reason: print(reason)\n"
     )
