@@ -8,10 +8,17 @@ from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls.catalogue import load
-from reports.qualification import figures, matrix, pages, plan
+from reports.qualification import figures, matrix, pages, plan, run
 from reports.qualification.judgement import Seen, results, row
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.specimens import REFERENCE, ROOT, Specimen, Unqualifiable, choose
+from reports.qualification.specimens import (
+    REFERENCE,
+    ROOT,
+    Specimen,
+    Unqualifiable,
+    choose,
+    stock,
+)
 from reports.qualification.trial import Outcome, Trial, Trials, limit_s
 from reports.verdict.verdicts import Verdict
 from tests import sample_run
@@ -251,3 +258,11 @@ def test_picture_marks_each_cell_once_with_a_title():
     assert shown.count('class="escaped"><title>Escapes before') == 1
     assert shown.count('class="meant"') == 1
     assert shown.count("<title>") == shown.count("</title>")
+
+
+def test_parts_of_the_planted_bugs_have_each_bug_once():
+    known = stock(None)
+    parts = [run._wanted(run.Asked(part=f"{number}/3"), known) for number in (1, 2, 3)]
+    names = [one.name for part in parts for one in part]
+    assert sorted(names) == sorted(one.name for one in known.mutants)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1

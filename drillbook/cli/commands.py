@@ -451,7 +451,8 @@ COMMANDS: Sequence[Command] = (
         "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
         _qualify,
         options=(
-            *(o.STACK, o.IMAGE, o.MUTANTS, o.HEALTHY, o.WORKERS, o.GENERATED, o.FIXED_SEED),
+            *(o.STACK, o.IMAGE, o.MUTANTS, o.PART, o.HEALTHY, o.WORKERS),
+            *(o.GENERATED, o.FIXED_SEED),
             o.KEEP,
         ),
     ),

@@ -434,6 +434,7 @@ ICS = Option("ics", NEW_FILE, "also write a calendar of what is due")
 # For those who work on Drillbook.
 BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")
 MUTANTS = Option("mutants", TEXT, "names, controls or places, with * and ,; or none")
+PART = replace(SHARD, help="only this part of the planted bugs")
 HEALTHY = Option(
     "healthy", number(0, 1000), "healthy runs of each driver", default="2", also=("n",)
 )

@@ -21,6 +21,7 @@ def _asked(arguments: Namespace) -> Asked:
     return Asked(
         stack=arguments.stack,
         mutants=tuple(one.strip() for one in (arguments.mutants or "").split(",") if one.strip()),
+        part=arguments.shard or "1/1",
         healthy=int(arguments.healthy),
         workers=workers,
         image=arguments.image,
@@ -35,15 +36,18 @@ def main(words: Sequence[str] | None = None) -> int:
         "qualify",
         words,
         (
-            *(options.STACK, options.IMAGE, options.MUTANTS, options.HEALTHY, options.WORKERS),
-            *(options.GENERATED, options.FIXED_SEED, options.KEEP),
+            *(options.STACK, options.IMAGE, options.MUTANTS, options.PART, options.HEALTHY),
+            *(options.WORKERS, options.GENERATED, options.FIXED_SEED, options.KEEP),
         ),
         judged=True,
     )
     signal.signal(signal.SIGTERM, processes.interrupt)
     teller = Teller()
-    if arguments.keep and (arguments.mutants or arguments.image or arguments.stack != "auto"):
-        teller.say("KEEP=1 keeps whole qualifications: leave out MUTANTS=, STACK= and IMAGE=")
+    narrowed = arguments.mutants or arguments.shard or arguments.image
+    if arguments.keep and (narrowed or arguments.stack != "auto"):
+        teller.say(
+            "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
+        )
         return UNUSABLE
     try:
         record = qualify(_asked(arguments), teller.begin, teller.tell, teller.tell_fate)

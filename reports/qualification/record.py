@@ -64,7 +64,7 @@ class Qualification(EvidenceModel):
     workers: int
     stack: str
     image: str | None = None
-    selection: tuple[str, ...] = Field(default=(), description="MUTANTS=; empty means all")
+    selection: tuple[str, ...] = Field(default=(), description="which bugs; empty means all")
     host: Host
     mutants: int
     killed: int = Field(description="turned some control, whichever, for whatever reason")

@@ -36,6 +36,7 @@ class Asked:
 
     stack: str = "auto"
     mutants: tuple[str, ...] = ()
+    part: str = "1/1"
     healthy: int = 2
     workers: int | None = None
     image: str | None = None
@@ -114,7 +115,7 @@ def qualify(
             "workers": workers,
             "stack": asked.stack,
             "image": asked.image,
-            "selection": asked.mutants,
+            "selection": (*asked.mutants, *([f"part {asked.part}"] * (asked.part != "1/1"))),
             "host": run_metadata.host(),
             "controls": tuple(_checked(catalogue, matrix, healthy)),
             "matrix": matrix,
@@ -131,6 +132,8 @@ def _wanted(asked: Asked, known: Stock) -> list[Specimen]:
     Unqualifiable when that stack is not available.
     """
     found = [] if asked.mutants == (NONE,) else choose(known.mutants, asked.mutants)
+    number, of = map(int, asked.part.split("/"))
+    found = found[number - 1 :: of]
     if asked.stack == "auto":
         return found
     if asked.stack in known.absent:

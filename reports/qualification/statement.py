@@ -84,7 +84,7 @@ def limits(record: Qualification) -> list[str]:
     """What does not follow from it."""
     found = [_INCOMPLETE, _AROUND if record.stack == "containers" else _REFERENCE, _ONCE, _HERE]
     if record.selection:
-        found.insert(0, f"Only a part was asked: MUTANTS={','.join(record.selection)}.")
+        found.insert(0, f"Only a part was asked: {','.join(record.selection)}.")
     if record.not_run:
         found.insert(0, f"{record.not_run} bugs were not run: their driver was not available.")
     return found
