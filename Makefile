@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Every other goal is a command of drillbook: make drill BACKUP=backup.sql ENV_FILE=keys.env RTO=4h
 # Variables of this command line become its options, and the command judges them. make ends with 2
 # whenever a command fails; the command's own exit code is in make's last line.
-OURS := install remote test mutants mutation browser interop fuzz fuzz-coverage chaos check clean \
+OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check clean \
   help .venv/% .tools/%
 ifneq ($(filter-out $(OURS),$(MAKECMDGOALS)),)
 .PHONY: $(filter-out $(OURS),$(MAKECMDGOALS))
@@ -19,12 +19,14 @@ $(filter-out $(OURS),$(MAKECMDGOALS)): .venv/ready
 endif
 qualify: $(if $(GENERATED),.tools/generating/ready)
 
-.PHONY: install remote test mutants mutation browser interop fuzz fuzz-coverage chaos check clean help
+.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check clean help
 install: .venv/ready  ## Make the environment; .venv/bin/drillbook is the command
 remote:  ## Install what BACKUP=s3://… sftp://… https://… needs (an optional extra)
 	@mkdir -p .tools && touch .tools/remote
 	@$(UV) sync --locked --quiet --compile-bytecode --extra remote
-test: .venv/ready  ## The harness's own tests; no Docker needed
+test: .venv/ready  ## The harness's own quick tests; no Docker needed
+	@$(PYTHON) -m pytest tests -m "not slow and not mutant and not engine and not interop and not browser" -n 2 -q
+test-all: .venv/ready  ## The slow ones as well, which start stacks
 	@$(PYTHON) -m pytest tests -m "not mutant and not engine and not interop and not browser" -n 2 -q
 mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
 	@$(PYTHON) -m drillbook.cli qualify --stack=embedded --healthy=0

@@ -43,6 +43,61 @@ class Deaf:
         pass
 
 
+# Files of tests that start stacks or read large backups: nine tenths of the time of all.
+SLOW = [
+    "backend_mutants",
+    "bench",
+    "certified",
+    "change",
+    "change_killing",
+    "chaos",
+    "commands_output",
+    "cures",
+    "damages",
+    "drill_alike",
+    "drill_whole",
+    "fuzz_inputs",
+    "fuzz_memory",
+    "generated",
+    "hosts",
+    "inputs",
+    "keyproof_archives",
+    "keyproof_examining",
+    "keyproof_hostile",
+    "lifecycle",
+    "live_answers",
+    "live_reads",
+    "merge",
+    "modes",
+    "mutants",
+    "on_a_terminal",
+    "oracle",
+    "plugin_runs",
+    "plugin_verdicts",
+    "plugin_workers",
+    "preflight_run",
+    "redact_bundle",
+    "reference",
+    "reference_routes",
+    "rendering",
+    "resting",
+    "restore",
+    "restore_hostile",
+    "restore_limits",
+    "rewrap_rehearsal",
+    "seal_run",
+    "side_by_side",
+    "slow_machine",
+    "usage",
+]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def recorder():
     return Deaf()
