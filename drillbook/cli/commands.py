@@ -227,7 +227,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "drill",
-        "Bring your own backup back to life, where nothing leads out.",
+        "Restore your own backup into an isolated stack, and measure how long it takes.",
         "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
         _drill,
         placed=(o.BACKUP,),
@@ -240,7 +240,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "rehearse",
-        "Try another image on a copy of your backup, and the way back.",
+        "Try an upgrade, and the way back, on a copy of your backup.",
         "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
         _rehearse,
         placed=(o.BACKUP,),
@@ -253,7 +253,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "live",
-        "Look at a running instance, only reading.",
+        "Check a running instance, only reading.",
         "drillbook live https://secrets.example.com --credential token.env --docker",
         _live,
         placed=(o.URL,),
@@ -344,7 +344,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence verify",
-        "Is a bundle what was sealed, and who vouches for it?",
+        "Check that a bundle is unchanged, and who signed it.",
         "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
         _verify_evidence,
         placed=(o.BUNDLE,),
@@ -378,7 +378,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence sign-off",
-        "Say beside a bundle who answers for it.",
+        "Sign off a bundle as prepared, reviewed or approved.",
         "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
         _sign_off,
         placed=(o.BUNDLE,),
@@ -388,7 +388,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence render",
-        "Make every document once more from the record alone.",
+        "Make every document again from the record.",
         "drillbook evidence render bundle.zip --out documents",
         _render,
         placed=(o.RECORD,),
@@ -396,7 +396,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence export",
-        "Write a bundle as other programs take it.",
+        "Export a bundle to the format of another program.",
         "drillbook evidence export bundle.zip --format oscal --out exported",
         _export,
         placed=(o.BUNDLE,),
@@ -405,7 +405,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence merge",
-        "Join the shards of a run, or set runs side by side as a matrix.",
+        "Join the shards of a run, or compare runs as a matrix.",
         "drillbook evidence merge runs/one runs/two",
         _merge,
         placed=(o.RUNS,),
@@ -428,7 +428,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "catalogue",
-        "List everything that is checked, and of which statement.",
+        "List every control, and the statement it checks.",
         "drillbook catalogue --output json",
         _catalogue,
         options=(o.LISTING,),
