@@ -38,12 +38,12 @@ browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium an
 interop: .venv/ready .tools/interop/ready .tools/generating/ready  ## Programs that are not ours read what we write
 	@$(PYTHON) -m pytest tests -m interop -q
 fuzz: .venv/ready  ## Hand over nearly right inputs, others each time: FUZZ=3000 (each reader)
-	@DRILLBOOK_FUZZ='$(or $(FUZZ),3000)' $(PYTHON) -m pytest tests/test_fuzz_inputs.py \
-	  tests/test_fuzz_records.py -n 2 -q --timeout=3600
+	@DRILLBOOK_FUZZ='$(or $(FUZZ),3000)' $(PYTHON) -m pytest tests/system/test_fuzz_inputs.py \
+	  tests/system/test_fuzz_records.py -n 2 -q --timeout=3600
 fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same, led by coverage: READER=pattern FUZZ_S=60
-	@.tools/fuzzing/bin/python -m tests.guided '$(or $(READER),*)' --seconds='$(or $(FUZZ_S),60)'
+	@.tools/fuzzing/bin/python -m tests.support.guided '$(or $(READER),*)' --seconds='$(or $(FUZZ_S),60)'
 chaos: .venv/ready  ## Something happens to a run at random moments: STACK=containers N=30 SEED=
-	@$(PYTHON) -m tests.chaos $(if $(filter containers,$(STACK)),--stack=containers) \
+	@$(PYTHON) -m tests.support.chaos $(if $(filter containers,$(STACK)),--stack=containers) \
 	  $(if $(N),--moments='$(N)') $(if $(SEED),--seed='$(SEED)')
 check: .venv/ready  ## Lint, format, types and layers
 	@.venv/bin/ruff check --quiet .

@@ -1,0 +1,82 @@
+"""A healthy stack is accused of nothing; that each planted bug is caught shows `make qualify`."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from drillbook.core.application import ROOT
+from tests.stack.test_containers import IMAGE, missing
+
+pytestmark = pytest.mark.slow
+
+OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
+TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
+
+
+def predicted(table):
+    """Verdict, and what was seen in one sentence where something was, by control."""
+    return {
+        control: [verdict, *(["; ".join(OBSERVED[word] for word in words)] if words else [])]
+        for control, (verdict, *words) in TABLES[table].items()
+    }
+
+
+PREDICTED, NEWEST = predicted("reference"), predicted("newest")
+PRINTING = predicted("printing")
+
+
+@pytest.fixture
+def verify(tmp_path):
+    """Run the suites on the embedded stack in a process of their own; the evidence of the run."""
+
+    def run(*options):
+        command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
+        command += [f"--run-dir={tmp_path}", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        written = tmp_path / "latest" / "evidence.json"
+        assert written.exists(), done.stdout + done.stderr
+        return done.returncode, json.loads(written.read_text())
+
+    return run
+
+
+def judged(evidence):
+    return {
+        one["id"]: [one["verdict"], *([one["observed"]] if one["observed"] else [])]
+        for one in evidence["controls"]
+    }
+
+
+def test_healthy_stack_behaves_as_the_product_was_measured(verify):
+    code, evidence = verify("--budget=2x8")
+    assert judged(evidence) == PREDICTED
+    assert (code, evidence["subject"]["grade"]) == (0, "rehearsal")
+
+
+@pytest.mark.mutant
+@pytest.mark.parametrize(
+    ("offer", "expected"),
+    [("rotation,audit", NEWEST), ("printed-address,printed-mails", PRINTING)],
+    ids=["newest, with a licence", "log of 2024"],
+)
+def test_an_instance_with_features_behaves_as_it_was_seen_or_its_source_says(
+    verify, offer, expected
+):
+    _code, evidence = verify(f"--offer={offer}", f"--controls={','.join(expected)}")
+    found = judged(evidence)
+    assert {control: found[control] for control in expected} == expected
+    messages = [spec["message"] or "" for one in evidence["controls"] for spec in one["specs"]]
+    assert [one for one in messages if re.search(r"\b\d{6}\b", one)] == [], "a code is shown"
+
+
+@pytest.mark.engine
+def test_containers_agree_with_the_model_of_any_sequence(verify):
+    if reason := missing():
+        pytest.skip(reason)
+    options = ["--stack=containers", f"--image={IMAGE}", "--controls=LIF-1", "--budget=2x6"]
+    _code, evidence = verify(*options)
+    assert judged(evidence)["LIF-1"] == ["satisfied"]

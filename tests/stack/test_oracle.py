@@ -1,0 +1,293 @@
+"""The state oracle: one reading, one comparison, and frames that say what may change."""
+
+import time
+
+import pytest
+
+from drillbook.core.errors import NotReady, StackTrouble
+from drillbook.infisical.errors import Unauthorized
+from drillbook.stack.embedded.embedded_driver import Embedded
+from fixtures.data.golden import FOLDERS, Further
+from fixtures.oracle import access, remains
+from fixtures.oracle.access import Lockout
+from fixtures.oracle.frame import Allowed, beyond, of_request
+from fixtures.oracle.state import (
+    Change,
+    Row,
+    State,
+    Table,
+    ask_inside,
+    compare,
+    describe,
+    read,
+    survivors,
+)
+from fixtures.oracle.volatile import COLUMNS, TABLES, is_compared, is_read
+from fixtures.session.golden_session import Installation
+
+pytestmark = pytest.mark.slow
+
+
+def state(**tables):
+    """A reading of these tables: rows by key, each with digests by column."""
+    return State({name: table(rows) for name, rows in tables.items()}, {})
+
+
+def table(rows):
+    columns = tuple(next(iter(rows.values()), ()))
+    made = {key: Row(key, "".join(f"{one:8}" for one in row.values())) for key, row in rows.items()}
+    return Table(len(rows), repr(rows), columns, made)
+
+
+def kinds(changes):
+    return [(one.kind, one.table, one.name, one.columns) for one in changes]
+
+
+def test_a_difference_says_what_and_where():
+    before = state(secret_tags={"a": {"color": "1"}, "b": {"color": "1"}}, gone={"x": {}})
+    after = state(secret_tags={"a": {"color": "2"}, "c": {"color": "1"}})
+    assert kinds(compare(before, after)) == [
+        ("removed", "gone", "x", ()),
+        ("removed", "secret_tags", "b", ()),
+        ("added", "secret_tags", "c", ()),
+        ("changed", "secret_tags", "a", ("color",)),
+    ]
+    assert describe(compare(before, after)).splitlines() == [
+        "gone: 1 row removed (x)",
+        "secret_tags: 1 row removed (b)",
+        "secret_tags: 1 row added (c)",
+        "secret_tags: 1 row changed in color (a)",
+    ]
+
+
+def test_of_a_table_with_too_many_rows_the_number_is_compared():
+    few, many = (State({"secrets": Table(n, str(n), (), None)}, {}) for n in (30_000, 30_002))
+    assert kinds(compare(many, few)) == [("removed", "secrets", "2 of many", ())]
+    assert compare(many, many) == []
+
+
+@pytest.mark.parametrize("one", [*TABLES, *COLUMNS])
+def test_what_is_volatile_has_a_reason(one):
+    assert len(one.reason) > 5
+
+
+def test_what_is_volatile_is_little():
+    assert not is_read("audit_logs")
+    assert is_read("identity_access_tokens"), "that a revoked one stays so is looked at"
+    uses = ("lastUsed", "lastLoginTime", "clientSecretNumUses", "updatedAt")
+    assert not [name for name in uses if is_compared("identities", name)]
+    assert is_compared("secrets_v2", "updatedAt"), "no use of a secret is noted there"
+    # A name of a person, and a limit that someone has set.
+    kept = ("lastName", "clientSecretNumUsesLimit", "version")
+    assert all(is_compared("users", name) for name in kept)
+    history = compare(state(secret_versions_v2={"a": {}}), state(secret_versions_v2={"b": {}}))
+    assert kinds(history) == [("removed", "secret_versions_v2", "a", ())]
+
+
+def change(kind, table, name=""):
+    return Change(kind, table, name, name)
+
+
+def test_a_request_for_one_secret_may_change_that_one():
+    frame = of_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
+    assert beyond([change("changed", "secrets_v2", "MARKER")], frame) == []
+    other = [change("changed", "secrets_v2", "IBAN")]
+    assert beyond(other, frame) == other
+    removed = [change("removed", "secrets_v2", "MARKER")]
+    assert beyond(removed, frame) == removed
+    # Without names, as in mid-2024, there may be no more of them than were asked for.
+    unnamed = [change("changed", "secrets"), change("changed", "secrets")]
+    assert beyond(unnamed, frame) == unnamed[1:]
+
+
+def test_a_request_for_many_secrets_may_add_as_many():
+    body = {"secrets": [{"secretKey": "A"}, {"secretKey": "B"}]}
+    frame = of_request("POST", "/api/v3/secrets/batch/raw", body)
+    assert beyond([change("added", "secrets_v2", one) for one in "AB"], frame) == []
+    assert len(beyond([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
+
+
+def test_other_requests_add_and_change_what_they_are_about():
+    folder = of_request("POST", "/api/v2/folders", {"name": "payroll"})
+    assert beyond([change("added", "secret_folders", "payroll")], folder) == []
+    assert beyond([change("removed", "secret_folders", "closed")], folder)
+    settings = of_request("PATCH", "/api/v1/admin/config", {})
+    assert beyond([change("changed", "super_admin")], settings) == []
+    assert beyond([change("changed", "users")], settings)
+    assert of_request("POST", "/api/v1/auth/universal-auth/login", {}) == ()
+
+
+def test_a_frame_counts_each_table_by_itself():
+    frame = [Allowed("secrets secrets_v2", ("removed",), 1)]
+    assert beyond([change("removed", "secrets"), change("removed", "secrets_v2")], frame) == []
+
+
+@pytest.fixture(scope="module")
+def installation(module_home, module_recorder):
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    yield Installation(stack, module_recorder, module_home.path, 7)
+    stack.down()
+
+
+def test_a_reading_holds_every_table_and_no_value(installation):
+    deployment = installation.untouched()
+    seen = read(deployment.stack)
+    assert seen.tables["secrets_v2"].count >= 258
+    assert seen.tables["secret_v2_tag_junction"].count == 1
+    assert "MARKER" in {row.name for row in seen.tables["secrets_v2"].rows.values()}
+    held = repr(seen.tables["secrets_v2"].rows)
+    assert not [one for one in deployment.golden.canaries.values() if one and one[:20] in held]
+    # As the superuser, inside the container, where no password counts.
+    assert compare(seen, read(deployment.stack, database="infisical")) == []
+
+
+def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installation):
+    deployment = installation.pristine()
+    deployment.mark("monday")
+    deployment.service.write(deployment.golden.place("dev"), {"NEW": "1"})
+    deployment.service.delete(deployment.golden.place("dev"), "NEW")
+    assert deployment.lets_machine_in()
+    assert deployment.restart().serves
+    assert installation.find_changes() == []
+    deployment.stack.sql("DELETE FROM secret_v2_tag_junction")
+    deployment.stack.sql("UPDATE identities SET name = 'another' WHERE name = 'ledger-service'")
+    assert kinds(installation.find_changes()) == [
+        ("changed", "identities", "another", ("name",)),
+        ("removed", "secret_v2_tag_junction", "", ()),
+    ]
+    assert installation.find_changes() == [], "it is told once"
+
+
+def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
+    installation.untouched().stack.sql("DELETE FROM secret_v2_tag_junction")
+    assert installation.find_changes()
+    assert read(installation.untouched().stack).tables["secret_v2_tag_junction"].count == 1
+
+
+def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
+    deployment = installation.pristine()
+    backup = deployment.back_up()
+    deployment.mark("tuesday")
+    deployment.restore(backup)
+    assert installation.find_changes() == []
+    lines = backup.read_bytes().splitlines(keepends=True)
+    at = next(
+        n for n, line in enumerate(lines) if line.startswith(b"COPY public.secret_v2_tag_junction ")
+    )
+    backup.write_bytes(b"".join(lines[: at + 1] + lines[at + 2 :]))
+    deployment.restore(backup)
+    assert kinds(installation.find_changes()) == [("removed", "secret_v2_tag_junction", "", ())]
+
+
+def test_a_restore_does_not_hide_what_was_changed_before_it(installation):
+    deployment = installation.pristine()
+    backup = deployment.back_up()
+    deployment.stack.sql("DELETE FROM secret_versions_v2 WHERE version = 1")
+    deployment.restore(backup)
+    assert {one[:2] for one in kinds(installation.find_changes())} == {
+        ("removed", "secret_versions_v2")
+    }
+
+
+def test_what_is_there_is_not_created_once_more(installation):
+    deployment = installation.pristine()
+    assert deployment.keeps_existing()
+    assert installation.find_changes() == []
+
+
+def test_an_instance_that_is_set_up_is_not_set_up_again(installation):
+    public = installation.pristine().public
+    assert not access.sets_up_again(public)
+    assert installation.find_changes() == []
+
+
+def test_who_guesses_is_locked_out_after_as_many_secrets_as_the_instance_says(installation):
+    deployment = installation.pristine()
+    owner, organization = deployment.owner, deployment.golden.admin.organization
+    machines = [owner.create_identity(organization, f"guessed {n}") for n in range(2)]
+    promised = access.promised_lockout(owner, machines[0])
+    assert promised == Lockout(guesses=3, within_s=30)
+    assert not access.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
+    assert access.locks_out(deployment.public, machines[1], promised)
+    with pytest.raises(NotReady):
+        access.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
+
+
+def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
+    deployment = installation.pristine()
+    deployment.wipe(module_home.run_id)
+    assert installation.find_changes() == []
+    deployment.stack.up(deployment.golden_settings)
+    assert deployment.wait_started(0).serves
+    assert installation.find_changes() == []
+
+
+def test_a_database_that_does_not_answer_has_no_state(installation):
+    deployment = installation.pristine()
+    deployment.stack.stop("db")
+    assert read(deployment.stack) is None
+    assert installation.find_changes() == []
+    deployment.stack.start("db")
+    assert installation.find_changes() == []
+
+
+def test_an_altered_password_does_not_hide_the_state(installation):
+    deployment = installation.pristine()
+    deployment.stack.sql("ALTER ROLE infisical PASSWORD 'another'")
+    assert read(deployment.stack) is not None
+
+
+def test_a_statement_that_fails_is_no_silence(installation):
+    deployment = installation.pristine()
+    with pytest.raises(StackTrouble, match="cannot be read"):
+        ask_inside(deployment.stack, "infisical")("SELECT nonsense")
+
+
+def test_only_the_same_row_to_the_last_column_has_survived():
+    before = state(projects={"a": {"name": "1"}, "b": {"name": "1"}}, columns={"x": {"kind": "1"}})
+    after = state(projects={"a": {"name": "1"}, "b": {"name": "2"}}, columns={"x": {"kind": "1"}})
+    nothing = state()
+    assert survivors(nothing, before, after) == {"projects": 1}
+    # What every instance has from its migrations on is no one's.
+    assert survivors(before, before, after) == {}
+
+
+def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_path):
+    deployment = installation.pristine()
+    held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
+    found = remains.left(held, deployment.stack, deployment.back_up())
+    assert any(one.startswith("secrets_v2: ") for one in found)
+    assert "cache: mark in the cache" in found
+    assert next(one for one in found if one.startswith("backup: ")).count("project") == 3
+    assert not [one for one in found if one.startswith("log")]
+
+
+def test_the_golden_state_is_what_was_written(installation):
+    deployment = installation.untouched()
+    golden, seen = deployment.golden, deployment.inventory()
+    assert (golden.left_out, golden.failed, golden.untold) == ({}, (), frozenset())
+    assert (seen.values, seen.facts) == (golden.written(), golden.facts())
+    assert seen.folders == golden.folders == FOLDERS
+    assert deployment.misread_versions() == []
+    assert deployment.misread_references() == []
+    assert deployment.misread_singly(seen.values) == []
+
+
+@pytest.mark.parametrize("which", ["revoked", "used up", "expired"])
+def test_ended_credentials_let_nobody_in(installation, which):
+    deployment = installation.untouched()
+    # The credential that expires was made for a second, a moment ago.
+    time.sleep(1.1)
+    with pytest.raises(Unauthorized):
+        deployment.public.login(deployment.golden.ended[which])
+
+
+def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(installation):
+    deployment = installation.untouched()
+    further = Further(deployment.public, deployment.owner, deployment.service, deployment.golden)
+    # All of it is there already: the second project is another one, the rest is refused.
+    again = further.added()
+    assert {"reference", "import"} <= again.left_out.keys()
+    assert again.failed == ()
+    assert "import into archive:/" not in again.facts()
+    assert ("dev", "/", "REFERENCE") not in again.written()

@@ -1,0 +1,183 @@
+"""A deployment at rest is the golden one, stopped, and what it held is known."""
+
+import pytest
+
+from drillbook.core.errors import StackTrouble
+from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.errors import Broken
+from drillbook.stack import golden_template
+from drillbook.stack.embedded.embedded_driver import Embedded
+from fixtures.data.golden import AT_FIRST
+from fixtures.deployment import Deployment
+from fixtures.session.golden_session import Installation
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installation(module_home, module_recorder):
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    yield Installation(stack, module_recorder, module_home.path)
+    stack.down()
+
+
+@pytest.fixture
+def counted(installation, monkeypatch):
+    """Under which key the backend was started: once for each start."""
+    seen, launch = [], Embedded._launch
+
+    def launched(self, env, log):
+        seen.append(env["ENCRYPTION_KEY"])
+        return launch(self, env, log)
+
+    monkeypatch.setattr(Embedded, "_launch", launched)
+    return seen
+
+
+def test_it_is_stopped_and_what_it_held_is_what_it_holds(installation):
+    resting = installation.resting()
+    assert resting.stack.backend().state in ("absent", "exited")
+    assert resting.held.values
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.inventory() == resting.held
+
+
+def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counted):
+    deployment = installation.pristine()
+    deployment.mark("spoilt")
+    assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
+    counted.clear()
+    resting = installation.resting()
+    assert resting.stack.settings == resting.golden_settings
+    # The crash loop may have gone on until then.
+    assert resting.golden_settings["ENCRYPTION_KEY"] not in counted
+    counted.clear()
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.marker() == AT_FIRST
+    assert resting.inventory() == resting.held
+    assert len(counted) == 1
+
+
+def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
+    installation.untouched()
+    counted.clear()
+    resting = installation.resting()
+    assert counted == []
+    assert resting.stack.backend().state in ("absent", "exited")
+
+
+def test_the_next_spec_gets_one_that_runs(installation):
+    installation.resting()
+    assert installation.untouched().marker() == AT_FIRST
+    installation.resting()
+    assert installation.pristine().marker() == AT_FIRST
+
+
+def test_everything_is_read_once(installation, monkeypatch):
+    held = installation.resting().held
+    monkeypatch.setattr("fixtures.deployment.Deployment.inventory", None)
+    assert installation.resting().held is held
+
+
+def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, monkeypatch):
+    def inventory(_self):
+        raise StackTrouble("500 Something went wrong")
+
+    monkeypatch.setattr(installation, "_held", None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Deployment, "inventory", inventory)
+        resting = installation.resting()
+    assert resting.change(INVITE_ONLY="true").serves
+    with pytest.raises(StackTrouble, match="500 Something went wrong"):
+        _ = resting.held
+    assert installation.resting().held.values, "the next one reads again"
+
+
+def test_who_is_not_given_one_at_rest_is_told(installation):
+    with pytest.raises(StackTrouble, match="no one has read it before"):
+        _ = copy(installation.pristine(), installation).held
+
+
+def copy(golden, installation):
+    return Deployment(
+        golden.stack, golden.public, golden.golden, installation._recorder, installation._files
+    )
+
+
+def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(installation, counted):
+    for begin in ("start", "restart"):
+        other = openssl_rand_hex(16)
+        assert not installation.pristine().change(ENCRYPTION_KEY=other).serves
+        resting = installation.resting()
+        counted.clear()
+        since = resting.log_mark()
+        getattr(resting.stack, begin)("backend")
+        assert resting.wait_started(since).serves
+        assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
+        assert resting.inventory() == resting.held
+
+
+def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(installation):
+    first = installation.resting()
+    keys, held = dict(first.golden_settings), first.held
+    first.stack.destroy(first.stack.resources())
+    again = installation.resting()
+    assert again is not first
+    assert dict(again.golden_settings) == keys
+    assert again.held == held
+    assert again.change(INVITE_ONLY="true").serves
+    assert again.inventory() == held
+
+
+def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
+    held = installation.resting().held
+    installation.stack.database.inside(
+        f"DROP DATABASE {golden_template.GOLDEN}", database="postgres"
+    )
+    resting = installation.resting()
+    assert resting.change(INVITE_ONLY="true").serves
+    assert resting.inventory() == resting.held == held
+
+
+def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatch):
+    first = installation.resting()
+    first.stack.destroy(first.stack.resources())
+    monkeypatch.setattr(installation, "_seed", installation._seed + 1)
+    with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
+        installation.resting()
+    assert installation.resting().held != first.held, "what follows compares with the new one"
+
+
+def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, monkeypatch):
+    first = installation.resting()
+    first.stack.destroy(first.stack.resources())
+
+    def fails():
+        raise StackTrouble("a request ran out of time")
+
+    monkeypatch.setattr(installation, "_build", fails)
+    with pytest.raises(StackTrouble, match="ran out of time"):
+        installation.pristine()
+    for ask in (installation.untouched, installation.pristine, installation.resting):
+        with pytest.raises(
+            StackTrouble, match=r"there is no golden state: a request ran out of time"
+        ):
+            ask()
+
+
+def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(module_home, module_recorder):
+    def fails(*_):
+        raise Broken("POST /api/v1/projects", 500, "Something went wrong")
+
+    folder = module_home.path / "2"
+    folder.mkdir()
+    stack = Embedded(module_home.run_id, module_recorder, folder)
+    installation = Installation(stack, module_recorder, folder)
+    installation.furnish = fails
+    try:
+        assert installation.first_start().serves
+        assert installation.first_failure() == "POST /api/v1/projects: 500 Something went wrong"
+        with pytest.raises(StackTrouble, match=r"there is no golden state: .*; HLT-4 judges this"):
+            installation.resting()
+    finally:
+        stack.down()

@@ -1,0 +1,142 @@
+"""What comes out of a restore is what pg_dump put into the backup, whatever its form."""
+
+import gzip
+
+import pytest
+
+from drillbook.backup import archive
+from drillbook.backup.archive import open_sql
+from drillbook.backup.facts import examine
+from drillbook.backup.restore import restore_file
+from drillbook.backup.sql import Script
+from drillbook.core.application import ROOT
+from drillbook.core.errors import BadInput
+
+pytestmark = pytest.mark.slow
+
+SAMPLES = ROOT / "tests" / "samples" / "archives"
+
+# Everything a splitter of statements could trip over, and a row for each escape of COPY.
+SCHEMA = r"""
+CREATE EXTENSION pgcrypto;
+CREATE TYPE mood AS ENUM ('a;b', 'it''s');
+CREATE TABLE "odd; name" (id serial PRIMARY KEY, "E'x" text DEFAULT E'tab\t\\''"',
+  plain text DEFAULT '\', feeling mood, CHECK (plain <> '$$;'));
+COMMENT ON TABLE "odd; name" IS 'first;
+\! second';
+CREATE FUNCTION on_update() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN -- $$ ' ;
+  NEW.plain = 'x\'; /* */ RETURN NEW;
+END $body$;
+CREATE TRIGGER t BEFORE UPDATE ON "odd; name" FOR EACH ROW EXECUTE FUNCTION on_update();
+CREATE VIEW v AS SELECT '--' AS "/*", U&'\0041' AS b FROM "odd; name";
+CREATE TABLE logs (at timestamptz) PARTITION BY RANGE (at);
+CREATE TABLE logs_1 PARTITION OF logs DEFAULT;
+INSERT INTO "odd; name" ("E'x", plain) VALUES (E'\\.', E'\\N'), (NULL, ''), (E'a\nb\tc\\', E'\r'),
+  (E'\\.\n\\.', 'x');
+INSERT INTO logs SELECT now() FROM generate_series(1, 30000);
+GRANT SELECT ON "odd; name" TO PUBLIC;
+"""
+FORMS = {"plain": "-Fp", "inserts": "--inserts", "clean": "--clean --if-exists", "custom": "-Fc"}
+FORMS |= {"tar": "-Ft", "directory": "-Fd"}
+
+
+@pytest.fixture
+def backup(isolated, tmp_path):
+    isolated.empty_database()
+    isolated.exec("db", ["psql", "-U", "infisical", "infisical"], stdin=SCHEMA.encode())
+
+    def dump(options):
+        target = tmp_path / "backup"
+        to_folder = ["-f", str(target)] if "-Fd" in options else []
+        argv = ["pg_dump", "-U", "infisical", *options.split(), *to_folder, "infisical"]
+        done = isolated.exec("db", argv, stdout=None if to_folder else target)
+        assert done.exit_code == 0, done.stderr
+        return target
+
+    return dump
+
+
+def restored(isolated, path):
+    isolated.empty_database()
+    return restore_file(path, isolated.connect, lambda: isolated.kill("db"))
+
+
+def content(isolated):
+    options = ["--no-owner", "--no-privileges", "--restrict-key=same", "infisical"]
+    done = isolated.exec("db", ["pg_dump", "-U", "infisical", *options])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("options", FORMS.values(), ids=FORMS)
+def test_everything_comes_back(isolated, backup, options):
+    before = content(isolated)
+    found = restored(isolated, backup(options))
+    assert content(isolated) == before
+    assert found.complete
+    if options != "--inserts":
+        assert found.rows == {"odd; name": 4, "logs_1": 30000}
+
+
+ARCHIVES = ["-Fc -Z0", "-Fc --inserts", "-Fc --clean --create", "-Fd -Z0"]
+
+
+@pytest.mark.parametrize("options", ARCHIVES)
+def test_an_archive_comes_back(isolated, backup, options):
+    before = content(isolated)
+    found = restored(isolated, backup(options))
+    assert content(isolated) == before
+    assert found.complete
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in SAMPLES.glob("*.dump")))
+def test_an_archive_of_any_release_is_written_out(name):
+    backup = SAMPLES / name
+    with open_sql(backup) as stream:
+        script = Script(stream)
+        rows = {one.table: b"".join(script.rows()).count(b"\n") for one in script if one.table}
+    assert script.complete
+    assert rows == dict(examine(backup).rows)
+
+
+def test_large_objects_are_refused(isolated, backup):
+    psql = ["psql", "-U", "infisical", "infisical"]
+    isolated.exec("db", psql, stdin=b"SELECT lo_from_bytea(0, 'a');")
+    with pytest.raises(BadInput, match="runs code that is not part of a backup"):
+        restored(isolated, backup("-Fc"))
+
+
+def test_packed_backup_comes_back(isolated, backup):
+    path = backup("-Fp")
+    before = content(isolated)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    restored(isolated, path)
+    assert content(isolated) == before
+
+
+@pytest.mark.parametrize("options", ["-Fp", "-Fc", "-Ft"])
+def test_half_a_backup_is_an_error(isolated, backup, options, monkeypatch):
+    monkeypatch.setattr(archive, "PATIENCE_S", 2.0)
+    path = backup(options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(BadInput):
+        restored(isolated, path)
+
+
+def test_half_a_packed_backup_is_an_error(isolated, backup):
+    path = backup("-Fp")
+    packed = gzip.compress(path.read_bytes())
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(BadInput):
+        restored(isolated, path)
+
+
+def test_bomb_is_refused(isolated, tmp_path):
+    bomb = tmp_path / "backup.sql.gz"
+    with gzip.open(bomb, "wb", compresslevel=9) as file:
+        file.write(b"CREATE TABLE t (a text);\nCOPY t (a) FROM stdin;\n")
+        for _ in range(300):
+            file.write(b"x" * (1 << 20))
+    with pytest.raises(BadInput, match="unpacks to more than"):
+        restored(isolated, bomb)

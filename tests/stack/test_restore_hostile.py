@@ -1,0 +1,136 @@
+"""A backup is hostile input: nothing in it runs a program, opens a file, connects or fills a disk.
+
+Each attack is first shown to work on the documented way (psql, as the superuser the official image
+makes of the deployment's role); then it is refused with its line; then, with the list of statements
+switched off, the role it would run under cannot do it either.
+"""
+
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from drillbook.backup import restore as restoring
+from drillbook.backup.restore import Refused, restore
+from drillbook.backup.sql import Hostile
+from drillbook.core.run_directory import Home, new_run_id
+from drillbook.infisical.settings import Settings
+from drillbook.stack.embedded.embedded_driver import Embedded
+from reports.record.recorder import Recorder
+from tests.support.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def documented():
+    place = Home(new_run_id())
+    stack = Embedded(place.run_id, Recorder(), place.path)
+    stack.database.start(Settings.generate()["POSTGRES_PASSWORD"])
+    yield stack
+    stack.down()
+    place.close()
+
+
+@pytest.fixture
+def mark():
+    # The database's own user must be able to write there, or nothing would be shown; the folders
+    # pytest makes are closed to others, one level more of them when workers run side by side.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder) / "mark"
+
+
+@pytest.fixture
+def restored(isolated):
+    isolated.empty_database()
+
+    def run(text, limits=None):
+        stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
+        return restore(stream, isolated.connect, lambda: isolated.kill("db"), limits)
+
+    return run
+
+
+def attack(body, mark):
+    return HEAD + TABLE + body.replace("{mark}", str(mark)) + "\n"
+
+
+def by_psql(documented, text):
+    psql = ["psql", "-U", "infisical"]
+    begin = b"DROP DATABASE IF EXISTS hostile;\nCREATE DATABASE hostile;\n"
+    documented.exec("db", [*psql, "postgres"], stdin=begin)
+    documented.exec("db", [*psql, "hostile"], stdin=text.encode())
+
+
+def appears(mark):
+    deadline = time.monotonic() + 3
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return mark.exists()
+
+
+@pytest.mark.parametrize("body", COMMANDS.values(), ids=COMMANDS)
+def test_command_of_psql_is_refused_with_its_line(documented, restored, mark, body):
+    text = attack(body, mark)
+    by_psql(documented, text)
+    assert appears(mark), "the attack itself does not work: this test shows nothing"
+    mark.unlink()
+    with pytest.raises(Hostile) as refused:
+        restored(text)
+    commands = (n for n, line in enumerate(text.split("\n"), 1) if "\\" in line and line != "\\.")
+    assert refused.value.line == next(commands)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("body", STATEMENTS.values(), ids=STATEMENTS)
+def test_statement_is_refused_and_would_be_powerless(
+    documented, isolated, restored, mark, body, monkeypatch
+):
+    text = attack(body, mark)
+    by_psql(documented, text)
+    assert appears(mark), "the attack itself does not work: this test shows nothing"
+    mark.unlink()
+    with pytest.raises(Hostile, match=f"^line {FIRST}: "):
+        restored(text)
+    monkeypatch.setattr(restoring, "judge", lambda _: "run")
+    isolated.empty_database()
+    with pytest.raises(Refused, match=r"permission denied"):
+        restored(text)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("body", IN_DISGUISE.values(), ids=IN_DISGUISE)
+def test_order_hidden_in_honest_words_is_powerless(documented, restored, mark, body):
+    text = attack(body, mark)
+    by_psql(documented, text)
+    assert appears(mark), "the attack itself does not work: this test shows nothing"
+    mark.unlink()
+    with pytest.raises(Refused, match=r"^line \d+: permission denied"):
+        restored(text)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_what_no_backup_says_is_refused_with_its_line(restored, body):
+    with pytest.raises(Hostile, match=f"^line {FIRST}: "):
+        restored(HEAD + TABLE + body + "\n")
+
+
+def test_role_of_the_restored_data_has_no_powers(isolated, restored):
+    restored(HEAD + TABLE)
+    with isolated.connect() as connection:
+        powers = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls "
+            "FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        memberships = connection.execute(
+            "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
+        ).fetchone()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET ROLE drillbook_warden")
+    assert powers == (False,) * 5
+    assert memberships == (0,)

@@ -1,0 +1,274 @@
+"""What our own patience ends is not a fault of the product; a silence that is measured is."""
+
+import contextlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from drillbook.core.errors import NotReady
+from drillbook.infisical.client import Infisical, Place
+from drillbook.infisical.errors import Broken, RateLimited, Unreachable
+from drillbook.infisical.http import Http
+from drillbook.infisical.routes import CURRENT
+from drillbook.runbook import procedures
+from drillbook.stack import start_outcome
+from drillbook.stack.base import BackendState
+from fixtures.lifecycle import operator
+from fixtures.lifecycle.acts import Act
+from fixtures.lifecycle.explore import NotTaken
+from fixtures.lifecycle.model import Model
+from fixtures.probes import observations, read_probe
+from fixtures.probes.bulk import Bulk
+from tests.unit.drill.test_patience import SUITES, loaded
+
+pytestmark = pytest.mark.slow
+
+SECRET = b'{"secret": {"id": "1", "secretKey": "MARKER", "secretValue": "golden", "version": 1}}'
+SPEC = loaded(SUITES / "database" / "test_password_trouble.py")
+
+
+class Server:
+    """Answers each read after `delay_s`; not at all where that is None."""
+
+    def __init__(self):
+        self.delay_s, self.status = 0.0, 200
+        self.over = threading.Event()
+        asked = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.over.wait(60 if asked.delay_s is None else asked.delay_s)
+                with contextlib.suppress(OSError):
+                    self.send_response(asked.status)
+                    self.send_header("Content-Length", str(len(SECRET)))
+                    self.end_headers()
+                    self.wfile.write(SECRET)
+
+            def log_message(self, *_):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.over.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+class Watched(SimpleNamespace):
+    """A deployment whose reads come from that server; it becomes what the test says by a change."""
+
+    def change(self, **_):
+        self.become()
+        time.sleep(0.5)
+        return start_outcome.Start(serves=True, exit_code=None, duration_s=0.5, log="")
+
+    def marker(self):
+        return "golden"
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def deployment(server, recorder, monkeypatch):
+    monkeypatch.setattr(procedures, "alter_password", lambda _stack, _password: None)
+    # A hasty read gives up sooner than a slow machine answers.
+    monkeypatch.setattr(read_probe, "_HASTY_S", 0.2)
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 5.0)
+    monkeypatch.setattr(read_probe, "_SLOWER", 1.0)
+    http = Http(lambda: f"http://127.0.0.1:{server.http.server_port}", recorder)
+    golden = SimpleNamespace(place=lambda name: Place("ledger", name))
+    return Watched(service=Infisical(http, CURRENT), golden=golden, stack=None, become=lambda: None)
+
+
+@pytest.fixture
+def rotated(deployment, monkeypatch):
+    """The spec of DBP-6, to be run; what it noted."""
+    notes = []
+
+    def run():
+        step = lambda _title: contextlib.nullcontext()  # noqa: E731
+        SPEC.test_outage_of_a_rotation_is_known(
+            deployment, "new", SimpleNamespace(note=notes.append), step
+        )
+        return notes
+
+    return run
+
+
+def test_a_machine_that_is_slow_all_the_time_is_not_blamed(rotated, server):
+    server.delay_s = 0.5
+    notes = rotated()
+    assert "not answered in time" in notes[-1]
+    assert "0 were refused" in notes[-1]
+
+
+def test_a_product_that_hangs_after_the_rotation_is(rotated, deployment, server, monkeypatch):
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
+    deployment.become = lambda: setattr(server, "delay_s", None)
+    with pytest.raises(AssertionError):
+        rotated()
+
+
+def test_a_product_that_refuses_after_the_rotation_is(rotated, deployment, server, monkeypatch):
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
+    deployment.become = lambda: setattr(server, "status", 500)
+    with pytest.raises(AssertionError):
+        rotated()
+
+
+def test_without_a_quiet_answer_nothing_is_concluded(rotated, server, monkeypatch):
+    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 0.3)
+    server.delay_s = None
+    with pytest.raises(NotReady, match="8 of 8 quiet reads"):
+        rotated()
+
+
+def test_an_outage_that_goes_on_is_told_as_at_least():
+    reads = read_probe.Reads(
+        [read_probe.Read(1.0, "answered", 0.1), read_probe.Read(8.0, "unanswered", 0.1)]
+    )
+    assert SPEC.told(reads) == "at least 7.0 s"
+    reads.every.append(read_probe.Read(9.0, "answered", 0.1))
+    assert SPEC.told(reads) == "8.0 s"
+
+
+def refusing(trouble):
+    def fails(*_args, **_named):
+        raise trouble
+
+    service = SimpleNamespace(create_folder=fails, write=fails)
+    return SimpleNamespace(
+        service=service, golden=SimpleNamespace(place=lambda *_: None), inventory=fails
+    )
+
+
+def test_secrets_that_could_not_be_asked_for_are_not_lost(recorder):
+    bulk = Bulk(refusing(Unreachable("POST /x: ReadTimeout after 20.0 s")), recorder, 40)
+    bulk.write()
+    assert bulk.find_lost() == []
+    with pytest.raises(NotReady, match=r"ReadTimeout after 20.0 s: whether"):
+        bulk.check_answers()
+
+
+def test_secrets_that_an_instance_refuses_are_lost(recorder):
+    bulk = Bulk(refusing(Broken("POST /x", 500, "no memory")), recorder, 40)
+    bulk.write()
+    assert len(bulk.find_lost()) == 40
+    bulk.check_answers()
+
+
+@pytest.mark.parametrize(
+    ("batch", "count"),
+    [("/api/v4/secrets/batch", 2_000), (None, 200)],
+    ids=["batches", "one by one"],
+)
+def test_fewer_secrets_are_written_where_there_are_no_batches_and_how_many_is_said(batch, count):
+    notes, progress, written = [], [], []
+    service = SimpleNamespace(
+        create_folder=lambda *_: None, write=lambda _place, values: written.extend(values)
+    )
+    deployment = SimpleNamespace(
+        service=service,
+        public=SimpleNamespace(routes=SimpleNamespace(batch=batch)),
+        golden=SimpleNamespace(place=lambda *_: None),
+    )
+    recorder = SimpleNamespace(note=notes.append, progress=progress.append, secret=lambda *_: None)
+    Bulk(deployment, recorder).write()
+    assert len(set(written)) == count
+    assert len(progress) == 20
+    assert progress[-1] == f"{count:,} of {count:,} written"
+    assert notes[-1].startswith(f"{count:,} of {count:,} secrets were written")
+    assert ("no batches" in notes[-1]) == (batch is None)
+
+
+def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch):
+    stack = SimpleNamespace(name="slow", logs=lambda _service: "")
+    assert start_outcome.patience_s(stack, 15) == 15
+    moments = iter([0.0, 10.0])
+    monkeypatch.setattr(start_outcome.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(start_outcome, "_until_settled", lambda _stack, _deadline: (None, 0.0))
+    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {})
+    assert start_outcome.outcome(stack, recorder, 0, within_s=60).serves
+    assert start_outcome.patience_s(stack, 15) == 50
+
+
+@pytest.fixture
+def hands(monkeypatch):
+    """An operator whose writes are not answered, by a backend that runs."""
+    made = operator.Operator.__new__(operator.Operator)
+    made._patience_s = made._silence_s = 0.1
+    made._stack = SimpleNamespace(backend=lambda: BackendState("running", None, 0))
+    made._home = SimpleNamespace(place=None)
+    made._silent = False
+
+    def silent(_self, _act, _model):
+        raise Unreachable("POST /x: ReadTimeout after 20.0 s")
+
+    monkeypatch.setitem(operator._ACTS, "write", silent)
+    return made
+
+
+WRITE = Act("write", "ALPHA", "plain")
+
+
+def test_a_slow_answer_in_a_plan_is_inconclusive(hands, monkeypatch):
+    monkeypatch.setattr(operator.Operator, "_served", lambda _self, _ask: [])
+    with pytest.raises(NotReady, match="later requests were answered"):
+        hands.do(WRITE, Model())
+
+
+def test_a_backend_that_never_answers_again_breaks_the_claim(hands, monkeypatch):
+    def silent(_self, _ask):
+        raise Unreachable("GET /x: ReadTimeout after 20.0 s")
+
+    monkeypatch.setattr(operator.Operator, "_served", silent)
+    with pytest.raises(NotTaken, match="nor a read within"):
+        hands.do(WRITE, Model())
+
+
+def test_what_runs_and_is_silent_is_waited_for_longer(hands, monkeypatch):
+    hands._silence_s = 5.0
+    ends = time.monotonic() + 0.4
+
+    def late(_self, _ask):
+        if time.monotonic() < ends:
+            raise Unreachable("GET /x: ReadTimeout after 20.0 s")
+        return []
+
+    monkeypatch.setattr(operator.Operator, "_served", late)
+    monkeypatch.setattr(operator.Operator, "_look_elsewhere", lambda _self: None)
+    assert hands.look(Model()) == {}
+
+
+def test_a_limit_of_requests_is_no_refused_write(recorder):
+    from fixtures.deployment import Deployment
+
+    made = Deployment.__new__(Deployment)
+    limited = refusing(RateLimited("POST /x", 429, "too many", 1.0))
+    made.public = SimpleNamespace(as_bearer=lambda _token: limited.service)
+    made.golden = SimpleNamespace(token="", place=lambda _name: None)
+    made._numbers, made._recorder = iter([1]), recorder
+    with pytest.raises(RateLimited):
+        made.writes()
+
+
+def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
+    stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
+    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {"slow": 40.0})
+    waited = []
+    monkeypatch.setattr(
+        observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s)
+    )
+    observations.comes_up(SimpleNamespace(stack=stack))
+    assert waited == [200.0]

@@ -1,0 +1,63 @@
+"""Backups made of rows that real versions of the product wrote; the keys are throw-away."""
+
+import re
+
+from drillbook.core.application import ROOT
+
+SAMPLES = ROOT / "tests" / "samples"
+HEAD = (
+    "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\n"
+    "-- Dumped from database version 14.23\n-- Dumped by pg_dump version 14.23\n\n"
+    "SET lock_timeout = 0;\n\n"
+)
+TAIL = "\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
+# Throw-away keys the samples were made under; they protect nothing of anybody's.
+KEYS = {
+    "2024-07": "23222d93c9ecca4c527f78692803532e",
+    "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
+    "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
+}
+# With a value; in later projects an empty secret has none.
+SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
+ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
+VERSIONS = sorted(KEYS)
+_BLOCK = re.compile(r"COPY public\.(\w+) \(([^\n]*)\) FROM stdin;\n(.*?)^\\\.$", re.DOTALL | re.M)
+
+
+def rows(version):
+    return (SAMPLES / f"rows-{version}.sql").read_text()
+
+
+def dump(version):
+    return HEAD + rows(version) + TAIL
+
+
+def tables(version):
+    """Statements for tables these rows fit in: bytea where the rows say so, else text."""
+    made = []
+    for name, columns, block in _BLOCK.findall(rows(version)):
+        values = [line.split("\t") for line in block.split("\n") if line]
+        types = [
+            f"{column} {'bytea' if any(v[at].startswith('\\\\x') for v in values) else 'text'}"
+            for at, column in enumerate(columns.split(", "))
+        ]
+        made.append(f"CREATE TABLE public.{name} ({', '.join(types)});\n")
+    return "".join(made)
+
+
+def before_root_keys():
+    """A backup as a release from before mid-2024 wrote it: no root key, no column that names one.
+
+    Made of the rows of July 2024, whose project is of the same generation.
+    """
+    return HEAD + _BLOCK.sub(_earlier, rows("2024-07")) + TAIL
+
+
+def _earlier(block):
+    name, columns, lines = block[1], block[2].split(", "), block[3].splitlines()
+    if "kms" in name:
+        return ""
+    kept = [at for at, column in enumerate(columns) if "kms" not in column]
+    rows_ = ["\t".join(line.split("\t")[at] for at in kept) + "\n" for line in lines]
+    heading = ", ".join(columns[at] for at in kept)
+    return f"COPY public.{name} ({heading}) FROM stdin;\n{''.join(rows_)}\\."

@@ -1,0 +1,220 @@
+"""What `make fuzz-coverage` tries: readers, their seeds, and words that random bytes miss."""
+
+import argparse
+import contextlib
+import gzip
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+
+def backups():
+    """Plain and packed, of every version that has samples."""
+    from tests.support.backups import KEYS, dump
+
+    plain = [dump(version).encode() for version in KEYS]
+    return [*plain, *(one.replace(b"\nSET", b"\n-- Started on 2026-11-24 10:00:00\n\nSET", 1)
+                      for one in plain)]  # fmt: skip
+
+
+def packed():
+    """Backups in each packing that is read."""
+    import lzma
+    from importlib import import_module
+
+    import lz4.frame
+
+    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    ways = (lambda data: gzip.compress(data, 1), lzma.compress, lz4.frame.compress, zstd.compress)
+    return [way(one) for one in backups()[:1] for way in ways]
+
+
+def archives():
+    from tests.support.backups import SAMPLES
+
+    folder = SAMPLES / "archives"
+    made = [one.read_bytes() for one in sorted(folder.glob("*.dump"))]
+    return [*made, *(gzip.decompress(one.read_bytes()) for one in sorted(folder.glob("*.tar.gz")))]
+
+
+def env_files():
+    from tests.system.test_fuzz_inputs import ENVS
+
+    return [one.encode() for one in ENVS]
+
+
+def logs():
+    from tests.system.test_fuzz_inputs import LOGS
+
+    return [one.encode() for one in LOGS]
+
+
+def bundles():
+    from tests.support.bundles import key, sealed
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = sealed(Path(place), key(Path(place))[0])
+        return [(folder / "bundle.zip").read_bytes()]
+
+
+def zips():
+    """A bundle of three small files, so that what is tried is its structure."""
+    from reports.seal.zip_file import pack
+
+    made = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        files = {name: Path(place) / name for name in ("MANIFEST.json", "a.log", "evidence.json")}
+        for name, path in files.items():
+            path.write_text(name)
+        pack(files, made)
+    return [made.getvalue()]
+
+
+def waiver_files():
+    from tests.system.test_fuzz_records import CATALOGUE, WAIVERS
+
+    assert CATALOGUE
+    return [WAIVERS.encode()]
+
+
+def compose_files():
+    from tests.system.test_fuzz_inputs import COMPOSES
+
+    return [one.encode() for one in COMPOSES]
+
+
+def records():
+    from tests.system.test_fuzz_records import RECORD
+
+    return [RECORD.encode(), json.dumps(json.loads(RECORD)).encode()]
+
+
+def read_backup(path):
+    from drillbook.backup import integrity
+    from drillbook.backup.facts import examine
+    from drillbook.keys.proof import prove
+    from tests.support.backups import KEYS
+
+    survives(lambda: examine(path))
+    survives(lambda: prove(path, KEYS["2024-10"]))
+    problem = integrity.examine(path)
+    assert problem is None or str(problem).isprintable()
+
+
+def read_statements(path):
+    from drillbook.backup.sql import Script
+    from drillbook.backup.statement_filter import judge
+
+    with path.open("rb") as file:
+        survives(lambda: [judge(statement) for statement in Script(file)])
+
+
+def read_env(path):
+    from drillbook.core import dotenv
+
+    survives(lambda: dotenv.load(path))
+
+
+def read_compose(path):
+    """Without docker's own reader, as where no docker is."""
+    from drillbook.preflight import compose_checks, compose_file
+
+    compose_file.shutil = argparse.Namespace(which=lambda _: None)
+    compose = survives(lambda: compose_file.load(path, {}))
+    if compose is not None:
+        for check in (
+            compose_checks.find_exposure,
+            compose_checks.find_unmatched_ways,
+            lambda one: compose_checks.lint(one, {}),
+        ):
+            survives(lambda check=check: [str(one) for one in check(compose)])
+
+
+def read_record(path):
+    """As everything that looks at the evidence of a run does."""
+    from reports import history
+    from reports.history.runs import load_record
+    from reports.session import merge, xdist_controller
+
+    run = path.with_name("runs") / "20261124T000000Z-aaaaaa"
+    run.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (run.parent / "latest").symlink_to(run.name)
+    (run / "evidence.json").write_bytes(path.read_bytes())
+    history.load_history(run.parent)
+    xdist_controller.durations(run.parent)
+    for read in (load_record, merge._read):
+        survives(lambda read=read: read(run))
+
+
+def read_log(path):
+    from drillbook.runbook import diagnosis
+
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        assert diagnosis.main([str(path)]) in (0, 2, 3)
+
+
+def read_bundle(path):
+    from reports.seal.zip_file import Archive
+
+    def read(file):
+        archive = Archive(file)
+        return [archive.read(name, 1 << 24) for name in archive.entries]
+
+    with path.open("rb") as file:
+        survives(lambda: read(file))
+
+
+def verify_bundle(path):
+    from tests.support.bundles import examined
+
+    survives(lambda: examined(path, unsigned=True))
+
+
+def read_waivers(path):
+    from reports.config import waivers
+    from tests.system.test_fuzz_records import CATALOGUE
+
+    survives(lambda: waivers.load(path, CATALOGUE))
+
+
+def search(path):
+    from reports.redaction.redactor import Redactor
+
+    redactor = Redactor()
+    redactor.add("KEY", "corner-office-opal-42")
+    redactor.text(path.read_bytes().decode("utf-8", "replace"))
+
+
+def survives(read):
+    from tests.support import fuzzing
+
+    return fuzzing.survives(read)
+
+
+SQL = [b"COPY public.secrets_v2 (id) FROM stdin;\n", b"\\N\t", b"\\x00", b"$$", b"--", b"\\.\n"]
+SQL += [b"-- Started on 2026-02-30 10:00:00", b"-- Dumped from database version "]
+PK = [b"PK\1\2", b"PK\3\4", b"PK\5\6", b"evidence.json", b"../x"]
+ENV = [b"export ", b'A="', b"A='", b"${A}", b"\\\n", b"ENCRYPTION_KEY="]
+COMPOSE = [b"services:\n", b"<<: *a", b"&a ", b"extends: {service: db}", b"!!x", b"${A:-b}"]
+JSON = [b'"run":', b'"id": []', b'"specs": {}', b"null", b"1e999", b"NaN", b"[" * 5000, b"9" * 400]
+LOG = [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | ", b"migration failed with error: "]
+TOML = [b"[[waiver]]\n", b"2026-02-30", b"'''", b"\\u0000", b"inf", b"[a.b]\n"]
+# What reads, what our generators make of it, and words that random bytes never become.
+READERS = {
+    "backup": (read_backup, backups, SQL),
+    "packed": (read_backup, packed, [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]),
+    "archive": (read_backup, archives, [b"PGDMP", b"ustar\0", b"toc.dat", b"COPY public.x (id)"]),
+    "statements": (read_statements, backups, SQL),
+    "env": (read_env, env_files, ENV),
+    "compose": (read_compose, compose_files, COMPOSE),
+    "record": (read_record, records, JSON),
+    "log": (read_log, logs, LOG),
+    "zip": (read_bundle, zips, PK),
+    "bundle": (verify_bundle, bundles, PK),
+    "waivers": (read_waivers, waiver_files, TOML),
+    "redaction": (search, logs, [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]),
+}

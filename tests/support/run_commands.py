@@ -1,0 +1,62 @@
+"""The commands that are no runs, as a process of its own or in this one, on a small real backup."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pyrage
+import pytest
+
+from tests.support.backups import KEYS, dump
+
+VERSION = "2024-10"
+PUBLIC = str(pyrage.x25519.Identity.generate().to_public())
+WAYS = {
+    "for a recipient": ["--recipient", PUBLIC],
+    "for a passphrase": ["--passphrase-file", "passphrase"],
+    "in the clear": ["--plaintext"],
+}
+NEW_KEY = "f" * 32
+MODULES = {
+    "check_key": "drillbook.cli.check_key",
+    "recover": "drillbook.cli.recover",
+    "rewrap": "fixtures.rekey",
+}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    (tmp_path / "backup.sql").write_text(dump(VERSION))
+    (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
+    (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW_KEY}\n")
+    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def words(module, out="out.json", *more):
+    given = {
+        "recover": ["--out", out],
+        "rewrap": ["--new-env-file", "new.env", "--out", out],
+        "check_key": [],
+    }
+    return ["--backup=backup.sql", "--env-file=keys.env", *given[module], *more]
+
+
+def limited():
+    """No file may grow beyond some bytes: as good as a full disk, and needs no mount."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def alone(module, *words, **options):
+    """A command in a process of its own; its code, and what it said to standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", MODULES[module], *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **options,
+    )
+    return done.returncode, done.stderr

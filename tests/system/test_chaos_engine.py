@@ -1,0 +1,78 @@
+"""A container or its engine is killed under a run: it ends, untruth and remains are none."""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.stack import wait
+from tests.stack.test_containers import missing
+from tests.support import disturbances
+from tests.support.chaos import Chaos, disturbed
+from tests.support.chaos_place import chaos_place
+from tests.support.disturbances import Moment
+from tests.support.run_places import Guests
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+MOMENTS = (
+    Moment(1, "backend", 0.3, "HealthAsHtml", ""),
+    Moment(2, "engine", 0.5, None, ""),
+)
+
+
+@pytest.fixture(scope="module")
+def chaos():
+    if reason := missing() or disturbances.absent("engine"):
+        pytest.skip(reason)
+    with chaos_place() as place, closing(Guests(place, ["health/test_status.py"])) as ground:
+        made = Chaos(place, ground)
+        made.takes_s = 30
+        yield made
+
+
+@pytest.fixture(scope="module")
+def found(chaos):
+    return list(disturbed(chaos, MOMENTS))
+
+
+def test_nothing_is_left_and_nothing_untrue_is_said(found):
+    assert [f"{one.moment}: {words}" for one in found for words in one.wrong] == []
+    assert [one.code for one in found if one.code in (None, 0)] == []
+
+
+def test_both_were_struck(found):
+    assert [one.struck for one in found] == [True, True]
+
+
+def test_harm_to_a_neighbour_is_told(chaos, found):
+    assert found
+    with closing(chaos.ground.bystanders(chaos.temporary)) as neighbours:
+        assert neighbours.harmed() == []
+        chaos.ground.engine.ask("rm", "--force", "someone-secrets-db-1")
+        assert neighbours.harmed() == ["ps: someone-secrets-db-1"]
+
+
+def test_the_engine_ends_with_us(chaos):
+    place = chaos.place / "other"
+    ends = "import os; made = OwnEngine(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    code = f"import sys; from pathlib import Path; from tests.own_engine import OwnEngine; {ends}"
+    done = subprocess.run([sys.executable, "-c", code, str(place)], cwd=ROOT)
+    assert done.returncode == -9
+    assert (place / "pid").exists(), "it never ran"
+    wait.until(lambda: not of(place), within_s=10, what="nothing of it runs")
+
+
+def of(folder):
+    """The processes that were told of a folder."""
+    words = str(folder).encode()
+    return [one for one in Path("/proc").glob("[0-9]*/cmdline") if words in read(one)]
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,213 @@
+"""Rules about the repository itself; each failure says what to do."""
+
+import ast
+import importlib
+import re
+import tomllib
+
+import pytest
+
+from drillbook.core.application import ROOT
+
+CODE = sorted(
+    path
+    for folder in ("drillbook", "suites", "fixtures", "reports", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+SPECS = sorted((ROOT / "suites").rglob("test_*.py"))
+CATALOGUE = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["control"]
+IDS = {control["id"] for control in CATALOGUE}
+
+
+def tree(path):
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def functions(path, prefix=""):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(prefix):
+            yield node
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_our_fixtures_are_imported_not_a_package_of_that_name():
+    import fixtures
+
+    assert fixtures.__file__ == str(ROOT / "fixtures" / "__init__.py")
+
+
+@pytest.mark.parametrize(
+    ("folder", "stranger"),
+    [
+        ("fixtures", "reports"),
+        ("fixtures", "suites"),
+        ("reports", "fixtures"),
+        ("reports", "suites"),
+        ("suites", "reports"),
+        ("drillbook", "fixtures"),
+        ("drillbook", "reports"),
+        ("drillbook", "suites"),
+    ],
+)
+def test_arrows_point_one_way(folder, stranger):
+    # Commands are carried out by all of them: their table is where they meet, as conftest.py is.
+    guilty = [
+        relative(path)
+        for path in CODE
+        if path.is_relative_to(ROOT / folder)
+        and (path != ROOT / "drillbook/cli/commands.py" or stranger == "suites")
+        and any(name.split(".")[0] == stranger for name in imported(path))
+    ]
+    assert guilty == [], f"{folder} must not import {stranger}: share by drillbook/core"
+
+
+def test_conftest_is_a_list_of_plugins():
+    assert len((ROOT / "conftest.py").read_text().splitlines()) <= 30
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_module_says_what_it_is(path):
+    assert ast.get_docstring(tree(path)), "give the module one sentence"
+
+
+@pytest.mark.parametrize("path", SPECS, ids=relative)
+def test_specs_assert_and_stay_small(path):
+    for function in functions(path, "test_"):
+        asserts = [node for node in ast.walk(function) if isinstance(node, ast.Assert)]
+        inner = function.end_lineno - function.lineno + 1
+        assert asserts, f"{function.name} asserts nothing: it cannot fail"
+        assert inner <= 40, f"{function.name} has {inner} lines: make it two specs"
+        assert not ast.get_docstring(function), f"{function.name}: the module carries the claim"
+
+
+@pytest.mark.parametrize("path", SPECS, ids=relative)
+def test_specs_do_not_wait_retry_or_print(path):
+    called = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+    assert called.isdisjoint({"time.sleep", "sleep", "print"}), "waiting lives in drillbook/stack"
+
+
+def test_nothing_of_a_run_lies_in_a_folder_of_pytest():
+    # The tear-down of tmp_path fails where a spec is interrupted in its set-up, and no sweep
+    # finds what a killed run left there: `working_folder` is the place.
+    guilty = {
+        relative(path)
+        for path in CODE
+        if not path.is_relative_to(ROOT / "tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.arg) and node.arg == "tmp_path"
+    }
+    assert guilty == set()
+
+
+def test_asserts_of_the_harness_live_in_suites():
+    # An assert in fixtures/ would be taken for a finding about the stack.
+    guilty = {
+        relative(path)
+        for path in CODE
+        if path.relative_to(ROOT).parts[0] in ("drillbook", "fixtures")
+        and any(isinstance(node, ast.Assert) for node in ast.walk(tree(path)))
+    }
+    assert guilty == set(), "raise an error of drillbook/core/errors.py instead"
+
+
+def marked():
+    for path in SPECS:
+        text = path.read_text()
+        for call in re.findall(r"mark\.control\(([^)]*)\)", text):
+            yield from re.findall(r'"([A-Z]{3}-\d+[.A-Z]*)"', call)
+        yield from re.findall(r'"([A-Z]{3}-\d+(?:\.[A-Z]+)?)"', text)
+
+
+def test_every_control_has_a_spec_and_a_mutant():
+    from fixtures.mutants.base import registry
+
+    caught = {mutant.control for mutant in registry().values()}
+    with_spec = set(marked())
+    assert IDS - with_spec == set(), "write a spec that carries the mark control(id)"
+    assert with_spec - IDS == set(), "add the control to suites/controls.toml"
+    assert IDS - caught == set(), "plant a mutant in fixtures/mutants that the control must catch"
+    assert caught - IDS == set(), "a mutant names a control that does not exist"
+
+
+def test_every_section_of_the_runbook_has_a_control():
+    runbook = tomllib.loads((ROOT / "tests" / "runbook.toml").read_text())
+    used = {section for control in CATALOGUE for section in control.get("runbook", [])}
+    assert set(runbook["cited"]) - used == set(), "write a control that cites this section"
+    assert used - set(runbook["cited"]) == set(), "the runbook has no section of this name"
+    assert used & set(runbook["states_nothing"]) == set(), "it states something after all"
+
+
+def test_nothing_of_the_product_imports_planted_bugs():
+    guilty = [
+        relative(path)
+        for path in CODE
+        if path.parts[len(ROOT.parts)] != "tests"
+        and not path.is_relative_to(ROOT / "fixtures" / "mutants")
+        and any(name.startswith("fixtures.mutants") for name in imported(path))
+    ]
+    assert guilty == [], "a bug is found by its name: drillbook/core/bugs.py"
+
+
+def test_every_bug_is_a_row_with_code_and_the_other_way_round():
+    from fixtures.mutants.base import registry
+
+    homes = {}
+    for one in registry().values():
+        homes.setdefault(one.home, set()).add(one.name)
+    for home, named in homes.items():
+        coded = set(importlib.import_module(f"fixtures.mutants.{home}").PLANTS)
+        assert named == coded, f"fixtures/mutants/bugs.toml and {home}.py name different bugs"
+
+
+def test_every_bug_takes_the_place_of_a_seam():
+    from fixtures.mutants.base import registry
+
+    seams = {
+        node.args[0].value
+        for path in CODE
+        if path.relative_to(ROOT).parts[0] in ("drillbook", "fixtures")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "seam"
+    }
+    used = {seam for one in registry().values() for seam in one.hooks}
+    assert used - seams == set(), "no function is a seam of this name: the bug would never show"
+    assert seams - used == set(), "no bug is planted at this seam: it is a function like any other"
+
+
+def test_every_planted_class_overrides_what_the_reference_backend_has():
+    from fixtures.mutants.backend import PLANTS
+    from fixtures.reference.app import Parts
+
+    for name, parts in PLANTS.items():
+        for part, planted in parts.items():
+            honest = getattr(Parts(), part)
+            assert issubclass(planted, honest), (name, part)
+            new = [base for base in planted.__mro__ if base not in honest.__mro__]
+            own = {key for base in new for key in vars(base)}
+            assert own & set(dir(honest)) - set(dir(object)) or "__init__" in own, (name, part)
+
+
+def test_claims_have_corrections():
+    bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
+    assert bare == [], "say in controls.toml what the runbook should say instead"
+
+
+def test_no_machine_or_workplace_is_named():
+    forbidden = re.compile(f"{re.escape(str(ROOT))}|/root/|/home/")
+    guilty = [
+        relative(path)
+        for path in [*CODE, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "Makefile"]
+        if forbidden.search(path.read_text()) and path.name != "test_conventions.py"
+    ]
+    assert guilty == []

@@ -1,0 +1,92 @@
+"""`make drill` as one command: a damaged backup never goes through it, and many secrets fit."""
+
+import json
+import random
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drillbook.core.application import ROOT
+from fixtures.bench.backups import Backups
+from tests.stack.test_damages import SEED, VERSION, schema
+from tests.support.backups import KEYS, rows
+from tests.support.damage_kinds import PLAIN
+
+pytestmark = pytest.mark.slow
+
+NOTICED = {"violated", "inconclusive"}
+# On a backup that knows a migration of the product's own the reference backend is not started.
+FOREIGN = """
+CREATE TABLE public.infisical_migrations (id integer PRIMARY KEY, name text);
+INSERT INTO public.infisical_migrations VALUES (1, '20240101000000_of-the-product.mjs');
+"""
+
+
+@pytest.fixture(scope="module")
+def original(isolated, tmp_path_factory):
+    """A real backup's rows, as pg_dump writes them; and its key."""
+    made, after = schema()
+    isolated.empty_database()
+    psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
+    done = isolated.exec("db", psql, stdin=f"{made}\n{rows(VERSION)}\n{after}\n{FOREIGN}".encode())
+    assert done.exit_code == 0, done.stderr
+    folder = tmp_path_factory.mktemp("original")
+    isolated.exec("db", ["pg_dump", "-U", "infisical", "infisical"], stdout=folder / "plain")
+    (folder / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
+    return folder
+
+
+def drilled(backup, keys, runs):
+    """The exit code of a drill, its verdicts by control, and all it printed."""
+    command = [sys.executable, "-m", "pytest", "suites/drill", "--evidence", "--only-evidence"]
+    command += ["--one-question", "--drill", "--stack=embedded", "-p", "no:cacheprovider"]
+    command += [f"--backup={backup}", f"--env-file={keys}", f"--run-dir={runs}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    record = Path(runs, "latest", "evidence.json")
+    found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"controls": []}
+    verdicts = {one["id"]: one["verdict"] for one in found["controls"]}
+    return done.returncode, verdicts, done.stdout + done.stderr
+
+
+def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, tmp_path):
+    code, verdicts, printed = drilled(original / "plain", original / "keys.env", tmp_path / "runs")
+    assert code == 2, printed
+    assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
+    # Proved and restored, and only not started: that is more than not run, and the report says so.
+    assert verdicts.pop("DRL-2") == verdicts.pop("BKP-6") == "inconclusive"
+    assert not NOTICED & {*verdicts.values()}
+    said = " ".join(printed.split())
+    assert re.search(
+        r"\d+ rows of \d+ tables came back, and the keys open (\d+) of \1 secrets", said
+    )
+    assert "every row came back in" in said
+
+
+@pytest.mark.mutant
+@pytest.mark.parametrize("kind", PLAIN)
+def test_a_damaged_one_is_told_by_the_whole_command(original, tmp_path, kind):
+    content = (original / "plain").read_bytes()
+    damaged = PLAIN[kind](content, random.Random(f"{SEED} {kind}"))
+    assert damaged != content
+    backup = tmp_path / "backup.sql"
+    backup.write_bytes(damaged)
+    code, verdicts, printed = drilled(backup, original / "keys.env", tmp_path / "runs")
+    assert code == 3 or NOTICED & {*verdicts.values()}, printed
+    assert code in (1, 2, 3)
+    assert "Traceback" not in printed
+
+
+@pytest.mark.mutant
+def test_of_many_secrets_little_is_in_memory(tmp_path_factory):
+    place = tmp_path_factory.mktemp("many")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o711)
+    with Backups(place) as made:
+        code, _, printed = drilled(made.with_secrets(100_000), made.keys, place / "runs")
+    assert code == 0, printed
+    largest_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert largest_kib < 500 << 10

@@ -1,0 +1,150 @@
+"""`make preflight` says file, line, sentence and cure, and ends with the right exit code, soon."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.infisical.settings import Settings
+from fixtures.mutants.files import (
+    SOUND,
+    backup,
+    commit,
+    composed,
+    encrypted_root,
+    env,
+    repository,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def preflight(*options, flags=()):
+    command = [sys.executable, *flags, "-m", "drillbook.cli.preflight", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def files(tmp_path):
+    settings = Settings.generate()
+    repository(tmp_path)
+    return {
+        "--compose": SOUND,
+        "--env-file": env(tmp_path, settings),
+        "--escrow": env(tmp_path, settings, "escrow.env"),
+        "--backup": backup(tmp_path, encrypted_root(settings["ENCRYPTION_KEY"])),
+        "--repo": tmp_path / "repo",
+    }
+
+
+def options(files):
+    return [f"{name}={path}" for name, path in files.items()]
+
+
+def test_sound_files_pass(files):
+    done = preflight(*options(files))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "preflight: 0 findings; held: BKP-5, DEP-3, DEP-4, KEY-11, KEY-8, KEY-9" in done.stdout
+    assert "not run" not in done.stdout
+
+
+def test_a_database_without_fixes_is_told_with_its_place_and_fails_nothing(files):
+    done = preflight(*options(files))
+    line = next(
+        n for n, row in enumerate(SOUND.read_text().splitlines(), 1) if "postgres:14" in row
+    )
+    assert f"runbook: {SOUND}:{line}: db is PostgreSQL 14, which has got no fixes" in done.stdout
+    assert "[DEP-6]" in done.stdout
+    assert done.returncode == 0
+
+
+def test_nothing_of_a_stack_is_loaded(files):
+    # A pre-commit hook is forgiven a second, and these alone take longer.
+    done = preflight(*options(files), flags=["-X", "importtime"])
+    loaded = {row.rpartition("|")[2].strip() for row in done.stderr.splitlines() if "|" in row}
+    assert "yaml" in loaded
+    heavy = {"docker", "httpx2", "hypothesis", "psycopg", "pydantic", "redis"}
+    assert loaded & heavy == set()
+
+
+def test_finding_is_told_with_its_place_and_fails(files, tmp_path):
+    file = composed(
+        tmp_path,
+        "    volumes:\n      - pg_data",
+        "    ports: ['5432:5432']\n    volumes:\n      - pg_data",
+    )
+    done = preflight(*options({**files, "--compose": file}))
+    assert done.returncode == 1
+    line = next(n for n, row in enumerate(file.read_text().splitlines(), 1) if "5432:5432" in row)
+    assert f"{file}:{line}: db can be reached from outside" in done.stdout
+    assert "[DEP-3]" in done.stdout
+
+
+def test_secret_is_never_shown(files):
+    key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
+    commit(files["--repo"], "old.env", f"ENCRYPTION_KEY={key}\n")
+    done = preflight(*options(files))
+    assert done.returncode == 1
+    assert "old.env:1: ENCRYPTION_KEY stands there as it is" in done.stdout
+    assert key not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["--env-file", "--escrow", "--backup", "--repo", "--compose"])
+def test_missing_file_ends_the_run_in_one_sentence(files, option):
+    done = preflight(*options({**files, option: "/nowhere/at/all"}))
+    assert done.returncode == 3
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.count("\n") <= 3
+    assert "/nowhere/at/all" in done.stdout
+
+
+def test_mutant_turns_its_control():
+    done = preflight("--mutant=SampleKey")
+    assert done.returncode == 1
+    assert "ENCRYPTION_KEY is a sample that everybody can read in public" in done.stdout
+
+
+def test_evidence_of_a_preflight_holds_no_secret(files, tmp_path):
+    key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
+    preflight(*options(files), "--evidence", f"--run-dir={tmp_path / 'runs'}")
+    written = (tmp_path / "runs" / "latest" / "evidence.json").read_text()
+    assert key not in written
+    assert '"KEY-9"' in written
+
+
+def test_nothing_given_is_no_pass():
+    done = preflight()
+    assert done.returncode == 3
+    assert "nothing to check" in done.stdout
+
+
+def test_what_is_not_given_is_not_run(files):
+    done = preflight(f"--env-file={files['--env-file']}")
+    assert done.returncode == 0
+    assert "not run: KEY-9: REPO was not given" in done.stdout
+    assert "not run: DEP-3: COMPOSE was not given" in done.stdout
+    assert "held: KEY-8, SEC-1, SEC-2" in done.stdout
+
+
+def test_keys_that_were_not_given_are_not_judged(tmp_path):
+    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
+    asked = ["--controls=KEY-8,SEC-1,SEC-2", f"--run-dir={tmp_path}", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    (record,) = tmp_path.glob("*/evidence.json")
+    run = json.loads(record.read_text())
+    found = {one["id"]: one["verdict"] for one in run["controls"] if one["specs"]}
+    assert {found[name] for name in ("KEY-8", "SEC-1", "SEC-2")} == {"not_applicable"}
+    assert "ENV_FILE was not given, so this was not judged" in done.stdout
+
+
+def test_env_file_that_others_can_read_is_a_finding(files):
+    files["--env-file"].chmod(0o640)
+    files["--escrow"].chmod(0o604)
+    done = preflight(*options(files))
+    assert done.returncode == 1
+    assert f"{files['--env-file']}: can be read by other users (mode 640)" in done.stdout
+    assert f"{files['--escrow']}: can be read by other users (mode 604)" in done.stdout
+    assert "[KEY-8]" in done.stdout
+    assert "[KEY-11]" in done.stdout

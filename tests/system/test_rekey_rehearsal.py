@@ -1,0 +1,39 @@
+"""`make rewrap` on a backup of the reference backend: rewrapped, restored, started, read."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.runbook import procedures
+from fixtures.rekey.__main__ import main
+from fixtures.session.golden_session import Installation
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tmp_path):
+    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    settings = deployment.golden_settings
+    files = {name: str(tmp_path / name) for name in ("old.env", "new.env", "old.sql", "new.sql")}
+    assert procedures.back_up(embedded, Path(files["old.sql"])).exit_code == 0
+    Path(files["old.env"]).write_text(f"ENCRYPTION_KEY={settings['ENCRYPTION_KEY']}\n")
+    Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
+    given = ["--backup", files["old.sql"], "--env-file", files["old.env"]]
+    given += ["--new-env-file", files["new.env"]]
+    assert main([*given, "--out", files["new.sql"]]) == 0
+    command = [sys.executable, "-m", "pytest", "suites/change/test_rewrap.py", "--evidence"]
+    command += ["--one-question", "--stack=embedded", f"--run-dir={tmp_path / 'runs'}"]
+    command += [*given, "--rewrapped", files["new.sql"], "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    written = tmp_path / "runs" / "latest" / "evidence.json"
+    assert written.exists(), done.stdout + done.stderr
+    [control] = [
+        one for one in json.loads(written.read_text())["controls"] if one["id"] == "KEY-14"
+    ]
+    assert (control["verdict"], done.returncode) == ("satisfied", 0), control
+    assert settings["ENCRYPTION_KEY"] not in written.read_text()

@@ -1,0 +1,282 @@
+"""A backup is brought from a file, a folder or a URL, privately, and its place shown bare."""
+
+import gzip
+import os
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from drillbook.backup import location
+from drillbook.backup.fetch import fetch_backup
+from drillbook.backup.location import parse
+from drillbook.core.errors import BadInput
+from drillbook.preflight import backupfile
+from reports.record import run_metadata
+from tests.support.backups import SAMPLES, dump
+from tests.unit.keys.test_proof import PACKINGS
+
+OLD = time.time() - 7200
+ARCHIVES = SAMPLES / "archives"
+ARCHIVE_NAMES = sorted(one.name for one in ARCHIVES.iterdir())
+
+
+def said():
+    heard = []
+    return heard, heard.append
+
+
+def refused(given):
+    with pytest.raises(BadInput) as told, fetch_backup(given, lambda _: None):
+        pass
+    return str(told.value)
+
+
+@pytest.fixture
+def backup(tmp_path):
+    place = tmp_path / "backups"
+    place.mkdir()
+    file = place / "good.sql"
+    file.write_bytes(dump("2024-10").encode())
+    os.utime(file, (OLD, OLD))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "shown"),
+    [
+        ("backup.sql", "path", "backup.sql"),
+        ("-", "pipe", "standard input"),
+        ("docker:infisical-db", "container", "docker:infisical-db"),
+        ("file:///srv/my%20backup.sql", "path", "/srv/my backup.sql"),
+        ("sftp://ada:pw@host:22/b.sql", "url", "sftp://host:22/b.sql"),
+        ("https://host/b.sql?X-Amz-Signature=abc", "url", "https://host/b.sql?…"),
+        ("s3://bucket/backups/", "url", "s3://bucket/backups/"),
+    ],
+)
+def test_a_place_is_told_and_shown_bare(given, kind, shown):
+    found = parse(given)
+    assert (found.kind, found.shown) == (kind, shown)
+    assert "pw" not in repr(found)
+    assert "abc" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["docker:", "docker:--privileged", "docker:a b", "zip://x::s3://b/a.zip", "a\0b", "x" * 9999],
+)
+def test_what_can_be_no_place_is_refused(given):
+    with pytest.raises(BadInput):
+        parse(given)
+
+
+def test_a_url_comes_by_the_environment(monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_BACKUP", "s3://bucket/b.sql")
+    assert parse("env:DRILLBOOK_BACKUP").what == "s3://bucket/b.sql"
+
+
+def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
+    assert run_metadata.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
+    assert "sig" not in run_metadata.command(["--backup=https://host/b.sql?token=sig"])
+
+
+def test_a_file_is_read_where_it_lies(backup):
+    heard, say = said()
+    with fetch_backup(str(backup), say) as found:
+        assert (found.path, found.copied, heard) == (backup, False, [])
+    assert backup.exists()
+
+
+def test_the_newest_of_a_folder_is_taken_and_named(backup):
+    older = backup.with_name("older.sql")
+    older.write_bytes(backup.read_bytes())
+    os.utime(older, (OLD - 9999, OLD - 9999))
+    heard, say = said()
+    with fetch_backup(str(backup.parent), say) as found:
+        assert found.path == backup
+    assert "the newest of the folder is good.sql" in heard[0]
+    assert "NOT TAKEN" not in heard[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [("cut.sql", b"-- PostgreSQL database dump\n", "cut short"), ("no.sql.gz", b"", "empty")],
+)
+def test_newer_ones_that_are_not_done_are_passed_over_aloud(backup, name, content, why):
+    backup.with_name(name).write_bytes(content)
+    heard, say = said()
+    with fetch_backup(str(backup.parent), say) as found:
+        assert found.path == backup
+    assert f"NEWER BUT NOT TAKEN: {name} ({why}" in heard[0]
+
+
+def packed(way):
+    return PACKINGS[way](dump("2024-10").encode())
+
+
+@pytest.mark.parametrize("way", PACKINGS)
+def test_a_newer_one_that_is_packed_and_cut_is_passed_over_aloud(backup, way):
+    whole, cut = (backup.with_name(f"{name}.sql.{way}") for name in ("whole", "cut"))
+    whole.write_bytes(packed(way))
+    os.utime(whole, (OLD + 600, OLD + 600))
+    assert location.newest(backup.parent)[0] == whole
+    cut.write_bytes(packed(way)[:-1000])
+    os.utime(cut, (OLD + 1200, OLD + 1200))
+    heard, say = said()
+    with fetch_backup(str(backup.parent), say) as found:
+        assert found.path == whole
+    assert f"NEWER BUT NOT TAKEN: cut.sql.{way} (" in heard[0]
+    assert "ends inside its" in heard[0]
+
+
+@pytest.mark.parametrize("name", [n for n in ARCHIVE_NAMES if "folder" not in n])
+def test_a_newer_archive_that_is_cut_is_passed_over_aloud(backup, name):
+    whole = (ARCHIVES / name).read_bytes()
+    archive = backup.with_name(name).with_suffix(".dump")
+    archive.write_bytes(whole)
+    os.utime(archive, (OLD + 600, OLD + 600))
+    assert location.newest(backup.parent)[0] == archive
+    archive.write_bytes(whole[: len(whole) // 2])
+    os.utime(archive, (OLD + 600, OLD + 600))
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert f"NEWER BUT NOT TAKEN: {archive.name} (" in said
+
+
+def test_a_tar_file_of_a_folder_is_to_be_unpacked_first(backup):
+    archive = backup.with_name("folder.tar")
+    archive.write_bytes((ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz").read_bytes())
+    os.utime(archive, (OLD + 600, OLD + 600))
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "is a tar file that pg_dump -Ft did not write" in said
+
+
+def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
+    with tarfile.open(ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz") as tar:
+        tar.extractall(backup.parent / "unpacked", filter="data")
+    [contents] = (backup.parent / "unpacked").rglob("toc.dat")
+    made = contents.parent.rename(backup.parent / "tonight")
+    (made / "toc.dat").touch()
+    assert location.newest(backup.parent)[0] == made
+    rows = max(made.glob("*.dat*"), key=lambda one: one.stat().st_size * (one.name != "toc.dat"))
+    rows.write_bytes(rows.read_bytes()[:-20])
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in said
+
+
+def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
+    backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
+    path, said = location.newest(backup.parent)
+    assert path == backup
+    assert "uploads.sql.gz is not a backup made by pg_dump" in said
+
+
+def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
+    growing = backup.with_name("growing.dump")
+    growing.write_bytes(b"PGDMP")
+    monkeypatch.setattr(location.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
+    assert location.newest(backup.parent)[0] == backup
+    assert location.reason_incomplete(backup) == ""
+
+
+def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check BACKUP="):
+        location.newest(tmp_path)
+    (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
+    with pytest.raises(BadInput, match=r"no backup that is complete: cut\.sql"):
+        location.newest(tmp_path)
+
+
+def remote(tmp_path, content):
+    storage = fsspec.filesystem("memory")
+    where = f"/{tmp_path.name}/backups"
+    storage.pipe_file(f"{where}/b.sql", content)
+    return f"memory:/{where}", storage
+
+
+def test_a_copy_is_private_and_gone_afterwards(tmp_path):
+    url, _ = remote(tmp_path, dump("2024-10").encode())
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
+        assert found.path.read_bytes() == dump("2024-10").encode()
+        assert found.path.stat().st_mode & 0o777 == 0o600
+        assert found.path.parent.stat().st_mode & 0o777 == 0o700
+        assert found.copied
+        kept = found.home.path
+        assert found.changes() == []
+    assert not kept.exists()
+
+
+def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"SELECT 1;")
+    heard, say = said()
+    with fetch_backup(url, say) as found:
+        assert found.path.name == "b.sql"
+    assert "NEWER BUT NOT TAKEN: later.sql (cut short" in heard[-1]
+
+
+def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql.gz", packed("gz")[:-1000])
+    heard, say = said()
+    with fetch_backup(url, say) as found:
+        assert found.path.name == "b.sql"
+        assert [one.name for one in found.path.parent.iterdir()] == ["b.sql"]
+    assert "NEWER BUT NOT TAKEN: later.sql.gz (cut short: it ends inside its" in heard[-1]
+
+
+def test_an_original_that_changed_meanwhile_is_told(tmp_path):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
+        storage.pipe_file(f"/{tmp_path.name}/backups/b.sql", b"another")
+        assert found.changes() == ["b.sql is no longer what was fetched"]
+
+
+def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("drillbook.backup.fetch._TIMES", ())
+    url, _ = remote(tmp_path, dump("2024-10").encode())
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
+        assert found.modified is None
+        seen = backupfile.load(found.path, now=2e9)
+    expected_s = 2e9 - seen.facts.newest.timestamp()
+    assert seen.age.most_s == pytest.approx(expected_s, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("memory://nowhere/b.sql", "nothing lies at memory://nowhere/b.sql"),
+        ("teleport://host/b.sql", "Protocol not known"),
+        ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_had_is_told_in_one_sentence(given, words):
+    told = refused(given)
+    assert words in told
+    assert "\n" not in told
+    assert "geheimnis" not in told
+
+
+def test_a_missing_extra_is_told_with_its_cure(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    assert "run `make remote` once" in refused("s3://bucket/b.sql")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    url, _ = remote(tmp_path, bytes(65 << 20))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    usage = type("Usage", (), {"free": 1 << 20})
+    monkeypatch.setattr("drillbook.backup.stream.shutil.disk_usage", lambda _: usage)
+    with (
+        pytest.raises(BadInput, match="does not fit"),
+        fetch_backup(f"{url}/b.sql", lambda _: None),
+    ):
+        pass
+    assert [one for one in Path(tmp_path).iterdir() if one.name.startswith("drillbook")] == []

@@ -1,0 +1,115 @@
+"""A backup is judged by its file alone, and damage is named with its line."""
+
+import gzip
+import subprocess
+
+import pytest
+
+from drillbook.backup import integrity
+from drillbook.core.application import ROOT
+from drillbook.runbook import procedures
+from fixtures.data import coolify_names, corruptions
+
+ROWS = ROOT / "tests" / "samples" / "rows-2024-10.sql"
+HEAD = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\nSET lock_timeout = 0;\n"
+TAIL = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
+
+
+@pytest.fixture
+def backup(tmp_path):
+    path = tmp_path / "backup.sql"
+    path.write_text(HEAD + ROWS.read_text() + TAIL)
+    return path
+
+
+def test_a_whole_backup_is_sound(backup):
+    assert integrity.examine(backup) is None
+
+
+def test_a_backup_of_an_older_pg_dump_is_sound(backup):
+    kept = [line for line in backup.read_text().splitlines(True) if "restrict " not in line]
+    backup.write_text("".join(kept))
+    assert integrity.examine(backup) is None
+
+
+def packed(backup):
+    copy = backup.with_name("backup.sql.gz")
+    copy.write_bytes(gzip.compress(backup.read_bytes()))
+    return copy
+
+
+@pytest.mark.parametrize("changed", [corruptions.through_a_terminal, packed])
+def test_carriage_returns_and_compression_do_no_harm(backup, changed):
+    assert integrity.examine(changed(backup)) is None
+
+
+EXPECTED = {
+    "empty": "the file is empty",
+    "cut at 50 %": "a row of secrets_v2 has 5 values",
+    "cut inside a row": "a row of secrets_v2 has",
+    "cut at a row boundary": "ends inside the data of secrets_v2",
+    "cut after the data": "something is missing",
+    "last line gone": "the last line is missing",
+    "trailer gone": "without pg_dump's last words",
+    "a byte that is not text": "not text",
+    "a separator flipped": "a row of secrets_v2 has 13 values, not 14",
+    "gzip named .sql": "compressed by gzip",
+}
+
+
+@pytest.mark.parametrize("kind", corruptions.KINDS)
+def test_each_damage_is_named(backup, kind):
+    found = {kind: str(integrity.examine(copy)) for kind, copy in corruptions.copies(backup)}
+    assert EXPECTED[kind] in found[kind]
+
+
+def test_every_cut_is_noticed(backup):
+    whole = backup.read_bytes()
+    last = len(whole.rstrip(b"\n"))
+    for at in range(0, last, 211):
+        backup.write_bytes(whole[:at])
+        assert integrity.examine(backup), at
+
+
+def test_the_line_is_that_of_the_damage(backup):
+    lines = backup.read_text().splitlines(True)
+    at = next(n for n, line in enumerate(lines) if line.startswith("COPY public.secrets_v2")) + 2
+    lines[at] = lines[at].replace("\t", " ", 1)
+    backup.write_text("".join(lines))
+    assert integrity.examine(backup).line == at + 1
+
+
+def test_half_a_byte_is_noticed(backup):
+    text = backup.read_text()
+    at = text.rindex("\\\\x") + 10
+    backup.write_text(text[:at] + text[at + 1 :])
+    assert "not a whole sequence of bytes" in str(integrity.examine(backup))
+
+
+def test_another_database_is_noticed(backup):
+    backup.write_text(HEAD + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
+    assert "not a backup of Infisical" in str(integrity.examine(backup))
+
+
+def test_the_custom_format_is_named(backup):
+    backup.write_bytes(b"PGDMP\x01\x0e")
+    assert "pg_restore" in str(integrity.examine(backup))
+
+
+def test_an_altered_digit_takes_a_checksum(backup):
+    sealed = integrity.write_checksum(backup)
+    check = ["sha256sum", "--check", "--status", sealed.name]
+    assert subprocess.run(check, cwd=backup.parent, check=False).returncode == 0
+    corruptions.flip_a_byte(backup).replace(backup)
+    assert "checksum" in str(integrity.examine(backup))
+    sealed.unlink()
+    assert integrity.examine(backup) is None, "nothing else can see it"
+
+
+def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():
+    selection = procedures.wipe_selection(
+        [*coolify_names.deployment("1"), *coolify_names.bystanders()], "1"
+    )
+    assert selection.hit == ()
+    assert len(selection.missed) == len(coolify_names.deployment("1"))
+    assert len(selection.bystanders) == len(coolify_names.bystanders())

@@ -1,0 +1,84 @@
+"""Messages of PostgreSQL about a user's backup hold its code, and nothing of a row."""
+
+import io
+
+import pytest
+
+from drillbook.backup.inquiry import inquiry
+from drillbook.backup.messages import LEFT_OUT, clean_log
+from drillbook.backup.restore import Refused, restore
+from drillbook.backup.sql import Hostile, Statement
+from drillbook.backup.statement_filter import judge
+from drillbook.core.errors import StackTrouble
+from tests.support.attacks import HEAD
+
+CELL = "a-cell-of-the-users-backup"
+TABLE = "CREATE TABLE public.t (a uuid, b text UNIQUE);\n"
+RAISES = f"$$ BEGIN RAISE EXCEPTION '{CELL}' USING DETAIL = '{CELL}'; END $$"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            f"COPY public.t (a) FROM stdin;\n{CELL}\n\\.\n",
+            r"line \d+: invalid text representation \(22P02\)",
+        ),
+        (f"INSERT INTO public.t VALUES ('{CELL}');\n", r"invalid text representation \(22P02\)"),
+        (
+            f"COPY public.t (b) FROM stdin;\n{CELL}\n{CELL}\n\\.\n",
+            r"unique violation \(23505\), table t, constraint t_b_key",
+        ),
+        (f"INSERT INTO public.t {CELL};\n", r"syntax error \(42601\)"),
+        (
+            f"CREATE FUNCTION public.f() RETURNS text LANGUAGE plpgsql AS {RAISES};\n"
+            "INSERT INTO public.t (b) VALUES (public.f());\n",
+            r"code of the backup raised an error \(P0001\)",
+        ),
+    ],
+)
+def test_refusal_names_the_code_and_not_the_cell(isolated, body, said):
+    isolated.empty_database()
+    stream = io.BytesIO((HEAD + TABLE + body).encode())
+    with pytest.raises(Refused, match=said) as refusal:
+        restore(stream, isolated.connect, lambda: None)
+    assert CELL not in str(refusal.value)
+    assert CELL in isolated.logs("db"), "the server's own log quotes it: clean_log is needed"
+    assert CELL not in clean_log(isolated.logs("db"))
+
+
+def test_question_of_ours_that_fails_is_told_by_its_code(isolated):
+    isolated.empty_database()
+    with (
+        pytest.raises(StackTrouble, match=r"invalid text representation \(22P02\)") as trouble,
+        inquiry(isolated.connect) as connection,
+    ):
+        connection.execute(f"SELECT '{CELL}'::uuid".encode())
+    assert CELL not in str(trouble.value)
+
+
+def test_row_that_stands_where_a_statement_should_is_not_quoted():
+    with pytest.raises(Hostile) as hostile:
+        judge(Statement(7, b"", f"{CELL} value"))
+    assert str(hostile.value) == "line 7: begins as no statement of pg_dump's does"
+    with pytest.raises(Hostile, match="begins with VACUUM, as no statement"):
+        judge(Statement(7, b"", f"VACUUM {CELL}"))
+
+
+def test_statistics_of_pg_dump_18_are_left_out_and_nothing_in_their_guise():
+    shown = "SELECT * FROM pg_catalog.pg_restore_relation_stats( '', ''::integer )"
+    assert judge(Statement(7, b"", shown)) == "leave out"
+    with pytest.raises(Hostile, match="runs code"):
+        judge(Statement(7, b"", f"{shown}, lo_export(1, '')"))
+
+
+def test_log_keeps_what_the_server_says_of_itself():
+    log = (
+        '12:00 [1] LOG:  database system is ready\n12:01 [2] ERROR:  bad "x"\n'
+        "12:01 [2] CONTEXT:  COPY t, line 1\n\tgoes on\n12:02 [1] FATAL:  shut down\n"
+    )
+    assert clean_log(log) == (
+        "12:00 [1] LOG:  database system is ready\n"
+        f"12:01 [2] ERROR:  {LEFT_OUT}\n12:01 [2] CONTEXT:  {LEFT_OUT}\n"
+        "12:02 [1] FATAL:  shut down\n"
+    )

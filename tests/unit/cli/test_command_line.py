@@ -1,0 +1,460 @@
+"""The command `drillbook`: what is wrong with a line is one sentence, exit 3, before anything."""
+
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.from_make import main as make
+from drillbook.cli.parser import run
+from drillbook.core import options
+from drillbook.core.application import ROOT
+from fixtures.lifecycle import plugin as lifecycle
+from fixtures.rekey import plugin as rekey
+from fixtures.session import (
+    drill_fixtures,
+    fetched_backup,
+    live_fixtures,
+    preflight_console,
+    preflight_fixtures,
+    stacks,
+    workers,
+)
+from reports.record import run_metadata
+from reports.session import plugin
+from tests.support.backups import KEYS, dump
+
+PROGRAM = Path(sys.executable).with_name("drillbook")
+FILES = ("backup.sql.gz", "backup.sql", "keys.env", ".env", "new.env", "drill.key", "token.env")
+FILES += (
+    "bundle.zip",
+    "drill.key.pub",
+    "backend.log",
+    "docker-compose.yml",
+    "phrase.txt",
+    "runbook.md",
+    "ops.md",
+    "grace.key",
+)
+# What the documents show, without comments: in blocks of commands, and in tables.
+SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [^`]+)`")
+# In documents: what the reader puts in.
+PLACES = re.compile(r"\b(LOG|BACKUP|KEYS|FOLDER|COMMAND|NAME|OLD|NEW|A|B|FILE)\b|…|<")
+DRILL = ["drill", "backup.sql.gz", "--env-file", "keys.env"]
+REKEY = [
+    *[
+        "key",
+        "rekey",
+        "backup.sql",
+        "--env-file",
+        ".env",
+        "--new-env-file",
+        "new.env",
+        "--out",
+        "new.sql",
+    ]
+]
+RECOVER = ["key", "recover", "backup.sql.gz", "--env-file", ".env"]
+
+WRONG = [
+    # Commands.
+    ("", "missing command; drillbook --help"),
+    ("verfy", "no command verfy; did you mean verify?"),
+    ("check-key backup.sql.gz", "did you mean key check?"),
+    ("key", "missing command"),
+    ("key chek backup.sql.gz", "no command key chek; did you mean key check?"),
+    ("evidence verfy bundle.zip", "did you mean evidence verify?"),
+    ("frobnicate", "no command frobnicate; drillbook --help lists them"),
+    # Names of options.
+    ("verify --stak embedded", "no option --stak; did you mean --stack?"),
+    ("verify --certfied", "did you mean --certified?"),
+    ("verify --signingkey drill.key", "did you mean --signing-key?"),
+    ("verify --cntrol KEY-1", "did you mean --control?"),
+    ("verify --qqq", "drillbook verify --help lists them"),
+    ("verify -q", "no option -q"),
+    ("lifecycle --controls KEY-1", "no option --controls"),
+    ("STACK=embedded", "no command STACK=embedded"),
+    ("verify STACK=embedded", "unexpected extra argument (STACK=embedded)"),
+    # Words.
+    ("verify --stack embeded", "--stack: embeded is none of auto, containers, embedded; did you"),
+    ("verify --stack podman", "--stack: podman is none of"),
+    ("verify --offer audit,rotaton", "did you mean rotation?"),
+    ("verify --control KEY-333", "--controls: KEY-333 matches no control"),
+    ("verify --controls 'KEE-*'", "KEE-* matches no control; did you mean KEY-"),
+    ("verify --mutant LosesLongValue", "did you mean LosesLongValues?"),
+    ("verify --tsa ftp://ada:geheim@host", "no web address"),
+    ("live secrets.example.com", "no web address; give one such as https://"),
+    ("catalogue --output jsn", "did you mean json?"),
+    ("evidence sign-off bundle.zip --act aproved --name Ada", "did you mean approved?"),
+    ("evidence export bundle.zip --format oscl", "did you mean oscal?"),
+    ("evidence export bundle.zip --format oscal --oscal-version 2", "is no version"),
+    # Flags take no value.
+    ("verify --certified=no", "does not take a value"),
+    ("verify --certified no", "unexpected extra argument (no)"),
+    # Numbers and durations.
+    ("verify --workers 0", "--workers: 0: give a number from 1 to 16, or auto"),
+    ("verify --workers 1e3", "give a number"),
+    ("verify --seed abc", "--seed: abc: give a number from 0"),
+    ("verify --seed -1", "give a number"),
+    ("verify --shard 3/2", "such as 2/5"),
+    ("verify --budget 12", "is no budget such as 100x12"),
+    ("qualify --healthy some", "give a number from 0 to 1000"),
+    (shlex.join([*DRILL, "--rto", "4x"]), "--rto: 4x: write a duration such as 4h"),
+    (shlex.join([*DRILL, "--rpo", "0h"]), "between a second and a year"),
+    # Files and folders.
+    ("drill backup.sq.gz --env-file keys.env", "does not exist; did you mean backup.sql.gz?"),
+    ("drill backup.sql.gz --env-file key.env", "--env-file: key.env does not exist; did you mean"),
+    ("verify --signing-key folder", "--signing-key: folder is a folder; give a file"),
+    ("verify --repo keys.env", "keys.env is a file; give a folder"),
+    ("verify --run-dir keys.env", "keys.env is a file; give a folder"),
+    ("status --ics nowhere/due.ics", "the folder nowhere does not exist"),
+    ("diagnose backend.lg", "did you mean backend.log?"),
+    ("evidence verify bundel.zip", "did you mean bundle.zip?"),
+    ("evidence merge folder nowhere", "nowhere does not exist"),
+    ("drill 'cost$5.sql' --env-file keys.env", "BACKUP: cost$5.sql does not exist"),
+    ("drill 'a b.sql' --env-file keys.env", "BACKUP: a b.sql does not exist"),
+    ("drill 'a\"b.sql' --env-file keys.env", 'BACKUP: a"b.sql does not exist'),
+    ("drill 'one\ntwo.sql' --env-file keys.env", "BACKUP: a value with a line break in it"),
+    ("drill 'one\x1btwo.sql' --env-file keys.env", "control characters"),
+    ("verify --image ''", "--image: an empty value; give IMAGE, or leave it out"),
+    ("verify --env-file=", "--env-file: an empty value"),
+    ("verify --image 'a b'", "no name of an image"),
+    # What is missing, and what excludes each other.
+    ("drill", "BACKUP is missing; for example: drillbook drill backup.sql.gz"),
+    ("drill backup.sql.gz", "--env-file is missing; for example: drillbook drill"),
+    ("drill backup.sql.gz keys.env", "unexpected extra argument (keys.env)"),
+    ("rehearse backup.sql.gz --env-file keys.env --from a:1", "--to is missing"),
+    ("key check backup.sql.gz", "--env-file is missing"),
+    (shlex.join(RECOVER), "--out is missing"),
+    (
+        shlex.join([*RECOVER, "--out", "x", "--plaintext", "--recipient", "age1x"]),
+        "--recipient and --plaintext exclude each other",
+    ),
+    (shlex.join([*REKEY, "--no-rehearsal", "--image", "a:1"]), "exclude each other"),
+    ("verify --certified --control KEY-1", "--certified and --controls exclude each other"),
+    ("verify --certified --mutant LosesLongValues", "exclude each other"),
+    ("verify --sign drill.key --signing-key-env KEY", "exclude each other"),
+    ("evidence verify bundle.zip --unsigned --pubkey drill.key.pub", "exclude each other"),
+    ("evidence sign-off bundle.zip --act approved", "--name is missing"),
+    ("preflight --certified", "--certified is of a record; give --run-dir with it"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with files of every name, and a run that `latest` names."""
+    for name in FILES:
+        (tmp_path / name).write_text("ENCRYPTION_KEY=x\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    for name in ("two", "on-v1", "on-v2"):
+        (tmp_path / "runs" / name).mkdir()
+    kept = tmp_path / "drillbook-runs"
+    (kept / "earlier").mkdir(parents=True)
+    (kept / "latest").symlink_to("earlier")
+    (tmp_path / "reports" / "runs" / "latest").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(folder, line, **env):
+    return subprocess.run(
+        [PROGRAM, *shlex.split(line)],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def seen(folder):
+    return {path: path.lstat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
+
+
+@pytest.mark.parametrize(("line", "sentence"), WRONG, ids=[repr(line) for line, _ in WRONG])
+def test_a_wrong_line_is_one_sentence_and_nothing_happens(folder, line, sentence, capsys):
+    before, carried_out = seen(folder), []
+    heard = [replace(one, run=carried_out.append) for one in COMMANDS if one.name != "preflight"]
+    heard += [one for one in COMMANDS if one.name == "preflight"]
+    assert run(heard, shlex.split(line)) == 3
+    told = capsys.readouterr()
+    assert sentence in told.err
+    assert len(told.err.splitlines()) == 1
+    assert told.out == ""
+    assert "geheim" not in told.err
+    assert carried_out == []
+    assert seen(folder) == before
+
+
+def test_a_wrong_line_loads_no_heavy_library_and_takes_no_half_second(folder):
+    script = "import sys; from drillbook.cli.__main__ import main\n"
+    script += "try: main()\nexcept SystemExit as end: code = end.code\n"
+    script += "print(code, *sorted({name.partition('.')[0] for name in sys.modules}))"
+    command = [sys.executable, "-c", script, "verify", "--stak", "embedded"]
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, *loaded = done.stdout.split()
+    assert code == "3"
+    assert "did you mean --stack?" in done.stderr
+    heavy = {"pytest", "fixtures", "reports", "suites", "cryptography", "pydantic", "docker"}
+    assert heavy.isdisjoint(loaded)
+    # Of the processor: a crowded machine makes everybody wait.
+    spent = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+    assert spent < 0.5
+
+
+WRONG_VARIABLES = [
+    ("history", {"DRILLBOOK_STAK": "embedded"}, "DRILLBOOK_STAK in the environment is no option"),
+    ("verify", {"DRILLBOOK_STACK": "podman"}, "DRILLBOOK_STACK: podman is none of"),
+    ("verify", {"DRILLBOOK_CERTIFIED": "perhaps"}, "perhaps"),
+    ("drill", {"DRILLBOOK_BACKUP": "nope.sql"}, "DRILLBOOK_BACKUP: nope.sql does not exist"),
+    (
+        "evidence sign-off bundle.zip --act approved",
+        {"NAME": "DESKTOP-7X", "ACT": "reviewed"},
+        "--name is missing",
+    ),
+    ("rehearse backup.sql.gz --env-file .env", {"FROM": "a:1", "TO": "a:2"}, "--from is missing"),
+]
+
+
+@pytest.mark.parametrize(("line", "env", "sentence"), WRONG_VARIABLES)
+def test_a_variable_counts_only_by_its_own_name_and_is_judged_like_an_option(
+    folder, line, env, sentence, capsys, monkeypatch
+):
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    before = seen(folder)
+    assert run(COMMANDS, shlex.split(line)) == 3
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+    assert seen(folder) == before
+
+
+def kept(line):
+    """What a command is given by a line, with nothing carried out."""
+    found = []
+    heard = [replace(one, run=lambda given: found.append(given) or 0) for one in COMMANDS]
+    assert run(heard, shlex.split(line)) == 0
+    (given,) = found
+    return given
+
+
+def test_a_variable_of_an_options_name_sets_it(folder, monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_STACK", "embedded")
+    monkeypatch.setenv("DRILLBOOK_CERTIFIED", "1")
+    given = kept("verify")
+    assert (given[options.STACK], given[options.CERTIFIED]) == ("embedded", True)
+    monkeypatch.setenv("DRILLBOOK_CERTIFIED", "no")
+    assert kept("verify --stack auto")[options.STACK] == "auto"
+    assert not kept("verify")[options.CERTIFIED]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
+def test_help_has_a_sentence_an_example_and_every_option(command, capsys):
+    assert run(COMMANDS, [*command.name.split(), "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert f" {command.sentence} " in words
+    assert command.sentence.endswith((".", "?"))
+    assert f"Example: {command.example}" in words
+    for one in command.options:
+        assert all(flag in words for flag in one.flags)
+    for one in command.placed:
+        assert one.name.upper() in words
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
+@pytest.mark.usefixtures("folder")
+def test_the_example_of_a_command_is_a_line_it_takes(command):
+    program, *words = shlex.split(command.example)
+    assert program == "drillbook"
+    assert kept(shlex.join(words)).command.name == command.name
+
+
+def lines_shown(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = {block or span for block, span in SHOWN.findall(text)}
+    return sorted(line for line in found if not PLACES.search(line))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/on-call.md"])
+@pytest.mark.usefixtures("folder")
+def test_each_line_of_a_document_is_one_that_the_command_takes(name):
+    shown = lines_shown(name)
+    assert len(shown) > 3
+    for line in shown:
+        words = line.removeprefix("drillbook ").replace("/backups", "folder")
+        words = words.replace("/etc/drillbook/", "").replace("old.env", ".env")
+        words = words.replace("b.env", ".env").replace("a.env", ".env").replace("c.env", ".env")
+        if not words.startswith("-"):
+            assert kept(words)
+
+
+def test_commands_are_listed_and_the_version_is_that_of_the_package(capsys):
+    assert run(COMMANDS, ["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"  {one.name} " in listed for one in COMMANDS)
+    assert run(COMMANDS, ["--version"]) == 0
+    assert capsys.readouterr().out == f"drillbook {version('drillbook')}\n"
+
+
+def test_runs_are_kept_with_the_checkout_or_else_in_a_folder_of_their_own(folder, monkeypatch):
+    assert kept("verify")[options.RUN_DIR] == "drillbook-runs"
+    monkeypatch.chdir(ROOT)
+    assert kept("verify")[options.RUN_DIR] == "reports/runs"
+
+
+CODES = [
+    (0, "key check 2024-10.sql --env-file 2024-10.env"),
+    (1, "key check 2024-10.sql --env-file 2024-07.env"),
+    (2, "diagnose quiet.log"),
+    (3, "key check quiet.log --env-file 2024-10.env"),
+]
+
+
+@pytest.mark.parametrize(("code", "line"), CODES)
+def test_the_exit_code_of_an_answer_reaches_the_shell(code, line, folder):
+    (folder / "quiet.log").write_text("nothing of note\n")
+    (folder / "2024-10.sql").write_text(dump("2024-10"))
+    for name in ("2024-07", "2024-10"):
+        (folder / f"{name}.env").write_text(f"ENCRYPTION_KEY={KEYS[name]}\n")
+    assert call(folder, line).returncode == code
+
+
+class Declared:
+    """Takes what a plugin declares to pytest."""
+
+    def __init__(self):
+        self.names = set()
+
+    def getgroup(self, *_names):
+        return self
+
+    def addoption(self, *names, **_more):
+        self.names |= set(names)
+
+
+def test_pytest_knows_every_option_of_a_command_that_runs_specs():
+    declared = Declared()
+    for one in (plugin, stacks, workers, preflight_fixtures, drill_fixtures, live_fixtures):
+        one.pytest_addoption(declared)
+    for one in (lifecycle, rekey, fetched_backup):
+        one.pytest_addoption(declared)
+    specs = [one for one in COMMANDS if options.SEED in one.options]
+    assert len(specs) == 7
+    for one in specs:
+        own = {options.NO_REHEARSAL, options.NEW_BACKUP}
+        assert {f"--{option.name}" for option in set(one.options) - own} <= declared.names
+    alone = Declared()
+    preflight_console.pytest_addoption(alone)
+    assert alone.names < declared.names
+
+
+def from_make(monkeypatch, goal, flags):
+    """What a goal of make's is told by MAKEFLAGS as make writes it, and what it would run."""
+    found = []
+    heard = [replace(one, run=lambda given: found.append(given) or 0) for one in COMMANDS]
+    monkeypatch.setattr("drillbook.cli.from_make.COMMANDS", heard)
+    monkeypatch.setenv("MAKEFLAGS", flags)
+    monkeypatch.delenv("DRILLBOOK_MAKE", raising=False)
+    return make(goal), next(iter(found), None)
+
+
+FORWARDED = [
+    ("verify", " -- STACK=embedded SEED=1", options.STACK, "embedded"),
+    ("verify", "s -- CERTIFIED=1", options.CERTIFIED, True),
+    ("verify", " -- CONTROLS=KEY-*,DBP-1", options.CONTROLS, ("KEY-*,DBP-1",)),
+    ("verify", r" -- REASON=it's\ $$HOME\ \\\ due", options.REASON, "it's $HOME \\ due"),
+    ("drill", r" -- ENV_FILE=.env BACKUP=a\ $$b.sql", options.BACKUP, "a $b.sql"),
+    ("drill", " -- ENV_FILE=.env BACKUP=sftp://ada:x@h/b", options.BACKUP, "sftp://ada:x@h/b"),
+    ("check-key", " -- BACKUP=.env ENV_FILE=.env FORM=json", options.OUTPUT, "json"),
+    ("key-check", " -- BACKUP=- ENV_FILE=.env", options.BACKUP, "-"),
+    ("recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=yes", options.PLAINTEXT, True),
+    ("live", " -- URL=rehearsal BACKUPS=folder", options.BACKUP, "folder"),
+    ("report", " -- FROM=bundle.zip", options.RECORD, "bundle.zip"),
+    ("export", " -- FOR=hdf BUNDLE=bundle.zip", options.TAKER, "hdf"),
+    ("merge", r" -- RUNS=runs/one\ runs/two", options.RUNS, ("runs/one", "runs/two")),
+    ("verify-evidence", " -- BUNDLE=bundle.zip UNSIGNED=1", options.UNSIGNED, True),
+    ("signing-key", " -- OUT=k", options.KEY_NAME, "k"),
+    ("qualify", " -- N=1", options.HEALTHY, "1"),
+    ("sweep", "", None, None),
+]
+
+
+@pytest.mark.parametrize(("goal", "flags", "option", "value"), FORWARDED)
+def test_each_variable_of_makes_command_line_is_an_option(
+    goal, flags, option, value, folder, monkeypatch
+):
+    (folder / "a $b.sql").touch()
+    code, given = from_make(monkeypatch, goal, flags)
+    assert code == 0
+    assert option is None or given[option] == value
+    assert "MAKEFLAGS" not in os.environ
+
+
+REFUSED_BY_MAKE = [
+    ("verify", " -- STAK=embedded", "no option --stak; did you mean --stack?"),
+    ("verify", " -- CERTFIED=1", "did you mean --certified?"),
+    ("verify", " -- SIGNINGKEY=k", "did you mean --signing-key?"),
+    ("verify", " -- CERTIFIED=no", "CERTIFIED=no: CERTIFIED=1 sets it; else leave it out"),
+    ("verify", " -- STRICT=0", "STRICT=1 sets it"),
+    ("verify", " -- IMAGE=", "--image: an empty value"),
+    ("preflight", " -- COMPOSE=one\ntwo", "a value with a line break in it"),
+    ("lifecycle", " -- CONTROLS=KEY-1", "no option --controls"),
+    ("recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=no", "PLAINTEXT=1 sets it"),
+    ("check-key", " -- BACKUP=a$$HOME.sql ENV_FILE=.env", "BACKUP: a$HOME.sql does not exist"),
+    ("verfy", " -- STACK=embedded", "no command verfy; did you mean verify?"),
+]
+
+
+@pytest.mark.parametrize(("goal", "flags", "sentence"), REFUSED_BY_MAKE)
+@pytest.mark.usefixtures("folder")
+def test_a_wrong_variable_of_make_is_one_sentence(goal, flags, sentence, monkeypatch, capsys):
+    assert from_make(monkeypatch, goal, flags) == (3, None)
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_make_hands_over_its_own_command_line_alone():
+    """Through make itself, with what a shell, an environment and a password would spoil."""
+    command = ["make", "--no-print-directory", "key-check", "BACKUP=cost $5 'a'\"b.sql"]
+    told = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+    done = subprocess.run(
+        [*command, "ENV_FILE=.env"],
+        cwd=ROOT,
+        env={**told, "FORM": "jsn", "OUTPUT": "jsn"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    first, last = done.stderr.splitlines()
+    assert first == "drillbook key check: BACKUP: cost $5 'a'\"b.sql does not exist"
+    assert last.endswith("Error 3")
+
+
+def test_the_makefile_is_short_and_has_one_rule_for_all_commands():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert len(makefile.splitlines()) <= 80
+    assert makefile.count("drillbook.cli.from_make") == 1
+
+
+def test_a_run_that_make_called_is_recorded_as_it_was_typed(monkeypatch):
+    flags = r" -- REASON=it's\ due STACK=embedded"
+    code, given = from_make(monkeypatch, "verify", flags)
+    assert code == 0
+    assert run_metadata.make() == """make verify 'REASON=it'"'"'s due' STACK=embedded"""
+    assert given.line == """drillbook verify '--reason=it'"'"'s due' --stack=embedded"""
+    assert run_metadata.command([], given.line) == given.line

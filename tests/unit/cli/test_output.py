@@ -1,0 +1,39 @@
+"""What recover, rewrap and check-key say when their output takes nothing: full, or no one reads."""
+
+import os
+
+import pytest
+
+from tests.support.run_commands import WAYS, alone, files, words
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["files"]
+
+
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        ("recover", words("recover", "-", *WAYS["in the clear"])),
+        ("recover", words("recover", "-", *WAYS["for a recipient"])),
+        ("check_key", words("check_key")),
+        ("rewrap", words("rewrap", "new.sql")),
+    ],
+)
+@pytest.mark.parametrize("reader", ["full", "gone"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_told(
+    files, monkeypatch, module, given, reader, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    ends = os.pipe()
+    os.close(ends[0])
+    sink = os.open("/dev/full", os.O_WRONLY) if reader == "full" else ends[1]
+    code, said = alone(module, *given, stdout=sink)
+    why = "No space left on device" if reader == "full" else "Broken pipe"
+    assert (code, said.count("\n")) == (3, 1), said
+    assert f": standard output did not take everything: {why}; what it took is not whole" in said
+    assert (files / "new.sql").exists() == (module == "rewrap")
+    assert ("yet new.sql is written, and right" in said) == (module == "rewrap")
+    for one in {sink, ends[1]}:
+        os.close(one)

@@ -1,0 +1,91 @@
+"""What the user names is read only where it is a file, and never without end."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from drillbook.backup import integrity
+from drillbook.core import dotenv, inputs
+from drillbook.core.errors import BadInput
+from drillbook.keys import key_files, secrets_file
+from drillbook.live import https
+from drillbook.runbook import diagnosis
+from drillbook.stack.containers import compose
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+READERS = {
+    "text": lambda path: inputs.text(path, "file"),
+    "open": lambda path: inputs.open_file(path, "file"),
+    "key": key_files.load,
+    "environment": dotenv.load,
+    "recipient": lambda path: secrets_file.for_recipients([str(path)]),
+    "passphrase": secrets_file.for_passphrase,
+    "authority": https.tls_context,
+    "compose": lambda path: compose.load(path, {}),
+}
+
+
+@pytest.fixture
+def endless(tmp_path):
+    def named(kind):
+        if kind == "a pipe":
+            os.mkfifo(tmp_path / "pipe")
+            return tmp_path / "pipe"
+        if kind == "a link to a device":
+            (tmp_path / "link").symlink_to("/dev/zero")
+            return tmp_path / "link"
+        return Path("/dev/zero")
+
+    return named
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a link to a device"])
+@pytest.mark.parametrize("reader", READERS)
+def test_pipe_or_device_is_refused_and_not_waited_for(endless, reader, kind):
+    with pytest.raises(BadInput, match="is not an ordinary file"):
+        READERS[reader](endless(kind))
+
+
+@pytest.mark.parametrize("reader", [name for name in READERS if name != "open"])
+def test_huge_file_is_refused_unread(tmp_path, reader):
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(BadInput, match="has more than the 1 MiB one can have"):
+        READERS[reader](huge)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_checksum_that_is_no_file_is_a_problem_of_the_backup(endless, tmp_path, kind):
+    backup = tmp_path / "backup.sql"
+    backup.write_text("x")
+    integrity.checksum_file(backup).symlink_to(endless(kind))
+    assert "is not an ordinary file" in integrity.compare_checksum(backup).what
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_log_that_is_no_file_is_refused(endless, capsys, kind):
+    assert diagnosis.main([str(endless(kind))]) == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "is not an ordinary file; check LOG=" in said
+
+
+@pytest.mark.parametrize("line", [b"y\n", b"no end of a line "])
+def test_log_without_end_is_refused(capsys, monkeypatch, line):
+    class Endless(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            whole = line * (len(buffer) // len(line))
+            buffer[: len(whole)] = whole
+            return len(whole)
+
+    monkeypatch.setattr(diagnosis, "_LONGEST_LOG", 4 << 20)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    assert diagnosis.main(["-"]) == 3
+    assert "this log has more than 4 MiB; give its end" in capsys.readouterr().err

@@ -1,0 +1,118 @@
+"""The restore comes after the proof, and not at all where that failed."""
+
+import pytest
+
+from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.core.run_directory import Home, new_run_id
+from drillbook.drill import drill
+from drillbook.drill.drill import Drill, NotBegun, refusal
+from drillbook.drill.order import Order, Targets
+from drillbook.keys.hierarchy import Proof
+from tests.support.backups import KEYS, dump
+from tests.support.recorder import SecretRecorder
+
+OPENS = Proof(root_keys=1, roots_opened=1)
+
+
+@pytest.mark.parametrize(
+    ("proof", "why"),
+    [
+        (Proof(root_keys=1), "these keys do not open this backup"),
+        (Proof(root_keys=1, roots_opened=1, damage="breaks off"), "the backup breaks off"),
+        (Proof(projects=1, projects_opened=1), ""),
+        (OPENS, ""),
+    ],
+)
+def test_nothing_is_started_on_a_proof_that_failed(proof, why):
+    assert refusal(proof) == why
+
+
+def test_the_recovery_took_what_its_phases_took_together():
+    found = drill.Phases()
+    for name, seconds in (("proof", 5.0), ("restore", 6.0), ("proof", 2.0)):
+        found.add(name, seconds)
+    assert found.seconds == {"proof": 7.0, "restore": 6.0}
+    assert found.total == 13.0
+
+
+class Stack:
+    """Stands by, cannot be reached, and counts how often it is asked to stand by."""
+
+    def __init__(self):
+        self.stood = 0
+
+    def prepare(self, _settings):
+        self.stood += 1
+
+    def connect(self):
+        raise BadInput("no one is there")
+
+    def kill(self, _service):
+        pass
+
+    def down(self):
+        pass
+
+
+@pytest.fixture
+def drilled(tmp_path):
+    """A drill of a backup that was changed, and the stack that it would use."""
+    made = []
+
+    def of(change=lambda dumped: dumped, key=KEYS["2026-07"]):
+        backup = tmp_path / "backup.sql"
+        backup.write_text(change(dump("2026-07")))
+        order = Order(backup, {"ENCRYPTION_KEY": key}, Targets())
+        stack, place = Stack(), Home(new_run_id())
+        made.append(Drill(order, lambda: stack, SecretRecorder(), place, 1, rehearsal=True))
+        return made[-1], stack
+
+    yield of
+    for one in made:
+        one.close()
+
+
+def broken(dumped):
+    """A row of a secret that has a value too many: seen only where the secrets are read."""
+    head, mark, rows = dumped.partition("COPY public.secrets_v2 ")
+    return head + mark + rows.replace("\t", "\tmore\t", 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dumped: dumped.rpartition("-- PostgreSQL database dump complete")[0],
+        lambda dumped: dumped.replace("COPY", "\\! id\nCOPY", 1),
+        broken,
+    ],
+    ids=["cut", "hostile", "broken among the secrets"],
+)
+def test_what_is_wrong_with_the_backup_starts_nothing(drilled, change):
+    drill, stack = drilled(change)
+    with pytest.raises(NotBegun, match="nothing was started"):
+        drill.prepare()
+    assert not stack.stood
+
+
+def test_a_wrong_key_starts_nothing(drilled):
+    drill, stack = drilled(key=KEYS["2026-07"][::-1])
+    assert drill.proof.opens_nothing
+    with pytest.raises(NotBegun, match="these keys do not open"):
+        drill.prepare()
+    assert not stack.stood
+    assert drill.made is None
+
+
+def test_a_restore_that_failed_is_not_tried_again(drilled):
+    drill, stack = drilled()
+
+    def refuse(_settings):
+        stack.stood += 1
+        raise StackTrouble("the disk is full")
+
+    stack.prepare = refuse
+    with pytest.raises(StackTrouble, match="the disk is full"):
+        drill.prepare()
+    with pytest.raises(NotBegun, match="the restore failed earlier: the disk is full"):
+        drill.restore()
+    assert stack.stood == 1

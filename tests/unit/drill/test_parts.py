@@ -1,0 +1,183 @@
+"""What a drill is made of: targets, samples, the source's marks, and which way secrets are read."""
+
+import gzip
+import math
+import os
+
+import pytest
+
+from drillbook.backup.facts import examine
+from drillbook.core.application import ROOT
+from drillbook.core.durations import seconds
+from drillbook.core.errors import BadInput
+from drillbook.drill import comparison, restored_copy
+from drillbook.drill.order import Targets, merge_targets, targets
+from drillbook.drill.secret_values import Values, digest, sample_size
+from drillbook.infisical.client import Secret
+from drillbook.infisical.errors import Unauthorized
+from reports.config.declarations import load as load_declared
+from reports.controls.catalogue import load as load_catalogue
+
+CONTROLS = ROOT / "suites" / "controls.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4h", 14400),
+        ("90m", 5400),
+        ("90 min", 5400),
+        ("1d12h", 129600),
+        ("1.5 h", 5400),
+        ("45s", 45),
+        ("1D 2H", 93600),
+    ],
+)
+def test_durations_are_read_as_people_write_them(text, expected):
+    assert seconds(text, "RTO") == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "4", "h", "4 hours", "-4h", "0h", "4h!", "9999d", "1e9h", "٤h"]
+)
+def test_nonsense_is_told_with_an_example(text):
+    with pytest.raises(BadInput, match=r"^RPO=.*(write a duration|between a second and a year)"):
+        seconds(text, "RPO")
+
+
+def test_of_many_only_the_smallest_of_each_project_is_read_again():
+    places = {("p", "dev"): ["a"] * 1500, ("p", "prod"): ["b"] * 900, ("q", "dev"): ["c"] * 3}
+    many = Values({}, {}, places, (), ())
+    again, size = comparison.once_more(many)
+    assert (set(again), size) == ({("p", "prod"), ("q", "dev")}, 903)
+    few = Values({}, {}, {("p", "dev"): ["a"] * 2000}, (), ())
+    assert comparison.once_more(few) == (few.places, 2000)
+
+
+def test_without_targets_there_are_none():
+    assert targets(None, "24h") == Targets(None, 86400)
+
+
+@pytest.mark.parametrize("population", [1, 5, 100, 299, 1000, 12345])
+def test_sample_shows_a_loss_of_one_per_cent_and_one_less_does_not(population):
+    size, lost = sample_size(population), math.ceil(population / 100)
+
+    def missed(drawn):
+        return math.comb(population - lost, drawn) / math.comb(population, drawn)
+
+    assert missed(size) <= 0.05
+    assert size == 1 or missed(size - 1) > 0.05
+
+
+def test_sample_of_many_approaches_the_known_number():
+    assert sample_size(10**6) == 299
+
+
+@pytest.fixture
+def backup(tmp_path):
+    file = tmp_path / "backup.sql"
+    file.write_text("row\n")
+    return file
+
+
+def test_source_that_is_only_read_is_unchanged(backup):
+    before = restored_copy.look(backup)
+    backup.read_bytes()
+    assert restored_copy.differences(before) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (lambda file: file.write_text("rom\n"), "backup.sql was changed"),
+        (lambda file: os.utime(file, (1, 1)), "backup.sql was changed"),
+        (lambda file: file.chmod(0o600 ^ file.stat().st_mode & 0o7777), "backup.sql was changed"),
+        (lambda file: file.with_suffix(".sha256").touch(), "backup.sha256 is new"),
+    ],
+)
+def test_source_that_was_touched_is_told(backup, act, told):
+    before = restored_copy.look(backup)
+    act(backup)
+    assert restored_copy.differences(before) == [told]
+
+
+def test_source_of_many_files_is_one(tmp_path):
+    for name in ("toc.dat", "1.dat.gz"):
+        (tmp_path / name).write_text(name)
+    before = restored_copy.look(tmp_path)
+    (tmp_path / "1.dat.gz").unlink()
+    assert before.size == len("toc.dat1.dat.gz")
+    assert restored_copy.differences(before) == ["1.dat.gz was changed"]
+
+
+def test_missing_source_is_a_sentence(tmp_path):
+    with pytest.raises(BadInput, match="No such file"):
+        restored_copy.look(tmp_path / "nowhere.sql")
+
+
+def test_orders_are_found_in_a_packed_backup(tmp_path):
+    file = tmp_path / "backup.sql.gz"
+    file.write_bytes(
+        gzip.compress(b"-- PostgreSQL database dump\nCREATE TABLE t (a int);\n\\! id\n")
+    )
+    assert examine(file).orders == "line 3: holds a command for psql, which is not part of a backup"
+
+
+PLACE = ("project", "prod")
+
+
+class Asker:
+    """Answers as one that sees these secrets, or refuses."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def secrets(self, _place):
+        if self.values is None:
+            raise Unauthorized("GET /secrets", 403, "not a member")
+        return [Secret(id_, id_, value, 1, "/") for id_, value in self.values.items()]
+
+
+def values(told):
+    ids = {id_: digest(value.encode()) for id_, value in told.items()}
+    return Values(ids, {}, {PLACE: list(ids)}, (), ())
+
+
+@pytest.mark.parametrize(
+    ("answers", "equal", "differing", "missing", "refused"),
+    [
+        ([{"a": "1", "b": "2"}], 2, [], [], False),
+        ([None, {"a": "1", "b": "2", "more": "3"}], 2, [], [], False),
+        ([{"a": "1", "b": "other"}], 1, ["b"], [], False),
+        ([{"a": "1"}], 1, [], ["b"], False),
+        ([None], 0, [], [], True),
+        ([], 0, [], [], True),
+    ],
+)
+def test_reading_tells_what_differs_is_missing_or_refused(
+    answers, equal, differing, missing, refused
+):
+    askers = [Asker(answer) for answer in answers]
+    found = comparison.read(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
+    assert (found.equal, found.differing, found.missing) == (equal, differing, missing)
+    assert bool(found.refused) == refused
+    assert found.whole == (equal == 2)
+
+
+def test_of_many_places_a_sample_is_read_and_each_project():
+    many = {(f"p{n // 3}", f"e{n % 3}"): [f"s{n}-{i}" for i in range(5)] for n in range(300)}
+    chosen, size = comparison.choose_places(Values({}, {}, many, (), ()), seed=7)
+    assert size == sample_size(1500)
+    assert {project for project, _ in chosen} == {project for project, _ in many}
+    assert chosen == comparison.choose_places(Values({}, {}, many, (), ()), seed=7)[0]
+
+
+@pytest.mark.parametrize(
+    ("rto", "rpo", "counts"),
+    [(None, None, (14400.0, None)), ("1h", None, (3600.0, None)), (None, "2h", (14400.0, 7200.0))],
+)
+def test_declared_targets_count_where_none_was_given(rto, rpo, counts, tmp_path):
+    (tmp_path / "drillbook.toml").write_text("[objectives]\nrto_s = 14400\n")
+    wanted = load_declared(tmp_path, None, None, load_catalogue(CONTROLS)).words.objectives
+    found = merge_targets(targets(rto, rpo), wanted)
+    assert (found.recovery_time_s, found.recovery_point_s) == counts

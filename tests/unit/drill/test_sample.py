@@ -1,0 +1,207 @@
+"""What a drill takes out of a backup in one reading, and reads of many secrets by their names."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from drillbook.drill import comparison, secret_values
+from drillbook.drill.api_readers import Askers
+from drillbook.drill.drill import refusal
+from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
+from drillbook.infisical.client import Secret
+from drillbook.infisical.errors import NotFound, Unauthorized
+from drillbook.keys.proof import prove
+from tests.support.backups import KEYS, ROWS, VERSIONS, before_root_keys, dump
+
+MANY = 5000
+PLACE = ("project", "prod")
+
+
+@pytest.fixture
+def sample(tmp_path):
+    def written(version, change=lambda dumped: dumped):
+        path = tmp_path / f"{version}.sql"
+        path.write_text(change(dump(version)))
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_reading_proves_both_keys_as_two_readings_do(sample, version):
+    backup, other = sample(version), KEYS[version][::-1]
+    found = secret_values.try_keys(backup, KEYS[version], other, 300)
+    assert (found.proof, found.other) == (prove(backup, KEYS[version]), prove(backup, other))
+    assert found.proof.opens_everything
+    assert found.other.opens_nothing
+    assert len(found.values.digests) == ROWS[version]
+
+
+def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sample):
+    backup, right = sample("2024-07", lambda _: before_root_keys()), KEYS["2024-07"]
+    found = secret_values.try_keys(backup, right, right[::-1])
+    assert (found.proof, found.other) == (prove(backup, right), prove(backup, right[::-1]))
+    assert found.proof.rootless
+    assert found.proof.opens_everything
+    assert found.proof.roots_opened == found.proof.root_keys == 1
+    assert refusal(found.proof) == ""
+    assert found.other.opens_nothing
+    assert refusal(found.other) == "these keys do not open this backup"
+    assert len(found.values.digests) == ROWS["2024-07"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_other_seals_or_keys_are_another_digest(sample, version):
+    values = secret_values.try_keys(sample(version), KEYS[version]).values
+    assert values.keys.keys() >= {"kms_root_config", "projects", "secret_folders"}
+
+    def digits(dumped):
+        head, mark, rows = dumped.partition("COPY public.kms_root_config ")
+        return head + mark + rows.replace("\\\\x", "\\\\x00", 1)
+
+    changed = secret_values.try_keys(sample(version, digits), KEYS[version]).values
+    assert changed.keys != values.keys
+    assert changed.sealed == values.sealed
+
+
+def test_a_reservoir_gives_each_the_same_chance():
+    size, stream, rounds = 30, 600, 400
+    drawn = [0] * stream
+    for seed in range(rounds):
+        kept = Reservoir(size, seed)
+        for one in range(stream):
+            if not kept.skips_next():
+                kept.keep(one)
+        assert len(set(kept.kept)) == size
+        for one in kept.kept:
+            drawn[one] += 1
+    # Of each tenth of the stream a tenth of all that was drawn, within four deviations.
+    tenths = [sum(drawn[at : at + 60]) for at in range(0, stream, 60)]
+    assert all(
+        abs(found - rounds * size / 10) < 4 * (rounds * size / 10) ** 0.5 for found in tenths
+    )
+
+
+def test_a_reservoir_keeps_all_of_few_and_none_where_none_are_wanted():
+    few, none = Reservoir(30, 1), Reservoir(0, 1)
+    for one in range(20):
+        assert not few.skips_next()
+        few.keep(one)
+        assert none.skips_next()
+    assert few.kept == list(range(20))
+
+
+@pytest.mark.parametrize("population", [300, 10_000, 10**7])
+def test_the_largest_sample_is_enough_for_any_number(population):
+    assert sample_size(population) <= LARGEST
+
+
+class Asker:
+    """Reads by name what it knows; refuses anyone who asks where it knows nothing at all."""
+
+    def __init__(self, known, a_minute=float("inf")):
+        self.known, self.a_minute, self.listed, self.read = known, a_minute, 0, []
+
+    @contextmanager
+    def keeping(self, _connections):
+        yield self
+
+    def reads_a_minute(self):
+        return self.a_minute
+
+    def read_as_stored(self, _place, name):
+        self.read.append(name)
+        if self.known is None:
+            raise Unauthorized("GET", 403, "not a member")
+        if name not in self.known:
+            raise NotFound("GET", 404, "no such secret")
+        return self.known[name]
+
+    def secrets(self, _place):
+        self.listed += 1
+        if self.known is None:
+            raise Unauthorized("GET", 403, "not a member")
+        return list(self.known.values())
+
+
+def secret(number, value=None):
+    return Secret(f"id-{number}", f"N{number}", value or f"value {number}", 1, "/")
+
+
+def many():
+    ids = [f"id-{n}" for n in range(MANY)]
+    known = {one: digest(f"value {n}".encode()) for n, one in enumerate(ids)}
+    named = tuple(Named(PLACE, "/", f"N{n}", f"id-{n}") for n in range(0, MANY, 50))
+    return Values(known, {}, {PLACE: ids}, (), (), {}, named, named[:1])
+
+
+def read(*askers, again=False):
+    return comparison.read_by_name(many(), lambda _project: askers, seed=1, again=again)
+
+
+def all_of_them(**changed):
+    known = {f"N{n}": secret(n) for n in range(MANY)}
+    return {**known, **changed}
+
+
+def test_a_sample_is_read_by_name_and_nothing_is_listed():
+    asker = Asker(all_of_them())
+    found = read(asker)
+    assert (found.equal, found.sampled, found.expected) == (100, 100, MANY)
+    assert (found.whole, found.loss, asker.listed) == (True, 0.01, 0)
+
+
+def test_after_the_next_start_a_part_of_it_is_read():
+    asker = Asker(all_of_them())
+    found = read(asker, again=True)
+    assert found.whole
+    assert found.equal == len(set(asker.read)) == sample_size(MANY, 0.1)
+    assert found.loss == 0.1
+
+
+def test_each_project_is_read_from():
+    values = many()
+    alone = Named(("other", "dev"), "/", "N7", "id-7")
+    values = replace(values, firsts=(*values.firsts, alone))
+    assert alone in comparison.names_to_read(values, 1)
+    assert alone in comparison.names_to_read(values, 1, again=True)
+
+
+def test_another_value_differs():
+    found = read(Asker(all_of_them(N50=secret(50, "another"))))
+    assert (found.differing, found.missing, found.whole) == (["id-50"], [], False)
+
+
+def test_what_has_another_id_under_the_name_is_looked_for_in_the_list():
+    renamed = {"N50": secret(51), "elsewhere": secret(50)}
+    asker = Asker(all_of_them(**renamed))
+    assert read(asker).whole
+    assert asker.listed == 1
+
+
+def test_what_is_in_no_list_is_missing():
+    known = all_of_them()
+    del known["N50"]
+    found = read(Asker(known))
+    assert (found.missing, found.whole) == (["id-50"], False)
+
+
+def test_the_next_asker_is_tried_and_a_refusal_of_all_is_told_once():
+    assert read(Asker(None), Asker(all_of_them())).whole
+    shut = Asker(None)
+    found = read(shut)
+    assert list(found.refused) == [PLACE[0]]
+    assert (found.equal, found.missing, found.whole, shut.listed) == (0, [], False, 1)
+    assert "no member" in read().refused[PLACE[0]]
+
+
+@pytest.mark.parametrize(("a_minute", "by_name"), [(float("inf"), True), (600, True), (40, False)])
+def test_an_instance_that_allows_few_reads_is_asked_for_lists(a_minute, by_name):
+    asker = Asker(all_of_them(), a_minute)
+    askers = Askers.__new__(Askers)
+    askers._known = {PLACE[0]: [asker]}
+    askers.public = asker
+    assert askers.read(many(), seed=1).whole
+    assert bool(asker.read) == by_name
+    assert asker.listed == (not by_name)

@@ -1,0 +1,315 @@
+"""`make check-key`: three words, their reasons, exit codes, and what is never shown."""
+
+import errno
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from drillbook.backup.tables import open_dump
+from drillbook.cli.check_key import main
+from drillbook.core.errors import BadInput
+from drillbook.infisical.crypto import label
+from tests.support.backups import HEAD, KEYS, SAMPLES, TAIL, dump
+
+WRONG = "0123456789abcdef0123456789abcdef"
+COMMAND = [sys.executable, "-m", "drillbook.cli.check_key", "--backup", "-"]
+
+
+@pytest.fixture
+def backup(tmp_path):
+    path = tmp_path / "last night.sql"
+    path.write_text(dump("2024-10"))
+    return path
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    def written(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        path.chmod(0o600)
+        return str(path)
+
+    return written
+
+
+@pytest.fixture
+def right(key_file):
+    return key_file("right.env", f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+
+
+@pytest.fixture
+def wrong(key_file):
+    return key_file("wrong key.env", f"ENCRYPTION_KEY={WRONG}\n")
+
+
+def asked(capsys, backup, *key_files, form="json"):
+    files = [part for one in key_files for part in ("--env-file", one)]
+    code = main(["--backup", str(backup), *files, "--form", form])
+    printed = capsys.readouterr()
+    return code, (json.loads(printed.out) if form == "json" and code < 3 else printed)
+
+
+def test_the_right_key_opens(capsys, backup, right):
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"], told["reasons"]) == (0, "OPENS", [])
+    [key] = told["keys"]
+    assert (key["secrets"], key["secrets_opened"], key["empty"]) == (8, 8, 2)
+    assert key["by_project"][0]["secrets_opened"] == 8
+    assert told["backup"]["instance"] == "5a68c59e-2ed7-4287-86ca-c8e3c308c483"
+
+
+def test_a_wrong_key_does_not_open(capsys, backup, wrong):
+    code, told = asked(capsys, backup, wrong)
+    assert (code, told["answer"]) == (1, "DOES NOT OPEN")
+    assert told["reasons"] == ["it does not open the root key"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_which_of_several_keys_it_is(capsys, backup, right, wrong, order):
+    code, told = asked(capsys, backup, *[right, wrong][::order])
+    assert (code, told["answer"]) == (0, "OPENS")
+    answers = {key["file"]: key["answer"] for key in told["keys"]}
+    assert answers == {right: "OPENS", wrong: "DOES NOT OPEN"}
+    folder = str(backup.parent)
+    assert asked(capsys, backup, f"'{folder}/wrong key.env' {folder}/right.env")[0] == 0
+    assert asked(capsys, backup, f"{folder}/*.env".replace(" ", "?"))[0] == 0
+
+
+def test_a_missing_key_file_does_not_end_the_comparison(capsys, backup, right, tmp_path):
+    code, told = asked(capsys, backup, f"{tmp_path}/nope.env", right)
+    assert (code, told["answer"]) == (0, "OPENS")
+    assert told["not_tried"] == [
+        f"environment file {tmp_path}/nope.env does not exist; check the path"
+    ]
+    _, printed = asked(capsys, backup, f"{tmp_path}/nope.env", right, form="text")
+    assert f"not tried  environment file {tmp_path}/nope.env does not exist" in printed.out
+    assert "set ENCRYPTION_KEY to this key and redeploy; AUTH_SECRET and the" in printed.out
+
+
+def test_a_key_that_others_can_read_is_warned_of(capsys, backup, right):
+    Path(right).chmod(0o644)
+    code, printed = asked(capsys, backup, right, form="text")
+    assert (code, printed.err.count("\n")) == (0, 1)
+    assert f"warning: {right} holds a key, and others can read it" in printed.err
+
+
+def test_of_a_cut_backup_it_cannot_tell(capsys, backup, right):
+    backup.write_text(backup.read_text()[:-60])
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (2, "CANNOT TELL")
+    assert "last words" in told["reasons"][0]
+    assert told["keys"][0]["secrets_opened"] == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: text.replace("kms_root_config", "other"), "holds no root key"),
+        (lambda _: HEAD + TAIL, "--schema-only or with --inserts"),
+        (lambda text: text.replace("39d8f9f772", "39d8f9f7"), "59 bytes, its layout 60"),
+    ],
+)
+def test_of_another_database_it_cannot_tell(capsys, backup, right, change, reason):
+    backup.write_text(change(backup.read_text()))
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (2, "CANNOT TELL")
+    assert reason in told["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        ("\\! touch /tmp/x\n", "holds a command for psql"),
+        ("ALTER ROLE infisical SUPERUSER;\n", "makes or changes a role"),
+        ("COPY public.x FROM PROGRAM 'id';\n", "has the server run a program"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_backup_made_to_do_harm_is_refused(capsys, tmp_path, right, harm, what, pack):
+    backup = tmp_path / "harm.sql"
+    backup.write_bytes(pack(dump("2024-10").replace("SET lock", harm + "SET lock").encode()))
+    code, printed = asked(capsys, backup, right)
+    assert (code, printed.out) == (3, "")
+    assert f"{backup} is more than data, and may be made to do harm: line" in printed.err
+    assert what in printed.err
+
+
+def test_two_backups_in_one_file_are_refused(capsys, backup, right):
+    backup.write_text(dump("2024-10") + dump("2024-07"))
+    code, printed = asked(capsys, backup, right)
+    assert code == 3
+    assert "stands behind pg_dump's last words" in printed.err
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in (SAMPLES / "archives").iterdir()))
+def test_an_archive_as_pg_dump_makes_it_is_not_taken_for_harm(name):
+    file = SAMPLES / "archives" / name
+    if "folder" not in name:
+        with open_dump(file, ()) as archive:
+            archive.refuse_harm(name)
+            assert (archive.harm, archive.orders()) == (None, "")
+
+
+def test_a_packed_archive_made_to_do_harm_is_refused(tmp_path):
+    archive = (SAMPLES / "archives" / "pg16-gzip-2024-07.dump").read_bytes()
+    order = b"SELECT pg_catalog.set_config('search_path', '', false);"
+    assert order in archive
+    harm = b"CREATE ROLE a_friend SUPERUSER;".ljust(len(order))
+    hostile = tmp_path / "backup.dump.gz"
+    hostile.write_bytes(gzip.compress(archive.replace(order, harm)))
+    with (
+        open_dump(hostile, ()) as read,
+        pytest.raises(BadInput, match="makes or changes a role"),
+    ):
+        read.refuse_harm("backup.dump.gz")
+
+
+def test_a_label_in_the_backup_is_compared(capsys, backup, right, wrong):
+    mine = label(KEYS["2024-10"])
+    text = backup.read_text().replace('"encryptedRootKey")', '"encryptedRootKey", "kekLabel")')
+    row = text.index("\n", text.index("\\\\x", text.index("COPY public.kms_root_config")))
+    backup.write_text(f"{text[:row]}\t{mine}{text[row:]}")
+    assert asked(capsys, backup, right)[0] == 0
+    _, told = asked(capsys, backup, wrong)
+    assert told["reasons"][1] == f"the backup names the label {mine}; this key's is {label(WRONG)}"
+    damaged = text[: row - 1] + ("0" if text[row - 1] != "0" else "1") + f"\t{mine}" + text[row:]
+    backup.write_text(damaged)
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (2, "CANNOT TELL")
+    assert "damaged" in told["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"ENCRYPTION_KEY={WRONG[:-1]}\n", "it has 31 bytes where the product takes exactly 32"),
+        (f"ENCRYPTION_KEY={WRONG * 2}\n", "it has 64 bytes where the product takes exactly 32"),
+    ],
+)
+def test_a_key_of_the_wrong_length_is_told_so(capsys, backup, key_file, text, said):
+    code, told = asked(capsys, backup, key_file("odd.env", text))
+    assert (code, told["reasons"][0]) == (1, said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ROOT_ENCRYPTION_KEY=ODdhY2M4YmI1MjhiNjgxYWUwYjhjNjc0NWI4YTJmNWY=\n",
+        f"ENCRYPTION_KEY=${{MY_KEY}}\nMY_KEY={KEYS['2024-10']}\n",
+        f"SERVICE_PASSWORD_ENCRYPTIONKEY='{KEYS['2024-10']} '\n",
+    ],
+)
+def test_a_key_is_found_by_the_names_it_goes_by(capsys, backup, key_file, text):
+    assert asked(capsys, backup, key_file("key.env", text))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("AUTH_SECRET=x\n", "sets no ENCRYPTION_KEY"),
+        ("", "is empty"),
+        ("nonsense\n", "line 1: this is not NAME=value"),
+    ],
+)
+def test_no_key_ends_in_one_sentence(capsys, backup, key_file, key, said):
+    code, printed = asked(capsys, backup, key_file("none.env", key))
+    assert (code, printed.out) == (3, "")
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_nothing_given_ends_in_one_sentence(capsys, backup, right, tmp_path):
+    assert "give BACKUP=" in asked(capsys, "", right)[1].err
+    assert "give ENV_FILE=" in asked(capsys, backup)[1].err
+    assert "does not exist" in asked(capsys, tmp_path / "none.sql", right)[1].err
+    (tmp_path / "nothing").mkdir()
+    assert "no toc.dat" in asked(capsys, tmp_path / "nothing", right)[1].err
+
+
+def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
+    def failing(*_given):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("drillbook.keys.proof.prove_all", failing)
+    code, printed = asked(capsys, backup, right)
+    assert (code, printed.out) == (3, "")
+    said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"
+    assert printed.err == f"check-key: {said}\n"
+
+
+def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):
+    code, printed = asked(capsys, backup, right, wrong, form="text")
+    assert code == 0
+    assert printed.out.startswith("OPENS: this key opens this backup, to the last secret\n")
+    assert "8 of 8 open, 2 more are empty" in printed.out
+    assert not any(key in printed.out for key in (WRONG, KEYS["2024-10"]))
+
+
+def test_what_a_terminal_would_obey_is_not_printed(capsys, backup, right):
+    backup.write_text(backup.read_text().replace("\tdrill\t", "\tdr\x1b[31mill\t"))
+    _, printed = asked(capsys, backup, right, form="text")
+    assert "dr\N{REPLACEMENT CHARACTER}[31mill: 8 of 8" in printed.out
+    assert "\x1b" not in printed.out
+
+
+def piped(monkeypatch, content):
+    pipe = io.BufferedReader(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
+
+
+def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
+    (tmp_path / "kept").mkdir()
+    whole = dump("2024-10").encode()
+    piped(monkeypatch, whole)
+    code, told = asked(capsys, "-", right)
+    assert (code, told["backup"]["path"]) == (0, "-")
+    piped(monkeypatch, whole + b"DROP ROLE x;")
+    code, printed = asked(capsys, "-", right)
+    assert (code, "made to do harm" in printed.err) == (3, True)
+    piped(monkeypatch, b"hello\n")
+    assert "standard input is not a backup made by pg_dump" in asked(capsys, "-", right)[1].err
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
+def test_standard_input_without_end_is_no_backup(right, endless):
+    command = [
+        sys.executable,
+        "-m",
+        "drillbook.cli.check_key",
+        "--backup",
+        "-",
+        "--env-file",
+        right,
+    ]
+    with open(endless, "rb") as source:  # noqa: PTH123 - a device
+        done = subprocess.run(command, stdin=source, capture_output=True, env={**os.environ})
+    assert done.returncode == 3
+    assert b"standard input is not a backup made by pg_dump" in done.stderr
+
+
+def test_a_command_line_does_all_this(backup, right):
+    command = [
+        sys.executable,
+        "-m",
+        "drillbook.cli.check_key",
+        "--backup",
+        "-",
+        "--env-file",
+        right,
+    ]
+    done = subprocess.run(
+        command, input=dump("2024-10").encode(), capture_output=True, env={**os.environ}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"OPENS")

@@ -1,0 +1,138 @@
+"""A backup from before mid-2024 has no root key; its key opens it all the same, and is proved."""
+
+import json
+
+import pytest
+
+from drillbook.backup import integrity
+from drillbook.cli import check_key as check_key
+from drillbook.cli import recover as recover
+from drillbook.preflight import backupfile
+from fixtures.rekey import __main__ as rewrap
+from tests.support.backups import KEYS, before_root_keys, dump
+
+RIGHT, WRONG = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
+MIGRATIONS = "COPY public.infisical_migrations (id, name) FROM stdin;\n{}\\.\n\n"
+
+
+@pytest.fixture
+def backup(tmp_path):
+    path = tmp_path / "march.sql"
+    path.write_text(before_root_keys())
+    return path
+
+
+@pytest.fixture
+def env_file(tmp_path):
+    def written(key):
+        path = tmp_path / f"{key}.env"
+        path.write_text(f"ENCRYPTION_KEY={key}\n")
+        return str(path)
+
+    return written
+
+
+def checked(capsys, backup, key_file, *options):
+    code = check_key.main(["--backup", str(backup), "--env-file", key_file, *options])
+    return code, capsys.readouterr().out
+
+
+def answered(capsys, backup, key_file):
+    code, said = checked(capsys, backup, key_file, "--form", "json")
+    return code, json.loads(said)
+
+
+def test_right_key_opens_it_and_the_way_back_is_told(capsys, backup, env_file):
+    code, told = answered(capsys, backup, env_file(RIGHT))
+    [key] = told["keys"]
+    assert (code, told["answer"], told["reasons"]) == (0, "OPENS", [])
+    assert (key["projects_opened"], key["secrets_opened"], key["secrets"]) == (1, 10, 10)
+    said = checked(capsys, backup, env_file(RIGHT))[1]
+    assert "restore it into a release of July 2024 or newer" in said
+    assert "Any key starts there" in said
+
+
+def test_wrong_key_opens_nothing_of_it(capsys, backup, env_file):
+    code, told = answered(capsys, backup, env_file(WRONG))
+    assert (code, told["answer"]) == (1, "DOES NOT OPEN")
+    assert (code, told["answer"]) == (1, "DOES NOT OPEN")
+    assert told["reasons"] == ["it opens no project's key"]
+    assert told["keys"][0]["by_project"][0]["reason"] == ""
+
+
+def test_all_its_secrets_are_recovered_as_from_a_newer_one(capsys, backup, env_file, tmp_path):
+    (tmp_path / "july.sql").write_text(dump("2024-07"))
+    found = []
+    for name in ("march", "july"):
+        out = tmp_path / f"{name}.json"
+        given = ["--backup", str(tmp_path / f"{name}.sql"), "--env-file", env_file(RIGHT)]
+        assert recover.main([*given, "--out", str(out), "--plaintext"]) == 0
+        found.append(json.loads(out.read_text())["secrets"])
+    assert found[0] == found[1]
+    said = capsys.readouterr().err
+    assert said.count("restore it into a release of July 2024 or newer") == 1
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        MIGRATIONS.format("78\t20240603075514_kms.ts\n"),
+        'COPY public.internal_kms (id, "encryptedKey") FROM stdin;\n\\.\n\n',
+    ],
+)
+def test_newer_backup_that_lost_its_root_key_is_not_taken_for_an_old_one(
+    capsys, backup, env_file, kept
+):
+    backup.write_text(
+        backup.read_text().replace("COPY public.project_bots", kept + "COPY public.project_bots")
+    )
+    code, told = answered(capsys, backup, env_file(RIGHT))
+    assert (code, told["answer"]) == (2, "CANNOT TELL")
+    assert "kms_root_config is missing or empty" in told["reasons"][0]
+
+
+def test_earlier_migrations_do_not_make_it_a_newer_one(capsys, backup, env_file):
+    text = backup.read_text()
+    listed = MIGRATIONS.format("77\t20240531220007_secret-replication.ts\n")
+    backup.write_text(text.replace("COPY public.project_bots", listed + "COPY public.project_bots"))
+    assert answered(capsys, backup, env_file(RIGHT))[0] == 0
+
+
+def test_cut_off_before_what_opens_its_projects_it_does_not_blame_the_key(capsys, backup, env_file):
+    text = backup.read_text()
+    backup.write_text(text[: text.index("COPY public.user_encryption_keys")])
+    code, told = answered(capsys, backup, env_file(RIGHT))
+    assert (code, told["answer"]) == (2, "CANNOT TELL")
+    assert "ends without pg_dump's last words" in told["reasons"][0]
+
+
+def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
+    read = backupfile.load(backup)
+    assert (
+        backupfile.find_wrong_key(read, RIGHT) == backupfile.find_other_instance(read, RIGHT) == []
+    )
+    [unopened], [foreign] = (
+        backupfile.find_wrong_key(read, WRONG),
+        backupfile.find_other_instance(read, WRONG),
+    )
+    assert "does not open with the deployed ENCRYPTION_KEY" in str(unopened)
+    assert "is of another instance" in str(foreign)
+
+
+def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
+    assert integrity.examine(backup) is None
+    newer = dump("2024-07")
+    start = newer.index("COPY public.kms_root_config")
+    backup.write_text(newer[:start] + newer[newer.index("\\.\n", start) + 3 :])
+    assert "holds no row of kms_root_config" in str(integrity.examine(backup))
+
+
+def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
+    new = "fedcba98765432100123456789abcdef"
+    given = ["--backup", str(backup), "--env-file", env_file(RIGHT)]
+    out = tmp_path / "new.sql"
+    assert rewrap.main([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
+    assert (
+        "bring it back in a newer release, and rewrap a backup of that" in capsys.readouterr().err
+    )
+    assert not out.exists()

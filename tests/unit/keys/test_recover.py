@@ -1,0 +1,291 @@
+"""`make recover`: secrets from backup and key; encrypted, private, named when they stay shut."""
+
+import errno
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pyrage
+import pytest
+
+from drillbook.cli.recover import main
+from drillbook.core import dotenv
+from drillbook.keys import secrets_file
+from drillbook.keys.decrypt_secrets import Place, Secret
+from drillbook.keys.secrets_file import encode_secrets
+from tests.support.backups import KEYS, SECRETS, VERSIONS, dump
+
+
+@pytest.fixture
+def files(tmp_path):
+    for version in VERSIONS:
+        (tmp_path / f"{version}.sql").write_text(dump(version))
+        (tmp_path / f"{version}.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
+    return tmp_path
+
+
+def run(files, version, out, *options, key=None):
+    backup, env_file = files / f"{version}.sql", files / f"{key or version}.env"
+    given = ["--backup", str(backup), "--env-file", str(env_file), "--out", str(out)]
+    return main([*given, *options])
+
+
+def in_the_clear(files, version, name="secrets.json"):
+    out = files / name
+    code = run(files, version, out, "--plaintext")
+    return code, out.read_text()
+
+
+def values(text):
+    found = json.loads(text)
+    return {
+        (one["environment"], one["path"], one["name"]): one["value"] for one in found["secrets"]
+    }
+
+
+def test_both_generations_give_the_same_values(files):
+    old = values(in_the_clear(files, "2024-07", "old.json")[1])
+    new = values(in_the_clear(files, "2024-10", "new.json")[1])
+    assert old == new
+    assert len(old) == 10
+    assert new["dev", "/", "MULTI"].count("\n") > 0
+    assert new["prod", "/", "EMPTY"] == ""
+
+
+@pytest.mark.parametrize("name", ["secrets.json.age", "secrets.env.age"])
+def test_for_a_recipient_it_is_encrypted(files, capsys, name):
+    identity = pyrage.x25519.Identity.generate()
+    out = files / name
+    assert run(files, "2024-10", out, "--recipient", str(identity.to_public())) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    plain = pyrage.decrypt(out.read_bytes(), [identity]).decode()
+    assert plain.rstrip().endswith("# complete" if ".env" in name else "}")
+    assert "plain-value" in plain
+    assert b"plain-value" not in out.read_bytes()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "10 of 10 secrets of 1 projects written" in said.err
+
+
+def test_recipients_come_from_a_file_too(files):
+    identities = [pyrage.x25519.Identity.generate() for _ in range(2)]
+    listed = files / "recipients"
+    listed.write_text("# the safe\n" + "".join(f"{one.to_public()}\n" for one in identities))
+    out = files / "out.age"
+    assert run(files, "2026-07", out, "--recipient", str(listed)) == 0
+    for one in identities:
+        assert len(values(pyrage.decrypt(out.read_bytes(), [one]))) == SECRETS["2026-07"]
+
+
+def test_a_passphrase_comes_from_a_file(files):
+    (files / "phrase").write_text("correct horse\n")
+    out = files / "out.json.age"
+    assert run(files, "2026-07", out, "--passphrase-file", str(files / "phrase")) == 0
+    assert values(pyrage.passphrase.decrypt(out.read_bytes(), "correct horse"))
+
+
+def test_an_environment_file_is_one_line_a_secret(files):
+    code, text = in_the_clear(files, "2024-10", "secrets.env")
+    assert code == 0
+    assert "# project, environment, folder: drill (" in text
+    assert "MULTI='a\nb\n" in text
+    assert text.endswith("\n# complete\n")
+
+
+HOSTILE_NAMES = [
+    "$(touch ran)",
+    "`touch ran`",
+    "A=$(touch ran)",
+    "touch ran;B",
+    "C\ntouch ran",
+    "D\rtouch ran",
+    "E\u2028touch ran",
+    "my-name",
+    "8BALL",
+    "with space",
+    'quo"te',
+    "quo'te",
+    "",
+    "-n",
+    "A[$(touch ran)]",
+]
+HOSTILE_VALUES = [
+    "$(touch ran)",
+    "`touch ran`",
+    "'; touch ran; '",
+    '"; touch ran; "',
+    'it\'s $HOME and \\ "quoted" `touch ran`',
+    "two\nlines",
+    "crlf\r\nand tab\t",
+    "trailing\n\n",
+    "a=b=c # no comment",
+    "Überweisung 日本 🔑",
+    "\\n is no line break, \\\\ are two",
+    "it's\n$(touch ran)\\",
+    "",
+]
+
+
+def hostile():
+    place = Place("led\nger$(touch ran)", "id\ntouch ran", "dev`touch ran`", "/a\ntouch ran")
+    for at, value in enumerate(HOSTILE_VALUES):
+        yield Secret(place, f"v{at}", f"V{at}", 1, "shared", value.encode(), b"")
+        yield Secret(place, f"p{at}", f"P{at}", 1, "personal", value.encode(), b"")
+    for at, name in enumerate(HOSTILE_NAMES):
+        for value in HOSTILE_VALUES:
+            yield Secret(place, f"n{at}", name, 1, "shared", value.encode(), value.encode())
+        yield Secret(place, f"s{at}", name, 1, "shared", None, None, "shut\ntouch ran")
+        yield Secret(place, f"q{at}", name, 1, "per\ntouch ran", b"x", b"")
+
+
+def written_as(form, tmp_path):
+    about = {"backup": "x\ntouch ran", "instance": "$(touch ran)"}
+    file = tmp_path / f"out.{form}"
+    file.write_bytes(b"".join(encode_secrets(form, hostile(), about, lambda: True)))
+    return file
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_hostile_names_and_values_run_nothing_where_the_file_is_sourced(tmp_path, shell):
+    file = written_as("env", tmp_path)
+    names = [f"V{at}" for at in range(len(HOSTILE_VALUES))]
+    dump = f"import os, json; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    done = subprocess.run(
+        [shell, "-c", f'set -e -a; . "{file}"; exec "{sys.executable}" -c "{dump}"'],
+        cwd=tmp_path,
+        capture_output=True,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == HOSTILE_VALUES
+    assert not (tmp_path / "ran").exists()
+
+
+def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_path):
+    values = dotenv.load(written_as("env", tmp_path))
+    # Lines of such a file end in either way, so a line break within a value is one.
+    wanted = {f"V{at}": value.replace("\r\n", "\n") for at, value in enumerate(HOSTILE_VALUES)}
+    assert dict(values) == wanted
+    everything = written_as("env", tmp_path).read_text()
+    for name in HOSTILE_NAMES:
+        for value in HOSTILE_VALUES:
+            assert (
+                f"\n# no variable of a shell: {json.dumps(name)}={json.dumps(value)}\n"
+                in everything
+            )
+
+
+def test_hostile_names_and_values_are_read_back_from_json(tmp_path):
+    found = json.loads(written_as("json", tmp_path).read_text())["secrets"]
+    there = [(one["name"], one["value"]) for one in found if one["id"].startswith("n")]
+    assert there == [(name, value) for name in HOSTILE_NAMES for value in HOSTILE_VALUES]
+
+
+def test_what_no_shell_can_set_is_counted_in_the_summary(files, capsys):
+    backup = files / "2024-10.sql"
+    backup.write_text(backup.read_text().replace("\tMULTI\t", "\t$(touch ran)\t"))
+    code, text = in_the_clear(files, "2024-10", "secrets.env")
+    assert code == 0
+    assert '# no variable of a shell: "$(touch ran)"="a\\nb' in text
+    assert "2 of them have a name that is not a variable of a shell" in capsys.readouterr().err
+
+
+def test_what_stays_shut_is_named_and_the_rest_is_written(files, capsys):
+    backup = files / "2024-10.sql"
+    whole = backup.read_text()
+    at = whole.index("\\\\x", whole.index("COPY public.secrets_v2")) + 40
+    backup.write_text(f"{whole[:at]}{'1' if whole[at] != '1' else '0'}{whole[at + 1 :]}")
+    code, text = in_the_clear(files, "2024-10")
+    found = json.loads(text)
+    assert (code, found["complete"]) == (1, False)
+    [shut] = [one for one in found["secrets"] if "reason" in one]
+    assert shut["name"] in capsys.readouterr().err
+    assert len(found["secrets"]) == 10
+
+
+def test_of_a_cut_backup_the_rest_is_not_called_all(files, capsys):
+    backup = files / "2024-10.sql"
+    backup.write_text(backup.read_text()[:-60])
+    code, text = in_the_clear(files, "2024-10")
+    assert (code, json.loads(text)["complete"]) == (2, False)
+    assert "NOT ALL" in capsys.readouterr().err
+
+
+def test_a_wrong_key_writes_nothing(files, capsys):
+    out = files / "out.json"
+    assert run(files, "2024-10", out, "--plaintext", key="2024-07") == 3
+    assert "opens nothing" in capsys.readouterr().err
+    assert sorted(one.suffix for one in files.iterdir()) == [".env"] * 3 + [".sql"] * 3
+
+
+def test_nothing_is_overwritten(files, capsys):
+    out = files / "out.json"
+    out.write_text("mine")
+    assert run(files, "2024-10", out, "--plaintext") == 3
+    assert "is not overwritten" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    out.unlink()
+    out.symlink_to(files / "elsewhere")
+    assert run(files, "2024-10", out, "--plaintext") == 3
+
+
+def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
+    out = files / "out.json"
+    keys = f"{files}/2024-07.env {files}/nope.env {files}/2024-10.env"
+    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    assert main([*given, "--out", str(out), "--plaintext"]) == 0
+    assert len(values(out.read_text())) == 10
+    said = capsys.readouterr().err
+    assert f"Opened by the key in {files}/2024-10.env" in said
+    assert f"Not tried: environment file {files}/nope.env does not exist" in said
+
+
+def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
+    out = files / "out.json"
+    keys = f"{files}/2024-07.env {files}/2026-07.env"
+    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    assert main([*given, "--out", str(out), "--plaintext"]) == 3
+    said = capsys.readouterr().err
+    assert f"2024-07.env, and the one in {files}/2026-07.env opens nothing" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give one of RECIPIENT="),
+        (["--plaintext", "--recipient", "age1x"], "give one of RECIPIENT="),
+        (["--recipient", "age1nonsense"], "not a public key of age"),
+        (["--recipient", "nowhere"], "no file that lists them"),
+        (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
+    ],
+)
+def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
+    assert run(files, "2024-10", files / "out.json", *options) == 3
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert not (files / "out.json").exists()
+
+
+def test_a_folder_that_is_not_there_is_told(files, capsys):
+    assert run(files, "2024-10", files / "none" / "out.json", "--plaintext") == 3
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [(KeyboardInterrupt(), "interrupted"), (OSError(errno.ENOSPC, "No space left"), "No space")],
+)
+def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, said):
+    def seal(pieces, file):
+        file.write(next(pieces))
+        raise trouble
+
+    monkeypatch.setattr(secrets_file, "write_plain", seal)
+    before = sorted(files.iterdir())
+    assert run(files, "2024-10", files / "out.json", "--plaintext") == 3
+    assert said in capsys.readouterr().err
+    assert sorted(files.iterdir()) == before

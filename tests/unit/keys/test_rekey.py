@@ -1,0 +1,197 @@
+"""Rewrapping backups of three eras: what is sealed anew, what stays, what is refused."""
+
+import gzip
+import re
+import stat
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from drillbook.core.bugs import BUGS
+from drillbook.infisical.crypto import seal_bytes, seal_columns
+from drillbook.keys import rekey_check
+from drillbook.keys.proof import prove
+from fixtures.rekey.__main__ import main
+from tests.support.backups import KEYS, VERSIONS, dump
+
+NEW = "fedcba9876543210fedcba9876543210"
+SEALED = {"2024-07": 6, "2024-10": 5, "2026-07": 1}
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def rewrap(files, capsys):
+    def done(version, change=lambda text: text, new="new.env", out="new.sql", more=()):
+        (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
+        (files / "old.sql").write_text(change(dump(version)), newline="")
+        options = {"backup": "old.sql", "env-file": "old.env", "new-env-file": new, "out": out}
+        arguments = [part for k, v in options.items() for part in (f"--{k}", str(files / v))]
+        code = main([*arguments, *more])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return done
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_only_the_key_is_another(rewrap, files, version, ends):
+    code, said = rewrap(version, lambda text: text.replace("\n", ends))
+    assert code == 0, said
+    assert said.startswith("EXPERIMENTAL")
+    assert len(re.findall("^  sealed ", said, re.M)) == SEALED[version]
+    source, target = files / "old.sql", files / "new.sql"
+    assert source.read_text(newline="") == dump(version).replace("\n", ends)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert prove(target, NEW).opens_everything
+    assert prove(target, KEYS[version]).opens_nothing
+    assert len(source.read_bytes()) == len(target.read_bytes())
+    assert source.stat().st_mtime == target.stat().st_mtime
+    assert NEW not in said
+    assert KEYS[version] not in said
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, version):
+    named = with_block(block("infisical_migrations", ["id", "name"], "1", "20240101000000_its.mjs"))
+    code, said = rewrap(version, named, more=["--stack=embedded"])
+    assert code == 2, said
+    assert "REWRAPPED: only the key is another" in said
+    assert "What to do with a rewrapped backup" in said
+    assert said.rstrip().splitlines()[-1].startswith("PROVED, NOT REHEARSED")
+    assert prove(files / "new.sql", NEW).opens_everything
+
+
+def test_there_and_back_again_is_the_same(rewrap, files):
+    rewrap("2024-07")
+    check = rekey_check.check_rekey(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
+    back = rekey_check.check_rekey(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
+    assert check.holds
+    assert back.holds
+
+
+def test_a_packed_backup_is_unpacked(files, capsys):
+    (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    (files / "old.sql.gz").write_bytes(gzip.compress(dump("2024-10").encode()))
+    names = {"backup": "old.sql.gz", "env-file": "old.env", "new-env-file": "new.env"}
+    arguments = [part for k, v in names.items() for part in (f"--{k}", str(files / v))]
+    assert main([*arguments, "--out", str(files / "new.sql")]) == 0
+    assert prove(files / "new.sql", NEW).opens_everything
+
+
+PLANTED = {
+    "RewrapForgetsOneTable": "still under the old key: org_bots.encryptedPrivateKey: 1",
+    "RewrapLeavesOneRow": "still under the old key: user_encryption_keys",
+    "RewrapChangesAValue": "opens to something else: project_bots, row 1",
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("version", ["2024-07", "2024-10"])
+def test_a_rewrap_that_is_not_right_is_taken_back(rewrap, files, name, version):
+    with BUGS.planting(name):
+        code, said = rewrap(version)
+    assert code == 1
+    assert PLANTED[name] in said
+    assert "NOT REWRAPPED" in said
+    assert not (files / "new.sql").exists()
+
+
+def block(table, columns, *values):
+    head = ", ".join(f'"{name}"' for name in columns)
+    row = "\t".join(values)
+    return f"COPY public.{table} ({head}) FROM stdin;\n{row}\n\\.\n\n"
+
+
+def with_block(made):
+    return lambda text: text.replace(
+        "COPY public.kms_root_config", f"{made}COPY public.kms_root_config"
+    )
+
+
+def sealed(key):
+    return "\\\\x" + seal_bytes(AESGCM(key.encode()), b"something").hex()
+
+
+KEY = KEYS["2024-10"]
+COLUMNS = ("id", "encryptedThing", "thingIV", "thingTag")
+THING = seal_columns(AESGCM(KEY.encode()), b"something", 16)
+NOT_UNDERSTOOD = {
+    "a column no one knows": (
+        with_block(block("novelties", ("id", "blob"), "7", sealed(KEY))),
+        "novelties.blob: 1 values lie under the key, in a place not known",
+    ),
+    "three columns no one knows": (
+        with_block(block("novelties", COLUMNS, "7", *THING)),
+        "novelties.encryptedThing: 1 values lie under the key",
+    ),
+    "an encoding no one knows": (
+        with_block(block("novelties", ("id", "keyEncoding"), "7", "utf8")),
+        "novelties, row 7: this table is not known",
+    ),
+    "a row under another key": (
+        with_block(block("webhooks", ("id", "urlCipherText", "urlIV", "urlTag"), "9", *THING)),
+        None,
+    ),
+    "half a value": (
+        with_block(block("webhooks", ("id", "urlCipherText", "urlIV"), "9", *THING[:2])),
+        "webhooks, row 9: urlCipherText does not open with the old key",
+    ),
+    "no root key": (
+        lambda text: text.replace("39d8f9f772", "39d8f9f773"),
+        "kms_root_config, row 00000000-0000-0000-0000-000000000000",
+    ),
+    "a rotation of its own": (
+        lambda text: text.replace(
+            'kms_root_config (id, "encryptedRootKey")', 'kms_root_config (id, "kekLabel")'
+        ),
+        "rotates ENCRYPTION_KEY in stages by itself",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", [name for name, (_, said) in NOT_UNDERSTOOD.items() if said])
+def test_what_is_not_understood_is_listed_and_nothing_written(rewrap, files, kind):
+    change, sentence = NOT_UNDERSTOOD[kind]
+    code, said = rewrap("2024-10", change)
+    assert code == 2
+    assert sentence in said
+    assert not (files / "new.sql").exists()
+
+
+def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
+    code, said = rewrap("2024-10", NOT_UNDERSTOOD["a row under another key"][0])
+    assert code == 0
+    assert "1 in webhooks.urlCipherText" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda text: text[:-60], "only a whole one is rewrapped"),
+        (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql"),
+        (lambda _: "hello\n", "is not a backup made by pg_dump"),
+        (lambda text: text.replace("SET lock", "\\! id\nSET lock"), "may be made to do harm"),
+        (lambda text: text + text, "stands behind pg_dump's last words"),
+    ],
+)
+def test_what_is_no_whole_plain_backup_is_bad_input(rewrap, files, change, sentence):
+    code, said = rewrap("2024-10", change)
+    assert code == 3
+    assert sentence in said
+    assert not (files / "new.sql").exists()
+
+
+def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
+    assert "are the same" in rewrap("2024-10", new="old.env")[1]
+    (files / "short.env").write_text("ENCRYPTION_KEY=abc\n")
+    assert "the new key has 3 bytes" in rewrap("2024-10", new="short.env")[1]
+    root = "ROOT_ENCRYPTION_KEY=ODdhY2M4YmI1MjhiNjgxYWUwYjhjNjc0NWI4YTJmNWY=\n"
+    (files / "root.env").write_text(root)
+    assert "by the old one's name" in rewrap("2024-10", new="root.env")[1]
+    assert "is not overwritten" in rewrap("2024-10", out="old.sql")[1]

@@ -1,0 +1,264 @@
+"""What a running instance may answer: nothing, too much, too late, in circles, or a web page."""
+
+import contextlib
+import gzip
+import http.server
+import socket
+import subprocess
+import sys
+import threading
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.core.errors import BadInput, NoHost, Unsupported
+from drillbook.infisical.address import Address, parse
+from drillbook.infisical.errors import Unreachable
+from drillbook.live import https, readonly_clients
+from drillbook.live.instance import Instance
+from drillbook.live.readonly_clients import Reader
+from fixtures.session.live_rehearsal import Plain, Proxy, Scene, certify, serving
+
+pytestmark = pytest.mark.slow
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def backend():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def address(backend):
+    """The address of a proxy on loopback that answers /api/status as it is told to."""
+    scene = Scene()
+    with serving(Proxy, scene, backend) as server:
+
+        def answering(*answer):
+            scene.answers["/api/status"] = lambda _: answer
+            return Address("http", "127.0.0.1", server.server_port)
+
+        yield answering
+
+
+def ask(address, recorder):
+    return Reader(lambda: str(address), recorder).ask("GET", "/api/status")
+
+
+def test_answer_that_never_fits_is_given_up(address, recorder, monkeypatch):
+    monkeypatch.setattr(readonly_clients, "_LARGEST", 1 << 20)
+    huge = address(200, "application/json", b"x" * (3 << 20))
+    with pytest.raises(Unreachable, match="larger than 1 MiB"):
+        ask(huge, recorder)
+
+
+def test_answer_that_drips_is_given_up(address, recorder, monkeypatch):
+    monkeypatch.setattr(readonly_clients, "_LONGEST_S", -1.0)
+    with pytest.raises(Unreachable, match="took longer than"):
+        ask(address(200, "application/json", b"{}"), recorder)
+
+
+@contextlib.contextmanager
+def raw(*pieces, pause_s=0.0):
+    """A server that sends these pieces to everybody, one by one, and then the last for ever."""
+    over = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection = server.accept()[0]
+            with connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                while not over.wait(pause_s):
+                    connection.sendall(pieces[-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Address("http", "127.0.0.1", server.getsockname()[1])
+        over.set()
+        thread.join(10)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+PACKED = OK + b"content-encoding: gzip\r\n\r\n"
+# A gzip file's head, and blocks that hold nothing: it never ends, and nothing comes of it.
+EMPTY_BLOCK = b"\0\0\0\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(OK, b"x"), (PACKED, gzip.compress(b"")[:10], EMPTY_BLOCK)],
+    ids=["in its head", "in what is compressed"],
+)
+def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch, pieces):
+    monkeypatch.setattr(readonly_clients, "_LONGEST_S", 0.5)
+    with raw(*pieces, pause_s=0.05) as address, pytest.raises(Unreachable, match="took longer"):
+        ask(address, recorder)
+
+
+def test_answer_that_unpacks_to_more_than_fits_is_given_up_while_it_is_unpacked(
+    recorder, monkeypatch
+):
+    monkeypatch.setattr(readonly_clients, "_LARGEST", 1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    with raw(PACKED, bomb, b"") as address:
+        tracemalloc.start()
+        try:
+            with pytest.raises(Unreachable, match="larger than 1 MiB"):
+                ask(address, recorder)
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_answer_in_a_form_nobody_asked_for_or_cut_is_none(recorder):
+    for head, body, why in (
+        (OK + b"content-encoding: br\r\ncontent-length: 2\r\n\r\n", b"{}", "is encoded as 'br'"),
+        (OK + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n", b"{}", "decompressed"),
+        (
+            OK + b"content-encoding: gzip\r\ncontent-length: 12\r\n\r\n",
+            gzip.compress(b"a" * 10_000)[:12],
+            "breaks off",
+        ),
+    ):
+        with raw(head + body, b"") as address, pytest.raises(Unreachable, match=why):
+            ask(address, recorder)
+
+
+def test_redirect_is_told_and_not_followed(address, recorder):
+    assert ask(address(302, "text/html", b"/api/status"), recorder).status == 302
+
+
+def test_web_page_is_an_answer_like_any_other(address, recorder):
+    answer = ask(address(200, "text/html", b"<!doctype html>"), recorder)
+    assert (answer.status, answer.content_type) == (200, "text/html")
+
+
+def test_closed_port_and_unknown_name_are_one_sentence():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = Address("https", "127.0.0.1", probe.getsockname()[1])
+        with pytest.raises(NoHost, match=r"cannot be reached: the connection was refused; is the"):
+            https.fetch_certificate(closed, https.tls_context(None))
+    with pytest.raises(NoHost, match=r"https://nowhere\.invalid cannot be reached: the name is"):
+        https.connect(parse("https://nowhere.invalid"))
+
+
+def test_silent_port_is_no_tls(monkeypatch):
+    monkeypatch.setattr(https, "_PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = Address("https", "127.0.0.1", silent.getsockname()[1])
+        told = https.fetch_certificate(address, https.tls_context(None))
+    assert https.certificate_faults(told) == [
+        "the certificate is not trusted: no TLS is spoken there (TimeoutError)"
+    ]
+
+
+def test_http_behind_an_https_address_is_no_tls(address):
+    plain = address(200, "application/json", b"{}")
+    told = https.fetch_certificate(
+        Address("https", plain.host, plain.port), https.tls_context(None)
+    )
+    assert "no TLS is spoken there" in told.distrust
+
+
+def test_authority_that_is_no_certificate_is_one_sentence(tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    with pytest.raises(BadInput, match=r"CA .*ca\.pem is not a readable file of certificates"):
+        https.tls_context(path)
+
+
+def test_nothing_is_asked_of_whom_nobody_vouches_for(backend, tmp_path, recorder):
+    scene = Scene(certificate_signed=False)
+    _, chain = certify(tmp_path, scene)
+    with serving(Proxy, scene, backend, chain) as server:
+        address = Address("https", "localhost", server.server_port)
+        told = https.fetch_certificate(address, https.tls_context(None))
+        reader = Reader(lambda: str(address), recorder)
+        instance = Instance(address, address, told, reader, None, None, None, None, recorder)
+        with pytest.raises(Unsupported, match="no credential sent, because its certificate"):
+            instance.public  # noqa: B018
+    assert scene.asked == []
+    assert told.names == ("localhost",)
+
+
+@pytest.mark.parametrize(
+    ("left", "life", "words"),
+    [
+        (60, 90, ""),
+        (16, 90, ""),
+        (13, 90, "ends in"),
+        (20, 398, ""),
+        (13, 398, "ends in"),
+        (2, 6, ""),
+        (0.5, 6, "ends in"),
+    ],
+)
+def test_renewal_that_did_not_happen_shows_before_the_end(left, life, words):
+    now = datetime.now(UTC)
+    ends = now + timedelta(days=left)
+    told = https.Certificate(None, "TLSv1.3", begins=ends - timedelta(days=life), ends=ends)
+    assert words in "".join(https.certificate_faults(told, now))
+    assert bool(words) == bool(https.certificate_faults(told, now))
+
+
+@pytest.mark.parametrize(
+    ("cookie", "secure"),
+    [
+        ("jid=a; Path=/; Secure; HttpOnly", True),
+        ("jid=a;SECURE", True),
+        ("jid=a; Expires=Wed, 21 Oct 2026 07:28:00 GMT", False),
+        ("jid=secure; Path=/secure", False),
+    ],
+)
+def test_cookie_is_secure_by_its_attribute_alone(cookie, secure):
+    assert https.insecure_cookies([cookie]) == ([] if secure else ["cookie jid lacks Secure"])
+
+
+def test_plain_port_may_be_closed_or_lead_to_https(backend):
+    scene = Scene()
+    with serving(Plain, scene, "secrets.example.com") as server:
+        plain = Address("http", "127.0.0.1", server.server_port)
+        assert https.plain_http_faults(plain) == []
+        scene.plain_redirects_to = "http"
+        assert https.plain_http_faults(plain) == [
+            f"{plain} sends browsers to another unencrypted address"
+        ]
+    assert https.plain_http_faults(plain) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--url=https://ada:hunter2@secrets.example.com"], "holds a user name or a password"),
+        (["--url=https://nowhere.invalid"], "cannot be reached: the name is unknown here"),
+    ],
+)
+def test_run_that_cannot_start_is_one_sentence_and_3(tmp_path, given, words):
+    command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--stack=remote"]
+    command += ["-p", "no:cacheprovider", f"--run-dir={tmp_path}", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    said = done.stdout + done.stderr
+    assert words in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said

@@ -1,0 +1,260 @@
+"""What preflight advises loses nothing, if an operator does exactly that, at once.
+
+Every place in drillbook/preflight that makes a finding is made to make it, so that none is missed.
+"""
+
+import ast
+import re
+import secrets
+import sys
+from datetime import date
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from drillbook.core import dotenv
+from drillbook.infisical.settings import KEYS, Settings
+from drillbook.keys.hierarchy import Proof
+from drillbook.preflight import backupfile, compose_checks, compose_file, finding, key_strength
+from drillbook.preflight.git_scan import Repository
+from fixtures.mutants.base import registry
+from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
+
+pytestmark = pytest.mark.slow
+
+FOLDER = Path(finding.__file__).parent
+SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
+SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
+# What changes a key or a password, or takes data away.
+HARM = re.compile(
+    r"\b(?:make one|made by|openssl|generate|anew|another|replace|retire|revoke|(?<!not )change|"
+    r"mount|restore|wipe|remove|drop)\b"
+)
+PROOF = ("check-key", "do not change it")
+COMPOSE = """services:
+  backend:
+    image: infisical/infisical:latest
+    pull_policy: always
+    environment: [ENCRYPTION_KEY, "AUTH_SECRET=literal-of-some-length"]
+    ports: ["5432:5432"]
+  db:
+    image: postgres
+    network_mode: host
+    volumes: ["./here:/var/lib/postgresql/data"]
+  redis:
+    image: redis:7
+    command: redis-server --requirepass autumn
+    networks: [site]
+networks:
+  site: {driver: macvlan}
+"""
+
+
+def deployed(folder, settings, compose=SOUND):
+    return key_strength.Deployed(
+        dotenv.load(env(folder, settings)), compose_file.load(compose, settings)
+    )
+
+
+def of_keys(folder):
+    settings = Settings.generate()
+    root = secrets.token_hex(16)
+    long = {"ENCRYPTION_KEY": None, "ROOT_ENCRYPTION_KEY": root}
+    for change in (
+        *({name: value} for name in SEALING for value in (None, "", SAMPLE, "a" * 32, f" {root} ")),
+        *({name: value} for name in KEYS[1:] for value in (None, "", "infisical", " autumn ")),
+        *({"ENCRYPTION_KEY": value} for value in (root * 2, "QUJD" * 11, "short")),
+        {"FIPS_ENABLED": "true"},
+        long,
+        {**long, "AUTH_SECRET": root},
+        {"AUTH_SECRET": settings["ENCRYPTION_KEY"]},
+        {"ROOT_ENCRYPTION_KEY": settings["ENCRYPTION_KEY"]},
+        {"AUTH_SECRET": None, "JWT_AUTH_SECRET": None},
+        *(
+            {"POSTGRES_PASSWORD": value}
+            for value in (None, "infisical", "autumn", "kT9xQ2vMb7Zr4LwYc8Hd5Js1Ng")
+        ),
+        {"POSTGRES_USER": settings["POSTGRES_PASSWORD"]},
+        {"REDIS_PASSWORD": "autumn"},
+        *({"SITE_URL": value} for value in (None, "http://x", "https://", "https://[x")),
+    ):
+        given = deployed(folder, settings.but(**change))
+        yield from [
+            *key_strength.keys(given),
+            *key_strength.passwords(given),
+            *key_strength.address(given),
+        ]
+    opened = env(folder, settings)
+    opened.chmod(0o644)
+    yield from key_strength.readable_by_others(dotenv.load(opened))
+    yield from _of_exposed_cache(folder, settings)
+
+
+def _of_exposed_cache(folder, settings):
+    file = folder / "exposed.yml"
+    file.write_text("services: {redis: {image: 'redis:7', ports: ['6379:6379']}}\n")
+    yield from key_strength.passwords(deployed(folder, settings, file))
+
+
+def of_escrow(folder):
+    settings = Settings.generate()
+    given = deployed(folder, settings)
+    swapped = {"ENCRYPTION_KEY": settings["AUTH_SECRET"], "AUTH_SECRET": settings["ENCRYPTION_KEY"]}
+    others = {name: secrets.token_hex(16) for name in KEYS}
+    for kept in (swapped, others, {"AUTH_SECRET": "x"}):
+        yield from key_strength.escrow_differences(
+            given, dotenv.load(env(folder, kept, "escrow.env"))
+        )
+
+
+def of_repository(folder):
+    settings, repo = Settings.generate(), repository(folder)
+    known = {name: str.__str__(value) for name, value in settings.sensitive().items()}
+    known |= {"ROOT_ENCRYPTION_KEY": secrets.token_urlsafe(32), "REDIS_PASSWORD": "k" * 9 + "x1yZ3"}
+    known |= {"SMTP_PASSWORD": "mail-" + secrets.token_hex(8)}
+    commit(repo, "a.env", "".join(f"{name}={value}\n" for name, value in known.items()))
+    commit(repo, "b.yml", f"  ENCRYPTION_KEY: {secrets.token_hex(16)}\n")
+    token = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0cD3fG6"
+    commit(repo, "c.sh", f"login {token}\n")
+    (repo / "e.env").write_text(
+        "".join(f"ENCRYPTION_KEY={secrets.token_hex(16)}\n" for _ in range(110))
+    )
+    found = Repository(repo).search(known)
+    assert {one.sentence.split(" ")[0] for one in found.known} == {*known}
+    yield from [*found.known, *found.leaks]
+
+
+def of_compose(folder):
+    file = folder / "compose.yml"
+    old = "services: {db: {image: 'postgres:14'}}\n"
+    texts = (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", old)
+    for text in (*texts, COMPOSE.replace("./here", "")):
+        file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
+        compose = compose_file.load(file, {})
+        yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
+        yield from compose_checks.unmaintained(compose, date(2027, 1, 1))
+    for mutant in registry().values():
+        if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
+            place = folder / mutant.name
+            place.mkdir()
+            compose = compose_file.load(
+                mutant.hooks["files"](None, lambda place=place: place)["compose"], {}
+            )
+            yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
+
+
+def of_backup(folder):
+    key, other = secrets.token_hex(16), secrets.token_hex(16)
+    root = encrypted_root(key)
+    for more in ({}, {"hours": 99}, {"hours": -99}, {"whole": False}):
+        found = backupfile.load(backup(folder, root, **more))
+        yield from backupfile.faults(found, key, "another")
+    file = backup(folder, root)
+    file.write_text(file.read_text().replace("kms_root_config", "other_table"))
+    yield from backupfile.faults(backupfile.load(file), key)
+    found = backupfile.load(backup(folder, root))
+    yield from [*backupfile.faults(found, other), *backupfile.find_wrong_key(found, other)]
+    partly = Proof(root_keys=1, roots_opened=1, secrets=3, secrets_opened=2)
+    with patch.object(backupfile.key_proof, "prove", return_value=partly):
+        yield from backupfile.find_wrong_key(found, key)
+    empty = folder / "empty.sql"
+    empty.write_text("")
+    found = backupfile.load(empty)
+    yield from [*backupfile.faults(found, key), *backupfile.find_wrong_key(found, key)]
+
+
+class Places:
+    """Where in drillbook/preflight findings were made while it was open."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def __enter__(self):
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, *_):
+        sys.setprofile(None)
+
+    def _look(self, frame, event, _argument):
+        if event != "call" or frame.f_code is not finding.Finding.__init__.__code__:
+            return
+        while frame := frame.f_back:
+            if Path(frame.f_code.co_filename).parent == FOLDER:
+                self.seen.add((Path(frame.f_code.co_filename).name, frame.f_lineno))
+
+
+def written():
+    """Each call in the source that makes a finding: its file, its first and its last line."""
+    for file in FOLDER.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in ("Finding", "finding"):
+                    yield file.name, node.lineno, node.end_lineno
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    ways = (of_keys, of_escrow, of_repository, of_compose, of_backup)
+    with Places() as places:
+        found = [one for way in ways for one in way(tmp_path_factory.mktemp(way.__name__))]
+    return found, places.seen
+
+
+def test_every_finding_is_made_here(made):
+    _, seen = made
+    missed = [
+        (file, first)
+        for file, first, last in written()
+        if not any((file, line) in seen for line in range(first, last + 1))
+    ]
+    assert missed == []
+
+
+def is_about_sealing(one):
+    return bool(re.search(r"\b(?:ROOT)?ENCRYPTION_KEY\b|infisical-key", one.sentence))
+
+
+def test_no_cure_changes_a_key_that_seals_data_before_a_proof(made):
+    found, _ = made
+    sealing = [
+        one
+        for one in found
+        if is_about_sealing(one) and one.sentence.split(" ")[0] in (*SEALING, "looks")
+    ]
+    assert len(sealing) > 20
+    for one in sealing:
+        harm = HARM.search(one.cure)
+        before = one.cure[: harm.start()] if harm else PROOF[0]
+        assert any(proof in before for proof in PROOF), str(one)
+
+
+def test_no_cure_says_anew(made):
+    found, _ = made
+    assert not [str(one) for one in found if "anew" in one.cure]
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "then"),
+    [
+        ("POSTGRES_PASSWORD", "ALTER USER", "redeploy"),
+        ("lies on no named volume", "back the database up", "mount"),
+        ("is not pinned", "runs now", "rehearsal"),
+        ("looks like a credential (github-pat)", "take another", "revoke"),
+        ("ENCRYPTION_KEY stands there", "do not change it", "retire"),
+    ],
+)
+def test_cure_has_the_order_that_loses_nothing(made, words, first, then):
+    found, _ = made
+    fitting = [one.cure for one in found if words in one.sentence and first in one.cure]
+    assert fitting
+    assert all(cure.index(first) < cure.index(then) for cure in fitting)
+
+
+def test_sample_of_todays_documentation_is_known(tmp_path):
+    given = deployed(tmp_path, Settings.generate().but(ENCRYPTION_KEY=SAMPLE))
+    (found,) = key_strength.keys(given)
+    assert "is a sample that everybody can read" in found.sentence
+    assert "docs/rewrap.md" in found.cure

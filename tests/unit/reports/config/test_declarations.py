@@ -1,0 +1,204 @@
+"""What people declare enters the record as they said it; hostile files are refused."""
+
+from datetime import date
+
+import pytest
+
+from drillbook.core.application import ROOT
+from reports.config import declarations, run_context
+from reports.config.run_context import (
+    Setting,
+    build_context,
+    is_separated,
+    next_due_day,
+    objectives,
+)
+from reports.controls.catalogue import Catalogue
+from reports.controls.catalogue import load as load_catalogue
+from reports.errors import BadDeclaration
+from reports.verdict.verdicts import Verdict
+from tests.support.sample_run import run as sample_run
+
+CONTROL = {
+    "id": "KEY-1",
+    "title": "One",
+    "claim": "One holds.",
+    "nature": "safety",
+    "severity": "critical",
+    "chapter": "keys",
+}
+CATALOGUE = Catalogue.model_validate({"control": [CONTROL]})
+WHOLE = """
+number = "DR-2026-Q4-001"
+escalated_to = "Board"
+[organisation]
+name = "Example Ltd"
+unit = ""
+[[people]]
+name = "Ada"
+role = "engineer"
+part = "lead"
+[schedule]
+planned = 2026-11-24
+cadence = "quarterly"
+[scope]
+systems = ["Infisical"]
+[[scope.exclusions]]
+what = "mail"
+reason = "no mail server in the test network"
+[environment]
+isolated = true
+differences = ["one node instead of three"]
+[objectives]
+rto_s = 14400
+[[actions]]
+control = "KEY-1"
+owner = "Ada"
+due = 2026-12-24
+[sign_off.approved]
+name = "Grace"
+[retention]
+classification = "internal"
+years = 6
+"""
+
+
+def load(folder, text=None, config=None):
+    if text is not None:
+        data = text if isinstance(text, bytes) else text.encode()
+        (folder / "drillbook.toml").write_bytes(data)
+    return declarations.load(folder, config, None, CATALOGUE)
+
+
+def framed(said, **changes):
+    run = sample_run()
+    return build_context(Setting(said), run.run.model_copy(update=changes), run.controls)
+
+
+def test_declared_facts_enter_the_record_and_the_rest_stays_empty(tmp_path):
+    seen = framed(load(tmp_path, WHOLE))
+    assert seen["identity"].number == "DR-2026-Q4-001"
+    assert (seen["organisation"].name, seen["organisation"].unit) == ("Example Ltd", None)
+    assert [(p.name, p.part) for p in seen["people"]] == [("Ada", "lead")]
+    assert seen["environment"].isolated is True
+    assert seen["environment"].segregated_from_source is None
+    assert seen["deviations"].actions[0].due == date(2026, 12, 24)
+    assert seen["deviations"].escalated_to == "Board"
+    assert seen["sign_off"].approved.name == "Grace"
+    assert seen["sign_off"].approved.signed is None
+
+
+def test_what_follows_is_worked_out(tmp_path):
+    seen = framed(load(tmp_path, WHOLE))
+    assert seen["schedule"].next_due == date(2027, 2, 24)
+    assert seen["retention"].dispose_after == date(2032, 11, 24)
+    assert seen["identity"].declared.file == "drillbook.toml"
+    assert len(seen["identity"].declared.sha256) == 64
+
+
+def test_without_a_file_nothing_is_made_up(tmp_path):
+    seen = framed(load(tmp_path))
+    empty = [seen["identity"].number, seen["identity"].declared, seen["schedule"].next_due]
+    empty += [*seen["organisation"].model_dump().values(), *seen["retention"].model_dump().values()]
+    empty += [seen["scope"].data_set, seen["sign_off"].separated, seen["deviations"].escalated_to]
+    assert set(empty) == {None}
+    assert seen["people"] == ()
+
+
+def test_examples_can_be_copied_as_they_are():
+    known = load_catalogue(ROOT / "suites" / "controls.toml")
+    config, waived = (ROOT / "docs" / f"{one}.example.toml" for one in ("drillbook", "waivers"))
+    said = declarations.load(ROOT / "docs", str(config), str(waived), known)
+    assert said.words.sign_off.reviewed is None
+    assert said.words.organisation.name == "Example Ltd"
+    assert [one.control for one in said.waivers] == ["BKP-3"]
+
+
+def test_exclusions_are_the_declared_and_those_of_which_nothing_ran(tmp_path):
+    found = framed(load(tmp_path, WHOLE))["scope"].exclusions
+    idle = [
+        c.id
+        for c in sample_run().controls
+        if c.verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+    ]
+    assert [(one.what, one.source) for one in found] == [
+        ("mail", "declared"),
+        *((control, "run") for control in idle),
+    ]
+    assert found[-1].reason == "this driver cannot limit memory"
+
+
+def test_same_run_has_the_same_uuid_and_another_has_another():
+    said = declarations.Declared()
+    one, same = (framed(said)["identity"].uuid for _ in range(2))
+    assert one == same
+    assert framed(said, id="other")["identity"].uuid != one
+
+
+def test_measured_objectives_stand_beside_declared_targets(tmp_path):
+    said = load(tmp_path, WHOLE)
+    found = objectives({"rto_s": 74.0}, said)
+    assert (found.rto_s, found.rto_target_s, found.rpo_s, found.rpo_target_s) == (
+        74,
+        14400,
+        None,
+        None,
+    )
+    assert objectives({"rto_target_s": 60.0}, said).rto_target_s == 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted"),
+    [("0", False), ("0.001", True), ("31622400", True), ("31622400.5", False)],
+)
+def test_objective_is_more_than_nothing_and_at_most_a_leap_year(tmp_path, seconds, accepted):
+    text = f"[objectives]\nrto_s = {seconds}"
+    if accepted:
+        assert load(tmp_path, text).words.objectives.rto_s == float(seconds)
+        return
+    with pytest.raises(BadDeclaration, match=r"objectives\.rto_s"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(("years", "accepted"), [(0, False), (1, True), (100, True), (101, False)])
+def test_retention_is_of_one_to_a_hundred_years(tmp_path, years, accepted):
+    text = f"[retention]\nyears = {years}"
+    if accepted:
+        assert load(tmp_path, text).words.retention.years == years
+        return
+    with pytest.raises(BadDeclaration, match=r"retention\.years"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("day", "cadence", "due"),
+    [
+        (date(2026, 11, 24), "weekly", date(2026, 12, 1)),
+        (date(2026, 1, 31), "monthly", date(2026, 2, 28)),
+        (date(2026, 11, 30), "quarterly", date(2027, 2, 28)),
+        (date(2026, 8, 31), "half-yearly", date(2027, 2, 28)),
+        (date(2024, 2, 29), "yearly", date(2025, 2, 28)),
+        (date(2026, 12, 1), "monthly", date(2027, 1, 1)),
+        (date(2027, 11, 30), "quarterly", date(2028, 2, 29)),
+    ],
+)
+def test_next_day_is_a_real_one(day, cadence, due):
+    assert next_due_day(day, cadence) == due
+
+
+@pytest.mark.parametrize(
+    ("approver", "executor", "expected"),
+    [
+        ("Grace", "Ada", True),
+        ("Ada ", "ada", False),
+        ("Grace", None, None),
+        (None, "Ada", None),
+    ],
+)
+def test_separation_is_claimed_only_between_known_people(approver, executor, expected):
+    assert is_separated(approver, executor) is expected
+
+
+def test_sign_off_names_who_executed_it_only_if_somebody_did():
+    assert run_context.sign_off(declarations.Declared()).executed_by is None
+    assert run_context.sign_off(declarations.Declared(executor="Ada")).executed_by == "Ada"

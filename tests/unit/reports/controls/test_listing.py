@@ -1,0 +1,62 @@
+"""The catalogue can be read without running anything, and its page is current."""
+
+import json
+import subprocess
+import sys
+
+from drillbook.core.application import ROOT
+from reports import history
+from reports.controls.catalogue import load
+from reports.controls.listing import Last, markdown, rows, text
+from reports.history.list_controls import last_verdicts
+
+CATALOGUE = load(ROOT / "suites" / "controls.toml")
+
+
+def test_the_page_in_docs_is_current():
+    page = (ROOT / "docs" / "catalogue.md").read_text()
+    assert page == markdown(CATALOGUE), "run: make catalogue FORM=markdown > docs/catalogue.md"
+
+
+def test_every_control_is_listed_with_its_spec():
+    last = {"KEY-3": Last("satisfied", "20261124T000000Z-aaaaaa", "rehearsal")}
+    listed = list(rows(CATALOGUE, last))
+    assert [row["id"] for row in listed] == list(CATALOGUE.ids)
+    assert [row["id"] for row in listed if not row["specs"]] == []
+    assert {row["id"]: row["last_verdict"] for row in listed}["KEY-3"] == "satisfied"
+
+
+def test_what_never_ran_says_so():
+    assert "never run here" in text(CATALOGUE, {})
+
+
+def test_json_is_json():
+    command = [sys.executable, "-m", "reports.history.list_controls", "--output=json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert len(json.loads(done.stdout)) == len(CATALOGUE.ids)
+
+
+def written(runs, name, command="pytest suites", **verdicts):
+    evidence = {
+        "run": {"id": name, "finished": f"{name[:4]}-11-{name[6:8]}T00:00:00Z", "command": command},
+        "subject": {"grade": "deployment"},
+        "controls": [{"id": known, "verdict": verdict} for known, verdict in verdicts.items()],
+    }
+    (runs / name).mkdir()
+    (runs / name / "evidence.json").write_text(json.dumps(evidence))
+
+
+def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
+    written(tmp_path, "20261101T1", A="violated", B="satisfied")
+    written(tmp_path, "20261102T1", A="satisfied", B="not_run")
+    written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
+    (tmp_path / "20261104T1").mkdir()
+    (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
+    found = {
+        known: str(last) for known, last in last_verdicts(history.load_history(tmp_path)).items()
+    }
+    assert found == {
+        "A": "satisfied (deployment, run 20261102T1)",
+        "B": "satisfied (deployment, run 20261101T1)",
+    }
+    assert last_verdicts(history.load_history(tmp_path / "none")) == {}

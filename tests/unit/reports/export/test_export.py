@@ -1,0 +1,120 @@
+"""What others take is made from a bundle that fits together, and from nothing else."""
+
+import io
+import json
+
+import jsonschema_rs
+import pytest
+from pikepdf import AttachedFileSpec, Pdf
+
+from reports.evidence.context import Identity, Schedule
+from reports.evidence.model import Subject
+from reports.export.from_bundle import main
+from reports.seal.sealer import Sealer
+from tests.support import sample_run
+from tests.support.bundles import sealed
+from tests.unit.reports.export.test_formats import schema
+
+
+def with_pdf(folder, run):
+    """The folder, sealed with a PDF that carries the record."""
+    pdf, target = Pdf.new(), io.BytesIO()
+    pdf.add_blank_page()
+    record = (folder / "evidence.json").read_bytes()
+    pdf.attachments["evidence.json"] = AttachedFileSpec(pdf, record)
+    pdf.save(target)
+    (folder / "report.pdf").write_bytes(target.getvalue())
+    assert Sealer().seal(folder, run, lambda _: True).trouble is None
+    return target.getvalue()
+
+
+@pytest.fixture
+def declared(tmp_path):
+    changes = {
+        "identity": Identity(number="DR 2026/Q4-001"),
+        "schedule": Schedule(cadence="quarterly", next_due="2027-02-24"),
+    }
+    folder = sealed(tmp_path, name="run", **changes)
+    return folder, with_pdf(folder, sample_run.run(**changes))
+
+
+def test_drata_gets_the_pdf_and_the_words_about_it(declared, tmp_path):
+    folder, pdf = declared
+    assert main(["drata", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "DR-2026-Q4-001.pdf").read_bytes() == pdf
+    words = json.loads((tmp_path / "out" / "DR-2026-Q4-001.drata.json").read_text())
+    assert words["name"] == "Recovery drill DR 2026/Q4-001"
+    assert words["renewalScheduleType"] == "THREE_MONTHS"
+    assert words["renewalDate"] == "2027-02-24"
+    assert "1 of 3 gating controls failed" in words["description"]
+
+
+def test_vanta_gets_the_fields_of_its_form(declared, tmp_path):
+    folder, _ = declared
+    assert main(["vanta", str(folder / "bundle.zip"), "--out", str(tmp_path)]) == 0
+    words = json.loads((tmp_path / "DR-2026-Q4-001.vanta.json").read_text())
+    assert words.keys() == {"description", "effectiveAtDate"}
+
+
+def test_unknown_stays_out(tmp_path):
+    folder = sealed(tmp_path)
+    with_pdf(folder, sample_run.run())
+    assert main(["drata", str(folder), "--out", str(tmp_path)]) == 0
+    words = json.loads((tmp_path / f"{sample_run.run().run.id}.drata.json").read_text())
+    assert {"renewalDate", "renewalScheduleType", "ownerId"}.isdisjoint(words)
+
+
+def test_rehearsal_is_named_one(tmp_path):
+    subject = Subject(driver="embedded", grade="rehearsal")
+    folder = sealed(tmp_path, subject=subject)
+    with_pdf(folder, sample_run.run(subject=subject))
+    assert main(["vanta", str(folder), "--out", str(tmp_path)]) == 0
+    words = json.loads((tmp_path / f"{sample_run.run().run.id}.vanta.json").read_text())
+    assert words["description"].startswith("REHEARSAL")
+    assert "not evidence about a deployment" in words["description"]
+
+
+def test_oscal_under_another_version_is_the_same_content(tmp_path):
+    folder = sealed(tmp_path)
+    assert main(["oscal", str(folder), "--oscal-version=1.2.3", "--out", str(tmp_path)]) == 0
+    made = (tmp_path / f"{sample_run.run().run.id}.oscal-1.2.3.json").read_text()
+    jsonschema_rs.validator_for(schema("oscal-assessment-results-1.2.3.json")).validate(
+        json.loads(made)
+    )
+    ours = (folder / "oscal-assessment-results.json").read_text()
+    assert made.replace('"1.2.3"', '"1.1.2"') == ours
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gdrive", "{folder}"], "give one of drata, vanta, oscal"),
+        (["drata", "{folder}"], "has no report.pdf"),
+        (["oscal", "{folder}", "--oscal-version=1.0.4"], "valid from 1.1.2 on"),
+        (["oscal", "none"], "No such file"),
+        (["oscal", ""], "give BUNDLE="),
+        (["oscal", "{folder}", "--out", "{folder}/evidence.json"], "File exists"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(tmp_path, capsys, arguments, said):
+    folder = sealed(tmp_path)
+    assert main([word.format(folder=folder) for word in arguments]) == 3
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_nothing_is_exported_from_a_changed_bundle(tmp_path, capsys):
+    bundle = sealed(tmp_path) / "bundle.zip"
+    bundle.write_bytes(bundle.read_bytes().replace(b"KEY-3", b"KEY-4", 1))
+    assert main(["oscal", str(bundle), "--out", str(tmp_path / "out")]) == 3
+    assert "nothing is exported from it" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["ctrf", "ocsf", "hdf"])
+def test_formats_of_others_are_written_from_a_bundle(form, declared, tmp_path):
+    assert main([form, str(declared[0]), f"--out={tmp_path / 'out'}"]) == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name.endswith(f".{form}.json")
+    assert json.loads(written.read_text(encoding="utf-8"))

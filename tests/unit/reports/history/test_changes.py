@@ -1,0 +1,180 @@
+"""The history over time: what changed since the last comparable run, and what is past its time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from reports.evidence.model import Objectives
+from reports.history import History, Past
+from reports.history.__main__ import describe, main
+from reports.history.diff import before, changes, corrections, overdue, stale
+from reports.history.history_page import render
+from reports.history.runs import Facts, Seen
+from reports.render.terminal import WIDTH
+from reports.verdict.verdicts import Verdict
+from tests.support.sample_run import run as sample_run
+from tests.unit.reports.history.test_history import ended
+from tests.unit.reports.render.test_documents import parsed
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OK, BAD, IDLE = Verdict.SATISFIED, Verdict.VIOLATED, Verdict.NOT_RUN
+
+
+def past(name, days, grade="deployment", kept=True, **facts):
+    finished = START + timedelta(days=days)
+    until = {"valid_until": (finished + timedelta(days=90)).date()}
+    said = Facts.model_validate({**until, **facts})
+    return Past(name, finished, grade, frozenset(), said, kept)
+
+
+def seen(**changed):
+    return Seen.model_validate(sample_run(**changed).model_dump(mode="json")).facts()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "kind"),
+    [
+        (OK, BAD, "newly violated"),
+        (None, BAD, "newly violated"),
+        (OK, Verdict.CONTRADICTED, "newly contradicted"),
+        (BAD, OK, "healed"),
+        (Verdict.CONTRADICTED, OK, "healed"),
+        (Verdict.INCONCLUSIVE, OK, "healed"),
+        (OK, IDLE, "no longer run"),
+        (BAD, None, "no longer run"),
+        (OK, Verdict.NOT_APPLICABLE, "no longer run"),
+        (IDLE, OK, "other"),
+        (OK, Verdict.INCONCLUSIVE, "other"),
+    ],
+)
+def test_a_change_has_a_name(was, now, kind):
+    one = past("one", 0, verdicts={"KEY-1": was} if was else {})
+    two = past("two", 1, verdicts={"KEY-1": now} if now else {})
+    assert changes(one, two) == [("KEY-1", was, now, kind)]
+
+
+def test_what_stayed_is_no_change_and_the_worst_comes_first():
+    one = past("one", 0, verdicts={"A": OK, "B": BAD, "C": OK, "D": OK})
+    two = past("two", 1, verdicts={"A": OK, "B": OK, "C": IDLE, "D": BAD})
+    assert [change.control for change in changes(one, two)] == ["D", "C", "B"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"question": "drill"},
+        {"grade": "rehearsal"},
+        {"system": "vault"},
+        {"mutant": "Forgets"},
+        {"driver": "remote"},
+    ],
+)
+def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
+    same, strange, now = past("a", 0), past("b", 1, **other), past("c", 2, image="newer")
+    assert before([same, strange, now], now) is same
+    assert before([strange, now], now) is None
+
+
+def test_the_question_of_a_run_is_told_from_its_record():
+    facts = sample_run().run
+    assert seen().question == "verify"
+    assert seen(run=facts.model_copy(update={"asked": ("KEY-3", "KEY-5")})).question == "keys"
+    chosen = facts.model_copy(update={"selection": ("KEY-*",), "shard": "1/2"})
+    assert seen(run=chosen).question == "verify KEY-*, shard 1/2"
+    rekeyed = facts.model_copy(update={"command": "pytest suites/change --rewrapped=new.sql"})
+    assert seen(run=rekeyed).question == "rewrap"
+    planted = facts.model_copy(update={"command": "pytest suites --evidence --mutant=Forgets"})
+    assert seen(run=planted).mutant == "Forgets"
+
+
+def test_evidence_counts_until_its_next_run_is_due_or_ninety_days():
+    run = sample_run()
+    due = run.schedule.model_copy(update={"next_due": date(2027, 1, 31)})
+    assert (seen().valid_until, seen().valid_by) == (date(2027, 2, 22), "default")
+    declared = seen(schedule=due)
+    assert (declared.valid_until, declared.valid_by) == (date(2027, 1, 31), "declared")
+
+
+def test_what_is_past_its_time_is_told_by_the_newest_evidence_of_each_control():
+    old = past("old", 0, verdicts={"A": OK, "B": OK, "C": IDLE})
+    new = past("new", 80, verdicts={"A": OK, "B": IDLE})
+    planted = past("planted", 81, verdicts={"B": BAD}, mutant="Forgets")
+    limit = (START + timedelta(days=90)).date()
+    assert stale([old, new, planted], limit) == []
+    assert stale([old, new, planted], limit + timedelta(days=1)) == [(old, ("B",))]
+
+
+def test_evidence_kept_too_long_is_told():
+    one = past("one", 0, dispose_after=date(2026, 5, 1))
+    gone = past("gone", 0, kept=False, dispose_after=date(2026, 5, 1))
+    assert overdue([one, gone], date(2026, 5, 2)) == [one]
+    assert overdue([one, gone], date(2026, 5, 1)) == []
+
+
+def test_a_correction_is_open_until_a_run_of_the_same_grade_no_longer_asks_for_it():
+    wrong = {"verdicts": {"A": Verdict.CONTRADICTED}, "corrections": {"A": "redeploy"}}
+    first, again = past("first", 0, **wrong), past("again", 1, **wrong)
+    rehearsal = past("rehearsal", 2, "rehearsal", verdicts={"A": OK})
+    repaired = past("repaired", 3, verdicts={"A": OK})
+    assert corrections([first, again, rehearsal]) == [("A", "redeploy", first, again, True)]
+    assert corrections([first, again, repaired]) == [("A", "redeploy", first, again, False)]
+
+
+def history():
+    hostile = "<script>alert(1)</script>"
+    runs = [
+        past("one", 0, verdicts={"A": OK, "B": BAD}, verdict=BAD, exit_code=1, image=hostile),
+        past(
+            "two",
+            9,
+            verdicts={"A": BAD, "B": OK},
+            verdict=BAD,
+            corrections={"A": "redeploy"},
+            objectives=Objectives(rto_s=4000, rto_target_s=3600, rpo_s=60),
+        ),
+        past("three", 10, "rehearsal", kept=False),
+    ]
+    return History(tuple(runs), ("broken",), ("line 2 does not follow line 1",))
+
+
+def test_the_page_stands_alone_and_reads_nothing_as_markup():
+    page = render(history(), "runs", date(2027, 1, 1))
+    structure = parsed(page)
+    assert set(structure.fetched) == {"runs/one/report.html", "runs/two/report.html"}
+    assert "<script" not in page
+    assert "1 newly violated" in page
+    assert "1 healed" in page
+    assert "line 2 does not follow line 1" in page
+    assert page == render(history(), "runs", date(2027, 1, 1))
+
+
+def test_a_page_without_runs_says_what_to_do():
+    assert "make verify" in render(History((), ()), "runs", date(2027, 1, 1))
+
+
+def test_the_terminal_is_told_in_lines_that_fit():
+    runs = history().runs[:2]
+    lines = list(describe(History(runs, ("broken",), ("cut off",)), date(2027, 1, 1)))
+    assert max(len(line.text) for line in lines) < WIDTH
+    text = "\n".join(line.text for line in lines)
+    assert "Since run one: 1 newly violated, 1 healed." in text
+    assert "1 h 06 min" in text
+    assert "History: cut off." in text
+
+
+def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp_path, capsys):
+    runs = tmp_path / "reports" / "runs"
+    ended(runs, "one")
+    ended(runs, "two", 1)
+    assert main(["--run-dir", str(runs)]) == 0
+    page = (tmp_path / "reports" / "history.html").read_text()
+    assert 'href="runs/one/report.html"' in page
+    ledger = tmp_path / "reports" / "history.jsonl"
+    ledger.write_bytes(ledger.read_bytes()[:-40])
+    assert main(["--run-dir", str(runs)]) == 1
+    assert "history.jsonl: line 3 cannot be read" in capsys.readouterr().out.replace("\n ", "")
+
+
+def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
+    assert main(["--run-dir", str(tmp_path / "absent")]) == 3
+    assert "is not a folder of runs" in capsys.readouterr().err

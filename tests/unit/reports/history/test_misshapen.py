@@ -1,0 +1,57 @@
+"""What coverage-guided fuzzing found, or reading for it: right words in no right form."""
+
+import pytest
+
+from drillbook.core.errors import BadInput
+from reports.history.list_controls import last_verdicts
+from reports.history.runs import load_history
+from reports.session import xdist_controller
+from tests.support.compose_documents import reader
+
+HEAD = '{"run": {"id": "x", "command": ""}, "subject": {"grade": "rehearsal"}, "controls": '
+SPEC = '{"id": "a", "steps": [1], "duration_s": %s}'
+
+
+@pytest.fixture
+def compose(tmp_path, monkeypatch):
+    # Where docker is, it refuses these first.
+    return reader(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("service", "where"),
+    [
+        ("depends_on: {db: soon}", "'depends_on db'"),
+        ("deploy: 3", "'deploy'"),
+        ("deploy: {restart_policy: any}", "'restart_policy'"),
+        ("healthcheck: [CMD, true]", "'healthcheck'"),
+        ("networks: {inner: here}", "'networks inner'"),
+    ],
+)
+def test_a_service_in_no_form_of_compose_is_refused(compose, service, where):
+    with pytest.raises(BadInput, match=f"of service 'backend', {where} is not a mapping"):
+        compose(f"services:\n  backend:\n    image: infisical/infisical:v1\n    {service}\n")
+
+
+@pytest.mark.parametrize("kind", ["networks", "volumes"])
+def test_a_network_or_volume_in_no_form_of_compose_is_refused(compose, kind):
+    with pytest.raises(BadInput, match=f"of {kind}, 'mine' is not a mapping"):
+        compose(f"services: {{db: {{image: 'postgres:14'}}}}\n{kind}: {{mine: here}}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        HEAD + '[{"id": [], "verdict": {}, "specs": []}]}',
+        HEAD + '[{"specs": [' + SPEC % ("9" * 400) + "]}]}",
+    ],
+    ids=["deep", "no names", "huge"],
+)
+def test_evidence_of_nobody_says_nothing_about_a_control(tmp_path, text):
+    run = tmp_path / "20261124T000000Z-aaaaaa"
+    run.mkdir()
+    (run / "evidence.json").write_text(text)
+    (tmp_path / "latest").symlink_to(run.name)
+    assert not {"KEY-1", "a"} & last_verdicts(load_history(tmp_path)).keys()
+    assert xdist_controller.durations(tmp_path) == {}

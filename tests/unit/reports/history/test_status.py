@@ -1,0 +1,240 @@
+"""What is due when follows from the history alone; overdue fails, and a calendar says so, too."""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import icalendar
+import pytest
+
+from drillbook.runbook import cadence
+from reports.config.declarations import Schedule
+from reports.evidence import json_file
+from reports.history import Past, status
+from reports.history.runs import Facts, remember
+from reports.history.status import ACTS, calendar, main, standings
+from reports.render.terminal import WIDTH
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+from tests.support.bundles import key, sealed
+from tests.unit.reports.history.test_cadence import left
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TODAY = NOW.date()
+EVERY = frozenset(act.controls[0] for act in ACTS)
+
+
+def past(days, satisfied=EVERY, grade="deployment", intact=True, **facts):
+    verdicts = {**dict.fromkeys(satisfied, "satisfied"), **facts.pop("verdicts", {})}
+    said = Facts.model_validate({"verdicts": verdicts, **facts})
+    when = NOW - timedelta(days=days)
+    return Past(f"run-{days}", when, grade, frozenset(satisfied), said, intact=intact)
+
+
+def stand(runs, **schedule):
+    return standings(runs, Schedule(**schedule), TODAY)
+
+
+def overdue(runs, **schedule):
+    return [one.act.id for one in stand(runs, **schedule) if one.overdue]
+
+
+def test_the_acts_are_those_of_sec_6_and_the_drill():
+    known = {act.name: act.controls for act in ACTS if act.id != "drill"}
+    assert known == cadence.ACTS
+    assert status.QUARTER == cadence.QUARTER
+
+
+@pytest.mark.parametrize(("days", "late"), [(0, False), (90, False), (91, True)])
+def test_ninety_days_are_the_default(days, late):
+    assert bool(overdue([past(days)])) is late
+
+
+@pytest.mark.parametrize(
+    ("said", "days", "late"),
+    [
+        ("weekly", 7, False),
+        ("weekly", 8, True),
+        ("monthly", 31, False),
+        ("monthly", 32, True),
+        ("yearly", 300, False),
+    ],
+)
+def test_a_declared_cadence_counts_instead(said, days, late):
+    assert bool(overdue([past(days)], cadence=said)) is late
+
+
+def test_a_declared_day_counts_until_it_was_kept():
+    assert overdue([past(200)], next_due=TODAY) == []
+    assert len(overdue([past(200)], next_due=TODAY - timedelta(days=1))) == len(ACTS)
+    [first, *_] = stand([past(1)], next_due=TODAY - timedelta(days=30))
+    assert first.due == TODAY + timedelta(days=89)
+
+
+def test_each_act_is_missed_by_itself():
+    for act in ACTS:
+        others = EVERY - set(act.controls)
+        [missed] = [one for one in stand([past(1, others)]) if one.act is act]
+        assert (missed.overdue, missed.last) == (not others & set(act.controls), None)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [past(1, grade="rehearsal"), past(1, mutant="LosesRows"), past(1, intact=False), past(-2)],
+    ids=["rehearsal", "mutant", "changed since", "of the future"],
+)
+def test_what_proves_nothing_of_the_deployment_does_not_count(run):
+    found = stand([run])
+    assert all(one.overdue and one.last is None for one in found)
+    assert bool(found[0].rehearsed) is (run.grade == "rehearsal")
+
+
+def test_a_failure_after_the_last_success_is_told():
+    bad = past(1, frozenset(), verdicts={"DRL-2": Verdict.VIOLATED})
+    [drill, *_] = stand([past(2), bad])
+    assert (drill.last.id, drill.failed.id, drill.overdue) == ("run-2", "run-1", False)
+    [drill, *_] = stand([bad, past(0)])
+    assert drill.failed is None
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = tmp_path / "runs"
+    made.mkdir()
+    return made
+
+
+def ran(runs, capsys, *options):
+    code = main([f"--run-dir={runs}", *options])
+    return code, capsys.readouterr()
+
+
+def fresh(runs):
+    verdicts = dict.fromkeys(EVERY, "satisfied")
+    ago = (NOW - datetime.now(UTC)).days
+    left(runs, "a", ago + 1, "deployment", **verdicts)
+
+
+def test_nothing_overdue_ends_with_0(runs, capsys):
+    fresh(runs)
+    code, told = ran(runs, capsys)
+    assert (code, "Nothing is overdue, if this history is true." in told.out) == (0, True)
+    assert "not proven: no signature was checked" in told.out
+
+
+def test_with_keys_only_what_they_signed_counts(runs, tmp_path, capsys):
+    mine, public = key(tmp_path)
+    other, _ = key(tmp_path, "other.key")
+    fresh(runs)
+    shutil.move(runs / "a", runs / "unsigned")
+    sealed(runs, other, **drilled("other"))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    assert (code, "OVERDUE: 4 of 4" in told.out) == (1, True)
+    sealed(runs, mine, **drilled("mine"))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    assert (code, "Nothing is overdue." in told.out) == (0, True)
+
+
+def test_rewritten_history_is_not_believed_under_a_key(runs, tmp_path, capsys):
+    mine, public = key(tmp_path)
+    sealed(runs, mine, **drilled("mine", grade="rehearsal"))
+    ledger = runs / "history.jsonl"
+    run = json_file.load(runs / "mine" / "evidence.json")
+    remember(run, runs / "mine")
+    ledger.write_text(ledger.read_text().replace('"rehearsal"', '"deployment"'))
+    remember(
+        run.model_copy(update={"run": run.run.model_copy(update={"id": "next"})}), runs / "next"
+    )
+    record = runs / "mine" / "evidence.json"
+    record.write_text(record.read_text().replace('"rehearsal"', '"deployment"'))
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    assert (code, "OVERDUE: 4 of 4" in told.out) == (1, True)
+    code, told = ran(runs, capsys, f"--pubkey={tmp_path / 'absent'}")
+    assert (code, told.out) == (3, "")
+
+
+def drilled(name, grade="deployment"):
+    """What a sealed run needs to have done all that recurs."""
+    made = sample_run.run()
+    like = made.controls[1].model_copy(update={"verdict": Verdict.SATISFIED, "gating": True})
+    controls = tuple(like.model_copy(update={"id": one}) for one in sorted(EVERY))
+    none = {verdict.value: 0 for verdict in Verdict}
+    return {
+        "name": name,
+        "run": made.run.model_copy(update={"id": name, "finished": datetime.now(UTC)}),
+        "subject": made.subject.model_copy(update={"grade": grade}),
+        "controls": controls,
+        "counts": made.counts.model_copy(
+            update=none | {"satisfied": len(controls), "planned": len(controls)}
+        ),
+        "verdict": Verdict.SATISFIED,
+        "exit_code": 0,
+    }
+
+
+def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
+    code, told = ran(runs, capsys)
+    assert code == 1
+    assert "OVERDUE: 4 of 4" in told.out
+    assert "make drill BACKUP=" in told.out
+    assert max(map(len, told.out.splitlines())) <= WIDTH
+    assert "\x1b" not in told.out
+
+
+def test_a_rehearsal_is_named_but_not_counted(runs, capsys):
+    left(runs, "a", 0, "rehearsal", **dict.fromkeys(EVERY, "satisfied"))
+    code, told = ran(runs, capsys)
+    assert (code, told.out.count("not evidence about a deployment")) == (1, len(ACTS))
+
+
+def test_overdue_is_red_on_a_terminal(runs, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[1;31m" in ran(runs, capsys)[1].out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in ran(runs, capsys)[1].out
+
+
+def test_a_broken_declaration_is_one_sentence(runs, capsys, tmp_path):
+    (tmp_path / "drillbook.toml").write_text('[schedule]\ncadence = "sometimes"\n')
+    code, told = ran(runs, capsys)
+    assert (code, told.out) == (3, "")
+    assert "cadence" in told.err
+
+
+def test_another_library_reads_the_calendar(runs, capsys, tmp_path):
+    file = tmp_path / "due.ics"
+    assert ran(runs, capsys, f"--ics={file}")[0] == 1
+    read = icalendar.Calendar.from_ical(file.read_bytes())
+    events = read.walk("VEVENT")
+    assert len(events) == len(ACTS)
+    assert all(not event.errors for event in [read, *events])
+    assert len({str(event["UID"]) for event in events}) == len(ACTS)
+
+
+def test_an_event_has_day_words_and_reminder():
+    system = "Infisical, production; the “ledger” \\ of Ä\N{SNOWMAN}sterreich " * 3
+    content = calendar(stand([past(10)]), system, NOW)
+    assert all(len(line) <= 75 for line in content.split(b"\r\n"))
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    [event, *_] = icalendar.Calendar.from_ical(content).walk("VEVENT")
+    assert event["DTSTART"].dt == date(2027, 2, 12)
+    assert str(event["SUMMARY"]) == f"drill of a backup ({system})"
+    assert "run run-10" in str(event["DESCRIPTION"])
+    assert event.walk("VALARM")[0]["TRIGGER"].dt == timedelta(days=-7)
+
+
+def test_what_is_overdue_is_an_event_of_today():
+    [event, *_] = icalendar.Calendar.from_ical(calendar(stand([]), "", NOW)).walk("VEVENT")
+    assert (event["DTSTART"].dt, str(event["SUMMARY"])) == (TODAY, "Overdue: drill of a backup")
+
+
+def test_an_older_calendar_is_replaced_and_nothing_else(runs, capsys, tmp_path):
+    fresh(runs)
+    file = tmp_path / "due.ics"
+    assert ran(runs, capsys, f"--ics={file}")[0] == 0
+    assert ran(runs, capsys, f"--ics={file}")[0] == 0
+    file.write_text("my notes")
+    assert ran(runs, capsys, f"--ics={file}")[0] == 3
+    assert file.read_text() == "my notes"
+    assert ran(runs, capsys, f"--ics={tmp_path / 'no' / 'due.ics'}")[0] == 3

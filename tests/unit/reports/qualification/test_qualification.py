@@ -1,0 +1,268 @@
+"""Whether a planted bug died is judged by who turned, how, and in which words."""
+
+from math import isclose
+
+import pytest
+
+from drillbook.stack.driver_selection import Choice
+from fixtures.mutants.__main__ import plantable
+from fixtures.mutants.base import Mutant
+from reports.controls.catalogue import load
+from reports.qualification import figures, matrix, pages, plan, run
+from reports.qualification.judgement import Seen, results, row
+from reports.qualification.record import Qualification, counts, text
+from reports.qualification.specimens import (
+    REFERENCE,
+    ROOT,
+    Specimen,
+    Unqualifiable,
+    choose,
+    stock,
+)
+from reports.qualification.trial import Outcome, Trial, Trials, limit_s
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+
+RUN = sample_run.run()
+VIOLATED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
+WORDS = next(spec.message for spec in VIOLATED.specs if spec.message)[:20]
+
+
+def specimen(**changes):
+    told = {
+        "name": "ForgetsEverything",
+        "control": VIOLATED.id,
+        "where": "backend",
+        "driver": "embedded",
+        "sentence": "it forgets <everything>",
+        "turns": "violated",
+        "says": WORDS,
+    }
+    return Specimen(**(told | changes))
+
+
+def outcome(run=RUN, trouble=""):
+    return Outcome(Trial("embedded", "ForgetsEverything"), run, trouble, 1.5)
+
+
+@pytest.fixture
+def catalogue():
+    return load(ROOT / "suites" / "controls.toml")
+
+
+HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
+
+
+@pytest.mark.parametrize(
+    ("bug", "ended", "healthy", "state"),
+    [
+        (specimen(), outcome(), HEALTHY, "killed"),
+        (specimen(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
+        (specimen(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
+        (specimen(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
+        (specimen(), outcome(), results(RUN), "survived"),
+        (specimen(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
+        (specimen(), None, HEALTHY, "not run"),
+        (specimen(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
+    ],
+)
+def test_state_of_a_planted_bug(bug, ended, healthy, state):
+    assert row(bug, ended, healthy).state == state
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NOT_RUN])
+def test_bug_that_only_stops_the_check_is_not_caught(verdict):
+    stopped = VIOLATED.model_copy(update={"verdict": verdict})
+    others = [one for one in RUN.controls if one.id != VIOLATED.id]
+    run = RUN.model_copy(update={"controls": (stopped, *others)})
+    assert row(specimen(), outcome(run), HEALTHY).state == "stumbled"
+
+
+def test_other_controls_that_moved_are_by_catch():
+    cells = {one.control: one.kind for one in row(specimen(), outcome(), HEALTHY).cells}
+    assert cells[VIOLATED.id] == "meant"
+    satisfied = next(one.id for one in RUN.controls if one.verdict is Verdict.SATISFIED)
+    assert cells[satisfied] == "unmoved"
+    moved = [one.id for one in RUN.controls if one.verdict is Verdict.CONTRADICTED]
+    assert [cells[one] for one in moved] == ["by-catch"] * len(moved)
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "bound"),
+    [(0, 30, 1 - 0.05 ** (1 / 30)), (0, 1, 0.95), (1, 1, 1.0), (0, 0, 1.0), (1, 20, 0.2161)],
+)
+def test_upper_bound_is_that_of_clopper_and_pearson(found, of, bound):
+    assert isclose(figures.upper_bound(found, of), bound, abs_tol=1e-4)
+
+
+def test_rule_of_three_is_near():
+    assert isclose(figures.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
+
+
+def test_flaking_is_what_differs_from_the_usual():
+    assert figures.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
+
+
+def test_bugs_are_chosen_by_name_control_or_place():
+    every = [specimen(), specimen(name="Other", control="KEY-1", where="file")]
+    assert [one.name for one in choose(every, [])] == ["ForgetsEverything", "Other"]
+    for pattern in ("Oth*", "KEY-1", "file"):
+        assert [one.name for one in choose(every, [pattern])] == ["Other"]
+    with pytest.raises(Unqualifiable, match=r"MUTANTS=Othr fits none; did you mean Other"):
+        choose(every, ["Othr"])
+
+
+@pytest.mark.parametrize(
+    ("where", "driver", "wanted", "placed"),
+    [
+        ("backend", "embedded", "auto", "embedded"),
+        ("backend", "embedded", "containers", None),
+        ("procedure", "embedded", "containers", "containers"),
+        ("backend", "containers", "auto", "containers"),
+        ("backend", "containers", "embedded", None),
+        ("file", "embedded", "auto", "files"),
+        ("file", "embedded", "containers", None),
+        ("remote", "remote", "embedded", "remote"),
+        ("remote", "remote", "containers", None),
+    ],
+)
+def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
+    assert plan.driver_for(specimen(where=where, driver=driver), wanted) == placed
+
+
+@pytest.mark.parametrize(
+    ("where", "driver", "rehearsal", "can"),
+    [
+        ("backend", "containers", True, True),
+        ("backend", "containers", False, False),
+        ("backend", "embedded", False, True),
+        ("procedure", "embedded", False, True),
+    ],
+)
+def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, rehearsal, can):
+    bug = Mutant("Forgets", "KEY-3", where, "it forgets", "violated", "gone", driver, "backend")
+    assert plantable(bug, Choice("containers", "asked for", rehearsal=rehearsal)) is can
+    assert plantable(bug, None)
+
+
+def asked_of_healthy(stack, runs, **options):
+    bugs = [specimen(), specimen(name="Leaks", control="DEP-2", driver="containers")]
+    trials = plan.healthy_trials(bugs, stack, runs, "image", **options)
+    return [(one.driver, one.number, one.controls) for one in trials]
+
+
+def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
+    every = [("embedded", number, ()) for number in (1, 2, 3)]
+    few = [("containers", number, ("DEP-2",)) for number in (1, 2)]
+    assert asked_of_healthy("auto", 3) == every + few
+    assert asked_of_healthy("containers", 1) == [("containers", 1, ())]
+    assert asked_of_healthy("containers", 1, some=True) == [("containers", 1, ("DEP-2",))]
+    assert asked_of_healthy("embedded", 0) == []
+
+
+@pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
+def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
+    trials = plan.healthy_trials([specimen()], "embedded", runs, None)
+    assert [one.workers for one in trials] == workers
+
+
+def test_a_product_that_is_not_ours_is_waited_for_longer():
+    ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
+    assert {limit_s(one) for one in ours} == {900}
+    assert limit_s(Trial("containers", image="infisical/infisical:v0.160.0")) == 7200
+
+
+def test_the_bug_whose_controls_take_longest_is_tried_first():
+    bugs = [specimen(name="Quick", control="KEY-3"), specimen(name="Slow", control="BKP-1")]
+    planned = plan.trials(bugs, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
+    assert [one.mutant for one in planned] == ["Slow", "Quick"]
+
+
+def test_before_a_bug_stands_the_control_meant_for_it():
+    took = {"KEY-3": 1.0, "KEY-4": 3.0, "KEY-5": 2.0, "HLT-1": 0.1}
+    planned = plan.trials([specimen(control="KEY-3")], took, "embedded", None)
+    assert [one.controls for one in planned] == [("KEY-3",)]
+
+
+def test_a_run_that_leaves_no_evidence_says_its_last_words(catalogue, tmp_path):
+    ended = Trials(catalogue, tmp_path).run(
+        [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
+    )
+    assert ended[0].run is None
+    assert "no evidence (exit code 3)" in ended[0].trouble
+    assert "NoSuchBug" in ended[0].trouble
+    assert list(tmp_path.iterdir()) == []
+
+
+def record(*rows, **changes):
+    told = {
+        "commit": "0" * 40,
+        "dirty": False,
+        "code": "1" * 64,
+        "started": RUN.run.started,
+        "duration_s": 12.0,
+        "workers": 2,
+        "stack": "auto",
+        "host": RUN.run.host,
+        "healthy_runs": 30,
+        "healthy_verdicts": 1890,
+        "false_alarms": 0,
+        "runs_with_false_alarm": 0,
+        "false_alarm_bound": 0.095,
+        "flake_rate": 0.0,
+        "controls": [
+            {**one.model_dump(include={"id", "title", "chapter", "nature", "severity"})}
+            | {"mutants": 1, "caught": 1}
+            for one in RUN.controls
+        ],
+        "matrix": rows,
+        **counts(rows),
+    }
+    return Qualification.model_validate(told | changes)
+
+
+CAUGHT = row(specimen(), outcome(), HEALTHY)
+ESCAPED = row(specimen(name="Escapes"), outcome(), results(RUN))
+ABSENT = row(specimen(name="NotHere"), None, HEALTHY)
+EQUAL = row(specimen(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
+
+
+def test_qualified_means_every_bug_that_counts_died_and_nobody_was_accused():
+    assert record(CAUGHT, EQUAL).passed
+    assert record(CAUGHT, EQUAL).kill_rate == 1
+    assert not record(CAUGHT, ESCAPED).passed
+    assert not record(CAUGHT, ABSENT).passed
+    assert not record(CAUGHT, false_alarms=1).passed
+    assert not record().passed
+
+
+def test_record_reads_back_with_a_line_for_each_bug():
+    kept = record(CAUGHT, ESCAPED)
+    assert Qualification.model_validate_json(text(kept)) == kept
+    assert sum(line.startswith('  {"mutant"') for line in text(kept).splitlines()) == 2
+
+
+def test_pages_say_what_escaped_and_show_no_markup_of_others():
+    made = pages.files(record(CAUGHT, ESCAPED), "read this first")
+    html, plain = made["qualification.html"].decode(), made["qualification.md"].decode()
+    assert "<everything>" not in html
+    assert "it forgets &lt;everything&gt;" in html
+    for page in (html, plain):
+        assert "read this first" in page
+        assert "Escapes" in page
+        assert "1 (50.0%)" in page
+
+
+def test_picture_marks_each_cell_once_with_a_title():
+    shown = matrix.picture(record(CAUGHT, ESCAPED))
+    assert shown.count('class="escaped"><title>Escapes before') == 1
+    assert shown.count('class="meant"') == 1
+    assert shown.count("<title>") == shown.count("</title>")
+
+
+def test_parts_of_the_planted_bugs_have_each_bug_once():
+    known = stock(None)
+    parts = [run._wanted(run.Asked(part=f"{number}/3"), known) for number in (1, 2, 3)]
+    names = [one.name for part in parts for one in part]
+    assert sorted(names) == sorted(one.name for one in known.mutants)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -1,0 +1,354 @@
+"""Every document tells the whole run, in the words of its format, and carries nothing foreign."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
+from reports.evidence.model import Command, Leak, Redaction, Subject
+from reports.render import html, junit, pdf_document
+from reports.render.phrases import duration, outcome, sentence
+from reports.render.terminal import WIDTH, summary
+from reports.session.terminal_reporter import Pace
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+
+VOID = {"meta", "br", "input"}
+
+
+class Structure(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.fetched = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.add(named.get("id"))
+        self.fetched += [named[a] for a in ("src", "href") if a in named]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def parsed(page):
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    return structure
+
+
+def text_of(run):
+    return "\n".join(line.text for line in summary(run, "report.html"))
+
+
+def cases(run):
+    root = ElementTree.fromstring(junit.render(run))
+    return {
+        case.find("properties/property[@name='control']").get("value"): case
+        for case in root.iter("testcase")
+    }
+
+
+def many(run, times):
+    copies = [
+        c.model_copy(update={"id": f"{c.id}.{n}"}) for n in range(times) for c in run.controls
+    ]
+    return run.model_copy(update={"controls": tuple(copies)})
+
+
+@pytest.mark.parametrize("render", [html.render, junit.render, text_of])
+def test_same_run_gives_same_bytes(render):
+    assert render(sample_run.run()) == render(sample_run.run())
+
+
+def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
+    page, told = html.render(sample_run.run()), sample_run.run()
+    asked = " ".join(line.text for line in summary(told, "report.html", verbose=True))
+    assert "redeploy." in page
+    assert "redeploy." in re.sub(r"\s+", " ", asked)
+    assert "redeploy." not in text_of(told)
+    assert "the report has the sentence that belongs there" in re.sub(r"\s+", " ", text_of(told))
+
+
+def test_counts_and_result_fit_one_screen():
+    run = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
+    chapters = [f"chapter {number}" for number in range(13)]
+    controls = [
+        run.controls[number % len(run.controls)].model_copy(update={"chapter": one})
+        for number, one in enumerate(chapters)
+    ]
+    lines = list(summary(run.model_copy(update={"controls": tuple(controls)}), "report.html"))
+    table = next(number for number, one in enumerate(lines) if one.text.startswith("controls  "))
+    # One line is the seal's, one the prompt's; a drill, which has another, has few chapters.
+    of_drill = sum(one.text.startswith("Back in") for one in lines)
+    assert len(lines) - table - of_drill <= 24 - 2
+
+
+@pytest.mark.parametrize(
+    ("done", "running_s", "workers", "said"),
+    [
+        ((), 0, 1, "[..........]   0%, about 1 min 40 s left"),
+        (("a",), 0, 1, "[######....]  60%, about 40 s left"),
+        (("a",), 20, 2, "[######....]  60%, about 10 s left"),
+        (("a", "b", "c"), 0, 1, "[##########] 100%, about 1.0 s left"),
+    ],
+)
+def test_time_left_follows_from_the_last_run(done, running_s, workers, said):
+    pace = Pace(["a", "b", "c"], {"a": 60.0, "b": 20.0, "c": 20.0, "other": 900.0})
+    assert pace.describe(done, running_s, workers) == said
+
+
+def test_without_an_earlier_run_no_time_is_named():
+    assert Pace(["a", "b"], {}).describe(["a"], 5, 1) == "[#####.....]  50%"
+
+
+@pytest.mark.parametrize("render", [html.render, junit.render, text_of])
+def test_every_verdict_and_correction_is_told(render):
+    run, text = sample_run.run(), re.sub(r"</?code>|\s+", " ", render(sample_run.run()))
+    assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
+
+
+def test_page_is_well_formed_and_asks_for_nothing():
+    page = html.render(sample_run.run())
+    structure = parsed(page)
+    within = [link[1:] for link in structure.fetched if link.startswith("#") and "=" not in link]
+    filters = {link for link in structure.fetched if "=" in link}
+    assert set(within) <= set(structure.ids)
+    assert filters <= {f"#verdict={one.value}" for one in Verdict}
+    assert len(within) + sum(link in filters for link in structure.fetched) == len(
+        structure.fetched
+    )
+
+
+def test_page_leads_to_the_documents_that_were_written():
+    run = sample_run.run(documents=("report.html", "evidence.json", "report.pdf"))
+    structure = parsed(html.render(run))
+    others = [link for link in structure.fetched if not link.startswith("#")]
+    assert others == ["report.pdf", "evidence.json"]
+
+
+def test_card_of_a_control_has_its_correction_and_leads_to_the_list():
+    run = sample_run.run()
+    (control,) = [one for one in run.controls if one.correction]
+    page = html.render(run)
+    assert f'<a href="#correction-{control.id}">' in page
+    assert f'id="correction-{control.id}"' in page
+    assert "Expected, and not seen: " in page
+    (script,) = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in page, "its policy lets only its own script run"
+    assert "default-src 'none';" in page
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_page_shows_what_was_declared_and_names_what_was_not():
+    run = sample_run.waived_run(organisation=Organisation(name="<b>Example</b>"))
+    page = html.render(run)
+    parsed(page)
+    assert "&lt;b&gt;Example&lt;/b&gt;" in page
+    assert "<b>Example</b>" not in page
+    assert "Not stated: system, site, record number, leads" in page
+    assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in page
+    assert page.count(">waived<") == 2
+    assert page.count("no one named") == 3
+
+
+def test_page_shows_actions_exclusions_and_acts():
+    act = Command(service="db", act="exec", line="pg_dump <x> > y", exit_code=3, duration_s=1.0)
+    run = sample_run.run()
+    spec = run.controls[0].specs[0]
+    step = spec.steps[0].model_copy(update={"commands": (act,)})
+    spec = spec.model_copy(update={"steps": (step, *spec.steps[1:])})
+    first = run.controls[0].model_copy(update={"specs": (spec,)})
+    scope = Scope(exclusions=(Exclusion(what="mail", reason="no <server>"),))
+    deviations = Deviations(actions=(Action(control="KEY-3", owner="Ada <a@b>"),))
+    changes = {"controls": (first, *run.controls[1:]), "scope": scope, "deviations": deviations}
+    page = html.render(run.model_copy(update=changes))
+    parsed(page)
+    assert "pg_dump &lt;x&gt; &gt; y</td><td>exit 3" in page
+    assert "no &lt;server&gt; <small>declared</small>" in page
+    assert "<td>Ada &lt;a@b&gt;</td><td>not stated</td>" in page
+
+
+def test_page_stays_small_by_leaving_out_logs_of_what_held():
+    page = html.render(many(sample_run.run(), 400))
+    assert "backend's log" in page
+    assert page.count("backend's log") < 400 * 4
+
+
+@pytest.mark.parametrize("render", [html.render, text_of])
+def test_rehearsal_says_that_it_is_no_evidence(render):
+    rehearsal = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
+    said = re.sub(r"\s+", " ", render(rehearsal))
+    assert "not evidence about a deployment" in said
+    assert "failed in rehearsal" in said.lower()
+    assert "not evidence about a deployment" not in re.sub(r"\s+", " ", render(sample_run.run()))
+
+
+@pytest.mark.parametrize(
+    ("control", "child", "type_"),
+    [
+        ("KEY-3", "failure", "violated"),
+        ("DBP-2", "error", "inconclusive"),
+        ("DEP-2", "skipped", "not_run"),
+        ("KEY-12", "skipped", "not_applicable"),
+    ],
+)
+def test_junit_has_an_element_for_what_did_not_hold(control, child, type_):
+    case = cases(sample_run.run())[control]
+    assert case.find(child).get("type") == type_
+    assert case.find("properties/property[@name='verdict']").get("value") == type_
+
+
+def test_junit_fails_a_contradicted_claim_only_when_strict():
+    run = sample_run.run()
+    strict = run.model_copy(update={"run": run.run.model_copy(update={"strict_claims": True})})
+    assert cases(run)["DBP-1"].find("failure") is None
+    assert "redeploy" in cases(run)["DBP-1"].findtext("system-out")
+    assert cases(strict)["DBP-1"].find("failure").get("type") == "contradicted"
+
+
+def test_junit_survives_what_xml_cannot_hold():
+    run = sample_run.run()
+    odd = run.controls[0].model_copy(update={"title": "bell \x07 and \ufffe"})
+    assert "bell" in cases(run.model_copy(update={"controls": (odd,)}))["KEY-3"].get("name")
+
+
+def test_summary_fits_eighty_columns():
+    run = sample_run.run()
+    long = run.controls[0].model_copy(update={"title": "word " * 60 + "x" * 200})
+    lines = summary(run.model_copy(update={"controls": (long, *run.controls[1:])}), "r.html")
+    assert max(len(line.text) for line in lines) <= WIDTH
+
+
+def test_leak_is_the_outcome_whatever_else_held():
+    leak = Leak(file="logs/db.log", secret="ENCRYPTION_KEY", encoding="base64")
+    end = outcome(sample_run.run(redaction=Redaction(secrets_known=1, leaks=(leak,))))
+    assert end.word == "Failed"
+    assert "logs/db.log held ENCRYPTION_KEY" in end.sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.0001, "1 ms"),
+        (0.0304, "30 ms"),
+        (0.0996, "0.1 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
+        (3725, "1 h 02 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds, said):
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize("render", [html.render, text_of])
+def test_experiment_is_called_one(render):
+    plain = sample_run.run()
+    asked = plain.run.model_copy(update={"asked": ("KEY-14",)})
+    said = re.sub(r"\s+", " ", render(plain.model_copy(update={"run": asked})))
+    assert "the product knows no way to put a backup under another" in said
+    assert "the product knows no way" not in re.sub(r"\s+", " ", render(plain))
+
+
+def run_of(*verdicts, **facts):
+    """The sample with these verdicts, its first three controls being those that gate."""
+    made = sample_run.run()
+    gating = [one for one in made.controls if one.gating]
+    rest = [one for one in made.controls if not one.gating]
+    pairs = zip([*gating, *rest], verdicts, strict=True)
+    controls = tuple(one.model_copy(update={"verdict": verdict}) for one, verdict in pairs)
+    code = {Verdict.SATISFIED: 0, Verdict.VIOLATED: 1}
+    worst = max(one.verdict for one in controls if one.gating)
+    run = made.run.model_copy(update=facts)
+    counts = {one.value: verdicts.count(one) for one in Verdict}
+    return made.model_copy(
+        update={
+            "run": run,
+            "controls": controls,
+            "exit_code": code.get(worst, 2),
+            "counts": made.counts.model_copy(update=counts),
+        }
+    )
+
+
+GOOD, BAD, WRONG = Verdict.SATISFIED, Verdict.VIOLATED, Verdict.CONTRADICTED
+OPEN, IDLE = Verdict.INCONCLUSIVE, Verdict.NOT_RUN
+
+
+def test_passed_run_names_what_is_violated_beside_the_gate_in_every_document():
+    run = run_of(GOOD, GOOD, GOOD, BAD, WRONG, IDLE)
+    end = outcome(run)
+    said = "3 of 3 gating controls hold. Advisory: 1 violated, 1 runbook correction, 1 not run."
+    assert (end.word, end.sentence) == ("Passed", said)
+    advisory = next(one.id for one in run.controls if one.verdict is BAD)
+    assert end.next.startswith(f"{advisory} is violated: do not rely on what is checked there.")
+    assert said in html.render(run)
+    assert '<span class="gate">advisory</span>' in html.render(run)
+    assert said in " ".join(text_of(run).split())
+    assert "(advisory)" in text_of(run)
+    assert pdf_document.pdf_document(run, "")["summary"]["figures"][2] == ("1", "violated")
+    assert said in str(pdf_document.pdf_document(run, ""))
+
+
+def test_nothing_failed_is_said_only_where_nothing_did():
+    assert outcome(run_of(GOOD, GOOD, OPEN, GOOD, GOOD, GOOD)).sentence.startswith("Nothing failed")
+    for bad in (BAD, WRONG):
+        said = outcome(run_of(GOOD, GOOD, OPEN, bad, GOOD, GOOD)).sentence
+        assert said.startswith("No gating control failed, but 1 of 3 gating controls could not")
+    assert outcome(run_of(*[GOOD] * 6)).sentence == "3 of 3 gating controls hold."
+
+
+def test_interrupted_run_is_called_that_unless_it_failed():
+    end = outcome(run_of(GOOD, GOOD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
+    assert end.word == "Interrupted"
+    assert "2 of 3 gating controls were judged before. Nothing failed." in end.sentence
+    end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
+    assert end.word == "Failed"
+    assert "The run was interrupted." in end.sentence
+
+
+def test_one_cause_is_printed_once():
+    made = sample_run.run()
+    bad = next(one for one in made.controls if one.verdict is OPEN)
+    spec = bad.specs[0]
+    many = [
+        bad.model_copy(
+            update={
+                "id": f"DBP-{number}",
+                "specs": (
+                    spec.model_copy(update={"message": f"no image\n(at suites/x.py:{number})"}),
+                ),
+            }
+        )
+        for number in range(50, 109)
+    ]
+    run = made.model_copy(update={"controls": (*made.controls, *many)})
+    assert text_of(run).count("no image") == 1
+    assert "DBP-50, DBP-51" in text_of(run)
+    page = html.render(run)
+    findings = page[page.index('id="findings"') : page.index('id="controls"')]
+    assert findings.count("no image") == 1
+    assert findings.count('<a href="#DBP-50">DBP-50</a>.') == 58
+    assert str(pdf_document.pdf_document(run, "")["findings"]).count("no image") == 1
+
+
+def test_name_at_the_start_of_a_sentence_keeps_its_letters():
+    assert sentence("inviteOnlySignup was true") == "inviteOnlySignup was true."
+    assert sentence("pg_dump: no such file") == "pg_dump: no such file."
+    assert sentence("psql went on") == "psql went on."
+    assert sentence("`psql` went on") == "`psql` went on."
+    assert sentence("the backend started") == "The backend started."

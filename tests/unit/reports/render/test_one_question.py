@@ -1,0 +1,72 @@
+"""A run that asked one question is told as the answer to it: what it left aside fills no pages."""
+
+import pytest
+
+from reports.evidence.context import Exclusion
+from reports.evidence.model import OUTSIDE
+from reports.render import html, pdf_document, phrases, terminal
+from tests.support import sample_run
+
+
+@pytest.fixture
+def run():
+    whole = sample_run.run()
+    asked = {whole.controls[0].id, whole.controls[1].id}
+    controls = tuple(
+        one if one.id in asked else one.model_copy(update={"note": OUTSIDE})
+        for one in whole.controls
+    )
+    return whole.model_copy(update={"controls": controls})
+
+
+def test_controls_that_were_not_asked_for_are_on_no_page(run):
+    asked = [one.id for one in run.controls[:2]]
+    aside = run.controls[-1]
+    assert [row["id"] for row in pdf_document.pdf_document(run, "")["controls"]] == asked
+    page = html.render(run)
+    assert all(f'id="{one}"' in page for one in asked)
+    assert f'id="{aside.id}"' not in page
+    table = "\n".join(line.text for line in terminal.summary(run, "here"))
+    assert f"\n{aside.chapter[:16]:<17}" not in table
+
+
+def test_counts_are_of_what_was_asked(run):
+    aside = len(run.controls) - 2
+    assert phrases.executed_count(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
+    assert sum(pdf_document.pdf_document(run, "")["summary"]["all"]) == 2
+
+
+def test_of_a_whole_run_every_control_is_shown():
+    whole = sample_run.run()
+    assert phrases.asked_controls(whole) == list(whole.controls)
+    assert phrases.executed_count(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
+
+
+def test_what_was_left_aside_is_one_row():
+    whole = sample_run.run()
+    one = Exclusion(what="mail", reason="there is none", source="declared")
+    aside = [one.model_copy(update={"what": f"KEY-{n}", "reason": OUTSIDE}) for n in range(3)]
+    scope = whole.scope.model_copy(update={"exclusions": (one, *aside)})
+    rows = phrases.exclusions(whole.model_copy(update={"scope": scope}))
+    assert [row["what"] for row in rows] == [one.what, "3 controls"]
+
+
+@pytest.mark.parametrize(
+    ("control", "asked", "advice"),
+    [
+        ("DRL-1", ("DRL-1",), "Look for the key that opens it: make check-key"),
+        ("DRL-3", ("DRL-3",), "Do not rely on this backup for a recovery in time"),
+        ("UPG-1", ("UPG-1",), "Do not deploy"),
+        ("DRL-1", (), "Do not deploy"),
+    ],
+)
+def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked, advice):
+    whole = sample_run.run()
+    bad = next(one for one in whole.controls if one.gating and one.verdict.value == "violated")
+    run = whole.model_copy(
+        update={
+            "controls": (bad.model_copy(update={"id": control}),),
+            "run": whole.run.model_copy(update={"asked": asked}),
+        }
+    )
+    assert advice in phrases.outcome(run).next

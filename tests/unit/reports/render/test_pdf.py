@@ -1,0 +1,213 @@
+"""report.pdf is PDF/A-3a and PDF/UA-1, carries the record, tells the run, and obeys no text."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from pikepdf import Array, Dictionary, Name, Pdf, Stream
+
+from reports.evidence import json_file
+from reports.evidence.context import Action, Exclusion, Organisation
+from reports.evidence.model import Objectives, Subject
+from reports.redaction import unpack
+from reports.render import pdf
+from reports.render.pdf_document import account
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+
+RUN = sample_run.waived_run()
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A run as an opened PDF; each is made once."""
+    made = {}
+    folder = tmp_path_factory.mktemp("pdf")
+
+    def open_(run=RUN, name="run"):
+        if name not in made:
+            path = folder / f"{name}.pdf"
+            path.write_bytes(pdf.render(run))
+            made[name] = Pdf.open(path)
+        return made[name]
+
+    yield open_
+    for one in made.values():
+        one.close()
+
+
+def pages(document):
+    return list(unpack.pdf_pages(Path(document.filename).read_bytes()))
+
+
+def said(run, tmp_path):
+    path = tmp_path / "run.pdf"
+    path.write_bytes(pdf.render(run))
+    with Pdf.open(path) as document:
+        return " ".join(pages(document))
+
+
+def tagged(element, kind):
+    """Structure elements of a kind below one (a heading, a table's head)."""
+    below = element.get("/K", [])
+    for child in below if isinstance(below, Array) else [below]:
+        if isinstance(child, Dictionary) and "/S" in child:
+            if str(child.S) == f"/{kind}":
+                yield child
+            yield from tagged(child, kind)
+
+
+def attribute(element, name):
+    """An attribute of a structure element, whose attributes are one dictionary or several."""
+    found = element.get("/A", [])
+    sets = list(found) if isinstance(found, Array) else [found]
+    return next((one[name] for one in sets if name in one), None)
+
+
+def test_same_run_gives_same_bytes_and_another_gives_others():
+    assert pdf.render(RUN) == pdf.render(RUN)
+    assert pdf.render(RUN) != pdf.render(sample_run.run())
+
+
+def test_it_says_that_it_is_pdf_a_3a_and_ua_1(opened):
+    xmp = opened().Root.Metadata.read_bytes().decode()
+    assert re.search(r"pdfaid:part>3<", xmp)
+    assert re.search(r"pdfaid:conformance>A<", xmp)
+    assert re.search(r"pdfuaid:part>1<", xmp)
+
+
+def test_it_has_what_these_ask_for(opened):
+    root = opened().Root
+    assert [intent.S for intent in root.OutputIntents] == [Name.GTS_PDFA1]
+    assert root.OutputIntents[0].DestOutputProfile.read_bytes()[36:40] == b"acsp"
+    assert root.MarkInfo.Marked is True
+    assert str(root.Lang) == "en"
+    assert root.ViewerPreferences.DisplayDocTitle is True
+    assert "DisplayDocTitle" in str(root.ViewerPreferences.keys())
+    assert all(page.obj.get("/Tabs") == Name.S for page in opened().pages)
+    assert not opened().is_encrypted
+    assert {"/OpenAction", "/AA", "/AcroForm", "/JavaScript"}.isdisjoint(root.keys())
+
+
+def test_every_font_is_embedded_and_readable(opened):
+    fonts = [one for one in opened().objects if getattr(one, "get", dict)("/Type") == Name.Font]
+    outer = [font for font in fonts if font.Subtype == Name.Type0]
+    inner = [font for font in fonts if font.Subtype != Name.Type0]
+    assert outer
+    assert all(isinstance(font.ToUnicode, Stream) for font in outer)
+    assert all({"/FontFile2", "/FontFile3"} & set(font.FontDescriptor.keys()) for font in inner)
+
+
+def test_its_structure_is_tagged(opened):
+    tree = opened().Root.StructTreeRoot
+    assert len(list(tagged(tree, "H1"))) >= 7
+    heads = list(tagged(tree, "TH"))
+    assert heads
+    assert {str(attribute(head, "/Scope")) for head in heads} <= {"/Column", "/Row", "/Both"}
+    figures = list(tagged(tree, "Figure"))
+    assert figures
+    assert all(str(figure.Alt) for figure in figures)
+
+
+def test_record_is_attached_byte_for_byte_as_its_data(opened):
+    document = opened()
+    (attached,) = document.Root.AF
+    assert attached.AFRelationship == Name.Data
+    assert str(attached.UF) == "evidence.json"
+    assert attached.EF.F.Subtype == Name("/application/json")
+    assert attached.EF.F.read_bytes().decode() == json_file.render(RUN)
+
+
+def test_it_asks_the_network_for_nothing(opened):
+    assert [one for one in opened().objects if getattr(one, "get", dict)("/URI") is not None] == []
+    assert [page for page in opened().pages if page.obj.get("/Annots")] == []
+
+
+def test_every_control_verdict_correction_and_waiver_is_told(opened):
+    text = " ".join(pages(opened()))
+    assert [c.id for c in RUN.controls if c.id not in text or c.verdict.words not in text] == []
+    assert "redeploy." in text
+    assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in text
+    assert "sound, not complete" in text
+    assert "NIST 800-53 SC-12, CP-10" in text
+
+
+def test_summary_is_one_page_and_sign_off_the_last(opened):
+    told = pages(opened())
+    assert [page for page in told if "Controls by chapter" in page] == [told[1]]
+    assert "What follows" in told[1]
+    assert "PreparedName" in told[-1]
+    assert "ApprovedName" in told[-1]
+
+
+def test_rehearsal_is_marked_on_every_page_and_a_deployment_on_none(opened):
+    subject = Subject(driver="embedded", grade="rehearsal")
+    rehearsal = pages(opened(sample_run.run(subject=subject), "rehearsal"))
+    assert len(rehearsal) > 5
+    assert all("REHEARSAL" in page for page in rehearsal)
+    assert "not evidence about a deployment" in rehearsal[0]
+    assert [page for page in pages(opened()) if "REHEARSAL" in page] == []
+
+
+def test_experiment_is_called_one_on_every_page(opened):
+    asked = RUN.run.model_copy(update={"asked": ("KEY-14",)})
+    told = pages(opened(RUN.model_copy(update={"run": asked}), "experiment"))
+    assert all("Experimental" in page for page in told)
+    assert [page for page in pages(opened()) if "Experimental" in page] == []
+
+
+def test_sixty_three_controls_fit_fifteen_pages():
+    run = sample_run.large_run(63)
+    assert len(run.controls) == 63
+    assert sum(len(spec.steps) for c in run.controls for spec in c.specs) > 400
+    with Pdf.open(io.BytesIO(pdf.render(run))) as document:
+        assert 8 <= len(document.pages) <= 15
+
+
+def test_steps_of_what_held_are_left_out_of_a_very_long_run_and_it_says_so(tmp_path):
+    run = sample_run.large_run(240)
+    text = said(run, tmp_path)
+    assert "they are in the record" in text
+    failed = sum(c.verdict > Verdict.NOT_RUN for c in run.controls)
+    assert text.count("restart with another key") == failed * 2 * 2
+
+
+def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
+    told = list(account(sample_run.large_run(800)))
+    steps = sum(len(spec["steps"]) for one in told for spec in one["specs"])
+    assert 1500 <= steps < 1500 + 10
+    assert all(one["verdict"] != "satisfied" for one in told)
+
+
+def test_what_nobody_said_is_named_as_such(tmp_path):
+    text = said(RUN, tmp_path)
+    assert "Not stated: organisation, system, site, record number" in text
+    told = said(RUN.model_copy(update={"organisation": Organisation(name="Example")}), tmp_path)
+    assert "Not stated: system, site, record number" in told
+
+
+def test_objectives_are_met_missed_or_not_to_be_told(tmp_path):
+    assert "met" in said(RUN, tmp_path)
+    missed = RUN.model_copy(update={"objectives": Objectives(rpo_s=10.0, rpo_target_s=1.0)})
+    text = said(missed, tmp_path)
+    assert "missed" in text
+    assert "not to be told" in text
+
+
+def test_exclusions_and_actions_are_told(tmp_path):
+    scope = RUN.scope.model_copy(
+        update={
+            "exclusions": (
+                Exclusion(what="mail", reason="no server"),
+                Exclusion(what="KEY-1", reason="no engine", source="run"),
+                Exclusion(what="KEY-2", reason="no engine", source="run"),
+            )
+        }
+    )
+    action = Action(control="KEY-3", owner="Ada", retest_of="20261101T000000Z-000000")
+    deviations = RUN.deviations.model_copy(update={"actions": (action,)})
+    text = said(RUN.model_copy(update={"scope": scope, "deviations": deviations}), tmp_path)
+    assert all(words in text for words in ("KEY-1, KEY-2", "no engine", "the run"))
+    assert all(words in text for words in ("mail", "no server", "declaration"))
+    assert "20261101T000000Z-000000" in text

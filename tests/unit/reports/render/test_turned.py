@@ -1,0 +1,133 @@
+"""What a record says of a rehearsed change: whether to deploy, and which statements turn."""
+
+import json
+from html import unescape
+
+import pytest
+
+from reports.errors import BadEvidence
+from reports.evidence.model import Backend, Change, Subject, Turned
+from reports.history import compare
+from reports.render import html, upgrade_text
+from reports.render.terminal import summary
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+
+RUN = sample_run.run()
+FIRST = RUN.controls[0]
+OTHER = Verdict.INCONCLUSIVE if FIRST.verdict is not Verdict.INCONCLUSIVE else Verdict.VIOLATED
+
+
+def of_image(image, **changes):
+    subject = Subject(driver="containers", grade="deployment", backend=Backend(image=image))
+    return RUN.model_copy(update={"subject": subject, **changes})
+
+
+def with_first(verdict):
+    return (FIRST.model_copy(update={"verdict": verdict}), *RUN.controls[1:])
+
+
+def test_only_statements_that_both_judged_and_not_alike_are_told():
+    newer = RUN.model_copy(update={"controls": with_first(OTHER)[:-1]})
+    assert list(compare.verdict_changes(RUN, newer)) == [
+        Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value)
+    ]
+    assert list(compare.verdict_changes(RUN, RUN)) == []
+    unjudged = RUN.model_copy(update={"controls": with_first(Verdict.NOT_RUN)})
+    assert list(compare.verdict_changes(RUN, unjudged)) == []
+
+
+def kept(folder, name, run):
+    (folder / name).mkdir()
+    (folder / name / "evidence.json").write_text(run.model_dump_json(by_alias=True))
+
+
+def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
+    asked = RUN.run.model_copy(update={"asked": ("DRL-1",), "id": "asked"})
+    whole = RUN.run.model_copy(update={"selection": (), "asked": ()})
+    old = whole.model_copy(update={"id": "old"})
+    runs = [("a:1", old, Verdict.VIOLATED), ("a:1", whole, FIRST.verdict)]
+    runs += [("a:1", asked, OTHER), ("b:2", whole, OTHER)]
+    for number, (image, run, verdict) in enumerate(runs):
+        kept(tmp_path, f"run-{number}", of_image(image, run=run, controls=with_first(verdict)))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "evidence.json").write_text("{}")
+    told = compare.compared_facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
+    assert told["compared"] == (RUN.run.id, RUN.run.id)
+    assert [one["id"] for one in told["turned"]] == [FIRST.id]
+    assert compare.compared_facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
+
+
+def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
+    with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
+        compare.load_run("/nowhere", "VERIFY_TO")
+    file = tmp_path / "evidence.json"
+    file.write_bytes(b"\0\1")
+    with pytest.raises(BadEvidence, match="no record of a run"):
+        compare.load_run(str(file), "VERIFY_TO")
+
+
+def changed(facts=None, **verdicts):
+    steps = RUN.controls[0].specs
+    controls = tuple(
+        FIRST.model_copy(update={"id": name, "verdict": verdict, "specs": steps})
+        for name, verdict in verdicts.items()
+    )
+    facts = {"outage_s": 90.0, "outage_target_s": 60.0} | (facts or {})
+    change = Change(older="a:1", newer="b:2", **facts)
+    return RUN.model_copy(update={"controls": controls, "change": change, "exit_code": 0})
+
+
+HELD = dict.fromkeys(("UPG-1", "UPG-2", "UPG-3"), Verdict.SATISFIED)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (HELD | {"UPG-4": Verdict.SATISFIED}, "Safe to deploy b:2"),
+        (HELD | {"UPG-4": Verdict.VIOLATED}, "were allowed."),
+        (HELD | {"UPG-4": Verdict.VIOLATED}, "Do not deploy b:2 within this target: the outage"),
+        (HELD | {"UPG-4": Verdict.INCONCLUSIVE}, "not decided: UPG-4 could not be judged"),
+        (HELD | {"UPG-2": Verdict.VIOLATED}, "Do not deploy b:2 on this data. What breaks: UPG-2"),
+        (HELD | {"UPG-3": Verdict.INCONCLUSIVE}, "not decided: UPG-3 could not be judged"),
+    ],
+)
+def test_report_says_whether_to_deploy(verdicts, said):
+    run = changed(**verdicts)
+    assert said in upgrade_text.sentence(run)
+    assert upgrade_text.sentence(run) in unescape(html.render(run))
+    assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
+
+
+def test_target_of_the_outage_decides_only_where_one_was_given():
+    untold = {"outage_target_s": None}
+    run = changed(untold, **HELD, **{"UPG-4": Verdict.NOT_APPLICABLE})
+    assert upgrade_text.sentence(run).startswith("Safe to deploy b:2")
+
+
+def test_outage_that_did_not_end_is_told_as_the_least_it_took():
+    run = changed({"outage_ended": False}, **HELD, **{"UPG-4": Verdict.VIOLATED})
+    assert "For at least 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
+
+
+def test_outage_that_no_read_saw_is_told_as_the_most_it_took():
+    run = changed({"outage_seen": False}, **HELD, **{"UPG-4": Verdict.SATISFIED})
+    assert "For at most 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
+
+
+@pytest.mark.parametrize("seen", ["failed on new schema", "refused new schema (ended with 1)"])
+def test_report_says_that_changing_the_tag_back_does_not_work(seen):
+    facts = {"downgraded": f"old release {seen}"}
+    for verdict in (Verdict.SATISFIED, Verdict.VIOLATED):
+        run = changed(facts, **HELD, **{"UPG-4": verdict})
+        said = upgrade_text.sentence(run)
+        assert "Going back by changing the tag does not work" in said
+        assert "restore that backup first" in said
+    fine = changed({"downgraded": "old release read on new schema"}, **HELD)
+    assert "Going back" not in upgrade_text.sentence(fine)
+
+
+def test_without_a_change_nothing_is_said_of_one():
+    assert upgrade_text.sentence(RUN) == ""
+    assert "The change of image" not in html.render(RUN)
+    assert "change" not in json.loads(RUN.model_dump_json(exclude_none=True))

@@ -1,0 +1,148 @@
+"""What of a run's folder goes into its bundle, what a seal leaves there, and what it costs."""
+
+import errno
+
+import pytest
+
+from reports.errors import Distrusted
+from reports.evidence.model import Seal
+from reports.seal import timestamp, zip_file
+from reports.seal.manifest import MANIFEST, SIGNATURE, digest
+from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changes
+from reports.seal.verify import main as verify
+from tests.support import sample_run
+from tests.support.bundles import key, latest, sealed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return sealed(tmp_path / "runs")
+
+
+@pytest.fixture
+def signer(tmp_path):
+    return key(tmp_path)
+
+
+def again(folder, signer=None, clock=None, clean=lambda _: True):
+    return Sealer(signer, clock).seal(folder, sample_run.run(), clean)
+
+
+def test_all_files_go_into_a_bundle_except_what_accompanies_it_and_what_leads_elsewhere(tmp_path):
+    for name in ("a.json", "logs/b.log", "logs/.hidden", "c.new", "old-bundle.zip"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    kept = contents(tmp_path)
+    assert {name: path.read_text() for name, path in kept.items()} == {name: name for name in kept}
+    for name in ("bundle.zip", "bundle.zip.tsr", "bundle.zip.approved.json", "logs/.b.log.new"):
+        (tmp_path / name).write_text("aside")
+    (tmp_path / "link").symlink_to("a.json")
+    assert kept.keys() == {"a.json", "logs/b.log", "logs/.hidden", "c.new", "old-bundle.zip"}
+    assert contents(tmp_path) == kept
+
+
+def test_seal_says_what_it_made(folder, signer):
+    made, _ = signer
+    bundle = folder / "bundle.zip"
+    assert again(folder) == (bundle, None, None, None, None)
+    assert not (folder / SIGNATURE).exists()
+    assert again(folder, made) == (bundle, made.id, None, None, None)
+    with bundle.open("rb") as file:
+        packed = zip_file.Archive(file).entries
+    assert packed.keys() == contents(folder).keys() >= {MANIFEST, SIGNATURE, "logs/backend.log"}
+    assert again(folder).key_id is None
+    assert not (folder / SIGNATURE).exists(), "it is of whoever sealed last"
+
+
+def test_record_names_the_key_and_the_sealed_run_before(tmp_path, signer):
+    made, _ = signer
+    assert Sealer().facts(tmp_path) == Seal(key_id=None, previous=None)
+    first = sealed(tmp_path, name="first")
+    assert previous(tmp_path) is None
+    latest(tmp_path, first)
+    facts = Sealer(made).facts(tmp_path)
+    assert facts.key_id == made.id
+    assert facts.previous.run == sample_run.run().run.id
+    assert facts.previous.manifest_sha256 == digest([(first / MANIFEST).read_bytes()])
+
+
+@pytest.mark.parametrize("broken", [b"", b"no zip", None])
+def test_bundle_before_that_cannot_be_read_is_none(tmp_path, broken):
+    first = sealed(tmp_path)
+    latest(tmp_path, first)
+    bundle = first / "bundle.zip"
+    bundle.write_bytes(bundle.read_bytes()[:-9] if broken is None else broken)
+    assert previous(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", [MANIFEST, SIGNATURE, "bundle.zip"])
+def test_secret_in_what_is_written_leaves_what_was_there(folder, signer, name):
+    made, _ = signer
+    before = (folder / "bundle.zip").read_bytes()
+    told = again(folder, made, clean=lambda path: path.name != f".{name}.new")
+    assert told.trouble == f"a secret would stand in {name}, perhaps as the name of a file"
+    assert (told.bundle, told.key_id) == (None, None)
+    assert (folder / "bundle.zip").read_bytes() == before
+    assert list(folder.glob(".*.new")) == []
+
+
+def full(_path):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_disk_that_is_full_is_told_and_costs_no_evidence(folder):
+    before = (folder / "bundle.zip").read_bytes()
+    assert again(folder, clean=full).trouble == f"cannot write {folder}: No space left on device"
+    assert (folder / "bundle.zip").read_bytes() == before
+    (folder / MANIFEST).unlink()
+    (folder / MANIFEST).mkdir()
+    assert again(folder).trouble.startswith(f"cannot write {folder / '.MANIFEST.json.new'}: ")
+
+
+def test_stamp_goes_with_the_bundle_it_is_of(folder, signer):
+    query, answer = folder / "bundle.zip.tsq", folder / "bundle.zip.tsr"
+    for path in (query, answer):
+        path.write_bytes(b"x")
+    again(folder)
+    assert query.exists(), "the same bundle was made again"
+    assert answer.exists()
+    again(folder, signer[0])
+    assert not query.exists()
+    assert not answer.exists()
+
+
+def test_who_stamps_by_hand_gets_a_request_of_this_bundle(folder):
+    query = folder / "bundle.zip.tsq"
+    told = again(folder, clock=BY_FILE)
+    assert told == (folder / "bundle.zip", None, None, query, None)
+    wanted = digest(iter([(folder / "bundle.zip").read_bytes()]))
+    assert bytes.fromhex(wanted) in query.read_bytes()
+
+
+def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, monkeypatch):
+    monkeypatch.setattr(timestamp, "ask", lambda clock, _query: clock.encode())
+    told = again(folder, clock="http://clock")
+    assert told.request == folder / "bundle.zip.tsq"
+    assert told.trouble == (
+        "what should be a time-stamp is none; carry bundle.zip.tsq there, then: make timestamp "
+        "BUNDLE=... TSR=..."
+    )
+    assert told.request.is_file()
+    assert not (folder / "bundle.zip.tsr").exists()
+    assert verify([str(folder), "--unsigned"]) == 0
+
+
+def test_folder_that_is_as_it_was_sealed_is_unchanged(folder, signer):
+    refuse_changes(folder)
+    again(folder, signer[0])
+    refuse_changes(folder)
+    (folder / MANIFEST).unlink()
+    (folder / "evidence.json").write_text("{}")
+    refuse_changes(folder)
+
+
+@pytest.mark.parametrize("name", ["logs/backend.log", "logs/more.log"])
+def test_folder_with_another_file_is_changed(folder, name):
+    (folder / name).write_text("all is well")
+    with pytest.raises(Distrusted, match="changed since it was sealed; it is not sealed again"):
+        refuse_changes(folder)

@@ -1,0 +1,224 @@
+"""A manifest and a statement on their own: exact, and refused when they are not."""
+
+import hashlib
+import json
+
+import pytest
+
+from reports.errors import BadBundle, Distrusted
+from reports.evidence.model import Subject
+from reports.seal.examine import check_consistency, load_record
+from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
+from reports.seal.zip_file import Archive, pack
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+
+ONE = File(name="evidence.json", size=3, sha256="1" * 64)
+MANIFEST = Manifest(run="r1", files=(ONE,))
+
+
+def test_files_are_measured_in_the_order_of_their_names(tmp_path):
+    (tmp_path / "b").write_bytes(b"two!")
+    (tmp_path / "a").write_bytes(bytes(3 << 20))
+    made = measure("r1", {"b": tmp_path / "b", "a": tmp_path / "a"})
+    assert [(one.name, one.size) for one in made.files] == [("a", 3 << 20), ("b", 4)]
+    assert made.digests == {
+        "a": hashlib.sha256(bytes(3 << 20)).hexdigest(),
+        "b": hashlib.sha256(b"two!").hexdigest(),
+    }
+    assert digest([b"tw", b"o!"]) == made.digests["b"]
+
+
+def test_manifest_reads_back_from_its_one_form_alone():
+    written = MANIFEST.render()
+    assert parse(written) == MANIFEST
+    assert written.endswith(b"}\n")
+    assert b'\n "schema": "drillbook/manifest/1"' in written
+    assert "ü" in Manifest(run="ü", files=()).render().decode()
+    with pytest.raises(Distrusted, match=r"^MANIFEST.json was changed$"):
+        parse(written + b"\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("run"),
+        lambda record: record.update(more=1),
+        lambda record: record.update(schema="drillbook/manifest/2"),
+        lambda record: record["files"][0].update(more=1),
+        lambda record: record["files"][0].update(size="3"),
+        lambda record: record["files"][0].pop("sha256"),
+    ],
+)
+def test_manifest_that_says_more_less_or_otherwise_is_none(change):
+    record = json.loads(MANIFEST.render())
+    change(record)
+    with pytest.raises(Distrusted, match="is not a manifest: it was changed"):
+        parse(json.dumps(record).encode())
+    for data in (b"", b"[" * 100_000, b"\xff"):
+        with pytest.raises(Distrusted, match="is not a manifest"):
+            parse(data)
+
+
+def stated(**changes):
+    return json.loads(statement(sample_run.run(**changes), MANIFEST))
+
+
+def test_statement_is_about_every_file_and_the_manifest():
+    own = hashlib.sha256(MANIFEST.render()).hexdigest()
+    assert stated()["subject"] == [
+        {"name": "MANIFEST.json", "digest": {"sha256": own}},
+        {"name": "evidence.json", "digest": {"sha256": "1" * 64}},
+    ]
+    assert b": " not in statement(sample_run.run(), MANIFEST).split(b'"predicate"')[0]
+
+
+def test_statement_sorts_controls_by_what_a_policy_may_admit():
+    told = stated()["predicate"]
+    assert told["passedTests"] == ["KEY-5"]
+    assert told["warnedTests"] == ["DBP-1", "DEP-2"]
+    assert told["failedTests"] == ["KEY-3", "DBP-2"]
+    waived = json.loads(statement(sample_run.waived_run(), MANIFEST))["predicate"]
+    assert waived["failedTests"] == ["KEY-3", "DBP-2"]
+    controls = [
+        one.model_copy(update={"waived": True}) if one.id == "DBP-2" else one
+        for one in sample_run.run().controls
+    ]
+    excused = stated(controls=tuple(controls))["predicate"]
+    assert (excused["failedTests"], "DBP-2" in excused["warnedTests"]) == (["KEY-3"], True)
+
+
+def configuration(**changes):
+    return {one["name"]: one for one in stated(**changes)["predicate"]["configuration"]}
+
+
+def test_statement_says_with_what_was_tested():
+    run = sample_run.run()
+    told = configuration()
+    assert told["evidence.json"]["digest"] == {"sha256": "1" * 64}
+    assert told["evidence.json"]["annotations"] == {
+        "run": run.run.id,
+        "grade": run.subject.grade,
+        "verdict": "violated",
+        "exitCode": 1,
+    }
+    assert told["drillbook"] == {
+        "name": "drillbook",
+        "uri": "pkg:generic/drillbook@0.1.0",
+        "digest": {"gitCommit": "8c1f" * 10},
+        "annotations": {"dirty": False},
+    }
+    bare = run.run.model_copy(update={"tool": run.run.tool.model_copy(update={"commit": None})})
+    assert "digest" not in configuration(run=bare)["drillbook"]
+
+
+@pytest.mark.parametrize(
+    ("image", "given", "name", "told"),
+    [
+        ("infisical:v1", "sha256:" + "2" * 64, "infisical:v1", "2" * 64),
+        (None, "sha256:" + "2" * 64, "backend", "2" * 64),
+        ("infisical:v1", "sha512:" + "2" * 64, "infisical:v1", None),
+        ("infisical:v1", "sha256:", "infisical:v1", None),
+        ("infisical:v1", None, "infisical:v1", None),
+    ],
+)
+def test_backend_is_named_where_its_digest_is_known(image, given, name, told):
+    subject = Subject.model_validate({"backend": {"image": image, "digest": given}})
+    found = configuration(subject=subject)
+    assert found.get(name) == (told and {"name": name, "digest": {"sha256": told}})
+    assert "compose file" not in found
+
+
+def test_statement_is_utf_8():
+    backend = {"image": "prüfstand/infisical:v1", "digest": "sha256:" + "2" * 64}
+    subject = Subject.model_validate({"backend": backend})
+    assert "prüfstand".encode() in statement(sample_run.run(subject=subject), MANIFEST)
+
+
+def test_compose_file_is_named_where_it_is_known():
+    subject = Subject.model_validate({"compose": {"sha256": "3" * 64}})
+    assert configuration(subject=subject)["compose file"]["digest"] == {"sha256": "3" * 64}
+
+
+@pytest.mark.parametrize(
+    ("code", "counts", "grade", "told"),
+    [
+        (0, {}, "deployment", "PASSED"),
+        (0, {}, "rehearsal", "WARNED"),
+        (0, {"contradicted": 1}, "deployment", "WARNED"),
+        (0, {"waived": 1}, "deployment", "WARNED"),
+        (1, {}, "deployment", "FAILED"),
+        (2, {}, "deployment", "FAILED"),
+        (3, {}, "rehearsal", "FAILED"),
+    ],
+)
+def test_result_says_less_rather_than_more(code, counts, grade, told):
+    run = sample_run.run(exit_code=code)
+    clean = {"contradicted": 0, "waived": 0}
+    run = run.model_copy(
+        update={
+            "counts": run.counts.model_copy(update=clean | counts),
+            "subject": run.subject.model_copy(update={"grade": grade}),
+        }
+    )
+    assert result(run) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"," * 3_000_000, "cannot be read"),
+        (b"," * 3_000_001, "has more values than is sane"),
+        (b" " * (64 << 20), "cannot be read"),
+        (b" " * (64 << 20) + b" ", "has 64 MiB, which is not sane"),
+    ],
+    ids=["most values", "too many", "largest", "too large"],
+)
+def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
+    (tmp_path / "evidence.json").write_bytes(text)
+    with (tmp_path / "b.zip").open("w+b") as target:
+        pack({"evidence.json": tmp_path / "evidence.json"}, target)
+        with pytest.raises((Distrusted, BadBundle), match=said):
+            load_record(Archive(target))
+
+
+def test_record_that_agrees_with_itself_says_so():
+    assert (
+        check_consistency(sample_run.run())
+        == "of its schema; counts and verdicts of 6 controls agree"
+    )
+    assert check_consistency(sample_run.waived_run()).startswith("of its schema")
+
+
+def otherwise(**changes):
+    first, *rest = sample_run.waived_run().controls
+    return sample_run.waived_run(controls=(first.model_copy(update=changes), *rest))
+
+
+def test_waiver_that_is_not_in_force_waives_nothing():
+    waiver = sample_run.waived_run().controls[0].waiver
+    for changed in (None, waiver.model_copy(update={"state": "expired"})):
+        with pytest.raises(Distrusted, match="KEY-3 is waived without a waiver in force"):
+            check_consistency(otherwise(waiver=changed))
+
+
+def test_control_gates_by_its_nature_by_strictness_and_by_what_was_asked():
+    with pytest.raises(Distrusted, match="KEY-3 gates, or does not, against the rule"):
+        check_consistency(otherwise(gating=False))
+    facts = sample_run.run().run
+    for changes in ({"strict_claims": True}, {"asked": ("KEY-5",)}):
+        with pytest.raises(Distrusted, match="gates, or does not, against the rule"):
+            check_consistency(sample_run.run(run=facts.model_copy(update=changes)))
+    asked = facts.model_copy(update={"asked": tuple(one.id for one in sample_run.run().controls)})
+    assert check_consistency(sample_run.run(run=asked))
+
+
+def test_verdict_and_counts_are_those_of_the_controls():
+    with pytest.raises(Distrusted, match="counts are not those of its controls"):
+        check_consistency(otherwise(verdict=Verdict.SATISFIED))
+    for changes in ({"exit_code": 0}, {"verdict": Verdict.SATISFIED}):
+        with pytest.raises(Distrusted, match="not what its controls amount to"):
+            check_consistency(sample_run.run(**changes))
+    counts = sample_run.run().counts.model_copy(update={"planned": 7})
+    with pytest.raises(Distrusted, match="7 controls planned, 6 told"):
+        check_consistency(sample_run.run(counts=counts))

@@ -1,0 +1,125 @@
+"""A record at odds with itself is caught, however well it is sealed."""
+
+import json
+
+import pytest
+
+from reports.seal import signature
+from reports.seal.manifest import statement
+from reports.seal.sealer import contents
+from tests.support.bundles import examined, key, resealed, sealed
+
+
+def altered(folder, change):
+    record = json.loads((folder / "evidence.json").read_bytes())
+    change(record)
+    return json.dumps(record).encode()
+
+
+def first(**changes):
+    """The violated control otherwise, and counts that fit its verdict."""
+
+    def change(record):
+        control = record["controls"][0]
+        record["counts"][control["verdict"]] -= 1
+        control.update(changes)
+        record["counts"][control["verdict"]] += 1
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda r: r.update(controls="none"), "$.controls"),
+        (lambda r: r.update(run=7), "$.run"),
+        (lambda r: r.update(controls=[]), "counts are not those"),
+        (lambda r: r["counts"].update(planned=7), "7 controls planned, 6 told"),
+        (lambda r: r.update(exit_code=0, verdict="satisfied"), "what its controls amount to"),
+        (lambda r: r.update(exit_code=1, verdict="inconclusive"), "what its controls amount to"),
+        (first(verdict="satisfied"), "KEY-3 has another verdict than its specs"),
+        (first(gating=False), "KEY-3 gates, or does not, against the rule"),
+        (first(waived=True), "KEY-3 is waived without a waiver in force"),
+    ],
+)
+def test_record_at_odds_with_itself_is_caught_even_when_sealed(tmp_path, change, told):
+    folder = sealed(tmp_path)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
+    found = examined(bundle, unsigned=True)["record"]
+    assert found.state == "bad"
+    assert told in found.sentence
+
+
+def test_record_that_says_a_thing_twice_is_refused(tmp_path):
+    folder = sealed(tmp_path)
+    text = (folder / "evidence.json").read_bytes()
+    twice = text.replace(b'"exit_code": ', b'"exit_code": 0,\n  "exit_code": ', 1)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": twice})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, "'exit_code' stands twice" in found.sentence) == ("bad", True)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.html", "junit.xml"])
+def test_bundle_without_a_document_that_was_written_is_refused(tmp_path, name):
+    folder = sealed(tmp_path, pdf=True)
+    assert examined(folder / "bundle.zip", unsigned=True)["record"].state == "ok"
+    bundle = resealed(folder, tmp_path / "b.zip", **{name: None})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, f"{name} was written" in found.sentence) == ("bad", True)
+
+
+def test_bundle_of_before_documents_were_named_needs_its_reports(tmp_path):
+    folder = sealed(tmp_path, pdf=True)
+    record = altered(folder, lambda one: one.pop("documents"))
+    old = resealed(folder, tmp_path / "a.zip", **{"evidence.json": record})
+    assert examined(old, unsigned=True)["record"].state == "ok"
+    without = {"evidence.json": record, "report.pdf": None}
+    bundle = resealed(folder, tmp_path / "b.zip", **without)
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"\xff\xfe", b"", b"nul", b'{"a":1e999}'])
+def test_record_that_cannot_be_read_is_caught(tmp_path, text):
+    bundle = resealed(sealed(tmp_path), tmp_path / "b.zip", **{"evidence.json": text})
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"), [("_LARGEST", "not sane"), ("_MOST_VALUES", "more values than is sane")]
+)
+def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
+    monkeypatch.setattr(f"reports.seal.examine.{bound}", 10)
+    found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
+    assert told in found["record"].sentence
+
+
+def test_link_in_a_folder_is_not_followed_into_the_bundle(tmp_path):
+    folder = sealed(tmp_path)
+    (tmp_path / "elsewhere").write_text("not of this run")
+    (folder / "logs" / "link.log").symlink_to(tmp_path / "elsewhere")
+    assert "logs/link.log" not in contents(folder)
+
+
+def test_manifest_of_another_run_is_caught(tmp_path):
+    bundle = resealed(sealed(tmp_path), tmp_path / "b.zip", run="another")
+    assert "is of run another" in examined(bundle, unsigned=True)["record"].sentence
+
+
+def test_previous_bundle_of_a_record_that_names_none_is_told(tmp_path):
+    bundle = sealed(tmp_path) / "bundle.zip"
+    found = examined(bundle, unsigned=True, previous=bundle)["chain"]
+    assert "names no run before it" in found.sentence
+    assert found.state == "bad"
+
+
+def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
+    made, public = key(tmp_path)
+
+    def other(run, manifest):
+        return statement(run, manifest).replace(b"test-result/v0.1", b"link/v0.3")
+
+    monkeypatch.setattr("reports.seal.sealer.statement", other)
+    folder = sealed(tmp_path, made)
+    monkeypatch.undo()
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert "about other files" in found["signature"].sentence

@@ -1,0 +1,179 @@
+"""Keys are private to their owner, and what they sign is exactly what is checked."""
+
+import base64
+import json
+import stat
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from reports.errors import BadKey, Distrusted
+from reports.seal import signature
+from reports.seal.tools import main as tools
+from tests.support.bundles import key
+
+PAYLOAD = b'{"_type": "x"}'
+
+
+def written(path, data, mode=0o600):
+    path.write_bytes(data)
+    path.chmod(mode)
+    return path
+
+
+def other_kind(encryption):
+    made = generate_private_key(SECP256R1())
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def test_key_is_made_for_its_owner_alone_and_never_overwritten(tmp_path, capsys):
+    out = tmp_path / "drill key"
+    assert tools(["sign-key", str(out)]) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    name = signature.load(out).id
+    assert name in capsys.readouterr().out
+    assert list(signature.load_trusted_keys(tmp_path / "drill key.pub")) == [name]
+    before = out.read_bytes()
+    assert tools(["sign-key", str(out)]) == 3
+    assert "never overwritten" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("act", ["sign-key", "seal", "timestamp"])
+def test_forgotten_variable_is_named(act, capsys):
+    assert tools([act, ""]) == 3
+    assert "was not given; for example " in capsys.readouterr().err
+
+
+def test_key_has_the_name_that_openssl_computes(tmp_path):
+    made, public = key(tmp_path)
+    command = ["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"]
+    der = subprocess.run(command, capture_output=True, check=True).stdout
+    digest = subprocess.run(["openssl", "sha256"], input=der, capture_output=True, check=True)
+    assert digest.stdout.decode().split()[-1] == made.id
+
+
+def test_signature_is_one_that_openssl_accepts(tmp_path):
+    made, public = key(tmp_path)
+    envelope = json.loads(made.sign(PAYLOAD))
+    kind = envelope["payloadType"]
+    signed = f"DSSEv1 {len(kind)} {kind} {len(PAYLOAD)} ".encode() + PAYLOAD
+    data = written(tmp_path / "signed", signed)
+    sig = written(tmp_path / "sig", base64.b64decode(envelope["signatures"][0]["sig"]))
+    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin"]
+    subprocess.run([*command, "-in", data, "-sigfile", sig], check=True, capture_output=True)
+
+
+def test_only_a_trusted_key_verifies(tmp_path):
+    made, public = key(tmp_path)
+    _, foreign = key(tmp_path, "foreign")
+    envelope = made.sign(PAYLOAD)
+    assert signature.verify(envelope, signature.load_trusted_keys(public)) == (PAYLOAD, made.id)
+    with pytest.raises(Distrusted, match="it is not"):
+        signature.verify(envelope, signature.load_trusted_keys(foreign))
+    both = written(tmp_path / "both", public.read_bytes() + foreign.read_bytes())
+    assert signature.verify(envelope, signature.load_trusted_keys(both))[1] == made.id
+
+
+def test_signature_of_the_bare_payload_is_false(tmp_path):
+    made, public = key(tmp_path)
+    envelope = json.loads(made.sign(PAYLOAD))
+    bare = made._key.sign(PAYLOAD)
+    envelope["signatures"][0]["sig"] = base64.b64encode(bare).decode()
+    forged = json.dumps(envelope, sort_keys=True).encode() + b"\n"
+    with pytest.raises(Distrusted, match="that signature is false"):
+        signature.verify(forged, signature.load_trusted_keys(public))
+
+
+def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
+    made, public = key(tmp_path)
+    envelope, keys = made.sign(PAYLOAD), signature.load_trusted_keys(public)
+    for place in range(len(envelope)):
+        for change in (1, 2, 0x20, 0x80):
+            changed = bytearray(envelope)
+            changed[place] ^= change
+            with pytest.raises(Distrusted):
+                signature.verify(bytes(changed), keys)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda e: e | {"signatures": []},
+        lambda e: e | {"signatures": [*e["signatures"], {"keyid": "another", "sig": "AAAA"}]},
+        lambda e: e | {"signatures": e["signatures"] * 2},
+        lambda e: e | {"payloadType": "text/plain"},
+        lambda e: e | {"note": "added"},
+        lambda e: e | {"signatures": [e["signatures"][0] | {"note": "added"}]},
+        lambda e: [],
+        lambda e: {"payload": 7},
+    ],
+)
+def test_envelope_of_another_form_is_noticed(tmp_path, forge):
+    made, public = key(tmp_path)
+    forged = json.dumps(forge(json.loads(made.sign(PAYLOAD))), sort_keys=True).encode() + b"\n"
+    with pytest.raises(Distrusted):
+        signature.verify(forged, signature.load_trusted_keys(public))
+    with pytest.raises(Distrusted):
+        signature.open_envelope(forged)
+
+
+def test_signature_of_the_key_under_another_type_does_not_count(tmp_path, monkeypatch):
+    made, public = key(tmp_path)
+    monkeypatch.setattr(signature, "PAYLOAD", "text/plain")
+    other = made.sign(PAYLOAD)
+    monkeypatch.undo()
+    with pytest.raises(Distrusted):
+        signature.verify(other, signature.load_trusted_keys(public))
+
+
+BAD = {
+    "missing": (None, 0o600, "No such file"),
+    "empty": (b"", 0o600, "no private key in PEM form"),
+    "binary": (bytes(range(256)), 0o600, "no private key in PEM form"),
+    "huge": (b"x" * 100_000, 0o600, "too large"),
+    "other kind": (other_kind(NoEncryption()), 0o600, "another kind than Ed25519"),
+    "passphrase": (other_kind(BestAvailableEncryption(b"pw")), 0o600, "has a passphrase"),
+    "open to all": (other_kind(NoEncryption()), 0o644, "others can read"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_signing_key_is_one_sentence_without_the_key(tmp_path, name):
+    data, mode, said = BAD[name]
+    path = tmp_path / "key"
+    if data is not None:
+        written(path, data, mode)
+    with pytest.raises(BadKey, match=said) as refused:
+        signature.load(path)
+    assert "PRIVATE" not in str(refused.value)
+
+
+def test_private_key_in_place_of_a_public_one_is_named(tmp_path):
+    key(tmp_path)
+    with pytest.raises(BadKey, match="never hand it on"):
+        signature.load_trusted_keys(tmp_path / "drill.key")
+    with pytest.raises(BadKey, match="empty"):
+        signature.load_trusted_keys(written(tmp_path / "none", b""))
+    with pytest.raises(BadKey, match="no Ed25519 public key"):
+        signature.load_trusted_keys(written(tmp_path / "none", b"ssh-ed25519 AAAA"))
+
+
+def test_key_from_the_environment_does_not_stay_there(tmp_path, monkeypatch):
+    made, _ = key(tmp_path)
+    monkeypatch.setenv("CI_KEY", (tmp_path / "drill.key").read_text().replace("\n", "\\n"))
+    assert signature.from_environment("CI_KEY").id == made.id
+    with pytest.raises(BadKey, match="CI_KEY is empty or not set"):
+        signature.from_environment("CI_KEY")
+
+
+def test_key_shows_only_its_name(tmp_path):
+    made, _ = key(tmp_path)
+    assert all(secret not in repr(made) + str(vars(made)) for secret in made.secrets.values())

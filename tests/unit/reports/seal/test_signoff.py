@@ -1,0 +1,173 @@
+"""A sign-off covers one bundle, says whether a key vouches for it, and is given once."""
+
+import json
+
+import pytest
+
+from reports.evidence.context import SignOff
+from reports.seal import examine, sign_off
+from reports.seal.verify import main as verify
+from tests.support import sample_run
+from tests.support.bundles import key, sealed
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    run = sample_run.run(sign_off=SignOff(executed_by="Ada Lovelace"))
+    return sealed(tmp_path / "runs", sign_off=run.sign_off) / "bundle.zip"
+
+
+def signed(bundle, *more, act="approved", name="Grace Hopper"):
+    given = [str(bundle), f"--act={act}", f"--name={name}", "--anyway", *map(str, more)]
+    return sign_off.main(given)
+
+
+def told(bundle, capsys, *more):
+    capsys.readouterr()
+    code = verify([str(bundle), "--unsigned", *map(str, more)])
+    return code, " ".join(capsys.readouterr().out.split())
+
+
+def test_nobody_signed_is_said(bundle, capsys):
+    assert "-- sign-off none" in told(bundle, capsys)[1]
+
+
+def test_note_without_a_key_is_no_proof(bundle, capsys):
+    assert signed(bundle, "--role=head of platform", "--remark=with a smile") == 0
+    code, said = told(bundle, capsys)
+    assert code == 0
+    assert "-- sign-off approved by Grace Hopper (head of platform) on" in said
+    assert "anyone could have written it; executed by Ada Lovelace" in said
+    record = json.loads(bundle.with_name("bundle.zip.approved.json").read_text())
+    assert record["predicate"]["remark"] == "with a smile"
+    assert "separated" not in record["predicate"]
+
+
+def test_name_stands_in_a_note_as_it_is_written(bundle, capsys):
+    assert signed(bundle, name="Jürgen Groß") == 0
+    assert "Jürgen Groß" in bundle.with_name("bundle.zip.approved.json").read_text("utf-8")
+    assert "approved by Jürgen Groß on" in told(bundle, capsys)[1]
+
+
+def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bundle, capsys):
+    _, public = key(tmp_path, "grace.key")
+    _, other = key(tmp_path, "other.key")
+    assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
+    assert "for which no one vouches here" in told(bundle, capsys)[1]
+    found = list(examine.sign_offs(bundle, _keys(public), None))
+    assert [vouched for vouched, _ in found] == [True]
+    assert "by the trusted key" in found[0][1]
+    assert [vouched for vouched, _ in examine.sign_offs(bundle, _keys(other), None)] == [False]
+
+
+def test_executor_who_approves_is_not_independent(bundle, capsys):
+    signed(bundle, name="ada lovelace ")
+    assert "executed it: not independent" in told(bundle, capsys)[1]
+
+
+def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
+    grace, public = key(tmp_path, "ada.key")
+    signed(bundle, name="Ada Lovelace")
+    path = bundle.with_name("bundle.zip.approved.json")
+    said = json.loads(path.read_text())
+    said["predicate"] |= {"separated": True, "executedBy": "Someone Else"}
+    path.write_bytes(grace.sign(json.dumps(said).encode()))
+    _, text = told(bundle, capsys, "--pubkey", public)
+    assert "by the trusted key" in text
+    assert "executed it: not independent" in text
+
+
+def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, capsys):
+    rehearsal = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
+    run = sample_run.run(subject=rehearsal)
+    place = sealed(tmp_path / "runs", subject=rehearsal)
+    assert sign_off.main([str(place), "--act=reviewed", "--name=Grace"]) == 3
+    refused = " ".join(capsys.readouterr().err.split())
+    assert "it is a rehearsal, no evidence about a deployment; the bundle is unsigned" in refused
+    assert "ANYWAY=1" in refused
+    assert signed(place / "bundle.zip", act="reviewed") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Run {run.run.id}: {run.run.command}" in shown
+    assert "grade rehearsal, bundle unsigned" in shown
+    assert "FAILED IN REHEARSAL." in shown
+
+
+def test_changed_bundle_is_not_signed_off(bundle, capsys):
+    data = bundle.read_bytes()
+    bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))
+    assert signed(bundle) == 3
+    assert "it is not signed off" in " ".join(capsys.readouterr().err.split())
+
+
+def test_preparing_says_nothing_of_independence(bundle, capsys):
+    signed(bundle, act="prepared", name="Ada Lovelace")
+    assert "independent" not in told(bundle, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace('"sha256": "', '"sha256": "0'), "another bundle than this"),
+        (lambda text: text.replace('"approved"', '"reviewed"'), "another bundle than this"),
+        (lambda text: text.replace("sign-off:1", "sign-off:2"), "another bundle than this"),
+        (lambda text: text[:40], "is not a signature"),
+        (lambda text: "[" * 9000, "is not a signature"),
+        (lambda text: "[]", "is not a signature"),
+        (lambda text: '{"payload": 1}', "envelope cannot be read"),
+        (lambda text: text.replace("Grace", "\\u001b[31mGrace"), "\ufffd[31mGrace"),
+    ],
+)
+def test_changed_sign_off_is_caught(bundle, capsys, change, said):
+    signed(bundle)
+    path = bundle.with_name("bundle.zip.approved.json")
+    path.write_text(change(path.read_text()))
+    code, text = told(bundle, capsys)
+    assert said in text
+    assert code == (0 if "\ufffd" in said else 1)
+
+
+def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys):
+    signed(bundle)
+    other = sealed(tmp_path / "runs", name="other", seal=sample_run.run().seal) / "bundle.zip"
+    other.write_bytes(bundle.read_bytes() + b"")
+    note = bundle.with_name("bundle.zip.approved.json").read_bytes()
+    other.with_name("bundle.zip.approved.json").write_bytes(note)
+    assert told(other, capsys)[0] == 0
+    again = sealed(tmp_path / "more", operator=None) / "bundle.zip"
+    again.with_name("bundle.zip.approved.json").write_bytes(note)
+    assert "another bundle than this one" in told(again, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["", "--act=approved", "--name=x"], "BUNDLE is missing"),
+        (["{}", "--name=x"], "ACT= is missing: give one of prepared, reviewed, approved"),
+        (["{}", "--act=liked", "--name=x"], "ACT=liked: give one of prepared"),
+        (["{}", "--act=approved"], "NAME is missing"),
+        (["{}", "--act=approved", "--name= "], "NAME is missing"),
+        (["{}", "--act=approved", "--name=a\nb"], "NAME: give one line of at most 300"),
+        (["{}", "--act=approved", "--name=a", "--remark=" + "x" * 301], "REMARK: give one line"),
+        (["gone.zip", "--act=approved", "--name=x"], "gone.zip: No such file"),
+        (["{}", "--act=approved", "--name=x", "--signing-key=gone"], "gone: No such file"),
+    ],
+)
+def test_incomplete_sign_off_is_refused_in_one_sentence(bundle, capsys, arguments, said):
+    given = [one.format(bundle) if one == "{}" else one for one in arguments]
+    assert sign_off.main(given) == 3
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert list(bundle.parent.glob("bundle.zip.*")) == []
+
+
+def test_what_was_signed_is_not_overwritten(bundle, capsys):
+    signed(bundle)
+    before = bundle.with_name("bundle.zip.approved.json").read_bytes()
+    assert signed(bundle, name="Someone Else") == 3
+    assert "it was approved before; remove it to sign again" in capsys.readouterr().err
+    assert bundle.with_name("bundle.zip.approved.json").read_bytes() == before
+
+
+def _keys(public):
+    from reports.seal.signature import load_trusted_keys
+
+    return load_trusted_keys(public)

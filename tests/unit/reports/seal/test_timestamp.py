@@ -1,0 +1,220 @@
+"""A time-stamp proves that the bundle existed, if it is one of the bundle and of the authority."""
+
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from reports.errors import BadKey, CannotSeal, Distrusted
+from reports.seal import timestamp
+from reports.seal.sealer import BY_FILE, Sealer, companion
+from reports.seal.tools import main as tools
+from reports.seal.verify import main as verify
+from tests.support import sample_run
+from tests.support.bundles import key, sealed
+
+CONFIG = """
+[tsa]
+default_tsa = ours
+[ours]
+serial = {folder}/serial
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256, sha384, sha512
+ess_cert_id_alg = sha256
+[req]
+distinguished_name = dn
+x509_extensions = v3
+[dn]
+[v3]
+extendedKeyUsage = critical, timeStamping
+"""
+
+
+class Authority:
+    """A time-stamp authority of our own: openssl, with a certificate made for it."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.key, self.cert, self.config = (folder / n for n in ("tsa.key", "tsa.pem", "cnf"))
+        self.config.write_text(CONFIG.format(folder=folder))
+        request = (
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-nodes",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-subj",
+            "/CN=our clock",
+        )
+        self._openssl(*request, "-config", self.config, "-keyout", self.key, "-out", self.cert)
+
+    def answer(self, query):
+        told = ("ts", "-reply", "-config", self.config, "-signer", self.cert, "-inkey", self.key)
+        path = self.config.with_name("query")
+        path.write_bytes(query)
+        return self._openssl(*told, "-queryfile", path)
+
+    def _openssl(self, *arguments):
+        command = ["openssl", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tsa") / "authority")
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return sealed(tmp_path) / "bundle.zip"
+
+
+@pytest.fixture
+def online(authority):
+    """The authority's address; `online.reply` is what it does with a request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            query = self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = self.server.reply(query)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.reply = lambda query: (200, authority.answer(query))
+        server.url = f"http://127.0.0.1:{server.server_port}/tsr"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_stamp_carried_by_hand_is_checked_against_the_authority(
+    bundle, authority, tmp_path, capsys
+):
+    assert tools(["timestamp", str(bundle)]) == 0
+    query = companion(bundle, ".tsq")
+    (tmp_path / "answer").write_bytes(authority.answer(query.read_bytes()))
+    assert tools(["timestamp", str(bundle), "--tsr", str(tmp_path / "answer")]) == 0
+    assert not query.exists()
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
+    assert "says the authority of TSA_CERT" in said(capsys)
+    assert verify([str(bundle), "--unsigned"]) == 0
+    assert "not checked: give TSA_CERT=" in said(capsys)
+
+
+def test_openssl_agrees_that_the_stamp_holds(bundle, authority):
+    answer = companion(bundle, ".tsr")
+    answer.write_bytes(authority.answer(timestamp.request(bundle)))
+    command = ["openssl", "ts", "-verify", "-data", bundle, "-in", answer]
+    done = subprocess.run([*command, "-CAfile", authority.cert], capture_output=True, check=False)
+    assert b"Verification: OK" in done.stdout + done.stderr
+
+
+def test_stamp_of_another_authority_or_of_another_bundle_does_not_hold(bundle, authority, tmp_path):
+    other = Authority(tmp_path / "other")
+    answer = authority.answer(timestamp.request(bundle))
+    with pytest.raises(Distrusted):
+        timestamp.verify(answer, bundle, timestamp.authorities(other.cert))
+    changed = tmp_path / "changed.zip"
+    changed.write_bytes(bundle.read_bytes() + b" ")
+    with pytest.raises(Distrusted):
+        timestamp.verify(answer, changed, timestamp.authorities(authority.cert))
+    with pytest.raises(Distrusted, match="of another file"):
+        timestamp.accept(answer, changed)
+
+
+def test_missing_stamp_fails_whoever_asks_for_one(bundle, authority, capsys):
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 1
+    assert "bundle.zip.tsr is missing" in said(capsys)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"0" * 5000, bytes(range(256)) * 8])
+def test_answer_that_is_no_stamp_is_told(bundle, answer):
+    with pytest.raises(Distrusted, match="time-stamp is none"):
+        timestamp.accept(answer, bundle)
+
+
+def test_refusal_of_the_authority_is_told(bundle, authority):
+    refusal = authority.answer(b"no request")
+    with pytest.raises(Distrusted, match=r"^the authority refused: \w+ \w+"):
+        timestamp.accept(refusal, bundle)
+    without_words = bytes.fromhex("30053003020102")
+    with pytest.raises(Distrusted, match=r"^the authority refused: status 2$"):
+        timestamp.accept(without_words, bundle)
+
+
+def test_authority_online_stamps_as_the_bundle_is_sealed(bundle, online, authority):
+    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
+    assert (made.trouble, made.request) == (None, None)
+    assert made.stamped is not None
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
+
+
+def test_authority_online_stamps_a_bundle_that_was_sealed_before(bundle, online, authority, capsys):
+    assert tools(["timestamp", str(bundle), f"--tsa={online.url}"]) == 0
+    assert said(capsys).startswith(f"{companion(bundle, '.tsr')}: ")
+    assert not companion(bundle, ".tsq").exists()
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 0
+
+
+@pytest.mark.parametrize("reply", [(500, b""), (200, b"<html>"), (200, "of another file")])
+def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
+    bundle, online, authority, reply
+):
+    status, body = reply
+    other = authority.answer(timestamp.request(bundle.parent / "junit.xml"))
+    online.reply = lambda query: (status, other if body == "of another file" else body)
+    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
+    assert "time-stamp" in made.trouble
+    assert "carry bundle.zip.tsq" in made.trouble
+    assert made.request.is_file()
+    assert not companion(bundle, ".tsr").exists()
+    assert verify([str(bundle), "--unsigned"]) == 0
+
+
+def test_authority_that_cannot_be_reached_is_told(bundle):
+    with pytest.raises(CannotSeal, match=r"no time-stamp from http://127\.0\.0\.1:1/"):
+        timestamp.ask("http://127.0.0.1:1/", b"")
+
+
+def test_by_hand_means_a_request_beside_the_bundle(bundle):
+    made = Sealer(None, BY_FILE).seal(bundle.parent, sample_run.run(), lambda _: True)
+    assert made.request == companion(bundle, ".tsq")
+    assert made.trouble is None
+
+
+def test_certificates_that_are_none_are_told(tmp_path):
+    with pytest.raises(BadKey, match="No such file"):
+        timestamp.authorities(tmp_path / "none")
+    (tmp_path / "bad").write_text("hello")
+    with pytest.raises(BadKey, match="no certificate in PEM form"):
+        timestamp.authorities(tmp_path / "bad")
+
+
+def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_not(
+    bundle, authority, tmp_path, capsys
+):
+    key(tmp_path)
+    answer = companion(bundle, ".tsr")
+    answer.write_bytes(authority.answer(timestamp.request(bundle)))
+    assert tools(["seal", str(bundle.parent)]) == 0
+    assert answer.is_file()
+    assert tools(["seal", str(bundle.parent), "--signing-key", str(tmp_path / "drill.key")]) == 0
+    assert not answer.exists()
+    assert "time-stamp was of the bundle before" in said(capsys)
+    assert tools(["seal", str(bundle.parent)]) == 3
+    assert "is signed; give SIGNING_KEY=" in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""Sealing and stamping without a run: what it says, what it leaves, and what it refuses."""
+
+import pytest
+
+from reports.seal import signature, zip_file
+from reports.seal.tools import main
+from reports.seal.verify import main as verify
+from tests.support.bundles import key, sealed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return sealed(tmp_path / "runs")
+
+
+@pytest.fixture
+def signing(tmp_path):
+    """A key's option, its id and its public half."""
+    signer, public = key(tmp_path)
+    return f"--signing-key={tmp_path / 'drill.key'}", signer.id, str(public)
+
+
+def asked(capsys, *arguments):
+    """The exit code, and what is said where."""
+    code = main([str(one) for one in arguments])
+    printed = capsys.readouterr()
+    return code, printed.out, " ".join(printed.err.split())
+
+
+def test_folder_is_signed_afterwards_and_its_bundle_named(folder, signing, capsys):
+    option, name, public = signing
+    code, out, _ = asked(capsys, "seal", folder, option)
+    assert code == 0
+    bundle = folder / "bundle.zip"
+    assert out == f"Bundle sealed: signed by key {name[:16]}\nBundle: {bundle}\n"
+    assert verify([str(bundle), "--pubkey", public]) == 0
+
+
+def test_what_is_signed_is_not_sealed_without_a_key(folder, signing, capsys):
+    assert asked(capsys, "seal", folder)[0] == 0
+    asked(capsys, "seal", folder, signing[0])
+    code, _, err = asked(capsys, "seal", folder)
+    assert code == 3
+    assert err == f"{folder} is signed; give SIGNING_KEY= to sign it anew"
+    assert asked(capsys, "seal", folder, signing[0])[0] == 0
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_folder_without_a_record_is_none_of_a_run(folder, capsys, content):
+    record = folder / "evidence.json"
+    record.unlink() if content is None else record.write_text(content)
+    code, out, err = asked(capsys, "seal", folder)
+    assert (code, out) == (3, "")
+    assert err == f"{folder}: no folder of a run with its evidence.json"
+
+
+def test_folder_that_was_never_sealed_is_sealed(folder, capsys):
+    (folder / "MANIFEST.json").unlink()
+    (folder / "bundle.zip").unlink()
+    assert asked(capsys, "seal", folder)[0] == 0
+    assert verify([str(folder), "--unsigned"]) == 0
+
+
+def test_folder_that_cannot_be_sealed_says_why(folder, monkeypatch, capsys):
+    monkeypatch.setattr(zip_file, "LARGEST", 100)
+    code, out, err = asked(capsys, "seal", folder)
+    assert (code, out) == (3, "")
+    assert err.startswith("more than 0 MiB")
+
+
+def test_stamp_of_the_bundle_before_is_told_to_be_gone(folder, signing, capsys):
+    stamp, query = folder / "bundle.zip.tsr", folder / "bundle.zip.tsq"
+    stamp.write_bytes(b"of the bundle before")
+    assert "Its time-stamp was" not in asked(capsys, "seal", folder)[1]
+    assert stamp.exists()
+    query.write_bytes(b"of the bundle before")
+    lines = asked(capsys, "seal", folder, signing[0])[1].splitlines()
+    assert lines[-1] == "Its time-stamp was of the bundle before: make timestamp gets another."
+    assert not stamp.exists()
+    assert not query.exists()
+    assert "Its time-stamp was" not in asked(capsys, "seal", folder, signing[0])[1]
+
+
+@pytest.mark.parametrize("by_hand", [[], ["--tsa=file"], ["--tsa="]])
+def test_request_is_written_for_who_carries_it_by_hand(folder, capsys, by_hand):
+    code, out, _ = asked(capsys, "timestamp", folder / "bundle.zip", *by_hand)
+    query = folder / "bundle.zip.tsq"
+    assert code == 0
+    assert out == f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...\n"
+    assert query.stat().st_size > 32
+
+
+def test_answer_that_is_none_leaves_no_stamp(folder, tmp_path, capsys):
+    (tmp_path / "answer").write_bytes(b"<html>")
+    bundle = folder / "bundle.zip"
+    code, _, err = asked(capsys, "timestamp", bundle, f"--tsr={tmp_path / 'answer'}")
+    assert (code, err) == (3, "what should be a time-stamp is none")
+    code, _, err = asked(capsys, "timestamp", bundle, f"--tsr={tmp_path / 'none'}")
+    assert (code, err) == (3, f"{tmp_path / 'none'}: No such file or directory")
+    code, _, err = asked(capsys, "timestamp", bundle, "--tsa=http://127.0.0.1:1/")
+    assert code == 3
+    assert err.startswith("no time-stamp from http://127.0.0.1:1/")
+    code, _, err = asked(capsys, "timestamp", bundle, "--tsa=clock")
+    assert (code, err.split(":")[0]) == (3, "TSA clock")
+    assert {path.name for path in folder.glob("bundle.*")} == {"bundle.zip"}
+
+
+def test_new_key_is_told_with_both_its_files_and_its_name(tmp_path, capsys):
+    out = tmp_path / "a key"
+    code, told, _ = asked(capsys, "sign-key", out)
+    assert code == 0
+    private, public, name = told.splitlines()
+    assert private.startswith(f"Private key: {out} (keep it secret; ")
+    assert private.endswith(f"make verify SIGNING_KEY='{out}')")
+    assert public.startswith(f"Public key:  {out}.pub ")
+    assert name == f"Key id:      {signature.load(out).id}"
+
+
+@pytest.mark.parametrize("act", ["sign-key", "seal", "timestamp"])
+def test_variable_that_make_did_not_get_is_named(act, capsys):
+    code, _, err = asked(capsys, act, "")
+    assert code == 3
+    variable = {"sign-key": "OUT", "seal": "RUN", "timestamp": "BUNDLE"}[act]
+    assert err.startswith(f"{variable} was not given; for example {variable}=")
+
+
+def test_folder_that_changed_since_is_not_sealed_again(folder, signing, capsys):
+    (folder / "logs" / "backend.log").write_text("all is well")
+    before = (folder / "bundle.zip").read_bytes()
+    code, _, err = asked(capsys, "seal", folder, signing[0])
+    assert code == 3
+    assert err == f"{folder}: changed since it was sealed; it is not sealed again"
+    assert (folder / "bundle.zip").read_bytes() == before

@@ -1,0 +1,63 @@
+"""Every document of a run follows from its record alone, byte for byte."""
+
+import pytest
+
+from reports.session.bundle import WRITERS
+from reports.session.rerender import main
+from tests.support import sample_run
+from tests.support.bundles import sealed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return sealed(tmp_path_factory.mktemp("runs"), pdf=True)
+
+
+@pytest.mark.parametrize("origin", ["", "bundle.zip"])
+def test_all_documents_come_again_byte_for_byte(folder, tmp_path, capsys, origin):
+    assert main([str(folder / origin), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [f"  ok  {name}" for name in WRITERS]
+    made = {name: (tmp_path / "out" / name).read_bytes() for name in WRITERS}
+    assert made == {name: (folder / name).read_bytes() for name in WRITERS}
+
+
+def test_record_alone_is_enough(folder, tmp_path):
+    (tmp_path / "kept.json").write_bytes((folder / "evidence.json").read_bytes())
+    assert main([str(tmp_path / "kept.json"), "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+def changed(folder):
+    page = folder / "report.html"
+    page.write_text(page.read_text().replace("Failed", "Passed"))
+    return str(folder)
+
+
+def test_document_that_says_something_else_is_found(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("reports.record.run_metadata.tool", lambda: sample_run.run().run.tool)
+    folder = sealed(tmp_path)
+    assert main([changed(folder)]) == 1
+    told = capsys.readouterr().out
+    assert "NO  report.html is not what this record gives" in told
+    assert "report.pdf was not there" in told
+    assert told.count("NO  ") == 1
+
+
+def test_document_of_another_version_is_not_accused(tmp_path, capsys):
+    assert main([changed(sealed(tmp_path))]) == 0
+    assert "--  report.html differs, as it may: the record is of 0.1.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file"), (b"", "no record"), (b"{}", "no record"), (b"\xff\x00", "no record")],
+)
+def test_what_is_no_record_is_one_sentence(tmp_path, capsys, content, said):
+    path = tmp_path / "evidence.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert main([str(path)]) == 3
+    assert said in capsys.readouterr().err
+    assert main([""]) == 3
+    assert "give FROM=" in capsys.readouterr().err

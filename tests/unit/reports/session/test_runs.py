@@ -1,0 +1,329 @@
+"""A run refuses early in one sentence, survives interruption, and never keeps a secret."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from drillbook.core.application import ROOT
+from reports.qualification import kept
+from reports.session.bundle import WRITERS
+
+pytestmark = pytest.mark.slow
+
+PLUGIN = ("-p", "reports.session.plugin")
+
+CATALOGUE = """
+[[control]]
+id = "KEY-1"
+title = "One"
+claim = "One holds."
+nature = "safety"
+severity = "critical"
+chapter = "keys"
+[[control]]
+id = "DBP-1"
+title = "Two"
+claim = "Two holds."
+nature = "safety"
+severity = "critical"
+chapter = "database"
+"""
+SPECS = """
+import pytest, time
+def interrupt(): raise KeyboardInterrupt
+@pytest.mark.control("KEY-1")
+def test_one(record): {one}
+@pytest.mark.control("DBP-1")
+def test_two(step, request):
+    with step("wait for ever"): {two}
+"""
+SECRET = "5b1f3a9c77de4402b8e6"
+
+
+@pytest.fixture
+def suite(pytester):
+    """A folder with two specs; `suite(one=..., two=...)` sets what they do."""
+    pytester.mkdir("suites")
+    pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
+    # By this seed the first spec runs before the second.
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\naddopts = '--seed=2'")
+
+    def written(one="pass", two="pass"):
+        text = SPECS.format(one=one, two=two)
+        pytester.path.joinpath("suites/test_specs.py").write_text(text)
+        return pytester
+
+    return written
+
+
+def drilled(pytester, *arguments):
+    return pytester.runpytest_inprocess(*PLUGIN, "--evidence", *arguments, "suites")
+
+
+def latest(pytester):
+    return pytester.path / "reports" / "runs" / "latest"
+
+
+def record(pytester):
+    return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
+
+
+def verdicts(pytester):
+    return {control["id"]: control["verdict"] for control in record(pytester)["controls"]}
+
+
+def test_bundle_holds_all_documents_and_latest_names_it(suite):
+    pytester = suite(one="record.log('backend', 'hello')")
+    assert drilled(pytester).ret == 0
+    files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
+    sealed = {"MANIFEST.json", "bundle.zip"}
+    assert files == WRITERS.keys() | kept.bundle_files().keys() | sealed | {"logs/backend.log"}
+    assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
+    assert drilled(pytester).ret == 0
+    assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
+    assert len(list(latest(pytester).parent.iterdir())) == 3
+
+
+def test_facts_of_the_run_are_recorded(suite):
+    pytester = suite()
+    drilled(pytester, "--reason=change", "--operator=ada", "--seed=7")
+    run = record(pytester)["run"]
+    assert (run["reason"], run["operator"], run["seed"]) == ("change", "ada", 7)
+    assert run["tool"]["version"]
+    assert run["command"].endswith("--seed=7 suites")
+
+
+def test_evidence_of_a_terminal_is_that_of_a_pipe(suite):
+    pytester = suite(one="record.note('\\x1b[1mbold'); assert 'left' == 'right'")
+    assert drilled(pytester, "--color=yes").ret == 1
+    (failed,) = [one for one in record(pytester)["controls"] if one["verdict"] == "violated"]
+    assert "- right" in failed["specs"][0]["message"]
+    # What is packed may hold any two bytes by chance.
+    texts = [one for one in latest(pytester).rglob("*.*") if one.suffix not in (".pdf", ".zip")]
+    marked = [one for one in texts if b"\x1b[" in one.read_bytes()]
+    assert marked == []
+    assert "\\u001b" not in latest(pytester).joinpath("evidence.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--controls=KEY-7"], "*CONTROLS=KEY-7 matches no control; did you mean KEY-1*"),
+        (["--controls=SEC-*"], "*CONTROLS=SEC-* matches no control; *"),
+        (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
+        (["--run-dir=suites/controls.toml/runs"], "*cannot write *Not a directory*--run-dir*"),
+        (["--run-dir=/proc/runs"], "*cannot write /proc/runs*--run-dir*"),
+    ],
+)
+def test_impossible_run_ends_before_it_begins(suite, arguments, said):
+    pytester = suite()
+    result = drilled(pytester, *arguments)
+    assert result.ret == 3
+    result.stderr.fnmatch_lines([said])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+    assert "_pytest" not in result.stderr.str() + result.stdout.str()
+    assert not latest(pytester).exists()
+
+
+def test_full_disk_ends_the_run_before_it_begins(suite, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1 << 20))
+    pytester = suite()
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stderr.fnmatch_lines(["*reports/runs: 1 MB free, *free some space*"])
+    assert list(pytester.path.glob("reports/runs/*")) == []
+
+
+def test_disk_that_fills_up_while_documents_are_written_is_told(suite, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    pytester = suite()
+    monkeypatch.setattr(os, "fsync", full)
+    result = drilled(pytester)
+    assert result.ret == 3
+    assert "Traceback" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["cannot write *: No space left on device; free some space*"])
+
+
+def test_disk_that_fills_up_while_specs_run_ends_the_run(suite):
+    one = "(record.logs / 'db.log').mkdir(); record.log('db', 'x')"
+    pytester = suite(one=one)
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["STOPPED. cannot write*", "*run again"])
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
+
+
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.control('KEY-9')"])
+def test_spec_without_a_known_control_ends_the_run(suite, mark):
+    pytester = suite()
+    pytester.path.joinpath("suites/test_more.py").write_text(
+        f"import pytest\n{mark}\ndef test_more(): pass\n"
+    )
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["*test_more.py::test_more*"])
+    assert not latest(pytester).exists()
+
+
+def test_broken_world_ends_the_run_with_its_sentence(suite):
+    stop = "pytest.exit('no engine answers; start Docker', returncode=3)"
+    pytester = suite(two=stop)
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["STOPPED. no engine answers; start Docker"])
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
+    assert record(pytester)["exit_code"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_keeps_what_it_saw(suite, number):
+    # What it lets fall unclosed is found at the end, where warnings are errors.
+    pytester = suite(two="left = [open('waiting', 'w')]; left.append(left); time.sleep(60)")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGIN,
+        "--evidence",
+        "-Werror",
+    ]
+    process = subprocess.Popen(
+        [*command, "suites"],
+        cwd=pytester.path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 20
+    while not (pytester.path / "waiting").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.communicate(timeout=20)[1].strip() == "stopping, cleaning up"
+    assert process.returncode == 2
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
+    seen = record(pytester)
+    assert seen["run"]["interrupted"]
+    assert seen["controls"][1]["specs"][0]["steps"][0]["verdict"] == "not_run"
+
+
+# Python's traceback module swallows what `__str__` raises, an interruption too.
+SWALLOWED = """
+class Interrupting(Exception):
+    def __str__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+"""
+RAISED = """
+class Interrupting(Exception): ...
+"""
+INTERRUPTING = """
+import os, pytest, signal, time
+{}
+@pytest.mark.control("KEY-1")
+def test_one(): pass
+@pytest.mark.control("DBP-1")
+def test_two(): raise Interrupting
+"""
+MAKING_A_REPORT = """
+import os, pytest, signal, time
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call):
+    if call.when == "call" and call.excinfo:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "conftest"),
+    [
+        pytest.param(SWALLOWED, "", id="swallowed"),
+        pytest.param(RAISED, MAKING_A_REPORT, id="raised"),
+    ],
+)
+def test_interruption_while_a_failure_is_described_ends_the_run(suite, spec, conftest):
+    pytester = suite()
+    pytester.path.joinpath("suites/test_specs.py").write_text(INTERRUPTING.format(spec))
+    pytester.path.joinpath("suites/conftest.py").write_text(conftest)
+    ini = "addopts = '--seed=2'\nfilterwarnings = ['error']"
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{ini}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *PLUGIN, "--evidence", "suites"],
+        cwd=pytester.path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert (done.returncode, record(pytester)["run"]["interrupted"]) == (2, True)
+    assert verdicts(pytester)["DBP-1"] in ("not_run", "inconclusive")
+
+
+def test_interrupted_tear_down_leaves_no_passed_run(suite):
+    pytester = suite(two="request.addfinalizer(interrupt)")
+    arguments = (*PLUGIN, "--evidence", "suites")
+    result = pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
+    assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "satisfied"}
+    assert (result.ret, record(pytester)["exit_code"]) == (2, 2)
+    said = "INTERRUPTED. The run did not end. 2 of 2 gating controls were judged *"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_latest_stays_where_a_run_judged_nothing(suite):
+    pytester = suite()
+    drilled(pytester)
+    before = latest(pytester).readlink()
+    for one in ("pytest.skip('no engine')", "pytest.exit('no engine', returncode=3)"):
+        drilled(suite(one=one, two="pytest.skip('nothing')"))
+        assert latest(pytester).readlink() == before
+    drilled(suite(one="assert False"))
+    assert latest(pytester).readlink() != before
+
+
+def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
+    one = f"record.log('db', 'x {SECRET} x'); record.secret('PW', '{SECRET}')"
+    pytester = suite(one=one)
+    result = drilled(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED. *logs/db.log held PW*"])
+    leaks = record(pytester)["redaction"]["leaks"]
+    assert leaks == [{"file": "logs/db.log", "secret": "PW", "encoding": "plain"}]
+    assert [f for f in latest(pytester).rglob("*.*") if SECRET.encode() in f.read_bytes()] == []
+    assert "x «PW» x" in (latest(pytester) / "logs" / "db.log").read_text(encoding="utf-8")
+
+
+def test_secret_learnt_late_is_taken_out_of_the_record(suite):
+    one = f"record.note('{SECRET}'); record.secret('PW', '{SECRET}'); assert not '{SECRET}'"
+    pytester = suite(one=one)
+    result = drilled(pytester, f"--reason={SECRET}", "-v")
+    assert result.ret == 1
+    assert SECRET not in result.stdout.str()
+    assert record(pytester)["redaction"] == {
+        "secrets_known": 1,
+        "secrets_weak": 0,
+        "scanned_files": len(WRITERS) + len(kept.bundle_files()),
+        "leaks": [],
+    }
+
+
+def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
+    result = drilled(suite(two="assert 0"))
+    result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*One", "*2/2*DBP-1*violated*Two"])
+    assert "\x1b" not in result.stdout.str()
+    assert max(map(len, result.stdout.lines)) <= 80
+
+
+def test_specs_of_one_control_can_run_before_all_others(suite):
+    pytester = suite(one="open('ran', 'a').write('1')", two="open('ran', 'a').write('2')")
+    drilled(pytester)
+    drilled(pytester, "--first=DBP-1")
+    assert pytester.path.joinpath("ran").read_text() == "1221"

@@ -1,0 +1,228 @@
+"""A log alone names the cause of a failure, in the words of every version, and no other."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.runbook.causes import ALL, NAMES
+from drillbook.runbook.diagnosis import diagnose
+from tests.support.boot_logs import (
+    COMPLAINT,
+    ENVIRONMENT,
+    HEALTHY,
+    HEAP,
+    KEY,
+    KNOWN,
+    LATE,
+    LOST,
+    MIGRATION,
+    PASSWORD,
+    REFUSED,
+    asked,
+    died,
+    entry,
+)
+
+RUNBOOK_HEADINGS = {
+    "Recovery Options If Keys Are Rotated",
+    "Key Security Best Practices",
+    "How to Safely Rotate Database Password",
+    "Restore Database",
+    "Deploy via Coolify",
+    "Issue: Backend won't start / keeps restarting",
+    "Issue: \"password authentication failed for user 'infisical'\"",
+}
+
+
+@pytest.mark.parametrize(("name", "log"), KNOWN)
+def test_cause_is_named_among_noise(name, log):
+    found = diagnose(["", "(node:1) NOTE: noise", *log, "    at here (file:1:1)"])
+    assert found
+    assert found.cause.name == name
+
+
+def test_every_cause_is_known_by_a_log():
+    assert {name for name, _log in KNOWN} == NAMES
+
+
+def test_cures_cite_a_section_of_the_runbook():
+    assert {cause.section.partition(" (")[0] for cause in ALL} <= RUNBOOK_HEADINGS
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        [],
+        HEALTHY,
+        [COMPLAINT],
+        [died("Something went wrong")],
+        [died("Invalid credentials", reqId="req-1")],
+        [died(KEY, reqId="req-1")],
+        [entry(30, KEY)],
+        ["Unsupported state or unable to authenticate data was the title of a talk"],
+        ["[" * 100_000],
+        ["{" + '"a":{' * 50_000],
+        ["\ufffd\x1b[31m{}"],
+    ],
+)
+def test_noise_has_no_cause(log):
+    assert diagnose(log) is None
+
+
+def test_variables_are_named_and_their_values_are_not():
+    log = [ENVIRONMENT, '"input": "postgres://infisical:hunter2@db/x"', "path: [ 'SITE_URL' ],"]
+    shown = str(diagnose([*log, "message: 'Either REDIS_URL, REDIS_SENTINEL_HOSTS or'"]))
+    assert "SITE_URL, REDIS_URL" in shown
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("log", "number", "shown"),
+    [
+        (["noise", died(KEY)], 2, KEY),
+        ([*[LOST] * 3], 3, "nosuchredis"),
+        ([*[LOST] * 3, died(LATE)], 4, "nosuchredis"),
+        (
+            [died("getaddrinfo ENOTFOUND nosuchdb", MIGRATION)],
+            1,
+            "known in the backend's network: nosuchdb",
+        ),
+        ([died(REFUSED)], 1, "10.0.0.2:5432"),
+        ([died('database "vault" does not exist')], 1, "of this name: vault"),
+        ([HEAP], 1, "JavaScript heap out of memory"),
+        ([ENVIRONMENT, "path: [ 'SITE_URL' ],"], 1, "SITE_URL"),
+    ],
+)
+def test_line_that_decided_is_shown_with_the_host_it_names(log, number, shown):
+    found = diagnose(log)
+    assert found.number == number
+    assert found.words
+    assert shown in str(found)
+
+
+SECRET = "hunter2/with#signs and@more"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Invalid URL: postgres://infisical:{SECRET}@db:5432/x",
+        f"Invalid URL infisical:{SECRET.partition(' ')[0]}@db",
+        "Invalid URL password=hunter2",
+        "Invalid URL 'ENCRYPTION_KEY': hunter2",
+        "Invalid URL hunter2hunter2hunter2hunter2",
+    ],
+)
+def test_line_is_shown_without_what_may_be_a_secret(message):
+    shown = str(diagnose([died(message)]))
+    assert "Invalid URL" in shown
+    assert "hunter2" not in shown
+
+
+def test_line_is_shown_without_what_a_terminal_obeys():
+    shown = str(diagnose([died("Invalid URL \x1b[2J\x9b31m\u202e\r" + "x" * 999)]))
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert max(map(len, shown.splitlines())) < 250
+
+
+def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
+    cure = diagnose([died(KEY)]).cause.cure
+    assert cure.index("make check-key") < cure.index("wipe")
+    for place in ("escrow", "docker inspect", "Git"):
+        assert place in cure
+
+
+def test_unknown_host_of_the_cache_leads_to_its_variable():
+    found = diagnose([LOST] * 3)
+    assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
+
+
+@pytest.mark.parametrize("cause", ALL, ids=lambda one: one.name)
+def test_no_cure_makes_a_key_or_wipes_before_a_proof(cause):
+    harm = re.search("make one|openssl|wipe|UPDATE|restore the", cause.cure)
+    if harm:
+        before = cause.cure[: harm.start()]
+        assert re.search(
+            "check-key|back the database up|only if|where there was|newer image", before
+        )
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        ([died(KEY), died(PASSWORD)], "database_password"),
+        ([died(PASSWORD), *HEALTHY], None),
+        ([died(KEY), died("Something went wrong")], None),
+        ([died(KEY), *asked("/api/v3/secrets/raw", 200)], None),
+        ([died(REFUSED, reqId="req-2"), *asked("/api/v3/secrets/raw", 200)], None),
+        ([*[COMPLAINT] * 9, *asked("/api/status", 200)], None),
+        ([*[COMPLAINT] * 9, "Redis successfully connected"], None),
+        ([*HEALTHY, died(KEY)], "wrong_encryption_key"),
+        ([HEAP, *HEALTHY], None),
+    ],
+)
+def test_latest_failure_decides(log, name):
+    found = diagnose(log)
+    assert (found.cause.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda line: f"backend-1  | {line}",
+        lambda line: f"2026-01-02T03:04:05.678Z {line}",
+        lambda line: json.dumps({"log": line + "\n", "stream": "stdout", "time": "then"}),
+    ],
+)
+def test_lines_may_come_from_docker_or_compose(wrap):
+    assert diagnose([wrap(died(KEY))]).cause.name == "wrong_encryption_key"
+
+
+def run(*arguments, given=b""):
+    command = [sys.executable, "-m", "drillbook.runbook.diagnosis", *arguments]
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_command_names_a_cause_and_cites_the_runbook(tmp_path):
+    log = tmp_path / "backend.log"
+    log.write_text(died(KEY) + "\n")
+    code, said, _ = run(str(log))
+    assert code == 0
+    assert "wrong_encryption_key" in said
+    assert '"Recovery Options If Keys Are Rotated"' in said
+
+
+def test_command_says_unknown_rather_than_guess():
+    code, said, _ = run("-", given="\n".join(HEALTHY).encode())
+    assert code == 2
+    assert "unknown" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [(["/nowhere/backend.log"], b""), (["."], b""), ([""], b""), ([], b""), (["-"], b"PK\0\0")],
+)
+def test_bad_input_is_one_sentence(arguments, given):
+    code, said, complaint = run(*arguments, given=given)
+    assert (code, said) == (3, "")
+    assert complaint.count("\n") == 1
+
+
+def test_line_without_end_does_not_fill_memory(tmp_path):
+    log = tmp_path / "backend.log"
+    with log.open("wb") as file:
+        file.write(died(KEY).encode() + b"\n")
+        for _ in range(40):
+            file.write(b"x" * (1 << 20))
+    limited = (
+        "import resource, sys; from drillbook.runbook.diagnosis import main;"
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 26, 1 << 26));"
+        f"sys.exit(main([{str(log)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", limited], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr

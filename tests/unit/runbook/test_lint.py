@@ -1,0 +1,294 @@
+"""What is known to be wrong is found at its line in a runbook; what is right has no finding."""
+
+import json
+import re
+import time
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run
+from drillbook.core.application import ROOT
+from drillbook.core.errors import BadInput
+from drillbook.runbook import rules
+from drillbook.runbook.document import Document
+from drillbook.runbook.lint import excerpt, lint
+
+DOCS = ROOT / "docs" / "runbook-lint.md"
+SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
+PHRASINGS = tomllib.loads((ROOT / "tests" / "runbook_phrasings.toml").read_text())
+CONTROLS = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["control"]
+
+
+def cases(kind):
+    return [
+        pytest.param(rule, text.replace("{SAMPLE}", SAMPLE), id=f"{rule}-{number}")
+        for rule, both in PHRASINGS.items()
+        for number, text in enumerate(both[kind])
+    ]
+
+
+def found(text):
+    return {(rule.id, one.line) for rule, one in rules.check(Document("infisical.md", text))}
+
+
+@pytest.mark.parametrize(("rule", "text"), cases("finds"))
+def test_phrasing_is_found(rule, text):
+    assert rule in {id_ for id_, _ in found(text)}
+
+
+@pytest.mark.parametrize(("rule", "text"), cases("passes"))
+def test_near_miss_is_not_found(rule, text):
+    assert rule not in {id_ for id_, _ in found(text)}
+
+
+def test_each_rule_has_phrasings_a_control_and_what_to_write():
+    assert set(PHRASINGS) == set(rules.rules())
+    for rule in rules.rules().values():
+        both = PHRASINGS[rule.id]
+        assert min(len(both["finds"]), len(both["passes"])) >= 2, rule.id
+        assert rule.control in {one["id"] for one in CONTROLS}, rule.id
+        assert rule.measured.endswith("."), rule.id
+        assert rule.title, rule.id
+        assert rule.write, rule.id
+
+
+def test_the_example_of_a_right_runbook_has_no_finding(capsys):
+    assert lint([ROOT / "docs" / "runbook.example.md"]) == 0
+    assert capsys.readouterr().out == "runbook lint: 0 findings in 1 file\n"
+
+
+DOCUMENT = """# Infisical
+
+Generate the ENCRYPTION_KEY
+with `openssl rand -hex 32` on the server.
+
+## Restore
+
+1. On the server:
+
+   ```bash
+   # bring it back
+   docker stop backend && \\
+     docker exec db psql -U infisical < backup.sql
+   ```
+
+| item | version |
+| ---- | ------- |
+| PostgreSQL | 14 |
+"""
+
+
+def test_each_finding_stands_at_its_line():
+    assert found(DOCUMENT) == {
+        ("key-format", 4),
+        ("restore-errors", 13),
+        ("restore-no-input", 13),
+        ("restore-not-empty", 13),
+        ("postgres-14", 18),
+    }
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "## What not to do\n\n{}",
+        "## Common mistakes\n\n### Keys\n\n{}",
+        "Do not run this:\n\n{}",
+        "❌ Wrong:\n\n{}",
+    ],
+)
+def test_what_the_document_itself_forbids_is_not_found(around):
+    block = "```bash\ndocker exec db psql -U infisical < backup.sql\n```\n"
+    assert found(block)
+    assert found(around.format(block)) == set()
+
+
+def test_session_with_prompts_is_read_without_what_it_printed():
+    session = (
+        "```console\n$ docker exec db pg_dump infisical | gzip > b.gz\npg_dump x | gzip\n```\n"
+    )
+    assert {pair for pair in found(session) if pair[0] == "dump-pipe"} == {("dump-pipe", 2)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sudo docker exec db pg_dump infisical | gzip > b.gz",
+        "ssh root@server 'docker exec db pg_dump infisical | gzip > b.gz'",
+        "docker --context prod compose -f x.yml exec -T db pg_dump infisical | gzip > b.gz",
+        "kubectl exec -n x db-0 -- pg_dump infisical | gzip > b.gz",
+        "if true; then docker exec db pg_dump infisical | gzip > b.gz; fi",
+        "PGPASSWORD=x timeout 60 pg_dump infisical \\\n  | gzip > b.gz",
+        "su - postgres -c 'pg_dump infisical | gzip > b.gz'",
+    ],
+)
+def test_command_is_found_in_whatever_wraps_it(command):
+    assert "dump-pipe" in {id_ for id_, _ in found(f"```bash\n{command}\n```\n")}
+
+
+@pytest.fixture
+def runbook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("a runbook.md")
+    path.write_text(DOCUMENT)
+    return path
+
+
+def test_text_has_file_line_words_control_measure_and_correction(runbook, capsys):
+    assert lint([runbook]) == 1
+    out = capsys.readouterr().out
+    rule = rules.rules()["restore-no-input"]
+    assert (
+        f"a runbook.md:13: {rule.title} [restore-no-input, BKP-3]\n"
+        "    found:    docker stop backend && docker exec db psql -U infisical < backup.sql\n"
+        f"    measured: {rule.measured}\n"
+        f"    write:    {rule.write}\n"
+    ) in out
+    assert out.endswith("runbook lint: 5 findings in 1 file\n")
+
+
+def test_json_has_the_same_findings(runbook, capsys):
+    assert lint([runbook], "json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == "drillbook/runbook-lint/1"
+    assert [(one["rule"], one["line"]) for one in report["findings"]] == sorted(
+        found(DOCUMENT), key=lambda pair: (pair[1], pair[0])
+    )
+    assert set(report["findings"][0]) == {
+        *("file", "line", "rule", "control", "title", "found", "measured", "write")
+    }
+
+
+def test_sarif_has_rules_results_and_addresses(runbook, capsys):
+    assert lint([runbook], "sarif") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["version"] == "2.1.0"
+    (run,) = report["runs"]
+    known = [one["id"] for one in run["tool"]["driver"]["rules"]]
+    for result in run["results"]:
+        assert known[result["ruleIndex"]] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == "a%20runbook.md"
+        assert place["region"]["startLine"] in {line for _, line in found(DOCUMENT)}
+
+
+def test_in_a_runbook_of_other_services_only_what_is_of_infisical_is_found():
+    text = (
+        "# Our servers\n\nSecrets come from Infisical.\n\n"
+        "## Wiki\n\n```bash\npg_dump wiki | gzip > w.gz\n```\n\n"
+        "## Infisical\n\n### Dump\n\n```bash\npg_dump secrets | gzip > s.gz\n```\n\n"
+        "## All\n\n```bash\npg_dump chat | gzip > c.gz\n```\n\n"
+        "```bash\npg_dump infisical | gzip > i.gz\n```\n"
+    )
+    lines = {
+        one.line for rule, one in rules.check(Document("ops.md", text)) if rule.id == "dump-pipe"
+    }
+    assert lines == {16, 26}
+
+
+def test_document_about_something_else_is_named_and_not_checked(tmp_path, capsys):
+    path = tmp_path / "other.md"
+    path.write_text("```bash\npsql < backup.sql\n```\n")
+    assert lint([path]) == 0
+    assert f"{path}: does not mention Infisical: not checked\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe\x00", "is not text"),
+        (b"# Infisical\0", "is not text"),
+        (b"x" * (1 << 20) + b"x", "1 MiB"),
+        (b"Infisical\n\n```sh\n" + b"a |" * 7_000 + b"\n```\n", "shell block of more than 20,000"),
+    ],
+    ids=["missing", "empty", "blank", "no UTF-8", "binary", "huge", "huge block"],
+)
+def test_bad_input_is_one_sentence(tmp_path, capsys, content, said):
+    path = tmp_path / "runbook.md"
+    if content is not None:
+        path.write_bytes(content)
+    assert lint([path]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/zero", "/proc/self", "a\0b"], ids=["device", "folder", "name"]
+)
+def test_what_is_no_file_is_refused(path, capsys):
+    assert lint([path]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("ENCRYPTION_KEY=4c9be1d07a51f2b8e6630fd2a1c47e95", "ENCRYPTION_KEY=…"),
+        ("AUTH_SECRET: 'hunter2hunter2' # x", "AUTH_SECRET: '…' # x"),
+        (
+            "ALTER USER infisical WITH PASSWORD 'hunter2';",
+            "ALTER USER infisical WITH PASSWORD '…';",
+        ),
+        ("postgres://infisical:hunter2@db/infisical", "postgres://infisical:…@db/infisical"),
+        ("key 4c9be1d07a51f2b8e6630fd2a1c47e95 here", "key … here"),
+        ("POSTGRES_PASSWORD=<strong-password>", "POSTGRES_PASSWORD=<strong-password>"),
+        ("a\x1b[31mb", "a�[31mb"),
+    ],
+)
+def test_no_secret_and_no_control_character_is_printed(words, kept):
+    assert excerpt(words) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 60_000,
+        "$(" * 30_000,
+        "a | " * 15_000,
+        "x=$(y) z $x\n" * 5_000,
+        "docker exec db sh -c 'docker exec db sh -c \"docker exec\"'\n" * 1_000,
+        "<a>" * 20_000,
+        "openssl rand -hex 32 " * 3_000,
+        "ENCRYPTION_KEY " * 4_000,
+        "audit log " * 6_000,
+        "- " * 2_000 + "x",
+        "> " * 2_000 + "x",
+        "AUTH_SECRET change " * 3_000,
+    ],
+    ids=lambda text: text[:12],
+)
+@pytest.mark.parametrize("form", ["{}\n", "```bash\n{}\n```\n", "| a |\n| - |\n| {} |\n"])
+def test_hostile_document_ends_soon(text, form):
+    started = time.process_time()
+    with suppress(BadInput):
+        rules.check(Document("infisical.md", "Infisical\n\n" + form.format(text)))
+    assert time.process_time() - started < 5
+
+
+def test_command_line_hands_over_files_and_form(runbook, capsys):
+    assert run(COMMANDS, ["runbook", "lint", str(runbook), "--output", "json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["findings"]) == 5
+    assert run(COMMANDS, ["runbook", "lint", "no.md"]) == 3
+    assert run(COMMANDS, ["runbook", "lint", str(runbook), "--output", "xml"]) == 3
+
+
+def test_hook_of_pre_commit_is_the_command():
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    program, *words = hook["entry"].split()
+    assert program == "drillbook"
+    assert " ".join(words) in {one.name for one in COMMANDS}
+
+
+def test_the_documentation_lists_every_rule():
+    listed = re.findall(r"^\| ([a-z0-9-]+) \| ([A-Z]{3}-\S+) \| (.+) \|$", DOCS.read_text(), re.M)
+    assert listed == [(one.id, one.control, one.title) for one in rules.rules().values()]

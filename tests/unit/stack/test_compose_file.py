@@ -1,0 +1,172 @@
+"""The reference deployment, as compose understands it; no engine is asked."""
+
+import shutil
+
+import pytest
+import yaml
+
+from drillbook.core.application import ROOT
+from drillbook.core.errors import BadInput
+from drillbook.infisical.settings import KEYS, Settings
+from drillbook.stack.containers import images
+from drillbook.stack.containers.compose import Project, load, overlay
+from fixtures.faults import resource_limits
+
+FILE = ROOT / "compose" / "docker-compose.coolify.yml"
+DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")
+MAIL = ("SMTP_USERNAME", "SMTP_PASSWORD", "SMTP_FROM_ADDRESS")
+PASSWORD = "p/w#?%$x:@"
+
+pytestmark = pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
+
+
+def resolved(settings, *files):
+    project = Project("drillbook-test-secrets", [FILE, *files])
+    project.take(settings, images.pinned_images())
+    return yaml.safe_load(project.call("config", "--format", "json"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return resolved(Settings.generate())
+
+
+def test_no_port_is_published_and_no_host_is_shared(model):
+    assert not any(one.get("ports") for one in model["services"].values())
+    assert not any(one.get("network_mode") for one in model["services"].values())
+    assert model["networks"]["secrets"]["driver"] == "bridge"
+
+
+def test_data_rests_on_named_volumes(model):
+    mounts = {name: one.get("volumes", []) for name, one in model["services"].items()}
+    sources = {name: [(m["type"], m["source"]) for m in found] for name, found in mounts.items()}
+    assert sources["db"] == [("volume", "pg_data")]
+    assert sources["redis"] == [("volume", "redis_data")]
+
+
+@pytest.mark.parametrize("service", ["backend", "db", "redis"])
+def test_service_restarts_and_tells_its_health(model, service):
+    assert model["services"][service]["restart"] == "unless-stopped"
+    assert model["services"][service]["healthcheck"]["test"]
+
+
+def test_backend_waits_for_healthy_neighbours(model):
+    needs = model["services"]["backend"]["depends_on"]
+    assert {name: one["condition"] for name, one in needs.items()} == {
+        "db": "service_healthy",
+        "redis": "service_healthy",
+    }
+
+
+def test_images_are_those_of_versions_env(model):
+    text = FILE.read_text()
+    for name, image in images.pinned_images().items():
+        assert f"${{{name}:-{image}}}" in text
+    found = {one["image"] for one in model["services"].values()}
+    assert found == set(images.pinned_images().values())
+
+
+def test_documented_variables_reach_the_backend():
+    values = {name: f"value of {name}" for name in (*DOCUMENTED, *MAIL)}
+    told = resolved({**values, "POSTGRES_PASSWORD": "x"})["services"]["backend"]["environment"]
+    assert {name: told[name] for name in values} == values
+
+
+def test_unset_variables_do_not_arrive_as_empty_text(model):
+    told = model["services"]["backend"]["environment"]
+    assert not any(told.get(name) for name in MAIL)
+    assert "" not in told.values()
+
+
+def test_password_is_encoded_in_the_address_and_plain_for_the_database():
+    services = resolved({"POSTGRES_PASSWORD": PASSWORD})["services"]
+    # Compose doubles each dollar sign that it prints.
+    assert services["db"]["environment"]["POSTGRES_PASSWORD"].replace("$$", "$") == PASSWORD
+    address = services["backend"]["environment"]["DB_CONNECTION_URI"]
+    assert address == "postgres://infisical:p%2Fw%23%3F%25%24x%3A%40@db:5432/infisical"
+
+
+def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
+    over = tmp_path / "over.yml"
+    marks, pinned = {"io.drillbook.run": "r1"}, {"db": "drillbook/postgres:14"}
+    model = load(FILE, images.pinned_images())
+    over.write_text(overlay(model, "drillbook-test-secrets", marks, pinned, ["NEW_VARIABLE"]))
+    found = resolved({"POSTGRES_PASSWORD": PASSWORD, "NEW_VARIABLE": "seen"}, over)
+    for kind in ("services", "volumes", "networks"):
+        assert all(one["labels"] == marks for one in found[kind].values())
+    ports = {name: one.get("ports", []) for name, one in found["services"].items()}
+    assert [(p["host_ip"], p["target"]) for p in ports["backend"]] == [("127.0.0.1", 8080)]
+    assert [(p["host_ip"], p["target"]) for p in ports["db"]] == [("127.0.0.1", 5432)]
+    assert ports["redis"] == []
+    assert found["services"]["db"]["image"] == "drillbook/postgres:14"
+    assert found["services"]["backend"]["environment"]["NEW_VARIABLE"] == "seen"
+
+
+def test_overlay_bounds_memory_swap_and_processors(tmp_path):
+    over = tmp_path / "over.yml"
+    over.write_text(
+        overlay(load(FILE, images.pinned_images()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
+    )
+    services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
+    for name, share in resource_limits.DOCUMENTED.memory.items():
+        assert int(services[name]["mem_limit"]) == int(services[name]["memswap_limit"]) == share
+        assert services[name]["cpuset"] == "0,1"
+
+
+FOREIGN = """
+services:
+  app:
+    image: ghcr.io/someone/infisical:v1
+    container_name: secrets
+    ports: ["0.0.0.0:80:8080"]
+    environment: {ENCRYPTION_KEY: "${ENCRYPTION_KEY:?}"}
+  migration:
+    image: ghcr.io/someone/infisical:v1
+    command: npm run migration:latest
+  store:
+    image: postgres:14
+    ports: ["5432:5432"]
+    volumes: [data:/var/lib/postgresql/data]
+  cache: {image: "valkey/valkey:8"}
+volumes:
+  data: {external: true, name: production_data}
+"""
+
+
+def test_a_foreign_file_is_cast_and_kept_from_its_own_names(tmp_path):
+    file, over = tmp_path / "theirs.yml", tmp_path / "over.yml"
+    file.write_text(FOREIGN)
+    model = load(file, {})
+    assert model.roles == {"backend": "app", "db": "store", "redis": "cache"}
+    over.write_text(overlay(model, "ours", {"io.drillbook.run": "r1"}, {}, []))
+    project = Project("ours", [file, over])
+    project.take({"ENCRYPTION_KEY": "k"}, {})
+    found = yaml.safe_load(project.call("config", "--format", "json"))
+    assert found["volumes"]["data"]["name"] == "ours_data"
+    assert not found["volumes"]["data"].get("external")
+    assert "container_name" not in found["services"]["app"]
+    assert {p["host_ip"] for p in found["services"]["app"]["ports"]} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe\x00", "is not text"),
+        (b"services: [", "compose cannot read it"),
+        (b"services: {db: {image: 'postgres:14'}, c: {image: 'redis:7'}}", "is the backend"),
+        (FOREIGN.replace("[data:/", "[./data:/").encode(), "use a named volume"),
+        (FOREIGN.replace("container_name: secrets", "network_mode: host").encode(), "bridge"),
+    ],
+)
+def test_an_unfit_file_is_refused_in_one_sentence(tmp_path, content, words):
+    file = tmp_path / "theirs.yml"
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=words) as refused:
+        load(file, {})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadInput, match=r"absent\.yml"):
+        load(tmp_path / "absent.yml", {})

@@ -1,0 +1,109 @@
+"""A forked backend is a process like any other: its environment, output, end and exit code."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.core.errors import StackTrouble
+from drillbook.stack import wait
+from drillbook.stack.embedded.backend_fork_server import Forked, ForkServer
+
+COMPLETE = {
+    "PORT": "1",
+    "HOST": "127.0.0.1",
+    "AUTH_SECRET": "a",
+    "ENCRYPTION_KEY": "0123456789abcdef0123456789abcdef",
+    "REDIS_URL": "redis://127.0.0.1:1",
+    "DB_CONNECTION_URI": "postgres://infisical:x@127.0.0.1:{}/infisical",
+    "SITE_URL": "http://localhost",
+}
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "backend.log"
+
+
+@pytest.fixture
+def server(log):
+    made = ForkServer({"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}, log)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hanging(server, log):
+    """A backend that waits for a database that never answers."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    uri = COMPLETE["DB_CONNECTION_URI"].format(silent.getsockname()[1])
+    started = server.start({**COMPLETE, "DB_CONNECTION_URI": uri}, log)
+    connecting = "Cryptography module initialized"
+    wait.until(lambda: connecting in log.read_text(), within_s=20, what="the start")
+    with silent:
+        yield started
+
+
+def test_a_refused_environment_ends_it_with_its_code_and_words(server, log):
+    done = server.start({}, log)
+    assert done.process.wait(20) == 255
+    assert done.process.poll() == 255
+    assert "Invalid environment variables" in log.read_text()
+
+
+def test_it_gets_the_environment_and_nothing_else(hanging, log):
+    environ = Path(f"/proc/{hanging.process.pid}/environ").read_bytes()
+    assert b"0123456789abcdef" not in environ, "a key shows only where a reader has the memory"
+    descriptors = [one.readlink() for one in Path(f"/proc/{hanging.process.pid}/fd").iterdir()]
+    assert [str(one) for one in descriptors if one == log] == [str(log)] * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_it_is_stopped_like_any_process(hanging, number):
+    assert hanging.process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        hanging.process.wait(0.01)
+    assert hanging.stop(number) == (0 if number == signal.SIGTERM else -number)
+
+
+def test_closing_the_fork_server_ends_what_it_forked(server, hanging):
+    server.close()
+    assert hanging.process.wait(20) == -signal.SIGKILL
+
+
+def test_a_fork_server_that_is_gone_is_one_sentence(server, log):
+    server._process.kill()
+    server._process.wait()
+    with pytest.raises(StackTrouble, match="the reference backend cannot be started"):
+        server.start(COMPLETE, log)
+
+
+def test_signal_to_one_that_was_reaped_before_its_code_is_here_is_nothing():
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    ended, unwritten = os.pipe()
+    forked = Forked(gone.pid, ended)
+    forked.kill()
+    assert forked.poll() is None
+    os.write(unwritten, b"3")
+    os.close(unwritten)
+    assert forked.wait(1) == 3
+
+
+def test_a_fork_server_that_is_killed_takes_its_backends_along(server, hanging):
+    server._process.kill()
+    assert hanging.process.wait(20) == -signal.SIGKILL
+    wait.until(
+        lambda: not Path(f"/proc/{hanging.process.pid}").exists() or ended(hanging.process.pid),
+        within_s=20,
+        what="the end of the backend",
+    )
+
+
+def ended(pid):
+    """Whether a process is only waiting to be reaped by the system."""
+    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
