@@ -137,7 +137,8 @@ def test_a_run_that_is_not_in_the_history_is_not_all_that_was_asked_for(tmp_path
 
 def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     script = (
-        "import sys; from pathlib import Path; from tests.unit.reports.history.test_history import ended\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.unit.reports.history.test_history import ended\n"
         "for n in range(12): assert ended(Path(sys.argv[1]), f'{sys.argv[2]}-{n}') is None"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
