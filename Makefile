@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Every other goal is a command of drillbook: make drill BACKUP=backup.sql ENV_FILE=keys.env RTO=4h
 # Variables of this command line become its options, and the command judges them. make ends with 2
 # whenever a command fails; the command's own exit code is in make's last line.
-OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check clean \
+OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site clean \
   help .venv/% .tools/%
 ifneq ($(filter-out $(OURS),$(MAKECMDGOALS)),)
 .PHONY: $(filter-out $(OURS),$(MAKECMDGOALS))
@@ -19,7 +19,7 @@ $(filter-out $(OURS),$(MAKECMDGOALS)): .venv/ready
 endif
 qualify: $(if $(GENERATED),.tools/generating/ready)
 
-.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check clean help
+.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site clean help
 install: .venv/ready  ## Make the environment; .venv/bin/drillbook is the command
 remote:  ## Install what BACKUP=s3://… sftp://… https://… needs (an optional extra)
 	@mkdir -p .tools && touch .tools/remote
@@ -50,8 +50,11 @@ check: .venv/ready  ## Lint, format, types and layers
 	@.venv/bin/ruff format --check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
+site: .tools/site/ready  ## The documents as pages, in build/site; a broken link is an error
+	@.tools/site/bin/sphinx-build -C -q -W --keep-going -D extensions=myst_parser -D html_theme=furo -D project=Drillbook \
+	  -D myst_heading_anchors=3 -D suppress_warnings=misc.highlighting_failure docs build/site
 clean:  ## Remove the environment and caches (reports stay)
-	rm -rf .venv .tools mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools build mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf "$${TMPDIR:-/tmp}/drillbook-cache-$$(id -u)"
 help: .venv/ready  ## This list, and the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
