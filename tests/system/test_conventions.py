@@ -1,6 +1,7 @@
 """Rules about the repository itself; each failure says what to do."""
 
 import ast
+import functools
 import importlib
 import re
 import tomllib
@@ -19,6 +20,7 @@ CATALOGUE = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["cont
 IDS = {control["id"] for control in CATALOGUE}
 
 
+@functools.cache
 def tree(path):
     return ast.parse(path.read_text(), str(path))
 
@@ -76,25 +78,43 @@ def test_conftest_is_a_list_of_plugins():
     assert len((ROOT / "conftest.py").read_text().splitlines()) <= 30
 
 
-@pytest.mark.parametrize("path", CODE, ids=relative)
-def test_module_says_what_it_is(path):
-    assert ast.get_docstring(tree(path)), "give the module one sentence"
+def test_each_module_says_what_it_is():
+    silent = [relative(path) for path in CODE if not ast.get_docstring(tree(path))]
+    assert silent == [], "give the module one sentence"
 
 
-@pytest.mark.parametrize("path", SPECS, ids=relative)
-def test_specs_assert_and_stay_small(path):
-    for function in functions(path, "test_"):
-        asserts = [node for node in ast.walk(function) if isinstance(node, ast.Assert)]
-        inner = function.end_lineno - function.lineno + 1
-        assert asserts, f"{function.name} asserts nothing: it cannot fail"
-        assert inner <= 40, f"{function.name} has {inner} lines: make it two specs"
-        assert not ast.get_docstring(function), f"{function.name}: the module carries the claim"
+def specs():
+    for path in SPECS:
+        for function in functions(path, "test_"):
+            yield f"{relative(path)}::{function.name}", function
 
 
-@pytest.mark.parametrize("path", SPECS, ids=relative)
-def test_specs_do_not_wait_retry_or_print(path):
-    called = {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
-    assert called.isdisjoint({"time.sleep", "sleep", "print"}), "waiting lives in drillbook/stack"
+def test_each_spec_can_fail():
+    mute = [
+        name
+        for name, function in specs()
+        if not any(isinstance(node, ast.Assert) for node in ast.walk(function))
+    ]
+    assert mute == [], "a spec that asserts nothing cannot fail"
+
+
+def test_specs_stay_small():
+    large = [name for name, function in specs() if function.end_lineno - function.lineno + 1 > 40]
+    assert large == [], "more than 40 lines: make it two specs"
+
+
+def test_the_module_carries_the_claim_of_its_specs():
+    assert [name for name, function in specs() if ast.get_docstring(function)] == []
+
+
+def test_specs_do_not_wait_retry_or_print():
+    impatient = [
+        relative(path)
+        for path in SPECS
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep", "print")
+    ]
+    assert impatient == [], "waiting lives in drillbook/stack"
 
 
 def test_nothing_of_a_run_lies_in_a_folder_of_pytest():
