@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
+from math import log
 from typing import Any, NamedTuple
 
 from reports.history.diff import Change, before, changes, corrections, overdue, stale
 from reports.history.runs import History, Past
 from reports.render import phrases
 from reports.render.html import environment
-from reports.verdict.verdicts import Verdict
+from reports.verdict.verdicts import IDLE, Verdict
 
-_ROOM = 1000.0
+_WIDTH = 1000.0
+# As many runs as fit on a page, the newest of them.
+_COLUMNS = 30
+_SIGNS = {
+    Verdict.SATISFIED: "✓",
+    Verdict.CONTRADICTED: "C",
+    Verdict.VIOLATED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_RUN: "–",
+    Verdict.NOT_APPLICABLE: "·",
+}
 
 
 class Dot(NamedTuple):
@@ -25,13 +36,37 @@ class Dot(NamedTuple):
     met: bool
 
 
-class Curve(NamedTuple):
-    """One objective over time: dots, a line through them, the highest value, targets."""
+class Line(NamedTuple):
+    """A height of the picture that has a name."""
 
-    name: str
+    y: float
+    words: str
+
+
+class Curve(NamedTuple):
+    """One objective of one grade of runs over time, on a logarithmic scale."""
+
+    title: str
     dots: list[Dot]
-    highest: float
-    target: float | None
+    scale: list[Line]
+    target: Line | None
+    dates: tuple[date, date]
+
+
+class Cell(NamedTuple):
+    """What a run said of a control; `sign` says it without colour."""
+
+    verdict: Verdict | None
+    sign: str
+    words: str
+
+
+class Control(NamedTuple):
+    """A control through all runs of the map, and whether they differ about it."""
+
+    id: str
+    cells: list[Cell]
+    differs: bool
 
 
 class Row(NamedTuple):
@@ -56,7 +91,10 @@ def render(history: History, runs: str, today: date) -> str:
         rows=rows,
         runs=runs,
         today=today,
-        curves=[curve for curve in map(_curve, ("rto", "rpo"), (history.runs,) * 2) if curve.dots],
+        curves=_curves(history.runs),
+        columns=history.runs[-_COLUMNS:],
+        controls=_heat_map(history.runs[-_COLUMNS:]),
+        signs=_SIGNS,
         corrections=corrections(history.runs),
         stale=stale(history.runs, today),
         overdue=overdue(history.runs, today),
@@ -69,22 +107,65 @@ def _row(runs: Sequence[Past], run: Past) -> Row:
     return Row(run, earlier, changes(earlier, run) if earlier else [])
 
 
-def _curve(name: str, runs: Sequence[Past]) -> Curve:
-    """Times of deployments where there are any: rehearsals say nothing about how long it takes."""
-    seen = [(run, *_measured(run, name)) for run in runs if _measured(run, name)[0] is not None]
-    real = [one for one in seen if one[0].grade == "deployment"] or seen
-    highest = max((max(taken or 0, target or 0) for _, taken, target in real), default=0.0) or 1.0
-    first = real[0][0].finished if real else None
-    span = (real[-1][0].finished - first).total_seconds() if first else 0.0
+def _heat_map(runs: Sequence[Past]) -> list[Control]:
+    """A line for each control that any of the runs knew, in the order of the newest catalogue."""
+    ids = list(dict.fromkeys(id for run in reversed(runs) for id in run.facts.verdicts))
+    found = []
+    for id in ids:
+        seen = [run.facts.verdicts.get(id) for run in runs]
+        cells = [_cell(id, run, verdict) for run, verdict in zip(runs, seen, strict=True)]
+        judged = {verdict for verdict in seen if verdict not in (None, *IDLE)}
+        found.append(Control(id, cells, len(judged) > 1))
+    return found
+
+
+def _cell(id: str, run: Past, verdict: Verdict | None) -> Cell:
+    said = verdict.words if verdict else "not in its catalogue"
+    sign = _SIGNS[verdict] if verdict else ""
+    return Cell(verdict, sign, f"{id}, {run.finished:%Y-%m-%d %H:%M}: {said}")
+
+
+_TITLES = {"rto": "Recovery time (RTO)", "rpo": "Age of the backup (RPO)"}
+
+
+def _curves(runs: Sequence[Past]) -> list[Curve]:
+    """Deployments and rehearsals apart: a rehearsal says nothing about how long it takes."""
+    found = []
+    for name, title in _TITLES.items():
+        for grade in ("deployment", "rehearsal"):
+            of_grade = [run for run in runs if run.grade == grade]
+            seen = [run for run in of_grade if _measured(run, name)[0] is not None]
+            if seen:
+                apart = ", rehearsals" if grade == "rehearsal" else ""
+                found.append(_curve(title + apart, name, seen))
+    return found
+
+
+def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
+    measured = [_measured(run, name) for run in runs]
+    target = measured[-1][1]
+    times = [max(taken or 0.0, 1.0) for taken, _ in measured]
+    low, high = min([*times, target or times[0]]) / 2, max([*times, target or times[0]]) * 2
+
+    def height(seconds: float) -> float:
+        return round(100 * (1 - log(max(seconds, 1.0) / low) / log(high / low)), 1)
+
+    first, last = runs[0].finished, runs[-1].finished
+    span = (last - first).total_seconds()
     dots = []
-    for run, taken, target in real:
-        at = (run.finished - first).total_seconds() / span if first and span else 0.5
-        met = target is None or (taken or 0) <= target
+    for run, (taken, allowed) in zip(runs, measured, strict=True):
+        at = (run.finished - first).total_seconds() / span if span else 0.5
+        met = allowed is None or (taken or 0) <= allowed
         words = f"{run.finished:%Y-%m-%d}: {phrases.duration(taken or 0)}, run {run.id}"
-        dots.append(
-            Dot(round(at * _ROOM, 1), round(100 * (1 - (taken or 0) / highest), 1), words, met)
-        )
-    return Curve(name.upper(), dots, highest, real[-1][2] if real else None)
+        dots.append(Dot(round(at * _WIDTH, 1), height(taken or 0), words, met))
+    named = [max(times)] if max(times) < 2 * min(times) else [max(times), min(times)]
+    return Curve(
+        title,
+        dots,
+        [Line(height(seconds), phrases.duration(seconds)) for seconds in named],
+        Line(height(target), f"target {phrases.duration(target)}") if target else None,
+        (first.date(), last.date()),
+    )
 
 
 def _measured(run: Past, name: str) -> tuple[float | None, float | None]:

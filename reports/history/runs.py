@@ -31,6 +31,8 @@ from reports.verdict.verdicts import Verdict
 TIME_TO_LIVE = timedelta(days=90)
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
 _ROUTES = {"--preflight": "preflight", "--rewrapped": "rewrap"}
+# Commands that ask controls of several chapters, by the chapter that only they ask.
+_COMMANDS = {"drill": "drill", "change": "rehearse"}
 LEDGER = "history.jsonl"
 _LARGEST_LEDGER = 256 << 20
 _RECORD = "evidence.json"
@@ -129,6 +131,7 @@ def _question(seen: Seen) -> str:
     """What a run asked, in words: all of the runbook, one chapter, some controls, one shard."""
     chapters = dict.fromkeys(one.chapter for one in seen.controls if one.id in seen.asked)
     routes = [name for mark, name in _ROUTES.items() if mark in seen.command]
+    routes += [name for chapter, name in _COMMANDS.items() if chapter in chapters]
     what = ", ".join(routes[:1] or chapters) or "verify"
     only = f" {', '.join(seen.selection)}" if seen.selection else ""
     return f"{what}{only}" + (f", shard {seen.shard}" if seen.shard else "")

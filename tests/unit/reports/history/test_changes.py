@@ -1,5 +1,6 @@
 """The history over time: what changed since the last comparable run, and what is past its time."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -140,12 +141,56 @@ def history():
 def test_the_page_stands_alone_and_reads_nothing_as_markup():
     page = render(history(), "runs", date(2027, 1, 1))
     structure = parsed(page)
-    assert set(structure.fetched) == {"runs/one/report.html", "runs/two/report.html"}
+    within = {link for link in structure.fetched if link.startswith("#")}
+    assert {link[1:] for link in within} <= structure.ids
+    assert set(structure.fetched) - within == {"runs/one/report.html", "runs/two/report.html"}
     assert "<script" not in page
     assert "1 newly violated" in page
     assert "1 healed" in page
     assert "line 2 does not follow line 1" in page
     assert page == render(history(), "runs", date(2027, 1, 1))
+
+
+def test_the_map_shows_each_control_by_run_and_marks_what_differs():
+    page = render(history(), "runs", date(2027, 1, 1))
+    page = page[page.index('id="map"') : page.index('id="runs"')]
+    rows = re.findall(r'<tr( class="same")?><th scope="row">(\w+)</th>(.*?)</tr>', page)
+    signs = {name: re.findall(r">([^<]*)</td>", cells) for _, name, cells in rows}
+    assert signs == {"A": ["✓", "✗", ""], "B": ["✗", "✓", ""]}
+    steady = [past(name, day, verdicts={"A": OK}) for day, name in enumerate(("one", "two"))]
+    page = render(History(tuple(steady), ()), "runs", date(2027, 1, 1))
+    assert '<tr class="same"><th scope="row">A</th>' in page
+
+
+def measured(name, day, rto, **facts):
+    return past(name, day, objectives=Objectives(rto_s=rto, rto_target_s=3600), **facts)
+
+
+def test_recovery_times_keep_apart_on_one_scale_and_by_grade():
+    runs = [measured("one", 0, 20), measured("two", 5, 40), measured("three", 9, 7200)]
+    runs.append(measured("four", 10, 2, grade="rehearsal"))
+    page = render(History(tuple(runs), ()), "runs", date(2027, 1, 1))
+    curves = re.findall(r"<h3>(.*?)</h3>.*?</svg>", page, re.DOTALL)
+    assert curves == ["Recovery time (RTO)", "Recovery time (RTO), rehearsals"]
+    first = page[page.index("<h3>Recovery") : page.index("</svg>")]
+    dots = re.findall(r'class="(met|missed)" d="M([\d.]+) ([\d.]+)h', first)
+    assert [met for met, _, _ in dots] == ["met", "met", "missed"]
+    x, y = [float(dot[1]) for dot in dots], [float(dot[2]) for dot in dots]
+    assert (x[0], x[2]) == (0, 1000)
+    # Twenty seconds and forty stay apart next to two hours.
+    assert y[0] - y[1] > 5
+    assert 0 < y[2] < y[1] < y[0] < 100
+    assert "target 1 h 00 min" in page
+    assert "<span>2026-03-01</span><span>2026-03-10</span>" in page
+
+
+def test_a_drill_is_called_a_drill():
+    controls = tuple(
+        one.model_copy(update={"chapter": "drill"}) if one.id == "KEY-3" else one
+        for one in sample_run().controls
+    )
+    facts = sample_run().run.model_copy(update={"asked": ("KEY-3", "KEY-5")})
+    assert seen(run=facts, controls=controls).question == "drill"
 
 
 def test_a_page_without_runs_says_what_to_do():
