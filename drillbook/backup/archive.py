@@ -103,7 +103,7 @@ class ArchiveSql(io.RawIOBase):
 
 
 @contextmanager
-def read_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[ArchiveSql]:
+def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[ArchiveSql]:
     """The SQL of an archive: a folder, or a file that is open at its beginning."""
     argv = [str(pg_restore()), *_WRITE_OUT]
     source: IO[bytes] | int
@@ -138,7 +138,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
     """The SQL that a backup of any form stands for, unpacked; BadInput for what is not a backup."""
     with ExitStack() as files:
         if backup.is_dir():
-            yield files.enter_context(read_archive(backup, str(backup), "directory"))
+            yield files.enter_context(open_archive(backup, str(backup), "directory"))
             return
         source = files.enter_context(Source(backup))
         form = form_of(source)
@@ -148,7 +148,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
         again = source.again.open("rb", buffering=0) if source.again else None
         file = files.enter_context(again or source.seekable_copy())
         cut = form == "tar" and not _ends_as_tar(file)
-        sql = files.enter_context(read_archive(file, source.name, form))
+        sql = files.enter_context(open_archive(file, source.name, form))
         sql.packed = source.packed
         sql.size = backup.stat().st_size
         sql.cut = source.broken or ("ends inside its tar file" if cut else "")

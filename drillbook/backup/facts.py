@@ -17,6 +17,7 @@ from pathlib import Path
 
 from drillbook.backup.archive import Form
 from drillbook.backup.tables import Dump, moment, open_dump, text
+from drillbook.core.errors import StackTrouble
 from drillbook.infisical import schema
 
 # As far as a zone reaches that has minutes; of another, digits of the time, which harm nothing.
@@ -129,6 +130,15 @@ class Age:
         if self.most_s is not None and self.most_s <= target_s:
             return True
         return False if self.least_s > target_s else None
+
+    def prove(self, target_s: float, what: str = "the backup") -> bool:
+        """Whether it is at most so old; StackTrouble where what it says proves neither."""
+        if (found := self.within(target_s)) is None:
+            raise StackTrouble(
+                f"that {what} is at most {target_s / 3600:.1f} h old is not proven: {self}; a copy "
+                "has a new time, so only its rows and pg_dump's own date (-Fc, --verbose) prove it"
+            )
+        return found
 
     @property
     def in_future(self) -> bool:

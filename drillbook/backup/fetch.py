@@ -33,7 +33,7 @@ from drillbook.backup.location import (
 )
 from drillbook.backup.stream import Source, is_nearly_full
 from drillbook.core import dotenv
-from drillbook.core.docker_cli import host_environment
+from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 
@@ -259,20 +259,12 @@ def _dumped(address: Address, place: Path, say: Say, options: dict[str, str]) ->
 
 def _inspected(name: str) -> dict[str, Any]:
     try:
-        done = subprocess.run(
-            ["docker", "inspect", "--type=container", name],
-            capture_output=True,
-            env=host_environment(),
-            check=False,
-            timeout=60,
-        )
+        done = program("inspect", "--type=container", name)
     except FileNotFoundError:
         raise BadInput("BACKUP=docker:… needs the docker program, which is not on PATH") from None
-    except subprocess.TimeoutExpired:
-        raise BadInput("the Docker engine does not answer; set DOCKER_HOST, or start it") from None
     if done.returncode:
         if "no such" in done.stderr.decode(errors="replace").lower():
-            raise BadInput(f"there is no container {name} on this engine; see docker ps")
+            raise BadInput(f"this engine has no container {name}; see docker ps")
         raise BadInput("the Docker engine does not answer; start it, or set DOCKER_HOST")
     found: dict[str, Any] = json.loads(done.stdout)[0]
     if not found["State"].get("Running"):

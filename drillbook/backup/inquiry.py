@@ -53,6 +53,12 @@ def inquiry(
         raise StackTrouble(f"the copy does not answer: {messages.explain(trouble)}") from None
 
 
+def has_table(connection: psycopg.Connection, table: str) -> bool:
+    """Whether the copy has a table of this name."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{table}",)).fetchone()
+    return bool(row and row[0])
+
+
 def _end(connection: psycopg.Connection, over: threading.Event) -> None:
     over.set()
     with suppress(psycopg.Error):

@@ -21,7 +21,8 @@ Kind = Literal["pipe", "path", "container", "url"]
 
 # A Makefile hands a URL over by the environment: a command line can be read by everybody.
 BY_ENVIRONMENT = "env:"
-_CONTAINER = "docker:"
+# A backup that is dumped from a container when it is asked for.
+CONTAINER = "docker:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?(?P<rest>.*)", re.DOTALL)
 _LONGEST = 4096
@@ -50,8 +51,8 @@ def parse(given: str) -> Address:
         )
     if text == "-":
         return Address("pipe", text, "standard input")
-    if text.startswith(_CONTAINER) and "://" not in text:
-        return _container(text.removeprefix(_CONTAINER))
+    if text.startswith(CONTAINER) and "://" not in text:
+        return _container(text.removeprefix(CONTAINER))
     if found := _URL.fullmatch(text):
         return _url(text, found)
     return Address("path", text, text)
@@ -66,7 +67,7 @@ def _handed(given: str) -> str:
 def _container(name: str) -> Address:
     if not _NAME.fullmatch(name):
         raise BadInput(f"BACKUP=docker:{name[:60]} names no container; say docker:<its name>")
-    return Address("container", name, f"{_CONTAINER}{name}")
+    return Address("container", name, f"{CONTAINER}{name}")
 
 
 def _url(text: str, found: re.Match[str]) -> Address:

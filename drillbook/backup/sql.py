@@ -84,7 +84,7 @@ class Reader:
         return bool(self.lines)
 
     def statement(self) -> Statement:
-        """What has been read, once `read` says that it has ended."""
+        """What has been read, once `take` says that it has ended."""
         bare = " ".join(b"".join(self._bare).decode(errors="replace").split())
         text = b"".join(self.lines)
         if not (into := _COPY.match(bare)):
@@ -92,7 +92,7 @@ class Reader:
         columns = tuple(name.strip(' "') for name in into[2].split(",")) if into[2] else ()
         return Statement(self.line, text, bare, plain(into[1]), columns)
 
-    def read(self, line: bytes, number: int) -> bool:
+    def take(self, line: bytes, number: int) -> bool:
         """Take a line; whether the statement ends on it. Nothing may follow its semicolon."""
         self.line = self.line or number
         self.lines.append(line)
@@ -216,7 +216,7 @@ class Script:
             if line.startswith(b"COPY ") and _is_no_row(before):
                 reader = Reader()
                 with suppress(Hostile):
-                    if reader.read(line, self.line) and (found := reader.statement()).table:
+                    if reader.take(line, self.line) and (found := reader.statement()).table:
                         return found
             before = line
         return None
@@ -299,7 +299,7 @@ class Script:
             if self.complete:
                 reader.lines, reader.line = [line], self.line
                 raise Hostile(self.line, "stands behind pg_dump's last words")
-            if reader.read(line, self.line):
+            if reader.take(line, self.line):
                 return reader.statement()
         if reader.begun:
             raise Cut(self.line, f"ends inside the statement of line {reader.line}")

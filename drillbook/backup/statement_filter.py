@@ -82,7 +82,7 @@ def _reason(words: str) -> str:
     for pattern, what in _REASONS:
         if re.match(pattern, words):
             return what
-    # Where the heading of a table was lost, its rows stand here: only SQL's own words are told.
+    # Where the heading of a table was lost, its rows stand here: only SQL's own words are shown.
     first = (words.split() or [""])[0]
     if _WORDS.fullmatch(first):
         return f"begins with {first}, as no statement of pg_dump's does"

@@ -149,18 +149,8 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes | None: ...
 
 
-class _Decompressor(Protocol):
-    """What the decompressors of Python's library, of zstd and of lz4 have in common."""
-
-    eof: bool
-    needs_input: bool
-    unused_data: bytes | None
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
 class _Inflate:
-    """zlib's decompressor with the manners of the others."""
+    """zlib's decompressor with the interface of lzma's."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(_GZIP)
@@ -181,18 +171,10 @@ class _Inflate:
         return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
 
 
-def _gzip() -> Any:
-    return _Inflate()
-
-
 def _xz() -> Any:
     import lzma
 
     return lzma.LZMADecompressor(memlimit=(1 << _WINDOW) + (8 << 20))
-
-
-def _lz4() -> Any:
-    return import_module("lz4.frame").LZ4FrameDecompressor()
 
 
 def _zstd() -> Any:
@@ -202,13 +184,14 @@ def _zstd() -> Any:
     return zstd.ZstdDecompressor(options=limit)
 
 
-_WAYS: dict[str, Callable[[], _Decompressor]] = {
-    "gzip": _gzip,
+# Each makes a decompressor with the interface of lzma.LZMADecompressor.
+_WAYS: dict[str, Callable[[], Any]] = {
+    "gzip": _Inflate,
     "xz": _xz,
     "zstd": _zstd,
-    "lz4": _lz4,
+    "lz4": lambda: import_module("lz4.frame").LZ4FrameDecompressor(),
 }
-# Of zlib, LZMAError and ZstdError are no other module's; lz4 raises RuntimeError.
+# zlib raises `error`, lz4 RuntimeError; the other two names belong to one module each.
 _BROKEN = ("LZMAError", "ZstdError", "RuntimeError", "error")
 
 
@@ -236,13 +219,14 @@ class Unpacked(io.RawIOBase):
 
     def _piece(self, packed: bytes, size: int) -> bytes:
         try:
-            return self._unpacking.decompress(packed, size)
+            plain: bytes = self._unpacking.decompress(packed, size)
         except Exception as trouble:
             if type(trouble).__name__ not in _BROKEN:
                 raise
             raise Unpackable(
                 f"has a {self._way} stream that cannot be unpacked: {trouble}"
             ) from None
+        return plain
 
     def _next(self) -> bytes | None:
         """What is to be unpacked next; None where the last of several streams has ended."""

@@ -141,7 +141,7 @@ class Dump:
 
     harm is the first thing in it that no restore may follow, with its line, and lost has the tables
     that it makes and of which no rows follow: pg_dump writes a block for each, also where it holds
-    none. counts has each table's number of rows. inserts: there are no blocks of rows, because they
+    none. counts has each table's number of rows. inserts: it has no blocks of rows, because they
     are written as statements, or not at all. file is what blocks are read from: the backup itself,
     or a copy of the wanted tables; length is that of all its SQL.
     """
@@ -215,7 +215,7 @@ def open_dump(
         file: Any = files.enter_context(again or copy or _spool())
         stream = copy or io.BufferedReader(sql, _BUFFER)
         reading = _Reading(stream, wanted, None if again or copy else file)
-        reading.read()
+        reading.scan()
         reading.refuse_what_is_none(sql)
         yield reading.dump(sql, file)
 
@@ -237,7 +237,7 @@ class _Reading:
         self._made: dict[str, int] = {}
         self._filled: set[str] = set()
 
-    def read(self) -> None:
+    def scan(self) -> None:
         """Read everything."""
         for statement in self.script:
             try:

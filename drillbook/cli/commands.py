@@ -195,13 +195,6 @@ def _qualify(given: Given) -> int:
     return qualification.main(_rest(given))
 
 
-def _repeat(given: Given) -> int:
-    from reports.qualification import repeat
-
-    os.chdir(ROOT)
-    return repeat.main(_rest(given))
-
-
 def _bench(given: Given) -> int:
     from fixtures.bench import __main__ as bench
 
@@ -455,13 +448,6 @@ COMMANDS: Sequence[Command] = (
             *(o.GENERATED, o.FIXED_SEED),
             o.KEEP,
         ),
-    ),
-    Command(
-        "repeat",
-        "Do runs of one seed give one set of verdicts?",
-        "drillbook repeat --runs 2 --controls KEY-1",
-        _repeat,
-        options=(o.TRIALS, o.FIXED_SEED, o.CONTROLS, o.WORKERS),
     ),
     Command(
         "bench",

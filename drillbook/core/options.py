@@ -440,7 +440,6 @@ HEALTHY = Option(
 )
 GENERATED = Option("generated", number(0, 1000), "so many random bugs as well", default="0")
 KEEP = Option("keep", SWITCH, "make this the record that each bundle carries", flag=True)
-TRIALS = Option("runs", number(0, 1000), "how many", default="20", also=("n",))
 FIXED_SEED = replace(SEED, default="1")
 CONTROLS_ALONE = Option(
     "controls", number(0, 1000), "how many to run each alone; 0: none", default="10"

@@ -16,6 +16,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -177,11 +178,8 @@ def _html(value: str) -> Iterator[str]:
     for form in _CODES_IN_HTML:
         every = {ord(char): form.format(ord(char)) for char in set(value)}
         yield value.translate(every)
-        yield value.translate({code: every[code] for code in every if not _is_plain(chr(code))})
-
-
-def _is_plain(char: str) -> bool:
-    return char.isascii() and char.isalnum()
+        plain = {code for code in every if chr(code).isascii() and chr(code).isalnum()}
+        yield value.translate({code: every[code] for code in every.keys() - plain})
 
 
 def _escaped(value: str) -> Iterator[str]:
@@ -294,7 +292,7 @@ def unwrap(data: bytes, times: int = 2) -> Iterator[bytes]:
 
 
 def _unwrapped_once(data: bytes) -> Iterator[bytes]:
-    for sign, undo in ((b"%", unquote_to_bytes), (b"\\", _unescape)):
+    for sign, undo in ((b"%", unquote_to_bytes), (b"\\", partial(_ESCAPE.sub, _unescaped))):
         if texts := [text for text in _TEXT.findall(data) if sign in text]:
             yield b"\n".join(map(undo, texts))
     joined = _BROKEN_RUN.sub(b"", data.replace(b"\\/", b"/"))
@@ -308,10 +306,6 @@ def _unwrapped_once(data: bytes) -> Iterator[bytes]:
                 continue
             if inner:
                 yield inner
-
-
-def _unescape(text: bytes) -> bytes:
-    return _ESCAPE.sub(_unescaped, text)
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

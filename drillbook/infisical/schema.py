@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 _ROTATION = ("id", "activatedAt", "supersededAt", "kekLabel")
 ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy", *_ROTATION))
 ACTIVE_ROOT = b"00000000-0000-0000-0000-000000000000"
-# What lies directly under the instance key beside the root key stays under the one it was written
+# What lies directly under the instance key next to the root key stays under the one it was written
 # with; the instance keeps that one as JSON under the root key.
 KEPT_KEYS = Rows("kms_legacy_encryption_keys", ("encryptedKeySnapshot",))
 KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt", "retiredAt"))
@@ -151,7 +151,7 @@ UNDER_OTHER_KEYS = frozenset(
 KEY_ENCODING = "KeyEncoding"
 # Where the product keeps a key's label it also rotates the key by itself.
 OWN_ROTATION = frozenset({"kekLabel", "supersededAt"})
-# What an export through the API carries, what it leaves behind, and what is no other instance's.
+# What an export through the API carries, what it leaves behind, and what is of one instance alone.
 VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
 # Tables of all versions of the product; each instance has some of them.
 NOT_EXPORTED = {

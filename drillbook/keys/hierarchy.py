@@ -6,7 +6,7 @@ a bot's private key, that (with its sender's public key) the project's key in a 
 columns of `secrets`. Before mid-2024 there was the second alone, and no root key.
 
 Releases since autumn 2026 rotate the instance key: the root key then lies under several keys, one a
-row. What the instance key opens directly in generation 2 stays under the key of before, which the
+row. What the instance key opens directly in generation 2 stays under the earlier key, which the
 instance keeps under the root key.
 """
 
@@ -261,7 +261,7 @@ class UnlockedKeys:
         self.proof.by_project = [self._judged(at) for at in range(len(backup.projects))]
 
     def _kept_keys(self) -> Iterator[str]:
-        """The instance keys of before that the backup keeps under its root key, as texts."""
+        """The earlier instance keys that the backup keeps under its root key, as texts."""
         for sealed in self._backup.kept:
             for root in self._roots:
                 if (plain := open_bytes(root, sealed)) is not None:
@@ -283,7 +283,7 @@ class UnlockedKeys:
                 proof.under_this_key += 1
                 past += all(open_columns(one, *parts) is None for one in ciphers)
         if self._roots and not kept:
-            proof.unproven.append("the keys of before that it keeps under the root key stay shut")
+            proof.unproven.append("the earlier keys that it keeps under the root key stay shut")
         elif self._roots and past:
             proof.unproven.append(
                 f"{past} values of the first generation lie under this key and not under the one "
@@ -347,7 +347,7 @@ class UnlockedKeys:
     def open_value(self, at: int, old: bool, values: Values) -> bytes | None:
         """The value of a secret, by its project's number; None if it, or its name, stays shut."""
         if not old:
-            # Under a key that opened nothing there is no use in reading what is sealed.
+            # Under a key that opened nothing, reading what is sealed is of no use.
             shut = at < 0 or self._new[at] is None
             return None if shut else self.open_new(at, blob(values[0]))
         ciphertext, iv, tag, *name = (text(value) for value in values[:6])

@@ -27,19 +27,19 @@ def prove(backup: Path, key: str) -> Proof:
 
 def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
     """A proof for each of several keys, from one reading of an opened backup."""
-    chest = EncryptedBackup(dump)
-    rings = [UnlockedKeys(chest, key) for key in keys]
-    for at, old, values in chest.secrets():
-        for ring in rings:
-            ring.try_secret(at, old, values)
-    return conclude(dump, chest, rings)
+    backup = EncryptedBackup(dump)
+    unlocked = [UnlockedKeys(backup, key) for key in keys]
+    for at, old, values in backup.secrets():
+        for one in unlocked:
+            one.try_secret(at, old, values)
+    return conclude(dump, backup, unlocked)
 
 
-def conclude(dump: Dump, chest: EncryptedBackup, rings: Sequence[UnlockedKeys]) -> list[Proof]:
+def conclude(dump: Dump, backup: EncryptedBackup, unlocked: Sequence[UnlockedKeys]) -> list[Proof]:
     """The proofs of several keys, once every secret of the dump was counted."""
-    proofs = [ring.result() for ring in rings]
+    proofs = [one.result() for one in unlocked]
     for proof in proofs:
-        proof.damage, proof.empty = dump.damage, chest.empty
+        proof.damage, proof.empty = dump.damage, backup.empty
     return proofs
 
 
@@ -89,7 +89,8 @@ def _judged(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
         return "DOES NOT OPEN", missing
     if dump.damage or proof.unproven:
         # What opens the rest may lie in what is lost.
-        return "CANNOT TELL", [*_damage(dump), *missing, *proof.unproven]
+        damage = [f"the backup {dump.damage}"] if dump.damage else []
+        return "CANNOT TELL", [*damage, *missing, *proof.unproven]
     return "OPENS", []
 
 
@@ -110,10 +111,6 @@ def _opened_all_the_same(proof: Proof) -> list[str]:
     if proof.opens_nothing:
         return []
     return [f"and yet {proof.secrets_opened} of {proof.secrets} secrets open: no start, no service"]
-
-
-def _damage(dump: Dump) -> list[str]:
-    return [f"the backup {dump.damage}"] if dump.damage else []
 
 
 def _rootless(dump: Dump) -> str:
@@ -153,7 +150,7 @@ def _retired(file: KeyFile, dump: Dump) -> list[str]:
 
 
 def _still_opened(proof: Proof) -> list[str]:
-    """What a key that was rotated away opens all the same, for whoever found it."""
+    """What a key that was rotated away opens all the same, for anyone who found it."""
     if not proof.under_this_key:
         return []
     return [

@@ -126,8 +126,8 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
         yield (
             f"{proof.first_generation} values of the first generation (bots, users, indexes) lie "
             f"under the key with label {', '.join(earlier)} for good. The backup keeps that one "
-            "under its root key, so whoever has this key has both; if the earlier one leaked, the "
-            "rotation took nothing from it here"
+            "under its root key, so anyone who has this key has both; if the earlier one leaked, "
+            "the rotation took nothing from it here"
         )
 
 

@@ -141,7 +141,7 @@ def for_recipients(words: Sequence[str]) -> Seal:
         try:
             pyrage.encrypt_io(_Pieces(pieces, callbacks), _Written(file, callbacks), keys)
         except pyrage.EncryptError as trouble:
-            # It tells of our own troubles in words of its own.
+            # It reports our own errors in words of its own.
             raise callbacks.trouble or BadInput(f"age cannot encrypt: {trouble}") from None
         if callbacks.trouble:
             # It says nothing of what goes wrong while it lets go of a file.

@@ -121,7 +121,7 @@ class Document:
         self._is_about = bool(OURS.search(f"{name} {title[0] if title else ''}"))
         self._read(MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)))
 
-    def said(self, *kinds: Kind) -> Iterator[Statement]:
+    def claims(self, *kinds: Kind) -> Iterator[Statement]:
         """What the document stands by, where it speaks of Infisical."""
         for one in self.statements:
             if one.kind in kinds and not one.denied and self._concerns(one):
@@ -129,7 +129,7 @@ class Document:
 
     def commands(self) -> Iterator[tuple[Statement, shell.Command]]:
         """Every command that the document tells to run on Infisical."""
-        for one in self.said("command"):
+        for one in self.claims("command"):
             if one.command:
                 yield one, one.command
 

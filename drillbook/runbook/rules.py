@@ -28,6 +28,7 @@ class Rule:
     measured: str
     write: str
     patterns: list[str] = field(default_factory=list)
+    heading: str = "(?!)"
     spares: str = "(?!)"
     spares_section: str = "(?!)"
     code: bool = False
@@ -42,6 +43,7 @@ class Found(NamedTuple):
 
 Finder = Callable[[Document], Iterator[Found]]
 Commands = Iterator[tuple[Statement, Command]]
+IsMistake = Callable[[Statement, Command], object]
 _FINDERS: dict[str, Finder] = {}
 # A clause that has one of these words speaks against what it names, or of its absence.
 _DENIES = re.compile(
@@ -63,7 +65,8 @@ def check(document: Document) -> list[tuple[Rule, Found]]:
     """Every mistake of a document, each once a line, in the order of lines."""
     found: dict[tuple[int, str], tuple[Rule, Found]] = {}
     for rule in rules().values():
-        for one in (*_words(rule, document), *_FINDERS.get(rule.id, _nothing)(document)):
+        finder = _FINDERS.get(rule.id)
+        for one in (*_words(rule, document), *(finder(document) if finder else ())):
             found.setdefault((one.line, rule.id), (rule, one))
     return [found[key] for key in sorted(found)]
 
@@ -78,8 +81,21 @@ def finds(id_: str) -> Callable[[Finder], Finder]:
     return register
 
 
-def _nothing(_: Document) -> Iterator[Found]:
-    return iter(())
+def finds_commands(
+    id_: str, *kinds: Callable[[Document], Commands]
+) -> Callable[[IsMistake], IsMistake]:
+    """The function that says which commands of these kinds are the mistake of that id."""
+
+    def register(is_mistake: IsMistake) -> IsMistake:
+        _FINDERS[id_] = lambda document: (
+            Found(one.line, one.text)
+            for kind in kinds
+            for one, command in kind(document)
+            if is_mistake(one, command)
+        )
+        return is_mistake
+
+    return register
 
 
 def _words(rule: Rule, document: Document) -> Iterator[Found]:
@@ -87,11 +103,14 @@ def _words(rule: Rule, document: Document) -> Iterator[Found]:
     section = cache(lambda one: re.search(rule.spares_section, one.text, re.I))
     kinds: tuple[Kind, ...] = (*TEXTS, "code") if rule.code else TEXTS
     for pattern in rule.patterns:
-        for one in document.said(*kinds):
+        for one in document.claims(*kinds):
             for match in re.finditer(pattern, one.text, re.I):
                 clause = _clause(one.text, *match.span())
                 if not spares.search(clause) and not section(one.section):
                     yield Found(one.line_at(match.start()), one.text)
+    for one in document.claims("heading"):
+        if re.search(rule.heading, one.text, re.I) and not section(one.section):
+            yield Found(one.line, one.text)
 
 
 def _clause(text: str, start: int, end: int) -> str:
@@ -134,7 +153,7 @@ class Generated(NamedTuple):
 
 
 def _generated(document: Document) -> Iterator[Generated]:
-    for one in document.said(*TEXTS, "code"):
+    for one in document.claims(*TEXTS, "code"):
         start = 0
         for match in _GENERATOR.finditer(one.text):
             form = "hex" if "hex" in (match[1], match[3]) else "base64"
@@ -163,7 +182,7 @@ def _key_format(document: Document) -> Iterator[Found]:
         key = re.fullmatch(r"encryption[ _]keys?", made.subject)
         if key and made.characters != _LENGTH:
             yield Found(made.line, made.statement.text)
-    for one in document.said("code"):
+    for one in document.claims("code"):
         if one.setting and one.setting[0] == "ENCRYPTION_KEY" and _is_misshapen(one.setting[1]):
             yield Found(one.line, one.text)
 
@@ -185,19 +204,6 @@ def _password_in_address(document: Document) -> Iterator[Found]:
             yield Found(made.line, made.statement.text)
 
 
-@finds("key-rotation")
-def _chapter_on_rotation(document: Document) -> Iterator[Found]:
-    title = re.compile(
-        r"^\W*(?:\d+\W+)?(?:how to )?(?:safely )?(?:rotat|chang|replac|renew)(?:e|ing) "
-        r"(?:the |your |an? )?(?:ENCRYPTION_KEY|(?:master )?encryption keys?)\b",
-        re.I,
-    )
-    known = re.compile(rules()["key-rotation"].spares_section, re.I)
-    for one in document.said("heading"):
-        if title.search(one.text) and not known.search(one.section.text):
-            yield Found(one.line, one.text)
-
-
 @finds("key-purpose")
 def _list_of_encrypting_keys(document: Document) -> Iterator[Found]:
     listing = re.compile(
@@ -205,7 +211,7 @@ def _list_of_encrypting_keys(document: Document) -> Iterator[Found]:
         r"\bencrypt\w*\b[^.]*\b(?:variables|keys|following|these)\b",
         re.I,
     )
-    for one in document.said("sentence", "row"):
+    for one in document.claims("sentence", "row"):
         named = re.match(r"\W*(?:AUTH_SECRET|JWT_\w*SECRET\w*)\b", one.text)
         if named and listing.search(one.lead) and not _DENIES.search(one.lead + one.text):
             yield Found(one.line, f"{one.lead} {one.text}")
@@ -215,7 +221,7 @@ def _list_of_encrypting_keys(document: Document) -> Iterator[Found]:
 def _key_required(document: Document) -> Iterator[Found]:
     required = re.compile(r"\b(required|mandatory|never change|must be set|essential)\b", re.I)
     spares = re.compile(r"\b(not|no longer|optional|ignored)\b|n['’]t\b", re.I)
-    for one in document.said("code", "sentence", "row"):
+    for one in document.claims("code", "sentence", "row"):
         if re.match(r"\W*JWT_(?:AUTH|REFRESH|SERVICE|SIGNUP|PROVIDER_AUTH)_SECRET\b", one.text):
             near = one.text if one.kind != "code" else ""
             said = [text for text in (near, one.lead, one.section.title) if required.search(text)]
@@ -227,7 +233,7 @@ def _key_required(document: Document) -> Iterator[Found]:
 def _key_sample(document: Document) -> Iterator[Found]:
     spares = re.compile(rf"{_DENIES.pattern}|\b(sample|published|publicly|known|leaked)\b", re.I)
     value = re.compile(r"(?<![\w+/])(?:[0-9a-f]{32}|[A-Za-z0-9+/]{43}=)(?![\w+/=])")
-    for one in document.said(*TEXTS, "code"):
+    for one in document.claims(*TEXTS, "code"):
         given = value.findall(one.text)
         if one.setting and one.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
             given = [one.setting[1]]
@@ -247,7 +253,7 @@ _RESTART = re.compile(
 def _password_restart(document: Document) -> Iterator[Found]:
     alters = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b|\\password\b", re.I | re.S)
     redeploys = re.compile(r"\bre-?deploy|\bup\s+(\S+\s+)*-(d\b|-force-recreate)|\brecreat", re.I)
-    for one in document.said(*TEXTS, "command", "code"):
+    for one in document.claims(*TEXTS, "command", "code"):
         if not alters.search(f"{one.text}\n{one.command.here if one.command else ''}"):
             continue
         around = _around(one)
@@ -274,24 +280,10 @@ _A_BACKUP = re.compile(r"backup|dump|restore|\.sql|\.bak|\.gz|\.zst|\.age|<[^>]*
 _NO_BACKUP = re.compile(
     r"(?:^|[/_-])(?:init|schema|seed|grants?|roles?|users?|migrations?|extensions?|create)\b", re.I
 )
-_UNPACKS = frozenset(
-    [
-        "cat",
-        "zcat",
-        "gunzip",
-        "gzip",
-        "zstd",
-        "zstdcat",
-        "lz4",
-        "xz",
-        "xzcat",
-        "age",
-        "gpg",
-        "aws",
-        "pv",
-        "openssl",
-    ]
-)
+_UNPACKS = {
+    *("cat", "zcat", "gunzip", "gzip", "zstd", "zstdcat", "lz4", "xz", "xzcat"),
+    *("age", "gpg", "aws", "pv", "openssl"),
+}
 _EMPTIES = re.compile(
     r"\bdrop\s+(?:database|schema)|\bdropdb\b|\bcreate\s+database|\bcreatedb\b|\bvolume rm\b|"
     r"\bdown\b.*\s(?:-v|--volumes)\b|--clean\b|\bempty\b|\b(?:fresh|new|clean) "
@@ -388,19 +380,18 @@ def _restore_not_empty(document: Document) -> Iterator[Found]:
             yield Found(one.line, one.text)
 
 
-@finds("restore-running")
-def _restore_running(document: Document) -> Iterator[Found]:
-    other = re.compile(r"drill|test|verif|scratch|tmp|temp|check|rehears|staging|copy", re.I)
-    for one, command in _restores(document):
-        if any(other.search(word) for word in command.words[1:]):
-            continue  # it goes into a database that the backend does not use
-        before = _around(one)[: _around(one).index(one)]
-        commands = [it.command for it in before if it.command]
-        alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
-        stopped = _last(before, _stops_backend)
-        started = _last(before, _starts_backend)
-        if started > stopped or (stopped < 0 and not alone):
-            yield Found(one.line, one.text)
+_OTHER_DATABASE = re.compile(r"drill|test|verif|scratch|tmp|temp|check|rehears|staging|copy", re.I)
+
+
+@finds_commands("restore-running", _restores)
+def _restores_while_running(one: Statement, command: Command) -> bool:
+    if any(_OTHER_DATABASE.search(word) for word in command.words[1:]):
+        return False  # it goes into a database that the backend does not use
+    before = _around(one)[: _around(one).index(one)]
+    commands = [it.command for it in before if it.command]
+    alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
+    stopped = _last(before, _stops_backend)
+    return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
 
 
 def _stops_backend(one: Statement) -> bool:
@@ -408,46 +399,36 @@ def _stops_backend(one: Statement) -> bool:
     return _says(one, _STOPS) and concerns != "neighbours"
 
 
-@finds("restore-errors")
-def _restore_errors(document: Document) -> Iterator[Found]:
-    for one, command in _restores(document):
-        if command.program == "psql" and "ON_ERROR_STOP" not in f"{one.script}{one.text}":
-            yield Found(one.line, one.text)
+@finds_commands("restore-errors", _restores)
+def _goes_on_after_errors(one: Statement, command: Command) -> bool:
+    return command.program == "psql" and "ON_ERROR_STOP" not in f"{one.script}{one.text}"
 
 
-@finds("restore-no-input")
-def _restore_no_input(document: Document) -> Iterator[Found]:
-    for one, command in _restores(document):
-        inside = command.inside if command.reads or command.fed_by else None
-        deaf = inside and not inside.has("i", "--interactive", "--stdin")
-        if inside and inside.engine != "compose" and deaf:
-            yield Found(one.line, one.text)
+@finds_commands("restore-no-input", _restores)
+def _reads_nothing(_: Statement, command: Command) -> object:
+    inside = command.inside if command.reads or command.fed_by else None
+    deaf = inside and not inside.has("i", "--interactive", "--stdin")
+    return inside and inside.engine != "compose" and deaf
 
 
-@finds("terminal")
-def _terminal(document: Document) -> Iterator[Found]:
-    for one, command in [*_restores(document), *_dumps(document)]:
-        moved = command.reads or command.fed_by or command.writes or command.feeds
-        inside = command.inside if moved else None
-        if inside and inside.engine == "docker" and inside.has("t", "--tty"):
-            yield Found(one.line, one.text)
+@finds_commands("terminal", _restores, _dumps)
+def _goes_through_a_terminal(_: Statement, command: Command) -> object:
+    moved = command.reads or command.fed_by or command.writes or command.feeds
+    inside = command.inside if moved else None
+    return inside and inside.engine == "docker" and inside.has("t", "--tty")
 
 
-@finds("dump-pipe")
-def _dump_pipe(document: Document) -> Iterator[Found]:
-    for one, command in _dumps(document):
-        before = one.section.statements[: one.section.statements.index(one)]
-        told = one.script + "".join(it.text for it in before if it.kind != "code")
-        if command.feeds and not re.search("pipefail|PIPESTATUS", told):
-            yield Found(one.line, one.text)
+@finds_commands("dump-pipe", _dumps)
+def _is_piped_without_pipefail(one: Statement, command: Command) -> object:
+    before = one.section.statements[: one.section.statements.index(one)]
+    told = one.script + "".join(it.text for it in before if it.kind != "code")
+    return command.feeds and not re.search("pipefail|PIPESTATUS", told)
 
 
-@finds("dump-in-volume")
-def _dump_in_volume(document: Document) -> Iterator[Found]:
-    for one, command in _dumps(document):
-        target = command.option("-f", "--file") or command.writes or ""
-        if re.match(r"/var/lib/(postgresql|docker/volumes)/", target):
-            yield Found(one.line, one.text)
+@finds_commands("dump-in-volume", _dumps)
+def _is_written_into_the_volume(_: Statement, command: Command) -> object:
+    target = command.option("-f", "--file") or command.writes or ""
+    return re.match(r"/var/lib/(postgresql|docker/volumes)/", target)
 
 
 @finds("dump-service")
@@ -472,8 +453,8 @@ def _backup_without_key(document: Document) -> Iterator[Found]:
     title = re.compile(r"\bback-?\s?ups?\b|\bdisaster recovery\b", re.I)
     key = re.compile(r"ENCRYPTION_KEY|\b(?:encryption|master|root|escrowed) keys?\b", re.I)
     dumps = [one.section for one, _ in _dumps(document)]
-    kept = any(key.search(one.text) and title.search(one.text) for one in document.said(*TEXTS))
-    for one in document.said("heading"):
+    kept = any(key.search(one.text) and title.search(one.text) for one in document.claims(*TEXTS))
+    for one in document.claims("heading"):
         section = one.section
         above = section.parent.title if section.parent else ""
         if title.search(section.title) and not title.search(above):
@@ -482,30 +463,29 @@ def _backup_without_key(document: Document) -> Iterator[Found]:
                 yield Found(one.line, one.text)
 
 
-@finds("job-without-check")
-def _job_without_check(document: Document) -> Iterator[Found]:
-    checks = re.compile(
-        r"&&|\|\||dump complete|pg_restore\s+(?:-l|--list)|\bset -\w*e|pipefail|\btest -|\[ |"
-        r"\bcurl\b|\bkey check\b|check-key|\bif\b|\btrap\b|PIPESTATUS|\bexit\b",
-    )
-    for one, _ in _dumps(document):
-        job = one.scheduled or one.script.startswith("#!")
-        if job and not checks.search(one.script):
-            yield Found(one.line, one.text)
+_CHECKS = re.compile(
+    r"&&|\|\||dump complete|pg_restore\s+(?:-l|--list)|\bset -\w*e|pipefail|\btest -|\[ |"
+    r"\bcurl\b|\bkey check\b|check-key|\bif\b|\btrap\b|PIPESTATUS|\bexit\b",
+)
 
 
-@finds("redis-dump")
-def _redis_dump(document: Document) -> Iterator[Found]:
-    for one, command in document.commands():
-        target = command.words[-1] if command.words else ""
-        host = command.words[:1] == ("cp",) and re.search(r"redis|/data/|docker/volumes", target)
-        container = command.words[1:2] == ("cp",) and ":" in target
-        if "rdb" in one.text and (host or container):
-            steps = [it for it in one.section.statements if it.command and not it.denied]
-            ends = [_ends_redis(it) for it in steps]
-            at = steps.index(one)
-            if any(ends[at:]) and not any(ends[:at]):
-                yield Found(one.line, one.text)
+@finds_commands("job-without-check", _dumps)
+def _is_not_checked(one: Statement, _: Command) -> bool:
+    job = one.scheduled or one.script.startswith("#!")
+    return job and not _CHECKS.search(one.script)
+
+
+@finds_commands("redis-dump", Document.commands)
+def _is_overwritten_at_shutdown(one: Statement, command: Command) -> bool:
+    target = command.words[-1] if command.words else ""
+    host = command.words[:1] == ("cp",) and re.search(r"redis|/data/|docker/volumes", target)
+    container = command.words[1:2] == ("cp",) and ":" in target
+    if "rdb" not in one.text or not (host or container):
+        return False
+    steps = [it for it in one.section.statements if it.command and not it.denied]
+    ends = [_ends_redis(it) for it in steps]
+    at = steps.index(one)
+    return any(ends[at:]) and not any(ends[:at])
 
 
 def _ends_redis(one: Statement) -> bool:
@@ -541,26 +521,26 @@ def _pattern(command: Command) -> str:
     return "" if re.search(r"^\^|[$]|<[^>]*>|[a-z0-9]{20,}", picked) else picked
 
 
-@finds("selector")
-def _selector(document: Document) -> Iterator[Found]:
-    for one, command in document.commands():
-        words = command.words
-        if words[:1] != ("docker",) or not {"stop", "rm", "kill", "prune"} & set(words[1:3]):
-            continue
-        picked = [*command.sources, *command.upstream()]
-        narrowed = any(it.program in ("grep", "awk") or "filter" in it.text for it in picked)
-        everything = any(map(_lists, picked)) and not narrowed
-        volumes = "prune" in words and (words[1] == "volume" or "--volumes" in words)
-        prunes = volumes and "label" not in one.text
-        if any(map(_pattern, picked)) or everything or prunes:
-            yield Found(one.line, one.text)
+@finds_commands("selector", Document.commands)
+def _destroys_by_a_word(one: Statement, command: Command) -> bool:
+    words = command.words
+    if words[:1] != ("docker",) or not {"stop", "rm", "kill", "prune"} & set(words[1:3]):
+        return False
+    picked = [*command.sources, *command.upstream()]
+    narrowed = any(it.program in ("grep", "awk") or "filter" in it.text for it in picked)
+    everything = any(map(_lists, picked)) and not narrowed
+    volumes = "prune" in words and (words[1] == "volume" or "--volumes" in words)
+    prunes = volumes and "label" not in one.text
+    return any(map(_pattern, picked)) or everything or prunes
 
 
 @finds("container-name")
 def _container_name(document: Document) -> Iterator[Found]:
     if not re.search(r"\bcoolify\b", document.text, re.I):
         return
-    destroying = {found.line for found in _selector(document)}
+    destroying = {
+        one.line for one, command in document.commands() if _destroys_by_a_word(one, command)
+    }
     services = {"backend", "db", "redis", "postgres"}
     for one, command in document.commands():
         words = set(re.findall(r"[a-z]{2,}", _pattern(command).lower()))
@@ -577,7 +557,7 @@ _IMAGE = re.compile(
 @finds("image-tag")
 def _image_tag(document: Document) -> Iterator[Found]:
     spares = re.compile(f"{_DENIES.pattern}|{rules()['image-tag'].spares}", re.I)
-    for one in document.said(*TEXTS, "code"):
+    for one in document.claims(*TEXTS, "code"):
         declaring = re.search(r"^\s*image:|\bdocker (?:pull|run)\b|^\s*FROM\b", one.text)
         declares = declaring and one.kind == "code"
         for match in _IMAGE.finditer(one.text):
@@ -589,29 +569,22 @@ def _image_tag(document: Document) -> Iterator[Found]:
                 yield Found(one.line_at(match.start()), one.text)
 
 
-@finds("helm-rollback")
-def _helm_rollback(document: Document) -> Iterator[Found]:
-    for one, command in document.commands():
-        release = "".join(command.words[2:3])
-        ours = not release or re.search(r"infisical|secret|[$<-]", release)
-        if command.words[:2] == ("helm", "rollback") and ours:
-            yield Found(one.line, one.text)
+@finds_commands("helm-rollback", Document.commands)
+def _rolls_back(_: Statement, command: Command) -> object:
+    release = "".join(command.words[2:3])
+    ours = not release or re.search(r"infisical|secret|[$<-]", release)
+    return command.words[:2] == ("helm", "rollback") and ours
 
 
 # The health report -------------------------------------------------------------------------------
 
 _FLAGS = frozenset(
-    ("emailConfigured", "inviteOnlySignup", "redisConfigured", "secretScanningConfigured")
+    ["emailConfigured", "inviteOnlySignup", "redisConfigured", "secretScanningConfigured"]
 )
-_OTHER_FIELDS = frozenset(
-    [
-        "date",
-        "message",
-        "samlDefaultOrgSlug",
-        "auditLogStorageDisabled",
-        "maxIdentityAccessTokenTTL",
-    ]
-)
+_OTHER_FIELDS = {
+    *("date", "message", "samlDefaultOrgSlug", "auditLogStorageDisabled"),
+    "maxIdentityAccessTokenTTL",
+}
 
 
 @finds("health-fields")

@@ -39,7 +39,7 @@ _EXEC = frozenset(
 _ENGINE = frozenset(("-H", "--host", "-c", "--context", "--config", "-l", "--log-level"))
 _SSH = frozenset(("-i", "-p", "-o", "-l", "-J", "-F", "-L", "-b"))
 _DEEPEST = 3
-# What is longer is no command of a runbook; it is read in part.
+# A longer text is not a command of a runbook; it is read in part.
 LONGEST = 2_000
 _LONGEST_PIPELINE = 20
 
@@ -121,7 +121,7 @@ def looks_like_a_command(line: str) -> bool:
 
 def parse(text: str, line: int) -> list[Command | Comment]:
     """The commands and comments of a block in the order they stand; line is that of its first."""
-    return _Reader(text, line).read()
+    return _Reader(text, line).commands()
 
 
 class _Reader:
@@ -136,7 +136,7 @@ class _Reader:
         self._of: dict[int, list[Command]] = {}
         self._variables: dict[str, list[Command]] = {}
 
-    def read(self) -> list[Command | Comment]:
+    def commands(self) -> list[Command | Comment]:
         found: list[Command | Comment] = []
         for node in self._nodes:
             if node.type == "comment":
@@ -198,7 +198,7 @@ class _Reader:
 
     def _inner(self, base: Command, script: str) -> Iterator[Command]:
         if self._depth < _DEEPEST:
-            for one in _Reader(script, base.line, base.inside, self._depth + 1).read():
+            for one in _Reader(script, base.line, base.inside, self._depth + 1).commands():
                 if isinstance(one, Command):
                     yield one
 

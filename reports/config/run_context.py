@@ -81,7 +81,7 @@ def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
 
 def _identity(setting: Setting, facts: RunFacts) -> Identity:
     return Identity(
-        uuid=run_uuid(facts.id),
+        uuid=uuid_of_run(facts.id),
         number=setting.declared.words.number,
         previous_run=setting.previous_run,
         pack=setting.pack,
@@ -89,7 +89,7 @@ def _identity(setting: Setting, facts: RunFacts) -> Identity:
     )
 
 
-def run_uuid(run: str) -> str:
+def uuid_of_run(run: str) -> str:
     """The UUID of a run, by its id."""
     return str(uuid.uuid5(_NAMESPACE, run))
 

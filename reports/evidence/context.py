@@ -62,7 +62,7 @@ class Organisation(EvidenceModel):
 
 
 class Person(EvidenceModel):
-    """Somebody with a part in the exercise; an owner is asked about the system."""
+    """A person with a part in the exercise; an owner is asked about the system."""
 
     name: str
     role: str | None = None
@@ -104,7 +104,7 @@ class Scope(EvidenceModel):
 
 
 class Comparison(EvidenceModel):
-    """Another clock beside ours: positive when it is ahead; the truth lies within uncertainty."""
+    """Another clock next to ours: positive when it is ahead; the truth lies within uncertainty."""
 
     source: str
     offset_s: float
@@ -154,7 +154,7 @@ class PartOfRun(EvidenceModel):
 
 
 class Waiver(EvidenceModel):
-    """A deviation somebody answers for until a day; it never hides the verdict."""
+    """A deviation that a person answers for until a day; it never hides the verdict."""
 
     control: str
     reason: str
@@ -185,7 +185,7 @@ class Deviations(EvidenceModel):
 
 
 class Signature(EvidenceModel):
-    """A name under the record; without a date nobody has signed yet."""
+    """A name under the record; without a date no one has signed yet."""
 
     name: str | None = None
     role: str | None = None

@@ -43,11 +43,6 @@ def check(record: object) -> None:
         raise BadEvidence(f"evidence.json: ${where}: {broken.message[:200]}")
 
 
-def render_without_check(run: Run) -> str:
-    """The same text without the check, for what quotes a record that is written anyway."""
-    return text(run.model_dump(mode="json"))
-
-
 def text(record: dict[str, Any]) -> str:
     """JSON that people and diffs can read."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

@@ -139,7 +139,7 @@ class Backend(EvidenceModel):
 
 
 class Server(EvidenceModel):
-    """A server beside the backend, and what it answered when asked for its version."""
+    """A server next to the backend, and what it answered when asked for its version."""
 
     version: str | None = None
 
@@ -184,7 +184,8 @@ class Seal(EvidenceModel):
     """Who signs the bundle, and what it follows; without a key it is unsigned."""
 
     key_id: str | None = Field(
-        default=None, description="SHA-256 of the public key in DER, of whoever signs the bundle"
+        default=None,
+        description="SHA-256 of the public key in DER, of the one who signs the bundle",
     )
     previous: Previous | None = None
 

@@ -23,7 +23,7 @@ from reports.export import ctrf, hdf, ocsf, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, refuse, write
 from reports.seal.examine import PDF, Trust, intact
-from reports.seal.sealer import BUNDLE
+from reports.seal.sealer import bundle_of
 from reports.seal.zip_file import Archive
 from reports.verdict.verdicts import PASSED
 
@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _export(given: Namespace) -> Iterator[Line]:
     if given.format not in _TAKERS:
         raise BadEvidence(f"FOR={given.format}: give one of {', '.join(_TAKERS)}")
-    bundle, out = Path(given.bundle), Path(given.out or "")
-    if (bundle / BUNDLE).is_file():
-        bundle /= BUNDLE
+    bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
     run, pdf = _opened(bundle)
     files = _TAKERS[given.format](run, pdf, given.oscal_version or oscal.VERSION)
     out.mkdir(parents=True, exist_ok=True)

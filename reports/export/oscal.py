@@ -202,7 +202,7 @@ def _risk(control: Control, run: Run) -> dict[str, Any]:
 
 def _statement(control: Control) -> str:
     if control.verdict is Verdict.CONTRADICTED:
-        return "Whoever follows the runbook here does not get what it promises."
+        return "Anyone who follows the runbook here does not get what it promises."
     return "Data or access is at stake."
 
 
@@ -380,7 +380,7 @@ def _attestation(run: Run) -> dict[str, Any]:
     signed = {"prepared": run.sign_off.prepared, "reviewed": run.sign_off.reviewed}
     parts = [{"name": "limits", "ns": NAMESPACE, "title": "Limits", "prose": phrases.LIMITS}]
     for act, by in (signed | {"approved": run.sign_off.approved}).items():
-        said = f"Not {act} by anybody yet."
+        said = f"Not {act} by anyone yet."
         if by.name and by.signed:
             said = f"{act.capitalize()} by {by.name}, {by.signed:%d %B %Y}. {by.remark or ''}"
         parts.append(

@@ -79,8 +79,8 @@ def _changed(history: History, run: Past) -> Iterator[Line]:
         yield Line(f"Run {run.id} is the first that asked this.")
         return
     found = changes(earlier, run)
-    counted = Counter(one.kind for one in found)
-    said = ", ".join(f"{counted[kind]} {_word(kind)}" for kind in ORDER if counted[kind])
+    counted, named = Counter(one.kind for one in found), {"other": "changed otherwise"}
+    said = ", ".join(f"{counted[kind]} {named.get(kind, kind)}" for kind in ORDER if counted[kind])
     yield from wrap(f"Since run {earlier.id}: {said or 'no verdict changed'}.", then="  ")
     for one in found[:_MOST]:
         words = " -> ".join(verdict.words if verdict else "unknown" for verdict in one[1:3])
@@ -88,10 +88,6 @@ def _changed(history: History, run: Past) -> Iterator[Line]:
         yield Line(f"  {one.control:<12} {words}", style)
     if len(found) > _MOST:
         yield Line(f"  and {len(found) - _MOST} more, on the page")
-
-
-def _word(kind: str) -> str:
-    return "changed otherwise" if kind == "other" else kind
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

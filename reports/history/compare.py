@@ -1,7 +1,7 @@
 """Runs side by side: each control's verdict on each subject, and no verdict over them all.
 
 A run is of one subject, and so is its verdict: that one image holds says nothing about another.
-The matrix is written as Markdown, as a page, for machines and for a terminal.
+The matrix is written as a page, for machines, and for a terminal.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Row(EvidenceModel):
 
 
 class Matrix(EvidenceModel):
-    """Runs side by side. There is no verdict of the whole, on purpose."""
+    """Runs side by side. The whole has no verdict, on purpose."""
 
     schema_: Literal["drillbook/matrix/1"] = Field(default="drillbook/matrix/1", alias="schema")
     id: str
@@ -206,21 +206,17 @@ def repeated_run(runs: Iterable[Run]) -> str | None:
     return next((run for run, times in counted.items() if times > 1), None)
 
 
-def load_run(path: str, option: str) -> Run:
-    """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
-    try:
-        return load_record(Path(path).expanduser())
-    except OSError as trouble:
-        raise BadEvidence(f"{option}={path}: {trouble.strerror}; name a run's folder") from None
-
-
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
-    """The two records that were named, as far as they were."""
-    older, newer = option("--verify-from"), option("--verify-to")
-    return (
-        load_run(older, "VERIFY_FROM") if older else None,
-        load_run(newer, "VERIFY_TO") if newer else None,
-    )
+    """The two records that were named, as far as they were; BadEvidence for what is not one."""
+    return _named_run(option, "VERIFY_FROM"), _named_run(option, "VERIFY_TO")
+
+
+def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
+    path = option(f"--{name.lower().replace('_', '-')}")
+    try:
+        return load_record(Path(path).expanduser()) if path else None
+    except OSError as trouble:
+        raise BadEvidence(f"{name}={path}: {trouble.strerror}; name a run's folder") from None
 
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:
@@ -263,54 +259,10 @@ def compared_facts(
     }
 
 
-def markdown(made: Matrix) -> str:
-    """Every control by subject; what differs stands first, once more, with what was seen."""
-    heads = [_escaped(column.label) for column in made.columns]
-    lines = ["# Controls by subject", "", *_subjects(made), ""]
-    lines += ["Each verdict is of its own subject; there is none over all of them.", ""]
-    different = made.different
-    lines += [f"## What differs: {len(different)} of {made.compared} that were compared", ""]
-    lines += [line for row in different for line in _difference(row, heads)]
-    lines += ["## All controls", "", f"| control | {' | '.join(heads)} |"]
-    lines += [f"| --- |{' --- |' * len(heads)}", *(_line(row) for row in made.rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _subjects(made: Matrix) -> Iterator[str]:
-    yield "| subject | run | grade | digest | machine | verdict |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for one in made.columns:
-        digest = one.digest or "not known"
-        yield (
-            f"| {_escaped(one.label)} | {one.run} | {one.grade} | {digest} | {_escaped(one.host)} "
-            f"| {one.verdict.words} |"
-        )
-
-
-def _difference(row: Row, heads: Sequence[str]) -> Iterator[str]:
-    yield f"- **{row.id}** {_escaped(row.claim)}"
-    for head, cell in zip(heads, row.cells, strict=True):
-        seen = f": {_escaped(cell.observed)}" if cell.observed else ""
-        yield f"  - {head}: {_word(cell)}{seen}"
-    yield ""
-
-
-def _line(row: Row) -> str:
-    mark = "**" if row.differs else ""
-    words = " | ".join(f"{mark}{_word(cell)}{mark}" for cell in row.cells)
-    return f"| {mark}{row.id}{mark} {_escaped(row.title)} | {words} |"
-
-
 def _word(cell: Cell) -> str:
     if cell.verdict is None:
         return "not there"
     return cell.verdict.words + (" (waived)" if cell.waived else "")
-
-
-def _escaped(text: str) -> str:
-    """Text of a run is not markup."""
-    signs = {"|": "\\|", "<": "&lt;", "*": "\\*", "`": "\\`", "[": "\\[", "\n": " "}
-    return "".join(signs.get(one, one) for one in text)
 
 
 def describe(made: Matrix) -> Iterator[Line]:
@@ -344,7 +296,6 @@ def files(made: Matrix) -> dict[str, bytes]:
     written = {
         "matrix.json": record,
         "matrix.html": render_page(made),
-        "matrix.md": markdown(made),
     }
     return {name: text.encode() for name, text in written.items()}
 

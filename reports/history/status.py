@@ -28,7 +28,7 @@ from reports.config.declarations import Schedule, Words
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
-from reports.history import History, Past, load_history, past_of
+from reports.history.runs import History, Past, load_history, past_of
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE

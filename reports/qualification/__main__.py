@@ -1,4 +1,4 @@
-"""`make qualify`: plants every bug, tells what was caught, and keeps the record."""
+"""`make qualify`: plants every bug, says what was caught, and keeps the record."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from drillbook.core import options
 from reports.errors import ReportError
-from reports.qualification import pages, processes, readme
+from reports.qualification import claims, console, pages
+from reports.qualification.console import Teller
 from reports.qualification.record import KEPT, LATEST, Qualification, text
 from reports.qualification.run import Asked, qualify
-from reports.qualification.telling import Teller
 from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
         ),
         judged=True,
     )
-    signal.signal(signal.SIGTERM, processes.interrupt)
+    signal.signal(signal.SIGTERM, console.interrupt)
     teller = Teller()
     narrowed = arguments.mutants or arguments.shard or arguments.image
     if arguments.keep and (narrowed or arguments.stack != "auto"):
@@ -63,7 +63,7 @@ def main(words: Sequence[str] | None = None) -> int:
         teller.say("not kept: only a qualification that passed is")
     elif arguments.keep:
         KEPT.write_text(text(record), encoding="utf-8")
-        readme.update(record)
+        claims.update(record)
         teller.say("kept as reports/qualification.json, figures in README.md; commit both")
     return _code(record)
 

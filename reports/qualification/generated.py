@@ -19,7 +19,7 @@ from typing import Literal
 
 from reports.evidence.context import EvidenceModel
 from reports.qualification.judgement import Seen, results
-from reports.qualification.specimens import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import ROOT, Unqualifiable
 from reports.qualification.trial import Outcome, Trial, Trials
 from reports.verdict.verdicts import Verdict
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
-from reports.qualification.specimens import Specimen
+from reports.qualification.planted_bugs import PlantedBug
 from reports.qualification.trial import Outcome
 from reports.render.phrases import failing_step
 from reports.verdict.verdicts import Verdict
@@ -55,52 +55,52 @@ def results(run: Run) -> dict[str, Seen]:
     return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
 
 
-def row(specimen: Specimen, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
+def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
     """Judge what a trial showed against what a healthy stack shows."""
-    state, told = _state(specimen, outcome, healthy)
+    state, told = _state(bug, outcome, healthy)
     run = outcome.run if outcome else None
     return Row(
-        mutant=specimen.name,
-        meant=specimen.control,
-        where=specimen.where,
-        driver=specimen.driver,
-        sentence=specimen.sentence,
-        turns=specimen.turns,
-        says=specimen.says,
+        mutant=bug.name,
+        meant=bug.control,
+        where=bug.where,
+        driver=bug.driver,
+        sentence=bug.sentence,
+        turns=bug.turns,
+        says=bug.says,
         state=state,
         told=told,
         duration_s=outcome.duration_s if outcome else 0.0,
-        cells=tuple(_cells(specimen, run, healthy)) if run else (),
+        cells=tuple(_cells(bug, run, healthy)) if run else (),
     )
 
 
 def _state(
-    specimen: Specimen, outcome: Outcome | None, healthy: Mapping[str, Seen]
+    bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]
 ) -> tuple[State, str]:
-    if specimen.equivalent:
-        return "equivalent", specimen.equivalent
+    if bug.equivalent:
+        return "equivalent", bug.equivalent
     if outcome is None:
-        return "not run", f"needs the driver {specimen.driver}, which was not available"
+        return "not run", f"needs the driver {bug.driver}, which was not available"
     if outcome.run is None:
         return "stumbled", outcome.trouble
-    control = next(one for one in outcome.run.controls if one.id == specimen.control)
+    control = next(one for one in outcome.run.controls if one.id == bug.control)
     now = Seen(verdict=control.verdict, observed=control.observed)
     if control.verdict in (*_UNDECIDED, Verdict.NOT_RUN):
         return "stumbled", f"{control.verdict.words}: {_words(control)[:_LONGEST]}"
-    if now == healthy.get(specimen.control):
-        return "survived", f"{specimen.control} said what it says of a healthy stack"
-    return _reason(specimen, control)
+    if now == healthy.get(bug.control):
+        return "survived", f"{bug.control} said what it says of a healthy stack"
+    return _reason(bug, control)
 
 
-def _reason(specimen: Specimen, control: Control) -> tuple[State, str]:
+def _reason(bug: PlantedBug, control: Control) -> tuple[State, str]:
     words = _words(control)
-    if specimen.turns is None or specimen.says is None:
+    if bug.turns is None or bug.says is None:
         return "wrong reason", f"no reason is stated in bugs.toml; it was: {words[:_LONGEST]}"
-    if control.verdict.value != specimen.turns:
-        return "wrong reason", f"{control.verdict.words}, not {specimen.turns}: {words[:_LONGEST]}"
-    if specimen.says not in words:
-        return "wrong reason", f"not a word of {specimen.says!r} in: {words[:_LONGEST]}"
-    return "killed", specimen.says
+    if control.verdict.value != bug.turns:
+        return "wrong reason", f"{control.verdict.words}, not {bug.turns}: {words[:_LONGEST]}"
+    if bug.says not in words:
+        return "wrong reason", f"not a word of {bug.says!r} in: {words[:_LONGEST]}"
+    return "killed", bug.says
 
 
 def _words(control: Control) -> str:
@@ -113,24 +113,24 @@ def _words(control: Control) -> str:
     return " | ".join(dict.fromkeys(one for one in told if one))
 
 
-def _cells(specimen: Specimen, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
+def _cells(bug: PlantedBug, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
     return [
         Cell(
             control=one.id,
             verdict=one.verdict,
             observed=one.observed,
-            kind=_kind(specimen, one, healthy.get(one.id)),
+            kind=_kind(bug, one, healthy.get(one.id)),
         )
         for one in run.controls
         if any(spec.steps or spec.verdict is not Verdict.NOT_RUN for spec in one.specs)
     ]
 
 
-def _kind(specimen: Specimen, control: Control, healthy: Seen | None) -> Kind:
+def _kind(bug: PlantedBug, control: Control, healthy: Seen | None) -> Kind:
     if control.verdict in _UNDECIDED:
         return "stumbled"
     if Seen(verdict=control.verdict, observed=control.observed) == healthy:
         return "unmoved"
     if control.verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE):
         return "not run"
-    return "meant" if control.id == specimen.control else "by-catch"
+    return "meant" if control.id == bug.control else "by-catch"

@@ -9,7 +9,7 @@ from pathlib import Path
 from reports.controls.catalogue import Catalogue
 from reports.evidence.model import Run
 from reports.qualification.judgement import Seen
-from reports.qualification.specimens import ROOT, Specimen
+from reports.qualification.planted_bugs import ROOT, PlantedBug
 from reports.qualification.trial import Trial
 from reports.verdict.verdicts import Verdict
 
@@ -27,26 +27,23 @@ def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) 
     """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     told = tables.get(_TABLES.get(driver, driver), {})
-    return {
-        control: Seen(verdict=Verdict(verdict), observed=_sentence(words, control, catalogue))
-        for control, (verdict, *words) in told.items()
-    }
-
-
-def _sentence(words: list[str], control: str, catalogue: Catalogue) -> str | None:
-    return "; ".join(catalogue.sentence(word, [control]) for word in words) or None
+    seen = {}
+    for control, (verdict, *words) in told.items():
+        observed = "; ".join(catalogue.sentence(word, [control]) for word in words) or None
+        seen[control] = Seen(verdict=Verdict(verdict), observed=observed)
+    return seen
 
 
 def healthy_trials(
-    specimens: Sequence[Specimen], stack: str, runs: int, image: str | None, some: bool = False
+    bugs: Sequence[PlantedBug], stack: str, runs: int, image: str | None, some: bool = False
 ) -> list[Trial]:
     """So many runs of every driver that a bug is planted on; the number is the seed.
 
     Where containers merely come along, or only some bugs are planted in them, a healthy one is
     asked only what these bugs are about.
     """
-    drivers = {driver_for(one, stack) for one in specimens}
-    here = [one for one in specimens if driver_for(one, stack) == "containers"]
+    drivers = {driver_for(one, stack) for one in bugs}
+    here = [one for one in bugs if driver_for(one, stack) == "containers"]
     few = tuple(dict.fromkeys(one.control for one in here))
     asked = {"containers": few if some or stack == "auto" else ()}
     # One alone would keep the others waiting: its specs are shared.
@@ -69,7 +66,7 @@ def healthy_trials(
 
 
 def trials(
-    specimens: Iterable[Specimen],
+    bugs: Iterable[PlantedBug],
     took: Mapping[str, float],
     stack: str,
     image: str | None,
@@ -79,7 +76,7 @@ def trials(
     took: seconds of each control on a healthy stack.
     """
     found = []
-    for one in specimens:
+    for one in bugs:
         driver = driver_for(one, stack)
         if driver and not one.equivalent:
             with_image = image if driver == "containers" else None
@@ -94,7 +91,7 @@ def trials(
     return sorted(found, key=expected_s, reverse=True)
 
 
-def driver_for(one: Specimen, stack: str) -> str | None:
+def driver_for(one: PlantedBug, stack: str) -> str | None:
     """The driver a bug is planted on in a qualification of this stack; None: on none."""
     if stack == "containers":
         anywhere = one.where in _ANYWHERE and one.driver != "remote"

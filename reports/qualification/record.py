@@ -13,7 +13,7 @@ from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Host
 from reports.qualification.generated import Generated
 from reports.qualification.judgement import Row, Seen
-from reports.qualification.specimens import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import ROOT, Unqualifiable
 
 KEPT = ROOT / "reports" / "qualification.json"
 LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"

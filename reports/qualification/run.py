@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reports.controls.catalogue import Catalogue, load
 from reports.qualification import generated, plan
-from reports.qualification.digest import code_digests, whole
-from reports.qualification.figures import flaking, upper_bound
 from reports.qualification.judgement import Row, Seen, results, row
-from reports.qualification.record import Alarm, Checked, Qualification, counts
-from reports.qualification.specimens import (
+from reports.qualification.kept import code_digests, whole
+from reports.qualification.planted_bugs import (
     NONE,
     REFERENCE,
     ROOT,
-    Specimen,
-    Stock,
+    KnownBugs,
+    PlantedBug,
     Unqualifiable,
     choose,
-    stock,
+    known_bugs,
 )
+from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.trial import Outcome, Trials
 from reports.record import run_metadata
 from reports.verdict.verdicts import Verdict
@@ -64,9 +65,9 @@ def qualify(
     if asked.generated and asked.stack == "containers":
         raise Unqualifiable("GENERATED= changes the reference backend: leave STACK=containers out")
     catalogue = load(ROOT / "suites" / "controls.toml")
-    known = stock(asked.container_image)
-    specimens = _wanted(asked, known)
-    here = [one for one in specimens if plan.driver_for(one, asked.stack) not in known.absent]
+    known = known_bugs(asked.container_image)
+    bugs = _wanted(asked, known)
+    here = [one for one in bugs if plan.driver_for(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:
         raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
     image, some = asked.container_image, bool(asked.mutants)
@@ -86,7 +87,7 @@ def qualify(
             if one.run is None:
                 raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
         took = plan.durations(one.run for one in healthy if one.run)
-        by_name = {one.name: one for one in specimens}
+        by_name = {one.name: one for one in bugs}
 
         def judge(one: Outcome) -> None:
             name = str(one.trial.mutant)
@@ -103,7 +104,7 @@ def qualify(
                 Path(folder),
                 report_generated,
             )
-    matrix = tuple(rows.get(one.name) or row(one, None, {}) for one in specimens)
+    matrix = tuple(rows.get(one.name) or row(one, None, {}) for one in bugs)
     return Qualification.model_validate(
         {
             "commit": tool.commit,
@@ -126,7 +127,7 @@ def qualify(
     )
 
 
-def _wanted(asked: Asked, known: Stock) -> list[Specimen]:
+def _wanted(asked: Asked, known: KnownBugs) -> list[PlantedBug]:
     """The bugs to plant; a stack that was named leaves out what it cannot carry.
 
     Unqualifiable when that stack is not available.
@@ -189,3 +190,36 @@ def _checked(
         )
         for entry in catalogue.control
     ]
+
+
+def upper_bound(found: int, of: int, confidence: float = 0.95) -> float:
+    """The largest rate that `found` out of `of` leaves possible (Clopper and Pearson, one-sided).
+
+    With nothing found this is about 3/of, the rule of three.
+    """
+    if of == 0 or found >= of:
+        return 1.0
+    low, high = found / of, 1.0
+    for _ in range(60):
+        rate = (low + high) / 2
+        if _at_most(found, of, rate) > 1 - confidence:
+            low = rate
+        else:
+            high = rate
+    return high
+
+
+def _at_most(found: int, of: int, rate: float) -> float:
+    """The probability of so few or fewer."""
+    terms = (comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(found + 1))
+    return sum(terms)
+
+
+def flaking(verdicts: Iterable[Sequence[object]]) -> tuple[int, int]:
+    """How many verdicts differ from the usual one of their control, and of how many."""
+    strays = total = 0
+    for of_control in verdicts:
+        counted = Counter(of_control)
+        total += len(of_control)
+        strays += len(of_control) - max(counted.values(), default=0)
+    return strays, total

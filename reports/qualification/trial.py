@@ -16,7 +16,7 @@ from reports.controls.catalogue import Catalogue
 from reports.controls.listing import specs
 from reports.evidence import json_file
 from reports.evidence.model import Run
-from reports.qualification.specimens import REFERENCE, ROOT
+from reports.qualification.planted_bugs import REFERENCE, ROOT
 
 _LIMIT_S = 900
 # Starts of the real product take minutes on a busy machine.
@@ -40,8 +40,7 @@ _FOLDERS = {"remote": ["suites/live"], "files": ["suites/posture", "suites/deplo
 class Trial:
     """What is run: a driver, the bug or none, the controls (none named: all), a number as seed.
 
-    again tells apart what is otherwise the same; to_first: the first spec that fails ends it;
-    workers: so many processes share its specs.
+    to_first: the first spec that fails ends it; workers: so many processes share its specs.
     """
 
     driver: str
@@ -49,15 +48,13 @@ class Trial:
     controls: tuple[str, ...] = ()
     number: int = 0
     image: str | None = None
-    again: int = 0
     to_first: bool = False
     workers: int = 1
 
     @property
     def name(self) -> str:
         """How it is called in the list."""
-        number = self.again or self.number
-        return self.mutant or f"healthy {self.driver} run {number}"
+        return self.mutant or f"healthy {self.driver} run {self.number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,13 @@
-"""What a file says, whatever it is packed in: PDF, zip and gzip, one inside the other.
+"""What a PDF says in its streams, attachments, strings and pages, to be searched for secrets.
 
-Bounded in depth and size. What is packed deeper, larger or brokenly cannot be searched, which is
-said rather than passed over. A page of a PDF holds numbers of glyphs, which only the fonts' tables
-turn into letters, so its text is searched besides its streams.
+A page holds numbers of glyphs, which only the fonts' tables turn into letters, so its text is
+searched as well as its streams. Nothing else in a bundle is packed: what is packed by other means,
+or a PDF that is too large or broken, cannot be searched, which is reported as a leak.
 """
 
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,7 @@ from pikepdf import Array, Dictionary, Pdf, PdfError, Stream, String
 
 # What pdfium writes where a line ends, with and without a hyphen.
 _LINE_ENDS = (("\r\n", ""), ("\x02", "-"), ("\ufffe", "-"))
-_DEPTH = 5
 _LARGEST = 512 << 20
-_CHUNK = 1 << 20
 
 
 def pdf_pieces(data: bytes) -> Iterator[bytes]:
@@ -65,61 +61,24 @@ class Unsearchable(Exception):
 
 
 def is_packed(head: bytes) -> bool:
-    """Whether a file that begins so holds more than its bytes show."""
+    """Whether what begins so holds more than its bytes show."""
     return head.startswith((b"%PDF-", b"PK\3\4", b"PK\5\6", b"\x1f\x8b"))
 
 
 def pieces(path: Path) -> Iterator[bytes]:
     """Everything inside a packed file; Unsearchable where something is left that was not read."""
-    yield from _Unpacking().inside(path.read_bytes(), 0)
-
-
-class _Unpacking:
-    """One file with all that is in it, against one allowance of bytes."""
-
-    def __init__(self) -> None:
-        self._left = _LARGEST
-
-    def inside(self, data: bytes, depth: int) -> Iterator[bytes]:
-        yield data
-        if not is_packed(data[:8]):
-            return
-        if depth == _DEPTH:
-            raise Unsearchable(f"packed more than {_DEPTH} times")
-        for piece in self._parts(data):
-            self._left -= len(piece)
-            if self._left < 0:
+    data = path.read_bytes()
+    if not data.startswith(b"%PDF-"):
+        raise Unsearchable("packed, and not a PDF: only a PDF is searched inside")
+    yield data
+    left = _LARGEST
+    try:
+        for piece in pdf_pieces(data):
+            left -= len(piece)
+            if left < 0:
                 raise Unsearchable(f"more than {_LARGEST >> 20} MiB when unpacked")
-            yield from self.inside(piece, depth + 1)
-
-    def _parts(self, data: bytes) -> Iterator[bytes]:
-        try:
-            if data.startswith(b"%PDF-"):
-                yield from pdf_pieces(data)
-            elif data.startswith(b"PK"):
-                yield from self._zipped(data)
-            else:
-                yield self._inflated(data)
-        except (PdfError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as bad:
-            raise Unsearchable(f"packed in a way that cannot be read: {bad}") from None
-
-    def _zipped(self, data: bytes) -> Iterator[bytes]:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            yield archive.comment
-            for entry in archive.infolist():
-                yield entry.filename.encode("utf-8", "surrogateescape") + b"\n" + entry.comment
-                if entry.file_size > self._left:
-                    raise Unsearchable(f"more than {_LARGEST >> 20} MiB when unpacked")
-                with archive.open(entry) as file:
-                    yield file.read(self._left + 1)
-
-    def _inflated(self, data: bytes) -> bytes:
-        """Every member of a gzip file, up to the allowance."""
-        found, rest = bytearray(), data
-        while rest.startswith(b"\x1f\x8b") and len(found) <= self._left:
-            member = zlib.decompressobj(31)
-            found += member.decompress(rest, self._left + 1 - len(found))
-            if not member.eof and len(found) <= self._left:
-                raise Unsearchable("packed in a way that cannot be read: its end is missing")
-            rest = member.unused_data
-        return bytes(found)
+            if is_packed(piece[:8]):
+                raise Unsearchable("packed inside a PDF that is searched once only")
+            yield piece
+    except (PdfError, RuntimeError) as bad:
+        raise Unsearchable(f"packed in a way that cannot be read: {bad}") from None

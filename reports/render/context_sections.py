@@ -72,7 +72,7 @@ def organisation(run: Run) -> list[Row]:
         ("Due again", day(run.schedule.next_due)),
         ("Classification", run.retention.classification),
         ("Kept until", _kept(run)),
-        ("Failures are told to", run.deviations.escalated_to),
+        ("Failures are reported to", run.deviations.escalated_to),
     ]
 
 

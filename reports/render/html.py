@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
 from reports.evidence.model import Control, Run
@@ -50,10 +50,10 @@ def code(text: str) -> Markup:
 
 
 def environment() -> Environment:
-    """An environment for pages that a browser shows; `style` is known to every template."""
+    """An environment for our templates, pages escaped; `style` is known to each of them."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

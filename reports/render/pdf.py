@@ -55,7 +55,7 @@ def _known() -> frozenset[str]:
 
 def render(run: Run) -> bytes:
     """The run as a file that shows itself, and carries the record it was made from."""
-    record = json_file.render_without_check(run)
+    record = json_file.text(run.model_dump(mode="json"))
     digest = hashlib.sha256(record.encode()).hexdigest()
     document = typst.compile(
         str(_TEMPLATE),

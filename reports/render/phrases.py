@@ -67,13 +67,13 @@ def exclusions(run: Run) -> list[dict[str, str | None]]:
     for one in run.scope.exclusions:
         found.setdefault((one.reason, one.source), []).append(one.what)
     return [
-        {"what": _counted(what, reason), "reason": reason, "source": source}
+        {
+            "what": f"{len(what)} controls" if reason == OUTSIDE else ", ".join(what),
+            "reason": reason,
+            "source": source,
+        }
         for (reason, source), what in found.items()
     ]
-
-
-def _counted(what: list[str], reason: str | None) -> str:
-    return f"{len(what)} controls" if reason == OUTSIDE else ", ".join(what)
 
 
 class Outcome(NamedTuple):

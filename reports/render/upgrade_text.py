@@ -10,7 +10,7 @@ from reports.verdict.verdicts import Verdict
 
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
-# How `downgraded` begins where the old image is no way back on the new schema.
+# How `downgraded` begins where the old image does not run on the new schema.
 _NO_WAY_BACK = ("old release failed", "old release refused")
 _BAD = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 EXPERIMENTAL = (

@@ -6,7 +6,6 @@ nothing in it is ever unpacked to disk.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -32,6 +31,7 @@ from reports.seal.manifest import (
     TEST_RESULT,
     Manifest,
     digest,
+    file_digest,
     parse,
 )
 from reports.seal.pdf_attachment import attachment_digest
@@ -216,7 +216,7 @@ def check_consistency(run: Run) -> str:
         raise Distrusted(f"{RECORD}: its counts are not those of its controls")
     if run.counts.planned != len(run.controls):
         raise Distrusted(
-            f"{RECORD}: {run.counts.planned} controls planned, {len(run.controls)} told"
+            f"{RECORD}: {run.counts.planned} controls planned, {len(run.controls)} reported"
         )
     for control in run.controls:
         if odd := _odd(control, run):
@@ -328,7 +328,7 @@ def _sign_off_of(
         same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Distrusted(f"the file that says {act} is not a signature") from None
-    if not same or digests != [bundle_digest(bundle)]:
+    if not same or digests != [file_digest(bundle)]:
         raise Distrusted(f"what {who} {act} is another bundle than this one")
     if independent is None:
         return vouched, sentence
@@ -348,9 +348,3 @@ def _opened_sign_off(
         return opened.payload, False, f"by key {name}, for which no one vouches here"
     payload, signer = signature.verify(data, keys)
     return payload, True, f"by the trusted key {signer[:16]}"
-
-
-def bundle_digest(bundle: Path) -> str:
-    """SHA-256 in hexadecimal."""
-    with open_file(bundle) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

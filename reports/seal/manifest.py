@@ -18,13 +18,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from drillbook.core.files import open_file
 from reports.errors import Distrusted
 from reports.evidence.model import Control, Run
 from reports.verdict.verdicts import HOLDS, PASSED, Verdict
 
 MANIFEST = "MANIFEST.json"
 SIGNATURE = "attestation.intoto.jsonl"
-_CHUNK = 1 << 20
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
@@ -83,9 +83,15 @@ def digest(chunks: Iterable[bytes]) -> str:
     return sha.hexdigest()
 
 
+def file_digest(bundle: Path) -> str:
+    """SHA-256 in hexadecimal."""
+    with open_file(bundle) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _file(name: str, path: Path) -> File:
     with path.open("rb") as file:
-        sha = digest(iter(lambda: file.read(_CHUNK), b""))
+        sha = hashlib.file_digest(file, "sha256").hexdigest()
         return File(name=name, size=file.tell(), sha256=sha)
 
 

@@ -17,7 +17,15 @@ from reports.errors import BadKey, CannotSeal, Distrusted, ReportError
 from reports.evidence.model import Previous, Run, Seal
 from reports.render.terminal import Line, wrap
 from reports.seal import signature, timestamp, zip_file
-from reports.seal.manifest import MANIFEST, SIGNATURE, digest, measure, parse, statement
+from reports.seal.manifest import (
+    MANIFEST,
+    SIGNATURE,
+    digest,
+    file_digest,
+    measure,
+    parse,
+    statement,
+)
 from reports.seal.signature import SigningKey
 
 BUNDLE = "bundle.zip"
@@ -132,10 +140,7 @@ def _aside(name: str) -> bool:
 
 
 def _digest_of(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return digest(iter(lambda: file.read(1 << 20), b""))
+    return file_digest(path) if path.is_file() else None
 
 
 def previous(runs: Path) -> Previous | None:

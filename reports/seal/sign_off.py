@@ -19,8 +19,8 @@ from reports.errors import BadSignOff, ReportError
 from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, refuse, wrap, write
-from reports.seal.examine import ACTS, SIGN_OFF, Trust, bundle_digest, intact
-from reports.seal.manifest import STATEMENT
+from reports.seal.examine import ACTS, SIGN_OFF, Trust, intact
+from reports.seal.manifest import STATEMENT, file_digest
 from reports.seal.sealer import bundle_of, make_sealer
 from reports.seal.signature import SigningKey
 from reports.verdict.verdicts import FAILED, PASSED
@@ -91,7 +91,7 @@ def _shown(run: Run, signed: bool) -> Iterator[Line]:
 def _statement(bundle: Path, run: Run, who: Who) -> dict[str, Any]:
     return {
         "_type": STATEMENT,
-        "subject": [{"name": bundle.name, "digest": {"sha256": bundle_digest(bundle)}}],
+        "subject": [{"name": bundle.name, "digest": {"sha256": file_digest(bundle)}}],
         "predicateType": SIGN_OFF,
         "predicate": {
             "run": run.run.id,

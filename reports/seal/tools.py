@@ -83,7 +83,7 @@ def _timestamp(given: Namespace) -> Iterator[Line]:
     moment = timestamp.accept(answer, bundle)
     answered.write_bytes(answer)
     query.unlink(missing_ok=True)
-    yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says whoever stamped it")
+    yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it")
 
 
 _Act = Callable[[Namespace], Iterator[Line]]

@@ -15,7 +15,7 @@ from reports.errors import BadBundle, BadKey
 from reports.render import phrases
 from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
 from reports.seal.examine import Examination, Trust
-from reports.seal.sealer import BUNDLE
+from reports.seal.sealer import bundle_of
 from reports.seal.signature import load_trusted_keys
 from reports.seal.timestamp import authorities as certificates
 from reports.verdict.verdicts import FAILED, PASSED
@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (options.PUBKEY, options.PREVIOUS, options.TSA_CERT, options.UNSIGNED),
         (options.BUNDLE,),
     )
-    bundle = Path(given.bundle)
-    if (bundle / BUNDLE).is_file():
-        bundle /= BUNDLE
+    bundle = bundle_of(Path(given.bundle))
     try:
         examination = Examination(bundle, _trust(given))
         examination.examine()

@@ -22,7 +22,7 @@ from reports.evidence.model import (
 from reports.record.in_progress import SpecDraft
 from reports.record.recorder import Recorder
 from reports.session.selection import Plan
-from reports.verdict.verdicts import IDLE, Nature, Verdict, gates, worst
+from reports.verdict.verdicts import IDLE, Verdict, gates, worst
 
 _ENDED_EARLY = "interrupted before it ended"
 
@@ -68,7 +68,12 @@ def _control(
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     return Control(
         **entry.model_dump(exclude={"corrections"}),
-        gating=gates(_nature(entry, verdict), entry.severity, strict=facts.strict_claims)
+        # A claim that was found violated is a matter of safety, and gates as one.
+        gating=gates(
+            "safety" if verdict is Verdict.VIOLATED else entry.nature,
+            entry.severity,
+            strict=facts.strict_claims,
+        )
         and (not facts.asked or entry.id in facts.asked),
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
@@ -77,11 +82,6 @@ def _control(
         specs=tuple(specs),
         note=None if drafts else plan.reason(entry.id),
     )
-
-
-def _nature(entry: Entry, verdict: Verdict) -> Nature:
-    """What decides whether it gates: a claim that was found violated is a matter of safety."""
-    return "safety" if verdict is Verdict.VIOLATED else entry.nature
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,7 +34,6 @@ WRITERS: dict[str, Callable[[Run], str | bytes]] = {
 _ROOM = 64 << 20
 _PASSES = 4
 _NAME = "in the name of the file"
-_TYPESET = "report.pdf"
 
 
 def render(name: str, run: Run) -> bytes:
@@ -149,15 +147,9 @@ class Bundle:
         return run
 
     def _write(self, run: Run, stained: set[str]) -> None:
-        names = [name for name in self._names if name not in stained]
-        with ThreadPoolExecutor(1) as typesetter:
-            # Typesetting holds no lock of Python's; the others are rendered meanwhile.
-            typeset = {
-                name: typesetter.submit(render, name, run) for name in names if name == _TYPESET
-            }
-            for name in names:
-                done = typeset.get(name)
-                write_file(self.path / name, done.result() if done else render(name, run))
+        for name in self._names:
+            if name not in stained:
+                write_file(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.path.rglob("*") if path.is_file())

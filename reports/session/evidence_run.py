@@ -113,7 +113,7 @@ class EvidenceRun:
         started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
         self.id = f"{started}-{secrets.token_hex(3)}"
         names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
-        self.bundle = Bundle(run_dir(config), self.id, run_sealer(config, recorder), names)
+        self.bundle = Bundle(runs_folder(config), self.id, sealer_for(config, recorder), names)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
@@ -134,7 +134,7 @@ class EvidenceRun:
         return Setting(
             declared=replace(said, executor=option("--operator")),
             pack=run_metadata.pack((config.rootpath / option("--catalogue")).parent, self.tool),
-            previous_run=run_metadata.previous_run(run_dir(config)),
+            previous_run=run_metadata.previous_run(runs_folder(config)),
         )
 
     @pytest.hookimpl(trylast=True)
@@ -254,7 +254,7 @@ class EvidenceRun:
     def _assemble(self, redaction: Redaction) -> Run:
         self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))
         if changed := self.recorder.changed:
-            changed |= compare.compared_facts(self.compared, changed, run_dir(self.config))
+            changed |= compare.compared_facts(self.compared, changed, runs_folder(self.config))
         return assemble(
             self.catalogue, self.plan, self.recorder, self._facts(), redaction, self.setting
         )
@@ -285,7 +285,7 @@ class EvidenceRun:
         )
 
 
-def run_sealer(config: pytest.Config, recorder: Recorder) -> Sealer:
+def sealer_for(config: pytest.Config, recorder: Recorder) -> Sealer:
     """The key, read now so that no run is lost to a bad one; BadKey says what is wrong with it."""
     option = config.getoption
     made = make_sealer(option("--signing-key"), option("--signing-key-env"), option("--tsa"))
@@ -295,6 +295,6 @@ def run_sealer(config: pytest.Config, recorder: Recorder) -> Sealer:
     return made
 
 
-def run_dir(config: pytest.Config) -> Path:
+def runs_folder(config: pytest.Config) -> Path:
     """The folder of bundles: relative to where the run was started."""
     return config.invocation_params.dir / str(config.getoption("--run-dir"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.core import options
-from reports.config.run_context import list_exclusions, run_uuid
+from reports.config.run_context import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
@@ -83,7 +83,7 @@ def _examined(run: Run) -> bool:
 
 
 def _shard(run: Run) -> Shard:
-    return Shard.read(str(run.run.shard))
+    return Shard.parse(str(run.run.shard))
 
 
 def _catalogue(run: Run) -> list[tuple[str, ...]]:
@@ -123,7 +123,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
 
 
 def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
-    """The control as the shard that has it saw it, and what others saw of it beside their specs."""
+    """The control as the shard that has it saw it, and what others saw next to their specs."""
     own = [one for one in alike if not _is_elsewhere(one)]
     if own:
         return _with_accusations(own)
@@ -138,11 +138,11 @@ def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
 def _with_accusations(own: Sequence[Control]) -> Control:
     """The control of the shard that has its specs, with what was seen of it in other shards."""
 
-    def planned(one: Control) -> int:
+    def count_planned(one: Control) -> int:
         here = [spec for spec in one.specs if spec.message != ELSEWHERE]
         return len(here) if len(here) == len(one.specs) else 0
 
-    whole = max(own, key=lambda one: (planned(one), _executed(one)))
+    whole = max(own, key=lambda one: (count_planned(one), _executed(one)))
     known = {spec.id for spec in whole.specs}
     seen = {
         spec.id: spec
@@ -303,7 +303,7 @@ def _name(runs: Sequence[Run]) -> tuple[str, str]:
 def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
     run_id, command = _name(runs)
     run = join(runs, id=run_id, command=command, make=run_metadata.make())
-    fresh = {"uuid": run_uuid(run_id), "previous_run": run_metadata.previous_run(run_dir)}
+    fresh = {"uuid": uuid_of_run(run_id), "previous_run": run_metadata.previous_run(run_dir)}
     return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
 
 
@@ -316,7 +316,7 @@ def _read(folder: Path) -> Run:
     try:
         run = json_file.load(record)
         if run.run.shard:
-            Shard.read(run.run.shard)
+            Shard.parse(run.run.shard)
     except (ValueError, ReportError):
         raise Unmergeable(f"{record}: no record that this version can read") from None
     return run

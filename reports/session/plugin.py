@@ -12,11 +12,11 @@ from drillbook.core import options
 from reports.config import declarations
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
-from reports.history import History, load_history
+from reports.history.runs import History, load_history
 from reports.qualification import kept
 from reports.record.recorder import Recorder
 from reports.session import xdist_worker
-from reports.session.evidence_run import EvidenceRun, run_dir
+from reports.session.evidence_run import EvidenceRun, runs_folder
 from reports.session.selection import controls, plan
 from reports.session.terminal_reporter import install
 from reports.session.verdict_hooks import Judging
@@ -113,7 +113,7 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 @pytest.fixture
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
-    return load_history(run_dir(pytestconfig)).kept
+    return load_history(runs_folder(pytestconfig)).kept
 
 
 @pytest.fixture(scope="session")

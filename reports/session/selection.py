@@ -36,7 +36,7 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
     @classmethod
-    def read(cls, text: str) -> Shard:
+    def parse(cls, text: str) -> Shard:
         """From NUMBER/OF; BadShard for anything else."""
         found = _FORM.fullmatch(text)
         if not found or int(found[1]) > int(found[2]):
@@ -223,5 +223,5 @@ def plan(config: pytest.Config) -> Plan:
         selection=patterns(option("--controls")),
         one_question=option("--one-question") or option("--own-question"),
         own_question=option("--own-question"),
-        shard=Shard.read(option("--shard")) if option("--shard") else None,
+        shard=Shard.parse(option("--shard")) if option("--shard") else None,
     )

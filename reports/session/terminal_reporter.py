@@ -187,7 +187,11 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def _headers(self) -> list[Any]:
         """What our own fixtures say of themselves; other plugins' versions are left out."""
         plugins = self.config.pluginmanager
-        others = [p for p in plugins.get_plugins() if not _is_ours(p)]
+        others = [
+            one
+            for one in plugins.get_plugins()
+            if not getattr(one, "__name__", "").startswith("fixtures.")
+        ]
         hook = plugins.subset_hook_caller("pytest_report_header", others)
         return list(hook(config=self.config, start_path=self.startpath))
 
@@ -223,7 +227,3 @@ class Pace:
         if not self._is_known:
             return line
         return f"{line}, about {duration(max(1, round((left - running_s) / workers)))} left"
-
-
-def _is_ours(plugin: object) -> bool:
-    return getattr(plugin, "__name__", "").startswith("fixtures.")

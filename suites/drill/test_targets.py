@@ -3,7 +3,6 @@
 import pytest
 
 from drillbook.drill import drill_report
-from drillbook.drill.order import prove
 
 pytestmark = [
     pytest.mark.control("DRL-3"),
@@ -34,4 +33,4 @@ def test_backup_is_no_older_than_it_may_be(drill, targeted, record, step):
 
     with step("it proves that the backup is not older than it may be"):
         wanted = targeted.recovery_point_s
-        assert wanted is None or prove(age, wanted), f"{age}; {wanted:.0f} s are allowed"
+        assert wanted is None or age.prove(wanted), f"{age}; {wanted:.0f} s are allowed"

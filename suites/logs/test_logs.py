@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.infisical import audit_log, mails
+from drillbook.infisical import mails
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Unauthorized
 from drillbook.runbook import procedures
@@ -44,7 +44,7 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 def test_read_of_a_secret_is_in_the_audit_log(untouched, record, observe, step):
     golden, mark = untouched.golden, untouched.log_mark()
     with step("ask the instance for how many days it keeps an audit log"):
-        days = audit_log.retention_days(untouched.owner, golden.admin.organization)
+        days = untouched.owner.audit_retention_days(golden.admin.organization)
         record.note(f"{days} days by its licence")
 
     with step("read a secret as a machine"):

@@ -96,10 +96,10 @@ class SecretRecorder(Probe):
 
 def test_reading_goes_on_until_a_secret_is_read_or_the_target_is_over():
     slow = SecretRecorder(60, [False, None, False, True])
-    slow.read_on()
+    slow.watch_until_read()
     assert slow.outage.ended
     never = SecretRecorder(0.3, [False])
-    never.read_on()
+    never.watch_until_read()
     assert never.outage.seconds > 0.3
     assert not never.outage.ended
 

@@ -115,7 +115,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"PATH": "/nowhere"}, "no docker program"),
+        ({"PATH": "/nowhere"}, "docker program is not on PATH"),
         ({"DOCKER_HOST": "unix:///nowhere.sock"}, "engine does not answer"),
         ({"DOCKER_CONFIG": "/nowhere", "DOCKER_CONTEXT": "no-such"}, "engine does not answer"),
     ],

@@ -102,7 +102,7 @@ def test_a_container_that_is_none_of_a_database_is_refused():
 
 def test_a_container_that_is_not_there_is_refused():
     with (
-        pytest.raises(BadInput, match="there is no container drillbook-nowhere on this engine"),
+        pytest.raises(BadInput, match="this engine has no container drillbook-nowhere"),
         fetch_backup("docker:drillbook-nowhere", print),
     ):
         pass

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from drillbook.infisical.normalisation import BLANK
+from drillbook.infisical.crypto import BLANK
 from fixtures.data.strategies import secret_sets
 from tests.stack.test_mutants import judged, verify
 

@@ -134,8 +134,7 @@ def read_compose(path):
 
 def read_record(path):
     """As everything that looks at the evidence of a run does."""
-    from reports import history
-    from reports.history.runs import load_record
+    from reports.history.runs import load_history, load_record
     from reports.session import merge, xdist_controller
 
     run = path.with_name("runs") / "20261124T000000Z-aaaaaa"
@@ -143,7 +142,7 @@ def read_record(path):
     with contextlib.suppress(FileExistsError):
         (run.parent / "latest").symlink_to(run.name)
     (run / "evidence.json").write_bytes(path.read_bytes())
-    history.load_history(run.parent)
+    load_history(run.parent)
     xdist_controller.durations(run.parent)
     for read in (load_record, merge._read):
         survives(lambda read=read: read(run))

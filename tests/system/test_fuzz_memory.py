@@ -75,7 +75,7 @@ READERS = {
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
-    "runs": "history.load_history(path)",
+    "runs": "load_history(path)",
 }
 
 
@@ -105,9 +105,9 @@ def read_all(folder):
     from drillbook.keys import proof
     from drillbook.preflight import compose_file
     from drillbook.runbook import diagnosis
-    from reports import history
     from reports.config import waivers
     from reports.controls import catalogue
+    from reports.history.runs import load_history
     from reports.seal import verify
 
     compose_file.shutil.which = lambda _: None
@@ -115,7 +115,7 @@ def read_all(folder):
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity, verify)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
-        "history": history,
+        "load_history": load_history,
     }
     taken = {
         name: grown(reader, {**known, "path": folder / name}) for name, reader in READERS.items()

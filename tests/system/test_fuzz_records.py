@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 
 from drillbook.core.application import ROOT
-from reports import history
 from reports.config import declarations, waivers
 from reports.controls import catalogue
 from reports.evidence.json_file import render
 from reports.export import from_bundle
 from reports.history.list_controls import last_verdicts
+from reports.history.runs import load_history
 from reports.seal import signature, verify
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
@@ -77,7 +77,7 @@ def test_evidence(folder, capsys, data):
     run = folder / "runs" / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
     (run / "evidence.json").write_bytes(data)
-    last_verdicts(history.load_history(run.parent))
+    last_verdicts(load_history(run.parent))
     ends(from_bundle.main, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
 
 

@@ -17,7 +17,7 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import NoHost, StackTrouble
 from drillbook.stack import driver_selection, ports, processes
 from drillbook.stack.containers import docker_engine, images
-from drillbook.stack.embedded import binaries, servers
+from drillbook.stack.embedded import servers
 from fixtures.session import stacks
 
 RUN = """
@@ -98,7 +98,7 @@ def test_a_careful_umask_does_not_shut_out_the_user_of_the_database(tmp_path, mo
     try:
         place = run_directory.Home(run_directory.new_run_id())
         monkeypatch.setattr(run_directory, "cache_folder", lambda: tmp_path)
-        programs = binaries.postgres_bin.__wrapped__().parent
+        programs = servers.postgres_bin.__wrapped__().parent
     finally:
         os.umask(before)
     assert place.path.stat().st_mode & 0o777 == (0o711 if os.getuid() == 0 else 0o700)

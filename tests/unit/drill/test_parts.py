@@ -158,7 +158,7 @@ def test_reading_tells_what_differs_is_missing_or_refused(
     answers, equal, differing, missing, refused
 ):
     askers = [Asker(answer) for answer in answers]
-    found = comparison.read(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
+    found = comparison.compare_lists(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
     assert (found.equal, found.differing, found.missing) == (equal, differing, missing)
     assert bool(found.refused) == refused
     assert found.whole == (equal == 2)
@@ -179,5 +179,5 @@ def test_of_many_places_a_sample_is_read_and_each_project():
 def test_declared_targets_count_where_none_was_given(rto, rpo, counts, tmp_path):
     (tmp_path / "drillbook.toml").write_text("[objectives]\nrto_s = 14400\n")
     wanted = load_declared(tmp_path, None, None, load_catalogue(CONTROLS)).words.objectives
-    found = merge_targets(targets(rto, rpo), wanted)
+    found = merge_targets(targets(rto, rpo), wanted.rto_s, wanted.rpo_s)
     assert (found.recovery_time_s, found.recovery_point_s) == counts

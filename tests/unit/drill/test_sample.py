@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from drillbook.drill import comparison, secret_values
-from drillbook.drill.api_readers import Askers
+from drillbook.drill.api_readers import ApiReaders
 from drillbook.drill.drill import refusal
 from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from drillbook.infisical.client import Secret
@@ -71,7 +71,7 @@ def test_a_reservoir_gives_each_the_same_chance():
     for seed in range(rounds):
         kept = Reservoir(size, seed)
         for one in range(stream):
-            if not kept.skips_next():
+            if kept.takes_next():
                 kept.keep(one)
         assert len(set(kept.kept)) == size
         for one in kept.kept:
@@ -86,9 +86,9 @@ def test_a_reservoir_gives_each_the_same_chance():
 def test_a_reservoir_keeps_all_of_few_and_none_where_none_are_wanted():
     few, none = Reservoir(30, 1), Reservoir(0, 1)
     for one in range(20):
-        assert not few.skips_next()
+        assert few.takes_next()
         few.keep(one)
-        assert none.skips_next()
+        assert not none.takes_next()
     assert few.kept == list(range(20))
 
 
@@ -137,7 +137,7 @@ def many():
 
 
 def read(*askers, again=False):
-    return comparison.read_by_name(many(), lambda _project: askers, seed=1, again=again)
+    return comparison.compare_by_name(many(), lambda _project: askers, seed=1, again=again)
 
 
 def all_of_them(**changed):
@@ -199,9 +199,9 @@ def test_the_next_asker_is_tried_and_a_refusal_of_all_is_told_once():
 @pytest.mark.parametrize(("a_minute", "by_name"), [(float("inf"), True), (600, True), (40, False)])
 def test_an_instance_that_allows_few_reads_is_asked_for_lists(a_minute, by_name):
     asker = Asker(all_of_them(), a_minute)
-    askers = Askers.__new__(Askers)
+    askers = ApiReaders.__new__(ApiReaders)
     askers._known = {PLACE[0]: [asker]}
     askers.public = asker
-    assert askers.read(many(), seed=1).whole
+    assert askers.compare(many(), seed=1).whole
     assert bool(asker.read) == by_name
     assert asker.listed == (not by_name)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from drillbook.core.display import Hidden
-from drillbook.infisical import legacy_signup
+from drillbook.infisical import bootstrap
 from drillbook.infisical.crypto import label
 from drillbook.infisical.settings import KEYS, SENSITIVE, Settings, backend_environment
 
@@ -59,14 +59,14 @@ def test_hidden_is_a_string_that_does_not_show_itself():
 
 
 def test_the_group_of_the_old_sign_up_is_the_4096_bit_prime():
-    prime = legacy_signup._group()
+    prime = bootstrap._group()
     assert prime.bit_length() == 4096
     assert pow(5, prime - 1, prime) == 1
     assert f"{prime:x}"[16:32] == "c90fdaa22168c234"
 
 
 def test_the_old_sign_up_carries_all_it_must():
-    body = legacy_signup.sign_up_body("owner@example.com", "a password")
+    body = bootstrap.sign_up_body("owner@example.com", "a password")
     assert {len(body["salt"]), len(body["verifier"])} == {64, 1024}
     assert {name for name in body if name.startswith(("protectedKey", "encryptedPrivateKey"))} == {
         f"{stem}{end}"

@@ -133,7 +133,7 @@ def of_compose(folder):
         file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
         compose = compose_file.load(file, {})
         yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
-        yield from compose_checks.unmaintained(compose, date(2027, 1, 1))
+        yield from compose_checks.find_unmaintained(compose, date(2027, 1, 1))
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name

@@ -259,7 +259,7 @@ def test_repository_that_is_none_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="not a folder"):
         Repository(tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BadInput, match="no git program"):
+    with pytest.raises(BadInput, match="git program is not on PATH"):
         Repository(tmp_path)
 
 

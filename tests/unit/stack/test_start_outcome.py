@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.recorder import NullRecorder
+from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState
 

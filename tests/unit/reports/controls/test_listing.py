@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 from drillbook.core.application import ROOT
-from reports import history
 from reports.controls.catalogue import load
 from reports.controls.listing import Last, markdown, rows, text
 from reports.history.list_controls import last_verdicts
+from reports.history.runs import load_history
 
 CATALOGUE = load(ROOT / "suites" / "controls.toml")
 
@@ -52,11 +52,9 @@ def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
     written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
     (tmp_path / "20261104T1").mkdir()
     (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
-    found = {
-        known: str(last) for known, last in last_verdicts(history.load_history(tmp_path)).items()
-    }
+    found = {known: str(last) for known, last in last_verdicts(load_history(tmp_path)).items()}
     assert found == {
         "A": "satisfied (deployment, run 20261102T1)",
         "B": "satisfied (deployment, run 20261101T1)",
     }
-    assert last_verdicts(history.load_history(tmp_path / "none")) == {}
+    assert last_verdicts(load_history(tmp_path / "none")) == {}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillbook.runbook import cadence
-from reports.history import Past, load_history
+from reports.history.runs import Past, load_history
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVERY = frozenset(controls[0] for controls in cadence.ACTS.values())

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from reports.evidence.model import Objectives
-from reports.history import History, Past
 from reports.history.__main__ import describe, main
 from reports.history.diff import before, changes, corrections, overdue, stale
 from reports.history.history_page import render
-from reports.history.runs import Facts, Seen
+from reports.history.runs import Facts, History, Past, Seen
 from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict
 from tests.support.sample_run import run as sample_run

@@ -9,8 +9,7 @@ from datetime import timedelta
 import pytest
 
 from drillbook.core.application import ROOT
-from reports import history
-from reports.history.runs import ledger_path, load_ledger, remember
+from reports.history.runs import ledger_path, load_history, load_ledger, remember
 from reports.redaction.redactor import Redactor
 from reports.session.bundle import Bundle, render
 from tests.support import sample_run
@@ -42,7 +41,7 @@ def chain(tmp_path):
     for name in ("one", "two"):
         of = sample_run.run().run.model_copy(update={"id": name})
         latest(tmp_path, sealed(tmp_path, name=name, run=of))
-    assert history.load_history(tmp_path).troubles == ()
+    assert load_history(tmp_path).troubles == ()
     return tmp_path
 
 
@@ -53,9 +52,9 @@ def test_the_ledger_stands_beside_the_ordinary_folder_and_inside_any_other(tmp_p
 
 
 def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
-    before = history.load_history(runs)
+    before = load_history(runs)
     shutil.rmtree(runs / "run-1")
-    found = history.load_history(runs)
+    found = load_history(runs)
     assert [one.id for one in found.runs if not one.kept] == ["run-1"]
     assert [one.facts for one in found.runs] == [one.facts for one in before.runs]
     assert [one.id for one in found.kept.runs] == ["run-0", "run-2"]
@@ -64,9 +63,9 @@ def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
 
 def test_of_a_run_whose_folder_is_there_no_line_is_believed(runs):
     path = ledger_path(runs)
-    before = history.load_history(runs)
+    before = load_history(runs)
     path.write_text(path.read_text().replace('"violated"', '"satisfied"'))
-    assert history.load_history(runs) == before
+    assert load_history(runs) == before
 
 
 def test_lines_of_versions_that_chained_them_are_read(runs):
@@ -75,13 +74,13 @@ def test_lines_of_versions_that_chained_them_are_read(runs):
     chained = {"previous": "ab", "evidence_sha256": "cd", "manifest_sha256": None}
     path.write_text("".join(f"{json.dumps(line | chained)}\n" for line in lines))
     shutil.rmtree(runs)
-    assert [one.id for one in history.load_history(runs).runs] == ["run-0", "run-1", "run-2"]
+    assert [one.id for one in load_history(runs).runs] == ["run-0", "run-1", "run-2"]
 
 
 def test_evidence_that_was_changed_after_it_was_sealed_is_told_and_read_as_it_is(chain):
     path = chain / "two" / "evidence.json"
     path.write_text(path.read_text().replace(': "violated"', ': "satisfied"'))
-    found = history.load_history(chain)
+    found = load_history(chain)
     said = "run two: its evidence.json and its MANIFEST.json differ: one was changed since"
     assert found.troubles == (said,)
     assert [one.intact for one in found.runs if one.id == "two"] == [False]
@@ -93,17 +92,17 @@ def test_a_run_that_was_sealed_anew_is_no_longer_the_one_that_the_next_follows(c
     of = sample_run.run().run.model_copy(update={"id": "one", "reason": "another"})
     sealed(chain, name="one", run=of)
     said = "run one: its MANIFEST.json is not the one that run two follows"
-    assert history.load_history(chain).troubles == (said,)
+    assert load_history(chain).troubles == (said,)
     (chain / "one" / "MANIFEST.json").unlink()
-    assert history.load_history(chain).troubles == (said,)
+    assert load_history(chain).troubles == (said,)
     shutil.rmtree(chain / "one")
-    assert history.load_history(chain).troubles == ()
+    assert load_history(chain).troubles == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{" * 9000])
 def test_a_broken_manifest_is_told(chain, content):
     (chain / "two" / "MANIFEST.json").write_bytes(content)
-    assert [one.partition(":")[0] for one in history.load_history(chain).troubles] == ["run two"]
+    assert [one.partition(":")[0] for one in load_history(chain).troubles] == ["run two"]
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"[]\n", b"{}\n", b"{" * 9000, b"1" * 99])
@@ -113,7 +112,7 @@ def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
     assert ended(tmp_path, "run") is None
     assert path.read_bytes().startswith(content)
     shutil.rmtree(tmp_path / "run")
-    found = history.load_history(tmp_path)
+    found = load_history(tmp_path)
     assert [one.id for one in found.runs] == ["run"]
     assert found.troubles == (f"{path}: line 1 cannot be read",)
 
@@ -121,7 +120,7 @@ def test_a_file_of_anything_is_told_and_never_lost(tmp_path, content):
 def test_a_ledger_that_cannot_be_written_or_read_is_told(tmp_path):
     ledger_path(tmp_path).mkdir(parents=True)
     assert "history.jsonl: Is a directory" in ended(tmp_path, "run")
-    [trouble] = history.load_history(tmp_path).troubles
+    [trouble] = load_history(tmp_path).troubles
     assert "history.jsonl: Is a directory; runs whose folder is gone" in trouble
 
 

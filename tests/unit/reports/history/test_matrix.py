@@ -10,7 +10,6 @@ from reports.history.compare import (
     SCHEMA,
     describe,
     files,
-    markdown,
     matrix,
     render_page,
     schema,
@@ -81,7 +80,6 @@ def test_what_was_not_judged_differs_from_nothing():
     assert made.compared == len(judged) > 0
     assert f"0 of {made.compared} compared controls differ" in render_page(made)
     assert "2 of them judged on some subjects only" in render_page(made)
-    assert f"What differs: 0 of {made.compared} that were compared" in markdown(made)
 
 
 def test_labels_say_no_more_than_tells_runs_apart():
@@ -104,11 +102,6 @@ def test_documents_are_whole_and_read_nothing_as_markup(made):
     assert all(place.startswith("#") for place in structure.fetched)
     assert page.count('class="differs"') == 2
     assert "<b>|v3" not in page
-    text = markdown(made)
-    assert "&lt;b>\\|v3" in text
-    assert (
-        "| **KEY-3** Nothing is served under a wrong key | **violated** | **satisfied** |" in text
-    )
 
 
 def test_equal_matrices_give_equal_bytes_that_satisfy_their_schema(made):
@@ -145,7 +138,6 @@ def test_merge_takes_runs_of_different_images(folders, tmp_path, capsys):
     assert sorted(path.name for path in place.iterdir()) == [
         "matrix.html",
         "matrix.json",
-        "matrix.md",
     ]
 
 

@@ -9,8 +9,8 @@ import pytest
 from drillbook.runbook import cadence
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
-from reports.history import Past, status
-from reports.history.runs import Facts, remember
+from reports.history import status
+from reports.history.runs import Facts, Past, remember
 from reports.history.status import ACTS, calendar, main, standings
 from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict

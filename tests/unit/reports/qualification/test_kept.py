@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from reports.qualification import kept, readme
-from reports.qualification.digest import code_digests, whole
+from reports.qualification import claims, kept
+from reports.qualification.kept import code_digests, whole
+from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.record import KEPT, load, text
-from reports.qualification.specimens import Unqualifiable
 from tests.unit.reports.qualification.test_qualification import CAUGHT, ESCAPED, record
 
 
@@ -81,4 +81,4 @@ def test_kept_record_is_whole():
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
     found = load(KEPT)
-    assert readme.current_text() == (readme.summary(found) if found else ""), "make qualify KEEP=1"
+    assert claims.current_text() == (claims.summary(found) if found else ""), "make qualify KEEP=1"

@@ -8,17 +8,17 @@ from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls.catalogue import load
-from reports.qualification import figures, matrix, pages, plan, run
+from reports.qualification import pages, plan, run
 from reports.qualification.judgement import Seen, results, row
-from reports.qualification.record import Qualification, counts, text
-from reports.qualification.specimens import (
+from reports.qualification.planted_bugs import (
     REFERENCE,
     ROOT,
-    Specimen,
+    PlantedBug,
     Unqualifiable,
     choose,
-    stock,
+    known_bugs,
 )
+from reports.qualification.record import Qualification, counts, text
 from reports.qualification.trial import Outcome, Trial, Trials, limit_s
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -28,7 +28,7 @@ VIOLATED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
 WORDS = next(spec.message for spec in VIOLATED.specs if spec.message)[:20]
 
 
-def specimen(**changes):
+def bug(**changes):
     told = {
         "name": "ForgetsEverything",
         "control": VIOLATED.id,
@@ -38,7 +38,7 @@ def specimen(**changes):
         "turns": "violated",
         "says": WORDS,
     }
-    return Specimen(**(told | changes))
+    return PlantedBug(**(told | changes))
 
 
 def outcome(run=RUN, trouble=""):
@@ -56,14 +56,14 @@ HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
 @pytest.mark.parametrize(
     ("bug", "ended", "healthy", "state"),
     [
-        (specimen(), outcome(), HEALTHY, "killed"),
-        (specimen(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
-        (specimen(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
-        (specimen(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
-        (specimen(), outcome(), results(RUN), "survived"),
-        (specimen(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
-        (specimen(), None, HEALTHY, "not run"),
-        (specimen(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
+        (bug(), outcome(), HEALTHY, "killed"),
+        (bug(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
+        (bug(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
+        (bug(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
+        (bug(), outcome(), results(RUN), "survived"),
+        (bug(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
+        (bug(), None, HEALTHY, "not run"),
+        (bug(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
     ],
 )
 def test_state_of_a_planted_bug(bug, ended, healthy, state):
@@ -75,11 +75,11 @@ def test_bug_that_only_stops_the_check_is_not_caught(verdict):
     stopped = VIOLATED.model_copy(update={"verdict": verdict})
     others = [one for one in RUN.controls if one.id != VIOLATED.id]
     run = RUN.model_copy(update={"controls": (stopped, *others)})
-    assert row(specimen(), outcome(run), HEALTHY).state == "stumbled"
+    assert row(bug(), outcome(run), HEALTHY).state == "stumbled"
 
 
 def test_other_controls_that_moved_are_by_catch():
-    cells = {one.control: one.kind for one in row(specimen(), outcome(), HEALTHY).cells}
+    cells = {one.control: one.kind for one in row(bug(), outcome(), HEALTHY).cells}
     assert cells[VIOLATED.id] == "meant"
     satisfied = next(one.id for one in RUN.controls if one.verdict is Verdict.SATISFIED)
     assert cells[satisfied] == "unmoved"
@@ -92,19 +92,19 @@ def test_other_controls_that_moved_are_by_catch():
     [(0, 30, 1 - 0.05 ** (1 / 30)), (0, 1, 0.95), (1, 1, 1.0), (0, 0, 1.0), (1, 20, 0.2161)],
 )
 def test_upper_bound_is_that_of_clopper_and_pearson(found, of, bound):
-    assert isclose(figures.upper_bound(found, of), bound, abs_tol=1e-4)
+    assert isclose(run.upper_bound(found, of), bound, abs_tol=1e-4)
 
 
 def test_rule_of_three_is_near():
-    assert isclose(figures.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
+    assert isclose(run.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
 
 
 def test_flaking_is_what_differs_from_the_usual():
-    assert figures.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
+    assert run.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
 
 
 def test_bugs_are_chosen_by_name_control_or_place():
-    every = [specimen(), specimen(name="Other", control="KEY-1", where="file")]
+    every = [bug(), bug(name="Other", control="KEY-1", where="file")]
     assert [one.name for one in choose(every, [])] == ["ForgetsEverything", "Other"]
     for pattern in ("Oth*", "KEY-1", "file"):
         assert [one.name for one in choose(every, [pattern])] == ["Other"]
@@ -127,7 +127,7 @@ def test_bugs_are_chosen_by_name_control_or_place():
     ],
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
-    assert plan.driver_for(specimen(where=where, driver=driver), wanted) == placed
+    assert plan.driver_for(bug(where=where, driver=driver), wanted) == placed
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, reh
 
 
 def asked_of_healthy(stack, runs, **options):
-    bugs = [specimen(), specimen(name="Leaks", control="DEP-2", driver="containers")]
+    bugs = [bug(), bug(name="Leaks", control="DEP-2", driver="containers")]
     trials = plan.healthy_trials(bugs, stack, runs, "image", **options)
     return [(one.driver, one.number, one.controls) for one in trials]
 
@@ -162,7 +162,7 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
 
 @pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
 def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
-    trials = plan.healthy_trials([specimen()], "embedded", runs, None)
+    trials = plan.healthy_trials([bug()], "embedded", runs, None)
     assert [one.workers for one in trials] == workers
 
 
@@ -173,14 +173,14 @@ def test_a_product_that_is_not_ours_is_waited_for_longer():
 
 
 def test_the_bug_whose_controls_take_longest_is_tried_first():
-    bugs = [specimen(name="Quick", control="KEY-3"), specimen(name="Slow", control="BKP-1")]
+    bugs = [bug(name="Quick", control="KEY-3"), bug(name="Slow", control="BKP-1")]
     planned = plan.trials(bugs, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
     assert [one.mutant for one in planned] == ["Slow", "Quick"]
 
 
 def test_before_a_bug_stands_the_control_meant_for_it():
     took = {"KEY-3": 1.0, "KEY-4": 3.0, "KEY-5": 2.0, "HLT-1": 0.1}
-    planned = plan.trials([specimen(control="KEY-3")], took, "embedded", None)
+    planned = plan.trials([bug(control="KEY-3")], took, "embedded", None)
     assert [one.controls for one in planned] == [("KEY-3",)]
 
 
@@ -221,10 +221,10 @@ def record(*rows, **changes):
     return Qualification.model_validate(told | changes)
 
 
-CAUGHT = row(specimen(), outcome(), HEALTHY)
-ESCAPED = row(specimen(name="Escapes"), outcome(), results(RUN))
-ABSENT = row(specimen(name="NotHere"), None, HEALTHY)
-EQUAL = row(specimen(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
+CAUGHT = row(bug(), outcome(), HEALTHY)
+ESCAPED = row(bug(name="Escapes"), outcome(), results(RUN))
+ABSENT = row(bug(name="NotHere"), None, HEALTHY)
+EQUAL = row(bug(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
 
 
 def test_qualified_means_every_bug_that_counts_died_and_nobody_was_accused():
@@ -254,14 +254,14 @@ def test_pages_say_what_escaped_and_show_no_markup_of_others():
 
 
 def test_picture_marks_each_cell_once_with_a_title():
-    shown = matrix.picture(record(CAUGHT, ESCAPED))
+    shown = pages.picture(record(CAUGHT, ESCAPED))
     assert shown.count('class="escaped"><title>Escapes before') == 1
     assert shown.count('class="meant"') == 1
     assert shown.count("<title>") == shown.count("</title>")
 
 
 def test_parts_of_the_planted_bugs_have_each_bug_once():
-    known = stock(None)
+    known = known_bugs(None)
     parts = [run._wanted(run.Asked(part=f"{number}/3"), known) for number in (1, 2, 3)]
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)

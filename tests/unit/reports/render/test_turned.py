@@ -60,11 +60,11 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
 
 def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
     with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
-        compare.load_run("/nowhere", "VERIFY_TO")
+        compare.load_pair({"--verify-to": "/nowhere"}.get)
     file = tmp_path / "evidence.json"
     file.write_bytes(b"\0\1")
     with pytest.raises(BadEvidence, match="no record of a run"):
-        compare.load_run(str(file), "VERIFY_TO")
+        compare.load_pair({"--verify-to": str(file)}.get)
 
 
 def changed(facts=None, **verdicts):

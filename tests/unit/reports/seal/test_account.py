@@ -7,7 +7,7 @@ import pytest
 
 from reports.errors import BadKey
 from reports.seal.sealer import BY_FILE, Sealed, describe_seal, make_sealer
-from reports.session.evidence_run import run_sealer
+from reports.session.evidence_run import sealer_for
 from tests.support.bundles import key
 
 ID = "0123456789abcdef0123"
@@ -97,8 +97,8 @@ class Noting(dict):
 def test_run_learns_what_of_its_key_must_appear_nowhere(made):
     signer, path = made
     noted = Noting()
-    given = run_sealer(Config({"--signing-key": path, "--tsa": BY_FILE}), noted)
+    given = sealer_for(Config({"--signing-key": path, "--tsa": BY_FILE}), noted)
     assert (given.key.id, given.authority) == (signer.id, BY_FILE)
     assert noted == signer.secrets
     assert len(noted) == 2
-    assert run_sealer(Config(), Noting()) == (None, None)
+    assert sealer_for(Config(), Noting()) == (None, None)

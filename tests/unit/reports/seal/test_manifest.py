@@ -220,5 +220,5 @@ def test_verdict_and_counts_are_those_of_the_controls():
         with pytest.raises(Distrusted, match="not what its controls amount to"):
             check_consistency(sample_run.run(**changes))
     counts = sample_run.run().counts.model_copy(update={"planned": 7})
-    with pytest.raises(Distrusted, match="7 controls planned, 6 told"):
+    with pytest.raises(Distrusted, match="7 controls planned, 6 reported"):
         check_consistency(sample_run.run(counts=counts))

@@ -34,7 +34,7 @@ def first(**changes):
         (lambda r: r.update(controls="none"), "$.controls"),
         (lambda r: r.update(run=7), "$.run"),
         (lambda r: r.update(controls=[]), "counts are not those"),
-        (lambda r: r["counts"].update(planned=7), "7 controls planned, 6 told"),
+        (lambda r: r["counts"].update(planned=7), "7 controls planned, 6 reported"),
         (lambda r: r.update(exit_code=0, verdict="satisfied"), "what its controls amount to"),
         (lambda r: r.update(exit_code=1, verdict="inconclusive"), "what its controls amount to"),
         (first(verdict="satisfied"), "KEY-3 has another verdict than its specs"),

@@ -162,7 +162,7 @@ def test_folder_of_a_run_stands_for_its_bundle(folder, signer):
 
 def test_folders_bad_keys_and_nothing_are_told(folder, tmp_path, capsys):
     assert main([str(tmp_path)]) == 3
-    assert "Is a directory" in capsys.readouterr().err
+    assert "bundle.zip: No such file" in capsys.readouterr().err
     assert main([""]) == 3
     assert "no bundle was named" in capsys.readouterr().err
     assert main([str(folder / "bundle.zip"), "--pubkey", str(tmp_path / "none")]) == 3

@@ -255,4 +255,4 @@ def test_changed_or_missing_folder_is_refused(parts, merged, tmp_path):
 @pytest.mark.parametrize("text", ["", "0/2", "3/2", "2", "a/b", "1/1000", "1/2/3", "-1/2", "²/3"])
 def test_nonsense_is_no_shard(text):
     with pytest.raises(BadShard, match="such as 2/5"):
-        Shard.read(text)
+        Shard.parse(text)

@@ -22,7 +22,7 @@ class Unqualifiable(ReportError):
     """The qualification cannot start or be read; the message says what to do."""
 
 
-class Specimen(EvidenceModel):
+class PlantedBug(EvidenceModel):
     """A planted bug: the control meant to catch it, where it is planted, and why it must die."""
 
     name: str
@@ -35,25 +35,25 @@ class Specimen(EvidenceModel):
     equivalent: str | None = None
 
 
-class Stock(EvidenceModel):
+class KnownBugs(EvidenceModel):
     """Every planted bug, and how many stacks of a driver this machine carries side by side."""
 
     workers: dict[str, int]
     absent: dict[str, str]
-    mutants: tuple[Specimen, ...]
+    mutants: tuple[PlantedBug, ...]
 
 
-def stock(image: str | None) -> Stock:
+def known_bugs(image: str | None) -> KnownBugs:
     """Ask fixtures/mutants, which this package must not import."""
     command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise Unqualifiable(f"the planted bugs cannot be listed: {last[0]}")
-    return Stock.model_validate(json.loads(done.stdout))
+    return KnownBugs.model_validate(json.loads(done.stdout))
 
 
-def choose(found: Iterable[Specimen], patterns: Iterable[str]) -> list[Specimen]:
+def choose(found: Iterable[PlantedBug], patterns: Iterable[str]) -> list[PlantedBug]:
     """The bugs whose names, controls or places fit one of the patterns; each must fit some."""
     every = list(found)
     wanted = [one for one in patterns if one]
@@ -66,5 +66,5 @@ def choose(found: Iterable[Specimen], patterns: Iterable[str]) -> list[Specimen]
     return [one for one in every if any(_fits(one, pattern) for pattern in wanted)]
 
 
-def _fits(one: Specimen, pattern: str) -> bool:
+def _fits(one: PlantedBug, pattern: str) -> bool:
     return any(fnmatchcase(text, pattern) for text in (one.name, one.control, one.where))

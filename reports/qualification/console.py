@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from reports.qualification.claims import figures
 from reports.qualification.generated import Fate
 from reports.qualification.judgement import Row
 from reports.qualification.record import Qualification
-from reports.qualification.statement import figures
 from reports.qualification.trial import Outcome
 
 _LISTED = 40
@@ -86,3 +86,8 @@ def next_step(record: Qualification) -> str:
     if record.not_run:
         return "Some bugs need a Docker engine: run `make images`, or STACK=embedded to leave them."
     return "Every control can fail, and failed for its reason."
+
+
+def interrupt(*_: object) -> None:
+    """A supervisor's SIGTERM ends a command as Ctrl-C does."""
+    raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Recorder(Protocol):
-    """Where a driver and a client leave what they saw; conftest plugs reports/record.py in here."""
+    """Where a driver and a client leave what they saw; a run has that of reports/record."""
 
     def secret(self, name: str, value: str) -> None:
         """Make a value known, so that it is redacted and searched for in the finished bundle."""
@@ -27,26 +27,24 @@ class Recorder(Protocol):
     def log(self, service: str, text: str) -> None:
         """Keep what a service printed."""
 
-
-class Progress(Recorder, Protocol):
-    """A recorder that also says, while a step goes on, how far it is."""
-
-    def progress(self, text: str) -> None:
-        """How far the current step is, for anyone who waits; it does not stay on record."""
-
-
-class Recording(Recorder, Protocol):
-    """A recorder that also follows what is done to a stack as a whole."""
-
     def command(
         self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
     ) -> None:
         """Note what was done to a service (exec, restart, ...) in the current step."""
 
+    def progress(self, text: str) -> None:
+        """Say how far the current step is, for anyone who waits; it does not stay on record."""
+
     def compare_clock(
         self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
     ) -> None:
         """State how far ahead of ours another clock is."""
+
+    def objectives(self, **seconds: float) -> None:
+        """State a measured or wanted recovery time or point, or the time of a phase."""
+
+    def change(self, **facts: Any) -> None:
+        """State a fact about the change of release that is rehearsed."""
 
 
 class NullRecorder:
@@ -77,3 +75,9 @@ class NullRecorder:
     def compare_clock(
         self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
     ) -> None: ...
+
+    def progress(self, text: str) -> None: ...
+
+    def objectives(self, **seconds: float) -> None: ...
+
+    def change(self, **facts: Any) -> None: ...
