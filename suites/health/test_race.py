@@ -19,7 +19,7 @@ def test_an_instance_in_good_health_takes_its_first_data(first_failure, step):
     with step("start the stack; make an administrator, projects, machines, folders and secrets"):
         failed_at = first_failure
 
-    with step("the instance, in good health, failed at none of it"):
+    with step("it came up, and the instance, in good health, failed at none of it"):
         assert failed_at == ""
 
 

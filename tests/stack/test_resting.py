@@ -1,15 +1,20 @@
 """A deployment at rest is the golden one, stopped, and what it held is known."""
 
+import os
+
 import pytest
 
-from drillbook.core.errors import StackTrouble
+from drillbook.core.application import ROOT
+from drillbook.core.errors import DrillbookError, StackTrouble
+from drillbook.infisical.client import Infisical
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Broken
+from drillbook.infisical.errors import Broken, NotFound, RateLimited, TooSlow, Unreachable
 from drillbook.stack import golden_template
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import AT_FIRST
 from fixtures.deployment import Deployment
 from fixtures.session.golden_session import Installation
+from reports.qualification.generated import Drawn, copy_project
 
 pytestmark = pytest.mark.slow
 
@@ -165,19 +170,58 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
             ask()
 
 
-def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(module_home, module_recorder):
-    def fails(*_):
-        raise Broken("POST /api/v1/projects", 500, "Something went wrong")
+@pytest.fixture
+def first_day(module_home, module_recorder, tmp_path):
+    """An installation that has not been started, over a stack of its own."""
+    stack = Embedded(module_home.run_id, module_recorder, tmp_path)
+    yield Installation(stack, module_recorder, tmp_path)
+    stack.down()
 
-    folder = module_home.path / "2"
-    folder.mkdir()
-    stack = Embedded(module_home.run_id, module_recorder, folder)
-    installation = Installation(stack, module_recorder, folder)
-    installation.furnish = fails
-    try:
-        assert installation.first_start().serves
-        assert installation.first_failure() == "POST /api/v1/projects: 500 Something went wrong"
-        with pytest.raises(StackTrouble, match=r"there is no golden state: .*; HLT-4 judges this"):
-            installation.resting()
-    finally:
-        stack.down()
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Broken("POST /x", 500, "Something went wrong"), "POST /x: 500 Something went wrong"),
+        (NotFound("POST /x", 404, "Route not found"), "POST /x: 404 Route not found"),
+        (Unreachable("POST /x: cut off"), "POST /x: cut off"),
+    ],
+)
+def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(first_day, answer, told):
+    def fails(*_):
+        raise answer
+
+    first_day.furnish = fails
+    assert first_day.first_start().serves
+    assert first_day.first_failure() == told
+    with pytest.raises(StackTrouble, match=r"there is no golden state: .*; HLT-4 judges this"):
+        first_day.resting()
+
+
+@pytest.mark.parametrize(
+    "trouble", [TooSlow("POST /x: ReadTimeout"), RateLimited("POST /x", 429, "wait", 60.0)]
+)
+def test_what_may_be_the_fault_of_the_machine_accuses_no_one(first_day, trouble):
+    def fails(*_):
+        raise trouble
+
+    first_day.furnish = fails
+    for _ in range(2):
+        with pytest.raises(DrillbookError, match="POST /x"):
+            first_day.first_failure()
+
+
+def test_an_answer_that_lacks_what_it_is_asked_for_is_an_answer(first_day, monkeypatch):
+    monkeypatch.setattr(Infisical, "create_project", lambda *_: {}["project"])
+    assert first_day.first_failure() == (
+        "the answer to a request of the first day: 200 lacks 'project'"
+    )
+
+
+def test_a_backend_that_ends_on_sound_settings_has_failed_on_its_first_day(first_day, tmp_path):
+    change = Drawn(
+        file="health.py", definition="module", operator="by hand", number=1, code="raise RuntimeError"
+    )
+    first_day.stack.plant["PYTHONPATH"] = os.pathsep.join(
+        [str(copy_project(tmp_path / "changed", change)), str(ROOT)]
+    )
+    assert first_day.first_failure() == "on sound settings its start ended with 1"

@@ -82,6 +82,17 @@ def test_a_fork_server_that_is_gone_is_one_sentence(server, log):
         server.start(COMPLETE, log)
 
 
+def test_a_backend_that_cannot_be_loaded_has_ended_with_a_code(tmp_path, log):
+    (tmp_path / "fixtures").mkdir()
+    (tmp_path / "fixtures" / "__init__.py").write_text("raise RuntimeError('no program')")
+    server = ForkServer({"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}, log)
+    for _ in range(2):
+        started = server.start(COMPLETE, log)
+        assert (started.process.wait(), started.process.poll(), started.stop(15)) == (1, 1, 1)
+    server.close()
+    assert "no program" in log.read_text()
+
+
 def test_signal_to_one_that_was_reaped_before_its_code_is_here_is_nothing():
     with subprocess.Popen(["true"]) as gone:
         gone.wait()

@@ -7,20 +7,22 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.errors import NotReady
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState
+from drillbook.stack.start_outcome import NeverWell
 
 RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 
 
 @contextmanager
-def backend(api, state=lambda: RUNNING):
-    """A stack whose health check answers 200, and whose API answers what api returns."""
+def backend(api, state=lambda: RUNNING, health=lambda: 200):
+    """A stack whose health check answers what health returns, and whose API what api returns."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200 if self.path == "/api/status" else api())
+            self.send_response(health() if self.path == "/api/status" else api())
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -73,3 +75,18 @@ def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
         assert start_outcome.works(stack.base_url) is False
     assert start.serves
     assert start.untrue_s > 0.1
+
+
+def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for():
+    with backend(lambda: 200, health=lambda: 404) as stack:
+        with pytest.raises(NeverWell, match="for 0 s its port was open, .* answered 404"):
+            start_outcome.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
+        with pytest.raises(NotReady, match="neither serving nor dead") as raised:
+            start_outcome.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})
+    assert not isinstance(raised.value, NeverWell)
+
+
+def test_health_that_turns_good_in_time_is_no_illness():
+    answers = iter([503, 503, 503])
+    with backend(lambda: 200, health=lambda: next(answers, 200)) as stack:
+        assert start_outcome.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 30.0}).serves
