@@ -27,7 +27,7 @@ def stranger(deployment):
     return make
 
 
-def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, record, step):
+def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, record, observe, step):
     golden = deployment.golden
     with step("make two machines; revoke the token of one, delete the other"):
         revoked, deleted = stranger("revoked"), stranger("deleted")
@@ -43,6 +43,9 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
         with step(f"ask its routes with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_unrefused(caller)] == []
     record.note(str(asked))
+    if asked.unsound:
+        observe("description_unsound")
+        record.note(f"unsound in its description: {'; '.join(asked.unsound)}")
 
     with step("nobody can set it up once more, and administer it thereby"):
         again = access.sets_up_again(deployment.public)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,20 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
+
+
+@pytest.mark.control("SEC-4")
+def test_log_tells_each_request_as_it_was(untouched, record, observe, step):
+    mark, since = untouched.log_mark(), time.time()
+    with step("ask for what is there, what is not there, and what is refused"):
+        asked = observations.ask_marked(untouched)
+
+    with step("the log tells each request once, with its address, status and time"):
+        wrong = observations.find_misreported(untouched, mark, asked, since)
+        if wrong:
+            record.note("; ".join(wrong))
+            observe("request_log_untrue")
+        assert wrong == []
 
 
 @pytest.mark.control("SEC-4")

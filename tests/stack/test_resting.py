@@ -173,8 +173,11 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
 @pytest.fixture
 def first_day(module_home, module_recorder, tmp_path):
     """An installation that has not been started, over a stack of its own."""
-    stack = Embedded(module_home.run_id, module_recorder, tmp_path)
-    yield Installation(stack, module_recorder, tmp_path)
+    # Not in tmp_path: the database runs as somebody who may not look there.
+    folder = module_home.path / tmp_path.name
+    folder.mkdir()
+    stack = Embedded(module_home.run_id, module_recorder, folder)
+    yield Installation(stack, module_recorder, folder)
     stack.down()
 
 
@@ -219,7 +222,11 @@ def test_an_answer_that_lacks_what_it_is_asked_for_is_an_answer(first_day, monke
 
 def test_a_backend_that_ends_on_sound_settings_has_failed_on_its_first_day(first_day, tmp_path):
     change = Drawn(
-        file="health.py", definition="module", operator="by hand", number=1, code="raise RuntimeError"
+        file="health.py",
+        definition="module",
+        operator="by hand",
+        number=1,
+        code="raise RuntimeError",
     )
     first_day.stack.plant["PYTHONPATH"] = os.pathsep.join(
         [str(copy_project(tmp_path / "changed", change)), str(ROOT)]

@@ -79,7 +79,7 @@ def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
 
 def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for():
     with backend(lambda: 200, health=lambda: 404) as stack:
-        with pytest.raises(NeverWell, match="for 0 s its port was open, .* answered 404"):
+        with pytest.raises(NeverWell, match=r"for 0 s its port was open, .* answered 404"):
             start_outcome.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
         with pytest.raises(NotReady, match="neither serving nor dead") as raised:
             start_outcome.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})

@@ -106,13 +106,14 @@ def test_a_bug_is_tried_until_a_control_accuses_it_or_all_were_asked(tmp_path, m
 def test_what_fails_on_a_healthy_stack_is_asked_last():
     sound = {
         "KEY-1": Seen(verdict=Verdict.SATISFIED),
+        "HLT-4": Seen(verdict=Verdict.SATISFIED),
         "BKP-1": Seen(verdict=Verdict.SATISFIED),
         "LIF-1": Seen(verdict=Verdict.SATISFIED),
         "ENV-3": Seen(verdict=Verdict.CONTRADICTED, observed="ignored"),
         "DEP-1": Seen(verdict=Verdict.NOT_RUN),
         "KEY-8": Seen(verdict=Verdict.NOT_APPLICABLE),
     }
-    assert generated.controls(sound) == (("BKP-1", "KEY-1"), ("LIF-1", "ENV-3"))
+    assert generated.controls(sound) == (("HLT-4", "BKP-1", "KEY-1"), ("LIF-1", "ENV-3"))
 
 
 @pytest.fixture
