@@ -1,10 +1,10 @@
 """Bugs that no one thought of: small random changes of the reference backend, and who saw them.
 
-Each is tried in a run of its own, with no golden state but its own. First all controls that a
-healthy stack satisfies are asked, until one fails; a bug that is alive then meets all the others,
-and where the run ended without a verdict all of them, to the end. It is killed if a control says
-something else than of a healthy stack. One that only keeps controls from being finished, as by a
-start that fails, is not: no control has accused it.
+Each is tried in a run of its own, with no golden state but its own. First the controls that see
+most are asked until one fails, then all others that a healthy stack satisfies; a bug that is alive
+then meets the rest, and where a run ended without a verdict all of them, to the end. It is killed
+if a control says something else than of a healthy stack. One that only keeps controls from being
+finished, as where answers come too late, is not: no control has accused it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
 # How the harness starts the backend, and what it has only if it is asked to (OFFER=).
 _LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
 _OFFERED = ("LicensedAudit", "PrintedMail", "PrintingEnvironment")
+# A first day that fails spoils all that follows, and a backup is looked at more than all else.
+_FIRST = ("HLT-4", "BKP-1")
 # It explores, and is asked last.
 _LONGEST = "LIF-1"
 _UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
@@ -166,35 +168,45 @@ def qualify(
             judge(one, _fate(one, "equivalent", told=why))
         else:
             places[str(copy_project(folder / f"generated-{number:03}", one))] = one
-    quick, others = controls(healthy)
-    alive: list[Trial] = []
+    rounds = controls(healthy)
+    alive, stuck = list(places), list[str]()
 
-    def first(ended: Outcome) -> None:
-        change = places[str(ended.trial.mutant)]
-        found = judge_run(change, ended, healthy)
+    def sift(ended: Outcome) -> None:
+        place = str(ended.trial.mutant)
+        found = judge_run(places[place], ended, healthy)
         if found.state == "killed":
-            judge(change, found)
+            judge(places[place], found)
         else:
-            left = others if found.state == "survived" else quick + others
-            alive.append(Trial("embedded", ended.trial.mutant, left, asked.seed))
+            (alive if found.state == "survived" else stuck).append(place)
 
     def last(ended: Outcome) -> None:
         change = places[str(ended.trial.mutant)]
         judge(change, judge_run(change, ended, healthy))
 
-    begun = [Trial("embedded", place, quick, asked.seed, to_first=True) for place in places]
-    trials.run(begun, asked.workers, first)
-    trials.run(alive, asked.workers, last)
+    def trial(place: str, names: tuple[str, ...], *, to_first: bool) -> Trial:
+        return Trial("embedded", place, names, asked.seed, to_first=to_first)
+
+    for names in filter(None, rounds[:-1]):
+        begun = [trial(place, names, to_first=True) for place in alive]
+        alive.clear()
+        trials.run(begun, asked.workers, sift)
+    ended = [trial(place, rounds[-1], to_first=False) for place in alive]
+    every = tuple(name for names in rounds for name in names)
+    ended += [trial(place, every, to_first=False) for place in stuck]
+    trials.run(ended, asked.workers, last)
     return sum_up(engine, asked.seed, [fates[one] for one in changes])
 
 
-def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those that fail only if something is wrong, and those that fail or take long anyway."""
+def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], ...]:
+    """Round by round: those that see most, others that fail only if something is wrong, the rest.
+
+    The rest fails or takes long anyway.
+    """
     ran = [name for name, one in healthy.items() if one.verdict not in _UNDECIDED]
-    quick = [one for one in ran if healthy[one].verdict is Verdict.SATISFIED and one != _LONGEST]
-    # A first day that fails spoils all the others, and a backup is looked at more than all else.
-    quick.sort(key=lambda name: (name != "HLT-4", name != "BKP-1"))
-    return tuple(quick), tuple(one for one in ran if one not in quick)
+    sound = [one for one in ran if healthy[one].verdict is Verdict.SATISFIED and one != _LONGEST]
+    first = tuple(one for one in _FIRST if one in sound)
+    others = tuple(one for one in sound if one not in first)
+    return first, others, tuple(one for one in ran if one not in sound)
 
 
 def copy_project(folder: Path, change: Drawn) -> Path:
