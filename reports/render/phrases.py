@@ -180,16 +180,24 @@ def _undecided(run: Run, gating: list[Control]) -> Outcome:
     if run.run.shard:
         return _part(run, gating, unknown)
     if not gating:
-        sentence = "No control gates this run, so it proves nothing."
-    else:
-        sentence = (
-            f"{_none_failed(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
-            f"be judged: {_ids(unknown)}.{_advisory(run)}"
-        )
-    if run.run.selection:
+        return _without_a_gate(run)
+    sentence = (
+        f"{_none_failed(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
+        f"be judged: {_ids(unknown)}.{_advisory(run)}"
+    )
+    if run.run.selection and not run.run.asked:
         advice = "Controls left out count as not run; for a verdict run all of them."
         return Outcome("Undecided", sentence, advice)
     return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
+
+
+def _without_a_gate(run: Run) -> Outcome:
+    if any(control.gating for control in run.controls):
+        sentence = "Every control that gates is waived, so this run proves nothing."
+        return Outcome("Undecided", sentence, "Take a waiver back, then run again.")
+    sentence = f"None of the controls that were asked decides about a deployment.{_advisory(run)}"
+    advice = "Read what was seen of each; for a verdict on the deployment run `drillbook verify`."
+    return Outcome("Undecided", sentence, advice)
 
 
 def _interrupted(run: Run, gating: list[Control]) -> Outcome:

@@ -5,6 +5,7 @@ import pytest
 from reports.evidence.context import Exclusion
 from reports.evidence.model import OUTSIDE
 from reports.render import html, pdf_document, phrases, terminal
+from reports.verdict.verdicts import UNDECIDED, Verdict
 from tests.support import sample_run
 
 
@@ -70,3 +71,29 @@ def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked,
         }
     )
     assert advice in phrases.outcome(run).next
+
+
+def test_a_question_that_gates_nothing_has_no_verdict_and_says_what_was_seen():
+    whole = sample_run.run()
+    advisory = tuple(one.model_copy(update={"gating": False}) for one in whole.controls)
+    run = whole.model_copy(
+        update={"controls": advisory, "verdict": Verdict.NOT_RUN, "exit_code": UNDECIDED}
+    )
+    said = phrases.outcome(run)
+    assert said.word.startswith("Undecided")
+    assert said.sentence.startswith("None of the controls that were asked decides")
+    assert " violated" in said.sentence
+    assert "drillbook verify" in said.next
+
+
+def test_what_could_not_be_judged_of_a_question_is_not_blamed_on_what_was_left_out():
+    whole = sample_run.run()
+    unknown = next(one for one in whole.controls if one.gating)
+    facts = whole.run.model_copy(update={"asked": (unknown.id,), "selection": (unknown.id,)})
+    changed = {
+        "controls": (unknown.model_copy(update={"verdict": Verdict.INCONCLUSIVE}),),
+        "run": facts,
+        "verdict": Verdict.INCONCLUSIVE,
+        "exit_code": UNDECIDED,
+    }
+    assert "Remove the causes" in phrases.outcome(whole.model_copy(update=changed)).next
