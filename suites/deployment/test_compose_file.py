@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.preflight import compose_checks
+from drillbook.preflight import compose_checks, key_strength
 
 
 @pytest.mark.control("DEP-3")
@@ -17,6 +17,9 @@ def test_database_and_cache_are_published_nowhere(composed, findings, step):
 def test_compose_file_is_sound(composed, findings, step):
     with step("look at variables, volumes, restarts, health, images, literals and order"):
         assert findings(compose_checks.lint(composed.compose, composed.env)) == []
+
+    with step("see whether a key or password in it, a default included, is a published one"):
+        assert findings(key_strength.find_written_samples(composed.compose)) == []
 
 
 @pytest.mark.control("DEP-5")

@@ -49,6 +49,24 @@ COMPOSE = """services:
 networks:
   site: {driver: macvlan}
 """
+HABITS = f"""services:
+  backend:
+    image: infisical/infisical:$VERSION
+    environment:
+      ENCRYPTION_KEY: {SAMPLE}
+      ROOT_ENCRYPTION_KEY: ${{OTHER:-{SAMPLE}}}
+  newest:
+    image: infisical/infisical:latest
+    labels: [com.centurylinklabs.watchtower.enable=true]
+  db:
+    image: postgres:17
+    volumes: ["pg:/var/lib/postgresql"]
+  redis:
+    image: redis:7
+    command: redis-server --maxmemory-policy allkeys-lru --save "" --appendonly no
+volumes:
+  pg: {{}}
+"""
 
 
 def deployed(folder, settings, compose=SOUND):
@@ -128,11 +146,13 @@ def of_repository(folder):
 def of_compose(folder):
     file = folder / "compose.yml"
     old = "services: {db: {image: 'postgres:14'}}\n"
-    texts = (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", old)
-    for text in (*texts, COMPOSE.replace("./here", "")):
+    texts = (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", old, HABITS)
+    newer = HABITS.replace(":17", ":18").replace('postgresql"', 'postgresql/data"')
+    for text in (*texts, newer, COMPOSE.replace("./here", "")):
         file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
         compose = compose_file.load(file, {})
         yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
+        yield from key_strength.find_written_samples(compose)
         yield from compose_checks.find_unmaintained(compose, date(2027, 1, 1))
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):

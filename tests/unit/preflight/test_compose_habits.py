@@ -1,0 +1,236 @@
+"""What operators' compose files do that the reference does not: told where wrong, else let be."""
+
+import shutil
+
+import pytest
+
+from drillbook.core import dotenv
+from drillbook.core.errors import BadInput
+from drillbook.infisical.settings import Settings
+from drillbook.preflight import compose_checks, compose_file, key_strength
+from fixtures.mutants.files import SOUND, env
+from fixtures.session.preflight_fixtures import Given, variables_beside
+from tests.support.compose_documents import about, linter, reader, service
+
+FILE = SOUND.read_text()
+DATA = "      - pg_data:/var/lib/postgresql/data\n"
+IMAGE = "${POSTGRES_IMAGE:-postgres:14-alpine}"
+PRODUCT = "${INFISICAL_IMAGE:-infisical/infisical:v0.154.6}"
+CACHE = '    command: ["redis-server", '
+SAMPLE = "6c1fe4e407b8911c104518103505b218"
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    return reader(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def linted(tmp_path, monkeypatch):
+    return linter(tmp_path, monkeypatch)
+
+
+def changed(*pairs):
+    text = FILE
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("image", "target", "told"),
+    [
+        ("postgres:17", "/var/lib/postgresql", "a nameless volume"),
+        ("docker.io/library/postgres:14-alpine", "/var/lib/postgresql/", "a nameless volume"),
+        ("postgres:18", "/var/lib/postgresql/data", "does not start on this mount"),
+        ("postgres:18-alpine", "/var/lib/postgresql", None),
+        ("postgres:17", "/var/lib/postgresql/data", None),
+        ("pgvector/pgvector:pg18", "/var/lib/postgresql/data", None),
+        ("bitnami/postgresql:16", "/bitnami/postgresql", None),
+    ],
+)
+def test_a_mount_that_does_not_hold_the_data_is_told(linted, image, target, told):
+    text = changed((IMAGE, image), (DATA, f"      - pg_data:{target}\n"))
+    found = about(linted(text), "the data of db")
+    assert [told in said for _, said in found] == ([True] if told else [])
+
+
+def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(linted):
+    own = ("      - POSTGRES_PASSWORD\n", "      - POSTGRES_PASSWORD\n      - PGDATA=/var/lib/x\n")
+    text = changed((IMAGE, "postgres:18"), own)
+    assert about(linted(text), "the data of db") == []
+
+
+def test_a_folder_of_the_host_stays_where_it_is(read):
+    compose = read(changed((DATA, "      - ./data:/var/lib/postgresql/data\n")))
+    (cure,) = [one.cure for one in compose_checks.lint(compose, {}) if "a folder" in one.sentence]
+    assert cure.startswith("leave it there")
+
+
+def test_a_frozen_tag_is_not_said_to_move_as_well(linted):
+    text = changed((PRODUCT, "infisical/infisical:latest-postgres"))
+    ((_, said),) = linted(text)
+    assert "frozen-tag" in said
+
+
+@pytest.mark.parametrize("wanted", ["$VERSION", "${VERSION}"])
+def test_a_version_that_is_not_given_here_is_neither_pinned_nor_latest(linted, wanted):
+    text = changed((PRODUCT, f"infisical/infisical:{wanted}\n    pull_policy: always"))
+    ((_, said),) = linted(text)
+    assert "takes its version from VERSION, which has no value here" in said
+    assert linted(text, VERSION="v0.154.6") == []
+    assert about(linted(text, VERSION="latest"), "unattended-upgrade")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ("[com.centurylinklabs.watchtower.enable=true]", 1),
+        ("{com.centurylinklabs.watchtower.enable: 'true'}", 1),
+        ("[com.centurylinklabs.watchtower.enable=false]", 0),
+        ("[traefik.enable=true]", 0),
+    ],
+)
+def test_watchtower_on_a_tag_that_moves_is_an_upgrade_that_nobody_asked_for(linted, labels, told):
+    floating = service(f"image: infisical/infisical:latest\nlabels: {labels}")
+    assert len(about(linted(floating), "Watchtower")) == told
+    assert about(linted(floating.replace("latest", "v0.154.6")), "Watchtower") == []
+
+
+def test_what_a_file_of_variables_hands_on_is_not_missed(linted, tmp_path):
+    start, rest = FILE.index("    environment:"), FILE[FILE.index("    # Reached by") :]
+    text = f"{FILE[:start]}    env_file: vars.env\n{rest}"
+    uris = "DB_CONNECTION_URI=postgres://u:p@db/x\nREDIS_URL=redis://redis:6379\n"
+    (tmp_path / "vars.env").write_text(f"ENCRYPTION_KEY=k\nAUTH_SECRET=a\n{uris}")
+    assert linted(text) == []
+    (tmp_path / "vars.env").write_text(f"AUTH_SECRET=a\n{uris}")
+    ((_, said),) = linted(text)
+    assert said == "ENCRYPTION_KEY is neither in the env_file nor in the environment of backend"
+
+
+def test_the_line_to_add_has_the_form_of_the_environment(read):
+    text = service("image: infisical/infisical:v0.154.6\nenvironment: {AUTH_SECRET: $A}")
+    cures = [one.cure for one in compose_checks.lint(read(text), {})]
+    assert "add the line `ENCRYPTION_KEY: ${ENCRYPTION_KEY}` to its environment" in cures
+
+
+def test_stores_outside_the_file_are_not_missed_and_those_nowhere_are(linted):
+    text = FILE[: FILE.index("\n  db:")]
+    both = ["no service is the database", "no service is the cache"]
+    assert [said for _, said in about(linted(text), "no service is")] == both
+    away = text.replace("@db:", "@db.example.com:").replace("//redis:", "//cache.example.com:")
+    assert about(linted(away), "no service is") == []
+    shared = f"{text}\nnetworks: {{secrets: {{external: true}}}}\n"
+    assert about(linted(shared), "no service is") == []
+
+
+def test_a_store_that_is_built_is_known_by_the_name_the_backend_is_told(read):
+    compose = read(
+        changed(("redis://redis:", "redis://broker:"))
+        .replace("\n  redis:\n", "\n  broker:\n")
+        .replace("    image: ${REDIS_IMAGE:-redis:7.4.1}\n", "    build: ./broker\n")
+    )
+    assert compose.part("redis") == "broker"
+    ports = compose.services["broker"] | {"ports": [{"target": 7000}]}
+    open_ = compose_file.ComposeFile(
+        compose.path, compose.written, {**compose.services, "broker": ports}, {}, {}
+    )
+    (found,) = compose_checks.find_exposure(open_)
+    assert found.sentence.startswith("broker can be reached from outside")
+
+
+def test_the_image_that_upgrades_its_data_by_itself_is_a_database(read):
+    assert read(changed((IMAGE, "pgautoupgrade/pgautoupgrade:18-alpine"))).part("db") == "db"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ('"--maxmemory-policy", "allkeys-lru", ', "throws away"),
+        ('"--maxmemory-policy", "noeviction", ', None),
+        ('"--save", "", "--appendonly", "no", ', "keeps nothing over a restart"),
+        ('"--save", "", "--appendonly", "yes", ', None),
+        ('"--save", "60 1", ', None),
+    ],
+)
+def test_a_cache_that_loses_the_queue_is_told(linted, options, told):
+    start = FILE.index("    command:", FILE.index("\n  redis:"))
+    plain = FILE[:start] + FILE[FILE.index("\n", start) + 1 :]
+    at = plain.index("    restart:", plain.index("\n  redis:"))
+    text = f'{plain[:at]}    command: ["redis-server", {options.strip(", ")}]\n{plain[at:]}'
+    assert [told in said for _, said in linted(text)] == ([True] if told else [])
+
+
+def test_a_command_of_a_cache_in_one_line_is_read_as_well(linted):
+    found = linted(service('image: "redis:7"\ncommand: redis-server --save "" --appendonly no'))
+    assert len(about(found, "keeps nothing")) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (f"ENCRYPTION_KEY: {SAMPLE}", ("ENCRYPTION_KEY is a sample", "do not change it")),
+        (
+            f"ENCRYPTION_KEY: '${{KEY:-{SAMPLE}}}'",
+            ("ENCRYPTION_KEY falls back to a sample", "see which key opens the newest backup"),
+        ),
+        (f"APP_ENCRYPTION_KEY: {SAMPLE}", ("APP_ENCRYPTION_KEY is a sample", "do not change it")),
+        ("DB_PASSWORD: infisical", ("DB_PASSWORD is a sample", "ALTER USER")),
+    ],
+)
+def test_a_published_key_in_the_compose_file_is_told_with_a_cure_that_loses_nothing(
+    read, written, words
+):
+    text = service(f"image: infisical/infisical:v0.154.6\nenvironment:\n  {written}")
+    (found,) = key_strength.find_written_samples(read(text))
+    assert (found.line, words[0] in found.sentence, words[1] in found.cure) == (5, True, True)
+    own = text.replace(SAMPLE, "0f" * 16).replace("infisical\n", "autumn\n")
+    assert key_strength.find_written_samples(read(own)) == []
+
+
+def test_a_finding_about_a_variable_of_another_name_stands_at_the_compose_file(read, tmp_path):
+    text = changed(("      - ENCRYPTION_KEY\n", "      - ENCRYPTION_KEY=$MY_KEY\n"))
+    settings = {**Settings.generate().but(ENCRYPTION_KEY=None), "MY_KEY": "short"}
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(text, settings))
+    found = [one for one in key_strength.keys(own) if one.sentence.startswith("ENCRYPTION_KEY")]
+    line = text[: text.index("ENCRYPTION_KEY=$MY_KEY")].count("\n") + 1
+    assert {(one.file, one.line) for one in found} == {(str(tmp_path / "compose.yml"), line)}
+
+
+def test_a_reference_to_another_variable_is_not_taken_for_the_key(read, tmp_path):
+    settings = {**Settings.generate(), "ENCRYPTION_KEY": "${MINE}"}
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
+    (found,) = key_strength.keys(own)
+    assert found.sentence == "ENCRYPTION_KEY is not set"
+    settings["MINE"] = "0123456789abcdef8899aabbccddeeff"
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
+    assert own.get("ENCRYPTION_KEY") == settings["MINE"]
+
+
+def test_a_name_alone_in_a_file_of_variables_sets_nothing(tmp_path):
+    file = tmp_path / "vars.env"
+    file.write_text("POSTGRES\nexport SMTP_HOST\nSITE_URL=https://x\n")
+    assert dict(dotenv.load(file)) == {"SITE_URL": "https://x"}
+    file.write_text("SITE_URL=https://x\nlost words\n")
+    with pytest.raises(BadInput, match="line 2: this is not NAME=value"):
+        dotenv.load(file)
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="compose itself reads the file")
+def test_a_service_that_is_not_there_is_named(tmp_path):
+    file = tmp_path / "compose.yml"
+    file.write_text("services: {web: {image: 'nginx:1', depends_on: [gone]}}\n")
+    with pytest.raises(BadInput, match='service "web" depends on undefined service "gone"'):
+        compose_file.load(file, {})
+
+
+def test_the_file_that_compose_reads_by_itself_is_read_where_none_was_given(tmp_path):
+    compose, beside, other = (tmp_path / one for one in ("compose.yml", ".env", "other.env"))
+    given = Given(compose=compose)
+    assert variables_beside(given) == {}
+    beside.write_text("# nothing yet\n")
+    assert variables_beside(given) == {}
+    beside.write_text("VERSION=v0.154.6\n")
+    assert dict(variables_beside(given)) == {"VERSION": "v0.154.6"}
+    assert variables_beside(Given(compose=compose, env_file=other)) == {}
