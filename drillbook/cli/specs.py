@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from drillbook.cli.parser import UNUSABLE, Given
 from drillbook.core import options as o
-from drillbook.core.application import ROOT
+from drillbook.core.application import IS_CHECKOUT, ROOT
 
 
 def run_specs(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
@@ -24,5 +24,7 @@ def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
 
     place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     quiet = ["-p", "no:cacheprovider"]
+    # Outside a checkout libraries are not locked, and what newer ones warn of is no finding.
+    quiet += [] if IS_CHECKOUT else ["-W", "default"]
     code = int(pytest.main([*place, *quiet, *words, *(str(ROOT / one) for one in folders)]))
     return min(code, UNUSABLE)

@@ -1,7 +1,19 @@
-"""Where suites, fixtures, reports and compose files lie."""
+"""Where suites, fixtures, reports and compose files lie: beside drillbook, or in it in a wheel."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
+# In a wheel they lie in the package: their names are too common to stand beside other packages.
+_PACKED = PACKAGE / "application"
+ROOT = _PACKED if _PACKED.is_dir() else PACKAGE.parent
+# Git would also answer for the repository of somebody else in which an environment happens to lie.
+IS_CHECKOUT = (ROOT / ".git").exists()
+
+
+def make_importable() -> None:
+    """Let this process, the command's own, import suites, fixtures and reports."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))

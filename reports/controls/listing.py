@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue, Entry
 
-FOLDER = Path("suites")
+FOLDER = ROOT / "suites"
 
 
 def specs(entry: Entry, folder: Path = FOLDER) -> list[str]:
     """The spec files that carry a control's id, sorted; empty when it has none."""
     wanted = re.compile(rf'"{re.escape(entry.id)}"')
     found = (path for path in folder.rglob("test_*.py") if wanted.search(path.read_text()))
-    return sorted(path.as_posix() for path in found)
+    return sorted(path.relative_to(folder.parent).as_posix() for path in found)
 
 
 @dataclass(frozen=True, slots=True)

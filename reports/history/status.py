@@ -22,6 +22,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drillbook.core import options
+from drillbook.core.application import ROOT
 from drillbook.core.files import write_file
 from reports.config import declarations
 from reports.config.declarations import Schedule, Words
@@ -40,7 +41,7 @@ _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
 # At most 75 octets with the blank before what is continued (3.1), and no character in pieces.
 _PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
-_CONTROLS = Path(__file__).resolve().parents[2] / "suites" / "controls.toml"
+_CONTROLS = ROOT / "suites" / "controls.toml"
 _RED: tuple[str, ...] = ("red", "bold")
 _BEGIN = b"BEGIN:VCALENDAR"
 

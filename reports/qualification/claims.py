@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from drillbook.core.application import ROOT
 from reports.qualification.generated import Generated
-from reports.qualification.planted_bugs import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.record import Qualification
 from reports.render.phrases import duration
 

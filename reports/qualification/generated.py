@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from drillbook.core.application import ROOT
 from reports.evidence.context import EvidenceModel
 from reports.qualification.judgement import Seen, results
-from reports.qualification.planted_bugs import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.trial import Outcome, Trial, Trials
 from reports.verdict.verdicts import Verdict
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from reports.qualification import pages
-from reports.qualification.planted_bugs import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.record import KEPT, LATEST, Applies, Qualification, load
 from reports.record import run_metadata
 
@@ -28,13 +30,15 @@ _DECIDING = (
     "reports/session/verdict_hooks.py",
     "reports/controls/catalogue.py",
 )
+# Bytecode, and what a wheel keeps inside drillbook.
+_NO_PART = {"__pycache__", "application"}
 
 
 def code_digests() -> dict[str, str]:
     """SHA-256 over names and contents of the files that decide, by part: a folder or a file."""
     parts: dict[str, hashlib._Hash] = {}
     for name in sorted(_names()):
-        path = ROOT / name
+        path = _above(name) / name
         if path.is_file():
             inner = hashlib.sha256(path.read_bytes()).digest()
             digest = parts.setdefault("/".join(name.split("/")[:2]), hashlib.sha256())
@@ -48,15 +52,25 @@ def whole(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _above(name: str) -> Path:
+    """What a part lies in: in a wheel, drillbook lies around the rest and not beside it."""
+    return PACKAGE.parent if name.startswith("drillbook") else ROOT
+
+
 def _names() -> list[str]:
     """The files that Git tracks; outside a checkout, those that are there."""
-    listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *_DECIDING]
-    try:
-        told = subprocess.run(listing, capture_output=True, check=True, timeout=20).stdout
-        return [name for name in told.decode().split("\0") if name]
-    except (OSError, subprocess.SubprocessError):
-        found = (path for top in _DECIDING for path in (ROOT / top).rglob("*.*"))
-        return [str(path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts]
+    if IS_CHECKOUT:
+        listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *_DECIDING]
+        with suppress(OSError, subprocess.SubprocessError):
+            told = subprocess.run(listing, capture_output=True, check=True, timeout=20).stdout
+            return [name for name in told.decode().split("\0") if name]
+    found = []
+    for part in _DECIDING:
+        above = _above(part)
+        paths = (above / part).rglob("*") if (above / part).is_dir() else [above / part]
+        names = (path.relative_to(above) for path in paths)
+        found += [one.as_posix() for one in names if _NO_PART.isdisjoint(one.parts)]
+    return found
 
 
 def bundle_files(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:

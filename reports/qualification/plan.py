@@ -6,10 +6,11 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue
 from reports.evidence.model import Run
 from reports.qualification.judgement import Seen
-from reports.qualification.planted_bugs import ROOT, PlantedBug
+from reports.qualification.planted_bugs import PlantedBug
 from reports.qualification.trial import Trial
 from reports.verdict.verdicts import Verdict
 

@@ -7,12 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 
+from drillbook.core.application import ROOT
 from reports.errors import ReportError, near
 from reports.evidence.context import EvidenceModel
 
-ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "drillbook/reference:latest"
 # MUTANTS=none: generated bugs alone.
 NONE = "none"

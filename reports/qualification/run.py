@@ -11,6 +11,7 @@ from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue, load
 from reports.qualification import generated, plan
 from reports.qualification.judgement import Row, Seen, results, row
@@ -18,7 +19,6 @@ from reports.qualification.kept import code_digests, whole
 from reports.qualification.planted_bugs import (
     NONE,
     REFERENCE,
-    ROOT,
     KnownBugs,
     PlantedBug,
     Unqualifiable,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue
 from reports.controls.listing import specs
 from reports.evidence import json_file
 from reports.evidence.model import Run
-from reports.qualification.planted_bugs import REFERENCE, ROOT
+from reports.qualification.planted_bugs import REFERENCE
 
 _LIMIT_S = 900
 # Starts of the real product take minutes on a busy machine.
@@ -157,7 +158,7 @@ class Trials:
         """The spec files of the named controls: collecting all of them takes longer."""
         if trial.driver in _FOLDERS:
             return _FOLDERS[trial.driver]
-        named = [specs(self._catalogue[one], ROOT / "suites") for one in trial.controls]
+        named = [specs(self._catalogue[one]) for one in trial.controls]
         return sorted({path for paths in named for path in paths}) or ["suites"]
 
 

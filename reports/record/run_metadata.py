@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from drillbook.core.application import IS_CHECKOUT, ROOT
 from reports.evidence.context import ClockFacts, Pack
 from reports.evidence.model import Host, Tool
 
 MAKE = "DRILLBOOK_MAKE"
-_ROOT = Path(__file__).resolve().parents[2]
 _UNSYNCHRONISED = 0x40
 _ERROR_STATE = 5
 
@@ -104,9 +104,11 @@ def _distribution() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
+    if not IS_CHECKOUT:
+        return None
     try:
         answer = subprocess.run(
-            ["git", "-C", str(_ROOT), *arguments],
+            ["git", "-C", str(ROOT), *arguments],
             capture_output=True,
             text=True,
             timeout=10,

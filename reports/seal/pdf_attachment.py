@@ -12,12 +12,11 @@ import resource
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 from typing import Any
 
+from drillbook.core.application import ROOT
 from reports.errors import Distrusted
 
-_ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 768 << 20
 _PATIENCE_S = 30
 _ABSENT, _ODD = 10, 11
@@ -36,7 +35,7 @@ def attachment_digest(pdf: bytes, name: str, size: int) -> str:
             capture_output=True,
             timeout=_PATIENCE_S,
             check=False,
-            cwd=_ROOT,
+            cwd=ROOT,
         )
     except subprocess.TimeoutExpired:
         raise Distrusted(f"it could not be read within {_PATIENCE_S} s") from None

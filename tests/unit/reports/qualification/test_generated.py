@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from drillbook.core.application import ROOT
 from drillbook.core.bugs import BUGS, VARIABLE
 from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
@@ -15,7 +16,7 @@ from reports.qualification import claims, generated, pages
 from reports.qualification.console import Teller
 from reports.qualification.generated import Asked, Drawn, Fate
 from reports.qualification.judgement import Seen, results
-from reports.qualification.planted_bugs import ROOT, Unqualifiable
+from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.trial import Outcome, Trial
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run

@@ -4,6 +4,7 @@ from math import isclose
 
 import pytest
 
+from drillbook.core.application import ROOT
 from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
@@ -12,7 +13,6 @@ from reports.qualification import pages, plan, run
 from reports.qualification.judgement import Seen, results, row
 from reports.qualification.planted_bugs import (
     REFERENCE,
-    ROOT,
     PlantedBug,
     Unqualifiable,
     choose,

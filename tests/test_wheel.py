@@ -1,0 +1,122 @@
+"""The wheel: all of Drillbook for a machine that has no checkout, and nothing of other names."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from tests.backups import KEYS, dump
+from tests.bundles import newest
+
+from drillbook.core.run_directory import unprivileged_user
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+
+ROOT = Path(__file__).resolve().parents[1]
+UV = shutil.which("uv") or str(ROOT / ".tools" / "uv")
+
+
+def call(*command, cwd, **env):
+    """Call a program with nothing of this process's environment but where libraries come from."""
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    done = call(UV, "build", "--wheel", "--out-dir", folder, cwd=ROOT, **os.environ)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def machine(wheel):
+    """A folder with an environment in it that was made of the wheel, and nothing of the checkout.
+
+    Not pytest's own: that one is closed to the ordinary user who calls the command.
+    """
+    with tempfile.TemporaryDirectory(prefix="drillbook-wheel-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        installing = [UV, "pip", "install", "--quiet", "--python", folder / "env", wheel]
+        for command in ([UV, "venv", "--quiet", "--python", sys.executable, "env"], installing):
+            done = call(*command, cwd=folder, **os.environ)
+            assert done.returncode == 0, done.stderr
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def user(machine):
+    """Calls a program of the environment in an empty folder, as an ordinary user."""
+    home = machine / "home"
+    home.mkdir()
+    (home / "backup.sql").write_text(dump("2024-10"))
+    (home / ".env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    (home / ".env").chmod(0o600)
+    switch = []
+    if ordinary := unprivileged_user():
+        for path in (home, *home.iterdir()):
+            shutil.chown(path, ordinary)
+        switch = ["setpriv", "--reuid", ordinary, "--regid", "nogroup", "--clear-groups"]
+    path = f"{machine / 'env' / 'bin'}:/usr/bin:/bin"
+
+    def run(*command):
+        return call(*switch, *command, cwd=home, PATH=path, HOME=str(home))
+
+    run.home = home
+    return run
+
+
+def test_nothing_of_the_wheel_stands_beside_packages_of_other_names(user):
+    names = ("fixtures", "reports", "suites", "compose", "conftest", "tests", "application")
+    script = f"from importlib.util import find_spec as f; print([n for n in {names} if f(n)])"
+    assert user("python", "-c", script).stdout == "[]\n"
+    where = user("python", "-c", "from drillbook.core.application import ROOT; print(ROOT)")
+    assert where.stdout.strip().endswith("/site-packages/drillbook/application")
+
+
+def test_the_wheel_holds_what_the_repository_does_and_no_run(wheel):
+    listed = ["git", "ls-files", "drillbook", "suites", "fixtures", "reports", "compose"]
+    tracked = set(call(*listed, cwd=ROOT, **os.environ).stdout.split())
+    held = call(sys.executable, "-m", "zipfile", "-l", wheel, cwd=ROOT).stdout.split()
+    names = {one.replace("drillbook/application/", "") for one in held if "/" in one}
+    assert tracked <= names
+    assert not [one for one in names if one.startswith("reports/runs")]
+
+
+def test_a_key_is_checked_where_there_is_no_checkout(user):
+    done = user("drillbook", "key", "check", "backup.sql", "--env-file", ".env")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("OPENS")
+
+
+def test_a_wrong_control_is_told_by_the_catalogue_that_the_wheel_holds(user):
+    done = user("drillbook", "verify", "--control", "KEE-*")
+    assert done.returncode == 3
+    assert "did you mean KEY-" in done.stderr
+
+
+def test_a_run_of_the_wheel_is_sealed_and_its_bundle_verified(user):
+    assert user("drillbook", "evidence", "sign-key", "drill.key").returncode == 0
+    asked = ("--stack", "embedded", "--control", "KEY-*", "--sign", "drill.key")
+    done = user("drillbook", "verify", *asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = user.home / "drillbook-runs"
+    tool = json.loads((newest(runs) / "evidence.json").read_text())["run"]["tool"]
+    # No repository around the environment may pass for the one it was made of.
+    assert tool["commit"] is None
+    pubkey = ("--pubkey", "drill.key.pub")
+    verified = user("drillbook", "evidence", "verify", "drillbook-runs/latest", *pubkey)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "qualification.md" in {one.name for one in newest(runs).iterdir()}
+    assert {one.name for one in user.home.iterdir()} == {
+        *("backup.sql", ".env", "drill.key", "drill.key.pub", "drillbook-runs")
+    }
