@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from click import get_current_context
 
@@ -107,6 +109,22 @@ def _lint(given: Given) -> int:
     return lint(given[o.DOCUMENTS], given[o.FINDINGS])
 
 
+def _of_a_run(act: Callable[[Given], int]) -> Callable[[Given], int]:
+    """A command that first says which run it acts on, where a path goes through `latest`."""
+
+    def run(given: Given) -> int:
+        from drillbook.cli.runs import describe_latest
+
+        paths = [given.values.get(one.key) for one in (o.BUNDLE, o.RUN, o.RECORD)]
+        for path in (*filter(None, paths), *given.values.get(o.RUNS.key, ())):
+            if said := describe_latest(path):
+                sys.stderr.write(f"{said}\n")
+        return act(given)
+
+    return run
+
+
+@_of_a_run
 def _verify_evidence(given: Given) -> int:
     from reports.seal import verify
 
@@ -119,30 +137,35 @@ def _sign_key(given: Given) -> int:
     return tools.main(["sign-key", given[o.KEY_NAME]])
 
 
+@_of_a_run
 def _seal(given: Given) -> int:
     from reports.seal import tools
 
     return tools.main(["seal", given[o.RUN], *_rest(given)])
 
 
+@_of_a_run
 def _timestamp(given: Given) -> int:
     from reports.seal import tools
 
     return tools.main(["timestamp", given[o.BUNDLE], *_rest(given)])
 
 
+@_of_a_run
 def _sign_off(given: Given) -> int:
     from reports.seal import sign_off
 
     return sign_off.main([given[o.BUNDLE], *_rest(given)])
 
 
+@_of_a_run
 def _render(given: Given) -> int:
     from reports.session import rerender
 
     return rerender.main([given[o.RECORD], *_rest(given)])
 
 
+@_of_a_run
 def _export(given: Given) -> int:
     from reports.export import from_bundle
 
@@ -150,6 +173,7 @@ def _export(given: Given) -> int:
     return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
 
 
+@_of_a_run
 def _merge(given: Given) -> int:
     from reports.session import merge
 
@@ -185,6 +209,43 @@ def _sweep(given: Given) -> int:
 
     del given
     sweep.main()
+    return 0
+
+
+def _prune(given: Given) -> int:
+    from drillbook.cli.runs import prune
+
+    last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
+    if last is None and days is None:
+        said = f"say what to keep; for example: {given.command.example}"
+        raise Refusal(said, get_current_context())
+    folder = Path(given[o.RUN_DIR])
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is no folder of runs; give --run-dir", get_current_context())
+    form, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
+    return prune(folder, int(last or 0), int((days or "0d")[:-1]), as_json=form, dry=dry)
+
+
+def _doctor(given: Given) -> int:
+    from drillbook.cli.doctor import Machine, doctor
+    from fixtures.session.workers import STACK_MIB, free_mib
+    from reports.record.run_metadata import kernel_clock
+
+    here = Machine(free_mib(), STACK_MIB, kernel_clock().synchronised)
+    return doctor(given[o.STACK], Path(given[o.RUN_DIR]), here, as_json=given[o.OUTPUT] == "json")
+
+
+def _init(given: Given) -> int:
+    from drillbook.cli.init import init
+
+    del given
+    return init(Path.cwd())
+
+
+def _completion(given: Given) -> int:
+    from drillbook.cli.parser import completion
+
+    sys.stdout.write(completion(COMMANDS, given[o.SHELL]))
     return 0
 
 
@@ -425,6 +486,33 @@ COMMANDS: Sequence[Command] = (
         "drillbook catalogue --output json",
         _catalogue,
         options=(o.LISTING,),
+    ),
+    Command(
+        "prune",
+        "Remove old runs; the one that latest names stays, and so does the history.",
+        "drillbook prune --keep-last 8 --keep-within 400d --dry-run",
+        _prune,
+        options=(o.KEEP_LAST, o.KEEP_WITHIN, o.DRY_RUN, o.RUN_DIR, o.OUTPUT),
+    ),
+    Command(
+        "doctor",
+        "Say what this machine has and lacks for each driver, and the next move.",
+        "drillbook doctor --stack embedded",
+        _doctor,
+        options=(o.STACK, o.RUN_DIR, o.OUTPUT),
+    ),
+    Command(
+        "init",
+        "Write drillbook.toml and waivers.toml, every key explained and none set.",
+        "drillbook init",
+        _init,
+    ),
+    Command(
+        "completion",
+        "Print what makes a shell complete commands, options and words.",
+        "drillbook completion bash",
+        _completion,
+        placed=(o.SHELL,),
     ),
     Command(
         "images",

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
 from drillbook.core.options import Option, default, fault, nearest
@@ -81,6 +81,12 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
         sys.stderr.write(f"{_PROGRAM}: interrupted\n")
         return UNUSABLE
     return int(code or 0)
+
+
+def completion(commands: Sequence[Command], shell: str) -> str:
+    """What a shell reads to complete the command: `eval "$(drillbook completion bash)"`."""
+    made = get_completion_class(shell) or BashComplete
+    return made(_group(commands, ()), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE").source()
 
 
 class Refusal(click.UsageError):

@@ -429,6 +429,14 @@ OSCAL_VERSION = Option(
     Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is no version such as 1.2.2")),
     "of OSCAL",
 )
+KEEP_LAST = Option("keep-last", number(0, 100_000), "keep so many of the newest runs")
+KEEP_WITHIN = Option(
+    "keep-within",
+    Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is no number of days such as 400d")),
+    "keep runs of so many days",
+)
+DRY_RUN = Option("dry-run", SWITCH, "only say what would be removed", flag=True)
+SHELL = Option("shell", choice("bash", "zsh", "fish"), "the shell that completes")
 ICS = Option("ics", NEW_FILE, "also write a calendar of what is due")
 
 # For those who work on Drillbook.

@@ -9,21 +9,21 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.backups import KEYS, dump
-from tests.bundles import newest
 
+from drillbook.core.application import ROOT
 from drillbook.core.run_directory import unprivileged_user
+from tests.support.backups import KEYS, dump
+from tests.support.bundles import newest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("wheel")]
 
-ROOT = Path(__file__).resolve().parents[1]
 UV = shutil.which("uv") or str(ROOT / ".tools" / "uv")
 
 
 def call(*command, cwd, **env):
     """Call a program with nothing of this process's environment but where libraries come from."""
     return subprocess.run(
-        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=1500
     )
 
 
@@ -106,7 +106,7 @@ def test_a_wrong_control_is_told_by_the_catalogue_that_the_wheel_holds(user):
 
 def test_a_run_of_the_wheel_is_sealed_and_its_bundle_verified(user):
     assert user("drillbook", "evidence", "sign-key", "drill.key").returncode == 0
-    asked = ("--stack", "embedded", "--control", "KEY-*", "--sign", "drill.key")
+    asked = ("--stack", "embedded", "--control", "KEY-*", "--sign", "drill.key", "--workers", "2")
     done = user("drillbook", "verify", *asked)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = user.home / "drillbook-runs"

@@ -1,0 +1,219 @@
+"""doctor, init, prune and completion: what they say of this machine, and what they leave alone."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from drillbook.cli import doctor
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.init import FILES, template
+from drillbook.cli.parser import run
+from drillbook.cli.runs import describe_latest
+from drillbook.core import run_directory
+from drillbook.core.errors import NoHost
+from reports.config.declarations import Words
+from reports.config.waivers import Entry
+
+PROGRAM = Path(sys.executable).with_name("drillbook")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*words):
+    return run(COMMANDS, words)
+
+
+# doctor
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Drivers of this machine as a test wants them, and memory enough."""
+    monkeypatch.setattr("fixtures.session.workers.free_mib", lambda: 1 << 20)
+
+    def made(**lacking):
+        for driver in ("embedded", "containers"):
+            found = doctor.Check(f"{driver}: all", lacking.get(driver, "ok"), "seen", "do that")
+            monkeypatch.setattr(doctor, f"_{driver}", lambda found=found: iter([found]))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("lacking", "asked", "code"),
+    [
+        ({}, "auto", 0),
+        ({"containers": "lacks"}, "auto", 0),
+        ({"containers": "lacks"}, "embedded", 0),
+        ({"containers": "lacks"}, "containers", 1),
+        ({"embedded": "lacks", "containers": "lacks"}, "auto", 1),
+    ],
+)
+def test_a_machine_is_ready_where_a_driver_that_is_asked_for_can_run(
+    machine, folder, capsys, lacking, asked, code
+):
+    machine(**lacking)
+    assert call("doctor", "--stack", asked) == code
+    told = capsys.readouterr().out
+    assert ("NOT READY" in told) == bool(code)
+    for driver in lacking:
+        mark = "NO" if code else "--"
+        assert f"{mark}  {driver}: all" in told
+        assert "seen; do that" in told
+
+
+def test_a_folder_where_no_program_may_run_is_told_with_its_cure(
+    machine, folder, capsys, monkeypatch
+):
+    def refuse():
+        raise NoHost("/tmp is mounted noexec, so it cannot be run; point TMPDIR elsewhere")
+
+    machine()
+    monkeypatch.setattr(run_directory, "refuse_noexec", refuse)
+    assert call("doctor", "--output", "json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert not told["ready"]
+    (bad,) = [one for one in told["checks"] if one["state"] == "lacks"]
+    assert bad["name"] == "machine: programs"
+    assert bad["next"] == "point TMPDIR elsewhere"
+
+
+def test_an_engine_that_is_not_there_is_told_with_the_next_move(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (found,) = doctor._containers()
+    assert (found.name, found.state) == ("containers: engine", "lacks")
+    assert found.next
+
+
+# init
+
+
+def test_init_writes_two_files_that_set_nothing_and_overwrites_none(folder, capsys):
+    assert call("init") == 0
+    for name in FILES:
+        assert tomllib.loads((folder / name).read_text()) == {}
+    (folder / FILES[0]).write_text("number = 'mine'\n")
+    assert call("init") == 0
+    assert (folder / FILES[0]).read_text() == "number = 'mine'\n"
+    assert capsys.readouterr().out.count("stays as it is") == 2
+
+
+@pytest.mark.parametrize(("name", "model"), [*zip(FILES, (Words, Entry), strict=True)])
+def test_init_names_every_key_that_can_be_set(name, model):
+    def keys(model):
+        for field, info in model.model_fields.items():
+            yield info.alias or field
+            for part in (info.annotation, *getattr(info.annotation, "__args__", ())):
+                if hasattr(part, "model_fields"):
+                    yield from keys(part)
+
+    text = template(name)
+    written = re.findall(r"(\w+)(?= = |\]|\.\w+\])", text)
+    assert {*keys(model)} <= {*written}
+    assert tomllib.loads(re.sub(r"(?m)^# (?=\[|\w+ = )", "", text))
+
+
+# prune and latest
+
+
+@pytest.fixture
+def runs(folder):
+    """Six runs, ten days between each; latest names the oldest but one."""
+    place = folder / "drillbook-runs"
+    now = datetime.now(UTC)
+    names = [f"{now - timedelta(days=10 * age):%Y%m%dT%H%M%SZ}-00000{age}" for age in range(6)]
+    for name in names:
+        (place / name).mkdir(parents=True)
+        (place / name / "evidence.json").write_text("{}")
+    (place / "mine").mkdir()
+    (place / "20200101T000000Z-notarun").mkdir()
+    (place / "history.jsonl").write_text("line\n")
+    (place / "latest").symlink_to(names[4])
+    return place, names
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["--keep-last", "2"], {0, 1, 4}),
+        (["--keep-within", "25d"], {0, 1, 2, 4}),
+        (["--keep-last", "1", "--keep-within", "15d"], {0, 1, 4}),
+        (["--keep-last", "0", "--dry-run"], {0, 1, 2, 3, 4, 5}),
+        (["--keep-last", "0"], {4}),
+    ],
+)
+def test_prune_keeps_what_was_said_and_what_latest_names_and_what_is_no_run(
+    runs, words, kept, capsys
+):
+    place, names = runs
+    assert call("prune", *words, "--output", "json") == 0
+    left = {one.name for one in place.iterdir()}
+    assert left - {*names} == {"mine", "20200101T000000Z-notarun", "history.jsonl", "latest"}
+    assert left & {*names} == {names[one] for one in kept}
+    told = json.loads(capsys.readouterr().out)
+    assert {one["run"] for one in told["kept"]} | {*told["removed"]} == {*names}
+    assert told["dry_run"] == ("--dry-run" in words)
+
+
+def test_prune_without_a_word_of_what_to_keep_removes_nothing(runs, capsys):
+    place, names = runs
+    assert call("prune") == 3
+    assert "say what to keep; for example: drillbook prune --keep-last" in capsys.readouterr().err
+    assert {*names} <= {one.name for one in place.iterdir()}
+
+
+def test_a_command_on_latest_says_first_which_run_that_is(runs, capsys):
+    place, names = runs
+    record = {"run": {"finished": "2026-11-26T22:05:00Z"}, "verdict": "satisfied"}
+    record["subject"] = {"grade": "rehearsal"}
+    (place / names[4] / "evidence.json").write_text(json.dumps(record))
+    assert call("evidence", "sign-off", str(place / "latest"), "--act=approved", "--name=Ada") == 3
+    first = capsys.readouterr().err.splitlines()[0]
+    said = f"is run {names[4]}, ended 2026-11-26 22:05 UTC: satisfied, rehearsal"
+    assert first == f"{place / 'latest'} {said}"
+    assert describe_latest(str(place / names[4])) == ""
+    assert describe_latest(str(place / "latest" / "bundle.zip")).endswith(said)
+
+
+# completion
+
+
+COMPLETED = [
+    ("drillbook ver", ["verify"]),
+    ("drillbook evidence v", ["verify"]),
+    ("drillbook verify --sta", ["--stack"]),
+    ("drillbook verify --stack c", ["containers"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "words"), COMPLETED)
+def test_bash_completes_commands_options_and_words(typed, words):
+    script = f"""
+        PATH={PROGRAM.parent}:$PATH
+        eval "$(drillbook completion bash)"
+        COMP_WORDS=({typed}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) COMPREPLY=()
+        _drillbook_completion drillbook
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == words
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_of_its_own(shell, capsys):
+    assert call("completion", shell) == 0
+    told = capsys.readouterr().out
+    assert f"_DRILLBOOK_COMPLETE={shell}_complete" in told
+    assert os.environ.get("_DRILLBOOK_COMPLETE") is None
