@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.infisical import mails
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
 from fixtures.probes import observations
@@ -95,6 +96,12 @@ def test_who_guesses_a_secret_is_locked_out_where_the_instance_says_so(
     with step("guess so often, if any; then the right secret is refused as well"):
         locked = lockout and access.locks_out(deployment.public, machine, lockout)
         assert locked is not False
+
+    with step("have a mail sent that sets a new password, and guess its code; it opens nothing"):
+        http, email = deployment.public.http, deployment.golden.admin.email
+        tried = mails.RESET.ask(http, email)
+        guessed = bool(tried) and mails.opens(http, tried, email, "0" * 32)
+        assert not guessed
 
 
 def test_what_was_to_end_ends(deployment, step):

@@ -139,6 +139,8 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         mark = deployment.log_mark()
         tried = mailed.ask(http, email)
         record.note(f"this release has {'a' if tried else 'no'} route for it")
+        if not tried:
+            observe("no_route_for_mails")
 
     with step("the log holds none that opens the account"):
         codes = observations.wait_for_codes(deployment, mark, mailed, email) if tried else []
