@@ -19,7 +19,7 @@ from drillbook.infisical.client import LIFETIME
 from drillbook.infisical.settings import Settings, backend_environment
 from drillbook.stack.embedded.servers import Cache, Postgres
 from drillbook.stack.ports import free_port
-from fixtures.mutants.backend import PLANTS
+from fixtures.mutants.base import registry
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts
 from fixtures.reference.journal import Journal
@@ -105,7 +105,7 @@ class Backend:
         self.journal, parts = Kept(), Parts()
         modes.switch_on(parts, offers)
         if plant:
-            parts.replace(PLANTS[plant])
+            parts.replace(registry()[plant].parts)
         parts.boot = self._listening(parts.boot)
         self.env = services.environment(database, **changes)
         self.app = App(parts.environment.read(self.env), self.journal, parts)

@@ -18,7 +18,7 @@ from drillbook.keys.proof import prove
 from drillbook.preflight import compose_checks, compose_file, key_strength, secret_scanner
 from drillbook.preflight.secret_scanner import first_lines, needles
 from drillbook.runbook import diagnosis
-from fixtures.mutants.files import SOUND
+from fixtures.mutants.file_bugs import SOUND
 from tests.support import boot_logs
 from tests.support.backups import KEYS, SAMPLES, dump
 from tests.support.fuzzing import BUDGET, ends, inputs, survives

@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.infisical.settings import Settings
-from fixtures.mutants.files import (
+from fixtures.mutants.file_bugs import (
     SOUND,
     backup,
     commit,

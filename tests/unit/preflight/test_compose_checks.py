@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.preflight import compose_checks, compose_file
-from fixtures.mutants.files import SOUND
+from fixtures.mutants.file_bugs import SOUND
 from tests.support.compose_documents import PINNED, about, linter, service
 
 FILE = SOUND.read_text()

@@ -19,7 +19,7 @@ from drillbook.keys.hierarchy import Proof
 from drillbook.preflight import backupfile, compose_checks, compose_file, finding, key_strength
 from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
-from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, env, repository
+from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, env, repository
 
 pytestmark = pytest.mark.slow
 

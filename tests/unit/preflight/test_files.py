@@ -18,7 +18,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import Repository, pieces
 from drillbook.preflight.secret_scanner import first_lines, needles
-from fixtures.mutants.files import SOUND, backup, commit, encrypted_root, repository
+from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
 from tests.support.backups import KEYS, SAMPLES
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"

@@ -7,7 +7,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
 from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
-from fixtures.mutants.files import SOUND, backup, encrypted_root, env, repository
+from fixtures.mutants.file_bugs import SOUND, backup, encrypted_root, env, repository
 
 
 def written(mutant, folder):
