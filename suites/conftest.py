@@ -3,6 +3,8 @@
 Whatever has is a matter of safety: the control is violated, also one that only checks a claim.
 """
 
+import secrets
+
 import pytest
 
 from drillbook.core.errors import DrillbookError, Unsupported
@@ -11,9 +13,17 @@ from fixtures.oracle.state import describe
 UNCHANGED = "nothing in the database has changed that these steps were not to change"
 
 
+@pytest.fixture
+def new_password(record):
+    """Another password for the database's role."""
+    password = secrets.token_urlsafe(32)
+    record.secret("NEW_POSTGRES_PASSWORD", password)
+    return password
+
+
 @pytest.fixture(autouse=True)
 def _compared(request):
-    """Have at hand, when the spec's steps are over, what the comparison needs."""
+    """Keep what the comparison needs, for when the spec's steps are over."""
     if "installation" in request.fixturenames:
         names = ("installation", "step", "observe", "record")
         request.node.stash[COMPARED] = [request.getfixturevalue(name) for name in names]

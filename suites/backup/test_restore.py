@@ -2,8 +2,6 @@
 
 import pytest
 
-from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Answered
 from drillbook.runbook import procedures
 
 
@@ -40,7 +38,7 @@ def test_documented_restore_after_a_first_start(resting, observe, step):
         start = resting.restart()
 
     with step("everything reads as in the backup"):
-        back = start.serves and reads(resting, before)
+        back = start.serves and resting.reads_anew_as(before)
         observe(what_happened(done, back))
         assert back
 
@@ -101,21 +99,7 @@ def test_backup_and_encryption_key_are_enough(resting, new_password, step):
         assert again.writes()
 
 
-@pytest.fixture
-def new_password(record):
-    password = openssl_rand_hex(32)
-    record.secret("NEW_POSTGRES_PASSWORD", password)
-    return password
-
-
 def what_happened(done, brought_back):
     if brought_back:
         return "restore_brought_back"
     return "restore_failed_unnoticed" if done.exit_code == 0 else "restore_failed_aloud"
-
-
-def reads(deployment, before):
-    try:
-        return deployment.log_in_again().inventory() == before
-    except Answered:
-        return False

@@ -5,8 +5,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.runbook import procedures
 from fixtures.data import corruptions, dumps
-from fixtures.faults import host_shell
-from fixtures.faults.killed_backup import back_up_cut_off
+from fixtures.faults import failing_backup
 
 
 @pytest.mark.control("BKP-4")
@@ -60,7 +59,7 @@ def test_documented_backup_is_usable(untouched, observe, step):
 
     with step("piped into gzip it is sound too"):
         packed = backup.with_name(f"{backup.name}.gz")
-        piped = host_shell.back_up_into_gzip(untouched.stack, packed)
+        piped = failing_backup.back_up_into_gzip(untouched.stack, packed)
         sound &= piped.exit_code == 0 and integrity.examine(packed) is None
         observe("backup_usable_and_failures_told" if sound else "backup_unusable")
         assert sound
@@ -74,11 +73,11 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
         believed = [integrity.examine(target) is None, nobody.exit_code == 0]
 
     with step("cut the backup's session off while it runs"):
-        interrupted = back_up_cut_off(stack, target)
+        interrupted = failing_backup.back_up_cut_off(stack, target)
         believed += [integrity.examine(target) is None, interrupted.exit_code == 0]
 
     with step("back up to a disk that has no room for it"):
-        crammed = host_shell.back_up_to_full_disk(stack, target)
+        crammed = failing_backup.back_up_to_full_disk(stack, target)
         believed += [integrity.examine(target) is None, crammed.exit_code == 0]
 
     with step("each failure shows in the exit status, and in the file left behind"):
@@ -91,7 +90,7 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
 def test_failed_backup_behind_a_pipe_shows_in_its_file(untouched, working_folder, observe, step):
     with step("back up into gzip as a role that does not exist, without pipefail"):
         packed = working_folder.path / "failed.sql.gz"
-        piped = host_shell.back_up_into_gzip(untouched.stack, packed, role="nobody")
+        piped = failing_backup.back_up_into_gzip(untouched.stack, packed, role="nobody")
 
     with step("the file shows the failure; whether the exit status does is observed"):
         shown = integrity.examine(packed) is not None

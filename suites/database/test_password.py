@@ -11,13 +11,6 @@ from drillbook.runbook import procedures
 SYMPTOM = r"password authentication failed for user \"infisical\""
 
 
-@pytest.fixture
-def new_password(record):
-    password = secrets.token_urlsafe(32)
-    record.secret("NEW_POSTGRES_PASSWORD", password)
-    return password
-
-
 @pytest.mark.control("DBP-1")
 def test_documented_procedure_leaves_the_service_healthy(deployment, new_password, observe, step):
     with step("read everything"):

@@ -11,13 +11,6 @@ from fixtures.probes.read_probe import Prober
 AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
 
 
-@pytest.fixture
-def new_password(record):
-    password = secrets.token_urlsafe(32)
-    record.secret("NEW_POSTGRES_PASSWORD", password)
-    return password
-
-
 def passwords():
     # Imported here: it takes a while to load.
     from hypothesis import strategies as st

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.probes.open_ports import ports_inside
+from fixtures.probes.observations import ports_inside
 
 pytestmark = pytest.mark.control("DEP-1")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.resource_limits import Bounded
+from fixtures.faults.resource_limits import bounded
 from fixtures.probes.bulk import Bulk
 
 pytestmark = pytest.mark.control("DEP-2")
@@ -11,24 +11,24 @@ pytestmark = pytest.mark.control("DEP-2")
 def test_stack_runs_within_the_documented_instance(resting, record, observe, step):
     bulk = Bulk(resting, record)
     bounds = "hold the stack within 2 vCPU and 2 GB without swap, and start it"
-    with step(bounds), Bounded(resting, record) as bounded:
+    with step(bounds), bounded(resting, record) as held:
         with step(f"write {len(bulk):,} secrets, in batches where the release takes them"):
             bulk.write()
-            bounded.look()
+            held.look()
 
         with step("restart the backend and read all of them back"):
             resting.restart()
             lost = bulk.find_lost()
-            bounded.look()
+            held.look()
 
     with step("nothing was killed, restarted or swapped, and nothing is missing"):
-        seen = what_was_seen(bounded.worst.values(), lost)
+        seen = what_was_seen(held.worst.values(), lost)
         if seen == "within_limits":
             bulk.check_answers()
         observe(seen)
-        assert {one for one, seen in bounded.worst.items() if seen.memory_kills} == set()
-        assert {one for one, seen in bounded.worst.items() if seen.restarts} == set()
-        assert {one for one, seen in bounded.worst.items() if seen.swapped} == set()
+        assert {one for one, seen in held.worst.items() if seen.memory_kills} == set()
+        assert {one for one, seen in held.worst.items() if seen.restarts} == set()
+        assert {one for one, seen in held.worst.items() if seen.swapped} == set()
         assert lost == []
 
 

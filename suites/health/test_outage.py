@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.outage import Outage
+from fixtures.faults.outage import outage
 from fixtures.probes import observations
 
 WORDS = {
@@ -15,13 +15,13 @@ WORDS = {
 
 @pytest.mark.control("HLT-3")
 def test_health_follows_cache_and_database(deployment, observe, step):
-    with step("stop the cache and watch the health check"), Outage(deployment.stack, "redis"):
+    with step("stop the cache and watch the health check"), outage(deployment.stack, "redis"):
         without_cache = observations.health_turns_bad(deployment)
 
     with step("start the cache; health is good again"):
         assert observations.comes_up(deployment)
 
-    with step("stop the database and watch the health check"), Outage(deployment.stack, "db"):
+    with step("stop the database and watch the health check"), outage(deployment.stack, "db"):
         without_database = observations.health_turns_bad(deployment)
 
     with step("start the database; health is good again, and secrets read"):

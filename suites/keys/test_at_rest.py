@@ -5,8 +5,7 @@ import pytest
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.golden import ENVIRONMENTS
-from fixtures.data.plaintext_search import Search, storage_places
-from fixtures.data.stored_keys import keys_kept_in
+from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
 from fixtures.probes.exposure import Giving
 
@@ -65,7 +64,7 @@ def test_keys_are_not_stored_in_the_instance(deployment, step):
     def kept():
         places = [deployment.golden.place(name) for name in ENVIRONMENTS]
         seen = [one for place in places for one in deployment.service.secrets(place)]
-        return keys_kept_in(seen, deployment.golden_settings)
+        return find_keys(seen, deployment.golden_settings)
 
     with step("compare every secret the machine can see with every key, by label and inside"):
         assert kept() == []

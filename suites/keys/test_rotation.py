@@ -3,7 +3,6 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Answered, RateLimited
 
 DOCUMENTED_ERROR = "Unsupported state or unable to authenticate data"
 
@@ -39,19 +38,10 @@ def test_changed_key_stops_the_backend(resting, observe, step, variable, size):
 
 
 def what_happened(deployment, start, before):
-    if start.serves and reads(deployment, before):
+    if start.serves and deployment.reads_anew_as(before):
         return "started_and_read_everything"
     if start.serves:
         return "started_without_secrets"
     if start.exit_code == 0:
         return "stopped_with_status_zero"
     return "stopped_as_documented" if start.says(DOCUMENTED_ERROR) else "stopped_otherwise"
-
-
-def reads(deployment, before):
-    try:
-        return deployment.log_in_again().inventory() == before
-    except RateLimited:
-        raise
-    except Answered:
-        return False

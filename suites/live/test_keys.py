@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import Unsupported
-from fixtures.data.stored_keys import keys_kept_in
+from fixtures.data.plaintext_search import find_keys
 
 
 @pytest.mark.control("KEY-10")
@@ -16,4 +16,4 @@ def test_running_instance_does_not_hold_its_own_keys(instance, record, findings,
             raise Unsupported("the credential sees no secret, so nothing was compared")
 
     with step("compare each with every key, by label and inside longer values"):
-        assert findings(keys_kept_in(seen, keys)) == []
+        assert findings(find_keys(seen, keys)) == []

@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical import schema
 from drillbook.keys.proof import prove
 from drillbook.runbook import procedures
-from fixtures.data import dumps, migration, not_exported
+from fixtures.data import dumps, migration
 from fixtures.data.golden import BALANCES, ENVIRONMENTS
 from fixtures.data.inventory import differing, digest, read_singly
 from fixtures.data.strategies import secret_sets
@@ -102,10 +102,10 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 
 
 @pytest.mark.control("MIG-2")
-def test_what_stays_behind_is_told(untouched, record, step):
+def test_what_stays_behind_is_reported(untouched, record, step):
     with step("count what the old instance has and an export does not hold"):
-        left = not_exported.count_not_exported(untouched.tables())
-        record.note(not_exported.sentence(left))
+        left = migration.count_left_behind(untouched.tables())
+        record.note(migration.describe_left_behind(left))
 
     with step("earlier versions, the machine and its credential are among it"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()

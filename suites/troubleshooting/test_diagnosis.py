@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.faults.outage import Outage
+from fixtures.faults.outage import outage
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-4")
@@ -32,7 +32,7 @@ def test_each_fault_is_named_from_its_log(resting, step):
 
     with step("stop the database under a healthy deployment and restart the backend"):
         resting.redeploy(resting.golden_settings)
-        with Outage(resting.stack, "db"):
+        with outage(resting.stack, "db"):
             found["database_refused"] = observations.cause(resting.restart().log)
 
     with step("each was named, and nothing else"):

@@ -3,18 +3,18 @@
 import pytest
 
 from drillbook.stack.start_outcome import serves
-from fixtures.faults.outage import Outage
+from fixtures.faults.outage import outage
 from fixtures.probes import observations
 
 
 @pytest.mark.control("TRB-2")
 def test_backend_comes_up_with_a_late_database(resting, observe, step):
     late = "start the backend before the database; that comes when it has tried, and it comes up"
-    with step(late), Outage(resting.stack, "db") as outage:
+    with step(late), outage(resting.stack, "db") as start_it:
         resting.stack.start("backend")
         observations.tries(resting)
         assert not serves(resting.stack.base_url)
-        outage.heal()
+        start_it()
         up = observations.comes_up(resting)
 
     with step("everything reads as before"):
@@ -27,12 +27,12 @@ def test_backend_comes_up_with_a_late_database(resting, observe, step):
 def test_backend_names_the_missing_cache_and_comes_up_with_it(resting, observe, step):
     mark = resting.log_mark()
     late = "start the backend without a cache; it says so; start the cache, and it comes up"
-    with step(late), Outage(resting.stack, "redis") as outage:
+    with step(late), outage(resting.stack, "redis") as start_it:
         resting.stack.start("backend")
         # A stopped container takes its name out of the network.
         named = observations.names(resting, mark, "cache_unavailable", "cache_host_unknown")
         assert not serves(resting.stack.base_url)
-        outage.heal()
+        start_it()
         up = observations.comes_up(resting)
 
     with step("it had named the cache, and everything reads as before"):

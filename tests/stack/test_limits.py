@@ -9,7 +9,7 @@ from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
 from drillbook.stack.containers.container_limits import parse_counters
 from fixtures.faults import resource_limits
-from fixtures.faults.resource_limits import DOCUMENTED, Bounded, describe, worse
+from fixtures.faults.resource_limits import DOCUMENTED, bounded, describe, worse
 from tests.support.backends import Backend, running
 
 MIB = 1 << 20
@@ -42,21 +42,23 @@ def deployment(stack):
 
 def test_bounds_are_taken_away_whatever_happens(recorder):
     stack = Boundable()
-    with pytest.raises(KeyboardInterrupt), Bounded(deployment(stack), recorder):
+    with pytest.raises(KeyboardInterrupt), bounded(deployment(stack), recorder):
         raise KeyboardInterrupt
     assert stack.asked == [DOCUMENTED, None]
 
 
 def test_bounds_that_cannot_be_set_are_taken_away_too(recorder):
     stack = Boundable(broken=True)
-    with pytest.raises(StackTrouble), Bounded(deployment(stack), recorder):
+    with pytest.raises(StackTrouble), bounded(deployment(stack), recorder):
         pass
     assert stack.asked == [DOCUMENTED, None]
 
 
 def test_a_driver_without_bounds_says_so(recorder):
-    with pytest.raises(Unsupported, match="use STACK=containers"):
-        Bounded(deployment(SimpleNamespace(driver="embedded")), recorder)
+    stack = SimpleNamespace(driver="embedded")
+    refused = pytest.raises(Unsupported, match="use STACK=containers")
+    with refused, bounded(deployment(stack), recorder):
+        pass
 
 
 def test_the_shares_are_the_documented_instance():
