@@ -48,7 +48,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
         observe("description_unsound")
         record.note(f"unsound in its description: {'; '.join(asked.unsound)}")
 
-    with step("nobody can set it up once more, and administer it thereby"):
+    with step("no one can set it up once more, and administer it thereby"):
         again = access.sets_up_again(deployment.public)
         assert not again
 

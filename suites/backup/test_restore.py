@@ -26,19 +26,20 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
 
 
 @pytest.mark.control("BKP-3")
-def test_documented_restore_after_a_first_start(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_documented_restore_after_a_first_start(deployment, observe, step):
     with step("back up, then lose everything"):
-        before = resting.held
-        backup = resting.back_up()
-        resting.empty()
+        before = deployment.held
+        backup = deployment.back_up()
+        deployment.empty()
 
     with step("start the new backend, which makes its tables; restore; start again"):
-        assert resting.redeploy(resting.golden_settings).serves
-        done = resting.restore_over(backup)
-        start = resting.restart()
+        assert deployment.redeploy(deployment.golden_settings).serves
+        done = deployment.restore_over(backup)
+        start = deployment.restart()
 
     with step("everything reads as in the backup"):
-        back = start.serves and resting.reads_anew_as(before)
+        back = start.serves and deployment.reads_anew_as(before)
         observe(what_happened(done, back))
         assert back
 
@@ -57,7 +58,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
         since = deployment.log_mark()
         done = deployment.restore_live(backup)
         assert done.exit_code == 0
-        assert deployment.wait_started(since).serves
+        assert deployment.wait_for_start(since).serves
 
     with step("the marker says monday, everything reads, a write works"):
         assert deployment.marker() == "monday"
@@ -77,24 +78,25 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
 
 
 @pytest.mark.control("BKP-6")
-def test_backup_and_encryption_key_are_enough(resting, new_password, step):
+@pytest.mark.golden("stopped")
+def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
     with step("back up what was read, then lose database and cache"):
-        before = resting.held
-        backup = resting.back_up()
-        resting.empty()
+        before = deployment.held
+        backup = deployment.back_up()
+        deployment.empty()
 
     with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
-        resting.restore(backup)
-        procedures.alter_password(resting.stack, new_password)
-        fresh = resting.fresh_keys().but(
-            ENCRYPTION_KEY=resting.golden_settings["ENCRYPTION_KEY"],
+        deployment.restore(backup)
+        procedures.alter_password(deployment.stack, new_password)
+        fresh = deployment.fresh_keys().but(
+            ENCRYPTION_KEY=deployment.golden_settings["ENCRYPTION_KEY"],
             POSTGRES_PASSWORD=new_password,
         )
-        assert resting.redeploy(fresh).serves
+        assert deployment.redeploy(fresh).serves
 
     with step("the machine logs in with the credential it has, reads everything and writes"):
-        assert resting.lets_machine_in()
-        again = resting.log_in_again()
+        assert deployment.lets_machine_in()
+        again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()
 

@@ -22,8 +22,9 @@ KEPT = (
 
 
 @pytest.mark.control("BKP-1")
-def test_what_was_written_is_there_to_be_backed_up(untouched, observe, step):
-    golden = untouched.golden
+@pytest.mark.golden("shared")
+def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
+    golden = deployment.golden
     with step("nothing that was to be made at first made the instance fail"):
         # A release may lack a part; an instance of which one is lost looks the same.
         if golden.left_out or golden.untold - {"versions"}:
@@ -33,16 +34,16 @@ def test_what_was_written_is_there_to_be_backed_up(untouched, observe, step):
         assert golden.failed == ()
 
     with step("lists show every secret, comment, tag, import and setting, and every folder"):
-        seen = untouched.inventory()
-        assert differing(seen.values, golden.written()) == []
+        seen = deployment.inventory()
+        assert differing(seen.values, golden.values()) == []
         assert seen.facts == golden.facts()
         assert seen.folders == golden.folders
 
     with step("each earlier version of a secret is what it was"):
-        assert untouched.misread_versions() == []
+        assert deployment.misread_versions() == []
 
     with step("a reference reads as the secret that it names, in its own environment"):
-        assert untouched.misread_references() == []
+        assert deployment.misread_references() == []
 
 
 @pytest.mark.control("BKP-1")
@@ -50,10 +51,12 @@ def test_backup_gives_everything_back(deployment, step):
     with step("write a marker; lists show every secret as it was written, and so do single reads"):
         deployment.mark("monday")
         before = deployment.inventory()
-        assert differing(before.values, deployment.golden.written("monday")) == []
-        assert deployment.misread_singly(before.values) == []
+        assert differing(before.values, deployment.golden.values("monday")) == []
+        assert deployment.misread_secrets(before.values) == []
 
-    with step("have a table and a large object that nobody knows; back up, noting all rows"):
+    with step(
+        "add a table and a large object of another program; back up, noting all rows"
+    ):
         deployment.add_strange_data()
         backup, rows = deployment.back_up_with_rows(KEPT)
         assert dumps.complete(backup)
@@ -78,7 +81,7 @@ def test_backup_gives_everything_back(deployment, step):
         assert deployment.restart().serves
         assert deployment.marker() == "monday"
         assert deployment.inventory() == before
-        assert deployment.misread_singly(before.values) == []
+        assert deployment.misread_secrets(before.values) == []
 
     with step("the machine logs in with its credential, and a write works"):
         assert deployment.lets_machine_in()
@@ -102,25 +105,26 @@ def test_any_secret_comes_back(deployment, explore, step):
 
 
 @pytest.mark.control("BKP-2")
-def test_backup_is_useless_under_another_key(resting, observe, step):
-    before, other = resting.held, openssl_rand_hex(16)
-    giving = Giving(resting, before)
+@pytest.mark.golden("stopped")
+def test_backup_is_useless_under_another_key(deployment, observe, step):
+    before, other = deployment.held, openssl_rand_hex(16)
+    giving = Giving(deployment, before)
     with step("back up what was read"):
-        backup = resting.back_up()
+        backup = deployment.back_up()
 
     with step("no value of a secret stands in the backup as plain text"):
         found = [
             name
-            for name, value in resting.golden.canaries.items()
+            for name, value in deployment.golden.canaries.items()
             if value and dumps.contains(backup, value)
         ]
         assert found == []
 
     with step("restore it and start with another ENCRYPTION_KEY, asking while health is good"):
-        resting.restore(backup)
+        deployment.restore(backup)
         with giving.watching():
-            if not resting.change(ENCRYPTION_KEY=other).serves:
-                resting.restarts_seen(at_least=2)
+            if not deployment.change(ENCRYPTION_KEY=other).serves:
+                deployment.restarts_seen(at_least=2)
 
     with step("neither that start nor that key offline gave a value out"):
         if giving.word:
@@ -130,6 +134,6 @@ def test_backup_is_useless_under_another_key(resting, observe, step):
         assert prove(backup, other).opens_nothing
 
     with step("restored once more, the same backup opens with its own key"):
-        resting.restore(backup)
-        assert resting.redeploy(resting.golden_settings).serves
-        assert resting.reads_as(before)
+        deployment.restore(backup)
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.reads_as(before)

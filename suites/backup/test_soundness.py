@@ -9,9 +9,10 @@ from fixtures.faults import failing_backup
 
 
 @pytest.mark.control("BKP-4")
-def test_damage_is_noticed(untouched, step):
+@pytest.mark.golden("shared")
+def test_damage_is_noticed(deployment, step):
     with step("back up and examine the file: it is sound"):
-        backup = untouched.back_up()
+        backup = deployment.back_up()
         assert integrity.examine(backup) is None
 
     with step("damage it in each way, and examine each copy"):
@@ -22,7 +23,7 @@ def test_damage_is_noticed(untouched, step):
 
     with step("a backup of another database is noticed"):
         other = backup.with_name("other.sql")
-        assert procedures.back_up(untouched.stack, other, database="postgres").exit_code == 0
+        assert procedures.back_up(deployment.stack, other, database="postgres").exit_code == 0
         assert integrity.examine(other)
 
     with step("one digit inside a value is noticed by the checksum written next to the backup"):
@@ -33,25 +34,27 @@ def test_damage_is_noticed(untouched, step):
 
 
 @pytest.mark.control("BKP-4")
-def test_success_of_the_restore_is_no_proof(resting, step):
+@pytest.mark.golden("stopped")
+def test_success_of_the_restore_is_no_proof(deployment, step):
     with step("cut a backup between two rows of the secrets"):
-        backup = resting.back_up()
+        backup = deployment.back_up()
         cut = corruptions.cut_at_a_row(backup)
 
     with step("restore what is left into an empty database"):
-        resting.empty()
-        done = resting.restore_over(cut)
+        deployment.empty()
+        done = deployment.restore_over(cut)
 
     with step("whatever psql reports, rows are lost, and the examination says where the file ends"):
-        lost = dumps.differing_tables(dumps.tables(backup), resting.tables())
+        lost = dumps.differing_tables(dumps.tables(backup), deployment.tables())
         assert lost
         assert integrity.examine(cut), (done.exit_code, lost)
 
 
 @pytest.mark.control("BKP-7")
-def test_documented_backup_is_usable(untouched, observe, step):
+@pytest.mark.golden("shared")
+def test_documented_backup_is_usable(deployment, observe, step):
     with step("back up by the documented command; the file is sound"):
-        backup = untouched.back_up()
+        backup = deployment.back_up()
         sound = integrity.examine(backup) is None
 
     with step("through a terminal, which adds carriage returns, it is sound too"):
@@ -59,18 +62,19 @@ def test_documented_backup_is_usable(untouched, observe, step):
 
     with step("piped into gzip it is sound too"):
         packed = backup.with_name(f"{backup.name}.gz")
-        piped = failing_backup.back_up_into_gzip(untouched.stack, packed)
+        piped = failing_backup.back_up_into_gzip(deployment.stack, packed)
         sound &= piped.exit_code == 0 and integrity.examine(packed) is None
         observe("backup_usable_and_failures_told" if sound else "backup_unusable")
         assert sound
 
 
 @pytest.mark.control("BKP-7")
-def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
-    stack, target = untouched.stack, working_folder.path / "failed.sql"
+@pytest.mark.golden("shared")
+def test_failed_backup_is_noticed(deployment, working_folder, observe, step):
+    stack, target = deployment.stack, working_folder.path / "failed.sql"
     with step("back up as a role that does not exist"):
-        nobody = procedures.back_up(stack, target, role="nobody")
-        believed = [integrity.examine(target) is None, nobody.exit_code == 0]
+        refused = procedures.back_up(stack, target, role="no-such-role")
+        believed = [integrity.examine(target) is None, refused.exit_code == 0]
 
     with step("cut the backup's session off while it runs"):
         interrupted = failing_backup.back_up_cut_off(stack, target)
@@ -87,10 +91,11 @@ def test_failed_backup_is_noticed(untouched, working_folder, observe, step):
 
 
 @pytest.mark.control("BKP-7")
-def test_failed_backup_behind_a_pipe_shows_in_its_file(untouched, working_folder, observe, step):
+@pytest.mark.golden("shared")
+def test_failed_backup_behind_a_pipe_shows_in_its_file(deployment, working_folder, observe, step):
     with step("back up into gzip as a role that does not exist, without pipefail"):
         packed = working_folder.path / "failed.sql.gz"
-        piped = failing_backup.back_up_into_gzip(untouched.stack, packed, role="nobody")
+        piped = failing_backup.back_up_into_gzip(deployment.stack, packed, role="no-such-role")
 
     with step("the file shows the failure; whether the exit status does is observed"):
         shown = integrity.examine(packed) is not None

@@ -22,7 +22,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         upgrade_report.passage(upgrade, record)
         assert passage.start.serves
 
-    with step("every secret opens, is what it was, and is read by whoever could read it before"):
+    with step("every secret opens, is what it was, and everyone who could read it still can"):
         found = upgrade.compare()
         observe(found.observation)
         assert found.faults == []
@@ -36,7 +36,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         assert upgrade.compare().faults == []
         assert upgrade.write_probe() in ("written", writable)
 
-    with step("whoever could log in still can: no user, machine or credential is gone"):
+    with step("everyone who could log in still can: no user, machine or credential is gone"):
         assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
 

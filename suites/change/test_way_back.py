@@ -22,7 +22,7 @@ def test_backup_brings_the_old_release_back(upgrade, step):
         assert upgrade.start_old().serves
         assert upgrade.compare().faults == []
 
-    with step("whoever could log in before the change can again"):
+    with step("everyone who could log in before the change can again"):
         assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
     with step("a write works, and everything is there after one more start"):

@@ -19,7 +19,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
     with step("alter the role, type the password into Coolify, `docker restart` the backend"):
         since = deployment.log_mark()
         procedures.rotate_password_as_documented(deployment.stack, new_password)
-        start = deployment.wait_started(since)
+        start = deployment.wait_for_start(since)
 
     with step("the backend is healthy and everything reads as before"):
         observe("restart_took_new_password" if start.serves else "restart_kept_old_password")
@@ -35,7 +35,7 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
     with step("alter the role, type the password into Coolify, redeploy"):
         since = deployment.log_mark()
         procedures.rotate_password(deployment.stack, new_password)
-        assert deployment.wait_started(since).serves
+        assert deployment.wait_for_start(since).serves
 
     with step("everything reads as before, a write works, and again after a restart"):
         assert deployment.inventory() == before
@@ -45,30 +45,32 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
 
 
 @pytest.mark.control("DBP-2")
-def test_only_the_new_password_opens_the_database(resting, new_password, step):
-    old = resting.stack.settings["POSTGRES_PASSWORD"]
+@pytest.mark.golden("stopped")
+def test_only_the_new_password_opens_the_database(deployment, new_password, step):
+    old = deployment.stack.settings["POSTGRES_PASSWORD"]
     with step("over the network the old password opens the database, a random one does not"):
-        assert opens(resting.stack, old)
-        assert not opens(resting.stack, secrets.token_urlsafe(32))
+        assert opens(deployment.stack, old)
+        assert not opens(deployment.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
-        since = resting.log_mark()
-        procedures.rotate_password(resting.stack, new_password)
-        resting.wait_started(since)
+        since = deployment.log_mark()
+        procedures.rotate_password(deployment.stack, new_password)
+        deployment.wait_for_start(since)
 
     with step("over the network only the new password opens it"):
-        assert opens(resting.stack, new_password)
-        assert not opens(resting.stack, old)
-        assert not opens(resting.stack, "")
+        assert opens(deployment.stack, new_password)
+        assert not opens(deployment.stack, old)
+        assert not opens(deployment.stack, "")
 
     with step("the password is stored as a scram digest"):
-        assert stored_password(resting.stack).startswith("SCRAM-SHA-256$")
+        assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")
 
 
 @pytest.mark.control("DBP-3")
-def test_password_changed_in_the_environment_only(resting, new_password, observe, step):
+@pytest.mark.golden("stopped")
+def test_password_changed_in_the_environment_only(deployment, new_password, observe, step):
     with step("redeploy with another password that the database does not know"):
-        start = resting.change(POSTGRES_PASSWORD=new_password)
+        start = deployment.change(POSTGRES_PASSWORD=new_password)
 
     with step("the backend ends and names the failed authentication"):
         observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")
@@ -77,10 +79,11 @@ def test_password_changed_in_the_environment_only(resting, new_password, observe
 
 
 @pytest.mark.control("DBP-3")
-def test_password_changed_in_the_database_only(resting, new_password, observe, step):
+@pytest.mark.golden("stopped")
+def test_password_changed_in_the_database_only(deployment, new_password, observe, step):
     with step("alter the role and start the backend, which knows the old password only"):
-        procedures.alter_password(resting.stack, new_password)
-        start = resting.start()
+        procedures.alter_password(deployment.stack, new_password)
+        start = deployment.start()
 
     with step("the backend ends and names the failed authentication"):
         observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")

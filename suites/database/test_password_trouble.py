@@ -27,45 +27,48 @@ def passwords_that_name_no_host():
 
 
 @pytest.mark.control("DBP-4")
-def test_procedure_heals_a_changed_environment(resting, new_password, step):
+@pytest.mark.golden("stopped")
+def test_procedure_heals_a_changed_environment(deployment, new_password, step):
     with step("deploy a password the database does not know: it fails"):
-        before = resting.held
-        assert not resting.change(POSTGRES_PASSWORD=new_password).serves
+        before = deployment.held
+        assert not deployment.change(POSTGRES_PASSWORD=new_password).serves
 
     with step("follow the procedure: alter to the password that was typed, restart the backend"):
-        procedures.alter_password(resting.stack, new_password)
-        assert resting.restart().serves
+        procedures.alter_password(deployment.stack, new_password)
+        assert deployment.restart().serves
 
     with step("everything reads as before, and a write works"):
-        assert resting.inventory() == before
-        assert resting.writes()
+        assert deployment.inventory() == before
+        assert deployment.writes()
 
 
 @pytest.mark.control("DBP-4")
-def test_procedure_heals_a_changed_database(resting, new_password, step):
+@pytest.mark.golden("stopped")
+def test_procedure_heals_a_changed_database(deployment, new_password, step):
     with step("alter the role only, and start: it fails"):
-        before = resting.held
-        procedures.alter_password(resting.stack, secrets.token_urlsafe(32))
-        assert not resting.start().serves
+        before = deployment.held
+        procedures.alter_password(deployment.stack, secrets.token_urlsafe(32))
+        assert not deployment.start().serves
 
     with step("follow the procedure with another password"):
-        since = resting.log_mark()
-        procedures.rotate_password(resting.stack, new_password)
-        assert resting.wait_started(since).serves
+        since = deployment.log_mark()
+        procedures.rotate_password(deployment.stack, new_password)
+        assert deployment.wait_for_start(since).serves
 
     with step("everything reads as before, and a write works"):
-        assert resting.inventory() == before
-        assert resting.writes()
+        assert deployment.inventory() == before
+        assert deployment.writes()
 
 
 @pytest.mark.control("DBP-5")
-def test_any_password_works_when_encoded(resting, explore, record, step):
+@pytest.mark.golden("stopped")
+def test_any_password_works_when_encoded(deployment, explore, record, step):
     def works(password):
         record.secret("AWKWARD_PASSWORD", password)
-        since = resting.log_mark()
-        procedures.rotate_password(resting.stack, password)
-        assert resting.wait_started(since).serves
-        assert resting.marker() == "golden"
+        since = deployment.log_mark()
+        procedures.rotate_password(deployment.stack, password)
+        assert deployment.wait_for_start(since).serves
+        assert deployment.marker() == "golden"
 
     with step("rotate to a password with every letter that means something in a URL"):
         works(AWKWARD)
@@ -75,15 +78,16 @@ def test_any_password_works_when_encoded(resting, explore, record, step):
 
 
 @pytest.mark.control("DBP-5")
-def test_password_as_it_is_works_or_is_refused_aloud(resting, explore, record, step):
+@pytest.mark.golden("stopped")
+def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record, step):
     def deployed_raw(password):
         record.secret("RAW_PASSWORD", password)
-        procedures.alter_password(resting.stack, password)
-        return resting.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
+        procedures.alter_password(deployment.stack, password)
+        return deployment.change(POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=password)
 
     def works_or_is_refused(password):
         start = deployed_raw(password)
-        assert observations.refuses_password_aloud(start) or resting.marker() == "golden"
+        assert observations.refuses_password_aloud(start) or deployment.marker() == "golden"
 
     with step("put a password with / # and ? into the connection string as it is: it is refused"):
         assert observations.refuses_password_aloud(deployed_raw("half/of#it?is lost"))

@@ -7,9 +7,10 @@ from fixtures.probes.observations import ports_inside
 pytestmark = pytest.mark.control("DEP-1")
 
 
-def test_servers_are_of_the_documented_versions(untouched, observe, step):
+@pytest.mark.golden("shared")
+def test_servers_are_of_the_documented_versions(deployment, observe, step):
     with step("ask the servers, not the tags"):
-        versions = untouched.stack.versions()
+        versions = deployment.stack.versions()
         found = (versions.database.split(".")[0], versions.cache.split(".")[0])
 
     with step("PostgreSQL says 14, Redis says 7"):
@@ -17,9 +18,10 @@ def test_servers_are_of_the_documented_versions(untouched, observe, step):
         assert found == ("14", "7")
 
 
-def test_backend_listens_on_the_documented_port(untouched, observe, step):
+@pytest.mark.golden("shared")
+def test_backend_listens_on_the_documented_port(deployment, observe, step):
     with step("list what is listened on inside the backend's container"):
-        ports = ports_inside(untouched.stack)
+        ports = ports_inside(deployment.stack)
 
     with step("the documented port is among them"):
         observe("components_as_documented" if 8080 in ports else "components_differ")

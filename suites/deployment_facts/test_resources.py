@@ -2,22 +2,23 @@
 
 import pytest
 
-from fixtures.faults.resource_limits import bounded
+from fixtures.faults.resource_limits import hold_within_bounds
 from fixtures.probes.bulk import Bulk
 
 pytestmark = pytest.mark.control("DEP-2")
 
 
-def test_stack_runs_within_the_documented_instance(resting, record, observe, step):
-    bulk = Bulk(resting, record)
+@pytest.mark.golden("stopped")
+def test_stack_runs_within_the_documented_instance(deployment, record, observe, step):
+    bulk = Bulk(deployment, record)
     bounds = "hold the stack within 2 vCPU and 2 GB without swap, and start it"
-    with step(bounds), bounded(resting, record) as held:
+    with step(bounds), hold_within_bounds(deployment, record) as held:
         with step(f"write {len(bulk):,} secrets, in batches where the release takes them"):
             bulk.write()
             held.look()
 
         with step("restart the backend and read all of them back"):
-            resting.restart()
+            deployment.restart()
             lost = bulk.find_lost()
             held.look()
 

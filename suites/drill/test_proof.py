@@ -1,4 +1,4 @@
-"""These keys open this backup, and no others do: told offline, before anything is started."""
+"""These keys, and no others, open this backup: shown offline, before anything is started."""
 
 import pytest
 

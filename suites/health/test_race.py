@@ -24,16 +24,17 @@ def test_an_instance_in_good_health_takes_its_first_data(first_failure, step):
 
 
 @pytest.mark.control("HLT-4")
-def test_good_health_means_a_working_api(resting, step):
+@pytest.mark.golden("stopped")
+def test_good_health_means_a_working_api(deployment, step):
     with step("start; the moment health is good, a secret reads"):
-        resting.stack.start("backend")
-        assert observations.reads_at_first_good_health(resting)
+        deployment.stack.start("backend")
+        assert observations.reads_at_first_good_health(deployment)
 
     with step("redeploy with an empty cache; the moment health is good, a secret reads"):
-        resting.stack.stop("backend")
-        resting.stack.exec("redis", ["redis-cli", "FLUSHALL"])
-        resting.stack.redeploy(resting.stack.settings.but(INVITE_ONLY="true"))
-        assert observations.reads_at_first_good_health(resting)
+        deployment.stack.stop("backend")
+        deployment.stack.exec("redis", ["redis-cli", "FLUSHALL"])
+        deployment.stack.redeploy(deployment.stack.settings.but(INVITE_ONLY="true"))
+        assert observations.reads_at_first_good_health(deployment)
 
     with step("everything reads"):
-        assert resting.inventory().values
+        assert deployment.inventory().values

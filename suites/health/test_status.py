@@ -6,9 +6,10 @@ from drillbook.infisical import health_report
 
 
 @pytest.mark.control("HLT-1")
-def test_report_has_its_documented_form(untouched, step):
+@pytest.mark.golden("shared")
+def test_report_has_its_documented_form(deployment, step):
     with step("ask for the health report"):
-        answer = untouched.public.status()
+        answer = deployment.public.status()
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
 
@@ -22,15 +23,16 @@ def test_report_has_its_documented_form(untouched, step):
 
 
 @pytest.mark.control("HLT-2")
-def test_mail_and_cache_flags_follow_the_configuration(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step):
     with step("without a mail server the report says so; the cache is configured"):
-        assert resting.change(SMTP_HOST=None).serves
-        without = resting.public.status()
+        assert deployment.change(SMTP_HOST=None).serves
+        without = deployment.public.status()
 
     with step("with a mail server in the settings the report says so"):
         smtp = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
-        assert resting.change(**smtp).serves
-        configured = resting.public.status()
+        assert deployment.change(**smtp).serves
+        configured = deployment.public.status()
 
     with step("each flag followed"):
         flags = tuple(health_report.flag(one, "emailConfigured") for one in (without, configured))

@@ -7,14 +7,15 @@ from drillbook.infisical.lifetimes import DAY_S, issued_for, lifetimes, observat
 pytestmark = pytest.mark.control("SEC-3")
 
 
-def test_tokens_of_machines_live_for_hours(untouched, record, observe, step):
+@pytest.mark.golden("shared")
+def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
     with step("list every machine identity, and how long its tokens may live"):
-        stated = lifetimes(untouched.owner, untouched.golden.admin.organization)
+        stated = lifetimes(deployment.owner, deployment.golden.admin.organization)
         record.note("; ".join(map(str, stated)))
         assert stated
 
     with step("log a machine in, and read from its token how long that lives"):
-        issued = issued_for(untouched.public.login(untouched.golden.machine))
+        issued = issued_for(deployment.public.login(deployment.golden.machine))
         record.note(f"issued for {issued / 3600:g} h" if issued else "issued without an end")
 
     with step("none lives for a day or longer"):

@@ -35,14 +35,15 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
 
 @pytest.mark.control("KEY-6")
-def test_nothing_is_accessible_under_a_wrong_key(resting, observe, step):
-    wrong, giving = openssl_rand_hex(16), Giving(resting, resting.held)
+@pytest.mark.golden("stopped")
+def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
+    wrong, giving = openssl_rand_hex(16), Giving(deployment, deployment.held)
     with step("back up"):
-        backup = resting.back_up()
+        backup = deployment.back_up()
 
     asking = "redeploy with another ENCRYPTION_KEY, asking for every secret while health is good"
     with step(asking), giving.watching():
-        resting.change(ENCRYPTION_KEY=wrong)
+        deployment.change(ENCRYPTION_KEY=wrong)
 
     with step("try the other key on the backup, offline"):
         backup_opens = not prove(backup, wrong).opens_nothing

@@ -8,12 +8,13 @@ from drillbook.infisical.errors import Answered, RateLimited
 pytestmark = pytest.mark.control("KEY-7")
 
 
-def test_encryption_key_of_openssl_rand_hex_32(resting, installation, record, observe, step):
+@pytest.mark.golden("stopped")
+def test_encryption_key_of_openssl_rand_hex_32(deployment, installation, record, observe, step):
     with step("take everything away, so that the stack is fresh"):
-        resting.empty()
+        deployment.empty()
 
     with step("start with an ENCRYPTION_KEY from `openssl rand -hex 32`"):
-        start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(32))
+        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(32))
 
     with step("sign up, write secrets and read them back"):
         works = start.serves and writes_and_reads(installation, record)
@@ -26,13 +27,14 @@ def test_encryption_key_of_openssl_rand_hex_32(resting, installation, record, ob
         assert works
 
 
-def test_other_keys_of_openssl_rand_hex_64(resting, installation, record, step):
+@pytest.mark.golden("stopped")
+def test_other_keys_of_openssl_rand_hex_64(deployment, installation, record, step):
     names = ("AUTH_SECRET", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
     with step("take everything away, so that the stack is fresh"):
-        resting.empty()
+        deployment.empty()
 
     with step("start with the other four keys from `openssl rand -hex 64`"):
-        start = resting.change(**{name: openssl_rand_hex(64) for name in names})
+        start = deployment.change(**{name: openssl_rand_hex(64) for name in names})
         assert start.serves
 
     with step("sign up, write secrets and read them back"):

@@ -19,18 +19,19 @@ KEYS = [
     ("variable", "size"),
     [pytest.param(*key, marks=pytest.mark.control(control), id=key[0]) for *key, control in KEYS],
 )
-def test_changed_key_stops_the_backend(resting, observe, step, variable, size):
+@pytest.mark.golden("stopped")
+def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
     with step("everything that is stored was read"):
-        before = resting.held
+        before = deployment.held
         assert before.values
 
     with step(f"redeploy with another {variable}"):
-        start = resting.change(**{variable: openssl_rand_hex(size)})
+        start = deployment.change(**{variable: openssl_rand_hex(size)})
 
     with step("the backend has stopped with the documented error"):
-        observe(what_happened(resting, start, before))
+        observe(what_happened(deployment, start, before))
         if variable == "AUTH_SECRET" and start.serves:
-            taken = resting.accepts(resting.golden.token)
+            taken = deployment.accepts(deployment.golden.token)
             observe("earlier_tokens_accepted" if taken else "earlier_tokens_refused")
         assert not start.serves
         assert start.exit_code != 0

@@ -12,7 +12,7 @@ from fixtures.rekey.rekey_trial import plant
 @pytest.fixture
 def rotating(installation):
     """The golden deployment, where the instance rotates its key: asked once, of the shared one."""
-    key_rotation.require(installation.untouched().stack.sql)
+    key_rotation.require(installation.for_reading().stack.sql)
     return installation.pristine()
 
 

@@ -9,16 +9,17 @@ from fixtures.probes.exposure import Giving
 
 
 @pytest.mark.control("KEY-3")
-def test_nothing_is_served_under_a_wrong_key(resting, observe, step):
-    giving = Giving(resting, resting.held)
+@pytest.mark.golden("stopped")
+def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
+    giving = Giving(deployment, deployment.held)
     asking = "redeploy with another ENCRYPTION_KEY, asking for health, and while it is good for all"
     with step(asking), giving.watching():
-        start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("no value of a secret was served, neither a true one nor another"):
         if giving.word:
             observe(giving.word)
-        if start.serves and resting.takes_new_data():
+        if start.serves and deployment.takes_new_data():
             observe("new_data_taken_under_wrong_key")
         values = giving.values
         assert values == 0, giving
@@ -31,36 +32,37 @@ def test_nothing_is_served_under_a_wrong_key(resting, observe, step):
 
     with step("the restart policy keeps failing visibly, and still nothing is served"):
         with giving.watching():
-            failures = resting.restarts_seen(at_least=3)
+            failures = deployment.restarts_seen(at_least=3)
         good = giving.health_was_good
         assert failures >= 3
         assert good == 0, giving
 
 
 @pytest.mark.control("KEY-4")
-def test_a_wrong_key_changes_nothing(resting, observe, step):
-    old = resting.golden_settings["ENCRYPTION_KEY"]
+@pytest.mark.golden("stopped")
+def test_a_wrong_key_changes_nothing(deployment, observe, step):
+    old = deployment.golden_settings["ENCRYPTION_KEY"]
     with step("everything was read and the backend stopped; back up"):
-        before = resting.held
-        backup = resting.back_up()
+        before = deployment.held
+        backup = deployment.back_up()
 
     with step("start with another ENCRYPTION_KEY, more than once if it fails; then stop"):
-        if resting.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves:
+        if deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves:
             observe("served_under_wrong_key")
         else:
-            resting.restarts_seen(at_least=2)
-        resting.stack.stop("backend")
+            deployment.restarts_seen(at_least=2)
+        deployment.stack.stop("backend")
 
     with step("a second backup differs in nothing, and the old key opens it offline"):
-        after = resting.back_up()
+        after = deployment.back_up()
         if not prove(after, old).opens_everything:
             observe("old_key_opens_no_longer")
         assert differing_tables(tables(backup), tables(after)) == []
         assert fingerprint(backup) == fingerprint(after)
 
     with step("the old key still opens everything"):
-        assert resting.redeploy(resting.golden_settings).serves
-        assert resting.reads_as(before)
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.reads_as(before)
 
 
 @pytest.mark.control("KEY-5")

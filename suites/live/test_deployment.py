@@ -18,8 +18,8 @@ def test_running_servers_are_of_the_documented_versions(instance, observe, recor
 
 
 @pytest.mark.control("DEP-1")
-def test_running_backend_is_told_the_documented_port(instance, observe, step):
-    with step("read which port the backend's container is told to listen on"):
+def test_running_backend_is_set_to_the_documented_port(instance, observe, step):
+    with step("read on which port the backend's container is set to listen"):
         ports = container_checks.listening(instance.part("backend"))
         observe("components_as_documented" if 8080 in ports else "components_differ")
         assert 8080 in ports

@@ -42,13 +42,14 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 
 
 @pytest.mark.control("SEC-4")
-def test_log_tells_each_request_as_it_was(untouched, record, observe, step):
-    mark, since = untouched.log_mark(), time.time()
+@pytest.mark.golden("shared")
+def test_log_tells_each_request_as_it_was(deployment, record, observe, step):
+    mark, since = deployment.log_mark(), time.time()
     with step("ask for what is there, what is not there, and what is refused"):
-        asked = observations.ask_marked(untouched)
+        asked = observations.ask_marked(deployment)
 
     with step("the log tells each request once, with its address, status and time"):
-        wrong = observations.find_misreported(untouched, mark, asked, since)
+        wrong = observations.find_misreported(deployment, mark, asked, since)
         if wrong:
             record.note("; ".join(wrong))
             observe("request_log_untrue")
@@ -56,18 +57,19 @@ def test_log_tells_each_request_as_it_was(untouched, record, observe, step):
 
 
 @pytest.mark.control("SEC-4")
-def test_read_of_a_secret_is_in_the_audit_log(untouched, record, observe, step):
-    golden, mark = untouched.golden, untouched.log_mark()
+@pytest.mark.golden("shared")
+def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step):
+    golden, mark = deployment.golden, deployment.log_mark()
     with step("ask the instance for how many days it keeps an audit log"):
-        days = untouched.owner.audit_retention_days(golden.admin.organization)
+        days = deployment.owner.audit_retention_days(golden.admin.organization)
         record.note(f"{days} days by its licence")
 
     with step("read a secret as a machine"):
-        assert untouched.marker()
+        assert deployment.marker()
 
     with step("the audit log names who read which secret"):
-        audited = observations.is_audited(untouched, "prod", MARKER) if days else False
-        requested = observations.is_request_logged(untouched, mark, f"/{MARKER}?")
+        audited = observations.is_audited(deployment, "prod", MARKER) if days else False
+        requested = observations.is_request_logged(deployment, mark, f"/{MARKER}?")
         observe(how_a_read_shows(audited, requested, days))
         assert audited
 
@@ -111,16 +113,17 @@ def test_no_log_holds_a_secret(deployment, record, step):
 
 
 @pytest.mark.control("SEC-5")
-def test_a_password_that_breaks_the_address_is_not_printed(resting, record, observe, step):
+@pytest.mark.golden("stopped")
+def test_a_password_that_breaks_the_address_is_not_printed(deployment, record, observe, step):
     halves = [secrets.token_urlsafe(16) for _ in range(2)]
     broken = "/".join(halves)
     record.secret("BROKEN_PASSWORD", broken)
     with step("start with a raw password that makes the connection string no valid URL"):
-        start = resting.change(POSTGRES_PASSWORD=broken, POSTGRES_PASSWORD_ENCODED=broken)
+        start = deployment.change(POSTGRES_PASSWORD=broken, POSTGRES_PASSWORD_ENCODED=broken)
 
     with step("what that start printed holds no part of it, and nothing else that is known"):
         values = {f"half {n} of POSTGRES_PASSWORD": half for n, half in enumerate(halves, 1)}
-        search = Search(as_logged(known(resting, {}) | values))
+        search = Search(as_logged(known(deployment, {}) | values))
         found = search.find([start.log.encode()])
         if values.keys() & set(found):
             observe("database_password_printed")

@@ -7,7 +7,7 @@ from drillbook.keys.proof import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration
 from fixtures.data.golden import BALANCES, ENVIRONMENTS
-from fixtures.data.inventory import differing, digest, read_singly
+from fixtures.data.inventory import differing, digest, read_each
 from fixtures.data.strategies import secret_sets
 
 # What an export must not touch; tokens and counters of use change with every request.
@@ -29,7 +29,7 @@ def test_everything_arrives(deployment, neighbour, step):
         # Made with it: a release of July 2024 drops the comment of a later change.
         noted = {"secretKey": "NOTED", "secretValue": "2019", "secretComment": COMMENT}
         deployment.service.create(deployment.golden.place("dev"), [noted])
-        written = {**deployment.golden.written(), ("dev", "/", "NOTED"): digest("2019")}
+        written = {**deployment.golden.values(), ("dev", "/", "NOTED"): digest("2019")}
         assert differing(deployment.inventory().values, written) == []
 
     with step("export from the old instance, import into the new one"):
@@ -45,7 +45,7 @@ def test_everything_arrives(deployment, neighbour, step):
 
     with step("asked for one by one, those of a sample are the same"):
         sample = deployment.golden.sample
-        singly = read_singly(neighbour.api, project, sample)
+        singly = read_each(neighbour.api, project, sample)
         assert differing(singly, {one: written[one] for one in sample}) == []
 
 
@@ -63,12 +63,13 @@ def test_any_secret_arrives(deployment, neighbour, explore, step):
 
 
 @pytest.mark.control("MIG-3")
-def test_each_instance_has_keys_of_its_own(untouched, neighbour, step):
-    old_key = untouched.golden_settings["ENCRYPTION_KEY"]
+@pytest.mark.golden("shared")
+def test_each_instance_has_keys_of_its_own(deployment, neighbour, step):
+    old_key = deployment.golden_settings["ENCRYPTION_KEY"]
     new_key = neighbour.stack.settings["ENCRYPTION_KEY"]
     with step("move everything, then back both instances up"):
-        moved(untouched, neighbour)
-        old = untouched.back_up()
+        moved(deployment, neighbour)
+        old = deployment.back_up()
         new = old.with_name(f"new-{old.name}")
         assert procedures.back_up(neighbour.stack, new).exit_code == 0
 
@@ -85,7 +86,7 @@ def test_each_instance_has_keys_of_its_own(untouched, neighbour, step):
 def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_folder, step):
     with step("read everything in the old instance, which is what was written; then move"):
         before, rows = deployment.inventory(), deployment.tables()
-        written = deployment.golden.written()
+        written = deployment.golden.values()
         assert differing(before.values, written) == []
         project, _ = moved(deployment, neighbour)
 
@@ -102,9 +103,10 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 
 
 @pytest.mark.control("MIG-2")
-def test_what_stays_behind_is_reported(untouched, record, step):
+@pytest.mark.golden("shared")
+def test_what_stays_behind_is_reported(deployment, record, step):
     with step("count what the old instance has and an export does not hold"):
-        left = migration.count_left_behind(untouched.tables())
+        left = migration.count_left_behind(deployment.tables())
         record.note(migration.describe_left_behind(left))
 
     with step("earlier versions, the machine and its credential are among it"):

@@ -22,7 +22,7 @@ def test_no_key_is_in_the_repository(searched, findings, record, step):
 
 @pytest.mark.control("KEY-9")
 def test_no_other_credential_is_in_the_repository(searched, findings, step):
-    with step("let a kept scanner look for credentials of any kind, whoever's they are"):
+    with step("let a maintained scanner look for credentials of any kind and any owner"):
         assert findings(searched.leaks) == []
 
 

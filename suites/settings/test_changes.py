@@ -12,16 +12,17 @@ UNKNOWN = {"SMTP_HOST": "mail.invalid", "SMTP_PORT": "465", "SMTP_USERNAME": "bo
 
 
 @pytest.mark.control("ENV-2")
-def test_any_application_settings_leave_secrets_readable(resting, explore, step):
+@pytest.mark.golden("stopped")
+def test_any_application_settings_leave_secrets_readable(deployment, explore, step):
     def reads(changes):
-        assert resting.change(**changes).serves
-        assert resting.inventory() == before
+        assert deployment.change(**changes).serves
+        assert deployment.inventory() == before
 
     with step("everything was read"):
-        before = resting.held
+        before = deployment.held
 
     with step("redeploy with other settings, again and again: each time everything reads"):
-        explore(application_settings(resting.stack.driver), reads)
+        explore(application_settings(deployment.stack.driver), reads)
 
 
 def application_settings(driver):
@@ -56,19 +57,20 @@ def test_invite_only_closes_sign_up(deployment, observe, step):
 
 
 @pytest.mark.control("ENV-4")
-def test_mail_settings_may_change(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_mail_settings_may_change(deployment, observe, step):
     with step("redeploy with a mail server that refuses, then with one that does not exist"):
-        before = resting.held
-        refusing = resting.change(**REFUSING)
-        unknown = resting.change(**UNKNOWN)
+        before = deployment.held
+        refusing = deployment.change(**REFUSING)
+        unknown = deployment.change(**UNKNOWN)
 
     with step("the backend started each time, shows mail as configured, and everything reads"):
         started = refusing.serves and unknown.serves
         observe("started_without_mail_server" if started else "mail_server_stops_start")
         assert started
-        assert resting.public.status().json()["emailConfigured"]
-        assert resting.inventory() == before
+        assert deployment.public.status().json()["emailConfigured"]
+        assert deployment.inventory() == before
 
     with step("without mail settings the report says so"):
-        assert resting.redeploy(resting.golden_settings).serves
-        assert not resting.public.status().json()["emailConfigured"]
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert not deployment.public.status().json()["emailConfigured"]

@@ -15,12 +15,13 @@ JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
         pytest.param(JWT_SECRETS, marks=pytest.mark.control("ENV-1.JWT"), id="jwt"),
     ],
 )
-def test_missing_key_stops_the_start(resting, observe, step, variables):
+@pytest.mark.golden("stopped")
+def test_missing_key_stops_the_start(deployment, observe, step, variables):
     with step(f"redeploy without {', '.join(variables)}"):
-        missing = resting.change(**dict.fromkeys(variables))
+        missing = deployment.change(**dict.fromkeys(variables))
 
     with step("put them back, but empty, and redeploy"):
-        empty = resting.redeploy(resting.golden_settings.but(**dict.fromkeys(variables, "")))
+        empty = deployment.redeploy(deployment.golden_settings.but(**dict.fromkeys(variables, "")))
 
     with step("each time the backend has stopped and named what is missing"):
         observe(what_happened([missing, empty], variables))
@@ -30,10 +31,11 @@ def test_missing_key_stops_the_start(resting, observe, step, variables):
 
 
 @pytest.mark.control("ENV-1.ENC")
-def test_a_first_start_makes_up_no_key(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_a_first_start_makes_up_no_key(deployment, observe, step):
     with step("empty database and cache, and redeploy without ENCRYPTION_KEY"):
-        resting.empty()
-        start = resting.change(ENCRYPTION_KEY=None)
+        deployment.empty()
+        start = deployment.change(ENCRYPTION_KEY=None)
 
     with step("the backend has stopped and named it"):
         observe(what_happened([start], ["ENCRYPTION_KEY"]))
@@ -48,9 +50,10 @@ def test_a_first_start_makes_up_no_key(resting, observe, step):
         pytest.param("REDIS_URL", marks=pytest.mark.control("ENV-1.REDIS"), id="cache"),
     ],
 )
-def test_missing_address_stops_the_start(resting, observe, step, variable):
-    with step(f"redeploy with an empty {variable}"), empty_on_redeploy(resting.stack, variable):
-        start = resting.redeploy(resting.golden_settings)
+@pytest.mark.golden("stopped")
+def test_missing_address_stops_the_start(deployment, observe, step, variable):
+    with step(f"redeploy with an empty {variable}"), empty_on_redeploy(deployment.stack, variable):
+        start = deployment.redeploy(deployment.golden_settings)
 
     with step("the backend has stopped and named it"):
         observe(what_happened([start], [variable]))

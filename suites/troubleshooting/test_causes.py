@@ -23,10 +23,11 @@ def passwords(record):
     return made
 
 
-def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, step):
     with step("rotate ENCRYPTION_KEY after data was encrypted"):
-        before = resting.held
-        start = resting.change(ENCRYPTION_KEY=openssl_rand_hex(16))
+        before = deployment.held
+        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("the log shows the documented symptom, and names this cause alone"):
         shown = start.says(WRONG_KEY) and observations.cause(start.log) == "wrong_encryption_key"
@@ -35,15 +36,18 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(resting, observe, step)
         assert shown
 
     with step("put the old keys back; everything reads as before"):
-        assert resting.redeploy(resting.golden_settings).serves
-        assert resting.inventory() == before
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.inventory() == before
 
 
-def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwords, observe, step):
+@pytest.mark.golden("stopped")
+def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
+    deployment, passwords, observe, step
+):
     with step("have another password in the database than in the backend's environment"):
-        before = resting.held
-        procedures.alter_password(resting.stack, passwords[0])
-        start = resting.start()
+        before = deployment.held
+        procedures.alter_password(deployment.stack, passwords[0])
+        start = deployment.start()
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
@@ -51,20 +55,21 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(resting, passwor
         assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
-        since = resting.log_mark()
-        procedures.rotate_password_as_documented(resting.stack, passwords[1])
-        cured = resting.wait_started(since)
+        since = deployment.log_mark()
+        procedures.rotate_password_as_documented(deployment.stack, passwords[1])
+        cured = deployment.wait_for_start(since)
 
     with step("the backend is cured, and everything reads as before"):
         observe("symptoms_and_cures_as_documented" if cured.serves else "cure_needs_redeploy")
         assert cured.serves
-        assert resting.inventory() == before
+        assert deployment.inventory() == before
 
 
-def test_missing_key_shows_its_symptom_and_the_configuration_cures(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_missing_key_shows_its_symptom_and_the_configuration_cures(deployment, observe, step):
     with step("redeploy without ENCRYPTION_KEY"):
-        before = resting.held
-        start = resting.change(ENCRYPTION_KEY=None)
+        before = deployment.held
+        start = deployment.change(ENCRYPTION_KEY=None)
 
     with step("the log names this cause"):
         shown = observations.cause(start.log) == "encryption_key_missing"
@@ -73,5 +78,5 @@ def test_missing_key_shows_its_symptom_and_the_configuration_cures(resting, obse
         assert shown
 
     with step("put it back in Coolify; everything reads as before"):
-        assert resting.redeploy(resting.golden_settings).serves
-        assert resting.inventory() == before
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.inventory() == before

@@ -23,17 +23,18 @@ FAULTS = {
 AWAY = ("database_refused", "database_host_unknown")
 
 
-def test_each_fault_is_named_from_its_log(resting, step):
+@pytest.mark.golden("stopped")
+def test_each_fault_is_named_from_its_log(deployment, step):
     found = {}
     for name, bad in FAULTS.items():
         with step(f"redeploy with a bad {' and '.join(bad)}: {name.replace('_', ' ')}"):
-            settings = resting.golden_settings.but(**bad)
-            found[name] = observations.cause(resting.redeploy(settings).log)
+            settings = deployment.golden_settings.but(**bad)
+            found[name] = observations.cause(deployment.redeploy(settings).log)
 
     with step("stop the database under a healthy deployment and restart the backend"):
-        resting.redeploy(resting.golden_settings)
-        with outage(resting.stack, "db"):
-            found["database_refused"] = observations.cause(resting.restart().log)
+        deployment.redeploy(deployment.golden_settings)
+        with outage(deployment.stack, "db"):
+            found["database_refused"] = observations.cause(deployment.restart().log)
 
     with step("each was named, and nothing else"):
         away = found.pop("database_refused")
@@ -41,9 +42,10 @@ def test_each_fault_is_named_from_its_log(resting, step):
         assert found == {name: name for name in found}
 
 
-def test_healthy_log_has_no_cause(resting, step):
+@pytest.mark.golden("stopped")
+def test_healthy_log_has_no_cause(deployment, step):
     with step("start a healthy deployment and use it; its log has no cause"):
-        mark = resting.log_mark()
-        assert resting.start().serves
-        assert resting.writes()
-        assert observations.cause(observations.printed_since(resting, mark)) is None
+        mark = deployment.log_mark()
+        assert deployment.start().serves
+        assert deployment.writes()
+        assert observations.cause(observations.printed_since(deployment, mark)) is None

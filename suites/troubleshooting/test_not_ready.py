@@ -8,38 +8,40 @@ from fixtures.probes import observations
 
 
 @pytest.mark.control("TRB-2")
-def test_backend_comes_up_with_a_late_database(resting, observe, step):
+@pytest.mark.golden("stopped")
+def test_backend_comes_up_with_a_late_database(deployment, observe, step):
     late = "start the backend before the database; that comes when it has tried, and it comes up"
-    with step(late), outage(resting.stack, "db") as start_it:
-        resting.stack.start("backend")
-        observations.tries(resting)
-        assert not serves(resting.stack.base_url)
+    with step(late), outage(deployment.stack, "db") as start_it:
+        deployment.stack.start("backend")
+        observations.tries(deployment)
+        assert not serves(deployment.stack.base_url)
         start_it()
-        up = observations.comes_up(resting)
+        up = observations.comes_up(deployment)
 
     with step("everything reads as before"):
         observe("came_up_with_database" if up else "stayed_down_after_database")
         assert up
-        assert resting.inventory() == resting.held
+        assert deployment.inventory() == deployment.held
 
 
 @pytest.mark.control("TRB-3")
-def test_backend_names_the_missing_cache_and_comes_up_with_it(resting, observe, step):
-    mark = resting.log_mark()
+@pytest.mark.golden("stopped")
+def test_backend_names_the_missing_cache_and_comes_up_with_it(deployment, observe, step):
+    mark = deployment.log_mark()
     late = "start the backend without a cache; it says so; start the cache, and it comes up"
-    with step(late), outage(resting.stack, "redis") as start_it:
-        resting.stack.start("backend")
+    with step(late), outage(deployment.stack, "redis") as start_it:
+        deployment.stack.start("backend")
         # A stopped container takes its name out of the network.
-        named = observations.names(resting, mark, "cache_unavailable", "cache_host_unknown")
-        assert not serves(resting.stack.base_url)
+        named = observations.names(deployment, mark, "cache_unavailable", "cache_host_unknown")
+        assert not serves(deployment.stack.base_url)
         start_it()
-        up = observations.comes_up(resting)
+        up = observations.comes_up(deployment)
 
     with step("it had named the cache, and everything reads as before"):
         observe(what_happened(named, up))
         assert named
         assert up
-        assert resting.inventory() == resting.held
+        assert deployment.inventory() == deployment.held
 
 
 def what_happened(named, up):

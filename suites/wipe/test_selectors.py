@@ -9,8 +9,9 @@ from fixtures.data import coolify_names
 pytestmark = pytest.mark.control("WIP-4")
 
 
-def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder, record, step):
-    stack, run = untouched.stack, working_folder.run_id
+@pytest.mark.golden("shared")
+def test_only_this_deployment_is_destroyed(deployment, neighbour, working_folder, record, step):
+    stack, run = deployment.stack, working_folder.run_id
     with step("list what runs: this deployment, a neighbour, bystanders named alike"):
         listed = [*stack.resources(), *neighbour.stack.resources(), *coolify_names.bystanders()]
         ours = {one.name for one in stack.resources() if one.run == run}
@@ -33,12 +34,13 @@ def test_only_this_deployment_is_destroyed(untouched, neighbour, working_folder,
         assert neighbour.serves_its_administrator()
 
 
-def test_what_the_selectors_miss_is_told(untouched, working_folder, record, step):
+@pytest.mark.golden("shared")
+def test_what_the_selectors_miss_is_told(deployment, working_folder, record, step):
     run = working_folder.run_id
     with step("evaluate the documented selectors on names as Coolify gives them"):
         ours = coolify_names.deployment(run)
         selection = procedures.wipe_selection([*ours, *coolify_names.bystanders()], run)
-        record.note(f"of {untouched.stack.name} they would miss {', '.join(selection.missed)}")
+        record.note(f"of {deployment.stack.name} they would miss {', '.join(selection.missed)}")
         assert {*selection.hit, *selection.missed} == {one.name for one in ours}
 
     with step("the wipe means all of them, and none that is named alike"):

@@ -1,4 +1,4 @@
-"""After the documented wipe the deployment starts anew, and nothing of before is left."""
+"""After the documented wipe the deployment starts anew, and nothing from before is left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def wiped(installation, working_folder):
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.log_mark()
     deployment.stack.up(Settings.generate())
-    start = deployment.wait_started(since)
+    start = deployment.wait_for_start(since)
     return Wiped(deployment, deployment.held, held, selection, start, installation.furnish)
 
 
@@ -51,18 +51,18 @@ def test_backend_starts_with_new_keys(wiped, observe, step):
 
 
 @pytest.mark.control("WIP-2")
-def test_nothing_of_before_is_left(wiped, step):
+def test_nothing_from_before_is_left(wiped, step):
     deployment = wiped.deployment
     with step("the database holds no row of a project, a secret or a machine"):
         rows = {name: table.rows for name, table in deployment.tables().items()}
         assert [name for name in EMPTY if rows.get(name)] == []
 
     # Before anything of old is asked for again: who fails to log in is noted in the cache.
-    with step("no row, id, credential or value of before is in database, backup or cache"):
+    with step("no row, id, credential or value from before is in database, backup or cache"):
         backup = deployment.back_up()
         assert remains.left(wiped.held, deployment.stack, backup) == []
 
-    with step("nor are the settings those of before"):
+    with step("nor are the settings those from before"):
         settings = deployment.public.settings()
         assert {name: settings.get(name) for name in SETTINGS} != SETTINGS
 

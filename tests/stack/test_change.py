@@ -285,7 +285,7 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
 
 
 def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    deployment = Installation(embedded, recorder, tmp_path).for_reading()
     backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "upgrade_notes.yaml"))
     assert procedures.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
@@ -315,7 +315,7 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
 
 
 def test_outage_over_the_target_that_was_given_fails_the_run(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    deployment = Installation(embedded, recorder, tmp_path).for_reading()
     backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
     assert procedures.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")

@@ -9,7 +9,7 @@ from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
 from drillbook.stack.containers.container_limits import parse_counters
 from fixtures.faults import resource_limits
-from fixtures.faults.resource_limits import DOCUMENTED, bounded, describe, worse
+from fixtures.faults.resource_limits import DOCUMENTED, describe, hold_within_bounds, worse
 from tests.support.backends import Backend, running
 
 MIB = 1 << 20
@@ -37,19 +37,19 @@ class Boundable:
 
 
 def deployment(stack):
-    return SimpleNamespace(stack=stack, wait_started=lambda since: since)
+    return SimpleNamespace(stack=stack, wait_for_start=lambda since: since)
 
 
 def test_bounds_are_taken_away_whatever_happens(recorder):
     stack = Boundable()
-    with pytest.raises(KeyboardInterrupt), bounded(deployment(stack), recorder):
+    with pytest.raises(KeyboardInterrupt), hold_within_bounds(deployment(stack), recorder):
         raise KeyboardInterrupt
     assert stack.asked == [DOCUMENTED, None]
 
 
 def test_bounds_that_cannot_be_set_are_taken_away_too(recorder):
     stack = Boundable(broken=True)
-    with pytest.raises(StackTrouble), bounded(deployment(stack), recorder):
+    with pytest.raises(StackTrouble), hold_within_bounds(deployment(stack), recorder):
         pass
     assert stack.asked == [DOCUMENTED, None]
 
@@ -57,7 +57,7 @@ def test_bounds_that_cannot_be_set_are_taken_away_too(recorder):
 def test_a_driver_without_bounds_says_so(recorder):
     stack = SimpleNamespace(driver="embedded")
     refused = pytest.raises(Unsupported, match="use STACK=containers")
-    with refused, bounded(deployment(stack), recorder):
+    with refused, hold_within_bounds(deployment(stack), recorder):
         pass
 
 

@@ -130,7 +130,7 @@ def installation(module_home, module_recorder):
 
 
 def test_a_reading_holds_every_table_and_no_value(installation):
-    deployment = installation.untouched()
+    deployment = installation.for_reading()
     seen = read(deployment.stack)
     assert seen.tables["secrets_v2"].count >= 258
     assert seen.tables["secret_v2_tag_junction"].count == 1
@@ -159,9 +159,9 @@ def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installati
 
 
 def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
-    installation.untouched().stack.sql("DELETE FROM secret_v2_tag_junction")
+    installation.for_reading().stack.sql("DELETE FROM secret_v2_tag_junction")
     assert installation.find_changes()
-    assert read(installation.untouched().stack).tables["secret_v2_tag_junction"].count == 1
+    assert read(installation.for_reading().stack).tables["secret_v2_tag_junction"].count == 1
 
 
 def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
@@ -218,7 +218,7 @@ def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
     deployment.wipe(module_home.run_id)
     assert installation.find_changes() == []
     deployment.stack.up(deployment.golden_settings)
-    assert deployment.wait_started(0).serves
+    assert deployment.wait_for_start(0).serves
     assert installation.find_changes() == []
 
 
@@ -263,19 +263,19 @@ def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_pat
 
 
 def test_the_golden_state_is_what_was_written(installation):
-    deployment = installation.untouched()
+    deployment = installation.for_reading()
     golden, seen = deployment.golden, deployment.inventory()
     assert (golden.left_out, golden.failed, golden.untold) == ({}, (), frozenset())
-    assert (seen.values, seen.facts) == (golden.written(), golden.facts())
+    assert (seen.values, seen.facts) == (golden.values(), golden.facts())
     assert seen.folders == golden.folders == FOLDERS
     assert deployment.misread_versions() == []
     assert deployment.misread_references() == []
-    assert deployment.misread_singly(seen.values) == []
+    assert deployment.misread_secrets(seen.values) == []
 
 
 @pytest.mark.parametrize("which", ["revoked", "used up", "expired"])
 def test_ended_credentials_let_nobody_in(installation, which):
-    deployment = installation.untouched()
+    deployment = installation.for_reading()
     # The credential that expires was made for a second, a moment ago.
     time.sleep(1.1)
     with pytest.raises(Unauthorized):
@@ -283,7 +283,7 @@ def test_ended_credentials_let_nobody_in(installation, which):
 
 
 def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(installation):
-    deployment = installation.untouched()
+    deployment = installation.for_reading()
     further = Further(deployment.public, deployment.owner, deployment.service, deployment.golden)
     # All of it is there already: the second project is another one, the rest is refused.
     again = further.added()

@@ -64,7 +64,7 @@ def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counte
 
 
 def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
-    installation.untouched()
+    installation.for_reading()
     counted.clear()
     resting = installation.resting()
     assert counted == []
@@ -73,7 +73,7 @@ def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
 
 def test_the_next_spec_gets_one_that_runs(installation):
     installation.resting()
-    assert installation.untouched().marker() == AT_FIRST
+    assert installation.for_reading().marker() == AT_FIRST
     installation.resting()
     assert installation.pristine().marker() == AT_FIRST
 
@@ -117,7 +117,7 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
         counted.clear()
         since = resting.log_mark()
         getattr(resting.stack, begin)("backend")
-        assert resting.wait_started(since).serves
+        assert resting.wait_for_start(since).serves
         assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
         assert resting.inventory() == resting.held
 
@@ -163,7 +163,7 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
     monkeypatch.setattr(installation, "_build", fails)
     with pytest.raises(StackTrouble, match="ran out of time"):
         installation.pristine()
-    for ask in (installation.untouched, installation.pristine, installation.resting):
+    for ask in (installation.for_reading, installation.pristine, installation.resting):
         with pytest.raises(
             StackTrouble, match=r"there is no golden state: a request ran out of time"
         ):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).untouched()
+    deployment = Installation(embedded, recorder, tmp_path).for_reading()
     settings = deployment.golden_settings
     files = {name: str(tmp_path / name) for name in ("old.env", "new.env", "old.sql", "new.sql")}
     assert procedures.back_up(embedded, Path(files["old.sql"])).exit_code == 0

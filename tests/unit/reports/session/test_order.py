@@ -74,19 +74,23 @@ def test_side_by_side_specs_that_only_read_are_one_unit_as_long_as_all_of_them()
 
 
 @pytest.mark.parametrize(
-    ("asked", "reads"),
+    ("state", "asked", "reads"),
     [
-        (["untouched", "step"], True),
-        (["untouched", "deployment"], False),
-        (["untouched", "neighbour"], False),
-        (["resting", "step"], False),
-        (["step"], False),
+        ("shared", ["deployment", "step"], True),
+        ("shared", ["deployment", "neighbour"], False),
+        ("stopped", ["deployment"], False),
+        (None, ["deployment"], False),
     ],
 )
-def test_a_spec_is_marked_that_asks_for_the_golden_state_to_read_alone(asked, reads):
-    marks = []
+def test_a_spec_is_marked_that_asks_for_the_golden_state_to_read_alone(state, asked, reads):
+    marks, golden = [], pytest.mark.golden(state).mark if state else None
     config = SimpleNamespace(stash={CHOICE: Choice("embedded", "asked for")})
-    item = SimpleNamespace(fixturenames=asked, add_marker=marks.append, config=config)
+    item = SimpleNamespace(
+        fixturenames=asked,
+        add_marker=marks.append,
+        get_closest_marker=lambda _name: golden,
+        config=config,
+    )
     pytest_itemcollected(item)
     assert [one.name for one in marks] == [READING] * reads
 
