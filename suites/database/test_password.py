@@ -2,13 +2,10 @@
 
 import secrets
 
-import psycopg
 import pytest
 
 from drillbook.runbook import procedures
-
-# As it stands in a log of JSON lines, where quotes are escaped.
-SYMPTOM = r"password authentication failed for user \"infisical\""
+from fixtures.probes.observations import LOGIN_SYMPTOM, opens_database, stored_password
 
 
 @pytest.mark.control("DBP-1")
@@ -49,8 +46,8 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
 def test_only_the_new_password_opens_the_database(deployment, new_password, step):
     old = deployment.stack.settings["POSTGRES_PASSWORD"]
     with step("over the network the old password opens the database, a random one does not"):
-        assert opens(deployment.stack, old)
-        assert not opens(deployment.stack, secrets.token_urlsafe(32))
+        assert opens_database(deployment.stack, old)
+        assert not opens_database(deployment.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
         since = deployment.log_mark()
@@ -58,9 +55,9 @@ def test_only_the_new_password_opens_the_database(deployment, new_password, step
         deployment.wait_for_start(since)
 
     with step("over the network only the new password opens it"):
-        assert opens(deployment.stack, new_password)
-        assert not opens(deployment.stack, old)
-        assert not opens(deployment.stack, "")
+        assert opens_database(deployment.stack, new_password)
+        assert not opens_database(deployment.stack, old)
+        assert not opens_database(deployment.stack, "")
 
     with step("the password is stored as a scram digest"):
         assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")
@@ -73,9 +70,9 @@ def test_password_changed_in_the_environment_only(deployment, new_password, obse
         start = deployment.change(POSTGRES_PASSWORD=new_password)
 
     with step("the backend ends and names the failed authentication"):
-        observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")
+        observe("mismatch_named" if start.says(LOGIN_SYMPTOM) else "mismatch_not_named")
         assert not start.serves
-        assert start.says(SYMPTOM)
+        assert start.says(LOGIN_SYMPTOM)
 
 
 @pytest.mark.control("DBP-3")
@@ -86,19 +83,6 @@ def test_password_changed_in_the_database_only(deployment, new_password, observe
         start = deployment.start()
 
     with step("the backend ends and names the failed authentication"):
-        observe("mismatch_named" if start.says(SYMPTOM) else "mismatch_not_named")
+        observe("mismatch_named" if start.says(LOGIN_SYMPTOM) else "mismatch_not_named")
         assert not start.serves
-        assert start.says(SYMPTOM)
-
-
-def opens(stack, password):
-    try:
-        return stack.sql("SELECT 1", as_password=password) == [(1,)]
-    except psycopg.OperationalError as refusal:
-        if "password" not in str(refusal):
-            raise
-        return False
-
-
-def stored_password(stack):
-    return stack.sql("SELECT rolpassword FROM pg_authid WHERE rolname = current_user")[0][0]
+        assert start.says(LOGIN_SYMPTOM)

@@ -3,8 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-
-DOCUMENTED_ERROR = "Unsupported state or unable to authenticate data"
+from fixtures.probes.observations import KEY_SYMPTOM
 
 KEYS = [
     ("ENCRYPTION_KEY", 16, "KEY-2.ENC"),
@@ -35,7 +34,7 @@ def test_changed_key_stops_the_backend(deployment, observe, step, variable, size
             observe("earlier_tokens_accepted" if taken else "earlier_tokens_refused")
         assert not start.serves
         assert start.exit_code != 0
-        assert start.says(DOCUMENTED_ERROR)
+        assert start.says(KEY_SYMPTOM)
 
 
 def what_happened(deployment, start, before):
@@ -45,4 +44,4 @@ def what_happened(deployment, start, before):
         return "started_without_secrets"
     if start.exit_code == 0:
         return "stopped_with_status_zero"
-    return "stopped_as_documented" if start.says(DOCUMENTED_ERROR) else "stopped_otherwise"
+    return "stopped_as_documented" if start.says(KEY_SYMPTOM) else "stopped_otherwise"

@@ -10,10 +10,6 @@ from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-1")
 
-WRONG_KEY = "Unsupported state or unable to authenticate data"
-# As it stands in a log of JSON lines, where quotes are escaped.
-WRONG_PASSWORD = r"password authentication failed for user \"infisical\""
-
 
 @pytest.fixture
 def passwords(record):
@@ -30,7 +26,10 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, st
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("the log shows the documented symptom, and names this cause alone"):
-        shown = start.says(WRONG_KEY) and observations.cause(start.log) == "wrong_encryption_key"
+        shown = (
+            start.says(observations.KEY_SYMPTOM)
+            and observations.cause(start.log) == "wrong_encryption_key"
+        )
         observe("symptoms_and_cures_as_documented" if shown else "symptom_of_another_cause")
         assert not start.serves
         assert shown
@@ -51,7 +50,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
-        assert start.says(WRONG_PASSWORD)
+        assert start.says(observations.LOGIN_SYMPTOM)
         assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):

@@ -290,4 +290,4 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     assert {"reference", "import"} <= again.left_out.keys()
     assert again.failed == ()
     assert "import into archive:/" not in again.facts()
-    assert ("dev", "/", "REFERENCE") not in again.written()
+    assert ("dev", "/", "REFERENCE") not in again.values()

@@ -18,8 +18,8 @@ from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
-from fixtures.lifecycle.explore import NotTaken
 from fixtures.lifecycle.model import Model
+from fixtures.lifecycle.runner import NotTaken
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
 from tests.unit.drill.test_patience import SUITES, loaded
@@ -215,7 +215,7 @@ def hands(monkeypatch):
     def silent(_self, _act, _model):
         raise Unreachable("POST /x: ReadTimeout after 20.0 s")
 
-    monkeypatch.setitem(operator._ACTS, "write", silent)
+    monkeypatch.setattr(operator.Operator, "write", silent)
     return made
 
 

@@ -4,8 +4,8 @@ import contextlib
 from copy import deepcopy
 
 from fixtures.lifecycle.acts import ROOT_KEY
-from fixtures.lifecycle.explore import NotTaken
 from fixtures.lifecycle.model import Model, Value
+from fixtures.lifecycle.runner import NotTaken
 
 STARTS = ("restart", "rotate", "put back", "rotate password", "restore", "kill", "wipe")
 
