@@ -133,8 +133,9 @@ def draw(asked: Asked, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
 
 
 def sources() -> list[Path]:
-    """The files of the reference backend that are changed."""
-    return sorted(one for one in REFERENCE_CODE.glob("*.py") if one.name not in _LEFT_OUT)
+    """The files of the reference backend that are changed; no two have one name."""
+    found = (one for one in REFERENCE_CODE.rglob("*.py") if one.name not in _LEFT_OUT)
+    return sorted(found, key=lambda one: one.name)
 
 
 def load_reviews(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
@@ -212,13 +213,16 @@ def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], ...]:
 
 def copy_project(folder: Path, change: Drawn) -> Path:
     """A folder to be put before the project: its fixtures, in which one file is changed."""
-    package, changed = folder / "fixtures", folder / "fixtures" / "reference"
-    changed.mkdir(parents=True)
-    for where, mine in ((REFERENCE_CODE.parent, package), (REFERENCE_CODE, changed)):
+    fixtures = REFERENCE_CODE.parent
+    original = next(one for one in sources() if one.name == change.file)
+    changed = folder / original.relative_to(fixtures.parent)
+    changed.parent.mkdir(parents=True)
+    above = [one for one in original.parents if one.is_relative_to(fixtures)]
+    for where in above:
         for one in where.iterdir():
-            if one.name not in ("__pycache__", REFERENCE_CODE.name, change.file):
-                (mine / one.name).symlink_to(one)
-    (changed / change.file).write_text(change.code, encoding="utf-8")
+            if one.name != "__pycache__" and one not in (original, *above):
+                (folder / one.relative_to(fixtures.parent)).symlink_to(one)
+    changed.write_text(change.code, encoding="utf-8")
     return folder
 
 

@@ -34,7 +34,7 @@ RUN = SAMPLE.model_copy(
 HEALTHY = results(RUN)
 MOVED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
 SOUND = {**HEALTHY, MOVED.id: Seen(verdict=Verdict.SATISFIED)}
-HEALTH = ROOT / "fixtures" / "reference" / "health.py"
+HEALTH = ROOT / "fixtures" / "reference" / "api" / "health.py"
 
 
 def drawn(code="", **changes):
@@ -130,9 +130,8 @@ def test_the_backend_alone_finds_the_changed_code(changed):
     before = HEALTH.read_bytes()
     bug = find(str(changed))
     assert bug == ChangedCode(str(changed))
-    asked = (
-        "import fixtures.reference.health as h, drillbook.stack.reference_releases as r, inspect; "
-    )
+    asked = "import fixtures.reference.api.health as h, inspect; "
+    asked += "import drillbook.stack.reference_releases as r; "
     asked += "print('Changed' in inspect.getsource(h), len(r.migrations(r.NEWEST)) > 3)"
     env = {"PATH": os.environ["PATH"], **bug.variables}
     done = subprocess.run([sys.executable, "-c", asked], cwd="/", env=env, capture_output=True)
@@ -171,7 +170,7 @@ def test_without_the_engine_one_sentence_says_how_to_have_it(tmp_path):
 
 def test_every_review_speaks_of_a_function_there_is_and_quotes_no_code():
     for (file, name), why in generated.load_reviews().items():
-        code = (ROOT / "fixtures" / "reference" / file).read_text()
+        code = next(one for one in generated.sources() if one.name == file).read_text()
         definition, _, number = name.split(" ")
         *classes, last = definition.split(".")
         found = [ast.parse(code)]
