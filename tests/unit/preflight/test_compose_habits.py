@@ -8,7 +8,7 @@ from drillbook.core import dotenv
 from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks, compose_file, key_strength
-from fixtures.mutants.files import SOUND, env
+from fixtures.mutants.file_bugs import SOUND, env
 from fixtures.session.preflight_fixtures import Given, variables_beside
 from tests.support.compose_documents import about, linter, reader, service
 
