@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from drillbook.infisical import image_tags
 from drillbook.infisical.settings import SENSITIVE, is_sample
-from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
+from drillbook.runbook.document import TEXTS, Block, Document, Kind, Section, Statement
 from drillbook.runbook.shell import Command
 
 
@@ -185,6 +185,17 @@ def _key_format(document: Document) -> Iterator[Found]:
     for one in document.claims("code"):
         if one.setting and one.setting[0] == "ENCRYPTION_KEY" and _is_misshapen(one.setting[1]):
             yield Found(one.line, one.text)
+    for one in document.claims(*TEXTS):
+        for match in _MORE_THAN_32.finditer(one.text):
+            if not _DENIES.search(_clause(one.text, *match.span())):
+                yield Found(one.line_at(match.start()), one.text)
+
+
+_MORE_THAN_32 = re.compile(
+    r"(?<!ROOT_)\bENCRYPTION_KEY\b(?:(?![A-Z]+_[A-Z_]+)[^.;]){0,40}?(?:\b32 ?\+|"
+    r"\b(?:at least|minimum(?: of)?|min\.?|no fewer than) 32\b|\b32 (?:\w+ )?or more\b)",
+    re.I,
+)
 
 
 def _is_misshapen(value: str) -> bool:
@@ -202,6 +213,20 @@ def _password_in_address(document: Document) -> Iterator[Found]:
         raw = made.form == "base64" and not encodes.search(made.statement.section.text)
         if raw and _OF_DATABASE.fullmatch(made.subject):
             yield Found(made.line, made.statement.text)
+
+
+@finds("key-rotation")
+def _cure_by_another_key(document: Document) -> Iterator[Found]:
+    """A table of symptoms whose cure for a wrong key is a new one."""
+    renews = re.compile(r"^\W*(?:re-?generate|(?:generate|create|make) a new|replace)\b", re.I)
+    spares = re.compile(
+        r"\b(?:first (?:start|boot|run|install)|new instance|no data|empty)\b", re.I
+    )
+    for one in document.claims("row"):
+        cells = [cell.strip() for cell in one.text.split("|")]
+        key = re.search(r"(?<!ROOT_)\bENCRYPTION_KEY\b", " ".join(cells[:-1]))
+        if key and renews.search(cells[-1]) and not spares.search(f"{one.lead} {one.text}"):
+            yield Found(one.line, one.text)
 
 
 @finds("key-purpose")
@@ -272,6 +297,30 @@ def _is_restart(one: Statement) -> bool:
     if words[:2] in (("docker", "restart"), ("compose", "restart")):
         return not _NEIGHBOUR.search(" ".join(words[2:])) or "backend" in " ".join(words)
     return words[:2] == ("systemctl", "restart")
+
+
+@finds("variable-restart")
+def _variable_restart(document: Document) -> Iterator[Found]:
+    changes = re.compile(
+        r"\b(?:edit|chang|updat|set|add|modif|adjust|correct|fix|replac)\w*\b[^.;]{0,60}"
+        r"(?:\.env\b|\benvironment (?:variables?|files?)\b|\benv (?:vars?|files?)\b)",
+        re.I,
+    )
+    takes = re.compile(r"\bre-?deploy|\bup\b|\bre-?creat|--force-recreate", re.I)
+    for one in document.claims(*TEXTS):
+        if not changes.search(one.text) or _DENIES.search(one.text):
+            continue
+        later = one.section.statements[one.section.statements.index(one) :]
+        if any(takes.search(it.text) for it in later):
+            continue
+        restart = next((it for it in later if it.command and _keeps_variables(it)), None)
+        if restart:
+            yield Found(restart.line, restart.text)
+
+
+def _keeps_variables(one: Statement) -> bool:
+    words = one.command.words[:2] if one.command else ()
+    return words in (("docker", "restart"), ("compose", "restart")) and not one.denied
 
 
 # Backup and restore ------------------------------------------------------------------------------
@@ -450,7 +499,7 @@ def _dump_service(document: Document) -> Iterator[Found]:
 
 @finds("backup-without-key")
 def _backup_without_key(document: Document) -> Iterator[Found]:
-    title = re.compile(r"\bback-?\s?ups?\b|\bdisaster recovery\b", re.I)
+    title = re.compile(r"\bback(?:ing)?-?\s?ups?\b|\bdisaster recovery\b", re.I)
     key = re.compile(r"ENCRYPTION_KEY|\b(?:encryption|master|root|escrowed) keys?\b", re.I)
     dumps = [one.section for one, _ in _dumps(document)]
     kept = any(key.search(one.text) and title.search(one.text) for one in document.claims(*TEXTS))
@@ -496,6 +545,55 @@ def _ends_redis(one: Statement) -> bool:
     named = [word for word in words[2:] if not word.startswith("-")]
     ours = not named or any(re.search(r"redis|cache|\$", word) for word in named)
     return bool(ends) and words[0] in ("docker", "compose") and ours
+
+
+_SAVES = re.compile(
+    r"\bback(?:ing|ed)?-?\s?ups?\b|\bback\b[^.;]{1,30}\bup\b|\bpg_dump|\bsnapshot|\bdumps?\b", re.I
+)
+
+
+@finds("upgrade-without-backup")
+def _upgrade_without_backup(document: Document) -> Iterator[Found]:
+    upgrade = re.compile(
+        r"\b(?:up(?:dat|grad)\w*|maintenance|new(?:er)? (?:version|release))\b", re.I
+    )
+    saved = re.compile(
+        rf"(?:{_SAVES.pattern})[^.;]*\b(?:before|prior)\b|\bbefore\b[^.;]*(?:{_SAVES.pattern})",
+        re.I,
+    )
+    if any(saved.search(one.text) for one in document.claims(*TEXTS)):
+        return
+    for one, command in document.commands():
+        section = one.section
+        around = section.parent if section.parent and section.parent.level > 1 else section
+        said = f"{section.title} {one.lead} {around.title}"
+        pulls = command.words[:2] == ("compose", "pull")
+        after = section.statements[section.statements.index(one) :]
+        starts = any(it.command and it.command.words[:2] == ("compose", "up") for it in after)
+        if pulls and starts and upgrade.search(said) and not _SAVES.search(section.text):
+            yield Found(one.line, one.text)
+
+
+@finds("wipe-as-cure")
+def _wipe_as_cure(document: Document) -> Iterator[Found]:
+    meant = re.compile(
+        r"\b(?:wip\w*|uninstall\w*|remov\w*|delet\w*|clean\w*|tear\w*|destroy\w*|reset\w*|scratch|"
+        r"decommission\w*|last resort|restor\w*|recover\w*|drills?|tests?|development|local)\b",
+        re.I,
+    )
+    for one, command in document.commands():
+        removes = command.words[:2] == ("compose", "down") and {"-v", "--volumes"} & {
+            *command.words
+        }
+        section: Section | None = one.section
+        before = one.section.statements[: one.section.statements.index(one)]
+        titles = []
+        while section and section.level > 1:
+            titles.append(section.title)
+            section = section.parent
+        saved = any(_says(it, _SAVES) for it in before)
+        if removes and not saved and not meant.search(" ".join(titles)):
+            yield Found(one.line, one.text)
 
 
 # Containers and images ---------------------------------------------------------------------------
