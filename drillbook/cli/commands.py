@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from click import get_current_context
 from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
 from drillbook.cli.specs import run_specs
 from drillbook.core import options as o
-from drillbook.core.application import ROOT
+from drillbook.core.answer import write_json
+from drillbook.core.application import PACKAGE, ROOT
 
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
@@ -49,7 +51,7 @@ def _preflight(given: Given) -> int:
     if record:
         lost = record[0].partition("=")[0]
         raise Refusal(f"{lost} is of a record; give --run-dir with it", get_current_context())
-    return preflight.main(files)
+    return preflight.main([*files, *given.words(o.FINDINGS)])
 
 
 def _live(given: Given) -> int:
@@ -100,7 +102,7 @@ def _rekey(given: Given) -> int:
 def _diagnose(given: Given) -> int:
     from drillbook.runbook import diagnosis
 
-    return diagnosis.main([given[o.LOG]])
+    return diagnosis.main([given[o.LOG]], given[o.OUTPUT])
 
 
 def _lint(given: Given) -> int:
@@ -199,16 +201,23 @@ def _catalogue(given: Given) -> int:
 
 
 def _images(given: Given) -> int:
-    del given
-    done = subprocess.run([str(ROOT / "compose" / "offline" / "build.sh")], check=False)
-    return min(done.returncode, UNUSABLE)
+    site = sysconfig.get_path("purelib")
+    build = [str(ROOT / "compose" / "offline" / "build.sh"), str(PACKAGE), site]
+    # Of an answer for programs nothing but the answer stands on standard output.
+    told = sys.stderr if given[o.OUTPUT] == "json" else None
+    code = min(subprocess.run(build, stdout=told, check=False).returncode, UNUSABLE)
+    if told and not code:
+        from drillbook.stack.base import SERVICES
+        from drillbook.stack.containers.images import offline_image
+
+        write_json("images", images=[offline_image(one) for one in SERVICES])
+    return code
 
 
 def _sweep(given: Given) -> int:
     from drillbook.stack import sweep
 
-    del given
-    sweep.main()
+    sweep.main(given[o.OUTPUT])
     return 0
 
 
@@ -331,8 +340,8 @@ COMMANDS: Sequence[Command] = (
         "Check files in a second, with no stack; for a pre-commit hook, too.",
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
-        options=(*_FILES, *_RUN),
-        apart=_UNCERTIFIED,
+        options=(*_FILES, *_RUN, o.FINDINGS),
+        apart=(*_UNCERTIFIED, (o.RUN_DIR, o.FINDINGS)),
         defaults={o.RUN_DIR: None},
     ),
     Command(
@@ -387,6 +396,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook diagnose backend.log",
         _diagnose,
         placed=(o.LOG,),
+        options=(o.OUTPUT,),
     ),
     Command(
         "runbook lint",
@@ -402,7 +412,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
         _verify_evidence,
         placed=(o.BUNDLE,),
-        options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED),
+        options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED, o.OUTPUT),
         apart=((o.PUBKEY, o.UNSIGNED),),
     ),
     Command(
@@ -471,14 +481,14 @@ COMMANDS: Sequence[Command] = (
         "Show verdicts, recovery times and corrections over time.",
         "drillbook history",
         _history,
-        options=(o.RUN_DIR,),
+        options=(o.RUN_DIR, o.OUTPUT),
     ),
     Command(
         "status",
         "Show the last drill, recovery and rotation, and what is overdue.",
         "drillbook status --ics due.ics",
         _status,
-        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY),
+        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT),
     ),
     Command(
         "catalogue",
@@ -519,12 +529,14 @@ COMMANDS: Sequence[Command] = (
         "Assemble images where no registry is reachable (root, Debian).",
         "drillbook images",
         _images,
+        options=(o.OUTPUT,),
     ),
     Command(
         "sweep",
         "Remove what killed runs left behind.",
         "drillbook sweep",
         _sweep,
+        options=(o.OUTPUT,),
     ),
     Command(
         "qualify",

@@ -4,15 +4,74 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+_SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
 
 def write_json(name: str, **fields: object) -> None:
     """Write the document of a command; `schema` says by which rules it is made."""
-    document = {"schema": f"drillbook/{name}/1", **fields}
+    _write({"schema": f"drillbook/{name}/1", **fields})
+
+
+def _write(document: object) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
     sys.stdout.write(f"{text}\n")
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+class Result(NamedTuple):
+    """A finding of a rule in a place; an empty file or no line where none is at fault."""
+
+    rule: str
+    text: str
+    file: str
+    line: int | None
+
+
+def write_sarif(
+    tool: str,
+    rules: Mapping[str, Mapping[str, object]],
+    results: Sequence[Result],
+    files: Sequence[str] = (),
+) -> None:
+    """Write SARIF 2.1.0, as code hosts show it at the line; files are those that were looked at."""
+    ids = sorted(rules)
+    driver = {"name": tool, "rules": [{"id": one, **rules[one]} for one in ids]}
+    run: dict[str, object] = {
+        "tool": {"driver": driver},
+        "artifacts": [{"location": {"uri": _uri(one)}} for one in files],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(one, ids.index(one.rule)) for one in results],
+    }
+    _write({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
+
+
+def _result(one: Result, number: int) -> dict[str, object]:
+    found: dict[str, object] = {
+        "ruleId": one.rule,
+        "ruleIndex": number,
+        "level": "error",
+        "message": {"text": one.text},
+    }
+    if one.file:
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(one.file)}}
+        if one.line:
+            place["region"] = {"startLine": one.line}
+        found["locations"] = [{"physicalLocation": place}]
+    return found
+
+
+def _uri(file: str) -> str:
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())

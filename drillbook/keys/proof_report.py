@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from drillbook.backup.facts import Backup
+from drillbook.core.answer import write_json
 from drillbook.core.display import printable
 from drillbook.keys.hierarchy import ROOTLESS, Project, Proof, Wrapper
 from drillbook.keys.proof import EXIT, Answer, Word, best
@@ -177,29 +177,25 @@ def safe_text(text: str) -> str:
     return safe if len(safe) <= 200 else f"{safe[:199]}…"
 
 
-def as_json(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
+def write_answer(
+    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()
+) -> None:
     """The answer for programs: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
-    import json
-
     decisive = best(answers)
     about = {
         key: value for key, value in asdict(facts).items() if key not in ("path", "rows", "orders")
     }
-    document = {
-        "answer": decisive.word,
-        "exit_code": EXIT[decisive.word],
-        "reasons": decisive.reasons,
-        "backup": {"path": name, "complete": facts.complete, **about},
-        "keys": [_as_data(one) for one in answers],
-        "not_tried": list(unread),
-    }
-    return json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n"
+    write_json(
+        "key-check",
+        answer=decisive.word,
+        exit_code=EXIT[decisive.word],
+        reasons=decisive.reasons,
+        backup={"path": name, "complete": facts.complete, **about},
+        keys=[_as_data(one) for one in answers],
+        not_tried=list(unread),
+    )
 
 
 def _as_data(one: Answer) -> dict[str, Any]:
     key = {"file": one.file.path, "variable": one.file.variable, "label": one.file.label}
     return {**key, "answer": one.word, "reasons": one.reasons, **asdict(one.proof)}
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

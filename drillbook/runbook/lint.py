@@ -6,15 +6,13 @@ file that cannot be read.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
+from drillbook.core.answer import Result, write_json, write_sarif
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.inputs import text
@@ -53,8 +51,8 @@ def lint(paths: Sequence[str | Path], output: str = "text") -> int:
     except BadInput as trouble:
         print(printable(str(trouble)), file=sys.stderr)  # noqa: T201
         return _UNUSABLE
-    written = {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output]
-    print(written(found, [str(path) for path in paths], foreign))  # noqa: T201, this is the report
+    write = {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output]
+    write(found, [str(path) for path in paths], foreign)
     return _FOUND if found else 0
 
 
@@ -91,7 +89,7 @@ def excerpt(words: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def _as_text(found: list[Finding], files: list[str], foreign: list[str]) -> str:
+def _as_text(found: list[Finding], files: list[str], foreign: list[str]) -> None:
     lines = [
         f"{printable(one.file)}:{one.line}: {one.title} [{one.rule}, {one.control}]\n"
         f"    found:    {one.found}\n"
@@ -101,69 +99,38 @@ def _as_text(found: list[Finding], files: list[str], foreign: list[str]) -> str:
     ]
     lines += [f"{printable(one)}: does not mention Infisical: not checked" for one in foreign]
     count = len(files) - len(foreign)
-    return "\n".join(
-        [*lines, f"runbook lint: {_number(len(found), 'finding')} in {_number(count, 'file')}"]
-    )
+    lines += [f"runbook lint: {_number(len(found), 'finding')} in {_number(count, 'file')}"]
+    print("\n".join(lines))  # noqa: T201, this is the report
 
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _as_json(found: list[Finding], files: list[str], foreign: list[str]) -> str:
-    report = {
-        "schema": "drillbook/runbook-lint/1",
-        "files": files,
-        "not_checked": foreign,
-        "findings": [asdict(one) for one in found],
-    }
-    return json.dumps(report, indent=2, ensure_ascii=False)
+def _as_json(found: list[Finding], files: list[str], foreign: list[str]) -> None:
+    each = [asdict(one) for one in found]
+    write_json("runbook-lint", files=files, not_checked=foreign, findings=each)
 
 
-def _as_sarif(found: list[Finding], files: list[str], foreign: list[str]) -> str:
-    """SARIF 2.1.0, as code hosts show it at the line."""
+def _as_sarif(found: list[Finding], files: list[str], foreign: list[str]) -> None:
     used = {one.rule: rules.rules()[one.rule] for one in found}
-    ids = sorted(used)
-    driver = {
-        "name": "drillbook runbook lint",
-        "rules": [
-            {
-                "id": id_,
-                "shortDescription": {"text": used[id_].title},
-                "fullDescription": {"text": used[id_].measured},
-                "help": {"text": used[id_].write},
-                "properties": {"control": used[id_].control},
-            }
-            for id_ in ids
-        ],
+    told = {
+        id_: {
+            "shortDescription": {"text": rule.title},
+            "fullDescription": {"text": rule.measured},
+            "help": {"text": rule.write},
+            "properties": {"control": rule.control},
+        }
+        for id_, rule in used.items()
     }
-    run = {
-        "tool": {"driver": driver},
-        "artifacts": [{"location": {"uri": _uri(one)}} for one in files if one not in foreign],
-        "columnKind": "unicodeCodePoints",
-        "results": [_result(one, ids.index(one.rule)) for one in found],
-    }
-    schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
-    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
-
-
-def _result(one: Finding, number: int) -> dict[str, Any]:
-    return {
-        "ruleId": one.rule,
-        "ruleIndex": number,
-        "level": "error",
-        "message": {"text": f"{one.title}: {one.found}\n{one.measured}\nWrite: {one.write}"},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(one.file)},
-                    "region": {"startLine": one.line},
-                }
-            }
-        ],
-    }
-
-
-def _uri(file: str) -> str:
-    path = Path(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    results = [
+        Result(
+            one.rule,
+            f"{one.title}: {one.found}\n{one.measured}\nWrite: {one.write}",
+            one.file,
+            one.line,
+        )
+        for one in found
+    ]
+    looked_at = [one for one in files if one not in foreign]
+    write_sarif("drillbook runbook lint", told, results, looked_at)

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from drillbook.core import options
+from drillbook.core.answer import write_json
 from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
 from reports.history.history_page import render
@@ -90,21 +91,50 @@ def _changed(history: History, run: Past) -> Iterator[Line]:
         yield Line(f"  and {len(found) - _MOST} more, on the page")
 
 
+def _write_answer(history: History, page: Path) -> None:
+    newest = history.runs[-1] if history.runs else None
+    earlier = before(history.runs, newest) if newest else None
+    write_json(
+        "history",
+        page=str(page),
+        troubles=[*history.troubles],
+        unreadable=[*history.unreadable],
+        runs=[
+            {
+                "run": one.id,
+                "finished": one.finished,
+                "grade": one.grade,
+                "kept": one.kept,
+                "intact": one.intact,
+                "facts": one.facts.model_dump(mode="json"),
+            }
+            for one in history.runs
+        ],
+        changed_since=earlier.id if earlier else None,
+        changes=[one._asdict() for one in changes(earlier, newest)] if earlier and newest else [],
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print it, and write the page next to the ledger."""
-    runs = Path(options.parse("history", arguments, (options.RUN_DIR,)).run_dir)
+    given = options.parse("history", arguments, (options.RUN_DIR, options.OUTPUT))
+    runs = Path(given.run_dir)
     if not runs.is_dir():
         said = f"{runs} is not a folder of runs; make verify makes one, RUN_DIR= names another"
         return refuse(said, "history")
     history, today = load_history(runs), datetime.now(UTC).date()
-    write(describe(history, today), sys.stdout)
+    if given.output == "text":
+        write(describe(history, today), sys.stdout)
     page = ledger_path(runs).with_name("history.html")
     try:
         text = render(history, os.path.relpath(runs, page.parent), today)
         write_file(page, text.encode())
     except OSError as trouble:
         return refuse(f"{page}: {trouble.strerror}", "history")
-    write([Line(f"Page: {page}")], sys.stdout)
+    if given.output == "json":
+        _write_answer(history, page)
+    else:
+        write([Line(f"Page: {page}")], sys.stdout)
     return FAILED if history.troubles or history.unreadable else PASSED
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drillbook.core import options
+from drillbook.core.answer import write_json
 from drillbook.core.application import ROOT
 from drillbook.core.files import write_file
 from reports.config import declarations
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse(
         "status",
         arguments,
-        (options.RUN_DIR, options.CONFIG, options.PUBKEY, options.ICS),
+        (options.RUN_DIR, options.CONFIG, options.PUBKEY, options.ICS, options.OUTPUT),
     )
     run_dir = Path(given.run_dir)
     try:
@@ -194,13 +195,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     history = load_history(run_dir)
     runs = history.runs if keys is None else _signed(history.runs, run_dir, keys)
     found = standings(runs, words.schedule, now.date())
-    account = _told(history, found, words, run_dir, signed=None if keys is None else len(runs))
-    write(account, sys.stdout)
+    counted = None if keys is None else len(runs)
+    if given.output == "json":
+        _write_answer(history, found, counted)
+    else:
+        write(_told(history, found, words, run_dir, signed=counted), sys.stdout)
     if given.ics:
         system = words.organisation.system or words.organisation.system_id or ""
         if trouble := _written(Path(given.ics), calendar(found, system, now)):
             return refuse(trouble, "status")
-        write([Line(f"Calendar: {given.ics}")], sys.stdout)
+        write([Line(f"Calendar: {given.ics}")], sys.stderr)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 
@@ -217,6 +221,31 @@ def _signed(
             if run.run.id == one.id:
                 found.append(past_of(run))
     return tuple(found)
+
+
+def _write_answer(history: History, found: list[Standing], signed: int | None) -> None:
+    def run(past: Past | None) -> dict[str, object] | None:
+        return {"run": past.id, "finished": past.finished} if past else None
+
+    write_json(
+        "status",
+        troubles=[*history.troubles],
+        unreadable=[*history.unreadable],
+        signed=signed,
+        acts=[
+            {
+                "id": one.act.id,
+                "name": one.act.name,
+                "command": one.act.command,
+                "due": one.due,
+                "overdue": one.overdue,
+                "last": run(one.last),
+                "failed": run(one.failed),
+                "rehearsed": run(one.rehearsed),
+            }
+            for one in found
+        ],
+    )
 
 
 def _told(

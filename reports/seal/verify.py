@@ -5,12 +5,14 @@ Exit code 0: genuine. 1: changed, or no trusted key vouches for it. 3: no bundle
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drillbook.core import options
+from drillbook.core.answer import write_json
 from reports.errors import BadBundle, BadKey
 from reports.render import phrases
 from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
@@ -23,6 +25,7 @@ from reports.verdict.verdicts import FAILED, PASSED
 _GENUINE = "GENUINE. It is, byte for byte, what the holder of the key sealed."
 _INTACT = "INTACT, and no more: it fits together, and nothing proves who made it."
 _UNSIGNED = "UNSIGNED. It fits together, and nothing says who made it."
+_WORD = re.compile("[A-Z]+")
 _SIGN_RUNS = (
     "sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at this one all the "
     "same."
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse(
         "evidence verify",
         arguments,
-        (options.PUBKEY, options.PREVIOUS, options.TSA_CERT, options.UNSIGNED),
+        (options.PUBKEY, options.PREVIOUS, options.TSA_CERT, options.UNSIGNED, options.OUTPUT),
         (options.BUNDLE,),
     )
     bundle = bundle_of(Path(given.bundle))
@@ -53,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadBundle, BadKey) as trouble:
         where = "" if isinstance(trouble, BadKey) else f"{bundle}: "
         return refuse(f"UNUSABLE. {where}{trouble}")
-    write(_account(bundle, examination), sys.stdout)
+    if given.output == "json":
+        _write_answer(bundle, examination)
+    else:
+        write(_account(bundle, examination), sys.stdout)
     return FAILED if examination.bad else PASSED
 
 
@@ -81,17 +87,41 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
         yield from _told(examination)
 
 
-def _result(examination: Examination) -> Iterator[Line]:
+def _write_answer(bundle: Path, examination: Examination) -> None:
+    said, _, _ = _judged(examination)
+    run = None if examination.bad else examination.run
+    write_json(
+        "evidence-verify",
+        bundle=str(bundle),
+        answer=_WORD.findall(said)[0],
+        checks=[one._asdict() for one in examination.checks],
+        run={
+            "id": run.run.id,
+            "grade": run.subject.grade,
+            "verdict": run.verdict,
+            "exit_code": run.exit_code,
+        }
+        if run
+        else None,
+    )
+
+
+def _judged(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
+    """What the checks amount to, the next move, and the style."""
     bad = [check.name for check in examination.bad]
-    said, then, style = _TAMPERED, _GET_AGAIN, _COLOURS["bad"]
     if not bad and examination.signed:
-        said, then, style = _GENUINE, "", _COLOURS["ok"]
-    elif not bad:
-        said, then, style = _INTACT, "", ("yellow", "bold")
-    elif bad == ["signature"] and not examination.envelope:
-        said, then = _UNSIGNED, _SIGN_RUNS
-    elif bad == ["signature"]:
-        said, then = _UNTRUSTED, _ASK_MAKER
+        return _GENUINE, "", _COLOURS["ok"]
+    if not bad:
+        return _INTACT, "", ("yellow", "bold")
+    if bad == ["signature"] and not examination.envelope:
+        return _UNSIGNED, _SIGN_RUNS, _COLOURS["bad"]
+    if bad == ["signature"]:
+        return _UNTRUSTED, _ASK_MAKER, _COLOURS["bad"]
+    return _TAMPERED, _GET_AGAIN, _COLOURS["bad"]
+
+
+def _result(examination: Examination) -> Iterator[Line]:
+    said, then, style = _judged(examination)
     yield Line(said, style)
     if then:
         yield from wrap(f"Next: {then}", then="      ")

@@ -11,7 +11,7 @@ from drillbook.backup.facts import Backup
 from drillbook.keys.hierarchy import Project, Proof
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof import Answer
-from drillbook.keys.proof_report import as_json, as_text, safe_text
+from drillbook.keys.proof_report import as_text, safe_text, write_answer
 
 DUMPED = datetime(2026, 11, 24, 23, 30, 5)
 NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)
@@ -166,9 +166,10 @@ def test_a_name_is_shown_up_to_two_hundred_letters():
     assert safe_text("a\nb\u202ec\xe9") == "a\ufffdb\ufffdc\xe9"
 
 
-def test_programs_read_the_same_and_no_row_and_no_key():
+def test_programs_read_the_same_and_no_row_and_no_key(capsys):
     right, wrong = one(), one("DOES NOT OPEN", Proof(root_keys=1), "two", ("it is not",))
-    text = as_json(FACTS, "Sicherung für alle.dump", [wrong, right])
+    write_answer(FACTS, "Sicherung für alle.dump", [wrong, right])
+    text = capsys.readouterr().out
     assert text.endswith("}\n")
     assert "für alle" in text
     assert "the key itself" not in text

@@ -1,0 +1,277 @@
+"""What each command answers with `--output json`: the contract, from which the schemas are made.
+
+`python -m drillbook.cli.answers` writes the schemas in reports/schema/ anew. They change by adding.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any, Literal, TypedDict
+
+from pydantic import TypeAdapter
+
+from drillbook.core.application import ROOT
+from drillbook.keys.hierarchy import Project, Wrapper
+
+FOLDER = ROOT / "reports" / "schema"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_Verdict = Literal[
+    "not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"
+]
+_Grade = Literal["deployment", "rehearsal"]
+_Opens = Literal["OPENS", "DOES NOT OPEN", "CANNOT TELL"]
+
+
+class _BackupFacts(TypedDict):
+    path: str
+    complete: bool
+    size: int
+    form: str
+    packed: str
+    server: str | None
+    dumped_by: str | None
+    dumped_at: datetime | str | None
+    newest: datetime | None
+    instance: str | None
+    schema: str | None
+    migrations: int
+    labels: list[str]
+    damage: str
+
+
+class _KeyTried(TypedDict):
+    file: str
+    variable: str
+    label: str
+    answer: _Opens
+    reasons: list[str]
+    root_keys: int
+    roots_opened: int
+    projects: int
+    projects_opened: int
+    secrets: int
+    secrets_opened: int
+    empty: int
+    by_project: list[Project]
+    unproven: list[str]
+    damage: str
+    rootless: bool
+    wrappers: list[Wrapper]
+    kept: list[str]
+    first_generation: int
+    under_this_key: int
+
+
+class _KeyCheck(TypedDict):
+    answer: _Opens
+    exit_code: Literal[0, 1, 2]
+    reasons: list[str]
+    backup: _BackupFacts
+    keys: list[_KeyTried]
+    not_tried: list[str]
+
+
+class _FileFinding(TypedDict):
+    control: str
+    file: str
+    line: int | None
+    sentence: str
+    cure: str
+
+
+class _Reason(TypedDict):
+    control: str
+    reason: str
+
+
+class _Preflight(TypedDict):
+    findings: list[_FileFinding]
+    corrections: list[_FileFinding]
+    not_run: list[_Reason]
+    not_finished: list[_Reason]
+    held: list[str]
+
+
+class _Cause(TypedDict):
+    name: str
+    sentence: str
+    named: list[str]
+    line: int
+    words: str
+    cure: str
+    runbook: str
+
+
+class _Diagnose(TypedDict):
+    cause: _Cause | None
+
+
+class _LintFinding(TypedDict):
+    file: str
+    line: int
+    rule: str
+    control: str
+    title: str
+    found: str
+    measured: str
+    write: str
+
+
+class _RunbookLint(TypedDict):
+    files: list[str]
+    not_checked: list[str]
+    findings: list[_LintFinding]
+
+
+class _BundleCheck(TypedDict):
+    name: str
+    state: Literal["ok", "bad", "open"]
+    sentence: str
+
+
+class _RecordedRun(TypedDict):
+    id: str
+    grade: _Grade
+    verdict: _Verdict
+    exit_code: int
+
+
+class _EvidenceVerify(TypedDict):
+    bundle: str
+    answer: Literal["GENUINE", "INTACT", "UNSIGNED", "UNTRUSTED", "TAMPERED"]
+    checks: list[_BundleCheck]
+    run: _RecordedRun | None
+
+
+class _PastRun(TypedDict):
+    run: str
+    finished: datetime
+    grade: _Grade
+    kept: bool
+    intact: bool
+    facts: dict[str, Any]
+
+
+class _Change(TypedDict):
+    control: str
+    before: _Verdict | None
+    now: _Verdict | None
+    kind: str
+
+
+class _History(TypedDict):
+    page: str
+    troubles: list[str]
+    unreadable: list[str]
+    runs: list[_PastRun]
+    changed_since: str | None
+    changes: list[_Change]
+
+
+class _Done(TypedDict):
+    run: str
+    finished: datetime
+
+
+class _Act(TypedDict):
+    id: str
+    name: str
+    command: str
+    due: date
+    overdue: bool
+    last: _Done | None
+    failed: _Done | None
+    rehearsed: _Done | None
+
+
+class _Status(TypedDict):
+    troubles: list[str]
+    unreadable: list[str]
+    signed: int | None
+    acts: list[_Act]
+
+
+class _Look(TypedDict):
+    name: str
+    state: Literal["ok", "lacks", "optional"]
+    sentence: str
+    next: str
+
+
+class _Doctor(TypedDict):
+    ready: bool
+    drivers: list[Literal["embedded", "containers"]]
+    checks: list[_Look]
+
+
+class _KeptRun(TypedDict):
+    run: str
+    reason: str
+
+
+class _Prune(TypedDict):
+    folder: str
+    removed: list[str]
+    kept: list[_KeptRun]
+    dry_run: bool
+
+
+class _Sweep(TypedDict):
+    removed: list[str]
+    engine_not_swept: str | None
+
+
+class _Images(TypedDict):
+    images: list[str]
+
+
+class _Control(TypedDict):
+    id: str
+    statement: str
+    runbook: list[str]
+    nature: Literal["claim", "safety"]
+    severity: str
+    specs: list[str]
+    frameworks: dict[str, list[str]]
+    last_verdict: _Verdict | None
+    last_run: str | None
+    last_grade: _Grade | None
+
+
+ANSWERS: dict[str, Any] = {
+    "key-check": _KeyCheck,
+    "preflight": _Preflight,
+    "diagnose": _Diagnose,
+    "runbook-lint": _RunbookLint,
+    "evidence-verify": _EvidenceVerify,
+    "history": _History,
+    "status": _Status,
+    "doctor": _Doctor,
+    "prune": _Prune,
+    "sweep": _Sweep,
+    "images": _Images,
+    # A list by itself, as it was before the others came.
+    "catalogue": list[_Control],
+}
+
+
+def schema(command: str) -> dict[str, Any]:
+    """The JSON Schema of what a command answers."""
+    made = TypeAdapter(ANSWERS[command]).json_schema(mode="serialization")
+    if made["type"] == "object":
+        name = {"schema": {"const": f"drillbook/{command}/1"}}
+        made["properties"] = name | made["properties"]
+        made["required"] = ["schema", *made["required"]]
+    made["title"] = f"What drillbook {command.replace('-', ' ')} --output json answers"
+    return {"$schema": _DIALECT, "$id": f"urn:drillbook:{command}:1"} | made
+
+
+def text(command: str) -> str:
+    """The schema as its file holds it."""
+    return json.dumps(schema(command), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    for one in ANSWERS:
+        (FOLDER / f"{one}-1.schema.json").write_text(text(one), encoding="utf-8")

@@ -1,0 +1,119 @@
+"""`--output json`: one document alone on standard output, by a schema of its own."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from drillbook.cli.answers import ANSWERS, FOLDER, schema, text
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run
+from drillbook.core import options
+from drillbook.core.application import ROOT
+from drillbook.stack import sweep
+from tests.support.backups import KEYS, dump
+from tests.support.bundles import key, latest, sealed
+
+PROGRAM = Path(sys.executable).with_name("drillbook")
+PHRASINGS = tomllib.loads((ROOT / "tests" / "runbook_phrasings.toml").read_text())
+RUNBOOK = f"# Infisical\n\n{next(iter(PHRASINGS.values()))['finds'][0]}\n"
+COMPOSE = "services:\n  backend:\n    image: infisical/infisical:latest\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with something for each command to answer on."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "backup.sql").write_text(dump("2024-10"))
+    (tmp_path / ".env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    (tmp_path / ".env").chmod(0o600)
+    (tmp_path / "backend.log").write_text('{"level":50,"msg":"","err":{"message":"WRONGPASS"}}\n')
+    (tmp_path / "runbook.md").write_text(RUNBOOK)
+    (tmp_path / "docker-compose.yml").write_text(COMPOSE)
+    runs = tmp_path / "drillbook-runs"
+    signer, _ = key(tmp_path)
+    latest(runs, sealed(runs, signer))
+    return tmp_path
+
+
+def call(line, capsys):
+    """The exit code of a command, and its standard output. Those that call pytest are no guests."""
+    if not line.startswith("preflight"):
+        return run(COMMANDS, line.split()), capsys.readouterr().out
+    done = subprocess.run([PROGRAM, *line.split()], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+CASES = [
+    ("key check backup.sql --env-file .env", 0),
+    ("preflight --env-file .env --compose docker-compose.yml", 1),
+    ("diagnose backend.log", 0),
+    ("runbook lint runbook.md", 1),
+    ("evidence verify drillbook-runs/latest --pubkey drill.key.pub", 0),
+    ("evidence verify drillbook-runs/latest", 1),
+    ("history", 0),
+    ("status", 1),
+    ("catalogue", 0),
+    ("prune --keep-last 1", 0),
+    ("doctor --stack embedded", None),
+    ("sweep", 0),
+    ("images", 0),
+]
+
+
+@pytest.mark.parametrize(("line", "code"), CASES, ids=[line for line, _ in CASES])
+def test_what_a_command_answers_is_by_its_schema_and_alone(folder, capsys, monkeypatch, line, code):
+    # Neither other runs of this machine nor its images are a test's to touch.
+    monkeypatch.setattr(sweep, "sweep", lambda **_: ["process 1"])
+    if line == "images":
+        monkeypatch.setattr(subprocess, "run", lambda *a, **_: subprocess.CompletedProcess(a, 0))
+    found, told = call(f"{line} --output json", capsys)
+    assert code in (None, found)
+    answer = json.loads(told)
+    name = next(one.name for one in COMMANDS if line.startswith(one.name)).replace(" ", "-")
+    rules = schema(name)
+    Draft202012Validator.check_schema(rules)
+    Draft202012Validator(_strict(rules), format_checker=FormatChecker()).validate(answer)
+
+
+def _strict(rules):
+    """The same, and nothing beside it: what a command adds is to be declared."""
+    if isinstance(rules, dict):
+        more = {"additionalProperties": False} if "properties" in rules else {}
+        return {one: _strict(value) for one, value in rules.items()} | more
+    return [_strict(one) for one in rules] if isinstance(rules, list) else rules
+
+
+def test_each_command_that_answers_has_a_schema_and_the_files_are_those_of_now():
+    forms = (options.OUTPUT, options.FINDINGS, options.LISTING)
+    answering = {one.name.replace(" ", "-") for one in COMMANDS if {*forms} & {*one.options}}
+    assert answering == {*ANSWERS}
+    for one in ANSWERS:
+        assert (FOLDER / f"{one}-1.schema.json").read_text() == text(one), (
+            "write the schemas anew: python -m drillbook.cli.answers"
+        )
+
+
+@pytest.mark.parametrize(
+    "line", ["preflight --compose docker-compose.yml", "runbook lint runbook.md"]
+)
+def test_findings_have_a_place_as_code_hosts_show_them(folder, capsys, line):
+    code, told = call(f"{line} --output sarif", capsys)
+    assert code == 1
+    (found,) = json.loads(told)["runs"]
+    assert found["results"]
+    for one in found["results"]:
+        assert found["tool"]["driver"]["rules"][one["ruleIndex"]]["id"] == one["ruleId"]
+    places = [place for one in found["results"] for place in one.get("locations", ())]
+    named = [one["physicalLocation"]["artifactLocation"]["uri"] for one in places]
+    assert line.split()[-1] in named
+
+
+def test_of_a_record_evidence_json_is_the_form_for_programs(folder, capsys):
+    line = "preflight --env-file .env --run-dir drillbook-runs --output json"
+    assert run(COMMANDS, line.split()) == 3
+    assert "--run-dir and --output exclude each other" in capsys.readouterr().err
