@@ -222,6 +222,9 @@ class Document:
         denied = bool(_DENYING_LEAD.search(self._lead))
         block = Block(language, content, line, self._section, self._lead, denied)
         self.blocks.append(block)
+        told = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
+        if language in _SHELLS and told and all(map(_CRON.match, told)):
+            language = "cron"
         if language in _SHELLS and len(content) > _LONGEST_BLOCK:
             raise BadInput(
                 f"the runbook {self.name} has a shell block of more than {_LONGEST_BLOCK:,} "
