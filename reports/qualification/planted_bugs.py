@@ -42,7 +42,7 @@ class KnownBugs(EvidenceModel):
     mutants: tuple[PlantedBug, ...]
 
 
-def known_bugs(image: str | None) -> KnownBugs:
+def list_bugs(image: str | None) -> KnownBugs:
     """Ask fixtures/mutants, which this package must not import."""
     command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -23,7 +23,7 @@ from reports.qualification.planted_bugs import (
     PlantedBug,
     Unqualifiable,
     choose,
-    known_bugs,
+    list_bugs,
 )
 from reports.qualification.record import Alarm, Checked, Qualification, counts
 from reports.qualification.trial import Outcome, Trials
@@ -65,7 +65,7 @@ def qualify(
     if asked.generated and asked.stack == "containers":
         raise Unqualifiable("GENERATED= changes the reference backend: leave STACK=containers out")
     catalogue = load(ROOT / "suites" / "controls.toml")
-    known = known_bugs(asked.container_image)
+    known = list_bugs(asked.container_image)
     bugs = _wanted(asked, known)
     here = [one for one in bugs if plan.driver_for(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:

@@ -138,11 +138,11 @@ def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
 def _with_accusations(own: Sequence[Control]) -> Control:
     """The control of the shard that has its specs, with what was seen of it in other shards."""
 
-    def count_planned(one: Control) -> int:
+    def own_specs(one: Control) -> int:
         here = [spec for spec in one.specs if spec.message != ELSEWHERE]
         return len(here) if len(here) == len(one.specs) else 0
 
-    whole = max(own, key=lambda one: (count_planned(one), _executed(one)))
+    whole = max(own, key=lambda one: (own_specs(one), _executed(one)))
     known = {spec.id for spec in whole.specs}
     seen = {
         spec.id: spec

@@ -15,7 +15,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
 
     with step("alter the role, type the password into Coolify, `docker restart` the backend"):
         since = deployment.log_mark()
-        procedures.rotate_password_as_documented(deployment.stack, new_password)
+        procedures.rotate_password_by_runbook(deployment.stack, new_password)
         start = deployment.wait_for_start(since)
 
     with step("the backend is healthy and everything reads as before"):

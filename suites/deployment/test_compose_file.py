@@ -34,8 +34,8 @@ def test_documented_patterns_find_the_containers(composed, findings, observe, st
 def test_the_database_still_gets_fixes(composed, findings, observe, step):
     today = datetime.now(UTC).date()
     with step("look up until when the makers of PostgreSQL fix the release that the file names"):
-        past = findings(compose_checks.find_unmaintained(composed.compose, today))
-        long_past = compose_checks.find_unmaintained(composed.compose, today - timedelta(days=365))
+        past = findings(compose_checks.find_end_of_life(composed.compose, today))
+        long_past = compose_checks.find_end_of_life(composed.compose, today - timedelta(days=365))
         old = "postgresql_long_past_its_end" if long_past else "postgresql_past_its_end"
         observe(old if past else "postgresql_gets_fixes")
         assert past == []

@@ -30,7 +30,7 @@ def test_these_keys_open_this_backup(drill, record, step):
         assert proof.opens_everything, (proof.damage, proof.unproven)
 
     with step("try a key that no one has used: it opens nothing"):
-        assert drill.proof_of_another_key().opens_nothing
+        assert drill.unsealed.other.opens_nothing
 
 
 @pytest.mark.control("BKP-4")
@@ -41,4 +41,4 @@ def test_this_backup_is_whole_and_nothing_but_data(drill, step):
         assert integrity.compare_checksum(drill.order.backup) is None
 
     with step("read as a program it does nothing but make tables and fill them"):
-        assert drill.orders == ""
+        assert drill.facts.orders == ""

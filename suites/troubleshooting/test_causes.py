@@ -55,7 +55,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
 
     with step("follow the documented password procedure to its end, `docker restart`"):
         since = deployment.log_mark()
-        procedures.rotate_password_as_documented(deployment.stack, passwords[1])
+        procedures.rotate_password_by_runbook(deployment.stack, passwords[1])
         cured = deployment.wait_for_start(since)
 
     with step("the backend is cured, and everything reads as before"):

@@ -102,7 +102,7 @@ def _said(drill):
         yield f"opens {proof.roots_opened}, {proof.projects_opened}, {proof.secrets_opened}"
     yield str(drill.problem or "")
     yield str(integrity.compare_checksum(drill.order.backup) or "")
-    yield drill.orders
+    yield drill.facts.orders
 
 
 def refused(isolated, backup):

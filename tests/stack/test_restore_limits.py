@@ -107,11 +107,11 @@ def test_database_that_grows_beyond_its_backup_is_stopped(restored):
 
 def test_temporary_files_are_limited(isolated, restored):
     limit = "ALTER ROLE infisical SET temp_file_limit = '{}MB'"
-    unprivileged_owner.run(isolated, "postgres", limit.format(1))
+    unprivileged_owner.execute(isolated, "postgres", limit.format(1))
     sort = "CREATE MATERIALIZED VIEW public.v AS SELECT n FROM generate_series(1, 999999) n;"
     with pytest.raises(Refused, match=f"^line {FIRST}: .*temp_file_limit"):
         restored(HEAD + TABLE + sort + "\n")
-    unprivileged_owner.run(isolated, "postgres", limit.format(2048))
+    unprivileged_owner.execute(isolated, "postgres", limit.format(2048))
 
 
 class Endless(io.RawIOBase):

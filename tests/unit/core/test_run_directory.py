@@ -215,7 +215,7 @@ def test_a_log_that_cannot_be_read_is_missed_aloud():
 def test_a_command_that_hangs_has_an_end(monkeypatch):
     monkeypatch.setattr(processes, "COMMAND_S", 0.2)
     with pytest.raises(StackTrouble, match=r"pg_dump has not ended in 0\.2 s"):
-        processes.run_command(["sleep", "60"], ("pg_dump",), {}, None, None)
+        processes.call_program(["sleep", "60"], ("pg_dump",), {}, None, None)
 
 
 def test_making_a_cluster_has_an_end(monkeypatch, living):

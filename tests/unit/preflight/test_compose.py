@@ -266,7 +266,7 @@ def test_a_database_without_fixes_is_found_with_its_date_and_the_way_out(tmp_pat
     file = tmp_path / "compose.yml"
     file.write_text(f"services:\n  db:\n    image: {image}\n")
     read = compose_file.load(file, {})
-    found = compose_checks.find_unmaintained(read, date(2026, 11, 26))
+    found = compose_checks.find_end_of_life(read, date(2026, 11, 26))
     assert bool(found) == bool(IMAGES[image])
     for one in found:
         assert one.line == 3
@@ -275,4 +275,4 @@ def test_a_database_without_fixes_is_found_with_its_date_and_the_way_out(tmp_pat
             one.cure.index("check-key") < one.cure.index("restore") < one.cure.index("drill once")
         )
     # On its last day a release is still fixed.
-    assert "PostgreSQL 14" not in str(compose_checks.find_unmaintained(read, date(2026, 11, 12)))
+    assert "PostgreSQL 14" not in str(compose_checks.find_end_of_life(read, date(2026, 11, 12)))

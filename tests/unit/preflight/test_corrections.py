@@ -153,7 +153,7 @@ def of_compose(folder):
         compose = compose_file.load(file, {})
         yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
         yield from key_strength.find_written_samples(compose)
-        yield from compose_checks.find_unmaintained(compose, date(2027, 1, 1))
+        yield from compose_checks.find_end_of_life(compose, date(2027, 1, 1))
     for mutant in registry().values():
         if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
             place = folder / mutant.name

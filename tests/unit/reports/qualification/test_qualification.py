@@ -16,7 +16,7 @@ from reports.qualification.planted_bugs import (
     PlantedBug,
     Unqualifiable,
     choose,
-    known_bugs,
+    list_bugs,
 )
 from reports.qualification.record import Qualification, counts, text
 from reports.qualification.trial import Outcome, Trial, Trials, limit_s
@@ -261,7 +261,7 @@ def test_picture_marks_each_cell_once_with_a_title():
 
 
 def test_parts_of_the_planted_bugs_have_each_bug_once():
-    known = known_bugs(None)
+    known = list_bugs(None)
     parts = [run._wanted(run.Asked(part=f"{number}/3"), known) for number in (1, 2, 3)]
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)
