@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.core import options
-from drillbook.core.files import open_file
 from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
 from reports.export import ctrf, hdf, ocsf, oscal
@@ -24,7 +23,7 @@ from reports.render import phrases
 from reports.render.terminal import Line, refuse, write
 from reports.seal.examine import PDF, Trust, intact
 from reports.seal.sealer import bundle_of
-from reports.seal.zip_file import Archive
+from reports.seal.zip_file import read_entries
 from reports.verdict.verdicts import PASSED
 
 _LARGEST = 25_000_000
@@ -67,10 +66,7 @@ def _export(given: Namespace) -> Iterator[Line]:
 def _opened(bundle: Path) -> tuple[Run, bytes | None]:
     """The record of a bundle that fits together, and its PDF if it has one."""
     run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
-    with open_file(bundle) as file:
-        archive = Archive(file)
-        pdf = archive.read(PDF, _LARGEST) if PDF in archive.entries else None
-    return run, pdf
+    return run, read_entries(bundle, [PDF], _LARGEST).get(PDF)
 
 
 def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:

@@ -25,7 +25,7 @@ from reports.evidence.json_file import strict_json
 from reports.evidence.model import Backend, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
 from reports.seal.manifest import MANIFEST, digest, parse
-from reports.seal.zip_file import Archive
+from reports.seal.zip_file import read_entries
 from reports.verdict.verdicts import Verdict
 
 TIME_TO_LIVE = timedelta(days=90)
@@ -314,8 +314,7 @@ def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
         found = {name: origin / name for name in names}
         return {name: read_file(path, _LARGEST) for name, path in found.items() if path.is_file()}
     with open_file(origin) as file:
-        if file.read(2) != b"PK":
-            return {_RECORD: read_file(origin, _LARGEST)}
-        archive = Archive(file)
-        present = [name for name in names if name in archive.entries]
-        return {name: archive.read(name, _LARGEST) for name in present}
+        is_bundle = file.read(2) == b"PK"
+    if is_bundle:
+        return read_entries(origin, names, _LARGEST)
+    return {_RECORD: read_file(origin, _LARGEST)}

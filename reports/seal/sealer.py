@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from drillbook.core.files import open_file
 from reports.errors import BadKey, CannotSeal, Distrusted, ReportError
 from reports.evidence.model import Previous, Run, Seal
 from reports.render.terminal import Line, wrap
@@ -146,8 +145,8 @@ def _digest_of(path: Path) -> str | None:
 def previous(runs: Path) -> Previous | None:
     """The newest sealed run of a folder of runs; None where there is none to be read."""
     with suppress(OSError, ReportError):
-        with open_file(runs / "latest" / BUNDLE) as file:
-            data = zip_file.Archive(file).read(MANIFEST, _MANIFEST_BYTES)
+        held = zip_file.read_entries(runs / "latest" / BUNDLE, [MANIFEST], _MANIFEST_BYTES)
+        data = held.get(MANIFEST, b"")
         return Previous(run=parse(data).run, manifest_sha256=digest([data]))
     return None
 

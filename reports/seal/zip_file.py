@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from drillbook.core.files import open_file
 from reports.errors import BadBundle, CannotSeal, Distrusted
 
 LARGEST = 256 << 20
@@ -96,6 +97,13 @@ def _directory(entries: list[Entry]) -> bytes:
     listing = b"".join(entry.listing for entry in entries)
     at, count = (entries[-1].end if entries else 0), len(entries)
     return listing + _END.pack(b"PK\5\6", 0, 0, count, count, len(listing), at, 0)
+
+
+def read_entries(bundle: Path, names: Iterable[str], most: int) -> dict[str, bytes]:
+    """Those of these files that a bundle holds; BadBundle if one has more than so many bytes."""
+    with open_file(bundle) as file:
+        archive = Archive(file)
+        return {name: archive.read(name, most) for name in names if name in archive.entries}
 
 
 class Archive:
