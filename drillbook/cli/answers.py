@@ -118,10 +118,16 @@ class _LintFinding(TypedDict):
     write: str
 
 
+class _AcceptedFinding(_LintFinding):
+    reason: str
+
+
 class _RunbookLint(TypedDict):
     files: list[str]
     not_checked: list[str]
     findings: list[_LintFinding]
+    accepted: list[_AcceptedFinding]
+    idle_marks: list[str]
 
 
 class _BundleCheck(TypedDict):

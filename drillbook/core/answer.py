@@ -31,12 +31,16 @@ def _plain(value: object) -> str:
 
 
 class Result(NamedTuple):
-    """A finding of a rule in a place; an empty file or no line where none is at fault."""
+    """A finding of a rule in a place; an empty file or no line where none is at fault.
+
+    accepted is the reason for which its file itself accepts it.
+    """
 
     rule: str
     text: str
     file: str
     line: int | None
+    accepted: str = ""
 
 
 def write_sarif(
@@ -69,6 +73,8 @@ def _result(one: Result, number: int) -> dict[str, object]:
         if one.line:
             place["region"] = {"startLine": one.line}
         found["locations"] = [{"physicalLocation": place}]
+    if one.accepted:
+        found["suppressions"] = [{"kind": "inSource", "justification": one.accepted}]
     return found
 
 

@@ -1,16 +1,17 @@
 """`drillbook runbook lint`: what a runbook in Markdown says that is known to be wrong.
 
 Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
-file that cannot be read.
+file that cannot be read. What a mark in the document accepts is counted apart.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from drillbook.core.answer import Result, write_json, write_sarif
 from drillbook.core.display import printable
@@ -37,23 +38,55 @@ class Finding:
     write: str
 
 
+class Accepted(NamedTuple):
+    """A finding that the document itself accepts, and why."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is found in documents, what their marks accept of it, and the marks that do nothing."""
+
+    files: list[str]
+    findings: list[Finding] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def add(self, document: Document) -> None:
+        """Take the findings of a document in, each where it belongs."""
+        marks = list(_marks(document.text))
+        done = set()
+        for one in findings(document):
+            fitting = [it for it in marks if it.rule == one.rule and one.line in it.lines]
+            if fitting:
+                done.add(fitting[0])
+                self.accepted.append(Accepted(one, fitting[0].reason))
+            else:
+                self.findings.append(one)
+        for mark in marks:
+            if mark not in done:
+                said = "accepts no finding of what follows it" if mark.rule else _FORM
+                self.idle.append(f"{document.name}:{mark.at}: this mark {said}")
+
+
 def lint(paths: Sequence[str | Path], output: str = "text") -> int:
     """Print what is wrong in the documents; the exit code."""
-    found: list[Finding] = []
-    foreign: list[str] = []
+    report = Report([str(path) for path in paths])
     try:
         for path in paths:
             document = Document(str(path), text(Path(path), "the runbook"))
             if OURS.search(f"{path} {document.text}"):
-                found += findings(document)
+                report.add(document)
             else:
-                foreign.append(str(path))
+                report.foreign.append(str(path))
     except BadInput as trouble:
         print(printable(str(trouble)), file=sys.stderr)  # noqa: T201
         return _UNUSABLE
-    write = {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output]
-    write(found, [str(path) for path in paths], foreign)
-    return _FOUND if found else 0
+    {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
+    return _FOUND if report.findings else 0
 
 
 def findings(document: Document) -> list[Finding]:
@@ -73,6 +106,52 @@ def findings(document: Document) -> list[Finding]:
     ]
 
 
+_MARK = re.compile(r"\s*<!--\s*drillbook:\s*accept\b(.*)-->\s*")
+_FENCE = re.compile(r"\s*(?:[-*+>]\s+|\d+\.\s+)*(```+|~~~+)")
+_FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
+
+
+class _Mark(NamedTuple):
+    """A mark at a line, and the lines of the paragraph or block that follows it."""
+
+    at: int
+    rule: str
+    reason: str
+    lines: range
+
+
+def _marks(written: str) -> Iterator[_Mark]:
+    lines = written.splitlines()
+    fence = ""
+    for at, line in enumerate(lines, 1):
+        found = None if fence else _MARK.fullmatch(line)
+        if found:
+            rule, _, reason = found[1].strip().partition(" ")
+            rule = rule if reason.strip() else ""
+            yield _Mark(at, rule, printable(reason.strip()), _following(lines, at))
+        fence = _fence_after(fence, line)
+
+
+def _following(lines: list[str], at: int) -> range:
+    """The numbers of the lines after a mark, up to the next empty one that is in no block."""
+    first = at
+    while first < len(lines) and (not lines[first].strip() or _MARK.fullmatch(lines[first])):
+        first += 1
+    last, fence = first, ""
+    while last < len(lines) and (fence or lines[last].strip()):
+        fence = _fence_after(fence, lines[last])
+        last += 1
+    return range(first + 1, last + 1)
+
+
+def _fence_after(fence: str, line: str) -> str:
+    """The fence of the block that is open after a line; empty where none is."""
+    found = _FENCE.match(line)
+    if not found:
+        return fence
+    return found[1] if not fence else "" if found[1].startswith(fence) else fence
+
+
 _SECRETS = (
     (re.compile(r"((?:PASSWORD|SECRET|KEY|TOKEN)\w*\s*[=:]\s*[\"']?)[^\s<>$\"'#|]{6,}"), r"\1…"),
     (re.compile(r"(\bPASSWORD\s+')[^']*(')", re.I), r"\1…\2"),
@@ -89,17 +168,27 @@ def excerpt(words: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def _as_text(found: list[Finding], files: list[str], foreign: list[str]) -> None:
+def _as_text(report: Report) -> None:
     lines = [
         f"{printable(one.file)}:{one.line}: {one.title} [{one.rule}, {one.control}]\n"
         f"    found:    {one.found}\n"
         f"    measured: {one.measured}\n"
         f"    write:    {one.write}"
-        for one in found
+        for one in report.findings
     ]
-    lines += [f"{printable(one)}: does not mention Infisical: not checked" for one in foreign]
-    count = len(files) - len(foreign)
-    lines += [f"runbook lint: {_number(len(found), 'finding')} in {_number(count, 'file')}"]
+    lines += [
+        f"{printable(one.file)}:{one.line}: accepted: {one.title} [{one.rule}, {one.control}]\n"
+        f"    found:    {one.found}\n"
+        f"    because:  {reason}"
+        for one, reason in report.accepted
+    ]
+    lines += [printable(one) for one in report.idle]
+    lines += [
+        f"{printable(one)}: does not mention Infisical: not checked" for one in report.foreign
+    ]
+    checked = _number(len(report.files) - len(report.foreign), "file")
+    accepted = f", {len(report.accepted)} accepted" if report.accepted else ""
+    lines += [f"runbook lint: {_number(len(report.findings), 'finding')} in {checked}{accepted}"]
     print("\n".join(lines))  # noqa: T201, this is the report
 
 
@@ -107,13 +196,20 @@ def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _as_json(found: list[Finding], files: list[str], foreign: list[str]) -> None:
-    each = [asdict(one) for one in found]
-    write_json("runbook-lint", files=files, not_checked=foreign, findings=each)
+def _as_json(report: Report) -> None:
+    write_json(
+        "runbook-lint",
+        files=report.files,
+        not_checked=report.foreign,
+        findings=[asdict(one) for one in report.findings],
+        accepted=[{**asdict(one), "reason": reason} for one, reason in report.accepted],
+        idle_marks=report.idle,
+    )
 
 
-def _as_sarif(found: list[Finding], files: list[str], foreign: list[str]) -> None:
-    used = {one.rule: rules.rules()[one.rule] for one in found}
+def _as_sarif(report: Report) -> None:
+    found = [*((one, "") for one in report.findings), *report.accepted]
+    used = {one.rule: rules.rules()[one.rule] for one, _ in found}
     told = {
         id_: {
             "shortDescription": {"text": rule.title},
@@ -129,8 +225,9 @@ def _as_sarif(found: list[Finding], files: list[str], foreign: list[str]) -> Non
             f"{one.title}: {one.found}\n{one.measured}\nWrite: {one.write}",
             one.file,
             one.line,
+            reason,
         )
-        for one in found
+        for one, reason in found
     ]
-    looked_at = [one for one in files if one not in foreign]
+    looked_at = [one for one in report.files if one not in report.foreign]
     write_sarif("drillbook runbook lint", told, results, looked_at)

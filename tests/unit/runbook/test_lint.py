@@ -177,6 +177,78 @@ def test_sarif_has_rules_results_and_addresses(runbook, capsys):
         assert place["region"]["startLine"] in {line for _, line in found(DOCUMENT)}
 
 
+ACCEPTED = """# Infisical
+
+<!-- drillbook: accept dump-pipe the job around it looks for the last line -->
+```bash
+docker exec db pg_dump infisical | gzip > a.gz
+
+docker exec db pg_dump infisical | gzip > b.gz
+```
+
+```bash
+docker exec db pg_dump infisical | gzip > c.gz
+```
+"""
+
+
+def test_a_mark_accepts_what_follows_it_and_says_so(tmp_path, capsys):
+    path = tmp_path / "ops.md"
+    path.write_text(ACCEPTED)
+    assert lint([path]) == 1
+    out = capsys.readouterr().out
+    assert [line.split(":")[1] for line in out.splitlines() if "[dump-pipe" in line] == [
+        *("11", "5", "7")
+    ]
+    assert out.count("    because:  the job around it looks for the last line\n") == 2
+    assert out.endswith("runbook lint: 1 finding in 1 file, 2 accepted\n")
+    path.write_text(ACCEPTED[: ACCEPTED.rindex("```bash")])
+    assert lint([path]) == 0
+    assert "runbook lint: 0 findings in 1 file, 2 accepted" in capsys.readouterr().out
+
+
+def test_programs_get_what_is_accepted_apart(tmp_path, capsys):
+    path = tmp_path / "ops.md"
+    path.write_text(ACCEPTED)
+    lint([path], "json")
+    report = json.loads(capsys.readouterr().out)
+    assert [one["line"] for one in report["findings"]] == [11]
+    reason = "the job around it looks for the last line"
+    assert [(one["line"], one["reason"]) for one in report["accepted"]] == [
+        (5, reason),
+        (7, reason),
+    ]
+    lint([path], "sarif")
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    why = [one["justification"] for it in run["results"] for one in it.get("suppressions", ())]
+    assert (len(run["results"]), why) == (3, [reason, reason])
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ("accept terminal for now", "accepts no finding of what follows it"),
+        ("accept no-such-rule for now", "accepts no finding of what follows it"),
+        ("accept dump-pipe", "needs a rule and a reason"),
+        ("accept", "needs a rule and a reason"),
+    ],
+)
+def test_a_mark_that_does_nothing_is_told_and_accepts_nothing(tmp_path, capsys, mark, words):
+    path = tmp_path / "ops.md"
+    path.write_text(re.sub("accept dump-pipe [^>]*-->", f"{mark} -->", ACCEPTED))
+    assert lint([path]) == 1
+    out = capsys.readouterr().out
+    assert f"{path}:3: this mark {words}" in out
+    assert "runbook lint: 3 findings in 1 file\n" in out
+
+
+def test_a_mark_within_a_block_is_an_example_of_one(tmp_path):
+    path = tmp_path / "ops.md"
+    mark = "<!-- drillbook: accept dump-pipe as an example -->"
+    path.write_text(f"# Infisical\n\n```html\n{mark}\n```\n\n`pg_dump infisical | gzip > x`\n")
+    assert lint([path]) == 1
+
+
 def test_in_a_runbook_of_other_services_only_what_is_of_infisical_is_found():
     text = (
         "# Our servers\n\nSecrets come from Infisical.\n\n"
