@@ -12,10 +12,10 @@ from fixtures.mutants.file_bugs import (
     SOUND,
     backup,
     commit,
-    composed,
     encrypted_root,
     env,
     repository,
+    write_compose,
 )
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def test_nothing_of_a_stack_is_loaded(files):
 
 
 def test_finding_is_told_with_its_place_and_fails(files, tmp_path):
-    file = composed(
+    file = write_compose(
         tmp_path,
         "    volumes:\n      - pg_data",
         "    ports: ['5432:5432']\n    volumes:\n      - pg_data",
