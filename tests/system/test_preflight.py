@@ -82,6 +82,18 @@ def test_finding_is_told_with_its_place_and_fails(files, tmp_path):
     assert "[DEP-3]" in done.stdout
 
 
+def test_a_published_key_is_told_beside_what_else_is_wrong_with_the_file(tmp_path):
+    text = SOUND.read_text().replace("restart: unless-stopped", "restart: 'no'", 1)
+    sample = "ENCRYPTION_KEY=${ENCRYPTION_KEY:-6c1fe4e407b8911c104518103505b218}"
+    compose = tmp_path / "compose.yml"
+    compose.write_text(text.replace("- ENCRYPTION_KEY\n", f"- {sample}\n", 1))
+    done = preflight(f"--compose={compose}")
+    line = compose.read_text()[: compose.read_text().index(sample)].count("\n") + 1
+    assert f"{compose}:{line}: ENCRYPTION_KEY falls back to a sample" in done.stdout
+    assert "no restart policy" in done.stdout
+    assert done.returncode == 1
+
+
 def test_secret_is_never_shown(files):
     key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
     commit(files["--repo"], "old.env", f"ENCRYPTION_KEY={key}\n")
