@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Every other goal is a command of drillbook: make drill BACKUP=backup.sql ENV_FILE=keys.env RTO=4h
 # Variables of this command line become its options, and the command judges them. make ends with 2
 # whenever a command fails; the command's own exit code is in make's last line.
-OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site clean \
+OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site dist clean \
   help .venv/% .tools/%
 ifneq ($(filter-out $(OURS),$(MAKECMDGOALS)),)
 .PHONY: $(filter-out $(OURS),$(MAKECMDGOALS))
@@ -19,7 +19,7 @@ $(filter-out $(OURS),$(MAKECMDGOALS)): .venv/ready
 endif
 qualify: $(if $(GENERATED),.tools/generating/ready)
 
-.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site clean help
+.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site dist clean help
 install: .venv/ready  ## Make the environment; .venv/bin/drillbook is the command
 remote:  ## Install what BACKUP=s3://… sftp://… https://… needs (an optional extra)
 	@mkdir -p .tools && touch .tools/remote
@@ -53,6 +53,11 @@ check: .venv/ready  ## Lint, format, types and layers
 site: .tools/site/ready  ## The documents as pages, in build/site; a broken link is an error
 	@.tools/site/bin/sphinx-build -C -q -W --keep-going -D extensions=myst_parser -D html_theme=furo -D project=Drillbook \
 	  -D myst_heading_anchors=3 -D suppress_warnings=misc.highlighting_failure docs build/site
+dist: .venv/ready  ## A release in DIST=dist: wheel, CycloneDX SBOM of the lock, its libraries by hash
+	@rm -rf '$(or $(DIST),dist)'
+	@$(UV) build --quiet --wheel --out-dir '$(or $(DIST),dist)'
+	@$(UV) export --quiet --locked --no-dev --format=cyclonedx1.5 -o '$(or $(DIST),dist)/drillbook.cdx.json'
+	@$(UV) export --quiet --locked --no-dev --no-emit-project -o '$(or $(DIST),dist)/requirements.txt'
 clean:  ## Remove the environment and caches (reports stay)
 	rm -rf .venv .tools build mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf "$${TMPDIR:-/tmp}/drillbook-cache-$$(id -u)"

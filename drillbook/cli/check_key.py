@@ -1,4 +1,4 @@
-"""`make check-key`: does this key open this backup? Offline, from files, in one of three words.
+"""`drillbook key check`: does this key open this backup? Offline, in one of three words.
 
 Ends with 0 when a key OPENS the backup to the last secret, 1 when none does (DOES NOT OPEN), 2 when
 it CANNOT TELL and says why, 3 when there is nothing to judge: a file is missing, empty, no backup.

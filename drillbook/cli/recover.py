@@ -1,4 +1,4 @@
-"""`make recover`: every secret straight from a backup and its key, without any Infisical, offline.
+"""`drillbook key recover`: every secret from a backup and its key, without any Infisical, offline.
 
 They are written encrypted (RECIPIENT=, PASSPHRASE_FILE=), or in the clear only when PLAINTEXT=yes
 asks for it a second time. Ends with 0 when every secret was written, 1 when some stay shut (they

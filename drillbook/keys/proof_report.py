@@ -20,8 +20,8 @@ _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
     "OPENS": (
         "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET and the "
-        "database password may be new ones. Keep this key as long as this backup; `make drill` "
-        "shows that it also starts"
+        "database password may be new ones. Keep this key as long as this backup; `drillbook "
+        "drill` shows that it also starts"
     ),
     "DOES NOT OPEN": "try the other keys you have: ENV_FILE='first.env second.env third.env'",
     "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",

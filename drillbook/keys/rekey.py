@@ -144,7 +144,7 @@ def _understood(backup: Dump, source: Path, old: AESGCM) -> Survey:
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
             "as its administrator, deploy it, and remove the old one (KEY-12.STAGED). What lies "
             "directly under the old one (bots, users, indexes of the first generation) stays "
-            "under it; `make check-key` counts that"
+            "under it; `drillbook key check` counts that"
         )
     found = Survey()
     try:

@@ -65,7 +65,7 @@ class Catalogue(BaseModel):
             if not matches:
                 raise UnknownControl(
                     f"CONTROLS={pattern} matches no control; {near(pattern, self.ids)} "
-                    "`make catalogue` lists them"
+                    "`drillbook catalogue` lists them"
                 )
             chosen |= matches
         return frozenset(chosen)

@@ -67,7 +67,7 @@ def markdown(catalogue: Catalogue) -> str:
     lines = [
         "# Catalogue of controls",
         "",
-        "Made by `make catalogue FORM=markdown`; a test keeps it current.",
+        "Made by `drillbook catalogue --output markdown`; a test keeps it current.",
         "",
         "| control | statement | nature | runbook | spec | frameworks |",
         "| --- | --- | --- | --- | --- | --- |",

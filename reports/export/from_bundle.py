@@ -1,4 +1,4 @@
-"""`make export`: a bundle in other people's formats, from the bundle alone.
+"""`drillbook evidence export`: a bundle in other people's formats, from the bundle alone.
 
 ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors.
 drata and vanta take a PDF and words about it, so they get `report.pdf` and a file with those words;

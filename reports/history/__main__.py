@@ -1,4 +1,4 @@
-"""`make history`: the runs of a folder over time, on the terminal and as a page.
+"""`drillbook history`: the runs of a folder over time, on the terminal and as a page.
 
 Exit code 0; 1 if a run's evidence or its seal is no longer what it was; 3 if the page cannot be
 written.
@@ -34,7 +34,7 @@ def describe(history: History, today: date) -> Iterator[Line]:
     for folder in history.unreadable:
         yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
     if not history.runs:
-        yield Line("No run has ended here yet: make verify")
+        yield Line("No run has ended here yet: drillbook verify")
         return
     yield from _table(history.runs[-_RUNS:])
     if len(history.runs) > _RUNS:
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse("history", arguments, (options.RUN_DIR, options.OUTPUT))
     runs = Path(given.run_dir)
     if not runs.is_dir():
-        said = f"{runs} is not a folder of runs; make verify makes one, RUN_DIR= names another"
+        said = f"{runs} is not a folder of runs; drillbook verify makes one, RUN_DIR= names another"
         return refuse(said, "history")
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":

@@ -1,4 +1,4 @@
-"""`make catalogue`: every control with its statement, its spec, and how it was judged last here."""
+"""`drillbook catalogue`: every control, its statement and spec, and how it was judged last here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make status`: the last drill, key recovery, password rotation and move, and when each is due.
+"""`drillbook status`: the last drill, recovery, rotation and move, and when each is due.
 
 With public keys (PUBKEY=) only what one of them signed counts: anyone who can write the folder of
 a history can rewrite it. Without, the account says that it rests on no signature. `calendar` has
@@ -58,24 +58,24 @@ class Act(NamedTuple):
 
 # Those of SEC-6 (drillbook/runbook/cadence.py), and the drill itself.
 ACTS = (
-    Act("drill", "drill of a backup", ("DRL-2",), "make drill BACKUP=… ENV_FILE=… IMAGE=…"),
+    Act("drill", "drill of a backup", ("DRL-2",), "drillbook drill … --env-file … --image …"),
     Act(
         "key-recovery",
         "recovery with the old keys",
         ("KEY-5", "DRL-2"),
-        "make verify CONTROLS=KEY-5 STACK=containers IMAGE=…",
+        "drillbook verify --control KEY-5 --stack containers --image …",
     ),
     Act(
         "password-rotation",
         "rotation of the database password",
         ("DBP-7", "DBP-1"),
-        "make verify CONTROLS='DBP-*' STACK=containers IMAGE=…",
+        "drillbook verify --control 'DBP-*' --stack containers --image …",
     ),
     Act(
         "move",
         "move to a new instance",
         ("MIG-1",),
-        "make verify CONTROLS=MIG-1 STACK=containers IMAGE=…",
+        "drillbook verify --control MIG-1 --stack containers --image …",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""`make qualify`: plants every bug, says what was caught, and keeps the record."""
+"""`drillbook qualify`: plants every bug, says what was caught, and keeps the record."""
 
 from __future__ import annotations
 

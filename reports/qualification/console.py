@@ -84,7 +84,7 @@ def next_step(record: Qualification) -> str:
     if record.false_alarms:
         return "A healthy stack was accused: find out why before a verdict is trusted."
     if record.not_run:
-        return "Some bugs need a Docker engine: run `make images`, or STACK=embedded to leave them."
+        return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
     return "Every control can fail, and failed for its reason."
 
 

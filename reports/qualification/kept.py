@@ -1,8 +1,8 @@
 """The qualification that belongs to a run, for its bundle.
 
-`make qualify` writes its record to reports/runs/qualification; one that passed and is of this very
-code is taken. Else it is reports/qualification.json, which is under version control (KEEP=1), and
-the bundle says which parts of the code have changed since.
+`drillbook qualify` writes its record to reports/runs/qualification; one that passed and is of
+this very code is taken. Else it is reports/qualification.json, which is under version control
+(--keep), and the bundle says which parts of the code have changed since.
 """
 
 from __future__ import annotations

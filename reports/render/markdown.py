@@ -113,7 +113,7 @@ def _differs(run: Run) -> Iterator[str]:
 _CHECK = """\
 ## Is this bundle what was sealed?
 
-With Drillbook, without a stack: `make verify-evidence BUNDLE=bundle.zip PUBKEY=KEY.pub`
+With Drillbook, without a stack: `drillbook evidence verify bundle.zip --pubkey KEY.pub`
 
 Without Drillbook, in an empty folder (needs unzip, jq, openssl):
 

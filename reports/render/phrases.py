@@ -170,7 +170,7 @@ def _drill_advice(first: str) -> str:
     if first == "DRL-1":
         return (
             "Do not rely on this backup with these keys. Look for the key that opens it: "
-            "make check-key BACKUP=… ENV_FILE='one.env other.env'."
+            "drillbook key check … --env-file one.env --env-file other.env."
         )
     return f"Do not rely on this backup for a recovery in time. Begin with {first}."
 
@@ -243,7 +243,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
     open_ = [control for control in unknown if control not in elsewhere]
     doubt = f"; {len(open_)} could not be judged: {_ids(open_)}" if open_ else ""
     sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
-    advice = 'Join it with the other shards for a verdict: make merge RUNS="...".'
+    advice = "Join it with the other shards for a verdict: drillbook evidence merge FOLDER FOLDER …"
     return Outcome("Undecided", sentence + _advisory(run), advice)
 
 
@@ -251,7 +251,7 @@ def seal(run: Run) -> str:
     """Who vouches for the bundle this report came in; a report alone proves nothing."""
     if run.seal.key_id is None:
         return "unsigned: anyone could have made or changed this bundle"
-    return f"bundle signed by key {run.seal.key_id}; check it with make verify-evidence"
+    return f"bundle signed by key {run.seal.key_id}; check it with drillbook evidence verify"
 
 
 def reasons(control: Control) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sealing the folder of a run: manifest, signature, zip, stamp; `make seal` does it again later.
+"""Sealing the folder of a run: manifest, signature, zip, stamp; `evidence seal` does it again.
 
 Nothing that goes wrong here costs evidence: the folder stays as it is, and the trouble is reported.
 """
@@ -95,7 +95,7 @@ class Sealer(NamedTuple):
             answer = timestamp.ask(self.authority, query.read_bytes())
             sealed = sealed._replace(stamped=timestamp.accept(answer, bundle))
         except ReportError as trouble:
-            hint = f"carry {query.name} there, then: make timestamp BUNDLE=... TSR=..."
+            hint = f"carry {query.name} there, then: drillbook evidence timestamp ... --tsr ..."
             return sealed._replace(request=query, trouble=f"{trouble}; {hint}")
         answered.write_bytes(answer)
         query.unlink()
@@ -187,10 +187,11 @@ def describe_seal(sealed: Sealed) -> Iterator[Line]:
     elif sealed.request and not sealed.trouble:
         yield from wrap(
             f"Time-stamp: to be fetched by hand. Carry {sealed.request.name} to the authority, "
-            "then: make timestamp BUNDLE=... TSR=...",
+            "then: drillbook evidence timestamp ... --tsr ...",
             then="  ",
         )
     if sealed.trouble:
         what = "Sealed only in part" if sealed.bundle else "Not sealed"
-        text = f"{what}: {sealed.trouble}. The folder holds all evidence; `make seal` tries again."
+        again = "The folder holds all evidence; `drillbook evidence seal` tries again."
+        text = f"{what}: {sealed.trouble}. {again}"
         yield from wrap(text, then="  ", style=("red", "bold"))

@@ -1,4 +1,4 @@
-"""`make sign-off`: a person prepared, reviewed or approved a bundle, stated in a file next to it.
+"""`drillbook evidence sign-off`: who prepared, reviewed or approved a bundle, in a file next to it.
 
 Evidence does not change after a run, so a signature is a file of its own that covers the bundle's
 SHA-256: `bundle.zip.approved.json`, an in-toto statement, in a DSSE envelope where a key was given.

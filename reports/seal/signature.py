@@ -33,7 +33,7 @@ from reports.evidence.json_file import strict_json
 
 PAYLOAD = "application/vnd.in-toto+json"
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]{1,8192}-----END [A-Z ]+-----")
-_MAKE = "make one with `make signing-key OUT=FILE`"
+_MAKE = "make one with `drillbook evidence sign-key FILE`"
 _LARGEST = 64 << 10
 
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _signing_key(given: Namespace) -> Iterator[Line]:
     name = signature.generate(Path(given.out))
-    used = f"make verify SIGNING_KEY={quote(str(given.out))}"
+    used = f"drillbook verify --sign {quote(str(given.out))}"
     yield Line(f"Private key: {given.out} (keep it secret; {used})")
     yield Line(f"Public key:  {given.out}.pub (give it to anyone who checks your bundles)")
     yield Line(f"Key id:      {name}")
@@ -67,7 +67,9 @@ def _seal(given: Namespace) -> Iterator[Line]:
     yield from describe_seal(sealed)
     yield Line(f"Bundle: {folder / BUNDLE}")
     if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
-        yield Line("Its time-stamp was of the bundle before: make timestamp gets another.")
+        yield Line(
+            "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+        )
 
 
 def _timestamp(given: Namespace) -> Iterator[Line]:
@@ -77,7 +79,9 @@ def _timestamp(given: Namespace) -> Iterator[Line]:
     asked = timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
-        yield Line(f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...")
+        yield Line(
+            f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
+        )
         return
     answer = read_file(Path(given.tsr), 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
     moment = timestamp.accept(answer, bundle)

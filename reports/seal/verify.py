@@ -1,4 +1,4 @@
-"""`make verify-evidence`: is this bundle what was sealed, and who says so? No stack is needed.
+"""`drillbook evidence verify`: is this bundle what was sealed, and who says so? No stack is needed.
 
 Exit code 0: genuine. 1: changed, or no trusted key vouches for it. 3: no bundle at all.
 """
@@ -27,13 +27,13 @@ _INTACT = "INTACT, and no more: it fits together, and nothing proves who made it
 _UNSIGNED = "UNSIGNED. It fits together, and nothing says who made it."
 _WORD = re.compile("[A-Z]+")
 _SIGN_RUNS = (
-    "sign runs with a key (make signing-key, SIGNING_KEY=). UNSIGNED=1 looks at this one all the "
-    "same."
+    "sign runs with a key (drillbook evidence sign-key, --sign). --unsigned looks at this one all "
+    "the same."
 )
 _UNTRUSTED = "UNTRUSTED. It fits together, and no one you trust vouches for it."
 _ASK_MAKER = (
-    "ask its maker for the public key, by another way than the bundle's (PUBKEY=). "
-    "UNSIGNED=1 looks at it without one."
+    "ask its maker for the public key, by another way than the bundle's (--pubkey). "
+    "--unsigned looks at it without one."
 )
 _TAMPERED = "TAMPERED. Do not rely on it."
 _GET_AGAIN = "get the bundle again from its maker."
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _trust(given: Namespace) -> Trust:
     if not given.bundle:
-        raise BadKey("no bundle was named: give BUNDLE=reports/runs/latest/bundle.zip")
+        raise BadKey("no bundle was named: drillbook evidence verify reports/runs/latest")
     keys = authorities = None
     if given.pubkey:
         keys = load_trusted_keys(Path(given.pubkey))

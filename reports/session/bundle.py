@@ -1,6 +1,6 @@
 """The folder a run leaves: evidence, documents and logs, searched for secrets, sealed, linked.
 
-Formats that are not in it are made from a bundle by `make export`.
+Formats that are not in it are made from a bundle by `drillbook evidence export`.
 """
 
 from __future__ import annotations

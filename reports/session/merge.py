@@ -1,4 +1,4 @@
-"""`make merge`: shards become one record; runs of different images or machines become a matrix.
+"""`drillbook evidence merge`: shards become one record; runs of other images or machines a matrix.
 
 A record has one verdict, as it is of one subject; a matrix has none of its own. Each control is
 taken from the shard that ran it. What is merged stays as it is, and was searched for secrets where
@@ -254,7 +254,7 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
     folders = list(dict.fromkeys(Path(name).resolve() for name in given.runs))
     run_dir = Path(given.run_dir)
     if len(folders) < 2:
-        raise Unmergeable('name the shards, or runs: make merge RUNS="folder folder ..."')
+        raise Unmergeable("name the shards, or runs: drillbook evidence merge folder folder ...")
     runs = [_read(folder) for folder in folders]
     if not any(run.run.shard for run in runs):
         return _side_by_side(runs, folders, run_dir)

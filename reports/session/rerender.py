@@ -1,4 +1,4 @@
-"""`make report`: every document once more from the record alone, byte for byte.
+"""`drillbook evidence render`: every document once more from the record alone, byte for byte.
 
 So a document that was lost is had again, and one that says something else than its record is
 found. Another version of Drillbook may word things differently, so it accuses none.

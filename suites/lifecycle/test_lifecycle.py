@@ -17,6 +17,6 @@ def test_no_sequence_of_acts_breaks_the_claim(lifecycle, record, step, plan):
 
     with step("nothing was wrong after any act of this plan; other orders were not tried by it"):
         most, seed = lifecycle.budget.acts, lifecycle.seed_of(plan)
-        again = f"Again: make lifecycle BUDGET=1x{most} SEED={seed}"
+        again = f"Again: drillbook lifecycle --budget 1x{most} --seed {seed}"
         sound = shortest is None
         assert sound, "\n".join(["an operator may do this:", *runbook, again])

@@ -1,4 +1,4 @@
-"""The driver for containers, on a real engine with the images `make images` assembles."""
+"""The driver for containers, on a real engine with the images `drillbook images` assembles."""
 
 import time
 

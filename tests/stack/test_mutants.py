@@ -1,4 +1,4 @@
-"""A healthy stack is accused of nothing; that each planted bug is caught shows `make qualify`."""
+"""A healthy stack is accused of nothing; `drillbook qualify` shows that each bug is caught."""
 
 import json
 import re

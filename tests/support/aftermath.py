@@ -87,7 +87,7 @@ def broken_bundle(runs):
 
 
 def swept(code, environment):
-    """`make sweep`, for what lies where this environment's temporary folder is."""
+    """`drillbook sweep`, for what lies where this environment's temporary folder is."""
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 

@@ -1,4 +1,4 @@
-"""`make drill` as one command: a damaged backup never goes through it, and many secrets fit."""
+"""`drillbook drill` as a command: a damaged backup never goes through it, and many secrets fit."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""`make preflight` says file, line, sentence and cure, and ends with the right exit code, soon."""
+"""`drillbook preflight` says file, line, sentence and cure, and ends with the right code, soon."""
 
 import json
 import subprocess

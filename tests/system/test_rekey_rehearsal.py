@@ -1,4 +1,4 @@
-"""`make rewrap` on a backup of the reference backend: rewrapped, restored, started, read."""
+"""`drillbook key rekey` on a backup of the reference backend: restored, started, read."""
 
 import json
 import subprocess

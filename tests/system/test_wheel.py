@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,9 +31,9 @@ def call(*command, cwd, **env):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel of this checkout."""
+    """The wheel of this checkout, as `make dist` releases it."""
     folder = tmp_path_factory.mktemp("dist")
-    done = call(UV, "build", "--wheel", "--out-dir", folder, cwd=ROOT, **os.environ)
+    done = call("make", "dist", f"DIST={folder}", cwd=ROOT, **os.environ)
     assert done.returncode == 0, done.stderr
     (found,) = folder.glob("*.whl")
     return found
@@ -90,6 +92,20 @@ def test_the_wheel_holds_what_the_repository_does_and_no_run(wheel):
     names = {one.replace("drillbook/application/", "") for one in held if "/" in one}
     assert tracked <= names
     assert not [one for one in names if one.startswith("reports/runs")]
+
+
+def test_a_release_names_every_library_by_version_and_hash(wheel):
+    released = json.loads((wheel.parent / "drillbook.cdx.json").read_text())
+    assert (released["bomFormat"], released["specVersion"]) == ("CycloneDX", "1.5")
+    assert released["metadata"]["component"]["version"] == version("drillbook")
+    listed = {one["name"]: one["version"] for one in released["components"]}
+    text = (wheel.parent / "requirements.txt").read_text()
+    pinned = dict(re.findall(r"(?m)^([\w.-]+)(?:\[.*\])?==([^ ;\n]+)", text))
+    assert pinned.keys() == listed.keys()
+    assert pinned.items() <= listed.items()
+    assert text.count("==") <= text.count("--hash=sha256:")
+    assert {"click", "cryptography", "pytest"} <= listed.keys()
+    assert "mypy" not in listed
 
 
 def test_a_key_is_checked_where_there_is_no_checkout(user):

@@ -1,4 +1,4 @@
-"""`make check-key`: three words, their reasons, exit codes, and what is never shown."""
+"""`drillbook key check`: three words, their reasons, exit codes, and what is never shown."""
 
 import errno
 import gzip

@@ -1,4 +1,4 @@
-"""`make recover`: secrets from backup and key; encrypted, private, named when they stay shut."""
+"""`drillbook key recover`: secrets of a backup; encrypted, private, named if they stay shut."""
 
 import errno
 import json

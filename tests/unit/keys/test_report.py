@@ -65,7 +65,7 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "\n"
         "Next: if an instance waits for it, set ENCRYPTION_KEY to this key and redeploy; "
         "AUTH_SECRET and the database password may be new ones. Keep this key as long as this "
-        "backup; `make drill` shows that it also starts.\n"
+        "backup; `drillbook drill` shows that it also starts.\n"
     )
 
 

@@ -29,7 +29,7 @@ def machine_file(rehearsed):
 
 
 def live(told, folder, *options, **variables):
-    """Run the check as `make live` does, against servers of this process."""
+    """Run the check as `drillbook live` does, against servers of this process."""
     command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--one-question"]
     command += ["--stack=remote", f"--run-dir={folder}", "-p", "no:cacheprovider", *options]
     command += [f"--url={told.address}", f"--ca={told.authority}", f"--plain-url={told.plain}"]

@@ -272,7 +272,7 @@ def test_a_database_without_fixes_is_found_with_its_date_and_the_way_out(tmp_pat
         assert one.line == 3
         assert str(IMAGES[image]) in one.sentence
         assert (
-            one.cure.index("check-key") < one.cure.index("restore") < one.cure.index("drill once")
+            one.cure.index("key check") < one.cure.index("restore") < one.cure.index("drill once")
         )
     # On its last day a release is still fixed.
     assert "PostgreSQL 14" not in str(compose_checks.find_end_of_life(read, date(2026, 11, 12)))

@@ -131,7 +131,7 @@ def test_line_is_shown_without_what_a_terminal_obeys():
 
 def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
     cure = diagnose([died(KEY)]).cause.cure
-    assert cure.index("make check-key") < cure.index("wipe")
+    assert cure.index("drillbook key check") < cure.index("wipe")
     for place in ("escrow", "docker inspect", "Git"):
         assert place in cure
 
@@ -147,7 +147,7 @@ def test_no_cure_makes_a_key_or_wipes_before_a_proof(cause):
     if harm:
         before = cause.cure[: harm.start()]
         assert re.search(
-            "check-key|back the database up|only if|where there was|newer image", before
+            "key check|back the database up|only if|where there was|newer image", before
         )
 
 

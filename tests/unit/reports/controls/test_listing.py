@@ -15,7 +15,9 @@ CATALOGUE = load(ROOT / "suites" / "controls.toml")
 
 def test_the_page_in_docs_is_current():
     page = (ROOT / "docs" / "catalogue.md").read_text()
-    assert page == markdown(CATALOGUE), "run: make catalogue FORM=markdown > docs/catalogue.md"
+    assert page == markdown(CATALOGUE), (
+        "run: drillbook catalogue --output markdown > docs/catalogue.md"
+    )
 
 
 def test_every_control_is_listed_with_its_spec():

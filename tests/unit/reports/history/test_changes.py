@@ -193,7 +193,7 @@ def test_a_drill_is_called_a_drill():
 
 
 def test_a_page_without_runs_says_what_to_do():
-    assert "make verify" in render(History((), ()), "runs", date(2027, 1, 1))
+    assert "drillbook verify" in render(History((), ()), "runs", date(2027, 1, 1))
 
 
 def test_the_terminal_is_told_in_lines_that_fit():

@@ -176,7 +176,7 @@ def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
     code, told = ran(runs, capsys)
     assert code == 1
     assert "OVERDUE: 4 of 4" in told.out
-    assert "make drill BACKUP=" in told.out
+    assert "drillbook drill …" in told.out
     assert max(map(len, told.out.splitlines())) <= WIDTH
     assert "\x1b" not in told.out
 

@@ -81,4 +81,6 @@ def test_kept_record_is_whole():
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
     found = load(KEPT)
-    assert claims.current_text() == (claims.summary(found) if found else ""), "make qualify KEEP=1"
+    assert claims.current_text() == (claims.summary(found) if found else ""), (
+        "drillbook qualify --keep"
+    )

@@ -55,7 +55,7 @@ def test_what_was_left_aside_is_one_row():
 @pytest.mark.parametrize(
     ("control", "asked", "advice"),
     [
-        ("DRL-1", ("DRL-1",), "Look for the key that opens it: make check-key"),
+        ("DRL-1", ("DRL-1",), "Look for the key that opens it: drillbook key check"),
         ("DRL-3", ("DRL-3",), "Do not rely on this backup for a recovery in time"),
         ("UPG-1", ("UPG-1",), "Do not deploy"),
         ("DRL-1", (), "Do not deploy"),

@@ -45,13 +45,13 @@ def test_stamp_by_hand_is_told_with_what_to_carry_where():
     lines = said(WHOLE._replace(request=Path("x/b.zip.tsq")))
     by_hand = " ".join(" ".join(lines[1:]).split())
     assert by_hand.startswith("Time-stamp: to be fetched by hand. Carry b.zip.tsq to the")
-    assert by_hand.endswith("make timestamp BUNDLE=... TSR=...")
+    assert by_hand.endswith("drillbook evidence timestamp ... --tsr ...")
 
 
 def test_what_went_wrong_is_told_once_and_loudly():
     lines = list(describe_seal(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
     assert lines[1].text == (
-        "Sealed only in part: no clock. The folder holds all evidence; `make seal` tries"
+        "Sealed only in part: no clock. The folder holds all evidence; `drillbook"
     )
     assert [line.style for line in lines[1:]] == [("red", "bold")] * 2
     (first, *_) = said(Sealed(trouble="no room"))

@@ -124,8 +124,8 @@ def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, mon
     told = again(folder, clock="http://clock")
     assert told.request == folder / "bundle.zip.tsq"
     assert told.trouble == (
-        "what should be a time-stamp is none; carry bundle.zip.tsq there, then: make timestamp "
-        "BUNDLE=... TSR=..."
+        "what should be a time-stamp is none; carry bundle.zip.tsq there, then: "
+        "drillbook evidence timestamp ... --tsr ..."
     )
     assert told.request.is_file()
     assert not (folder / "bundle.zip.tsr").exists()

@@ -114,7 +114,7 @@ def peak(pdf, most):
     """What is said, and MiB at most in use, when so many may be."""
     command = [sys.executable, "-c", PEAK, str(most)]
     done = subprocess.run(
-        command, input=pdf, capture_output=True, check=True, cwd=pdf_attachment._ROOT
+        command, input=pdf, capture_output=True, check=True, cwd=pdf_attachment.ROOT
     )
     return done.stdout.split(b"\n")
 
@@ -153,6 +153,6 @@ def test_digest_is_of_one_byte_more_than_was_expected_at_most(size, seen):
 
 
 def test_bounds_are_those_that_are_documented():
-    told = (pdf_attachment._ROOT / "docs" / "sealing.md").read_text(encoding="utf-8")
+    told = (pdf_attachment.ROOT / "docs" / "sealing.md").read_text(encoding="utf-8")
     bounds = f"may use {pdf_attachment.MEMORY >> 20} MiB and {pdf_attachment._PATIENCE_S} s."
     assert bounds in told

@@ -75,7 +75,10 @@ def test_stamp_of_the_bundle_before_is_told_to_be_gone(folder, signing, capsys):
     assert stamp.exists()
     query.write_bytes(b"of the bundle before")
     lines = asked(capsys, "seal", folder, signing[0])[1].splitlines()
-    assert lines[-1] == "Its time-stamp was of the bundle before: make timestamp gets another."
+    assert (
+        lines[-1]
+        == "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+    )
     assert not stamp.exists()
     assert not query.exists()
     assert "Its time-stamp was" not in asked(capsys, "seal", folder, signing[0])[1]
@@ -86,7 +89,9 @@ def test_request_is_written_for_who_carries_it_by_hand(folder, capsys, by_hand):
     code, out, _ = asked(capsys, "timestamp", folder / "bundle.zip", *by_hand)
     query = folder / "bundle.zip.tsq"
     assert code == 0
-    assert out == f"Carry {query} to the authority, then: make timestamp BUNDLE=... TSR=...\n"
+    assert (
+        out == f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ...\n"
+    )
     assert query.stat().st_size > 32
 
 
@@ -111,7 +116,7 @@ def test_new_key_is_told_with_both_its_files_and_its_name(tmp_path, capsys):
     assert code == 0
     private, public, name = told.splitlines()
     assert private.startswith(f"Private key: {out} (keep it secret; ")
-    assert private.endswith(f"make verify SIGNING_KEY='{out}')")
+    assert private.endswith(f"drillbook verify --sign '{out}')")
     assert public.startswith(f"Public key:  {out}.pub ")
     assert name == f"Key id:      {signature.load(out).id}"
 
