@@ -286,7 +286,7 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     deployment = installation.for_reading()
     further = Further(deployment.public, deployment.owner, deployment.service, deployment.golden)
     # All of it is there already: the second project is another one, the rest is refused.
-    again = further.added()
+    again = further.make_all()
     assert {"reference", "import"} <= again.left_out.keys()
     assert again.failed == ()
     assert "import into archive:/" not in again.facts()

@@ -193,7 +193,7 @@ def test_fewer_secrets_are_written_where_there_are_no_batches_and_how_many_is_sa
 
 
 def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch):
-    stack = SimpleNamespace(name="slow", logs=lambda _service: "")
+    stack = SimpleNamespace(name="slow", driver="embedded", logs=lambda _service: "")
     assert start_outcome.patience_s(stack, 15) == 15
     moments = iter([0.0, 10.0])
     monkeypatch.setattr(start_outcome.time, "monotonic", lambda: next(moments))
