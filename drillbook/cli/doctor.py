@@ -149,6 +149,10 @@ def _containers() -> Iterator[Check]:
         said, _, then = str(trouble).partition("; ")
         yield Check("containers: engine", "lacks", said, then)
         return
+    except FileNotFoundError:
+        said, then = "there is no docker program", "install Docker Engine and its compose plugin"
+        yield Check("containers: engine", "lacks", said, then)
+        return
     yield Check("containers: engine", "ok", f"{told['name']} {told.get('version', '')}")
     compose = told.get("compose", "")
     cure = "install the compose plugin of Docker"

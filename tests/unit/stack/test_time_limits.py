@@ -16,8 +16,7 @@ class Item:
         self.limit = named
 
     def get_closest_marker(self, name):
-        assert name == "timeout"
-        return self.limit
+        return self.limit if name == "timeout" else None
 
     def add_marker(self, marker):
         self.limit = marker.args[0]

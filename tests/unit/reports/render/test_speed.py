@@ -12,7 +12,7 @@ from reports.session.bundle import WRITERS
 pytestmark = pytest.mark.slow
 
 DIGESTS = (
-    "import hashlib; from tests import sample_run;"
+    "import hashlib; from tests.support import sample_run;"
     "from reports.session.bundle import WRITERS, render;"
     "run = sample_run.large_run(50);"
     "print([(name, hashlib.sha256(render(name, run)).hexdigest()) for name in WRITERS])"
