@@ -1,6 +1,6 @@
 """A stack for the harness's own tests, started on demand and gone afterwards."""
 
-import hypothesis  # noqa: F401 - it asks the collector about what a run in this process has frozen
+import hypothesis  # it asks the collector about what a run in this process has frozen
 import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
 import pytest
 
@@ -9,6 +9,10 @@ from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.isolated import IsolatedEmbedded
 from tests.support.recorder import SecretRecorder
+
+# A busy machine is not a fault of what is tested, and each run tries the same examples.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ COMPLETED = [
 @pytest.mark.parametrize(("typed", "words"), COMPLETED)
 def test_bash_completes_commands_options_and_words(typed, words):
     script = f"""
-        PATH={PROGRAM.parent}:$PATH
+        PATH="{PROGRAM.parent}:$PATH"
         eval "$(drillbook completion bash)"
         COMP_WORDS=({typed}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) COMPREPLY=()
         _drillbook_completion drillbook
