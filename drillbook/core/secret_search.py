@@ -264,8 +264,8 @@ class Index:
 
 # Shorter runs hold no secret that is worth the search: sixteen letters of base64 are twelve bytes.
 _IN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
-_IN_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){12,}")
-_TEXT = re.compile(rb"(?:[\x20-\x7e]|[\xc2-\xf4][\x80-\xbf]{1,3}){12,}")
+_IN_HEX = re.compile(rb"[0-9A-Fa-f]{24,}")
+_TEXT = re.compile(rb"[\n\r\x20-\x7e\x80-\xf4]{12,}")
 _BROKEN_RUN = re.compile(rb"(?<=[A-Za-z0-9+/]{60})(?:\\[nr]|[\n\r]){1,4}(?=[A-Za-z0-9+/])")
 _ESCAPE = re.compile(rb'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -292,16 +292,18 @@ def unwrap(data: bytes, times: int = 2) -> Iterator[bytes]:
 
 
 def _unwrapped_once(data: bytes) -> Iterator[bytes]:
+    texts = _TEXT.findall(data)
     for sign, undo in ((b"%", unquote_to_bytes), (b"\\", partial(_ESCAPE.sub, _unescaped))):
-        if texts := [text for text in _TEXT.findall(data) if sign in text]:
-            yield b"\n".join(map(undo, texts))
-    joined = _BROKEN_RUN.sub(b"", data.replace(b"\\/", b"/"))
+        if escaped := [text for text in texts if sign in text]:
+            yield b"\n".join(map(undo, escaped))
+    joined = _BROKEN_RUN.sub(b"", b"\0".join(texts).replace(b"\\/", b"/"))
     if runs := b"\n".join(_decoded_runs(joined)):
         yield runs
+    view = memoryview(data)
     for begins, decompressor in _COMPRESSED:
         for found in begins.finditer(data):
             try:
-                inner = decompressor().decompress(data[found.start() :], _MOST_DECOMPRESSED)
+                inner = decompressor().decompress(view[found.start() :], _MOST_DECOMPRESSED)
             except (zlib.error, lzma.LZMAError, OSError):
                 continue
             if inner:
@@ -324,5 +326,5 @@ def _decoded_runs(data: bytes) -> Iterator[bytes]:
             padded = whole + (rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b"")
             yield binascii.a2b_base64(padded)
     for run in _IN_HEX.findall(data):
-        yield binascii.unhexlify(run)
-        yield binascii.unhexlify(run[1:-1])
+        for skipped in range(2):
+            yield binascii.unhexlify(run[skipped : len(run) - (len(run) - skipped) % 2])
