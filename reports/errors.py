@@ -23,7 +23,7 @@ class UnknownWord(ReportError):
 
 
 class BadShard(ReportError):
-    """SHARD= names no part of a run."""
+    """--shard names no part of a run."""
 
 
 class Unmergeable(ReportError):

@@ -168,7 +168,7 @@ def form_of(source: Source) -> Form:
             )
         return "tar"
     if b"\0" in head and not head.startswith(UTF_16):
-        raise BadInput(f"{source.name} is not a backup made by pg_dump; check BACKUP=")
+        raise BadInput(f"{source.name} is not a backup made by pg_dump; check the backup given")
     return "plain"
 
 
@@ -192,13 +192,15 @@ def _size(folder: Path) -> int:
             size += about.st_size
         elif not stat.S_ISDIR(about.st_mode):
             raise BadInput(
-                f"{folder} holds {one.name}, which is not an ordinary file; check BACKUP="
+                f"{folder} holds {one.name}, which is not an ordinary file; check the backup given"
             )
     with contents.open("rb") as file:
         end = b""
         while piece := file.read(1 << 20):
             if b"../" in end + piece:
-                raise BadInput(f"{contents} names files outside of {folder}; check BACKUP=")
+                raise BadInput(
+                    f"{contents} names files outside of {folder}; check the backup given"
+                )
             end = piece[-2:]
     return size
 

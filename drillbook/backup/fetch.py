@@ -261,7 +261,7 @@ def _inspected(name: str) -> dict[str, Any]:
     try:
         done = program("inspect", "--type=container", name)
     except FileNotFoundError:
-        raise BadInput("BACKUP=docker:… needs the docker program, which is not on PATH") from None
+        raise BadInput("docker:… needs the docker program, which is not on PATH") from None
     if done.returncode:
         if "no such" in done.stderr.decode(errors="replace").lower():
             raise BadInput(f"this engine has no container {name}; see docker ps")
@@ -324,7 +324,7 @@ def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) ->
             f"{address.scheme}:// needs more than is here ({trouble}): {_INSTALL}"
         ) from None
     except FileNotFoundError:
-        raise BadInput(f"nothing lies at {address.shown}; check BACKUP=") from None
+        raise BadInput(f"nothing lies at {address.shown}; check the backup given") from None
     except Exception as trouble:
         # Every storage has errors of its own.
         words = f"{type(trouble).__name__}: {trouble}".splitlines()[0][:240]
@@ -408,7 +408,7 @@ def _newest_first(storage: Any, path: str, address: Address) -> list[dict[str, A
     inside = storage.ls(path, detail=True)
     files = [one for one in inside if one["name"].endswith(SUFFIXES) and one["type"] == "file"]
     if not files:
-        raise BadInput(f"{address.shown} holds no {', '.join(SUFFIXES)}; check BACKUP=")
+        raise BadInput(f"{address.shown} holds no {', '.join(SUFFIXES)}; check the backup given")
     return sorted(files, key=lambda one: _time(one) or 0.0, reverse=True)
 
 

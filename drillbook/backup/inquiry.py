@@ -21,7 +21,7 @@ from drillbook.core.errors import StackTrouble
 LEAST_S = 120.0
 _S_PER_MIB = 1.0
 _GRACE_S = 3.0
-HOW = "STATEMENT_LIMIT= allows more"
+HOW = "--statement-limit allows more"
 
 
 def allowed_s(size: int, limit_s: float | None = None) -> float:

@@ -1,4 +1,4 @@
-"""Where a backup lies: what BACKUP= names, and which of a folder's backups is the newest."""
+"""Where a backup lies: what the operator names, and which of a folder's backups is the newest."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Address:
 
 
 def parse(given: str) -> Address:
-    """Tell what BACKUP= names; BadInput for what can be no backup's place."""
+    """Tell what the operator names; BadInput for what can be no backup's place."""
     text = _handed(given).strip()
     if len(text) > _LONGEST or not text.isprintable():
         raise BadInput(
-            "BACKUP= is neither a path nor a URL: it is too long, or holds control characters"
+            "the backup given is neither a path nor a URL: too long, or with control characters"
         )
     if text == "-":
         return Address("pipe", text, "standard input")
@@ -66,13 +66,13 @@ def _handed(given: str) -> str:
 
 def _container(name: str) -> Address:
     if not _NAME.fullmatch(name):
-        raise BadInput(f"BACKUP=docker:{name[:60]} names no container; say docker:<its name>")
+        raise BadInput(f"docker:{name[:60]} names no container; say docker:<its name>")
     return Address("container", name, f"{CONTAINER}{name}")
 
 
 def _url(text: str, found: re.Match[str]) -> Address:
     if "::" in text:
-        raise BadInput("BACKUP= is a chain of URLs (::), which would keep copies; give one URL")
+        raise BadInput("the backup is given as a chain of URLs (::), which keeps copies; give one")
     if found["scheme"] in ("file", "local"):
         path = unquote(found["rest"]) if found["scheme"] == "file" else found["rest"]
         return Address("path", path, path)
@@ -121,13 +121,13 @@ def newest(folder: Path) -> tuple[Path, str]:
                 continue
             return file, _said(file, passed)
     except OSError as trouble:
-        raise BadInput(f"folder {folder}: {trouble.strerror}; check BACKUP=") from None
+        raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
     if passed:
         named = "; ".join(passed[:_MOST_NAMED])
         raise BadInput(f"folder {folder} holds no backup that is complete: {named}")
     raise BadInput(
         f"folder {folder} holds no {', '.join(SUFFIXES)}, and no toc.dat of pg_dump -Fd; "
-        "check BACKUP="
+        "check the backup given"
     )
 
 

@@ -130,7 +130,7 @@ def is_nearly_full(folder: str | Path) -> bool:
 def _open(path: Path) -> io.BufferedReader:
     if not path.is_file():
         kind = "is not an ordinary file" if path.exists() else "does not exist"
-        raise BadInput(f"backup {path} {kind}; check BACKUP=")
+        raise BadInput(f"backup {path} {kind}; check the backup given")
     return io.BufferedReader(path.open("rb", buffering=0), _CHUNK)
 
 
@@ -140,7 +140,7 @@ def _refuse_trouble(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as trouble:
-        raise BadInput(f"backup {name}: {trouble.strerror}; check BACKUP=") from None
+        raise BadInput(f"backup {name}: {trouble.strerror}; check the backup given") from None
 
 
 class Readable(Protocol):

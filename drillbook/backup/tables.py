@@ -320,7 +320,7 @@ class _Reading:
                 "pg_dump -f"
             )
         if _HEADING not in self.script.head and not self._blocks:
-            raise BadInput(f"{sql.name} is not a backup made by pg_dump; check BACKUP=")
+            raise BadInput(f"{sql.name} is not a backup made by pg_dump; check the backup given")
 
 
 def _spool() -> Any:

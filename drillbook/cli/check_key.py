@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 def _answered(given: Namespace) -> int:
     if not given.backup:
-        raise BadInput("no backup to open: give BACKUP=, a file made by pg_dump, or - for a pipe")
+        raise BadInput("no backup to open: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
     with (
         backup_for_command(given.backup, given.backup_options) as (path, name),

@@ -1,6 +1,6 @@
 """`drillbook key recover`: every secret from a backup and its key, without any Infisical, offline.
 
-They are written encrypted (RECIPIENT=, PASSPHRASE_FILE=), or in the clear only when PLAINTEXT=yes
+They are written encrypted (--recipient, --passphrase-file), or in the clear only with --plaintext
 asks for it a second time. Ends with 0 when every secret was written, 1 when some stay shut (they
 are named), 2 when the backup itself is not whole, 3 when nothing could be done and nothing was.
 """
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 def _recovered(given: argparse.Namespace) -> int:
     seal = _seal(given)
     if not given.backup:
-        raise BadInput("no backup to read: give BACKUP=, a file made by pg_dump, or - for a pipe")
+        raise BadInput("no backup to read: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
     with (
         backup_for_command(given.backup, given.backup_options) as (path, name),
@@ -83,16 +83,16 @@ def _seal(given: argparse.Namespace) -> secrets_file.Seal:
     """How to write, from what was given; BadInput unless it is one clear way."""
     ways = [bool(given.recipient), bool(given.passphrase_file), bool(given.plaintext)]
     if not given.out:
-        raise BadInput("no file to write to: give OUT=secrets.json.age, or OUT=- for a pipe")
+        raise BadInput("no file to write to: give --out secrets.json.age, or --out - for a pipe")
     if sum(ways) != 1:
         raise BadInput(
-            "give one of RECIPIENT= (an age or SSH public key), PASSPHRASE_FILE=, or, to have all "
-            "secrets in the clear, PLAINTEXT=yes"
+            "give one of --recipient (an age or SSH public key), --passphrase-file, or, to have "
+            "all secrets in the clear, --plaintext"
         )
     if given.plaintext:
         return _clear(given)
     if given.out == "-" and sys.stdout.isatty():
-        raise BadInput("a terminal shows nothing of an encrypted file; give OUT= or a pipe")
+        raise BadInput("a terminal shows nothing of an encrypted file; give --out FILE, or a pipe")
     if given.recipient:
         return secrets_file.for_recipients(given.recipient)
     return secrets_file.for_passphrase(Path(given.passphrase_file))
@@ -100,7 +100,7 @@ def _seal(given: argparse.Namespace) -> secrets_file.Seal:
 
 def _clear(given: argparse.Namespace) -> secrets_file.Seal:
     if given.out.endswith(".age"):
-        raise BadInput(f"PLAINTEXT=yes writes no encrypted file, yet OUT={given.out} ends in .age")
+        raise BadInput(f"--plaintext writes no encrypted file, yet --out {given.out} ends in .age")
     return secrets_file.write_plain
 
 
@@ -167,7 +167,7 @@ def _told(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str
     if tally.no_variables and form_of(given.out) == "env":
         yield (
             f"{tally.no_variables} of them have a name that is not a variable of a shell, or a "
-            "zero byte, and are comments there; OUT=secrets.json.age holds all alike"
+            "zero byte, and are comments there; --out secrets.json.age holds all alike"
         )
     if given.plaintext:
         yield "IN THE CLEAR: who reads this file reads every secret; delete it when it is used"

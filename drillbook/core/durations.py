@@ -15,9 +15,10 @@ def seconds(text: str, name: str) -> float:
     """4h, 90m, 1d12h, 45s or 1.5 h in seconds; BadInput for anything else, as for zero."""
     written = text.strip().lower()
     parts = _PART.findall(written)
+    said = f"{name} {text[:40]}".lstrip()
     if not parts or _PART.sub("", written).strip():
-        raise BadInput(f"{name}={text[:40]}: write a duration such as 4h, 90m, 1d12h or 30s")
+        raise BadInput(f"{said}: write a duration such as 4h, 90m, 1d12h or 30s")
     found = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if not 0 < found <= _LONGEST_S:
-        raise BadInput(f"{name}={text[:40]}: a target lies between a second and a year")
+        raise BadInput(f"{said}: a target lies between a second and a year")
     return found

@@ -87,13 +87,13 @@ def _free(out: str) -> Path:
         target = Path(out).expanduser()
         if target.is_dir():
             raise BadInput(
-                f"{target} is a folder; name a file in it: OUT={target}/secrets.json.age"
+                f"{target} is a folder; name a file in it: --out {target}/secrets.json.age"
             )
         if target.exists() or target.is_symlink():
-            raise BadInput(f"{target} exists, and is not overwritten; check OUT=")
+            raise BadInput(f"{target} exists, and is not overwritten; check --out")
     except (OSError, RuntimeError) as trouble:
         why = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
-        raise BadInput(f"OUT={out} names no file: {why}; check OUT=") from None
+        raise BadInput(f"--out {out} names no file: {why}; check --out") from None
     return target
 
 
@@ -105,7 +105,7 @@ class _New(io.FileIO):
             handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as trouble:
             why = f"no file can be made in {target.parent}: {trouble.strerror}"
-            raise BadInput(f"{why}; make that folder, or choose another with OUT=") from None
+            raise BadInput(f"{why}; make that folder, or choose another with --out") from None
         super().__init__(handle, "wb")
         self.given_up = False
         self._target = target
@@ -124,7 +124,7 @@ class _New(io.FileIO):
         except OSError as trouble:
             raise BadInput(
                 f"{self._target} cannot be written: {trouble.strerror}; nothing was left there. "
-                "Free some space, or choose another place with OUT="
+                "Free some space, or choose another place with --out"
             ) from None
 
 
@@ -132,7 +132,7 @@ def _name(part: Path, target: Path) -> None:
     try:
         os.link(part, target)
     except FileExistsError:
-        raise BadInput(f"{target} exists by now, and is not overwritten; check OUT=") from None
+        raise BadInput(f"{target} exists by now, and is not overwritten; check --out") from None
     except OSError:
         # Some file systems know no second name for a file.
         part.rename(target)

@@ -23,7 +23,7 @@ _NEXT: dict[Word, str] = {
         "database password may be new ones. Keep this key as long as this backup; `drillbook "
         "drill` shows that it also starts"
     ),
-    "DOES NOT OPEN": "try the other keys you have: ENV_FILE='first.env second.env third.env'",
+    "DOES NOT OPEN": "try the other keys you have: --env-file first.env --env-file second.env",
     "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
 }
 

@@ -78,7 +78,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
     """
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
     if material(old) == material(new):
-        raise BadInput("the old key and the new one are the same; check NEW_ENV_FILE=")
+        raise BadInput("the old key and the new one are the same; check --new-env-file")
     with open_plain_dump(source) as backup:
         found = _understood(backup, source, keys[0])
         with new_file(target) as file:

@@ -134,7 +134,7 @@ def for_recipients(words: Sequence[str]) -> Seal:
 
     keys = [_recipient(line) for word in words for line in _lines(word)]
     if not keys:
-        raise BadInput("RECIPIENT= names no public key; make one with `age-keygen`")
+        raise BadInput("--recipient names no public key; make one with `age-keygen`")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         callbacks = _Callbacks()
@@ -154,10 +154,10 @@ def _lines(word: str) -> list[str]:
     if word.startswith(("age1", "ssh-")):
         return [word]
     try:
-        lines = text(Path(word).expanduser(), "file", "RECIPIENT=").splitlines()
+        lines = text(Path(word).expanduser(), "file", "--recipient").splitlines()
     except BadInput as why:
         raise BadInput(
-            f"RECIPIENT={word} is not a public key (age1…, ssh-ed25519 …) and no file that lists "
+            f"--recipient {word} is not a public key (age1…, ssh-ed25519 …) and no file that lists "
             f"them: {why}"
         ) from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -170,12 +170,13 @@ def _recipient(line: str) -> object:
     try:
         return kind.from_str(line)
     except pyrage.RecipientError:
-        raise BadInput(f"{line[:60]} is not a public key of age or SSH; check RECIPIENT=") from None
+        said = f"{line[:60]} is not a public key of age or SSH; check --recipient"
+        raise BadInput(said) from None
 
 
 def for_passphrase(path: Path) -> Seal:
     """Encrypt under the passphrase in a file; everything is held in memory, up to 64 MiB."""
-    passphrase = text(path.expanduser(), "passphrase file", "PASSPHRASE_FILE=").rstrip("\r\n")
+    passphrase = text(path.expanduser(), "passphrase file", "--passphrase-file").rstrip("\r\n")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         import pyrage
@@ -184,7 +185,7 @@ def for_passphrase(path: Path) -> Seal:
         for piece in pieces:
             plain.write(piece)
             if plain.tell() > _MOST_FOR_PASSPHRASE:
-                raise BadInput("more than 64 MiB do not go under a passphrase; give RECIPIENT=")
+                raise BadInput("more than 64 MiB do not go under a passphrase; give --recipient")
         file.write(pyrage.passphrase.encrypt(plain.getvalue(), passphrase))
 
     return seal

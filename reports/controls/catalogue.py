@@ -64,7 +64,7 @@ class Catalogue(BaseModel):
             matches = {known for known in self.ids if fnmatchcase(known, pattern.upper())}
             if not matches:
                 raise UnknownControl(
-                    f"CONTROLS={pattern} matches no control; {near(pattern, self.ids)} "
+                    f"--controls {pattern} matches no control; {near(pattern, self.ids)} "
                     "`drillbook catalogue` lists them"
                 )
             chosen |= matches

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(given: Namespace) -> Iterator[Line]:
     if given.format not in _TAKERS:
-        raise BadEvidence(f"FOR={given.format}: give one of {', '.join(_TAKERS)}")
+        raise BadEvidence(f"--format {given.format}: give one of {', '.join(_TAKERS)}")
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
     run, pdf = _opened(bundle)
     files = _TAKERS[given.format](run, pdf, given.oscal_version or oscal.VERSION)
@@ -112,7 +112,7 @@ def _vanta(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
 
 def _oscal(run: Run, _: bytes | None, version: str) -> dict[str, bytes]:
     if not _VERSION.fullmatch(version):
-        raise BadEvidence(f"OSCAL_VERSION={version}: the content is valid from 1.1.2 on")
+        raise BadEvidence(f"--oscal-version {version}: the content is valid from 1.1.2 on")
     return {f"{_file(run)}.oscal-{version}.json": oscal.render(run, version).encode()}
 
 

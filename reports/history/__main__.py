@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse("history", arguments, (options.RUN_DIR, options.OUTPUT))
     runs = Path(given.run_dir)
     if not runs.is_dir():
-        said = f"{runs} is not a folder of runs; drillbook verify makes one, RUN_DIR= names another"
+        said = f"{runs} is not a folder of runs; drillbook verify makes one, or give --run-dir"
         return refuse(said, "history")
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":

@@ -208,15 +208,15 @@ def repeated_run(runs: Iterable[Run]) -> str | None:
 
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
     """The two records that were named, as far as they were; BadEvidence for what is not one."""
-    return _named_run(option, "VERIFY_FROM"), _named_run(option, "VERIFY_TO")
+    return _named_run(option, "--verify-from"), _named_run(option, "--verify-to")
 
 
 def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
-    path = option(f"--{name.lower().replace('_', '-')}")
+    path = option(name)
     try:
         return load_record(Path(path).expanduser()) if path else None
     except OSError as trouble:
-        raise BadEvidence(f"{name}={path}: {trouble.strerror}; name a run's folder") from None
+        raise BadEvidence(f"{name} {path}: {trouble.strerror}; name a run's folder") from None
 
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:

@@ -1,6 +1,6 @@
 """`drillbook status`: the last drill, recovery, rotation and move, and when each is due.
 
-With public keys (PUBKEY=) only what one of them signed counts: anyone who can write the folder of
+With public keys (--pubkey) only what one of them signed counts: anyone who can write the folder of
 a history can rewrite it. Without, the account says that it rests on no signature. `calendar` has
 the days that are due as any calendar program imports them (RFC 5545).
 
@@ -258,7 +258,7 @@ def _told(
     cadence = words.schedule.cadence or f"every {QUARTER.days} days"
     yield from wrap(f"{len(history.runs)} runs in {runs}; due {cadence}", then="  ")
     if signed is None:
-        said = "not proven: no signature was checked; PUBKEY= counts only what your key signed"
+        said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
     else:
         yield Line(f"Of them {signed} are about these and signed by a trusted key; no other counts")
@@ -298,10 +298,10 @@ def _written(target: Path, content: bytes) -> str:
         if target.exists():
             with target.open("rb") as file:
                 if file.read(len(_BEGIN)) != _BEGIN:
-                    return f"{target} is there and is not a calendar; give another ICS="
+                    return f"{target} is there and is not a calendar; give another --ics"
         write_file(target, content)
     except OSError as trouble:
-        return f"{target} cannot be written: {trouble.strerror}; give another ICS="
+        return f"{target} cannot be written: {trouble.strerror}; give another --ics"
     return ""
 
 

@@ -29,7 +29,7 @@ REFERENCE_CODE = ROOT / "fixtures" / "reference"
 # Each with the reason why no one outside can tell it from healthy code.
 REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
 ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
-# How the harness starts the backend, and what it has only if it is asked to (OFFER=).
+# How the harness starts the backend, and what it has only if it is asked to (--offer).
 _LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
 _OFFERED = ("LicensedAudit", "PrintedMail", "PrintingEnvironment")
 # A first day that fails spoils all that follows, and a backup is looked at more than all else.

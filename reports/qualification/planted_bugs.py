@@ -13,7 +13,7 @@ from reports.errors import ReportError, near
 from reports.evidence.context import EvidenceModel
 
 REFERENCE = "drillbook/reference:latest"
-# MUTANTS=none: generated bugs alone.
+# --mutants none: generated bugs alone.
 NONE = "none"
 
 
@@ -61,7 +61,7 @@ def choose(found: Iterable[PlantedBug], patterns: Iterable[str]) -> list[Planted
     for pattern in wanted:
         if not any(_fits(one, pattern) for one in every):
             names = [one.name for one in every]
-            raise Unqualifiable(f"MUTANTS={pattern} fits none; {near(pattern, names)}")
+            raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, names)}")
     return [one for one in every if any(_fits(one, pattern) for pattern in wanted)]
 
 

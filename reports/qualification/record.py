@@ -82,7 +82,7 @@ class Qualification(EvidenceModel):
     alarms: tuple[Alarm, ...] = ()
     controls: tuple[Checked, ...] = ()
     matrix: tuple[Row, ...] = ()
-    generated: Generated | None = Field(default=None, description="GENERATED=; None: not asked")
+    generated: Generated | None = Field(default=None, description="--generated; None: not asked")
 
     @property
     def planted(self) -> int:

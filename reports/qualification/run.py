@@ -63,13 +63,13 @@ def qualify(
     Raises Unqualifiable where a healthy run leaves no evidence: nothing can be compared then.
     """
     if asked.generated and asked.stack == "containers":
-        raise Unqualifiable("GENERATED= changes the reference backend: leave STACK=containers out")
+        raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
     catalogue = load(ROOT / "suites" / "controls.toml")
     known = list_bugs(asked.container_image)
     bugs = _wanted(asked, known)
     here = [one for one in bugs if plan.driver_for(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:
-        raise Unqualifiable("N=0 leaves nothing to compare a container with; give N=1 or more")
+        raise Unqualifiable("--healthy 0 leaves nothing to compare containers with; give 1 or more")
     image, some = asked.container_image, bool(asked.mutants)
     well = plan.healthy_trials(here, asked.stack, asked.healthy, image, some)
     workers = (

@@ -119,7 +119,7 @@ class Examination:
             if self.trust.keys is not None or not self.trust.unsigned:
                 raise Distrusted("none: nothing says who made this bundle, anyone could have")
             return Check(
-                "signature", "open", "none, as UNSIGNED=1 allows: anyone could have made it"
+                "signature", "open", "none, as --unsigned allows: anyone could have made it"
             )
         self.envelope = True
         envelope = archive.read(SIGNATURE, _SMALL)
@@ -132,8 +132,8 @@ class Examination:
         _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         signer = next(iter(opened.signatures))[:16]
         if not self.trust.unsigned:
-            raise Distrusted(f"by key {signer}, for which no one vouches: give PUBKEY=")
-        return Check("signature", "open", f"by key {signer}, not checked: no PUBKEY was given")
+            raise Distrusted(f"by key {signer}, for which no one vouches: give --pubkey")
+        return Check("signature", "open", f"by key {signer}, not checked: no --pubkey was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
         run = load_record(archive)
@@ -153,7 +153,7 @@ class Examination:
         before = self.run.seal.previous if self.run else None
         if before is None:
             if self.trust.previous:
-                raise Distrusted("the record names no run before it, yet PREVIOUS was given")
+                raise Distrusted("the record names no run before it, yet --previous was given")
             return Check("chain", "open", "the record names no run before it")
         found = self.trust.previous
         if found is None:
@@ -161,7 +161,7 @@ class Examination:
             folder = self.path.resolve().parent.parent
             known = {path.parent.name: path for path in folder.glob(f"*/{self.path.name}")}
             if before.run not in known:
-                said = f"follows run {before.run}, whose bundle is not next to it: give PREVIOUS="
+                said = f"follows run {before.run}, whose bundle is not next to it: give --previous"
                 return Check("chain", "open", said)
             found = known[before.run]
         if _manifest_digest(found) != before.manifest_sha256:
@@ -179,14 +179,14 @@ class Examination:
         path = self.path.with_name(f"{self.path.name}.tsr")
         if not path.is_file():
             if self.trust.authorities:
-                raise Distrusted(f"none: {path.name} is missing, yet TSA_CERT was given")
+                raise Distrusted(f"none: {path.name} is missing, yet --tsa-cert was given")
             return Check("time-stamp", "open", "none")
         answer = read_file(path, _SMALL)
         if self.trust.authorities:
             moment = timestamp.verify(answer, self.path, self.trust.authorities)
-            return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of TSA_CERT"
+            return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of --tsa-cert"
         moment = timestamp.accept(answer, self.path)
-        said = f"claims {moment:%d %B %Y, %H:%M:%S} UTC, not checked: give TSA_CERT="
+        said = f"claims {moment:%d %B %Y, %H:%M:%S} UTC, not checked: give --tsa-cert"
         return Check("time-stamp", "open", said)
 
 
@@ -257,7 +257,7 @@ def intact(bundle: Path, trust: Trust, refusal: str) -> tuple[Run, Examination]:
     try:
         examination.examine()
     except BadBundle as trouble:
-        raise BadBundle(f"{bundle}: {trouble}; give BUNDLE=.../bundle.zip") from None
+        raise BadBundle(f"{bundle}: {trouble}; give a bundle.zip") from None
     if examination.bad or examination.run is None:
         raise Distrusted(f"{bundle}: {examination.bad[0].sentence}; {refusal}")
     return examination.run, examination
@@ -294,7 +294,7 @@ def _manifest_digest(bundle: Path) -> str:
             archive = Archive(file)
             return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
     except OSError as trouble:
-        raise BadBundle(f"{bundle}: {trouble.strerror}; PREVIOUS takes a bundle") from None
+        raise BadBundle(f"{bundle}: {trouble.strerror}; --previous takes a bundle") from None
 
 
 def sign_offs(

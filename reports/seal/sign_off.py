@@ -52,12 +52,12 @@ class Who(NamedTuple):
     def check(self) -> Who:
         """Without white space around; BadSignOff if something is missing or cannot be shown."""
         if self.act not in ACTS:
-            raise BadSignOff(f"ACT={self.act or ' is missing'}: give one of {', '.join(ACTS)}")
-        for what, text in (("NAME", self.name), ("ROLE", self.role), ("REMARK", self.remark)):
+            raise BadSignOff(f"--act {self.act or 'is missing'}: give one of {', '.join(ACTS)}")
+        for what, text in (("--name", self.name), ("--role", self.role), ("--remark", self.remark)):
             if len(text) > _LONGEST or not text.isprintable():
                 raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")
         if not self.name.strip():
-            raise BadSignOff('NAME is missing: name the person who signs, NAME="Grace Hopper"')
+            raise BadSignOff('--name is missing: name the person who signs, --name "Grace Hopper"')
         return Who(*(text.strip() for text in self))
 
 
@@ -75,7 +75,7 @@ def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
     if not examination.envelope:
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:
-        raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: ANYWAY=1")
+        raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
     return run, list(_shown(run, examination.envelope))
 
 
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         if not given.bundle:
-            raise BadSignOff("BUNDLE is missing: BUNDLE=reports/runs/latest/bundle.zip")
+            raise BadSignOff("BUNDLE is missing: give reports/runs/latest/bundle.zip")
         who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
         key = make_sealer(given.signing_key, given.signing_key_env, None).key
         bundle = bundle_of(Path(given.bundle))

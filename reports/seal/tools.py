@@ -59,7 +59,7 @@ def _seal(given: Namespace) -> Iterator[Line]:
         raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
     refuse_changes(folder)
     if sealer.key is None and (folder / SIGNATURE).is_file():
-        raise BadKey(f"{given.run} is signed; give SIGNING_KEY= to sign it anew")
+        raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(folder, run, lambda _: True)
     if sealed.trouble:
@@ -92,18 +92,18 @@ def _timestamp(given: Namespace) -> Iterator[Line]:
 
 _Act = Callable[[Namespace], Iterator[Line]]
 _ACTS: dict[str, tuple[_Act, options.Option, tuple[options.Option, ...], str]] = {
-    "sign-key": (_signing_key, options.KEY_NAME, (), "OUT=drill.key"),
+    "sign-key": (_signing_key, options.KEY_NAME, (), "drill.key"),
     "seal": (
         _seal,
         options.RUN,
         (options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
-        "RUN=reports/runs/latest",
+        "reports/runs/latest",
     ),
     "timestamp": (
         _timestamp,
         options.BUNDLE,
         (options.TSA, options.TSR),
-        "BUNDLE=reports/runs/latest/bundle.zip",
+        "reports/runs/latest/bundle.zip",
     ),
 }
 

@@ -29,8 +29,8 @@ from reports.session.selection import Plan, controls, plan, shuffle
 from reports.verdict.verdicts import UNUSABLE
 
 _FILTERS = {
-    "controls": "--controls (CONTROLS=)",
-    "shard": "--shard (SHARD=)",
+    "controls": "--controls",
+    "shard": "--shard",
     "keyword": "-k",
     "markexpr": "-m",
     "deselect": "--deselect",
@@ -51,9 +51,7 @@ def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) 
     if used:
         raise NotCertifiable(f"a certified run leaves nothing out: run it without {used[0]}")
     if option("mutant", None):
-        raise NotCertifiable(
-            "a certified run examines what is deployed: run it without --mutant (MUTANT=)"
-        )
+        raise NotCertifiable("a certified run examines what is deployed: run it without --mutant")
     if declared.waivers:
         raise NotCertifiable(
             f"a certified run knows no waivers, and {len(declared.waivers)} are given (the first "

@@ -61,7 +61,7 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
     for run in runs:
         if not run.run.shard:
             raise Unmergeable(
-                f"{run.run.id} is not a shard: it was run without SHARD=. Join the shards first; "
+                f"{run.run.id} is not a shard: it was run without --shard. Join the shards first; "
                 "what comes of it can stand next to other runs"
             )
     for what, seen in _SAME.items():

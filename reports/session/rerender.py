@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(origin: Path, out: Path | None) -> Iterator[Line]:
     """A line for each document: written, and the same as in the folder or bundle, or not."""
     if origin == Path():
-        raise BadEvidence("no record was named: give FROM=reports/runs/latest")
+        raise BadEvidence("no record was named: give reports/runs/latest")
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
     for name in WRITERS:

@@ -40,7 +40,7 @@ class Shard(NamedTuple):
         """From NUMBER/OF; BadShard for anything else."""
         found = _FORM.fullmatch(text)
         if not found or int(found[1]) > int(found[2]):
-            raise BadShard(f"SHARD={text}: give the part and how many there are, such as 2/5")
+            raise BadShard(f"--shard {text}: give the part and how many there are, such as 2/5")
         return cls(int(found[1]), int(found[2]))
 
     def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:

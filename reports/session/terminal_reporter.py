@@ -50,7 +50,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._session = session
         where = self._shown(self._run.bundle.path)
         self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
-        self._print(Line(f"seed {self._run.recorder.seed} (SEED= repeats data and order of specs)"))
+        self._print(Line(f"seed {self._run.recorder.seed} (--seed repeats data and order)"))
         for lines in self._headers():
             for line in [lines] if isinstance(lines, str) else lines:
                 self._print(Line(line))

@@ -141,8 +141,8 @@ def test_lost_people_are_counted_and_a_table_that_is_gone_is_none():
 
 @pytest.mark.parametrize("name", ["", "   ", "a b", "-x", "x;y", "a" * 300, "reference:9", "ü\0"])
 def test_names_that_are_no_release_are_told(name):
-    with pytest.raises(BadInput, match=r"^TO="):
-        releases.parse(name, "TO")
+    with pytest.raises(BadInput, match=r"^--to "):
+        releases.parse(name, "--to")
 
 
 @pytest.mark.parametrize(
@@ -261,14 +261,14 @@ NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes")) | {"stack": "auto"}
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "FROM was not given"),
-        ({"older": "reference:1"}, "TO was not given"),
+        ({}, "--from was not given"),
+        ({"older": "reference:1"}, "--to was not given"),
         (PAIR, "BACKUP was not given"),
-        (PAIR | {"backup": "x"}, "ENV_FILE was not given"),
+        (PAIR | {"backup": "x"}, "--env-file was not given"),
         (PAIR | FILES | {"newer": "reference:1"}, "there is nothing to rehearse"),
         (PAIR | FILES | {"newer": "x:1"}, "the reference backend never becomes the product"),
         (PAIR | FILES | {"newer": "reference:7"}, "has the releases reference:1, reference:2"),
-        (PAIR | FILES | {"outage": "soon"}, "OUTAGE=soon: write a duration"),
+        (PAIR | FILES | {"outage": "soon"}, "--outage soon: write a duration"),
         (PAIR | FILES | {"notes": "/no.yaml"}, "upgrade notes /no.yaml does not exist"),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
     options = ["--from=reference:1", "--to=reference:2", "--backup=x", "--env-file=x"]
     done, evidence = rehearse(tmp_path, *options, "--verify-from=/no")
     assert (done.returncode, evidence) == (3, None)
-    assert "VERIFY_FROM=/no: No such file" in done.stdout + done.stderr
+    assert "--verify-from /no: No such file" in done.stdout + done.stderr
 
 
 def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):

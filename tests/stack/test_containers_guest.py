@@ -107,7 +107,7 @@ def test_a_failing_compose_says_so_without_secrets(living, recorder):
 
 def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(
-        NoHost, match=r"drillbook/no-such:1 .* drillbook images|rehearse with IMAGE="
+        NoHost, match=r"drillbook/no-such:1 .* drillbook images|rehearse with --image "
     ):
         check(COMPOSE_FILE, "drillbook/no-such:1")
     with pytest.raises(BadInput, match=r"absent\.yml"):

@@ -56,7 +56,7 @@ def test_bounds_that_cannot_be_set_are_taken_away_too(recorder):
 
 def test_a_driver_without_bounds_says_so(recorder):
     stack = SimpleNamespace(driver="embedded")
-    refused = pytest.raises(Unsupported, match="use STACK=containers")
+    refused = pytest.raises(Unsupported, match="use --stack containers")
     with refused, hold_within_bounds(deployment(stack), recorder):
         pass
 

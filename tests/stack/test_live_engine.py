@@ -47,7 +47,7 @@ def test_running_deployment_is_found_and_described(stack, asked):
 
 
 def test_unknown_project_is_one_sentence(asked, stack):
-    with pytest.raises(NoHost, match=rf"Name it with PROJECT=; there are: .*{stack.name}"):
+    with pytest.raises(NoHost, match=rf"Name it with --project; there are: .*{stack.name}"):
         asked.deployment("https://nobody.example.com", "nowhere")
 
 

@@ -45,7 +45,7 @@ def test_statement_that_does_no_work_is_stopped_long_before_the_restore(isolated
     body = f"$$ BEGIN LOOP {inner} END LOOP; END $$"
     text = f"{HEAD}{TABLE}CREATE FUNCTION public.f() RETURNS bigint LANGUAGE plpgsql AS {body};\n"
     text += "CREATE SEQUENCE public.s;\nSELECT pg_catalog.setval('public.s', public.f(), true);\n"
-    with pytest.raises(Overrun, match=r"one statement was not done after 1 s \(STATEMENT_LIMIT="):
+    with pytest.raises(Overrun, match=r"one statement was not done after 1 s \(--statement-limit "):
         restored(text, Limits(idle_s=1))
     if not isolated.database.running:
         isolated.start("db")
@@ -90,7 +90,7 @@ def test_view_that_sleeps_does_not_hold_our_count(isolated, restored):
     done = restored(HEAD + TABLE + HANGS + "CREATE VIEW public.v AS SELECT public.f();\n")
     copy = compare_counts(isolated, Copy(done), {"v": 1}, limit_s=1)
     assert copy.trouble.startswith(
-        "the count of the rows of v: the copy did not answer within 1 s (STATEMENT_LIMIT="
+        "the count of the rows of v: the copy did not answer within 1 s (--statement-limit "
     )
     isolated.kill("db")
     isolated.start("db")

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+from drillbook.core import options
 from drillbook.core.application import ROOT
 
 CODE = sorted(
@@ -221,6 +222,21 @@ def test_every_planted_class_overrides_what_the_reference_backend_has():
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"
+
+
+def test_messages_name_options_as_the_command_line_does():
+    declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
+    names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
+    # NAME=value is how a file of variables is written.
+    of_make = re.compile(rf"(?<![\w$])({'|'.join(names - {'NAME'})})=(?!=)")
+    guilty = [
+        f"{relative(path)}:{number}"
+        for path in [*CODE, ROOT / "suites" / "controls.toml"]
+        if not path.is_relative_to(ROOT / "tests")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if of_make.search(line)
+    ]
+    assert guilty == [], "say --env-file, not ENV_FILE="
 
 
 def test_no_machine_or_workplace_is_named():

@@ -135,8 +135,8 @@ def test_nothing_given_is_no_pass():
 def test_what_is_not_given_is_not_run(files):
     done = preflight(f"--env-file={files['--env-file']}")
     assert done.returncode == 0
-    assert "not run: KEY-9: REPO was not given" in done.stdout
-    assert "not run: DEP-3: COMPOSE was not given" in done.stdout
+    assert "not run: KEY-9: --repo was not given" in done.stdout
+    assert "not run: DEP-3: --compose was not given" in done.stdout
     assert "held: KEY-8, SEC-1, SEC-2" in done.stdout
 
 
@@ -148,7 +148,7 @@ def test_keys_that_were_not_given_are_not_judged(tmp_path):
     run = json.loads(record.read_text())
     found = {one["id"]: one["verdict"] for one in run["controls"] if one["specs"]}
     assert {found[name] for name in ("KEY-8", "SEC-1", "SEC-2")} == {"not_applicable"}
-    assert "ENV_FILE was not given, so this was not judged" in done.stdout
+    assert "--env-file was not given, so this was not judged" in done.stdout
 
 
 def test_env_file_that_others_can_read_is_a_finding(files):

@@ -186,7 +186,7 @@ def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
 
 
 def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check BACKUP="):
+    with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check the backup given"):
         location.newest(tmp_path)
     (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
     with pytest.raises(BadInput, match=r"no backup that is complete: cut\.sql"):

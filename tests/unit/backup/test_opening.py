@@ -107,7 +107,7 @@ def test_rows_are_counted(backup):
         (b"", "backup.sql is empty; run it again and look at its exit status"),
         (HEAD.encode("utf-16"), "is UTF-16 text, as PowerShell's > makes it"),
         ("\ufeff".encode("utf-16-be") + HEAD.encode("utf-16-be"), "is UTF-16 text"),
-        (b"SELECT 1;\n", "is not a backup made by pg_dump; check BACKUP="),
+        (b"SELECT 1;\n", "is not a backup made by pg_dump; check the backup given"),
         (
             gzip.compress(HEAD.encode() * 9, mtime=0)[:20],
             "ends inside its gzip stream",

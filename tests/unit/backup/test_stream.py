@@ -153,11 +153,11 @@ def test_source_can_be_read_through_a_buffer(file):
 
 
 def test_what_cannot_be_read_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(BadInput, match="none does not exist; check BACKUP="):
+    with pytest.raises(BadInput, match="none does not exist; check the backup given"):
         Source(tmp_path / "none")
-    with pytest.raises(BadInput, match="is not an ordinary file; check BACKUP="):
+    with pytest.raises(BadInput, match="is not an ordinary file; check the backup given"):
         Source(tmp_path)
-    with pytest.raises(BadInput, match="File name too long; check BACKUP="):
+    with pytest.raises(BadInput, match="File name too long; check the backup given"):
         Source(tmp_path / ("x" * 300))
 
 
@@ -183,7 +183,7 @@ class Failing(io.RawIOBase):
 def test_disk_that_fails_is_told_in_one_sentence_wherever_it_does(monkeypatch, good):
     monkeypatch.setattr(stream, "_open", lambda _path: io.BufferedReader(Failing(good)))
     with (
-        pytest.raises(BadInput, match=r"^backup b: Input/output error; check BACKUP=$"),
+        pytest.raises(BadInput, match=r"^backup b: Input/output error; check the backup given$"),
         Source(Path("b")) as opened,
     ):
         opened.readall()

@@ -74,7 +74,7 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
         ("keys.env/out", "keys.env: Not a directory"),
         (".", ". is a folder; name a file in it"),
         ("x" * 300, "File name too long; "),
-        ("~nobody-of-this-name/out", "check OUT="),
+        ("~nobody-of-this-name/out", "check --out"),
     ],
 )
 def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):

@@ -48,14 +48,14 @@ def test_a_bad_option_is_one_sentence(tmp_path, options, sentence):
 def test_a_missing_engine_is_one_sentence(tmp_path):
     done = verify(tmp_path, "--stack=containers", PATH="/nowhere")
     assert done.returncode == 3
-    assert "STACK=embedded" in done.stderr
+    assert "--stack embedded" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_deaf_engine_is_one_sentence(tmp_path):
     done = verify(tmp_path, "--stack=containers", DOCKER_HOST="tcp://127.0.0.1:9")
     assert done.returncode == 3
-    assert "STACK=embedded" in done.stderr
+    assert "--stack embedded" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

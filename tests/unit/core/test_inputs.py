@@ -71,7 +71,7 @@ def test_log_that_is_no_file_is_refused(endless, capsys, kind):
     assert diagnosis.main([str(endless(kind))]) == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "is not an ordinary file; check LOG=" in said
+    assert "is not an ordinary file; check the path" in said
 
 
 @pytest.mark.parametrize("line", [b"y\n", b"no end of a line "])

@@ -34,15 +34,15 @@ CONTROLS = ROOT / "suites" / "controls.toml"
     ],
 )
 def test_durations_are_read_as_people_write_them(text, expected):
-    assert seconds(text, "RTO") == expected
+    assert seconds(text, "--rto") == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "4", "h", "4 hours", "-4h", "0h", "4h!", "9999d", "1e9h", "٤h"]
 )
 def test_nonsense_is_told_with_an_example(text):
-    with pytest.raises(BadInput, match=r"^RPO=.*(write a duration|between a second and a year)"):
-        seconds(text, "RPO")
+    with pytest.raises(BadInput, match=r"^--rpo .*(write a duration|between a second and a year)"):
+        seconds(text, "--rpo")
 
 
 def test_of_many_only_the_smallest_of_each_project_is_read_again():

@@ -227,8 +227,8 @@ def test_no_key_ends_in_one_sentence(capsys, backup, key_file, key, said):
 
 
 def test_nothing_given_ends_in_one_sentence(capsys, backup, right, tmp_path):
-    assert "give BACKUP=" in asked(capsys, "", right)[1].err
-    assert "give ENV_FILE=" in asked(capsys, backup)[1].err
+    assert "give BACKUP," in asked(capsys, "", right)[1].err
+    assert "give --env-file," in asked(capsys, backup)[1].err
     assert "does not exist" in asked(capsys, tmp_path / "none.sql", right)[1].err
     (tmp_path / "nothing").mkdir()
     assert "no toc.dat" in asked(capsys, tmp_path / "nothing", right)[1].err

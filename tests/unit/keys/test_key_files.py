@@ -53,7 +53,7 @@ def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
     with pytest.raises(BadInput) as refused:
         load(file("A=b\n"))
     said = str(refused.value)
-    assert said.endswith("sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY; check ENV_FILE=")
+    assert said.endswith("sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY; check --env-file")
 
 
 def test_one_argument_may_name_several_files_or_one_with_a_quote(file, tmp_path):

@@ -255,8 +255,8 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "give one of RECIPIENT="),
-        (["--plaintext", "--recipient", "age1x"], "give one of RECIPIENT="),
+        ([], "give one of --recipient"),
+        (["--plaintext", "--recipient", "age1x"], "give one of --recipient"),
         (["--recipient", "age1nonsense"], "not a public key of age"),
         (["--recipient", "nowhere"], "no file that lists them"),
         (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),

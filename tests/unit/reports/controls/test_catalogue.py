@@ -55,7 +55,7 @@ def test_patterns_choose_controls(catalogue, patterns, chosen):
 
 
 def test_pattern_that_chooses_nothing_lists_near_matches(catalogue):
-    with pytest.raises(UnknownControl, match=r"CONTROLS=DBP-7 matches no control.*DBP-1\?"):
+    with pytest.raises(UnknownControl, match=r"--controls DBP-7 matches no control.*DBP-1\?"):
         catalogue.select(["DBP-7"])
 
 

@@ -92,7 +92,7 @@ def test_oscal_under_another_version_is_the_same_content(tmp_path):
         (["drata", "{folder}"], "has no report.pdf"),
         (["oscal", "{folder}", "--oscal-version=1.0.4"], "valid from 1.1.2 on"),
         (["oscal", "none"], "No such file"),
-        (["oscal", ""], "give BUNDLE="),
+        (["oscal", ""], "give a bundle.zip"),
         (["oscal", "{folder}", "--out", "{folder}/evidence.json"], "File exists"),
     ],
 )

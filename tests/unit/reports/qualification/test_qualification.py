@@ -108,7 +108,7 @@ def test_bugs_are_chosen_by_name_control_or_place():
     assert [one.name for one in choose(every, [])] == ["ForgetsEverything", "Other"]
     for pattern in ("Oth*", "KEY-1", "file"):
         assert [one.name for one in choose(every, [pattern])] == ["Other"]
-    with pytest.raises(Unqualifiable, match=r"MUTANTS=Othr fits none; did you mean Other"):
+    with pytest.raises(Unqualifiable, match=r"--mutants Othr fits none; did you mean Other"):
         choose(every, ["Othr"])
 
 

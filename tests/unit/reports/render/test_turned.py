@@ -59,7 +59,7 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
 
 
 def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
-    with pytest.raises(BadEvidence, match="VERIFY_TO=/nowhere"):
+    with pytest.raises(BadEvidence, match="--verify-to /nowhere"):
         compare.load_pair({"--verify-to": "/nowhere"}.get)
     file = tmp_path / "evidence.json"
     file.write_bytes(b"\0\1")

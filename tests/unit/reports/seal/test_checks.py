@@ -40,7 +40,7 @@ def test_a_key_is_named_by_sixteen_digits(folder, trusted, tmp_path):
     found = examined(bundle, keys=trusted)["signature"].sentence
     assert found == f"Ed25519, by the trusted {named}, over every file"
     found = examined(bundle, unsigned=True)["signature"].sentence
-    assert found == f"by {named}, not checked: no PUBKEY was given"
+    assert found == f"by {named}, not checked: no --pubkey was given"
     stripped = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: None})
     found = examined(stripped, unsigned=True)["record"].sentence
     assert found == f"it says {named} signs it: the signature is gone"
@@ -73,7 +73,7 @@ def test_a_bundle_before_that_is_not_there_is_told(place, signer, folder, tmp_pa
     absent = tmp_path / "absent.zip"
     found = examined(second / "bundle.zip", unsigned=True, previous=absent)["chain"]
     assert found.state == "bad"
-    assert found.sentence == f"{absent}: No such file or directory; PREVIOUS takes a bundle"
+    assert found.sentence == f"{absent}: No such file or directory; --previous takes a bundle"
 
 
 def test_a_key_that_cannot_be_read_is_not_the_bundles_fault(folder, tmp_path, capsys):

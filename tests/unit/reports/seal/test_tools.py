@@ -41,7 +41,7 @@ def test_what_is_signed_is_not_sealed_without_a_key(folder, signing, capsys):
     asked(capsys, "seal", folder, signing[0])
     code, _, err = asked(capsys, "seal", folder)
     assert code == 3
-    assert err == f"{folder} is signed; give SIGNING_KEY= to sign it anew"
+    assert err == f"{folder} is signed; give --signing-key to sign it anew"
     assert asked(capsys, "seal", folder, signing[0])[0] == 0
 
 
@@ -122,11 +122,11 @@ def test_new_key_is_told_with_both_its_files_and_its_name(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("act", ["sign-key", "seal", "timestamp"])
-def test_variable_that_make_did_not_get_is_named(act, capsys):
+def test_missing_argument_is_named(act, capsys):
     code, _, err = asked(capsys, act, "")
     assert code == 3
-    variable = {"sign-key": "OUT", "seal": "RUN", "timestamp": "BUNDLE"}[act]
-    assert err.startswith(f"{variable} was not given; for example {variable}=")
+    argument = {"sign-key": "OUT", "seal": "RUN", "timestamp": "BUNDLE"}[act]
+    assert err.startswith(f"{argument} was not given; for example ")
 
 
 def test_folder_that_changed_since_is_not_sealed_again(folder, signing, capsys):

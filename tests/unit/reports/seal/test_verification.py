@@ -45,7 +45,7 @@ def test_signed_bundle_is_genuine(folder, signer, capsys):
 
 def test_signature_nobody_vouches_for_is_not_enough(folder, place, capsys):
     assert main([str(folder / "bundle.zip")]) == 1
-    assert "no one vouches: give PUBKEY=" in said(capsys)
+    assert "no one vouches: give --pubkey" in said(capsys)
     _, foreign = key(place, "foreign")
     assert main([str(folder / "bundle.zip"), "--pubkey", str(foreign)]) == 1
     told = said(capsys)

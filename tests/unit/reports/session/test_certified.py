@@ -78,7 +78,7 @@ def test_certified_run_says_so(suite):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--controls=KEY-*"], "*run it without --controls (CONTROLS=)"),
+        (["--controls=KEY-*"], "*run it without --controls"),
         (["-k", "one"], "*run it without -k"),
         (["-m", "not slow"], "*run it without -m"),
         (["--deselect", "suites/test_specs.py::test_two"], "*run it without --deselect"),
@@ -86,7 +86,7 @@ def test_certified_run_says_so(suite):
         (["-k", "one", "--lf"], "*run it without -k"),
         (["--lf"], "*run it without --last-failed"),
         (["-x"], "*run it without -x or --maxfail"),
-        ([f"--mutant={next(iter(registry()))}"], "*run it without --mutant (MUTANT=)"),
+        ([f"--mutant={next(iter(registry()))}"], "*run it without --mutant"),
     ],
 )
 def test_certified_run_leaves_nothing_out(suite, arguments, said):

@@ -60,4 +60,4 @@ def test_what_is_no_record_is_one_sentence(tmp_path, capsys, content, said):
     assert main([str(path)]) == 3
     assert said in capsys.readouterr().err
     assert main([""]) == 3
-    assert "give FROM=" in capsys.readouterr().err
+    assert "give reports/runs" in capsys.readouterr().err
