@@ -22,8 +22,6 @@ State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
 # So much a report with its logs can take.
 _ROOM_MIB = 2048
-_REGISTRY = ("registry-1.docker.io", 443)
-_PATIENCE_S = 3
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
@@ -161,23 +159,29 @@ def _containers() -> Iterator[Check]:
 
 
 def _images() -> Check:
-    """Those that are pinned are here or can be had; nothing is pulled for the question."""
-    from drillbook.stack.base import SERVICES
+    """Those that a run takes are here, or the engine can pull them; nothing is pulled to know."""
     from drillbook.stack.containers import docker_engine, images
+    from drillbook.stack.containers.compose import load
+    from drillbook.stack.driver_selection import COMPOSE_FILE
 
-    pinned = [one for one in images.pinned_images().values() if not docker_engine.present(one)]
-    if not pinned:
-        return Check("containers: images", "ok", "the pinned images are here")
-    with_us = all(docker_engine.present(images.offline_image(role)) for role in SERVICES)
+    troubles: dict[str, str] = {}
+
+    def available(image: str) -> bool:
+        if docker_engine.present(image):
+            return True
+        troubles[image] = docker_engine.pull_trouble(image)
+        return not troubles[image]
+
     try:
-        socket.create_connection(_REGISTRY, _PATIENCE_S).close()
-    except OSError:
-        if with_us:
-            said = "no registry; the images made of packages are here"
-            return Check("containers: images", "ok", said)
-        said = f"{', '.join(pinned)} not here, and {_REGISTRY[0]} does not answer"
-        return Check("containers: images", "lacks", said, "drillbook images (Debian, as root)")
-    return Check("containers: images", "ok", f"{', '.join(pinned)} to be pulled")
+        model = load(COMPOSE_FILE, images.pinned_images())
+        chosen = images.choose(model, None, available)
+    except NoHost as missing:
+        said, _, then = str(missing).partition("; ")
+        why = [one for one in troubles.values() if one]
+        return Check("containers: images", "lacks", ": ".join([said, *why[-1:]]), then)
+    pulled = [one for one in chosen.values() if one in troubles]
+    said = f"the engine can pull {', '.join(pulled)}" if pulled else "all are here"
+    return Check("containers: images", "ok", said)
 
 
 def _extras() -> Iterator[Check]:

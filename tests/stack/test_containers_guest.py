@@ -114,6 +114,11 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
         check(tmp_path / "absent.yml", IMAGE)
 
 
+def test_the_engine_says_why_it_cannot_pull():
+    assert engine.pull_trouble("localhost:1/no-such:1").endswith("connection refused")
+    assert not engine.present("localhost:1/no-such:1")
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

@@ -18,6 +18,7 @@ from drillbook.cli.parser import run
 from drillbook.cli.runs import describe_latest
 from drillbook.core import run_directory
 from drillbook.core.errors import NoHost
+from drillbook.stack.containers import compose, docker_engine, images
 from reports.config.declarations import Words
 from reports.config.waivers import Entry
 
@@ -94,6 +95,45 @@ def test_an_engine_that_is_not_there_is_told_with_the_next_move(monkeypatch):
     (found,) = doctor._containers()
     assert (found.name, found.state) == ("containers: engine", "lacks")
     assert found.next
+
+
+REFERENCE = "registry.example.com/infisical:1"
+
+
+@pytest.fixture
+def images_here(monkeypatch):
+    """An engine that has some images, can pull others, and says why not for the rest."""
+    roles = {"backend": "backend", "db": "db", "redis": "redis"}
+    services = {"backend": REFERENCE, "db": "postgres:14", "redis": "redis:7"}
+    model = compose.Model(roles, {name: {"image": one} for name, one in services.items()}, (), ())
+    monkeypatch.setattr(compose, "load", lambda *_: model)
+
+    def made(here, pulled=()):
+        known = {*pulled}
+        monkeypatch.setattr(docker_engine, "present", lambda one: one in here)
+        reply = "dial tcp: no such host"
+        monkeypatch.setattr(
+            docker_engine, "pull_trouble", lambda one: "" if one in known else reply
+        )
+
+    return made
+
+
+def test_images_are_asked_for_as_a_run_does(images_here):
+    images_here({images.offline_image("db"), "redis:7"}, pulled=[REFERENCE])
+    found = doctor._images()
+    assert (found.state, found.sentence) == ("ok", f"the engine can pull {REFERENCE}")
+    images_here({REFERENCE, "postgres:14", "redis:7"})
+    assert doctor._images().sentence == "all are here"
+
+
+def test_no_image_stands_in_for_the_backend(images_here):
+    images_here({images.offline_image(one) for one in ("backend", "db", "redis")})
+    found = doctor._images()
+    assert found.state == "lacks"
+    assert found.sentence.startswith(f"image {REFERENCE} is neither here nor")
+    assert found.sentence.endswith("pulled: dial tcp: no such host")
+    assert f"--image {images.offline_image('backend')}" in found.next
 
 
 # init
