@@ -1,15 +1,15 @@
-"""Good health means that each route does, for somebody with a right to it, what it is for."""
+"""Good health means that each route does, for a caller with a right to it, what it is for."""
 
 import pytest
 
 from drillbook.infisical.client import Infisical
 from drillbook.infisical.routes import ask_every_generation
-from fixtures.oracle.days_work import Work
+from fixtures.oracle.route_use import RouteUse
 
 pytestmark = pytest.mark.control("HLT-4")
 
 
-def test_each_generation_of_routes_does_a_days_work(deployment, record, observe, step):
+def test_each_generation_of_routes_works(deployment, record, observe, step):
     http, organization = deployment.owner.http, deployment.golden.admin.organization
     with step("ask which generations of routes there are"):
         every = ask_every_generation(http)
@@ -18,14 +18,14 @@ def test_each_generation_of_routes_does_a_days_work(deployment, record, observe,
     failed = []
     for routes in every:
         used = routes.secrets == deployment.public.routes.secrets
-        with step(f"work over {routes.secrets} and the routes of its day, and read what was done"):
-            work = Work(Infisical(http, routes), organization, f"Work over {routes.project_field}")
-            work.do()
-            for one in work.failed + work.wrong:
+        with step(f"use {routes.secrets} and the routes of its generation, and read what they did"):
+            use = RouteUse(Infisical(http, routes), organization, f"Use of {routes.project_field}")
+            use.do()
+            for one in use.failed + use.wrong:
                 record.note(one)
-            if work.failed or work.wrong:
+            if use.failed or use.wrong:
                 observe("route_fails_its_owner")
-            failed += work.failed if used else []
+            failed += use.failed if used else []
 
     # What is only told otherwise may be a release's own way: it is noted, and observed.
     with step("none of the routes that this run uses failed"):
