@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from click import get_current_context
@@ -223,6 +224,7 @@ def _sweep(given: Given) -> int:
 
 def _prune(given: Given) -> int:
     from drillbook.cli.runs import prune
+    from reports.history.retention import retained
 
     last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
     if last is None and days is None:
@@ -232,7 +234,8 @@ def _prune(given: Given) -> int:
     if not folder.is_dir():
         raise Refusal(f"{folder} is no folder of runs; give --run-dir", get_current_context())
     form, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
-    return prune(folder, int(last or 0), int((days or "0d")[:-1]), as_json=form, dry=dry)
+    must = retained(folder, datetime.now(UTC))
+    return prune(folder, int(last or 0), int((days or "0d")[:-1]), must, as_json=form, dry=dry)
 
 
 def _doctor(given: Given) -> int:
@@ -499,7 +502,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "prune",
-        "Remove old runs; the one that latest names stays, and so does the history.",
+        "Remove old runs; the history stays, and so does every run that something rests on.",
         "drillbook prune --keep-last 8 --keep-within 400d --dry-run",
         _prune,
         options=(o.KEEP_LAST, o.KEEP_WITHIN, o.DRY_RUN, o.RUN_DIR, o.OUTPUT),

@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drillbook.core import run_directory
 from drillbook.core.answer import write_json
 from drillbook.core.display import printable
 from drillbook.core.files import read_file
@@ -21,6 +23,8 @@ _LARGEST = 64 << 20
 # As the harness names a run, and a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
 _UNUSABLE = 3
+# A run that writes no evidence for so long has died.
+_LATELY_S = 24 * 3600
 
 
 def describe_latest(path: str) -> str:
@@ -37,7 +41,9 @@ def describe_latest(path: str) -> str:
     return printable(f"{folders[0]} is run {named}")
 
 
-def _old_runs(folder: Path, keep_last: int, since: datetime) -> Iterator[tuple[Path, str]]:
+def _old_runs(
+    folder: Path, keep_last: int, since: datetime, retained: Mapping[str, str]
+) -> Iterator[tuple[Path, str]]:
     """Each run of a folder, and why it is kept; nothing where it may go. The newest come first."""
     latest = folder / "latest"
     named = latest.resolve().name if latest.is_symlink() else None
@@ -47,6 +53,10 @@ def _old_runs(folder: Path, keep_last: int, since: datetime) -> Iterator[tuple[P
         began = datetime.strptime(run.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         if run.name == named:
             yield run, "latest names it"
+        elif _may_be_under_way(run):
+            yield run, "it may be under way"
+        elif run.name in retained:
+            yield run, retained[run.name]
         elif number < keep_last:
             yield run, "one of the last"
         elif began >= since:
@@ -55,17 +65,41 @@ def _old_runs(folder: Path, keep_last: int, since: datetime) -> Iterator[tuple[P
             yield run, ""
 
 
-def prune(folder: Path, keep_last: int, keep_days: int, *, as_json: bool, dry: bool) -> int:
+def _may_be_under_way(run: Path) -> bool:
+    """Whether a process holds it, or it has no evidence yet and was written to of late."""
+    try:
+        os.close(run_directory.hold(run))
+    except BlockingIOError:
+        return True
+    except OSError:
+        # No locks on that file system.
+        pass
+    if (run / _RECORD).exists():
+        return False
+    written = max(one.lstat().st_mtime for one in (run, *run.rglob("*")))
+    return time.time() - written < _LATELY_S
+
+
+def prune(
+    folder: Path,
+    keep_last: int,
+    keep_days: int,
+    retained: Mapping[str, str],
+    *,
+    as_json: bool,
+    dry: bool,
+) -> int:
     """Remove old runs, and say what goes and what stays; exit code 3 where one cannot go.
 
-    What is kept: the run that `latest` names, the last so many, and those younger than that. The
-    line of a run in the history stays, and so does whatever is no run.
+    What is kept: the run that `latest` names, one that may be under way, what is retained (by name,
+    with the reason), the last so many, and those younger than that. The line of a run in the
+    history stays, and so does whatever is no run.
     """
     since = datetime.now(UTC) - timedelta(days=keep_days)
     kept: list[dict[str, str]] = []
     removed: list[dict[str, str]] = []
     try:
-        for run, reason in _old_runs(folder, keep_last, since):
+        for run, reason in _old_runs(folder, keep_last, since, retained):
             if not reason and not dry:
                 shutil.rmtree(run)
             (kept if reason else removed).append({"run": run.name, "reason": reason})

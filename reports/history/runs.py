@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +35,7 @@ _ROUTES = {"--preflight": "preflight", "--rewrapped": "rewrap"}
 _COMMANDS = {"drill": "drill", "change": "rehearse"}
 LEDGER = "history.jsonl"
 _LARGEST_LEDGER = 256 << 20
-_RECORD = "evidence.json"
+RECORD = "evidence.json"
 _LARGEST = 64 << 20
 
 
@@ -211,17 +211,21 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong."""
+    """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong.
+
+    `changed` are the runs that troubles accuse.
+    """
 
     runs: tuple[Past, ...]
     unreadable: tuple[str, ...]
     troubles: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def kept(self) -> History:
         """Only the runs whose evidence is still there."""
         runs = tuple(one for one in self.runs if one.kept)
-        return History(runs, self.unreadable, self.troubles)
+        return replace(self, runs=runs)
 
 
 def load_history(folder: Path) -> History:
@@ -229,7 +233,7 @@ def load_history(folder: Path) -> History:
     found: dict[str, Past] = {}
     seen: dict[str, Seen] = {}
     unreadable = []
-    for file in sorted(folder.glob(f"*/{_RECORD}")):
+    for file in sorted(folder.glob(f"*/{RECORD}")):
         if file.parent.is_symlink():
             continue
         try:
@@ -243,8 +247,11 @@ def load_history(folder: Path) -> History:
     lines, trouble = load_ledger(ledger_path(folder))
     gone = {line.run: _remembered(line) for line in lines if line.run not in found}
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
-    troubles = ([trouble] if trouble else []) + list(_troubles(folder, found, seen))
-    return History(tuple(runs), tuple(unreadable), tuple(troubles))
+    accused = list(_changed(folder, found, seen))
+    troubles = [trouble] if trouble else []
+    troubles += [f"run {name}: {said}" for name, said in accused]
+    changed = tuple(name for name, _ in accused)
+    return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)
 
 
 def past_of(run: Run) -> Past:
@@ -274,18 +281,20 @@ def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
         return True
     except (OSError, Distrusted):
         return False
-    return manifest.digests.get(_RECORD) == digest([evidence])
+    return manifest.digests.get(RECORD) == digest([evidence])
 
 
-def _troubles(folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]) -> Iterator[str]:
+def _changed(
+    folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]
+) -> Iterator[tuple[str, str]]:
     """Evidence that is not what was sealed; a seal that is not the one a later run followed."""
     for name, past in found.items():
         if not past.intact:
-            yield f"run {name}: its {_RECORD} and its {MANIFEST} differ: one was changed since"
+            yield name, f"its {RECORD} and its {MANIFEST} differ: one was changed since"
     for name, record in seen.items():
         before = record.seal.previous
         if before and before.run in found and _seal(folder / before.run) != before.manifest_sha256:
-            yield f"run {before.run}: its {MANIFEST} is not the one that run {name} follows"
+            yield before.run, f"its {MANIFEST} is not the one that run {name} follows"
 
 
 def _seal(folder: Path) -> str | None:
@@ -297,13 +306,13 @@ def _seal(folder: Path) -> str | None:
 
 def load_record(origin: Path) -> Run:
     """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
-    return parse_record(load_files(origin, [_RECORD]), origin)
+    return parse_record(load_files(origin, [RECORD]), origin)
 
 
 def parse_record(files: Mapping[str, bytes], origin: Path) -> Run:
     """The record among these files; BadEvidence where there is none that can be read."""
     try:
-        return json_file.parse(files.get(_RECORD, b""))
+        return json_file.parse(files.get(RECORD, b""))
     except ValueError:
         raise BadEvidence(f"{origin}: no record of a run that this version can read") from None
 
@@ -317,4 +326,4 @@ def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
         is_bundle = file.read(2) == b"PK"
     if is_bundle:
         return read_entries(origin, names, _LARGEST)
-    return {_RECORD: read_file(origin, _LARGEST)}
+    return {RECORD: read_file(origin, _LARGEST)}

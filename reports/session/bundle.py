@@ -5,11 +5,13 @@ Formats that are not in it are made from a bundle by `drillbook evidence export`
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from drillbook.core import run_directory
 from drillbook.core.files import write_file
 from reports.errors import CannotWrite
 from reports.evidence import json_file
@@ -57,8 +59,13 @@ class Bundle:
         self._names = tuple(names)
         self.sealed = Sealed()
         self.not_remembered: str | None = None
+        self._held: int | None = None
         with _refuse_unwritable(runs):
             self.logs.mkdir(parents=True)
+            # Held while the run lives, so that no prune takes it for an old one. Some file systems
+            # have no locks.
+            with suppress(OSError):
+                self._held = run_directory.hold(self.path)
             free = shutil.disk_usage(runs).free
         if free < _ROOM:
             self.discard()
@@ -93,6 +100,13 @@ class Bundle:
         with suppress(OSError):
             self.logs.rmdir()
             self.path.rmdir()
+        self.close()
+
+    def close(self) -> None:
+        """Hold the folder no longer; safe to call twice."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def add(self, name: str, data: bytes) -> None:
         """Put a file that was made elsewhere into the bundle; call it before write."""

@@ -264,7 +264,10 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
     bundle = Bundle(run_dir, joined.run.id, sealer)
     for run, folder in zip(runs, folders, strict=True):
         _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
-    written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
+    try:
+        written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
+    finally:
+        bundle.close()
     lines = list(summary(written, str(bundle.path / "report.html")))
     if lost := bundle.sealed.trouble:
         lines.append(Line(lost, ("red", "bold")))

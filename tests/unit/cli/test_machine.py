@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine, images
 from reports.config.declarations import Words
 from reports.config.waivers import Entry
+from reports.session.bundle import Bundle
 
 PROGRAM = Path(sys.executable).with_name("drillbook")
 
@@ -167,15 +169,27 @@ def test_init_names_every_key_that_can_be_set(name, model):
 # prune and latest
 
 
+def write_run(place, name, finished, grade="deployment", code=1, **verdicts):
+    """The record of a run as far as a history reads it."""
+    record = {
+        "run": {"id": name, "finished": finished.isoformat()},
+        "subject": {"grade": grade},
+        "controls": [{"id": one, "verdict": verdict} for one, verdict in verdicts.items()],
+        "exit_code": code,
+    }
+    (place / name).mkdir()
+    (place / name / "evidence.json").write_text(json.dumps(record))
+
+
 @pytest.fixture
 def runs(folder):
-    """Six runs, ten days between each; latest names the oldest but one."""
+    """Six failed runs, ten days between each; latest names the oldest but one."""
     place = folder / "drillbook-runs"
     now = datetime.now(UTC)
     names = [f"{now - timedelta(days=10 * age):%Y%m%dT%H%M%SZ}-00000{age}" for age in range(6)]
-    for name in names:
-        (place / name).mkdir(parents=True)
-        (place / name / "evidence.json").write_text("{}")
+    place.mkdir()
+    for age, name in enumerate(names):
+        write_run(place, name, now - timedelta(days=10 * age))
     (place / "mine").mkdir()
     (place / "20200101T000000Z-notarun").mkdir()
     (place / "history.jsonl").write_text("line\n")
@@ -204,6 +218,44 @@ def test_prune_keeps_what_was_said_and_what_latest_names_and_what_is_no_run(
     told = json.loads(capsys.readouterr().out)
     assert {one["run"] for one in told["kept"]} | {*told["removed"]} == {*names}
     assert told["dry_run"] == ("--dry-run" in words)
+
+
+def test_prune_keeps_what_something_rests_on(runs, capsys):
+    place, names = runs
+    (place / names[1] / "bundle.zip.approved.json").write_text("{}")
+    proof = "20200101T000000Z-0000aa"
+    write_run(place, proof, datetime(2020, 1, 1, tzinfo=UTC), **{"MIG-1": "satisfied"})
+    assert call("prune", "--keep-last", "0") == 0
+    told = capsys.readouterr().out
+    assert f"kept: {names[1]} (signed off: approved)" in told
+    assert f"kept: {proof} (`drillbook status` rests on it)" in told
+    left = {one.name for one in place.iterdir()}
+    assert left & {*names, proof} == {names[1], names[4], proof}
+
+
+def test_prune_keeps_a_run_that_may_be_under_way(runs, capsys):
+    place, names = runs
+    for name in names[:4]:
+        (place / name / "evidence.json").unlink()
+    old = time.time() - 25 * 3600
+    for name in names[1:4]:
+        (place / name / "logs").mkdir()
+        for one in (place / name / "logs", place / name):
+            os.utime(one, (old, old))
+    (place / names[1] / "logs" / "db.log").write_text("under way")
+    bundle = Bundle(place, "20260101T000000Z-0000bb")
+    for one in (bundle.logs, bundle.path, place / names[1] / "logs"):
+        os.utime(one, (old, old))
+    held = run_directory.hold(place / names[2])
+    assert call("prune", "--keep-last", "0") == 0
+    os.close(held)
+    told = capsys.readouterr().out
+    for name in (*names[:3], bundle.path.name):
+        assert f"kept: {name} (it may be under way)" in told
+    assert f"removed: {names[3]}" in told
+    bundle.close()
+    assert call("prune", "--keep-last", "0") == 0
+    assert not bundle.path.exists()
 
 
 def test_prune_without_a_word_of_what_to_keep_removes_nothing(runs, capsys):

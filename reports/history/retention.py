@@ -1,0 +1,81 @@
+"""Which runs of a folder are kept whatever their age: those that something still rests on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+
+from reports.config.declarations import Schedule
+from reports.errors import BadBundle, Distrusted
+from reports.history.runs import RECORD, History, Past, load_history, past_of
+from reports.history.status import recurs, standings
+from reports.seal.examine import ACTS, Trust, intact
+from reports.seal.manifest import SIGNATURE
+from reports.seal.sealer import BUNDLE
+from reports.seal.signature import open_envelope
+from reports.verdict.verdicts import PASSED
+
+
+def retained(folder: Path, now: datetime) -> dict[str, str]:
+    """Why a run is kept, by the name of its folder; a run that may go is not in it."""
+    history, today = load_history(folder), now.date()
+    runs = history.kept.runs
+    found: dict[str, str] = {}
+    for name, reason in (
+        *_undecided(folder, history),
+        *_signed_off(folder),
+        *((one.id, reason) for one in runs if (reason := _declared(one, today))),
+        *((one.id, "`drillbook status` rests on it") for one in _proofs(folder, runs, today)),
+        *((one.id, f"the last that passed: {one.facts.question}") for one in _passed(runs, today)),
+    ):
+        found.setdefault(name, reason)
+    return found
+
+
+def _undecided(folder: Path, history: History) -> Iterator[tuple[str, str]]:
+    """What cannot be judged, or is a sign that somebody changed the history."""
+    yield from ((name, "its evidence cannot be read") for name in history.unreadable)
+    yield from ((name, "changed since: drillbook history says what") for name in history.changed)
+    known = {*history.unreadable, *(one.id for one in history.kept.runs)}
+    for file in folder.glob(f"*/{RECORD}"):
+        if file.parent.name not in known:
+            yield file.parent.name, "its evidence is of a run of another name"
+
+
+def _signed_off(folder: Path) -> Iterator[tuple[str, str]]:
+    for act in ACTS:
+        for file in folder.glob(f"*/{BUNDLE}.{act}.json"):
+            yield file.parent.name, f"signed off: {act}"
+
+
+def _declared(run: Past, today: date) -> str:
+    until = run.facts.dispose_after
+    return f"to be kept until {until}" if until and until >= today else ""
+
+
+def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
+    """What `status` names, whichever key it is told to trust, or none."""
+    by_key: dict[str, list[Past]] = defaultdict(list)
+    for one in filter(recurs, runs):
+        with suppress(BadBundle, Distrusted, OSError):
+            signatures = open_envelope((folder / one.id / SIGNATURE).read_bytes()).signatures
+            run, _ = intact(folder / one.id / BUNDLE, Trust(unsigned=True), "it does not count")
+            if run.run.id == one.id:
+                by_key[next(iter(signatures))].append(past_of(run))
+    for believed in (runs, *by_key.values()):
+        for act in standings(believed, Schedule(), today):
+            yield from filter(None, (act.last, act.failed, act.rehearsed))
+
+
+def _passed(runs: Iterable[Past], today: date) -> Iterable[Past]:
+    """The newest run that passed, of each instance and command. They are oldest first."""
+    newest = {}
+    for one in runs:
+        facts = one.facts
+        honest = one.intact and not facts.mutant and one.finished.date() <= today
+        if honest and facts.exit_code == PASSED:
+            newest[one.grade, facts.system or facts.image, facts.question] = one
+    return newest.values()
