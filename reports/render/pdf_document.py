@@ -201,7 +201,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
 
 
 def _objectives(run: Run) -> list[dict[str, Any]]:
-    """Recovery time and point with their targets; null where not measured or not wanted."""
+    """Recovery time and point with their targets; met is null where one of the two is missing."""
     said = run.objectives
     pairs = (
         ("Recovery time", said.rto_s, said.rto_target_s),

@@ -187,12 +187,25 @@ def test_what_nobody_said_is_named_as_such(tmp_path):
     assert "Not stated: system, site, record number" in told
 
 
-def test_objectives_are_met_missed_or_not_to_be_told(tmp_path):
-    assert "met" in said(RUN, tmp_path)
-    missed = RUN.model_copy(update={"objectives": Objectives(rpo_s=10.0, rpo_target_s=1.0)})
-    text = said(missed, tmp_path)
-    assert "missed" in text
-    assert "not to be told" in text
+@pytest.mark.parametrize(
+    ("objectives", "results"),
+    [
+        (
+            {"rto_s": 74.0, "rto_target_s": 3600.0, "rpo_s": 10.0, "rpo_target_s": 1.0},
+            ["met", "missed"],
+        ),
+        ({"rto_s": 74.0, "rpo_s": 10.0}, ["not determined"] * 2),
+        ({"rto_target_s": 3600.0, "rpo_target_s": 1.0}, ["not determined"] * 2),
+        ({"rto_s": 74.0, "rpo_target_s": 1.0}, ["not determined"] * 2),
+        ({}, ["not determined"] * 2),
+    ],
+)
+def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results):
+    text = said(RUN.model_copy(update={"objectives": Objectives(**objectives)}), tmp_path)
+    table = text.partition("Measured Result")[2].partition("What needs attention")[0]
+    assert re.findall(r"(met|missed|not determined)(?=Recovery|$)", table) == results
+    # The picture of times says it once more.
+    assert text.count("not determined") == 2 * results.count("not determined")
 
 
 def test_exclusions_and_actions_are_told(tmp_path):
