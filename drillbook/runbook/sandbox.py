@@ -1,0 +1,320 @@
+"""A place where commands of a document run: bash in namespaces of its own, by bubblewrap.
+
+A script sees programs of /usr, read-only, and its own files; no network, no home, no engine. Words
+such as docker or curl are shims there, which hand each call to the harness and print its answer.
+What a script writes is never followed as a link, and time, output, processes and files are bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drillbook.core import bubblewrap
+from drillbook.core.run_directory import unprivileged_user
+
+HOME = "/root"
+SHIMS = (
+    *("docker", "docker-compose", "podman", "kubectl", "curl", "wget", "redis-cli", "ssh", "sudo"),
+    *("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready"),
+    "drillbook-step",
+)
+# Folders of an operator's machine that exist here, empty.
+ROOTS = ("srv", "opt", "backup", "backups", "data", "mnt", "root", "home", "var")
+_MOST_OUTPUT = 4 << 20
+_MOST_FILES = 512 << 20
+_LONGEST_CALL = 1 << 20
+_LIMITS = "echo 1000 > /proc/self/oom_score_adj; ulimit -u 200 -f 262144 -v 2097152 -n 256 -c 0"
+_NAME = re.compile(r"\d+-\d+\.call")
+_EVERY_S = 0.01
+_SIZED_EVERY_S = 0.3
+
+_SHIM = """#!/bin/bash
+name=${0##*/}
+case $name in
+  sudo)
+    while [[ ${1-} == -* ]]; do [[ $1 == -[ugh] ]] && shift; shift; done
+    (($#)) || exit 0
+    exec "$@" ;;
+  ssh)
+    while [[ ${1-} == -* ]]; do [[ $1 == -[ipolJFLRDb] ]] && shift; shift; done
+    shift
+    (($#)) && exec bash -c "$*"
+    [[ /dev/stdin -ef /dev/null ]] && exit 0
+    exec bash -s ;;
+esac
+id=$BASHPID-$RANDOM$RANDOM input=none
+if ! [[ /dev/stdin -ef /dev/null ]]; then
+  input=piped
+  case "$name $*" in
+    *"exec "*-i*|*"exec "*-ti*|*"exec "*--interactive*|*compose*"exec "*|p*|redis-cli*)
+      [[ $DRILLBOOK_LOCAL ]] || cat > "/calls/$id.in" ;;
+  esac
+fi
+printf '%s\\0' "$input" "$PWD" "$name" "$@" > "/calls/$id" && mv "/calls/$id" "/calls/$id.call"
+until [[ -e /answers/$id.code ]]; do sleep 0.02; done
+cat "/answers/$id.err" >&2
+[[ -e /answers/$id.run ]] && source "/answers/$id.run"
+cat "/answers/$id.out"
+exit "$(</answers/$id.code)"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A shim was called: with these words, in this folder, with this input.
+
+    piped: it has an input other than the script's own, which is that of a terminal; the input is
+    in a file where the harness is to feed it to something.
+    """
+
+    words: tuple[str, ...]
+    folder: str
+    piped: bool
+    input: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call prints and ends with; run is a line of bash that takes its place, in there."""
+
+    code: int = 0
+    out: bytes | Path = b""
+    err: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a script printed, how it ended, and why it was ended where it was."""
+
+    output: str = field(repr=False)
+    code: int
+    ended: str = ""
+
+
+class Sandbox:
+    """One place with files of its own, that last from script to script."""
+
+    def __init__(
+        self, folder: Path, answer: Callable[[Call], Answer], readable: Sequence[Path] = ()
+    ) -> None:
+        """Readable are folders of the harness that are seen inside, at the same place."""
+        self.files = folder / "files"
+        self.local = bool(readable)
+        self._answer = answer
+        self._readable = readable
+        self._calls, self._answers, self._shims = (
+            folder / name for name in ("calls", "answers", "shims")
+        )
+        folder.mkdir(mode=0o711)
+        for path in (self._answers, self._shims):
+            path.mkdir()
+            path.chmod(0o755)
+        for path in (self._calls, self.files, *(self.files / name for name in ROOTS)):
+            path.mkdir(mode=0o700)
+        (self.files / HOME[1:]).mkdir(exist_ok=True)
+        self._own(self._calls, self.files)
+        for name in SHIMS:
+            (self._shims / name).write_text(_SHIM)
+            (self._shims / name).chmod(0o755)
+
+    def _own(self, *folders: Path) -> None:
+        if user := unprivileged_user():
+            for path in (one for top in folders for one in (top, *top.rglob("*"))):
+                shutil.chown(path, user, bubblewrap.group())
+
+    def place(self, inside: str, data: bytes) -> None:
+        """Have a file there, before a script runs, with the folders above it."""
+        target = self._outside(inside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        self._own(self.files)
+
+    def make_folder(self, inside: str) -> None:
+        """Have a folder there, before a script runs."""
+        self._outside(inside).mkdir(parents=True, exist_ok=True)
+        self._own(self.files)
+
+    def _outside(self, inside: str) -> Path:
+        path = Path(os.path.normpath(Path(HOME, inside)))
+        if len(path.parts) < 2 or path.parts[1] not in ROOTS:
+            raise ValueError(f"{inside} is not a place for files in the sandbox")
+        return self.files / path.relative_to("/")
+
+    def read(self, inside: str) -> bytes | None:
+        """A file there, while a script may be changing it; no link is followed."""
+        try:
+            parts = self._outside(inside).relative_to(self.files).parts
+        except ValueError:
+            return None
+        with suppress(OSError):
+            at = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY)
+            for number, part in enumerate(parts, 1):
+                kind = os.O_DIRECTORY if number < len(parts) else os.O_NONBLOCK
+                below = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=at)
+                os.close(at)
+                at = below
+            with os.fdopen(at, "rb") as file:
+                return file.read(_LONGEST_CALL)
+        return None
+
+    def listing(self) -> dict[str, Path]:
+        """Every regular file by its path inside; only while no script runs."""
+        return {
+            f"/{(Path(folder) / name).relative_to(self.files)}": Path(folder, name)
+            for folder, _, names in os.walk(self.files)
+            for name in names
+            if not Path(folder, name).is_symlink() and Path(folder, name).is_file()
+        }
+
+    def run(self, script: str, within_s: float) -> Ran:
+        """Run a bash script until it ends or a bound ends it; every process of it is gone then."""
+        # Handed over as a file: the input of a script is that of a terminal that nobody types at.
+        # Inside, processes are counted from nought, so that the limit is its own.
+        (self._shims / ".script").write_text(script)
+        words = [*self._mounts(), "bash", "-c", f"{_LIMITS}; exec bash /shims/.script"]
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+            **bubblewrap.user(),
+        )
+        output = bytearray()
+        try:
+            ended = self._follow(process, output, time.monotonic() + within_s, within_s)
+        finally:
+            process.kill()
+            code = process.wait()
+            if process.stdout:
+                process.stdout.close()
+            for path in (*self._calls.iterdir(), *self._answers.iterdir()):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        text = output.decode(errors="replace")
+        return Ran(text, -signal.SIGKILL if ended else code, ended)
+
+    def _mounts(self) -> Iterator[str]:
+        yield from bubblewrap.namespaces()
+        yield from ("--unshare-net", "--new-session", "--clearenv")
+        for name in ROOTS:
+            yield from ("--bind", str(self.files / name), f"/{name}")
+        yield from ("--ro-bind", str(self._shims), "/shims")
+        yield from ("--ro-bind", str(self._answers), "/answers")
+        yield from ("--bind", str(self._calls), "/calls")
+        for path in self._readable:
+            yield from ("--ro-bind", str(path), str(path))
+        programs = "/shims:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+        variables = {"PATH": programs, "HOME": HOME, "LANG": "C.UTF-8", "USER": "operator"}
+        variables["DRILLBOOK_LOCAL"] = "1" if self.local else ""
+        for name, value in variables.items():
+            yield from ("--setenv", name, value)
+        # What lies in memory cannot be filled.
+        yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME)
+
+    def _follow(
+        self, process: subprocess.Popen[bytes], output: bytearray, deadline: float, within_s: float
+    ) -> str:
+        """Take what it prints, and answer its calls, until it ends; why it is to be ended."""
+        sized = 0.0
+        with selectors.DefaultSelector() as selector:
+            if process.stdout is None:
+                return ""
+            pipe = process.stdout.fileno()
+            selector.register(pipe, selectors.EVENT_READ)
+            while True:
+                for _ in selector.select(_EVERY_S):
+                    read = os.read(pipe, 1 << 16)
+                    output += read
+                    if not read:
+                        return ""
+                if len(output) > _MOST_OUTPUT:
+                    del output[_MOST_OUTPUT:]
+                    return f"it printed more than {_MOST_OUTPUT >> 20} MiB"
+                now = time.monotonic()
+                if now > deadline:
+                    return f"it had not ended after {within_s:.0f} s"
+                if now - sized > _SIZED_EVERY_S:
+                    sized = now
+                    if self._size() > _MOST_FILES:
+                        return f"it wrote more than {_MOST_FILES >> 20} MiB"
+                if process.poll() is not None:
+                    # What outlives the shell is gone with its namespace.
+                    deadline = min(deadline, now + 1.0)
+                self._serve()
+
+    def _size(self) -> int:
+        found = 0
+        for top in (self.files, self._calls):
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    with suppress(OSError):
+                        found += Path(folder, name).lstat().st_blocks * 512
+        return found
+
+    def _serve(self) -> None:
+        for path in sorted(self._calls.iterdir()):
+            if not _NAME.fullmatch(path.name) or not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            name = path.name.removesuffix(".call")
+            words = _own_text(path)
+            path.unlink(missing_ok=True)
+            if words is None or len(parts := words.split("\0")[:-1]) < 3:
+                continue
+            given = self._answers / f"{name}.in"
+            has_input = _copy(self._calls / f"{name}.in", given)
+            call = Call(
+                tuple(parts[2:]), parts[1], parts[0] == "piped", given if has_input else None
+            )
+            self._write(name, self._answer(call))
+            given.unlink(missing_ok=True)
+
+    def _write(self, name: str, answer: Answer) -> None:
+        at = self._answers / name
+        if isinstance(answer.out, Path):
+            answer.out.rename(at.with_name(f"{name}.out"))
+            at.with_name(f"{name}.out").chmod(0o644)
+        else:
+            at.with_name(f"{name}.out").write_bytes(answer.out)
+        at.with_name(f"{name}.err").write_text(answer.err)
+        if answer.run:
+            at.with_name(f"{name}.run").write_text(answer.run)
+        unborn = at.with_name(f"{name}.unborn")
+        unborn.write_text(str(answer.code))
+        unborn.rename(at.with_name(f"{name}.code"))
+
+
+def _own_text(path: Path) -> str | None:
+    """The text of a small file of the script's, if it is a file."""
+    with suppress(OSError), os.fdopen(_opened(path), "rb") as file:
+        return file.read(_LONGEST_CALL).decode(errors="replace")
+    return None
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file of the script's, if it is one, to where no script can write."""
+    with suppress(OSError), os.fdopen(_opened(source), "rb") as file, target.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
+        source.unlink(missing_ok=True)
+        return True
+    return False
+
+
+def _opened(path: Path) -> int:
+    # A pipe in the place of a file must not hold the harness up.
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
