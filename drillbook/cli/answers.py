@@ -1,6 +1,6 @@
 """What each command answers with `--output json`: the contract, from which the schemas are made.
 
-`python -m drillbook.cli.answers` writes the schemas in reports/schema/ anew. They change by adding.
+`python -m drillbook.cli.answers` writes the schemas in reports/schema/ again. They only ever grow.
 """
 
 from __future__ import annotations
@@ -257,20 +257,20 @@ ANSWERS: dict[str, Any] = {
     "prune": _Prune,
     "sweep": _Sweep,
     "images": _Images,
-    # A list by itself, as it was before the others came.
+    # A plain list, because it is older than the other answers.
     "catalogue": list[_Control],
 }
 
 
 def schema(command: str) -> dict[str, Any]:
     """The JSON Schema of what a command answers."""
-    made = TypeAdapter(ANSWERS[command]).json_schema(mode="serialization")
-    if made["type"] == "object":
+    document = TypeAdapter(ANSWERS[command]).json_schema(mode="serialization")
+    if document["type"] == "object":
         name = {"schema": {"const": f"drillbook/{command}/1"}}
-        made["properties"] = name | made["properties"]
-        made["required"] = ["schema", *made["required"]]
-    made["title"] = f"What drillbook {command.replace('-', ' ')} --output json answers"
-    return {"$schema": _DIALECT, "$id": f"urn:drillbook:{command}:1"} | made
+        document["properties"] = name | document["properties"]
+        document["required"] = ["schema", *document["required"]]
+    document["title"] = f"What drillbook {command.replace('-', ' ')} --output json answers"
+    return {"$schema": _DIALECT, "$id": f"urn:drillbook:{command}:1"} | document
 
 
 def text(command: str) -> str:
@@ -279,5 +279,5 @@ def text(command: str) -> str:
 
 
 if __name__ == "__main__":
-    for one in ANSWERS:
-        (FOLDER / f"{one}-1.schema.json").write_text(text(one), encoding="utf-8")
+    for command in ANSWERS:
+        (FOLDER / f"{command}-1.schema.json").write_text(text(command), encoding="utf-8")

@@ -1,7 +1,7 @@
 """`drillbook key check`: does this key open this backup? Offline, in one of three words.
 
 Ends with 0 when a key OPENS the backup to the last secret, 1 when none does (DOES NOT OPEN), 2 when
-it CANNOT TELL and says why, 3 when there is nothing to judge: a file is missing, empty, no backup.
+it CANNOT TELL and says why, 3 when a file is missing, empty or not a backup.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def main(arguments: list[str]) -> int:
         (options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES, options.OUTPUT),
     )
     try:
-        return _answered(given)
+        return _check(given)
     except BadInput as reason:
-        said = str(reason)
+        message = str(reason)
     except OSError as trouble:
         # Uncaught, it would end with 1, and a failing disk be taken for a wrong key.
-        said = f"{trouble.strerror or trouble}, so nothing is known"
+        message = f"{trouble.strerror or trouble}, so nothing is known"
     except KeyboardInterrupt:
-        said = "interrupted, so nothing is known"
-    sys.stderr.write(f"check-key: {said}\n")
+        message = "interrupted, so nothing is known"
+    sys.stderr.write(f"check-key: {message}\n")
     return 3
 
 
-def _answered(given: Namespace) -> int:
+def _check(given: Namespace) -> int:
     if not given.backup:
         raise BadInput("no backup to open: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
@@ -47,17 +47,17 @@ def _answered(given: Namespace) -> int:
         tables.open_dump(path) as dump,
     ):
         dump.refuse_harm(name)
-        proofs = proof.prove_all(dump, [one.key for one in keys])
-        known = facts(dump, path)
+        proofs = proof.prove_all(dump, [file.key for file in keys])
+        backup = facts(dump, path)
         answers = [
-            proof.answer(key, found, dump, known.labels)
-            for key, found in zip(keys, proofs, strict=True)
+            proof.answer(key, of_key, dump, backup.labels)
+            for key, of_key in zip(keys, proofs, strict=True)
         ]
     with whole_output():
         if given.output == "json":
-            proof_report.write_answer(known, name, answers, unread)
+            proof_report.write_answer(backup, name, answers, unread)
         else:
-            sys.stdout.write(proof_report.as_text(known, name, answers, unread))
+            sys.stdout.write(proof_report.as_text(backup, name, answers, unread))
     for warning in key_files.permission_warnings(keys):
         sys.stderr.write(f"check-key: {warning}\n")
     return proof.EXIT[proof.best(answers).word]

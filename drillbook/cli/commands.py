@@ -31,8 +31,8 @@ _UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
 
 
 def _verify(given: Given) -> int:
-    asked = ["--own-question"] if given[o.CONTROLS] else []
-    code = run_specs(given, ["suites"], ["--evidence", *asked])
+    question = ["--own-question"] if given[o.CONTROLS] else []
+    code = run_specs(given, ["suites"], ["--evidence", *question])
     # A shard alone decides nothing.
     return 0 if given[o.SHARD] and code == 2 else code
 
@@ -50,8 +50,8 @@ def _preflight(given: Given) -> int:
         called_as = f"--{o.CALLED_AS.name}={given.line}"
         return preflight.main(["--evidence", *files, *record, called_as])
     if record:
-        lost = record[0].partition("=")[0]
-        raise Refusal(f"{lost} is of a record; give --run-dir with it", get_current_context())
+        option = record[0].partition("=")[0]
+        raise Refusal(f"{option} needs a record; add --run-dir", get_current_context())
     return preflight.main([*files, *given.words(o.FINDINGS)])
 
 
@@ -92,9 +92,9 @@ def _rekey(given: Given) -> int:
 
     where = given.words(o.STACK, o.IMAGE, o.COMPOSE)
     files = given.words(*_BACKUP, o.ENV_FILE, o.NEW_ENV_FILE)
-    tried = not given[o.NO_REHEARSAL]
-    code = rekey.main([*files, *given.words(o.NEW_BACKUP), *(where if tried else [])])
-    if code == 0 and tried:
+    rehearse = not given[o.NO_REHEARSAL]
+    code = rekey.main([*files, *given.words(o.NEW_BACKUP), *(where if rehearse else [])])
+    if code == 0 and rehearse:
         fixed = ["--evidence", "--one-question", f"--rewrapped={given[o.NEW_BACKUP]}"]
         code = run_specs(given, ["suites/change/test_rewrap.py"], [*fixed, *given.words(o.BACKUP)])
     return code or rekey.main(["--steps"])
@@ -112,26 +112,26 @@ def _lint(given: Given) -> int:
     return lint(given[o.DOCUMENTS], given[o.FINDINGS])
 
 
-def _of_a_run(act: Callable[[Given], int]) -> Callable[[Given], int]:
+def _name_latest(act: Callable[[Given], int]) -> Callable[[Given], int]:
     """A command that first says which run it acts on, where a path goes through `latest`."""
 
     def run(given: Given) -> int:
         from drillbook.cli.runs import describe_latest
 
-        paths = [given.values.get(one.key) for one in (o.BUNDLE, o.RUN, o.RECORD)]
+        paths = [given.values.get(option.key) for option in (o.BUNDLE, o.RUN, o.RECORD)]
         for path in (*filter(None, paths), *given.values.get(o.RUNS.key, ())):
-            if said := describe_latest(path):
-                sys.stderr.write(f"{said}\n")
+            if sentence := describe_latest(path):
+                sys.stderr.write(f"{sentence}\n")
         return act(given)
 
     return run
 
 
-@_of_a_run
+@_name_latest
 def _verify_evidence(given: Given) -> int:
     from reports.seal import verify
 
-    return verify.main([given[o.BUNDLE], *_rest(given)])
+    return verify.main([given[o.BUNDLE], *_all_words(given)])
 
 
 def _sign_key(given: Given) -> int:
@@ -140,35 +140,35 @@ def _sign_key(given: Given) -> int:
     return tools.main(["sign-key", given[o.KEY_NAME]])
 
 
-@_of_a_run
+@_name_latest
 def _seal(given: Given) -> int:
     from reports.seal import tools
 
-    return tools.main(["seal", given[o.RUN], *_rest(given)])
+    return tools.main(["seal", given[o.RUN], *_all_words(given)])
 
 
-@_of_a_run
+@_name_latest
 def _timestamp(given: Given) -> int:
     from reports.seal import tools
 
-    return tools.main(["timestamp", given[o.BUNDLE], *_rest(given)])
+    return tools.main(["timestamp", given[o.BUNDLE], *_all_words(given)])
 
 
-@_of_a_run
+@_name_latest
 def _sign_off(given: Given) -> int:
     from reports.seal import sign_off
 
-    return sign_off.main([given[o.BUNDLE], *_rest(given)])
+    return sign_off.main([given[o.BUNDLE], *_all_words(given)])
 
 
-@_of_a_run
+@_name_latest
 def _render(given: Given) -> int:
     from reports.session import rerender
 
-    return rerender.main([given[o.RECORD], *_rest(given)])
+    return rerender.main([given[o.RECORD], *_all_words(given)])
 
 
-@_of_a_run
+@_name_latest
 def _export(given: Given) -> int:
     from reports.export import from_bundle
 
@@ -176,42 +176,42 @@ def _export(given: Given) -> int:
     return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
 
 
-@_of_a_run
+@_name_latest
 def _merge(given: Given) -> int:
     from reports.session import merge
 
-    return merge.main([*_rest(given), *given[o.RUNS]])
+    return merge.main([*_all_words(given), *given[o.RUNS]])
 
 
 def _history(given: Given) -> int:
     from reports.history import __main__ as history
 
-    return history.main(_rest(given))
+    return history.main(_all_words(given))
 
 
 def _status(given: Given) -> int:
     from reports.history import status
 
-    return status.main(_rest(given))
+    return status.main(_all_words(given))
 
 
 def _catalogue(given: Given) -> int:
     from reports.history import list_controls
 
-    return list_controls.main(_rest(given))
+    return list_controls.main(_all_words(given))
 
 
 def _images(given: Given) -> int:
     site = sysconfig.get_path("purelib")
     build = [str(ROOT / "compose" / "offline" / "build.sh"), str(PACKAGE), site]
-    # Of an answer for programs nothing but the answer stands on standard output.
-    told = sys.stderr if given[o.OUTPUT] == "json" else None
-    code = min(subprocess.run(build, stdout=told, check=False).returncode, UNUSABLE)
-    if told and not code:
+    # Standard output is for the answer alone where a program reads it.
+    progress = sys.stderr if given[o.OUTPUT] == "json" else None
+    code = min(subprocess.run(build, stdout=progress, check=False).returncode, UNUSABLE)
+    if progress and not code:
         from drillbook.stack.base import SERVICES
         from drillbook.stack.containers.images import offline_image
 
-        write_json("images", images=[offline_image(one) for one in SERVICES])
+        write_json("images", images=[offline_image(service) for service in SERVICES])
     return code
 
 
@@ -228,14 +228,15 @@ def _prune(given: Given) -> int:
 
     last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
     if last is None and days is None:
-        said = f"say what to keep; for example: {given.command.example}"
-        raise Refusal(said, get_current_context())
+        hint = f"say what to keep; for example: {given.command.example}"
+        raise Refusal(hint, get_current_context())
     folder = Path(given[o.RUN_DIR])
     if not folder.is_dir():
-        raise Refusal(f"{folder} is no folder of runs; give --run-dir", get_current_context())
-    form, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
-    must = retained(folder, datetime.now(UTC))
-    return prune(folder, int(last or 0), int((days or "0d")[:-1]), must, as_json=form, dry=dry)
+        raise Refusal(f"{folder} is not a folder of runs; give --run-dir", get_current_context())
+    as_json, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
+    needed = retained(folder, datetime.now(UTC))
+    days = int((days or "0d")[:-1])
+    return prune(folder, int(last or 0), days, needed, as_json=as_json, dry=dry)
 
 
 def _doctor(given: Given) -> int:
@@ -243,8 +244,8 @@ def _doctor(given: Given) -> int:
     from fixtures.session.workers import STACK_MIB, free_mib
     from reports.record.run_metadata import kernel_clock
 
-    here = Machine(free_mib(), STACK_MIB, kernel_clock().synchronised)
-    return doctor(given[o.STACK], Path(given[o.RUN_DIR]), here, as_json=given[o.OUTPUT] == "json")
+    host = Machine(free_mib(), STACK_MIB, kernel_clock().synchronised)
+    return doctor(given[o.STACK], Path(given[o.RUN_DIR]), host, as_json=given[o.OUTPUT] == "json")
 
 
 def _init(given: Given) -> int:
@@ -265,17 +266,17 @@ def _qualify(given: Given) -> int:
     from reports.qualification import __main__ as qualification
 
     os.chdir(ROOT)
-    return qualification.main(_rest(given))
+    return qualification.main(_all_words(given))
 
 
 def _bench(given: Given) -> int:
     from fixtures.bench import __main__ as bench
 
     os.chdir(ROOT)
-    return bench.main(_rest(given))
+    return bench.main(_all_words(given))
 
 
-def _rest(given: Given) -> list[str]:
+def _all_words(given: Given) -> list[str]:
     return given.words(*given.command.options)
 
 
@@ -289,40 +290,40 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
             *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP, *_RUN),
         ),
-        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
+        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
     ),
     Command(
         "drill",
         "Restore your own backup into an isolated stack, and measure how long it takes.",
         "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
         _drill,
-        placed=(o.BACKUP,),
+        arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.RTO, o.RPO, o.STATEMENT_LIMIT),
             *(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE,),
-        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "rehearse",
         "Try an upgrade, and the way back, on a copy of your backup.",
         "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
         _rehearse,
-        placed=(o.BACKUP,),
+        arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.NOTES, o.VERIFY_FROM),
             *(o.VERIFY_TO, o.CREDENTIAL, o.BACKUP_OPTIONS, o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE, o.OLDER, o.NEWER),
-        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "live",
         "Check a running instance, only reading.",
         "drillbook live https://secrets.example.com --credential token.env --docker",
         _live,
-        placed=(o.URL,),
+        arguments=(o.URL,),
         options=(
             *(
                 o.CREDENTIAL,
@@ -336,7 +337,7 @@ COMMANDS: Sequence[Command] = (
             ),
             *(o.CONTROLS, o.STRICT, *_RUN),
         ),
-        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "preflight",
@@ -344,7 +345,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
         options=(*_FILES, *_RUN, o.FINDINGS),
-        apart=(*_UNCERTIFIED, (o.RUN_DIR, o.FINDINGS)),
+        exclusive=(*_UNCERTIFIED, (o.RUN_DIR, o.FINDINGS)),
         defaults={o.RUN_DIR: None},
     ),
     Command(
@@ -353,7 +354,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook lifecycle --budget 100x12 --stack embedded",
         _lifecycle,
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
-        apart=_UNCERTIFIED,
+        exclusive=_UNCERTIFIED,
         defaults={o.BUDGET: "100x12"},
     ),
     Command(
@@ -361,7 +362,7 @@ COMMANDS: Sequence[Command] = (
         "Does this key open this backup? Offline, in a second.",
         "drillbook key check backup.sql.gz --env-file .env",
         _check_key,
-        placed=(o.PIPED_BACKUP,),
+        arguments=(o.PIPED_BACKUP,),
         options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.OUTPUT),
         needs=(o.KEY_FILES,),
     ),
@@ -371,13 +372,13 @@ COMMANDS: Sequence[Command] = (
         "drillbook key recover backup.sql.gz --env-file .env --out secrets.json.age "
         "--passphrase-file phrase.txt",
         _recover,
-        placed=(o.PIPED_BACKUP,),
+        arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
             o.BACKUP_OPTIONS,
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
-        apart=((o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),),
+        exclusive=((o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),),
     ),
     Command(
         "key rekey",
@@ -385,20 +386,20 @@ COMMANDS: Sequence[Command] = (
         "drillbook key rekey backup.sql --env-file .env --new-env-file new.env --out new.sql "
         "--no-rehearsal",
         _rekey,
-        placed=(o.BACKUP,),
+        arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
             *(o.STACK, o.IMAGE, o.COMPOSE, *_DECLARED, *_SIGNED, o.SEED),
         ),
         needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
-        apart=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, (o.NO_REHEARSAL, o.IMAGE)),
+        exclusive=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, (o.NO_REHEARSAL, o.IMAGE)),
     ),
     Command(
         "diagnose",
         "Name the cause in a backend's log, and the runbook's cure.",
         "drillbook diagnose backend.log",
         _diagnose,
-        placed=(o.LOG,),
+        arguments=(o.LOG,),
         options=(o.OUTPUT,),
     ),
     Command(
@@ -406,7 +407,7 @@ COMMANDS: Sequence[Command] = (
         "Find what your own runbook says that is known to be wrong.",
         "drillbook runbook lint runbook.md",
         _lint,
-        placed=(o.DOCUMENTS,),
+        arguments=(o.DOCUMENTS,),
         options=(o.FINDINGS,),
     ),
     Command(
@@ -414,51 +415,51 @@ COMMANDS: Sequence[Command] = (
         "Check that a bundle is unchanged, and who signed it.",
         "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
         _verify_evidence,
-        placed=(o.BUNDLE,),
+        arguments=(o.BUNDLE,),
         options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED, o.OUTPUT),
-        apart=((o.PUBKEY, o.UNSIGNED),),
+        exclusive=((o.PUBKEY, o.UNSIGNED),),
     ),
     Command(
         "evidence sign-key",
         "Make an Ed25519 key that signs bundles.",
         "drillbook evidence sign-key drill.key",
         _sign_key,
-        placed=(o.KEY_NAME,),
+        arguments=(o.KEY_NAME,),
     ),
     Command(
         "evidence seal",
         "Sign the folder of a run afterwards.",
         "drillbook evidence seal reports/runs/latest --signing-key drill.key",
         _seal,
-        placed=(o.RUN,),
+        arguments=(o.RUN,),
         options=_SIGNED,
-        apart=(_ONE_KEY,),
+        exclusive=(_ONE_KEY,),
     ),
     Command(
         "evidence timestamp",
         "Stamp a bundle with an authority's time (RFC 3161).",
         "drillbook evidence timestamp bundle.zip --tsa https://tsa.example.com",
         _timestamp,
-        placed=(o.BUNDLE,),
+        arguments=(o.BUNDLE,),
         options=(o.TSA, o.TSR),
-        apart=((o.TSA, o.TSR),),
+        exclusive=((o.TSA, o.TSR),),
     ),
     Command(
         "evidence sign-off",
         "Sign off a bundle as prepared, reviewed or approved.",
         "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
         _sign_off,
-        placed=(o.BUNDLE,),
+        arguments=(o.BUNDLE,),
         options=(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.ANYWAY),
         needs=(o.ACT, o.NAME),
-        apart=(_ONE_KEY,),
+        exclusive=(_ONE_KEY,),
     ),
     Command(
         "evidence render",
         "Make every document again from the record.",
         "drillbook evidence render bundle.zip --out documents",
         _render,
-        placed=(o.RECORD,),
+        arguments=(o.RECORD,),
         options=(o.OUT_FOLDER,),
     ),
     Command(
@@ -466,7 +467,7 @@ COMMANDS: Sequence[Command] = (
         "Export a bundle to the format of another program.",
         "drillbook evidence export bundle.zip --format oscal --out exported",
         _export,
-        placed=(o.BUNDLE,),
+        arguments=(o.BUNDLE,),
         options=(o.TAKER, o.OUT_FOLDER, o.OSCAL_VERSION),
         needs=(o.TAKER,),
     ),
@@ -475,9 +476,9 @@ COMMANDS: Sequence[Command] = (
         "Join the shards of a run, or compare runs as a matrix.",
         "drillbook evidence merge runs/one runs/two",
         _merge,
-        placed=(o.RUNS,),
+        arguments=(o.RUNS,),
         options=(o.RUN_DIR, *_SIGNED),
-        apart=(_ONE_KEY,),
+        exclusive=(_ONE_KEY,),
     ),
     Command(
         "history",
@@ -509,7 +510,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "doctor",
-        "Say what this machine has and lacks for each driver, and the next move.",
+        "Say what this machine has and lacks for each driver, and the next step.",
         "drillbook doctor --stack embedded",
         _doctor,
         options=(o.STACK, o.RUN_DIR, o.OUTPUT),
@@ -522,10 +523,10 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "completion",
-        "Print what makes a shell complete commands, options and words.",
+        "Print a script that makes a shell complete commands, options and words.",
         "drillbook completion bash",
         _completion,
-        placed=(o.SHELL,),
+        arguments=(o.SHELL,),
     ),
     Command(
         "images",

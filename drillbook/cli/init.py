@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,12 +15,11 @@ def template(name: str) -> str:
     """The file as documented, each of its settings a comment: an example must not be evidence."""
     path = Path(name)
     text = (ROOT / "docs" / f"{path.stem}.example{path.suffix}").read_text(encoding="utf-8")
-    lines = (one if not one or one.startswith("#") else f"# {one}" for one in text.splitlines())
-    return "\n".join(lines) + "\n"
+    return re.sub(r"^(?=[^#\n])", "# ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
 
 
 def init(folder: Path) -> int:
-    """Write those that are not there; exit code 3 where one cannot be written."""
+    """Write the files that do not exist; exit code 3 where one cannot be written."""
     for name in FILES:
         try:
             with (folder / name).open("x", encoding="utf-8") as file:

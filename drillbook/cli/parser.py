@@ -19,7 +19,7 @@ from drillbook.core.display import printable
 from drillbook.core.options import Option, default, fault, nearest
 
 UNUSABLE = 3
-# What the harness tells its own processes; every other name of this form is an option's.
+# Variables that the harness sets for its own processes; any other DRILLBOOK_ name is an option's.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
 _PROGRAM = "drillbook"
 
@@ -37,34 +37,34 @@ class Given:
 
     def words(self, *options: Option) -> list[str]:
         """These options as words of a command line."""
-        found: list[str] = []
-        for one in options:
-            value = self.values.get(one.key)
-            if one.flag:
-                found += [f"--{one.name}"] if value else []
+        words: list[str] = []
+        for option in options:
+            value = self.values.get(option.key)
+            if option.flag:
+                words += [f"--{option.name}"] if value else []
             else:
-                each = value if isinstance(value, tuple) else (value,)
-                each = (",".join(each),) if one.joined and each else each
-                found += [f"--{one.name}={word}" for word in each if word is not None]
-        return found
+                values = value if isinstance(value, tuple) else (value,)
+                values = (",".join(values),) if option.joined and values else values
+                words += [f"--{option.name}={word}" for word in values if word is not None]
+        return words
 
 
 @dataclass(frozen=True)
 class Command:
     """A command: what it answers, how it is called, what it takes.
 
-    needs are options without which it cannot begin; apart are those of which one alone can be
-    given; defaults are those that differ from an option's own.
+    needs are options without which it cannot begin; exclusive are groups of options of which only
+    one can be given; defaults are those that differ from an option's own.
     """
 
     name: str
     sentence: str
     example: str
     run: Callable[[Given], int]
-    placed: tuple[Option, ...] = ()
+    arguments: tuple[Option, ...] = ()
     options: tuple[Option, ...] = ()
     needs: tuple[Option, ...] = ()
-    apart: tuple[tuple[Option, ...], ...] = ()
+    exclusive: tuple[tuple[Option, ...], ...] = ()
     defaults: Mapping[Option, str | None] = field(default_factory=dict)
 
 
@@ -85,46 +85,49 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
 
 def completion(commands: Sequence[Command], shell: str) -> str:
     """What a shell reads to complete the command: `eval "$(drillbook completion bash)"`."""
-    made = get_completion_class(shell) or BashComplete
-    return made(_group(commands, ()), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE").source()
+    completer = get_completion_class(shell) or BashComplete
+    variable = f"_{_PROGRAM.upper()}_COMPLETE"
+    return completer(_group(commands, ()), {}, _PROGRAM, variable).source()
 
 
 class Refusal(click.UsageError):
-    """A fault whose message says all there is to say."""
+    """A fault whose message needs nothing added."""
 
 
 def _sentence(wrong: click.UsageError, path: str) -> str:
     """What is wrong, and what to do next."""
     command = wrong.ctx.command if wrong.ctx else None
     if isinstance(wrong, NoSuchOption) and command:
-        known = {name.lstrip("-"): name for one in command.params for name in one.opts}
-        meant = nearest(wrong.option_name.lstrip("-"), known)
-        return f"there is no option {wrong.option_name}{meant or f'; {path} --help lists them'}"
+        known = {name.lstrip("-"): name for param in command.params for name in param.opts}
+        hint = nearest(wrong.option_name.lstrip("-"), known) or f"; {path} --help lists them"
+        return f"there is no option {wrong.option_name}{hint}"
     if isinstance(wrong, NoSuchCommand) and isinstance(command, click.Group):
         name = f"{path} {wrong.command_name}".removeprefix(f"{_PROGRAM} ")
         root = wrong.ctx.find_root().command if wrong.ctx else command
-        # Whoever remembers `check-key` or `recover` means key check and key recover.
+        # `check-key` and `recover` mean key check and key recover.
         names = [known for known, _ in _commands(root)]
-        alike = {known.split()[-1]: known for known in names}
-        alike |= {"-".join(reversed(known.split())): known for known in names}
-        meant = nearest(name, alike | {known: known for known in names})
-        return f"there is no command {name}{meant or f'; {_PROGRAM} --help lists them'}"
+        aliases = {known.split()[-1]: known for known in names}
+        aliases |= {"-".join(reversed(known.split())): known for known in names}
+        aliases |= {known: known for known in names}
+        hint = nearest(name, aliases) or f"; {_PROGRAM} --help lists them"
+        return f"there is no command {name}{hint}"
     if isinstance(wrong, MissingParameter) and isinstance(command, _Command):
-        return f"{_shown(wrong.param)} is missing; for example: {command.example}"
+        return f"{_label(wrong.param)} is missing; for example: {command.example}"
     if isinstance(wrong, Refusal):
         return wrong.message
-    said = wrong.message.rstrip(".")
-    return f"{said[:1].lower()}{said[1:]}; {path} --help shows an example"
+    message = wrong.message.rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; {path} --help shows an example"
 
 
 def _refuse_unknown_variables(commands: Sequence[Command]) -> None:
-    """Refusal of an environment variable that is named like an option and is none."""
-    known = {one.variable for command in commands for one in (*command.options, *command.placed)}
-    inside = {f"DRILLBOOK_{name}" for name in _INTERNAL}
+    """Refuse an environment variable whose name only looks like that of an option."""
+    options = (option for one in commands for option in (*one.options, *one.arguments))
+    known = {option.variable for option in options}
+    internal = {f"DRILLBOOK_{name}" for name in _INTERNAL}
     for name in sorted(os.environ):
-        if name.startswith("DRILLBOOK_") and name not in known | inside:
-            meant = nearest(name, sorted(known))
-            raise Refusal(f"{name} in the environment is no option{meant or '; unset it'}")
+        if name.startswith("DRILLBOOK_") and name not in known | internal:
+            hint = nearest(name, sorted(known)) or "; unset it"
+            raise Refusal(f"{name} in the environment is not an option{hint}")
 
 
 class _Value(click.ParamType[str]):
@@ -136,7 +139,7 @@ class _Value(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if wrong := fault(self._option, str(value)):
-            raise Refusal(f"{_shown(param, ctx)}: {wrong}", ctx)
+            raise Refusal(f"{_label(param, ctx)}: {wrong}", ctx)
         return value
 
     def shell_complete(
@@ -151,8 +154,8 @@ class _Value(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")] if "FILE" in kind.metavar else []
 
 
-def _shown(param: click.Parameter | None, ctx: click.Context | None = None) -> str:
-    """How whoever gave a value calls it."""
+def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> str:
+    """The name under which a value was given."""
     if param is None or param.name is None:
         return "a value"
     if ctx and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
@@ -185,7 +188,7 @@ class _Command(click.Command):
         self.example = command.example
         self._command = command
         self._line = shlex.join([_PROGRAM, *words])
-        placed = [
+        arguments = [
             click.Argument(
                 [one.key],
                 nargs=-1 if one.many else 1,
@@ -194,16 +197,16 @@ class _Command(click.Command):
                 envvar=None if one.many else one.variable,
                 metavar=one.name.upper() + ("…" if one.many else ""),
             )
-            for one in command.placed
+            for one in command.arguments
         ]
         named = [_Option(one, command.defaults.get(one, default(one))) for one in command.options]
-        super().__init__(name, params=[*placed, *named], help=command.sentence)
+        super().__init__(name, params=[*arguments, *named], help=command.sentence)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
-        placed = [(one.name.upper(), one.help) for one in self._command.placed]
-        if placed:
-            groups["Arguments"] = placed
+        arguments = [(one.name.upper(), one.help) for one in self._command.arguments]
+        if arguments:
+            groups["Arguments"] = arguments
         for param in self.get_params(ctx):
             if record := param.get_help_record(ctx):
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)
@@ -218,15 +221,15 @@ class _Command(click.Command):
         for one in self._command.needs:
             if not given[one]:
                 raise Refusal(f"--{one.name} is missing; for example: {self.example}", ctx)
-        for pair in self._command.apart:
-            both = [f"--{one.name}" for one in pair if self._is_asked(ctx, one)]
+        for pair in self._command.exclusive:
+            both = [f"--{one.name}" for one in pair if self._is_given(ctx, one)]
             if len(both) > 1:
                 raise Refusal(f"{' and '.join(both)} exclude each other; give one of them", ctx)
         return self._command.run(given)
 
-    def _is_asked(self, ctx: click.Context, option: Option) -> bool:
-        given = ctx.get_parameter_source(option.key)
-        return bool(ctx.params[option.key]) and given is not ParameterSource.DEFAULT
+    def _is_given(self, ctx: click.Context, option: Option) -> bool:
+        source = ctx.get_parameter_source(option.key)
+        return bool(ctx.params[option.key]) and source is not ParameterSource.DEFAULT
 
 
 class _Group(click.Group):
@@ -242,7 +245,7 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
     root = _Group(
         _PROGRAM,
         help="Executable specs for the runbook of a self-hosted Infisical.",
-        epilog=f"{_PROGRAM} COMMAND --help says more of each.",
+        epilog=f"{_PROGRAM} COMMAND --help says more about each.",
         no_args_is_help=False,
     )
     root.params.append(
@@ -251,7 +254,7 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
             is_flag=True,
             is_eager=True,
             expose_value=False,
-            callback=_tell_version,
+            callback=_print_version,
             help="Show the version.",
         )
     )
@@ -259,17 +262,17 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
         *above, name = one.name.split()
         group: click.Group = root
         for word in above:
-            found = group.commands.get(word)
-            if not isinstance(found, click.Group):
-                found = _Group(word, no_args_is_help=False)
-                group.add_command(found)
-            group = found
+            child = group.commands.get(word)
+            if not isinstance(child, click.Group):
+                child = _Group(word, no_args_is_help=False)
+                group.add_command(child)
+            group = child
         group.add_command(_Command(one, name, words))
     return root
 
 
-def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
-    if asked:
+def _print_version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given:
         click.echo(f"{_PROGRAM} {version(_PROGRAM)}")
         ctx.exit()
 

@@ -1,8 +1,8 @@
 """`drillbook key recover`: every secret from a backup and its key, without any Infisical, offline.
 
-They are written encrypted (--recipient, --passphrase-file), or in the clear only with --plaintext
-asks for it a second time. Ends with 0 when every secret was written, 1 when some stay shut (they
-are named), 2 when the backup itself is not whole, 3 when nothing could be done and nothing was.
+They are written encrypted (--recipient, --passphrase-file), or with --plaintext in the clear. Ends
+with 0 when every secret was written, 1 when some stay shut (they are named), 2 when the backup
+itself is not whole, 3 when nothing could be written.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ def main(arguments: list[str]) -> int:
         ),
     )
     try:
-        return _recovered(given)
+        return _recover(given)
     except BadInput as reason:
-        said = str(reason)
+        message = str(reason)
     except OSError as trouble:
-        said = f"{trouble.strerror or trouble}; nothing was written"
+        message = f"{trouble.strerror or trouble}; nothing was written"
     except KeyboardInterrupt:
-        said = "interrupted; nothing was left behind"
-    sys.stderr.write(f"recover: {said}\n")
+        message = "interrupted; nothing was left behind"
+    sys.stderr.write(f"recover: {message}\n")
     return 3
 
 
-def _recovered(given: argparse.Namespace) -> int:
+def _recover(given: argparse.Namespace) -> int:
     seal = _seal(given)
     if not given.backup:
         raise BadInput("no backup to read: give BACKUP, a file made by pg_dump, or - for a pipe")
@@ -59,28 +59,28 @@ def _recovered(given: argparse.Namespace) -> int:
         backup_for_command(given.backup, given.backup_options) as (path, name),
         tables.open_dump(path) as dump,
     ):
-        reader, key = _opening(dump, keys, unread, name)
+        reader, key = _open(dump, keys, unread, name)
         about = _about(facts(dump, path), name)
         tally = _Tally()
         pieces = secrets_file.encode_secrets(
             form_of(given.out),
-            tally.passing(reader.secrets()),
+            tally.count(reader.secrets()),
             about,
             lambda: not (dump.damage or tally.shut),
         )
         with new_file(given.out) as file:
             seal(pieces, file)
-        lines = [*_told(given, tally, dump.damage)]
+        lines = [*_summary(given, tally, dump.damage)]
         lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
-        lines += [f"Not tried: {safe_text(one)}" for one in unread]
-        lines += [f"Note: {one}" for one in notes(reader.keys.proof, key.label)]
+        lines += [f"Not tried: {safe_text(file)}" for file in unread]
+        lines += [f"Note: {note}" for note in notes(reader.keys.proof, key.label)]
         lines += key_files.permission_warnings(keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 2 if dump.damage else int(bool(tally.shut))
 
 
 def _seal(given: argparse.Namespace) -> secrets_file.Seal:
-    """How to write, from what was given; BadInput unless it is one clear way."""
+    """How to write, as the options say; BadInput unless they say one way."""
     ways = [bool(given.recipient), bool(given.passphrase_file), bool(given.plaintext)]
     if not given.out:
         raise BadInput("no file to write to: give --out secrets.json.age, or --out - for a pipe")
@@ -100,35 +100,35 @@ def _seal(given: argparse.Namespace) -> secrets_file.Seal:
 
 def _clear(given: argparse.Namespace) -> secrets_file.Seal:
     if given.out.endswith(".age"):
-        raise BadInput(f"--plaintext writes no encrypted file, yet --out {given.out} ends in .age")
+        raise BadInput(f"--plaintext encrypts nothing, yet --out {given.out} ends in .age")
     return secrets_file.write_plain
 
 
-def _opening(
+def _open(
     dump: tables.Dump, keys: Sequence[KeyFile], unread: Sequence[str], name: str
 ) -> tuple[Reader, KeyFile]:
-    """A reader with the key that opens most, and that key; BadInput where none opens anything."""
+    """A reader with the key that opens the most, and that key; BadInput if none opens anything."""
     key = keys[0]
     if len(keys) > 1:
-        proofs = prove_all(dump, [one.key for one in keys])
-        opened_by = [(one.secrets_opened, one.projects_opened, one.roots_opened) for one in proofs]
-        key = keys[opened_by.index(max(opened_by))]
+        proofs = prove_all(dump, [file.key for file in keys])
+        opened = [(p.secrets_opened, p.projects_opened, p.roots_opened) for p in proofs]
+        key = keys[opened.index(max(opened))]
     reader = Reader(dump, key.key)
     if not reader.opens:
-        files = ", and the one in ".join(one.path for one in keys)
-        also = "".join(f"; not tried: {one}" for one in unread)
+        files = ", and the one in ".join(file.path for file in keys)
+        also = "".join(f"; not tried: {file}" for file in unread)
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
     return reader, key
 
 
-def _about(known: Backup, name: str) -> dict[str, str]:
-    newest = known.newest.isoformat() if known.newest else ""
-    instance = known.instance or ""
-    return {"backup": name, "instance": instance, "schema": known.schema or "", "newest": newest}
+def _about(backup: Backup, name: str) -> dict[str, str]:
+    newest = backup.newest.isoformat() if backup.newest else ""
+    instance = backup.instance or ""
+    return {"backup": name, "instance": instance, "schema": backup.schema or "", "newest": newest}
 
 
 class _Tally:
-    """Counts secrets on their way to the file, and keeps the places of those that stay shut."""
+    """Counts secrets on their way to the file, and notes where those are that stay shut."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -137,7 +137,7 @@ class _Tally:
         self.unnamed = 0
         self.no_variables = 0
 
-    def passing(self, secrets: Iterator[Secret]) -> Iterator[Secret]:
+    def count(self, secrets: Iterator[Secret]) -> Iterator[Secret]:
         for secret in secrets:
             self.projects.add(secret.place.project_id)
             if not secret.reason:
@@ -151,26 +151,26 @@ class _Tally:
             yield secret
 
     @property
-    def found(self) -> int:
+    def total(self) -> int:
         return self.opened + len(self.shut) + self.unnamed
 
 
-def _told(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
+def _summary(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
     where = "standard output" if given.out == "-" else safe_text(given.out)
-    count = f"{tally.opened} of {tally.found} secrets of {len(tally.projects)} projects"
+    count = f"{tally.opened} of {tally.total} secrets of {len(tally.projects)} projects"
     yield f"{count} written to {where}"
-    yield from (f"  stays shut: {safe_text(one)}" for one in tally.shut)
+    yield from (f"  stays shut: {safe_text(secret)}" for secret in tally.shut)
     if tally.unnamed:
         yield f"  and {tally.unnamed} more"
     if damage:
-        yield f"NOT ALL: the backup {damage}; what comes after that is lost"
+        yield f"NOT ALL: the backup {damage}; everything after that is lost"
     if tally.no_variables and form_of(given.out) == "env":
         yield (
             f"{tally.no_variables} of them have a name that is not a variable of a shell, or a "
             "zero byte, and are comments there; --out secrets.json.age holds all alike"
         )
     if given.plaintext:
-        yield "IN THE CLEAR: who reads this file reads every secret; delete it when it is used"
+        yield "IN THE CLEAR: anyone who reads this file reads every secret; delete it after use"
     elif given.out != "-":
         yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where}"
 

@@ -23,35 +23,35 @@ _LARGEST = 64 << 20
 # As the harness names a run, and a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
 _UNUSABLE = 3
-# A run that writes no evidence for so long has died.
+# A run that has written nothing for so long has died.
 _LATELY_S = 24 * 3600
 
 
 def describe_latest(path: str) -> str:
-    """Which run a path through `latest` is of, when it ended and how; nothing for another path."""
-    folders = [one for one in (Path(path), *Path(path).parents) if one.name == "latest"]
+    """Which run a path through `latest` leads to, when it ended and how; "" for another path."""
+    folders = [folder for folder in (Path(path), *Path(path).parents) if folder.name == "latest"]
     if not folders or not folders[0].is_symlink():
         return ""
-    named = folders[0].readlink().name
+    run = folders[0].readlink().name
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(read_file(folders[0] / _RECORD, _LARGEST))
         ended = datetime.fromisoformat(record["run"]["finished"]).astimezone(UTC)
         verdict = f"{record['verdict']}, {record['subject']['grade']}"
-        named += f", ended {ended:%Y-%m-%d %H:%M} UTC: {verdict}"
-    return printable(f"{folders[0]} is run {named}")
+        run += f", ended {ended:%Y-%m-%d %H:%M} UTC: {verdict}"
+    return printable(f"{folders[0]} is run {run}")
 
 
 def _old_runs(
     folder: Path, keep_last: int, since: datetime, retained: Mapping[str, str]
 ) -> Iterator[tuple[Path, str]]:
-    """Each run of a folder, and why it is kept; nothing where it may go. The newest come first."""
-    latest = folder / "latest"
-    named = latest.resolve().name if latest.is_symlink() else None
-    found = [one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()]
-    runs = sorted((one for one in found if _RUN.fullmatch(one.name)), reverse=True)
+    """Each run of a folder, the newest first, and why it is kept; "" where it may be removed."""
+    link = folder / "latest"
+    latest = link.resolve().name if link.is_symlink() else None
+    folders = (one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())
+    runs = sorted((one for one in folders if _RUN.fullmatch(one.name)), reverse=True)
     for number, run in enumerate(runs):
         began = datetime.strptime(run.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        if run.name == named:
+        if run.name == latest:
             yield run, "latest names it"
         elif _may_be_under_way(run):
             yield run, "it may be under way"
@@ -66,7 +66,7 @@ def _old_runs(
 
 
 def _may_be_under_way(run: Path) -> bool:
-    """Whether a process holds it, or it has no evidence yet and was written to of late."""
+    """Whether a process holds it, or it has no evidence yet and was written to lately."""
     try:
         os.close(run_directory.hold(run))
     except BlockingIOError:
@@ -76,8 +76,8 @@ def _may_be_under_way(run: Path) -> bool:
         pass
     if (run / _RECORD).exists():
         return False
-    written = max(one.lstat().st_mtime for one in (run, *run.rglob("*")))
-    return time.time() - written < _LATELY_S
+    newest = max(path.lstat().st_mtime for path in (run, *run.rglob("*")))
+    return time.time() - newest < _LATELY_S
 
 
 def prune(
@@ -89,11 +89,11 @@ def prune(
     as_json: bool,
     dry: bool,
 ) -> int:
-    """Remove old runs, and say what goes and what stays; exit code 3 where one cannot go.
+    """Remove old runs, and say what goes and what stays; exit code 3 where one cannot be removed.
 
-    What is kept: the run that `latest` names, one that may be under way, what is retained (by name,
-    with the reason), the last so many, and those younger than that. The line of a run in the
-    history stays, and so does whatever is no run.
+    Kept are the run that `latest` names, one that may be under way, those that are retained (by
+    name, with the reason), the last keep_last, and those younger than keep_days. The line of a run
+    in the history stays, and so does anything that is not a run.
     """
     since = datetime.now(UTC) - timedelta(days=keep_days)
     kept: list[dict[str, str]] = []
@@ -108,11 +108,11 @@ def prune(
         sys.stderr.write(printable(f"prune: {name}: {trouble.strerror}") + "\n")
         return _UNUSABLE
     if as_json:
-        gone = [one["run"] for one in removed]
-        write_json("prune", folder=str(folder), removed=gone, kept=kept, dry_run=dry)
+        names = [row["run"] for row in removed]
+        write_json("prune", folder=str(folder), removed=names, kept=kept, dry_run=dry)
         return 0
     word = "would be removed" if dry else "removed"
-    lines = [f"{word}: {one['run']}" for one in removed]
-    lines += [f"kept: {one['run']} ({one['reason']})" for one in kept]
+    lines = [f"{word}: {row['run']}" for row in removed]
+    lines += [f"kept: {row['run']} ({row['reason']})" for row in kept]
     sys.stdout.write("\n".join([*lines, f"{folder}: {len(removed)} {word}, {len(kept)} kept\n"]))
     return 0

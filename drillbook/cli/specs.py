@@ -1,4 +1,4 @@
-"""Specs under pytest, in this process: nothing of a command line is handed to another."""
+"""Specs under pytest, in this process: no other process sees the command line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from drillbook.core.application import IS_CHECKOUT, ROOT
 
 def run_specs(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
     """Run the specs of some folders with all that the command was given; the exit code."""
-    taken = [one for one in given.command.options if one not in (o.NO_REHEARSAL, o.NEW_BACKUP)]
-    return call_pytest(
-        [*fixed, *given.words(*taken), f"--{o.CALLED_AS.name}={given.line}"], folders
-    )
+    own = (o.NO_REHEARSAL, o.NEW_BACKUP)
+    words = given.words(*(option for option in given.command.options if option not in own))
+    return call_pytest([*fixed, *words, f"--{o.CALLED_AS.name}={given.line}"], folders)
 
 
 def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
@@ -24,7 +23,7 @@ def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
 
     place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     quiet = ["-p", "no:cacheprovider"]
-    # Outside a checkout libraries are not locked, and what newer ones warn of is no finding.
+    # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.
     quiet += [] if IS_CHECKOUT else ["-W", "default"]
     code = int(pytest.main([*place, *quiet, *words, *(str(ROOT / one) for one in folders)]))
     return min(code, UNUSABLE)

@@ -15,7 +15,7 @@ _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema
 
 
 def write_json(name: str, **fields: object) -> None:
-    """Write the document of a command; `schema` says by which rules it is made."""
+    """Write the document of a command; `schema` names the schema that it follows."""
     _write({"schema": f"drillbook/{name}/1", **fields})
 
 
@@ -33,7 +33,7 @@ def _plain(value: object) -> str:
 class Result(NamedTuple):
     """A finding of a rule in a place; an empty file or no line where none is at fault.
 
-    accepted is the reason for which its file itself accepts it.
+    accepted is the reason that the file itself gives for accepting it.
     """
 
     rule: str
@@ -49,33 +49,33 @@ def write_sarif(
     results: Sequence[Result],
     files: Sequence[str] = (),
 ) -> None:
-    """Write SARIF 2.1.0, as code hosts show it at the line; files are those that were looked at."""
+    """Write SARIF 2.1.0, which code hosts show at the line; files are those that were checked."""
     ids = sorted(rules)
-    driver = {"name": tool, "rules": [{"id": one, **rules[one]} for one in ids]}
+    driver = {"name": tool, "rules": [{"id": rule, **rules[rule]} for rule in ids]}
     run: dict[str, object] = {
         "tool": {"driver": driver},
-        "artifacts": [{"location": {"uri": _uri(one)}} for one in files],
+        "artifacts": [{"location": {"uri": _uri(file)}} for file in files],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(one, ids.index(one.rule)) for one in results],
+        "results": [_result(result, ids.index(result.rule)) for result in results],
     }
     _write({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
 
 
-def _result(one: Result, number: int) -> dict[str, object]:
-    found: dict[str, object] = {
-        "ruleId": one.rule,
+def _result(result: Result, number: int) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "ruleId": result.rule,
         "ruleIndex": number,
         "level": "error",
-        "message": {"text": one.text},
+        "message": {"text": result.text},
     }
-    if one.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(one.file)}}
-        if one.line:
-            place["region"] = {"startLine": one.line}
-        found["locations"] = [{"physicalLocation": place}]
-    if one.accepted:
-        found["suppressions"] = [{"kind": "inSource", "justification": one.accepted}]
-    return found
+    if result.file:
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(result.file)}}
+        if result.line:
+            place["region"] = {"startLine": result.line}
+        entry["locations"] = [{"physicalLocation": place}]
+    if result.accepted:
+        entry["suppressions"] = [{"kind": "inSource", "justification": result.accepted}]
+    return entry
 
 
 def _uri(file: str) -> str:

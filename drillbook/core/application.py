@@ -1,4 +1,4 @@
-"""Where suites, fixtures, reports and compose files lie: beside drillbook, or in it in a wheel."""
+"""Where suites, fixtures, reports and compose files lie: next to drillbook, or in it in a wheel."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# In a wheel they lie in the package: their names are too common to stand beside other packages.
+# In a wheel they lie in the package: their names are too common for site-packages.
 _PACKED = PACKAGE / "application"
 ROOT = _PACKED if _PACKED.is_dir() else PACKAGE.parent
-# Git would also answer for the repository of somebody else in which an environment happens to lie.
+# Git would also answer for an unrelated repository in which the environment happens to lie.
 IS_CHECKOUT = (ROOT / ".git").exists()
 
 

@@ -13,5 +13,5 @@ class Hidden(str):
 
 
 def printable(text: str, keep: str = "", instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
-    """A text of a stranger's without what a terminal would obey, such as colours or new lines."""
-    return "".join(one if one.isprintable() or one in keep else instead for one in text)
+    """Untrusted text without what a terminal would obey, such as colours or new lines."""
+    return "".join(char if char.isprintable() or char in keep else instead for char in text)

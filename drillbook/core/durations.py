@@ -13,12 +13,12 @@ _LONGEST_S = 366 * 86400
 
 def seconds(text: str, name: str) -> float:
     """4h, 90m, 1d12h, 45s or 1.5 h in seconds; BadInput for anything else, as for zero."""
-    written = text.strip().lower()
-    parts = _PART.findall(written)
-    said = f"{name} {text[:40]}".lstrip()
-    if not parts or _PART.sub("", written).strip():
-        raise BadInput(f"{said}: write a duration such as 4h, 90m, 1d12h or 30s")
-    found = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if not 0 < found <= _LONGEST_S:
-        raise BadInput(f"{said}: a target lies between a second and a year")
-    return found
+    lower = text.strip().lower()
+    parts = _PART.findall(lower)
+    what = f"{name} {text[:40]}".lstrip()
+    if not parts or _PART.sub("", lower).strip():
+        raise BadInput(f"{what}: write a duration such as 4h, 90m, 1d12h or 30s")
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if not 0 < total <= _LONGEST_S:
+        raise BadInput(f"{what}: give more than zero and at most a year")
+    return total

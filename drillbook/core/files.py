@@ -57,12 +57,12 @@ def read_file(path: Path, most: int) -> bytes:
 def new_file(out: str) -> Iterator[BinaryIO]:
     """A file that only its owner reads, and that gets its name when it is whole.
 
-    Standard output for -. An existing file is never overwritten. BadInput, in one sentence, for
-    whatever keeps it from being written; then nothing is left.
+    Standard output for -. An existing file is never overwritten. BadInput, in one sentence, where
+    it cannot be written; then nothing is left.
     """
     if out == "-":
         with whole_output():
-            yield cast(BinaryIO, _Patient(sys.stdout.buffer))
+            yield cast(BinaryIO, _RetryingWriter(sys.stdout.buffer))
         return
     target = _free(out)
     part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
@@ -75,7 +75,7 @@ def new_file(out: str) -> Iterator[BinaryIO]:
             os.fsync(raw.fileno())
             _name(part, target)
     finally:
-        # What is still in the buffer of a file that is given up leads nowhere.
+        # To close a file that is given up must not write what is still in its buffer.
         raw.given_up = True
         file.close()
         part.unlink(missing_ok=True)
@@ -134,12 +134,12 @@ def _name(part: Path, target: Path) -> None:
     except FileExistsError:
         raise BadInput(f"{target} exists by now, and is not overwritten; check --out") from None
     except OSError:
-        # Some file systems know no second name for a file.
+        # Some file systems have no hard links.
         part.rename(target)
 
 
-class _Patient(io.BufferedIOBase):
-    """Takes all it is given, also where standard output is unbuffered and takes a part."""
+class _RetryingWriter(io.BufferedIOBase):
+    """Writes all data, even where standard output is unbuffered and takes only a part."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -158,7 +158,7 @@ class _Patient(io.BufferedIOBase):
 def whole_output(also: str = "") -> Iterator[None]:
     """Standard output takes all that the block writes to it; else BadInput.
 
-    also says what is there all the same.
+    also says what was written nevertheless.
     """
     try:
         yield

@@ -1,6 +1,6 @@
 """Every option, declared once: name, type, default and help.
 
-The command line (drillbook/cli), pytest's options and the parsers of single modules are made of
+The command line (drillbook/cli), pytest's options and the parsers of single modules are made from
 these. A kind judges a value by its text and by the file system alone, so that a wrong one is
 refused before anything loads or starts.
 """
@@ -25,7 +25,7 @@ from drillbook.core.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value may be. fault says what is wrong with one, or nothing."""
+    """What a value may be; fault says what is wrong with one, or nothing."""
 
     metavar: str
     fault: Callable[[str], str]
@@ -34,11 +34,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option, or an argument that stands without a name.
+    """An option, or a positional argument.
 
-    default is what it is without being given; bare is the same where pytest is called by itself,
-    which is for those who work on specs. also are further names of the command line. Of many
-    values each has a name of its own, unless they are joined by commas.
+    default is its value where it is not given; bare is that value where pytest is called by itself,
+    as by those who work on specs. also are further names on the command line. An option with many
+    values is repeated for each, unless they are joined by commas.
     """
 
     name: str
@@ -74,10 +74,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     A mapping has what each of its words stands for.
     """
-    meant = known if isinstance(known, Mapping) else {one: one for one in known}
-    alike = {one.lower(): meant[one] for one in meant}
-    found = get_close_matches(word.lower(), alike, n=1, cutoff=0.6)
-    return f"; did you mean {alike[found[0]]}?" if found else ""
+    names = known if isinstance(known, Mapping) else {name: name for name in known}
+    by_lower = {name.lower(): names[name] for name in names}
+    matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[matches[0]]}?" if matches else ""
 
 
 def fault(option: Option, value: str) -> str:
@@ -91,7 +91,7 @@ def fault(option: Option, value: str) -> str:
     return option.kind.fault(value)
 
 
-def _none(_value: str) -> str:
+def _no_fault(_value: str) -> str:
     return ""
 
 
@@ -149,10 +149,9 @@ def _exists(path: Path) -> bool:
 
 def _near_file(path: Path) -> str:
     try:
-        there = [one.name for one in path.parent.iterdir()]
+        return nearest(path.name, [sibling.name for sibling in path.parent.iterdir()])
     except OSError:
         return ""
-    return nearest(path.name, there)
 
 
 def _duration(value: str) -> str:
@@ -164,18 +163,18 @@ def _duration(value: str) -> str:
 
 
 def _form(form: str, words: str) -> Callable[[str], str]:
-    known = re.compile(form, re.ASCII)
-    return lambda value: "" if known.fullmatch(value) else f"{value} {words}"
+    pattern = re.compile(form, re.ASCII)
+    return lambda value: "" if pattern.fullmatch(value) else f"{value} {words}"
 
 
 def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
-    """Judges patterns, with commas between, by the names that a file of the application lists."""
+    """Judge patterns, with commas between, by the names that a file of the application lists."""
 
     def judge(value: str) -> str:
         known = re.findall(form, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
-        for one in filter(None, map(str.strip, value.split(","))):
-            if not any(fnmatchcase(name.upper(), one.upper()) for name in known):
-                return f"{one} matches no {what}{nearest(one, known)}"
+        for pattern in filter(None, map(str.strip, value.split(","))):
+            if not any(fnmatchcase(name.upper(), pattern.upper()) for name in known):
+                return f"{pattern} matches no {what}{nearest(pattern, known)}"
         return ""
 
     return judge
@@ -190,7 +189,7 @@ def _shard(value: str) -> str:
 def _web(value: str) -> str:
     fits = re.fullmatch(r"https?://[^\s/]+.*", value)
     # Without the value: an address may carry a credential.
-    return "" if fits else "no web address; give one such as https://secrets.example.com"
+    return "" if fits else "not a web address; give one such as https://secrets.example.com"
 
 
 def _address(value: str) -> str:
@@ -216,9 +215,9 @@ def several(*among: str) -> Kind:
     """Some of these words, with commas between."""
 
     def judge(value: str) -> str:
-        for one in value.split(","):
-            if one not in among:
-                return f"{one} is none of {', '.join(among)}{nearest(one, among)}"
+        for word in value.split(","):
+            if word not in among:
+                return f"{word} is none of {', '.join(among)}{nearest(word, among)}"
         return ""
 
     return Kind("WORD,WORD", judge, among)
@@ -226,18 +225,18 @@ def several(*among: str) -> Kind:
 
 def number(least: int, most: int, *words: str) -> Kind:
     """A whole number in a range, or one of some words."""
-    said = f"give a number from {least} to {most}" + "".join(f", or {word}" for word in words)
+    cure = f"give a number from {least} to {most}" + "".join(f", or {word}" for word in words)
 
     def judge(value: str) -> str:
         digits = value.isascii() and value.isdecimal() and len(value) < 20
         fits = value in words or (digits and least <= int(value) <= most)
-        return "" if fits else f"{value}: {said}"
+        return "" if fits else f"{value}: {cure}"
 
     return Kind("|".join(("N", *words)), judge, words)
 
 
-TEXT = Kind("TEXT", _none)
-SWITCH = Kind("", _none)
+TEXT = Kind("TEXT", _no_fault)
+SWITCH = Kind("", _no_fault)
 FILE = Kind("FILE", _file)
 FOLDER = Kind("FOLDER", _folder)
 PLACE = Kind("FILE|FOLDER", _place)
@@ -248,7 +247,7 @@ BACKUP_PLACE = Kind("FILE|FOLDER|docker:CONTAINER|URL", _backup)
 BACKUP_OR_PIPE = Kind("FILE|FOLDER|docker:CONTAINER|URL|-", _backup)
 DURATION = Kind("DURATION", _duration)
 IMAGE_NAME = Kind(
-    "IMAGE", _form(r"[A-Za-z0-9][^\s]*", "is no name of an image; give one as in name:tag")
+    "IMAGE", _form(r"[A-Za-z0-9][^\s]*", "is not the name of an image; give name:tag")
 )
 FORM = choice("text", "json")
 
@@ -257,7 +256,7 @@ _ON = "What it runs on"
 STACK = Option(
     "stack",
     choice("auto", "containers", "embedded"),
-    "real containers, processes on this machine, or whichever can be had",
+    "real containers, processes on this machine, or whichever is available",
     default="auto",
     bare="embedded",
     group=_ON,
@@ -288,8 +287,8 @@ CA = Option("ca", FILE, "certificates (PEM) to trust instead of the machine's")
 DOCKER = Option("docker", SWITCH, "look through DOCKER_HOST, too, by GET only", flag=True)
 PROJECT = Option("project", TEXT, "the deployment's compose project, where there are several")
 
-# What is asked.
-_ASKED = "What is asked"
+# What is checked.
+_ASKED = "What is checked"
 CONTROLS = Option(
     "controls",
     Kind("IDS", _listed("suites/controls.toml", r'^id = "([A-Z0-9.-]+)"', "control")),
@@ -303,7 +302,7 @@ CONTROLS = Option(
 SHARD = Option("shard", Kind("N/OF", _shard), "only this part; `merge` joins them", group=_ASKED)
 BUDGET = Option(
     "budget",
-    Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is no budget such as 100x12")),
+    Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
     "how many sequences of acts, and how long (default: by driver)",
     group=_ASKED,
 )
@@ -328,9 +327,9 @@ CERTIFIED = Option(
 _FILES = "Your files"
 ENV_FILE = Option("env-file", FILE, "the deployment's variables, NAME=value", group=_FILES)
 KEY_FILES = Option(
-    "env-file", Kind("FILE", _none), "a file with the key; again for each to try", many=True
+    "env-file", Kind("FILE", _no_fault), "a file with the key; again for each to try", many=True
 )
-NEW_ENV_FILE = Option("new-env-file", FILE, "the key it is to lie under", group=_FILES)
+NEW_ENV_FILE = Option("new-env-file", FILE, "the key that the new backup needs", group=_FILES)
 REPO = Option("repo", FOLDER, "the Git repository that must hold none of its secrets", group=_FILES)
 ESCROW = Option("escrow", FILE, "the escrowed keys, NAME=value", group=_FILES)
 BACKUP = Option("backup", BACKUP_PLACE, "your backup", group=_FILES)
@@ -349,13 +348,13 @@ RPO = Option("rpo", DURATION, "how old a backup may be, such as 24h", group=_LIM
 STATEMENT_LIMIT = Option(
     "statement-limit", DURATION, "how long one statement on the backup may take", group=_LIMITS
 )
-OUTAGE = Option("outage", DURATION, "how long nobody may read a secret, such as 10m", group=_LIMITS)
+OUTAGE = Option("outage", DURATION, "how long secrets may be unreadable: 10m", group=_LIMITS)
 OLDER = Option("from", IMAGE_NAME, "the image that runs now, or reference:1", dest="older")
 NEWER = Option("to", IMAGE_NAME, "the image that is to run, or reference:2", dest="newer")
 NOTES = Option("notes", FILE, "upgrade notes of the releases in between, as YAML")
 VERIFY_FROM = Option("verify-from", PLACE, "a run of all controls on the old image")
 VERIFY_TO = Option("verify-to", PLACE, "a run of all controls on the new image")
-TRIED_ON = replace(STACK, default=None, help="where it is to be tried; nowhere unless given")
+TRIED_ON = replace(STACK, default=None, help="where to try it; nowhere unless given")
 STEPS = Option("steps", SWITCH, "what to do with such a backup", flag=True)
 NO_REHEARSAL = Option("no-rehearsal", SWITCH, "prove it offline, and start nothing", flag=True)
 
@@ -381,7 +380,7 @@ SIGNING_KEY = Option(
     "signing-key", FILE, "sign with this key (evidence sign-key)", also=("sign",), group=_RECORD
 )
 SIGNING_KEY_ENV = Option(
-    "signing-key-env", TEXT, "the same, from an environment variable", group=_RECORD
+    "signing-key-env", TEXT, "sign with the key in this environment variable", group=_RECORD
 )
 TSA = Option(
     "tsa",
@@ -404,7 +403,7 @@ PLAINTEXT = Option("plaintext", SWITCH, "every secret in the clear", flag=True)
 LOG = Option("log", LOG_FILE, "a backend's log")
 BUNDLE = Option("bundle", PLACE, "bundle.zip or the folder of a run")
 RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle", also=("from",))
-BACKUPS = replace(BACKUP, help="the backups that are made of it", also=("backups",))
+BACKUPS = replace(BACKUP, help="the instance's backups", also=("backups",))
 RUN = Option("run", FOLDER, "the folder of a run")
 RUNS = Option("runs", FOLDER, "folders of shards, or of runs", many=True)
 KEY_NAME = Option("out", NEW_FILE, "the private key; its public half goes to FILE.pub")
@@ -426,13 +425,13 @@ TAKER = Option(
 )
 OSCAL_VERSION = Option(
     "oscal-version",
-    Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is no version such as 1.2.2")),
+    Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is not a version such as 1.2.2")),
     "of OSCAL",
 )
 KEEP_LAST = Option("keep-last", number(0, 100_000), "keep so many of the newest runs")
 KEEP_WITHIN = Option(
     "keep-within",
-    Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is no number of days such as 400d")),
+    Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is not of the form 400d")),
     "keep runs of so many days",
 )
 DRY_RUN = Option("dry-run", SWITCH, "only say what would be removed", flag=True)
@@ -458,7 +457,7 @@ MIB = Option("mib", number(0, 1 << 20), "size of the backup for key check; 0: no
 _INSIDE = SWITCH
 EVIDENCE = Option("evidence", _INSIDE, "judge, record and write a bundle", flag=True)
 ONLY_EVIDENCE = Option(
-    "only-evidence", _INSIDE, "no documents and no seal, for who reads none", flag=True
+    "only-evidence", _INSIDE, "write the evidence; no documents and no seal", flag=True
 )
 ONE_QUESTION = Option(
     "one-question",
@@ -482,7 +481,7 @@ REWRAPPED = Option("rewrapped", _INSIDE, "the backup that was rewrapped, to be t
 
 
 def run_folder() -> str:
-    """Where runs are kept unless somebody says otherwise."""
+    """Where runs are kept by default."""
     checkout = Path("suites/controls.toml").is_file() and Path("reports").is_dir()
     return "reports/runs" if checkout else "drillbook-runs"
 
@@ -494,16 +493,14 @@ def default(option: Option) -> str | None:
 
 def declare(group: Any, *options: Option) -> None:
     """Give pytest these options; a value is judged where it is used."""
-    for one in options:
-        names = [f"--{one.name}"]
-        if one.flag:
-            group.addoption(*names, dest=one.key, action="store_true", help=one.help)
-        elif one is SEED:
-            drawn = secrets.randbelow(2**32)
-            group.addoption(*names, dest=one.key, type=int, default=drawn, help=one.help)
+    for option in options:
+        add = partial(group.addoption, f"--{option.name}", dest=option.key, help=option.help)
+        if option.flag:
+            add(action="store_true")
+        elif option is SEED:
+            add(type=int, default=secrets.randbelow(2**32))
         else:
-            without = default(one) if one.bare is None else one.bare
-            group.addoption(*names, dest=one.key, default=without, help=one.help)
+            add(default=default(option) if option.bare is None else option.bare)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -521,19 +518,19 @@ def parse(
     *,
     judged: bool = False,
 ) -> argparse.Namespace:
-    """The options of a module that is called by itself; judged: it does not judge values."""
+    """The options of a module that is called by itself; judged: values are judged here, too."""
     parser = _Parser(program)
-    for one in placed:
-        parser.add_argument(one.key, nargs="+" if one.many else None, help=one.help)
-    for one in named:
-        if one.flag:
-            parser.add_argument(*one.flags, dest=one.key, action="store_true", help=one.help)
-            continue
-        fit = partial(_fit, one) if judged else str
-        if one.many and not one.joined:
-            parser.add_argument(*one.flags, dest=one.key, action="append", default=[], type=fit)
+    for option in placed:
+        parser.add_argument(option.key, nargs="+" if option.many else None, help=option.help)
+    for option in named:
+        add = partial(parser.add_argument, *option.flags, dest=option.key, help=option.help)
+        kind = partial(_fit, option) if judged else str
+        if option.flag:
+            add(action="store_true")
+        elif option.many and not option.joined:
+            add(action="append", default=[], type=kind)
         else:
-            parser.add_argument(*one.flags, dest=one.key, default=default(one), type=fit)
+            add(default=default(option), type=kind)
     return parser.parse_args(words)
 
 

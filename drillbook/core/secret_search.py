@@ -1,8 +1,8 @@
 """A secret in every encoding it may have been written in, and where in a content one stands.
 
 Redaction, the last search of a bundle, the search of repositories and that of backups, database
-files and logs all use this one list of encodings. `unwrapped` gives what is encoded or compressed
-in a content, for anyone who searches for a secret that was encoded twice.
+files and logs all use this one list of encodings. `unwrap` gives what is encoded or compressed in
+a content, to search for a secret that was encoded twice.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def is_weak(value: str) -> bool:
 def fragments(value: str) -> Iterator[str]:
     """What to search for: the value; of a long one its head and pieces; of a text its lines.
 
-    Logs cut long values and prefix each line. An armour line (-----BEGIN ...) is not a secret,
-    and of more than 256 lines the first and last 128 must do.
+    Logs cut long values and prefix each line. An armour line (-----BEGIN ...) is not a secret. Of
+    more than 256 lines the first and the last 128 are searched for.
     """
     if len(value) <= PIECE:
         yield value
@@ -75,22 +75,22 @@ def fragments(value: str) -> Iterator[str]:
         yield value[:_HEAD]
         yield from (value[at : at + PIECE] for at in range(0, len(value) - PIECE, PIECE))
         yield value[-PIECE:]
-    lines = [line for line in value.splitlines() if _is_telling(line)]
+    lines = [line for line in value.splitlines() if _is_distinctive(line)]
     if len(value.splitlines()) > 1:
         yield from lines[: _LINES // 2]
         yield from lines[_LINES // 2 :][-_LINES // 2 :]
 
 
-def _is_telling(line: str) -> bool:
+def _is_distinctive(line: str) -> bool:
     return len(line) >= _LINE and not _ARMOUR.fullmatch(line.strip()) and not is_weak(line)
 
 
 def forms(value: str) -> dict[bytes, str]:
     """Each way of writing the value, and the name of the encoding; plain comes first."""
-    found: dict[bytes, str] = {}
+    names: dict[bytes, str] = {}
     for name, needle in _forms(value, _bytes(value)):
-        found.setdefault(needle, name)
-    return found
+        names.setdefault(needle, name)
+    return names
 
 
 def _forms(value: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
@@ -116,12 +116,12 @@ def _forms(value: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _is_long(form: str) -> bool:
-    """Whether no ordinary text has it by chance, although it is only nearly the value."""
+    """Whether ordinary text does not have it by chance, although it is only nearly the value."""
     return len(form) >= _LONG and not is_weak(form)
 
 
 def _decoded(value: str) -> list[bytes]:
-    """The bytes of which the value is the hexadecimal or base64 form, as of most keys."""
+    """The bytes whose hexadecimal or base64 form the value is, as with most keys."""
     found = []
     for decode in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
         try:
@@ -132,7 +132,7 @@ def _decoded(value: str) -> list[bytes]:
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
-    """Whole, in lines, and the letters it alone decides when zero to two bytes stand before it."""
+    """Whole, in lines, and the characters that stay the same behind up to two other bytes."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(raw).rstrip(b"=")
         yield whole
@@ -203,7 +203,7 @@ def _bytes(text: str) -> bytes:
 
 
 class Needle(NamedTuple):
-    """What was found: whose value, how it is written, and how much of it is only context."""
+    """What to find: whose value, how it is written, and how much of it is only context."""
 
     name: str
     encoding: str
@@ -236,7 +236,7 @@ class Index:
         self.longest = 0
 
     def add(self, text: bytes, needle: Needle) -> None:
-        """Search for this text, too. Texts under the shortest are left out."""
+        """Search for this text, too, unless it is shorter than the shortest."""
         if len(text) < self._shortest:
             return
         self.texts.setdefault(text, needle)
@@ -280,43 +280,43 @@ _MOST_DECOMPRESSED = 4 << 20
 
 
 def unwrap(data: bytes, times: int = 2) -> Iterator[bytes]:
-    """The data, and all that is encoded or compressed in it, so many times over.
+    """The data, and all that is encoded or compressed in it, up to so many layers deep.
 
-    What is encoded in base64 or in hexadecimal digits comes together in one content, whatever
-    letters stand before it: where a run begins is not known.
+    All that is encoded in base64 or hexadecimal digits comes as one content, read from each
+    possible first letter: where a run begins is not known.
     """
     yield data
     if times:
-        for inner in _unwrapped_once(data):
+        for inner in _unwrap_once(data):
             yield from unwrap(inner, times - 1)
 
 
-def _unwrapped_once(data: bytes) -> Iterator[bytes]:
+def _unwrap_once(data: bytes) -> Iterator[bytes]:
     texts = _TEXT.findall(data)
-    for sign, undo in ((b"%", unquote_to_bytes), (b"\\", partial(_ESCAPE.sub, _unescaped))):
+    for sign, undo in ((b"%", unquote_to_bytes), (b"\\", partial(_ESCAPE.sub, _unescape))):
         if escaped := [text for text in texts if sign in text]:
             yield b"\n".join(map(undo, escaped))
     joined = _BROKEN_RUN.sub(b"", b"\0".join(texts).replace(b"\\/", b"/"))
-    if runs := b"\n".join(_decoded_runs(joined)):
+    if runs := b"\n".join(_decode_runs(joined)):
         yield runs
     view = memoryview(data)
-    for begins, decompressor in _COMPRESSED:
-        for found in begins.finditer(data):
+    for signature, decompressor in _COMPRESSED:
+        for match in signature.finditer(data):
             try:
-                inner = decompressor().decompress(view[found.start() :], _MOST_DECOMPRESSED)
+                inner = decompressor().decompress(view[match.start() :], _MOST_DECOMPRESSED)
             except (zlib.error, lzma.LZMAError, OSError):
                 continue
             if inner:
                 yield inner
 
 
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    if found[1]:
-        return chr(int(found[1], 16)).encode("utf-8", "surrogatepass")
-    return _CONTROLS.get(found[2], found[2])
+def _unescape(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return chr(int(match[1], 16)).encode("utf-8", "surrogatepass")
+    return _CONTROLS.get(match[2], match[2])
 
 
-def _decoded_runs(data: bytes) -> Iterator[bytes]:
+def _decode_runs(data: bytes) -> Iterator[bytes]:
     for run in _IN_BASE64.findall(data):
         plain = run.translate(_URL_SAFE)
         for skipped in range(4):

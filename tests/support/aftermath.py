@@ -115,7 +115,7 @@ class Bystanders:
 
     def __init__(self, folder):
         uid = os.getuid()
-        self.run, self._lock = run_directory._locked(folder, run_directory.new_run_id())
+        self.run, self._lock = run_directory._lock_new(folder, run_directory.new_run_id())
         self._files = [folder / f"drillbook-{uid}-note", folder / f"drillbook_{uid}_abc" / "data"]
         self._files += [folder / f"drillbook-{uid + 1}-0123456789" / "lock", folder / "mine" / "x"]
         for path in self._files:

@@ -90,12 +90,12 @@ WRONG = [
     ("verify --control KEY-333", "--controls: KEY-333 matches no control"),
     ("verify --controls 'KEE-*'", "KEE-* matches no control; did you mean KEY-"),
     ("verify --mutant LosesLongValue", "did you mean LosesLongValues?"),
-    ("verify --tsa ftp://ada:geheim@host", "no web address"),
-    ("live secrets.example.com", "no web address; give one such as https://"),
+    ("verify --tsa ftp://ada:geheim@host", "not a web address"),
+    ("live secrets.example.com", "not a web address; give one such as https://"),
     ("catalogue --output jsn", "did you mean json?"),
     ("evidence sign-off bundle.zip --act aproved --name Ada", "did you mean approved?"),
     ("evidence export bundle.zip --format oscl", "did you mean oscal?"),
-    ("evidence export bundle.zip --format oscal --oscal-version 2", "is no version"),
+    ("evidence export bundle.zip --format oscal --oscal-version 2", "is not a version"),
     # Flags take no value.
     ("verify --certified=no", "does not take a value"),
     ("verify --certified no", "unexpected extra argument (no)"),
@@ -105,10 +105,10 @@ WRONG = [
     ("verify --seed abc", "--seed: abc: give a number from 0"),
     ("verify --seed -1", "give a number"),
     ("verify --shard 3/2", "such as 2/5"),
-    ("verify --budget 12", "is no budget such as 100x12"),
+    ("verify --budget 12", "is not of the form 100x12"),
     ("qualify --healthy some", "give a number from 0 to 1000"),
     (shlex.join([*DRILL, "--rto", "4x"]), "--rto: 4x: write a duration such as 4h"),
-    (shlex.join([*DRILL, "--rpo", "0h"]), "between a second and a year"),
+    (shlex.join([*DRILL, "--rpo", "0h"]), "give more than zero"),
     # Files and folders.
     ("drill backup.sq.gz --env-file keys.env", "does not exist; did you mean backup.sql.gz?"),
     ("drill backup.sql.gz --env-file key.env", "--env-file: key.env does not exist; did you mean"),
@@ -126,7 +126,7 @@ WRONG = [
     ("drill 'one\x1btwo.sql' --env-file keys.env", "control characters"),
     ("verify --image ''", "--image: an empty value; give IMAGE, or leave it out"),
     ("verify --env-file=", "--env-file: an empty value"),
-    ("verify --image 'a b'", "no name of an image"),
+    ("verify --image 'a b'", "not the name of an image"),
     # What is missing, and what excludes each other.
     ("drill", "BACKUP is missing; for example: drillbook drill backup.sql.gz"),
     ("drill backup.sql.gz", "--env-file is missing; for example: drillbook drill"),
@@ -144,7 +144,7 @@ WRONG = [
     ("verify --sign drill.key --signing-key-env KEY", "exclude each other"),
     ("evidence verify bundle.zip --unsigned --pubkey drill.key.pub", "exclude each other"),
     ("evidence sign-off bundle.zip --act approved", "--name is missing"),
-    ("preflight --certified", "--certified is of a record; give --run-dir with it"),
+    ("preflight --certified", "--certified needs a record; add --run-dir"),
 ]
 
 
@@ -215,7 +215,11 @@ def test_a_wrong_line_loads_no_heavy_library_and_takes_no_half_second(folder):
 
 
 WRONG_VARIABLES = [
-    ("history", {"DRILLBOOK_STAK": "embedded"}, "DRILLBOOK_STAK in the environment is no option"),
+    (
+        "history",
+        {"DRILLBOOK_STAK": "embedded"},
+        "DRILLBOOK_STAK in the environment is not an option",
+    ),
     ("verify", {"DRILLBOOK_STACK": "podman"}, "DRILLBOOK_STACK: podman is none of"),
     ("verify", {"DRILLBOOK_CERTIFIED": "perhaps"}, "perhaps"),
     ("drill", {"DRILLBOOK_BACKUP": "nope.sql"}, "DRILLBOOK_BACKUP: nope.sql does not exist"),
@@ -270,7 +274,7 @@ def test_help_has_a_sentence_an_example_and_every_option(command, capsys):
     assert f"Example: {command.example}" in words
     for one in command.options:
         assert all(flag in words for flag in one.flags)
-    for one in command.placed:
+    for one in command.arguments:
         assert one.name.upper() in words
 
 

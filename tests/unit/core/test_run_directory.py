@@ -75,9 +75,9 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
 def test_memory_is_used_where_there_is_room_and_left_clean(monkeypatch, tmp_path):
     monkeypatch.setattr(run_directory, "_MEMORY", tmp_path)
     place = run_directory.Home(run_directory.new_run_id())
-    monkeypatch.setattr(run_directory, "_roomy", lambda _: False)
+    monkeypatch.setattr(run_directory, "_has_room", lambda _: False)
     assert place.quick() == place.path
-    monkeypatch.setattr(run_directory, "_roomy", lambda _: True)
+    monkeypatch.setattr(run_directory, "_has_room", lambda _: True)
     assert place.quick() == place.quick() == tmp_path / place.path.name
     assert [one for one in run_directory.sweep() if str(tmp_path) in one] == []
     place.close()
@@ -151,15 +151,15 @@ def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypat
 
 def test_a_process_is_told_from_a_later_one_of_its_number():
     me = os.getpid()
-    assert run_directory.born(me) == run_directory.born(me) != ""
+    assert run_directory.birth(me) == run_directory.birth(me) != ""
     with subprocess.Popen(["sleep", "60"]) as other:
-        assert run_directory.born(other.pid) != run_directory.born(me)
+        assert run_directory.birth(other.pid) != run_directory.birth(me)
         there = {
             docker_engine.PID: str(other.pid),
-            docker_engine.BORN: run_directory.born(other.pid),
+            docker_engine.BORN: run_directory.birth(other.pid),
         }
         assert docker_engine._lives(there)
-        assert not docker_engine._lives({**there, docker_engine.BORN: run_directory.born(me)})
+        assert not docker_engine._lives({**there, docker_engine.BORN: run_directory.birth(me)})
         other.kill()
     assert not docker_engine._lives(there)
     assert not docker_engine._lives({})
