@@ -351,7 +351,7 @@ COMMANDS: Sequence[Command] = (
     Command(
         "lifecycle",
         "Try sequences of an operator's acts and see that no data is lost.",
-        "drillbook lifecycle --budget 100x12 --stack embedded",
+        "drillbook lifecycle --budget 4x12 --stack embedded",
         _lifecycle,
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
         exclusive=_UNCERTIFIED,

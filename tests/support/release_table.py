@@ -1,0 +1,35 @@
+"""Verdicts by control and release, as a table in Markdown, from the records of whole runs.
+
+python -m tests.support.release_table 2024-07=FOLDER 2024-10=FOLDER 2026-07=FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def read(folder):
+    """The verdict of each control of a run."""
+    record = json.loads((Path(folder) / "evidence.json").read_text(encoding="utf-8"))
+    return {one["id"]: one["verdict"].replace("_", " ") for one in record["controls"]}
+
+
+def table(runs):
+    """A row for each control on which releases differ, then one for each verdict they share."""
+    controls = list(dict.fromkeys(control for run in runs.values() for control in run))
+    lines = [f"| control | {' | '.join(runs)} |", f"| --- {'| --- ' * len(runs)}|"]
+    shared = {}
+    for control in controls:
+        verdicts = [run.get(control, "not asked") for run in runs.values()]
+        if len(set(verdicts)) == 1:
+            shared.setdefault(verdicts[0], []).append(control)
+        else:
+            lines.append(f"| {control} | {' | '.join(verdicts)} |")
+    lines += ["", "| on every release | controls |", "| --- | --- |"]
+    lines += [f"| {verdict}, {len(ids)} | {', '.join(ids)} |" for verdict, ids in shared.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    given = dict(word.split("=", 1) for word in sys.argv[1:])
+    sys.stdout.write(table({name: read(folder) for name, folder in given.items()}) + "\n")
