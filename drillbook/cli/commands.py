@@ -300,7 +300,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.RTO, o.RPO, o.STATEMENT_LIMIT),
-            *(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, *_RUN),
+            *(o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE,),
         exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),

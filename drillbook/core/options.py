@@ -270,6 +270,12 @@ WORKERS = Option(
     group=_ON,
 )
 IMAGE = Option("image", IMAGE_NAME, "backend image instead of the pinned one", group=_ON)
+TO_DATABASE = Option(
+    "to-database",
+    choice("14", "15", "16", "17", "18"),
+    "PostgreSQL release to restore into, if another (embedded: 14 or 17)",
+    group=_ON,
+)
 COMPOSE = Option("compose", FILE, "compose file instead of the reference deployment", group=_ON)
 OFFER = Option(
     "offer",

@@ -40,16 +40,34 @@ def original(isolated, tmp_path_factory):
     return folder
 
 
-def drilled(backup, keys, runs):
+def drilled(backup, keys, runs, *options):
     """The exit code of a drill, its verdicts by control, and all it printed."""
     command = [sys.executable, "-m", "pytest", "suites/drill", "--evidence", "--only-evidence"]
     command += ["--one-question", "--drill", "--stack=embedded", "-p", "no:cacheprovider"]
-    command += [f"--backup={backup}", f"--env-file={keys}", f"--run-dir={runs}"]
+    command += [f"--backup={backup}", f"--env-file={keys}", f"--run-dir={runs}", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     record = Path(runs, "latest", "evidence.json")
     found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"controls": []}
     verdicts = {one["id"]: one["verdict"] for one in found["controls"]}
     return done.returncode, verdicts, done.stdout + done.stderr
+
+
+def test_another_postgresql_takes_it_as_well(original, tmp_path):
+    runs = tmp_path / "runs"
+    given = (original / "plain", original / "keys.env", runs)
+    code, verdicts, printed = drilled(*given, "--to-database=17")
+    assert code == 2, printed
+    assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
+    assert verdicts["DRL-2"] == "inconclusive"
+    record = json.loads((runs / "latest" / "evidence.json").read_text(encoding="utf-8"))
+    assert record["subject"]["database"]["version"].startswith("17.")
+
+
+def test_a_postgresql_that_is_not_here_is_refused(original, tmp_path):
+    given = (original / "plain", original / "keys.env", tmp_path / "runs")
+    code, _, printed = drilled(*given, "--to-database=16")
+    assert code == 3
+    assert "embedded has PostgreSQL 14 and 17" in " ".join(printed.split())
 
 
 def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, tmp_path):
