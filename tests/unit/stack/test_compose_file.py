@@ -9,7 +9,7 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.stack.containers import images
-from drillbook.stack.containers.compose import Project, load, overlay
+from drillbook.stack.containers.compose import Project, load, mount_above, overlay
 from fixtures.faults import resource_limits
 
 FILE = ROOT / "compose" / "docker-compose.coolify.yml"
@@ -35,6 +35,13 @@ def test_no_port_is_published_and_no_host_is_shared(model):
     assert not any(one.get("ports") for one in model["services"].values())
     assert not any(one.get("network_mode") for one in model["services"].values())
     assert model["networks"]["secrets"]["driver"] == "bridge"
+
+
+def test_a_late_postgresql_has_its_volume_above_its_data(tmp_path):
+    file = tmp_path / "above.yml"
+    file.write_text(mount_above(load(FILE, images.pinned_images()), "", {}, ""))
+    found = resolved(Settings.generate(), file)["services"]["db"]["volumes"]
+    assert [(one["source"], one["target"]) for one in found] == [("pg_data", "/var/lib/postgresql")]
 
 
 def test_data_rests_on_named_volumes(model):
