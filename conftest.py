@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.session.fetched_backup",
     "fixtures.session.preflight_fixtures",
     "fixtures.lifecycle.plugin",
+    "fixtures.document.plugin",
     "fixtures.session.live_fixtures",
     "fixtures.rekey.plugin",
     "fixtures.session.drill_fixtures",

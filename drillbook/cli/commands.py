@@ -106,6 +106,11 @@ def _diagnose(given: Given) -> int:
     return diagnosis.main([given[o.LOG]], given[o.OUTPUT])
 
 
+def _run_document(given: Given) -> int:
+    fixed = ["--evidence", "--one-question", *given.words(o.DOCUMENT)]
+    return run_specs(given, ["suites/document"], fixed)
+
+
 def _lint(given: Given) -> int:
     from drillbook.runbook.lint import lint
 
@@ -409,6 +414,15 @@ COMMANDS: Sequence[Command] = (
         _lint,
         arguments=(o.DOCUMENTS,),
         options=(o.FINDINGS,),
+    ),
+    Command(
+        "runbook run",
+        "Carry out your own runbook on a stack of its own, as it is written.",
+        "drillbook runbook run runbook.md --stack embedded",
+        _run_document,
+        placed=(o.DOCUMENT,),
+        options=(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, o.STRICT, *_RUN),
+        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "evidence verify",

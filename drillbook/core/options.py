@@ -398,6 +398,7 @@ TSA = Option(
 # Single commands.
 OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
+DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")
 LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
 NEW_BACKUP = Option("out", NEW_FILE, "the new backup")

@@ -34,8 +34,8 @@ _SETTING = re.compile(
     r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
 )
 _LONGEST_BLOCK = 20_000
-_CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
-_SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
+CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
+SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
 _SETTINGS = frozenset(("env", "dotenv", "properties", "ini", "conf", "yaml", "yml", "toml"))
 _TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
 
@@ -114,7 +114,7 @@ class Document:
         self.text = text
         self.statements: list[Statement] = []
         self.blocks: list[Block] = []
-        self._section = Section("", 0, 1, None)
+        self.top = self._section = Section("", 0, 1, None)
         self._lead = ""
         self._row = 1
         title = re.search(r"^#\s+(.*)|^(.*)\n=+$", text, re.M)
@@ -223,21 +223,21 @@ class Document:
         block = Block(language, content, line, self._section, self._lead, denied)
         self.blocks.append(block)
         told = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
-        if language in _SHELLS and told and all(map(_CRON.match, told)):
+        if language in SHELLS and told and all(map(CRON.match, told)):
             language = "cron"
-        if language in _SHELLS and len(content) > _LONGEST_BLOCK:
+        if language in SHELLS and len(content) > _LONGEST_BLOCK:
             raise BadInput(
                 f"the runbook {self.name} has a shell block of more than {_LONGEST_BLOCK:,} "
                 f"characters at line {line}; check the path, or name its language if it is none"
             )
-        if language in _SHELLS:
-            content = _without_prompts(content) if _PROMPT.search(content) else content
+        if language in SHELLS:
+            content = without_prompts(content)
             self._run(content, line, self._lead, denied, False)
         elif language in ("cron", "crontab"):
             for number, one in enumerate(content.splitlines()):
-                if found := _CRON.match(one):
+                if found := CRON.match(one):
                     self._run(one[found.end() :], line + number, self._lead, denied, False, True)
-        if language in _SHELLS | _SETTINGS | {"dockerfile", "docker"}:
+        if language in SHELLS | _SETTINGS | {"dockerfile", "docker"}:
             self._lines(content, line, denied, comments=language in _SETTINGS)
         elif language == "sql":
             for number, one in enumerate(content.splitlines()):
@@ -272,7 +272,7 @@ class Document:
                 denied=denied,
                 command=one,
                 inline=inline,
-                scheduled=scheduled or bool(_CRON.match(one.text)),
+                scheduled=scheduled or bool(CRON.match(one.text)),
                 script=text,
             )
             if not inline:
@@ -282,8 +282,10 @@ class Document:
 _PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/ -]*[$#]|#(?= (?:docker|psql|pg_)\b)) ", re.M)
 
 
-def _without_prompts(content: str) -> str:
+def without_prompts(content: str) -> str:
     """What is typed in a recorded session; what it printed is left out, and no line moves."""
+    if not _PROMPT.search(content):
+        return content
     kept, goes_on = [], False
     for line in content.splitlines():
         typed = _PROMPT.match(line)
@@ -300,7 +302,7 @@ def _guess(content: str) -> str:
         return "json"
     if told and all(_SETTING.match(one) for one in told):
         return "env"
-    if any(_CRON.match(one) for one in told):
+    if any(CRON.match(one) for one in told):
         return "cron"
     if any(re.match(r"\s*(services|image):", one) for one in told):
         return "yaml"

@@ -12,7 +12,7 @@ from tree_sitter import Language, Node, Parser
 
 _PARSER = Parser(Language(tree_sitter_bash.language()))
 # `<db-container>` would be two redirects: other characters stand for its marks while it is parsed.
-_PLACEHOLDER = re.compile(r"<([A-Za-z0-9][\w.:/-]*(?: [\w.:/-]*\w)*)>")
+PLACEHOLDER = re.compile(r"<([A-Za-z0-9][\w.:/-]*(?: [\w.:/-]*\w)*)>")
 _HIDE = str.maketrans("<> ", "\ue000\ue001\ue002")
 _SHOW = str.maketrans("\ue000\ue001\ue002", "<> ")
 _KNOWN = re.compile(
@@ -124,6 +124,28 @@ def parse(text: str, line: int) -> list[Command | Comment]:
     return _Reader(text, line).commands()
 
 
+def comment_lines(text: str) -> list[int]:
+    """The lines, from 0, of comments that stand alone between two commands of a block."""
+    lines = text.splitlines()
+    root = _PARSER.parse(text.encode()).root_node
+    found = [one.start_point[0] for one in root.children if one.type == "comment"]
+    return [at for at in found if lines[at].lstrip().startswith("#")]
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Each variable that a block assigns outside of functions and loops, and how."""
+    found: dict[str, str] = {}
+    waiting = list(_PARSER.parse(text.encode()).root_node.children)
+    while waiting:
+        node = waiting.pop(0)
+        if node.type == "variable_assignment":
+            source = (node.text or b"").decode()
+            found[source.partition("=")[0].rstrip("+")] = source
+        elif node.type in ("declaration_command", "variable_assignments", "list"):
+            waiting += node.children
+    return found
+
+
 class _Reader:
     """One block, read once in the order of its syntax tree."""
 
@@ -131,7 +153,7 @@ class _Reader:
         self._line = line
         self._inside = inside
         self._depth = depth
-        source = _PLACEHOLDER.sub(lambda found: found[0].translate(_HIDE), text)
+        source = PLACEHOLDER.sub(lambda found: found[0].translate(_HIDE), text)
         self._nodes, self._above = _preorder(_PARSER.parse(source.encode()).root_node)
         self._of: dict[int, list[Command]] = {}
         self._variables: dict[str, list[Command]] = {}

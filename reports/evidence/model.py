@@ -150,6 +150,13 @@ class ComposeFile(EvidenceModel):
     sha256: str | None = None
 
 
+class DocumentFile(EvidenceModel):
+    """The operator's own document that was carried out."""
+
+    name: str
+    sha256: str
+
+
 class Key(EvidenceModel):
     """A key by its public fingerprint; the value is in memory only."""
 
@@ -171,6 +178,7 @@ class Subject(EvidenceModel):
     endpoint_note: str | None = None
     data_set: DataSet | None = None
     engine: Engine | None = None
+    document: DocumentFile | None = None
 
 
 class Previous(EvidenceModel):

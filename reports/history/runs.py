@@ -32,7 +32,7 @@ TIME_TO_LIVE = timedelta(days=90)
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
 _ROUTES = {"--preflight": "preflight", "--rewrapped": "rewrap"}
 # Commands that ask controls of several chapters, by the chapter that only they ask.
-_COMMANDS = {"drill": "drill", "change": "rehearse"}
+_COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}
 LEDGER = "history.jsonl"
 _LARGEST_LEDGER = 256 << 20
 RECORD = "evidence.json"

@@ -1,0 +1,538 @@
+"""The procedures of an operator's document: what is typed, what is done by hand, and what it means.
+
+A section with a shell block, or with a mark that says what is done, is a procedure. Marks are
+comments that no reader sees:
+
+<!-- drillbook: redeploy -->                      what is typed in Coolify is deployed now
+<!-- drillbook: set POSTGRES_PASSWORD=$NEW -->    a variable is typed in; old, new, or an expression
+<!-- drillbook: stop backend -->                  also start, restart; backend, db or redis
+<!-- drillbook: names {service}-{id}-secrets -->  what the operator's containers are called
+<!-- drillbook: skip needs a second server -->    the section is not carried out
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from drillbook.runbook import shell
+from drillbook.runbook.document import CRON, SHELLS, Block, Document, Section, without_prompts
+from drillbook.runbook.host import service_of
+from drillbook.runbook.sandbox import ROOTS, SHIMS
+from drillbook.runbook.shell import Command
+from drillbook.stack.base import SERVICES, Service
+
+Meaning = Literal["restore", "wipe", "password", "rotation", "backup", "keys", "health", "logs", ""]
+Verb = Literal["redeploy", "set", "stop", "start", "restart"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MARK = re.compile(r"<!--\s*drillbook:\s*(\w+)\b\s*(.*?)\s*-->")
+_FENCE = re.compile(r"\s*(?:[-*+>]\s+|\d+\.\s+)*(?:```|~~~)")
+_STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
+_VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
+_BY_HAND = re.compile(
+    r"^\W*(?:\d+[.)]\s*)?(?:then,?\s+|now,?\s+|finally,?\s+)?(\w+)\b(.*)", re.I | re.S
+)
+_SETTING = _words("update set change replace edit put type enter paste restore")
+_NEW_PASSWORD = re.compile(
+    r"\b(?:your[-_ ]?)?(?:new|strong|secure|my)[-_]?(?:(?:db|postgres)[-_]?)?(?:password|pass|pw)\b"
+    r"|\bCHANGE[-_]?ME\b|(?<=PASSWORD ')(?:…|\.\.\.|x{3,}|\*{3,})(?=')",
+    re.I,
+)
+_ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
+_SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
+_ALTERS = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b", re.I | re.S)
+_ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
+_KEYWORDS = _words("[ [[ : . true false test echo printf set exit return cd export")
+_BUILTINS = _KEYWORDS | _words("local declare read eval source trap wait shift unset exec")
+_TOOLS = _words(
+    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find false "
+    "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
+    "sed seq sh sha256sum sleep sort split stat sync tail tar tee test time timeout touch tr true "
+    "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
+)
+_UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that is done by hand; value is an expression of the shell, or old or new."""
+
+    verb: Verb
+    line: int
+    words: str
+    service: Service = "backend"
+    variables: tuple[str, ...] = ()
+    value: str = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A shell block as it stands in the document, and as it is run."""
+
+    line: int
+    text: str
+    script: str
+
+
+@dataclass
+class Procedure:
+    """One section that is carried out; unfilled says why it cannot be, skipped why not.
+
+    files are those whose text a sentence gives, shown the health report that it shows.
+    """
+
+    section: Section
+    steps: list[Act | Typed] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    meaning: Meaning = ""
+    preamble: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, object] | None = None
+    unfilled: str = ""
+    skipped: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return self.section.title or "the document"
+
+    @property
+    def name(self) -> str:
+        """Its heading as one word, with its line, which no other has."""
+        word = re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        return f"{word[:40].strip('-')}-line-{self.section.line}"
+
+    @property
+    def first_line(self) -> int:
+        """The line of its first step."""
+        return min((one.line for one in self.steps), default=self.section.line)
+
+    @property
+    def acts(self) -> list[Act]:
+        """What is done by hand, in order."""
+        return [one for one in self.steps if isinstance(one, Act)]
+
+    @property
+    def lines(self) -> range:
+        """The lines from its heading to its last step."""
+        last = [one.line + getattr(one, "text", "").count("\n") for one in self.steps]
+        return range(self.section.line, max(last, default=self.section.line) + 1)
+
+    def script(self) -> str:
+        """One bash script of it all; acts are calls, and what is printed is parted by blocks."""
+        parts = [self.preamble] if self.preamble else []
+        for number, one in enumerate(self.steps):
+            if isinstance(one, Act):
+                parts.append(_call(number, one))
+            else:
+                parts.append(f"printf '\\036begin {number}\\036'\n{one.script}\n")
+                parts.append(f"printf '\\036end {number} %s\\036' $?")
+        return "\n".join(parts) + "\n"
+
+
+def _call(number: int, act: Act) -> str:
+    value = f'"{act.value}"' if "$" in act.value else shlex.quote(act.value)
+    return f"drillbook-step {number} {value} </dev/null"
+
+
+def names_pattern(document: Document) -> str | None:
+    """What the document says its containers are called."""
+    found = [
+        rest for word, rest, _ in _marks(document.text) if word == "names" and "{service}" in rest
+    ]
+    return found[0] if found else None
+
+
+def literal_names(document: Document) -> dict[str, Service]:
+    """Names of containers that stand in the document's commands as they are, by service."""
+    found: dict[str, Service] = {}
+    for _, command in document.commands():
+        words = list(command.words)
+        named = (
+            [command.inside.target] if command.inside and command.inside.engine == "docker" else []
+        )
+        if (
+            words[:1] == ["docker"]
+            and words[1:2]
+            and words[1] in ("logs", "stop", "start", "restart", "rm", "kill")
+        ):
+            named += [
+                word for word in words[2:] if not word.startswith("-") and not word.isdecimal()
+            ]
+        for name in named:
+            service = service_of(name)
+            if re.fullmatch(r"[\w.-]+", name) and service and service not in found.values():
+                found[name] = service
+    return found
+
+
+def procedures(document: Document, names: dict[str, str], password: str) -> list[Procedure]:
+    """The procedures of a document in their order.
+
+    names has what the placeholders of containers, volumes and the project are filled with.
+    """
+    found: dict[int, Procedure] = {}
+
+    def fill(text: str, line: int, reasons: list[str]) -> str:
+        return _filled(without_prompts(text), line, names, password, reasons)
+
+    def of(section: Section) -> Procedure:
+        while section.parent and _STEP.match(section.title):
+            section = section.parent
+        return found.setdefault(id(section), Procedure(section))
+
+    blocks = [one for one in document.blocks if _is_shell(one) and not _is_denied(one)]
+    for block in blocks:
+        commands = [one for one in shell.parse(block.text, block.line) if isinstance(one, Command)]
+        if any(one.words for one in commands):
+            of(block.section).commands += commands
+            of(block.section).steps += _steps(block)
+    for word, rest, line in _marks(document.text):
+        section = _section_at(document, line)
+        if word == "skip":
+            of(section).skipped = rest or "the document says so"
+        elif act := _marked(word, rest, line):
+            of(section).steps.append(act)
+    for block in document.blocks:
+        if shown := _health_report(block):
+            of(block.section).shown = shown
+    for one in found.values():
+        _add_by_hand(one, document)
+        one.files = _files(one, password)
+        one.steps.sort(key=lambda step: step.line)
+        one.meaning = _meaning(one)
+        _fill(one, blocks, fill)
+    kept = [one for one in found.values() if one.commands or one.acts or one.shown]
+    return sorted(kept, key=lambda one: one.section.line)
+
+
+def _is_shell(block: Block) -> bool:
+    told = [one for one in block.text.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
+    return block.language in SHELLS and not all(map(CRON.match, told))
+
+
+def _is_denied(block: Block) -> bool:
+    return block.denied or any(
+        one.denied and one.line == block.line for one in block.section.statements
+    )
+
+
+def _marks(text: str) -> Iterator[tuple[str, str, int]]:
+    """Each mark outside of blocks: its word, the rest, its line."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        fenced ^= bool(_FENCE.match(line))
+        for found in () if fenced else _MARK.finditer(line):
+            yield found[1], found[2], number
+
+
+def _section_at(document: Document, line: int) -> Section:
+    headings = [
+        one.section for one in document.statements if one.kind == "heading" and one.line <= line
+    ]
+    return headings[-1] if headings else document.top
+
+
+def _marked(word: str, rest: str, line: int) -> Act | None:
+    words = f"{word} {rest}".strip()
+    if word == "redeploy":
+        return Act("redeploy", line, words)
+    if word == "set" and "=" in rest:
+        name, _, value = rest.partition("=")
+        return Act("set", line, words, variables=(name.strip(),), value=value.strip() or "new")
+    if word in ("stop", "start", "restart") and rest in SERVICES:
+        return Act(word, line, words, service=rest)  # type: ignore[arg-type]
+    return None
+
+
+def _steps(block: Block) -> Iterator[Act | Typed]:
+    """A block, parted where a comment of it says what is done by hand."""
+    text = without_prompts(block.text)
+    lines, start = text.splitlines(), 0
+    for at in sorted(shell.comment_lines(text)):
+        if act := _by_hand(lines[at].strip("# \t"), block.line + at, block.section):
+            if any(one.strip() for one in lines[start:at]):
+                yield Typed(block.line + start, "\n".join(lines[start:at]), "")
+            yield act
+            start = at + 1
+    if any(one.strip() for one in lines[start:]):
+        yield Typed(block.line + start, "\n".join(lines[start:]), "")
+
+
+def _by_hand(sentence: str, line: int, section: Section) -> Act | None:
+    """What a sentence in the imperative tells to do by hand."""
+    found = _BY_HAND.match(sentence)
+    if not found or len(sentence) > 300:
+        return None
+    verb, rest = found[1].lower(), found[2]
+    if verb == "redeploy" or (
+        verb in ("deploy", "press", "click") and re.search(r"\b(re)?deploy", rest, re.I)
+    ):
+        return Act("redeploy", line, sentence)
+    variables = tuple(dict.fromkeys(_VARIABLE.findall(rest)))
+    if verb in _SETTING and (
+        variables or re.search(r"\bkeys?\b.*\b(coolify|environment)|environment var", rest, re.I)
+    ):
+        old = re.search(r"\b(old|previous|original|backed.up)\b", rest, re.I)
+        value = "old" if old else _altered(section) if "POSTGRES_PASSWORD" in variables else "new"
+        return Act("set", line, sentence, variables=variables, value=value)
+    if verb in ("stop", "start", "restart") and re.match(r"\s+(the\s+)?\W?\w+", rest):
+        service = service_of(" ".join(rest.split()[:3]))
+        if service and not _commands_follow(section, line):
+            return Act(verb, line, sentence, service=service)  # type: ignore[arg-type]
+    return None
+
+
+def _commands_follow(section: Section, line: int) -> bool:
+    """Whether a command in a block does what the sentence before it announces."""
+    after = [
+        one
+        for one in section.statements
+        if one.kind == "command" and not one.inline and one.line > line
+    ]
+    return bool(after) and min(one.line for one in after) <= line + 4
+
+
+def _altered(section: Section) -> str:
+    """The password that a section gives to the role, as an expression of the shell."""
+    for one in section.statements:
+        if (
+            one.kind == "command"
+            and _ALTERS.search(one.script)
+            and (found := _ALTERED.search(one.script))
+        ):
+            return found[1] if "$" in found[1] else "new"
+    return "new"
+
+
+def _add_by_hand(procedure: Procedure, document: Document) -> None:
+    """Add what its sentences tell to do, where no mark says so of the same line or the next."""
+    marked = {act.line for act in procedure.acts}
+    for one in document.statements:
+        own = one.section is procedure.section or (
+            one.section.parent is procedure.section and _STEP.match(one.section.title)
+        )
+        if (
+            one.kind != "sentence"
+            or one.denied
+            or not own
+            or marked & {one.line, one.line + 1, one.line + 2}
+        ):
+            continue
+        if act := _by_hand(one.text, one.line, procedure.section):
+            procedure.steps.append(act)
+
+
+def _meaning(one: Procedure) -> Meaning:
+    texts = [command.text for command in one.commands]
+    sets = {name for act in one.acts if act.verb == "set" for name in act.variables}
+    if any(_restores(command) for command in one.commands):
+        return "restore"
+    if any(_wipes(command) for command in one.commands):
+        return "wipe"
+    typed = [f"{command.text} {command.here}" for command in one.commands]
+    if any(_ALTERS.search(text) for text in (*typed, *one.files.values())):
+        return "password"
+    if any(command.program in ("pg_dump", "pg_dumpall") for command in one.commands):
+        return "backup"
+    keyed = any(act.verb == "set" and (not act.variables or act.value == "old") for act in one.acts)
+    if any(act.verb == "redeploy" for act in one.acts) and (
+        keyed or sets & {"ENCRYPTION_KEY", "AUTH_SECRET"}
+    ):
+        return "rotation"
+    if any(command.program == "openssl" and "rand" in command.words for command in one.commands):
+        return "keys"
+    asked = [one for one in one.commands if one.program in ("curl", "wget")]
+    if one.shown or any("/api/status" in command.text for command in asked):
+        return "health"
+    if any(re.search(r"\blogs\b", text) for text in texts):
+        return "logs"
+    return ""
+
+
+def _files(one: Procedure, password: str) -> dict[str, str]:
+    """Files that the commands read, and whose text a sentence of the section gives."""
+    read = [command.reads or command.option("-f", "--file") for command in one.commands]
+    found = {}
+    for name in filter(None, read):
+        held = re.compile(rf"{re.escape(name)}\W+(?:holds|contains|has|is|reads)\W+(.+)")
+        for said in one.section.statements:
+            match = held.search(said.text) if said.kind == "sentence" else None
+            if match and _SQL.search(match[1]):
+                text = _NEW_PASSWORD.sub(lambda one: _kept(one, password), match[1])
+                found[name] = text.rstrip(".") + "\n"
+    return found
+
+
+def _health_report(block: Block) -> dict[str, object] | None:
+    """The health report that a block shows."""
+    if block.denied or '"message"' not in block.text:
+        return None
+    with suppress(ValueError):
+        shown = json.loads(block.text)
+        if isinstance(shown, dict) and "redisConfigured" in shown:
+            return shown
+    return None
+
+
+def _restores(one: Command) -> bool:
+    if one.program == "pg_restore":
+        return "-l" not in one.words and "--list" not in one.words
+    if one.program != "psql":
+        return False
+    before = [command.program for command in one.upstream()]
+    dump = bool(one.reads) or any(
+        p in ("cat", "zcat", "gunzip", "gzip", "zstd", "xz", "pv") for p in before
+    )
+    named = (
+        one.reads
+        or " ".join(command.text for command in one.upstream())
+        or one.option("-f", "--file")
+    )
+    return (dump or bool(one.option("-f", "--file"))) and not re.search(
+        r"alter|role|user|password", named, re.I
+    )
+
+
+def _wipes(one: Command) -> bool:
+    words = one.words
+    if words[:2] == ("docker", "volume"):
+        return words[2:3] in (("rm",), ("prune",))
+    return words[:2] == ("compose", "down") and bool({"-v", "--volumes"} & {*words})
+
+
+def _fill(one: Procedure, blocks: list[Block], fill: Callable[[str, int, list[str]], str]) -> None:
+    """Have in each block what runs, and why the procedure cannot be carried out if so."""
+    reasons: list[str] = []
+    for at, step in enumerate(one.steps):
+        if isinstance(step, Typed):
+            one.steps[at] = Typed(step.line, step.text, fill(step.text, step.line, reasons))
+    for command in one.commands:
+        if (program := command.program) and not _is_known(program) and not command.inside:
+            reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
+    given: dict[str, str] = {}
+    for block in blocks:
+        if block.line < one.first_line:
+            given |= shell.assignments(fill(block.text, block.line, []))
+    one.preamble, missing = _preamble(one, given)
+    reasons += [f"${name} has no value in the document" for name in missing]
+    one.unfilled = "; ".join(dict.fromkeys(reasons))
+
+
+def _filled(text: str, line: int, names: dict[str, str], password: str, reasons: list[str]) -> str:
+    """A block with a value in the place of each placeholder; reasons gets those without one."""
+    script = _NEW_PASSWORD.sub(lambda found: _kept(found, password), text)
+    for found in dict.fromkeys(shell.PLACEHOLDER.findall(script)):
+        if (value := _value(found, names, password)) is None:
+            reasons.append(f"line {line}: nothing is known to fill <{found}> with")
+        else:
+            script = script.replace(f"<{found}>", value)
+    return script
+
+
+def _kept(found: re.Match[str], password: str) -> str:
+    # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document's own.
+    text, at = found.string, found.start()
+    is_variable = text[at - 1 : at] in ("$", "{", "_") or text[found.end() : found.end() + 1] == "="
+    return found[0] if is_variable else password
+
+
+def _value(placeholder: str, names: dict[str, str], password: str) -> str | None:
+    words = placeholder.lower().replace("_", "-")
+    if re.search(r"pass|\bpw\b", words):
+        return password
+    if re.search(r"uuid|project|stack|resource|\bid\b", words) and "container" not in words:
+        return names["project"]
+    if "volume" in words:
+        return names["volume"]
+    if re.search(r"server|host|\bip\b|domain", words) and "container" not in words:
+        return "server.example.com"
+    if re.search(r"file|dump|backup", words) and "container" not in words:
+        return "backup.sql"
+    if re.search(r"date|time", words):
+        return "2026-01-01"
+    service = service_of(words.replace("-", " "))
+    return names[service] if service else None
+
+
+def _is_known(program: str) -> bool:
+    if program in SHIMS or program in _TOOLS or program in _BUILTINS or program == "compose":
+        return True
+    return "$" in program
+
+
+def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
+    """What earlier blocks assign to the variables that it uses, and those that none does."""
+    text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
+    text += "\n" + "\n".join(act.value for act in one.acts)
+    own = shell.assignments(text)
+    lines: list[str] = []
+    missing: list[str] = []
+    wanted = [name for name in dict.fromkeys(_used(text)) if name not in own]
+    while wanted:
+        name = wanted.pop(0)
+        if name not in given:
+            missing.append(name)
+        elif given[name] not in lines:
+            lines.insert(0, given[name])
+            wanted += [n for n in _used(given[name]) if n != name]
+    return "\n".join(lines), missing
+
+
+def _used(text: str) -> list[str]:
+    text = re.sub(
+        r"'[^']*'", "", re.sub(r'"[^"]*"', lambda found: found[0].replace("'", " "), text)
+    )
+    bound = set(re.findall(r"\b(?:for|read(?: -\w+)*)\s+([A-Za-z_]\w*)", text))
+    return [n for n in _UNSET.findall(text) if n not in _OF_SHELL and n not in bound]
+
+
+def folders(one: Procedure) -> list[str]:
+    """The folders of an operator's machine that its commands name."""
+    found = []
+    for step in one.steps:
+        if isinstance(step, Typed):
+            for path in _ROOT.findall(one.preamble + "\n" + step.script):
+                found.append(
+                    path
+                    if re.search(rf"\bcd\s+{re.escape(path)}", step.script)
+                    else path.rpartition("/")[0]
+                )
+    return list(dict.fromkeys(found))
+
+
+def reads(one: Procedure) -> list[str]:
+    """The backups that its commands read."""
+    found = []
+    for command in one.commands:
+        if command.reads:
+            found.append(command.reads)
+        elif command.program in (
+            "cat",
+            "zcat",
+            "gunzip",
+            "gzip",
+            "zstd",
+            "pg_restore",
+            "psql",
+            "compose",
+            "docker",
+        ):
+            words = [*command.words[1:]]
+            found += [
+                w
+                for w in words
+                if re.search(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b", w) and ":" not in w
+            ]
+    return [one.strip("\"'") for one in dict.fromkeys(found)]

@@ -1,0 +1,17 @@
+"""What each section of the operator's own document promises holds after it was carried out."""
+
+import pytest
+
+pytestmark = [pytest.mark.timeout(7200), pytest.mark.usefixtures("installation")]
+
+
+def test_section_does_what_it_says(document, checked, observe, step):
+    section, control = checked
+    with step(f"carry out line {section.lines[0]}, {section.title}, as it is written"):
+        document.carry_out(section)
+
+    look = document.look(section, control)
+    for word in look.words:
+        observe(word)
+    with step(look.promise):
+        assert not look.failures, "; ".join(look.failures)

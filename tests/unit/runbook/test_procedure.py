@@ -1,0 +1,195 @@
+"""What a document's sections mean, what is done by hand, and what placeholders stand for."""
+
+import pytest
+
+from drillbook.runbook.document import Document
+from drillbook.runbook.procedure import (
+    Act,
+    Typed,
+    folders,
+    literal_names,
+    names_pattern,
+    procedures,
+    reads,
+)
+
+NAMES = {"db": "db-1", "backend": "backend-1", "redis": "redis-1"} | {
+    "project": "abc",
+    "volume": "abc_pg-data",
+}
+
+
+def read(text, title="# Infisical\n\n## Procedure\n\n"):
+    return procedures(Document("infisical.md", title + text), NAMES, "pw")
+
+
+def one(text):
+    (found,) = read(text)
+    return found
+
+
+def block(*lines):
+    return "\n".join(("```bash", *lines, "```", ""))
+
+
+@pytest.mark.parametrize(
+    ("lines", "meaning"),
+    [
+        (["docker exec db psql -U infisical -c \"ALTER USER infisical PASSWORD 'x'\""], "password"),
+        (["docker exec db psql -U x <<E", "ALTER ROLE x WITH PASSWORD 'x';", "E"], "password"),
+        (["docker exec db pg_dump -U infisical infisical > b.sql"], "backup"),
+        (["docker exec db pg_dump -U infisical infisical | gzip > b.sql.gz"], "backup"),
+        (["docker exec -i db psql -U infisical infisical < b.sql"], "restore"),
+        (["gunzip -c b.sql.gz | docker exec -i db psql -U infisical"], "restore"),
+        (["docker exec -i db pg_restore -U infisical -d infisical < b.dump"], "restore"),
+        (["docker compose down -v"], "wipe"),
+        (["docker volume rm $(docker volume ls -q | grep x)"], "wipe"),
+        (["curl -s http://localhost:8080/api/status"], "health"),
+        (["openssl rand -hex 16  # ENCRYPTION_KEY"], "keys"),
+        (["docker compose logs backend"], "logs"),
+        (["docker compose pull"], ""),
+        (["docker compose down -v", "docker exec -i db psql < b.sql"], "restore"),
+    ],
+)
+def test_commands_say_what_a_section_means(lines, meaning):
+    assert one(block(*lines)).meaning == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "acts"),
+    [
+        ("1. Update POSTGRES_PASSWORD in Coolify.", [("set", ("POSTGRES_PASSWORD",))]),
+        ("2. Redeploy.", [("redeploy", ())]),
+        ("Then redeploy the application through the Coolify UI.", [("redeploy", ())]),
+        ("Click **Redeploy**.", [("redeploy", ())]),
+        ("Stop the backend in Coolify.", [("stop", ())]),
+        ("`docker restart` is not a redeployment: it keeps the environment.", []),
+        ("Never restart the database here.", []),
+        ("Coolify redeploys by itself.", []),
+        ("<!-- drillbook: redeploy -->", [("redeploy", ())]),
+        ("<!-- drillbook: set SITE_URL=https://x -->", [("set", ("SITE_URL",))]),
+        ("<!-- drillbook: start redis -->", [("start", ())]),
+        ("<!-- drillbook: start engine -->", []),
+    ],
+)
+def test_what_is_done_by_hand_is_read_from_words_and_marks(text, acts):
+    found = one(block("docker compose logs") + "\n" + text + "\n")
+    assert [(act.verb, act.variables) for act in found.acts] == acts
+
+
+def test_a_comment_of_a_block_parts_it():
+    found = one(block("docker ps", "# 4. Update POSTGRES_PASSWORD in Coolify", "docker ps -a"))
+    assert [type(step) for step in found.steps] == [Typed, Act, Typed]
+    script = found.script()
+    assert script.index("docker ps\n") < script.index("drillbook-step 1") < script.index("ps -a")
+
+
+def test_a_comment_within_a_command_or_a_text_parts_nothing():
+    found = one(block("cat > x <<E", "# Redeploy", "E", "for a in 1; do", "# Redeploy", "done"))
+    assert [type(step) for step in found.steps] == [Typed]
+
+
+def test_a_mark_stands_in_the_place_of_the_sentence_next_to_it():
+    text = "1. Redeploy.\n   <!-- drillbook: redeploy -->\n\n"
+    found = one(text + block("docker compose logs"))
+    assert [act.verb for act in found.acts] == ["redeploy"]
+
+
+@pytest.mark.parametrize(
+    ("written", "run"),
+    [
+        ("docker exec <db-container> psql", "docker exec db-1 psql"),
+        ("docker exec <postgres_container> psql", "docker exec db-1 psql"),
+        ("docker logs <infisical-backend-container>", "docker logs backend-1"),
+        ("docker rm $(docker ps -q --filter label=p=<uuid>)", "label=p=abc)"),
+        ("docker volume rm <pg-volume>", "docker volume rm abc_pg-data"),
+        ("docker exec db psql -c \"ALTER USER i PASSWORD 'new_password'\"", "PASSWORD 'pw'"),
+        ("docker exec db psql -c \"ALTER USER i PASSWORD '<new-password>'\"", "PASSWORD 'pw'"),
+        ("docker exec db psql -c \"ALTER USER i PASSWORD '…'\"", "PASSWORD 'pw'"),
+        ("docker exec -i db psql < <backup-file>", "psql < backup.sql"),
+        ("docker exec -i <db> psql < backup.sql", "docker exec -i db-1 psql < backup.sql"),
+    ],
+)
+def test_placeholders_are_filled(written, run):
+    found = one(block(written))
+    assert not found.unfilled
+    assert run in found.script()
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("docker logs <whatever>", "nothing is known to fill <whatever> with"),
+        ("apt-get install jq", "`apt-get` is not a command that runs here"),
+        ("docker logs $CONTAINER", "$CONTAINER has no value in the document"),
+        ("1. Deploy a second instance", "`1.` is not a command that runs here"),
+        ("psql -U x\nALTER USER x;\n\\q", "`ALTER` is not a command"),
+    ],
+)
+def test_what_cannot_be_carried_out_says_why(written, reason):
+    assert reason in one(block(written)).unfilled
+
+
+def test_a_variable_comes_from_the_last_block_before_that_assigns_it():
+    text = block("db=old; docker ps") + "\n## Two\n\n" + block("db=$(docker ps -q)", "docker ps")
+    three = read(
+        text + "\n## Three\n\n" + block('docker logs "$db"', "for a in 1; do echo $a; done")
+    )[2]
+    assert three.preamble == "db=$(docker ps -q)"
+    assert not three.unfilled
+
+
+def test_a_file_has_the_text_that_a_sentence_gives_it():
+    text = block("docker exec -i <db> psql -U infisical < alter.sql")
+    found = one(text + "\nwhere alter.sql holds `ALTER USER infisical WITH PASSWORD '…';`.\n")
+    assert found.files == {"alter.sql": "ALTER USER infisical WITH PASSWORD 'pw';\n"}
+    assert found.meaning == "password"
+
+
+def test_steps_that_are_sections_of_their_own_are_one_procedure():
+    steps = "### Step 1: alter\n\n" + block("docker exec db psql -c \"ALTER USER i PASSWORD 'x'\"")
+    found = one(steps + "\n### Step 2: deploy\n\nRedeploy.\n")
+    assert (found.title, found.meaning) == ("Procedure", "password")
+    assert [act.verb for act in found.acts] == ["redeploy"]
+
+
+def test_what_the_document_warns_of_is_no_procedure():
+    assert read("Do not run:\n\n" + block("docker compose down -v")) == []
+
+
+def test_a_section_that_is_to_be_skipped_says_why():
+    found = one("<!-- drillbook: skip needs two servers -->\n\n" + block("docker compose pull"))
+    assert found.skipped == "needs two servers"
+
+
+def test_a_mark_that_a_block_shows_is_none():
+    assert one(block("docker ps") + "\n```html\n<!-- drillbook: redeploy -->\n```\n").acts == []
+
+
+def test_a_health_report_without_a_command_is_looked_at():
+    shown = '```json\n{"message": "Ok", "redisConfigured": true}\n```\n'
+    found = one(shown)
+    assert (found.meaning, found.shown) == ("health", {"message": "Ok", "redisConfigured": True})
+
+
+def test_names_of_containers_are_those_of_the_document():
+    document = Document(
+        "infisical.md",
+        "<!-- drillbook: names {service}-{id}-x -->\n" + block("docker exec -i infisical-db psql"),
+    )
+    assert names_pattern(document) == "{service}-{id}-x"
+    assert literal_names(document) == {"infisical-db": "db"}
+
+
+def test_folders_and_backups_that_a_procedure_names():
+    found = one(
+        block("cd /opt/infisical", "gzip -dc /srv/backups/x.sql.gz | docker exec -i db psql")
+    )
+    assert folders(found) == ["/opt/infisical", "/srv/backups"]
+    assert reads(found) == ["/srv/backups/x.sql.gz"]
+
+
+def test_a_password_in_a_variable_is_typed_as_that_variable():
+    lines = ["P=$(openssl rand -hex 16)", "docker exec db psql -c \"ALTER USER i PASSWORD '$P'\""]
+    found = one(block(*lines) + "\nUpdate POSTGRES_PASSWORD in Coolify. Redeploy.\n")
+    assert 'drillbook-step 1 "$P"' in found.script()
