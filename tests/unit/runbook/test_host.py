@@ -1,0 +1,228 @@
+"""What a document's docker, compose, curl and psql do: to this run's resources, and to no other."""
+
+import pytest
+
+from drillbook.core.errors import NotOurs
+from drillbook.infisical.settings import Settings
+from drillbook.runbook.host import Host, Listed
+from drillbook.runbook.sandbox import Call
+from drillbook.stack.base import SERVICES, Command, Resource
+
+RUN = "run1"
+OTHERS = {"com.docker.compose.project": "theirs"}
+BYSTANDERS = [
+    Listed("container", "team-secrets-backup-1", None, OTHERS),
+    Listed("volume", "secrets_of_the_kitchen", None, OTHERS),
+]
+
+
+class Played:
+    """A stack that notes what is done to it."""
+
+    driver = "containers"
+    name = "stack"
+    base_url = "http://127.0.0.1:1"
+
+    def __init__(self):
+        self.done = []
+        self.settings = Settings.generate()
+
+    def resources(self):
+        ours = [Resource("container", f"stack-{one}-1", RUN) for one in SERVICES]
+        ours += [Resource("volume", f"stack_{one}", RUN) for one in ("pg_data", "redis_data")]
+        return [*ours, Resource("container", "secrets-of-another-run-1", "run2")]
+
+    def logs(self, service):
+        return f"one\ntwo\n{service}\n"
+
+    def up(self, settings):
+        self.done.append("up")
+        self.settings = settings
+
+    def destroy(self, resources):
+        found = list(resources)
+        if any(one.run != RUN for one in found):
+            raise NotOurs("not ours")
+        self.done += [f"destroy {one.name}" for one in found]
+
+    def exec(self, service, argv, *, stdin=None, stdout=None):
+        self.done.append((service, *argv))
+        self.stdin = stdin
+        return Command(tuple(argv), 0, b"out\n", b"")
+
+    def __getattr__(self, verb):
+        return lambda service: self.done.append(f"{verb} {service}")
+
+
+@pytest.fixture
+def stack():
+    return Played()
+
+
+@pytest.fixture
+def host(stack):
+    files = {"/srv/app/.env": b"POSTGRES_PASSWORD=typed\nSITE_URL=https://secrets.example.com\n"}
+    return Host(stack, RUN, "{service}-abc-secrets", "abc", BYSTANDERS, files.get, lambda _: None)
+
+
+@pytest.fixture
+def type_in(host):
+    def type_in(line, piped=False, folder="/srv/app", given=None):
+        words = line if isinstance(line, list) else line.split()
+        return host.answer(Call(tuple(words), folder, piped, given))
+
+    return type_in
+
+
+def listed(answer):
+    return answer.out.decode().split()
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("docker ps --format {{.Names}} --filter name=db", ["db-abc-secrets"]),
+        ("docker ps --format {{.Names}} -f name=^/db-", ["db-abc-secrets"]),
+        (
+            "docker ps --format {{.Names}} --filter name=secrets",
+            [*(f"{one}-abc-secrets" for one in SERVICES), "team-secrets-backup-1"],
+        ),
+        (
+            "docker container ls --format={{.Names}} --filter=label=com.docker.compose.project=abc",
+            [f"{one}-abc-secrets" for one in SERVICES],
+        ),
+        (
+            "docker volume ls -q",
+            ["abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data", "secrets_of_the_kitchen"],
+        ),
+        ("docker ps -q --filter name=nothing", []),
+    ],
+)
+def test_listings_have_ours_and_bystanders(type_in, line, names):
+    assert listed(type_in(line)) == names
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("docker restart backend-abc-secrets", ["restart backend"]),
+        ("docker stop -t 5 backend-abc-secrets db-abc-secrets", ["stop backend", "stop db"]),
+        ("docker-compose restart backend", ["restart backend"]),
+        ("docker compose stop", [f"stop {one}" for one in SERVICES]),
+        ("docker rm -f db-abc-secrets", ["destroy stack-db-1"]),
+        ("docker compose -p abc down", [f"destroy stack-{one}-1" for one in SERVICES]),
+        ("docker compose up -d", ["up"]),
+        (
+            "docker exec -i db-abc-secrets psql -U infisical",
+            [("db", "psql", "-U", "infisical")],
+        ),
+        (
+            "docker compose exec -T -e PGPASSWORD=x db pg_dump infisical",
+            [("db", "env", "PGPASSWORD=x", "pg_dump", "infisical")],
+        ),
+        ("psql -h localhost -p 5432 -U infisical", [("db", "psql", "-U", "infisical")]),
+        ("docker exec redis-abc-secrets redis-cli FLUSHALL", [("redis", "redis-cli", "FLUSHALL")]),
+    ],
+)
+def test_what_is_typed_is_done_to_the_stack(type_in, stack, host, line, done):
+    assert type_in(line).code == 0
+    assert stack.done == done
+    assert host.strayed == []
+
+
+@pytest.mark.parametrize(
+    ("line", "hit"),
+    [
+        ("docker stop team-secrets-backup-1", "team-secrets-backup-1"),
+        ("docker exec team-secrets-backup-1 psql", "team-secrets-backup-1"),
+        ("docker logs team-secrets-backup-1", "team-secrets-backup-1"),
+        ("docker rm -f someone-elses", "someone-elses"),
+        ("docker volume rm secrets_of_the_kitchen", "secrets_of_the_kitchen"),
+        ("docker volume rm unknown", "unknown"),
+        ("docker system prune -af --volumes", "whatever else is unused"),
+        ("docker volume prune -f", "whatever else is unused"),
+        ("docker compose -p theirs down -v", "theirs"),
+        ("docker rm -f secrets-of-another-run-1", "secrets-of-another-run-1"),
+    ],
+)
+def test_what_is_aimed_at_others_is_refused_and_kept(type_in, stack, host, line, hit):
+    assert type_in(line).code != 0
+    assert stack.done == []
+    assert hit in host.strayed[0]
+
+
+def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
+    assert type_in("docker exec team-secrets-backup-1 db-abc-secrets psql -l").code == 0
+    assert stack.done == [("db", "psql", "-l")]
+    assert "team-secrets-backup-1" in host.strayed[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker restart",
+        "docker exec",
+        "docker logs nothing",
+        "docker exec nothing psql",
+        "docker compose restart postgres",
+        "docker compose exec postgres psql",
+        "docker volume rm",
+    ],
+)
+def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line):
+    assert type_in(line).code != 0
+    assert (stack.done, host.strayed) == ([], [])
+    assert host.unmatched
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker run alpine",
+        "docker compose run backend sh",
+        "kubectl get pods",
+        "docker network rm x",
+    ],
+)
+def test_what_has_no_counterpart_is_said(type_in, stack, host, line):
+    type_in(line)
+    assert stack.done == []
+    assert host.not_here
+
+
+def test_a_running_container_and_a_used_volume_are_not_removed(type_in, stack):
+    assert type_in("docker rm db-abc-secrets").code == 1
+    assert type_in("docker volume rm abc-abc-secrets_pg-data").code == 1
+    assert stack.done == []
+    type_in("docker rm -f db-abc-secrets")
+    assert type_in("docker volume rm abc-abc-secrets_pg-data").code == 0
+    assert stack.done[-1] == "destroy stack_pg_data"
+
+
+def test_compose_deploys_what_the_file_of_variables_says(type_in, stack):
+    type_in("docker compose up -d")
+    assert stack.settings["POSTGRES_PASSWORD"] == "typed"
+    type_in("docker compose restart backend")
+    assert stack.done == ["up", "restart backend"]
+
+
+def test_a_password_leaves_the_command_line(type_in, stack):
+    statement = "ALTER USER infisical WITH PASSWORD 'hidden'"
+    type_in(["docker", "exec", "db-abc-secrets", "psql", "-U", "infisical", "-c", statement])
+    assert stack.done == [("db", "psql", "-U", "infisical")]
+    assert stack.stdin == statement.encode()
+
+
+def test_a_terminal_refuses_a_pipe_and_adds_carriage_returns(type_in):
+    assert type_in("docker exec -it db-abc-secrets psql", piped=True).code == 1
+    assert type_in("docker exec -it db-abc-secrets psql").out == b"out\r\n"
+
+
+def test_logs_end_where_they_are_to(type_in):
+    assert type_in("docker logs --tail 2 backend-abc-secrets").out == b"two\nbackend\n"
+    assert type_in("docker logs backend-abc-secrets --tail=1").out == b"backend\n"
+
+
+def test_there_is_no_network(type_in):
+    assert type_in("curl -fsSL https://get.docker.com").code == 6
+    assert type_in("curl -s http://localhost:8080/api/status").code == 7
