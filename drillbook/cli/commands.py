@@ -420,9 +420,9 @@ COMMANDS: Sequence[Command] = (
         "Carry out your own runbook on a stack of its own, as it is written.",
         "drillbook runbook run runbook.md --stack embedded",
         _run_document,
-        placed=(o.DOCUMENT,),
+        arguments=(o.DOCUMENT,),
         options=(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, o.STRICT, *_RUN),
-        apart=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "evidence verify",
