@@ -14,4 +14,5 @@ def test_section_does_what_it_says(document, checked, observe, step):
     for word in look.words:
         observe(word)
     with step(look.promise):
-        assert not look.failures, "; ".join(look.failures)
+        failed = "; ".join(look.failures)
+        assert not failed, failed

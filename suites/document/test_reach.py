@@ -10,4 +10,5 @@ def test_section_reaches_nothing_else(document, section, step):
         done = document.carry_out(section)
 
     with step("no command was aimed at anything but this deployment"):
-        assert not done.host.strayed, "; ".join(done.host.strayed)
+        hit = "; ".join(done.host.strayed)
+        assert not hit, hit
