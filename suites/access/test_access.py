@@ -1,8 +1,11 @@
 """Every route refuses who has no right to it, and what was to end after a time ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from drillbook.infisical import mails
+from drillbook.infisical.client import Place
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
 from fixtures.probes import observations
@@ -12,6 +15,8 @@ pytestmark = pytest.mark.control("SEC-8")
 # Of several hundred routes so many are asked by each caller who has a token.
 MOST = 80
 SECONDS = 3
+# Of secrets of the golden project.
+NAMES = ("YEAR_2019", "IBAN")
 
 
 @pytest.fixture
@@ -30,9 +35,16 @@ def stranger(deployment):
 
 def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, record, observe, step):
     golden = deployment.golden
-    with step("make two machines; revoke the token of one, delete the other"):
-        revoked, deleted = stranger("revoked"), stranger("deleted")
+    own = deployment.owner.create_project("Project of both")
+    with step("make two machines; the client id of one and the secret of the other open nothing"):
+        revoked, deleted = stranger("revoked", own), stranger("deleted", own)
+        mixed = replace(revoked, client_id=deleted.client_id)
+        assert not access.lets_in(deployment.public, mixed)
+
+    with step("use the token of each; revoke the one's, delete the other"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
+        for token in tokens.values():
+            deployment.public.as_bearer(token).secrets(Place(own, "dev"))
         ended = [Caller("the token of a deleted machine", tokens[deleted])]
         if access.revoke_token(deployment.public, tokens[revoked]):
             ended.append(Caller("a revoked token", tokens[revoked]))
@@ -43,6 +55,8 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
     for caller in (*forged, *ended):
         with step(f"ask its routes with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_unrefused(caller)] == []
+    with step("ask for secrets in other ways than described, without a token; nobody gets any"):
+        assert [str(one) for one in asked.find_other_ways(NAMES)] == []
     record.note(str(asked))
     if asked.unsound:
         observe("description_unsound")
@@ -53,27 +67,31 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
         assert not again
 
     with step("the instance is still there for who has a right"):
-        assert deployment.inventory().values
         assert deployment.accepts(golden.token)
+        assert deployment.inventory().values
 
 
 def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger, record, step):
     golden, owner = deployment.golden, deployment.owner
     with step("make a machine of another project, one without access, one that may only read"):
+        own = owner.create_project("Project of elsewhere")
         tokens = {
-            "a machine of another project": stranger("elsewhere"),
+            "a machine of another project": stranger("elsewhere", own),
             "a member without access": stranger("no access", golden.project, "no-access"),
             "a member who may read": stranger("reader", golden.project, "viewer"),
         }
         tokens = {name: owner.login(one) for name, one in tokens.items()}
     asked = Access(deployment.public.http, golden, record.seed, MOST)
-    names = {f"the name {one}": one for one in ("YEAR_2019", "IBAN")}
+    names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
 
     with step("the routes tell the first nothing of the golden project, and let it change nothing"):
         outsider, member, reader = (Caller(name, token) for name, token in tokens.items())
         assert [str(one) for one in asked.find_told(outsider, {**names, **folders}, ids)] == []
+
+    with step("nor where it names a project of its own as well"):
+        assert [str(one) for one in asked.find_mixed(outsider, own, [*NAMES, "payroll"])] == []
 
     # The product lets every member of a project list its folders, whatever his role.
     with step("they tell the second no secret, and let it change nothing"):
@@ -132,12 +150,22 @@ def test_what_was_to_end_ends(deployment, step):
         )
 
 
-def test_a_token_whose_time_is_not_over_outlives_a_restart(deployment, step):
-    # One of this life of the backend: with those of the golden state nothing could be asked, then.
-    with step("log a machine in; its token is good"):
-        token = deployment.public.login(deployment.golden.machine)
+def test_a_restart_ends_no_right_and_gives_none_back(deployment, step):
+    # Tokens of this life of the backend: with those of the golden state nothing could be asked.
+    with step("log a machine in twice, and revoke one of its tokens"):
+        token, revoked = (deployment.public.login(deployment.golden.machine) for _ in range(2))
         assert deployment.accepts(token)
+        ended = access.revoke_token(deployment.public, revoked)
 
-    with step("restart: it is good all the same"):
+    with step("restart: the other is good all the same, and the revoked one is not"):
         assert deployment.restart().serves
         assert deployment.accepts(token)
+        assert not (ended and deployment.accepts(revoked))
+
+    with step("nor does it take a credential that was revoked, has ended or is used up"):
+        taken = [
+            name
+            for name, machine in deployment.golden.ended.items()
+            if access.lets_in(deployment.public, machine)
+        ]
+        assert taken == []

@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
-from fixtures.data.golden import ENVIRONMENTS
+from fixtures.data.golden import COMMENT, ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
 from fixtures.probes.exposure import Giving
@@ -18,7 +18,7 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         backup = deployment.back_up()
 
     with step("search backup, database files, cache and logs, in every encoding"):
-        search = Search(deployment.golden.canaries)
+        search = Search({**deployment.golden.canaries, "COMMENT": COMMENT})
         assert search.blind_to() == ["EMPTY"]
         places = storage_places(deployment.stack, backup, search)
         readable = {place: found for place, chunks in places if (found := search.find(chunks))}
@@ -32,6 +32,9 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
     with step("no two values share a nonce, and no project's key opens what is another's"):
         assert sealing.find_flaws(backup, key) == []
+
+    with step("alter a bit of every stored value: none is served as it then is"):
+        assert not deployment.serves_altered()
 
 
 @pytest.mark.control("KEY-6")
