@@ -114,7 +114,12 @@ def test_other_requests_add_and_change_what_they_are_about():
     settings = of_request("PATCH", "/api/v1/admin/config", {})
     assert beyond([change("changed", "super_admin")], settings) == []
     assert beyond([change("changed", "users")], settings)
-    assert of_request("POST", "/api/v1/auth/universal-auth/login", {}) == ()
+    (login,) = of_request("POST", "/api/v1/auth/universal-auth/login", {})
+    assert (login.tables, login.kinds, login.most) == (
+        "identity_ua_client_secrets",
+        ("changed",),
+        1,
+    )
 
 
 def test_a_frame_counts_each_table_by_itself():
