@@ -41,7 +41,7 @@ def test_durations_are_read_as_people_write_them(text, expected):
     "text", ["", "4", "h", "4 hours", "-4h", "0h", "4h!", "9999d", "1e9h", "٤h"]
 )
 def test_nonsense_is_told_with_an_example(text):
-    with pytest.raises(BadInput, match=r"^--rpo .*(write a duration|between a second and a year)"):
+    with pytest.raises(BadInput, match=r"^--rpo .*(write a duration|give more than zero)"):
         seconds(text, "--rpo")
 
 
