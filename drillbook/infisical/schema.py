@@ -1,8 +1,8 @@
 """What the product calls its tables and columns, as far as backups and keys need them.
 
 Read from the product's sources of October 2024 and July 2026, and seen in backups of July and
-October 2024 and July 2026. The reference backend has names of its own: what is judged must not be
-built by the judge's list.
+October 2024 and July 2026. The reference backend keeps its own copy: a judge must not share its
+list with what it judges.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Rows(NamedTuple):
-    """Rows that are read: of which table, which columns, and how many of these must be there."""
+    """Rows to read: their table, its columns, and how many of the columns must exist."""
 
     table: str
     columns: tuple[str, ...]
@@ -21,7 +21,7 @@ class Rows(NamedTuple):
 
 # The way from the instance key to the secrets.
 # Since autumn 2026 there may be three rows: of the active key, under a fixed id; of a staged one,
-# which has no activatedAt; and of the one before, which has a supersededAt.
+# which has no activatedAt; and of the previous one, which has a supersededAt.
 _ROTATION = ("id", "activatedAt", "supersededAt", "kekLabel")
 ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy", *_ROTATION))
 ACTIVE_ROOT = b"00000000-0000-0000-0000-000000000000"
@@ -66,7 +66,7 @@ TIMES = (
 )
 # Where one of these is, there was a root key; the migration of this name made its table.
 OF_ROOT_KEYS = frozenset(
-    one.table for one in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
+    rows.table for rows in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
 ) | {"kms_keys"}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Those who may log in, and what they log in with.
@@ -123,21 +123,21 @@ PLACES = (
         "encryptedHeadersTag",
     ),
 )
-# What is not the root key, and is written under the instance key for good: the first generation.
+# The first generation: what lies under the instance key for good, besides the root key.
 FIRST_GENERATION = PLACES[1:]
 _KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
 _ROTATED = (KEPT_KEYS, KEY_HISTORY)
 # Every table of which rows are read here.
 TABLES = frozenset(
-    one.table
-    for one in (
+    rows.table
+    for rows in (
         *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, *TIMES),
         *FIRST_GENERATION,
     )
 )
 # Tables with values under ENCRYPTION_KEY itself that not every release has.
 LEGACY_TABLES = ("org_bots", "project_bots", "secret_blind_indexes", "user_encryption_keys")
-# Their values name an encoding as those above do, and lie under a project's or a member's key.
+# Their values, too, have an encoding column, but lie under a project's or a member's key.
 UNDER_OTHER_KEYS = frozenset(
     {
         "backup_private_key",
@@ -151,7 +151,7 @@ UNDER_OTHER_KEYS = frozenset(
 KEY_ENCODING = "KeyEncoding"
 # Where the product keeps a key's label it also rotates the key by itself.
 OWN_ROTATION = frozenset({"kekLabel", "supersededAt"})
-# What an export through the API carries, what it leaves behind, and what is of one instance alone.
+# What an export through the API carries, what it leaves behind, and what belongs to one instance.
 VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
 # Tables of all versions of the product; each instance has some of them.
 NOT_EXPORTED = {
@@ -176,7 +176,7 @@ NOT_EXPORTED = {
     "audit log entries": "audit_logs",
 }
 EXPORTED = "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction"
-# Of one instance and no other: its keys, sessions, migrations, queues, and rows about other rows.
+# Belonging to one instance: its keys, sessions, migrations, queues, and rows about other rows.
 OF_ONE_INSTANCE = """
 organizations org_bots super_admin user_encryption_keys auth_tokens auth_token_sessions
 kms_root_config kms_keys internal_kms internal_kms_key_version kms_key_versions

@@ -104,7 +104,7 @@ def test_a_rate_limit_that_says_a_date_or_nonsense_is_waited_for_too(ask, naps, 
 
 def test_a_date_to_come_is_waited_for_until_then():
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 20 < http_module._asked_to_wait_s(at) <= 30
+    assert 20 < http_module._retry_after_s(at) <= 30
 
 
 def test_a_second_rate_limit_is_told(ask, naps):

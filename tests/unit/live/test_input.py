@@ -35,10 +35,10 @@ def test_address_is_understood(given, origin):
         ("https://secrets.example.com?a=b", "has a path, a query"),
         ("https://", "names no host"),
         ("https://a b", "names no host"),
-        ("https://secrets.example.com:99999", "port or a host that cannot be"),
-        ("https://[::1", "port or a host that cannot be"),
-        ("https://a\x00b", "empty, too long or no text"),
-        ("https://" + "a" * 3000, "empty, too long or no text"),
+        ("https://secrets.example.com:99999", "impossible port or host"),
+        ("https://[::1", "impossible port or host"),
+        ("https://a\x00b", "empty, too long or not text"),
+        ("https://" + "a" * 3000, "empty, too long or not text"),
     ],
 )
 def test_wrong_address_is_one_sentence_without_what_it_holds(given, words):
