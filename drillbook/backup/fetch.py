@@ -1,4 +1,4 @@
-"""A backup within reach: read where it lies, or a private copy that is gone when it was used."""
+"""A backup to read: where it lies, or a private copy that is removed after use."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
 
-# The time of a copy whose original no one dates, in seconds since 1970; its newest row then counts.
+# The time of a copy whose original has none, in seconds since 1970; its newest row then counts.
 UNDATED = 0.0
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
-# What no one meets who only reads.
+# Errors that only writing causes.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What a shell and the engine say of a program that is not there; its words may be in the output.
+# Exit codes of a shell and the engine for a missing program; their words may be in the output.
 _ABSENT = (126, 127)
 # pg_dump reads in a transaction that may only read; so does anything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _INSTALL = "run `make remote` once, which installs the optional extra, and try again"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
-# Shorter values stand in any message by chance.
-_TELLING = 4
+# A shorter value may stand in a message by chance.
+_LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
-    """A backup to be read at path; said tells what it is, and of what it was chosen.
+    """A backup to be read at path; said is what it is, and from what it was chosen.
 
-    taken_s is what the fetching took, in seconds. modified is when the original was last changed,
-    in seconds since 1970, None where no one says. changes tells what of an original that was
-    copied is no longer as it was; secrets are what must appear in no record.
+    taken_s is how long it took to fetch, in seconds. modified is when the original was last
+    changed, in seconds since 1970, None where it is unknown. changes says how the original of a
+    copy differs from what was fetched; secrets must appear in no record.
     """
 
     path: Path
@@ -90,18 +90,18 @@ def backup_for_command(given: str, options: str = "") -> Iterator[tuple[Path, st
 
     Standard input is kept in a private file for the block, since it is read more than once.
     A folder of backups stands for its newest that is complete. options names a file with the
-    settings of a URL's storage. BadInput in one sentence where it cannot be had.
+    settings of a URL's storage. BadInput in one sentence where it is not available.
     """
     path = Path(given).expanduser()
     if given == "-":
-        with _read("on standard input"), _kept(sys.stdin.buffer) as path:
+        with _explain_disk("on standard input"), _save(sys.stdin.buffer) as path:
             yield path, given
     elif path.is_file() or is_archive_folder(path):
-        with _read(given):
+        with _explain_disk(given):
             yield path, given
     else:
-        with fetch_backup(given, _say, settings(options)) as found, _read(found.shown):
-            yield found.path, found.shown
+        with fetch_backup(given, _say, settings(options)) as backup, _explain_disk(backup.shown):
+            yield backup.path, backup.shown
 
 
 def _say(text: str) -> None:
@@ -110,8 +110,8 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _kept(stream: BinaryIO) -> Iterator[Path]:
-    """A file with all that a stream gives; what is said of it is said of standard input."""
+def _save(stream: BinaryIO) -> Iterator[Path]:
+    """A file with all that a stream gives; messages about it name standard input."""
     with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
         try:
             while chunk := stream.read(_CHUNK):
@@ -133,8 +133,8 @@ def _kept(stream: BinaryIO) -> Iterator[Path]:
 
 
 @contextmanager
-def _read(shown: str) -> Iterator[None]:
-    """Say in one sentence what a disk refuses while a backup is read, wherever it does."""
+def _explain_disk(shown: str) -> Iterator[None]:
+    """BadInput in one sentence for an OSError while a backup is read."""
     try:
         yield
     except OSError as trouble:
@@ -158,20 +158,20 @@ def settings(path: str | None) -> dict[str, str]:
     if not path:
         return {}
     file = Path(path).expanduser()
-    found = dotenv.load(file, "file of BACKUP_OPTIONS")
-    if found.mode & 0o077:
+    options = dotenv.load(file, "file of --backup-options")
+    if options.mode & 0o077:
         raise BadInput(f"{file} holds credentials and can be read by others; run chmod 600 {file}")
-    return dict(found)
+    return dict(options)
 
 
 @contextmanager
 def fetch_backup(
     given: str, say: Say, options: Mapping[str, str] | None = None, *, choose: bool = True
 ) -> Iterator[LocalBackup]:
-    """Bring a backup within reach for the block; BadInput in one sentence where that fails.
+    """Make a backup available for the block; BadInput in one sentence where that fails.
 
-    A folder stays what it is where nothing is to be chosen of it. options are the storage's own
-    settings, of a URL. say gets what was taken, and while it takes its time, how far it is.
+    choose: a folder of backups stands for its newest that is complete. options are the settings of
+    a URL's storage. say gets what was taken, and the progress of a long copy.
     """
     address, started = parse(given), time.monotonic()
     if address.kind == "path":
@@ -186,15 +186,15 @@ def fetch_backup(
     try:
         place = home.path / "fetched"
         place.mkdir(mode=0o700)
-        bring = _dumped if address.kind == "container" else _copied
-        found = bring(address, place, say, dict(options or {}))
-        if found.modified is not None or address.kind == "url":
-            _date(found.path, found.modified or UNDATED)
-        taken = time.monotonic() - started
-        said = f"{found.said}, fetched in {taken:.1f} s"
+        fetch = _dump if address.kind == "container" else _copy
+        backup = fetch(address, place, say, dict(options or {}))
+        if backup.modified is not None or address.kind == "url":
+            _date(backup.path, backup.modified or UNDATED)
+        taken_s = time.monotonic() - started
+        said = f"{backup.said}, fetched in {taken_s:.1f} s"
         say(said)
         secrets = (*address.secrets, *(options or {}).values())
-        yield replace(found, said=said, taken_s=taken, home=home, secrets=secrets)
+        yield replace(backup, said=said, taken_s=taken_s, home=home, secrets=secrets)
     finally:
         home.close()
 
@@ -207,9 +207,9 @@ def _date(copy: Path, modified: float) -> None:
 
 def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Path:
     """Write pieces to a new file that only we can read; BadInput where the disk would run full."""
-    safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in name)[-_LONGEST_NAME:]
-    file = place / (safe.lstrip(".") or "backup")
-    size, told = 0, 0
+    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name)
+    file = place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
+    size = reported = 0
     unfit = f"the backup does not fit into {place.parent.parent}; point TMPDIR to space"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
@@ -219,8 +219,8 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Pat
             except OSError as trouble:
                 raise BadInput(f"{unfit}: {trouble.strerror}") from None
             size += len(piece)
-            if size >> 26 > told:
-                told = size >> 26
+            if size >> 26 > reported:
+                reported = size >> 26
                 if is_nearly_full(place):
                     raise BadInput(unfit)
                 say(f"  {size >> 20} MiB so far")
@@ -233,50 +233,50 @@ def _put(out: FileIO, piece: bytes) -> None:
         left = left[out.write(left) :]
 
 
-def _dumped(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
-    """A dump of a container's database, which is read and nothing else, by the documented pg_dump.
+def _dump(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+    """A dump of a container's database, which is only read, by the documented pg_dump.
 
     BadInput in one sentence where that fails.
     """
     name = address.what
-    seen = _inspected(name)
-    env = dict(one.partition("=")[::2] for one in seen["Config"].get("Env") or ())
+    container = _inspect(name)
+    env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())
     user = options.get("user") or env.get("POSTGRES_USER") or "postgres"
     database = options.get("database") or env.get("POSTGRES_DB") or user
     # What is written while it dumps is not in it.
     began = time.time()
     say(f"dumping database {database} of container {name} as {user}, only reading")
     # The password goes by name: its value is in no command line.
-    argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(seen["Id"])]
+    argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(container["Id"])]
     argv += ["pg_dump", "-U", user, database]
     password = env.get("POSTGRES_PASSWORD", "")
     file = write_copy(_output(argv, password, name), place, f"{name}.sql", say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
     return LocalBackup(
-        file, address.shown, said, modified=began, changes=lambda: _restarts(name, seen)
+        file, address.shown, said, modified=began, changes=lambda: _restarts(name, container)
     )
 
 
-def _inspected(name: str) -> dict[str, Any]:
+def _inspect(name: str) -> dict[str, Any]:
     try:
-        done = program("inspect", "--type=container", name)
+        result = program("inspect", "--type=container", name)
     except FileNotFoundError:
         raise BadInput("docker:… needs the docker program, which is not on PATH") from None
-    if done.returncode:
-        if "no such" in done.stderr.decode(errors="replace").lower():
+    if result.returncode:
+        if "no such" in result.stderr.decode(errors="replace").lower():
             raise BadInput(f"this engine has no container {name}; see docker ps")
         raise BadInput("the Docker engine does not answer; start it, or set DOCKER_HOST")
-    found: dict[str, Any] = json.loads(done.stdout)[0]
-    if not found["State"].get("Running"):
+    container: dict[str, Any] = json.loads(result.stdout)[0]
+    if not container["State"].get("Running"):
         raise BadInput(f"container {name} does not run, so nothing can be dumped of it; start it")
-    return found
+    return container
 
 
 def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
     env = {**host_environment(), "PGPASSWORD": password}
     with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=said, env=env) as process,
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env) as process,
     ):
         try:
             while process.stdout and (piece := os.read(process.stdout.fileno(), _CHUNK)):
@@ -290,33 +290,34 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
             raise BadInput(
                 f"container {name} has no pg_dump: it is not the database's; see docker ps"
             )
-        said.seek(0)
-        lines = said.read(2000).decode(errors="replace").strip().splitlines()
+        log.seek(0)
+        lines = log.read(2000).decode(errors="replace").strip().splitlines()
         words = (lines or [f"it ended with {code}"])[0][:200]
         words = words.replace(password, "***") if password else words
         raise BadInput(f"pg_dump in container {name} failed: {words}")
 
 
 def _restarts(name: str, before: dict[str, Any]) -> list[str]:
-    """Whether the container is the one that was asked, running since the same moment."""
+    """How the container is no longer the one that was dumped, or has restarted since."""
     try:
-        after = _inspected(name)
+        after = _inspect(name)
     except BadInput as trouble:
         return [str(trouble)]
     same = all(before[part] == after[part] for part in ("Id", "RestartCount"))
     if same and before["State"]["StartedAt"] == after["State"]["StartedAt"]:
         return []
-    return [f"container {name} was started anew"]
+    return [f"container {name} was restarted or replaced"]
 
 
-def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
-    """A copy of what lies at a URL, or of the newest there; BadInput in one sentence else.
+def _copy(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+    """A copy of what lies at a URL, or of the newest there; else BadInput in one sentence.
 
-    fsspec knows the storages; an optional extra brings it along.
+    fsspec knows the storages; it comes with an optional extra.
     """
-    secrets = [one for one in (*address.secrets, *options.values()) if len(one) >= _TELLING]
+    values = (*address.secrets, *options.values())
+    secrets = [value for value in values if len(value) >= _LEAST_SECRET]
     try:
-        return _taken_from(address, place, say, options)
+        return _choose_from(address, place, say, options)
     except BadInput:
         raise
     except ImportError as trouble:
@@ -333,55 +334,55 @@ def _copied(address: Address, place: Path, say: Say, options: dict[str, str]) ->
         raise BadInput(f"{address.shown} cannot be read: {words}") from None
 
 
-def _taken_from(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+def _choose_from(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
     import fsspec
 
-    settings: dict[str, Any] = {name: _meant(value) for name, value in options.items()}
+    settings: dict[str, Any] = {name: _parse(value) for name, value in options.items()}
     if address.scheme in _SSH:
         settings = {"host_key_policy": _known_hosts(settings.pop("known_hosts", "")), **settings}
     storage, path = fsspec.core.url_to_fs(address.what, **settings)
-    passed: list[str] = []
-    told = storage.info(path)
-    if told["type"] != "directory" or _is_of_pg_dump(storage, path):
-        return _taken(storage, told, address, place, say, passed)
-    for one in _newest_first(storage, path, address):
-        why = _unfinished(storage, one)
+    skipped: list[str] = []
+    entry = storage.info(path)
+    if entry["type"] != "directory" or _is_of_pg_dump(storage, path):
+        return _download(storage, entry, address, place, say, skipped)
+    for entry in _newest_first(storage, path, address):
+        why = _unfinished(storage, entry)
         if not why:
-            found = _taken(storage, one, address, place, say, passed)
-            if not (why := why_cut(found.path)):
-                return found
-            found.path.unlink()
-        passed.append(f"{_name(one)} ({why})")
-    raise BadInput(f"{address.shown} holds no complete backup: {'; '.join(passed[:3])}")
+            backup = _download(storage, entry, address, place, say, skipped)
+            if not (why := why_cut(backup.path)):
+                return backup
+            backup.path.unlink()
+        skipped.append(f"{_name(entry)} ({why})")
+    raise BadInput(f"{address.shown} holds no complete backup: {'; '.join(skipped[:3])}")
 
 
-def _taken(
-    storage: Any, told: dict[str, Any], address: Address, place: Path, say: Say, passed: list[str]
+def _download(
+    storage: Any, entry: dict[str, Any], address: Address, place: Path, say: Say, skipped: list[str]
 ) -> LocalBackup:
-    path, name = told["name"], _name(told)
+    path, name = entry["name"], _name(entry)
     say(f"fetching {name} from {address.shown}")
-    if told["type"] == "directory":
+    if entry["type"] == "directory":
         file = _folder(storage, path, place / name, say)
     else:
         file = _file(storage, path, place, say)
-    said = f"{name} from {address.shown}{skip_notice(passed)}"
+    said = f"{name} from {address.shown}{skip_notice(skipped)}"
     return LocalBackup(
         file,
         address.shown,
         said,
-        modified=_time(told),
-        changes=lambda: _changes(storage, path, told),
+        modified=_time(entry),
+        changes=lambda: _changes(storage, path, entry),
     )
 
 
-def _name(told: dict[str, Any]) -> str:
-    name: str = told["name"].rstrip("/").rpartition("/")[2]
+def _name(entry: dict[str, Any]) -> str:
+    name: str = entry["name"].rstrip("/").rpartition("/")[2]
     return name
 
 
 def _is_of_pg_dump(storage: Any, path: str) -> bool:
     """Whether a folder is itself a backup, as pg_dump -Fd makes it."""
-    return any(one["name"].endswith("/toc.dat") for one in storage.ls(path, detail=True))
+    return any(entry["name"].endswith("/toc.dat") for entry in storage.ls(path, detail=True))
 
 
 def _file(storage: Any, path: str, place: Path, say: Say) -> Path:
@@ -397,33 +398,33 @@ def _pieces(storage: Any, path: str) -> Iterator[bytes]:
 def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
     """The files of pg_dump -Fd, all of one folder."""
     place.mkdir(mode=0o700)
-    for one in storage.ls(path, detail=True):
-        if one["type"] == "file":
-            _file(storage, one["name"], place, say)
+    for entry in storage.ls(path, detail=True):
+        if entry["type"] == "file":
+            _file(storage, entry["name"], place, say)
     return place
 
 
 def _newest_first(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
-    """The files of a folder that are called as backups are; BadInput where there is none."""
-    inside = storage.ls(path, detail=True)
-    files = [one for one in inside if one["name"].endswith(SUFFIXES) and one["type"] == "file"]
+    """The files of a folder with the names of backups; BadInput where there is none."""
+    entries = storage.ls(path, detail=True)
+    files = [file for file in entries if file["name"].endswith(SUFFIXES) and file["type"] == "file"]
     if not files:
         raise BadInput(f"{address.shown} holds no {', '.join(SUFFIXES)}; check the backup given")
-    return sorted(files, key=lambda one: _time(one) or 0.0, reverse=True)
+    return sorted(files, key=lambda file: _time(file) or 0.0, reverse=True)
 
 
-def _unfinished(storage: Any, one: dict[str, Any]) -> str:
-    if not one.get("size"):
+def _unfinished(storage: Any, entry: dict[str, Any]) -> str:
+    if not entry.get("size"):
         return "empty"
-    if one["name"].endswith(".sql") and not ends_well(storage.tail(one["name"], TAIL)):
+    if entry["name"].endswith(".sql") and not ends_well(storage.tail(entry["name"], TAIL)):
         return "cut short: pg_dump's last words are missing"
     return ""
 
 
-def _time(told: dict[str, Any]) -> float | None:
+def _time(entry: dict[str, Any]) -> float | None:
     """When it was last changed, in seconds since 1970; None where the storage does not say."""
     for name in _TIMES:
-        value = told.get(name)
+        value = entry.get(name)
         if isinstance(value, str):
             with suppress(ValueError):
                 value = parsedate_to_datetime(value)
@@ -435,26 +436,26 @@ def _time(told: dict[str, Any]) -> float | None:
 
 
 def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
-    """What the storage says differently of the original than when it was fetched."""
+    """How the original differs from what was fetched, as the storage says."""
     after: dict[str, Any] = {}
     with suppress(Exception):
         storage.invalidate_cache()
         after = storage.info(path)
-    named = [name for name in ("size", "ETag", *_TIMES) if name in before]
-    if after and all(before[name] == after.get(name) for name in named):
+    names = [name for name in ("size", "ETag", *_TIMES) if name in before]
+    if after and all(before[name] == after.get(name) for name in names):
         return []
     return [f"{path.rpartition('/')[2]} is no longer what was fetched"]
 
 
-def _meant(value: str) -> str | int | bool:
-    """A setting as the storage wants it: a switch or a port as such."""
+def _parse(value: str) -> str | int | bool:
+    """A setting as the storage takes it: a bool for a switch, an int for a port."""
     if value in ("true", "false"):
         return value == "true"
     return int(value) if value.isdecimal() and len(value) < 6 else value
 
 
 def _known_hosts(path: str) -> Any:
-    """A policy that knows the hosts the user's ssh knows; fsspec's own would trust anybody."""
+    """A policy that trusts the hosts the user's ssh knows; fsspec's own would trust any."""
     import paramiko
 
     known = Path(path or "~/.ssh/known_hosts").expanduser()

@@ -1,8 +1,8 @@
-"""Our own questions to a restored copy: answered within a time, and by no policy of the backup.
+"""Our own queries of a restored copy: limited in time, and untouched by the backup's policies.
 
 A policy, view or trigger that came with a backup may run for ever, and may catch the cancellation
-too. So the server gets a limit, the question is cancelled after it, and a connection that still
-does not answer is closed from our side.
+too. So the server gets a limit, the query is cancelled after it, and a connection that still does
+not answer is closed from our side.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HOW = "--statement-limit allows more"
 
 
 def allowed_s(size: int, limit_s: float | None = None) -> float:
-    """Seconds one statement on a backup of this size may take; the operator's limit goes first."""
+    """Seconds one statement on a backup of this size may take, unless the operator sets a limit."""
     return limit_s if limit_s is not None else LEAST_S + _S_PER_MIB * (size >> 20)
 
 
@@ -33,20 +33,20 @@ def allowed_s(size: int, limit_s: float | None = None) -> float:
 def inquiry(
     connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
 ) -> Iterator[psycopg.Connection]:
-    """A connection for questions that together take no longer; StackTrouble without any value."""
+    """A connection for queries that together take no longer; StackTrouble without any value."""
     over = threading.Event()
     try:
         with connect() as connection:
             connection.execute(f"SET statement_timeout = {int(within_s * 1000)}".encode())
             connection.execute("SET row_security = off")
             connection.commit()
-            ending = threading.Timer(within_s, _end, (connection, over))
-            ending.daemon = True
-            ending.start()
+            timer = threading.Timer(within_s, _end, (connection, over))
+            timer.daemon = True
+            timer.start()
             try:
                 yield connection
             finally:
-                ending.cancel()
+                timer.cancel()
     except psycopg.Error as trouble:
         if over.is_set() or trouble.sqlstate == "57014":
             raise StackTrouble(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
@@ -63,7 +63,7 @@ def _end(connection: psycopg.Connection, over: threading.Event) -> None:
     over.set()
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=_GRACE_S)
-    # Whoever waits for the answer is let go, whatever the server still does.
+    # The thread that waits for the answer goes on, whatever the server still does.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=connection.fileno()) as wire:
         try:
             wire.shutdown(socket.SHUT_RDWR)

@@ -1,9 +1,9 @@
 """Whether a backup can be relied on, judged from the file alone, without any server.
 
-What can be seen: a file that is empty, compressed, cut anywhere, of another database, or with rows
-that do not fit their table. What cannot: a digit that became another one inside a value. That takes
-a checksum written next to the backup on the day it was made; `seal` writes one, and `examine`
-compares wherever one lies there.
+It finds a file that is empty, compressed, cut anywhere, of another database, or with rows that do
+not fit their table. It does not find a digit that became another one inside a value. That takes a
+checksum written next to the backup on the day it was made: `write_checksum` writes one, and
+`examine` compares it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS
 
 _BUFFER = 1 << 20
-# With this a value begins that is bytes in hexadecimal digits.
+# A value of bytes in hexadecimal digits begins with this.
 _BYTES = b"\t\\\\x"
 _DIGITS = b"0123456789abcdef"
 _MAGIC = {
@@ -51,10 +51,10 @@ def checksum_file(backup: Path) -> Path:
 
 def write_checksum(backup: Path) -> Path:
     """Write the checksum next to a backup, in the form `sha256sum -c` reads."""
-    beside = checksum_file(backup)
-    beside.touch(mode=0o600)
-    beside.write_text(f"{_sha256(backup)}  {backup.name}\n")
-    return beside
+    checksum = checksum_file(backup)
+    checksum.touch(mode=0o600)
+    checksum.write_text(f"{_sha256(backup)}  {backup.name}\n")
+    return checksum
 
 
 @seam("examine_backup")
@@ -70,14 +70,14 @@ def examine(backup: Path) -> Problem | None:
 
 def compare_checksum(backup: Path) -> Problem | None:
     """The problem that a backup differs from the checksum next to it; None without one."""
-    beside = checksum_file(backup)
-    if backup.is_dir() or not beside.exists():
+    checksum = checksum_file(backup)
+    if backup.is_dir() or not checksum.exists():
         return None
     try:
-        written = inputs.text(beside, "checksum file").split()
+        words = inputs.text(checksum, "checksum file").split()
     except BadInput as trouble:
         return Problem(0, str(trouble))
-    if written[:1] == [_sha256(backup)]:
+    if words[:1] == [_sha256(backup)]:
         return None
     return Problem(0, "differs from the checksum written next to it when it was made")
 
@@ -91,18 +91,18 @@ def _read(backup: Path) -> Problem | None:
     with Source(backup) as source, io.BufferedReader(source, _BUFFER) as stream:
         script, rows = Script(stream, tolerant=True), Counter[str]()
         try:
-            found = _broken(script, rows) or _missing(script, rows)
+            problem = _find_broken(script, rows) or _find_missing(script, rows)
         except BadInput as trouble:
-            found = Problem(0, str(trouble))
+            problem = Problem(0, str(trouble))
         if source.broken:
             return Problem(1, f"cannot be unpacked: it {source.broken}")
-        if found and script.bytes and BEGINNING not in script.head:
+        if problem and script.bytes and BEGINNING not in script.head:
             return Problem(min(script.line, 10), "does not begin as a plain pg_dump does")
-        return found
+        return problem
 
 
-def _broken(script: Script, rows: Counter[str]) -> Problem | None:
-    """The first statement or row that is broken; what each table holds is counted."""
+def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
+    """The first statement or row that is broken; it counts the rows of each table."""
     for statement in script:
         if script.harm:
             break
@@ -123,7 +123,7 @@ def _broken(script: Script, rows: Counter[str]) -> Problem | None:
 
 
 def _rows(script: Script) -> Iterator[bytes]:
-    """Each row of a block without its line's end; of one that is too long a part."""
+    """Each row of a block without its line's end; only a part of one that is too long."""
     rest = b""
     for piece in script.rows():
         *whole, rest = (rest + piece).split(b"\n")
@@ -143,7 +143,7 @@ def _wrong(row: bytes, table: str, columns: int) -> str:
     return _not_text(row)
 
 
-def _missing(script: Script, rows: Counter[str]) -> Problem | None:
+def _find_missing(script: Script, rows: Counter[str]) -> Problem | None:
     if not script.bytes:
         return Problem(0, "the file is empty")
     if not script.complete:
@@ -155,18 +155,18 @@ def _missing(script: Script, rows: Counter[str]) -> Problem | None:
     if restricted or len(last.split()) < 1 or not last.endswith(b"\n"):
         return Problem(script.line, "the last line is missing")
     rootless = rows[BOTS.table] and not rows.keys() & OF_ROOT_KEYS
-    wanted = ALWAYS_FILLED[1:] if rootless else ALWAYS_FILLED
-    if absent := [name for name in wanted if not rows[name]]:
+    required = ALWAYS_FILLED[1:] if rootless else ALWAYS_FILLED
+    if absent := [name for name in required if not rows[name]]:
         what = f"is not a backup of Infisical in use: it holds no row of {' and '.join(absent)}"
         return Problem(script.line, what)
     return None
 
 
 def _has_broken_bytes(text: bytes) -> bool:
-    """Whether a value of a row begins as bytes in hexadecimal digits and goes on otherwise."""
-    for begun in (b"\t" + text).split(_BYTES)[1:]:
-        digits = begun.partition(b"\t")[0]
-        # Strangers stay when the digits are taken away; a pattern would look at each digit.
+    """Whether a value of a row begins as bytes in hexadecimal digits and does not stay so."""
+    for rest in (b"\t" + text).split(_BYTES)[1:]:
+        digits = rest.partition(b"\t")[0]
+        # Other characters stay when the digits are removed; a pattern would look at each digit.
         if len(digits) % 2 or digits.translate(None, _DIGITS):
             return True
     return False

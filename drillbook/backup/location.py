@@ -19,9 +19,9 @@ from drillbook.core.errors import BadInput
 
 Kind = Literal["pipe", "path", "container", "url"]
 
-# A Makefile hands a URL over by the environment: a command line can be read by everybody.
+# A URL in a variable of the environment: a command line can be read by anyone.
 BY_ENVIRONMENT = "env:"
-# A backup that is dumped from a container when it is asked for.
+# A backup that is dumped from a container on demand.
 CONTAINER = "docker:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?(?P<rest>.*)", re.DOTALL)
@@ -43,8 +43,8 @@ class Address:
 
 
 def parse(given: str) -> Address:
-    """Tell what the operator names; BadInput for what can be no backup's place."""
-    text = _handed(given).strip()
+    """The address that the operator names; BadInput for what cannot be one."""
+    text = _resolve(given).strip()
     if len(text) > _LONGEST or not text.isprintable():
         raise BadInput(
             "the backup given is neither a path nor a URL: too long, or with control characters"
@@ -53,12 +53,12 @@ def parse(given: str) -> Address:
         return Address("pipe", text, "standard input")
     if text.startswith(CONTAINER) and "://" not in text:
         return _container(text.removeprefix(CONTAINER))
-    if found := _URL.fullmatch(text):
-        return _url(text, found)
+    if match := _URL.fullmatch(text):
+        return _url(text, match)
     return Address("path", text, text)
 
 
-def _handed(given: str) -> str:
+def _resolve(given: str) -> str:
     if not given.startswith(BY_ENVIRONMENT):
         return given
     return os.environ.get(given.removeprefix(BY_ENVIRONMENT), "")
@@ -70,23 +70,22 @@ def _container(name: str) -> Address:
     return Address("container", name, f"{CONTAINER}{name}")
 
 
-def _url(text: str, found: re.Match[str]) -> Address:
+def _url(text: str, parts: re.Match[str]) -> Address:
     if "::" in text:
         raise BadInput("the backup is given as a chain of URLs (::), which keeps copies; give one")
-    if found["scheme"] in ("file", "local"):
-        path = unquote(found["rest"]) if found["scheme"] == "file" else found["rest"]
+    if parts["scheme"] in ("file", "local"):
+        path = unquote(parts["rest"]) if parts["scheme"] == "file" else parts["rest"]
         return Address("path", path, path)
-    where, _, query = found["rest"].partition("?")
-    shown = f"{found['scheme']}://{where}{'?…' if query else ''}"
-    return Address("url", text, shown, tuple(_secrets(found["user"] or "", query)), found["scheme"])
+    where, _, query = parts["rest"].partition("?")
+    shown = f"{parts['scheme']}://{where}{'?…' if query else ''}"
+    return Address("url", text, shown, tuple(_secrets(parts["user"] or "", query)), parts["scheme"])
 
 
 def _secrets(user: str, query: str) -> set[str]:
     name, _, password = user.partition(":")
-    values = {one.partition("=")[2] for one in query.split("&")}
-    return {
-        one for raw in (user, name, password, query, *values) for one in (raw, unquote(raw))
-    } - {""}
+    values = {pair.partition("=")[2] for pair in query.split("&")}
+    raw = {user, name, password, query, *values}
+    return (raw | {unquote(value) for value in raw}) - {""}
 
 
 SUFFIXES = (".sql", ".sql.gz", ".sql.zst", ".sql.xz", ".sql.lz4", ".dump", ".tar", ".backup")
@@ -107,47 +106,47 @@ def is_archive_folder(path: Path) -> bool:
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """Everything in a folder that is called as a backup is, whether it is whole or not."""
-    return sorted(_fitting(folder), key=_changed, reverse=True)
+    """Everything in a folder that has the name of a backup, whether it is whole or not."""
+    return sorted(_candidates(folder), key=_changed, reverse=True)
 
 
 def newest(folder: Path) -> tuple[Path, str]:
     """The newest backup that looks complete, and what it is; BadInput where there is none."""
-    passed: list[str] = []
+    skipped: list[str] = []
     try:
         for file in newest_first(folder):
             if why := reason_incomplete(file):
-                passed.append(f"{file.name} ({why})")
+                skipped.append(f"{file.name} ({why})")
                 continue
-            return file, _said(file, passed)
+            return file, _describe(file, skipped)
     except OSError as trouble:
         raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
-    if passed:
-        named = "; ".join(passed[:_MOST_NAMED])
-        raise BadInput(f"folder {folder} holds no backup that is complete: {named}")
+    if skipped:
+        reasons = "; ".join(skipped[:_MOST_NAMED])
+        raise BadInput(f"folder {folder} holds no backup that is complete: {reasons}")
     raise BadInput(
         f"folder {folder} holds no {', '.join(SUFFIXES)}, and no toc.dat of pg_dump -Fd; "
         "check the backup given"
     )
 
 
-def _fitting(folder: Path) -> Iterator[Path]:
-    for one in folder.iterdir():
-        named = one.name.endswith(SUFFIXES) and not one.name.startswith(".")
-        if (named and one.is_file()) or is_archive_folder(one):
-            yield one
+def _candidates(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        fits = path.name.endswith(SUFFIXES) and not path.name.startswith(".")
+        if (fits and path.is_file()) or is_archive_folder(path):
+            yield path
 
 
 def _changed(file: Path) -> float:
-    """Seconds since 1970; of a folder of -Fd its table of contents, which is written last."""
+    """When it was changed, in seconds since 1970; a folder of -Fd has its toc.dat written last."""
     return ((file / "toc.dat") if file.is_dir() else file).stat().st_mtime
 
 
 def reason_incomplete(file: Path) -> str:
-    """Why a file cannot be a backup that is done; empty when it looks like one.
+    """Why a file cannot be a finished backup; empty when it looks like one.
 
-    A plain file is looked at where it ends, an archive where its parts end; what is packed is
-    unpacked, since nothing else shows that it was cut. Whether the rows are whole is for the proof.
+    Of a plain file the end is read, of an archive the ends of its parts; a packed one is unpacked,
+    since nothing else shows that it was cut. Whether the rows are whole is for the proof.
     """
     if file.is_dir():
         return why_cut(file)
@@ -180,15 +179,15 @@ def ends_well(tail: bytes) -> bool:
     return TRAILER in tail or tail.startswith((MAGIC, b"\x1f\x8b"))
 
 
-def _said(file: Path, passed: list[str]) -> str:
+def _describe(file: Path, skipped: list[str]) -> str:
     when = datetime.fromtimestamp(_changed(file), UTC)
-    said = f"the newest of the folder is {file.name}, of {when:%Y-%m-%d %H:%M} UTC"
-    return said + skip_notice(passed)
+    name = f"the newest of the folder is {file.name}, of {when:%Y-%m-%d %H:%M} UTC"
+    return name + skip_notice(skipped)
 
 
-def skip_notice(passed: list[str]) -> str:
-    """The newer ones that were not taken, to be said aloud: someone relies on them."""
-    if not passed:
+def skip_notice(skipped: list[str]) -> str:
+    """A warning about newer backups that were not taken: someone may rely on them."""
+    if not skipped:
         return ""
-    more = f" and {len(passed) - _MOST_NAMED} more" if len(passed) > _MOST_NAMED else ""
-    return f"; NEWER BUT NOT TAKEN: {', '.join(passed[:_MOST_NAMED])}{more}"
+    more = f" and {len(skipped) - _MOST_NAMED} more" if len(skipped) > _MOST_NAMED else ""
+    return f"; NEWER BUT NOT TAKEN: {', '.join(skipped[:_MOST_NAMED])}{more}"

@@ -39,12 +39,12 @@ class Restored:
 def restore_file(
     backup: Path, connect: Connect, kill: Callable[[], None], limits: Limits | None = None
 ) -> Restored:
-    """Carry out a backup of any form; raises as `restore` does, and BadInput for what is none."""
+    """Carry out a backup of any form; raises as `restore` does, and BadInput for anything else."""
     with open_sql(backup) as sql, io.BufferedReader(sql, _BUFFER) as stream:
-        done = restore(stream, connect, kill, limits)
+        restored = restore(stream, connect, kill, limits)
         if sql.broken:
             raise BadInput(f"backup {backup} {sql.broken}")
-    return done
+    return restored
 
 
 def restore(
@@ -55,7 +55,7 @@ def restore(
     Raises Hostile or Refused with the line, Cut where the dump ends too early, and Overrun after
     cancelling, or after `kill`, which ends the database server, where cancelling does not help.
     """
-    script, found = Script(stream), Restored()
+    script, restored = Script(stream), Restored()
     started = time.monotonic()
     with connect() as connection:
         connection.autocommit = True
@@ -66,18 +66,18 @@ def restore(
             for statement in script:
                 watch.check(statement.line, script.bytes)
                 if judge(statement) == "leave out":
-                    found.left_out += 1
+                    restored.left_out += 1
                     continue
-                found.run += 1
+                restored.run += 1
                 if statement.table is None:
                     batch.add(statement)
                     continue
                 batch.flush()
-                _copy(statement, script, connection, watch, found)
+                _copy(statement, script, connection, watch, restored)
             batch.flush()
-    found.duration_s = time.monotonic() - started
-    found.bytes, found.complete = script.bytes, script.complete
-    return found
+    restored.duration_s = time.monotonic() - started
+    restored.bytes, restored.complete = script.bytes, script.complete
+    return restored
 
 
 def _copy(
@@ -85,10 +85,10 @@ def _copy(
     script: Script,
     connection: psycopg.Connection,
     watch: Watch,
-    found: Restored,
+    restored: Restored,
 ) -> None:
     table = statement.table or ""
-    count = found.rows.get(table, 0)
+    count = restored.rows.get(table, 0)
     try:
         with connection.cursor().copy(statement.text) as copy:
             for piece in script.rows():
@@ -97,7 +97,7 @@ def _copy(
                 count += piece.count(b"\n")
     except psycopg.Error as trouble:
         raise refusal(statement, connection, messages.explain(trouble)) from None
-    found.rows[table] = count
+    restored.rows[table] = count
 
 
 # One transaction a batch: its locks must fit into a server with default settings, and its text
@@ -120,10 +120,10 @@ class Batch:
     """Collects statements and sends them by the extended protocol, one command in each."""
 
     def __init__(
-        self, connection: psycopg.Connection, answered: Callable[[], None] = lambda: None
+        self, connection: psycopg.Connection, on_answer: Callable[[], None] = lambda: None
     ) -> None:
         self._connection = connection
-        self._answered = answered
+        self._on_answer = on_answer
         self._waiting: list[Statement] = []
         self._bytes = 0
 
@@ -142,16 +142,16 @@ class Batch:
         wire = self._connection.pgconn
         wire.enter_pipeline_mode()
         try:
-            for one in batch:
+            for statement in batch:
                 # With parameters, even none, several commands in one text are refused.
-                wire.send_query_params(one.text, None)
-                # Each is answered when it is done, so that what takes its time is seen.
+                wire.send_query_params(statement.text, None)
+                # Each is answered when it is done, so that a slow one is noticed.
                 wire.send_flush_request()
             wire.pipeline_sync()
             while wire.flush():
                 select.select([wire.socket], [wire.socket], [])
                 wire.consume_input()
-            troubles = [(one, said) for one in batch if (said := self._answer())]
+            troubles = [(statement, why) for statement in batch if (why := self._answer())]
             self._answer()
             wire.exit_pipeline_mode()
             if troubles:
@@ -160,8 +160,8 @@ class Batch:
             raise refusal(batch[0], self._connection, messages.explain(trouble)) from None
 
     def _answer(self) -> str:
-        """What the server says against the next command; empty when it carried it out."""
-        said, wire = "", self._connection.pgconn
+        """Why the server refused the next command; empty when it carried it out."""
+        why, wire = "", self._connection.pgconn
         while True:
             # The library's own waiting would keep every other thread from running.
             while wire.is_busy():
@@ -170,18 +170,18 @@ class Batch:
             if (result := wire.get_result()) is None:
                 break
             if result.status in _FAILED:
-                said = said or messages.explain(psycopg.errors.error_from_result(result))
+                why = why or messages.explain(psycopg.errors.error_from_result(result))
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
-        self._answered()
-        return said
+        self._on_answer()
+        return why
 
 
-def refusal(statement: Statement, connection: psycopg.Connection, said: str) -> Exception:
+def refusal(statement: Statement, connection: psycopg.Connection, why: str) -> Exception:
     """What stopped a statement: the server's reason, or that the server was lost."""
     if connection.pgconn.status != ConnStatus.OK:
-        return StackTrouble(f"line {statement.line}: the database was lost: {said}")
-    return Refused(statement.line, said)
+        return StackTrouble(f"line {statement.line}: the database was lost: {why}")
+    return Refused(statement.line, why)
 
 
 Connect = Callable[[], psycopg.Connection]
@@ -199,8 +199,8 @@ class Overrun(BadInput):
 class Limits:
     """A restore may take so many seconds, and its database so many bytes beyond growth x input.
 
-    idle_s is how long it may stand still at one statement; a second more for each MiB fed so far,
-    unless the operator has set it.
+    idle_s is how long one statement may take, as the operator sets it; by default longer with each
+    MiB of the dump that has been read.
     """
 
     seconds: float = 4 * 3600
@@ -210,9 +210,9 @@ class Limits:
 
 
 class Watch:
-    """Looks while its block runs, by a connection of its own; the SQL under way cannot reach it.
+    """Watches while its block runs, by a connection of its own that the SQL cannot reach.
 
-    What runs over is cancelled, and when that does not help the database server is killed.
+    It cancels a restore that exceeds its limits, and kills the server when that does not help.
     """
 
     def __init__(
@@ -235,14 +235,14 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def check(self, line: int, fed: int) -> None:
-        """Tell how far the restore has come; Overrun when it has been stopped."""
+        """Note how far the restore has come; Overrun when it has been stopped."""
         self.line, self.fed = line, fed
         self.note_answer()
         if self._why:
             raise Overrun(f"line {line}: the restore was stopped: {self._why}")
 
     def note_answer(self) -> None:
-        """Tell that the server carried something out, so that the restore does not stand still."""
+        """Note that the server has carried something out, so the restore makes progress."""
         self._moved = time.monotonic()
 
     def __enter__(self) -> Self:

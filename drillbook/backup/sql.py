@@ -1,9 +1,9 @@
 """A plain dump as what it is, a program: its statements with their lines, and the rows of COPY.
 
-This is the one reader of dumps: whatever asks for their tables, restores or rewrites them goes by
-it. It knows SQL's quoting and nothing of psql: a backslash outside quotes and data is not SQL, so
-it is refused, all but the two lines with which pg_dump of August 2025 and later (14.19, 17.6)
-switches psql's own commands off. Memory is bounded by the longest statement, not by the dump.
+This is the one reader of dumps: all that reads their tables, restores or rewrites them uses it. It
+knows SQL's quoting and nothing of psql: a backslash outside quotes and data is not SQL and is
+refused, except in the two lines with which pg_dump of August 2025 and later (14.19, 17.6) switches
+psql's own commands off. Memory is bounded by the longest statement, not by the dump.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from drillbook.core.errors import BadInput
 BEGINNING = b"-- PostgreSQL database dump"
 TRAILER = b"-- PostgreSQL database dump complete"
 _CHUNK = 1 << 18
-# Of the text's begin and end so much is kept.
+# So much of the text's beginning and end is kept.
 _ENDS = 4096
 _RESTRICTION = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+\s*$")
 LONGEST = 32 << 20
@@ -104,13 +104,13 @@ class Reader:
             if self._open or self._depth:
                 at = self._close(line, at)
                 continue
-            found = _MARK.search(line, at)
-            self._bare.append(line[at : found.start() if found else len(line)])
-            if not found:
+            match = _MARK.search(line, at)
+            self._bare.append(line[at : match.start() if match else len(line)])
+            if not match:
                 return False
-            mark, at = found[0], found.end()
+            mark, at = match[0], match.end()
             if mark == b";":
-                return self._ended(line[at:], number)
+                return self._end_statement(line[at:], number)
             if mark == b"--":
                 self._bare.append(b" ")
                 return False
@@ -128,11 +128,11 @@ class Reader:
         self._bare.append(_SHOWN.get(self._open, b" $$ "))
 
     def _close(self, line: bytes, at: int) -> int:
-        """Pass over what is quoted; where the next unquoted character stands."""
+        """Skip what is quoted; the place of the next unquoted character."""
         if self._depth:
-            found = _NESTING.search(line, at)
-            self._depth += (1 if found[0] == b"/*" else -1) if found else 0
-            return found.end() if found else len(line)
+            match = _NESTING.search(line, at)
+            self._depth += (1 if match[0] == b"/*" else -1) if match else 0
+            return match.end() if match else len(line)
         if self._open == b"e'":
             end = next((m for m in _ESCAPING.finditer(line, at) if m[0] == b"'"), None)
             stop, after = (end.start(), end.end()) if end else (-1, -1)
@@ -146,7 +146,7 @@ class Reader:
         self._open = b""
         return after
 
-    def _ended(self, rest: bytes, number: int) -> bool:
+    def _end_statement(self, rest: bytes, number: int) -> bool:
         if rest.strip() and not rest.strip().startswith(b"--"):
             raise Hostile(number, "holds more than one statement, which pg_dump never writes")
         return True
@@ -166,9 +166,9 @@ class Stream(Protocol):
 class Script:
     """Reads a dump once: iterate over the statements; after a COPY take its data by `rows`.
 
-    A tolerant reader passes over what it cannot read, and is left with the first such trouble in
-    `harm`: from there on it finds COPY alone, each behind an empty line, a comment or the end of
-    other rows, and the table whose rows have no end is `open`. One that is not raises the trouble.
+    A tolerant reader passes over what it cannot read and keeps the first such trouble in `harm`:
+    from there on it finds only COPY, each behind an empty line, a comment or the end of other rows,
+    and the table whose rows have no end is `open`. Another reader raises the trouble.
     """
 
     def __init__(self, stream: Stream, *, tolerant: bool = False) -> None:
@@ -189,9 +189,9 @@ class Script:
         return self.bytes - len(self._buffer) + self._at
 
     def __iter__(self) -> Iterator[Statement]:
-        while (found := self._next()) is not None:
-            self._table = found.table
-            yield found
+        while (statement := self._next()) is not None:
+            self._table = statement.table
+            yield statement
             for _ in self.rows():
                 pass
 
@@ -210,14 +210,14 @@ class Script:
         return self._copy()
 
     def _copy(self) -> Statement | None:
-        """The next COPY that stands behind no row; None at the end."""
+        """The next COPY that does not follow a row; None at the end."""
         before = b"\n"
         while line := self._line():
-            if line.startswith(b"COPY ") and _is_no_row(before):
+            if line.startswith(b"COPY ") and _is_between_blocks(before):
                 reader = Reader()
                 with suppress(Hostile):
-                    if reader.take(line, self.line) and (found := reader.statement()).table:
-                        return found
+                    if reader.take(line, self.line) and (copy := reader.statement()).table:
+                        return copy
             before = line
         return None
 
@@ -258,8 +258,8 @@ class Script:
         """Where the line `\\.` begins in the buffer, if it is there."""
         if fresh and self._buffer.startswith(b"\\.", self._at):
             return self._at
-        found = self._buffer.find(b"\n\\.", self._at)
-        return None if found < 0 else found + 1
+        place = self._buffer.find(b"\n\\.", self._at)
+        return None if place < 0 else place + 1
 
     def _ahead(self, least: int) -> bool:
         """Have this many bytes in the buffer, unless the dump ends before."""
@@ -292,7 +292,7 @@ class Script:
         return line
 
     def _statement(self, reader: Reader) -> Statement | None:
-        """The next statement; None at the end. What pg_dump writes between them is passed over."""
+        """The next statement; None at the end. It skips what pg_dump writes between them."""
         while line := self._line():
             if not reader.begun and self._is_between(line):
                 continue
@@ -311,7 +311,7 @@ class Script:
         return not bare or bare.startswith(b"--") or bool(_RESTRICTION.match(bare))
 
 
-def _is_no_row(line: bytes) -> bool:
+def _is_between_blocks(line: bytes) -> bool:
     """Whether a line stands between blocks: it is empty or a comment, and was read whole."""
     bare = line.strip(b"\r\n")
     return line.endswith(b"\n") and (not bare or (bare.startswith(b"--") and b"\t" not in bare))

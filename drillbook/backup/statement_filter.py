@@ -1,8 +1,8 @@
 """Which statements of a dump are carried out, which are left out, and which no backup contains.
 
-The list is what pg_dump writes for tables, their data and what hangs on them. It is the first of
-two locks: the second is the role the statements run under (stack/unprivileged_owner.py), which may
-do nothing outside its own database, whatever gets past this list.
+The list is what pg_dump writes for tables, their data and what depends on them. It is the first of
+two locks. The second is the role that runs the statements (stack/unprivileged_owner.py): whatever
+gets past this list, that role may do nothing outside its own database.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ def _extension(statement: Statement) -> Judgement:
 
 def _check_language(statement: Statement) -> None:
     """A function names its language once, unquoted, and it is one the server keeps in bounds."""
-    named = re.findall(r"\bLANGUAGE (\S+)", statement.bare, re.IGNORECASE)
-    strangers = [one for one in named if one.strip('"').lower() not in _LANGUAGES]
-    if strangers or not named:
-        language = (strangers or ["no language"])[0][:40]
+    names = re.findall(r"\bLANGUAGE (\S+)", statement.bare, re.IGNORECASE)
+    unknown = [name for name in names if name.strip('"').lower() not in _LANGUAGES]
+    if unknown or not names:
+        language = (unknown or ["no language"])[0][:40]
         raise Hostile(
             statement.line, f"makes a function in {language}, which is not kept in bounds"
         )

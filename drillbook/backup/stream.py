@@ -1,4 +1,4 @@
-"""What a file holds before it was packed, as a stream; hostile packing is refused."""
+"""The content of a packed or plain file as a stream; hostile packing is refused."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PACKINGS = {
     b"\x04\x22\x4d\x18": "lz4",
 }
 _MAGIC = 6
-# Rows hold random ids and ciphertexts, which hardly shrink: what unpacks to more than this many
-# times its size, once that is much, was made to fill memory or disk.
+# Rows hold random ids and ciphertexts, which hardly shrink: a large output of more than this many
+# times its input was made to fill memory or disk.
 _GREATEST_RATIO = 200
 _HARMLESS = 256 << 20
 _CHUNK = 1 << 18
@@ -37,9 +37,9 @@ _GZIP = 31
 class Source(io.RawIOBase):
     """The bytes of a backup's file as they were before packing.
 
-    packed names the packing, or is empty. broken says why unpacking ended too early: what came
-    before is given out, then the stream ends. again is where the same bytes can be read once more,
-    by offset. Raises BadInput for what cannot be read at all.
+    packed names the packing, or is empty. broken says why unpacking ended too early: the stream
+    gives out what came before, then ends. again is the file where the bytes can be read again, by
+    offset. Raises BadInput for what cannot be read at all.
     """
 
     form: Literal["plain"] = "plain"
@@ -92,7 +92,7 @@ class Source(io.RawIOBase):
         return got
 
     def seekable_copy(self) -> BinaryIO:
-        """All that is left to read, in a file that no one else can open and that leaves no name."""
+        """All that is left to read, in a file without a name, which no one else can open."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115
         buffer = memoryview(bytearray(_CHUNK))
         while got := self.readinto(buffer):
@@ -114,7 +114,7 @@ class Source(io.RawIOBase):
 
 
 def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
-    """BadInput once so many bytes came out of so many that no database has packed so well."""
+    """BadInput once the ratio of unpacked to packed bytes is more than any database reaches."""
     if unpacked > _HARMLESS and unpacked > _GREATEST_RATIO * packed:
         raise BadInput(
             f"backup {name} unpacks to more than {_GREATEST_RATIO} times its size, as no "

@@ -29,15 +29,15 @@ _SPOOL = 16 << 20
 _BUFFER = 1 << 18
 _CHUNK = 1 << 18
 _ESCAPE = re.compile(rb"\\(.)")
-_MEANT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _OCTAL = re.compile(rb"\\([0-7]{3}|\\)")
 _SERVER = re.compile(rb"^-- Dumped from database version ([^\r\n]+)", re.MULTILINE)
 _DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\r\n]+)", re.MULTILINE)
 _STARTED = re.compile(rb"^-- Started on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
 _TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
 _HEADING = b"-- PostgreSQL database "
-_MADE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
-_SPREAD = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
+_TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
+_PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
 # Many leave the long log out on purpose (--exclude-table-data); a secret is never in it.
 _LEFT_OUT = re.compile(r"audit_logs")
 
@@ -60,8 +60,8 @@ class Block:
     end: int = 0
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Values]:
-        """The wanted columns of each row, in the order asked for; Damaged when one is broken."""
-        places = [self.columns.index(one) if one in self.columns else -1 for one in wanted]
+        """The wanted columns of each row, in that order; Damaged when one is broken."""
+        places = [self.columns.index(name) if name in self.columns else -1 for name in wanted]
         for line in lines(self.chunks(), self.table):
             values = line.split(b"\t")
             if len(values) != len(self.columns):
@@ -69,15 +69,11 @@ class Block:
                     f"has a row of {self.table} with {len(values)} values where its heading "
                     f"names {len(self.columns)}"
                 )
-            yield [_given(values[at]) if at >= 0 else None for at in places]
-
-
-def _given(value: bytes) -> bytes | None:
-    return None if value == b"\\N" else value
+            yield [values[at] if at >= 0 and values[at] != b"\\N" else None for at in places]
 
 
 def lines(chunks: Iterable[bytes], table: str) -> Iterator[bytes]:
-    """Each line up to the one that ends the block; Damaged when there is none."""
+    """Each line up to the one that ends the block; Damaged when that is missing."""
     pieces: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -104,8 +100,12 @@ def text(value: bytes | None) -> str | None:
     if value is None:
         return None
     if b"\\" in value:
-        value = _ESCAPE.sub(lambda found: _MEANT.get(found[1], found[1]), value)
+        value = _ESCAPE.sub(_unescape, value)
     return value.decode(errors="replace")
+
+
+def _unescape(escape: re.Match[bytes]) -> bytes:
+    return _CONTROLS.get(escape[1], escape[1])
 
 
 def blob(value: bytes | None) -> bytes | None:
@@ -117,12 +117,11 @@ def blob(value: bytes | None) -> bytes | None:
             return bytes.fromhex(value[3:].decode("ascii"))
         except ValueError:
             return b""
-    plain = _ESCAPE.sub(lambda found: _MEANT.get(found[1], found[1]), value)
-    return _OCTAL.sub(lambda found: _octal(found[1]), plain)
+    return _OCTAL.sub(_octal, _ESCAPE.sub(_unescape, value))
 
 
-def _octal(digits: bytes) -> bytes:
-    return digits if digits == b"\\" else bytes([int(digits, 8) & 255])
+def _octal(code: re.Match[bytes]) -> bytes:
+    return code[1] if code[1] == b"\\" else bytes([int(code[1], 8) & 255])
 
 
 def moment(value: bytes | None) -> datetime | None:
@@ -139,11 +138,11 @@ def moment(value: bytes | None) -> datetime | None:
 class Dump:
     """What a backup is and holds. damage says what is missing or broken; empty when it is whole.
 
-    harm is the first thing in it that no restore may follow, with its line, and lost has the tables
-    that it makes and of which no rows follow: pg_dump writes a block for each, also where it holds
-    none. counts has each table's number of rows. inserts: it has no blocks of rows, because they
-    are written as statements, or not at all. file is what blocks are read from: the backup itself,
-    or a copy of the wanted tables; length is that of all its SQL.
+    harm is the first thing in it that no restore may follow, with its line. lost has the tables
+    that it makes without a block of rows: pg_dump writes one for each table, even an empty one.
+    counts has each table's number of rows. inserts: it has no blocks of rows, because they are
+    written as statements, or not at all. file is what blocks are read from: the backup itself, or a
+    copy of the wanted tables; length is that of all its SQL.
     """
 
     form: Form
@@ -181,7 +180,7 @@ class Dump:
     def refuse_harm(self, shown: str) -> None:
         """BadInput for a backup that would do more than make tables and fill them.
 
-        Of one that is damaged, what can be read is judged.
+        That it cannot be read as SQL is held against it only if it is not damaged.
         """
         if isinstance(self.harm, Hostile):
             raise BadInput(
@@ -204,9 +203,9 @@ class Dump:
 def open_dump(
     backup: Path, wanted: Collection[str] = TABLES, *, whole: bool = False
 ) -> Iterator[Dump]:
-    """Open a backup to read the wanted tables, or whole; BadInput if it is none.
+    """Open a backup to read the wanted tables, or whole; BadInput if it is not one.
 
-    It is read once from begin to end, as the program it is, and nothing of it carried out.
+    It is read once from beginning to end, as a program, and none of it is carried out.
     """
     with ExitStack() as files:
         sql = files.enter_context(open_sql(backup))
@@ -216,7 +215,7 @@ def open_dump(
         stream = copy or io.BufferedReader(sql, _BUFFER)
         reading = _Reading(stream, wanted, None if again or copy else file)
         reading.scan()
-        reading.refuse_what_is_none(sql)
+        reading.refuse_other_text(sql)
         yield reading.dump(sql, file)
 
 
@@ -246,8 +245,8 @@ class _Reading:
                 self._harm = self._harm or harm
             if statement.table is not None:
                 self._take(statement, statement.table)
-            elif (found := _MADE.match(statement.bare)) and not _SPREAD.search(statement.bare):
-                self._made[plain(found[1])] = statement.line
+            elif (table := _TABLE.match(statement.bare)) and not _PARENT.search(statement.bare):
+                self._made[plain(table[1])] = statement.line
 
     def _take(self, statement: Statement, name: str) -> None:
         self._filled.add(name)
@@ -260,14 +259,14 @@ class _Reading:
             if copy:
                 copy.write(piece)
         self._blocks.append((table, statement.columns, start, start + size))
-        # The line that ends them is none of them.
+        # The line that ends them is not a row.
         rows = self.script.line - line - (not self.script.open)
         self._counts[table] = self._counts.get(table, 0) + rows
         if copy and not self.script.open:
             copy.write(b"\\.\n")
 
     def dump(self, sql: Source | ArchiveSql, file: BinaryIO) -> Dump:
-        """What was found, to be read from a file."""
+        """The dump as scanned, its blocks to be read from a file."""
         script, damage = self.script, self._damage(sql)
         return Dump(
             sql.form,
@@ -278,9 +277,9 @@ class _Reading:
                 for table, columns, start, end in self._blocks
             ],
             file,
-            _said(_SERVER, script.head),
-            _said(_DUMPED_BY, script.head),
-            _moment(_said(_STARTED, script.head)),
+            _search(_SERVER, script.head),
+            _search(_DUMPED_BY, script.head),
+            _moment(_search(_STARTED, script.head)),
             damage=damage,
             counts=self._counts,
             length=script.bytes,
@@ -301,12 +300,11 @@ class _Reading:
         if not _TRAILER.search(self.script.tail):
             return "ends without pg_dump's last words, so something is missing"
         if sql.tables >= 0 and self._blocks and len(self._blocks) != sql.tables:
-            # A file of a folder that was cut has no end of its rows, and other tables seem to be
-            # rows.
+            # Where a file of a folder was cut, the tables that follow look like its rows.
             return "lacks the end of a table's rows"
         return sql.cut
 
-    def refuse_what_is_none(self, sql: Source | ArchiveSql) -> None:
+    def refuse_other_text(self, sql: Source | ArchiveSql) -> None:
         """BadInput for a text that pg_dump did not write."""
         if sql.form != "plain":
             return
@@ -328,20 +326,20 @@ def _spool() -> Any:
     return tempfile.SpooledTemporaryFile(_SPOOL)
 
 
-def _said(what: re.Pattern[bytes], head: bytes) -> str | None:
-    found = what.search(head)
-    return found[1].decode(errors="replace") if found else None
+def _search(what: re.Pattern[bytes], head: bytes) -> str | None:
+    match = what.search(head)
+    return match[1].decode(errors="replace") if match else None
 
 
-def _moment(started: str | None) -> datetime | None:
+def _moment(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(started) if started else None
+        return datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
 
 
 def chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
-    """What a file holds from a place on; others may read it between two chunks."""
+    """The content of a file from a place on; others may read it between two chunks."""
     while True:
         file.seek(offset)
         if not (chunk := file.read(_CHUNK)):

@@ -120,4 +120,4 @@ def test_what_pg_dump_says_is_told_without_the_password(database):
 def test_a_container_that_was_started_anew_is_told(database):
     with fetch_backup(f"docker:{database}", print) as found:
         docker("restart", "-t", "5", database)
-        assert found.changes() == [f"container {database} was started anew"]
+        assert found.changes() == [f"container {database} was restarted or replaced"]
