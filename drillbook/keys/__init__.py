@@ -1,1 +1,1 @@
-"""Which key opens what of a backup: checked, recovered, and rewrapped for another key, offline."""
+"""What a key opens of a backup, offline: check it, recover secrets, rewrap for another key."""

@@ -1,4 +1,4 @@
-"""Every secret of a backup, opened, with the place it lived at; and those that stay shut."""
+"""Every secret of a backup, decrypted or not, with the place where it lived."""
 
 from __future__ import annotations
 
@@ -104,17 +104,17 @@ class Reader:
     def place(self, folder: bytes | None) -> Place:
         """Where a folder's secrets lived; empty for one that is not in the backup."""
         if folder not in self._places:
-            self._places[folder] = self._located(folder)
+            self._places[folder] = self._find_place(folder)
         return self._places[folder]
 
-    def _located(self, folder: bytes | None) -> Place:
+    def _find_place(self, folder: bytes | None) -> Place:
         row = self._folders.get(folder)
-        project, environment = self._environments.get(row[0] if row else None, ("", ""))
-        name = next((one.name for one in self.backup.projects if one.id == project), "")
-        return Place(name, project, environment, self._path(folder))
+        id_, environment = self._environments.get(row[0] if row else None, ("", ""))
+        name = next((project.name for project in self.backup.projects if project.id == id_), "")
+        return Place(name, id_, environment, self._path(folder))
 
     def _path(self, folder: bytes | None) -> str:
-        """The folder's path; the one at the top is called root, and is written as /."""
+        """The folder's path; the top one, which is called root, is /."""
         names: list[str] = []
         row = self._folders.get(folder)
         while row and row[2] is not None and len(names) < _DEEPEST:
@@ -126,13 +126,13 @@ class Reader:
 def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str], str]:
     """Digests of a project's shared values by environment, folder path and name, from a backup.
 
-    What stays shut is missing. Digests, because what is compared may end in a failure's message.
+    Those that stay shut are missing. They are digests, because a failure's message may quote them.
     """
     with open_dump(backup) as dump:
         return {
-            (one.place.environment, one.place.path, one.name or ""): (
-                hashlib.sha256(one.value).hexdigest()[:16]
+            (secret.place.environment, secret.place.path, secret.name or ""): (
+                hashlib.sha256(secret.value).hexdigest()[:16]
             )
-            for one in Reader(dump, key).secrets()
-            if one.value is not None and one.place.project_id == project_id
+            for secret in Reader(dump, key).secrets()
+            if secret.value is not None and secret.place.project_id == project_id
         }

@@ -34,7 +34,7 @@ from drillbook.infisical.crypto import (
 
 # IV 12, key 32, tag 16.
 ROOT_BYTES = 60
-# What is kept of a folder is some 170 bytes; more than these would not stay within bounds.
+# A folder takes some 170 bytes of memory.
 _MOST_FOLDERS = 200_000
 
 
@@ -66,8 +66,8 @@ ROOTLESS = (
 class Wrapper:
     """One row that holds the root key: whose key it is, and whether the tried one opened it.
 
-    active is the key in force; staged one that waits for its first start, and opens all the same;
-    retained the one before, which starts until it is removed. since is the day it became that, as
+    active is the key in force; staged one that waits for its first start, and already opens;
+    retained the previous one, which starts until it is removed. since is the day it became that, as
     far as its row says.
     """
 
@@ -107,8 +107,9 @@ class Proof:
     @property
     def opens_everything(self) -> bool:
         """Whether a root key, every project's key and every secret opened, with nothing missing."""
-        found, opened = (self.projects, self.secrets), (self.projects_opened, self.secrets_opened)
-        return bool(self.roots_opened) and found == opened and not self.damage and not self.unproven
+        whole = not self.damage and not self.unproven and bool(self.roots_opened)
+        projects = self.projects == self.projects_opened
+        return whole and projects and self.secrets == self.secrets_opened
 
     @property
     def opens_nothing(self) -> bool:
@@ -136,7 +137,7 @@ class Sealed:
 
 
 class EncryptedBackup:
-    """Everything of a backup that leads to its secrets, still sealed; read once, for any keys."""
+    """The encrypted keys and secrets of a backup, read once, to be tried with any keys."""
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
@@ -144,7 +145,7 @@ class EncryptedBackup:
         self.roots = [blob(row[0]) or b"" for row in rows]
         self.states = [_state(row) for row in rows]
         self.kept = [blob(row[0]) for row in dump.rows(*schema.KEPT_KEYS)]
-        self.unproven = list(self._strange(rows))
+        self.unproven = list(self._unusual(rows))
         self.kms = self._kms_keys()
         self.external = {text(row[1]) for row in dump.rows(*schema.EXTERNAL_KMS)}
         self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
@@ -153,7 +154,7 @@ class EncryptedBackup:
         self.project_of = self._places()
         self.empty = 0
 
-    def _strange(self, rows: list[Values]) -> Iterator[str]:
+    def _unusual(self, rows: list[Values]) -> Iterator[str]:
         if any(row[1] == b"HSM" for row in rows):
             yield "the root key is sealed by an HSM, not by a key"
         for root in self.roots:
@@ -162,14 +163,14 @@ class EncryptedBackup:
 
     def _kms_keys(self) -> dict[str | None, list[bytes | None]]:
         """Each key of the KMS with those it replaced, which may still open what is older."""
-        found: dict[str | None, list[bytes | None]] = {}
+        keys: dict[str | None, list[bytes | None]] = {}
         names: dict[bytes | None, str | None] = {}
         for sealed, name, row in self.dump.rows(*schema.KMS_KEYS):
             names[row] = text(name)
-            found[text(name)] = [blob(sealed)]
+            keys[text(name)] = [blob(sealed)]
         for sealed, row in self.dump.rows(*schema.EARLIER_KMS_KEYS):
-            found.setdefault(names.get(row), []).append(blob(sealed))
-        return found
+            keys.setdefault(names.get(row), []).append(blob(sealed))
+        return keys
 
     def _projects(self) -> list[Sealed]:
         bots = {row[0]: row for row in self.dump.rows(*schema.BOTS) if row[2]}
@@ -181,32 +182,33 @@ class EncryptedBackup:
     def _is_from_before_root_keys(self) -> bool:
         """Whether the backup is of a release from before mid-2024, which had no root key.
 
-        A backup that lost the root key's table is none: the instance's other tables, or the list
-        of its migrations, say that there was one.
+        A backup that only lost the root key's table is not: the instance's other tables, or the
+        list of its migrations, say that it had one.
         """
-        if self.dump.tables & schema.OF_ROOT_KEYS or not any(one.bot for one in self.projects):
+        bots = any(project.bot for project in self.projects)
+        if self.dump.tables & schema.OF_ROOT_KEYS or not bots:
             return False
         migrations = self.dump.rows(*schema.MIGRATIONS)
         return not any(re.match(schema.MADE_ROOT_KEYS, name or b"") for (name,) in migrations)
 
     def _places(self) -> dict[bytes, int]:
         """The number of its project for each folder."""
-        numbers = {one.id.encode(): at for at, one in enumerate(self.projects)}
+        numbers = {project.id.encode(): at for at, project in enumerate(self.projects)}
         environments = {
             id_: numbers[project]
             for project, id_, _ in self.dump.rows(*schema.ENVIRONMENTS)
             if project in numbers
         }
-        found: dict[bytes, int] = {}
+        folders: dict[bytes, int] = {}
         for environment, folder, *_ in self.dump.rows(*schema.FOLDERS):
             if folder and environment in environments:
-                found[folder] = environments[environment]
-            if len(found) > _MOST_FOLDERS:
+                folders[folder] = environments[environment]
+            if len(folders) > _MOST_FOLDERS:
                 raise BadInput(
                     f"the backup holds more than {_MOST_FOLDERS} folders, more than can be kept "
                     "in the memory a proof may use"
                 )
-        return found
+        return folders
 
     def secrets(self) -> Iterator[tuple[int, bool, Values]]:
         """Each secret with a value: its project's number (-1: unknown), whether old, its values."""
@@ -220,13 +222,13 @@ class EncryptedBackup:
 
 
 def _state(row: Values) -> Wrapper:
-    id_, activated, superseded, named = row[2:]
+    id_, activated, superseded, name = row[2:]
     since = (text(superseded or activated) or "")[:10]
     if superseded is not None:
-        return Wrapper("retained", text(named) or "", since)
+        return Wrapper("retained", text(name) or "", since)
     # Releases that rotate no key have one row, and write no label.
-    staged = activated is None and named is not None and id_ != schema.ACTIVE_ROOT
-    return Wrapper("staged" if staged else "active", text(named) or "", since)
+    staged = activated is None and name is not None and id_ != schema.ACTIVE_ROOT
+    return Wrapper("staged" if staged else "active", text(name) or "", since)
 
 
 LOST = "its folder is not in the backup"
@@ -240,25 +242,25 @@ class UnlockedKeys:
     def __init__(self, backup: EncryptedBackup, key: str) -> None:
         self._backup = backup
         self._instance = cipher(material(key))
-        opened = [open_bytes(self._instance, root) for root in backup.roots]
-        self._roots = [cipher(root) for root in opened if root is not None]
+        roots = [open_bytes(self._instance, root) for root in backup.roots]
+        self._roots = [cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
-        self._new = [self._data_key(one) for one in backup.projects]
+        self._new = [self._data_key(project) for project in backup.projects]
         self._old: dict[int, AESGCM | None] = {}
         self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
         self.proof.wrappers = [
             replace(state, opened=root is not None)
-            for state, root in zip(backup.states, opened, strict=True)
+            for state, root in zip(backup.states, roots, strict=True)
         ]
-        self.proof.kept = list(dict.fromkeys(label(one) for one in self._kept))
+        self.proof.kept = list(dict.fromkeys(label(key) for key in self._kept))
         if backup.kept:
             self._count_first_generation()
         if backup.rootless:
-            bots = [one.bot for one in backup.projects if one.bot]
+            bots = [project.bot for project in backup.projects if project.bot]
             opened_bots = sum(self._private_key(bot) is not None for bot in bots)
             self.proof.root_keys, self.proof.roots_opened = len(bots), opened_bots
             self.proof.rootless = True
-        self.proof.by_project = [self._judged(at) for at in range(len(backup.projects))]
+        self.proof.by_project = [self._judge(at) for at in range(len(backup.projects))]
 
     def _kept_keys(self) -> Iterator[str]:
         """The earlier instance keys that the backup keeps under its root key, as texts."""
@@ -268,10 +270,10 @@ class UnlockedKeys:
                     yield from _key_texts(plain)
 
     def _count_first_generation(self) -> None:
-        """Count what lies directly under an instance key, and hold it against the kept keys."""
+        """Count what lies directly under an instance key, and try the kept keys on it."""
         proof, past = self.proof, 0
-        kept = {material(one) for one in self._kept}
-        ciphers = [cipher(one) for one in kept]
+        kept = {material(key) for key in self._kept}
+        ciphers = [cipher(key) for key in kept]
         for place in schema.FIRST_GENERATION:
             for row in self._backup.dump.rows(place.table, place.columns):
                 if row[0] is None:
@@ -281,7 +283,7 @@ class UnlockedKeys:
                 if open_columns(self._instance, *parts) is None:
                     continue
                 proof.under_this_key += 1
-                past += all(open_columns(one, *parts) is None for one in ciphers)
+                past += all(open_columns(old, *parts) is None for old in ciphers)
         if self._roots and not kept:
             proof.unproven.append("the earlier keys that it keeps under the root key stay shut")
         elif self._roots and past:
@@ -300,12 +302,12 @@ class UnlockedKeys:
         return None
 
     def _bot_key(self, at: int) -> AESGCM | None:
-        """A project's key as its bot holds it; found out when it is needed first."""
+        """A project's key as its bot holds it; opened when it is first needed."""
         if at not in self._old:
-            self._old[at] = self._unboxed(self._backup.projects[at].bot)
+            self._old[at] = self._open_bot(self._backup.projects[at].bot)
         return self._old[at]
 
-    def _unboxed(self, bot: Values | None) -> AESGCM | None:
+    def _open_bot(self, bot: Values | None) -> AESGCM | None:
         if bot is None:
             return None
         public = self._backup.publics.get(bot[1])
@@ -314,29 +316,29 @@ class UnlockedKeys:
 
     def _private_key(self, bot: Values) -> bytes | None:
         parts = [text(value) for value in bot[4:]]
-        keys = (*(cipher(material(one)) for one in self._kept), self._instance)
+        keys = (*(cipher(material(kept)) for kept in self._kept), self._instance)
         return next(
             (plain for key in keys if (plain := open_columns(key, *parts)) is not None), None
         )
 
-    def _judged(self, at: int) -> Project:
+    def _judge(self, at: int) -> Project:
         sealed = self._backup.projects[at]
-        found = Project(sealed.id, sealed.name, sealed.generation)
+        project = Project(sealed.id, sealed.name, sealed.generation)
         if sealed.kms_key in self._backup.external:
-            found.reason = _EXTERN
+            project.reason = _EXTERN
         elif not sealed.keyless:
             key = self._bot_key(at) if sealed.generation == 2 else self._new[at]
-            found.key_opened = key is not None
+            project.key_opened = key is not None
             self.proof.projects += 1
-            self.proof.projects_opened += found.key_opened
-        return found
+            self.proof.projects_opened += project.key_opened
+        return project
 
     def try_secret(self, at: int, old: bool, values: Values) -> None:
-        """Count a secret and whether it opens; its value is let go at once."""
+        """Count a secret and whether it opens, without keeping its value."""
         self.count(at, old, self.open_value(at, old, values) is not None)
 
     def count(self, at: int, old: bool, opened: bool) -> None:
-        """Count a secret, by its project's number, of which it is known whether it opened."""
+        """Count a secret that opened or did not, by its project's number."""
         project = self.proof.by_project[at] if at >= 0 else self._lost()
         project.secrets += 1
         if at >= 0 and old and self._backup.projects[at].keyless:
@@ -347,7 +349,7 @@ class UnlockedKeys:
     def open_value(self, at: int, old: bool, values: Values) -> bytes | None:
         """The value of a secret, by its project's number; None if it, or its name, stays shut."""
         if not old:
-            # Under a key that opened nothing, reading what is sealed is of no use.
+            # A key that opened nothing need not be tried.
             shut = at < 0 or self._new[at] is None
             return None if shut else self.open_new(at, blob(values[0]))
         ciphertext, iv, tag, *name = (text(value) for value in values[:6])
@@ -383,14 +385,14 @@ class UnlockedKeys:
         return self.proof.by_project[-1]
 
     def result(self) -> Proof:
-        """The proof, summed up over the projects; what no such key opens is listed apart."""
+        """The proof, summed up over the projects; what no such key opens is listed as unproven."""
         proof = self.proof
-        for one in proof.by_project:
-            if one.reason in (_EXTERN, _SEALED_BY_MEMBERS) and one.secrets:
-                proof.unproven.append(f"project {one.name}: {one.reason}")
+        for project in proof.by_project:
+            if project.reason in (_EXTERN, _SEALED_BY_MEMBERS) and project.secrets:
+                proof.unproven.append(f"project {project.name}: {project.reason}")
             else:
-                proof.secrets += one.secrets
-                proof.secrets_opened += one.secrets_opened
+                proof.secrets += project.secrets
+                proof.secrets_opened += project.secrets_opened
         return proof
 
 
@@ -401,8 +403,8 @@ def _key_texts(plain: bytes) -> Iterator[str]:
     except ValueError:
         return
     for part in ("current", "original"):
-        named = snapshot.get(part) if isinstance(snapshot, dict) else None
+        keys = snapshot.get(part) if isinstance(snapshot, dict) else None
         for name in ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"):
-            key = named.get(name) if isinstance(named, dict) else None
+            key = keys.get(name) if isinstance(keys, dict) else None
             if isinstance(key, str) and material(key):
                 yield key

@@ -1,4 +1,4 @@
-"""Does this key open this backup? Tried offline, and answered in three words with reasons."""
+"""Does this key open this backup? One of three answers, found offline, with reasons."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from drillbook.keys.key_files import KeyFile
 def prove(backup: Path, key: str) -> Proof:
     """Try a key (the text of ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY) on a backup of any form.
 
-    Never raises for a key that does not fit: that is a proof in which nothing opened. BadInput
-    where the file is not a backup.
+    A key that does not fit raises nothing: it gives a proof in which nothing opened. BadInput where
+    the file is not a backup.
     """
     with open_dump(backup) as dump:
         return prove_all(dump, [key])[0]
@@ -30,14 +30,14 @@ def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
     backup = EncryptedBackup(dump)
     unlocked = [UnlockedKeys(backup, key) for key in keys]
     for at, old, values in backup.secrets():
-        for one in unlocked:
-            one.try_secret(at, old, values)
+        for keyring in unlocked:
+            keyring.try_secret(at, old, values)
     return conclude(dump, backup, unlocked)
 
 
 def conclude(dump: Dump, backup: EncryptedBackup, unlocked: Sequence[UnlockedKeys]) -> list[Proof]:
     """The proofs of several keys, once every secret of the dump was counted."""
-    proofs = [one.result() for one in unlocked]
+    proofs = [keyring.result() for keyring in unlocked]
     for proof in proofs:
         proof.damage, proof.empty = dump.damage, backup.empty
     return proofs
@@ -49,7 +49,7 @@ EXIT: dict[Word, int] = {"OPENS": 0, "DOES NOT OPEN": 1, "CANNOT TELL": 2}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one key does to the backup, why it is said, and the numbers behind it."""
+    """What one key does to the backup, with reasons and numbers."""
 
     file: KeyFile
     word: Word
@@ -59,7 +59,7 @@ class Answer:
 
 def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> Answer:
     """Judge one proof. Only a whole backup that opened to its last secret OPENS."""
-    word, reasons = _judged(proof, dump)
+    word, reasons = _judge(proof, dump)
     if proof.root_keys and not proof.roots_opened and file.label in labels:
         word, reasons = (
             "CANNOT TELL",
@@ -71,11 +71,11 @@ def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> An
     if word == "DOES NOT OPEN" and proof.opens_nothing:
         reasons = [*([file.unfit] if file.unfit else []), *reasons, *_by_label(file, labels)]
     if word == "DOES NOT OPEN" and not proof.roots_opened:
-        reasons += [*_retired(file, dump), *_still_opened(proof)]
+        reasons += [*_past_of(file, dump), *_old_generation(proof)]
     return Answer(file, word, tuple(reasons), proof)
 
 
-def _judged(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
+def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
     if not proof.root_keys:
         return "CANNOT TELL", [_rootless(dump)]
     if not proof.roots_opened:
@@ -83,12 +83,12 @@ def _judged(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
             return "CANNOT TELL", list(proof.unproven)
         if proof.rootless:
             return "DOES NOT OPEN", ["it opens no project's key"]
-        return "DOES NOT OPEN", ["it does not open the root key", *_opened_all_the_same(proof)]
+        return "DOES NOT OPEN", ["it does not open the root key", *_opens_secrets(proof)]
     missing = _missing(proof)
     if missing and not dump.damage:
         return "DOES NOT OPEN", missing
     if dump.damage or proof.unproven:
-        # What opens the rest may lie in what is lost.
+        # The key to the rest may lie in the part that is lost.
         damage = [f"the backup {dump.damage}"] if dump.damage else []
         return "CANNOT TELL", [*damage, *missing, *proof.unproven]
     return "OPENS", []
@@ -107,7 +107,7 @@ def _missing(proof: Proof) -> list[str]:
     return reasons
 
 
-def _opened_all_the_same(proof: Proof) -> list[str]:
+def _opens_secrets(proof: Proof) -> list[str]:
     if proof.opens_nothing:
         return []
     return [f"and yet {proof.secrets_opened} of {proof.secrets} secrets open: no start, no service"]
@@ -122,10 +122,10 @@ def _rootless(dump: Dump) -> str:
             "--inserts; restore it, and dump that without those options"
         )
     if schema.BOTS.table not in dump.tables:
-        return "the backup holds no root key: it is of another database than Infisical's"
+        return "the backup holds no root key: it is not of Infisical's database"
     return (
         "the backup holds no root key, and nothing else that shows whether the key is right: the "
-        f"table {schema.ROOTS.table} is missing or empty, or there is no project yet"
+        f"table {schema.ROOTS.table} is missing or empty, or the instance has no project yet"
     )
 
 
@@ -135,13 +135,13 @@ def _by_label(file: KeyFile, labels: Sequence[str]) -> list[str]:
     return [f"the backup names the label {', '.join(labels)}; this key's is {file.label}"]
 
 
-def _retired(file: KeyFile, dump: Dump) -> list[str]:
-    """What the instance's own history of its keys says of this one."""
-    for named, activated, superseded, retired in dump.rows(*schema.KEY_HISTORY):
-        if text(named) == file.label:
-            start, end, gone = ((text(at) or "")[:10] for at in (activated, superseded, retired))
+def _past_of(file: KeyFile, dump: Dump) -> list[str]:
+    """When this key was in force, as the instance's own history of its keys says."""
+    for label, activated, superseded, retired in dump.rows(*schema.KEY_HISTORY):
+        if text(label) == file.label:
+            start, end, day = ((text(at) or "")[:10] for at in (activated, superseded, retired))
             until = f" until {end}" if end else ""
-            removed = f", and was removed on {gone}" if gone else ""
+            removed = f", and was removed on {day}" if day else ""
             return [
                 f"this key was in force from {start}{until}{removed}: it is the key of backups of "
                 "that time, not of this one"
@@ -149,8 +149,8 @@ def _retired(file: KeyFile, dump: Dump) -> list[str]:
     return []
 
 
-def _still_opened(proof: Proof) -> list[str]:
-    """What a key that was rotated away opens all the same, for anyone who found it."""
+def _old_generation(proof: Proof) -> list[str]:
+    """What a key that was rotated away still opens, for anyone who found it."""
     if not proof.under_this_key:
         return []
     return [
@@ -162,4 +162,4 @@ def _still_opened(proof: Proof) -> list[str]:
 def best(answers: Sequence[Answer]) -> Answer:
     """The one that decides: a key that opens, else one that opens something, else the first."""
     order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
-    return min(answers, key=lambda one: (order.index(one.word), -one.proof.roots_opened))
+    return min(answers, key=lambda answer: (order.index(answer.word), -answer.proof.roots_opened))

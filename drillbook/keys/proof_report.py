@@ -1,4 +1,4 @@
-"""The answer as people read it, and as JSON; never a value, never a key."""
+"""The answer for people, and as JSON; never a value, never a key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEXT: dict[Word, str] = {
 def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
     """Some lines for a terminal: the answer, its reasons, what is in the backup, what is next.
 
-    unread says of each key file that could not be tried why it could not.
+    unread says why a key file could not be tried.
     """
     return "\n".join(_lines(facts, name, answers, unread)) + "\n"
 
@@ -40,45 +40,45 @@ def _lines(
     facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str]
 ) -> Iterator[str]:
     decisive = best(answers)
-    yield f"{_coloured(decisive.word)}: {_sentence(decisive)}"
+    yield f"{_colour(decisive.word)}: {_sentence(decisive)}"
     yield from (f"  because {reason}" for reason in map(safe_text, decisive.reasons))
     yield ""
     yield f"  key        {_key(decisive)}"
-    yield from (f"  tried too  {_key(one)}: {one.word}" for one in answers if one is not decisive)
-    yield from (f"  not tried  {safe_text(one)}" for one in unread)
+    others = (answer for answer in answers if answer is not decisive)
+    yield from (f"  tried too  {_key(other)}: {other.word}" for other in others)
+    yield from (f"  not tried  {safe_text(reason)}" for reason in unread)
     yield from _about(facts, name)
     yield from _numbers(decisive)
     yield ""
-    yield from (f"Note: {one}." for one in notes(decisive.proof, decisive.file.label))
+    yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
     yield f"Next: {_NEXT[decisive.word].format(variable=decisive.file.deployed_as)}."
 
 
-def _coloured(word: Word) -> str:
+def _colour(word: Word) -> str:
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
         return word
     return f"\x1b[1;{_COLOURS[word]}m{word}\x1b[0m"
 
 
-def _sentence(one: Answer) -> str:
-    if one.word == "OPENS":
+def _sentence(answer: Answer) -> str:
+    if answer.word == "OPENS":
         return "this key opens this backup, to the last secret"
-    if one.word == "CANNOT TELL":
+    if answer.word == "CANNOT TELL":
         return "this may or may not be the key to all of this backup"
-    return (
-        f"this key opens {'nothing' if one.proof.opens_nothing else 'only a part'} of this backup"
-    )
+    part = "nothing" if answer.proof.opens_nothing else "only a part"
+    return f"this key opens {part} of this backup"
 
 
-def _key(one: Answer) -> str:
-    return f"{safe_text(one.file.path)}: {one.file.variable} with label {one.file.label}"
+def _key(answer: Answer) -> str:
+    return f"{safe_text(answer.file.path)}: {answer.file.variable} with label {answer.file.label}"
 
 
-def _numbers(one: Answer) -> Iterator[str]:
-    proof = one.proof
+def _numbers(answer: Answer) -> Iterator[str]:
+    proof = answer.proof
     first = "bots' keys" if proof.rootless else "root key  "
-    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(one)}"
+    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(answer)}"
     if len(proof.wrappers) > 1:
-        yield from (f"    {_wrapper(each)}" for each in proof.wrappers)
+        yield from (f"    {_wrapper(wrapper)}" for wrapper in proof.wrappers)
     yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
     empty = f", {proof.empty} more are empty" if proof.empty else ""
     yield f"  secrets    {proof.secrets_opened} of {proof.secrets} open{empty}"
@@ -100,46 +100,48 @@ _STATES = {
 }
 
 
-def _wrapper(one: Wrapper) -> str:
-    state = _STATES[one.state].format(since=f" since {safe_text(one.since)}" if one.since else "")
-    opens = "opens with this key" if one.opened else "stays shut"
-    return f"under label {safe_text(one.label) or 'not said'}, {state}: {opens}"
+def _wrapper(wrapper: Wrapper) -> str:
+    state = _STATES[wrapper.state].format(
+        since=f" since {safe_text(wrapper.since)}" if wrapper.since else ""
+    )
+    opens = "opens with this key" if wrapper.opened else "stays shut"
+    return f"under label {safe_text(wrapper.label) or 'not said'}, {state}: {opens}"
 
 
 def notes(proof: Proof, key: str) -> Iterator[str]:
-    """What to know of a backup that the key with this label opens: its age, and key rotations."""
+    """What to know about a backup that the key with this label opens: its age, and rotations."""
     if proof.rootless:
         yield ROOTLESS
-    opened = {one.state for one in proof.wrappers if one.opened}
-    active = next((one.label for one in proof.wrappers if one.state == "active"), "")
-    if opened == {"staged"}:
+    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
+    active = next((wrapper.label for wrapper in proof.wrappers if wrapper.state == "active"), "")
+    if states == {"staged"}:
         yield (
             "this key is staged and was not deployed: it opens this backup, and the running "
             "database until it is discarded. Its first start puts it in force"
         )
-    elif opened == {"retained"}:
+    elif states == {"retained"}:
         yield (
             f"this key is superseded by the one with label {active or 'not said'}: an instance "
             "starts with it only until it is removed. Deploy the one in force"
         )
-    if proof.first_generation and (earlier := [one for one in proof.kept if one != key]):
+    if proof.first_generation and (earlier := [label for label in proof.kept if label != key]):
         yield (
             f"{proof.first_generation} values of the first generation (bots, users, indexes) lie "
             f"under the key with label {', '.join(earlier)} for good. The backup keeps that one "
             "under its root key, so anyone who has this key has both; if the earlier one leaked, "
-            "the rotation took nothing from it here"
+            "the rotation does not protect these values"
         )
 
 
-def _rotating(one: Answer) -> str:
-    two = one.proof.root_keys > 1 and one.proof.roots_opened and not one.proof.rootless
+def _rotating(answer: Answer) -> str:
+    two = answer.proof.root_keys > 1 and answer.proof.roots_opened and not answer.proof.rootless
     return "; a key rotation was under way, so another key opens as well" if two else ""
 
 
-def _project(one: Project) -> str:
-    why = one.reason or _KINDS.get(one.generation, "")
-    name = safe_text(one.name) or "unknown project"
-    return f"    {name}: {one.secrets_opened} of {one.secrets} ({why})"
+def _project(project: Project) -> str:
+    why = project.reason or _KINDS.get(project.generation, "")
+    name = safe_text(project.name) or "unknown project"
+    return f"    {name}: {project.secrets_opened} of {project.secrets} ({why})"
 
 
 def _about(facts: Backup, name: str) -> Iterator[str]:
@@ -149,7 +151,7 @@ def _about(facts: Backup, name: str) -> Iterator[str]:
     yield f"  backup     {safe_text(name)}: {about}"
     yield f"  instance   {safe_text(facts.instance or 'not said')}"
     yield f"  product    {_schema(facts)}"
-    yield f"  dumped     {_dumped(facts)}"
+    yield f"  dumped     {_origin(facts)}"
 
 
 def _schema(facts: Backup) -> str:
@@ -160,7 +162,7 @@ def _schema(facts: Backup) -> str:
     return f"database schema of {day} ({facts.migrations} migrations), so a release from then on"
 
 
-def _dumped(facts: Backup) -> str:
+def _origin(facts: Backup) -> str:
     parts = []
     if facts.dumped_at:
         parts.append(f"{facts.dumped_at:%Y-%m-%d %H:%M} by the clock of its machine")
@@ -172,7 +174,7 @@ def _dumped(facts: Backup) -> str:
 
 
 def safe_text(text: str) -> str:
-    """A text of the backup's or the user's, without what a terminal would obey, and not endless."""
+    """A text from the backup or the user, cut, and without what a terminal would obey."""
     safe = printable(text)
     return safe if len(safe) <= 200 else f"{safe[:199]}…"
 
@@ -191,11 +193,11 @@ def write_answer(
         exit_code=EXIT[decisive.word],
         reasons=decisive.reasons,
         backup={"path": name, "complete": facts.complete, **about},
-        keys=[_as_data(one) for one in answers],
+        keys=[_as_data(answer) for answer in answers],
         not_tried=list(unread),
     )
 
 
-def _as_data(one: Answer) -> dict[str, Any]:
-    key = {"file": one.file.path, "variable": one.file.variable, "label": one.file.label}
-    return {**key, "answer": one.word, "reasons": one.reasons, **asdict(one.proof)}
+def _as_data(answer: Answer) -> dict[str, Any]:
+    key = {"file": answer.file.path, "variable": answer.file.variable, "label": answer.file.label}
+    return {**key, "answer": answer.word, "reasons": answer.reasons, **asdict(answer.proof)}

@@ -1,8 +1,8 @@
 """A new backup whose keys lie under another ENCRYPTION_KEY; experimental, and the old one stays.
 
-The product had no way to change that key before autumn 2026, and has a staged rotation of its own
-since then, which is the one to use where it is offered. What is not understood is refused; what is
-gets its name once it is whole.
+The product had no way to change that key before autumn 2026. Since then it has a staged rotation of
+its own: use that where it is offered. A backup that is not understood is refused; the new one gets
+its name once it is whole.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ _ARCHIVE = (
 
 
 class OwnRotation(Unsupported):
-    """The instance rotates its key in stages by itself, so that nothing here is to be done."""
+    """The instance has its own staged rotation of keys, which is to be used instead."""
 
     verdict = "not_applicable"
 
 
 class NotUnderstood(BadInput):
-    """Rows of which no one can say whether they lie under the key; nothing was written."""
+    """Rows that may or may not lie under the key; nothing was written."""
 
     def __init__(self, backup: Path, troubles: list[str]) -> None:
         self.troubles = troubles
-        named = "".join(f"\n  {one}" for one in troubles[:_MOST_NAMED])
+        lines = "".join(f"\n  {trouble}" for trouble in troubles[:_MOST_NAMED])
         more = len(troubles) - _MOST_NAMED
         rest = f"\n  and {more} more" if more > 0 else ""
-        super().__init__(f"{backup} was not rewrapped; not understood:{named}{rest}")
+        super().__init__(f"{backup} was not rewrapped; not understood:{lines}{rest}")
 
 
 @dataclass(slots=True)
@@ -72,41 +72,40 @@ class Survey:
 
 
 def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
-    """Write the new backup, readable by its owner only; what was sealed anew, by place.
+    """Write the new backup, readable by its owner only; the counts of resealed values, by place.
 
-    Raises NotUnderstood, OwnRotation, and BadInput for keys that fit nothing or a target that is.
+    Raises NotUnderstood, OwnRotation, and BadInput for unusable keys or a target that exists.
     """
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
     if material(old) == material(new):
         raise BadInput("the old key and the new one are the same; check --new-env-file")
     with open_plain_dump(source) as backup:
-        found = _understood(backup, source, keys[0])
+        result = _survey(backup, source, keys[0])
         with new_file(target) as file:
-            for piece in _rewrapped(backup, *keys):
-                file.write(piece)
+            for chunk in _reseal(backup, *keys):
+                file.write(chunk)
             file.flush()
-            # It is not younger than its source, and the time of a file is taken for its age.
-            seen = source.stat()
-            os.utime(file.fileno(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
-    return found
+            # It is not younger than its source, and a backup's age is read from its file.
+            times = source.stat()
+            os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
+    return result
 
 
 def survey(source: Path, old: str) -> Survey:
-    """What would be sealed anew, writing nothing; raises as `rewrap` does."""
+    """What would be resealed, writing nothing; raises as `rewrap` does."""
     with open_plain_dump(source) as backup:
-        return _understood(backup, source, _cipher("old", old))
+        return _survey(backup, source, _cipher("old", old))
 
 
 def _cipher(name: str, key: str) -> AESGCM:
-    made = cipher(material(key))
-    if made is None:
+    if (aes := cipher(material(key))) is None:
         raise BadInput(f"the {name} key has {len(key.strip().encode())} bytes, not the 32 it needs")
-    return made
+    return aes
 
 
 @contextmanager
 def open_plain_dump(backup: Path) -> Iterator[Dump]:
-    """Open a whole plain backup, packed or not; BadInput for any other, and for one that is cut."""
+    """Open a whole plain backup, packed or not; BadInput for any other, or one that is cut."""
     with tables.open_dump(backup, (), whole=True) as dump:
         if dump.form != "plain":
             raise BadInput(_ARCHIVE.format(backup))
@@ -117,7 +116,7 @@ def open_plain_dump(backup: Path) -> Iterator[Dump]:
 
 
 def rows(block: Block) -> Iterator[list[bytes]]:
-    """Each row of a block as its values stand there; Damaged where they end too early."""
+    """Each row of a block as its raw values; Damaged where they end too early."""
     for line in tables.lines(block.chunks(), block.table):
         yield line.split(b"\t")
 
@@ -137,8 +136,8 @@ def in_table(table: str) -> tuple[Place, ...]:
     return tuple(place for place in schema.PLACES if place.table == table)
 
 
-def _understood(backup: Dump, source: Path, old: AESGCM) -> Survey:
-    """What lies under the key, when all of it is understood; NotUnderstood or OwnRotation else."""
+def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
+    """What lies under the key; NotUnderstood unless all of it is known; or OwnRotation."""
     if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
         raise OwnRotation(
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
@@ -146,50 +145,51 @@ def _understood(backup: Dump, source: Path, old: AESGCM) -> Survey:
             "directly under the old one (bots, users, indexes of the first generation) stays "
             "under it; `drillbook key check` counts that"
         )
-    found = Survey()
+    result = Survey()
     try:
         for block in backup.blocks:
-            _look(block, old, found)
+            _survey_block(block, old, result)
         known = {str(place) for place in schema.PLACES}
-        found.troubles += [
+        result.troubles += [
             f"{name}: {count} values lie under the key, in a place not known"
             for name, count in sorted(find_under_key(backup, {"old": old})["old"].items())
             if name not in known
         ]
     except Damaged as how:
-        found.troubles.append(f"the backup {how}")
+        result.troubles.append(f"the backup {how}")
     if schema.ROOT.table not in backup.tables:
-        found.troubles.append(
-            f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: bring "
-            "it back in a newer release, and rewrap a backup of that"
+        result.troubles.append(
+            f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: "
+            "restore it into a newer release, and rewrap a backup of that"
         )
-    elif not found.counts[schema.ROOT]:
-        found.troubles.append(f"{schema.ROOT}: no row of it opens with the old key")
-    if found.troubles:
-        raise NotUnderstood(source, found.troubles)
-    return found
+    elif not result.counts[schema.ROOT]:
+        result.troubles.append(f"{schema.ROOT}: no row of it opens with the old key")
+    if result.troubles:
+        raise NotUnderstood(source, result.troubles)
+    return result
 
 
-def _look(block: Block, old: AESGCM, found: Survey) -> None:
-    """Look at every row of a table that can hold a value under the key."""
+def _survey_block(block: Block, old: AESGCM, result: Survey) -> None:
+    """Count the values under the key in a table that can hold some."""
     known = in_table(block.table)
     if block.table in schema.UNDER_OTHER_KEYS:
         return
-    if not known and not any(schema.KEY_ENCODING.lower() in one.lower() for one in block.columns):
+    encoding = schema.KEY_ENCODING.lower()
+    if not known and not any(encoding in column.lower() for column in block.columns):
         return
     for values in rows(block):
         where = f"{block.table}, row {text(values[0])}"
         if not known:
-            found.troubles.append(f"{where}: this table is not known, and may lie under the key")
+            result.troubles.append(f"{where}: this table is not known, and may lie under the key")
         for place in known:
             names = [name for name in place.columns if name in block.columns]
             parts = [as_text(values[block.columns.index(name)]) for name in names]
             if place.sealed not in names or parts[0] is None:
                 continue
             if unseal(place, parts, old) is None:
-                found.troubles.append(f"{where}: {place.sealed} does not open with the old key")
+                result.troubles.append(f"{where}: {place.sealed} does not open with the old key")
             else:
-                found.counts[place] += 1
+                result.counts[place] += 1
 
 
 def as_text(value: bytes) -> str | None:
@@ -198,7 +198,7 @@ def as_text(value: bytes) -> str | None:
 
 
 def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | None:
-    """The plain bytes of one place's columns; None if they stay shut, or are not all there."""
+    """The plain bytes of one place's columns; None if they stay shut, or one is missing."""
     if place.iv:
         return open_columns(key, *parts) if len(parts) == len(place.columns) else None
     try:
@@ -210,29 +210,29 @@ def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | No
 def find_under_key(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
     """For each key: how many values of each `table.column` open under it directly, anywhere.
 
-    Tried are bytea values as layout A, and each encrypted column with each IV and tag of its row.
+    It tries bytea values as layout A, and each encrypted column with each IV and tag of its row.
     """
-    found: dict[str, Counter[str]] = {name: Counter() for name in ciphers}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ciphers}
     for block in backup.blocks:
         pairs = _pairs(block.columns)
         for values in rows(block):
             for name, key in ciphers.items():
-                found[name].update(_opening(block, values, pairs, key))
-    return found
+                counts[name].update(_columns_opened(block, values, pairs, key))
+    return counts
 
 
 def _pairs(columns: Sequence[str]) -> list[tuple[int, int]]:
     """The places of each IV and its tag."""
-    found = []
+    pairs = []
     for at, name in enumerate(columns):
         prefix = match[1] if (match := _IV.fullmatch(name)) else None
         tag = "tag" if name == "iv" else f"{prefix}Tag"
         if prefix is not None and tag in columns:
-            found.append((at, columns.index(tag)))
-    return found
+            pairs.append((at, columns.index(tag)))
+    return pairs
 
 
-def _opening(
+def _columns_opened(
     block: Block, values: Sequence[bytes], pairs: Sequence[tuple[int, int]], key: AESGCM
 ) -> Iterator[str]:
     for name, value in zip(block.columns, values, strict=False):
@@ -245,7 +245,7 @@ def _opening(
                 yield f"{block.table}.{name}"
 
 
-def _rewrapped(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
+def _reseal(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
     """The new backup, in pieces; BadInput for a value that does not open with the old key."""
     at = 0
     for block in backup.blocks:
@@ -265,7 +265,7 @@ def _rewrapped(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
 
 @seam("places_under_key")
 def under_key(table: str) -> tuple[Place, ...]:
-    """The places of a table that are sealed anew."""
+    """The places of a table to reseal."""
     return in_table(table)
 
 
@@ -280,14 +280,14 @@ def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
         if place.sealed not in block.columns:
             continue
         at = [block.columns.index(name) for name in place.columns]
-        parts = [as_text(values[one]) for one in at]
+        parts = [as_text(values[index]) for index in at]
         if parts[0] is None:
             continue
         plain = unseal(place, parts, old)
         if plain is None:
             raise BadInput(f"{place}: a value does not open with the old key; nothing was written")
-        for one, value in zip(at, seal_value(place, parts, plain, new), strict=True):
-            values[one] = value
+        for index, value in zip(at, seal_value(place, parts, plain, new), strict=True):
+            values[index] = value
     return b"\t".join(values) + line[len(row) :]
 
 
@@ -295,7 +295,7 @@ def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
 def seal_value(
     place: Place, parts: list[str | None], plain: bytes, new: AESGCM
 ) -> tuple[bytes, ...]:
-    """A place's columns as a backup writes them, sealed anew; the IV keeps its length."""
+    """A place's columns resealed, as a backup writes them; the IV keeps its length."""
     if not place.iv:
         return (_HEX + seal_bytes(new, plain).hex().encode(),)
     iv_bytes = len(base64.b64decode(parts[1] or ""))

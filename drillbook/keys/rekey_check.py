@@ -1,4 +1,4 @@
-"""Whether a rewrapped backup is what it should be, found out from the two files alone."""
+"""Whether a rewrapped backup is what it should be, by the two files alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MOST_NAMED = 20
 
 @dataclass(slots=True)
 class Check:
-    """What was found in a rewrapped backup, held against its source.
+    """What a comparison of a rewrapped backup with its source found.
 
-    new and old are what either key proves of it; left is where values still open with the old key,
+    new and old are the proofs of the two keys; left is where values still open with the old key,
     lost where fewer open with the new one than did with the old; altered names values that open to
-    something else than before, changed what else differs. same_secrets says whether every secret is
-    the same, and secrets how many there are.
+    something different, changed any other difference. same_secrets says whether every secret is the
+    same, and secrets how many there are.
     """
 
     new: Proof
@@ -49,44 +49,44 @@ class Check:
 
 
 def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
-    """Hold a rewrapped backup against its source; old and new are the texts of the two keys."""
-    found = Check(prove(rewrapped, new), prove(rewrapped, old))
+    """Compare a rewrapped backup with its source; old and new are the texts of the two keys."""
+    check = Check(prove(rewrapped, new), prove(rewrapped, old))
     keys = {name: cipher(material(key)) for name, key in (("old", old), ("new", new))}
-    ciphers = {name: one for name, one in keys.items() if one}
+    ciphers = {name: key for name, key in keys.items() if key}
     if len(ciphers) < len(keys):
         raise ValueError("a key of 32 bytes is wanted")
     with rekey.open_plain_dump(source) as before, rekey.open_plain_dump(rewrapped) as after:
         was = rekey.find_under_key(before, {"old": ciphers["old"]})["old"]
         now = rekey.find_under_key(after, ciphers)
-        found.left = [f"{name}: {count}" for name, count in sorted(now["old"].items())]
-        found.lost = [
+        check.left = [f"{name}: {count}" for name, count in sorted(now["old"].items())]
+        check.lost = [
             f"{name}: {now['new'][name]} of {count}"
             for name, count in sorted(was.items())
             if now["new"][name] != count
         ]
-        compared = _Comparison(before, after, ciphers)
-        found.changed = [*compared.changes()][:_MOST_NAMED]
-        found.altered = compared.altered[:_MOST_NAMED]
-    found.secrets, digest = _secrets(source, old)
-    found.same_secrets = (found.secrets, digest) == _secrets(rewrapped, new)
-    return found
+        comparison = _Comparison(before, after, ciphers)
+        check.changed = [*comparison.changes()][:_MOST_NAMED]
+        check.altered = comparison.altered[:_MOST_NAMED]
+    check.secrets, digest = _secrets(source, old)
+    check.same_secrets = (check.secrets, digest) == _secrets(rewrapped, new)
+    return check
 
 
 def _secrets(backup: Path, key: str) -> tuple[int, int]:
     """How many secrets open, and a digest of all of them that does not depend on their order."""
     count = digest = 0
     with tables.open_dump(backup) as dump:
-        for one in Reader(dump, key).secrets():
-            if one.value is None or one.name is None:
+        for secret in Reader(dump, key).secrets():
+            if secret.value is None or secret.name is None:
                 continue
             count += 1
-            named = b"\0".join([one.id.encode(), one.name.encode(), one.value])
-            digest += int.from_bytes(hashlib.sha256(named).digest())
+            content = b"\0".join([secret.id.encode(), secret.name.encode(), secret.value])
+            digest += int.from_bytes(hashlib.sha256(content).digest())
     return count, digest
 
 
 class _Comparison:
-    """Two backups held against each other: outside the places under the key each byte is equal."""
+    """Compares two backups: outside the places under the key each byte is equal."""
 
     def __init__(self, before: Dump, after: Dump, keys: dict[str, AESGCM]) -> None:
         self.altered: list[str] = []
@@ -95,19 +95,19 @@ class _Comparison:
         self._keys = keys
 
     def changes(self) -> Iterator[str]:
-        """What differs and must not; values that open to something else are kept in altered."""
+        """What differs and must not; values that open to something else go to altered."""
         both = (self._before.blocks, self._after.blocks)
-        was, now = ([(one.table, one.columns) for one in blocks] for blocks in both)
+        was, now = ([(block.table, block.columns) for block in blocks] for blocks in both)
         if was != now:
             yield "the tables, or their columns"
             return
         ends = (0, 0)
-        for one, other in zip(*both, strict=True):
-            if one.table in rekey.TABLES:
-                if not self._is_same(ends, (one.start, other.start)):
-                    yield f"what precedes {one.table}"
-                yield from self._rows(one, other)
-                ends = (one.end, other.end)
+        for before, after in zip(*both, strict=True):
+            if before.table in rekey.TABLES:
+                if not self._is_same(ends, (before.start, after.start)):
+                    yield f"what precedes {before.table}"
+                yield from self._rows(before, after)
+                ends = (before.end, after.end)
         if not self._is_same(ends, (self._before.length, self._after.length)):
             yield "what follows the last table under the key"
 
@@ -120,13 +120,14 @@ class _Comparison:
             one == other for one, other in zip(*pieces, strict=True)
         )
 
-    def _rows(self, one: Block, other: Block) -> Iterator[str]:
-        for number, (was, now) in enumerate(zip_longest(rekey.rows(one), rekey.rows(other)), 1):
-            where = f"{one.table}, row {number}"
+    def _rows(self, before: Block, after: Block) -> Iterator[str]:
+        pairs = zip_longest(rekey.rows(before), rekey.rows(after))
+        for number, (was, now) in enumerate(pairs, 1):
+            where = f"{before.table}, row {number}"
             if was is None or now is None or len(was) != len(now):
                 yield where
             else:
-                yield from self._row(one, was, now, where)
+                yield from self._row(before, was, now, where)
 
     def _row(self, block: Block, was: list[bytes], now: list[bytes], where: str) -> Iterator[str]:
         sealed: set[str] = set()
@@ -135,10 +136,12 @@ class _Comparison:
                 continue
             sealed |= set(place.columns)
             at = [block.columns.index(name) for name in place.columns]
-            plain = rekey.unseal(place, [rekey.as_text(was[one]) for one in at], self._keys["old"])
-            parts = [rekey.as_text(now[one]) for one in at]
-            if plain != rekey.unseal(place, parts, self._keys["new"]):
+            plain, again = (
+                rekey.unseal(place, [rekey.as_text(row[index]) for index in at], self._keys[name])
+                for row, name in ((was, "old"), (now, "new"))
+            )
+            if plain != again:
                 self.altered.append(f"{where}: {place.sealed}")
-        for name, one, two in zip(block.columns, was, now, strict=False):
-            if name not in sealed and one != two:
-                yield f"{where}: {name}"
+        for column, before, after in zip(block.columns, was, now, strict=False):
+            if column not in sealed and before != after:
+                yield f"{where}: {column}"

@@ -1,4 +1,4 @@
-"""Recovered secrets as a file: JSON or an environment file, encrypted, or in the clear if asked."""
+"""Recovered secrets as a file: JSON or an environment file, encrypted, or else in the clear."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from drillbook.core.inputs import text
 from drillbook.keys.decrypt_secrets import Place, Secret
 
 Form = Literal["json", "env"]
-# What a shell takes for the name of a variable. Of anything else it would make a command.
+# What a shell takes for the name of a variable; it would run anything else as a command.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
 
 
 def form_of(name: str) -> Form:
-    """JSON unless the file is called .env, whether .age follows or not."""
+    """JSON unless the name ends in .env or .env.age."""
     plain = name.removesuffix(".age")
     return "env" if plain.endswith(".env") else "json"
 
@@ -32,9 +32,9 @@ def form_of(name: str) -> Form:
 def encode_secrets(
     form: Form, secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """The whole file in pieces; about says of which backup, the last words whether it is whole.
+    """The file in pieces; about names the backup, the last words say whether all is there.
 
-    whole is asked when the last secret has been written.
+    whole is called when the last secret has been written.
     """
     write = _as_json if form == "json" else _as_env
     return write(secrets, about, whole)
@@ -99,10 +99,10 @@ def _assignment(secret: Secret) -> bytes:
     name, value = secret.name or "", (secret.value or b"").decode(errors="surrogateescape")
     # A member's own value must not take the place of the one that all share.
     if secret.type != "shared":
-        return _aside(secret.type, name, value)
+        return _as_comment(secret.type, name, value)
     if not sets_a_variable(secret):
-        return _aside("no variable of a shell", name, value)
-    return f"{name}={_quoted(value)}\n".encode(errors="surrogateescape")
+        return _as_comment("not a variable of a shell", name, value)
+    return f"{name}={_quote(value)}\n".encode(errors="surrogateescape")
 
 
 def sets_a_variable(secret: Secret) -> bool:
@@ -110,15 +110,15 @@ def sets_a_variable(secret: Secret) -> bool:
     return bool(_NAME.fullmatch(secret.name or "")) and b"\0" not in (secret.value or b"")
 
 
-def _aside(why: str, name: str, value: str) -> bytes:
+def _as_comment(why: str, name: str, value: str) -> bytes:
     """A comment on one line, with name and value as JSON strings, so that neither ends it."""
     return f"# {printable(why)}: {json.dumps(name)}={json.dumps(value)}\n".encode()
 
 
-def _quoted(value: str) -> str:
-    """A value as shells and readers of environment files take it, to the letter.
+def _quote(value: str) -> str:
+    """A value as shells and readers of environment files take it literally.
 
-    Between single quotes nothing has a meaning; they cannot hold one of themselves.
+    Single quotes protect everything but a single quote.
     """
     return f"'{value}'" if "'" not in value else f'"{value.translate(_ESCAPES)}"'
 
@@ -139,12 +139,12 @@ def for_recipients(words: Sequence[str]) -> Seal:
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         callbacks = _Callbacks()
         try:
-            pyrage.encrypt_io(_Pieces(pieces, callbacks), _Written(file, callbacks), keys)
+            pyrage.encrypt_io(_Pieces(pieces, callbacks), _Output(file, callbacks), keys)
         except pyrage.EncryptError as trouble:
-            # It reports our own errors in words of its own.
+            # It wraps our own errors in its words.
             raise callbacks.trouble or BadInput(f"age cannot encrypt: {trouble}") from None
         if callbacks.trouble:
-            # It says nothing of what goes wrong while it lets go of a file.
+            # It reports no error of closing a file.
             raise callbacks.trouble
 
     return seal
@@ -157,8 +157,8 @@ def _lines(word: str) -> list[str]:
         lines = text(Path(word).expanduser(), "file", "--recipient").splitlines()
     except BadInput as why:
         raise BadInput(
-            f"--recipient {word} is not a public key (age1…, ssh-ed25519 …) and no file that lists "
-            f"them: {why}"
+            f"--recipient {word} is neither a public key (age1…, ssh-ed25519 …) nor a file that "
+            f"lists them: {why}"
         ) from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
@@ -170,8 +170,9 @@ def _recipient(line: str) -> object:
     try:
         return kind.from_str(line)
     except pyrage.RecipientError:
-        said = f"{line[:60]} is not a public key of age or SSH; check --recipient"
-        raise BadInput(said) from None
+        raise BadInput(
+            f"{line[:60]} is not a public key of age or SSH; check --recipient"
+        ) from None
 
 
 def for_passphrase(path: Path) -> Seal:
@@ -198,7 +199,7 @@ def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
 
 
 class _Callbacks:
-    """Keeps the first trouble that came while someone else's code was at work."""
+    """Keeps the first trouble of our code that pyrage calls."""
 
     def __init__(self) -> None:
         self.trouble: BaseException | None = None
@@ -232,7 +233,7 @@ class _Pieces(io.RawIOBase):
         return got
 
 
-class _Written(io.RawIOBase):
+class _Output(io.RawIOBase):
     """A file that is written to."""
 
     def __init__(self, file: BinaryIO, callbacks: _Callbacks) -> None:

@@ -132,7 +132,5 @@ def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_pat
     given = ["--backup", str(backup), "--env-file", env_file(RIGHT)]
     out = tmp_path / "new.sql"
     assert rewrap.main([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
-    assert (
-        "bring it back in a newer release, and rewrap a backup of that" in capsys.readouterr().err
-    )
+    assert "restore it into a newer release, and rewrap a backup of that" in capsys.readouterr().err
     assert not out.exists()

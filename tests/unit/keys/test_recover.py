@@ -172,7 +172,7 @@ def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_pat
     for name in HOSTILE_NAMES:
         for value in HOSTILE_VALUES:
             assert (
-                f"\n# no variable of a shell: {json.dumps(name)}={json.dumps(value)}\n"
+                f"\n# not a variable of a shell: {json.dumps(name)}={json.dumps(value)}\n"
                 in everything
             )
 
@@ -188,7 +188,7 @@ def test_what_no_shell_can_set_is_counted_in_the_summary(files, capsys):
     backup.write_text(backup.read_text().replace("\tMULTI\t", "\t$(touch ran)\t"))
     code, text = in_the_clear(files, "2024-10", "secrets.env")
     assert code == 0
-    assert '# no variable of a shell: "$(touch ran)"="a\\nb' in text
+    assert '# not a variable of a shell: "$(touch ran)"="a\\nb' in text
     assert "2 of them have a name that is not a variable of a shell" in capsys.readouterr().err
 
 
@@ -258,7 +258,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
         ([], "give one of --recipient"),
         (["--plaintext", "--recipient", "age1x"], "give one of --recipient"),
         (["--recipient", "age1nonsense"], "not a public key of age"),
-        (["--recipient", "nowhere"], "no file that lists them"),
+        (["--recipient", "nowhere"], "nor a file that lists them"),
         (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
     ],
 )
