@@ -1,4 +1,4 @@
-"""What a migration command makes of an empty database is made once, and then poured in."""
+"""What a migration command makes of an empty database is made once, and then restored."""
 
 import pytest
 

@@ -197,7 +197,7 @@ def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch
     assert start_outcome.patience_s(stack, 15) == 15
     moments = iter([0.0, 10.0])
     monkeypatch.setattr(start_outcome.time, "monotonic", lambda: next(moments))
-    monkeypatch.setattr(start_outcome, "_until_settled", lambda *_: (None, 0.0))
+    monkeypatch.setattr(start_outcome, "_wait_settled", lambda *_: (None, 0.0))
     monkeypatch.setattr(start_outcome, "_SLOWEST_S", {})
     assert start_outcome.outcome(stack, recorder, 0, within_s=60).serves
     assert start_outcome.patience_s(stack, 15) == 50

@@ -142,7 +142,7 @@ def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypat
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as other:
         taken = int(other.stdout.readline())
-        monkeypatch.setattr(ports, "_bound", lambda _: taken)
+        monkeypatch.setattr(ports, "_bind", lambda _: taken)
         with pytest.raises(NoHost, match="no loopback port is free"):
             ports.free_port()
         other.communicate("\n")

@@ -237,7 +237,7 @@ def test_what_compose_cannot_say_yet_is_read_by_us(written, docker, said):
         ("other\nyaml: line 3: did not find \"hunter2\" 'x'", "it: yaml: line 3: did not find"),
         ("yaml: bad 'hunter2'", "it: yaml: bad"),
         ("'hunter2' is bad", "it: it is invalid"),
-        ("", "it: nothing was said"),
+        ("", "it: it printed nothing"),
         ("x" * 161, "it: " + "x" * 160),
     ],
 )

@@ -26,6 +26,6 @@ def test_silent_engine_leaves_no_socket_open(monkeypatch, socket_of_nobody, ther
     monkeypatch.setenv("DOCKER_HOST", f"unix://{socket_of_nobody}")
     with warnings.catch_warnings(record=True, action="always") as seen:
         with pytest.raises(NoHost, match="does not answer"):
-            docker_engine._connected(f"unix://{socket_of_nobody}")
+            docker_engine._connect(f"unix://{socket_of_nobody}")
         gc.collect()
     assert [str(one.message) for one in seen] == []
