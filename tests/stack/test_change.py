@@ -85,7 +85,7 @@ class SecretRecorder(Probe):
     def __init__(self, allowed_s, answers):
         self._allowed_s, self._answers = allowed_s, answers
         self.outage = Outage([(time.monotonic(), True)])
-        self._asker = SimpleNamespace(http=SimpleNamespace(where=None, token=None), routes=None)
+        self._client = SimpleNamespace(http=SimpleNamespace(where=None, token=None), routes=None)
 
     def _note(self):
         fine = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.drill import secret_values
-from drillbook.drill.comparison import alike
+from drillbook.drill.comparison import is_identical
 from drillbook.drill.secret_values import SEALED
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def copied(isolated, tmp_path):
 
 def compared(stack, values):
     with stack.connect() as connection:
-        return alike(connection, values)
+        return is_identical(connection, values)
 
 
 def test_what_was_restored_untouched_is_alike(copied):
