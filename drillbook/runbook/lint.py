@@ -162,10 +162,15 @@ _SECRETS = (
 
 def excerpt(words: str) -> str:
     """Words of a document on one line, without what may be a secret or move a terminal."""
-    line = printable(" ".join(words.split()))
-    for pattern, instead in _SECRETS:
-        line = pattern.sub(instead, line)
+    line = without_secrets(printable(" ".join(words.split())))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def without_secrets(text: str) -> str:
+    """A text without what may be a secret."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def _as_text(report: Report) -> None:

@@ -455,7 +455,7 @@ def _value(placeholder: str, names: dict[str, str], password: str) -> str | None
     if re.search(r"uuid|project|stack|resource|\bid\b", words) and "container" not in words:
         return names["project"]
     if "volume" in words:
-        return names["volume"]
+        return names["cache-volume" if service_of(words) == "redis" else "volume"]
     if re.search(r"server|host|\bip\b|domain", words) and "container" not in words:
         return "server.example.com"
     if re.search(r"file|dump|backup", words) and "container" not in words:

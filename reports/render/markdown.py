@@ -74,6 +74,7 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
         "database": subject.database.version,
         "cache": subject.cache.version,
         "compose file, SHA-256": subject.compose.sha256,
+        "operator's document, SHA-256": subject.document.sha256 if subject.document else None,
         "container engine": subject.engine.version if subject.engine else None,
         "seed": str(run.run.seed),
         "machine": f"{host.system}, {host.machine}, {host.cpus} CPUs",

@@ -71,6 +71,8 @@ def test_a_document_gets_the_verdicts_of_our_own_specs(run):
     text = record.read_text()
     assert "would have hit team-secrets-backup-1" in text
     assert "`openssl rand -hex 16`" in text, "the linter's advice is missing"
+    told = (record.parent / "logs" / "document.log").read_text()
+    assert "BKP-3: everything reads as on the day of the backup, and nothing newer: **does" in told
     subject = json.loads(text)["subject"]
     assert subject["document"] == {
         "name": "operator-runbook.md",
@@ -89,6 +91,7 @@ PLANTED = {
     ("password-not-deployed", "DBP-1"): "contradicted",
     ("password-of-another-role", "DBP-7"): "violated",
     ("password-another-variable", "DBP-7"): "violated",
+    ("password-with-compose-restarted", "DBP-1"): "contradicted",
     ("backup-another-database", "BKP-7"): "contradicted",
     ("backup-no-rows", "BKP-7"): "contradicted",
     ("backup-a-table-left-out", "BKP-7"): "contradicted",
@@ -115,8 +118,14 @@ def test_planted_mistakes_are_found(run):
     _, record, said = run(SAMPLES / "operator-runbook-planted.md")
     found = judged(record)
     assert {key: found.get(key) for key in PLANTED} == PLANTED, said
-    assert found["backup-as-it-should-be", "BKP-7"] == "satisfied"
-    assert found["find-the-containers", "RBK-1"] == "satisfied"
+    sound = {
+        ("backup-as-it-should-be", "BKP-7"),
+        ("backup-custom-format-as-it-should-be", "BKP-7"),
+        ("restore-custom-format-as-it-should-be", "BKP-3"),
+        ("password-with-compose", "DBP-7"),
+        ("find-the-containers", "RBK-1"),
+    }
+    assert {found[one] for one in sound} == {"satisfied"}, said
 
 
 HOSTILE = """# Infisical

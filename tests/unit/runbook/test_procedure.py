@@ -16,6 +16,7 @@ from drillbook.runbook.procedure import (
 NAMES = {"db": "db-1", "backend": "backend-1", "redis": "redis-1"} | {
     "project": "abc",
     "volume": "abc_pg-data",
+    "cache-volume": "abc_redis-data",
 }
 
 
@@ -103,6 +104,7 @@ def test_a_mark_stands_in_the_place_of_the_sentence_next_to_it():
         ("docker logs <infisical-backend-container>", "docker logs backend-1"),
         ("docker rm $(docker ps -q --filter label=p=<uuid>)", "label=p=abc)"),
         ("docker volume rm <pg-volume>", "docker volume rm abc_pg-data"),
+        ("docker volume rm <redis-volume>", "docker volume rm abc_redis-data"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD 'new_password'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '<new-password>'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '…'\"", "PASSWORD 'pw'"),
