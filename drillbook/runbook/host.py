@@ -10,12 +10,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import re
 import shlex
+import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import Any
 
 import httpx2
 
@@ -43,6 +48,9 @@ _VALUED = {
 }
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
+_LONGEST_S = 600.0
+_MOST_BYTES = 512 << 20
+_MOST_SAID = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Host:
     project: str
     bystanders: Sequence[Listed]
     read_file: Callable[[str], bytes | None]
-    note: Callable[[str], None]
+    scratch: Path
     typed: dict[str, str] = field(default_factory=dict)
     strayed: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
@@ -485,8 +493,13 @@ class Host:
         if program[0] == "psql" and (given := _values(program, "-c", "--command")):
             # A password must not stand on a command line that every list of processes shows.
             program, stdin = _without(program, "-c", "--command"), "\n".join(given).encode()
-        done = self.stack.exec(service, [*_env(environment), *program], stdin=stdin)
-        return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
+        program = [*_env(environment), *program]
+        if self._runs_inside or not isinstance(self.stack, ShellAccess):
+            done = self.stack.exec(service, program, stdin=stdin)
+            return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
+        words, variables = self.stack.shell_command(service, program)
+        self.acts.append(f"exec {service}")
+        return _run_bounded(words, variables, stdin, self.scratch)
 
     def _client(self, program: str, words: Sequence[str], call: Call) -> Answer:
         """A client of PostgreSQL on the host, or within a script inside the container."""
@@ -643,6 +656,32 @@ def _after_all(words: Sequence[str]) -> list[str]:
         elif not word.startswith("-"):
             found.append(word)
     return found
+
+
+def _run_bounded(
+    words: Sequence[str], variables: Mapping[str, str], stdin: Path | bytes | None, scratch: Path
+) -> Answer:
+    """Run a command whose output may be large, or without end; it is a file of scratch then."""
+    with ExitStack() as files:
+        feed: Any = subprocess.DEVNULL
+        if isinstance(stdin, bytes):
+            feed = files.enter_context(TemporaryFile(dir=scratch))
+            feed.write(stdin)
+            feed.seek(0)
+        elif stdin:
+            feed = files.enter_context(stdin.open("rb"))
+        said = files.enter_context(TemporaryFile(dir=scratch))
+        out = files.enter_context(NamedTemporaryFile(dir=scratch, delete=False))
+        process = subprocess.Popen(words, env=dict(variables), stdin=feed, stdout=out, stderr=said)
+        ends = time.monotonic() + _LONGEST_S
+        while process.poll() is None:
+            size = max(os.fstat(one.fileno()).st_size for one in (out, said))
+            if size > _MOST_BYTES or time.monotonic() > ends:
+                process.kill()
+            time.sleep(0.01)
+        said.seek(0)
+        err = said.read(_MOST_SAID).decode(errors="replace")
+    return Answer(process.returncode & 0xFF, Path(out.name), err)
 
 
 def _short(line: str) -> str:

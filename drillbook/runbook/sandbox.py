@@ -287,7 +287,7 @@ class Sandbox:
     def _write(self, name: str, answer: Answer) -> None:
         at = self._answers / name
         if isinstance(answer.out, Path):
-            answer.out.rename(at.with_name(f"{name}.out"))
+            shutil.move(answer.out, at.with_name(f"{name}.out"))
             at.with_name(f"{name}.out").chmod(0o644)
         else:
             at.with_name(f"{name}.out").write_bytes(answer.out)

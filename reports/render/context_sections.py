@@ -86,7 +86,7 @@ def subject(run: Run) -> list[Row]:
         ("Database", seen.database.version),
         ("Cache", seen.cache.version),
         *_if_any("Compose file, SHA-256", seen.compose.sha256),
-        *_if_any("Operator's document, SHA-256", seen.document and seen.document.sha256),
+        *_if_any("Document, SHA-256", seen.document.sha256 if seen.document else None),
         ("Data", _data(seen.data_set or run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]

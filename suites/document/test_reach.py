@@ -12,3 +12,4 @@ def test_section_reaches_nothing_else(document, section, step):
     with step("no command was aimed at anything but this deployment"):
         hit = "; ".join(done.host.strayed)
         assert not hit, hit
+        done.refuse_incomplete()

@@ -6,7 +6,7 @@ from drillbook.core.errors import NotOurs
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.host import Host, Listed
 from drillbook.runbook.sandbox import Call
-from drillbook.stack.base import SERVICES, Command, Resource
+from drillbook.stack.base import SERVICES, Resource
 
 RUN = "run1"
 OTHERS = {"com.docker.compose.project": "theirs"}
@@ -26,6 +26,7 @@ class Played:
     def __init__(self):
         self.done = []
         self.settings = Settings.generate()
+        self.program = ["/bin/sh", "-c", "cat; echo out"]
 
     def resources(self):
         ours = [Resource("container", f"stack-{one}-1", RUN) for one in SERVICES]
@@ -45,10 +46,9 @@ class Played:
             raise NotOurs("not ours")
         self.done += [f"destroy {one.name}" for one in found]
 
-    def exec(self, service, argv, *, stdin=None, stdout=None):
+    def shell_command(self, service, argv):
         self.done.append((service, *argv))
-        self.stdin = stdin
-        return Command(tuple(argv), 0, b"out\n", b"")
+        return self.program, {}
 
     def __getattr__(self, verb):
         return lambda service: self.done.append(f"{verb} {service}")
@@ -60,9 +60,9 @@ def stack():
 
 
 @pytest.fixture
-def host(stack):
+def host(stack, tmp_path):
     files = {"/srv/app/.env": b"POSTGRES_PASSWORD=typed\nSITE_URL=https://secrets.example.com\n"}
-    return Host(stack, RUN, "{service}-abc-secrets", "abc", BYSTANDERS, files.get, lambda _: None)
+    return Host(stack, RUN, "{service}-abc-secrets", "abc", BYSTANDERS, files.get, tmp_path)
 
 
 @pytest.fixture
@@ -208,9 +208,24 @@ def test_compose_deploys_what_the_file_of_variables_says(type_in, stack):
 
 def test_a_password_leaves_the_command_line(type_in, stack):
     statement = "ALTER USER infisical WITH PASSWORD 'hidden'"
-    type_in(["docker", "exec", "db-abc-secrets", "psql", "-U", "infisical", "-c", statement])
+    words = ["docker", "exec", "db-abc-secrets", "psql", "-U", "infisical", "-c", statement]
+    answer = type_in(words)
     assert stack.done == [("db", "psql", "-U", "infisical")]
-    assert stack.stdin == statement.encode()
+    assert answer.out.read_text() == f"{statement}out\n"
+
+
+def test_output_without_end_is_ended(type_in, stack, monkeypatch):
+    stack.program = ["/bin/sh", "-c", "yes; echo never"]
+    monkeypatch.setattr("drillbook.runbook.host._MOST_BYTES", 1 << 20)
+    answer = type_in("docker exec db-abc-secrets yes")
+    assert answer.code != 0
+    assert answer.out.stat().st_size < 1 << 30
+
+
+def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
+    stack.program = ["/bin/sleep", "60"]
+    monkeypatch.setattr("drillbook.runbook.host._LONGEST_S", 0.2)
+    assert type_in("docker exec db-abc-secrets sleep 60").code != 0
 
 
 def test_a_terminal_refuses_a_pipe_and_adds_carriage_returns(type_in):
