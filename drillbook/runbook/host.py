@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -167,9 +168,10 @@ class Host:
         raise NotHere(f"docker {group} has no counterpart here")
 
     def _ours(self) -> Iterator[Listed]:
+        known = self.stack.resources()
         for one in SERVICES:
             if one not in self._gone:
-                found = self._resource("container", one)
+                found = self._resource(known, "container", one)
                 labels = {
                     "com.docker.compose.project": self.project,
                     "com.docker.compose.service": one,
@@ -179,23 +181,17 @@ class Host:
                 yield Listed("container", self.name(one), one, labels, found)
         for volume, of in _VOLUMES.items():
             if volume not in self._gone:
-                found = self._resource("volume", volume)
+                found = self._resource(known, "volume", volume)
                 labels = {"com.docker.compose.project": self.project}
                 yield Listed("volume", self._volume_name(volume), of, labels, found)
 
     def _volume_name(self, volume: str) -> str:
         return f"{self.pattern.format(service=self.project)}_{volume.replace('_', '-')}"
 
-    def _resource(self, kind: str, name: str) -> Resource | None:
-        end = f"-{name}-1" if kind == "container" else f"_{name}"
-        return next(
-            (
-                one
-                for one in self.stack.resources()
-                if one.kind == kind and one.run == self.run and one.name == self.stack.name + end
-            ),
-            None,
-        )
+    def _resource(self, known: Iterable[Resource], kind: str, name: str) -> Resource | None:
+        full = self.stack.name + (f"-{name}-1" if kind == "container" else f"_{name}")
+        ours = (one for one in known if one.run == self.run and one.kind == kind)
+        return next((one for one in ours if one.name == full), None)
 
     def _all(self, kind: str) -> list[Listed]:
         found = [*self._ours(), *self.bystanders]
@@ -672,12 +668,21 @@ def _run_bounded(
             feed = files.enter_context(stdin.open("rb"))
         said = files.enter_context(TemporaryFile(dir=scratch))
         out = files.enter_context(NamedTemporaryFile(dir=scratch, delete=False))
-        process = subprocess.Popen(words, env=dict(variables), stdin=feed, stdout=out, stderr=said)
+        process = subprocess.Popen(
+            words,
+            env=dict(variables),
+            stdin=feed,
+            stdout=out,
+            stderr=said,
+            start_new_session=True,
+        )
         ends = time.monotonic() + _LONGEST_S
         while process.poll() is None:
             size = max(os.fstat(one.fileno()).st_size for one in (out, said))
             if size > _MOST_BYTES or time.monotonic() > ends:
-                process.kill()
+                # It, and whatever it has started.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             time.sleep(0.01)
         said.seek(0)
         err = said.read(_MOST_SAID).decode(errors="replace")

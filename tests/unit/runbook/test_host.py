@@ -1,5 +1,8 @@
 """What a document's docker, compose, curl and psql do: to this run's resources, and to no other."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
 from drillbook.core.errors import NotOurs
@@ -214,12 +217,19 @@ def test_a_password_leaves_the_command_line(type_in, stack):
     assert answer.out.read_text() == f"{statement}out\n"
 
 
+def command_lines():
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.read_bytes()
+
+
 def test_output_without_end_is_ended(type_in, stack, monkeypatch):
-    stack.program = ["/bin/sh", "-c", "yes; echo never"]
+    stack.program = ["/bin/sh", "-c", "yes drillbook-without-end; echo never"]
     monkeypatch.setattr("drillbook.runbook.host._MOST_BYTES", 1 << 20)
     answer = type_in("docker exec db-abc-secrets yes")
     assert answer.code != 0
     assert answer.out.stat().st_size < 1 << 30
+    assert not [one for one in command_lines() if b"yes\0drillbook-without-end" in one]
 
 
 def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
