@@ -26,7 +26,7 @@ from typing import Any
 import httpx2
 
 from drillbook.core import dotenv
-from drillbook.core.errors import DrillbookError
+from drillbook.core.errors import DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.sandbox import Answer, Call
@@ -135,6 +135,9 @@ class Host:
         except NotHere as reason:
             self.not_here.append(f"`{shlex.join(call.words)}`: {reason}")
             return Answer(125, err=f"{program}: not carried out here: {reason}\n")
+        except (Unusable, NotReady):
+            # Of the machine, not of the document.
+            raise
         except DrillbookError as trouble:
             return Answer(1, err=f"{program}: {trouble}\n")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.core.errors import NotOurs
+from drillbook.core.errors import NotOurs, NotReady
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.host import Host, Listed
 from drillbook.runbook.sandbox import Call
@@ -246,6 +246,15 @@ def test_a_terminal_refuses_a_pipe_and_adds_carriage_returns(type_in):
 def test_logs_end_where_they_are_to(type_in):
     assert type_in("docker logs --tail 2 backend-abc-secrets").out == b"two\nbackend\n"
     assert type_in("docker logs backend-abc-secrets --tail=1").out == b"backend\n"
+
+
+def test_a_slow_machine_is_not_the_documents_fault(type_in, stack):
+    def never(_service):
+        raise NotReady("the database does not answer")
+
+    stack.restart = never
+    with pytest.raises(NotReady):
+        type_in("docker restart db-abc-secrets")
 
 
 def test_there_is_no_network(type_in):
