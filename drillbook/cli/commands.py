@@ -229,7 +229,7 @@ def _sweep(given: Given) -> int:
 
 def _prune(given: Given) -> int:
     from drillbook.cli.runs import prune
-    from reports.history.retention import retained
+    from reports.history.retention import reasons_to_keep
 
     last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
     if last is None and days is None:
@@ -239,7 +239,7 @@ def _prune(given: Given) -> int:
     if not folder.is_dir():
         raise Refusal(f"{folder} is not a folder of runs; give --run-dir", get_current_context())
     as_json, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
-    needed = retained(folder, datetime.now(UTC))
+    needed = reasons_to_keep(folder, datetime.now(UTC))
     days = int((days or "0d")[:-1])
     return prune(folder, int(last or 0), days, needed, as_json=as_json, dry=dry)
 

@@ -36,7 +36,7 @@ Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 
 
 class Schedule(EvidenceModel):
-    """When it was planned for, how often it is due; the next day follows from the cadence."""
+    """The planned day, and how often it is due; the next day follows from the cadence."""
 
     planned: Day | None = None
     cadence: Cadence | None = None
@@ -135,16 +135,16 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     BadDeclaration says what is wrong with which line of which file.
     """
     words, source = Words(), None
-    if (path := _given(folder, config, CONFIG)) is not None:
+    if (path := _find(folder, config, CONFIG)) is not None:
         tables, sha256 = load_toml(path)
         words = validate_tables(path, tables, Words)
         source = Declaration(file=path.name, sha256=sha256)
         _check_actions(path, words, known)
-    waived = _given(folder, waiver_file, WAIVERS)
+    waived = _find(folder, waiver_file, WAIVERS)
     return Declared(words, source, waivers.load(waived, known) if waived is not None else ())
 
 
-def _given(folder: Path, named: str | None, usual: Path) -> Path | None:
+def _find(folder: Path, named: str | None, usual: Path) -> Path | None:
     if named:
         return folder / named
     # A broken link is a mistake to report, not an absent file.

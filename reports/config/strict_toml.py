@@ -37,7 +37,7 @@ def load_toml(path: Path) -> tuple[dict[str, Any], str]:
         raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
     except ValueError as trouble:
         raise BadDeclaration(_line(f"{path}: {trouble}; correct the file")) from None
-    return _accepted(path, tables), hashlib.sha256(data).hexdigest()
+    return _clean(path, tables), hashlib.sha256(data).hexdigest()
 
 
 def validate_tables[Model: BaseModel](
@@ -67,7 +67,7 @@ def day(value: object) -> date:
     return value
 
 
-def _accepted(path: Path, value: Any, where: str = "") -> Any:
+def _clean(path: Path, value: Any, where: str = "") -> Any:
     """The value without empty texts and tables; BadDeclaration for one too large or steering."""
     most, of = (_LONGEST, "characters") if isinstance(value, str) else (_MOST, "entries")
     if isinstance(value, str | list | dict) and len(value) > most:
@@ -77,12 +77,12 @@ def _accepted(path: Path, value: Any, where: str = "") -> Any:
         said = f"{where} holds the control character U+{ord(found[0]):04X}; remove it"
         raise BadDeclaration(f"{path}: {said}")
     if isinstance(value, list):
-        return [_accepted(path, one, f"{where}[{at}]") for at, one in enumerate(value, 1)]
+        return [_clean(path, one, f"{where}[{at}]") for at, one in enumerate(value, 1)]
     if not isinstance(value, dict):
         return value
     for key in value:
-        _accepted(path, key, f"a key in {where or 'the file'}")
-    kept = {key: _accepted(path, one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
+        _clean(path, key, f"a key in {where or 'the file'}")
+    kept = {key: _clean(path, one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
     return {key: one for key, one in kept.items() if one not in ("", {})}
 
 

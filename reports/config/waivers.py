@@ -1,4 +1,4 @@
-"""Deviations for which a person answers until a day: waivers.toml.
+"""Deviations that a person accepts until a day: waivers.toml.
 
 A waiver never hides a verdict. It lets the gate pass, and every document says so.
 

@@ -1,4 +1,4 @@
-"""The catalogue of controls: what is claimed, what must hold, and the words for what is seen."""
+"""The catalogue of controls: claims, safety properties, and the vocabulary of observations."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Catalogue(BaseModel):
         return frozenset(chosen)
 
     def sentence(self, word: str, controls: Iterable[str]) -> str:
-        """What the word says was seen; UnknownWord if these controls may not use it."""
+        """The sentence of an observation; UnknownWord if these controls may not use it."""
         corrections = {word for known in controls for word in self[known].corrections}
         if word in self.observations:
             return self.observations[word]
@@ -97,16 +97,16 @@ def load(path: Path) -> Catalogue:
 def _first(trouble: ValidationError, path: Path) -> str:
     error = trouble.errors()[0]
     inside = len(error["loc"]) > 1
-    where = ".".join(_named(path, error["loc"]) if inside else map(str, error["loc"]))
+    where = ".".join(_readable_path(path, error["loc"]) if inside else map(str, error["loc"]))
     more = f" (and {trouble.error_count() - 1} more)" if trouble.error_count() > 1 else ""
     return f"{where}: {error['msg']}{more}" if where else f"{error['msg']}{more}"
 
 
-def _named(path: Path, loc: tuple[int | str, ...]) -> list[str]:
+def _readable_path(path: Path, loc: tuple[int | str, ...]) -> list[str]:
     # The id of an entry says more than its position in a list.
     entries: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["control"]
-    named = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
-    return [named[part] if isinstance(part, int) else part for part in loc]
+    ids = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
+    return [ids[part] if isinstance(part, int) else part for part in loc]
 
 
 def patterns(option: str) -> tuple[str, ...]:

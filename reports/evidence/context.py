@@ -154,7 +154,7 @@ class PartOfRun(EvidenceModel):
 
 
 class Waiver(EvidenceModel):
-    """A deviation that a person answers for until a day; it never hides the verdict."""
+    """A deviation that a person accepts until a day; it never hides the verdict."""
 
     control: str
     reason: str

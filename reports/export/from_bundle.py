@@ -55,7 +55,7 @@ def _export(given: Namespace) -> Iterator[Line]:
     if given.format not in _TAKERS:
         raise BadEvidence(f"--format {given.format}: give one of {', '.join(_TAKERS)}")
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
-    run, pdf = _opened(bundle)
+    run, pdf = _read(bundle)
     files = _TAKERS[given.format](run, pdf, given.oscal_version or oscal.VERSION)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -63,7 +63,7 @@ def _export(given: Namespace) -> Iterator[Line]:
         yield Line(str(out / name))
 
 
-def _opened(bundle: Path) -> tuple[Run, bytes | None]:
+def _read(bundle: Path) -> tuple[Run, bytes | None]:
     """The record of a bundle that fits together, and its PDF if it has one."""
     run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
     return run, read_entries(bundle, [PDF], _LARGEST).get(PDF)

@@ -86,7 +86,7 @@ def _control(control: Control, run: Run) -> dict[str, Any]:
         "results": [_result(control, spec, run) for spec in control.specs],
     }
     if not control.specs:
-        record["results"] = [_unchecked(control, run)]
+        record["results"] = [_skipped_result(control, run)]
     if control.waiver:
         record["waiver_data"] = {
             "justification": f"{control.waiver.reason} ({control.waiver.owner})",
@@ -124,7 +124,7 @@ def _result(control: Control, spec: Spec, run: Run) -> dict[str, Any]:
     return result
 
 
-def _unchecked(control: Control, run: Run) -> dict[str, Any]:
+def _skipped_result(control: Control, run: Run) -> dict[str, Any]:
     return {
         "status": "skipped",
         "code_desc": f"no spec of {control.id} was reached",

@@ -33,8 +33,8 @@ _STATES = {
     Verdict.CONTRADICTED: {"state": "not-satisfied", "reason": "fail"},
 }
 _NO_PLAN = (
-    "There is no assessment plan. What was planned is Drillbook's catalogue of controls, which the "
-    "record repeats in full, with what was left out and why."
+    "No assessment plan exists: Drillbook's catalogue of controls takes its place. The record "
+    "repeats it in full, with what was left out and why."
 )
 VERSION = "1.1.2"
 
@@ -115,7 +115,7 @@ def _observation(control: Control, run: Run) -> dict[str, Any]:
         "origins": [_origin(run)],
         "subjects": [{"subject-uuid": uid(run, "component", "backend"), "type": "component"}],
         "relevant-evidence": [_evidence(control, run)],
-        "collected": _collected(control, run),
+        "collected": _collection_time(control, run),
     }
     if run.schedule.next_due and not idle:
         record["expires"] = day(run.schedule.next_due)
@@ -152,7 +152,7 @@ def _evidence(control: Control, run: Run) -> dict[str, Any]:
     }
 
 
-def _collected(control: Control, run: Run) -> str:
+def _collection_time(control: Control, run: Run) -> str:
     steps = [step for spec in control.specs for step in spec.steps]
     if not steps:
         return run.run.finished.isoformat()
@@ -298,7 +298,7 @@ def _result(run: Run) -> dict[str, Any]:
                 "components": list(_components(run)),
                 "assessment-assets": _assets(run),
             },
-            "reviewed-controls": _reviewed(run),
+            "reviewed-controls": _selection(run),
             "attestations": [_attestation(run)],
             "assessment-log": drop_empty({"entries": list(_log(run))}),
             "observations": observations(run),
@@ -355,12 +355,12 @@ def _assets(run: Run) -> dict[str, Any]:
     return {"components": [component], "assessment-platforms": [platform]}
 
 
-def _reviewed(run: Run) -> dict[str, Any]:
+def _selection(run: Run) -> dict[str, Any]:
     """The controls of which something ran; OSCAL wants one named even where nothing did."""
     ran = [control for control in run.controls if control.verdict not in IDLE]
     ids = sorted({one for control in ran for one in nist(control)})
     if not ids:
-        return {"control-selections": [_unreviewed(run)]}
+        return {"control-selections": [_empty_selection(run)]}
     objectives = [{"objective-id": objective(control)} for control in ran if nist(control)]
     return {
         "control-selections": [{"include-controls": [{"control-id": one} for one in ids]}],
@@ -368,7 +368,7 @@ def _reviewed(run: Run) -> dict[str, Any]:
     }
 
 
-def _unreviewed(run: Run) -> dict[str, Any]:
+def _empty_selection(run: Run) -> dict[str, Any]:
     planned = sorted({one for control in run.controls for one in nist(control)})
     if not planned:
         return {"description": "No control of a catalogue is mapped.", "include-all": {}}

@@ -28,7 +28,7 @@ _RED: tuple[str, ...] = ("red", "bold")
 
 
 def describe(history: History, today: date) -> Iterator[Line]:
-    """Everything worth saying; the newest run and what changed stand last, where one looks."""
+    """The history as lines; the newest run and its changes come last, where a reader looks."""
     for trouble in history.troubles:
         yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
     for folder in history.unreadable:
@@ -40,7 +40,7 @@ def describe(history: History, today: date) -> Iterator[Line]:
     if len(history.runs) > _RUNS:
         yield Line(f"({len(history.runs) - _RUNS} earlier ones are on the page)")
     yield from _old(history, today)
-    yield from _changed(history, history.runs[-1])
+    yield from _change_lines(history, history.runs[-1])
 
 
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
@@ -72,7 +72,7 @@ def _old(history: History, today: date) -> Iterator[Line]:
         )
 
 
-def _changed(history: History, run: Past) -> Iterator[Line]:
+def _change_lines(history: History, run: Past) -> Iterator[Line]:
     """What changed from the last comparable run to the newest."""
     yield Line("")
     earlier = before(history.runs, run)

@@ -48,7 +48,7 @@ class Column(EvidenceModel):
 
 
 class Cell(EvidenceModel):
-    """What one run saw of a control; of a control it does not have, nothing."""
+    """The verdict of one run on a control; empty for a control that it does not have."""
 
     verdict: Verdict | None
     waived: bool = False
@@ -75,12 +75,12 @@ class Row(EvidenceModel):
     @property
     def compared(self) -> bool:
         """Whether it was judged on two subjects at least: else nothing can differ."""
-        return sum(_judged(cell) for cell in self.cells) > 1
+        return sum(_is_judged(cell) for cell in self.cells) > 1
 
     @property
     def partly(self) -> bool:
         """Whether some subjects were judged and others were not."""
-        return len({_judged(cell) for cell in self.cells}) > 1
+        return len({_is_judged(cell) for cell in self.cells}) > 1
 
 
 class Matrix(EvidenceModel):
@@ -139,13 +139,13 @@ def _row(alike: Sequence[Control | None]) -> Row:
     """The words are those of the last run that has the control."""
     said = next(one for one in reversed(alike) if one)
     cells = tuple(_cell(one) for one in alike)
-    judged = {cell.verdict for cell in cells if _judged(cell)}
+    judged = {cell.verdict for cell in cells if _is_judged(cell)}
     names = ("id", "title", "claim", "nature", "severity", "chapter", "runbook")
     words = {name: getattr(said, name) for name in names}
     return Row(**words, cells=cells, differs=len(judged) > 1)
 
 
-def _judged(cell: Cell) -> bool:
+def _is_judged(cell: Cell) -> bool:
     return cell.verdict is not None and cell.verdict not in IDLE
 
 
@@ -201,7 +201,7 @@ def _names(run: Run) -> tuple[str, ...]:
 
 
 def repeated_run(runs: Iterable[Run]) -> str | None:
-    """The id of a run that is there twice."""
+    """The id of a run that occurs twice."""
     counted = Counter(run.run.id for run in runs)
     return next((run for run, times in counted.items() if times > 1), None)
 
@@ -266,7 +266,7 @@ def _word(cell: Cell) -> str:
 
 
 def describe(made: Matrix) -> Iterator[Line]:
-    """What differs, as a table for a terminal; each subject's own verdict stands above it."""
+    """A table of the differences for a terminal, below each subject's own verdict."""
     for number, one in enumerate(made.columns, 1):
         text = f"{number}  {one.label}, {one.grade}: {one.verdict.words} (run {one.run})"
         yield from wrap(text, then="   ", style=STYLES[one.verdict])
@@ -291,7 +291,7 @@ def describe(made: Matrix) -> Iterator[Line]:
 
 
 def files(made: Matrix) -> dict[str, bytes]:
-    """What it is written as, by name; equal matrices give equal bytes."""
+    """The files of the matrix by name; equal matrices give equal bytes."""
     record = json_file.text(made.model_dump(mode="json"))
     written = {
         "matrix.json": record,

@@ -51,7 +51,7 @@ class Correction(NamedTuple):
 
 
 def key(past: Past) -> tuple[object, ...]:
-    """What two runs must share so that one may be held against the other."""
+    """What two runs must share to be comparable."""
     facts = past.facts
     remote = facts.driver == "remote"
     return past.grade, facts.question, facts.system, facts.mutant, remote
@@ -64,7 +64,7 @@ def before(runs: Sequence[Past], run: Past) -> Past | None:
 
 
 def changes(earlier: Past, later: Past) -> list[Change]:
-    """Controls with another verdict, what is worst first."""
+    """Controls with another verdict, the worst first."""
     was, now = earlier.facts.verdicts, later.facts.verdicts
     found = [
         Change(one, was.get(one), now.get(one), _kind(was.get(one), now.get(one)))

@@ -28,7 +28,7 @@ _SIGNS = {
 
 
 class Dot(NamedTuple):
-    """A measured time on a picture of 1000 by 100; what it stands for, and whether it was met."""
+    """A measured time as a point of a 1000 by 100 chart, its label, and whether it was met."""
 
     x: float
     y: float
@@ -37,7 +37,7 @@ class Dot(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A height of the picture that has a name."""
+    """A labelled height of the chart."""
 
     y: float
     words: str
@@ -134,7 +134,7 @@ def _curves(runs: Sequence[Past]) -> list[Curve]:
     for name, title in _TITLES.items():
         for grade in ("deployment", "rehearsal"):
             of_grade = [run for run in runs if run.grade == grade]
-            seen = [run for run in of_grade if _measured(run, name)[0] is not None]
+            seen = [run for run in of_grade if _measurement(run, name)[0] is not None]
             if seen:
                 apart = ", rehearsals" if grade == "rehearsal" else ""
                 found.append(_curve(title + apart, name, seen))
@@ -142,7 +142,7 @@ def _curves(runs: Sequence[Past]) -> list[Curve]:
 
 
 def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
-    measured = [_measured(run, name) for run in runs]
+    measured = [_measurement(run, name) for run in runs]
     target = measured[-1][1]
     times = [max(taken or 0.0, 1.0) for taken, _ in measured]
     low, high = min([*times, target or times[0]]) / 2, max([*times, target or times[0]]) * 2
@@ -168,7 +168,7 @@ def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
     )
 
 
-def _measured(run: Past, name: str) -> tuple[float | None, float | None]:
+def _measurement(run: Past, name: str) -> tuple[float | None, float | None]:
     seen = run.facts.objectives
     return getattr(seen, f"{name}_s"), getattr(seen, f"{name}_target_s")
 

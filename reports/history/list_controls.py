@@ -16,7 +16,7 @@ from reports.verdict.verdicts import UNUSABLE, Verdict
 
 
 def last_verdicts(history: History) -> dict[str, Last]:
-    """The last verdict on each control.
+    """The latest verdict on each control.
 
     A run that was not asked for a control says nothing about it, nor does one with a planted bug.
     """

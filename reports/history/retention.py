@@ -19,24 +19,27 @@ from reports.seal.signature import open_envelope
 from reports.verdict.verdicts import PASSED
 
 
-def retained(folder: Path, now: datetime) -> dict[str, str]:
+def reasons_to_keep(folder: Path, now: datetime) -> dict[str, str]:
     """Why a run is kept, by the name of its folder; a run that may go is not in it."""
     history, today = load_history(folder), now.date()
     runs = history.kept.runs
     found: dict[str, str] = {}
     for name, reason in (
-        *_undecided(folder, history),
+        *_suspicious(folder, history),
         *_signed_off(folder),
-        *((one.id, reason) for one in runs if (reason := _declared(one, today))),
+        *((one.id, reason) for one in runs if (reason := _declared_reason(one, today))),
         *((one.id, "`drillbook status` rests on it") for one in _proofs(folder, runs, today)),
-        *((one.id, f"the last that passed: {one.facts.question}") for one in _passed(runs, today)),
+        *(
+            (one.id, f"the last that passed: {one.facts.question}")
+            for one in _last_passing(runs, today)
+        ),
     ):
         found.setdefault(name, reason)
     return found
 
 
-def _undecided(folder: Path, history: History) -> Iterator[tuple[str, str]]:
-    """What cannot be judged, or is a sign that somebody changed the history."""
+def _suspicious(folder: Path, history: History) -> Iterator[tuple[str, str]]:
+    """Runs that cannot be judged, or that show a change of the history."""
     yield from ((name, "its evidence cannot be read") for name in history.unreadable)
     yield from ((name, "changed since: drillbook history says what") for name in history.changed)
     known = {*history.unreadable, *(one.id for one in history.kept.runs)}
@@ -51,13 +54,13 @@ def _signed_off(folder: Path) -> Iterator[tuple[str, str]]:
             yield file.parent.name, f"signed off: {act}"
 
 
-def _declared(run: Past, today: date) -> str:
+def _declared_reason(run: Past, today: date) -> str:
     until = run.facts.dispose_after
     return f"to be kept until {until}" if until and until >= today else ""
 
 
 def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
-    """What `status` names, whichever key it is told to trust, or none."""
+    """The runs that `status` may name, with any of the keys that signed them, or without a key."""
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
         with suppress(BadBundle, Distrusted, OSError):
@@ -70,12 +73,12 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
             yield from filter(None, (act.last, act.failed, act.rehearsed))
 
 
-def _passed(runs: Iterable[Past], today: date) -> Iterable[Past]:
-    """The newest run that passed, of each instance and command. They are oldest first."""
+def _last_passing(runs: Iterable[Past], today: date) -> Iterable[Past]:
+    """The newest run that passed, of each instance and command; runs come oldest first."""
     newest = {}
-    for one in runs:
-        facts = one.facts
-        honest = one.intact and not facts.mutant and one.finished.date() <= today
+    for run in runs:
+        facts = run.facts
+        honest = run.intact and not facts.mutant and run.finished.date() <= today
         if honest and facts.exit_code == PASSED:
-            newest[one.grade, facts.system or facts.image, facts.question] = one
+            newest[run.grade, facts.system or facts.image, facts.question] = run
     return newest.values()

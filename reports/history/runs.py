@@ -74,7 +74,7 @@ def _at(*path: str) -> Any:
 
 
 class Seen(BaseModel):
-    """As much of a record as is asked for here, whatever later versions add."""
+    """The part of a record that this module uses, whatever later versions add."""
 
     id: str = Field(validation_alias=AliasPath("run", "id"))
     finished: AwareDatetime = Field(validation_alias=AliasPath("run", "finished"))
@@ -99,7 +99,7 @@ class Seen(BaseModel):
     seal: Seal = Seal()
 
     def facts(self) -> Facts:
-        """What is remembered of it."""
+        """The facts of a run that are remembered."""
         planted = _MUTANT.search(self.command)
         return Facts(
             question=_question(self),
@@ -172,7 +172,7 @@ def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
 
 
 def remember(run: Run, folder: Path) -> str | None:
-    """Add the line of a run whose evidence is in the folder; what kept us from it, if anything."""
+    """Add the line of a run whose evidence is in the folder; why that failed, else None."""
     path = ledger_path(folder.parent)
     line = LedgerLine(
         schema="drillbook/history/1",
@@ -245,9 +245,9 @@ def load_history(folder: Path) -> History:
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
         seen[record.id] = record
     lines, trouble = load_ledger(ledger_path(folder))
-    gone = {line.run: _remembered(line) for line in lines if line.run not in found}
+    gone = {line.run: _from_ledger(line) for line in lines if line.run not in found}
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
-    accused = list(_changed(folder, found, seen))
+    accused = list(_find_changed(folder, found, seen))
     troubles = [trouble] if trouble else []
     troubles += [f"run {name}: {said}" for name, said in accused]
     changed = tuple(name for name, _ in accused)
@@ -261,15 +261,17 @@ def past_of(run: Run) -> Past:
 
 def _past(seen: Seen, *, intact: bool = True) -> Past:
     facts = seen.facts()
-    return Past(seen.id, seen.finished, seen.grade, _satisfied(facts), facts, intact=intact)
+    return Past(
+        seen.id, seen.finished, seen.grade, _satisfied_controls(facts), facts, intact=intact
+    )
 
 
-def _remembered(line: LedgerLine) -> Past:
-    satisfied = _satisfied(line.facts)
+def _from_ledger(line: LedgerLine) -> Past:
+    satisfied = _satisfied_controls(line.facts)
     return Past(line.run, line.finished, line.grade, satisfied, line.facts, kept=False)
 
 
-def _satisfied(facts: Facts) -> frozenset[str]:
+def _satisfied_controls(facts: Facts) -> frozenset[str]:
     return frozenset(one for one, seen in facts.verdicts.items() if seen is Verdict.SATISFIED)
 
 
@@ -284,7 +286,7 @@ def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
     return manifest.digests.get(RECORD) == digest([evidence])
 
 
-def _changed(
+def _find_changed(
     folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]
 ) -> Iterator[tuple[str, str]]:
     """Evidence that is not what was sealed; a seal that is not the one a later run followed."""

@@ -105,8 +105,8 @@ def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Sta
 def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -> Standing:
     real = [one for one in runs if one.grade == "deployment"]
     rehearsals = [one for one in runs if one not in real]
-    last, rehearsed = _last(_done(act, real)), _last(_done(act, rehearsals))
-    failed = _last(one for one in real if _tried(act, one) and (not last or one is not last))
+    last, rehearsed = _last(_successes(act, real)), _last(_successes(act, rehearsals))
+    failed = _last(one for one in real if _has_failed(act, one) and (not last or one is not last))
     if failed and last and failed.finished < last.finished:
         failed = None
     due = _due(last, schedule, today)
@@ -118,11 +118,11 @@ def recurs(run: Past) -> bool:
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
 
 
-def _done(act: Act, runs: Iterable[Past]) -> Iterator[Past]:
+def _successes(act: Act, runs: Iterable[Past]) -> Iterator[Past]:
     return (one for one in runs if not one.satisfied.isdisjoint(act.controls))
 
 
-def _tried(act: Act, run: Past) -> bool:
+def _has_failed(act: Act, run: Past) -> bool:
     """Whether a run did one of its controls, and none came out satisfied."""
     seen = [run.facts.verdicts[one] for one in act.controls if one in run.facts.verdicts]
     return run.satisfied.isdisjoint(act.controls) and any(one not in IDLE for one in seen)
@@ -179,7 +179,7 @@ def _text(words: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell how things stand, and write the calendar that was asked for."""
+    """Print what is due, and write the calendar that was asked for."""
     given = options.parse(
         "status",
         arguments,
@@ -193,25 +193,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(reason, "status")
     now = datetime.now(UTC)
     history = load_history(run_dir)
-    runs = history.runs if keys is None else _signed(history.runs, run_dir, keys)
+    runs = history.runs if keys is None else _signed_runs(history.runs, run_dir, keys)
     found = standings(runs, words.schedule, now.date())
     counted = None if keys is None else len(runs)
     if given.output == "json":
         _write_answer(history, found, counted)
     else:
-        write(_told(history, found, words, run_dir, signed=counted), sys.stdout)
+        write(_lines(history, found, words, run_dir, signed=counted), sys.stdout)
     if given.ics:
         system = words.organisation.system or words.organisation.system_id or ""
-        if trouble := _written(Path(given.ics), calendar(found, system, now)):
+        if trouble := _write_calendar(Path(given.ics), calendar(found, system, now)):
             return refuse(trouble, "status")
         write([Line(f"Calendar: {given.ics}")], sys.stderr)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 
-def _signed(
+def _signed_runs(
     runs: Sequence[Past], folder: Path, keys: dict[str, Ed25519PublicKey]
 ) -> tuple[Past, ...]:
-    """What the signed bundles say of their runs; the rest of the history counts for nothing."""
+    """The runs of which a signed bundle exists, as it reports them; the others do not count."""
     found = []
     for one in runs:
         if not one.kept or not recurs(one):
@@ -248,7 +248,7 @@ def _write_answer(history: History, found: list[Standing], signed: int | None) -
     )
 
 
-def _told(
+def _lines(
     history: History, found: list[Standing], words: Words, runs: Path, *, signed: int | None
 ) -> Iterator[Line]:
     for trouble in history.troubles:
@@ -292,8 +292,8 @@ def _row(one: Standing) -> Iterator[Line]:
         yield Line(f"  rehearsed on {when}, which is not evidence about a deployment")
 
 
-def _written(target: Path, content: bytes) -> str:
-    """Write the calendar in place of an older one; what keeps us from it, else nothing."""
+def _write_calendar(target: Path, content: bytes) -> str:
+    """Write the calendar in place of an older one; why that failed, else nothing."""
     try:
         if target.exists():
             with target.open("rb") as file:

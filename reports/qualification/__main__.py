@@ -16,7 +16,7 @@ from reports.qualification.run import Asked, qualify
 from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
-def _asked(arguments: Namespace) -> Asked:
+def _request(arguments: Namespace) -> Asked:
     workers = None if arguments.workers == "auto" else int(arguments.workers)
     return Asked(
         stack=arguments.stack,
@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         return UNUSABLE
     try:
-        record = qualify(_asked(arguments), teller.begin, teller.tell, teller.tell_fate)
+        record = qualify(_request(arguments), teller.begin, teller.tell, teller.tell_fate)
     except ReportError as trouble:
         teller.say(str(trouble))
         return UNUSABLE

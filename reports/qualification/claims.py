@@ -76,7 +76,7 @@ def figures(record: Qualification) -> Iterator[str]:
 
 
 def fates_of_generated_bugs(generated: Generated) -> str:
-    """What became of the bugs that no one thought of."""
+    """How the generated bugs ended."""
     return (
         f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted} that can "
         f"be seen from outside. Killed: {generated.killed} ({generated.rate:.1%}). Survived: "
@@ -101,9 +101,9 @@ _WIDTH = 110
 
 
 def summary(record: Qualification) -> str:
-    """The figures in two sentences, as they stand in README.md."""
+    """The figures in a paragraph, as README.md has them."""
     drawn = f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
-    told = (
+    text = (
         f"Of {record.planted} planted bugs {record.killed_by_meant} died by the control meant for "
         f"them and for the reason written down before ({record.kill_rate:.1%}; "
         f"{record.equivalent} equivalent, {record.not_run} not run). "
@@ -114,7 +114,7 @@ def summary(record: Qualification) -> str:
         f"{(record.commit or 'unknown')[:12]}, {record.started:%Y-%m-%d}, "
         f"{duration(record.duration_s)} with {record.workers} runs side by side."
     )
-    return textwrap.fill(told, _WIDTH, break_on_hyphens=False) + "\n"
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False) + "\n"
 
 
 def update(record: Qualification, path: Path = README) -> None:
@@ -126,6 +126,6 @@ def update(record: Qualification, path: Path = README) -> None:
 
 
 def current_text(path: Path = README) -> str:
-    """What stands between the marks."""
+    """The text between the marks."""
     found = _PLACE.search(path.read_text(encoding="utf-8"))
     return found[0] if found else ""

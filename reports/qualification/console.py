@@ -1,4 +1,4 @@
-"""What a qualification says on the terminal while it runs and when it ends."""
+"""The terminal output of a qualification, while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Teller:
 
 
 def next_step(record: Qualification) -> str:
-    """What anyone who reads this does now."""
+    """What the reader should do now."""
     if record.escaped:
         return "A control that let its bug live must be made to see it, before it is trusted."
     if record.false_alarms:

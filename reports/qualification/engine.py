@@ -119,8 +119,8 @@ def main() -> None:
     parser.add_argument("--without", action="append", default=[])
     asked = parser.parse_args()
     changes = list(draw_changes(asked.seed, asked.count, asked.files, asked.without))
-    told = {"engine": f"cosmic-ray {version('cosmic-ray')}", "changes": changes}
-    sys.stdout.write(json.dumps(told))
+    engine = f"cosmic-ray {version('cosmic-ray')}"
+    sys.stdout.write(json.dumps({"engine": engine, "changes": changes}))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Drawn(Change):
 
 
 class Fate(Change):
-    """What became of a generated bug: who saw it and how, or why it does not count."""
+    """What became of a generated bug: which control saw it and how, or why it does not count."""
 
     state: State
     control: str | None = None
@@ -99,7 +99,7 @@ class Generated(EvidenceModel):
         return [one for one in self.bugs if one.state in ("survived", "stumbled")]
 
 
-class _Told(EvidenceModel):
+class _Drawing(EvidenceModel):
     engine: str
     changes: tuple[Drawn, ...]
 
@@ -128,8 +128,8 @@ def draw(asked: Asked, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise Unqualifiable(f"the bugs cannot be generated: {last[0]}")
-    told = _Told.model_validate(json.loads(done.stdout))
-    return told.engine, told.changes
+    drawing = _Drawing.model_validate(json.loads(done.stdout))
+    return drawing.engine, drawing.changes
 
 
 def sources() -> list[Path]:
@@ -167,7 +167,7 @@ def qualify(
     for number, one in enumerate(changes):
         why = known.get((one.file, one.name))
         if why is not None:
-            judge(one, _fate(one, "equivalent", told=why))
+            judge(one, _fate(one, "equivalent", words=why))
         else:
             places[str(copy_project(folder / f"generated-{number:03}", one))] = one
     rounds = controls(healthy)
@@ -227,23 +227,23 @@ def copy_project(folder: Path, change: Drawn) -> Path:
 
 
 def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fate:
-    """What a run says of a bug."""
+    """What a run shows about a bug."""
     if ended.run is None:
-        return _fate(change, "stumbled", told=ended.trouble, took=ended.duration_s)
+        return _fate(change, "stumbled", words=ended.trouble, took=ended.duration_s)
     now = results(ended.run)
     for name, one in now.items():
         if one.verdict not in _UNDECIDED and one != healthy.get(name):
-            told = one.verdict.words + (f": {one.observed}" if one.observed else "")
-            return _fate(change, "killed", name, told, ended.duration_s)
+            words = one.verdict.words + (f": {one.observed}" if one.observed else "")
+            return _fate(change, "killed", name, words, ended.duration_s)
     stuck = [name for name, one in now.items() if one.verdict is Verdict.INCONCLUSIVE]
     if stuck:
-        told = f"{len(stuck)} controls could not be finished: {', '.join(stuck[:5])}"
-        return _fate(change, "stumbled", told=told, took=ended.duration_s)
+        words = f"{len(stuck)} controls could not be finished: {', '.join(stuck[:5])}"
+        return _fate(change, "stumbled", words=words, took=ended.duration_s)
     return _fate(change, "survived", took=ended.duration_s)
 
 
 def _fate(
-    change: Change, state: State, control: str | None = None, told: str = "", took: float = 0.0
+    change: Change, state: State, control: str | None = None, words: str = "", took: float = 0.0
 ) -> Fate:
     return Fate(
         file=change.file,
@@ -252,7 +252,7 @@ def _fate(
         number=change.number,
         state=state,
         control=control,
-        told=told,
+        told=words,
         duration_s=took,
     )
 

@@ -57,7 +57,7 @@ def results(run: Run) -> dict[str, Seen]:
 
 def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
     """Judge what a trial showed against what a healthy stack shows."""
-    state, told = _state(bug, outcome, healthy)
+    state, words = _state(bug, outcome, healthy)
     run = outcome.run if outcome else None
     return Row(
         mutant=bug.name,
@@ -68,7 +68,7 @@ def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -
         turns=bug.turns,
         says=bug.says,
         state=state,
-        told=told,
+        told=words,
         duration_s=outcome.duration_s if outcome else 0.0,
         cells=tuple(_cells(bug, run, healthy)) if run else (),
     )
@@ -105,12 +105,12 @@ def _reason(bug: PlantedBug, control: Control) -> tuple[State, str]:
 
 def _words(control: Control) -> str:
     """What its worst specs observed, at which step they failed, and what they said."""
-    told: list[str] = []
+    words: list[str] = []
     for spec in control.specs:
         if spec.verdict is control.verdict:
-            told += [*spec.observations, failing_step(spec) or "", spec.message or ""]
-            told += [note for step in spec.steps for note in step.notes]
-    return " | ".join(dict.fromkeys(one for one in told if one))
+            words += [*spec.observations, failing_step(spec) or "", spec.message or ""]
+            words += [note for step in spec.steps for note in step.notes]
+    return " | ".join(dict.fromkeys(filter(None, words)))
 
 
 def _cells(bug: PlantedBug, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:

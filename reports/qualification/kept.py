@@ -53,17 +53,17 @@ def whole(parts: Mapping[str, str]) -> str:
 
 
 def _above(name: str) -> Path:
-    """What a part lies in: in a wheel, drillbook lies around the rest and not beside it."""
+    """The folder of a part: in a wheel, drillbook contains the rest."""
     return PACKAGE.parent if name.startswith("drillbook") else ROOT
 
 
 def _names() -> list[str]:
-    """The files that Git tracks; outside a checkout, those that are there."""
+    """The files that Git tracks; outside a checkout, those that exist."""
     if IS_CHECKOUT:
         listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *_DECIDING]
         with suppress(OSError, subprocess.SubprocessError):
-            told = subprocess.run(listing, capture_output=True, check=True, timeout=20).stdout
-            return [name for name in told.decode().split("\0") if name]
+            output = subprocess.run(listing, capture_output=True, check=True, timeout=20).stdout
+            return [name for name in output.decode().split("\0") if name]
     found = []
     for part in _DECIDING:
         above = _above(part)

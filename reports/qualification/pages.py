@@ -19,8 +19,8 @@ def files(record: Qualification, note: str = "") -> dict[str, bytes]:
     """The record in its three forms, by file name; note says what a reader must know first."""
     return {
         "qualification.json": text(record).encode(),
-        "qualification.md": _rendered("qualification.md.j2", record, note).encode(),
-        "qualification.html": _rendered("qualification.html.j2", record, note).encode(),
+        "qualification.md": _render("qualification.md.j2", record, note).encode(),
+        "qualification.html": _render("qualification.html.j2", record, note).encode(),
     }
 
 
@@ -32,7 +32,7 @@ def write(record: Qualification, folder: Path) -> Path:
     return folder
 
 
-def _rendered(template: str, record: Qualification, note: str) -> str:
+def _render(template: str, record: Qualification, note: str) -> str:
     page: str = (
         environment()
         .get_template(template)
@@ -85,7 +85,7 @@ def picture(record: Qualification) -> Markup:
     """The matrix as SVG, with a title on each mark; shape and colour say the same."""
     asked = {cell.control for row in record.matrix for cell in row.cells}
     columns = [one for one in record.controls if one.mutants or one.id in asked]
-    rows = _ordered(record.matrix, columns)
+    rows = _sort(record.matrix, columns)
     width, height = _LEFT + _STEP * len(columns) + 8, _TOP + _STEP * len(rows) + 8
     parts = [
         f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" '
@@ -98,7 +98,7 @@ def picture(record: Qualification) -> Markup:
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704, everything in it was escaped
 
 
-def _ordered(rows: Iterable[Row], columns: Sequence[Checked]) -> list[Row]:
+def _sort(rows: Iterable[Row], columns: Sequence[Checked]) -> list[Row]:
     """By the place of the control they are meant for, so that kills form a diagonal."""
     place = {one.id: number for number, one in enumerate(columns)}
     return sorted(rows, key=lambda one: (place.get(one.meant, 0), one.mutant))

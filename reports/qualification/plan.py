@@ -27,9 +27,9 @@ _ANYWHERE = ("procedure", "network")
 def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
     """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    told = tables.get(_TABLES.get(driver, driver), {})
+    predicted = tables.get(_TABLES.get(driver, driver), {})
     seen = {}
-    for control, (verdict, *words) in told.items():
+    for control, (verdict, *words) in predicted.items():
         observed = "; ".join(catalogue.sentence(word, [control]) for word in words) or None
         seen[control] = Seen(verdict=Verdict(verdict), observed=observed)
     return seen

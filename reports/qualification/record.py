@@ -34,7 +34,7 @@ class Checked(EvidenceModel):
 
 
 class Alarm(EvidenceModel):
-    """A verdict of a healthy run that is not the one a healthy stack has."""
+    """A verdict of a healthy run that differs from that of a healthy stack."""
 
     run: str
     control: str
@@ -121,10 +121,10 @@ def counts(rows: tuple[Row, ...]) -> dict[str, int]:
 
 def text(record: Qualification) -> str:
     """The record as JSON, a line for each bug so that its differences can be read."""
-    told = record.model_dump(mode="json")
-    rows = told.pop("matrix")
-    head = json.dumps(told, indent=1, ensure_ascii=False).removesuffix("\n}")
-    lines = ",\n".join(f"  {json.dumps(one, ensure_ascii=False)}" for one in rows)
+    fields = record.model_dump(mode="json")
+    rows = fields.pop("matrix")
+    head = json.dumps(fields, indent=1, ensure_ascii=False).removesuffix("\n}")
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
     return f'{head},\n "matrix": [\n{lines}\n ]\n}}\n'
 
 

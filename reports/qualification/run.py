@@ -66,7 +66,7 @@ def qualify(
         raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
     catalogue = load(ROOT / "suites" / "controls.toml")
     known = list_bugs(asked.container_image)
-    bugs = _wanted(asked, known)
+    bugs = _choose_bugs(asked, known)
     here = [one for one in bugs if plan.driver_for(one, asked.stack) not in known.absent]
     if asked.stack == "containers" and not asked.healthy:
         raise Unqualifiable("--healthy 0 leaves nothing to compare containers with; give 1 or more")
@@ -118,7 +118,7 @@ def qualify(
             "image": asked.image,
             "selection": (*asked.mutants, *([f"part {asked.part}"] * (asked.part != "1/1"))),
             "host": run_metadata.host(),
-            "controls": tuple(_checked(catalogue, matrix, healthy)),
+            "controls": tuple(_controls(catalogue, matrix, healthy)),
             "matrix": matrix,
             "generated": drawn,
             **counts(matrix),
@@ -127,7 +127,7 @@ def qualify(
     )
 
 
-def _wanted(asked: Asked, known: KnownBugs) -> list[PlantedBug]:
+def _choose_bugs(asked: Asked, known: KnownBugs) -> list[PlantedBug]:
     """The bugs to plant; a stack that was named leaves out what it cannot carry.
 
     Unqualifiable when that stack is not available.
@@ -143,10 +143,10 @@ def _wanted(asked: Asked, known: KnownBugs) -> list[PlantedBug]:
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
-    """What a healthy stack says: as predicted, and where nothing is predicted as it said here."""
-    told = plan.load_predictions(driver, catalogue)
-    here = [one.run for one in healthy if one.run and one.trial.driver == driver]
-    return told or (results(here[0]) if here else {})
+    """The results of a healthy stack: as predicted, or as measured here without a prediction."""
+    predicted = plan.load_predictions(driver, catalogue)
+    runs = [one.run for one in healthy if one.run and one.trial.driver == driver]
+    return predicted or (results(runs[0]) if runs else {})
 
 
 def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[str, object]:
@@ -173,7 +173,7 @@ def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[s
     }
 
 
-def _checked(
+def _controls(
     catalogue: Catalogue, rows: Sequence[Row], healthy: Sequence[Outcome]
 ) -> list[Checked]:
     took = plan.durations(one.run for one in healthy if one.run)

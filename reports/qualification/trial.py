@@ -54,13 +54,13 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """How it is called in the list."""
+        """Its name in the list."""
         return self.mutant or f"healthy {self.driver} run {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a trial; without evidence, why there is none."""
+    """The result of a trial; without evidence, why there is none."""
 
     trial: Trial
     run: Run | None

@@ -88,15 +88,15 @@ class Redactor:
     def data(self, data: bytes) -> bytes:
         """The bytes with each known value replaced by its name."""
         with self._lock:
-            hits = sorted(_trimmed(data, hit) for hit in self._index.find(data))
+            hits = sorted(_trim(data, hit) for hit in self._index.find(data))
         parts, done = [], 0
-        for hit in _merged(hits):
+        for hit in _merge(hits):
             parts += [data[done : hit.start], f"«{hit.needle.name}»".encode()]
             done = hit.end
         return b"".join([*parts, data[done:]]) if done else data
 
     def tree(self, value: object) -> object:
-        """Every text in lists and dictionaries so redacted; keys are ours and stay."""
+        """Redact every text in lists and dictionaries; keys are ours and stay."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -135,7 +135,7 @@ class Redactor:
                 rest = (rest + chunk)[-self._index.longest :] if self._index.longest else b""
 
 
-def _trimmed(data: bytes, hit: Hit) -> Hit:
+def _trim(data: bytes, hit: Hit) -> Hit:
     """Without its context; with the base64 letters and padding that share bits with it."""
     start, end = hit.start + hit.needle.before, hit.end - hit.needle.after
     if hit.needle.encoding == "base64":
@@ -146,7 +146,7 @@ def _trimmed(data: bytes, hit: Hit) -> Hit:
     return Hit(start, end, hit.needle)
 
 
-def _merged(hits: list[Hit]) -> Iterator[Hit]:
+def _merge(hits: list[Hit]) -> Iterator[Hit]:
     """Overlapping ones as one, and pieces of one value that follow each other."""
     current: Hit | None = None
     for hit in hits:

@@ -1,4 +1,4 @@
-"""What a PDF says in its streams, attachments, strings and pages, to be searched for secrets.
+"""The content of a PDF's streams, attachments, strings and pages, to search it for secrets.
 
 A page holds numbers of glyphs, which only the fonts' tables turn into letters, so its text is
 searched as well as its streams. Nothing else in a bundle is packed: what is packed by other means,
@@ -61,7 +61,7 @@ class Unsearchable(Exception):
 
 
 def is_packed(head: bytes) -> bool:
-    """Whether what begins so holds more than its bytes show."""
+    """Whether a file with this beginning holds more than its bytes show."""
     return head.startswith((b"%PDF-", b"PK\3\4", b"PK\5\6", b"\x1f\x8b"))
 
 

@@ -63,7 +63,7 @@ def recovery(run: Run) -> Recovery | None:
 def recovery_sentence(seen: Objectives) -> str:
     """Both objectives in words; empty where nothing was restored."""
     if seen.rto_s is not None:
-        said = f"Back in {duration(seen.rto_s)}{_allowed(seen.rto_s, seen.rto_target_s)}"
+        said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"
     elif seen.restore_s is not None:
         proof = f"The keys were proved in {duration(seen.proof_s)}, and e" if seen.proof_s else "E"
         said = (
@@ -75,7 +75,7 @@ def recovery_sentence(seen: Objectives) -> str:
     if seen.rpo_s is not None:
         late = seen.rpo_target_s is not None and seen.rpo_s > seen.rpo_target_s
         said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
-        said += _allowed(seen.rpo_s, seen.rpo_target_s)
+        said += _limit(seen.rpo_s, seen.rpo_target_s)
     elif seen.rpo_target_s is not None:
         said += f"; that the backup was at most {duration(seen.rpo_target_s)} old is not proven"
     if seen.newest_row_s is not None:
@@ -83,7 +83,7 @@ def recovery_sentence(seen: Objectives) -> str:
     return said + "."
 
 
-def _allowed(seconds: float, target: float | None) -> str:
+def _limit(seconds: float, target: float | None) -> str:
     if target is None:
         return " (no target was set)"
     allowed = duration(target)

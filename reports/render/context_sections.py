@@ -61,8 +61,8 @@ def organisation(run: Run) -> list[Row]:
     """Whose system it is, who took part, and which record this is."""
     said = run.organisation
     return [
-        ("Organisation", _joined(said.name, said.unit)),
-        ("System", _joined(said.system, said.system_id)),
+        ("Organisation", _join(said.name, said.unit)),
+        ("System", _join(said.system, said.system_id)),
         ("Site", said.site),
         ("Record number", run.identity.number),
         *((f"{part.capitalize()}s", _people(run, part)) for part in ("lead", "participant")),
@@ -71,7 +71,7 @@ def organisation(run: Run) -> list[Row]:
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),
         ("Classification", run.retention.classification),
-        ("Kept until", _kept(run)),
+        ("Kept until", _retention(run)),
         ("Failures are reported to", run.deviations.escalated_to),
     ]
 
@@ -100,7 +100,7 @@ def surroundings(run: Run) -> list[Row]:
         ("Driver", run.subject.driver),
         *_if_any("Engine", _engine(run.subject.engine)),
         ("Machine", f"{host.name}, {host.machine}, {host.cpus} CPUs{memory}"),
-        ("System", _joined(host.distribution, host.system)),
+        ("System", _join(host.distribution, host.system)),
         ("Python", host.python),
         ("Clock", _clock(run.run.clock)),
         ("Isolated", _yes_no(place.isolated)),
@@ -132,7 +132,7 @@ def call(run: Run) -> list[Row]:
         ("Drillbook", f"{facts.tool.version}, {commit}{changed}"),
         (
             "Statements and specs",
-            _joined(pack.name, f"SHA-256 {pack.sha256}" if pack.sha256 else None),
+            _join(pack.name, f"SHA-256 {pack.sha256}" if pack.sha256 else None),
         ),
         *_if_any("The question asked", ", ".join(facts.asked) or None),
         *_if_any("Declared in", run.identity.declared.file if run.identity.declared else None),
@@ -178,7 +178,7 @@ def day(when: date | None) -> str | None:
     return when.strftime("%d %B %Y").lstrip("0") if when else None
 
 
-def _joined(*parts: str | None) -> str | None:
+def _join(*parts: str | None) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
@@ -190,7 +190,7 @@ def _person(one: Person) -> str:
     return f"{one.name} ({one.role})" if one.role else one.name
 
 
-def _kept(run: Run) -> str | None:
+def _retention(run: Run) -> str | None:
     until = day(run.retention.dispose_after)
     return f"{until}, then disposed of" if until else None
 
@@ -200,7 +200,7 @@ def _data(seen: DataSet | None) -> str | None:
         return None
     counts = ((seen.rows, "rows"), (seen.canaries, "values compared"), (seen.bytes, "bytes"))
     stated = [f"{count:,} {what}" for count, what in counts if count is not None]
-    return _joined(seen.kind, seen.description, *stated)
+    return _join(seen.kind, seen.description, *stated)
 
 
 def _engine(seen: Engine | None) -> str | None:
@@ -208,7 +208,7 @@ def _engine(seen: Engine | None) -> str | None:
         return None
     parts = {"": seen.version, "API ": seen.api, "compose ": seen.compose, "kernel ": seen.kernel}
     stated = [f"{name}{value}" for name, value in parts.items() if value]
-    return _joined(f"{seen.name} {stated[0]}" if stated else seen.name, *stated[1:], seen.system)
+    return _join(f"{seen.name} {stated[0]}" if stated else seen.name, *stated[1:], seen.system)
 
 
 def _clock(seen: ClockFacts) -> str:

@@ -45,7 +45,7 @@ _FILES = {
 
 
 def code(text: str) -> Markup:
-    """What stands in backticks is typed or read by machines."""
+    """Text with the words in backticks marked as code."""
     return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
@@ -150,7 +150,7 @@ def _frameworks(run: Run) -> dict[str, list[str]]:
 
 
 def _ids(control: Control) -> str:
-    """What a control is found by when one asks for a framework, or for one id of it."""
+    """The words by which a reader finds a control: a framework, or one of its ids."""
     mapped = control.frameworks.items()
     return "|".join(
         [*control.frameworks, *(f"{name} {one}" for name, ids in mapped for one in ids)]

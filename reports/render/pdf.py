@@ -30,12 +30,12 @@ _TEMPLATE = Path(__file__).parents[1] / "templates" / "report.typ"
 
 def name_missing_glyphs(text: str) -> str:
     """The text with each character that has no glyph written as [U+1F511]; line breaks stay."""
-    known = _known()
+    known = _characters()
     return "".join(one if one in known else f"[U+{ord(one):04X}]" for one in text)
 
 
 def name_missing_in_tree[Value](value: Value) -> Value:
-    """Every text in lists and dictionaries so written; keys are ours and stay."""
+    """Do so with every text in lists and dictionaries; keys are ours and stay."""
     if isinstance(value, str):
         return name_missing_glyphs(value)  # type: ignore[return-value]  # a str comes in
     if isinstance(value, dict):
@@ -46,15 +46,15 @@ def name_missing_in_tree[Value](value: Value) -> Value:
 
 
 @cache
-def _known() -> frozenset[str]:
-    """What every weight of the text font has, and what no font need have: the line break."""
+def _characters() -> frozenset[str]:
+    """The characters that every weight of the text font has, and the line break."""
     fonts = [set(TTFont(FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
     seen = (chr(code) for code in set.intersection(*fonts))
     return frozenset(one for one in seen if unicodedata.category(one) not in _UNSEEN) | {"\n"}
 
 
 def render(run: Run) -> bytes:
-    """The run as a file that shows itself, and carries the record it was made from."""
+    """The run as a PDF with its record attached."""
     record = json_file.text(run.model_dump(mode="json"))
     digest = hashlib.sha256(record.encode()).hexdigest()
     document = typst.compile(

@@ -89,7 +89,7 @@ def commands(run: Run) -> list[dict[str, Any]]:
 
 
 def first_line(text: str) -> str:
-    """A script that was handed over whole is known by its first line."""
+    """The first line of a command, which identifies a script."""
     first, *rest = text.strip().splitlines() or [""]
     return f"{first} ..." if rest else first
 

@@ -85,34 +85,34 @@ class Outcome(NamedTuple):
 
 
 def grade(run: Run) -> str | None:
-    """What the result is worth, where that is less than it looks."""
+    """The limits of the result, where it is worth less than it seems."""
     if run.subject.driver == "none":
         return "No stack was started: the result is not evidence about a deployment."
     return REHEARSAL if run.subject.grade == "rehearsal" else None
 
 
 def outcome(run: Run) -> Outcome:
-    """What the gate says, and why. A rehearsal says so in the very word."""
+    """The result of the gate, and why; of a rehearsal, the word says so."""
     end = _outcome(run)
     return end._replace(word=f"{end.word} in rehearsal") if grade(run) == REHEARSAL else end
 
 
 def _outcome(run: Run) -> Outcome:
     if run.redaction.leaks:
-        return _leaked(run)
+        return _leak_outcome(run)
     gating = [control for control in run.controls if control.gating and not control.waived]
     if run.run.stopped:
         return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
     if run.run.interrupted and run.exit_code != 1:
-        return _interrupted(run, gating)
+        return _interrupted_outcome(run, gating)
     if run.exit_code == 0:
-        return _passed(run, gating)
-    return _failed(run, gating) if run.exit_code == 1 else _undecided(run, gating)
+        return _pass_outcome(run, gating)
+    return _fail_outcome(run, gating) if run.exit_code == 1 else _undecided_outcome(run, gating)
 
 
-def _leaked(run: Run) -> Outcome:
-    files = _listed(dict.fromkeys(leak.file for leak in run.redaction.leaks))
-    names = _listed(dict.fromkeys(leak.secret for leak in run.redaction.leaks))
+def _leak_outcome(run: Run) -> Outcome:
+    files = _list(dict.fromkeys(leak.file for leak in run.redaction.leaks))
+    names = _list(dict.fromkeys(leak.secret for leak in run.redaction.leaks))
     return Outcome(
         "Failed",
         f"A secret stood in the finished report: {files} held {names}. It has been taken out.",
@@ -120,9 +120,9 @@ def _leaked(run: Run) -> Outcome:
     )
 
 
-def _passed(run: Run, gating: list[Control]) -> Outcome:
+def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
     sentence = f"{_all_held(run, gating)}{_advisory(run)}"
-    bad = [control for control in _beside_the_gate(run) if control.verdict is Verdict.VIOLATED]
+    bad = [control for control in _outside_gate(run) if control.verdict is Verdict.VIOLATED]
     verb = "is" if len(bad) == 1 else "are"
     warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
     if run.subject.grade == "rehearsal":
@@ -153,7 +153,7 @@ def waiver(one: Waiver) -> str:
     return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
 
 
-def _failed(run: Run, gating: list[Control]) -> Outcome:
+def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
     bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
     return Outcome(
         "Failed",
@@ -175,14 +175,14 @@ def _drill_advice(first: str) -> str:
     return f"Do not rely on this backup for a recovery in time. Begin with {first}."
 
 
-def _undecided(run: Run, gating: list[Control]) -> Outcome:
+def _undecided_outcome(run: Run, gating: list[Control]) -> Outcome:
     unknown = _unknown(gating)
     if run.run.shard:
         return _part(run, gating, unknown)
     if not gating:
         return _without_a_gate(run)
     sentence = (
-        f"{_none_failed(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
+        f"{_no_failure(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
         f"be judged: {_ids(unknown)}.{_advisory(run)}"
     )
     if run.run.selection and not run.run.asked:
@@ -200,10 +200,10 @@ def _without_a_gate(run: Run) -> Outcome:
     return Outcome("Undecided", sentence, advice)
 
 
-def _interrupted(run: Run, gating: list[Control]) -> Outcome:
+def _interrupted_outcome(run: Run, gating: list[Control]) -> Outcome:
     unknown = _unknown(gating)
     judged = f"{len(gating) - len(unknown)} of {len(gating)} gating controls were judged before."
-    sentence = f"The run did not end. {judged} {_none_failed(run)}.{_advisory(run)}"
+    sentence = f"The run did not end. {judged} {_no_failure(run)}.{_advisory(run)}"
     return Outcome("Interrupted", sentence, "Run it again, to its end.")
 
 
@@ -211,20 +211,20 @@ def _unknown(gating: list[Control]) -> list[Control]:
     return [c for c in gating if c.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN)]
 
 
-def _none_failed(run: Run) -> str:
-    """That nothing failed is said only where nothing did."""
+def _no_failure(run: Run) -> str:
+    """Says that nothing failed only if no control at all failed."""
     failed = any(c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED) for c in run.controls)
     return "No gating control failed" if failed else "Nothing failed"
 
 
-def _beside_the_gate(run: Run) -> list[Control]:
+def _outside_gate(run: Run) -> list[Control]:
     """The controls that were asked for and do not decide the exit code."""
     return [c for c in asked_controls(run) if not c.gating and reasons(c) != [ELSEWHERE]]
 
 
 def _advisory(run: Run) -> str:
     """What became of the controls that do not decide, counted; nothing where all hold."""
-    verdicts = [control.verdict for control in _beside_the_gate(run)]
+    verdicts = [control.verdict for control in _outside_gate(run)]
     wrong = verdicts.count(Verdict.CONTRADICTED)
     counts = (
         (verdicts.count(Verdict.VIOLATED), "violated"),
@@ -237,7 +237,7 @@ def _advisory(run: Run) -> str:
 
 
 def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
-    """A shard decides nothing alone; what it knows of its own controls is said all the same."""
+    """The outcome of a shard: it decides nothing alone, but names its own failures."""
     elsewhere = [control for control in unknown if reasons(control) == [ELSEWHERE]]
     own = len(gating) - len(elsewhere)
     open_ = [control for control in unknown if control not in elsewhere]
@@ -248,7 +248,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
 
 
 def seal(run: Run) -> str:
-    """Who vouches for the bundle this report came in; a report alone proves nothing."""
+    """Who signed the bundle of this report; a report alone proves nothing."""
     if run.seal.key_id is None:
         return "unsigned: anyone could have made or changed this bundle"
     return f"bundle signed by key {run.seal.key_id}; check it with drillbook evidence verify"
@@ -360,9 +360,9 @@ def duration(seconds: float) -> str:
 
 
 def _ids(controls: list[Control]) -> str:
-    return _listed([control.id for control in controls])
+    return _list([control.id for control in controls])
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     known = list(names)
     return ", ".join(known[:6]) + (f" and {len(known) - 6} more" if len(known) > 6 else "")

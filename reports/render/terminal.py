@@ -1,4 +1,4 @@
-"""What a run says on a terminal: lines of at most 80 columns, and the summary at its end.
+"""The terminal output of a run: lines of at most 80 columns, and the summary at its end.
 
 NO_COLOR and pipes take their style away.
 """
@@ -49,7 +49,7 @@ _LINES = 8
 
 
 class Line(NamedTuple):
-    """One line for the terminal and how it is to look there."""
+    """One line for the terminal and its style."""
 
     text: str
     style: tuple[str, ...] = ()
@@ -155,7 +155,7 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
         control, reason = found[0]
         ids = ", ".join(one.id for one, _ in found)
         yield from wrap(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
-        yield from wrap(_shortened(reason), "      ", "      ")
+        yield from wrap(_shorten(reason), "      ", "      ")
 
 
 def _finding(control: Control) -> Iterator[Line]:
@@ -164,7 +164,7 @@ def _finding(control: Control) -> Iterator[Line]:
     if control.observed:
         yield from wrap(sentence(control.observed), "      ", "      ")
     for reason in reasons(control):
-        yield from wrap(_shortened(reason), "      ", "      ")
+        yield from wrap(_shorten(reason), "      ", "      ")
 
 
 def _corrections(run: Run, *, verbose: bool) -> Iterator[Line]:
@@ -225,6 +225,6 @@ def _result(run: Run, report: str) -> Iterator[Line]:
     yield Line(f"Report: {report}")
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     lines = text.splitlines()
     return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "...", lines[-1]])

@@ -1,4 +1,4 @@
-"""A rehearsed change in plain words: whether to deploy, what breaks, what is now otherwise."""
+"""A rehearsed change in plain words: whether to deploy, what breaks, what is different."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sentence(run: Run) -> str:
     bad = [control for control in deciding if control.verdict in _BAD]
     held = f"every secret survives, a bad start heals, and the backup brings {older} back"
     if broken := [control for control in bad if control.id != _OUTAGE]:
-        what = "; ".join(f"{control.id}, {_broken(control)}" for control in broken)
+        what = "; ".join(f"{control.id}, {_failing_step(control)}" for control in broken)
         return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()
     open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*_BAD, Verdict.SATISFIED))
     if bad:
@@ -59,7 +59,7 @@ def _back(change: Change) -> str:
     )
 
 
-def _broken(control: Control) -> str:
+def _failing_step(control: Control) -> str:
     steps = [
         step.title
         for spec in control.specs
@@ -73,7 +73,7 @@ def _broken(control: Control) -> str:
 def _outage(run: Run, change: Change) -> str:
     if change.outage_s is None:
         return "How long no one can read a secret was not measured."
-    said = f"For {_lasted(change)} no one can read a secret"
+    said = f"For {_outage_length(change)} no one can read a secret"
     if change.outage_target_s is None:
         return f"{said}."
     late = any(control.id == _OUTAGE and control.verdict in _BAD for control in run.controls)
@@ -81,7 +81,7 @@ def _outage(run: Run, change: Change) -> str:
     return f"{said}, and {allowed} were allowed." if late else f"{said}, of {allowed} allowed."
 
 
-def _lasted(change: Change) -> str | None:
+def _outage_length(change: Change) -> str | None:
     if change.outage_s is None:
         return None
     if not change.outage_seen:
@@ -97,7 +97,7 @@ def rows(run: Run) -> list[Row]:
 def _rows(change: Change) -> Iterator[Row]:
     yield "From", change.older
     yield "To", change.newer
-    yield "No one could read for", _lasted(change)
+    yield "No one could read for", _outage_length(change)
     yield "Allowed", None if change.outage_target_s is None else duration(change.outage_target_s)
     yield "Migrations", f"{change.migrations} in {duration(change.migrations_s)}"
     for slow in change.slowest:

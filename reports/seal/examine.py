@@ -1,4 +1,4 @@
-"""What can be said of a bundle from the bundle alone, and from what its reader trusts.
+"""Checks of a bundle, by the bundle alone and by what its reader trusts.
 
 Nothing in a bundle is believed before its form, its digests and its signature have been checked;
 nothing in it is ever unpacked to disk.

@@ -40,7 +40,7 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a bundle consists of, and of which run it is."""
+    """The files of a bundle, and the run it belongs to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,8 +108,8 @@ def statement(run: Run, manifest: Manifest) -> bytes:
             "result": result(run),
             "configuration": list(_configuration(run, digests["evidence.json"])),
             "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
-            "warnedTests": [c.id for c in run.controls if _warned(c)],
-            "failedTests": [c.id for c in run.controls if _failed(c)],
+            "warnedTests": [c.id for c in run.controls if _warns(c)],
+            "failedTests": [c.id for c in run.controls if _fails(c)],
         },
     }
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
@@ -123,13 +123,13 @@ def result(run: Run) -> str:
     return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
 
 
-def _failed(control: Control) -> bool:
+def _fails(control: Control) -> bool:
     gates = control.gating and not control.waived
     return control.verdict is Verdict.VIOLATED or (gates and control.verdict not in HOLDS)
 
 
-def _warned(control: Control) -> bool:
-    return control.verdict not in HOLDS and not _failed(control)
+def _warns(control: Control) -> bool:
+    return control.verdict not in HOLDS and not _fails(control)
 
 
 def _configuration(run: Run, evidence: str) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ class Sealer(NamedTuple):
     authority: str | None = None
 
     def facts(self, runs: Path) -> Seal:
-        """What the record says of its seal before it has one."""
+        """The facts of the seal for the record, before it is sealed."""
         return Seal(key_id=self.key.id if self.key else None, previous=previous(runs))
 
     def seal(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> Sealed:

@@ -76,11 +76,11 @@ def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:
         raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
-    return run, list(_shown(run, examination.envelope))
+    return run, list(_preview(run, examination.envelope))
 
 
-def _shown(run: Run, signed: bool) -> Iterator[Line]:
-    """What the person who signs puts their name to."""
+def _preview(run: Run, signed: bool) -> Iterator[Line]:
+    """The facts of the run that the person signs off."""
     end = phrases.outcome(run)
     by = f"signed by key {str(run.seal.key_id)[:16]}" if signed else "unsigned"
     yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")

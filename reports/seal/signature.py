@@ -96,7 +96,7 @@ def generate(out: Path) -> str:
 
 def load(path: Path) -> SigningKey:
     """The private key in a file that only its owner can read."""
-    data = _read(path)
+    data = _read_key(path)
     if path.stat().st_mode & 0o077:
         raise BadKey(f"{path}: others can read this private key; run `chmod 600` on it")
     return SigningKey(data, str(path))
@@ -115,7 +115,7 @@ def from_environment(name: str) -> SigningKey:
 def load_trusted_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     """Public keys by id, of a file with one or several in PEM form."""
     found: dict[str, Ed25519PublicKey] = {}
-    for pem in _PEM.findall(data := _read(path)):
+    for pem in _PEM.findall(data := _read_key(path)):
         if b"PRIVATE" in pem:
             raise BadKey(f"{path}: a private key; never hand it on, give its .pub file")
         try:
@@ -161,7 +161,7 @@ def _line(envelope: Envelope) -> bytes:
     return json.dumps(envelope.to_dict(), sort_keys=True).encode() + b"\n"
 
 
-def _read(path: Path) -> bytes:
+def _read_key(path: Path) -> bytes:
     try:
         with open_file(path) as file:
             data = file.read(_LARGEST + 1)

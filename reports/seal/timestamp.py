@@ -53,7 +53,7 @@ def accept(answer: bytes, bundle: Path) -> datetime:
 
     Who stamped is not checked here: that needs a certificate from outside, see verify.
     """
-    stamp = _decoded(answer)
+    stamp = _decode(answer)
     if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
         raise Distrusted("the time-stamp is one of another file")
     return stamp.tst_info.gen_time
@@ -61,7 +61,7 @@ def accept(answer: bytes, bundle: Path) -> datetime:
 
 def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datetime:
     """When one of these authorities stamped the bundle; Distrusted if none did."""
-    stamp = _decoded(answer)
+    stamp = _decode(answer)
     builder = VerifierBuilder()
     for certificate in authorities:
         builder = builder.add_root_certificate(certificate)
@@ -82,7 +82,7 @@ def authorities(path: Path) -> list[Certificate]:
         raise BadKey(f"{path}: no certificate in PEM form; ask the authority for its own") from None
 
 
-def _decoded(answer: bytes) -> TimeStampResponse:
+def _decode(answer: bytes) -> TimeStampResponse:
     try:
         stamp = decode_timestamp_response(answer[:_LARGEST])
         if stamp.status == _GRANTED:

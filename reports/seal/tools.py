@@ -28,7 +28,7 @@ from reports.verdict.verdicts import PASSED
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the act that is named first; exit code 3 and one sentence if it cannot be."""
+    """Do the step that is named first; exit code 3 and one sentence if that is impossible."""
     name, *words = arguments
     act, placed, named, example = _ACTS[name]
     given = options.parse(f"evidence {name}", words, named, (placed,))

@@ -1,6 +1,6 @@
-"""`drillbook evidence verify`: is this bundle what was sealed, and who says so? No stack is needed.
+"""`drillbook evidence verify`: is this bundle what was sealed, and who signed it?
 
-Exit code 0: genuine. 1: changed, or no trusted key vouches for it. 3: no bundle at all.
+Exit code 0: genuine. 1: changed, or without a trusted signature. 3: not a bundle.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
     yield Line("")
     yield from _result(examination)
     if examination.run and not examination.bad:
-        yield from _told(examination)
+        yield from _run_lines(examination)
 
 
 def _write_answer(bundle: Path, examination: Examination) -> None:
-    said, _, _ = _judged(examination)
+    said, _, _ = _judge(examination)
     run = None if examination.bad else examination.run
     write_json(
         "evidence-verify",
@@ -106,8 +106,8 @@ def _write_answer(bundle: Path, examination: Examination) -> None:
     )
 
 
-def _judged(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
-    """What the checks amount to, the next move, and the style."""
+def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
+    """The answer by the checks, the next step, and the style."""
     bad = [check.name for check in examination.bad]
     if not bad and examination.signed:
         return _GENUINE, "", _COLOURS["ok"]
@@ -121,14 +121,14 @@ def _judged(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _result(examination: Examination) -> Iterator[Line]:
-    said, then, style = _judged(examination)
+    said, then, style = _judge(examination)
     yield Line(said, style)
     if then:
         yield from wrap(f"Next: {then}", then="      ")
 
 
-def _told(examination: Examination) -> Iterator[Line]:
-    """What the genuine record says, which may be bad news."""
+def _run_lines(examination: Examination) -> Iterator[Line]:
+    """The result that the genuine record reports, which may be bad."""
     assert examination.run
     run = examination.run
     end = phrases.outcome(run)

@@ -66,7 +66,7 @@ def pack(files: Mapping[str, Path], target: BinaryIO) -> None:
     for name in sorted(files):
         if reason := _unfit(name) or ("occurs twice" if folded.count(name.casefold()) > 1 else ""):
             raise CannotSeal(f"{name!r} {reason}; rename it")
-        entry = _measured(name, files[name], entries[-1].end if entries else 0)
+        entry = _measure(name, files[name], entries[-1].end if entries else 0)
         if entry.end > LARGEST or len(entries) == MOST:
             raise CannotSeal(f"more than {LARGEST >> 20} MiB or {MOST} files cannot be sealed")
         target.write(entry.head)
@@ -75,7 +75,7 @@ def pack(files: Mapping[str, Path], target: BinaryIO) -> None:
     target.write(_directory(entries))
 
 
-def _measured(name: str, path: Path, at: int) -> Entry:
+def _measure(name: str, path: Path, at: int) -> Entry:
     crc = size = 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -115,7 +115,7 @@ class Archive:
         if self.size > LARGEST + (MOST << 10):
             raise BadBundle(f"{self.size >> 20} MiB; no bundle has more than {LARGEST >> 20}")
         listing, count = self._listing()
-        self.entries = {entry.name: entry for entry in _listed(listing, count)}
+        self.entries = {entry.name: entry for entry in _list(listing, count)}
         self._check(list(self.entries.values()))
 
     def chunks(self, name: str) -> Iterator[bytes]:
@@ -161,7 +161,7 @@ class Archive:
             raise Distrusted("not in the form in which it was sealed: its structure was changed")
 
 
-def _listed(listing: bytes, count: int) -> Iterator[Entry]:
+def _list(listing: bytes, count: int) -> Iterator[Entry]:
     """The entries of a directory; BadBundle for what is not safe to unpack."""
     at, seen = 0, set[str]()
     for _ in range(count):

@@ -61,7 +61,7 @@ def _control(
 ) -> Control:
     drafts = [draft for draft in recorder.specs if entry.id in draft.controls]
     specs = [_spec(entry, draft, recorder) for draft in drafts]
-    specs += _unexecuted(entry, plan, {spec.id for spec in specs})
+    specs += _missing_specs(entry, plan, {spec.id for spec in specs})
     verdict = worst(spec.verdict for spec in specs)
     words = _words(entry, catalogue, [spec for spec in specs if spec.verdict is verdict])
     amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
@@ -105,7 +105,7 @@ def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
     )
 
 
-def _unexecuted(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
+def _missing_specs(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
     """A spec that was left out or not reached is evidence, too: of nothing."""
     for spec, named in {**plan.specs, **plan.left_out}.items():
         if entry.id in named and spec not in executed:

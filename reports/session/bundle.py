@@ -128,7 +128,7 @@ class Bundle:
             return run.model_copy(update={"seal": seal, "documents": written})
 
         with _refuse_unwritable(self.path):
-            run = self._settled(redactor, assemble_with)
+            run = self._settle(redactor, assemble_with)
             if self.whole:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
@@ -138,7 +138,7 @@ class Bundle:
         self.not_remembered = remember(run, self.path)
         return run
 
-    def _settled(
+    def _settle(
         self, redactor: Redactor, assemble_with: Callable[[list[Leak], set[str]], Run]
     ) -> Run:
         """Write and search until nothing new is found; every leak ever found is in the record.
@@ -185,15 +185,15 @@ class Bundle:
         """
         leaks: list[Leak] = []
         for path in self._files():
-            path, named = self._renamed(path, redactor)
+            path, named = self._rename(path, redactor)
             found = redactor.scan(path, str(path.relative_to(self.path)))
-            if found and not _cleaned(path, redactor):
+            if found and not _redact_in_place(path, redactor):
                 path.unlink()
             leaks += found + named
         return leaks
 
-    def _renamed(self, path: Path, redactor: Redactor) -> tuple[Path, list[Leak]]:
-        """The file under a name that tells no secret."""
+    def _rename(self, path: Path, redactor: Redactor) -> tuple[Path, list[Leak]]:
+        """The file under a name that holds no secret."""
         name = str(path.relative_to(self.path))
         shown = redactor.text(name)
         if shown == name:
@@ -213,7 +213,7 @@ class Bundle:
         fresh.replace(self.path.parent / "latest")
 
 
-def _cleaned(path: Path, redactor: Redactor) -> bool:
+def _redact_in_place(path: Path, redactor: Redactor) -> bool:
     """Whether the file could be redacted in place."""
     data = path.read_bytes()
     if is_packed(data[:8]):

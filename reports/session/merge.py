@@ -65,7 +65,7 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
                 "what comes of it can stand next to other runs"
             )
     for what, seen in _SAME.items():
-        alike = [run for run in runs if what != "subject" or _examined(run)]
+        alike = [run for run in runs if what != "subject" or _has_stack(run)]
         for run in alike[1:]:
             if seen(run) != seen(alike[0]):
                 raise Unmergeable(f"{run.run.id} differs from {alike[0].run.id} in its {what}")
@@ -77,7 +77,7 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
         raise Unmergeable(f"shard {twice} is there twice")
 
 
-def _examined(run: Run) -> bool:
+def _has_stack(run: Run) -> bool:
     """Whether it had a stack at all; a shard of files alone has none."""
     return run.subject.driver != "none"
 
@@ -142,7 +142,7 @@ def _with_accusations(own: Sequence[Control]) -> Control:
         here = [spec for spec in one.specs if spec.message != ELSEWHERE]
         return len(here) if len(here) == len(one.specs) else 0
 
-    whole = max(own, key=lambda one: (own_specs(one), _executed(one)))
+    whole = max(own, key=lambda one: (own_specs(one), _count_executed(one)))
     known = {spec.id for spec in whole.specs}
     seen = {
         spec.id: spec
@@ -156,7 +156,7 @@ def _with_accusations(own: Sequence[Control]) -> Control:
     )
 
 
-def _executed(control: Control) -> int:
+def _count_executed(control: Control) -> int:
     return sum(spec.verdict not in IDLE for spec in control.specs)
 
 
@@ -201,7 +201,7 @@ def _part(run: Run) -> PartOfRun:
 
 
 def _subject(runs: Sequence[Run]) -> Subject:
-    seen = [run.subject for run in runs if _examined(run)] or [runs[0].subject]
+    seen = [run.subject for run in runs if _has_stack(run)] or [runs[0].subject]
     keys = dict.fromkeys(key for one in seen for key in one.keys)
     engines = {one.engine for one in seen}
     engine = engines.pop() if len(engines) == 1 else None
@@ -255,7 +255,7 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
     run_dir = Path(given.run_dir)
     if len(folders) < 2:
         raise Unmergeable("name the shards, or runs: drillbook evidence merge folder folder ...")
-    runs = [_read(folder) for folder in folders]
+    runs = [_load(folder) for folder in folders]
     if not any(run.run.shard for run in runs):
         return _side_by_side(runs, folders, run_dir)
     refuse_unlike(runs)
@@ -265,7 +265,7 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
     for run, folder in zip(runs, folders, strict=True):
         _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
     try:
-        written = bundle.write(Redactor(), lambda found: _scanned(joined, found))
+        written = bundle.write(Redactor(), lambda found: _with_scan(joined, found))
     finally:
         bundle.close()
     lines = list(summary(written, str(bundle.path / "report.html")))
@@ -310,7 +310,7 @@ def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
     return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
 
 
-def _read(folder: Path) -> Run:
+def _load(folder: Path) -> Run:
     """The record of a shard, unless the folder was changed since it was sealed."""
     record = folder / _RECORD
     if not record.is_file():
@@ -325,7 +325,7 @@ def _read(folder: Path) -> Run:
     return run
 
 
-def _scanned(run: Run, found: Redaction) -> Run:
+def _with_scan(run: Run, found: Redaction) -> Run:
     counted = run.redaction.model_copy(update={"scanned_files": found.scanned_files})
     return run.model_copy(update={"redaction": counted})
 

@@ -1,7 +1,7 @@
 """`drillbook evidence render`: every document once more from the record alone, byte for byte.
 
-So a document that was lost is had again, and one that says something else than its record is
-found. Another version of Drillbook may word things differently, so it accuses none.
+So a lost document can be made again, and one that contradicts its record is found. Another version
+of Drillbook may word things differently, so it accuses none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run means to execute and in which order, and why it leaves anything out.
+"""Which specs a run executes, in which order, and why it leaves others out.
 
 A run may be in several parts (shards), each on a machine of its own. Every part must come to the
 same answer without talking to the others, so it follows from the specs alone. Specs that share a
@@ -143,7 +143,7 @@ class Plan:
         return [item for item in found if item.nodeid not in kept]
 
     def leave_out(self, items: Iterable[pytest.Item]) -> None:
-        """These will not run."""
+        """Note that these specs will not run."""
         self.left_out |= {
             item.nodeid: controls(item)
             for item in items
@@ -151,7 +151,7 @@ class Plan:
         }
 
     def settle(self, items: Iterable[pytest.Item]) -> None:
-        """These will."""
+        """Note that these specs will run."""
         self.specs = {item.nodeid: controls(item) for item in items}
 
     @property
@@ -183,7 +183,7 @@ class Plan:
         return set(self.planned) - waiting
 
     def reason(self, control: str) -> str:
-        """Why nothing of a control was executed."""
+        """Why no spec of a control was executed."""
         if any(control in named for named in self.specs.values()):
             return INTERRUPTED
         if out := [spec for spec, named in self.left_out.items() if control in named]:

@@ -1,4 +1,4 @@
-"""What an evidence run says on the terminal while it goes on, in place of pytest's dots."""
+"""The terminal output of an evidence run while it goes on, in place of pytest's dots."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Where the evidence goes, how to repeat the run, and what is examined."""
         self._session = session
-        where = self._shown(self._run.bundle.path)
+        where = self._relative(self._run.bundle.path)
         self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
         self._print(Line(f"seed {self._run.recorder.seed} (--seed repeats data and order)"))
         for lines in self._headers():
@@ -109,7 +109,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         if self.verbosity > 0 or self._run.plan.uncollected:
             self._tracebacks()
         if self._run.result:
-            report = self._shown(self._run.bundle.path / "report.html")
+            report = self._relative(self._run.bundle.path / "report.html")
             bundle = self._run.bundle
             for line in summary(self._run.result, report, verbose=self.verbosity > 0):
                 self._print(line)
@@ -200,7 +200,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             self._print(Line(f"\n{report.nodeid}", ("bold",)))
             self._print(Line(self._run.recorder.redactor.text(report.longreprtext)))
 
-    def _shown(self, path: Any) -> str:
+    def _relative(self, path: Any) -> str:
         start = self.config.invocation_params.dir
         return str(path.relative_to(start) if path.is_relative_to(start) else path)
 

@@ -1,4 +1,4 @@
-"""Follows each spec through its phases, and has what it did judged, where the spec runs."""
+"""Follows each spec through its phases and judges them, in the process where it runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Judging:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge the phase; a spec that could not run is not a failure to pytest's --maxfail."""
         raised = call.excinfo.value if call.excinfo else None
-        with _untraced(item.config, raised):
+        with _without_traceback(item.config, raised):
             report = yield
         verdict, message = judge(item, call.when, raised)
         if verdict:
@@ -70,7 +70,7 @@ class Judging:
 
 
 @contextmanager
-def _untraced(config: pytest.Config, raised: BaseException | None) -> Iterator[None]:
+def _without_traceback(config: pytest.Config, raised: BaseException | None) -> Iterator[None]:
     """Spare pytest the parsing of sources for a traceback that is replaced by one sentence."""
     style = config.option.tbstyle
     if raised and stated_verdict(raised):

@@ -205,10 +205,10 @@ class XdistController:
         if message := getattr(report, MESSAGE, None):
             unpack(message, self._run.recorder)
         elif report.nodeid in self._started:
-            self._lost(report)
+            self._note_lost(report)
 
-    def _lost(self, report: pytest.TestReport) -> None:
-        """No one can tell what a spec would have found whose worker was killed."""
+    def _note_lost(self, report: pytest.TestReport) -> None:
+        """Note a spec as inconclusive whose worker was killed."""
         specs, nodeid = self._run.recorder.specs, report.nodeid
         draft = next((one for one in specs if one.id == nodeid), None)
         if draft is None:

@@ -168,7 +168,7 @@ class Worker:
 
 
 def _interrupt_once(*_: object) -> None:
-    """A terminal sends Ctrl-C to everybody, the run as well: what tears down is left to it."""
+    """A terminal sends Ctrl-C to all processes: the run itself tears everything down."""
     for number in INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -36,7 +36,7 @@ def judge(
     if stated:
         return stated, str(raised) or type(raised).__name__
     if when == "call":
-        return _called(item, raised), _message(item, raised)
+        return _classify(item, raised), _message(item, raised)
     phase = "set-up" if when == "setup" else "tear-down"
     return Verdict.INCONCLUSIVE, f"{phase} failed: {_message(item, raised)}"
 
@@ -49,11 +49,11 @@ def stated_verdict(raised: BaseException) -> Verdict | None:
     return _STATED.get(getattr(raised, "verdict", "not_run" if named else ""))
 
 
-def _called(item: pytest.Item, raised: BaseException) -> Verdict:
-    """Hypothesis groups several different failures; a subclass of a group is its word for flaky."""
+def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
+    """The worst of a group of failures; Hypothesis reports a flaky one by a subclass of a group."""
     if type(raised) in (ExceptionGroup, BaseExceptionGroup):
         assert isinstance(raised, BaseExceptionGroup)
-        return worst(_called(item, one) for one in raised.exceptions)
+        return worst(_classify(item, one) for one in raised.exceptions)
     excused = isinstance(raised, pytest.xfail.Exception)
     asserted = isinstance(raised, _ASSERTIONS) and not excused
     asserted = asserted and _in_spec(item, raised.__traceback__)

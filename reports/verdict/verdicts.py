@@ -28,7 +28,7 @@ class Verdict(Enum):
         return _ORDER.index(self) < _ORDER.index(other)
 
     def of(self, nature: Nature) -> Verdict:
-        """The same finding for a control of this nature: a false claim harms only the runbook."""
+        """This finding for a control of this nature: a false claim harms only the runbook."""
         contradicted = self is Verdict.VIOLATED and nature == "claim"
         return Verdict.CONTRADICTED if contradicted else self
 

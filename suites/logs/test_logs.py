@@ -46,10 +46,10 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 def test_log_tells_each_request_as_it_was(deployment, record, observe, step):
     mark, since = deployment.log_mark(), time.time()
     with step("ask for what is there, what is not there, and what is refused"):
-        asked = observations.ask_marked(deployment)
+        asked = observations.ask_with_marks(deployment)
 
     with step("the log tells each request once, with its address, status and time"):
-        wrong = observations.find_misreported(deployment, mark, asked, since)
+        wrong = observations.find_log_faults(deployment, mark, asked, since)
         if wrong:
             record.note("; ".join(wrong))
             observe("request_log_untrue")

@@ -165,7 +165,7 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
         installation.pristine()
     for ask in (installation.for_reading, installation.pristine, installation.resting):
         with pytest.raises(
-            StackTrouble, match=r"there is no golden state: a request ran out of time"
+            StackTrouble, match=r"the golden state could not be made: a request ran out of time"
         ):
             ask()
 
@@ -196,7 +196,9 @@ def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(first_day, ans
     first_day.furnish = fails
     assert first_day.first_start().serves
     assert first_day.first_failure() == told
-    with pytest.raises(StackTrouble, match=r"there is no golden state: .*; HLT-4 judges this"):
+    with pytest.raises(
+        StackTrouble, match=r"the golden state could not be made: .*; HLT-4 judges this"
+    ):
         first_day.resting()
 
 

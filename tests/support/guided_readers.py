@@ -144,7 +144,7 @@ def read_record(path):
     (run / "evidence.json").write_bytes(path.read_bytes())
     load_history(run.parent)
     xdist_controller.durations(run.parent)
-    for read in (load_record, merge._read):
+    for read in (load_record, merge._load):
         survives(lambda read=read: read(run))
 
 

@@ -147,7 +147,7 @@ def test_the_image_that_upgrades_its_data_by_itself_is_a_database(read):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ('"--maxmemory-policy", "allkeys-lru", ', "throws away"),
+        ('"--maxmemory-policy", "allkeys-lru", ', "evicts data"),
         ('"--maxmemory-policy", "noeviction", ', None),
         ('"--save", "", "--appendonly", "no", ', "keeps nothing over a restart"),
         ('"--save", "", "--appendonly", "yes", ', None),

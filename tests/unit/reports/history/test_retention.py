@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reports.history.retention import retained
+from reports.history.retention import reasons_to_keep
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
@@ -35,7 +35,7 @@ def leave(tmp_path):
 
 
 def kept(tmp_path):
-    return retained(tmp_path, NOW)
+    return reasons_to_keep(tmp_path, NOW)
 
 
 def test_a_failed_run_that_nothing_names_may_go(tmp_path, leave):
