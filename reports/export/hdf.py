@@ -52,14 +52,14 @@ def _target(run: Run) -> str:
 
 def _profile(run: Run) -> dict[str, Any]:
     controls = [_control(control, run) for control in run.controls]
-    asked = json.dumps([[c["id"], c["desc"], c["tags"]["severity"]] for c in controls])
+    statements = json.dumps([[c["id"], c["desc"], c["tags"]["severity"]] for c in controls])
     chapters = dict.fromkeys(control.chapter for control in run.controls)
     return {
         "name": "drillbook-infisical-runbook",
         "title": "Runbook of a self-hosted Infisical",
         "version": run.run.tool.version,
         "summary": phrases.grade(run) or "Evidence about a deployment.",
-        "sha256": hashlib.sha256(asked.encode()).hexdigest(),
+        "sha256": hashlib.sha256(statements.encode()).hexdigest(),
         "status": "loaded",
         "supports": [],
         "attributes": [],

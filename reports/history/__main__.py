@@ -49,10 +49,10 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
     for run in runs:
         facts = run.facts
         verdict = facts.verdict.words if facts.verdict else "none"
-        taken = (facts.objectives.rto_s, facts.objectives.rpo_s)
+        times = (facts.objectives.rto_s, facts.objectives.rpo_s)
         question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
         row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
-        row += "".join(f"{'-' if one is None else duration(one):>12}" for one in taken)
+        row += "".join(f"{'-' if one is None else duration(one):>12}" for one in times)
         style = STYLES[facts.verdict] if facts.verdict else ()
         yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
     if any(run.grade == "rehearsal" for run in runs):

@@ -115,14 +115,14 @@ def corrections(runs: Sequence[Past]) -> list[Correction]:
 
 
 def _corrections(runs: Sequence[Past]) -> Iterator[Correction]:
-    asked: dict[tuple[str, str], list[Past]] = {}
+    runs_by_sentence: dict[tuple[str, str], list[Past]] = {}
     judged: dict[tuple[str, object], Past] = {}
     for run in [one for one in runs if not one.facts.mutant]:
         for control, text in run.facts.corrections.items():
-            asked.setdefault((control, text), []).append(run)
+            runs_by_sentence.setdefault((control, text), []).append(run)
         for control, verdict in run.facts.verdicts.items():
             if _ran(verdict):
                 judged[control, run.grade] = run
-    for (control, text), by in asked.items():
+    for (control, text), by in runs_by_sentence.items():
         last = judged.get((control, by[-1].grade), by[-1])
         yield Correction(control, text, by[0], by[-1], last.id == by[-1].id)

@@ -144,7 +144,7 @@ def _curves(runs: Sequence[Past]) -> list[Curve]:
 def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
     measured = [_measurement(run, name) for run in runs]
     target = measured[-1][1]
-    times = [max(taken or 0.0, 1.0) for taken, _ in measured]
+    times = [max(spent or 0.0, 1.0) for spent, _ in measured]
     low, high = min([*times, target or times[0]]) / 2, max([*times, target or times[0]]) * 2
 
     def height(seconds: float) -> float:
@@ -153,11 +153,11 @@ def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
     first, last = runs[0].finished, runs[-1].finished
     span = (last - first).total_seconds()
     dots = []
-    for run, (taken, allowed) in zip(runs, measured, strict=True):
+    for run, (spent, allowed) in zip(runs, measured, strict=True):
         at = (run.finished - first).total_seconds() / span if span else 0.5
-        met = allowed is None or (taken or 0) <= allowed
-        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(taken or 0)}, run {run.id}"
-        dots.append(Dot(round(at * _WIDTH, 1), height(taken or 0), words, met))
+        met = allowed is None or (spent or 0) <= allowed
+        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent or 0)}, run {run.id}"
+        dots.append(Dot(round(at * _WIDTH, 1), height(spent or 0), words, met))
     named = [max(times)] if max(times) < 2 * min(times) else [max(times), min(times)]
     return Curve(
         title,

@@ -83,8 +83,8 @@ LEGEND = (
 
 def picture(record: Qualification) -> Markup:
     """The matrix as SVG, with a title on each mark; shape and colour say the same."""
-    asked = {cell.control for row in record.matrix for cell in row.cells}
-    columns = [one for one in record.controls if one.mutants or one.id in asked]
+    controls = {cell.control for row in record.matrix for cell in row.cells}
+    columns = [one for one in record.controls if one.mutants or one.id in controls]
     rows = _sort(record.matrix, columns)
     width, height = _LEFT + _STEP * len(columns) + 8, _TOP + _STEP * len(rows) + 8
     parts = [

@@ -91,8 +91,8 @@ def _limit(seconds: float, target: float | None) -> str:
 
 
 def _phases(seen: Objectives) -> list[Phase]:
-    taken = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
-    known = [(name, seconds) for name, seconds in taken if seconds is not None]
+    times = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
+    known = [(name, seconds) for name, seconds in times if seconds is not None]
     scale, at, found = 1000 / max(sum(s for _, s in known), 0.001), 0.0, []
     for name, seconds in known:
         found.append(Phase(name, _WORDS[name], round(at, 1), round(seconds * scale, 1), seconds))

@@ -157,16 +157,16 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    asked, findings, wrong = (
+    controls, findings, wrong = (
         phrases.asked_controls(run),
         phrases.findings(run),
         phrases.contradicted_controls(run),
     )
-    chapters = dict.fromkeys(control.chapter for control in asked)
+    chapters = dict.fromkeys(control.chapter for control in controls)
     return {
         "columns": [[verdict.value, verdict.words] for verdict in phrases.COLUMNS],
-        "rows": [[name, _tally(c for c in asked if c.chapter == name)] for name in chapters],
-        "all": _tally(asked),
+        "rows": [[name, _tally(c for c in controls if c.chapter == name)] for name in chapters],
+        "all": _tally(controls),
         "figures": _figures(run),
         "urgent": [_line(control) for control in findings[:8]],
         "more": max(0, len(findings) - 8),

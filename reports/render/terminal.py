@@ -110,10 +110,10 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
 def _table(run: Run) -> Iterator[Line]:
     head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
     yield Line(f"{'controls':<17}{head}", ("bold",))
-    asked = asked_controls(run)
-    for chapter in dict.fromkeys(control.chapter for control in asked):
-        yield Line(_row(chapter, [c for c in asked if c.chapter == chapter]))
-    yield Line(_row("all", asked), ("bold",))
+    controls = asked_controls(run)
+    for chapter in dict.fromkeys(control.chapter for control in controls):
+        yield Line(_row(chapter, [c for c in controls if c.chapter == chapter]))
+    yield Line(_row("all", controls), ("bold",))
 
 
 def _row(name: str, controls: list[Control]) -> str:

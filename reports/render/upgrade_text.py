@@ -26,8 +26,8 @@ def sentence(run: Run) -> str:
     change = run.change
     if change is None:
         return ""
-    asked = _DECIDING if change.outage_target_s is None else (*_DECIDING, _OUTAGE)
-    deciding = [control for control in run.controls if control.id in asked]
+    ids = _DECIDING if change.outage_target_s is None else (*_DECIDING, _OUTAGE)
+    deciding = [control for control in run.controls if control.id in ids]
     name, older = change.newer or "the new image", change.older or "the old image"
     bad = [control for control in deciding if control.verdict in _BAD]
     held = f"every secret survives, a bad start heals, and the backup brings {older} back"
