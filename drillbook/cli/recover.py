@@ -89,19 +89,15 @@ def _seal(given: argparse.Namespace) -> secrets_file.Seal:
             "give one of --recipient (an age or SSH public key), --passphrase-file, or, to have "
             "all secrets in the clear, --plaintext"
         )
+    if given.plaintext and given.out.endswith(".age"):
+        raise BadInput(f"--plaintext encrypts nothing, yet --out {given.out} ends in .age")
     if given.plaintext:
-        return _clear(given)
+        return secrets_file.write_plain
     if given.out == "-" and sys.stdout.isatty():
         raise BadInput("a terminal shows nothing of an encrypted file; give --out FILE, or a pipe")
     if given.recipient:
         return secrets_file.for_recipients(given.recipient)
     return secrets_file.for_passphrase(Path(given.passphrase_file))
-
-
-def _clear(given: argparse.Namespace) -> secrets_file.Seal:
-    if given.out.endswith(".age"):
-        raise BadInput(f"--plaintext encrypts nothing, yet --out {given.out} ends in .age")
-    return secrets_file.write_plain
 
 
 def _open(

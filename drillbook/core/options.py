@@ -96,19 +96,14 @@ def _no_fault(_value: str) -> str:
 
 
 def _file(value: str) -> str:
-    path = Path(value).expanduser()
-    if path.is_dir():
-        return f"{value} is a folder; give a file"
-    return "" if _exists(path) else f"{value} does not exist{_near_file(path)}"
+    folder = Path(value).expanduser().is_dir()
+    return f"{value} is a folder; give a file" if folder else _place(value)
 
 
 def _folder(value: str) -> str:
     path = Path(value).expanduser()
-    if path.is_dir():
-        return ""
-    if _exists(path):
-        return f"{value} is a file; give a folder"
-    return f"{value} does not exist{_near_file(path)}"
+    is_file = _exists(path) and not path.is_dir()
+    return f"{value} is a file; give a folder" if is_file else _place(value)
 
 
 def _place(value: str) -> str:

@@ -61,13 +61,8 @@ def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> An
     """Judge one proof. Only a whole backup that opened to its last secret OPENS."""
     word, reasons = _judge(proof, dump)
     if proof.root_keys and not proof.roots_opened and file.label in labels:
-        word, reasons = (
-            "CANNOT TELL",
-            [
-                "it is the key the backup names, yet it opens nothing: "
-                "the row of the root key is damaged"
-            ],
-        )
+        word, damage = "CANNOT TELL", "the row of the root key is damaged"
+        reasons = [f"it is the key the backup names, yet it opens nothing: {damage}"]
     if word == "DOES NOT OPEN" and proof.opens_nothing:
         reasons = [*([file.unfit] if file.unfit else []), *reasons, *_by_label(file, labels)]
     if word == "DOES NOT OPEN" and not proof.roots_opened:
