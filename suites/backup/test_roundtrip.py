@@ -7,6 +7,7 @@ from drillbook.keys.proof import prove
 from fixtures.data import dumps
 from fixtures.data.inventory import differing, digest
 from fixtures.data.strategies import secret_sets
+from fixtures.probes import observations
 from fixtures.probes.exposure import Giving
 
 
@@ -23,7 +24,8 @@ def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
         assert golden.failed == ()
 
     with step("lists show every secret, comment, tag, import and setting, and every folder"):
-        seen = deployment.inventory()
+        seen = deployment.listed()
+        assert not isinstance(seen, str), seen
         assert differing(seen.values, golden.values()) == []
         assert seen.facts == golden.facts()
         assert seen.folders == golden.folders
@@ -37,8 +39,14 @@ def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
 
 @pytest.mark.control("BKP-1")
 def test_backup_gives_everything_back(deployment, step):
-    with step("write a marker; lists show every secret as it was written, and so do single reads"):
+    with step(
+        "write a marker, and kill the database without warning: secrets read once it is back"
+    ):
         deployment.mark("monday")
+        deployment.kill_database()
+        assert observations.reads_again(deployment)
+
+    with step("lists show every secret as it was written, and so do single reads"):
         before = deployment.inventory()
         assert differing(before.values, deployment.golden.values("monday")) == []
         assert deployment.misread_secrets(before.values) == []

@@ -9,12 +9,19 @@ from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
 from fixtures.probes.exposure import Giving
 
+# As many as a start may seal other things before.
+NOTES = 40
+
 
 @pytest.mark.control("KEY-1")
 def test_no_value_is_stored_in_a_readable_form(deployment, step):
     with step("read everything, so that whatever is cached or logged is there; write once more"):
         deployment.inventory()
         assert deployment.writes()
+
+    with step("restart, after which a count would begin anew; write on, and back up"):
+        assert deployment.restart().serves
+        deployment.fill({f"NOTE_{number}": f"note {number}" for number in range(NOTES)})
         backup = deployment.back_up()
 
     with step("search backup, database files, cache and logs, in every encoding"):
