@@ -38,6 +38,20 @@ def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
 
 
 @pytest.mark.control("BKP-1")
+def test_what_was_written_outlives_a_crash(deployment, step):
+    with step(
+        "write a marker, and kill the database without warning: secrets read once it is back"
+    ):
+        deployment.mark("monday")
+        deployment.kill_database()
+        assert observations.reads_again(deployment)
+
+    with step("lists show every secret as it was written"):
+        found = deployment.inventory().values
+        assert differing(found, deployment.golden.values("monday")) == []
+
+
+@pytest.mark.control("BKP-1")
 def test_backup_gives_everything_back(deployment, step):
     with step(
         "write a marker, and kill the database without warning: secrets read once it is back"
