@@ -189,7 +189,7 @@ def _tally(controls: Iterable[Control]) -> list[int]:
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:
-    counts, gating = run.counts, [control for control in run.controls if control.gating]
+    counts, gating = run.counts, phrases.applicable_gates(run)
     hold = [c for c in gating if c.verdict in HOLDS]
     return [
         (phrases.executed_count(run), "controls executed"),

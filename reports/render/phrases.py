@@ -100,7 +100,7 @@ def outcome(run: Run) -> Outcome:
 def _outcome(run: Run) -> Outcome:
     if run.redaction.leaks:
         return _leak_outcome(run)
-    gating = [control for control in run.controls if control.gating and not control.waived]
+    gating = [control for control in applicable_gates(run) if not control.waived]
     if run.run.stopped:
         return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
     if run.run.interrupted and run.exit_code != 1:
@@ -108,6 +108,11 @@ def _outcome(run: Run) -> Outcome:
     if run.exit_code == 0:
         return _pass_outcome(run, gating)
     return _fail_outcome(run, gating) if run.exit_code == 1 else _undecided_outcome(run, gating)
+
+
+def applicable_gates(run: Run) -> list[Control]:
+    """The controls that decide the exit code, without those that do not apply here."""
+    return [c for c in run.controls if c.gating and c.verdict is not Verdict.NOT_APPLICABLE]
 
 
 def _leak_outcome(run: Run) -> Outcome:
@@ -134,7 +139,10 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
 def _all_held(run: Run, gating: list[Control]) -> str:
     let_pass = [control for control in run.controls if control.gating and control.waived]
     if not let_pass:
-        return f"{len(gating)} of {len(gating)} gating controls hold."
+        others = len([one for one in run.controls if one.gating]) - len(gating)
+        verb = "does" if others == 1 else "do"
+        rest = f"; {others} {verb} not apply" if others else ""
+        return f"{len(gating)} of {len(gating)} gating controls hold{rest}."
     planned = len(gating) + len(let_pass)
     return (
         f"{len(gating)} of {planned} gating controls hold; the gate lets "

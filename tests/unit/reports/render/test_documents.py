@@ -312,6 +312,13 @@ def test_nothing_failed_is_said_only_where_nothing_did():
     assert outcome(run_of(*[GOOD] * 6)).sentence == "3 of 3 gating controls hold."
 
 
+def test_a_control_that_does_not_apply_holds_nothing():
+    run = run_of(GOOD, GOOD, Verdict.NOT_APPLICABLE, GOOD, GOOD, GOOD)
+    said = "2 of 2 gating controls hold; 1 does not apply."
+    assert outcome(run).sentence == said
+    assert pdf_document.pdf_document(run, "")["summary"]["figures"][1][0] == "2 of 2"
+
+
 def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, GOOD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Interrupted"
