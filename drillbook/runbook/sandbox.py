@@ -20,8 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drillbook.core import bubblewrap
 from drillbook.core.run_directory import unprivileged_user
+from drillbook.stack import bubblewrap
 
 HOME = "/root"
 SHIMS = (
