@@ -13,6 +13,7 @@ import pytest
 
 from drillbook.cli.commands import COMMANDS
 from drillbook.core.application import ROOT
+from drillbook.stack.bubblewrap import why_unavailable
 from tests.support.backups import KEYS, dump
 from tests.support.boot_logs import KEY
 
@@ -25,14 +26,16 @@ LINES = [one.example for one in COMMANDS] + [row or span for row, span in SHOWN.
 ELSEWHERE = re.compile(r"drillbook (images|qualify|bench)|COMMAND|verify --stack embedded")
 # Some lines begin with what later ones need.
 ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "")
+LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
 ANSWERS = {
-    r"drill ": (2, "DRL-1"),
+    r"drill ": (1, "DRL-2"),
     r"rehearse ": (3, "--from|--to"),
     r"verify .*--image": (3, "--image|embedded"),
     r"verify --certified": (3, "certified"),
     r"live ": (3, "secrets.example.com"),
+    r"runbook run": (3 if why_unavailable() else 0, "bubblewrap|RBK-1"),
     r"preflight ": (1, "findings"),
     r"evidence timestamp": (3, "tsa.example.com"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
@@ -57,8 +60,8 @@ def folder(tmp_path_factory):
         "phrase.txt": "four words and a number 7\n",
         "token.env": "TOKEN=none\n",
         "backend.log": f"Error: {KEY}\n",
-        "runbook.md": "# Logs\n\nRead them with `docker logs backend`.\n",
-        "ops.md": "# Logs\n\nRead them with `docker logs backend`.\n",
+        "runbook.md": LOGS,
+        "ops.md": LOGS,
         "docker-compose.yml": (ROOT / "compose" / "docker-compose.coolify.yml").read_text(),
     }
     for name, content in files.items():
@@ -79,7 +82,9 @@ def place(line):
 def ask(folder, line):
     """The exit code of a line, and all that it prints; of specs, one that starts nothing."""
     program = Path(sys.executable).with_name("drillbook")
-    env = {**os.environ, "DRILLBOOK_CONTROLS": "DEP-4", "DRILLBOOK_STACK": "embedded"}
+    env = {**os.environ, "DRILLBOOK_STACK": "embedded"}
+    if line.startswith("drillbook verify"):
+        env["DRILLBOOK_CONTROLS"] = "DEP-4"
     done = subprocess.run(
         [program, *shlex.split(line, comments=True)[1:]],
         cwd=folder,
