@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.core.run_directory import unprivileged_user
-from drillbook.stack import bubblewrap
+from drillbook.stack.embedded import bubblewrap
 
 HOME = "/root"
 SHIMS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from drillbook.stack.bubblewrap import why_unavailable
+from drillbook.stack.embedded.bubblewrap import why_unavailable
 from drillbook.stack.embedded.servers import Postgres
 
 pytestmark = [
