@@ -33,6 +33,7 @@ SHIMS = (
 ROOTS = ("srv", "opt", "backup", "backups", "data", "mnt", "root", "home", "var")
 _MOST_OUTPUT = 4 << 20
 _MOST_FILES = 512 << 20
+_FULL = f"it wrote more than {_MOST_FILES >> 20} MiB"
 _LONGEST_CALL = 1 << 20
 _LIMITS = "echo 1000 > /proc/self/oom_score_adj; ulimit -u 200 -f 262144 -v 2097152 -n 256 -c 0"
 _NAME = re.compile(r"\d+-\d+\.call")
@@ -179,7 +180,12 @@ class Sandbox:
         }
 
     def run(self, script: str, within_s: float) -> Ran:
-        """Run a bash script until it ends or a bound ends it; every process of it is gone then."""
+        """Run a bash script until it ends or a bound ends it; every process of it is gone then.
+
+        Nothing is run where earlier scripts have written too much.
+        """
+        if self._is_full():
+            return Ran("", -signal.SIGKILL, _FULL)
         # Handed over as a file: the input of a script is that of a terminal that nobody types at.
         # Inside, processes are counted from nought, so that the limit is its own.
         (self._shims / ".script").write_text(script)
@@ -251,21 +257,21 @@ class Sandbox:
                     return f"it had not ended after {within_s:.0f} s"
                 if now - sized > _SIZED_EVERY_S:
                     sized = now
-                    if self._size() > _MOST_FILES:
-                        return f"it wrote more than {_MOST_FILES >> 20} MiB"
+                    if self._is_full():
+                        return _FULL
                 if process.poll() is not None:
                     # What outlives the shell is gone with its namespace.
                     deadline = min(deadline, now + 1.0)
                 self._serve()
 
-    def _size(self) -> int:
+    def _is_full(self) -> bool:
         found = 0
         for top in (self.files, self._calls):
             for folder, _, names in os.walk(top):
                 for name in names:
                     with suppress(OSError):
                         found += Path(folder, name).lstat().st_blocks * 512
-        return found
+        return found > _MOST_FILES
 
     def _serve(self) -> None:
         for path in sorted(self._calls.iterdir()):
