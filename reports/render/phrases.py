@@ -43,7 +43,7 @@ FRAMEWORKS = {
 }
 NO_CORRECTION = "No sentence is prepared for this observation; write one from the details."
 NEXT = {
-    Verdict.VIOLATED: "Do not rely on the deployment in these points: repair, then run again.",
+    Verdict.VIOLATED: "Do not rely on what is checked here: repair it, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
     Verdict.NOT_RUN: "Nothing is known about these: give them what they lacked, then run again.",
     Verdict.CONTRADICTED: "Change the runbook: the report has the sentence that belongs there.",
@@ -167,10 +167,18 @@ def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
         "Failed",
         f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}."
         f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
-        _drill_advice(bad[0].id)
-        if run.run.asked and bad[0].id.startswith("DRL-")
-        else f"Do not deploy. Begin with {bad[0].id}.",
+        _advice(run, bad[0].id),
     )
+
+
+def _advice(run: Run, first: str) -> str:
+    """What to do about the first failure: not every run is about a deployment."""
+    if run.run.asked and first.startswith("DRL-"):
+        return _drill_advice(first)
+    document = next((one for one in run.controls if one.id == "RBK-1"), None)
+    if document and document.verdict not in (Verdict.NOT_APPLICABLE, Verdict.NOT_RUN):
+        return f"Do not follow this document as it is. Begin with {first}."
+    return f"Do not deploy. Begin with {first}."
 
 
 def _drill_advice(first: str) -> str:

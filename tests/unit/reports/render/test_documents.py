@@ -319,6 +319,15 @@ def test_a_control_that_does_not_apply_holds_nothing():
     assert pdf_document.pdf_document(run, "")["summary"]["figures"][1][0] == "2 of 2"
 
 
+def test_a_document_that_failed_is_not_to_be_followed():
+    failed = run_of(BAD, GOOD, GOOD, GOOD, GOOD, GOOD)
+    assert outcome(failed).next.startswith("Do not deploy. Begin with")
+    for verdict, advice in ((GOOD, "Do not follow this document"), (IDLE, "Do not deploy")):
+        last = failed.controls[-1].model_copy(update={"id": "RBK-1", "verdict": verdict})
+        run = failed.model_copy(update={"controls": (*failed.controls[:-1], last)})
+        assert outcome(run).next.startswith(advice)
+
+
 def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, GOOD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Interrupted"
