@@ -263,13 +263,19 @@ class Host:
                 return one
         return None
 
+    def _stray(self, line: str, hit: str) -> None:
+        """Keep, once, what a command would have hit that is not of this deployment."""
+        said = f"`{line}` would have hit {hit}"
+        if said not in self.strayed:
+            self.strayed.append(said)
+
     def _touch(self, line: str, kind: str, word: str, destroys: bool) -> Listed | Answer:
         """The resource of this run that a word names; a refusal for anything else."""
         one = self._find(kind, word)
         if one and is_ours(one, self.run):
             return one
         if one or destroys:
-            self.strayed.append(f"`{_short(line)}` would have hit {one.name if one else word}")
+            self._stray(_short(line), one.name if one else word)
             return Answer(1, err=f"refused: {word} is not of this deployment\n")
         self.unmatched.append(f"`{_short(line)}`: there is no {kind} {word}")
         return Answer(1, err=f"Error response from daemon: No such {kind}: {word}\n")
@@ -375,7 +381,7 @@ class Host:
         if words[:1] == ["prune"]:
             line = f"docker {group} prune"
             if group in ("system", "volume"):
-                self.strayed.append(f"`{line}` would have hit whatever else is unused on the host")
+                self._stray(line, "whatever else is unused on the host")
                 return Answer(1, err="refused: it reaches beyond this deployment\n")
             return Answer()
         if words[:1] not in (["ls"], ["df"], ["list"]):
@@ -519,9 +525,7 @@ class Host:
             if any(
                 one.labels.get("com.docker.compose.project") == project for one in self.bystanders
             ):
-                self.strayed.append(
-                    f"`docker compose {shlex.join(words)}` would have hit {project}"
-                )
+                self._stray(f"docker compose {shlex.join(words)}", project)
                 return Answer(1, err=f"refused: {project} is not this deployment\n")
         verb, rest = (rest[0], rest[1:]) if rest else ("version", [])
         if verb in ("pull", "version", "config", "build", "images"):

@@ -152,6 +152,8 @@ def test_what_is_aimed_at_others_is_refused_and_kept(type_in, stack, host, line,
     assert type_in(line).code != 0
     assert stack.done == []
     assert hit in host.strayed[0]
+    type_in(line)
+    assert len(host.strayed) == 1
 
 
 def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
