@@ -207,9 +207,12 @@ class Host:
         found = self._all(kind)
         if kind == "container" and not _has(words, "a", "--all"):
             found = [one for one in found if self._is_running(one)]
-        for value in _values(words, "-f", "--filter"):
-            name, _, wanted = value.partition("=")
-            found = [one for one in found if self._fits(one, name, wanted)]
+        filters = [value.partition("=") for value in _values(words, "-f", "--filter")]
+        for name in dict.fromkeys(name for name, _, _ in filters):
+            wanted = [value for key, _, value in filters if key == name]
+            # As the engine does: each of several labels, but any of several names.
+            fit = all if name == "label" else any
+            found = [one for one in found if fit(self._fits(one, name, w) for w in wanted)]
         form = next(iter(_values(words, "--format")), "")
         if form and form != "json":
             table = form.removeprefix("table ").replace("\\t", "\t")
@@ -232,7 +235,10 @@ class Host:
     def _fits(self, one: Listed, name: str, wanted: str) -> bool:
         if name == "name":
             with_slash = f"/{one.name}" if one.kind == "container" else one.name
-            return re.search(wanted, with_slash) is not None or wanted in one.name
+            try:
+                return re.search(wanted, with_slash) is not None or wanted in one.name
+            except re.error:
+                raise NotHere(f"{wanted} is not a pattern of a name") from None
         if name == "label":
             label, _, value = wanted.partition("=")
             return label in one.labels and (not value or one.labels[label] == value)

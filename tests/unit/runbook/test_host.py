@@ -87,6 +87,10 @@ def listed(answer):
         ("docker ps --format {{.Names}} --filter name=db", ["db-abc-secrets"]),
         ("docker ps --format {{.Names}} -f name=^/db-", ["db-abc-secrets"]),
         (
+            "docker ps --format {{.Names}} -f name=^/db- -f name=redis",
+            ["db-abc-secrets", "redis-abc-secrets"],
+        ),
+        (
             "docker ps --format {{.Names}} --filter name=secrets",
             [*(f"{one}-abc-secrets" for one in SERVICES), "team-secrets-backup-1"],
         ),
@@ -160,6 +164,11 @@ def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
     assert type_in("docker exec team-secrets-backup-1 db-abc-secrets psql -l").code == 0
     assert stack.done == [("db", "psql", "-l")]
     assert "team-secrets-backup-1" in host.strayed[0]
+
+
+def test_a_pattern_that_is_none_is_not_here(type_in, host):
+    assert type_in("docker ps -f name=(").code == 125
+    assert host.not_here
 
 
 @pytest.mark.parametrize(
