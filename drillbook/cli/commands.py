@@ -23,11 +23,14 @@ from drillbook.core.application import PACKAGE, ROOT
 
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
-_RUN = (*_DECLARED, *_SIGNED, o.SEED, o.MUTANT)
+_RECORD = (*_DECLARED, *_SIGNED, o.SEED)
+_SPOKEN = (o.QUIET, o.VERBOSE)
+_RUN = (*_RECORD, o.MUTANT, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
 _ONE_KEY = (o.SIGNING_KEY, o.SIGNING_KEY_ENV)
 _UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
+_SPEC_RUN = (*_UNCERTIFIED, _SPOKEN)
 
 
 def _verify(given: Given) -> int:
@@ -45,7 +48,7 @@ def _preflight(given: Given) -> int:
     from drillbook.cli import preflight
 
     files = given.words(*_FILES, o.MUTANT)
-    record = given.words(*_DECLARED, *_SIGNED, o.SEED)
+    record = given.words(*_RECORD)
     if given[o.RUN_DIR]:
         called_as = f"--{o.CALLED_AS.name}={given.line}"
         return preflight.main(["--evidence", *files, *record, called_as])
@@ -295,7 +298,7 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
             *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP, *_RUN),
         ),
-        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
     ),
     Command(
         "drill",
@@ -308,7 +311,7 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE,),
-        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "rehearse",
@@ -321,7 +324,7 @@ COMMANDS: Sequence[Command] = (
             *(o.VERIFY_TO, o.CREDENTIAL, o.BACKUP_OPTIONS, o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE, o.OLDER, o.NEWER),
-        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "live",
@@ -333,14 +336,14 @@ COMMANDS: Sequence[Command] = (
             *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.BACKUP_OPTIONS, o.DOCKER, o.PROJECT),
             *(o.CA, o.PLAIN_URL, o.CONTROLS, o.STRICT, *_RUN),
         ),
-        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "preflight",
         "Check files in a second, with no stack; for a pre-commit hook, too.",
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
-        options=(*_FILES, *_RUN, o.FINDINGS),
+        options=(*_FILES, *_RECORD, o.MUTANT, o.FINDINGS),
         exclusive=(*_UNCERTIFIED, (o.RUN_DIR, o.FINDINGS)),
         defaults={o.RUN_DIR: None},
     ),
@@ -350,7 +353,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook lifecycle --budget 4x12 --stack embedded",
         _lifecycle,
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
-        exclusive=_UNCERTIFIED,
+        exclusive=_SPEC_RUN,
         defaults={o.BUDGET: "100x12"},
     ),
     Command(
@@ -385,10 +388,10 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
-            *(o.STACK, o.IMAGE, o.COMPOSE, *_DECLARED, *_SIGNED, o.SEED),
+            *(o.STACK, o.IMAGE, o.COMPOSE, *_RECORD, *_SPOKEN),
         ),
         needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
-        exclusive=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, (o.NO_REHEARSAL, o.IMAGE)),
+        exclusive=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, _SPOKEN, (o.NO_REHEARSAL, o.IMAGE)),
     ),
     Command(
         "diagnose",
@@ -413,7 +416,7 @@ COMMANDS: Sequence[Command] = (
         _run_document,
         arguments=(o.DOCUMENT,),
         options=(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, o.STRICT, *_RUN),
-        exclusive=(*_UNCERTIFIED, (o.CERTIFIED, o.CONTROLS)),
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "evidence verify",

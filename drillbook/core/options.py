@@ -390,6 +390,11 @@ TSA = Option(
     group=_RECORD,
 )
 
+# How much a run says; pytest has these itself.
+_TERMINAL = "The terminal"
+QUIET = Option("quiet", SWITCH, "print the result alone", flag=True, group=_TERMINAL)
+VERBOSE = Option("verbose", SWITCH, "print every correction in full", flag=True, group=_TERMINAL)
+
 # Single commands.
 OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))

@@ -104,7 +104,8 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
     yield from _waivers(run)
     yield Line("")
     yield from _table(run)
-    yield from _result(run, report)
+    yield Line("")
+    yield from result(run, report)
 
 
 def _table(run: Run) -> Iterator[Line]:
@@ -209,10 +210,10 @@ def _waivers(run: Run) -> Iterator[Line]:
             yield from wrap(f"reason: {control.waiver.reason}", "      ", "      ")
 
 
-def _result(run: Run, report: str) -> Iterator[Line]:
+def result(run: Run, report: str) -> Iterator[Line]:
+    """The verdict, why, what to do next, and where the report is."""
     end = outcome(run)
     style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
-    yield Line("")
     for what in (upgrade_text.experimental(run), grade(run)):
         if what:
             yield from wrap(what, style=("bold",))

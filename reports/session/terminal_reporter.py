@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Generator, Iterable, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.render.phrases import duration
-from reports.render.terminal import STYLES, Line, summary
+from reports.render.terminal import STYLES, Line, result, summary
 from reports.seal.sealer import describe_seal
 from reports.session.evidence_run import EvidenceRun
 from reports.session.xdist_controller import durations
@@ -31,7 +31,11 @@ def install(config: pytest.Config, run: EvidenceRun) -> None:
 
 
 class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins look for its kind
-    """One line for each control when its last spec is over; on a terminal, the step under way."""
+    """One line for each control when its last spec is over; on a terminal, the step under way.
+
+    With --quiet only the result is printed, with --verbose every correction in full, with -vv
+    pytest's tracebacks as well.
+    """
 
     def __init__(self, config: pytest.Config, run: EvidenceRun) -> None:
         super().__init__(config)
@@ -43,11 +47,14 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._now: tuple[str, str] = ("", "")
         self._stopped: str | None = None
         self._pace = Pace((), {})
-        self._live = self._live_line() if self.isatty() else None
+        self._quiet = self.verbosity < 0
+        self._live = self._live_line() if self.isatty() and not self._quiet else None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Where the evidence goes, how to repeat the run, and what is examined."""
         self._session = session
+        if self._quiet:
+            return
         where = self._relative(self._run.bundle.path)
         self._print(Line(f"Drillbook: evidence goes to {where}", ("bold",)))
         self._print(Line(f"seed {self._run.recorder.seed} (--seed repeats data and order)"))
@@ -67,7 +74,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         """How much there is to do."""
         plan = self._run.plan
         specs, controls = len(plan.specs), len(plan.planned)
-        self._print(Line(f"to do: controls {controls}, specs {specs}"))
+        if not self._quiet:
+            self._print(Line(f"to do: controls {controls}, specs {specs}"))
         self._pace = Pace(plan.specs, durations(self._run.bundle.path.parent))
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
@@ -104,20 +112,26 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
         """The summary, once the evidence is written; nothing is drawn after it."""
         self._still()
-        result = yield
+        outcome = yield
         self._still()
-        if self.verbosity > 0 or self._run.plan.uncollected:
+        if self.verbosity > 1 or self._run.plan.uncollected:
             self._tracebacks()
-        if self._run.result:
-            report = self._relative(self._run.bundle.path / "report.html")
-            bundle = self._run.bundle
-            for line in summary(self._run.result, report, verbose=self.verbosity > 0):
-                self._print(line)
-            for line in (*describe_seal(bundle.sealed), *bundle.tell_history()):
-                self._print(line)
-        elif sentence := self._run.trouble or self._stopped or self._run.stopped:
-            self._print(Line(sentence, ("red", "bold")))
-        return result
+        for line in self._end():
+            self._print(line)
+        return outcome
+
+    def _end(self) -> Iterator[Line]:
+        run, bundle = self._run, self._run.bundle
+        if run.result is None:
+            if sentence := run.trouble or self._stopped or run.stopped:
+                yield Line(sentence, ("red", "bold"))
+            return
+        report = self._relative(bundle.path / "report.html")
+        if self._quiet:
+            yield from result(run.result, report)
+        else:
+            yield from summary(run.result, report, verbose=self.verbosity > 0)
+        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
 
     def _still(self) -> None:
         """Take the line of what is under way off the screen, for good."""
@@ -171,6 +185,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         verdict = worst(draft.verdict_for(entry.nature) for draft in drafts)
         taken = duration(sum(draft.duration or 0 for draft in drafts))
         self._done.append(control)
+        if self._quiet:
+            return
         # Side by side the chapters mix; the ids tell them apart.
         if entry.chapter != self._chapter and self._run.on_workers is None:
             self._chapter = entry.chapter

@@ -141,6 +141,7 @@ WRONG = [
     (shlex.join([*REKEY, "--no-rehearsal", "--image", "a:1"]), "exclude each other"),
     ("verify --certified --control KEY-1", "--certified and --controls exclude each other"),
     ("verify --certified --mutant LosesLongValues", "exclude each other"),
+    ("verify --quiet --verbose", "--quiet and --verbose exclude each other"),
     ("verify --sign drill.key --signing-key-env KEY", "exclude each other"),
     ("evidence verify bundle.zip --unsigned --pubkey drill.key.pub", "exclude each other"),
     ("evidence sign-off bundle.zip --act approved", "--name is missing"),
@@ -376,6 +377,8 @@ class Declared:
 
 def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     declared = Declared()
+    # These pytest has itself.
+    declared.addoption("--quiet", "--verbose")
     for one in (plugin, stacks, workers, preflight_fixtures, drill_fixtures, live_fixtures):
         one.pytest_addoption(declared)
     for one in (lifecycle, rekey, fetched_backup):

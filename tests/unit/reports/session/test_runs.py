@@ -304,7 +304,7 @@ def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
 def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     one = f"record.note('{SECRET}'); record.secret('PW', '{SECRET}'); assert not '{SECRET}'"
     pytester = suite(one=one)
-    result = drilled(pytester, f"--reason={SECRET}", "-v")
+    result = drilled(pytester, f"--reason={SECRET}", "-vv")
     assert result.ret == 1
     assert SECRET not in result.stdout.str()
     assert record(pytester)["redaction"] == {
@@ -320,6 +320,21 @@ def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
     result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*One", "*2/2*DBP-1*violated*Two"])
     assert "\x1b" not in result.stdout.str()
     assert max(map(len, result.stdout.lines)) <= 80
+
+
+def test_quiet_prints_the_result_alone(suite):
+    result = drilled(suite(two="assert 0"), "--quiet")
+    assert result.stdout.lines[0].startswith("No stack was started")
+    result.stdout.fnmatch_lines(["FAILED. 1 of 2 gating controls failed: DBP-1."])
+    result.stdout.no_fnmatch_line("*KEY-1*")
+    result.stdout.fnmatch_lines(["Next: *", "Report: *report.html"])
+
+
+def test_verbose_shows_no_traceback_and_two_v_do(suite):
+    pytester = suite(two="assert 0")
+    shown = "*test_specs.py:*: AssertionError"
+    drilled(pytester, "--verbose").stdout.no_fnmatch_line(shown)
+    drilled(pytester, "-vv").stdout.fnmatch_lines([shown])
 
 
 def test_specs_of_one_control_can_run_before_all_others(suite):
