@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-import os
 import re
 import shlex
-import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +22,7 @@ from typing import Any
 import httpx2
 
 from drillbook.core import dotenv
-from drillbook.core.errors import DrillbookError, NotReady, Unusable
+from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.sandbox import Answer, Call
@@ -39,14 +35,35 @@ _WORDS: dict[Service, str] = {
     "backend": "backend|infisical|app|web|server|secrets",
 }
 _VOLUMES: dict[str, Service] = {"pg_data": "db", "redis_data": "redis"}
+_IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
+_PROJECT = "com.docker.compose.project"
 _OF_DATABASE = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready")
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
+_IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
+
+# What takes a value, by letter or name, of the options of each command.
 _VALUED = {
-    *("-e", "--env", "-u", "--user", "-w", "--workdir", "--env-file", "--index", "-f", "--filter"),
-    *("--format", "--tail", "-n", "--since", "--until", "-t", "--time", "--timeout", "-s"),
-    *("--signal", "-p", "--project-name", "--file", "--profile", "--project-directory", "--scale"),
+    "docker": "H host c context config l log-level",
+    "compose": "f file p project-name env-file profile project-directory",
+    "exec": "e env u user w workdir env-file index",
+    "ps": "f filter format n last status",
+    "inspect": "f format type",
+    "logs": "n tail since until",
+    "up": "t timeout scale pull",
+    "curl": "X request d data o output w write-out H header m max-time u user retry",
+} | dict.fromkeys(("start", "stop", "restart", "kill", "down"), "t time timeout s signal rmi")
+_GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
+_SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
+_SAME["volume inspect"] = "inspect"
+# What changes nothing here, and prints nothing that a runbook goes on with.
+_NOTHING = {"images", "info", "login", "port", "pull", "stats", "top", "version", "system df"} | {
+    f"{group} {verb}" for group in ("builder", "image", "network") for verb in ("ls", "prune")
 }
+_NOTHING |= {f"compose {verb}" for verb in ("build", "config", "images", "pull", "version")}
+_ON_EACH = ("logs", "stop", "start", "restart", "kill", "rm", "volume rm")
+_COMPOSED = ("logs", "up", "stop", "start", "restart", "kill", "down", "rm")
+
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
 _LONGEST_S = 600.0
@@ -76,15 +93,47 @@ class NotHere(Exception):
 
 def service_of(words: str) -> Service | None:
     """The service that a name or a placeholder speaks of."""
-    found = [
-        one for one in _WORDS if re.search(rf"(?<![a-z])({_WORDS[one]})(?![a-z])", words.lower())
-    ]
-    return found[0] if found else None
+    for one, said in _WORDS.items():
+        if re.search(rf"(?<![a-z])({said})(?![a-z])", words.lower()):
+            return one
+    return None
 
 
-def is_ours(one: Listed, run: str) -> bool:
-    """Whether a listed resource belongs to this run and may be touched."""
-    return one.resource is not None and one.resource.run == run
+class Line:
+    """The options of a command line, and its other words; leading: options end at the first."""
+
+    def __init__(self, words: Sequence[str], command: str, leading: bool = False) -> None:
+        valued = _VALUED.get(command, "").split()
+        self.options: list[tuple[str, str]] = []
+        self.rest: list[str] = []
+        left = list(words)
+        while left and not (leading and self.rest):
+            word = left.pop(0)
+            if word[:1] != "-" or word == "-":
+                self.rest.append(word)
+                continue
+            name, _, value = word.removeprefix("--").partition("=")
+            if word[:2] != "--":
+                letters = word[1:]
+                at = next((n for n, one in enumerate(letters) if one in valued), len(letters) - 1)
+                self.options += [(one, "") for one in letters[:at]]
+                name, value = letters[at], letters[at + 1 :].removeprefix("=")
+            if name in valued and not value and left:
+                value = left.pop(0)
+            self.options.append((name, value))
+        self.rest += left
+
+    def has(self, *names: str) -> bool:
+        """Whether one of these is given."""
+        return any(name in names for name, _ in self.options)
+
+    def values(self, *names: str) -> list[str]:
+        """The values of these, in order."""
+        return [value for name, value in self.options if name in names]
+
+    def value(self, *names: str) -> str:
+        """The first of them; empty where none is given."""
+        return next(iter(self.values(*names)), "")
 
 
 @dataclass
@@ -112,26 +161,11 @@ class Host:
     _gone: set[str] = field(default_factory=set)
     _stopped: set[Service] = field(default_factory=set)
 
-    def name(self, service: str) -> str:
-        """What the operator calls a container of this run, or a volume."""
-        named = next((name for name, of in self.literal.items() if of == service), None)
-        return named or self.pattern.format(service=service)
-
     def answer(self, call: Call) -> Answer:
         """Carry out one call of a shim."""
         program, *words = call.words
         try:
-            if program in ("docker", "podman"):
-                return self._docker(words, call)
-            if program == "docker-compose":
-                return self._compose(words, call)
-            if program in ("curl", "wget"):
-                return self._fetch(program, words)
-            if program in _OF_DATABASE:
-                return self._client(program, words, call)
-            if program == "redis-cli":
-                return self._exec("redis", [program, *words], call, input_open=True)
-            raise NotHere(f"{program} has no counterpart here")
+            return self._answer(program, words, call)
         except NotHere as reason:
             self.not_here.append(f"`{shlex.join(call.words)}`: {reason}")
             return Answer(125, err=f"{program}: not carried out here: {reason}\n")
@@ -141,96 +175,94 @@ class Host:
         except DrillbookError as trouble:
             return Answer(1, err=f"{program}: {trouble}\n")
 
+    def _answer(self, program: str, words: Sequence[str], call: Call) -> Answer:
+        if program in ("docker", "podman"):
+            return self._docker(words, call)
+        if program == "docker-compose":
+            return self._compose(words, call)
+        if program in ("curl", "wget"):
+            return self._fetch(program, words)
+        if program in _OF_DATABASE:
+            # On the host, or within a script inside the container.
+            _, kept = _take(words, "-h", "--host", "-p", "--port")
+            return self._exec("db", [program, *kept], call)
+        if program == "redis-cli":
+            return self._exec("redis", [program, *words], call)
+        raise NotHere(f"{program} has no counterpart here")
+
     # The engine.
 
     def _docker(self, words: Sequence[str], call: Call) -> Answer:
-        words = _after(words, {"-H", "--host", "-c", "--context", "-l", "--log-level"})
-        group, rest = (words[0], words[1:]) if words else ("version", [])
-        if group == "compose":
+        verb, *rest = Line(words, "docker", leading=True).rest or ["version"]
+        if verb == "compose":
             return self._compose(rest, call)
-        if group == "container" and rest:
-            group, rest = {"ls": "ps", "list": "ps"}.get(rest[0], rest[0]), rest[1:]
-        if group == "volume" and rest:
-            return self._volume(rest[0], rest[1:])
-        if group == "ps":
-            return self._list("container", rest)
-        if group == "images":
-            return Answer(out=b"REPOSITORY   TAG   IMAGE ID   CREATED   SIZE\n")
-        if group in ("version", "info", "login", "pull"):
+        if verb in _GROUPS and rest:
+            verb, rest = f"{verb} {rest[0]}".removeprefix("container "), rest[1:]
+        verb = _SAME.get(verb, verb)
+        if verb in _NOTHING:
             return Answer()
-        if group in ("system", "image", "builder", "network"):
-            return self._upkeep(group, rest)
-        if group == "exec":
+        if verb in ("system prune", "volume prune"):
+            self._stray(f"docker {verb}", "whatever else is unused on the host")
+            return Answer(1, err="refused: it reaches beyond this deployment\n")
+        if verb in ("ps", "volume ls"):
+            return self._list("container" if verb == "ps" else "volume", rest)
+        if verb == "exec":
             return self._exec_named(rest, call)
-        if group == "cp":
+        if verb == "cp":
             return self._copy(rest)
-        if group == "inspect":
+        if verb == "inspect":
             return self._inspect(rest)
-        if group in ("logs", "stop", "start", "restart", "kill", "rm", "port", "top", "stats"):
-            return self._each(group, rest)
-        raise NotHere(f"docker {group} has no counterpart here")
+        if verb in _ON_EACH:
+            return self._each(verb, rest)
+        raise NotHere(f"docker {verb} has no counterpart here")
 
-    def _ours(self) -> Iterator[Listed]:
-        known = self.stack.resources()
+    def _ours(self, kind: str) -> Iterator[Listed]:
+        found = [one for one in self.stack.resources() if one.run == self.run]
+        known = {one.name: one for one in found if one.kind == kind}
+        labels = {_PROJECT: self.project}
+        if kind == "volume":
+            for volume, of in _VOLUMES.items():
+                if volume not in self._gone:
+                    resource = known.get(f"{self.stack.name}_{volume}")
+                    yield Listed(kind, self._volume_name(volume), of, labels, resource)
+            return
+        labels |= {"coolify.managed": "true", "coolify.resourceName": "infisical"}
         for one in SERVICES:
             if one not in self._gone:
-                found = self._resource(known, "container", one)
-                labels = {
-                    "com.docker.compose.project": self.project,
-                    "com.docker.compose.service": one,
-                    "coolify.managed": "true",
-                    "coolify.resourceName": "infisical",
-                }
-                yield Listed("container", self.name(one), one, labels, found)
-        for volume, of in _VOLUMES.items():
-            if volume not in self._gone:
-                found = self._resource(known, "volume", volume)
-                labels = {"com.docker.compose.project": self.project}
-                yield Listed("volume", self._volume_name(volume), of, labels, found)
+                named = next((name for name, of in self.literal.items() if of == one), None)
+                name = named or self.pattern.format(service=one)
+                own = labels | {"com.docker.compose.service": one}
+                yield Listed(kind, name, one, own, known.get(f"{self.stack.name}-{one}-1"))
 
     def _volume_name(self, volume: str) -> str:
         return f"{self.pattern.format(service=self.project)}_{volume.replace('_', '-')}"
 
-    def _resource(self, known: Iterable[Resource], kind: str, name: str) -> Resource | None:
-        full = self.stack.name + (f"-{name}-1" if kind == "container" else f"_{name}")
-        ours = (one for one in known if one.run == self.run and one.kind == kind)
-        return next((one for one in ours if one.name == full), None)
-
     def _all(self, kind: str) -> list[Listed]:
-        found = [*self._ours(), *self.bystanders]
-        return [one for one in found if one.kind == kind]
+        return [*self._ours(kind), *(one for one in self.bystanders if one.kind == kind)]
 
     def _is_running(self, one: Listed) -> bool:
         return one.service is None or one.service not in self._stopped
 
-    def _list(self, kind: str, words: Sequence[str]) -> Answer:
-        found = self._all(kind)
-        if kind == "container" and not _has(words, "a", "--all"):
+    def _list(
+        self, kind: str, words: Sequence[str], among: Sequence[Listed] | None = None
+    ) -> Answer:
+        line, found = Line(words, "ps"), self._all(kind) if among is None else list(among)
+        if kind == "container" and not line.has("a", "all"):
             found = [one for one in found if self._is_running(one)]
-        filters = [value.partition("=") for value in _values(words, "-f", "--filter")]
+        filters = [value.partition("=") for value in line.values("f", "filter")]
         for name in dict.fromkeys(name for name, _, _ in filters):
             wanted = [value for key, _, value in filters if key == name]
             # As the engine does: each of several labels, but any of several names.
             fit = all if name == "label" else any
             found = [one for one in found if fit(self._fits(one, name, w) for w in wanted)]
-        form = next(iter(_values(words, "--format")), "")
-        if form and form != "json":
-            table = form.removeprefix("table ").replace("\\t", "\t")
-            lines = [_template(table, self._facts(one)) for one in found]
-            if form.startswith("table "):
-                lines.insert(0, re.sub(r"\{\{\s*\.(\w+)\s*\}\}", lambda m: m[1].upper(), table))
-        elif _has(words, "q", "--quiet"):
-            lines = [one.id if kind == "container" else one.name for one in found]
-        elif kind == "volume":
-            lines = ["DRIVER    VOLUME NAME", *(f"local     {one.name}" for one in found)]
-        else:
-            facts = [self._facts(one) for one in found]
-            lines = ["CONTAINER ID   IMAGE   COMMAND   CREATED   STATUS   PORTS   NAMES"]
-            lines += [
-                f'{f["ID"]}   {f["Image"]}   "…"   9 days ago   {f["Status"]}      {f["Names"]}'
-                for f in facts
-            ]
-        return Answer(out="".join(f"{line}\n" for line in lines).encode())
+        short = "{{.ID}}" if kind == "container" else "{{.Name}}"
+        whole = "table {{.Driver}}    {{.Name}}" if kind == "volume" else _PS
+        form = line.value("format") or (short if line.has("q", "quiet") else whole)
+        table = form.removeprefix("table ").replace("\\t", "\t")
+        lines = [_template(table, self._facts(one)) for one in found]
+        if form.startswith("table "):
+            lines.insert(0, re.sub(r"\{\{\s*\.(\w+)\s*\}\}", lambda m: m[1].upper(), table))
+        return _printed(lines)
 
     def _fits(self, one: Listed, name: str, wanted: str) -> bool:
         if name == "name":
@@ -249,15 +281,17 @@ class Host:
         raise NotHere(f"a filter by {name} has no counterpart here")
 
     def _facts(self, one: Listed) -> dict[str, str]:
-        running = self._is_running(one)
-        images = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
-        return {
-            "ID": one.id,
+        running, slash = self._is_running(one), "/" if one.kind == "container" else ""
+        facts = dict.fromkeys(("Image", "Config.Image"), _IMAGES.get(one.service or "", "busybox"))
+        facts |= dict.fromkeys(("ID", "Id"), one.id)
+        facts |= dict.fromkeys(("State", "State.Status"), "running" if running else "exited")
+        return facts | {
             "Names": one.name,
-            "Name": one.name,
-            "Image": images.get(one.service or "", "busybox"),
+            "Name": slash + one.name,
+            "Command": '"…"',
+            "RunningFor": "9 days ago",
             "Status": "Up 9 days (healthy)" if running else "Exited (0) a minute ago",
-            "State": "running" if running else "exited",
+            "State.Running": str(running).lower(),
             "Ports": "",
             "Driver": "local",
             "Labels": ",".join(f"{name}={value}" for name, value in one.labels.items()),
@@ -275,46 +309,53 @@ class Host:
         if said not in self.strayed:
             self.strayed.append(said)
 
+    def _miss(self, said: str, error: str) -> Answer:
+        """Keep that a command names what is not there; what it prints then."""
+        self.unmatched.append(said)
+        return Answer(1, err=f"{error}\n")
+
     def _touch(self, line: str, kind: str, word: str, destroys: bool) -> Listed | Answer:
         """The resource of this run that a word names; a refusal for anything else."""
         one = self._find(kind, word)
-        if one and is_ours(one, self.run):
+        if one and one.resource and one.resource.run == self.run:
             return one
+        line = line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
         if one or destroys:
-            self._stray(_short(line), one.name if one else word)
+            self._stray(line, one.name if one else word)
             return Answer(1, err=f"refused: {word} is not of this deployment\n")
-        self.unmatched.append(f"`{_short(line)}`: there is no {kind} {word}")
-        return Answer(1, err=f"Error response from daemon: No such {kind}: {word}\n")
+        said = f"No such {kind}: {word}"
+        return self._miss(
+            f"`{line}`: there is no {kind} {word}", f"Error response from daemon: {said}"
+        )
 
     def _each(self, verb: str, words: Sequence[str]) -> Answer:
-        names = _after_all(words)
-        if not names:
-            self.unmatched.append(f"`docker {verb}`: what was to name the container is empty")
-            return Answer(1, err=f'docker: "docker {verb}" requires at least 1 argument.\n')
-        out, err, code = b"", "", 0
-        for word in names:
-            line = f"docker {shlex.join([verb, word])}"
-            one = self._touch(line, "container", word, verb in ("rm", "stop", "kill"))
-            done = one if isinstance(one, Answer) else self._do(verb, one, words)
-            out += done.out if isinstance(done.out, bytes) else b""
-            err, code = err + done.err, code or done.code
-        return Answer(code, out, err)
+        line, kind = Line(words, verb), "volume" if verb == "volume rm" else "container"
+        if not line.rest:
+            empty = f"`docker {verb}`: what was to name the {kind} is empty"
+            return self._miss(empty, f'docker: "docker {verb}" requires at least 1 argument.')
+        done = [self._on(verb, kind, word, line) for word in line.rest]
+        out = b"".join(one.out for one in done if isinstance(one.out, bytes))
+        return Answer(max(one.code for one in done), out, "".join(one.err for one in done))
 
-    def _do(self, verb: str, one: Listed, words: Sequence[str]) -> Answer:
+    def _on(self, verb: str, kind: str, word: str, line: Line) -> Answer:
+        known = self._known(word) if kind == "volume" else word
+        destroys = verb in ("rm", "stop", "kill", "volume rm")
+        one = self._touch(f"docker {verb} {shlex.quote(word)}", kind, known, destroys)
+        if isinstance(one, Answer):
+            return one
         service = one.service or "backend"
         if verb == "logs":
-            return Answer(out=_tail(self.stack.logs(service), words))
-        if verb in ("port", "top", "stats"):
-            return Answer()
-        if verb == "rm":
-            if self._is_running(one) and not _has(words, "f", "--force"):
-                return Answer(
-                    1, err=f"cannot remove container {one.name}: it is running: stop it or use -f\n"
-                )
-            self.remove(one)
+            return Answer(out=_tail(self.stack.logs(service), line))
+        if kind == "volume" and service not in self._gone:
+            return Answer(1, err=f"remove {word}: volume is in use\n")
+        if verb == "rm" and self._is_running(one) and not line.has("f", "force"):
+            running = f"cannot remove container {one.name}: it is running: stop it or use -f\n"
+            return Answer(1, err=running)
+        if verb in ("rm", "volume rm"):
+            self._remove(one)
         else:
             self.act(verb, service)
-        return Answer(out=f"{one.name}\n".encode())
+        return _printed([word])
 
     def act(self, verb: str, service: Service) -> None:
         """Stop, start, restart or kill a service."""
@@ -328,8 +369,7 @@ class Host:
         (self.stack.start if verb == "start" else self.stack.restart)(service)
         self._stopped.discard(service)
 
-    def remove(self, one: Listed) -> None:
-        """Remove a container or a volume of this run."""
+    def _remove(self, one: Listed) -> None:
         if one.resource is None:
             return
         self.acts.append(f"rm {one.kind}")
@@ -350,31 +390,6 @@ class Host:
         self._gone.clear()
         self._stopped.clear()
 
-    def _volume(self, verb: str, words: Sequence[str]) -> Answer:
-        if verb in ("ls", "list"):
-            return self._list("volume", words)
-        if verb == "prune":
-            return self._upkeep("volume", ["prune"])
-        if verb == "inspect":
-            return self._inspect(words)
-        if verb not in ("rm", "remove"):
-            raise NotHere(f"docker volume {verb} has no counterpart here")
-        names = _after_all(words)
-        if not names:
-            self.unmatched.append("`docker volume rm`: what was to name the volume is empty")
-            return Answer(1, err='docker: "docker volume rm" requires at least 1 argument.\n')
-        out, err, code = b"", "", 0
-        for word in names:
-            one = self._touch(f"docker volume rm {word}", "volume", self._known(word), True)
-            if isinstance(one, Answer):
-                err, code = err + one.err, 1
-            elif one.service not in self._gone:
-                err, code = err + f"remove {word}: volume is in use\n", 1
-            else:
-                self.remove(one)
-                out += f"{word}\n".encode()
-        return Answer(code, out, err)
-
     def _known(self, volume: str) -> str:
         """The listed name of a volume that is called as compose files call it."""
         for name, of in _VOLUMES.items():
@@ -383,53 +398,30 @@ class Host:
                 return self._volume_name(name)
         return volume
 
-    def _upkeep(self, group: str, words: Sequence[str]) -> Answer:
-        if words[:1] == ["prune"]:
-            line = f"docker {group} prune"
-            if group in ("system", "volume"):
-                self._stray(line, "whatever else is unused on the host")
-                return Answer(1, err="refused: it reaches beyond this deployment\n")
-            return Answer()
-        if words[:1] not in (["ls"], ["df"], ["list"]):
-            raise NotHere(f"docker {group} {' '.join(words[:1])} has no counterpart here")
-        return Answer()
-
     def _inspect(self, words: Sequence[str]) -> Answer:
-        form = next(iter([*_values(words, "-f", "--format")]), "")
-        lines = []
-        for word in _after_all(words):
+        line, lines = Line(words, "inspect"), []
+        for word in line.rest:
             one = self._find("container", word) or self._find("volume", self._known(word))
             if one is None:
-                self.unmatched.append(f"`docker inspect {word}`: there is none")
-                return Answer(1, err=f"Error: No such object: {word}\n")
-            facts = self._facts(one)
-            told = {
-                "Id": one.id,
-                "Name": f"/{one.name}",
-                "State": {"Status": facts["State"], "Running": facts["State"] == "running"},
-                "Config": {"Image": facts["Image"], "Labels": dict(one.labels)},
-            }
-            if form:
-                lines.append(_template(form, _flat(told)))
-            else:
-                lines.append(json.dumps([told], indent=4))
-        return Answer(out="".join(f"{line}\n" for line in lines).encode())
+                missing = f"`docker inspect {word}`: there is none"
+                return self._miss(missing, f"Error: No such object: {word}")
+            lines.append(_template(line.value("f", "format"), self._facts(one)))
+        return _printed(lines)
 
     def _copy(self, words: Sequence[str]) -> Answer:
         if not self._runs_inside:
             raise NotHere("docker cp has no counterpart here; pipe through docker exec instead")
-        given = _after_all(words)
-        for word in given:
-            name, colon, _ = word.partition(":")
+        paths = []
+        for word in Line(words, "cp").rest:
+            name, colon, path = word.partition(":")
             if colon and "/" not in name:
-                one = self._touch(shlex.join(["docker", "cp", *words]), "container", name, False)
+                one = self._touch(f"docker cp {shlex.join(words)}", "container", name, False)
                 if isinstance(one, Answer):
                     return one
-        paths = [one.partition(":")[2] if ":" in one else one for one in given]
+            paths.append(path if colon else word)
         # Embedded, a container's files are those of the host.
-        return Answer(
-            run=f"[[ {paths[0]} -ef {paths[-1]} ]] || {shlex.join(['cp', *paths])}; exit $?"
-        )
+        same = f"[[ {shlex.quote(paths[0])} -ef {shlex.quote(paths[-1])} ]]"
+        return Answer(run=f"{same} || {shlex.join(['cp', *paths])}; exit $?")
 
     @property
     def _runs_inside(self) -> bool:
@@ -437,34 +429,31 @@ class Host:
         return self.stack.driver == "embedded"
 
     def _exec_named(self, words: Sequence[str], call: Call) -> Answer:
-        options, rest = _split(words)
-        line = f"docker exec {shlex.join(words)}"
-        names = [word for word in rest[:9] if self._find("container", word)]
+        line, typed = Line(words, "exec", leading=True), f"docker exec {shlex.join(words)}"
+        if not line.rest:
+            empty = f"`{typed}`: what was to name the container is empty"
+            return self._miss(empty, 'docker: "docker exec" requires at least 2 arguments.')
         # A selector that found several gives several names: the first that is ours is meant.
-        leading = names if names and rest[: len(names)] == names else rest[:1]
-        if not rest:
-            self.unmatched.append(f"`{line}`: what was to name the container is empty")
-            return Answer(1, err='docker: "docker exec" requires at least 2 arguments.\n')
-        found = [(word, self._touch(line, "container", word, False)) for word in leading]
-        ours = [one for _, one in found if isinstance(one, Listed)]
+        names = list(itertools.takewhile(lambda one: self._find("container", one), line.rest))
+        names = names or line.rest[:1]
+        found = [self._touch(typed, "container", name, False) for name in names]
+        ours = [one for one in found if isinstance(one, Listed)]
         if not ours:
-            first = found[0][1]
-            return first if isinstance(first, Answer) else Answer(1)
-        program = rest[len(leading) :]
-        opened = _has(options, "i", "--interactive")
-        if _has(options, "t", "--tty") and call.piped:
+            return next(one for one in found if isinstance(one, Answer))
+        tty = line.has("t", "tty")
+        if tty and call.piped:
             return Answer(1, err="the input device is not a TTY\n")
-        environment = _values(options, "-e", "--env")
-        answer = self._exec(ours[0].service or "backend", program, call, opened, environment)
-        return _through_terminal(answer) if _has(options, "t", "--tty") else answer
+        service, program = ours[0].service or "backend", line.rest[len(names) :]
+        answer = self._exec(service, program, call, line, line.has("i", "interactive"))
+        return _through_terminal(answer) if tty else answer
 
     def _exec(
         self,
         service: Service,
         program: Sequence[str],
         call: Call,
-        input_open: bool,
-        environment: Sequence[str] = (),
+        options: Line | None = None,
+        input_open: bool = True,
     ) -> Answer:
         """Run a program inside a service of this run."""
         if not program:
@@ -473,246 +462,172 @@ class Host:
             return Answer(1, err="Error response from daemon: container is not running\n")
         if service == "backend" and program[0] in ("curl", "wget"):
             return self._fetch(program[0], program[1:])
-        closed = "" if input_open else " </dev/null"
-        if self._runs_inside and program[0] in (
-            "sh",
-            "bash",
-            "ash",
-            "cat",
-            "ls",
-            "rm",
-            "mkdir",
-            "gzip",
-            "env",
-        ):
+        environment = options.values("e", "env") if options else []
+        stdin = call.input if input_open else None
+        if self._runs_inside:
+            answer = self._exec_embedded(service, program, environment, stdin)
+            closed = " </dev/null" if answer.run and not input_open else ""
+            return Answer(answer.code, answer.out, answer.err, answer.run + closed)
+        if not isinstance(self.stack, ShellAccess):
+            raise NotHere("nothing can be run inside its services")
+        given, program = (
+            _take(program, "-c", "--command") if program[0] == "psql" else ([], program)
+        )
+        words = [*(["env", *environment] if environment else ()), *program]
+        typed, variables = self.stack.shell_command(service, words)
+        self.acts.append(f"exec {service}")
+        # A password must not stand on a command line that every list of processes shows.
+        feed = "\n".join(given).encode() if given else stdin
+        return _run_bounded(typed, variables, feed, self.scratch)
+
+    def _exec_embedded(
+        self, service: Service, program: Sequence[str], environment: list[str], stdin: Path | None
+    ) -> Answer:
+        """Where there is no container: in the sandbox, or by the cache's own client."""
+        if program[0] in _IN_SANDBOX:
             # Its programs find their way back here.
-            return Answer(run=f"exec {shlex.join(program)}{closed}")
-        if self._runs_inside and service == "db" and isinstance(self.stack, ShellAccess):
-            if program[0] not in _OF_DATABASE:
-                raise NotHere(f"{program[0]} is not in the embedded {service}")
+            return Answer(run=f"exec {shlex.join(program)}")
+        if service == "db" and program[0] in _OF_DATABASE and isinstance(self.stack, ShellAccess):
             words, variables = self.stack.shell_command(service, program)
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *environment]
-            return Answer(run=f"exec {shlex.join(['env', *given, *words])}{closed}")
-        if self._runs_inside and service == "redis":
-            inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
-            if not inner or inner[0].lower() not in _CACHE:
-                raise NotHere(f"{' '.join(program[:2])} is not carried out in the embedded cache")
-            program = [program[0], *inner]
-        elif self._runs_inside:
-            raise NotHere(f"nothing can be run inside the embedded {service}")
-        stdin: Path | bytes | None = call.input if input_open else None
-        if program[0] == "psql" and (given := _values(program, "-c", "--command")):
-            # A password must not stand on a command line that every list of processes shows.
-            program, stdin = _without(program, "-c", "--command"), "\n".join(given).encode()
-        program = [*_env(environment), *program]
-        if self._runs_inside or not isinstance(self.stack, ShellAccess):
-            done = self.stack.exec(service, program, stdin=stdin)
-            return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
-        words, variables = self.stack.shell_command(service, program)
-        self.acts.append(f"exec {service}")
-        return _run_bounded(words, variables, stdin, self.scratch)
-
-    def _client(self, program: str, words: Sequence[str], call: Call) -> Answer:
-        """A client of PostgreSQL on the host, or within a script inside the container."""
-        kept, left = [], list(words)
-        while left:
-            word = left.pop(0)
-            if word in ("-h", "--host", "-p", "--port") and left:
-                left.pop(0)
-            elif not re.match(r"-h.|--host=|--port=|-p\d", word):
-                kept.append(word)
-        return self._exec("db", [program, *kept], call, input_open=True)
+            return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
+        inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
+        if service != "redis" or not inner or inner[0].lower() not in _CACHE:
+            said = " ".join(program[:2])
+            raise NotHere(f"{said} is not carried out in the embedded {service}")
+        done = self.stack.exec(service, [program[0], *inner], stdin=stdin)
+        return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
 
     # Compose.
 
     def _compose(self, words: Sequence[str], call: Call) -> Answer:
-        options, rest = _split(words)
-        for project in _values(options, "-p", "--project-name"):
-            if any(
-                one.labels.get("com.docker.compose.project") == project for one in self.bystanders
-            ):
+        whole = Line(words, "compose", leading=True)
+        for project in whole.values("p", "project-name"):
+            if any(one.labels.get(_PROJECT) == project for one in self.bystanders):
                 self._stray(f"docker compose {shlex.join(words)}", project)
                 return Answer(1, err=f"refused: {project} is not this deployment\n")
-        verb, rest = (rest[0], rest[1:]) if rest else ("version", [])
-        if verb in ("pull", "version", "config", "build", "images"):
+        verb, *rest = whole.rest or ["version"]
+        line = Line(rest, verb, leading=verb == "exec")
+        named = line.rest[:1] if verb == "exec" else line.rest
+        if f"compose {verb}" in _NOTHING:
             return Answer()
-        if verb == "ps":
-            return self._list("container", ["-q"] if _has(rest, "q", "--quiet") else [])
-        if verb == "exec":
-            return self._compose_exec(rest, call)
-        if verb not in ("logs", "up", "stop", "start", "restart", "kill", "down", "rm"):
+        if verb not in ("ps", "exec", *_COMPOSED):
             raise NotHere(f"docker compose {verb} has no counterpart here")
-        named = _after_all(rest)
-        unknown = [one for one in named if not self._service(one)]
-        if unknown:
-            self.unmatched.append(f"`docker compose {verb}`: no service {unknown[0]}")
-            return Answer(1, err=f"no such service: {unknown[0]}\n")
-        services = [one for one in map(self._service, named) if one] or list(SERVICES)
+        services = [one for name in named for one in SERVICES if one == name]
+        if len(services) < len(named) or (verb == "exec" and not named):
+            unknown = next((one for one in named if one not in SERVICES), "")
+            unmatched = f"`docker compose {verb}`: no service {unknown}"
+            return self._miss(unmatched, f"no such service: {unknown}")
+        if verb == "exec":
+            return self._exec(services[0], line.rest[1:], call, line)
+        services = services or list(SERVICES)
+        if verb == "ps":
+            ours = [one for one in self._ours("container") if one.service in services]
+            return self._list("container", rest, ours)
         if verb == "logs":
-            tails = [_tail(self.stack.logs(one), rest) for one in services]
-            return Answer(out=b"".join(tails))
+            return Answer(out=b"".join(_tail(self.stack.logs(one), line) for one in services))
         if verb == "up":
-            self._read_settings(call.folder)
-            if {"backend"} <= set(services):
-                self.redeploy()
-            else:
-                for one in services:
-                    self.act("start", one)
-            return Answer()
-        if verb in ("stop", "start", "restart", "kill"):
+            return self._up(services, f"{call.folder}/.env")
+        if verb not in ("down", "rm"):
             for one in services:
                 self.act(verb, one)
             return Answer()
-        whole = verb == "down" and _has(rest, "v", "--volumes")
-        for listed in list(self._ours()):
-            in_question = verb == "down" or listed.service in services
-            if whole if listed.kind == "volume" else in_question:
-                self.remove(listed)
+        kinds = ["container", *(["volume"] if verb == "down" and line.has("v", "volumes") else [])]
+        for listed in [one for kind in kinds for one in self._ours(kind)]:
+            if verb == "down" or listed.service in services:
+                self._remove(listed)
         return Answer()
 
-    def _service(self, name: str) -> Service | None:
-        return next((one for one in SERVICES if one == name), None)
-
-    def _compose_exec(self, words: Sequence[str], call: Call) -> Answer:
-        options, rest = _split(words)
-        service = self._service(rest[0]) if rest else None
-        if service is None:
-            self.unmatched.append(f"`docker compose exec`: no service {' '.join(rest[:1])}")
-            return Answer(1, err=f'service "{" ".join(rest[:1])}" is not running\n')
-        environment = _values(options, "-e", "--env")
-        return self._exec(service, rest[1:], call, True, environment)
-
-    def _read_settings(self, folder: str) -> None:
-        """Take what the file of variables next to the compose file says by now."""
-        data = self.read_file(f"{folder}/.env")
-        if data is None:
-            return
-        with NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            said = dict(dotenv.load(Path(file.name), f"{folder}/.env"))
-        changed = {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
-        self.typed |= changed
+    def _up(self, services: Sequence[Service], file: str) -> Answer:
+        """Deploy what the file of variables next to the compose file says by now."""
+        if (data := self.read_file(file)) is not None:
+            copy = self.scratch / "typed.env"
+            copy.write_bytes(data)
+            try:
+                said = dict(dotenv.load(copy, f"{file}, as"))
+            except BadInput as trouble:
+                return Answer(1, err=f"docker compose: {trouble}\n")
+            self.typed |= {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
+        if "backend" in services:
+            self.redeploy()
+        else:
+            for one in services:
+                self.act("start", one)
+        return Answer()
 
     # The instance.
 
     def _fetch(self, program: str, words: Sequence[str]) -> Answer:
-        url = next((one for one in words if "://" in one or one.startswith("localhost")), "")
+        line = Line(words, "curl")
+        url = next((one for one in line.rest if "://" in one or one.startswith("localhost")), "")
         found = re.fullmatch(r"(?:https?://)?([^/]+)(/api/[^\s]*)", url)
         if not found:
             self.not_here.append(f"`{program} {url}`: there is no network here")
             return Answer(6, err=f"{program}: (6) Could not resolve host\n")
-        if _values(words, "-X", "--request", "-d", "--data"):
+        if line.has("X", "request", "d", "data"):
             raise NotHere("only GET requests have a counterpart here")
         try:
             answer = client_without_cookies(_HTTP_S, _HTTP_S).get(self.stack.base_url + found[2])
         except httpx2.TransportError:
             return Answer(7, err=f"{program}: (7) Failed to connect\n")
-        body = b"" if "/dev/null" in words else answer.content
-        if _has(words, "I", "--head"):
-            body = f"HTTP/1.1 {answer.status_code}\n".encode()
-        shown = "".join(_values(words, "-w", "--write-out"))
-        body += shown.replace("%{http_code}", str(answer.status_code)).replace("\\n", "\n").encode()
-        failed = answer.status_code >= 400 and (program == "wget" or _has(words, "f", "--fail"))
-        return Answer(22 if failed else 0, b"" if failed else body)
+        if answer.status_code >= 400 and (program == "wget" or line.has("f", "fail")):
+            return Answer(22)
+        code = str(answer.status_code)
+        body = f"HTTP/1.1 {code}\n".encode() if line.has("I", "head") else answer.content
+        shown = line.value("w", "write-out").replace("%{http_code}", code).replace("\\n", "\n")
+        return Answer(out=(b"" if "/dev/null" in words else body) + shown.encode())
 
 
-def _has(words: Iterable[str], letter: str, name: str) -> bool:
-    return any(
-        word == name or (re.fullmatch(r"-[A-Za-z]+", word) and letter in word) for word in words
-    )
+_PS = "table " + "   ".join(
+    f"{{{{.{name}}}}}"
+    for name in ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+)
 
 
-def _values(words: Sequence[str], *names: str) -> list[str]:
-    exact = [value for word, value in itertools.pairwise(words) if word in names]
-    joined = tuple(f"{one}=" for one in names if one.startswith("--"))
-    return exact + [word.partition("=")[2] for word in words if joined and word.startswith(joined)]
-
-
-def _without(words: Sequence[str], *names: str) -> list[str]:
-    kept, left = [], list(words)
-    while left:
-        word = left.pop(0)
-        if word in names and left:
-            left.pop(0)
-        elif not word.startswith(tuple(f"{one}=" for one in names)):
-            kept.append(word)
-    return kept
-
-
-def _after(words: Sequence[str], valued: Iterable[str]) -> list[str]:
+def _take(words: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
+    """The values of these options, and the words without them."""
+    values: list[str] = []
+    kept: list[str] = []
     left = list(words)
-    while left and left[0].startswith("-"):
-        if left.pop(0) in valued and left:
-            left.pop(0)
-    return left
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The options at the head, and the rest."""
-    # `-t` and `-n` of exec have no value.
-    rest = _after(words, _VALUED - {"-t", "-n"})
-    return list(words[: len(words) - len(rest)]), rest
-
-
-def _after_all(words: Sequence[str]) -> list[str]:
-    """What is not an option or the value of one, wherever it stands."""
-    found, left = [], list(words)
     while left:
         word = left.pop(0)
-        if word in _VALUED and word not in ("-f",) and left:
-            left.pop(0)
-        elif not word.startswith("-"):
-            found.append(word)
-    return found
+        starts = [one for one in names if word.startswith(f"{one}=" if one[:2] == "--" else one)]
+        if word in names:
+            values += left[:1]
+            del left[:1]
+        elif starts and word[:2] == starts[0][:2]:
+            values.append(word.removeprefix(starts[0]).removeprefix("="))
+        else:
+            kept.append(word)
+    return values, kept
 
 
 def _run_bounded(
     words: Sequence[str], variables: Mapping[str, str], stdin: Path | bytes | None, scratch: Path
 ) -> Answer:
     """Run a command whose output may be large, or without end; it is a file of scratch then."""
+    limits = f'ulimit -f {_MOST_BYTES >> 10}; exec timeout -s KILL {_LONGEST_S} "$@"'
     with ExitStack() as files:
-        feed: Any = subprocess.DEVNULL
-        if isinstance(stdin, bytes):
-            feed = files.enter_context(TemporaryFile(dir=scratch))
-            feed.write(stdin)
-            feed.seek(0)
-        elif stdin:
-            feed = files.enter_context(stdin.open("rb"))
+        feed: dict[str, Any] = {"input": stdin or b""}
+        if isinstance(stdin, Path):
+            feed = {"stdin": files.enter_context(stdin.open("rb"))}
         said = files.enter_context(TemporaryFile(dir=scratch))
         out = files.enter_context(NamedTemporaryFile(dir=scratch, delete=False))
-        process = subprocess.Popen(
-            words,
-            env=dict(variables),
-            stdin=feed,
-            stdout=out,
-            stderr=said,
-            start_new_session=True,
+        bounded = ["bash", "-c", limits, "bash", *words]
+        done = subprocess.run(
+            bounded, env=dict(variables), stdout=out, stderr=said, check=False, **feed
         )
-        ends = time.monotonic() + _LONGEST_S
-        while process.poll() is None:
-            size = max(os.fstat(one.fileno()).st_size for one in (out, said))
-            if size > _MOST_BYTES or time.monotonic() > ends:
-                # It, and whatever it has started.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            time.sleep(0.01)
         said.seek(0)
         err = said.read(_MOST_SAID).decode(errors="replace")
-    return Answer(process.returncode & 0xFF, Path(out.name), err)
+    return Answer(done.returncode & 0xFF, Path(out.name), err)
 
 
-def _short(line: str) -> str:
-    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+def _printed(lines: Sequence[str]) -> Answer:
+    return Answer(out="".join(f"{line}\n" for line in lines).encode())
 
 
-def _env(environment: Sequence[str]) -> list[str]:
-    return ["env", *environment] if environment else []
-
-
-def _tail(text: str, words: Sequence[str]) -> bytes:
-    count = next(iter(_values(words, "--tail", "-n")), "all")
-    lines = text.splitlines(keepends=True)
+def _tail(text: str, line: Line) -> bytes:
+    count, lines = line.value("n", "tail"), text.splitlines(keepends=True)
     return "".join(lines[-int(count) :] if count.isdecimal() else lines).encode()
 
 
@@ -724,20 +639,12 @@ def _through_terminal(answer: Answer) -> Answer:
     return Answer(answer.code, out.replace(b"\n", b"\r\n"), answer.err)
 
 
-def _flat(told: Mapping[str, object], above: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in told.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{above}{name}.")
-        else:
-            found[f"{above}{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
-    return found
-
-
 def _template(text: str, facts: Mapping[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] not in facts:
             raise NotHere(f"the format {match[0]} has no counterpart here")
         return facts[match[1]]
 
-    return re.sub(r"\{\{\s*\.([\w.]+)\s*\}\}", fill, text)
+    if "{{" not in text:
+        raise NotHere(f"the format {text or 'without --format'} has no counterpart here")
+    return re.sub(r"\{\{\s*\.?(.*?)\s*\}\}", fill, text)

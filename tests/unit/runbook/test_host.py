@@ -103,6 +103,8 @@ def listed(answer):
             ["abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data", "secrets_of_the_kitchen"],
         ),
         ("docker ps -q --filter name=nothing", []),
+        ("docker compose ps --format {{.Names}} db", ["db-abc-secrets"]),
+        ("docker inspect -f {{.State.Running}} db-abc-secrets", ["true"]),
     ],
 )
 def test_listings_have_ours_and_bystanders(type_in, line, names):
@@ -196,6 +198,9 @@ def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line)
         "docker compose run backend sh",
         "kubectl get pods",
         "docker network rm x",
+        "docker ps --format json",
+        "docker inspect db-abc-secrets",
+        "docker inspect -f {{json .Config.Env}} db-abc-secrets",
     ],
 )
 def test_what_has_no_counterpart_is_said(type_in, stack, host, line):
@@ -218,6 +223,13 @@ def test_compose_deploys_what_the_file_of_variables_says(type_in, stack):
     assert stack.settings["POSTGRES_PASSWORD"] == "typed"
     type_in("docker compose restart backend")
     assert stack.done == ["up", "restart backend"]
+
+
+def test_a_file_of_variables_that_is_none_fails_as_compose_does(host, type_in, stack):
+    host.read_file = {"/srv/app/.env": b"this is no setting\n"}.get
+    answer = type_in("docker compose up -d")
+    assert (answer.code, stack.done) == (1, [])
+    assert "/srv/app/.env" in answer.err
 
 
 def test_a_password_leaves_the_command_line(type_in, stack):
