@@ -200,7 +200,6 @@ def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line)
         "docker network rm x",
         "docker ps --format json",
         "docker inspect db-abc-secrets",
-        "docker inspect -f {{json .Config.Env}} db-abc-secrets",
     ],
 )
 def test_what_has_no_counterpart_is_said(type_in, stack, host, line):
