@@ -50,7 +50,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
         access.delete_identity(deployment.owner, deleted.identity)
 
     asked = Access(deployment.public.http, golden, record.seed, MOST)
-    forged = access.forged(golden.token, deployment.golden_settings["AUTH_SECRET"])
+    forged = access.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
         with step(f"ask its routes with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_unrefused(caller)] == []

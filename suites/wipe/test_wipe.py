@@ -56,7 +56,7 @@ def test_nothing_from_before_is_left(wiped, step):
     # Before anything of old is asked for again: who fails to log in is noted in the cache.
     with step("no row, id, credential or value from before is in database, backup or cache"):
         backup = deployment.back_up()
-        assert remains.left(wiped.held, deployment.stack, backup) == []
+        assert remains.find_remains(wiped.held, deployment.stack, backup) == []
 
     with step("nor are the settings those from before"):
         settings = deployment.public.settings()

@@ -260,7 +260,7 @@ def test_only_the_same_row_to_the_last_column_has_survived():
 def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_path):
     deployment = installation.pristine()
     held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
-    found = remains.left(held, deployment.stack, deployment.back_up())
+    found = remains.find_remains(held, deployment.stack, deployment.back_up())
     assert any(one.startswith("secrets_v2: ") for one in found)
     assert "cache: mark in the cache" in found
     assert next(one for one in found if one.startswith("backup: ")).count("project") == 3
