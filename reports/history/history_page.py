@@ -28,12 +28,12 @@ _SIGNS = {
 
 
 class Dot(NamedTuple):
-    """A measured time as a point of a 1000 by 100 chart, its label, and whether it was met."""
+    """A measured time as a point of a 1000 by 100 chart, its label, and its result."""
 
     x: float
     y: float
     words: str
-    met: bool
+    result: str
 
 
 class Line(NamedTuple):
@@ -155,9 +155,10 @@ def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
     dots = []
     for run, (spent, allowed) in zip(runs, measured, strict=True):
         at = (run.finished - first).total_seconds() / span if span else 0.5
-        met = allowed is None or (spent or 0) <= allowed
-        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent or 0)}, run {run.id}"
-        dots.append(Dot(round(at * _WIDTH, 1), height(spent or 0), words, met))
+        result = phrases.objective_result(spent, allowed)
+        end = result if allowed is not None else "no target"
+        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent or 0)}, {end}, run {run.id}"
+        dots.append(Dot(round(at * _WIDTH, 1), height(spent or 0), words, result))
     named = [max(times)] if max(times) < 2 * min(times) else [max(times), min(times)]
     return Curve(
         title,

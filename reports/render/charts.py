@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, get_args
 
 from reports.evidence.model import Objectives, Run, Span, SpanKind
-from reports.render.phrases import duration
+from reports.render.phrases import duration, objective_result
 
 _PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
 _WORDS = {
@@ -32,11 +32,11 @@ class Measure(NamedTuple):
     """A time and its target on a line of 1000 units: the longer of the two fills it."""
 
     name: str
-    seconds: float
+    seconds: float | None
     target: float | None
     width: float
     mark: float | None
-    met: bool
+    result: str
 
 
 class Recovery(NamedTuple):
@@ -52,11 +52,11 @@ def recovery(run: Run) -> Recovery | None:
     seen = run.objectives
     if seen.rto_s is None and seen.restore_s is None:
         return None
-    measures = []
-    if seen.rto_s is not None:
-        measures.append(_measure("recovery time", seen.rto_s, seen.rto_target_s))
-    if seen.rpo_s is not None:
-        measures.append(_measure("age of the backup", seen.rpo_s, seen.rpo_target_s))
+    pairs = (
+        ("recovery time", seen.rto_s, seen.rto_target_s),
+        ("age of the backup", seen.rpo_s, seen.rpo_target_s),
+    )
+    measures = [_measure(*one) for one in pairs if one[1:] != (None, None)]
     return Recovery(recovery_sentence(seen), _phases(seen), measures)
 
 
@@ -100,11 +100,11 @@ def _phases(seen: Objectives) -> list[Phase]:
     return found
 
 
-def _measure(name: str, seconds: float, target: float | None) -> Measure:
-    scale = 1000 / max(seconds, target or 0, 0.001)
+def _measure(name: str, seconds: float | None, target: float | None) -> Measure:
+    scale = 1000 / max(seconds or 0, target or 0, 0.001)
     mark = round(target * scale, 1) if target is not None else None
-    met = target is None or seconds <= target
-    return Measure(name, seconds, target, round(max(seconds * scale, 3), 1), mark, met)
+    width = round(max(seconds * scale, 3), 1) if seconds is not None else 0
+    return Measure(name, seconds, target, width, mark, objective_result(seconds, target))
 
 
 class Bar(NamedTuple):

@@ -33,8 +33,6 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
-# A spec of such a verdict ended by an assertion: for people it says what was expected and seen.
-_ASSERTED = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 _FILES = {
     "report.pdf": "PDF for auditors",
     "corrected-runbook.md": "Corrected runbook",
@@ -119,7 +117,8 @@ def template() -> Any:
         "stated": with_value,
         "waiver": phrases.waiver,
         "having": lambda controls, verdict: sum(one.verdict is verdict for one in controls),
-        "reasons": phrases.reasons,
+        "expected": phrases.expected,
+        "seen": phrases.seen,
         "spoken": phrases.spec_in_words,
         "first_of": lambda items, count: items[:count],
         "sentence": phrases.sentence,
@@ -131,7 +130,7 @@ def template() -> Any:
         "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
         "verdicts": phrases.COLUMNS,
         "names": {verdict.value: verdict for verdict in Verdict},
-        "asserted": _ASSERTED,
+        "asserted": phrases.ASSERTED,
         "limits": phrases.LIMITS,
         "redaction": phrases.redaction,
         "no_correction": phrases.NO_CORRECTION,

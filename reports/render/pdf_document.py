@@ -201,7 +201,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
 
 
 def _objectives(run: Run) -> list[dict[str, Any]]:
-    """Recovery time and point with their targets; met is null where one of the two is missing."""
+    """Recovery time and point with their targets, and whether they were met."""
     said = run.objectives
     pairs = (
         ("Recovery time", said.rto_s, said.rto_target_s),
@@ -214,7 +214,7 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
             "target": wanted,
             "seen": "not measured" if seen is None else duration(seen),
             "wanted": "not stated" if wanted is None else duration(wanted),
-            "met": None if seen is None or wanted is None else seen <= wanted,
+            "result": phrases.objective_result(seen, wanted),
         }
         for name, seen, wanted in pairs
     ]
@@ -231,22 +231,21 @@ def _line(control: Control) -> dict[str, Any]:
 
 
 def _finding(control: Control, same: str | None) -> dict[str, Any]:
-    seen = phrases.sentence(control.observed) if control.observed else None
-    said = [f"For the same reason as {same}."] if same else phrases.reasons(control)
+    said = [f"For the same reason as {same}."] if same else phrases.seen(control)
     return _line(control) | {
         "severity": control.severity,
         "gating": control.gating,
-        "observed": seen,
+        "expected": phrases.expected(control),
+        "asserted": control.verdict in phrases.ASSERTED,
         "reasons": [shorten(reason) for reason in said],
     }
 
 
 def _correction(control: Control) -> dict[str, Any]:
-    seen = phrases.sentence(control.observed) if control.observed else phrases.reasons(control)[0]
     return _line(control) | {
         "says": control.claim,
         "where": "; ".join(control.runbook),
-        "seen": shorten(seen),
+        "seen": shorten(phrases.seen(control)[0]),
         "should": control.correction or phrases.NO_CORRECTION,
     }
 

@@ -26,6 +26,15 @@ LIMITS = (
 )
 _LONGEST = 600
 _PLACE = re.compile(r"\n?\(at [^()]*\)$")
+# Where pytest begins to explain an assertion, and what it found in a list that had to be empty.
+_EXPLAINED = re.compile(r"^(?:AssertionError: )?(?:assert\b|Failed: DID NOT RAISE)", re.MULTILINE)
+_EXTRA = re.compile(
+    r"^ *Left contains (?P<count>one|\d+) more items?(?:, first extra item)?: (?P<item>.+)$"
+    r"|^ *Extra items in the left set:\n(?P<items>(?: *\S.*\n?)+)",
+    re.MULTILINE,
+)
+# A spec of such a verdict ended by an assertion: it says what was expected and what was seen.
+ASSERTED = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 _PROGRAMS = ("psql", "docker", "gzip", "compose", "make", "createdb", "dropdb")
 COLUMNS = (
     Verdict.SATISFIED,
@@ -276,6 +285,36 @@ def reasons(control: Control) -> list[str]:
     return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
 
 
+def expected(control: Control) -> str | None:
+    """The step at which a control was found to fail; its title says what should have been."""
+    specs = [spec for spec in control.specs if spec.verdict is control.verdict]
+    titles = (failing_step(spec) for spec in specs if spec.verdict in ASSERTED)
+    return next(filter(None, titles), None)
+
+
+def seen(control: Control) -> list[str]:
+    """What was seen of a control that failed, without pytest's words; or why nothing is known."""
+    if control.verdict not in ASSERTED:
+        return reasons(control)
+    observed = [sentence(control.observed)] if control.observed else []
+    said = dict.fromkeys(_asserted_words(reason) for reason in reasons(control))
+    return [*observed, *filter(None, said)] or [
+        "Something else; the report has what was compared, under “Technical detail”."
+    ]
+
+
+def _asserted_words(message: str) -> str:
+    """What a failed assertion says to people: its own words, or what should not be there."""
+    text = cause(message)
+    own = _EXPLAINED.split(text, maxsplit=1)[0].strip().removeprefix("AssertionError: ")
+    if own or not (extra := _EXTRA.search(text)):
+        return own
+    if extra["items"]:
+        return "; ".join(line.strip().strip("'\"") for line in extra["items"].splitlines())
+    more = "" if extra["count"] == "one" else f"; and {int(extra['count']) - 1} more"
+    return extra["item"].strip("'\"") + more
+
+
 def find_repeats(controls: Iterable[Control]) -> dict[str, str]:
     """Controls for whose verdict the same was said as for an earlier one, and which that is.
 
@@ -283,7 +322,7 @@ def find_repeats(controls: Iterable[Control]) -> dict[str, str]:
     """
     first: dict[tuple[str, ...], str] = {}
     found = {}
-    for control in controls:
+    for control in (one for one in controls if one.verdict not in ASSERTED):
         causes = tuple(cause(reason) for reason in reasons(control))
         if any(causes) and first.setdefault(causes, control.id) != control.id:
             found[control.id] = first[causes]
@@ -359,6 +398,13 @@ def spec_in_words(spec: str) -> str:
     name, _, case = spec.rpartition("::")[2].partition("[")
     words = name.removeprefix("test_").replace("_", " ")
     return f"{words} ({case.removesuffix(']')})" if case else words
+
+
+def objective_result(measured: float | None, target: float | None) -> str:
+    """Whether an objective was met; not determined where it has no target or no measurement."""
+    if measured is None or target is None:
+        return "not determined"
+    return "met" if measured <= target else "missed"
 
 
 def duration(seconds: float) -> str:

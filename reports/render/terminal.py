@@ -25,10 +25,11 @@ from reports.render.phrases import (
     asked_controls,
     cause,
     contradicted_controls,
+    expected,
     grade,
     outcome,
     reasons,
-    sentence,
+    seen,
     waiver,
 )
 from reports.verdict.verdicts import UNUSABLE, Verdict
@@ -99,7 +100,7 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
     for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
         yield from _group(run, verdict)
     yield from _not_given(run)
-    yield from _corrections(run, verbose=verbose)
+    yield from _corrections(run, report, verbose=verbose)
     yield from _group(run, Verdict.VIOLATED)
     yield from _waivers(run)
     yield Line("")
@@ -162,13 +163,15 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
 def _finding(control: Control) -> Iterator[Line]:
     advisory = "" if control.gating else " (advisory)"
     yield from wrap(f"{control.id}  {control.title}{advisory}", "  ", "      ")
-    if control.observed:
-        yield from wrap(sentence(control.observed), "      ", "      ")
-    for reason in reasons(control):
-        yield from wrap(_shorten(reason), "      ", "      ")
+    if step := expected(control):
+        yield from wrap(f"Expected: {step}", "      ", "                ")
+    head = "Seen:     "
+    for words in seen(control):
+        yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
+        head = " " * len(head)
 
 
-def _corrections(run: Run, *, verbose: bool) -> Iterator[Line]:
+def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
     wrong = contradicted_controls(run)
     if not wrong:
         return
@@ -183,6 +186,7 @@ def _corrections(run: Run, *, verbose: bool) -> Iterator[Line]:
             yield from wrap(f"runbook: {control.claim}", "      ", "               ")
             yield from wrap(f"better:  {control.correction}", "      ", "               ")
     yield from wrap(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+    yield Line(f"     {report}#corrections")
 
 
 def _not_given(run: Run) -> Iterator[Line]:

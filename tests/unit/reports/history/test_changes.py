@@ -183,6 +183,13 @@ def test_recovery_times_keep_apart_on_one_scale_and_by_grade():
     assert "<span>2026-03-01</span><span>2026-03-10</span>" in page
 
 
+def test_a_time_without_a_target_is_neither_met_nor_missed():
+    run = past("one", 0, objectives=Objectives(rto_s=20))
+    page = render(History((run,), ()), "runs", date(2027, 1, 1))
+    assert '<path class="not" ' in page
+    assert "20 s, no target, run one" in page
+
+
 def test_a_drill_is_called_a_drill():
     controls = tuple(
         one.model_copy(update={"chapter": "drill"}) if one.id == "KEY-3" else one

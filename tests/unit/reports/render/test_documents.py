@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
-from reports.evidence.model import Command, Leak, Redaction, Subject
-from reports.render import html, junit, pdf_document
+from reports.evidence.model import Command, Leak, Objectives, Redaction, Subject
+from reports.render import html, junit, pdf_document, phrases
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import WIDTH, summary
 from reports.session.terminal_reporter import Pace
@@ -77,6 +77,55 @@ def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
     assert "redeploy." in re.sub(r"\s+", " ", asked)
     assert "redeploy." not in text_of(told)
     assert "the report has the sentence that belongs there" in re.sub(r"\s+", " ", text_of(told))
+    assert "     report.html#corrections\n" in text_of(told)
+
+
+@pytest.mark.parametrize(
+    ("message", "seen"),
+    [
+        (
+            "AssertionError: the log holds PW\nassert not True\n +  where True = x()",
+            "the log holds PW",
+        ),
+        (
+            "assert [1] == []\n  \n  Left contains one more item: 'GET /x answered'",
+            "GET /x answered",
+        ),
+        (
+            "assert [1] == []\n  Left contains 3 more items, first extra item: 'a'\n  b",
+            "a; and 2 more",
+        ),
+        ("assert {1} == set()\n  Extra items in the left set:\n  'a'\n  'b'", "a; b"),
+        ("assert False\n +  where False = all(x)", "Something else; the report has"),
+        ("Failed: DID NOT RAISE <class 'OSError'>", "Something else; the report has"),
+    ],
+)
+def test_what_was_seen_is_told_without_the_words_of_pytest(message, seen):
+    failed = next(c for c in sample_run.run().controls if c.verdict is Verdict.VIOLATED)
+    specs = [
+        spec.model_copy(update={"message": f"{message}\n(at suites/x.py:1)"})
+        for spec in failed.specs
+    ]
+    failed = failed.model_copy(update={"observed": None, "specs": tuple(specs)})
+    run = sample_run.run(controls=(failed,))
+    (told,) = phrases.seen(failed)
+    assert told.startswith(seen)
+    step = phrases.expected(failed)
+    page = re.sub(r'<pre class="message">.*?</pre>', "", html.render(run), flags=re.DOTALL)
+    for text in (page.replace("</b>", ""), text_of(run)):
+        assert f"Expected: {step}" in text
+        assert "assert " not in text
+
+
+def test_an_objective_is_met_missed_or_not_determined():
+    def results(**times):
+        page = html.render(sample_run.run(objectives=Objectives(**times)))
+        return re.findall(r'aria-label="(recovery time|age of the backup): ([a-z ]+)"', page)
+
+    both = {"rto_s": 60, "rto_target_s": 30, "rpo_s": 60, "rpo_target_s": 90}
+    assert results(**both) == [("recovery time", "missed"), ("age of the backup", "met")]
+    halves = results(rto_s=60, rpo_target_s=90)
+    assert [result for _, result in halves] == ["not determined", "not determined"]
 
 
 def test_counts_and_result_fit_one_screen():
