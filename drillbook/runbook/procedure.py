@@ -12,17 +12,16 @@ comments that no reader sees:
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from drillbook.runbook import shell
 from drillbook.runbook.document import CRON, SHELLS, Block, Document, Section, without_prompts
 from drillbook.runbook.host import service_of
+from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
 from drillbook.runbook.sandbox import ROOTS, SHIMS
 from drillbook.runbook.shell import Command
 from drillbook.stack.base import SERVICES, Service
@@ -50,7 +49,6 @@ _NEW_PASSWORD = re.compile(
 )
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
-_ALTERS = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b", re.I | re.S)
 _ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
 _KEYWORDS = _words("[ [[ : . true false test echo printf set exit return cd export")
 _BUILTINS = _KEYWORDS | _words("local declare read eval source trap wait shift unset exec")
@@ -60,6 +58,10 @@ _TOOLS = _words(
     "sed seq sh sha256sum sleep sort split stat sync tail tar tee test time timeout touch tr true "
     "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
 )
+_READERS = _words("cat zcat gunzip gzip zstd pg_restore psql compose docker")
+_BACKUP = re.compile(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b")
+_NAMING = _words("logs stop start restart rm kill")
+_MASTERS = _words("ENCRYPTION_KEY AUTH_SECRET")
 _UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS")
 
@@ -158,18 +160,10 @@ def literal_names(document: Document) -> dict[str, Service]:
     """Names of containers that stand in the document's commands as they are, by service."""
     found: dict[str, Service] = {}
     for _, command in document.commands():
-        words = list(command.words)
-        named = (
-            [command.inside.target] if command.inside and command.inside.engine == "docker" else []
-        )
-        if (
-            words[:1] == ["docker"]
-            and words[1:2]
-            and words[1] in ("logs", "stop", "start", "restart", "rm", "kill")
-        ):
-            named += [
-                word for word in words[2:] if not word.startswith("-") and not word.isdecimal()
-            ]
+        inside, words = command.inside, command.words
+        named = [inside.target] if inside and inside.engine == "docker" else []
+        if words[:1] == ("docker",) and _NAMING & {*words[1:2]}:
+            named += [one for one in words[2:] if not one.startswith("-") and not one.isdecimal()]
         for name in named:
             service = service_of(name)
             if re.fullmatch(r"[\w.-]+", name) and service and service not in found.values():
@@ -205,7 +199,8 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         elif act := _marked(word, rest, line):
             of(section).steps.append(act)
     for block in document.blocks:
-        if shown := _health_report(block):
+        shown = {} if block.denied else json_object(block)
+        if {"message", "redisConfigured"} <= shown.keys():
             of(block.section).shown = shown
     for one in found.values():
         _add_by_hand(one, document)
@@ -309,7 +304,7 @@ def _altered(section: Section) -> str:
     for one in section.statements:
         if (
             one.kind == "command"
-            and _ALTERS.search(one.script)
+            and has(one.script, "alters")
             and (found := _ALTERED.search(one.script))
         ):
             return found[1] if "$" in found[1] else "new"
@@ -335,30 +330,29 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
 
 
 def _meaning(one: Procedure) -> Meaning:
-    texts = [command.text for command in one.commands]
-    sets = {name for act in one.acts if act.verb == "set" for name in act.variables}
-    if any(_restores(command) for command in one.commands):
-        return "restore"
-    if any(_wipes(command) for command in one.commands):
-        return "wipe"
-    typed = [f"{command.text} {command.here}" for command in one.commands]
-    if any(_ALTERS.search(text) for text in (*typed, *one.files.values())):
-        return "password"
-    if any(command.program in ("pg_dump", "pg_dumpall") for command in one.commands):
-        return "backup"
-    keyed = any(act.verb == "set" and (not act.variables or act.value == "old") for act in one.acts)
-    if any(act.verb == "redeploy" for act in one.acts) and (
-        keyed or sets & {"ENCRYPTION_KEY", "AUTH_SECRET"}
-    ):
-        return "rotation"
-    if any(command.program == "openssl" and "rand" in command.words for command in one.commands):
-        return "keys"
-    asked = [one for one in one.commands if one.program in ("curl", "wget")]
-    if one.shown or any("/api/status" in command.text for command in asked):
-        return "health"
-    if any(re.search(r"\blogs\b", text) for text in texts):
-        return "logs"
-    return ""
+    commands = one.commands
+    typed = [f"{command.text} {command.here}" for command in commands]
+    sets = [act for act in one.acts if act.verb == "set"]
+    keyed = any(
+        not act.variables or act.value == "old" or _MASTERS & {*act.variables} for act in sets
+    )
+    asked = [it.text for it in commands if it.program in ("curl", "wget")]
+    meanings: dict[Meaning, object] = {
+        "restore": any(map(is_restore, commands)),
+        "wipe": any(map(_wipes, commands)),
+        "password": any(has(text, "alters") for text in (*typed, *one.files.values())),
+        "backup": any(map(is_dump, commands)),
+        "rotation": keyed and any(act.verb == "redeploy" for act in one.acts),
+        "keys": any(it.program == "openssl" and "rand" in it.words for it in commands),
+        "health": one.shown or any("/api/status" in text for text in asked),
+        "logs": any(re.search(r"\blogs\b", it.text) for it in commands),
+    }
+    return next((meaning for meaning, is_so in meanings.items() if is_so), "")
+
+
+def _wipes(one: Command) -> bool:
+    volumes = one.words[:2] == ("docker", "volume") and one.words[2:3] in (("rm",), ("prune",))
+    return volumes or removes_volumes(one)
 
 
 def _files(one: Procedure, password: str) -> dict[str, str]:
@@ -373,43 +367,6 @@ def _files(one: Procedure, password: str) -> dict[str, str]:
                 text = _NEW_PASSWORD.sub(lambda one: _kept(one, password), match[1])
                 found[name] = text.rstrip(".") + "\n"
     return found
-
-
-def _health_report(block: Block) -> dict[str, object] | None:
-    """The health report that a block shows."""
-    if block.denied or '"message"' not in block.text:
-        return None
-    with suppress(ValueError):
-        shown = json.loads(block.text)
-        if isinstance(shown, dict) and "redisConfigured" in shown:
-            return shown
-    return None
-
-
-def _restores(one: Command) -> bool:
-    if one.program == "pg_restore":
-        return "-l" not in one.words and "--list" not in one.words
-    if one.program != "psql":
-        return False
-    before = [command.program for command in one.upstream()]
-    dump = bool(one.reads) or any(
-        p in ("cat", "zcat", "gunzip", "gzip", "zstd", "xz", "pv") for p in before
-    )
-    named = (
-        one.reads
-        or " ".join(command.text for command in one.upstream())
-        or one.option("-f", "--file")
-    )
-    return (dump or bool(one.option("-f", "--file"))) and not re.search(
-        r"alter|role|user|password", named, re.I
-    )
-
-
-def _wipes(one: Command) -> bool:
-    words = one.words
-    if words[:2] == ("docker", "volume"):
-        return words[2:3] in (("rm",), ("prune",))
-    return words[:2] == ("compose", "down") and bool({"-v", "--volumes"} & {*words})
 
 
 def _fill(one: Procedure, blocks: list[Block], fill: Callable[[str, int, list[str]], str]) -> None:
@@ -501,14 +458,10 @@ def _used(text: str) -> list[str]:
 def folders(one: Procedure) -> list[str]:
     """The folders of an operator's machine that its commands name."""
     found = []
-    for step in one.steps:
-        if isinstance(step, Typed):
-            for path in _ROOT.findall(one.preamble + "\n" + step.script):
-                found.append(
-                    path
-                    if re.search(rf"\bcd\s+{re.escape(path)}", step.script)
-                    else path.rpartition("/")[0]
-                )
+    for script in [step.script for step in one.steps if isinstance(step, Typed)]:
+        for path in _ROOT.findall(f"{one.preamble}\n{script}"):
+            entered = re.search(rf"\bcd\s+{re.escape(path)}", script)
+            found.append(path if entered else path.rpartition("/")[0])
     return list(dict.fromkeys(found))
 
 
@@ -516,23 +469,7 @@ def reads(one: Procedure) -> list[str]:
     """The backups that its commands read."""
     found = []
     for command in one.commands:
-        if command.reads:
-            found.append(command.reads)
-        elif command.program in (
-            "cat",
-            "zcat",
-            "gunzip",
-            "gzip",
-            "zstd",
-            "pg_restore",
-            "psql",
-            "compose",
-            "docker",
-        ):
-            words = [*command.words[1:]]
-            found += [
-                w
-                for w in words
-                if re.search(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b", w) and ":" not in w
-            ]
+        words = command.words[1:] if command.program in _READERS else ()
+        named = [word for word in words if _BACKUP.search(word) and ":" not in word]
+        found += [command.reads] if command.reads else named
     return [one.strip("\"'") for one in dict.fromkeys(found)]
