@@ -132,7 +132,3 @@ _TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {
     "ocsf": lambda run, *_: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},
     "hdf": lambda run, *_: {f"{_file(run)}.hdf.json": hdf.render(run).encode()},
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -303,7 +303,3 @@ def _write_calendar(target: Path, content: bytes) -> str:
     except OSError as trouble:
         return f"{target} cannot be written: {trouble.strerror}; give another --ics"
     return ""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

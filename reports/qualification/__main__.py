@@ -12,13 +12,13 @@ from reports.errors import ReportError
 from reports.qualification import claims, console, pages
 from reports.qualification.console import Teller
 from reports.qualification.record import KEPT, LATEST, Qualification, text
-from reports.qualification.run import Asked, qualify
+from reports.qualification.run import Request, qualify
 from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
 
 
-def _request(arguments: Namespace) -> Asked:
+def _request(arguments: Namespace) -> Request:
     workers = None if arguments.workers == "auto" else int(arguments.workers)
-    return Asked(
+    return Request(
         stack=arguments.stack,
         mutants=tuple(one.strip() for one in (arguments.mutants or "").split(",") if one.strip()),
         part=arguments.shard or "1/1",

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from drillbook.core.application import ROOT
 from reports.evidence.context import EvidenceModel
@@ -105,7 +105,7 @@ class _Drawing(EvidenceModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Sample:
     """How many bugs by which seed, and how many runs side by side."""
 
     count: int
@@ -113,7 +113,7 @@ class Asked:
     workers: int
 
 
-def draw(asked: Asked, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
+def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
     """The engine's name, and so many changes; Unqualifiable where it is not installed."""
     if not engine.exists():
         raise Unqualifiable(
@@ -145,7 +145,7 @@ def load_reviews(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
 
 
 def qualify(
-    asked: Asked,
+    asked: Sample,
     trials: Trials,
     healthy: Mapping[str, Seen],
     folder: Path,
@@ -245,32 +245,13 @@ def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fat
 def _fate(
     change: Change, state: State, control: str | None = None, words: str = "", took: float = 0.0
 ) -> Fate:
-    return Fate(
-        file=change.file,
-        definition=change.definition,
-        operator=change.operator,
-        number=change.number,
-        state=state,
-        control=control,
-        told=words,
-        duration_s=took,
-    )
+    place = change.model_dump(include=set(Change.model_fields))
+    return Fate(**place, state=state, control=control, told=words, duration_s=took)
 
 
 def sum_up(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
     """The bugs and their numbers by what became of them."""
     bugs = tuple(fates)
-
-    def count(state: State) -> int:
-        return sum(one.state == state for one in bugs)
-
-    return Generated(
-        engine=engine,
-        seed=seed,
-        asked=len(bugs),
-        killed=count("killed"),
-        survived=count("survived"),
-        stumbled=count("stumbled"),
-        equivalent=count("equivalent"),
-        bugs=bugs,
-    )
+    states: tuple[State, ...] = get_args(State)
+    counts = {state: sum(one.state == state for one in bugs) for state in states}
+    return Generated(engine=engine, seed=seed, asked=len(bugs), bugs=bugs, **counts)

@@ -32,7 +32,7 @@ from reports.verdict.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """What is wanted: the stack, which bugs, how many healthy runs, how many side by side."""
 
     stack: str = "auto"
@@ -56,7 +56,7 @@ Begin = Callable[[int, int, int], None]
 
 
 def qualify(
-    asked: Asked, begin: Begin, report: Report, report_generated: ReportGenerated
+    asked: Request, begin: Begin, report: Report, report_generated: ReportGenerated
 ) -> Qualification:
     """Healthy runs, then every bug; `report` hears of each run as it ends, with the bug's row.
 
@@ -98,7 +98,7 @@ def qualify(
         drawn = None
         if asked.generated:
             drawn = generated.qualify(
-                generated.Asked(asked.generated, asked.seed, workers),
+                generated.Sample(asked.generated, asked.seed, workers),
                 trials,
                 plan.load_predictions("embedded", catalogue),
                 Path(folder),
@@ -127,7 +127,7 @@ def qualify(
     )
 
 
-def _choose_bugs(asked: Asked, known: KnownBugs) -> list[PlantedBug]:
+def _choose_bugs(asked: Request, known: KnownBugs) -> list[PlantedBug]:
     """The bugs to plant; a stack that was named leaves out what it cannot carry.
 
     Unqualifiable when that stack is not available.

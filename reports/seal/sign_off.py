@@ -130,7 +130,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(shown, sys.stdout)
     write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)
     return PASSED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -106,7 +106,3 @@ _ACTS: dict[str, tuple[_Act, options.Option, tuple[options.Option, ...], str]] =
         "reports/runs/latest/bundle.zip",
     ),
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -297,9 +297,7 @@ def _side_by_side(
 def _name(runs: Sequence[Run]) -> tuple[str, str]:
     """The id of what is made now, and the command that makes it."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    command = shlex.join(
-        ["python", "-m", "reports.session.merge", " ".join(one.run.id for one in runs)]
-    )
+    command = shlex.join(["drillbook", "evidence", "merge", *(one.run.id for one in runs)])
     return f"{now}-{secrets.token_hex(3)}", command
 
 
@@ -333,7 +331,3 @@ def _with_scan(run: Run, found: Redaction) -> Run:
 def _copy_logs(folder: Path, to: Path) -> None:
     if (folder / "logs").is_dir():
         shutil.copytree(folder / "logs", to)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

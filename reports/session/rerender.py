@@ -61,7 +61,3 @@ def _other_version(run: Run) -> str | None:
     if (ours.version, ours.commit) != (its.version, its.commit):
         return f"the record is of {its.version}, commit {its.commit}; this is {ours.commit}"
     return "made with changes that no commit holds" if ours.dirty or its.dirty else None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

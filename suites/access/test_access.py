@@ -87,17 +87,19 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
 
     with step("the routes tell the first nothing of the golden project, and let it change nothing"):
         outsider, member, reader = (Caller(name, token) for name, token in tokens.items())
-        assert [str(one) for one in asked.find_told(outsider, {**names, **folders}, ids)] == []
+        assert [
+            str(one) for one in asked.find_disclosures(outsider, {**names, **folders}, ids)
+        ] == []
 
     with step("nor where it names a project of its own as well"):
         assert [str(one) for one in asked.find_mixed(outsider, own, [*NAMES, "payroll"])] == []
 
     # The product lets every member of a project list its folders, whatever his role.
     with step("they tell the second no secret, and let it change nothing"):
-        assert [str(one) for one in asked.find_told(member, names, {})] == []
+        assert [str(one) for one in asked.find_disclosures(member, names, {})] == []
 
     with step("they let the third change nothing"):
-        assert [str(one) for one in asked.find_told(reader, {}, {})] == []
+        assert [str(one) for one in asked.find_disclosures(reader, {}, {})] == []
         assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
     record.note(str(asked))
 

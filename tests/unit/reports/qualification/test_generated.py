@@ -14,7 +14,7 @@ from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
 from reports.qualification import claims, generated, pages
 from reports.qualification.console import Teller
-from reports.qualification.generated import Asked, Drawn, Fate
+from reports.qualification.generated import Drawn, Fate, Sample
 from reports.qualification.judgement import Seen, results
 from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.trial import Outcome, Trial
@@ -90,7 +90,7 @@ def test_a_bug_is_tried_until_a_control_accuses_it_or_all_were_asked(tmp_path, m
     )
     trials, told = Scripted({0: [RUN], 1: [sound, sound, sound], 2: [stuck, RUN]}), []
     found = generated.qualify(
-        Asked(4, 7, 1), trials, SOUND, tmp_path, lambda fate, total: told.append((fate, total))
+        Sample(4, 7, 1), trials, SOUND, tmp_path, lambda fate, total: told.append((fate, total))
     )
     assert [one.state for one in found.bugs] == ["killed", "survived", "killed", "equivalent"]
     assert (found.killed, found.survived, found.equivalent) == (2, 1, 1)
@@ -165,7 +165,7 @@ def test_a_control_sees_a_generated_bug(changed, tmp_path):
 
 def test_without_the_engine_one_sentence_says_how_to_have_it(tmp_path):
     with pytest.raises(Unqualifiable, match=r"`drillbook qualify --generated 9` installs it"):
-        generated.draw(Asked(9, 1, 1), tmp_path / "python")
+        generated.draw(Sample(9, 1, 1), tmp_path / "python")
 
 
 def test_every_review_speaks_of_a_function_there_is_and_quotes_no_code():

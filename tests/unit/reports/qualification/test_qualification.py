@@ -262,7 +262,7 @@ def test_picture_marks_each_cell_once_with_a_title():
 
 def test_parts_of_the_planted_bugs_have_each_bug_once():
     known = list_bugs(None)
-    parts = [run._choose_bugs(run.Asked(part=f"{number}/3"), known) for number in (1, 2, 3)]
+    parts = [run._choose_bugs(run.Request(part=f"{number}/3"), known) for number in (1, 2, 3)]
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -126,6 +126,8 @@ def test_joined_shards_say_what_one_run_says(ran, parts, merged):
     assert code == expected["exit_code"] == 1
     assert [part["shard"] for part in found["run"]["parts"]] == list(PARTS)
     assert (found["run"]["shard"], found["run"]["workers"]) == (None, 3)
+    ids = " ".join(part["id"] for part in reversed(found["run"]["parts"]))
+    assert found["run"]["command"] == f"drillbook evidence merge {ids}"
 
 
 def test_shard_judges_whole_controls_and_decides_nothing_alone(parts):
