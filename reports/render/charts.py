@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple, get_args
 
-from reports.evidence.model import Objectives, Run, Span, SpanKind
+from reports.evidence.model import Objectives, Run, SpanKind
 from reports.render.phrases import duration, objective_result
 
 _PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
@@ -108,7 +109,7 @@ def _measure(name: str, seconds: float | None, target: float | None) -> Measure:
 
 
 class Bar(NamedTuple):
-    """A span on a line of 1000 units; one that took no time still shows."""
+    """A span or a spec on a line of 1000 units; one that took no time still shows."""
 
     x: float
     width: float
@@ -117,7 +118,7 @@ class Bar(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """All spans of a kind."""
+    """All spans of a kind, or all specs of a worker."""
 
     kind: str
     bars: list[Bar]
@@ -129,13 +130,34 @@ def lanes(run: Run) -> list[Lane]:
     found = []
     for kind in get_args(SpanKind):
         spans = [span for span in run.timeline if span.kind == kind]
-        bars = [_bar(span, run) for span in spans]
+        bars = [_bar(span.name, span.started, span.duration_s, run) for span in spans]
         found.append(Lane(kind, bars, sum(span.duration_s for span in spans)))
     return [lane for lane in found if lane.bars]
 
 
-def _bar(span: Span, run: Run) -> Bar:
+def worker_lanes(run: Run) -> list[Lane]:
+    """A lane for each worker with its specs, each named by the controls that it is about."""
+    controls: dict[str, list[str]] = {}
+    specs = {spec.id: spec for one in run.controls for spec in one.specs if spec.steps}
+    for control in run.controls:
+        for spec in control.specs:
+            controls.setdefault(spec.id, []).append(control.id)
+    workers = {(span.name, span.started): span.worker for span in run.timeline}
+    bars: dict[str, list[Bar]] = {}
+    for spec in specs.values():
+        known = (workers.get((step.title, step.started)) for step in spec.steps)
+        name, first, last = ", ".join(controls[spec.id]), spec.steps[0], spec.steps[-1]
+        seconds = (last.started - first.started).total_seconds() + last.duration_s
+        bar = _bar(name, first.started, seconds, run)
+        bars.setdefault(next(filter(None, known), "main"), []).append(bar)
+    return [
+        Lane(worker, sorted(bars[worker]), sum(bar.duration for bar in bars[worker]))
+        for worker in sorted(bars)
+    ]
+
+
+def _bar(name: str, started: datetime, seconds: float, run: Run) -> Bar:
     scale = 1000 / max(run.run.duration_s, 0.001)
-    x = (span.started - run.run.started).total_seconds() * scale
-    width = max(span.duration_s * scale, 1.5)
-    return Bar(round(min(x, 998.5), 1), round(width, 1), span.name, span.duration_s)
+    x = (started - run.run.started).total_seconds() * scale
+    width = max(seconds * scale, 1.5)
+    return Bar(round(min(x, 998.5), 1), round(width, 1), name, seconds)

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from reports.evidence.model import Control, Run
 from reports.render import phrases, upgrade_text
-from reports.render.charts import lanes, recovery
+from reports.render.charts import lanes, recovery, worker_lanes
 from reports.render.context_sections import (
     heading,
     moment,
@@ -88,6 +88,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         repeated=phrases.find_repeats(findings),
         corrections=phrases.contradicted_controls(run),
         timeline=lanes(run),
+        workers=worker_lanes(run),
         recovery=recovery(run),
         change_said=upgrade_text.sentence(run),
         sections=sections(run),

@@ -11,6 +11,7 @@ import pytest
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
 from reports.evidence.model import Command, Leak, Objectives, Redaction, Subject
 from reports.render import html, junit, pdf_document, phrases
+from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import WIDTH, summary
 from reports.session.terminal_reporter import Pace
@@ -115,6 +116,26 @@ def test_what_was_seen_is_told_without_the_words_of_pytest(message, seen):
     for text in (page.replace("</b>", ""), text_of(run)):
         assert f"Expected: {step}" in text
         assert "assert " not in text
+
+
+def test_timeline_has_a_lane_of_specs_for_each_worker():
+    run = sample_run.run()
+    doing = [one for one in run.controls if one.specs and one.specs[0].steps][:2]
+    spans = [
+        run.timeline[0].model_copy(
+            update={"name": step.title, "started": step.started, "worker": worker}
+        )
+        for worker, one in zip(("gw0", "gw1"), doing, strict=True)
+        for step in one.specs[0].steps[:1]
+    ]
+    run = sample_run.run(controls=tuple(doing), timeline=tuple(spans))
+    first, second = worker_lanes(run)
+    assert (first.kind, second.kind) == ("gw0", "gw1")
+    assert [first.bars[0].name, second.bars[0].name] == [one.id for one in doing]
+    steps = doing[0].specs[0].steps
+    end = max(step.started.timestamp() + step.duration_s for step in steps)
+    assert first.total == end - steps[0].started.timestamp()
+    assert f'title="{doing[0].id}: ' in html.render(run)
 
 
 def test_an_objective_is_met_missed_or_not_determined():
