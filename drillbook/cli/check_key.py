@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         message = f"{trouble.strerror or trouble}, so nothing is known"
     except KeyboardInterrupt:
         message = "interrupted, so nothing is known"
-    sys.stderr.write(f"check-key: {message}\n")
+    sys.stderr.write(f"drillbook key check: {message}\n")
     return 3
 
 
@@ -59,7 +59,7 @@ def _check(given: Namespace) -> int:
         else:
             sys.stdout.write(proof_report.as_text(backup, name, answers, unread))
     for warning in key_files.permission_warnings(keys):
-        sys.stderr.write(f"check-key: {warning}\n")
+        sys.stderr.write(f"drillbook key check: {warning}\n")
     return proof.EXIT[proof.best(answers).word]
 
 

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         message = f"{trouble.strerror or trouble}; nothing was written"
     except KeyboardInterrupt:
         message = "interrupted; nothing was left behind"
-    sys.stderr.write(f"recover: {message}\n")
+    sys.stderr.write(f"drillbook key recover: {message}\n")
     return 3
 
 

@@ -197,19 +197,38 @@ def test_a_wrong_line_is_one_sentence_and_nothing_happens(folder, line, sentence
     assert seen(folder) == before
 
 
-def test_a_wrong_line_loads_no_heavy_library_and_takes_no_half_second(folder):
+def what_it_loads(folder, *words):
+    """Exit code, standard error, and the packages that a command line has loaded at its end."""
     script = "import sys; from drillbook.cli.__main__ import main\n"
     script += "try: main()\nexcept SystemExit as end: code = end.code\n"
-    script += "print(code, *sorted({name.partition('.')[0] for name in sys.modules}))"
-    command = [sys.executable, "-c", script, "verify", "--stak", "embedded"]
-    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    script += "print('|', code, *sorted({name.partition('.')[0] for name in sys.modules}))"
+    command = [sys.executable, "-c", script, *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    code, *loaded = done.stdout.rpartition("|")[2].split()
+    return code, done.stderr, set(loaded)
+
+
+HEAVY = {"pytest", "fixtures", "reports", "suites", "pydantic", "docker", "psycopg", "redis"}
+HEAVY |= {"httpx2", "jinja2", "pikepdf", "rich", "testcontainers", "typst"}
+
+
+@pytest.mark.parametrize("line", ["--version", "verify --help", "key check {} --env-file {}"])
+def test_a_command_loads_what_it_uses(folder, line):
+    (folder / "real.sql").write_text(dump("2024-10"))
+    (folder / "real.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    (folder / "real.env").chmod(0o600)
+    code, told, loaded = what_it_loads(folder, *line.format("real.sql", "real.env").split())
+    assert (code, told) == ("0", "")
+    assert HEAVY & loaded == set()
+
+
+def test_a_wrong_line_loads_no_heavy_library_and_takes_no_half_second(folder):
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, told, loaded = what_it_loads(folder, "verify", "--stak", "embedded")
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code, *loaded = done.stdout.split()
     assert code == "3"
-    assert "did you mean --stack?" in done.stderr
-    heavy = {"pytest", "fixtures", "reports", "suites", "cryptography", "pydantic", "docker"}
-    assert heavy.isdisjoint(loaded)
+    assert "did you mean --stack?" in told
+    assert (HEAVY | {"cryptography"}) & loaded == set()
     # Of the processor: a crowded machine makes everybody wait.
     spent = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
     assert spent < 0.5

@@ -31,7 +31,9 @@ def test_recover_on_a_full_disk_leaves_nothing(files, way):
     before = sorted(files.iterdir())
     code, said = alone("recover", *words("recover", "out.json", *WAYS[way]), preexec_fn=limited)
     assert code == 3, said
-    assert said.startswith("recover: out.json cannot be written: File too large; nothing was left")
+    assert said.startswith(
+        "drillbook key recover: out.json cannot be written: File too large; nothing was left"
+    )
     assert said.count("\n") == 1
     assert sorted(files.iterdir()) == before
 
@@ -40,7 +42,9 @@ def test_rewrap_on_a_full_disk_leaves_nothing(files):
     before = sorted(files.iterdir())
     code, said = alone("rewrap", *words("rewrap", "new.sql"), preexec_fn=limited)
     assert code == 3, said
-    assert said.startswith("rewrap: new.sql cannot be written: File too large; nothing was left")
+    assert said.startswith(
+        "drillbook key rekey: new.sql cannot be written: File too large; nothing was left"
+    )
     assert said.count("\n") == 1
     assert sorted(files.iterdir()) == before
 

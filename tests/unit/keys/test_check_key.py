@@ -242,7 +242,7 @@ def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
     code, printed = asked(capsys, backup, right)
     assert (code, printed.out) == (3, "")
     said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"
-    assert printed.err == f"check-key: {said}\n"
+    assert printed.err == f"drillbook key check: {said}\n"
 
 
 def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):
