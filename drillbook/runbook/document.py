@@ -42,12 +42,13 @@ _TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
 
 @dataclass(eq=False)
 class Section:
-    """What stands under a heading, that of its subsections included."""
+    """What stands under a heading, that of its subsections included; last_line is its heading's."""
 
     title: str
     level: int
     line: int
     parent: Section | None
+    last_line: int = 0
     statements: list[Statement] = field(default_factory=list)
 
     @cached_property
@@ -133,6 +134,17 @@ class Document:
             if one.command:
                 yield one, one.command
 
+    def source(self, section: Section) -> str:
+        """The lines of a section as they are written, those of its subsections included."""
+        headings = [one for one in self.statements if one.kind == "heading"]
+        later = [
+            one.line
+            for one in headings
+            if one.line > section.line and one.section.level <= section.level
+        ]
+        end = min(later) - 1 if later else None
+        return "\n".join(self.text.split("\n")[section.line - 1 : end])
+
     def _concerns(self, one: Statement) -> bool:
         """Whether a statement is about Infisical: a document may be about other services, too."""
         if self._is_about or OURS.search(f"{one.text} {one.script}"):
@@ -152,7 +164,8 @@ class Document:
             line = token.map[0] + 1 if token.map else 0
             match token.type:
                 case "heading_open":
-                    self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line)
+                    last_line = token.map[1] if token.map else line
+                    self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line, last_line)
                 case "bullet_list_open" | "ordered_list_open":
                     leads.append(self._lead)
                 case "bullet_list_close" | "ordered_list_close":
@@ -173,11 +186,11 @@ class Document:
                     first = line + (token.type == "fence")
                     self._quote(token.info.strip().lower(), token.content, first)
 
-    def _open(self, title: str, level: int, line: int) -> None:
+    def _open(self, title: str, level: int, line: int, last_line: int) -> None:
         above: Section | None = self._section
         while above and above.level >= level:
             above = above.parent
-        self._section = Section(title, level, line, above)
+        self._section = Section(title, level, line, above, last_line)
         self._lead = ""
         self._add("heading", title, line)
 

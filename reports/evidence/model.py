@@ -150,11 +150,27 @@ class ComposeFile(EvidenceModel):
     sha256: str | None = None
 
 
+class DocumentSection(EvidenceModel):
+    """A section that is carried out, and whether everything that was looked at held."""
+
+    title: str
+    line: int
+    sha256: str
+    held: bool | None = None
+
+
 class DocumentFile(EvidenceModel):
     """The operator's own document that was carried out."""
 
     name: str
     sha256: str
+    commit: str | None = Field(
+        default=None, description="the commit that was checked out, if it has exactly this text"
+    )
+    sections: tuple[DocumentSection, ...] = ()
+    changed: tuple[str, ...] = Field(
+        default=(), description="sections whose text is another than when it was last proved"
+    )
 
 
 class Key(EvidenceModel):

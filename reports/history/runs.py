@@ -22,7 +22,7 @@ from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.json_file import strict_json
-from reports.evidence.model import Backend, Grade, Objectives, Run, Seal
+from reports.evidence.model import Backend, DocumentFile, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
 from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
@@ -97,6 +97,7 @@ class Seen(BaseModel):
     dispose_after: date | None = _at("retention", "dispose_after")
     objectives: Objectives = Objectives()
     seal: Seal = Seal()
+    document: DocumentFile | None = _at("subject", "document")
 
     def facts(self) -> Facts:
         """The facts of a run that are remembered."""
@@ -197,7 +198,8 @@ class Past:
     """An earlier run: when it ended, how far its evidence reaches, which controls it satisfied.
 
     `facts` has the rest (verdicts, objectives, how long it counts). `kept`: its evidence is in the
-    folder; `intact`: and it is what its seal says it was, where it has one.
+    folder; `intact`: and it is what its seal says it was, where it has one. `document` is the
+    operator's own, where one was carried out.
     """
 
     id: str
@@ -207,6 +209,7 @@ class Past:
     facts: Facts = field(default_factory=Facts)
     kept: bool = True
     intact: bool = True
+    document: DocumentFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +265,13 @@ def past_of(run: Run) -> Past:
 def _past(seen: Seen, *, intact: bool = True) -> Past:
     facts = seen.facts()
     return Past(
-        seen.id, seen.finished, seen.grade, _satisfied_controls(facts), facts, intact=intact
+        seen.id,
+        seen.finished,
+        seen.grade,
+        _satisfied_controls(facts),
+        facts,
+        intact=intact,
+        document=seen.document,
     )
 
 

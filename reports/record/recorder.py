@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from reports.errors import UnknownWord, near
 from reports.evidence.context import Comparison
@@ -118,6 +118,12 @@ class Recorder:
                 owner = self._spec.id
                 self._spec.step(self.clock.seconds()).logs.append(excerpt(service, text))
             self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
+
+    def attach(self, name: str, text: str) -> None:
+        """Put a text that was made during the run into its folder, without what is secret."""
+        if self.logs is not None:
+            with self._lock:
+                self._put(self.logs.parent / name, self.redactor.text(text), "w")
 
     def subject(self, **facts: object) -> None:
         """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
@@ -241,11 +247,13 @@ class Recorder:
 
     def _append(self, service: str, text: str) -> None:
         """Logs go to disk at once; a full disk is reported later, so as not to mask a finding."""
-        if self.logs is None:
-            return
+        if self.logs is not None:
+            self._put(self.logs / f"{service}.log", text, "a")
+
+    def _put(self, path: Path, text: str, mode: Literal["a", "w"]) -> None:
         try:
-            self.logs.mkdir(exist_ok=True)
-            with (self.logs / f"{service}.log").open("a", encoding="utf-8") as file:
+            path.parent.mkdir(exist_ok=True)
+            with path.open(mode, encoding="utf-8") as file:
                 # Workers write to the same file, and a log may be longer than one write.
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.write(text)

@@ -78,7 +78,7 @@ def organisation(run: Run) -> list[Row]:
 
 def subject(run: Run) -> list[Row]:
     """What was examined, as its servers answered."""
-    seen = run.subject
+    seen, document = run.subject, run.subject.document
     return [
         ("Backend", seen.backend.image or seen.backend.command),
         ("Backend digest", seen.backend.digest),
@@ -86,7 +86,9 @@ def subject(run: Run) -> list[Row]:
         ("Database", seen.database.version),
         ("Cache", seen.cache.version),
         *_if_any("Compose file, SHA-256", seen.compose.sha256),
-        *_if_any("Document, SHA-256", seen.document.sha256 if seen.document else None),
+        *_if_any("Document, SHA-256", document.sha256 if document else None),
+        *_if_any("Document, commit", document.commit if document else None),
+        *_if_any("Changed since last proved", "; ".join(document.changed) if document else None),
         ("Data", _data(seen.data_set or run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]

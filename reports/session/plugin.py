@@ -110,7 +110,7 @@ def record(pytestconfig: pytest.Config) -> Recorder:
     return pytestconfig.stash[RECORDER]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
     return load_history(runs_folder(pytestconfig)).kept

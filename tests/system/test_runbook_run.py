@@ -71,13 +71,13 @@ def test_a_document_gets_the_verdicts_of_our_own_specs(run):
     text = record.read_text()
     assert "would have hit team-secrets-backup-1" in text
     assert "`openssl rand -hex 16`" in text, "the linter's advice is missing"
-    told = (record.parent / "logs" / "document.log").read_text()
+    told = (record.parent / "document.md").read_text()
     assert "BKP-3: everything reads as on the day of the backup, and nothing newer: **does" in told
-    subject = json.loads(text)["subject"]
-    assert subject["document"] == {
-        "name": "operator-runbook.md",
-        "sha256": hashlib.sha256(document.read_bytes()).hexdigest(),
-    }
+    assert "<strong>does not hold</strong>" in (record.parent / "document.html").read_text()
+    proved = json.loads(text)["subject"]["document"]
+    assert proved["sha256"] == hashlib.sha256(document.read_bytes()).hexdigest()
+    held = {one["title"].rpartition(" / ")[2]: one["held"] for one in proved["sections"]}
+    assert (held["Backup"], held["Restore"], held["Move to a new instance"]) == (True, False, None)
 
 
 def test_a_document_of_what_holds_is_not_contradicted(run):
