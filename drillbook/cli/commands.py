@@ -117,7 +117,7 @@ def _run_document(given: Given) -> int:
 def _lint(given: Given) -> int:
     from drillbook.runbook.lint import lint
 
-    return lint(given[o.DOCUMENTS], given[o.FINDINGS])
+    return lint(given[o.DOCUMENTS], given[o.FINDINGS], fix=bool(given[o.FIX]))
 
 
 def _name_latest(act: Callable[[Given], int]) -> Callable[[Given], int]:
@@ -407,7 +407,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook runbook lint runbook.md",
         _lint,
         arguments=(o.DOCUMENTS,),
-        options=(o.FINDINGS,),
+        options=(o.FINDINGS, o.FIX),
     ),
     Command(
         "runbook run",

@@ -397,6 +397,7 @@ VERBOSE = Option("verbose", SWITCH, "print every correction in full", flag=True,
 
 # Single commands.
 OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
+FIX = Option("fix", SWITCH, "write the corrected document and a patch next to it", flag=True)
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")

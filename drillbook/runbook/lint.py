@@ -19,6 +19,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.inputs import text
 from drillbook.runbook import rules
 from drillbook.runbook.document import OURS, Document
+from drillbook.runbook.fix import write_corrected
 
 _FOUND, _UNUSABLE = 1, 3
 _LONGEST = 160
@@ -72,20 +73,25 @@ class Report:
                 self.idle.append(f"{document.name}:{mark.at}: this mark {said}")
 
 
-def lint(paths: Sequence[str | Path], output: str = "text") -> int:
-    """Print what is wrong in the documents; the exit code."""
-    report = Report([str(path) for path in paths])
+def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False) -> int:
+    """Print what is wrong in the documents, and write them corrected if asked to; the exit code."""
+    report, fixed = Report([str(path) for path in paths]), []
     try:
         for path in paths:
             document = Document(str(path), text(Path(path), "the runbook"))
             if OURS.search(f"{path} {document.text}"):
+                before = len(report.findings)
                 report.add(document)
+                found = [(one.line, one.rule) for one in report.findings[before:]]
+                fixed += [write_corrected(document, found)] if fix else []
             else:
                 report.foreign.append(str(path))
     except BadInput as trouble:
         print(printable(str(trouble)), file=sys.stderr)  # noqa: T201
         return _UNUSABLE
     {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
+    for sentence in fixed:
+        print(printable(sentence), file=sys.stderr)  # noqa: T201
     return _FOUND if report.findings else 0
 
 

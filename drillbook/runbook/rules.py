@@ -32,6 +32,7 @@ class Rule:
     spares: str = "(?!)"
     spares_section: str = "(?!)"
     code: bool = False
+    fix: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Found(NamedTuple):
