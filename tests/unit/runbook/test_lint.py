@@ -57,6 +57,21 @@ def test_each_rule_has_phrasings_a_control_and_what_to_write():
         assert rule.write, rule.id
 
 
+def test_what_is_to_be_written_is_safe_on_an_instance_with_data():
+    for rule in rules.rules().values():
+        makes_a_key = re.search(r"ENCRYPTION_KEY.*\brand\b|\brand\b.*ENCRYPTION_KEY", rule.write)
+        assert not makes_a_key or "before there is data, and never after" in rule.write, rule.id
+        names_a_version = re.search(r"infisical/infisical:v\d", rule.write)
+        assert not names_a_version, f"{rule.id}: it may be older than what the database has seen"
+
+
+def test_commands_that_are_to_be_run_exist():
+    known = {one.name for one in COMMANDS}
+    for rule in rules.rules().values():
+        for words in re.findall(r"`drillbook ([a-z ]+)", rule.write):
+            assert words.strip() in known, rule.id
+
+
 def test_the_example_of_a_right_runbook_has_no_finding(capsys):
     assert lint([ROOT / "docs" / "runbook.example.md"]) == 0
     assert capsys.readouterr().out == "runbook lint: 0 findings in 1 file\n"
