@@ -9,7 +9,7 @@ import pytest
 from drillbook.backup.facts import examine
 from drillbook.core.application import ROOT
 from drillbook.core.durations import seconds
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.drill import comparison, restored_copy
 from drillbook.drill.order import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
@@ -99,6 +99,13 @@ def test_source_that_was_touched_is_told(backup, act, told):
     before = restored_copy.look(backup)
     act(backup)
     assert restored_copy.differences(before) == [told]
+
+
+def test_a_file_of_another_name_accuses_no_one(backup):
+    before = restored_copy.look(backup)
+    backup.with_name("of-tonight.sql").touch()
+    with pytest.raises(StackTrouble, match=r"of-tonight.sql appeared next to backup.sql"):
+        restored_copy.differences(before)
 
 
 def test_source_of_many_files_is_one(tmp_path):
