@@ -53,9 +53,10 @@ check: .venv/ready  ## Lint, format, types and layers
 site: .tools/site/ready  ## The documents as pages, in build/site; a broken link is an error
 	@.tools/site/bin/sphinx-build -C -q -W --keep-going -D extensions=myst_parser -D html_theme=furo -D project=Drillbook \
 	  -D myst_heading_anchors=3 -D suppress_warnings=misc.highlighting_failure docs build/site
-dist: .venv/ready  ## A release in DIST=dist: wheel, CycloneDX SBOM of the lock, its libraries by hash
+dist: .venv/ready  ## A release in DIST=dist: wheel, recipe of an image, CycloneDX SBOM, its libraries by hash
 	@rm -rf '$(or $(DIST),dist)'
 	@$(UV) build --quiet --wheel --out-dir '$(or $(DIST),dist)'
+	@cp compose/command/Dockerfile '$(or $(DIST),dist)'
 	@$(UV) export --quiet --locked --no-dev --format=cyclonedx1.5 -o '$(or $(DIST),dist)/drillbook.cdx.json'
 	@$(UV) export --quiet --locked --no-dev --no-emit-project -o '$(or $(DIST),dist)/requirements.txt'
 clean:  ## Remove the environment and caches (reports stay)

@@ -108,6 +108,39 @@ def test_a_release_names_every_library_by_version_and_hash(wheel):
     assert "mypy" not in listed
 
 
+def test_an_image_is_made_of_the_release_and_not_for_root(wheel):
+    recipe = (wheel.parent / "Dockerfile").read_text()
+    *needed, authority = re.search(r"(?m)^COPY (.*) /dist/$", recipe)[1].split()
+    assert authority == "*.crt"
+    assert [len(list(wheel.parent.glob(one))) for one in needed] == [1, 1]
+    assert "--require-hashes" in recipe
+    assert re.findall(r"(?m)^USER (.*)$", recipe) == ["drillbook"]
+
+
+@pytest.mark.engine
+def test_an_image_of_the_command_checks_a_key(wheel, tmp_path):
+    for authority in Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        shutil.copy(authority, wheel.parent)
+    build = ("docker", "build", "--quiet", "--network", "host")
+    base = ("--build-arg", "BASE=drillbook/base")
+    built = call(*build, *base, wheel.parent, cwd=tmp_path, **os.environ)
+    assert built.returncode == 0, built.stderr
+    image = built.stdout.strip()
+    (tmp_path / "backup.sql").write_text(dump("2024-10"))
+    (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    tmp_path.chmod(0o755)
+    start = ("docker", "run", "--rm", "--volume", f"{tmp_path}:/work:ro")
+    asked = ("key", "check", "backup.sql", "--env-file", "keys.env")
+    try:
+        done = call(*start, image, *asked, cwd=tmp_path, **os.environ)
+        who = call(*start, "--entrypoint", "id", image, "-un", cwd=tmp_path, **os.environ)
+    finally:
+        call("docker", "image", "rm", image, cwd=tmp_path, **os.environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("OPENS")
+    assert who.stdout == "drillbook\n"
+
+
 def test_a_key_is_checked_where_there_is_no_checkout(user):
     done = user("drillbook", "key", "check", "backup.sql", "--env-file", ".env")
     assert (done.returncode, done.stderr) == (0, "")
