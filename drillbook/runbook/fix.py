@@ -24,9 +24,8 @@ def write_corrected(document: Document, found: Sequence[tuple[int, str]]) -> str
     if fixed == document.text:
         return f"{path}: nothing that can be corrected by rule alone; nothing is written"
     names = [path.with_name(f"{path.stem}.corrected{path.suffix}"), Path(f"{path}.patch")]
-    patch = difflib.unified_diff(
-        document.text.splitlines(keepends=True), fixed.splitlines(keepends=True), *[str(path)] * 2
-    )
+    old, new = (text.splitlines(keepends=True) for text in (document.text, fixed))
+    patch = difflib.unified_diff(old, new, str(path), str(path))
     lines = [
         one if one.endswith("\n") else f"{one}\n\\ No newline at end of file\n" for one in patch
     ]
