@@ -38,7 +38,7 @@ class Redactor:
         """How many different values are known."""
         return len(self._names)
 
-    def learnt(self, since: int) -> list[tuple[str, str]]:
+    def new_secrets(self, since: int) -> list[tuple[str, str]]:
         """Names and values that were made known after the first `since` ones."""
         with self._lock:
             known = [(shown.partition("#")[0], value) for value, shown in self._names.items()]

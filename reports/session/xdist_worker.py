@@ -55,7 +55,7 @@ class Sender:
         recorder = self._recorder
         specs = recorder.specs[max(self._specs - 1, 0) :]
         message = Message(
-            secrets=recorder.redactor.learnt(self._secrets),
+            secrets=recorder.redactor.new_secrets(self._secrets),
             spans=recorder.spans[self._spans :],
             specs=[replace(spec, open=[]) for spec in specs],
             facts=dict(recorder.facts),

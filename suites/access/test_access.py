@@ -38,7 +38,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
     with step("make two machines; the client id of one and the secret of the other open nothing"):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
         mixed = replace(revoked, client_id=deleted.client_id)
-        assert not access.lets_in(deployment.public, mixed)
+        assert not access.can_log_in(deployment.public, mixed)
 
     with step("use the token of each; revoke the one's, delete the other"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
@@ -55,14 +55,14 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
         with step(f"ask its routes with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_unrefused(caller)] == []
     with step("ask for secrets in other ways than described, without a token; nobody gets any"):
-        assert [str(one) for one in asked.find_other_ways(NAMES)] == []
+        assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
     record.note(str(asked))
-    if asked.unsound:
+    if asked.description_faults:
         observe("description_unsound")
-        record.note(f"unsound in its description: {'; '.join(asked.unsound)}")
+        record.note(f"unsound in its description: {'; '.join(asked.description_faults)}")
 
     with step("no one can set it up once more, and administer it thereby"):
-        again = access.sets_up_again(deployment.public)
+        again = access.can_set_up_again(deployment.public)
         assert not again
 
     with step("the instance is still there for who has a right"):
@@ -92,7 +92,8 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
         ] == []
 
     with step("nor where it names a project of its own as well"):
-        assert [str(one) for one in asked.find_mixed(outsider, own, [*NAMES, "payroll"])] == []
+        found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"])
+        assert [str(one) for one in found] == []
 
     # The product lets every member of a project list its folders, whatever his role.
     with step("they tell the second no secret, and let it change nothing"):
@@ -133,15 +134,15 @@ def test_what_was_to_end_ends(deployment, step):
         return machine, public.login(machine)
 
     with step("make a machine whose tokens live for seconds; its token is good"):
-        (machine, token), good, lives_s = access.make_brief(
+        (machine, token), good, lives_s = access.make_short_lived(
             log_in_briefly, lambda made: deployment.accepts(made[1])
         )
         assert good
 
     with step("give it a secret for a few seconds; it lets in"):
-        brief, good, secret_lives_s = access.make_brief(
+        brief, good, secret_lives_s = access.make_short_lived(
             lambda seconds: owner.create_client_secret(machine, ttl=seconds)[0],
-            lambda made: access.lets_in(public, made),
+            lambda made: access.can_log_in(public, made),
         )
         assert good
 
@@ -149,7 +150,7 @@ def test_what_was_to_end_ends(deployment, step):
         once, _ = owner.create_client_secret(machine, numUsesLimit=1)
         revoked, number = owner.create_client_secret(machine)
         owner.revoke_client_secret(revoked, number)
-        let = [access.lets_in(public, one) for one in (once, revoked, once)]
+        let = [access.can_log_in(public, one) for one in (once, revoked, once)]
         assert let == [True, False, False]
 
     with step("when the time is over, token and secret are refused"):
@@ -157,7 +158,7 @@ def test_what_was_to_end_ends(deployment, step):
             lambda: not deployment.accepts(token), 10 * lives_s, every_s=0.3
         )
         assert observations.wait_until(
-            lambda: not access.lets_in(public, brief), 10 * secret_lives_s, every_s=1.0
+            lambda: not access.can_log_in(public, brief), 10 * secret_lives_s, every_s=1.0
         )
 
 
@@ -177,6 +178,6 @@ def test_a_restart_ends_no_right_and_gives_none_back(deployment, step):
         taken = [
             name
             for name, machine in deployment.golden.ended.items()
-            if access.lets_in(deployment.public, machine)
+            if access.can_log_in(deployment.public, machine)
         ]
         assert taken == []

@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.oracle.leaks import LeakSearch, Values
+from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
 
 PATIENCE_S = 30
@@ -43,7 +43,8 @@ def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step
 def test_the_search_is_not_blind(deployment, answers, record, step):
     value = secrets.token_urlsafe(24)
     packed = base64.urlsafe_b64encode(gzip.compress(f"made up: {value}".encode())).decode()
-    search, mark = LeakSearch(Values({"MADE_UP": value}), record, answers), deployment.log_mark()
+    search = LeakSearch(MadeUpSecrets({"MADE_UP": value}), record, answers)
+    mark = deployment.log_mark()
     with step("ask for a path that is not there, with a made-up value compressed in its name"):
         assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
 

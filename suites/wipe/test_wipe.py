@@ -19,7 +19,7 @@ from fixtures.oracle import remains
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
     deployment = installation.resting()
-    held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
+    held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.log_mark()
     deployment.stack.up(Settings.generate())
@@ -31,7 +31,7 @@ def wiped(installation, working_folder):
 class Wiped:
     deployment: Deployment
     before: Inventory
-    held: remains.Held
+    held: remains.BeforeWipe
     selection: procedures.Selection
     start: Start
     furnished: Callable[[], Deployment]

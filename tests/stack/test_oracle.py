@@ -10,15 +10,15 @@ from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, Further
 from fixtures.oracle import access, remains
 from fixtures.oracle.access import Lockout
-from fixtures.oracle.frame import Allowed, beyond, of_request
+from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_disallowed
 from fixtures.oracle.state import (
     Change,
     Row,
     State,
     Table,
-    ask_inside,
     compare,
     describe,
+    query_inside,
     read,
     survivors,
 )
@@ -89,32 +89,32 @@ def change(kind, table, name=""):
 
 
 def test_a_request_for_one_secret_may_change_that_one():
-    frame = of_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
-    assert beyond([change("changed", "secrets_v2", "MARKER")], frame) == []
+    frame = allowed_by_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
+    assert find_disallowed([change("changed", "secrets_v2", "MARKER")], frame) == []
     other = [change("changed", "secrets_v2", "IBAN")]
-    assert beyond(other, frame) == other
+    assert find_disallowed(other, frame) == other
     removed = [change("removed", "secrets_v2", "MARKER")]
-    assert beyond(removed, frame) == removed
+    assert find_disallowed(removed, frame) == removed
     # Without names, as in mid-2024, there may be no more of them than were asked for.
     unnamed = [change("changed", "secrets"), change("changed", "secrets")]
-    assert beyond(unnamed, frame) == unnamed[1:]
+    assert find_disallowed(unnamed, frame) == unnamed[1:]
 
 
 def test_a_request_for_many_secrets_may_add_as_many():
     body = {"secrets": [{"secretKey": "A"}, {"secretKey": "B"}]}
-    frame = of_request("POST", "/api/v3/secrets/batch/raw", body)
-    assert beyond([change("added", "secrets_v2", one) for one in "AB"], frame) == []
-    assert len(beyond([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
+    frame = allowed_by_request("POST", "/api/v3/secrets/batch/raw", body)
+    assert find_disallowed([change("added", "secrets_v2", one) for one in "AB"], frame) == []
+    assert len(find_disallowed([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
 
 
 def test_other_requests_add_and_change_what_they_are_about():
-    folder = of_request("POST", "/api/v2/folders", {"name": "payroll"})
-    assert beyond([change("added", "secret_folders", "payroll")], folder) == []
-    assert beyond([change("removed", "secret_folders", "closed")], folder)
-    settings = of_request("PATCH", "/api/v1/admin/config", {})
-    assert beyond([change("changed", "super_admin")], settings) == []
-    assert beyond([change("changed", "users")], settings)
-    (login,) = of_request("POST", "/api/v1/auth/universal-auth/login", {})
+    folder = allowed_by_request("POST", "/api/v2/folders", {"name": "payroll"})
+    assert find_disallowed([change("added", "secret_folders", "payroll")], folder) == []
+    assert find_disallowed([change("removed", "secret_folders", "closed")], folder)
+    settings = allowed_by_request("PATCH", "/api/v1/admin/config", {})
+    assert find_disallowed([change("changed", "super_admin")], settings) == []
+    assert find_disallowed([change("changed", "users")], settings)
+    (login,) = allowed_by_request("POST", "/api/v1/auth/universal-auth/login", {})
     assert (login.tables, login.kinds, login.most) == (
         "identity_ua_client_secrets",
         ("changed",),
@@ -124,7 +124,10 @@ def test_other_requests_add_and_change_what_they_are_about():
 
 def test_a_frame_counts_each_table_by_itself():
     frame = [Allowed("secrets secrets_v2", ("removed",), 1)]
-    assert beyond([change("removed", "secrets"), change("removed", "secrets_v2")], frame) == []
+    assert (
+        find_disallowed([change("removed", "secrets"), change("removed", "secrets_v2")], frame)
+        == []
+    )
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +205,7 @@ def test_what_is_there_is_not_created_once_more(installation):
 
 def test_an_instance_that_is_set_up_is_not_set_up_again(installation):
     public = installation.pristine().public
-    assert not access.sets_up_again(public)
+    assert not access.can_set_up_again(public)
     assert installation.find_changes() == []
 
 
@@ -245,7 +248,7 @@ def test_an_altered_password_does_not_hide_the_state(installation):
 def test_a_statement_that_fails_is_no_silence(installation):
     deployment = installation.pristine()
     with pytest.raises(StackTrouble, match="cannot be read"):
-        ask_inside(deployment.stack, "infisical")("SELECT nonsense")
+        query_inside(deployment.stack, "infisical")("SELECT nonsense")
 
 
 def test_only_the_same_row_to_the_last_column_has_survived():
@@ -259,7 +262,7 @@ def test_only_the_same_row_to_the_last_column_has_survived():
 
 def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_path):
     deployment = installation.pristine()
-    held = remains.mark(deployment.stack, deployment.golden, installation.empty_state)
+    held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     found = remains.find_remains(held, deployment.stack, deployment.back_up())
     assert any(one.startswith("secrets_v2: ") for one in found)
     assert "cache: mark in the cache" in found

@@ -43,9 +43,9 @@ def test_value_known_twice_has_its_first_name():
 def test_what_was_learnt_is_handed_on_under_its_own_name():
     known = redactor(A=KEY, B=KEY[::-1])
     known.add("A", KEY[8:] + KEY[:8])
-    assert known.learnt(0) == [("A", KEY), ("B", KEY[::-1]), ("A", KEY[8:] + KEY[:8])]
-    assert known.learnt(2) == [("A", KEY[8:] + KEY[:8])]
-    assert known.learnt(3) == []
+    assert known.new_secrets(0) == [("A", KEY), ("B", KEY[::-1]), ("A", KEY[8:] + KEY[:8])]
+    assert known.new_secrets(2) == [("A", KEY[8:] + KEY[:8])]
+    assert known.new_secrets(3) == []
 
 
 def test_monotonous_value_is_no_secret_once_it_is_longer_than_any_password():
