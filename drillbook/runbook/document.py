@@ -33,6 +33,7 @@ _SETTING = re.compile(
     r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
     r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
 )
+_MARK = re.compile(r"<!--\s*drillbook:\s*(\w+)\b\s*(.*?)\s*-->")
 _LONGEST_BLOCK = 20_000
 CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
 SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
@@ -96,6 +97,17 @@ class Statement:
 
 
 @dataclass(eq=False, slots=True)
+class Mark:
+    """A comment `<!-- drillbook: word rest -->`, and the lines of the block or text after it."""
+
+    word: str
+    rest: str
+    line: int
+    section: Section
+    follows: range = range(0)
+
+
+@dataclass(eq=False, slots=True)
 class Block:
     """A fenced or indented block."""
 
@@ -115,6 +127,7 @@ class Document:
         self.text = text
         self.statements: list[Statement] = []
         self.blocks: list[Block] = []
+        self.marks: list[Mark] = []
         self.top = self._section = Section("", 0, 1, None)
         self._lead = ""
         self._row = 1
@@ -158,11 +171,17 @@ class Document:
 
     def _read(self, tokens: list[Token]) -> None:
         leads: list[str] = []
+        waiting: list[Mark] = []
         cells: list[str] | None = None
         header = ""
         for number, token in enumerate(tokens):
             line = token.map[0] + 1 if token.map else 0
+            if token.map and token.type != "html_block":
+                while waiting:
+                    waiting.pop().follows = range(line, token.map[1] + 1)
             match token.type:
+                case "html_block":
+                    waiting += self._mark(token.content, line)
                 case "heading_open":
                     last_line = token.map[1] if token.map else line
                     self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line, last_line)
@@ -186,6 +205,14 @@ class Document:
                     first = line + (token.type == "fence")
                     self._quote(token.info.strip().lower(), token.content, first)
 
+    def _mark(self, comment: str, line: int) -> list[Mark]:
+        found = [
+            Mark(one[1], one[2], line + comment.count("\n", 0, one.start()), self._section)
+            for one in _MARK.finditer(comment)
+        ]
+        self.marks += found
+        return found
+
     def _open(self, title: str, level: int, line: int, last_line: int) -> None:
         above: Section | None = self._section
         while above and above.level >= level:
@@ -207,14 +234,18 @@ class Document:
 
     def _say(self, token: Token, line: int, lead: str) -> None:
         text, spans = _plain(token)
-        start = 0
+        start = breaks = 0
+        for child in token.children or []:
+            breaks += child.type in ("softbreak", "hardbreak")
+            if child.type == "html_inline":
+                self._mark(child.content, line + breaks)
         for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
             sentence = text[start:end].rstrip()
             if sentence:
                 at = line + text.count("\n", 0, start)
-                breaks = tuple(place for place, sign in enumerate(sentence) if sign == "\n")
+                ends = tuple(place for place, sign in enumerate(sentence) if sign == "\n")
                 sentence = sentence.replace("\n", " ")
-                said = self._add("sentence", sentence, at, lead=lead, breaks=breaks)
+                said = self._add("sentence", sentence, at, lead=lead, breaks=ends)
                 for place, span in spans:
                     if (
                         start <= place < end

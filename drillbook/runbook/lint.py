@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -58,19 +58,23 @@ class Report:
 
     def add(self, document: Document) -> None:
         """Take the findings of a document in, each where it belongs."""
-        marks = list(_marks(document.text))
+        marks = {one: one.rest.split(None, 1) for one in document.marks if one.word == "accept"}
         done = set()
         for one in findings(document):
-            fitting = [it for it in marks if it.rule == one.rule and one.line in it.lines]
+            fitting = [
+                mark
+                for mark, words in marks.items()
+                if words[1:] and words[0] == one.rule and one.line in mark.follows
+            ]
             if fitting:
                 done.add(fitting[0])
-                self.accepted.append(Accepted(one, fitting[0].reason))
+                self.accepted.append(Accepted(one, printable(marks[fitting[0]][1])))
             else:
                 self.findings.append(one)
-        for mark in marks:
+        for mark, words in marks.items():
             if mark not in done:
-                said = "accepts no finding of what follows it" if mark.rule else _FORM
-                self.idle.append(f"{document.name}:{mark.at}: this mark {said}")
+                said = "accepts no finding of what follows it" if words[1:] else _FORM
+                self.idle.append(f"{document.name}:{mark.line}: this mark {said}")
 
 
 def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False) -> int:
@@ -112,50 +116,7 @@ def findings(document: Document) -> list[Finding]:
     ]
 
 
-_MARK = re.compile(r"\s*<!--\s*drillbook:\s*accept\b(.*)-->\s*")
-_FENCE = re.compile(r"\s*(?:[-*+>]\s+|\d+\.\s+)*(```+|~~~+)")
 _FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
-
-
-class _Mark(NamedTuple):
-    """A mark at a line, and the lines of the paragraph or block that follows it."""
-
-    at: int
-    rule: str
-    reason: str
-    lines: range
-
-
-def _marks(written: str) -> Iterator[_Mark]:
-    lines = written.splitlines()
-    fence = ""
-    for at, line in enumerate(lines, 1):
-        found = None if fence else _MARK.fullmatch(line)
-        if found:
-            rule, _, reason = found[1].strip().partition(" ")
-            rule = rule if reason.strip() else ""
-            yield _Mark(at, rule, printable(reason.strip()), _following(lines, at))
-        fence = _fence_after(fence, line)
-
-
-def _following(lines: list[str], at: int) -> range:
-    """The numbers of the lines after a mark, up to the next empty one that is in no block."""
-    first = at
-    while first < len(lines) and (not lines[first].strip() or _MARK.fullmatch(lines[first])):
-        first += 1
-    last, fence = first, ""
-    while last < len(lines) and (fence or lines[last].strip()):
-        fence = _fence_after(fence, lines[last])
-        last += 1
-    return range(first + 1, last + 1)
-
-
-def _fence_after(fence: str, line: str) -> str:
-    """The fence of the block that is open after a line; empty where none is."""
-    found = _FENCE.match(line)
-    if not found:
-        return fence
-    return found[1] if not fence else "" if found[1].startswith(fence) else fence
 
 
 _SECRETS = (

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from drillbook.runbook import shell
-from drillbook.runbook.document import CRON, SHELLS, Block, Document, Section, without_prompts
+from drillbook.runbook.document import CRON, SHELLS, Block, Document, Mark, Section, without_prompts
 from drillbook.runbook.host import service_of
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
 from drillbook.runbook.sandbox import ROOTS, SHIMS
@@ -34,8 +34,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_MARK = re.compile(r"<!--\s*drillbook:\s*(\w+)\b\s*(.*?)\s*-->")
-_FENCE = re.compile(r"\s*(?:[-*+>]\s+|\d+\.\s+)*(?:```|~~~)")
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 _BY_HAND = re.compile(
@@ -150,9 +148,7 @@ def _call(number: int, act: Act) -> str:
 
 def names_pattern(document: Document) -> str | None:
     """What the document says its containers are called."""
-    found = [
-        rest for word, rest, _ in _marks(document.text) if word == "names" and "{service}" in rest
-    ]
+    found = [one.rest for one in document.marks if one.word == "names" and "{service}" in one.rest]
     return found[0] if found else None
 
 
@@ -192,12 +188,11 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         if any(one.words for one in commands):
             of(block.section).commands += commands
             of(block.section).steps += _steps(block)
-    for word, rest, line in _marks(document.text):
-        section = _section_at(document, line)
-        if word == "skip":
-            of(section).skipped = rest or "the document says so"
-        elif act := _marked(word, rest, line):
-            of(section).steps.append(act)
+    for mark in document.marks:
+        if mark.word == "skip":
+            of(mark.section).skipped = mark.rest or "the document says so"
+        elif act := _marked(mark):
+            of(mark.section).steps.append(act)
     for block in document.blocks:
         shown = {} if block.denied else json_object(block)
         if {"message", "redisConfigured"} <= shown.keys():
@@ -223,31 +218,15 @@ def _is_denied(block: Block) -> bool:
     )
 
 
-def _marks(text: str) -> Iterator[tuple[str, str, int]]:
-    """Each mark outside of blocks: its word, the rest, its line."""
-    fenced = False
-    for number, line in enumerate(text.splitlines(), 1):
-        fenced ^= bool(_FENCE.match(line))
-        for found in () if fenced else _MARK.finditer(line):
-            yield found[1], found[2], number
-
-
-def _section_at(document: Document, line: int) -> Section:
-    headings = [
-        one.section for one in document.statements if one.kind == "heading" and one.line <= line
-    ]
-    return headings[-1] if headings else document.top
-
-
-def _marked(word: str, rest: str, line: int) -> Act | None:
-    words = f"{word} {rest}".strip()
-    if word == "redeploy":
-        return Act("redeploy", line, words)
-    if word == "set" and "=" in rest:
-        name, _, value = rest.partition("=")
-        return Act("set", line, words, variables=(name.strip(),), value=value.strip() or "new")
-    if word in ("stop", "start", "restart") and rest in SERVICES:
-        return Act(word, line, words, service=rest)  # type: ignore[arg-type]
+def _marked(mark: Mark) -> Act | None:
+    verb, rest, words = mark.word, mark.rest, f"{mark.word} {mark.rest}".strip()
+    if verb == "redeploy":
+        return Act("redeploy", mark.line, words)
+    if verb == "set" and "=" in rest:
+        name, _, value = (one.strip() for one in rest.partition("="))
+        return Act("set", mark.line, words, variables=(name,), value=value or "new")
+    if verb in ("stop", "start", "restart") and rest in SERVICES:
+        return Act(verb, mark.line, words, service=rest)  # type: ignore[arg-type]
     return None
 
 
