@@ -263,12 +263,11 @@ class Document:
         language = info.split()[0].strip("{.}") if info else ""
         if language in ("", *_TEXTS) and (guessed := _guess(content)):
             language = guessed
-        denied = bool(_DENYING_LEAD.search(self._lead))
-        block = Block(language, content, line, self._section, self._lead, denied)
-        self.blocks.append(block)
         told = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
         if language in SHELLS and told and all(map(CRON.match, told)):
             language = "cron"
+        denied = bool(_DENYING_LEAD.search(self._lead))
+        self.blocks.append(Block(language, content, line, self._section, self._lead, denied))
         if language in SHELLS and len(content) > _LONGEST_BLOCK:
             raise BadInput(
                 f"the runbook {self.name} has a shell block of more than {_LONGEST_BLOCK:,} "

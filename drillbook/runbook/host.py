@@ -26,6 +26,7 @@ from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.sandbox import Answer, Call
+from drillbook.runbook.shell import Line
 from drillbook.stack.base import SERVICES, Resource, Service, ShellAccess, Stack
 from drillbook.stack.start_outcome import log_mark
 
@@ -42,17 +43,6 @@ _OF_DATABASE = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "create
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
 _IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
 
-# What takes a value, by letter or name, of the options of each command.
-_VALUED = {
-    "docker": "H host c context config l log-level",
-    "compose": "f file p project-name env-file profile project-directory",
-    "exec": "e env u user w workdir env-file index",
-    "ps": "f filter format n last status",
-    "inspect": "f format type",
-    "logs": "n tail since until",
-    "up": "t timeout scale pull",
-    "curl": "X request d data o output w write-out H header m max-time u user retry",
-} | dict.fromkeys(("start", "stop", "restart", "kill", "down"), "t time timeout s signal rmi")
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
 _SAME["volume inspect"] = "inspect"
@@ -97,43 +87,6 @@ def service_of(words: str) -> Service | None:
         if re.search(rf"(?<![a-z])({said})(?![a-z])", words.lower()):
             return one
     return None
-
-
-class Line:
-    """The options of a command line, and its other words; leading: options end at the first."""
-
-    def __init__(self, words: Sequence[str], command: str, leading: bool = False) -> None:
-        valued = _VALUED.get(command, "").split()
-        self.options: list[tuple[str, str]] = []
-        self.rest: list[str] = []
-        left = list(words)
-        while left and not (leading and self.rest):
-            word = left.pop(0)
-            if word[:1] != "-" or word == "-":
-                self.rest.append(word)
-                continue
-            name, _, value = word.removeprefix("--").partition("=")
-            if word[:2] != "--":
-                letters = word[1:]
-                at = next((n for n, one in enumerate(letters) if one in valued), len(letters) - 1)
-                self.options += [(one, "") for one in letters[:at]]
-                name, value = letters[at], letters[at + 1 :].removeprefix("=")
-            if name in valued and not value and left:
-                value = left.pop(0)
-            self.options.append((name, value))
-        self.rest += left
-
-    def has(self, *names: str) -> bool:
-        """Whether one of these is given."""
-        return any(name in names for name, _ in self.options)
-
-    def values(self, *names: str) -> list[str]:
-        """The values of these, in order."""
-        return [value for name, value in self.options if name in names]
-
-    def value(self, *names: str) -> str:
-        """The first of them; empty where none is given."""
-        return next(iter(self.values(*names)), "")
 
 
 @dataclass

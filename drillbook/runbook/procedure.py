@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from drillbook.runbook import shell
-from drillbook.runbook.document import CRON, SHELLS, Block, Document, Mark, Section, without_prompts
+from drillbook.runbook.document import SHELLS, Block, Document, Mark, Section, without_prompts
 from drillbook.runbook.host import service_of
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
 from drillbook.runbook.sandbox import ROOTS, SHIMS
@@ -182,7 +182,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
             section = section.parent
         return found.setdefault(id(section), Procedure(section))
 
-    blocks = [one for one in document.blocks if _is_shell(one) and not _is_denied(one)]
+    blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
         commands = [one for one in shell.parse(block.text, block.line) if isinstance(one, Command)]
         if any(one.words for one in commands):
@@ -205,11 +205,6 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         _fill(one, blocks, fill)
     kept = [one for one in found.values() if one.commands or one.acts or one.shown]
     return sorted(kept, key=lambda one: one.section.line)
-
-
-def _is_shell(block: Block) -> bool:
-    told = [one for one in block.text.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
-    return block.language in SHELLS and not all(map(CRON.match, told))
 
 
 def _is_denied(block: Block) -> bool:

@@ -397,7 +397,7 @@ def _goes_on_after_errors(one: Statement, command: Command) -> bool:
 @finds_commands("restore-no-input", _restores)
 def _reads_nothing(_: Statement, command: Command) -> object:
     inside = command.inside if command.reads or command.fed_by else None
-    deaf = inside and not inside.has("i", "--interactive", "--stdin")
+    deaf = inside and not inside.options.has("i", "interactive", "stdin")
     return inside and inside.engine != "compose" and deaf
 
 
@@ -405,7 +405,7 @@ def _reads_nothing(_: Statement, command: Command) -> object:
 def _goes_through_a_terminal(_: Statement, command: Command) -> object:
     moved = command.reads or command.fed_by or command.writes or command.feeds
     inside = command.inside if moved else None
-    return inside and inside.engine == "docker" and inside.has("t", "--tty")
+    return inside and inside.engine == "docker" and inside.options.has("t", "tty")
 
 
 @finds_commands("dump-pipe", _dumps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import tree_sitter_bash
@@ -19,29 +19,62 @@ _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
     r"dropdb|createdb|helm|kubectl|openssl|ssh|zcat|gunzip|redis-cli|sh|bash)\s+\S"
 )
-_WRAPPERS = {
-    "sudo": ("-u", "-g", "-E"),
-    "nice": ("-n",),
-    "ionice": ("-c", "-n"),
-    "timeout": ("-k", "-s"),
-    "nohup": (),
-    "time": (),
-    "env": ("-u",),
-    "command": (),
-    "xargs": ("-n", "-I", "-P", "-L"),
-}
-_COMPOSE = frozenset(
-    ("-f", "--file", "-p", "--project-name", "--env-file", "--profile", "--project-directory")
-)
-_EXEC = frozenset(
-    ("-e", "--env", "-u", "--user", "-w", "--workdir", "--env-file", "--index", "-n", "-c")
-) | frozenset(("--namespace", "--container", "--name", "-v", "--volume", "--network"))
-_ENGINE = frozenset(("-H", "--host", "-c", "--context", "--config", "-l", "--log-level"))
-_SSH = frozenset(("-i", "-p", "-o", "-l", "-J", "-F", "-L", "-b"))
+# What takes a value, by letter or name, of the options of each command.
+_VALUED = {
+    "docker": "H host c context config l log-level",
+    "compose": "f file p project-name env-file profile project-directory",
+    "exec": "e env u user w workdir env-file index n namespace c container name v volume network",
+    "ps": "f filter format n last status",
+    "inspect": "f format type",
+    "logs": "n tail since until",
+    "up": "t timeout scale pull",
+    "curl": "X request d data o output w write-out H header m max-time u user retry",
+    "ssh": "i p o l J F L b",
+} | dict.fromkeys(("start", "stop", "restart", "kill", "down"), "t time timeout s signal rmi")
+_WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
+_WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}
+_VALUED |= _WRAPPERS
 _DEEPEST = 3
 # A longer text is not a command of a runbook; it is read in part.
 LONGEST = 2_000
 _LONGEST_PIPELINE = 20
+
+
+class Line:
+    """The options of a command line, and its other words; leading: options end at the first."""
+
+    def __init__(self, words: Sequence[str], command: str, leading: bool = False) -> None:
+        valued = _VALUED.get(command, "").split()
+        self.options: list[tuple[str, str]] = []
+        self.rest: list[str] = []
+        left = list(words)
+        while left and not (leading and self.rest):
+            word = left.pop(0)
+            if word[:1] != "-" or word == "-":
+                self.rest.append(word)
+                continue
+            name, _, value = word.removeprefix("--").partition("=")
+            if word[:2] != "--":
+                letters = word[1:]
+                at = next((n for n, one in enumerate(letters) if one in valued), len(letters) - 1)
+                self.options += [(one, "") for one in letters[:at]]
+                name, value = letters[at], letters[at + 1 :].removeprefix("=")
+            if name in valued and not value and left:
+                value = left.pop(0)
+            self.options.append((name, value))
+        self.rest += left
+
+    def has(self, *names: str) -> bool:
+        """Whether one of these is given."""
+        return any(name in names for name, _ in self.options)
+
+    def values(self, *names: str) -> list[str]:
+        """The values of these, in order."""
+        return [value for name, value in self.options if name in names]
+
+    def value(self, *names: str) -> str:
+        """The first of them; empty where none is given."""
+        return next(iter(self.values(*names)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +82,8 @@ class Exec:
     """The wrapper that runs a command inside a container."""
 
     engine: str
-    options: frozenset[str]
+    options: Line
     target: str
-
-    def has(self, letter: str, *names: str) -> bool:
-        """Whether it has an option, by its letter alone or among others, or by its name."""
-        return any(
-            one.partition("=")[0] in names or (letter in one and not one.startswith("--"))
-            for one in self.options
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,22 +219,21 @@ class _Reader:
         while words:
             program, rest = words[0].rpartition("/")[2], words[1:]
             if program in _WRAPPERS:
-                words = _after_options(rest, frozenset(_WRAPPERS[program]))[1]
-                words = words[program == "timeout" :]
+                words = Line(rest, program, leading=True).rest[program == "timeout" :]
             elif program in ("docker", "podman", "docker-compose", "podman-compose"):
-                rest = _after_options(rest, _ENGINE)[1]
+                rest = Line(rest, "docker", leading=True).rest
                 compose = program.endswith("-compose") or rest[:1] == ["compose"]
                 engine = "compose" if compose else "docker"
                 if compose:
-                    rest = _after_options(rest[rest[:1] == ["compose"] :], _COMPOSE)[1]
+                    rest = Line(rest[rest[:1] == ["compose"] :], "compose", leading=True).rest
                 if rest[:1] != ["exec"] and (not compose or rest[:1] != ["run"]):
                     words = [engine, *rest]
                     break
-                options, rest = _after_options(rest[1:], _EXEC)
-                base.inside = Exec(engine, options, "".join(rest[:1]))
-                words = rest[1:]
+                options = Line(rest[1:], "exec", leading=True)
+                base.inside = Exec(engine, options, "".join(options.rest[:1]))
+                words = options.rest[1:]
             elif program == "kubectl" and rest[:1] == ["exec"] and "--" in rest:
-                base.inside = Exec("kubectl", _after_options(rest[1:], _EXEC)[0], "")
+                base.inside = Exec("kubectl", Line(rest[1:], "exec", leading=True), "")
                 words = rest[rest.index("--") + 1 :]
             elif script := _script(program, rest):
                 yield from self._inner(base, script)
@@ -307,16 +332,6 @@ def _word(node: Node) -> str:
     return text.replace('"', "").replace("'", "") if node.type == "concatenation" else text
 
 
-def _after_options(words: list[str], valued: frozenset[str]) -> tuple[frozenset[str], list[str]]:
-    """The options at the head of a command, and what follows them."""
-    options: set[str] = set()
-    at = 0
-    while at < len(words) and words[at].startswith("-") and words[at] != "-":
-        options.add(words[at])
-        at += 1 + (words[at] in valued)
-    return frozenset(options), words[at:]
-
-
 def _script(program: str, words: list[str]) -> str:
     """The script that a shell, su or ssh is given in quotes; empty where there is none."""
     if program in ("sh", "bash", "ash", "zsh"):
@@ -328,5 +343,5 @@ def _script(program: str, words: list[str]) -> str:
     if program in ("su", "runuser") and "-c" in words[:-1]:
         return words[words.index("-c") + 1]
     if program == "ssh":
-        return " ".join(_after_options(words, _SSH)[1][1:])
+        return " ".join(Line(words, "ssh", leading=True).rest[1:])
     return ""

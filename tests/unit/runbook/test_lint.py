@@ -134,6 +134,7 @@ def test_session_with_prompts_is_read_without_what_it_printed():
     "command",
     [
         "sudo docker exec db pg_dump infisical | gzip > b.gz",
+        "sudo -E docker exec db pg_dump infisical | gzip > b.gz",
         "ssh root@server 'docker exec db pg_dump infisical | gzip > b.gz'",
         "docker --context prod compose -f x.yml exec -T db pg_dump infisical | gzip > b.gz",
         "kubectl exec -n x db-0 -- pg_dump infisical | gzip > b.gz",
