@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +45,17 @@ _NEW_PASSWORD = re.compile(
     r"|\bCHANGE[-_]?ME\b|(?<=PASSWORD ')(?:…|\.\.\.|x{3,}|\*{3,})(?=')",
     re.I,
 )
+# What stands in the place of a placeholder, by its words; else the name of the service it names.
+_PLACEHOLDERS = {
+    r"pass|\bpw\b": "password",
+    r"^(?!.*container).*(?:uuid|project|stack|resource|\bid\b)": "project",
+    r"(?:redis|cache).*volume|volume.*(?:redis|cache)": "cache-volume",
+    r"volume": "volume",
+    r"^(?!.*container).*(?:server|host|\bip\b|domain)": "server",
+    r"^(?!.*container).*(?:file|dump|backup)": "file",
+    r"date|time": "date",
+}
+_NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01-01"}
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
 _ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
@@ -174,8 +185,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     """
     found: dict[int, Procedure] = {}
 
-    def fill(text: str, line: int, reasons: list[str]) -> str:
-        return _filled(without_prompts(text), line, names, password, reasons)
+    names = {**_NAMED, **names, "password": password}
 
     def of(section: Section) -> Procedure:
         while section.parent and _STEP.match(section.title):
@@ -202,7 +212,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         one.files = _files(one, password)
         one.steps.sort(key=lambda step: step.line)
         one.meaning = _meaning(one)
-        _fill(one, blocks, fill)
+        _fill(one, blocks, names)
     kept = [one for one in found.values() if one.commands or one.acts or one.shown]
     return sorted(kept, key=lambda one: one.section.line)
 
@@ -338,63 +348,55 @@ def _files(one: Procedure, password: str) -> dict[str, str]:
         for said in one.section.statements:
             match = held.search(said.text) if said.kind == "sentence" else None
             if match and _SQL.search(match[1]):
-                text = _NEW_PASSWORD.sub(lambda one: _kept(one, password), match[1])
-                found[name] = text.rstrip(".") + "\n"
+                found[name] = _with_password(match[1], password).rstrip(".") + "\n"
     return found
 
 
-def _fill(one: Procedure, blocks: list[Block], fill: Callable[[str, int, list[str]], str]) -> None:
+def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None:
     """Have in each block what runs, and why the procedure cannot be carried out if so."""
     reasons: list[str] = []
     for at, step in enumerate(one.steps):
         if isinstance(step, Typed):
-            one.steps[at] = Typed(step.line, step.text, fill(step.text, step.line, reasons))
+            script, missing = _filled(step.text, names)
+            one.steps[at] = Typed(step.line, step.text, script)
+            unknown = f"line {step.line}: nothing is known to fill"
+            reasons += [f"{unknown} <{placeholder}> with" for placeholder in missing]
     for command in one.commands:
         if (program := command.program) and not _is_known(program) and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
     given: dict[str, str] = {}
     for block in blocks:
         if block.line < one.first_line:
-            given |= shell.assignments(fill(block.text, block.line, []))
+            given |= shell.assignments(_filled(block.text, names)[0])
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
     one.unfilled = "; ".join(dict.fromkeys(reasons))
 
 
-def _filled(text: str, line: int, names: dict[str, str], password: str, reasons: list[str]) -> str:
-    """A block with a value in the place of each placeholder; reasons gets those without one."""
-    script = _NEW_PASSWORD.sub(lambda found: _kept(found, password), text)
+def _filled(text: str, names: Mapping[str, str]) -> tuple[str, list[str]]:
+    """A block with a value in the place of each placeholder, and the placeholders without one."""
+    script = _with_password(without_prompts(text), names["password"])
+    missing = []
     for found in dict.fromkeys(shell.PLACEHOLDER.findall(script)):
-        if (value := _value(found, names, password)) is None:
-            reasons.append(f"line {line}: nothing is known to fill <{found}> with")
+        words = found.lower().replace("_", "-")
+        known = [name for pattern, name in _PLACEHOLDERS.items() if re.search(pattern, words)]
+        name = next(iter(known), service_of(words.replace("-", " ")))
+        if name:
+            script = script.replace(f"<{found}>", names[name])
         else:
-            script = script.replace(f"<{found}>", value)
-    return script
+            missing.append(found)
+    return script, missing
 
 
-def _kept(found: re.Match[str], password: str) -> str:
-    # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document's own.
-    text, at = found.string, found.start()
-    is_variable = text[at - 1 : at] in ("$", "{", "_") or text[found.end() : found.end() + 1] == "="
-    return found[0] if is_variable else password
+def _with_password(text: str, password: str) -> str:
+    """A text with a password where it says that one is to be typed."""
 
+    def type_in(found: re.Match[str]) -> str:
+        # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document's own.
+        before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+        return found[0] if before in ("$", "{", "_") or after == "=" else password
 
-def _value(placeholder: str, names: dict[str, str], password: str) -> str | None:
-    words = placeholder.lower().replace("_", "-")
-    if re.search(r"pass|\bpw\b", words):
-        return password
-    if re.search(r"uuid|project|stack|resource|\bid\b", words) and "container" not in words:
-        return names["project"]
-    if "volume" in words:
-        return names["cache-volume" if service_of(words) == "redis" else "volume"]
-    if re.search(r"server|host|\bip\b|domain", words) and "container" not in words:
-        return "server.example.com"
-    if re.search(r"file|dump|backup", words) and "container" not in words:
-        return "backup.sql"
-    if re.search(r"date|time", words):
-        return "2026-01-01"
-    service = service_of(words.replace("-", " "))
-    return names[service] if service else None
+    return _NEW_PASSWORD.sub(type_in, text)
 
 
 def _is_known(program: str) -> bool:
