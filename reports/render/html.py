@@ -36,6 +36,7 @@ _EXCHANGES = 40
 _FILES = {
     "report.pdf": "PDF for auditors",
     "corrected-runbook.md": "Corrected runbook",
+    "document.html": "The document, with what was seen",
     "evidence.json": "Record (JSON)",
     "junit.xml": "JUnit",
     "REPRODUCE.md": "How to check this",
@@ -75,6 +76,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     chapters = dict.fromkeys(control.chapter for control in asked)
     findings = phrases.findings(run)
     waived = [control for control in run.controls if control.waiver]
+    written = {*run.documents, *(["document.html"] if run.subject.document else ())}
     page: str = template().render(
         run=run,
         outcome=phrases.outcome(run),
@@ -96,7 +98,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         separation=separation(run),
         frameworks=_frameworks(run),
         unstated=", ".join(filter(None, (names_without_value(rows) for _, rows in sections(run)))),
-        files=[(name, words) for name, words in _FILES.items() if name in run.documents],
+        files=[(name, words) for name, words in _FILES.items() if name in written],
         again="" if run.run.asked else f"drillbook verify --seed {run.run.seed} --control ",
         waived=waived,
         deviations=bool(
