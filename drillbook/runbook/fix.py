@@ -24,7 +24,7 @@ def write_corrected(document: Document, found: Sequence[tuple[int, str]]) -> str
     if fixed == document.text:
         return f"{path}: nothing that can be corrected by rule alone; nothing is written"
     names = [path.with_name(f"{path.stem}.corrected{path.suffix}"), Path(f"{path}.patch")]
-    old, new = (text.splitlines(keepends=True) for text in (document.text, fixed))
+    old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (document.text, fixed))
     patch = difflib.unified_diff(old, new, str(path), str(path))
     lines = [
         one if one.endswith("\n") else f"{one}\n\\ No newline at end of file\n" for one in patch

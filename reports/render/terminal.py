@@ -226,6 +226,8 @@ def result(run: Run, report: str) -> Iterator[Line]:
         yield from wrap(changed, style=("bold",))
     if recovered := recovery(run):
         yield from wrap(recovered.sentence, style=("bold",))
+    if run.subject.document and (sections := run.subject.document.changed):
+        yield from wrap(f"Changed since they were last proved: {'; '.join(sections)}.")
     yield from wrap(f"Next: {end.next}", "", "      ")
     yield Line(f"Report: {report}")
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
-from reports.evidence.model import Command, Leak, Objectives, Redaction, Subject
+from reports.evidence.model import Command, DocumentFile, Leak, Objectives, Redaction, Subject
 from reports.render import html, junit, pdf_document, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
@@ -147,6 +147,17 @@ def test_an_objective_is_met_missed_or_not_determined():
     assert results(**both) == [("recovery time", "missed"), ("age of the backup", "met")]
     halves = results(rto_s=60, rpo_target_s=90)
     assert [result for _, result in halves] == ["not determined", "not determined"]
+
+
+def test_sections_that_changed_are_told_and_the_document_is_linked():
+    document = DocumentFile(name="ops.md", sha256="ab", commit="c0ffee", changed=("Restore",))
+    run = sample_run.run(subject=Subject(driver="embedded", document=document))
+    said = " ".join(line.text for line in summary(run, "report.html"))
+    assert "Changed since they were last proved: Restore." in said
+    page = html.render(run)
+    assert 'href="document.html"' in page
+    assert "c0ffee" in page
+    assert 'href="document.html"' not in html.render(sample_run.run())
 
 
 def test_counts_and_result_fit_one_screen():
