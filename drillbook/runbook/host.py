@@ -63,7 +63,7 @@ _MOST_SAID = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A container or volume in a listing; service is None for one of somebody else's."""
+    """A container or volume in a listing; service is None for one of another deployment."""
 
     kind: str
     name: str

@@ -240,6 +240,50 @@ def test_options_are_named_as_the_command_line_has_them():
     assert guilty == [], "say --env-file, not ENV_FILE="
 
 
+# What a reader from elsewhere stumbles over, and what to say instead.
+STILTED = {
+    r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer|more|one|way)\w+": "is not a …",
+    r"\b(?:whoever|nobody|somebody)\b": "the operator, anyone, no one",
+    r"\bbeside\b": "next to, during, in the background",
+    r"\b(?:told|tells? of)\b": "reports, prints, says",
+    r"\bof before\b": "earlier",
+    r"\botherwise than\b": "different from",
+    r"\b(?:at hand|to be had)\b": "available",
+    r"(?:^|[.:] )The same\b": "say what is the same",
+    r"\b(?:Asked|Left alone) are\b": "The checks are, Excluded:",
+    r"\bday nothing starts\b": "emergency recovery",
+    r"\bback to life\b": "restore into an isolated stack",
+    r"\b(?:thereof|whereof|hitherto|heretofore)\b": "a plain word",
+}
+
+
+def prose():
+    """What people read, each with its place: documents without code, templates, strings of code."""
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "suites/controls.toml"]
+    documents += [*(ROOT / "drillbook").rglob("*.toml"), *(ROOT / "reports/templates").glob("*.j2")]
+    for path in documents:
+        text = re.sub(
+            r"```.*?```|`[^`\n]+`|\{[{%#].*?[}%#]\}", "", path.read_text(), flags=re.DOTALL
+        )
+        yield relative(path), text
+    for path in CODE:
+        if not path.is_relative_to(ROOT / "tests"):
+            for node in ast.walk(tree(path)):
+                # The user of that name is a word alone.
+                if isinstance(node, ast.Constant) and " " in str(node.value):
+                    yield f"{relative(path)}:{node.lineno}", str(node.value)
+
+
+def test_texts_are_in_plain_words():
+    found = [
+        f"{place}: “{match[0].strip()}”, say {instead}"
+        for place, text in prose()
+        for stilted, instead in STILTED.items()
+        for match in re.finditer(stilted, text, re.MULTILINE)
+    ]
+    assert found == []
+
+
 def test_no_machine_or_workplace_is_named():
     forbidden = re.compile(f"{re.escape(str(ROOT))}|/root/|/home/")
     guilty = [
