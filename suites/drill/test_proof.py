@@ -18,15 +18,16 @@ def test_these_keys_open_this_backup(drill, record, step):
     with step("try the keys: the root key opens, each project's key, each secret"):
         proof = drill.proof
         first = "bots' keys" if proof.rootless else "root keys"
-        record.note(
+        opened = (
             f"{proof.roots_opened} of {proof.root_keys} {first}, {proof.projects_opened} of "
-            f"{proof.projects} projects, {proof.secrets_opened} of {proof.secrets} secrets"
+            f"{proof.projects} projects, {proof.secrets_opened} of {proof.secrets} secrets open"
         )
+        record.note(opened)
         if proof.rootless:
             record.note(ROOTLESS)
-        assert proof.roots_opened > 0
-        assert proof.projects_opened == proof.projects
-        assert proof.secrets_opened == proof.secrets
+        assert proof.roots_opened > 0, opened
+        assert proof.projects_opened == proof.projects, opened
+        assert proof.secrets_opened == proof.secrets, opened
         assert proof.opens_everything, (proof.damage, proof.unproven)
 
     with step("try a key that no one has used: it opens nothing"):
