@@ -202,6 +202,14 @@ class _Command(click.Command):
         named = [_Option(one, command.defaults.get(one, default(one))) for one in command.options]
         super().__init__(name, params=[*arguments, *named], help=command.sentence)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as wrong:
+            # click does not say of each fault which command it is one of.
+            wrong.ctx = wrong.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
         arguments = [(one.name.upper(), one.help) for one in self._command.arguments]

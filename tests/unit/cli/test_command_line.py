@@ -97,7 +97,7 @@ WRONG = [
     ("evidence export bundle.zip --format oscl", "did you mean oscal?"),
     ("evidence export bundle.zip --format oscal --oscal-version 2", "is not a version"),
     # Flags take no value.
-    ("verify --certified=no", "does not take a value"),
+    ("verify --certified=no", "drillbook verify: option '--certified' does not take a value; d"),
     ("verify --certified no", "unexpected extra argument (no)"),
     # Numbers and durations.
     ("verify --workers 0", "--workers: 0: give a number from 1 to 16, or auto"),
