@@ -177,7 +177,7 @@ def test_a_restart_ends_no_right_and_gives_none_back(deployment, step):
     with step("nor does it take a credential that was revoked, has ended or is used up"):
         taken = [
             name
-            for name, machine in deployment.golden.ended.items()
+            for name, machine in deployment.golden.dead_credentials.items()
             if access.can_log_in(deployment.public, machine)
         ]
         assert taken == []

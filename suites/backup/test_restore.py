@@ -29,7 +29,7 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
 @pytest.mark.golden("stopped")
 def test_documented_restore_after_a_first_start(deployment, observe, step):
     with step("back up, then lose everything"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         backup = deployment.back_up()
         deployment.empty()
 
@@ -39,7 +39,7 @@ def test_documented_restore_after_a_first_start(deployment, observe, step):
         start = deployment.restart()
 
     with step("everything reads as in the backup"):
-        back = start.serves and deployment.reads_anew_as(before)
+        back = start.serves and deployment.reads_after_login_as(before)
         observe(what_happened(done, back))
         assert back
 
@@ -81,7 +81,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
 @pytest.mark.golden("stopped")
 def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
     with step("back up what was read, then lose database and cache"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         backup = deployment.back_up()
         deployment.empty()
 
@@ -95,7 +95,7 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
         assert deployment.redeploy(fresh).serves
 
     with step("the machine logs in with the credential it has, reads everything and writes"):
-        assert deployment.lets_machine_in()
+        assert deployment.machine_can_log_in()
         again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()

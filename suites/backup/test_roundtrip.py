@@ -17,9 +17,9 @@ def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
     golden = deployment.golden
     with step("nothing that was to be made at first made the instance fail"):
         # A release may lack a part; an instance of which one is lost looks the same.
-        if golden.left_out or golden.untold - {"versions"}:
+        if golden.left_out or golden.not_reported - {"versions"}:
             observe("parts_untaken")
-        if "versions" in golden.untold:
+        if "versions" in golden.not_reported:
             observe("versions_untold")
         assert golden.failed == ()
 
@@ -62,7 +62,7 @@ def test_backup_gives_everything_back(deployment, step):
     with step("add a table and a large object of another program; back up, noting all rows"):
         deployment.add_strange_data()
         backup, rows = deployment.back_up_with_rows()
-        assert dumps.complete(backup)
+        assert dumps.is_complete(backup)
         assert backup.stat().st_mode & 0o077 == 0, "others on the machine may read the backup"
 
     with step("change things after the backup; what is there cannot be created once more"):
@@ -77,7 +77,7 @@ def test_backup_gives_everything_back(deployment, step):
         assert dumps.objects(backup) == dumps.objects(again)
 
     with step("every row that stood in the running database is there again"):
-        assert deployment.lacking(rows) == []
+        assert deployment.missing_tables(rows) == []
 
     with step("start, and start once more: the marker says monday and everything reads"):
         assert deployment.start().serves
@@ -87,7 +87,7 @@ def test_backup_gives_everything_back(deployment, step):
         assert deployment.misread_secrets(before.values) == []
 
     with step("the machine logs in with its credential, and a write works"):
-        assert deployment.lets_machine_in()
+        assert deployment.machine_can_log_in()
         again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()
@@ -110,7 +110,7 @@ def test_any_secret_comes_back(deployment, explore, step):
 @pytest.mark.control("BKP-2")
 @pytest.mark.golden("stopped")
 def test_backup_is_useless_under_another_key(deployment, observe, step):
-    before, other = deployment.held, openssl_rand_hex(16)
+    before, other = deployment.inventory_before_stop, openssl_rand_hex(16)
     giving = Giving(deployment, before)
     with step("back up what was read"):
         backup = deployment.back_up()
@@ -127,7 +127,7 @@ def test_backup_is_useless_under_another_key(deployment, observe, step):
         deployment.restore(backup)
         with giving.watching():
             if not deployment.change(ENCRYPTION_KEY=other).serves:
-                deployment.restarts_seen(at_least=2)
+                deployment.wait_for_restarts(at_least=2)
 
     with step("neither that start nor that key offline gave a value out"):
         if giving.word:

@@ -30,7 +30,7 @@ def passwords_that_name_no_host():
 @pytest.mark.golden("stopped")
 def test_procedure_heals_a_changed_environment(deployment, new_password, step):
     with step("deploy a password the database does not know: it fails"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         assert not deployment.change(POSTGRES_PASSWORD=new_password).serves
 
     with step("follow the procedure: alter to the password that was typed, restart the backend"):
@@ -46,7 +46,7 @@ def test_procedure_heals_a_changed_environment(deployment, new_password, step):
 @pytest.mark.golden("stopped")
 def test_procedure_heals_a_changed_database(deployment, new_password, step):
     with step("alter the role only, and start: it fails"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         procedures.alter_password(deployment.stack, secrets.token_urlsafe(32))
         assert not deployment.start().serves
 

@@ -47,7 +47,7 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 @pytest.mark.control("KEY-6")
 @pytest.mark.golden("stopped")
 def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
-    wrong, giving = openssl_rand_hex(16), Giving(deployment, deployment.held)
+    wrong, giving = openssl_rand_hex(16), Giving(deployment, deployment.inventory_before_stop)
     with step("back up"):
         backup = deployment.back_up()
 

@@ -43,7 +43,7 @@ def test_other_keys_of_openssl_rand_hex_64(deployment, installation, record, ste
 
 def writes_and_reads(installation, record):
     try:
-        fresh = installation.furnish()
+        fresh = installation.create_golden()
         return bool(fresh.inventory().values) and fresh.writes()
     except RateLimited:
         raise

@@ -21,7 +21,7 @@ KEYS = [
 @pytest.mark.golden("stopped")
 def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
     with step("everything that is stored was read"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         assert before.values
 
     with step(f"redeploy with another {variable}"):
@@ -38,7 +38,7 @@ def test_changed_key_stops_the_backend(deployment, observe, step, variable, size
 
 
 def what_happened(deployment, start, before):
-    if start.serves and deployment.reads_anew_as(before):
+    if start.serves and deployment.reads_after_login_as(before):
         return "started_and_read_everything"
     if start.serves:
         return "started_without_secrets"

@@ -11,7 +11,7 @@ from fixtures.probes.exposure import Giving
 @pytest.mark.control("KEY-3")
 @pytest.mark.golden("stopped")
 def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
-    giving = Giving(deployment, deployment.held)
+    giving = Giving(deployment, deployment.inventory_before_stop)
     asking = "redeploy with another ENCRYPTION_KEY, asking for health, and while it is good for all"
     with step(asking), giving.watching():
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
@@ -32,7 +32,7 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
 
     with step("the restart policy keeps failing visibly, and still nothing is served"):
         with giving.watching():
-            failures = deployment.restarts_seen(at_least=3)
+            failures = deployment.wait_for_restarts(at_least=3)
         good = giving.health_was_good
         assert failures >= 3
         assert good == 0, giving
@@ -43,14 +43,14 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
 def test_a_wrong_key_changes_nothing(deployment, observe, step):
     old = deployment.golden_settings["ENCRYPTION_KEY"]
     with step("everything was read and the backend stopped; back up"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         backup = deployment.back_up()
 
     with step("start with another ENCRYPTION_KEY, more than once if it fails; then stop"):
         if deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves:
             observe("served_under_wrong_key")
         else:
-            deployment.restarts_seen(at_least=2)
+            deployment.wait_for_restarts(at_least=2)
         deployment.stack.stop("backend")
 
     with step("a second backup differs in nothing, and the old key opens it offline"):
@@ -75,7 +75,7 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
         if deployment.redeploy(deployment.fresh_keys()).serves:
             observe("served_under_wrong_key")
         else:
-            deployment.restarts_seen(at_least=2)
+            deployment.wait_for_restarts(at_least=2)
 
     with step("put the old keys back in Coolify and redeploy"):
         assert deployment.redeploy(deployment.golden_settings).serves

@@ -19,10 +19,10 @@ def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step
     with step("read, write, log in, be refused, restart: what a day brings"):
         assert deployment.inventory().values
         assert deployment.writes()
-        assert deployment.lets_machine_in()
+        assert deployment.machine_can_log_in()
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert not deployment.accepts("")
-        if ended := deployment.golden.ended_tokens.get("ended"):
+        if ended := deployment.golden.dead_tokens.get("ended"):
             assert observations.wait_until(
                 lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3
             )

@@ -95,7 +95,7 @@ def test_no_log_holds_a_secret(deployment, record, step):
         assert deployment.inventory().values
         deployment.mark(written)
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
-        assert deployment.lets_machine_in()
+        assert deployment.machine_can_log_in()
 
     with step("give the database role the password that it has, as in a rotation"):
         password = deployment.golden_settings["POSTGRES_PASSWORD"]

@@ -6,21 +6,21 @@ from drillbook.infisical import schema
 from drillbook.keys.proof import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration
-from fixtures.data.golden import BALANCES, ENVIRONMENTS
+from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS
 from fixtures.data.inventory import differing, digest, read_each
 from fixtures.data.strategies import secret_sets
 
 # What an export must not touch; tokens and counters of use change with every request.
-KEPT = schema.CONTENT
+CONTENT_TABLES = schema.CONTENT
 COMMENT = "see the ledger of 2019: Überweisung, 日本"
 
 
 def moved(deployment, neighbour, environments=ENVIRONMENTS):
-    """What the old instance holds in a new project of the other; the project and shipment."""
-    shipment = migration.export(deployment.service, deployment.golden.project, environments)
+    """The golden project imported into the other instance: the new project, and the export."""
+    exported = migration.export(deployment.service, deployment.golden.project, environments)
     project = neighbour.api.create_project("Ledger moved")
-    migration.load(neighbour.api, project, shipment)
-    return project, shipment
+    migration.load(neighbour.api, project, exported)
+    return project, exported
 
 
 @pytest.mark.control("MIG-1")
@@ -33,12 +33,12 @@ def test_everything_arrives(deployment, neighbour, step):
         assert differing(deployment.inventory().values, written) == []
 
     with step("export from the old instance, import into the new one"):
-        project, shipment = moved(deployment, neighbour)
+        project, exported = moved(deployment, neighbour)
 
     with step("every value is there byte for byte, and every folder, comment and tag"):
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert differing(migration.values(arrived), written) == []
-        assert migration.contents(arrived) == migration.contents(shipment)
+        assert migration.contents(arrived) == migration.contents(exported)
         assert ("prod", "/payroll/closed", "") in migration.contents(arrived)
         assert digest(COMMENT) in migration.contents(arrived)["dev", "/", "NOTED"]
         assert "audited" in migration.contents(arrived)["prod", "/payroll", "IBAN"]
@@ -92,7 +92,7 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 
     with step("the old instance is as it was, and still takes writes"):
         changed = dumps.differing_tables(rows, deployment.tables())
-        assert [name for name in changed if name in KEPT] == []
+        assert [name for name in changed if name in CONTENT_TABLES] == []
         assert deployment.inventory() == before
         assert deployment.writes()
 
@@ -111,4 +111,4 @@ def test_what_stays_behind_is_reported(deployment, record, step):
 
     with step("earlier versions, the machine and its credential are among it"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()
-        assert left["earlier versions of secrets"] >= len(BALANCES)
+        assert left["earlier versions of secrets"] >= len(LATER_IBANS)

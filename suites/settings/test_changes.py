@@ -19,7 +19,7 @@ def test_any_application_settings_leave_secrets_readable(deployment, explore, st
         assert deployment.inventory() == before
 
     with step("everything was read"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
 
     with step("redeploy with other settings, again and again: each time everything reads"):
         explore(application_settings(deployment.stack.driver), reads)
@@ -60,7 +60,7 @@ def test_invite_only_closes_sign_up(deployment, observe, step):
 @pytest.mark.golden("stopped")
 def test_mail_settings_may_change(deployment, observe, step):
     with step("redeploy with a mail server that refuses, then with one that does not exist"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         refusing = deployment.change(**REFUSING)
         unknown = deployment.change(**UNKNOWN)
 

@@ -22,7 +22,7 @@ def passwords(record):
 @pytest.mark.golden("stopped")
 def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, step):
     with step("rotate ENCRYPTION_KEY after data was encrypted"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("the log shows the documented symptom, and names this cause alone"):
@@ -44,7 +44,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
     deployment, passwords, observe, step
 ):
     with step("have another password in the database than in the backend's environment"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         procedures.alter_password(deployment.stack, passwords[0])
         start = deployment.start()
 
@@ -67,7 +67,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
 @pytest.mark.golden("stopped")
 def test_missing_key_shows_its_symptom_and_the_configuration_cures(deployment, observe, step):
     with step("redeploy without ENCRYPTION_KEY"):
-        before = deployment.held
+        before = deployment.inventory_before_stop
         start = deployment.change(ENCRYPTION_KEY=None)
 
     with step("the log names this cause"):

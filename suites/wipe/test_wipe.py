@@ -18,13 +18,14 @@ from fixtures.oracle import remains
 @pytest.fixture(scope="module")
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
-    deployment = installation.resting()
+    deployment = installation.stopped()
     held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.log_mark()
     deployment.stack.up(Settings.generate())
     start = deployment.wait_for_start(since)
-    return Wiped(deployment, deployment.held, held, selection, start, installation.furnish)
+    before = deployment.inventory_before_stop
+    return Wiped(deployment, before, held, selection, start, installation.create_golden)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Wiped:
     held: remains.BeforeWipe
     selection: procedures.Selection
     start: Start
-    furnished: Callable[[], Deployment]
+    create_golden: Callable[[], Deployment]
 
 
 @pytest.mark.control("WIP-1")
@@ -65,7 +66,7 @@ def test_nothing_from_before_is_left(wiped, step):
     with step("old tokens and the old machine credential are refused"):
         assert not deployment.accepts(deployment.golden.token)
         assert not deployment.accepts(deployment.golden.admin.token)
-        assert not deployment.lets_machine_in()
+        assert not deployment.machine_can_log_in()
 
 
 @pytest.mark.control("WIP-3")
@@ -83,6 +84,6 @@ def test_projects_and_secrets_can_be_made_again(wiped, observe, step):
 
 def second_life(wiped):
     try:
-        return wiped.furnished()
+        return wiped.create_golden()
     except Answered:
         return None

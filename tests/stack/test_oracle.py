@@ -7,7 +7,7 @@ import pytest
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.errors import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
-from fixtures.data.golden import FOLDERS, Further
+from fixtures.data.golden import FOLDERS, OptionalParts
 from fixtures.oracle import access, remains
 from fixtures.oracle.access import Lockout
 from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_disallowed
@@ -154,7 +154,7 @@ def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installati
     deployment.mark("monday")
     deployment.service.write(deployment.golden.place("dev"), {"NEW": "1"})
     deployment.service.delete(deployment.golden.place("dev"), "NEW")
-    assert deployment.lets_machine_in()
+    assert deployment.machine_can_log_in()
     assert deployment.restart().serves
     assert installation.find_changes() == []
     deployment.stack.sql("DELETE FROM secret_v2_tag_junction")
@@ -273,7 +273,7 @@ def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_pat
 def test_the_golden_state_is_what_was_written(installation):
     deployment = installation.for_reading()
     golden, seen = deployment.golden, deployment.inventory()
-    assert (golden.left_out, golden.failed, golden.untold) == ({}, (), frozenset())
+    assert (golden.left_out, golden.failed, golden.not_reported) == ({}, (), frozenset())
     assert (seen.values, seen.facts) == (golden.values(), golden.facts())
     assert seen.folders == golden.folders == FOLDERS
     assert deployment.misread_versions() == []
@@ -287,14 +287,15 @@ def test_ended_credentials_let_nobody_in(installation, which):
     # The credential that expires was made for a second, a moment ago.
     time.sleep(1.1)
     with pytest.raises(Unauthorized):
-        deployment.public.login(deployment.golden.ended[which])
+        deployment.public.login(deployment.golden.dead_credentials[which])
 
 
 def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(installation):
     deployment = installation.for_reading()
-    further = Further(deployment.public, deployment.owner, deployment.service, deployment.golden)
+    golden = deployment.golden
+    optional = OptionalParts(deployment.public, deployment.owner, deployment.service, golden)
     # All of it is there already: the second project is another one, the rest is refused.
-    again = further.make_all()
+    again = optional.make_all()
     assert {"reference", "import"} <= again.left_out.keys()
     assert again.failed == ()
     assert "import into archive:/" not in again.facts()

@@ -44,7 +44,7 @@ class Services:
         self.cache.start()
         self.admin(f"CREATE DATABASE {GOLDEN}")
         with Backend(self, GOLDEN) as backend:
-            self.golden = furnish(backend)
+            self.golden = create_golden(backend)
 
     def admin(self, statement):
         self.postgres.inside(statement, database="postgres")
@@ -175,7 +175,7 @@ def die(services, database, **changes):
     return done.returncode, done.stdout + done.stderr
 
 
-def furnish(backend):
+def create_golden(backend):
     """Bootstrap; a project with a folder in a folder; a machine; two secrets, one written twice."""
     assert backend.code is None, backend.journal.text
     owner = {"email": "owner@example.com", "password": "pass word", "organization": "Drill"}

@@ -11,7 +11,7 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.errors import Broken, NotFound, RateLimited, TooSlow, Unreachable
 from drillbook.stack import golden_template
 from drillbook.stack.embedded.embedded_driver import Embedded
-from fixtures.data.golden import AT_FIRST
+from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Deployment
 from fixtures.session.golden_session import Installation
 from reports.qualification.generated import Drawn, copy_project
@@ -40,11 +40,11 @@ def counted(installation, monkeypatch):
 
 
 def test_it_is_stopped_and_what_it_held_is_what_it_holds(installation):
-    resting = installation.resting()
-    assert resting.stack.backend().state in ("absent", "exited")
-    assert resting.held.values
-    assert resting.change(INVITE_ONLY="true").serves
-    assert resting.inventory() == resting.held
+    stopped = installation.stopped()
+    assert stopped.stack.backend().state in ("absent", "exited")
+    assert stopped.inventory_before_stop.values
+    assert stopped.change(INVITE_ONLY="true").serves
+    assert stopped.inventory() == stopped.inventory_before_stop
 
 
 def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counted):
@@ -52,55 +52,55 @@ def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counte
     deployment.mark("spoilt")
     assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
     counted.clear()
-    resting = installation.resting()
-    assert resting.stack.settings == resting.golden_settings
+    stopped = installation.stopped()
+    assert stopped.stack.settings == stopped.golden_settings
     # The crash loop may have gone on until then.
-    assert resting.golden_settings["ENCRYPTION_KEY"] not in counted
+    assert stopped.golden_settings["ENCRYPTION_KEY"] not in counted
     counted.clear()
-    assert resting.change(INVITE_ONLY="true").serves
-    assert resting.marker() == AT_FIRST
-    assert resting.inventory() == resting.held
+    assert stopped.change(INVITE_ONLY="true").serves
+    assert stopped.marker() == GOLDEN_MARKER
+    assert stopped.inventory() == stopped.inventory_before_stop
     assert len(counted) == 1
 
 
 def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
     installation.for_reading()
     counted.clear()
-    resting = installation.resting()
+    stopped = installation.stopped()
     assert counted == []
-    assert resting.stack.backend().state in ("absent", "exited")
+    assert stopped.stack.backend().state in ("absent", "exited")
 
 
 def test_the_next_spec_gets_one_that_runs(installation):
-    installation.resting()
-    assert installation.for_reading().marker() == AT_FIRST
-    installation.resting()
-    assert installation.pristine().marker() == AT_FIRST
+    installation.stopped()
+    assert installation.for_reading().marker() == GOLDEN_MARKER
+    installation.stopped()
+    assert installation.pristine().marker() == GOLDEN_MARKER
 
 
 def test_everything_is_read_once(installation, monkeypatch):
-    held = installation.resting().held
+    held = installation.stopped().inventory_before_stop
     monkeypatch.setattr("fixtures.deployment.Deployment.inventory", None)
-    assert installation.resting().held is held
+    assert installation.stopped().inventory_before_stop is held
 
 
 def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, monkeypatch):
     def inventory(_self):
         raise StackTrouble("500 Something went wrong")
 
-    monkeypatch.setattr(installation, "_held", None)
+    monkeypatch.setattr(installation, "_inventory", None)
     with monkeypatch.context() as patched:
         patched.setattr(Deployment, "inventory", inventory)
-        resting = installation.resting()
-    assert resting.change(INVITE_ONLY="true").serves
+        stopped = installation.stopped()
+    assert stopped.change(INVITE_ONLY="true").serves
     with pytest.raises(StackTrouble, match="500 Something went wrong"):
-        _ = resting.held
-    assert installation.resting().held.values, "the next one reads again"
+        _ = stopped.inventory_before_stop
+    assert installation.stopped().inventory_before_stop.values, "the next one reads again"
 
 
 def test_who_is_not_given_one_at_rest_is_told(installation):
     with pytest.raises(StackTrouble, match="no one has read it before"):
-        _ = copy(installation.pristine(), installation).held
+        _ = copy(installation.pristine(), installation).inventory_before_stop
 
 
 def copy(golden, installation):
@@ -113,48 +113,50 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
     for begin in ("start", "restart"):
         other = openssl_rand_hex(16)
         assert not installation.pristine().change(ENCRYPTION_KEY=other).serves
-        resting = installation.resting()
+        stopped = installation.stopped()
         counted.clear()
-        since = resting.log_mark()
-        getattr(resting.stack, begin)("backend")
-        assert resting.wait_for_start(since).serves
-        assert set(counted) == {resting.golden_settings["ENCRYPTION_KEY"]}
-        assert resting.inventory() == resting.held
+        since = stopped.log_mark()
+        getattr(stopped.stack, begin)("backend")
+        assert stopped.wait_for_start(since).serves
+        assert set(counted) == {stopped.golden_settings["ENCRYPTION_KEY"]}
+        assert stopped.inventory() == stopped.inventory_before_stop
 
 
 def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(installation):
-    first = installation.resting()
-    keys, held = dict(first.golden_settings), first.held
+    first = installation.stopped()
+    keys, held = dict(first.golden_settings), first.inventory_before_stop
     first.stack.destroy(first.stack.resources())
-    again = installation.resting()
+    again = installation.stopped()
     assert again is not first
     assert dict(again.golden_settings) == keys
-    assert again.held == held
+    assert again.inventory_before_stop == held
     assert again.change(INVITE_ONLY="true").serves
     assert again.inventory() == held
 
 
 def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
-    held = installation.resting().held
+    held = installation.stopped().inventory_before_stop
     installation.stack.database.inside(
         f"DROP DATABASE {golden_template.GOLDEN}", database="postgres"
     )
-    resting = installation.resting()
-    assert resting.change(INVITE_ONLY="true").serves
-    assert resting.inventory() == resting.held == held
+    stopped = installation.stopped()
+    assert stopped.change(INVITE_ONLY="true").serves
+    assert stopped.inventory() == stopped.inventory_before_stop == held
 
 
 def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatch):
-    first = installation.resting()
+    first = installation.stopped()
     first.stack.destroy(first.stack.resources())
     monkeypatch.setattr(installation, "_seed", installation._seed + 1)
     with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
-        installation.resting()
-    assert installation.resting().held != first.held, "what follows compares with the new one"
+        installation.stopped()
+    assert installation.stopped().inventory_before_stop != first.inventory_before_stop, (
+        "what follows compares with the new one"
+    )
 
 
 def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, monkeypatch):
-    first = installation.resting()
+    first = installation.stopped()
     first.stack.destroy(first.stack.resources())
 
     def fails():
@@ -163,7 +165,7 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
     monkeypatch.setattr(installation, "_build", fails)
     with pytest.raises(StackTrouble, match="ran out of time"):
         installation.pristine()
-    for ask in (installation.for_reading, installation.pristine, installation.resting):
+    for ask in (installation.for_reading, installation.pristine, installation.stopped):
         with pytest.raises(
             StackTrouble, match=r"the golden state could not be made: a request ran out of time"
         ):
@@ -193,13 +195,13 @@ def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(first_day, ans
     def fails(*_):
         raise answer
 
-    first_day.furnish = fails
+    first_day.create_golden = fails
     assert first_day.first_start().serves
     assert first_day.first_failure() == told
     with pytest.raises(
         StackTrouble, match=r"the golden state could not be made: .*; HLT-4 judges this"
     ):
-        first_day.resting()
+        first_day.stopped()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_what_may_be_the_fault_of_the_machine_accuses_no_one(first_day, trouble)
     def fails(*_):
         raise trouble
 
-    first_day.furnish = fails
+    first_day.create_golden = fails
     for _ in range(2):
         with pytest.raises(DrillbookError, match="POST /x"):
             first_day.first_failure()
