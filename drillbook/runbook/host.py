@@ -56,6 +56,10 @@ _COMPOSED = ("logs", "up", "stop", "start", "restart", "kill", "down", "rm")
 
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
+_MOST_WORDS = 1000
+_LONGEST_PATTERN = 200
+# What may take for ever to be looked for: a group that is repeated, or many repetitions.
+_ENDLESS = re.compile(r"\)[*+{]|(?:[*+{].*){4}")
 _LONGEST_S = 600.0
 _MOST_BYTES = 512 << 20
 _MOST_SAID = 1 << 20
@@ -118,9 +122,11 @@ class Host:
         """Carry out one call of a shim."""
         program, *words = call.words
         try:
+            if len(words) > _MOST_WORDS:
+                raise NotHere("it has too many words")
             return self._answer(program, words, call)
         except NotHere as reason:
-            self.not_here.append(f"`{shlex.join(call.words)}`: {reason}")
+            self.not_here.append(f"`{_short(shlex.join(call.words))}`: {reason}")
             return Answer(125, err=f"{program}: not carried out here: {reason}\n")
         except (Unusable, NotReady):
             # Of the machine, not of the document.
@@ -220,6 +226,8 @@ class Host:
     def _fits(self, one: Listed, name: str, wanted: str) -> bool:
         if name == "name":
             with_slash = f"/{one.name}" if one.kind == "container" else one.name
+            if len(wanted) > _LONGEST_PATTERN or _ENDLESS.search(wanted):
+                raise NotHere("names are not looked for by such a pattern")
             try:
                 return re.search(wanted, with_slash) is not None or wanted in one.name
             except re.error:
@@ -272,7 +280,7 @@ class Host:
         one = self._find(kind, word)
         if one and one.resource and one.resource.run == self.run:
             return one
-        line = line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+        line = _short(line)
         if one or destroys:
             self._stray(line, one.name if one else word)
             return Answer(1, err=f"refused: {word} is not of this deployment\n")
@@ -423,14 +431,16 @@ class Host:
             return Answer(answer.code, answer.out, answer.err, answer.run + closed)
         if not isinstance(self.stack, ShellAccess):
             raise NotHere("nothing can be run inside its services")
-        given, program = (
-            _take(program, "-c", "--command") if program[0] == "psql" else ([], program)
-        )
+        # A password must not stand on a command line that every list of processes shows.
+        of_psql = ("-c", "--command") if program[0] == "psql" else ()
+        given, program = _take(program, *of_psql)
+        if given:
+            # As with -c, a statement that fails is a failure.
+            program[1:1] = ["-v", "ON_ERROR_STOP=1"]
         words = [*(["env", *environment] if environment else ()), *program]
         typed, variables = self.stack.shell_command(service, words)
         self.acts.append(f"exec {service}")
-        # A password must not stand on a command line that every list of processes shows.
-        feed = "\n".join(given).encode() if given else stdin
+        feed = "\n;\n".join(given).encode() if given else stdin
         return _run_bounded(typed, variables, feed, self.scratch)
 
     def _exec_embedded(
@@ -575,6 +585,10 @@ def _run_bounded(
     return Answer(done.returncode & 0xFF, Path(out.name), err)
 
 
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+
+
 def _printed(lines: Sequence[str]) -> Answer:
     return Answer(out="".join(f"{line}\n" for line in lines).encode())
 
@@ -598,6 +612,6 @@ def _template(text: str, facts: Mapping[str, str]) -> str:
             raise NotHere(f"the format {match[0]} has no counterpart here")
         return facts[match[1]]
 
-    if "{{" not in text:
-        raise NotHere(f"the format {text or 'without --format'} has no counterpart here")
+    if "{{" not in text or len(text) > _LONGEST_PATTERN:
+        raise NotHere(f"the format {_short(text) or '(none)'} has no counterpart here")
     return re.sub(r"\{\{\s*\.?(.*?)\s*\}\}", fill, text)

@@ -1,5 +1,6 @@
 """What a document's docker, compose, curl and psql do: to this run's resources, and to no other."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -234,9 +235,10 @@ def test_a_file_of_variables_that_is_none_fails_as_compose_does(host, type_in, s
 def test_a_password_leaves_the_command_line(type_in, stack):
     statement = "ALTER USER infisical WITH PASSWORD 'hidden'"
     words = ["docker", "exec", "db-abc-secrets", "psql", "-U", "infisical", "-c", statement]
-    answer = type_in(words)
-    assert stack.done == [("db", "psql", "-U", "infisical")]
-    assert answer.out.read_text() == f"{statement}out\n"
+    answer = type_in([*words, "-c", "SELECT 1"])
+    # As with -c, what fails is a failure.
+    assert stack.done == [("db", "psql", "-v", "ON_ERROR_STOP=1", "-U", "infisical")]
+    assert answer.out.read_text() == f"{statement}\n;\nSELECT 1out\n"
 
 
 def command_lines():
@@ -277,6 +279,24 @@ def test_a_slow_machine_is_not_the_documents_fault(type_in, stack):
     stack.restart = never
     with pytest.raises(NotReady):
         type_in("docker restart db-abc-secrets")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["docker", "ps", "-f", "name=([a-z-]+)+!"],
+        ["docker", "ps", "-f", "name=" + ".*" * 30 + "!"],
+        ["docker", "ps", "--format", "{{" + " " * 100_000],
+        ["docker", "rm", "-f", *["x"] * 100_000],
+    ],
+    ids=["group", "repetitions", "format", "words"],
+)
+def test_a_call_that_would_take_for_ever_is_not_carried_out(type_in, host, stack, words):
+    started = time.monotonic()
+    assert type_in(words).code == 125
+    assert time.monotonic() - started < 2
+    assert len(host.not_here[0]) < 300
+    assert stack.done == []
 
 
 def test_there_is_no_network(type_in):
