@@ -11,13 +11,9 @@ import hashlib
 import itertools
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import Any
 
 import httpx2
 
@@ -28,6 +24,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.runbook.sandbox import Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import SERVICES, Resource, Service, ShellAccess, Stack
+from drillbook.stack.processes import call_program
 from drillbook.stack.start_outcome import log_mark
 
 _WORDS: dict[Service, str] = {
@@ -63,6 +60,7 @@ _ENDLESS = re.compile(r"\)[*+{]|(?:[*+{].*){4}")
 _LONGEST_S = 600.0
 _MOST_BYTES = 512 << 20
 _MOST_SAID = 1 << 20
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,19 +568,10 @@ def _run_bounded(
 ) -> Answer:
     """Run a command whose output may be large, or without end; it is a file of scratch then."""
     limits = f'ulimit -f {_MOST_BYTES >> 10}; exec timeout -s KILL {_LONGEST_S} "$@"'
-    with ExitStack() as files:
-        feed: dict[str, Any] = {"input": stdin or b""}
-        if isinstance(stdin, Path):
-            feed = {"stdin": files.enter_context(stdin.open("rb"))}
-        said = files.enter_context(TemporaryFile(dir=scratch))
-        out = files.enter_context(NamedTemporaryFile(dir=scratch, delete=False))
-        bounded = ["bash", "-c", limits, "bash", *words]
-        done = subprocess.run(
-            bounded, env=dict(variables), stdout=out, stderr=said, check=False, **feed
-        )
-        said.seek(0)
-        err = said.read(_MOST_SAID).decode(errors="replace")
-    return Answer(done.returncode & 0xFF, Path(out.name), err)
+    bounded = ["bash", "-c", f"{limits} 2> >(head -c {_MOST_SAID} >&2)", "bash", *words]
+    out = scratch / f"printed-{next(_NUMBERS)}"
+    done = call_program(bounded, ("a command of the document",), variables, stdin, out)
+    return Answer(done.exit_code & 0xFF, out, done.stderr.decode(errors="replace"))
 
 
 def _short(line: str) -> str:

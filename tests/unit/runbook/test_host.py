@@ -256,6 +256,14 @@ def test_output_without_end_is_ended(type_in, stack, monkeypatch):
     assert not [one for one in command_lines() if b"yes\0drillbook-without-end" in one]
 
 
+def test_errors_without_end_are_ended(type_in, stack, monkeypatch):
+    stack.program = ["/bin/sh", "-c", "yes drillbook-without-end >&2"]
+    monkeypatch.setattr("drillbook.runbook.host._MOST_SAID", 1000)
+    answer = type_in("docker exec db-abc-secrets yes")
+    assert answer.code != 0
+    assert len(answer.err) == 1000
+
+
 def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sleep", "60"]
     monkeypatch.setattr("drillbook.runbook.host._LONGEST_S", 0.2)
