@@ -121,7 +121,7 @@ class Command:
 
     def options(self, *names: str) -> Iterator[str]:
         """The values of an option: the next word, or what stands behind = or the letter."""
-        for word, value in zip(self.words, (*self.words[1:], ""), strict=True):
+        for word, value in zip(self.words, (*self.words[1:], ""), strict=False):
             if word in names:
                 yield value
             elif word.startswith(tuple(f"{name}=" for name in names)):

@@ -147,6 +147,11 @@ def test_command_is_found_in_whatever_wraps_it(command):
     assert "dump-pipe" in {id_ for id_, _ in found(f"```bash\n{command}\n```\n")}
 
 
+@pytest.mark.parametrize("command", ["docker exec db", "sudo", "ssh host", "docker compose exec"])
+def test_a_wrapper_around_nothing_is_read(command):
+    assert found(f"```bash\n{command}\n```\n") == set()
+
+
 @pytest.fixture
 def runbook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
