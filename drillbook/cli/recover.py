@@ -153,7 +153,8 @@ class _Tally:
 
 def _summary(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
     where = "standard output" if given.out == "-" else safe_text(given.out)
-    count = f"{tally.opened} of {tally.total} secrets of {len(tally.projects)} projects"
+    count = f"{tally.opened} of {tally.total} secrets of {len(tally.projects)} project"
+    count += "" if len(tally.projects) == 1 else "s"
     yield f"{count} written to {where}"
     yield from (f"  stays shut: {safe_text(secret)}" for secret in tally.shut)
     if tally.unnamed:

@@ -1,6 +1,7 @@
 """`drillbook preflight` says file, line, sentence and cure, and ends with the right code, soon."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -136,8 +137,14 @@ def test_what_is_not_given_is_not_run(files):
     done = preflight(f"--env-file={files['--env-file']}")
     assert done.returncode == 0
     assert "not run: KEY-9: --repo was not given" in done.stdout
-    assert "not run: DEP-3: --compose was not given" in done.stdout
+    assert "not run: DEP-3, DEP-4, DEP-5, DEP-6: --compose was not given" in done.stdout
     assert "held: KEY-8, SEC-1, SEC-2" in done.stdout
+
+
+def test_what_was_judged_in_part_is_not_held(files):
+    done = preflight(*(f"{name}={files[name]}" for name in ("--env-file", "--backup")))
+    assert re.search(r"not run: [A-Z0-9, -]*KEY-11.*: --escrow was not given", done.stdout)
+    assert "KEY-11" not in done.stdout.partition("held: ")[2]
 
 
 def test_keys_that_were_not_given_are_not_judged(tmp_path):

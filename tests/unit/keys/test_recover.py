@@ -66,7 +66,7 @@ def test_for_a_recipient_it_is_encrypted(files, capsys, name):
     assert b"plain-value" not in out.read_bytes()
     said = capsys.readouterr()
     assert said.out == ""
-    assert "10 of 10 secrets of 1 projects written" in said.err
+    assert "10 of 10 secrets of 1 project written" in said.err
 
 
 def test_recipients_come_from_a_file_too(files):
