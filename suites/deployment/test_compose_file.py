@@ -8,35 +8,37 @@ from drillbook.preflight import compose_checks, key_strength
 
 
 @pytest.mark.control("DEP-3")
-def test_database_and_cache_are_published_nowhere(composed, findings, step):
+def test_database_and_cache_are_published_nowhere(composition, findings, step):
     with step("look at every published port, and at whose network each service is on"):
-        assert findings(compose_checks.find_exposure(composed.compose)) == []
+        assert findings(compose_checks.find_exposure(composition.compose)) == []
 
 
 @pytest.mark.control("DEP-4")
-def test_compose_file_is_sound(composed, findings, step):
+def test_compose_file_is_sound(composition, findings, step):
     with step("look at variables, volumes, restarts, health, images, literals and order"):
-        found = compose_checks.lint(composed.compose, composed.env)
+        found = compose_checks.lint(composition.compose, composition.env)
 
     with step("see whether a key or password in it, a default included, is a published one"):
-        # Both are told together: what is written down is often a published value.
-        assert findings([*found, *key_strength.find_written_samples(composed.compose)]) == []
+        # Reported together, because a value written into the file is often a published one.
+        assert findings([*found, *key_strength.find_written_samples(composition.compose)]) == []
 
 
 @pytest.mark.control("DEP-5")
-def test_documented_patterns_find_the_containers(composed, findings, observe, step):
+def test_documented_patterns_find_the_containers(composition, findings, observe, step):
     with step("apply the documented patterns to the names Coolify and compose give"):
-        missed = findings(compose_checks.find_unmatched_ways(composed.compose))
+        missed = findings(compose_checks.find_unmatched_ways(composition.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
         assert missed == []
 
 
 @pytest.mark.control("DEP-6")
-def test_the_database_still_gets_fixes(composed, findings, observe, step):
+def test_the_database_still_gets_fixes(composition, findings, observe, step):
     today = datetime.now(UTC).date()
     with step("look up until when the makers of PostgreSQL fix the release that the file names"):
-        past = findings(compose_checks.find_end_of_life(composed.compose, today))
-        long_past = compose_checks.find_end_of_life(composed.compose, today - timedelta(days=365))
+        past = findings(compose_checks.find_end_of_life(composition.compose, today))
+        long_past = compose_checks.find_end_of_life(
+            composition.compose, today - timedelta(days=365)
+        )
         old = "postgresql_long_past_its_end" if long_past else "postgresql_past_its_end"
         observe(old if past else "postgresql_gets_fixes")
         assert past == []

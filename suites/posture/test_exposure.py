@@ -6,22 +6,22 @@ from drillbook.preflight import backupfile, key_strength
 
 
 @pytest.mark.control("SEC-1")
-def test_passwords_are_strong(own, findings, step):
+def test_passwords_are_strong(own_settings, findings, step):
     with step("estimate the passwords of database and cache, and see whether the cache needs one"):
-        assert findings(key_strength.passwords(own)) == []
+        assert findings(key_strength.passwords(own_settings)) == []
 
 
 @pytest.mark.control("SEC-2")
-def test_public_address_is_https(own, findings, step):
+def test_public_address_is_https(own_settings, findings, step):
     with step("read SITE_URL"):
-        assert findings(key_strength.address(own)) == []
+        assert findings(key_strength.address(own_settings)) == []
 
 
 @pytest.mark.control("BKP-5")
-def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own, findings, step):
+def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own_settings, findings, step):
     with step("look at its age, its last line, and which key opens it"):
-        instance = own.get("INSTANCE_ID")
-        assert findings(backupfile.faults(newest_backup, own.root_key, instance)) == []
+        instance = own_settings.get("INSTANCE_ID")
+        assert findings(backupfile.faults(newest_backup, own_settings.root_key, instance)) == []
 
     with step("what it says of itself proves that it is at most 24 hours old"):
         backupfile.prove_fresh(newest_backup)

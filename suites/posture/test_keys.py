@@ -6,33 +6,33 @@ from drillbook.preflight import backupfile, key_strength
 
 
 @pytest.mark.control("KEY-8")
-def test_keys_are_usable_and_strong(own, findings, step):
+def test_keys_are_usable_and_strong(own_settings, findings, step):
     with step("look at each key: its length, where it is known from, how it is guessed"):
-        assert findings(key_strength.keys(own)) == []
+        assert findings(key_strength.keys(own_settings)) == []
 
 
 @pytest.mark.control("KEY-9")
-@pytest.mark.usefixtures("own")
-def test_no_key_is_in_the_repository(searched, findings, record, step):
+@pytest.mark.usefixtures("own_settings")
+def test_no_key_is_in_the_repository(repo_scan, findings, record, step):
     with step("search every object of the history, and every file that is not ignored"):
-        record.note(searched.note)
-        assert searched.sought
-        assert findings(searched.known) == []
+        record.note(repo_scan.note)
+        assert repo_scan.sought
+        assert findings(repo_scan.known) == []
 
 
 @pytest.mark.control("KEY-9")
-def test_no_other_credential_is_in_the_repository(searched, findings, step):
+def test_no_other_credential_is_in_the_repository(repo_scan, findings, step):
     with step("let a maintained scanner look for credentials of any kind and any owner"):
-        assert findings(searched.leaks) == []
+        assert findings(repo_scan.leaks) == []
 
 
 @pytest.mark.control("KEY-11")
-def test_escrow_holds_the_deployed_keys(escrow, own, findings, step):
+def test_escrow_holds_the_deployed_keys(escrow, own_settings, findings, step):
     with step("compare the labels of the escrowed and the deployed keys"):
-        assert findings(key_strength.escrow_differences(own, escrow)) == []
+        assert findings(key_strength.escrow_differences(own_settings, escrow)) == []
 
 
 @pytest.mark.control("KEY-11")
-def test_deployed_key_opens_the_backup(newest_backup, own, findings, step):
+def test_deployed_key_opens_the_backup(newest_backup, own_settings, findings, step):
     with step("open the backup's root key with the deployed ENCRYPTION_KEY"):
-        assert findings(backupfile.find_wrong_key(newest_backup, own.root_key)) == []
+        assert findings(backupfile.find_wrong_key(newest_backup, own_settings.root_key)) == []

@@ -9,7 +9,7 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks, compose_file, key_strength
 from fixtures.mutants.file_bugs import SOUND, env
-from fixtures.session.preflight_fixtures import Given, variables_beside
+from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
 from tests.support.compose_documents import about, linter, reader, service
 
 FILE = SOUND.read_text()
@@ -228,9 +228,9 @@ def test_a_service_that_is_not_there_is_named(tmp_path):
 def test_the_file_that_compose_reads_by_itself_is_read_where_none_was_given(tmp_path):
     compose, beside, other = (tmp_path / one for one in ("compose.yml", ".env", "other.env"))
     given = Given(compose=compose)
-    assert variables_beside(given) == {}
+    assert variables_of_dotenv(given) == {}
     beside.write_text("# nothing yet\n")
-    assert variables_beside(given) == {}
+    assert variables_of_dotenv(given) == {}
     beside.write_text("VERSION=v0.154.6\n")
-    assert dict(variables_beside(given)) == {"VERSION": "v0.154.6"}
-    assert variables_beside(Given(compose=compose, env_file=other)) == {}
+    assert dict(variables_of_dotenv(given)) == {"VERSION": "v0.154.6"}
+    assert variables_of_dotenv(Given(compose=compose, env_file=other)) == {}
