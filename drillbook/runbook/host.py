@@ -218,7 +218,7 @@ class Host:
         table = form.removeprefix("table ").replace("\\t", "\t")
         lines = [_template(table, self._facts(one)) for one in found]
         if form.startswith("table "):
-            lines.insert(0, re.sub(r"\{\{\s*\.(\w+)\s*\}\}", lambda m: m[1].upper(), table))
+            lines.insert(0, re.sub(r"\{\{\s*\.(\w+)\s*\}\}", _title, table))
         return _printed(lines)
 
     def _fits(self, one: Listed, name: str, wanted: str) -> bool:
@@ -539,10 +539,15 @@ class Host:
         return Answer(out=(b"" if "/dev/null" in words else body) + shown.encode())
 
 
+_TITLES = {"ID": "CONTAINER ID", "RunningFor": "CREATED", "Name": "VOLUME NAME"}
 _PS = "table " + "   ".join(
     f"{{{{.{name}}}}}"
     for name in ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 )
+
+
+def _title(field: re.Match[str]) -> str:
+    return _TITLES.get(field[1], field[1].upper())
 
 
 def _take(words: Sequence[str], *names: str) -> tuple[list[str], list[str]]:

@@ -1,5 +1,6 @@
 """What a document's docker, compose, curl and psql do: to this run's resources, and to no other."""
 
+import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -110,6 +111,18 @@ def listed(answer):
 )
 def test_listings_have_ours_and_bystanders(type_in, line, names):
     assert listed(type_in(line)) == names
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("docker ps", "CONTAINER ID   IMAGE   COMMAND   CREATED   STATUS   PORTS   NAMES"),
+        ("docker volume ls", "DRIVER    VOLUME NAME"),
+        ("docker ps --format 'table {{.Names}}\\t{{.Status}}'", "NAMES\tSTATUS"),
+    ],
+)
+def test_listings_have_the_titles_of_the_engine(type_in, line, title):
+    assert type_in(shlex.split(line)).out.decode().splitlines()[0] == title
 
 
 @pytest.mark.parametrize(
