@@ -297,8 +297,11 @@ def seen(control: Control) -> list[str]:
     if control.verdict not in ASSERTED:
         return reasons(control)
     observed = [sentence(control.observed)] if control.observed else []
-    said = dict.fromkeys(_asserted_words(reason) for reason in reasons(control))
-    return [*observed, *filter(None, said)] or [
+    said: list[str] = []
+    for text in map(_asserted_words, reasons(control)):
+        if not {*text.split("; ")} <= {"", *"; ".join(said).split("; ")}:
+            said.append(text)
+    return [*observed, *said] or [
         "Something else; the report has what was compared, under “Technical detail”."
     ]
 

@@ -118,6 +118,14 @@ def test_what_was_seen_is_told_without_the_words_of_pytest(message, seen):
         assert "assert " not in text
 
 
+def test_what_was_seen_by_several_specs_is_said_once():
+    failed = next(c for c in sample_run.run().controls if c.verdict is Verdict.VIOLATED)
+    texts = ("a holds PW", "b holds PW; c holds PW", "a holds PW; c holds PW")
+    specs = [failed.specs[0].model_copy(update={"message": text}) for text in texts]
+    failed = failed.model_copy(update={"observed": None, "specs": tuple(specs)})
+    assert phrases.seen(failed) == ["a holds PW", "b holds PW; c holds PW"]
+
+
 def test_timeline_has_a_lane_of_specs_for_each_worker():
     run = sample_run.run()
     doing = [one for one in run.controls if one.specs and one.specs[0].steps][:2]
