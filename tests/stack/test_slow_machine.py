@@ -19,7 +19,7 @@ from drillbook.stack.base import BackendState
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.model import Model
-from fixtures.lifecycle.runner import NotTaken
+from fixtures.lifecycle.runner import ActRefused
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
 from tests.unit.drill.test_patience import SUITES, loaded
@@ -233,7 +233,7 @@ def test_a_backend_that_never_answers_again_breaks_the_claim(hands, monkeypatch)
         raise Unreachable("GET /x: ReadTimeout after 20.0 s")
 
     monkeypatch.setattr(operator.Operator, "_served", silent)
-    with pytest.raises(NotTaken, match="nor a read within"):
+    with pytest.raises(ActRefused, match="nor a read within"):
         hands.do(WRITE, Model())
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from fixtures.lifecycle.acts import ROOT_KEY
 from fixtures.lifecycle.model import Model, Value
-from fixtures.lifecycle.runner import NotTaken
+from fixtures.lifecycle.runner import ActRefused
 
 STARTS = ("restart", "rotate", "put back", "rotate password", "restore", "kill", "wipe")
 
@@ -109,7 +109,7 @@ class BackupsAreTheFirst(Played):
 class WipeLeavesVolume(Played):
     def happened(self, act, before):
         if act.verb == "wipe":
-            raise NotTaken("Instance has already been set up")
+            raise ActRefused("Instance has already been set up")
 
 
 class ServesUnderAnyKey(Played):
@@ -134,13 +134,13 @@ class NewKeyLocksOut(Played):
 class StaysDownAfterKill(Played):
     def happened(self, act, before):
         if act.verb == "kill":
-            raise NotTaken("the backend did not come back")
+            raise ActRefused("the backend did not come back")
 
 
 class StaysDownWithoutCache(Played):
     def happened(self, act, before):
         if act.verb == "stop cache":
-            raise NotTaken("the backend did not come back")
+            raise ActRefused("the backend did not come back")
 
 
 class NewPasswordLosesSecrets(Played):
