@@ -223,7 +223,7 @@ WRITE = Act("write", "ALPHA", "plain")
 
 
 def test_a_slow_answer_in_a_plan_is_inconclusive(hands, monkeypatch):
-    monkeypatch.setattr(operator.Operator, "_served", lambda _self, _ask: [])
+    monkeypatch.setattr(operator.Operator, "_ask_as_machine", lambda _self, _ask: [])
     with pytest.raises(NotReady, match="later requests were answered"):
         hands.do(WRITE, Model())
 
@@ -232,7 +232,7 @@ def test_a_backend_that_never_answers_again_breaks_the_claim(hands, monkeypatch)
     def silent(_self, _ask):
         raise Unreachable("GET /x: ReadTimeout after 20.0 s")
 
-    monkeypatch.setattr(operator.Operator, "_served", silent)
+    monkeypatch.setattr(operator.Operator, "_ask_as_machine", silent)
     with pytest.raises(ActRefused, match="nor a read within"):
         hands.do(WRITE, Model())
 
@@ -246,8 +246,8 @@ def test_what_runs_and_is_silent_is_waited_for_longer(hands, monkeypatch):
             raise Unreachable("GET /x: ReadTimeout after 20.0 s")
         return []
 
-    monkeypatch.setattr(operator.Operator, "_served", late)
-    monkeypatch.setattr(operator.Operator, "_look_elsewhere", lambda _self: None)
+    monkeypatch.setattr(operator.Operator, "_ask_as_machine", late)
+    monkeypatch.setattr(operator.Operator, "_check_other_secrets", lambda _self: None)
     assert hands.look(Model()) == {}
 
 
