@@ -8,7 +8,7 @@ from fixtures.data import dumps
 from fixtures.data.inventory import differing, digest
 from fixtures.data.strategies import secret_sets
 from fixtures.probes import observations
-from fixtures.probes.exposure import Giving
+from fixtures.probes.exposure import ExposureProbe
 
 
 @pytest.mark.control("BKP-1")
@@ -111,7 +111,7 @@ def test_any_secret_comes_back(deployment, explore, step):
 @pytest.mark.golden("stopped")
 def test_backup_is_useless_under_another_key(deployment, observe, step):
     before, other = deployment.inventory_before_stop, openssl_rand_hex(16)
-    giving = Giving(deployment, before)
+    probe = ExposureProbe(deployment, before)
     with step("back up what was read"):
         backup = deployment.back_up()
 
@@ -125,15 +125,15 @@ def test_backup_is_useless_under_another_key(deployment, observe, step):
 
     with step("restore it and start with another ENCRYPTION_KEY, asking while health is good"):
         deployment.restore(backup)
-        with giving.watching():
+        with probe.watching():
             if not deployment.change(ENCRYPTION_KEY=other).serves:
                 deployment.wait_for_restarts(at_least=2)
 
     with step("neither that start nor that key offline gave a value out"):
-        if giving.word:
-            observe(giving.word)
-        values = giving.values
-        assert values == 0, giving
+        if probe.word:
+            observe(probe.word)
+        values = probe.values
+        assert values == 0, probe
         assert prove(backup, other).opens_nothing
 
     with step("restored once more, the same backup opens with its own key"):

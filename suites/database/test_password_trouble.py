@@ -87,10 +87,10 @@ def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record
 
     def works_or_is_refused(password):
         start = deployed_raw(password)
-        assert observations.refuses_password_aloud(start) or deployment.marker() == "golden"
+        assert observations.reports_password_refusal(start) or deployment.marker() == "golden"
 
     with step("put a password with / # and ? into the connection string as it is: it is refused"):
-        assert observations.refuses_password_aloud(deployed_raw("half/of#it?is lost"))
+        assert observations.reports_password_refusal(deployed_raw("half/of#it?is lost"))
 
     with step("put arbitrary ones there: each works, or stops the backend, which says why"):
         explore(passwords_that_name_no_host(), works_or_is_refused)
@@ -115,11 +115,11 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
         record.note(f"one by one: {reads}; longest outage {told(reads)}")
 
     with step("the outage has ended, and nothing is refused or left without an answer any more"):
-        assert reads.over
+        assert reads.last_worked
         after = prober.burst()
         assert (after.count("refused"), after.count("unanswered")) == (0, 0)
         assert deployment.marker() == "golden"
 
 
 def told(reads):
-    return f"{'' if reads.over else 'at least '}{reads.outage_s:.1f} s"
+    return f"{'' if reads.last_worked else 'at least '}{reads.outage_s:.1f} s"

@@ -12,24 +12,24 @@ pytestmark = pytest.mark.control("DEP-2")
 def test_stack_runs_within_the_documented_instance(deployment, record, observe, step):
     bulk = Bulk(deployment, record)
     bounds = "hold the stack within 2 vCPU and 2 GB without swap, and start it"
-    with step(bounds), hold_within_bounds(deployment, record) as held:
+    with step(bounds), hold_within_bounds(deployment, record) as bounded:
         with step(f"write {len(bulk):,} secrets, in batches where the release takes them"):
             bulk.write()
-            held.look()
+            bounded.measure()
 
         with step("restart the backend and read all of them back"):
             deployment.restart()
             lost = bulk.find_lost()
-            held.look()
+            bounded.measure()
 
     with step("nothing was killed, restarted or swapped, and nothing is missing"):
-        seen = what_was_seen(held.worst.values(), lost)
+        seen = what_was_seen(bounded.worst.values(), lost)
         if seen == "within_limits":
             bulk.check_answers()
         observe(seen)
-        assert {one for one, seen in held.worst.items() if seen.memory_kills} == set()
-        assert {one for one, seen in held.worst.items() if seen.restarts} == set()
-        assert {one for one, seen in held.worst.items() if seen.swapped} == set()
+        assert {one for one, seen in bounded.worst.items() if seen.memory_kills} == set()
+        assert {one for one, seen in bounded.worst.items() if seen.restarts} == set()
+        assert {one for one, seen in bounded.worst.items() if seen.swapped} == set()
         assert lost == []
 
 

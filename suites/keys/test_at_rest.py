@@ -7,7 +7,7 @@ from drillbook.keys.proof import prove
 from fixtures.data.golden import COMMENT, ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
-from fixtures.probes.exposure import Giving
+from fixtures.probes.exposure import ExposureProbe
 
 # As many as a start may seal other things before.
 NOTES = 40
@@ -47,26 +47,26 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 @pytest.mark.control("KEY-6")
 @pytest.mark.golden("stopped")
 def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
-    wrong, giving = openssl_rand_hex(16), Giving(deployment, deployment.inventory_before_stop)
+    wrong, probe = openssl_rand_hex(16), ExposureProbe(deployment, deployment.inventory_before_stop)
     with step("back up"):
         backup = deployment.back_up()
 
     asking = "redeploy with another ENCRYPTION_KEY, asking for every secret while health is good"
-    with step(asking), giving.watching():
+    with step(asking), probe.watching():
         deployment.change(ENCRYPTION_KEY=wrong)
 
     with step("try the other key on the backup, offline"):
         backup_opens = not prove(backup, wrong).opens_nothing
 
     with step("neither the instance nor the backup gave a secret away"):
-        if giving.true_values:
+        if probe.true_values:
             observe("secrets_served_under_wrong_key")
         if backup_opens:
             observe("backup_opened_by_wrong_key")
-        if not giving.true_values and not backup_opens:
+        if not probe.true_values and not backup_opens:
             observe("nothing_accessible")
-        true_values = giving.true_values
-        assert true_values == 0, giving
+        true_values = probe.true_values
+        assert true_values == 0, probe
         assert not backup_opens
 
 

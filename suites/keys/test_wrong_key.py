@@ -5,37 +5,37 @@ import pytest
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables
-from fixtures.probes.exposure import Giving
+from fixtures.probes.exposure import ExposureProbe
 
 
 @pytest.mark.control("KEY-3")
 @pytest.mark.golden("stopped")
 def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
-    giving = Giving(deployment, deployment.inventory_before_stop)
+    probe = ExposureProbe(deployment, deployment.inventory_before_stop)
     asking = "redeploy with another ENCRYPTION_KEY, asking for health, and while it is good for all"
-    with step(asking), giving.watching():
+    with step(asking), probe.watching():
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
     with step("no value of a secret was served, neither a true one nor another"):
-        if giving.word:
-            observe(giving.word)
+        if probe.word:
+            observe(probe.word)
         if start.serves and deployment.takes_new_data():
             observe("new_data_taken_under_wrong_key")
-        values = giving.values
-        assert values == 0, giving
+        values = probe.values
+        assert values == 0, probe
 
     with step("no answer was a success, and the exit code says failure"):
-        good = giving.health_was_good
-        assert good == 0, giving
+        good = probe.health_was_good
+        assert good == 0, probe
         assert not start.serves
         assert start.exit_code not in (None, 0)
 
     with step("the restart policy keeps failing visibly, and still nothing is served"):
-        with giving.watching():
+        with probe.watching():
             failures = deployment.wait_for_restarts(at_least=3)
-        good = giving.health_was_good
+        good = probe.health_was_good
         assert failures >= 3
-        assert good == 0, giving
+        assert good == 0, probe
 
 
 @pytest.mark.control("KEY-4")

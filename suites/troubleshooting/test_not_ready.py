@@ -13,7 +13,7 @@ def test_backend_comes_up_with_a_late_database(deployment, observe, step):
     late = "start the backend before the database; that comes when it has tried, and it comes up"
     with step(late), outage(deployment.stack, "db") as start_it:
         deployment.stack.start("backend")
-        observations.tries(deployment)
+        observations.wait_for_attempts(deployment)
         assert not serves(deployment.stack.base_url)
         start_it()
         up = observations.comes_up(deployment)
@@ -32,7 +32,9 @@ def test_backend_names_the_missing_cache_and_comes_up_with_it(deployment, observ
     with step(late), outage(deployment.stack, "redis") as start_it:
         deployment.stack.start("backend")
         # A stopped container takes its name out of the network.
-        named = observations.names(deployment, mark, "cache_unavailable", "cache_host_unknown")
+        named = observations.log_names_cause(
+            deployment, mark, "cache_unavailable", "cache_host_unknown"
+        )
         assert not serves(deployment.stack.base_url)
         start_it()
         up = observations.comes_up(deployment)

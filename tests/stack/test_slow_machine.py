@@ -83,7 +83,7 @@ def server():
 def deployment(server, recorder, monkeypatch):
     monkeypatch.setattr(procedures, "alter_password", lambda _stack, _password: None)
     # A hasty read gives up sooner than a slow machine answers.
-    monkeypatch.setattr(read_probe, "_HASTY_S", 0.2)
+    monkeypatch.setattr(read_probe, "_SHORT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(read_probe, "_AT_LEAST_S", 5.0)
     monkeypatch.setattr(read_probe, "_SLOWER", 1.0)
     http = Http(lambda: f"http://127.0.0.1:{server.http.server_port}", recorder)
