@@ -1,4 +1,4 @@
-"""After each spec that acted on the deployment: nothing has changed beyond what its steps may.
+"""Checks after each spec that the deployment changed only as its steps may change it.
 
 Whatever has is a matter of safety: the control is violated, also one that only checks a claim.
 """
@@ -23,7 +23,7 @@ def new_password(record):
 
 @pytest.fixture(autouse=True)
 def _compared(request):
-    """Keep what the comparison needs, for when the spec's steps are over."""
+    """Keep the deployment for the comparison after the spec."""
     if "installation" in request.fixturenames:
         names = ("installation", "step", "observe", "record")
         request.node.stash[COMPARED] = [request.getfixturevalue(name) for name in names]
@@ -43,7 +43,7 @@ def pytest_pyfunc_call(pyfuncitem):
     except Unsupported:
         raise
     except DrillbookError:
-        # What could not be finished may be due to what was lost on the way.
+        # The changes may explain why a spec could not finish.
         changed = installation.state.take()
         if not changed:
             raise

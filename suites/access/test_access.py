@@ -12,9 +12,9 @@ from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-8")
 
-# Of several hundred routes so many are asked by each caller who has a token.
+# How many of several hundred routes each caller with a token requests.
 MOST = 80
-# Of secrets of the golden project.
+# Names of secrets of the golden project.
 NAMES = ("YEAR_2019", "IBAN")
 
 
@@ -95,7 +95,7 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
         found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"])
         assert [str(one) for one in found] == []
 
-    # The product lets every member of a project list its folders, whatever his role.
+    # The product lets every member of a project list its folders, whatever the role.
     with step("they tell the second no secret, and let it change nothing"):
         assert [str(one) for one in asked.find_disclosures(member, names, {})] == []
 
@@ -163,7 +163,7 @@ def test_what_was_to_end_ends(deployment, step):
 
 
 def test_a_restart_ends_no_right_and_gives_none_back(deployment, step):
-    # Tokens of this life of the backend: with those of the golden state nothing could be asked.
+    # Tokens of this run of the backend; those of the golden state prove nothing here.
     with step("log a machine in twice, and revoke one of its tokens"):
         token, revoked = (deployment.public.login(deployment.golden.machine) for _ in range(2))
         assert deployment.accepts(token)

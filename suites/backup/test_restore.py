@@ -70,7 +70,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
         assert deployment.inventory() == before
 
     with step("what is written next is read, and nothing from before the restore"):
-        # It may have the number under which the cache kept tuesday's list.
+        # It may have the version number under which the cache kept tuesday's list.
         deployment.mark("wednesday")
         assert deployment.marker() == "wednesday"
         deployment.mark("monday")

@@ -22,7 +22,7 @@ def passwords_that_name_no_host():
     # Imported here: it takes a while to load.
     from hypothesis import strategies as st
 
-    # Behind an @ that no one encoded stands a host, to which a backend would turn.
+    # After an unencoded @ follows a host, to which a backend would connect.
     return st.text(":/#%? äß日'\"\\$abc019", min_size=8, max_size=40).map("pw".__add__)
 
 

@@ -27,6 +27,6 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
                 observe("route_fails_its_owner")
             failed += use.failed if used else []
 
-    # What is only told otherwise may be a release's own way: it is noted, and observed.
+    # Other differences may be intended by a release: they are noted and observed.
     with step("none of the routes that this run uses failed"):
         assert failed == []

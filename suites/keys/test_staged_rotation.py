@@ -11,7 +11,7 @@ from fixtures.rekey.rekey_trial import plant
 
 @pytest.fixture
 def rotating(installation):
-    """The golden deployment, where the instance rotates its key: asked once, of the shared one."""
+    """The golden deployment, if the instance can rotate its key; checked once on the shared one."""
     key_rotation.require(installation.for_reading().stack.sql)
     return installation.pristine()
 

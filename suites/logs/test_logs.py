@@ -149,7 +149,7 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         codes = observations.wait_for_codes(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)
-        # Counted, as a code that is shown in a message is printed once more.
+        # Counted, because showing a code in a message prints it again.
         opening = sum(mails.opens(http, tried, email, code) for code in codes)
         if opening:
             observe("mails_printed")

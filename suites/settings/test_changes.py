@@ -29,7 +29,7 @@ def application_settings(driver):
     # Imported here: it takes a while to load.
     from hypothesis import strategies
 
-    # The real product would report to its maker; a drill does not.
+    # The real product would send telemetry; a drill must not.
     telemetry = ["true", "false"] if driver == "embedded" else ["false"]
     return strategies.fixed_dictionaries(
         {

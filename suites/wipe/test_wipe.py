@@ -54,7 +54,7 @@ def test_nothing_from_before_is_left(wiped, step):
     with step("the database holds no row of a project, a secret or a machine"):
         assert deployment.tables_left() == []
 
-    # Before anything of old is asked for again: who fails to log in is noted in the cache.
+    # Before any request with old credentials: failed log-ins are noted in the cache.
     with step("no row, id, credential or value from before is in database, backup or cache"):
         backup = deployment.back_up()
         assert remains.find_remains(wiped.held, deployment.stack, backup) == []
