@@ -1,4 +1,4 @@
-"""What must be so after a run that something happened to, whatever it was."""
+"""Checks of what a disturbed run must leave, whatever disturbed it."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def untruths(run, code, mutant, undisturbed=None):
         yield f"{control} is satisfied, and is not where nothing happens"
     if code == 0 and unfinished(run):
         yield "it passed, and not everything was run"
-    # A disk that filled up takes the seal, not the verdict: then only the exit code says it.
+    # A full disk prevents the seal, not the verdict; then only the exit code shows that.
     if code is not None and code >= 0 and not code and code != run.exit_code:
         yield f"its exit code is {code}, and the record says {run.exit_code}"
 
@@ -66,14 +66,14 @@ def _seen_through(spec):
 
 
 def unfinished(run):
-    """The controls of the question that were not wholly run."""
+    """The requested controls that were not completely run."""
     asked = run.run.asked or [one.id for one in run.controls]
     unknown = (Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
     return [one.id for one in run.controls if one.id in asked and one.verdict in unknown]
 
 
 def unmarked(run):
-    """Whether a record lacks something of its question and counts as a pass all the same."""
+    """Whether a record lacks requested controls and still counts as a pass."""
     return bool(unfinished(run)) and run.exit_code == 0
 
 
@@ -130,7 +130,7 @@ class Bystanders:
         self._sleeper = subprocess.Popen(["sleep", "3600"], env=names)
 
     def harmed(self):
-        """Which of them are not as they were."""
+        """The bystanders that have changed."""
         found = [str(one) for one in self._files if not one.exists() or one.read_text()[:1] != "n"]
         found += [] if self._link.is_symlink() else ["a link"]
         found += [] if self.run.is_dir() else ["the folder of a living run"]

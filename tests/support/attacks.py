@@ -4,7 +4,7 @@ HEAD = "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\n"
 TABLE = "CREATE TABLE public.t (a text);\n"
 FIRST = HEAD.count("\n") + TABLE.count("\n") + 1
 
-# Commands of psql; each begins on line FIRST and leaves a file where {mark} says.
+# Commands of psql; each begins on line FIRST and writes the file {mark}.
 COMMANDS = {
     "shell": r"\! touch {mark}",
     "shell after sql": r"SELECT 1; \! touch {mark}",
@@ -21,7 +21,7 @@ COMMANDS = {
     "back-ticks": r"\set x `touch {mark}`",
     "after the data": "COPY public.t (a) FROM stdin;\nrow\n\\.\n\\! touch {mark}",
 }
-# Statements that make the server do it; those of the second group stand in any honest dump's words.
+# Statements that make the server write it; the second group uses only words of a usual dump.
 STATEMENTS = {
     "copy from a program": "COPY public.t FROM PROGRAM 'touch {mark}';",
     "copy to a program": "COPY (SELECT 1) TO PROGRAM 'touch {mark}';",
@@ -43,7 +43,7 @@ IN_DISGUISE = {
     "view": _CALLED + "CREATE MATERIALIZED VIEW public.v AS SELECT public.f();\n",
     "insert": _CALLED + "INSERT INTO public.t VALUES (public.f());\n",
 }
-# What no one may do in a backup, without a file to show for it.
+# Forbidden statements that write no file.
 OTHERS = {
     "role": "CREATE ROLE friend SUPERUSER LOGIN;",
     "power": "ALTER ROLE infisical SUPERUSER;",

@@ -11,7 +11,7 @@ HEAD = (
     "SET lock_timeout = 0;\n\n"
 )
 TAIL = "\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
-# Throw-away keys the samples were made under; they protect nothing of anybody's.
+# Throw-away keys of the samples; they protect nothing.
 KEYS = {
     "2024-07": "23222d93c9ecca4c527f78692803532e",
     "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",

@@ -1,4 +1,4 @@
-"""`make chaos`: something happens to a run at a random moment; what must be so afterwards is.
+"""`make chaos`: disturbs a run at a random moment, and checks what it leaves.
 
 A full disk, a clock that jumps, an end without warning of the run, a worker, the backend, the
 database, the cache or the Docker engine: on healthy stacks and on some with a planted bug, which
@@ -28,7 +28,7 @@ _DISK_MIB, _MEMORY = 400, Path("/dev/shm")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What became of a run: whether it was struck, its exit code, what was wrong afterwards."""
+    """The result of a run: whether it was disturbed, its exit code, and what was wrong after it."""
 
     moment: Moment
     struck: bool
@@ -216,7 +216,7 @@ def summary(seed, stack, found):
 
 
 def told(one):
-    """What became of a run, in a line or more."""
+    """The result of a run, in one or more lines."""
     code = "hung" if one.code is None else f"exit {one.code}"
     late = "" if one.struck else ", over before it"
     yield f"{one.moment}: {code}, evidence {one.kept}{late}"

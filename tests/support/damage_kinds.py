@@ -114,7 +114,7 @@ PLAIN = {
     "base64 of it": lambda c, _r: base64.encodebytes(c),
 }
 
-# What nothing in the file can tell: it restores as another backup that is just as sound.
+# Damage that the file does not show: it restores as another valid backup.
 SILENT = {
     "a letter of a secret's name": in_value(
         b"COPY public.secrets_v2 ", rb"(?<=\t)[A-Z][A-Z_]{4,}(?=\t)"
@@ -130,7 +130,7 @@ SILENT = {
     "a comment": replaced(b"-- Name: ", b"-- Nama: "),
 }
 
-# What does no harm: it is taken for what it is, and the same comes back.
+# Harmless changes: the same data is restored.
 HARMLESS = {
     "CR LF throughout, as a terminal writes it": lambda c, _r: c.replace(b"\n", b"\r\n"),
     "blank lines in front and behind": lambda c, _r: b"\n\n" + c + b"\n\n\n",

@@ -91,7 +91,7 @@ def cut_at_row(content, chosen):
 
 
 def cut_and_closed(content, chosen):
-    """Someone closed what was cut by hand, so that it looks whole."""
+    """A truncated dump that was completed by hand, so that it looks whole."""
     begin, _ = line_of(content, b"COPY public.projects ", chosen)
     return content[:begin] + b"\\.\n\n--\n" + TRAILER + b"\n--\n\n"
 

@@ -1,4 +1,4 @@
-"""What can happen to a run at any moment, and the seed's choice of what happens when."""
+"""Disturbances of a run, and a choice of their kinds and moments by the seed."""
 
 import os
 import signal
@@ -103,7 +103,7 @@ def program(pid):
 
 
 def strike(moment, run, ids, place):
-    """Do it; False when there is nothing it could hit at this moment."""
+    """Cause the disturbance; False if there is nothing to disturb at this moment."""
     if moment.kind == "clock":
         (place / "clock").write_text(moment.jump)
         return True

@@ -1,4 +1,4 @@
-"""A Docker engine of our own, which may be killed: the machine's is everybody's.
+"""A Docker engine for tests that kill it; the machine's own engine must not be killed.
 
 It and its containers live in namespaces of their own. They share no network, port or rule with
 others, and whatever becomes of us ends with the first process in them, which ends with us.
@@ -17,12 +17,12 @@ _KEEPER = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--mou
 # A shell, because the first process must reap: an engine takes a dead containerd for a living one.
 _KEEPER += ["--kill-child", "--mount-proc", "sh", "-c", "ip link set lo up && sleep infinity; exit"]
 _PATIENCE_S = 60
-# An engine gives its containerd fifteen seconds, too few on a machine with much else to do.
+# An engine waits fifteen seconds for containerd, too few on a busy machine.
 _TRIES = 4
 
 
 class EngineEnded(OSError):
-    """It stopped before it answered."""
+    """The engine stopped before it answered."""
 
 
 class OwnEngine:
@@ -43,7 +43,7 @@ class OwnEngine:
             raise
 
     def start(self):
-        """Start it, or start it again on what it had; nothing where it runs."""
+        """Start the engine, again on its earlier data; does nothing if it runs."""
         if self._daemon and self._daemon.poll() is None:
             return
         for _ in range(_TRIES):
@@ -96,7 +96,7 @@ class OwnEngine:
         return None if done.returncode else done.stdout.splitlines()
 
     def kill(self):
-        """End it without warning; its containers stay. False where it does not run."""
+        """Kill the engine; its containers stay. False if it does not run."""
         found = [one for one in children(self._daemon.pid) if program(one) == "dockerd"]
         with suppress(ProcessLookupError):
             for one in found:
@@ -106,7 +106,7 @@ class OwnEngine:
         return False
 
     def close(self):
-        """End it with everything in it."""
+        """Stop the engine and remove everything in it."""
         with suppress(ProcessLookupError):
             self._keeper.kill()
         self._keeper.wait()

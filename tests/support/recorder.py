@@ -1,10 +1,10 @@
-"""A recorder for tests of what records nothing else: it keeps the secrets it gets."""
+"""A recorder for tests that only keeps the secrets it gets."""
 
 import contextlib
 
 
 class SecretRecorder:
-    """A recorder that keeps nothing but the secrets it was told."""
+    """A null recorder that keeps the secrets it gets."""
 
     def __init__(self):
         self.secrets = {}
