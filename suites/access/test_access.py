@@ -8,6 +8,7 @@ from drillbook.infisical import mails
 from drillbook.infisical.client import Place
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
+from fixtures.oracle.state import Watch
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-8")
@@ -49,7 +50,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
             ended.append(Caller("a revoked token", tokens[revoked]))
         access.delete_identity(deployment.owner, deleted.identity)
 
-    asked = Access(deployment.public.http, golden, record.seed, MOST)
+    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     forged = access.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
         with step(f"ask its routes with {caller.name}; each refuses"):
@@ -80,7 +81,7 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
             "a member who may read": stranger("reader", golden.project, "viewer"),
         }
         tokens = {name: owner.login(one) for name, one in tokens.items()}
-    asked = Access(deployment.public.http, golden, record.seed, MOST)
+    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
