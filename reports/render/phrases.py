@@ -26,6 +26,11 @@ LIMITS = (
 )
 _LONGEST = 600
 _PLACE = re.compile(r"\n?\(at [^()]*\)$")
+# Two short values that an assertion compares.
+_COMPARED = re.compile(
+    r"^\s*(?:AssertionError: )?assert (?P<left>.{1,60}?) (?P<how>==|is|[<>]=?) (?P<right>.{1,60})$",
+    re.MULTILINE,
+)
 # Where pytest begins to explain an assertion, and what it found in a list that had to be empty.
 _EXPLAINED = re.compile(r"^(?:AssertionError: )?(?:assert\b|Failed: DID NOT RAISE)", re.MULTILINE)
 _EXTRA = re.compile(
@@ -301,9 +306,22 @@ def seen(control: Control) -> list[str]:
     for text in map(_asserted_words, reasons(control)):
         if not {*text.split("; ")} <= {"", *"; ".join(said).split("; ")}:
             said.append(text)
-    return [*observed, *said] or [
-        "Something else; the report has what was compared, under “Technical detail”."
-    ]
+    compared = dict.fromkeys(filter(None, map(_compared, reasons(control))))
+    return (
+        [*observed, *said]
+        or [*compared]
+        or ["Something else; the report has what was compared, under “Technical detail”."]
+    )
+
+
+def _compared(message: str) -> str:
+    """The two values that an assertion without words compared; empty where they are not short."""
+    found = _COMPARED.search(cause(message))
+    if not found:
+        return ""
+    if found["how"] in ("==", "is"):
+        return f"{found['left']} instead of {found['right']}"
+    return f"not {found['left']} {found['how']} {found['right']}"
 
 
 def _asserted_words(message: str) -> str:

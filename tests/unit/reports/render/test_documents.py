@@ -98,6 +98,8 @@ def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
         ),
         ("assert {1} == set()\n  Extra items in the left set:\n  'a'\n  'b'", "a; b"),
         ("assert False\n +  where False = all(x)", "Something else; the report has"),
+        ("assert 404 == 200\n +  where 404 = answer.status", "404 instead of 200"),
+        ("AssertionError: assert 0 > 0", "not 0 > 0"),
         ("Failed: DID NOT RAISE <class 'OSError'>", "Something else; the report has"),
     ],
 )
