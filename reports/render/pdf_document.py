@@ -231,11 +231,11 @@ def _line(control: Control) -> dict[str, Any]:
 
 
 def _finding(control: Control, same: str | None) -> dict[str, Any]:
-    said = [f"For the same reason as {same}."] if same else phrases.seen(control)
+    said = [f"For the same reason as {same}."] if same else phrases.observation(control)
     return _line(control) | {
         "severity": control.severity,
         "gating": control.gating,
-        "expected": phrases.expected(control),
+        "expected": phrases.expectation(control),
         "asserted": control.verdict in phrases.ASSERTED,
         "reasons": [shorten(reason) for reason in said],
     }
@@ -245,7 +245,7 @@ def _correction(control: Control) -> dict[str, Any]:
     return _line(control) | {
         "says": control.claim,
         "where": "; ".join(control.runbook),
-        "seen": shorten(phrases.seen(control)[0]),
+        "seen": shorten(phrases.observation(control)[0]),
         "should": control.correction or phrases.NO_CORRECTION,
     }
 

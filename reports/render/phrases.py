@@ -290,14 +290,14 @@ def reasons(control: Control) -> list[str]:
     return list(dict.fromkeys(message for message in said if message)) or [control.note or ""]
 
 
-def expected(control: Control) -> str | None:
+def expectation(control: Control) -> str | None:
     """The step at which a control was found to fail; its title says what should have been."""
     specs = [spec for spec in control.specs if spec.verdict is control.verdict]
     titles = (failing_step(spec) for spec in specs if spec.verdict in ASSERTED)
     return next(filter(None, titles), None)
 
 
-def seen(control: Control) -> list[str]:
+def observation(control: Control) -> list[str]:
     """What was seen of a control that failed, without pytest's words; or why nothing is known."""
     if control.verdict not in ASSERTED:
         return reasons(control)

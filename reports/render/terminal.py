@@ -25,11 +25,11 @@ from reports.render.phrases import (
     asked_controls,
     cause,
     contradicted_controls,
-    expected,
+    expectation,
     grade,
+    observation,
     outcome,
     reasons,
-    seen,
     waiver,
 )
 from reports.verdict.verdicts import UNUSABLE, Verdict
@@ -163,10 +163,10 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
 def _finding(control: Control) -> Iterator[Line]:
     advisory = "" if control.gating else " (advisory)"
     yield from wrap(f"{control.id}  {control.title}{advisory}", "  ", "      ")
-    if step := expected(control):
+    if step := expectation(control):
         yield from wrap(f"Expected: {step}", "      ", "                ")
     head = "Seen:     "
-    for words in seen(control):
+    for words in observation(control):
         yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
         head = " " * len(head)
 

@@ -54,7 +54,7 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
     forged = access.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
         with step(f"ask its routes with {caller.name}; each refuses"):
-            assert [str(one) for one in asked.find_unrefused(caller)] == []
+            assert [str(one) for one in asked.find_open_routes(caller)] == []
     with step("ask for secrets in other ways than described, without a token; no one gets any"):
         assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
     record.note(str(asked))

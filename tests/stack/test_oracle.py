@@ -10,7 +10,7 @@ from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, OptionalParts
 from fixtures.oracle import access, remains
 from fixtures.oracle.access import Lockout
-from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_disallowed
+from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_violations
 from fixtures.oracle.state import (
     Change,
     Row,
@@ -90,30 +90,30 @@ def change(kind, table, name=""):
 
 def test_a_request_for_one_secret_may_change_that_one():
     frame = allowed_by_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
-    assert find_disallowed([change("changed", "secrets_v2", "MARKER")], frame) == []
+    assert find_violations([change("changed", "secrets_v2", "MARKER")], frame) == []
     other = [change("changed", "secrets_v2", "IBAN")]
-    assert find_disallowed(other, frame) == other
+    assert find_violations(other, frame) == other
     removed = [change("removed", "secrets_v2", "MARKER")]
-    assert find_disallowed(removed, frame) == removed
+    assert find_violations(removed, frame) == removed
     # Without names, as in mid-2024, there may be no more of them than were asked for.
     unnamed = [change("changed", "secrets"), change("changed", "secrets")]
-    assert find_disallowed(unnamed, frame) == unnamed[1:]
+    assert find_violations(unnamed, frame) == unnamed[1:]
 
 
 def test_a_request_for_many_secrets_may_add_as_many():
     body = {"secrets": [{"secretKey": "A"}, {"secretKey": "B"}]}
     frame = allowed_by_request("POST", "/api/v3/secrets/batch/raw", body)
-    assert find_disallowed([change("added", "secrets_v2", one) for one in "AB"], frame) == []
-    assert len(find_disallowed([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
+    assert find_violations([change("added", "secrets_v2", one) for one in "AB"], frame) == []
+    assert len(find_violations([change("added", "secrets_v2", one) for one in "ABC"], frame)) == 1
 
 
 def test_other_requests_add_and_change_what_they_are_about():
     folder = allowed_by_request("POST", "/api/v2/folders", {"name": "payroll"})
-    assert find_disallowed([change("added", "secret_folders", "payroll")], folder) == []
-    assert find_disallowed([change("removed", "secret_folders", "closed")], folder)
+    assert find_violations([change("added", "secret_folders", "payroll")], folder) == []
+    assert find_violations([change("removed", "secret_folders", "closed")], folder)
     settings = allowed_by_request("PATCH", "/api/v1/admin/config", {})
-    assert find_disallowed([change("changed", "super_admin")], settings) == []
-    assert find_disallowed([change("changed", "users")], settings)
+    assert find_violations([change("changed", "super_admin")], settings) == []
+    assert find_violations([change("changed", "users")], settings)
     (login,) = allowed_by_request("POST", "/api/v1/auth/universal-auth/login", {})
     assert (login.tables, login.kinds, login.most) == (
         "identity_ua_client_secrets",
@@ -125,7 +125,7 @@ def test_other_requests_add_and_change_what_they_are_about():
 def test_a_frame_counts_each_table_by_itself():
     frame = [Allowed("secrets secrets_v2", ("removed",), 1)]
     assert (
-        find_disallowed([change("removed", "secrets"), change("removed", "secrets_v2")], frame)
+        find_violations([change("removed", "secrets"), change("removed", "secrets_v2")], frame)
         == []
     )
 

@@ -111,9 +111,9 @@ def test_what_was_seen_is_told_without_the_words_of_pytest(message, seen):
     ]
     failed = failed.model_copy(update={"observed": None, "specs": tuple(specs)})
     run = sample_run.run(controls=(failed,))
-    (told,) = phrases.seen(failed)
+    (told,) = phrases.observation(failed)
     assert told.startswith(seen)
-    step = phrases.expected(failed)
+    step = phrases.expectation(failed)
     page = re.sub(r'<pre class="message">.*?</pre>', "", html.render(run), flags=re.DOTALL)
     for text in (page.replace("</b>", ""), text_of(run)):
         assert f"Expected: {step}" in text
@@ -125,7 +125,7 @@ def test_what_was_seen_by_several_specs_is_said_once():
     texts = ("a holds PW", "b holds PW; c holds PW", "a holds PW; c holds PW")
     specs = [failed.specs[0].model_copy(update={"message": text}) for text in texts]
     failed = failed.model_copy(update={"observed": None, "specs": tuple(specs)})
-    assert phrases.seen(failed) == ["a holds PW", "b holds PW; c holds PW"]
+    assert phrases.observation(failed) == ["a holds PW", "b holds PW; c holds PW"]
 
 
 def test_timeline_has_a_lane_of_specs_for_each_worker():
