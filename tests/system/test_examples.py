@@ -1,4 +1,5 @@
-"""Each example of a command's help, and each line of the README, is run as it is printed."""
+"""Each example of a command's help, and each line of the README and of the pages for operators and
+auditors, is run as it is printed."""
 
 import gzip
 import os
@@ -21,7 +22,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [a-z][^`]+)`")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [one.example for one in COMMANDS] + [row or span for row, span in SHOWN.findall(README)]
+PAGES = ("on-call", "tutorial", "auditor", "drill", "evidence", "sealing", "rewrap", "runbook-run")
+DOCS = "".join((ROOT / "docs" / f"{one}.md").read_text("utf-8") for one in PAGES)
+# A line with a placeholder in it is parsed by a test of the command line, and not run.
+PLACEHOLDER = re.compile(r"…|<|age1|\b[A-Z]{3,}\b| folder folder")
+NAMES = {f"drillbook {one.name}" for one in COMMANDS}
+LINES = [one.example for one in COMMANDS] + ["".join(pair) for pair in SHOWN.findall(README)]
+LINES += [
+    line
+    for pair in SHOWN.findall(DOCS)
+    if (line := "".join(pair)) not in NAMES and not PLACEHOLDER.search(line)
+]
 # These take many minutes and have runs of their own in CI; the wheel's test runs that example.
 ELSEWHERE = re.compile(r"drillbook (images|qualify|bench)|COMMAND|verify --stack embedded")
 # Some lines begin with what later ones need.
@@ -30,12 +41,17 @@ LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
 ANSWERS = {
+    r"drill --env-file": (3, "backup"),
+    r"drill .*--image": (3, "--image|Docker engine"),
     r"drill ": (1, "DRL-2"),
     r"rehearse ": (3, "--from|--to|Docker engine"),
     r"verify .*--image": (3, "--image|embedded"),
     r"verify --certified": (3, "certified"),
     r"live ": (3, "secrets.example.com"),
+    r"runbook run .*--image": (3, "image|Docker engine"),
     r"runbook run": (3 if why_unavailable() else 0, "bubblewrap|RBK-1"),
+    # The sample has the rows of a backup, and not all of its tables.
+    r"key rekey (?!.*--no-rehearsal)": (2, "KEY-14"),
     r"preflight ": (1, "findings"),
     r"evidence timestamp": (3, "tsa.example.com"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
@@ -56,6 +72,10 @@ def folder(tmp_path_factory):
         "backup.sql": backup,
         ".env": key,
         "keys.env": key,
+        "a.env": f"ENCRYPTION_KEY={'a' * 32}\n",
+        "b.env": key,
+        "c.env": f"ENCRYPTION_KEY={'c' * 32}\n",
+        "old.env": key,
         "new.env": f"ENCRYPTION_KEY={'f' * 32}\n",
         "phrase.txt": "four words and a number 7\n",
         "token.env": "TOKEN=none\n",
@@ -67,6 +87,8 @@ def folder(tmp_path_factory):
     for name, content in files.items():
         (folder / name).write_text(content)
         (folder / name).chmod(0o600)
+    (folder / "backups").mkdir()
+    shutil.copy(folder / "backup.sql.gz", folder / "backups")
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     assert ask(folder, "drillbook evidence sign-key grace.key")[0] == 0
     return folder
@@ -83,6 +105,9 @@ def ask(folder, line):
     """The exit code of a line, and all that it prints; of specs, one that starts nothing."""
     program = Path(sys.executable).with_name("drillbook")
     env = {**os.environ, "DRILLBOOK_STACK": "embedded"}
+    (folder / "new.sql").unlink(missing_ok=True)
+    # A server's folders.
+    line = line.replace("/backups", "backups").replace("/etc/drillbook/", "")
     if line.startswith("drillbook verify"):
         env["DRILLBOOK_CONTROLS"] = "DEP-4"
     done = subprocess.run(
@@ -116,7 +141,9 @@ def test_each_line_does_what_it_says(folder):
 def keep_bundle(folder):
     """What the lines on bundles and runs name: the last bundle, and the last two runs."""
     runs = folder / "reports" / "runs"
-    shutil.copy(runs / "latest" / "bundle.zip", folder)
+    for name in ("bundle.zip", "evidence.json"):
+        shutil.copy(runs / "latest" / name, folder)
+    shutil.copy(folder / "drill.key.pub", folder / "operator.pub")
     first, second = sorted(one for one in runs.glob("2*") if (one / "evidence.json").exists())[-2:]
     for name, run in {"one": first, "two": second, "on-v1": first, "on-v2": second}.items():
         shutil.copytree(run, folder / "runs" / name)
