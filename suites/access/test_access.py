@@ -33,15 +33,15 @@ def stranger(deployment):
     return make
 
 
-def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, record, observe, step):
+def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe, step):
     golden = deployment.golden
     own = deployment.owner.create_project("Project of both")
-    with step("make two machines; the client id of one and the secret of the other open nothing"):
+    with step("create two machines; the client id of one with the secret of the other is refused"):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
         mixed = replace(revoked, client_id=deleted.client_id)
         assert not access.can_log_in(deployment.public, mixed)
 
-    with step("use the token of each; revoke the one's, delete the other"):
+    with step("use the token of each; revoke one token, delete the other machine"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
         for token in tokens.values():
             deployment.public.as_bearer(token).secrets(Place(own, "dev"))
@@ -53,27 +53,27 @@ def test_no_route_answers_who_has_no_token_that_holds(deployment, stranger, reco
     asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     forged = access.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
-        with step(f"ask its routes with {caller.name}; each refuses"):
+        with step(f"request every route with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_open_routes(caller)] == []
-    with step("ask for secrets in other ways than described, without a token; no one gets any"):
+    with step("request secrets by undescribed methods and paths, without a token; each is refused"):
         assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
     record.note(str(asked))
     if asked.description_faults:
         observe("description_unsound")
         record.note(f"unsound in its description: {'; '.join(asked.description_faults)}")
 
-    with step("no one can set it up once more, and administer it thereby"):
+    with step("the instance cannot be set up a second time"):
         again = access.can_set_up_again(deployment.public)
         assert not again
 
-    with step("the instance is still there for who has a right"):
+    with step("the instance still serves those who have access"):
         assert deployment.accepts(golden.token)
         assert deployment.inventory().values
 
 
-def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger, record, step):
+def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, step):
     golden, owner = deployment.golden, deployment.owner
-    with step("make a machine of another project, one without access, one that may only read"):
+    with step("create a machine of another project, one without access, one with read access only"):
         own = owner.create_project("Project of elsewhere")
         tokens = {
             "a machine of another project": stranger("elsewhere", own),
@@ -86,46 +86,46 @@ def test_no_route_gives_a_project_to_who_has_no_right_in_it(deployment, stranger
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
 
-    with step("the routes tell the first nothing of the golden project, and let it change nothing"):
+    with step(
+        "no route shows the first anything of the golden project, or lets it change anything"
+    ):
         outsider, member, reader = (Caller(name, token) for name, token in tokens.items())
         assert [
             str(one) for one in asked.find_disclosures(outsider, {**names, **folders}, ids)
         ] == []
 
-    with step("nor where it names a project of its own as well"):
+    with step("nor does one when it also names its own project"):
         found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"])
         assert [str(one) for one in found] == []
 
     # The product lets every member of a project list its folders, whatever the role.
-    with step("they tell the second no secret, and let it change nothing"):
+    with step("no route shows the second a secret, or lets it change anything"):
         assert [str(one) for one in asked.find_disclosures(member, names, {})] == []
 
-    with step("they let the third change nothing"):
+    with step("no route lets the third change anything"):
         assert [str(one) for one in asked.find_disclosures(reader, {}, {})] == []
         assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
     record.note(str(asked))
 
 
-def test_who_guesses_a_secret_is_locked_out_where_the_instance_says_so(
-    deployment, stranger, record, step
-):
-    with step("make a machine, and ask after how many wrong secrets it is locked out"):
+def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, step):
+    with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed")
         lockout = access.promised_lockout(deployment.owner, machine)
         record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
 
-    with step("guess so often, if any; then the right secret is refused as well"):
+    with step("send that many wrong secrets; then the right one is refused as well"):
         locked = lockout and access.locks_out(deployment.public, machine, lockout)
         assert locked is not False
 
-    with step("have a mail sent that sets a new password, and guess its code; it opens nothing"):
+    with step("request a password reset mail, and guess its code; the guess is refused"):
         http, email = deployment.public.http, deployment.golden.admin.email
         tried = mails.RESET.ask(http, email)
         guessed = bool(tried) and mails.opens(http, tried, email, "0" * 32)
         assert not guessed
 
 
-def test_what_was_to_end_ends(deployment, step):
+def test_expired_access_is_refused(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
 
     def log_in_briefly(seconds):
@@ -134,20 +134,22 @@ def test_what_was_to_end_ends(deployment, step):
         owner.add_member(golden.project, machine.identity, "admin")
         return machine, public.login(machine)
 
-    with step("make a machine whose tokens live for seconds; its token is good"):
+    with step("create a machine whose tokens last for seconds; its token is accepted"):
         (machine, token), good, lives_s = access.make_short_lived(
             log_in_briefly, lambda made: deployment.accepts(made[1])
         )
         assert good
 
-    with step("give it a secret for a few seconds; it lets in"):
+    with step("give it a client secret that lasts a few seconds; it is accepted"):
         brief, good, secret_lives_s = access.make_short_lived(
             lambda seconds: owner.create_client_secret(machine, ttl=seconds)[0],
             lambda made: access.can_log_in(public, made),
         )
         assert good
 
-    with step("give it one for one log-in, and revoke one: they let in once, and never"):
+    with step(
+        "give it one for a single log-in, and revoke another: they are accepted once, and never"
+    ):
         once, _ = owner.create_client_secret(machine, numUsesLimit=1)
         revoked, number = owner.create_client_secret(machine)
         owner.revoke_client_secret(revoked, number)
@@ -163,19 +165,19 @@ def test_what_was_to_end_ends(deployment, step):
         )
 
 
-def test_a_restart_ends_no_right_and_gives_none_back(deployment, step):
+def test_restart_keeps_tokens_and_revocations(deployment, step):
     # Tokens of this run of the backend; those of the golden state prove nothing here.
     with step("log a machine in twice, and revoke one of its tokens"):
         token, revoked = (deployment.public.login(deployment.golden.machine) for _ in range(2))
         assert deployment.accepts(token)
         ended = access.revoke_token(deployment.public, revoked)
 
-    with step("restart: the other is good all the same, and the revoked one is not"):
+    with step("restart: the other is still accepted, and the revoked one is not"):
         assert deployment.restart().serves
         assert deployment.accepts(token)
         assert not (ended and deployment.accepts(revoked))
 
-    with step("nor does it take a credential that was revoked, has ended or is used up"):
+    with step("nor does it accept a credential that was revoked, has expired or is used up"):
         taken = [
             name
             for name, machine in deployment.golden.dead_credentials.items()

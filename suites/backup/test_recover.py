@@ -8,7 +8,7 @@ from drillbook.keys import decrypt_secrets
 @pytest.mark.control("BKP-6")
 @pytest.mark.golden("shared")
 def test_backup_and_encryption_key_give_the_secrets_without_a_start(deployment, step):
-    with step("ask the running instance for everything the machine may read, and back up"):
+    with step("read everything the machine may read from the running instance, and back up"):
         served = deployment.inventory().values
         backup = deployment.back_up()
 

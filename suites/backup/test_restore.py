@@ -33,7 +33,7 @@ def test_documented_restore_after_a_first_start(deployment, observe, step):
         backup = deployment.back_up()
         deployment.empty()
 
-    with step("start the new backend, which makes its tables; restore; start again"):
+    with step("start the new backend, which creates its tables; restore; start again"):
         assert deployment.redeploy(deployment.golden_settings).serves
         done = deployment.restore_over(backup)
         start = deployment.restart()
@@ -69,7 +69,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
         assert deployment.restart().serves
         assert deployment.inventory() == before
 
-    with step("what is written next is read, and nothing from before the restore"):
+    with step("new writes are read back, and nothing from before the restore"):
         # It may have the version number under which the cache kept tuesday's list.
         deployment.mark("wednesday")
         assert deployment.marker() == "wednesday"
@@ -80,12 +80,12 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
 @pytest.mark.control("BKP-6")
 @pytest.mark.golden("stopped")
 def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
-    with step("back up what was read, then lose database and cache"):
+    with step("back up, then lose database and cache"):
         before = deployment.inventory_before_stop
         backup = deployment.back_up()
         deployment.empty()
 
-    with step("restore; the role has another password, AUTH_SECRET is another, the cache empty"):
+    with step("restore, with another database password, another AUTH_SECRET and an empty cache"):
         deployment.restore(backup)
         procedures.alter_password(deployment.stack, new_password)
         fresh = deployment.fresh_keys().but(
@@ -94,7 +94,7 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
         )
         assert deployment.redeploy(fresh).serves
 
-    with step("the machine logs in with the credential it has, reads everything and writes"):
+    with step("the machine logs in with its credential, reads everything and writes"):
         assert deployment.machine_can_log_in()
         again = deployment.log_in_again()
         assert again.inventory() == before

@@ -13,9 +13,9 @@ from fixtures.probes.exposure import ExposureProbe
 
 @pytest.mark.control("BKP-1")
 @pytest.mark.golden("shared")
-def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
+def test_written_data_is_listed_before_the_backup(deployment, observe, step):
     golden = deployment.golden
-    with step("nothing that was to be made at first made the instance fail"):
+    with step("the instance failed at none of its first data"):
         # A release may lack a part; an instance of which one is lost looks the same.
         if golden.left_out or golden.not_reported - {"versions"}:
             observe("parts_untaken")
@@ -38,10 +38,8 @@ def test_what_was_written_is_there_to_be_backed_up(deployment, observe, step):
 
 
 @pytest.mark.control("BKP-1")
-def test_what_was_written_outlives_a_crash(deployment, step):
-    with step(
-        "write a marker, and kill the database without warning: secrets read once it is back"
-    ):
+def test_written_data_survives_a_crash(deployment, step):
+    with step("write a marker, and kill the database: secrets read once it is back"):
         deployment.mark("monday")
         deployment.kill_database()
         assert observations.reads_again(deployment)
@@ -59,13 +57,13 @@ def test_backup_gives_everything_back(deployment, step):
         assert differing(before.values, deployment.golden.values("monday")) == []
         assert deployment.misread_secrets(before.values) == []
 
-    with step("add a table and a large object of another program; back up, noting all rows"):
+    with step("add a table and a large object of another program; back up and note all rows"):
         deployment.add_strange_data()
         backup, rows = deployment.back_up_with_rows()
         assert dumps.is_complete(backup)
         assert backup.stat().st_mode & 0o077 == 0, "others on the machine may read the backup"
 
-    with step("change things after the backup; what is there cannot be created once more"):
+    with step("change data after the backup; what exists cannot be created a second time"):
         deployment.mark("tuesday")
         assert deployment.writes()
         assert deployment.keeps_existing()
@@ -76,10 +74,10 @@ def test_backup_gives_everything_back(deployment, step):
         assert dumps.differing_tables(dumps.tables(backup), dumps.tables(again)) == []
         assert dumps.objects(backup) == dumps.objects(again)
 
-    with step("every row that stood in the running database is there again"):
+    with step("every row of the running database is there again"):
         assert deployment.missing_tables(rows) == []
 
-    with step("start, and start once more: the marker says monday and everything reads"):
+    with step("start twice: the marker says monday and everything reads"):
         assert deployment.start().serves
         assert deployment.restart().serves
         assert deployment.marker() == "monday"
@@ -103,7 +101,7 @@ def test_any_secret_comes_back(deployment, explore, step):
         assert deployment.start().serves
         assert deployment.folder_digests() == written
 
-    with step("write arbitrary secrets, back up, restore, start: each is byte for byte the same"):
+    with step("write random secrets, back up, restore, start: each is byte for byte the same"):
         explore(secret_sets(), comes_back)
 
 
@@ -112,10 +110,10 @@ def test_any_secret_comes_back(deployment, explore, step):
 def test_backup_is_useless_under_another_key(deployment, observe, step):
     before, other = deployment.inventory_before_stop, openssl_rand_hex(16)
     probe = ExposureProbe(deployment, before)
-    with step("back up what was read"):
+    with step("back up"):
         backup = deployment.back_up()
 
-    with step("no value of a secret stands in the backup as plain text"):
+    with step("no value of a secret is in the backup as plain text"):
         found = [
             name
             for name, value in deployment.golden.canaries.items()
@@ -123,20 +121,22 @@ def test_backup_is_useless_under_another_key(deployment, observe, step):
         ]
         assert found == []
 
-    with step("restore it and start with another ENCRYPTION_KEY, asking while health is good"):
+    with step(
+        "restore it and start with another ENCRYPTION_KEY, with requests while health is good"
+    ):
         deployment.restore(backup)
         with probe.watching():
             if not deployment.change(ENCRYPTION_KEY=other).serves:
                 deployment.wait_for_restarts(at_least=2)
 
-    with step("neither that start nor that key offline gave a value out"):
+    with step("neither that start nor that key offline disclosed a value"):
         if probe.word:
             observe(probe.word)
         values = probe.values
         assert values == 0, probe
         assert prove(backup, other).opens_nothing
 
-    with step("restored once more, the same backup opens with its own key"):
+    with step("restored again, the same backup opens with its own key"):
         deployment.restore(backup)
         assert deployment.redeploy(deployment.golden_settings).serves
         assert deployment.reads_as(before)

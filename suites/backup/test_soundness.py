@@ -15,7 +15,7 @@ def test_damage_is_noticed(deployment, step):
         backup = deployment.back_up()
         assert integrity.examine(backup) is None
 
-    with step("damage it in each way, and examine each copy"):
+    with step("damage copies in each known way, and examine each"):
         unnoticed = [
             kind for kind, copy in corruptions.copies(backup) if not integrity.examine(copy)
         ]
@@ -76,11 +76,11 @@ def test_failed_backup_is_noticed(deployment, working_folder, observe, step):
         refused = procedures.back_up(stack, target, role="no-such-role")
         believed = [integrity.examine(target) is None, refused.exit_code == 0]
 
-    with step("cut the backup's session off while it runs"):
+    with step("end the backup's database session while it runs"):
         interrupted = failing_backup.back_up_cut_off(stack, target)
         believed += [integrity.examine(target) is None, interrupted.exit_code == 0]
 
-    with step("back up to a disk that has no room for it"):
+    with step("back up to a disk without enough space"):
         crammed = failing_backup.back_up_to_full_disk(stack, target)
         believed += [integrity.examine(target) is None, crammed.exit_code == 0]
 

@@ -9,13 +9,13 @@ from drillbook.runbook import cadence
 pytestmark = pytest.mark.control("SEC-6")
 
 
-def test_what_is_due_quarterly_was_carried_out(history, grade, record, observe, step):
+def test_quarterly_tasks_were_carried_out(history, grade, record, observe, step):
     now = datetime.now(UTC)
     with step("read the evidence of earlier runs"):
         record.note(f"{len(history.runs)} earlier runs, unreadable: {history.unreadable or 'none'}")
         runs = cadence.counting(history.runs, grade, now)
 
-    with step("password rotated, keys' recovery tested, instance moved: none is overdue"):
+    with step("password rotation, key recovery test and move: none is overdue"):
         late = cadence.late(runs, now)
         observe(what_was_seen(late.values()))
         assert late == {}, "; ".join(f"{act}: {words}" for act, words in late.items())

@@ -12,7 +12,7 @@ pytestmark = [
 ]
 
 
-def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
+def test_wrong_key_serves_nothing_and_the_right_one_recovers(upgrade, step):
     with step("restore the backup, and start the new release on it under a wrong ENCRYPTION_KEY"):
         assert upgrade.restore().trouble == ""
         with Watch(upgrade.drill.stack).watching() as watch:
@@ -29,13 +29,13 @@ def test_wrong_key_serves_nothing_and_the_right_one_heals(upgrade, step):
         assert upgrade.write_probe() != "mangled"
 
 
-def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, observe, step):
-    with step("restore the backup, start the new release, and kill it amid its migrations"):
+def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe, step):
+    with step("restore the backup, start the new release, and kill it during its migrations"):
         assert upgrade.restore().trouble == ""
         killed = upgrade.kill_during_migration()
         assert killed.pending == 0 or killed.applied < killed.pending
 
-    with step("start it again; where it left a lock behind, take that back by hand"):
+    with step("start it again; if it left a lock, remove the lock by hand"):
         again = upgrade.start_new()
         observe(upgrade_report.note_killed_start(upgrade, killed, again, record))
         kept_out = upgrade.is_locked_by_kill(again)
@@ -50,7 +50,7 @@ def test_start_killed_while_it_migrates_is_healed_by_the_next(upgrade, record, o
         assert upgrade.restart().serves
         assert upgrade.compare().faults == []
 
-    with step("the start after the kill had come up by itself"):
+    with step("the start after the kill succeeded without help"):
         assert again.serves
         assert not kept_out
 
@@ -68,7 +68,7 @@ def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, obs
 
 
 def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, step):
-    with step("change to the new release, and start the old one on what that has migrated"):
+    with step("upgrade to the new release, and start the old one on the migrated database"):
         assert upgrade.upgrade().start.serves
         start = upgrade.start_old()
         seen = upgrade_report.note_old_release_start(upgrade, start, record)

@@ -6,20 +6,20 @@ pytestmark = pytest.mark.control("KEY-14")
 
 
 def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, step):
-    with step("seal everything that lies directly under the key anew, in a new backup"):
+    with step("encrypt everything directly under the key again, in a new backup"):
         source = rewrapping.digest()
         survey = rewrapping.write()
         assert survey.troubles == []
         assert rewrapping.digest() == source
 
-    with step("the new key opens it to the last secret, the old key opens nothing"):
+    with step("the new key opens every secret of it, the old key opens nothing"):
         check = rewrapping.check()
         assert check.left == []
         assert check.lost == []
         assert check.old.opens_nothing
         assert check.new.opens_everything
 
-    with step("every secret is the same, and so is every byte that does not lie under the key"):
+    with step("every secret is the same, and so is every byte that is not encrypted with the key"):
         assert check.altered == []
         assert check.changed == []
         assert check.same_secrets

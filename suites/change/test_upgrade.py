@@ -17,12 +17,14 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         writable = upgrade.write_probe()
         assert writable != "mangled"
 
-    with step("change to the new release in place, its migrations first: it serves"):
+    with step("upgrade to the new release in place, its migrations first: it serves"):
         passage = upgrade.upgrade()
         upgrade_report.passage(upgrade, record)
         assert passage.start.serves
 
-    with step("every secret opens, is what it was, and everyone who could read it still can"):
+    with step(
+        "every secret opens with its earlier value, and everyone who could read it still can"
+    ):
         found = upgrade.compare()
         observe(found.observation)
         assert found.faults == []
@@ -36,19 +38,19 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         assert upgrade.compare().faults == []
         assert upgrade.write_probe() in ("written", writable)
 
-    with step("everyone who could log in still can: no user, machine or credential is gone"):
+    with step("everyone who could log in still can: no user, machine or credential is missing"):
         assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
 
 @pytest.mark.control("UPG-4")
 def test_outage_is_within_its_target(upgrade, outage_target, record, step):
-    with step("change to the new release, a secret being read all along"):
+    with step("upgrade to the new release while a secret is read continuously"):
         passage = upgrade.upgrade()
         assert passage.start.serves
         record.note(str(passage.outage))
 
-    with step("that was measured: it is not shorter than the start of the new release"):
+    with step("the outage was measured: it is not shorter than the start of the new release"):
         assert passage.outage.seconds >= passage.least_s
 
-    with step("it is no longer than it may be"):
+    with step("it is no longer than the target"):
         assert passage.within(outage_target), f"{passage.outage}, of {outage_target:.0f} s allowed"

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 
 @pytest.mark.control("UPG-2")
 def test_backup_brings_the_old_release_back(upgrade, step):
-    with step("change to the new release, and write: from here someone wants to go back"):
+    with step("upgrade to the new release, and write: from here the operator goes back"):
         passage = upgrade.upgrade()
         if passage.start.serves:
             upgrade.write_probe()
@@ -18,11 +18,11 @@ def test_backup_brings_the_old_release_back(upgrade, step):
         copy = upgrade.restore()
         assert (copy.trouble, copy.miscounted) == ("", {})
 
-    with step("it serves, and every secret opens and is what it was"):
+    with step("it serves, and every secret opens with its earlier value"):
         assert upgrade.start_old().serves
         assert upgrade.compare().faults == []
 
-    with step("everyone who could log in before the change can again"):
+    with step("everyone who could log in before the upgrade can again"):
         assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
 
     with step("a write works, and everything is there after one more start"):

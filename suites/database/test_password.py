@@ -13,7 +13,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
     with step("read everything"):
         before = deployment.inventory()
 
-    with step("alter the role, type the password into Coolify, `docker restart` the backend"):
+    with step("change the role's password, enter it in Coolify, `docker restart` the backend"):
         since = deployment.log_mark()
         procedures.rotate_password_by_runbook(deployment.stack, new_password)
         start = deployment.wait_for_start(since)
@@ -29,12 +29,12 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
     with step("read everything"):
         before = deployment.inventory()
 
-    with step("alter the role, type the password into Coolify, redeploy"):
+    with step("change the role's password, enter it in Coolify, redeploy"):
         since = deployment.log_mark()
         procedures.rotate_password(deployment.stack, new_password)
         assert deployment.wait_for_start(since).serves
 
-    with step("everything reads as before, a write works, and again after a restart"):
+    with step("everything reads as before and a write works, also after a restart"):
         assert deployment.inventory() == before
         assert deployment.writes()
         assert deployment.restart().serves
@@ -45,7 +45,7 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
 @pytest.mark.golden("stopped")
 def test_only_the_new_password_opens_the_database(deployment, new_password, step):
     old = deployment.stack.settings["POSTGRES_PASSWORD"]
-    with step("over the network the old password opens the database, a random one does not"):
+    with step("over the network the database accepts the old password and no random one"):
         assert opens_database(deployment.stack, old)
         assert not opens_database(deployment.stack, secrets.token_urlsafe(32))
 
@@ -54,22 +54,22 @@ def test_only_the_new_password_opens_the_database(deployment, new_password, step
         procedures.rotate_password(deployment.stack, new_password)
         deployment.wait_for_start(since)
 
-    with step("over the network only the new password opens it"):
+    with step("over the network the database accepts the new password only"):
         assert opens_database(deployment.stack, new_password)
         assert not opens_database(deployment.stack, old)
         assert not opens_database(deployment.stack, "")
 
-    with step("the password is stored as a scram digest"):
+    with step("the password is stored as a SCRAM verifier"):
         assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")
 
 
 @pytest.mark.control("DBP-3")
 @pytest.mark.golden("stopped")
 def test_password_changed_in_the_environment_only(deployment, new_password, observe, step):
-    with step("redeploy with another password that the database does not know"):
+    with step("redeploy with a password that the database does not accept"):
         start = deployment.change(POSTGRES_PASSWORD=new_password)
 
-    with step("the backend ends and names the failed authentication"):
+    with step("the backend exits and its log names the failed authentication"):
         observe("mismatch_named" if start.says(LOGIN_SYMPTOM) else "mismatch_not_named")
         assert not start.serves
         assert start.says(LOGIN_SYMPTOM)
@@ -78,11 +78,11 @@ def test_password_changed_in_the_environment_only(deployment, new_password, obse
 @pytest.mark.control("DBP-3")
 @pytest.mark.golden("stopped")
 def test_password_changed_in_the_database_only(deployment, new_password, observe, step):
-    with step("alter the role and start the backend, which knows the old password only"):
+    with step("change the role's password and start the backend with the old one"):
         procedures.alter_password(deployment.stack, new_password)
         start = deployment.start()
 
-    with step("the backend ends and names the failed authentication"):
+    with step("the backend exits and its log names the failed authentication"):
         observe("mismatch_named" if start.says(LOGIN_SYMPTOM) else "mismatch_not_named")
         assert not start.serves
         assert start.says(LOGIN_SYMPTOM)

@@ -29,11 +29,13 @@ def passwords_that_name_no_host():
 @pytest.mark.control("DBP-4")
 @pytest.mark.golden("stopped")
 def test_procedure_heals_a_changed_environment(deployment, new_password, step):
-    with step("deploy a password the database does not know: it fails"):
+    with step("deploy a password that the database does not accept: it fails"):
         before = deployment.inventory_before_stop
         assert not deployment.change(POSTGRES_PASSWORD=new_password).serves
 
-    with step("follow the procedure: alter to the password that was typed, restart the backend"):
+    with step(
+        "follow the procedure: give the role the password that was entered, restart the backend"
+    ):
         procedures.alter_password(deployment.stack, new_password)
         assert deployment.restart().serves
 
@@ -45,7 +47,7 @@ def test_procedure_heals_a_changed_environment(deployment, new_password, step):
 @pytest.mark.control("DBP-4")
 @pytest.mark.golden("stopped")
 def test_procedure_heals_a_changed_database(deployment, new_password, step):
-    with step("alter the role only, and start: it fails"):
+    with step("change the role's password only, and start: it fails"):
         before = deployment.inventory_before_stop
         procedures.alter_password(deployment.stack, secrets.token_urlsafe(32))
         assert not deployment.start().serves
@@ -70,16 +72,16 @@ def test_any_password_works_when_encoded(deployment, explore, record, step):
         assert deployment.wait_for_start(since).serves
         assert deployment.marker() == "golden"
 
-    with step("rotate to a password with every letter that means something in a URL"):
+    with step("rotate to a password with every character that has a meaning in a URL"):
         works(AWKWARD)
 
-    with step("rotate to arbitrary passwords of such letters: each serves, and a secret reads"):
+    with step("rotate to random passwords of such characters: each serves, and a secret reads"):
         explore(passwords(), works)
 
 
 @pytest.mark.control("DBP-5")
 @pytest.mark.golden("stopped")
-def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record, step):
+def test_unencoded_password_works_or_is_refused(deployment, explore, record, step):
     def deployed_raw(password):
         record.secret("RAW_PASSWORD", password)
         procedures.alter_password(deployment.stack, password)
@@ -89,24 +91,26 @@ def test_password_as_it_is_works_or_is_refused_aloud(deployment, explore, record
         start = deployed_raw(password)
         assert observations.reports_password_refusal(start) or deployment.marker() == "golden"
 
-    with step("put a password with / # and ? into the connection string as it is: it is refused"):
+    with step("put a password with / # and ? into the connection string unencoded: it is refused"):
         assert observations.reports_password_refusal(deployed_raw("half/of#it?is lost"))
 
-    with step("put arbitrary ones there: each works, or stops the backend, which says why"):
+    with step("put random ones there: each works, or the backend stops and says why"):
         explore(passwords_that_name_no_host(), works_or_is_refused)
 
 
 @pytest.mark.control("DBP-6")
 def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
     prober = Prober(deployment)
-    with step("a burst of parallel reads is answered; how fast is the measure for what follows"):
+    with step(
+        "a burst of parallel reads is answered; its duration is the measure for the next steps"
+    ):
         quiet = prober.quiet_burst()
         assert quiet.count("refused") == 0
         record.note(
             f"slowest quiet read {quiet.slowest_s:.2f} s; waiting {prober.patience_s:.0f} s"
         )
 
-    with step("alter, look how reads go on, redeploy, asking ten times a second"):
+    with step("change the password, read on, redeploy, with ten requests a second"):
         with prober.probing() as reads:
             procedures.alter_password(deployment.stack, new_password)
             record.note(f"between alter and redeploy, all at once: {prober.burst()}")
@@ -114,7 +118,7 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
             assert start.serves
         record.note(f"one by one: {reads}; longest outage {told(reads)}")
 
-    with step("the outage has ended, and nothing is refused or left without an answer any more"):
+    with step("the outage has ended, and every request is answered again"):
         assert reads.last_worked
         after = prober.burst()
         assert (after.count("refused"), after.count("unanswered")) == (0, 0)

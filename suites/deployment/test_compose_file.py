@@ -9,23 +9,23 @@ from drillbook.preflight import compose_checks, key_strength
 
 @pytest.mark.control("DEP-3")
 def test_database_and_cache_are_published_nowhere(composition, findings, step):
-    with step("look at every published port, and at whose network each service is on"):
+    with step("check every published port, and the networks of each service"):
         assert findings(compose_checks.find_exposure(composition.compose)) == []
 
 
 @pytest.mark.control("DEP-4")
 def test_compose_file_is_sound(composition, findings, step):
-    with step("look at variables, volumes, restarts, health, images, literals and order"):
+    with step("check variables, volumes, restarts, health, images, literals and order"):
         found = compose_checks.lint(composition.compose, composition.env)
 
-    with step("see whether a key or password in it, a default included, is a published one"):
+    with step("check whether a key or password in it, defaults included, is a published one"):
         # Reported together, because a value written into the file is often a published one.
         assert findings([*found, *key_strength.find_written_samples(composition.compose)]) == []
 
 
 @pytest.mark.control("DEP-5")
 def test_documented_patterns_find_the_containers(composition, findings, observe, step):
-    with step("apply the documented patterns to the names Coolify and compose give"):
+    with step("apply the documented patterns to the names that Coolify and compose generate"):
         missed = findings(compose_checks.find_unmatched_ways(composition.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
         assert missed == []
@@ -34,7 +34,7 @@ def test_documented_patterns_find_the_containers(composition, findings, observe,
 @pytest.mark.control("DEP-6")
 def test_the_database_still_gets_fixes(composition, findings, observe, step):
     today = datetime.now(UTC).date()
-    with step("look up until when the makers of PostgreSQL fix the release that the file names"):
+    with step("look up until when the release of PostgreSQL that the file names receives fixes"):
         past = findings(compose_checks.find_end_of_life(composition.compose, today))
         long_past = compose_checks.find_end_of_life(
             composition.compose, today - timedelta(days=365)

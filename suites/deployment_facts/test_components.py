@@ -20,7 +20,7 @@ def test_servers_are_of_the_documented_versions(deployment, observe, step):
 
 @pytest.mark.golden("shared")
 def test_backend_listens_on_the_documented_port(deployment, observe, step):
-    with step("list what is listened on inside the backend's container"):
+    with step("list the listening ports inside the backend's container"):
         ports = ports_inside(deployment.stack)
 
     with step("the documented port is among them"):

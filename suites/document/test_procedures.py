@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.timeout(7200), pytest.mark.usefixtures("installation")
 
 def test_section_does_what_it_says(document, checked, observe, step):
     section, control = checked
-    with step(f"carry out line {section.lines[0]}, {section.title}, as it is written"):
+    with step(f"carry out the section at line {section.lines[0]}, {section.title}, as written"):
         document.carry_out(section)
 
     look = document.look(section, control)

@@ -6,10 +6,10 @@ pytestmark = [pytest.mark.control("RBK-1"), pytest.mark.timeout(7200), pytest.ma
 
 
 def test_section_reaches_nothing_else(document, section, step):
-    with step("carry the section out next to what others run, some of it named alike"):
+    with step("carry out the section next to other workloads, some with similar names"):
         done = document.carry_out(section)
 
-    with step("no command was aimed at anything but this deployment"):
+    with step("no command targeted anything but this deployment"):
         hit = "; ".join(done.host.strayed)
         assert not hit, hit
         done.refuse_incomplete()

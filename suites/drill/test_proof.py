@@ -11,11 +11,11 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
 @pytest.mark.control("DRL-1")
 def test_these_keys_open_this_backup(drill, record, step):
-    with step("read the backup where it lies, and what it says of itself"):
+    with step("read the backup in place, and its own description"):
         drill_report.backup(drill, record)
         record.note(f"{drill.facts.migrations} migrations, {sum(drill.facts.rows.values())} rows")
 
-    with step("try the keys: the root key opens, each project's key, each secret"):
+    with step("try the keys: they open the root key, each project's key, each secret"):
         proof = drill.proof
         first = "bots' keys" if proof.rootless else "root keys"
         opened = (
@@ -30,16 +30,16 @@ def test_these_keys_open_this_backup(drill, record, step):
         assert proof.secrets_opened == proof.secrets, opened
         assert proof.opens_everything, (proof.damage, proof.unproven)
 
-    with step("try a key that no one has used: it opens nothing"):
+    with step("try a random key: it opens nothing"):
         assert drill.unsealed.other.opens_nothing
 
 
 @pytest.mark.control("BKP-4")
-def test_this_backup_is_whole_and_nothing_but_data(drill, step):
-    with step("the backup breaks off nowhere, and a checksum next to it is that of the file"):
+def test_backup_is_whole_and_only_data(drill, step):
+    with step("the backup is complete, and a checksum next to it matches the file"):
         assert drill.facts.damage == ""
         assert drill.problem is None
         assert integrity.compare_checksum(drill.order.backup) is None
 
-    with step("read as a program it does nothing but make tables and fill them"):
+    with step("its statements only create tables and fill them"):
         assert drill.facts.orders == ""

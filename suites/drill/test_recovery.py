@@ -16,11 +16,11 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 
 @pytest.mark.control("DRL-2")
 def test_every_row_comes_back(drill, record, step):
-    with step("start database and cache alone, empty, where nothing leads out"):
+    with step("start an empty database and cache, alone, without a route to the outside"):
         assert drill.prepare().ways_out() == []
         drill_report.stack(drill, record)
 
-    with step("restore the backup as a role without powers"):
+    with step("restore the backup as an unprivileged role"):
         assert drill.restore().trouble == ""
 
     with step("every table has as many rows as in the backup"):
@@ -34,7 +34,7 @@ def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
         assert drill.bring_up().serves
         assert drill.stack.ways_out() == []
 
-    with step("every secret is there, opens, and says what it said in the backup"):
+    with step("every secret is there, opens, and has the value of the backup"):
         found = drill.compare_first()
         observe(found.observation)
         assert found.faults == []
@@ -59,15 +59,15 @@ def test_its_health_report_has_the_documented_form(drill, step):
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
 
-    with step("it carries the documented fields in the documented types, and the date of now"):
+    with step("it has the documented fields with the documented types, and the current date"):
         report = health_report.report(answer)
         assert health_report.departures(report) == []
         assert abs(health_report.age_s(report)) < 5
 
 
 @pytest.mark.control("BKP-2", "KEY-5")
-def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
-    with step("stop the copy, and start it with another ENCRYPTION_KEY, asking all the while"):
+def test_another_key_opens_nothing_and_the_old_key_recovers(drill, step):
+    with step("stop the copy, and start it with another ENCRYPTION_KEY while requests are made"):
         assert drill.start().serves
         drill.stack.stop("backend")
         other = drill.settings.but(ENCRYPTION_KEY=openssl_rand_hex(16), ROOT_ENCRYPTION_KEY=None)
@@ -83,7 +83,7 @@ def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
         assert drill.deploy(drill.settings).serves
         assert drill.compare().kept.amiss == []
 
-    with step("a write works, and all is there after one more start"):
+    with step("a write works, and everything is there after one more start"):
         assert drill.write_probe() != "mangled"
         assert drill.restart().serves
         assert drill.compare().kept.amiss == []
@@ -91,7 +91,7 @@ def test_another_key_opens_nothing_and_the_old_key_heals(drill, step):
 
 @pytest.mark.control("SEC-5")
 def test_its_logs_hold_none_of_the_secrets(drill, record, step):
-    with step("take the keys, and values out of the backup, as many as are looked for"):
+    with step("collect the keys, and as many values of the backup as the search covers"):
         assert drill.start().serves
         samples = {f"value {n}": value for n, value in enumerate(drill.values.samples)}
         known = {**samples, **drill.settings.sensitive()}

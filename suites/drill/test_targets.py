@@ -12,7 +12,7 @@ pytestmark = [
 
 
 def test_recovery_is_within_its_targets(drill, recovery_targets, record, step):
-    with step("the recovery was gone through, phase by phase"):
+    with step("every phase of the recovery was completed"):
         assert drill.start().serves
         assert drill.compare_first().kept.amiss == []
         drill_report.times(drill, record)
@@ -20,17 +20,17 @@ def test_recovery_is_within_its_targets(drill, recovery_targets, record, step):
         record.note(", ".join(told))
         assert drill.phases.missing == []
 
-    with step("from the fetching of the backup to the proof it took no longer than it may"):
+    with step("fetching, restore, start and proof together took no longer than the target"):
         wanted = recovery_targets.recovery_time_s
         assert wanted is None or drill.phases.total <= wanted
 
 
-def test_backup_is_no_older_than_it_may_be(drill, recovery_targets, record, step):
-    with step("read what the backup says of its age"):
+def test_backup_age_is_within_the_target(drill, recovery_targets, record, step):
+    with step("read the backup's own date"):
         age = drill_report.age(drill)
         record.note(str(age))
         drill_report.backup(drill, record)
 
-    with step("it proves that the backup is not older than it may be"):
+    with step("it proves that the backup is within the target"):
         wanted = recovery_targets.recovery_point_s
         assert wanted is None or age.prove(wanted), f"{age}; {wanted:.0f} s are allowed"

@@ -8,14 +8,14 @@ pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 @pytest.mark.closing
 @pytest.mark.control("DRL-4")
 def test_nothing_is_touched_and_nothing_stays(drill, step):
-    with step("carry the drill through, as far as it comes"):
+    with step("run the drill as far as it gets"):
         drill.carry_through()
 
-    with step("remove the copy and whatever was made for it"):
+    with step("remove the copy and everything made for it"):
         drill.close()
 
     with step("no container, volume, network, process or folder of the drill is left"):
         assert drill.find_leftovers() == []
 
-    with step("backup and keys are what they were, and nothing lies next to them"):
+    with step("backup and keys are unchanged, and no file was added next to them"):
         assert drill.find_source_changes() == []

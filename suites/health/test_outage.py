@@ -15,19 +15,19 @@ WORDS = {
 
 @pytest.mark.control("HLT-3")
 def test_health_follows_cache_and_database(deployment, observe, step):
-    with step("stop the cache and watch the health check"), outage(deployment.stack, "redis"):
+    with step("stop the cache and poll the health check"), outage(deployment.stack, "redis"):
         without_cache = observations.health_turns_bad(deployment)
 
     with step("start the cache; health is good again"):
         assert observations.comes_up(deployment)
 
-    with step("stop the database and watch the health check"), outage(deployment.stack, "db"):
+    with step("stop the database and poll the health check"), outage(deployment.stack, "db"):
         without_database = observations.health_turns_bad(deployment)
 
     with step("start the database; health is good again, and secrets read"):
         assert observations.reads_again(deployment)
 
-    with step("health had turned bad each time"):
+    with step("health had become bad each time"):
         seen = WORDS[without_cache, without_database]
         observe(seen)
         assert seen == "outages_reported"

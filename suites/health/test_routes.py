@@ -18,7 +18,7 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
     failed = []
     for routes in every:
         used = routes.secrets == deployment.public.routes.secrets
-        with step(f"use {routes.secrets} and the routes of its generation, and read what they did"):
+        with step(f"use {routes.secrets} and the routes of its generation, and read the results"):
             use = RouteUse(Infisical(http, routes), organization, f"Use of {routes.project_field}")
             use.do()
             for one in use.failed + use.wrong:

@@ -13,11 +13,11 @@ def test_report_has_its_documented_form(deployment, step):
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
 
-    with step("it carries the documented fields in the documented types"):
+    with step("it has the documented fields with the documented types"):
         report = health_report.report(answer)
         assert health_report.departures(report) == []
 
-    with step("its date is now, and it says Ok"):
+    with step("its date is current, and its message is Ok"):
         assert abs(health_report.age_s(report)) < 5
         assert report["message"] == "Ok"
 
@@ -43,7 +43,7 @@ def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step
 
 
 @pytest.mark.control("HLT-2")
-def test_sign_up_flag_tells_whether_sign_up_is_by_invitation(deployment, observe, step):
+def test_sign_up_flag_follows_the_setting(deployment, observe, step):
     with step("close sign-up, then open it, and read the flag each time"):
         deployment.owner.allow_sign_up(False)
         closed = health_report.flag(deployment.public.status(), "inviteOnlySignup")

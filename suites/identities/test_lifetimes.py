@@ -9,12 +9,12 @@ pytestmark = pytest.mark.control("SEC-3")
 
 @pytest.mark.golden("shared")
 def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
-    with step("list every machine identity, and how long its tokens may live"):
+    with step("list every machine identity with the longest lifetime of its tokens"):
         stated = lifetimes(deployment.owner, deployment.golden.admin.organization)
         record.note("; ".join(map(str, stated)))
         assert stated
 
-    with step("log a machine in, and read from its token how long that lives"):
+    with step("log a machine in, and read the lifetime from its token"):
         issued = issued_for(deployment.public.login(deployment.golden.machine))
         record.note(f"issued for {issued / 3600:g} h" if issued else "issued without an end")
 

@@ -15,11 +15,11 @@ NOTES = 40
 
 @pytest.mark.control("KEY-1")
 def test_no_value_is_stored_in_a_readable_form(deployment, step):
-    with step("read everything, so that whatever is cached or logged is there; write once more"):
+    with step("read everything, so that caches and logs are filled; write once more"):
         deployment.inventory()
         assert deployment.writes()
 
-    with step("restart, after which a count would begin anew; write on, and back up"):
+    with step("restart, which resets any counter; write again, and back up"):
         assert deployment.restart().serves
         deployment.fill({f"NOTE_{number}": f"note {number}" for number in range(NOTES)})
         backup = deployment.back_up()
@@ -37,10 +37,10 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         assert prove(backup, key).opens_everything
         assert prove(backup, openssl_rand_hex(16)).opens_nothing
 
-    with step("no two values share a nonce, and no project's key opens what is another's"):
+    with step("no two values share a nonce, and no project's key opens another project's data"):
         assert sealing.find_flaws(backup, key) == []
 
-    with step("alter a bit of every stored value: none is served as it then is"):
+    with step("flip a bit in every stored value: none is served in its altered form"):
         assert not deployment.serves_altered()
 
 
@@ -58,7 +58,7 @@ def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
     with step("try the other key on the backup, offline"):
         backup_opens = not prove(backup, wrong).opens_nothing
 
-    with step("neither the instance nor the backup gave a secret away"):
+    with step("neither the instance nor the backup disclosed a secret"):
         if probe.true_values:
             observe("secrets_served_under_wrong_key")
         if backup_opens:
@@ -77,10 +77,10 @@ def test_keys_are_not_stored_in_the_instance(deployment, step):
         seen = [one for place in places for one in deployment.service.secrets(place)]
         return find_keys(seen, deployment.golden_settings)
 
-    with step("compare every secret the machine can see with every key, by label and inside"):
+    with step("compare every readable secret with every key, by label and within longer values"):
         assert kept() == []
 
-    with step("the search is not blind: a key between other words is found, then removed"):
+    with step("the search works: a key between other words is found, then removed"):
         place = deployment.golden.place("dev")
         key = deployment.golden_settings["AUTH_SECRET"]
         deployment.service.write(place, {"NOTE": f"  the key:\n{key}\nkeep it  "})

@@ -20,7 +20,7 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         assert not deployment.accepts(deployment.golden.token)
         assert not deployment.accepts(deployment.golden.admin.token)
 
-    with step("the machine logs in with the credential it has and reads everything"):
+    with step("the machine logs in with its credential and reads everything"):
         assert deployment.machine_can_log_in()
         again = deployment.log_in_again()
         assert again.inventory() == before

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.control("KEY-7")
 
 @pytest.mark.golden("stopped")
 def test_encryption_key_of_openssl_rand_hex_32(deployment, installation, record, observe, step):
-    with step("take everything away, so that the stack is fresh"):
+    with step("remove all data, so that the stack is new"):
         deployment.empty()
 
     with step("start with an ENCRYPTION_KEY from `openssl rand -hex 32`"):
@@ -30,7 +30,7 @@ def test_encryption_key_of_openssl_rand_hex_32(deployment, installation, record,
 @pytest.mark.golden("stopped")
 def test_other_keys_of_openssl_rand_hex_64(deployment, installation, record, step):
     names = ("AUTH_SECRET", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
-    with step("take everything away, so that the stack is fresh"):
+    with step("remove all data, so that the stack is new"):
         deployment.empty()
 
     with step("start with the other four keys from `openssl rand -hex 64`"):

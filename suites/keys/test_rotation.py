@@ -20,7 +20,7 @@ KEYS = [
 )
 @pytest.mark.golden("stopped")
 def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
-    with step("everything that is stored was read"):
+    with step("every stored secret was read"):
         before = deployment.inventory_before_stop
         assert before.values
 

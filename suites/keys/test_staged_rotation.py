@@ -40,13 +40,13 @@ def test_no_rotation_of_the_encryption_key_is_offered(rotating, observe, step):
         lossless = rotating.change(ENCRYPTION_KEY=new).serves
         lossless = lossless and rotating.inventory() == before and rotating.writes()
 
-    with step("a rotation that is offered contradicts the runbook, however it went"):
+    with step("a rotation that the product offers contradicts the runbook, whatever its result"):
         observe("rotation_supported" if lossless else "rotation_offered_and_broken")
         assert not new
 
 
 @pytest.mark.control("KEY-12.STAGED")
-def test_staged_rotation_loses_nothing_and_locks_nobody_out(rotating, step):
+def test_staged_rotation_loses_nothing(rotating, step):
     with step("stage a new key: nothing changes, the deployed one starts as before"):
         before = rotating.inventory()
         new = key_rotation.stage(rotating.owner).key
@@ -59,7 +59,7 @@ def test_staged_rotation_loses_nothing_and_locks_nobody_out(rotating, step):
         assert rotating.inventory() == before
         assert rotating.writes()
 
-    with step("a key that was never staged is refused, and does no harm"):
+    with step("a key that was never staged is refused, and does no damage"):
         assert not rotating.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
         assert rotating.change(ENCRYPTION_KEY=new).serves
         assert rotating.inventory() == before
@@ -68,12 +68,12 @@ def test_staged_rotation_loses_nothing_and_locks_nobody_out(rotating, step):
 @pytest.mark.control("KEY-12.LABEL")
 def test_a_key_is_named_by_its_label_and_no_other_is_removed(rotating, root_keys, step):
     other = label(openssl_rand_hex(16))
-    with step("stage a key: the label it is shown with is its own, and that of its row"):
+    with step("stage a key: the displayed label matches the key and its row"):
         staged = key_rotation.stage(rotating.owner)
         assert staged.label == label(staged.key)
         assert root_keys().staged == (staged.label,)
 
-    with step("staging another is refused unless it is to replace the first"):
+    with step("staging another is refused unless it replaces the first"):
         with pytest.raises(Refused):
             key_rotation.stage(rotating.owner)
         assert root_keys().staged == (staged.label,)
@@ -86,7 +86,7 @@ def test_a_key_is_named_by_its_label_and_no_other_is_removed(rotating, root_keys
         assert key_rotation.discard(rotating.owner, staged.label) < 300
         assert root_keys().staged == ()
 
-    with step("what is not there any more is answered with 404"):
+    with step("a key that no longer exists is answered with 404"):
         assert key_rotation.discard(rotating.owner, staged.label) == 404
         assert key_rotation.remove(rotating.owner, staged.label) == 404
 
@@ -94,9 +94,7 @@ def test_a_key_is_named_by_its_label_and_no_other_is_removed(rotating, root_keys
 @pytest.mark.control("KEY-12.DISCARD")
 def test_a_staged_key_opens_the_database_until_it_is_discarded(rotating, step):
     old = rotating.golden_settings["ENCRYPTION_KEY"]
-    with step(
-        "stage a key and do not deploy it: a backup of now opens with it, to the last secret"
-    ):
+    with step("stage a key and do not deploy it: a backup made now opens with it, every secret"):
         first = key_rotation.stage(rotating.owner)
         assert prove(rotating.back_up(), first.key).opens_everything
 
@@ -112,7 +110,7 @@ def test_a_staged_key_opens_the_database_until_it_is_discarded(rotating, step):
         assert prove(backup, second.key).opens_nothing
         assert prove(backup, old).opens_everything
 
-    with step("deployed, the discarded key does not start, and does no harm"):
+    with step("deployed, the discarded key does not start the backend, and does no damage"):
         assert not rotating.change(ENCRYPTION_KEY=second.key).serves
         assert rotating.change(ENCRYPTION_KEY=old).serves
 
@@ -120,24 +118,28 @@ def test_a_staged_key_opens_the_database_until_it_is_discarded(rotating, step):
 @pytest.mark.control("KEY-12.WINDOW")
 def test_the_key_before_starts_until_it_is_removed(rotating, root_keys, step):
     before = rotating.inventory()
-    with step("rotate; within its window the old key starts as well, and takes nothing back"):
+    with step("rotate; within its window the old key starts the backend too, and reverts nothing"):
         old, new = promoted(rotating)
         assert rotating.change(ENCRYPTION_KEY=old).serves
         assert rotating.inventory() == before
         assert root_keys().active == label(new)
         started = root_keys().last_started
 
-    with step("each start under it begins its window anew"):
+    with step("each start under it restarts its window"):
         assert rotating.restart().serves
         assert root_keys().last_started > started
 
-    with step("back under the new key, removing it is refused: an instance may still run under it"):
+    with step(
+        "back under the new key, removing the old one is refused: an instance may still use it"
+    ):
         assert rotating.change(ENCRYPTION_KEY=new).serves
         assert key_rotation.remove(rotating.owner, label(new)) == 409
         assert key_rotation.remove(rotating.owner, label(old)) == 400
         assert root_keys().previous == (label(old),)
 
-    with step("remove it by force: it starts no more, and the new one reads everything"):
+    with step(
+        "remove it by force: it no longer starts the backend, and the new one reads everything"
+    ):
         assert key_rotation.remove(rotating.owner, label(old), force=True) < 300
         assert not rotating.change(ENCRYPTION_KEY=old).serves
         assert rotating.change(ENCRYPTION_KEY=new).serves
@@ -145,18 +147,18 @@ def test_the_key_before_starts_until_it_is_removed(rotating, root_keys, step):
 
 
 @pytest.mark.control("KEY-12.TWICE")
-def test_who_is_two_rotations_behind_starts_no_more(rotating, root_keys, step):
+def test_two_rotations_behind_does_not_start(rotating, root_keys, step):
     before = rotating.inventory()
-    with step("rotate twice: only the key before the present one is kept"):
+    with step("rotate twice: only the previous key is kept"):
         oldest, old = promoted(rotating)
         _, new = promoted(rotating)
         assert root_keys().previous == (label(old),)
 
-    with step("an instance two rotations behind does not start, one that is one behind does"):
+    with step("an instance two rotations behind does not start, one rotation behind does"):
         assert not rotating.change(ENCRYPTION_KEY=oldest).serves
         assert rotating.change(ENCRYPTION_KEY=old).serves
 
-    with step("the present key starts, and reads everything"):
+    with step("the current key starts the backend, and reads everything"):
         assert rotating.change(ENCRYPTION_KEY=new).serves
         assert rotating.inventory() == before
 
@@ -173,19 +175,23 @@ def test_a_backup_needs_the_key_of_its_day(rotating, step):
         assert key_rotation.remove(rotating.owner, label(old)) < 300
         done = rotating.back_up()
 
-    with step("offline, the early one needs the old key, the staged one opens with either"):
+    with step(
+        "offline, the first backup needs the old key, the one with a staged key opens with either"
+    ):
         assert prove(early, old).opens_everything
         assert prove(early, new).opens_nothing
         assert prove(staged, old).opens_everything
         assert prove(staged, new).opens_everything
 
-    with step("so does the one of the window; the last one needs the new key"):
+    with step("so does the one within the window; the last one needs the new key"):
         assert prove(late, old).opens_everything
         assert prove(late, new).opens_everything
         assert prove(done, new).opens_everything
         assert not prove(done, old).roots_opened
 
-    with step("restored, the early one is refused under the new key and starts under the old"):
+    with step(
+        "restored, the first backup is refused under the new key and starts under the old one"
+    ):
         rotating.restore(early)
         assert not rotating.change(ENCRYPTION_KEY=new).serves
         assert rotating.change(ENCRYPTION_KEY=old).serves
@@ -194,14 +200,14 @@ def test_a_backup_needs_the_key_of_its_day(rotating, step):
 
 @pytest.mark.control("KEY-12.LEGACY")
 def test_a_rotation_takes_everything_from_the_old_key(rotating, observe, step):
-    with step("count what lies directly under the key, besides the root key"):
+    with step("count what is encrypted directly with the key, besides the root key"):
         with rotating.change_by_hand():
             # An instance of today may have such rows; one without the tables gets some.
             plant(rotating.stack, rotating.stack.settings)
         under = prove(rotating.back_up(), rotating.stack.settings["ENCRYPTION_KEY"])
 
     with step(
-        "rotate, and remove the old key: what lay under it is read with the key that is kept"
+        "rotate, and remove the old key: what it encrypted is read with the key that is kept"
     ):
         old, new = promoted(rotating)
         assert key_rotation.remove(rotating.owner, label(old)) < 300
@@ -212,7 +218,7 @@ def test_a_rotation_takes_everything_from_the_old_key(rotating, observe, step):
         assert after.opens_everything
         assert after.kept == [label(old)]
 
-    with step("the old key opens nothing of that backup any more"):
+    with step("the old key no longer opens anything of that backup"):
         left = prove(backup, old).under_this_key
         if left:
             observe("old_key_opens_first_generation")

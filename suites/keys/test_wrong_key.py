@@ -16,7 +16,7 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
     with step(asking), probe.watching():
         start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
 
-    with step("no value of a secret was served, neither a true one nor another"):
+    with step("no value of a secret was served, right or wrong"):
         if probe.word:
             observe(probe.word)
         if start.serves and deployment.takes_new_data():
@@ -24,13 +24,13 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
         values = probe.values
         assert values == 0, probe
 
-    with step("no answer was a success, and the exit code says failure"):
+    with step("no answer was a success, and the exit code shows the failure"):
         good = probe.health_was_good
         assert good == 0, probe
         assert not start.serves
         assert start.exit_code not in (None, 0)
 
-    with step("the restart policy keeps failing visibly, and still nothing is served"):
+    with step("each restart fails visibly, and still nothing is served"):
         with probe.watching():
             failures = deployment.wait_for_restarts(at_least=3)
         good = probe.health_was_good
@@ -53,7 +53,7 @@ def test_a_wrong_key_changes_nothing(deployment, observe, step):
             deployment.wait_for_restarts(at_least=2)
         deployment.stack.stop("backend")
 
-    with step("a second backup differs in nothing, and the old key opens it offline"):
+    with step("a second backup is identical, and the old key opens it offline"):
         after = deployment.back_up()
         if not prove(after, old).opens_everything:
             observe("old_key_opens_no_longer")
@@ -71,7 +71,7 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
         deployment.mark("before the accident")
         before = deployment.inventory()
 
-    with step("redeploy with all five keys changed, and let the backend fail or serve"):
+    with step("redeploy with all five keys changed, whether the backend fails or serves"):
         if deployment.redeploy(deployment.fresh_keys()).serves:
             observe("served_under_wrong_key")
         else:
@@ -80,7 +80,7 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
     with step("put the old keys back in Coolify and redeploy"):
         assert deployment.redeploy(deployment.golden_settings).serves
 
-    with step("everything reads as it was, and a write works"):
+    with step("everything reads as before, and a write works"):
         if not (whole := deployment.reads_as(before)):
             observe("not_everything_back_under_old_keys")
         assert whole

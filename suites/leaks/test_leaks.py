@@ -16,8 +16,8 @@ PATIENCE_S = 30
 pytestmark = pytest.mark.control("SEC-7")
 
 
-def test_no_secret_stands_where_it_may_not(deployment, leak_search, record, step):
-    with step("read, write, log in, be refused, restart: what a day brings"):
+def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
+    with step("read, write, log in, be refused, restart: an ordinary day"):
         assert deployment.inventory().values
         assert deployment.writes()
         assert deployment.machine_can_log_in()
@@ -47,7 +47,7 @@ def test_the_search_is_not_blind(deployment, answers, record, step):
     packed = base64.urlsafe_b64encode(gzip.compress(f"made up: {value}".encode())).decode()
     search = LeakSearch(MadeUpSecrets({"MADE_UP": value}), record, answers)
     mark = deployment.log_mark()
-    with step("ask for a path that is not there, with a made-up value compressed in its name"):
+    with step("request a path that does not exist, with a made-up value compressed in its name"):
         assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
 
     with step("the log has that path, and the search finds the value in it"):

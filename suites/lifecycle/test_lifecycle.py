@@ -6,16 +6,16 @@ pytestmark = [pytest.mark.control("LIF-1"), pytest.mark.timeout(7200)]
 
 
 def test_no_sequence_of_acts_breaks_the_claim(lifecycle, record, step, plan):
-    with step("carry out the acts of a plan; read after each"):
+    with step("carry out the steps of a plan; read after each"):
         broken = lifecycle.explore(plan)
 
-    with step("shorten a plan after which something was wrong"):
+    with step("shorten a plan that ended in a fault"):
         shortest = lifecycle.shorten(plan, broken)
         runbook = shortest.runbook if shortest else []
         for line in runbook:
             record.note(line)
 
-    with step("nothing was wrong after any act of this plan; other orders were not tried by it"):
+    with step("nothing was wrong after any step of this plan; it tried no other order"):
         most, seed = lifecycle.budget.acts, lifecycle.seed_of(plan)
         again = f"Again: drillbook lifecycle --budget 1x{most} --seed {seed}"
         sound = shortest is None

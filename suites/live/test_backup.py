@@ -8,10 +8,10 @@ pytestmark = pytest.mark.control("BKP-5")
 
 
 def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings, step):
-    with step("look at its age and its last line"):
+    with step("check its age and its last line"):
         assert findings(backupfile.find_damage(live_backup)) == []
 
-    with step("what it says of itself proves that it is at most 24 hours old"):
+    with step("its own content proves that it is at most 24 hours old"):
         backupfile.prove_fresh(live_backup)
 
 

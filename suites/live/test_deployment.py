@@ -7,7 +7,7 @@ from drillbook.live import container_checks
 
 @pytest.mark.control("DEP-1")
 def test_running_servers_are_of_the_documented_versions(instance, observe, record, step):
-    with step("read what database and cache said of themselves when they started"):
+    with step("read the versions that database and cache logged when they started"):
         database, cache = (instance.version(role) for role in ("db", "redis"))
         record.note(f"PostgreSQL {database}, Redis {cache}")
 
@@ -19,7 +19,7 @@ def test_running_servers_are_of_the_documented_versions(instance, observe, recor
 
 @pytest.mark.control("DEP-1")
 def test_running_backend_is_set_to_the_documented_port(instance, observe, step):
-    with step("read on which port the backend's container is set to listen"):
+    with step("read which port the backend's container is configured to listen on"):
         ports = container_checks.listening(instance.part("backend"))
         observe("components_as_documented" if 8080 in ports else "components_differ")
         assert 8080 in ports
@@ -27,14 +27,14 @@ def test_running_backend_is_set_to_the_documented_port(instance, observe, step):
 
 @pytest.mark.control("DEP-3")
 def test_running_database_and_cache_are_published_nowhere(instance, findings, step):
-    with step("look at every port binding, IPv4 and IPv6, and at every network"):
+    with step("check every port binding, IPv4 and IPv6, and every network"):
         instance.part("db"), instance.part("redis")
         assert findings(container_checks.find_exposure(instance.containers, instance.engine)) == []
 
 
 @pytest.mark.control("DEP-5")
 def test_documented_patterns_find_the_running_containers(instance, observe, findings, step):
-    with step("apply the documented patterns to the names the containers have"):
+    with step("apply the documented patterns to the names of the containers"):
         unfound = findings(container_checks.unfound(instance.containers))
         observe("names_lack_the_word" if unfound else "names_match_patterns")
         assert unfound == []

@@ -7,12 +7,12 @@ from drillbook.infisical.lifetimes import DAY_S, observation
 
 @pytest.mark.control("SEC-3")
 def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, step):
-    with step("list every machine identity, and how long its tokens may live"):
+    with step("list every machine identity with the longest lifetime of its tokens"):
         stated = instance.lifetimes()
         record.note("; ".join(map(str, stated)))
         assert stated
 
-    with step("read from the credential's own token how long that lives"):
+    with step("read the lifetime from the credential's own token"):
         issued = instance.token_lifetime_s()
         record.note(f"issued for {issued / 3600:g} h" if issued else "issued without an end")
 

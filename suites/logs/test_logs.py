@@ -22,14 +22,14 @@ LOGIN = "/api/v1/auth/universal-auth/login"
 @pytest.mark.control("SEC-4")
 def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
     golden, mark = deployment.golden, deployment.log_mark()
-    with step("log a throw-away machine in with a wrong secret; it is refused"):
+    with step("log a temporary machine in with a wrong secret; it is refused"):
         # Releases of 2026 lock a machine out after three wrong secrets.
         owner = deployment.owner
         machine = owner.create_machine(golden.admin.organization, golden.project, "throw-away")
         with pytest.raises(Unauthorized):
             deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
 
-    with step("ask for secrets with a token of a broken signature; it is refused"):
+    with step("request secrets with a token whose signature is wrong; it is refused"):
         login = observations.is_noticed_in_log(deployment, mark, LOGIN)
         mark = deployment.log_mark()
         assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
@@ -43,12 +43,12 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
 
 @pytest.mark.control("SEC-4")
 @pytest.mark.golden("shared")
-def test_log_tells_each_request_as_it_was(deployment, record, observe, step):
+def test_log_has_each_request_as_made(deployment, record, observe, step):
     mark, since = deployment.log_mark(), time.time()
-    with step("ask for what is there, what is not there, and what is refused"):
+    with step("request what exists, what does not exist, and what is refused"):
         asked = observations.ask_with_marks(deployment)
 
-    with step("the log tells each request once, with its address, status and time"):
+    with step("the log has each request once, with its address, status and time"):
         wrong = observations.find_log_faults(deployment, mark, asked, since)
         if wrong:
             record.note("; ".join(wrong))
@@ -91,13 +91,13 @@ def test_no_log_holds_a_secret(deployment, record, step):
         "SMTP_PASSWORD": secrets.token_urlsafe(32),
     }
     record.secret("WRITTEN", written)
-    with step("read, write, and fail to log in, as on any day"):
+    with step("read, write, and fail to log in, as on an ordinary day"):
         assert deployment.inventory().values
         deployment.mark(written)
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert deployment.machine_can_log_in()
 
-    with step("give the database role the password that it has, as in a rotation"):
+    with step("set the database role's password to its current one, as in a rotation"):
         password = deployment.golden_settings["POSTGRES_PASSWORD"]
         procedures.alter_password(deployment.stack, password)
 
@@ -106,7 +106,7 @@ def test_no_log_holds_a_secret(deployment, record, step):
             settings = deployment.golden_settings.but(**{name: value})
             deployment.redeploy(settings)
 
-    with step("no service's log holds any of what is known, in any encoding"):
+    with step("no service's log holds any known secret, in any encoding"):
         search = Search(as_logged(known(deployment, wrong) | {"written": written}))
         logs = [deployment.stack.logs(service).encode() for service in SERVICES]
         assert search.find(logs) == []
@@ -118,10 +118,10 @@ def test_a_password_that_breaks_the_address_is_not_printed(deployment, record, o
     halves = [secrets.token_urlsafe(16) for _ in range(2)]
     broken = "/".join(halves)
     record.secret("BROKEN_PASSWORD", broken)
-    with step("start with a raw password that makes the connection string no valid URL"):
+    with step("start with an unencoded password that makes the connection string an invalid URL"):
         start = deployment.change(POSTGRES_PASSWORD=broken, POSTGRES_PASSWORD_ENCODED=broken)
 
-    with step("what that start printed holds no part of it, and nothing else that is known"):
+    with step("the output of that start holds no part of it, and no other known secret"):
         values = {f"half {n} of POSTGRES_PASSWORD": half for n, half in enumerate(halves, 1)}
         search = Search(as_logged(known(deployment, {}) | values))
         found = search.find([start.log.encode()])
@@ -137,7 +137,7 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
     if mailed is mails.SIGN_UP:
         email = f"newcomer-{secrets.token_hex(4)}@example.com"
         deployment.owner.allow_sign_up(True)
-    with step(f"without a mail server, have a {mailed.name} sent"):
+    with step(f"without a mail server, request a {mailed.name}"):
         assert "SMTP_HOST" not in deployment.stack.settings
         mark = deployment.log_mark()
         tried = mailed.ask(http, email)
@@ -145,7 +145,7 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         if not tried:
             observe("no_route_for_mails")
 
-    with step("the log holds none that opens the account"):
+    with step("the log holds none that gives access to the account"):
         codes = observations.wait_for_codes(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)

@@ -25,7 +25,7 @@ def moved(deployment, neighbour, environments=ENVIRONMENTS):
 
 @pytest.mark.control("MIG-1")
 def test_everything_arrives(deployment, neighbour, step):
-    with step("make a secret with a comment; the old instance lists everything that was written"):
+    with step("create a secret with a comment; the old instance lists everything that was written"):
         # Made with it: a release of July 2024 drops the comment of a later change.
         noted = {"secretKey": "NOTED", "secretValue": "2019", "secretComment": COMMENT}
         deployment.service.create(deployment.golden.place("dev"), [noted])
@@ -43,7 +43,7 @@ def test_everything_arrives(deployment, neighbour, step):
         assert digest(COMMENT) in migration.contents(arrived)["dev", "/", "NOTED"]
         assert "audited" in migration.contents(arrived)["prod", "/payroll", "IBAN"]
 
-    with step("asked for one by one, those of a sample are the same"):
+    with step("read one by one, the values of a sample are the same"):
         sample = deployment.golden.sample
         singly = read_each(neighbour.api, project, sample)
         assert differing(singly, {one: written[one] for one in sample}) == []
@@ -58,7 +58,7 @@ def test_any_secret_arrives(deployment, neighbour, explore, step):
         shelf = {name: found for (_, path, name), found in arrived.items() if path == "/shelf"}
         assert shelf == {name: digest(value) for name, value in values.items()}
 
-    with step("move arbitrary secrets: each is byte for byte the same"):
+    with step("move random secrets: each is byte for byte the same"):
         explore(secret_sets(most=8), arrives)
 
 
@@ -67,7 +67,7 @@ def test_any_secret_arrives(deployment, neighbour, explore, step):
 def test_each_instance_has_keys_of_its_own(deployment, neighbour, step):
     old_key = deployment.golden_settings["ENCRYPTION_KEY"]
     new_key = neighbour.stack.settings["ENCRYPTION_KEY"]
-    with step("move everything, then back both instances up"):
+    with step("move everything, then back up both instances"):
         moved(deployment, neighbour)
         old = deployment.back_up()
         new = old.with_name(f"new-{old.name}")
@@ -77,20 +77,22 @@ def test_each_instance_has_keys_of_its_own(deployment, neighbour, step):
         assert prove(old, old_key).opens_everything
         assert prove(new, new_key).opens_everything
 
-    with step("and nothing of the other's"):
+    with step("and nothing of the other"):
         assert prove(old, new_key).opens_nothing
         assert prove(new, old_key).opens_nothing
 
 
 @pytest.mark.control("MIG-2")
-def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_folder, step):
-    with step("read everything in the old instance, which is what was written; then move"):
+def test_old_instance_is_unchanged_and_new_one_survives_it(
+    deployment, neighbour, working_folder, step
+):
+    with step("read everything in the old instance, compare it with what was written; then move"):
         before, rows = deployment.inventory(), deployment.tables()
         written = deployment.golden.values()
         assert differing(before.values, written) == []
         project, _ = moved(deployment, neighbour)
 
-    with step("the old instance is as it was, and still takes writes"):
+    with step("the old instance is unchanged, and still accepts writes"):
         changed = dumps.differing_tables(rows, deployment.tables())
         assert [name for name in changed if name in CONTENT_TABLES] == []
         assert deployment.inventory() == before
@@ -105,10 +107,10 @@ def test_old_stays_as_it_was_and_new_outlives_it(deployment, neighbour, working_
 @pytest.mark.control("MIG-2")
 @pytest.mark.golden("shared")
 def test_what_stays_behind_is_reported(deployment, record, step):
-    with step("count what the old instance has and an export does not hold"):
+    with step("count what the old instance has and an export does not contain"):
         left = migration.count_left_behind(deployment.tables())
         record.note(migration.describe_left_behind(left))
 
-    with step("earlier versions, the machine and its credential are among it"):
+    with step("earlier versions, the machine and its credential are among them"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()
         assert left["earlier versions of secrets"] >= len(LATER_IBANS)

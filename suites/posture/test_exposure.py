@@ -19,9 +19,9 @@ def test_public_address_is_https(own_settings, findings, step):
 
 @pytest.mark.control("BKP-5")
 def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own_settings, findings, step):
-    with step("look at its age, its last line, and which key opens it"):
+    with step("check its age, its last line, and which key opens it"):
         instance = own_settings.get("INSTANCE_ID")
         assert findings(backupfile.faults(newest_backup, own_settings.root_key, instance)) == []
 
-    with step("what it says of itself proves that it is at most 24 hours old"):
+    with step("its own content proves that it is at most 24 hours old"):
         backupfile.prove_fresh(newest_backup)

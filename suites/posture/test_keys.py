@@ -7,7 +7,7 @@ from drillbook.preflight import backupfile, key_strength
 
 @pytest.mark.control("KEY-8")
 def test_keys_are_usable_and_strong(own_settings, findings, step):
-    with step("look at each key: its length, where it is known from, how it is guessed"):
+    with step("check each key: its length, whether it is published, how hard it is to guess"):
         assert findings(key_strength.keys(own_settings)) == []
 
 
@@ -22,7 +22,7 @@ def test_no_key_is_in_the_repository(repo_scan, findings, record, step):
 
 @pytest.mark.control("KEY-9")
 def test_no_other_credential_is_in_the_repository(repo_scan, findings, step):
-    with step("let a maintained scanner look for credentials of any kind and any owner"):
+    with step("run a secret scanner for credentials of any kind"):
         assert findings(repo_scan.leaks) == []
 
 

@@ -21,7 +21,7 @@ def test_any_application_settings_leave_secrets_readable(deployment, explore, st
     with step("everything was read"):
         before = deployment.inventory_before_stop
 
-    with step("redeploy with other settings, again and again: each time everything reads"):
+    with step("redeploy with other settings, several times: each time everything reads"):
         explore(application_settings(deployment.stack.driver), reads)
 
 
@@ -51,7 +51,7 @@ def test_invite_only_closes_sign_up(deployment, observe, step):
         assert deployment.change(INVITE_ONLY="true").serves
         closed = deployment.public.status().json()["inviteOnlySignup"]
 
-    with step("the health report tells one from the other"):
+    with step("the health report differs between the two"):
         observe("invite_only_ignored" if opened == closed else "invite_only_obeyed")
         assert opened != closed
 
@@ -64,7 +64,7 @@ def test_mail_settings_may_change(deployment, observe, step):
         refusing = deployment.change(**REFUSING)
         unknown = deployment.change(**UNKNOWN)
 
-    with step("the backend started each time, shows mail as configured, and everything reads"):
+    with step("the backend started each time, reports mail as configured, and everything reads"):
         started = refusing.serves and unknown.serves
         observe("started_without_mail_server" if started else "mail_server_stops_start")
         assert started

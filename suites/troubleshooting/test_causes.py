@@ -40,10 +40,8 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, st
 
 
 @pytest.mark.golden("stopped")
-def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
-    deployment, passwords, observe, step
-):
-    with step("have another password in the database than in the backend's environment"):
+def test_password_mismatch_shows_its_symptom_and_is_cured(deployment, passwords, observe, step):
+    with step("set a password in the database that differs from the backend's environment"):
         before = deployment.inventory_before_stop
         procedures.alter_password(deployment.stack, passwords[0])
         start = deployment.start()
@@ -58,7 +56,7 @@ def test_password_mismatch_shows_its_symptom_and_its_cure_cures(
         procedures.rotate_password_by_runbook(deployment.stack, passwords[1])
         cured = deployment.wait_for_start(since)
 
-    with step("the backend is cured, and everything reads as before"):
+    with step("the backend works again, and everything reads as before"):
         observe("symptoms_and_cures_as_documented" if cured.serves else "cure_needs_redeploy")
         assert cured.serves
         assert deployment.inventory() == before

@@ -44,7 +44,7 @@ def test_each_fault_is_named_from_its_log(deployment, step):
 
 @pytest.mark.golden("stopped")
 def test_healthy_log_has_no_cause(deployment, step):
-    with step("start a healthy deployment and use it; its log has no cause"):
+    with step("start a healthy deployment and use it; its log names no cause"):
         mark = deployment.log_mark()
         assert deployment.start().serves
         assert deployment.writes()

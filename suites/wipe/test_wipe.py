@@ -59,7 +59,7 @@ def test_nothing_from_before_is_left(wiped, step):
         backup = deployment.back_up()
         assert remains.find_remains(wiped.held, deployment.stack, backup) == []
 
-    with step("nor are the settings those from before"):
+    with step("the settings are not the earlier ones"):
         settings = deployment.public.settings()
         assert {name: settings.get(name) for name in SETTINGS} != SETTINGS
 
@@ -71,7 +71,7 @@ def test_nothing_from_before_is_left(wiped, step):
 
 @pytest.mark.control("WIP-3")
 def test_projects_and_secrets_can_be_made_again(wiped, observe, step):
-    with step("set up an administrator, a project, a machine and secrets as before"):
+    with step("create an administrator, a project, a machine and secrets as before"):
         again = second_life(wiped)
         observe("created_again" if again else "not_created_again")
         assert again
