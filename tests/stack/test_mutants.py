@@ -11,7 +11,8 @@ import pytest
 from drillbook.core.application import ROOT
 from tests.stack.test_containers import IMAGE, missing
 
-pytestmark = pytest.mark.slow
+# Each runs the whole suite, which takes many minutes where other programs use the processors.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
 TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
