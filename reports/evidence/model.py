@@ -173,6 +173,31 @@ class DocumentFile(EvidenceModel):
     )
 
 
+class BackupFile(EvidenceModel):
+    """The backup that was examined: which file exactly, and what it says of itself."""
+
+    name: str
+    sha256: str = Field(
+        description="of the file; of a folder over the sorted lines '<sha256>  <name>' of its files"
+    )
+    bytes: int
+    form: str | None = Field(default=None, description="plain, custom, directory or tar")
+    compression: str | None = None
+    cipher: str | None = Field(
+        default=None, description="what the file itself was encrypted with; null: nothing known"
+    )
+    taken_at: str | None = Field(
+        default=None,
+        description="pg_dump's own date, by the clock of its machine, without a zone",
+    )
+    taken_by: str | None = Field(default=None, description="the program that made it, and version")
+    server: str | None = Field(default=None, description="version of the server it was taken from")
+    instance: str | None = Field(default=None, description="id of the Infisical instance it holds")
+    source: Literal["file", "folder", "container", "url"] | None = Field(
+        default=None, description="from what kind of place it was taken"
+    )
+
+
 class Key(EvidenceModel):
     """A key by its public fingerprint; the value is in memory only."""
 
@@ -195,6 +220,7 @@ class Subject(EvidenceModel):
     data_set: DataSet | None = None
     engine: Engine | None = None
     document: DocumentFile | None = None
+    backup: BackupFile | None = None
 
 
 class Previous(EvidenceModel):

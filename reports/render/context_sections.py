@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from reports.evidence.context import ClockFacts, DataSet, Person
-from reports.evidence.model import Engine, Run
+from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
 
@@ -89,6 +89,7 @@ def subject(run: Run) -> list[Row]:
         *_if_any("Document, SHA-256", document.sha256 if document else None),
         *_if_any("Document, commit", document.commit if document else None),
         *_if_any("Changed since last proved", "; ".join(document.changed) if document else None),
+        *(_backup(seen.backup) if seen.backup else ()),
         ("Data", _data(seen.data_set or run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]
@@ -203,6 +204,19 @@ def _data(seen: DataSet | None) -> str | None:
     counts = ((seen.rows, "rows"), (seen.canaries, "values compared"), (seen.bytes, "bytes"))
     stated = [f"{count:,} {what}" for count, what in counts if count is not None]
     return _join(seen.kind, seen.description, *stated)
+
+
+def _backup(seen: BackupFile) -> list[Row]:
+    """Which backup it was; what it does not say of itself is a gap."""
+    kept = _join(seen.form, seen.compression, seen.cipher)
+    taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
+    return [
+        ("Backup", _join(f"{seen.name}, {seen.bytes:,} bytes", kept)),
+        ("Backup, SHA-256", seen.sha256),
+        ("Backup taken from", _join(seen.server, seen.instance and f"instance {seen.instance}")),
+        ("Backup taken on", taken),
+        ("Backup taken by", seen.taken_by),
+    ]
 
 
 def _engine(seen: Engine | None) -> str | None:

@@ -25,11 +25,13 @@ from reports.evidence.model import Control, Run, gate
 from reports.render.terminal import printable
 from reports.seal import signature, timestamp
 from reports.seal.manifest import (
+    BACKUP,
     MANIFEST,
     SIGNATURE,
     STATEMENT,
     TEST_RESULT,
     Manifest,
+    backup_subject,
     digest,
     file_digest,
     parse,
@@ -73,6 +75,7 @@ class Examination:
         self.checks: list[Check] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
+        self._backup: dict[str, str] | None = None
 
     @property
     def bad(self) -> list[Check]:
@@ -125,11 +128,11 @@ class Examination:
         envelope = archive.read(SIGNATURE, _SMALL)
         if self.trust.keys is not None:
             payload, signer = signature.verify(envelope, self.trust.keys)
-            _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
+            self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
             self.signed = True
             return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
-        _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
+        self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         signer = next(iter(opened.signatures))[:16]
         if not self.trust.unsigned:
             raise Distrusted(f"by key {signer}, for which no one vouches: give --pubkey")
@@ -141,6 +144,8 @@ class Examination:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
+        if self._backup is not None and self._backup != backup_subject(run):
+            raise Distrusted(f"it is about another backup than the one in {SIGNATURE}")
         # Records from before this field existed always had these two, unless they leaked.
         leaked = {leak.file for leak in run.redaction.leaks}
         wanted = run.documents or {"report.html", PDF} - leaked
@@ -276,16 +281,18 @@ def _files(archive: Archive, manifest: Manifest) -> str:
     return f"SHA-256 and size of {len(manifest.files)} files are those of {MANIFEST}"
 
 
-def _covers(payload: bytes, manifest: Manifest, own: str) -> None:
-    """The statement that was signed is about exactly the files of the bundle."""
+def _covers(payload: bytes, manifest: Manifest, own: str) -> dict[str, str]:
+    """The backup that was signed for: the rest must be exactly the files of the bundle."""
     try:
         signed = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         kind = signed["_type"], signed["predicateType"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Distrusted("what was signed is not a statement about files") from None
+    backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith(BACKUP)}
     if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
         raise Distrusted("what was signed is about other files than these")
+    return backup
 
 
 def _manifest_digest(bundle: Path) -> str:

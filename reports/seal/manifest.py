@@ -1,10 +1,10 @@
 """MANIFEST.json, and what is signed: an in-toto Statement about every file of the bundle.
 
 The manifest has name, size and SHA-256 of every file of a bundle but itself and its signature. The
-statement is of type test-result/v0.1. Its `result` is meant for policies that admit a deployment,
-so it says less rather than more: PASSED only when every gating control of a deployment held and
-nothing was contradicted; WARNED when the gate held, yet claims were contradicted, or waivers were
-needed, or it was a rehearsal; else FAILED.
+statement is also about the backup that was drilled. It is of type test-result/v0.1. Its `result` is
+meant for policies that admit a deployment, so it says less rather than more: PASSED only when every
+gating control of a deployment held and nothing was contradicted; WARNED when the gate held, yet
+claims were contradicted, or waivers were needed, or it was a rehearsal; else FAILED.
 Source: https://github.com/in-toto/attestation, spec/v1 and spec/predicates/test-result.md.
 """
 
@@ -27,6 +27,7 @@ MANIFEST = "MANIFEST.json"
 SIGNATURE = "attestation.intoto.jsonl"
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+BACKUP = "backup:"
 
 
 class File(BaseModel):
@@ -98,6 +99,7 @@ def _file(name: str, path: Path) -> File:
 def statement(run: Run, manifest: Manifest) -> bytes:
     """The statement as JSON; equal runs with equal files give equal bytes."""
     digests = manifest.digests | {MANIFEST: hashlib.sha256(manifest.render()).hexdigest()}
+    digests |= backup_subject(run)
     record: dict[str, Any] = {
         "_type": STATEMENT,
         "subject": [
@@ -113,6 +115,12 @@ def statement(run: Run, manifest: Manifest) -> bytes:
         },
     }
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def backup_subject(run: Run) -> dict[str, str]:
+    """The backup that the run was about, by a name that no file of a bundle can have."""
+    backup = run.subject.backup
+    return {f"{BACKUP}{backup.name}": backup.sha256} if backup else {}
 
 
 def result(run: Run) -> str:

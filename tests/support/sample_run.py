@@ -12,6 +12,7 @@ from pathlib import Path
 from reports.evidence.context import Waiver
 from reports.evidence.model import (
     Backend,
+    BackupFile,
     Control,
     Counts,
     Exchange,
@@ -94,6 +95,23 @@ def waived_run(**changes: object) -> Run:
         "exit_code": exit_code(verdict),
     }
     return made.model_copy(update=update | changes)
+
+
+def drill_run(**changes: object) -> Run:
+    """The run as one of a backup that was given."""
+    backup = BackupFile(
+        name="nightly.sql.gz",
+        sha256="5a" * 32,
+        bytes=73_400_320,
+        form="plain",
+        compression="gzip",
+        taken_at="2026-11-24 02:00:07",
+        taken_by="pg_dump 14.23",
+        server="PostgreSQL 14.23",
+        instance="4a6f1f0e-4a7e-4d3e-9f52-5f0f3f6a9c10",
+        source="file",
+    )
+    return run(subject=_subject().model_copy(update={"backup": backup}), **changes)
 
 
 def large_run(controls: int, steps: int = 5) -> Run:

@@ -10,7 +10,7 @@ import pytest
 
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
 from reports.evidence.model import Command, DocumentFile, Leak, Objectives, Redaction, Subject
-from reports.render import html, junit, pdf_document, phrases
+from reports.render import context_sections, html, junit, pdf_document, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import WIDTH, summary
@@ -49,6 +49,15 @@ def parsed(page):
 
 def text_of(run):
     return "\n".join(line.text for line in summary(run, "report.html"))
+
+
+def test_documents_name_the_backup():
+    run = sample_run.drill_run()
+    rows = dict(dict(context_sections.sections(run))["What was examined"])
+    assert rows["Backup"] == "nightly.sql.gz, 73,400,320 bytes, plain, gzip"
+    assert rows["Backup, SHA-256"] == "5a" * 32
+    assert "by the clock of its machine" in rows["Backup taken on"]
+    assert "5a" * 32 in html.render(run)
 
 
 def cases(run):

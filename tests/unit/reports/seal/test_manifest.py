@@ -73,6 +73,11 @@ def test_statement_is_about_every_file_and_the_manifest():
     assert b": " not in statement(sample_run.run(), MANIFEST).split(b'"predicate"')[0]
 
 
+def test_statement_is_about_the_backup_as_well():
+    found = stated(subject=sample_run.drill_run().subject)["subject"]
+    assert {"name": "backup:nightly.sql.gz", "digest": {"sha256": "5a" * 32}} in found
+
+
 def test_statement_sorts_controls_by_what_a_policy_may_admit():
     told = stated()["predicate"]
     assert told["passedTests"] == ["KEY-5"]

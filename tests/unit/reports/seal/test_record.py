@@ -7,6 +7,7 @@ import pytest
 from reports.seal import signature
 from reports.seal.manifest import statement
 from reports.seal.sealer import contents
+from tests.support import sample_run
 from tests.support.bundles import examined, key, resealed, sealed
 
 
@@ -110,6 +111,31 @@ def test_previous_bundle_of_a_record_that_names_none_is_told(tmp_path):
     found = examined(bundle, unsigned=True, previous=bundle)["chain"]
     assert "names no run before it" in found.sentence
     assert found.state == "bad"
+
+
+@pytest.mark.parametrize("signed", [sample_run.run(), sample_run.drill_run()])
+@pytest.mark.parametrize("trusting", [True, False])
+def test_record_of_another_backup_than_was_signed_is_caught(
+    tmp_path, monkeypatch, signed, trusting
+):
+    made, public = key(tmp_path)
+    other = sample_run.drill_run().subject
+    other = other.model_copy(update={"backup": other.backup.model_copy(update={"name": "old.sql"})})
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "reports.seal.sealer.statement", lambda _, manifest: statement(signed, manifest)
+        )
+        folder = sealed(tmp_path, made, subject=other)
+    trust = {"keys": signature.load_trusted_keys(public)} if trusting else {"unsigned": True}
+    found = examined(folder / "bundle.zip", **trust)["record"]
+    assert (found.state, "about another backup" in found.sentence) == ("bad", True)
+
+
+def test_record_of_the_backup_that_was_signed_is_accepted(tmp_path):
+    made, public = key(tmp_path)
+    folder = sealed(tmp_path, made, subject=sample_run.drill_run().subject)
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert (found["record"].state, found["signature"].state) == ("ok", "ok")
 
 
 def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
