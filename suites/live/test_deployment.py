@@ -32,6 +32,12 @@ def test_running_database_and_cache_are_published_nowhere(instance, findings, st
         assert findings(container_checks.find_exposure(instance.containers, instance.engine)) == []
 
 
+@pytest.mark.control("DEP-4")
+def test_running_cache_keeps_the_jobs_of_the_queue(instance, findings, step):
+    with step("read with which command the cache was started, and where its data lies"):
+        assert findings(container_checks.find_lost_jobs(instance.part("redis"))) == []
+
+
 @pytest.mark.control("DEP-5")
 def test_documented_patterns_find_the_running_containers(instance, observe, findings, step):
     with step("apply the documented patterns to the names of the containers"):

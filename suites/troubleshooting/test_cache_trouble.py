@@ -1,0 +1,83 @@
+"""A cache that is emptied, protected or failed over under a running backend costs no secret."""
+
+import secrets
+
+import pytest
+
+from drillbook.core.errors import DrillbookError
+from fixtures.faults import cache_trouble
+from fixtures.probes import observations
+
+pytestmark = pytest.mark.control("TRB-5")
+
+
+def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
+    stack = deployment.stack
+    with step("read everything, count the jobs that wait in the cache, and empty it"):
+        before, jobs = deployment.inventory(), cache_trouble.count_jobs(stack)
+        cache_trouble.command(stack, "FLUSHALL")
+
+    with step("with the same token everything reads as before, and a write works"):
+        assert deployment.reads_as(before)
+        assert deployment.writes()
+
+    with step("restart the backend: everything reads as before"):
+        left = cache_trouble.count_jobs(stack)
+        assert deployment.restart().serves
+        assert deployment.reads_as(before)
+
+    with step("look for the jobs again"):
+        back = cache_trouble.count_jobs(stack)
+        record.note(f"entries of the queue: {jobs}, then {left}, after a restart {back}")
+        observe(what_happened_to_jobs(jobs, back))
+
+
+def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step):
+    with step("read everything"):
+        before, mark = deployment.inventory(), deployment.log_mark()
+        password = secrets.token_urlsafe(24)
+        record.secret("CACHE_PASSWORD", password)
+
+    under = "give the cache a password, cut its connections, read, and restart the backend"
+    with step(under), cache_trouble.under_password(deployment.stack, password):
+        observe(reading(deployment, record))
+        deployment.stack.restart("backend")
+        named = observations.log_names_cause(deployment, mark, "cache_password")
+        observe("cache_password_named" if named else "cache_password_not_named")
+
+    with step("take the password away, and restart: everything reads as before, a write works"):
+        assert deployment.restart().serves
+        assert deployment.reads_as(before)
+        assert deployment.writes()
+
+
+def test_failover_of_the_cache_costs_no_secret(deployment, record, observe, step):
+    with step("read everything"):
+        before = deployment.inventory()
+
+    over = "have the cache take no writes, as a replica does; cut its connections, and read"
+    with step(over), cache_trouble.failover(deployment.stack):
+        observe(reading(deployment, record))
+
+    with step("it takes writes again, and holds nothing; everything reads as before"):
+        assert observations.reads_again(deployment)
+        assert deployment.reads_as(before)
+
+    with step("a write works, and everything reads after a restart"):
+        assert deployment.writes()
+        assert deployment.restart().serves
+        assert deployment.reads_as(before)
+
+
+def reading(deployment, record):
+    found = deployment.try_inventory()
+    if isinstance(found, DrillbookError):
+        record.note(f"in between: {found}")
+        return "secrets_unread_meanwhile"
+    return "secrets_read_meanwhile"
+
+
+def what_happened_to_jobs(before, back):
+    if not before:
+        return "no_jobs_in_cache"
+    return "jobs_back_after_restart" if back >= before else "jobs_not_back_after_restart"

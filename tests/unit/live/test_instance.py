@@ -1,0 +1,45 @@
+"""What the configuration that anyone may read says of sign-up, and of a newer release."""
+
+import pytest
+
+from drillbook.core.errors import Unsupported
+from drillbook.live.container_checks import Container
+from drillbook.live.instance import Instance, sign_up
+
+
+@pytest.mark.parametrize(
+    ("config", "seen"),
+    [
+        ({"allowSignUp": False}, "sign_up_closed"),
+        ({"allowSignUp": False, "allowedSignUpDomain": "example.com"}, "sign_up_closed"),
+        ({"allowSignUp": True, "allowedSignUpDomain": "example.com"}, "sign_up_for_a_domain"),
+        ({"allowSignUp": True, "allowedSignUpDomain": None}, "sign_up_open"),
+    ],
+)
+def test_who_may_sign_up(config, seen):
+    assert sign_up(config) == seen
+
+
+def test_a_silent_configuration_decides_nothing():
+    with pytest.raises(Unsupported, match="does not say"):
+        sign_up({})
+
+
+@pytest.mark.parametrize(
+    ("offered", "image", "says"),
+    [
+        ("v0.166.7", "infisical/infisical:v0.154.6", "0.166.7 is available; the tag of its"),
+        ("0.166.7", None, "0.166.7 is available"),
+        ("v0.154.6", "infisical/infisical:v0.154.6", ""),
+        (None, "infisical/infisical:v0.154.6", ""),
+        ("soon", None, ""),
+    ],
+)
+def test_a_newer_release_is_named(offered, image, says):
+    backend = Container("1", "b", "backend", "backend", "p", {"Config": {"Image": image}})
+    instance = Instance.__new__(Instance)
+    instance.__dict__["config"] = {"latestAvailableVersion": offered}
+    instance.__dict__["parts"] = {"backend": backend} if image else None
+    said = instance.newer_release
+    assert says in said
+    assert bool(said) == bool(says)
