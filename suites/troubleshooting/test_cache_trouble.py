@@ -34,13 +34,14 @@ def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
 
 def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step):
     with step("read everything"):
-        before, mark = deployment.inventory(), deployment.log_mark()
+        before = deployment.inventory()
         password = secrets.token_urlsafe(24)
         record.secret("CACHE_PASSWORD", password)
 
     under = "give the cache a password, cut its connections, read, and restart the backend"
     with step(under), cache_trouble.under_password(deployment.stack, password):
         observe(reading(deployment, record))
+        mark = deployment.log_mark()
         deployment.stack.restart("backend")
         named = observations.log_names_cause(deployment, mark, "cache_password")
         observe("cache_password_named" if named else "cache_password_not_named")
