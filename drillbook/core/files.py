@@ -30,11 +30,16 @@ def open_file(path: Path) -> io.BufferedReader:
     raise OSError(errno.EINVAL, "not an ordinary file: a pipe or a device may never end", str(path))
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Whole or not at all: the name holds what it held before, or all of the new."""
+def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Whole or not at all: the name holds what it held before, or all of the new.
+
+    The file has the mode, if one is given, before anything is in it.
+    """
     fresh = path.with_name(f".{path.name}.new")
     try:
         with fresh.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 
 from drillbook.core.errors import BadInput
 from drillbook.runbook import shell
+from drillbook.runbook.markup import Spans, parts
 
 Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
 
@@ -109,7 +110,7 @@ class Mark:
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A fenced or indented block."""
+    """A fenced or indented block; markup: one of HTML."""
 
     language: str
     text: str
@@ -117,6 +118,7 @@ class Block:
     section: Section
     lead: str
     denied: bool
+    markup: bool = False
 
 
 class Document:
@@ -124,7 +126,8 @@ class Document:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.text = text
+        # Whatever ends its lines: the lines that are counted are those of the parser.
+        self.text = text = re.sub(r"\r\n?", "\n", text)
         self.statements: list[Statement] = []
         self.blocks: list[Block] = []
         self.marks: list[Mark] = []
@@ -172,7 +175,7 @@ class Document:
     def _read(self, tokens: list[Token]) -> None:
         leads: list[str] = []
         waiting: list[Mark] = []
-        cells: list[str] | None = None
+        cells: list[Spans] | None = None
         header = ""
         for number, token in enumerate(tokens):
             line = token.map[0] + 1 if token.map else 0
@@ -182,6 +185,7 @@ class Document:
             match token.type:
                 case "html_block":
                     waiting += self._mark(token.content, line)
+                    header = self._read_html(token.content, line, header)
                 case "heading_open":
                     last_line = token.map[1] if token.map else line
                     self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line, last_line)
@@ -194,16 +198,41 @@ class Document:
                 case "thead_close":
                     header = self.statements.pop().text if self.statements else ""
                 case "tr_close" if cells is not None:
-                    self._add("row", " | ".join(cells), line or self._row, lead=header)
+                    self._say_row(cells, line or self._row, header)
                     cells = None
                 case "inline" if cells is not None:
-                    cells.append(_plain(token)[0])
+                    cells.append(_plain(token))
                     self._row = line
                 case "inline" if tokens[number - 1].type != "heading_open":
-                    self._say(token, line, leads[-1] if leads else "")
+                    self._mark_inline(token, line)
+                    self._say(_plain(token), line, leads[-1] if leads else "")
                 case "fence" | "code_block":
                     first = line + (token.type == "fence")
                     self._quote(token.info.strip().lower(), token.content, first)
+
+    def _read_html(self, html: str, line: int, header: str) -> str:
+        """Read a block of HTML; the header of the table that goes on after it."""
+        for one in parts(html, line):
+            text = " | ".join(cell for cell, _ in one.cells)
+            if one.kind == "heading":
+                self._open(text, one.level, one.line, one.line)
+            elif one.kind == "block":
+                self._quote("", text, one.line)
+                self.blocks[-1].markup = True
+            elif one.kind == "text":
+                self._say(one.cells[0], one.line, "")
+            elif one.kind == "row":
+                self._say_row(one.cells, one.line, header)
+            else:
+                header = text
+        return "" if "</table" in html else header
+
+    def _mark_inline(self, token: Token, line: int) -> None:
+        breaks = 0
+        for child in token.children or []:
+            breaks += child.type in ("softbreak", "hardbreak")
+            if child.type == "html_inline":
+                self._mark(child.content, line + breaks)
 
     def _mark(self, comment: str, line: int) -> list[Mark]:
         found = [
@@ -232,13 +261,9 @@ class Document:
             above = above.parent
         return one
 
-    def _say(self, token: Token, line: int, lead: str) -> None:
-        text, spans = _plain(token)
-        start = breaks = 0
-        for child in token.children or []:
-            breaks += child.type in ("softbreak", "hardbreak")
-            if child.type == "html_inline":
-                self._mark(child.content, line + breaks)
+    def _say(self, said_at: Spans, line: int, lead: str) -> None:
+        text, spans = said_at
+        start = 0
         for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
             sentence = text[start:end].rstrip()
             if sentence:
@@ -247,17 +272,26 @@ class Document:
                 sentence = sentence.replace("\n", " ")
                 said = self._add("sentence", sentence, at, lead=lead, breaks=ends)
                 for place, span in spans:
-                    if (
-                        start <= place < end
-                        and len(span) < shell.LONGEST
-                        and shell.looks_like_a_command(span)
-                    ):
-                        rest = re.split(r"[.;,]", text[place + len(span) : end])[0]
-                        denies = _DENYING_LEAD.search(sentence) or _DENYING_REST.search(rest)
-                        denied = said.denied or bool(denies)
-                        self._run(span, line + text.count("\n", 0, place), sentence, denied, True)
+                    if start <= place < end:
+                        rest = text[place + len(span) : end]
+                        self._run_span(
+                            span, line + text.count("\n", 0, place), said, sentence, rest
+                        )
                 self._lead = sentence
             start = end
+
+    def _say_row(self, cells: list[Spans], line: int, header: str) -> None:
+        said = self._add("row", " | ".join(text for text, _ in cells), line, lead=header)
+        for text, spans in cells:
+            for place, span in spans:
+                self._run_span(span, line, said, text, text[place + len(span) :])
+
+    def _run_span(self, span: str, line: int, said: Statement, near: str, rest: str) -> None:
+        """A span of code in a sentence or a cell (near), which may go on to deny it (rest)."""
+        if len(span) < shell.LONGEST and shell.looks_like_a_command(span):
+            goes_on = re.split(r"[.;,]", rest)[0]
+            denies = _DENYING_LEAD.search(near) or _DENYING_REST.search(goes_on)
+            self._run(span, line, said.text, said.denied or bool(denies), True)
 
     def _quote(self, info: str, content: str, line: int) -> None:
         language = info.split()[0].strip("{.}") if info else ""
@@ -277,9 +311,11 @@ class Document:
             content = without_prompts(content)
             self._run(content, line, self._lead, denied, False)
         elif language in ("cron", "crontab"):
-            for number, one in enumerate(content.splitlines()):
+            number = 0
+            for one in re.split(r"(?<!\\)\n", content):
                 if found := CRON.match(one):
                     self._run(one[found.end() :], line + number, self._lead, denied, False, True)
+                number += one.count("\n") + 1
         if language in SHELLS | _SETTINGS | {"dockerfile", "docker"}:
             self._lines(content, line, denied, comments=language in _SETTINGS)
         elif language == "sql":
@@ -318,6 +354,9 @@ class Document:
                 scheduled=scheduled or bool(CRON.match(one.text)),
                 script=text,
             )
+            if one.here.startswith("#!") and re.match(r"#!\S+(?: -\S+)*[ /]\w*sh\b", one.here):
+                # A script that the command writes to a file.
+                self._run(one.here, one.here_line, before, denied, inline)
             if not inline:
                 before = ""
 
@@ -354,9 +393,10 @@ def _guess(content: str) -> str:
     return ""
 
 
-def _plain(token: Token) -> tuple[str, list[tuple[int, str]]]:
+def _plain(token: Token) -> Spans:
     """The text of an inline token without marks, and where its spans of code start."""
-    text, spans = "", []
+    text: str = ""
+    spans: list[tuple[int, str]] = []
     for child in token.children or []:
         if child.type in ("softbreak", "hardbreak"):
             text += "\n"

@@ -6,10 +6,11 @@ import itertools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from drillbook.infisical import image_tags
@@ -133,6 +134,8 @@ def _clause(match: re.Match[str]) -> str:
 # Keys and passwords ------------------------------------------------------------------------------
 
 _LENGTH = 32
+# What is made at random has at least so many different characters.
+_FEWEST = 8
 
 
 class Generated(NamedTuple):
@@ -168,11 +171,12 @@ def _key_format(document: Document) -> Iterator[Found]:
     if has(document.text, "fips"):
         return  # there base64 of 32 bytes is right
     for made in _generated(document):
-        key = re.fullmatch(r"encryption[ _]keys?", made.subject)
+        key = re.fullmatch(r"(?:infisical_)?encryption[ _]keys?", made.subject)
         if key and made.characters != _LENGTH:
             yield Found(made.line, made.statement.text)
     for one in document.claims("code"):
-        if one.setting and one.setting[0] == "ENCRYPTION_KEY" and _is_misshapen(one.setting[1]):
+        name, value = one.setting or ("", "")
+        if name.removeprefix("INFISICAL_") == "ENCRYPTION_KEY" and _is_misshapen(value):
             yield Found(one.line, one.text)
     for one in document.claims(*TEXTS):
         for match in pattern("more_than_32").finditer(one.text):
@@ -203,9 +207,13 @@ def _cure_by_another_key(document: Document) -> Iterator[Found]:
     """A table of symptoms whose cure for a wrong key is a new one."""
     for one in document.claims("row"):
         *causes, cure = (cell.strip() for cell in one.text.split("|"))
-        key = re.search(r"(?<!ROOT_)\bENCRYPTION_KEY\b", " ".join(causes))
+        key = re.search(r"\b(?:INFISICAL_)?ENCRYPTION_KEY\b", " ".join(causes))
         if key and has(cure, "renews") and not has(f"{one.lead} {one.text}", "new_instance"):
             yield Found(one.line, one.text)
+    for one in document.claims("sentence"):
+        listed = has(one.text, "key_listed") and has(one.lead, "rotates")
+        if listed and not has(one.lead + one.text, "denies"):
+            yield Found(one.line, f"{one.lead} {one.text}")
 
 
 @finds("key-purpose")
@@ -232,9 +240,19 @@ def _key_sample(document: Document) -> Iterator[Found]:
         given = pattern("sample").findall(one.text)
         if one.setting and one.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
             given = [one.setting[1]]
-        told = has(f"{one.text} {one.lead}", "denies", "known_sample")
-        if any(map(is_sample, given)) and not told:
-            yield Found(one.line, one.text)
+        if any(map(is_sample, given)):
+            told = has(f"{one.text} {one.lead}", "denies", "known_sample")
+            if not told and not has(one.section.text, "disclaims"):
+                yield Found(one.line, one.text)
+
+
+@finds("key-in-document")
+def _key_in_document(document: Document) -> Iterator[Found]:
+    for one in document.claims(*TEXTS, "code"):
+        for match in pattern("key_written_out").finditer(one.text):
+            varied = len(set(match[1])) >= _FEWEST and "0123456789" not in match[1]
+            if varied and not is_sample(match[1]) and not has(one.lead, "known_sample"):
+                yield Found(one.line_at(match.start()), one.text)
 
 
 # The database's password -------------------------------------------------------------------------
@@ -283,14 +301,15 @@ _RESTARTS = (("docker", "restart"), ("compose", "restart"))
 _UP = (("docker", "start"), ("docker", "run"), ("compose", "up"), ("compose", "start"))
 
 
-def is_restore(command: Command) -> bool:
-    """Whether a command brings a backup back."""
+def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
+    """Whether a command brings a backup back; dumped are files that hold one, whatever its name."""
     if command.program == "pg_restore":
         return not {"-l", "--list", "-f", "--help", "--version"} & set(command.words)
     unpacked = [it.text for it in command.upstream() if it.program in _UNPACKS]
     sources = [command.reads, *unpacked, command.option("-f", "--file")]
     source = next(filter(None, sources), "")
     is_backup = has(source, "backup_file") and not has(source, "no_backup_file")
+    is_backup = is_backup or any(name in source for name in dumped)
     return command.program == "psql" and bool(is_backup)
 
 
@@ -305,14 +324,19 @@ def removes_volumes(command: Command) -> bool:
     return command.words[:2] == ("compose", "down") and bool(removing)
 
 
-def _first(is_one: Callable[[Command], bool]) -> Callable[[Document], Commands]:
-    """The first hundred: each is compared with all that stands around it."""
-    return lambda document: itertools.islice(
-        (pair for pair in document.commands() if is_one(pair[1])), 100
-    )
+# Of each kind the first hundred: each is compared with all that stands around it.
+_MOST = 100
 
 
-_restores, _dumps = _first(is_restore), _first(is_dump)
+def _dumps(document: Document) -> Commands:
+    return itertools.islice((pair for pair in document.commands() if is_dump(pair[1])), _MOST)
+
+
+def _restores(document: Document) -> Commands:
+    files = [command.option("-f", "--file") or command.writes for _, command in _dumps(document)]
+    dumped = {Path(one).name for one in files if one and "$" not in one}
+    found = (pair for pair in document.commands() if is_restore(pair[1], dumped))
+    return itertools.islice(found, _MOST)
 
 
 def _around(one: Statement) -> list[Statement]:
@@ -376,11 +400,13 @@ def _restore_not_empty(document: Document) -> Iterator[Found]:
 
 @finds_commands("restore-running", _restores)
 def _restores_while_running(one: Statement, command: Command) -> bool:
-    if any(has(word, "other_database") for word in command.words[1:]):
+    names = [word for word in command.words[1:] if not {"/", "."} & {*word}]
+    if any(has(word, "other_database") for word in names):
         return False  # it goes into a database that the backend does not use
     before = _before(one, _around(one))
     commands = [it.command for it in before if it.command]
     alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
+    alone = alone or any(_says(it, "starts_neighbours") for it in before)
     stopped = _last(before, _stops_backend)
     return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
 
@@ -421,6 +447,13 @@ def _is_written_into_the_volume(_: Statement, command: Command) -> object:
     return re.match(r"/var/lib/(postgresql|docker/volumes)/", target)
 
 
+@finds_commands("volume-copy", Document.commands)
+def _copies_files_of_database(one: Statement, _: Command) -> bool:
+    if not (has(one.text, "copies_files") and has(one.text, "volume_of_database")):
+        return False
+    return not any(_says(it, "stops") for it in _before(one, _around(one)))
+
+
 @finds("dump-service")
 def _dump_service(document: Document) -> Iterator[Found]:
     services = {
@@ -440,17 +473,24 @@ def _dump_service(document: Document) -> Iterator[Found]:
 
 @finds("backup-without-key")
 def _backup_without_key(document: Document) -> Iterator[Found]:
-    dumps = [one.section for one, _ in _dumps(document)]
     texts = [one.text for one in document.claims(*TEXTS)]
     if any(has(text, "names_key") and has(text, "backup_title") for text in texts):
         return
+    dumps, chapters = [one for one, _ in _dumps(document)], []
     for one in document.claims("heading"):
         section = one.section
         above = section.parent.title if section.parent else ""
         if has(section.title, "backup_title") and not has(above, "backup_title"):
-            dumped = any(it.within(section) for it in dumps)
+            chapters.append(section)
+            dumped = any(it.section.within(section) for it in dumps)
             if dumped and not has(section.text, "names_key"):
                 yield Found(one.line, one.text)
+    for one in dumps:
+        elsewhere = not any(one.section.within(chapter) for chapter in chapters)
+        for_another = has(f"{one.section.title} {one.lead}", "upgrade", "changes", "wipe_is_meant")
+        if elsewhere and has(one.lead, "backup_title") and not for_another:
+            yield Found(one.line, one.text)
+            return
 
 
 @finds_commands("job-without-check", _dumps)
@@ -485,7 +525,8 @@ def _ends_redis(one: Statement) -> bool:
 def _upgrade_without_backup(document: Document) -> Iterator[Found]:
     saves = pattern("saves").pattern
     saved = rf"(?:{saves})[^.;]*\b(?:before|prior)\b|\bbefore\b[^.;]*(?:{saves})"
-    if any(re.search(saved, one.text, re.I) for one in document.claims(*TEXTS)):
+    texts = [one.text for one in document.claims(*TEXTS)]
+    if any(re.search(saved, one, re.I) and has(one, "upgrade", "changes") for one in texts):
         return
     for one, command in document.commands():
         section = one.section
@@ -500,14 +541,22 @@ def _upgrade_without_backup(document: Document) -> Iterator[Found]:
 
 @finds_commands("wipe-as-cure", Document.commands)
 def _is_a_wipe_as_cure(one: Statement, command: Command) -> bool:
-    if not removes_volumes(command):
+    if not (removes_volumes(command) or _removes_files_of_database(command)):
         return False
-    section, titles = one.section, []
+    section, titles = one.section, ""
     while section.level > 1 and section.parent:
-        titles.append(section.title)
+        titles += f"{section.title}\n"
         section = section.parent
     saved = any(_says(it, "saves") for it in _before(one, one.section.statements))
-    return not saved and not has(" ".join(titles), "wipe_is_meant")
+    meant = has(titles, "wipe_is_meant")
+    meant = meant or (has(one.lead, "wipe_is_said") and not has(titles, "trouble"))
+    return not saved and not meant
+
+
+def _removes_files_of_database(command: Command) -> bool:
+    options = "".join(word for word in command.words if word.startswith("-"))
+    files = any(has(word, "database_files") for word in command.words[1:])
+    return command.program == "rm" and "r" in options.lower() and files
 
 
 # Containers and images ---------------------------------------------------------------------------
@@ -567,11 +616,18 @@ def _image_tag(document: Document) -> Iterator[Found]:
                 yield Found(one.line_at(match.start()), one.text)
 
 
-@finds_commands("helm-rollback", Document.commands)
-def _rolls_back(_: Statement, command: Command) -> object:
-    release = "".join(command.words[2:3])
-    ours = not release or re.search(r"infisical|secret|[$<-]", release)
-    return command.words[:2] == ("helm", "rollback") and ours
+@finds("helm-rollback")
+def _goes_back_without_data(document: Document) -> Iterator[Found]:
+    for one, command in document.commands():
+        release = "".join(command.words[2:3])
+        ours = not release or re.search(r"infisical|secret|[$<-]", release)
+        if command.words[:2] == ("helm", "rollback") and ours:
+            yield Found(one.line, one.text)
+    for one in document.claims(*TEXTS):
+        match = pattern("goes_back").search(one.text)
+        alone = match and not has(_clause(match), "goes_back_with_data")
+        if match and alone and not has(one.section.text, "restores_backup"):
+            yield Found(one.line_at(match.start()), one.text)
 
 
 # The health report -------------------------------------------------------------------------------
@@ -598,9 +654,15 @@ def _health_fields(document: Document) -> Iterator[Found]:
         for number, line in enumerate(block.text.splitlines()):
             for name in re.findall(r'"(\w+)"\s*:', line):
                 opened = name == "inviteOnlySignup" and report.get(name) is True
-                unknown = name in report and name not in _FLAGS | _OTHER_FIELDS
-                if unknown or (opened and not has(near, "tells_inverted")):
+                foreign = name in report and name not in _FLAGS | _OTHER_FIELDS
+                if foreign or (opened and not has(near, "tells_inverted")):
                     yield Found(block.line + number, line.strip())
+    for one in document.claims(*TEXTS):
+        names = set(re.findall(r'"(\w+)"\s*:', one.text))
+        asked = {"date", "message"} <= names and "/api/status" in one.section.text
+        unknown = names - _FLAGS - _OTHER_FIELDS if asked or _FLAGS & names else set()
+        if unknown and not has(one.text, "denies"):
+            yield Found(one.line, one.text)
 
 
 def json_object(block: Block) -> dict[str, object]:

@@ -30,10 +30,13 @@ _VALUED = {
     "up": "t timeout scale pull",
     "curl": "X request d data o output w write-out H header m max-time u user retry",
     "ssh": "i p o l J F L b",
+    "kubectl": "n namespace context kubeconfig s server",
 } | dict.fromkeys(("start", "stop", "restart", "kill", "down"), "t time timeout s signal rmi")
 _WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
 _WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}
 _VALUED |= _WRAPPERS
+# What runs a command on another machine of this host: `pct exec 107 -- docker ps`.
+_HOSTS = ("pct", "lxc", "incus")
 _DEEPEST = 3
 # A longer text is not a command of a runbook; it is read in part.
 LONGEST = 2_000
@@ -110,6 +113,7 @@ class Command:
     reads: str | None = None
     writes: str | None = None
     here: str = ""
+    here_line: int = 0
     feeds: Command | None = None
     fed_by: Command | None = None
     sources: list[Command] = field(default_factory=list)
@@ -221,18 +225,26 @@ class _Reader:
             if program in _WRAPPERS:
                 words = Line(rest, program, leading=True).rest[program == "timeout" :]
             elif program in ("docker", "podman", "docker-compose", "podman-compose"):
-                rest = Line(rest, "docker", leading=True).rest
-                compose = program.endswith("-compose") or rest[:1] == ["compose"]
+                compose = program.endswith("-compose")
+                if not compose:
+                    rest = Line(rest, "docker", leading=True).rest
+                    compose = rest[:1] == ["compose"]
+                    rest = rest[compose:]
                 engine = "compose" if compose else "docker"
                 if compose:
-                    rest = Line(rest[rest[:1] == ["compose"] :], "compose", leading=True).rest
+                    rest = Line(rest, "compose", leading=True).rest
                 if rest[:1] != ["exec"] and (not compose or rest[:1] != ["run"]):
                     words = [engine, *rest]
                     break
                 options = Line(rest[1:], "exec", leading=True)
                 base.inside = Exec(engine, options, "".join(options.rest[:1]))
                 words = options.rest[1:]
-            elif program == "kubectl" and rest[:1] == ["exec"] and "--" in rest:
+            elif program in _HOSTS and rest[:1] == ["exec"] and "--" in rest:
+                words = rest[rest.index("--") + 1 :]
+            elif program == "kubectl" and "--" in rest:
+                rest = Line(rest, "kubectl", leading=True).rest
+                if rest[:1] != ["exec"]:
+                    break
                 base.inside = Exec("kubectl", Line(rest[1:], "exec", leading=True), "")
                 words = rest[rest.index("--") + 1 :]
             elif script := _script(program, rest):
@@ -265,7 +277,9 @@ class _Reader:
         for one in node.children_by_field_name("redirect") if of else ():
             target = one.child_by_field_name("destination")
             if one.type == "heredoc_redirect":
-                of[0].here = "".join(_text(part) for part in _named(one)[1:])
+                parts = [part for part in _named(one) if part.type == "heredoc_body"]
+                of[0].here = "".join(map(_text, parts))
+                of[0].here_line = self._at(parts[0]) if parts else 0
             elif target and _text(one).startswith("<"):
                 of[0].reads = _word(target)
             elif target and not _text(one).startswith("2"):

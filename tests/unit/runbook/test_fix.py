@@ -1,20 +1,22 @@
 """What can be corrected by rule alone is corrected, and applies as a patch; the rest stays."""
 
+import os
 import subprocess
 
 import pytest
 
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
+from drillbook.core.errors import BadInput
 from drillbook.runbook.document import Document
-from drillbook.runbook.fix import correct
+from drillbook.runbook.fix import correct, write_corrected
 from drillbook.runbook.lint import lint
 from drillbook.runbook.rules import check, rules
 
 
 def fixed(text):
     document = Document("infisical.md", text)
-    return correct(document, [(one.line, rule.id) for rule, one in check(document)])
+    return correct(document, text, [(one.line, rule.id) for rule, one in check(document)])
 
 
 def block(line, language="bash"):
@@ -94,3 +96,135 @@ def test_what_is_accepted_is_not_corrected(tmp_path, capsys):
     lint([tmp_path / "ops.md"], fix=True)
     assert "nothing that can be corrected by rule alone" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
+
+
+PIPED = "docker exec db pg_dump infisical | gzip > b.gz"
+# Documents as editors, systems and people leave them.
+ODD = {
+    "CRLF": block(PIPED).replace("\n", "\r\n").encode(),
+    "mixed ends of lines": b"# Infisical\r\n\n```sh\r\n" + PIPED.encode() + b"\r\n```\nlast\r\n",
+    "no final newline": f"# Infisical\n\n```sh\n{PIPED}\n```".encode(),
+    "a fence never closed": f"# Infisical\n\n```sh\n{PIPED}\n".encode(),
+    "BOM": b"\xef\xbb\xbf" + block(PIPED).encode(),
+    "front matter": ("---\r\ntitle: x\r\n---\r\n" + block(PIPED)).encode(),
+    "nested fences": f"# Infisical\n\n````md\n```sh\nx\n```\n````\n\n{block(PIPED)}".encode(),
+    "in a list": f"# Infisical\n\n1. Dump\n\n   ~~~sh\n   {PIPED}\n   ~~~\n".encode(),
+    "continued with CRLF": block("docker exec db pg_dump infisical \\\r\n | gzip > b.gz").encode(),
+}
+
+
+@pytest.mark.parametrize("content", ODD.values(), ids=list(ODD))
+@pytest.mark.parametrize("name", ["ops.md", "docs/our runbook.md"])
+def test_an_odd_document_keeps_all_that_it_has(tmp_path, monkeypatch, content, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o640)
+    assert lint([name], fix=True) == 1
+    corrected = path.with_name(f"{path.stem}.corrected.md")
+    added = [line for line in corrected.read_bytes().splitlines(True) if b"set -o pipefail" in line]
+    assert len(added) == 1
+    assert corrected.read_bytes().replace(added[0], b"") == content
+    assert added[0].endswith(b"\r\n") == (
+        PIPED.encode() + b"\r\n" in content or b"\\\r\n" in content
+    )
+    assert corrected.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() == content
+    patched = subprocess.run(["git", "apply", f"{name}.patch"], capture_output=True, text=True)
+    assert patched.returncode == 0, patched.stderr
+    assert path.read_bytes() == corrected.read_bytes()
+
+
+def test_a_second_run_changes_nothing(tmp_path, capsys):
+    path = tmp_path / "ops.md"
+    path.write_text(WRONG)
+    written = [tmp_path / "ops.corrected.md", tmp_path / "ops.md.patch"]
+    lint([path], fix=True)
+    before = [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written]
+    lint([path], fix=True)
+    assert [(one.stat().st_mtime_ns, one.stat().st_ino) for one in written] == before
+    capsys.readouterr()
+    lint([written[0]], fix=True)
+    assert "nothing that can be corrected by rule alone" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["ops.corrected.md", "ops.md.patch"])
+def test_no_other_text_is_overwritten(tmp_path, capsys, name):
+    (tmp_path / "ops.md").write_text(WRONG)
+    (tmp_path / name).write_text("mine\n")
+    assert lint([tmp_path / "ops.md"], fix=True) == 3
+    assert f"{name} is there already and is something else" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine\n"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_link_is_not_written_through(tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine.md").write_text("")
+    (tmp_path / "ops.md").write_text(WRONG)
+    (tmp_path / "ops.corrected.md").symlink_to("elsewhere/mine.md")
+    assert lint([tmp_path / "ops.md"], fix=True) == 3
+    assert (tmp_path / "elsewhere" / "mine.md").read_text() == ""
+    (tmp_path / "ops.corrected.md").unlink()
+    (tmp_path / "linked.md").symlink_to("ops.md")
+    assert lint([tmp_path / "linked.md"], fix=True) == 1
+    assert (tmp_path / "linked.md").is_symlink()
+    assert (tmp_path / "ops.md").read_text() == WRONG
+    assert "docker exec db" in (tmp_path / "linked.corrected.md").read_text()
+    capsys.readouterr()
+
+
+def test_a_document_that_only_can_be_read_is_corrected_beside_it(tmp_path):
+    path = tmp_path / "ops.md"
+    path.write_text(WRONG)
+    path.chmod(0o400)
+    assert lint([path], fix=True) == 1
+    assert (tmp_path / "ops.corrected.md").stat().st_mode & 0o777 == 0o400
+    assert path.read_text() == WRONG
+
+
+def test_a_document_that_changes_meanwhile_is_left_alone(tmp_path):
+    path = tmp_path / "ops.md"
+    path.write_text(WRONG)
+    document = Document(str(path), WRONG)
+    found = [(one.line, rule.id) for rule, one in check(document)]
+    path.write_text(f"{WRONG}\nmore\n")
+    with pytest.raises(BadInput, match="has changed while it was read"):
+        write_corrected(document, found)
+    assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "ops.md"
+    path.write_text(WRONG)
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert lint([path], fix=True) == 3
+    assert "No space left on device" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
+
+
+def test_a_huge_document_is_refused_and_kept(tmp_path, capsys):
+    path = tmp_path / "ops.md"
+    path.write_text(WRONG * (5_000_000 // len(WRONG)))
+    assert lint([path], fix=True) == 3
+    assert "1 MiB" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# Infisical\n\n> ```sh\n> {PIPED}\n> ```\n",
+        f"# Infisical\n\n<pre><code>{PIPED}\n</code></pre>\n",
+    ],
+    ids=["quotation", "HTML"],
+)
+def test_a_block_that_a_new_line_would_break_stays(text):
+    assert "dump-pipe" in {rule.id for rule, _ in check(Document("infisical.md", text))}
+    assert fixed(text) == text

@@ -1,5 +1,7 @@
 """What is known to be wrong is found at its line in a runbook; what is right has no finding."""
 
+import base64
+import hashlib
 import json
 import re
 import time
@@ -20,16 +22,28 @@ from drillbook.runbook.lint import excerpt, lint
 
 DOCS = ROOT / "docs" / "runbook-lint.md"
 SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
+MADE = hashlib.sha256(b"a key of nobody").digest()
+FILLED = {
+    "{SAMPLE}": SAMPLE,
+    "{HEX}": MADE.hex()[:32],
+    "{BASE64}": base64.b64encode(MADE).decode(),
+}
 PHRASINGS = tomllib.loads((ROOT / "tests" / "runbook_phrasings.toml").read_text())
 CONTROLS = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["control"]
 
 
 def cases(kind):
     return [
-        pytest.param(rule, text.replace("{SAMPLE}", SAMPLE), id=f"{rule}-{number}")
+        pytest.param(rule, filled(text), id=f"{rule}-{number}")
         for rule, both in PHRASINGS.items()
         for number, text in enumerate(both[kind])
     ]
+
+
+def filled(text):
+    for name, value in FILLED.items():
+        text = text.replace(name, value)
+    return text
 
 
 def found(text):
@@ -106,6 +120,57 @@ def test_each_finding_stands_at_its_line():
         ("restore-not-empty", 13),
         ("postgres-14", 18),
     }
+
+
+HTML = """# Infisical
+
+<table>
+  <tr><th>What</th><th>How</th></tr>
+  <tr>
+    <td>Key</td>
+    <td><code>openssl rand -hex 32</code> for ENCRYPTION_KEY</td>
+  </tr>
+  <tr><td>Restore</td><td><code>docker exec db psql -U infisical &lt; backup.sql</code></td></tr>
+</table>
+
+<h2>Backup</h2>
+
+<pre><code>
+docker exec -t db pg_dump infisical &gt; b.sql
+</code></pre>
+
+<details><summary>Parts</summary>
+Redis and
+<b>PostgreSQL 14</b>.
+<script>var x = "ENCRYPTION_KEY of 64 hex";</script>
+</details>
+"""
+
+
+def test_html_is_read_at_its_lines():
+    assert found(HTML) == {
+        ("key-format", 6),
+        ("restore-errors", 9),
+        ("restore-no-input", 9),
+        ("restore-not-empty", 9),
+        ("restore-running", 9),
+        ("backup-without-key", 12),
+        ("terminal", 15),
+        ("postgres-14", 19),
+    }
+
+
+def test_a_script_that_a_command_writes_has_its_lines():
+    text = "```bash\ncat > job.sh <<'E'\n#!/bin/sh\npg_dump infisical | gzip > b.gz\nE\n```\n"
+    assert ("dump-pipe", 4) in found(text)
+
+
+def test_ends_of_lines_change_no_finding():
+    assert (
+        found(DOCUMENT.replace("\n", "\r\n"))
+        == found(DOCUMENT)
+        == found(DOCUMENT.replace("\n", "\r"))
+    )
 
 
 @pytest.mark.parametrize(
