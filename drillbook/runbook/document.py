@@ -134,8 +134,7 @@ class Document:
         self.top = self._section = Section("", 0, 1, None)
         self._lead = ""
         self._row = 1
-        title = re.search(r"^#\s+(.*)|^(.*)\n=+$", text, re.M)
-        self._is_about = bool(OURS.search(f"{name} {title[0] if title else ''}"))
+        self._is_about = _is_about(name, text)
         self._read(MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)))
 
     def claims(self, *kinds: Kind) -> Iterator[Statement]:
@@ -361,6 +360,9 @@ class Document:
                 before = ""
 
 
+_ONE_OF_SEVERAL = re.compile(
+    r"(?:,|\band|\bor|&)\W+infisical\b|\binfisical\W*(?:,|\band\b|\bor\b|&)", re.I
+)
 _PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/ -]*[$#]|#(?= (?:docker|psql|pg_)\b)) ", re.M)
 
 
@@ -374,6 +376,23 @@ def without_prompts(content: str) -> str:
         kept.append(line[typed.end() :] if typed else line if goes_on else "")
         goes_on = line.endswith("\\") and (goes_on or bool(typed))
     return "\n".join(kept)
+
+
+def _is_about(name: str, text: str) -> bool:
+    """Whether all of a document is about Infisical, by its name, its title or what it begins with.
+
+    What it begins with does not count where Infisical is one of several, or has a chapter.
+    """
+    title = re.search(r"^#\s+(.*)|^(.*)\n=+$", text, re.M)
+    if OURS.search(f"{name} {title[0] if title else ''}"):
+        return True
+    if not title:
+        return False
+    beginning, *chapters = re.split(r"^#{2,6}\s", text[title.end() :], flags=re.M)
+    several = _ONE_OF_SEVERAL.search(beginning) or any(
+        OURS.search(one.partition("\n")[0]) for one in chapters
+    )
+    return bool(OURS.search(beginning)) and not several
 
 
 def _guess(content: str) -> str:

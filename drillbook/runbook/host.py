@@ -161,6 +161,8 @@ class Host:
         if verb in ("system prune", "volume prune"):
             self._stray(f"docker {verb}", "whatever else is unused on the host")
             return Answer(1, err="refused: it reaches beyond this deployment\n")
+        if verb in ("network rm", "network remove"):
+            return self._remove_networks(Line(rest, "rm").rest)
         if verb in ("ps", "volume ls"):
             return self._list("container" if verb == "ps" else "volume", rest)
         if verb == "exec":
@@ -348,6 +350,14 @@ class Host:
         self.stack.up(settings.but(**self.typed))
         self._gone.clear()
         self._stopped.clear()
+
+    def _remove_networks(self, words: Sequence[str]) -> Answer:
+        """That of this deployment goes with its containers; another is refused."""
+        others = [one for one in words if self.project not in one]
+        for one in others:
+            self._stray(f"docker network rm {shlex.quote(one)}", one)
+        refused = "".join(f"refused: {one} is not of this deployment\n" for one in others)
+        return Answer(1 if others else 0, err=refused)
 
     def _known(self, volume: str) -> str:
         """The listed name of a volume that is called as compose files call it."""

@@ -342,6 +342,9 @@ def _restores(document: Document) -> Commands:
 def _around(one: Statement) -> list[Statement]:
     """The statements of the procedure in which one stands."""
     section = one.section
+    if one.inline and has(one.lead, "label"):
+        # `- restore: …` in a list of commands is a procedure of its own.
+        return [it for it in section.statements if it.line == one.line]
     while section.parent and (
         has(section.title, "step_title")
         or (section.parent.level > 1 and has(section.parent.title, "backup_chapter"))
@@ -392,7 +395,10 @@ def _restore_not_empty(document: Document) -> Iterator[Found]:
         before, after = _before(one, around), _from(one, around)
         emptied = _last(before, lambda it: _says(it, "empties"))
         started = _last(before, lambda it: it.command and _starts_backend(it))
-        told = any(it.kind in TEXTS and _says(it, "empties") for it in after)
+        elsewhere = {it.line for it in after if it.command and _says(it, "empties")}
+        told = any(
+            it.kind in TEXTS and it.line not in elsewhere and _says(it, "empties") for it in after
+        )
         told = told or bool(has(one.section.title, "empties"))
         if emptied < started or (emptied < 0 and not told):
             yield Found(one.line, one.text)
@@ -533,9 +539,11 @@ def _upgrade_without_backup(document: Document) -> Iterator[Found]:
         around = section.parent if section.parent and section.parent.level > 1 else section
         said = f"{section.title} {one.lead} {around.title}"
         pulls = command.words[:2] == ("compose", "pull")
-        after = [it.command for it in _from(one, section.statements) if it.command]
+        near = _around(one) if one.inline else section.statements
+        after = [it.command for it in _from(one, near) if it.command]
         starts = any(it.words[:2] == ("compose", "up") for it in after)
-        if pulls and starts and has(said, "upgrade") and not has(section.text, "saves"):
+        text = "\n".join(it.text for it in near) if one.inline else section.text
+        if pulls and starts and has(said, "upgrade") and not has(text, "saves"):
             yield Found(one.line, one.text)
 
 

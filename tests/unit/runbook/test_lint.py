@@ -349,6 +349,22 @@ def test_in_a_runbook_of_other_services_only_what_is_of_infisical_is_found():
     assert lines == {16, 26}
 
 
+@pytest.mark.parametrize(
+    ("beginning", "about"),
+    [
+        ("Self-hosted [Infisical](https://example.com), one release behind.", True),
+        ("This server runs a wiki, Infisical and a chat.", False),
+        ("It runs Infisical and a chat.", False),
+        ("It runs a chat.", False),
+        ("Infisical runs here.\n\n## Infisical\n\nSee there.", False),
+    ],
+)
+def test_what_a_document_begins_with_says_what_it_is_about(beginning, about):
+    text = f"# acme/ops\n\n{beginning}\n\n## Dump\n\n```bash\npg_dump chat | gzip > c.gz\n```\n"
+    found = {rule.id for rule, _ in rules.check(Document("readme.md", text))}
+    assert ("dump-pipe" in found) == about
+
+
 def test_document_about_something_else_is_named_and_not_checked(tmp_path, capsys):
     path = tmp_path / "other.md"
     path.write_text("```bash\npsql < backup.sql\n```\n")
