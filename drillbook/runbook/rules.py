@@ -493,7 +493,7 @@ def _backup_without_key(document: Document) -> Iterator[Found]:
                 yield Found(one.line, one.text)
     for one in dumps:
         elsewhere = not any(one.section.within(chapter) for chapter in chapters)
-        for_another = has(f"{one.section.title} {one.lead}", "upgrade", "changes", "wipe_is_meant")
+        for_another = has(f"{one.section.title} {one.lead}", "for_another")
         if elsewhere and has(one.lead, "backup_title") and not for_another:
             yield Found(one.line, one.text)
             return
@@ -556,9 +556,8 @@ def _is_a_wipe_as_cure(one: Statement, command: Command) -> bool:
         titles += f"{section.title}\n"
         section = section.parent
     saved = any(_says(it, "saves") for it in _before(one, one.section.statements))
-    meant = has(titles, "wipe_is_meant")
-    meant = meant or (has(one.lead, "wipe_is_said") and not has(titles, "trouble"))
-    return not saved and not meant
+    announced = has(one.lead, "wipe_is_said") and not has(titles, "trouble")
+    return not (saved or announced or has(titles, "wipe_is_meant"))
 
 
 def _removes_files_of_database(command: Command) -> bool:
