@@ -198,6 +198,51 @@ class _Status(TypedDict):
     acts: list[_Act]
 
 
+class _Objective(TypedDict):
+    measured_s: float | None
+    target_s: float | None
+    result: Literal["met", "missed", "not determined"]
+
+
+class _Restore(TypedDict):
+    name: str
+    label: str
+    cadence: str
+    well: bool
+    due: date
+    is_due: bool
+    overdue: bool
+    why: str
+    age_days: int | None
+    verdict: _Verdict | None
+    proven: _Done | None
+    failed: _Done | None
+    rehearsed: _Done | None
+    rto: _Objective
+    rpo: _Objective
+
+
+class _IgnoredBundle(TypedDict):
+    bundle: str
+    reason: str
+
+
+class _FleetPlan(TypedDict):
+    bundles: int
+    ignored: list[_IgnoredBundle]
+    instances: list[_Restore]
+
+
+class _FleetEnqueue(TypedDict):
+    added: list[str]
+    waiting: list[str]
+    interrupted: list[str]
+
+
+class _FleetReport(_FleetPlan):
+    page: str
+
+
 class _Look(TypedDict):
     name: str
     state: Literal["ok", "lacks", "optional"]
@@ -253,6 +298,9 @@ ANSWERS: dict[str, Any] = {
     "evidence-verify": _EvidenceVerify,
     "history": _History,
     "status": _Status,
+    "fleet-plan": _FleetPlan,
+    "fleet-enqueue": _FleetEnqueue,
+    "fleet-report": _FleetReport,
     "doctor": _Doctor,
     "prune": _Prune,
     "sweep": _Sweep,

@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from click import get_current_context
 
@@ -20,6 +21,9 @@ from drillbook.cli.specs import run_specs
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
 from drillbook.core.application import PACKAGE, ROOT
+
+if TYPE_CHECKING:
+    from reports.history.fleet import Bundles, Restore
 
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
@@ -203,6 +207,99 @@ def _status(given: Given) -> int:
     return status.main(_all_words(given))
 
 
+def _fleet(act: Callable[[Given], int]) -> Callable[[Given], int]:
+    """A command about a fleet: what is wrong is one sentence, and exit code 3."""
+
+    def run(given: Given) -> int:
+        from drillbook.core.errors import DrillbookError
+        from reports.errors import ReportError
+        from reports.render.terminal import refuse
+
+        try:
+            return act(given)
+        except (DrillbookError, ReportError) as reason:
+            return refuse(reason, given.command.name)
+        except ModuleNotFoundError as missing:
+            said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
+            return refuse(said, given.command.name)
+
+    return run
+
+
+def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
+    """How each instance of fleet.toml stands, by the signed bundles in these folders."""
+    from reports.config.fleet_file import load
+    from reports.history import fleet
+
+    instances = load(Path(given[o.FLEET]))
+    bundles = fleet.load_bundles(map(Path, folders), Path(given[o.PUBKEY]))
+    return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
+
+
+@_fleet
+def _plan_fleet(given: Given) -> int:
+    from reports.history.fleet import print_plan
+
+    return print_plan(*_survey(given, given[o.RUN_DIR]), given[o.OUTPUT])
+
+
+@_fleet
+def _report_fleet(given: Given) -> int:
+    from reports.history.fleet import print_report
+
+    found, bundles = _survey(given, *given[o.COLLECTED])
+    return print_report(found, bundles, Path(given[o.PAGE]), given[o.OUTPUT])
+
+
+@_fleet
+def _enqueue_fleet(given: Given) -> int:
+    from reports.config.fleet_file import find, load
+
+    if names := given[o.INSTANCES]:
+        chosen = find(load(Path(given[o.FLEET])), names)
+    elif given[o.PUBKEY]:
+        chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
+    else:
+        hint = f"say --pubkey, or --instance; for example: {given.command.example}"
+        raise Refusal(hint, get_current_context())
+    from drillbook.fleet import queue
+
+    labels = {one.name: one.label for one in chosen}
+    with queue.database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
+        added, waiting, interrupted = queue.enqueue(conninfo, labels)
+    if given[o.OUTPUT] == "json":
+        write_json("fleet-enqueue", added=added, waiting=waiting, interrupted=interrupted)
+        return 0
+    ends = {"interrupted, its worker is gone": interrupted}
+    ends |= {"added to the queue": added, "waits in the queue already": waiting}
+    lines = [f"{name}: {end}\n" for end, names in ends.items() for name in names]
+    sys.stdout.write("".join(lines) or "No instance is due.\n")
+    return 0
+
+
+@_fleet
+def _work_fleet(given: Given) -> int:
+    from reports.config.fleet_file import load
+
+    label, runs = given[o.LABEL], given[o.RUN_DIR]
+    signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
+    if not signing:
+        hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
+        raise Refusal(hint, get_current_context())
+    instances = load(Path(given[o.FLEET]))
+    drill = [sys.executable, "-m", "drillbook.cli", "drill", "--quiet", f"--run-dir={runs}"]
+    commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
+    if not commands:
+        known = ", ".join(sorted({one.label for one in instances}))
+        said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
+        raise Refusal(said, get_current_context())
+    from drillbook.fleet.queue import database
+    from drillbook.fleet.worker import Worker
+
+    with database(given[o.QUEUE], Path(runs)) as conninfo:
+        return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))
+
+
 def _catalogue(given: Given) -> int:
     from reports.history import list_controls
 
@@ -308,7 +405,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.RTO, o.RPO, o.STATEMENT_LIMIT),
-            *(o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS, *_RUN),
+            *(o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS, o.INSTANCE, *_RUN),
         ),
         needs=(o.ENV_FILE,),
         exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
@@ -501,6 +598,43 @@ COMMANDS: Sequence[Command] = (
         "drillbook status --ics due.ics",
         _status,
         options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT),
+    ),
+    Command(
+        "fleet plan",
+        "Say which instance of many is due for a drill, and why.",
+        "drillbook fleet plan --pubkey drill.key.pub",
+        _plan_fleet,
+        options=(o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
+        needs=(o.PUBKEY,),
+    ),
+    Command(
+        "fleet enqueue",
+        "Add a drill of each instance that is due to the queue.",
+        "drillbook fleet enqueue --queue local --pubkey drill.key.pub",
+        _enqueue_fleet,
+        options=(o.QUEUE, o.INSTANCES, o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
+        needs=(o.QUEUE,),
+    ),
+    Command(
+        "fleet work",
+        "Carry out the drills of one label that come through the queue, one at a time.",
+        "drillbook fleet work --queue local --label eu --sign drill.key --until-empty",
+        _work_fleet,
+        options=(
+            *(o.QUEUE, o.LABEL, o.FLEET, o.UNTIL_EMPTY, o.RUN_DIR, o.SIGNING_KEY),
+            o.SIGNING_KEY_ENV,
+        ),
+        needs=(o.QUEUE, o.LABEL),
+        exclusive=(_ONE_KEY,),
+    ),
+    Command(
+        "fleet report",
+        "One page on all instances: the last proven restore of each.",
+        "drillbook fleet report runs --pubkey drill.key.pub",
+        _report_fleet,
+        arguments=(o.COLLECTED,),
+        options=(o.FLEET, o.PUBKEY, o.PAGE, o.OUTPUT),
+        needs=(o.PUBKEY,),
     ),
     Command(
         "catalogue",

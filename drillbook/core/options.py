@@ -129,6 +129,13 @@ def _log(value: str) -> str:
     return "" if value == "-" else _file(value)
 
 
+def _queue(value: str) -> str:
+    if value != "local" and ("=" in value or "://" in value) and not _exists(Path(value)):
+        # Without the value: it may hold a password.
+        return "a connection string is a secret; write it to a file of mode 0600, and name the file"
+    return "" if value == "local" else _file(value)
+
+
 def _backup(value: str) -> str:
     if value == "-" or value.startswith(("docker:", "env:")) or "://" in value:
         return ""
@@ -375,6 +382,16 @@ WAIVERS = Option(
     "waivers", FILE, "deviations (default: waivers.toml, if it is there)", group=_RECORD
 )
 REASON = Option("reason", TEXT, "why this run: scheduled, change, incident", group=_RECORD)
+_LABEL = Kind(
+    "NAME",
+    _form(
+        "[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?",
+        "is not a name; write at most 40 small letters, digits and dashes",
+    ),
+)
+INSTANCE = Option(
+    "instance", _LABEL, "whose backup it is, instead of the declared system_id", group=_RECORD
+)
 OPERATOR = Option("operator", TEXT, "who runs it (default: the login name)", group=_RECORD)
 # Paths and names only: a key itself never stands on a command line.
 SIGNING_KEY = Option(
@@ -445,6 +462,24 @@ KEEP_WITHIN = Option(
 DRY_RUN = Option("dry-run", SWITCH, "only say what would be removed", flag=True)
 SHELL = Option("shell", choice("bash", "zsh", "fish"), "the shell that completes")
 ICS = Option("ics", NEW_FILE, "also write a calendar of what is due")
+
+# Many instances.
+FLEET = Option("fleet", FILE, "the instances, and how each is drilled", default="fleet.toml")
+LABEL = Option("label", _LABEL, "the instances that this worker drills")
+INSTANCES = replace(
+    INSTANCE, help="this one, due or not; again for each", many=True, dest="instances"
+)
+QUEUE = Option(
+    "queue",
+    Kind("FILE|local", _queue),
+    "mode 0600: the connection string of a PostgreSQL; local: one of this machine's own",
+)
+UNTIL_EMPTY = Option("until-empty", SWITCH, "end when the queue has no job left", flag=True)
+COLLECTED = Option("folder", FOLDER, "folders with the runs of workers", many=True, dest="folders")
+PAGE = Option("out", NEW_FILE, "the page", default="fleet.html")
+COMMAND_IMAGE = Option(
+    "command-image", IMAGE_NAME, "the image with the command drillbook", default="drillbook:latest"
+)
 
 # For those who work on Drillbook.
 BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")

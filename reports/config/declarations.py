@@ -7,7 +7,7 @@ a table here does not have is refused (validate_tables).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -127,6 +127,11 @@ class Declared:
     source: Declaration | None = None
     waivers: tuple[waivers.Entry, ...] = ()
     executor: str | None = None
+
+    def of_instance(self, name: str) -> Declared:
+        """What was declared, about the instance of this name."""
+        whose = self.words.organisation.model_copy(update={"system_id": name})
+        return replace(self, words=self.words.model_copy(update={"organisation": whose}))
 
 
 def load(folder: Path, config: str | None, waiver_file: str | None, known: Catalogue) -> Declared:

@@ -127,6 +127,8 @@ class EvidenceRun:
         """What was declared for this run; refused where --certified allows none of it."""
         option, folder = config.getoption, config.invocation_params.dir
         said = declarations.load(folder, option("--config"), option("--waivers"), self.catalogue)
+        if name := option("--instance"):
+            said = said.of_instance(name)
         if option("--certified"):
             refuse_uncertifiable(config, said, self.tool)
         return Setting(

@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             options.STRICT,
         ),
         *(options.CONFIG, options.WAIVERS, options.CERTIFIED, options.REASON, options.OPERATOR),
+        options.INSTANCE,
         *(options.SEED, options.VERIFY_FROM, options.VERIFY_TO, options.CATALOGUE),
         *(options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
     )

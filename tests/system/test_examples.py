@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ LINES += [
 # These take many minutes and have runs of their own in CI; the wheel's test runs that example.
 ELSEWHERE = re.compile(r"drillbook (images|qualify|bench)|COMMAND|verify --stack embedded")
 # Some lines begin with what later ones need.
-ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "")
+ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "fleet enqueue", "")
+FLEET = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)[0]
 LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
@@ -56,6 +58,9 @@ ANSWERS = {
     r"evidence timestamp": (3, "tsa.example.com"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
     r"status": (1, "due"),
+    r"fleet (plan|report)": (1, "payments"),
+    # Its backup is a folder of another server.
+    r"fleet work": (1, "payments: not passed, exit code 3"),
 }
 
 
@@ -80,6 +85,7 @@ def folder(tmp_path_factory):
         "phrase.txt": "four words and a number 7\n",
         "token.env": "TOKEN=none\n",
         "backend.log": f"Error: {KEY}\n",
+        "fleet.toml": FLEET,
         "runbook.md": LOGS,
         "ops.md": LOGS,
         "docker-compose.yml": (ROOT / "compose" / "docker-compose.coolify.yml").read_text(),
@@ -101,13 +107,23 @@ def place(line):
     )
 
 
-def ask(folder, line):
+@pytest.fixture(scope="module")
+def queue():
+    """Runs of a queue on this machine: as root, its database has a user who enters none of ours."""
+    with tempfile.TemporaryDirectory(prefix="drillbook-queue-") as name:
+        Path(name).chmod(0o711)
+        yield name
+
+
+def ask(folder, line, queue=""):
     """The exit code of a line, and all that it prints; of specs, one that starts nothing."""
     program = Path(sys.executable).with_name("drillbook")
     env = {**os.environ, "DRILLBOOK_STACK": "embedded"}
     (folder / "new.sql").unlink(missing_ok=True)
     # A server's folders.
     line = line.replace("/backups", "backups").replace("/etc/drillbook/", "")
+    if "--queue local" in line:
+        env["DRILLBOOK_RUN_DIR"] = queue
     if line.startswith("drillbook verify"):
         env["DRILLBOOK_CONTROLS"] = "DEP-4"
     done = subprocess.run(
@@ -122,13 +138,13 @@ def ask(folder, line):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_each_line_does_what_it_says(folder):
+def test_each_line_does_what_it_says(folder, queue):
     lines = sorted((one for one in set(LINES) if not ELSEWHERE.search(one)), key=place)
     wrong = []
     for line in lines:
         found = (row for words, row in ANSWERS.items() if re.match(f"drillbook {words}", line))
         wanted, words = next(found, (0, ""))
-        code, printed = ask(folder, line)
+        code, printed = ask(folder, line, queue)
         if code != wanted or not re.search(words, printed) or "Traceback" in printed:
             wrong.append(
                 f"{line}\nexit {code}, not {wanted} (or without {words}):\n{printed[-600:]}"

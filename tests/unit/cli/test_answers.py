@@ -21,6 +21,7 @@ from tests.support.bundles import key, latest, sealed
 PROGRAM = Path(sys.executable).with_name("drillbook")
 PHRASINGS = tomllib.loads((ROOT / "tests" / "runbook_phrasings.toml").read_text())
 RUNBOOK = f"# Infisical\n\n{next(iter(PHRASINGS.values()))['finds'][0]}\n"
+FLEET = "[[instance]]\nname = 'a'\nlabel = 'b'\ncadence = 'weekly'\nbackup = 'c'\nenv_file = 'd'\n"
 COMPOSE = "services:\n  backend:\n    image: infisical/infisical:latest\n"
 
 
@@ -34,6 +35,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "backend.log").write_text('{"level":50,"msg":"","err":{"message":"WRONGPASS"}}\n')
     (tmp_path / "runbook.md").write_text(RUNBOOK)
     (tmp_path / "docker-compose.yml").write_text(COMPOSE)
+    (tmp_path / "fleet.toml").write_text(FLEET)
     runs = tmp_path / "drillbook-runs"
     signer, _ = key(tmp_path)
     latest(runs, sealed(runs, signer))
@@ -57,6 +59,8 @@ CASES = [
     ("evidence verify drillbook-runs/latest", 1),
     ("history", 0),
     ("status", 1),
+    ("fleet plan --pubkey drill.key.pub", 1),
+    ("fleet report drillbook-runs --pubkey drill.key.pub", 1),
     ("catalogue", 0),
     ("prune --keep-last 1", 0),
     ("doctor --stack embedded", None),

@@ -43,6 +43,7 @@ FILES += (
     "runbook.md",
     "ops.md",
     "grace.key",
+    "fleet.toml",
 )
 # What the documents show, without comments: in blocks of commands, and in tables.
 SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [^`]+)`")

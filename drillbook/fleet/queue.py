@@ -1,0 +1,157 @@
+"""The queue of drills: procrastinate on a PostgreSQL, through which only names travel.
+
+The lock of a job is the name of an instance, its queue the label of the workers that drill it. It
+is never tried again: a drill that fails is a finding, and one that was interrupted proves nothing.
+Whether a drill passed, its signed bundle says and not this queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import Status
+from procrastinate.schema import SchemaManager
+
+from drillbook.core.errors import BadInput, NoHost
+from drillbook.core.inputs import text
+from drillbook.fleet.local_database import local_database
+
+TASK = "drill"
+LOCAL = "local"
+# How often a worker gives a sign of life, and after how long a silence it counts as dead.
+BEAT_S, SILENT_S = 10.0, 60.0
+# Two that find an empty database do not both make its tables.
+_LOCK = 0x6472696C6C
+_CONNECT_S = 10
+
+
+@contextmanager
+def database(queue: str, runs: Path) -> Iterator[str]:
+    """The connection string of a queue: what its file holds, or of this machine's own database.
+
+    BadInput where the file may be read by others or holds no connection string.
+    """
+    if queue == LOCAL:
+        with local_database(runs) as conninfo:
+            yield conninfo
+        return
+    path = Path(queue).expanduser()
+    conninfo = text(path, "file of --queue").strip()
+    if path.stat().st_mode & 0o077:
+        raise BadInput(f"{path} holds a credential and can be read by others; run chmod 600 {path}")
+    try:
+        psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.Error:
+        # Without its words, which quote the string.
+        raise BadInput(
+            f"{path} holds no connection string; write one such as "
+            "postgresql://drillbook@queue.example.com/drillbook"
+        ) from None
+    yield conninfo
+
+
+@asynccontextmanager
+async def open_queue(conninfo: str) -> AsyncIterator[App]:
+    """The queue in a database, whose tables are made if there are none; NoHost where it fails."""
+    # What goes wrong is said by us; a connection's error may quote the connection string.
+    for name in ("procrastinate", "psycopg", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        await _make_tables(conninfo)
+        app = App(connector=PsycopgConnector(conninfo=conninfo))
+        await app.open_async()
+    except (psycopg.Error, ConnectorException) as trouble:
+        raise NoHost(f"the queue's database {_what(trouble)}; check --queue") from None
+    try:
+        yield app
+    except ConnectorException:
+        raise NoHost("the queue's database has gone; start this again when it answers") from None
+    finally:
+        await app.close_async()
+
+
+def _what(trouble: Exception) -> str:
+    if isinstance(trouble, psycopg.OperationalError) and not trouble.sqlstate:
+        return "does not answer, or refuses the login"
+    return f"refuses to work ({getattr(trouble, 'sqlstate', None) or type(trouble).__name__})"
+
+
+async def _make_tables(conninfo: str) -> None:
+    connecting = psycopg.AsyncConnection.connect(
+        conninfo, autocommit=True, connect_timeout=_CONNECT_S
+    )
+    async with await connecting as connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        found = await connection.execute("SELECT to_regclass('procrastinate_jobs')")
+        if await found.fetchone() == (None,):
+            await connection.execute(SchemaManager.get_schema())
+
+
+def enqueue(conninfo: str, labels: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
+    """Add a drill of each instance, by its name and label, and mark what dead workers left.
+
+    The names that were added, those that wait in the queue already, and those that were marked.
+    """
+    return asyncio.run(_enqueue(conninfo, labels))
+
+
+async def _enqueue(
+    conninfo: str, labels: Mapping[str, str]
+) -> tuple[list[str], list[str], list[str]]:
+    added, waiting = [], []
+    async with open_queue(conninfo) as app:
+        interrupted = await mark_interrupted(app, None, SILENT_S)
+        for name, label in labels.items():
+            job = app.configure_task(TASK, queue=label, lock=name, queueing_lock=name)
+            try:
+                await job.defer_async()
+            except AlreadyEnqueued:
+                waiting.append(name)
+            else:
+                added.append(name)
+    return added, waiting, interrupted
+
+
+async def mark_interrupted(app: App, queue: str | None, silent_s: float) -> list[str]:
+    """End the jobs of workers that have been silent for so long; the names of their instances.
+
+    They count as interrupted: not passed, and not taken up again. queue: only those of this label.
+    """
+    names = []
+    for job in await app.job_manager.get_stalled_jobs(
+        queue=queue, task_name=TASK, seconds_since_heartbeat=silent_s
+    ):
+        # Another worker may have marked it a moment ago.
+        with suppress(ConnectorException):
+            await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
+            names.append(str(job.lock))
+    return names
+
+
+async def watch(app: App, context: JobContext, beat_s: float, patience_s: float) -> str:
+    """Return, with the reason, once a job under way is no longer ours.
+
+    That is so when it was marked, or aborted; and when the database has not answered for so long
+    that others will mark it.
+    """
+    loop = asyncio.get_running_loop()
+    answered = loop.time()
+    while True:
+        await asyncio.sleep(beat_s)
+        try:
+            async with asyncio.timeout(beat_s):
+                status = await app.job_manager.get_job_status_async(context.job.id or 0)
+        except (ConnectorException, TimeoutError):
+            if loop.time() - answered > patience_s:
+                return "the queue has not answered"
+            continue
+        answered = loop.time()
+        if status is not Status.DOING:
+            return "another worker marked it as interrupted"

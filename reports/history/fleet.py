@@ -1,0 +1,243 @@
+"""`drillbook fleet plan` and `fleet report`: the last proven restore of each instance.
+
+Only a bundle counts that a trusted key signed, and that names the instance inside. So neither the
+queue nor the folder in which a bundle was found is believed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from drillbook.core.answer import write_json
+from drillbook.core.files import read_file, write_file
+from reports.config.declarations import Schedule
+from reports.config.fleet_file import Instance
+from reports.errors import BadBundle, CannotWrite, Distrusted
+from reports.history.runs import Past, past_of
+from reports.history.status import ACTS, Standing, standings
+from reports.render import phrases
+from reports.render.html import environment
+from reports.render.terminal import STYLES, Line, wrap, write
+from reports.seal.examine import Trust, intact
+from reports.seal.sealer import BUNDLE
+from reports.seal.signature import load_trusted_keys
+from reports.verdict.verdicts import FAILED, PASSED, Verdict
+
+_DRILL = next(act for act in ACTS if act.id == "drill")
+_PAGE = b"<!doctype html>"
+_RED, _YELLOW, _GREEN = ("red", "bold"), ("yellow",), ("green", "bold")
+
+
+class Bundles(NamedTuple):
+    """The runs that a trusted key signed, and each bundle that does not count, with the reason."""
+
+    runs: tuple[Past, ...]
+    ignored: tuple[tuple[Path, str], ...]
+
+
+def load_bundles(folders: Iterable[Path], keys: Path) -> Bundles:
+    """All bundles anywhere in these folders, judged by a file of public keys; BadKey for that."""
+    trust = Trust(keys=load_trusted_keys(keys))
+    runs: dict[str, Past] = {}
+    ignored = []
+    for bundle in sorted({path.resolve() for one in folders for path in one.rglob(BUNDLE)}):
+        try:
+            run, _ = intact(bundle, trust, "it does not count")
+        except (BadBundle, Distrusted) as reason:
+            ignored.append((bundle, str(reason).removeprefix(f"{bundle}: ")))
+        else:
+            runs[run.run.id] = past_of(run)
+    return Bundles(tuple(runs.values()), tuple(ignored))
+
+
+class Restore:
+    """How it stands with the restore of an instance on a day."""
+
+    def __init__(self, instance: Instance, runs: Iterable[Past], today: date) -> None:
+        self.instance = instance
+        own = [one for one in runs if one.facts.system == instance.name]
+        schedule = Schedule(cadence=instance.cadence)
+        found = standings(own, schedule, today)
+        self.standing: Standing = next(one for one in found if one.act is _DRILL)
+        self.today = today
+
+    @property
+    def last(self) -> Past | None:
+        """The last drill that brought everything back, of a deployment."""
+        return self.standing.last
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be drilled today."""
+        return self.standing.due <= self.today
+
+    @property
+    def age_days(self) -> int | None:
+        """The age of the last proof."""
+        return (self.today - self.last.finished.date()).days if self.last else None
+
+    @cached_property
+    def objectives(self) -> dict[str, tuple[float | None, float | None, str]]:
+        """What was measured, what fleet.toml wants, and the result; by name."""
+        seen = self.last.facts.objectives if self.last else None
+        wanted = {"rto": self.instance.rto_s, "rpo": self.instance.rpo_s}
+        return {
+            name: (measured, target, phrases.objective_result(measured, target))
+            for name, target in wanted.items()
+            for measured in [getattr(seen, f"{name}_s", None)]
+        }
+
+    @property
+    def why(self) -> str:
+        """Why it is due, or when it will be."""
+        due, cadence = self.standing.due, self.instance.cadence
+        if self.last is None:
+            return "never drilled with success"
+        word = "due since" if due < self.today else "due today," if self.is_due else "due"
+        return f"proven {self.last.finished:%Y-%m-%d}, {cadence}: {word} {due}"
+
+    @property
+    def is_well(self) -> bool:
+        """Whether a proof is there, passed, in time and within what fleet.toml wants."""
+        missed = any(result == "missed" for _, _, result in self.objectives.values())
+        passed = self.last is not None and self.last.facts.exit_code == PASSED
+        return passed and not (self.standing.overdue or self.standing.failed or missed)
+
+
+def survey(instances: Iterable[Instance], bundles: Bundles, today: date) -> list[Restore]:
+    """How each instance stands, those that need something first."""
+    found = [Restore(one, bundles.runs, today) for one in instances]
+    return sorted(found, key=lambda one: (one.is_well, not one.is_due, one.standing.due))
+
+
+def print_plan(found: Sequence[Restore], bundles: Bundles, output: str) -> int:
+    """Say which instance is due and why; exit code 1 if one is."""
+    if output == "json":
+        _write_answer("fleet-plan", found, bundles)
+    else:
+        lines = (line for one in found for line in _plan_lines(one))
+        write([*lines, *_ignored(bundles)], sys.stdout)
+    return FAILED if any(one.is_due for one in found) else PASSED
+
+
+def _plan_lines(one: Restore) -> Iterator[Line]:
+    word, style = ("due", _RED) if one.is_due else ("   ", ())
+    yield from wrap(f"{word}  {one.instance.name}: {one.why}", then="     ", style=style)
+    yield from _remarks(one)
+
+
+def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output: str) -> int:
+    """Write the page and print it; exit code 1 unless every instance is well."""
+    today = datetime.now(UTC).date()
+    _write_page(page, found, bundles, today)
+    if output == "json":
+        _write_answer("fleet-report", found, bundles, page=str(page))
+    else:
+        write(_lines(found, bundles), sys.stdout)
+        write([Line(f"Page: {page}")], sys.stdout)
+    return PASSED if all(one.is_well for one in found) else FAILED
+
+
+def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
+    yield Line(f"Last proven restore of {len(found)} instances, by {len(bundles.runs)} bundles")
+    yield Line("")
+    head = f"{'':<20}{'proven':<11}{'age':>5}  {'verdict':<13}{'due':<10}{'RTO':>9}{'RPO':>9}"
+    yield Line(head, ("bold",))
+    for one in found:
+        last, due = one.last, "OVERDUE" if one.standing.overdue else str(one.standing.due)
+        when, age = (f"{last.finished:%Y-%m-%d}", f"{one.age_days} d") if last else ("never", "")
+        verdict = last.facts.verdict if last else None
+        row = f"{one.instance.name[:19]:<20}{when:<11}{age:>5}  "
+        row += f"{verdict.words if verdict else '-':<13}{due:<10}"
+        for measured, _, _ in one.objectives.values():
+            row += f"{'-' if measured is None else phrases.duration(measured):>9}"
+        yield Line(row, _style(one))
+        yield from _remarks(one)
+        for name, (measured, target, result) in one.objectives.items():
+            if result == "missed":
+                took = " / ".join(phrases.duration(each or 0) for each in (measured, target))
+                yield Line(f"  {name.upper()} missed: {took}", _RED)
+    yield Line("")
+    ill = sum(not one.is_well for one in found)
+    said = f"{ill} of {len(found)} need something." if ill else "Every restore is proven."
+    yield Line(said, _RED if ill else _GREEN)
+    yield from _ignored(bundles)
+
+
+def _style(one: Restore) -> tuple[str, ...]:
+    if one.is_well:
+        return ()
+    verdict = one.last.facts.verdict if one.last else None
+    return STYLES[verdict] if verdict not in (None, Verdict.SATISFIED) else _RED
+
+
+def _remarks(one: Restore) -> Iterator[Line]:
+    for remark in remarks(one):
+        yield Line(f"  {remark}", _YELLOW)
+
+
+def remarks(one: Restore) -> Iterator[str]:
+    """What happened to an instance that is not a proof."""
+    if failed := one.standing.failed:
+        yield f"tried on {failed.finished:%Y-%m-%d} and not shown (run {failed.id})"
+    if (rehearsed := one.standing.rehearsed) and not one.last:
+        yield f"rehearsed on {rehearsed.finished:%Y-%m-%d}, which proves nothing about a deployment"
+
+
+def _ignored(bundles: Bundles) -> Iterator[Line]:
+    for bundle, reason in bundles.ignored:
+        yield from wrap(f"Does not count: {bundle}: {reason}", then="  ", style=_YELLOW)
+
+
+def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more: object) -> None:
+    def run(past: Past | None) -> dict[str, object] | None:
+        return {"run": past.id, "finished": past.finished} if past else None
+
+    def objective(one: Restore, name: str) -> dict[str, object]:
+        measured, target, result = one.objectives[name]
+        return {"measured_s": measured, "target_s": target, "result": result}
+
+    write_json(
+        name,
+        **more,
+        bundles=len(bundles.runs),
+        ignored=[{"bundle": str(path), "reason": reason} for path, reason in bundles.ignored],
+        instances=[
+            {
+                "name": one.instance.name,
+                "label": one.instance.label,
+                "cadence": one.instance.cadence,
+                "well": one.is_well,
+                "due": one.standing.due,
+                "is_due": one.is_due,
+                "overdue": one.standing.overdue,
+                "why": one.why,
+                "age_days": one.age_days,
+                "verdict": one.last.facts.verdict if one.last else None,
+                "proven": run(one.last),
+                "failed": run(one.standing.failed),
+                "rehearsed": run(one.standing.rehearsed),
+                "rto": objective(one, "rto"),
+                "rpo": objective(one, "rpo"),
+            }
+            for one in found
+        ],
+    )
+
+
+def _write_page(page: Path, found: Sequence[Restore], bundles: Bundles, today: date) -> None:
+    """Write the page in place of an older one; CannotWrite where that fails."""
+    made: Any = environment()
+    made.filters |= {"duration": phrases.duration, "remarks": remarks}
+    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
+    try:
+        if page.exists() and not read_file(page, 1 << 26).startswith(_PAGE):
+            raise CannotWrite(f"{page} is there and is not a page; give another --out")
+        write_file(page, text.encode())
+    except OSError as trouble:
+        raise CannotWrite(f"{page} cannot be written: {trouble.strerror}; give --out") from None
