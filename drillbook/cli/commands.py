@@ -244,6 +244,15 @@ def _plan_fleet(given: Given) -> int:
 
 
 @_fleet
+def _print_kubernetes(given: Given) -> int:
+    from drillbook.fleet.kubernetes import render
+    from reports.config.fleet_file import load
+
+    sys.stdout.write(render(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
+    return 0
+
+
+@_fleet
 def _report_fleet(given: Given) -> int:
     from reports.history.fleet import print_report
 
@@ -626,6 +635,13 @@ COMMANDS: Sequence[Command] = (
         ),
         needs=(o.QUEUE, o.LABEL),
         exclusive=(_ONE_KEY,),
+    ),
+    Command(
+        "fleet kubernetes",
+        "Print a CronJob for each instance, and an Indexed Job of them all.",
+        "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
+        _print_kubernetes,
+        options=(o.FLEET, o.COMMAND_IMAGE),
     ),
     Command(
         "fleet report",
