@@ -20,10 +20,11 @@ from typing import Any, BinaryIO
 
 from drillbook.backup.archive import form_of
 from drillbook.backup.location import (
-    SUFFIXES,
+    NAMES,
     TAIL,
     Address,
     ends_well,
+    has_name_of_backup,
     holds_backups,
     is_archive_folder,
     newest,
@@ -407,9 +408,9 @@ def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
 def _newest_first(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
     """The files of a folder with the names of backups; BadInput where there is none."""
     entries = storage.ls(path, detail=True)
-    files = [file for file in entries if file["name"].endswith(SUFFIXES) and file["type"] == "file"]
+    files = [file for file in entries if has_name_of_backup(_name(file)) and file["type"] == "file"]
     if not files:
-        raise BadInput(f"{address.shown} holds no {', '.join(SUFFIXES)}; check the backup given")
+        raise BadInput(f"{address.shown} holds no {NAMES}; check the backup given")
     return sorted(files, key=lambda file: _time(file) or 0.0, reverse=True)
 
 

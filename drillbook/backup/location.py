@@ -88,7 +88,11 @@ def _secrets(user: str, query: str) -> set[str]:
     return (raw | {unquote(value) for value in raw}) - {""}
 
 
-SUFFIXES = (".sql", ".sql.gz", ".sql.zst", ".sql.xz", ".sql.lz4", ".dump", ".tar", ".backup")
+NAMES = "file named .sql, .dump, .tar or .backup, packed or not"
+# With what cannot be read: a newer backup is not passed over in silence.
+_NAMED = re.compile(
+    r"\.(sql|dump|tar|backup)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$", re.IGNORECASE
+)
 TAIL = 4096
 _YOUNG_S = 60.0
 _LOOK_AGAIN_S = 0.5
@@ -125,14 +129,18 @@ def newest(folder: Path) -> tuple[Path, str]:
         reasons = "; ".join(skipped[:_MOST_NAMED])
         raise BadInput(f"folder {folder} holds no backup that is complete: {reasons}")
     raise BadInput(
-        f"folder {folder} holds no {', '.join(SUFFIXES)}, and no toc.dat of pg_dump -Fd; "
-        "check the backup given"
+        f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; check the backup given"
     )
+
+
+def has_name_of_backup(name: str) -> bool:
+    """Whether a file is called as backups are, packed or encrypted in whichever way."""
+    return not name.startswith(".") and bool(_NAMED.search(name))
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        fits = path.name.endswith(SUFFIXES) and not path.name.startswith(".")
+        fits = has_name_of_backup(path.name)
         if (fits and path.is_file()) or is_archive_folder(path):
             yield path
 
@@ -171,7 +179,8 @@ def why_cut(backup: Path) -> str:
         with open_dump(backup, ()) as dump:
             return f"cut short: it {dump.damage}" if dump.damage else ""
     except BadInput as why:
-        return str(why).removeprefix(f"backup {backup} ").partition("; ")[0]
+        said = str(why).removeprefix("backup ").removeprefix(f"{backup} ")
+        return said.partition("; ")[0]
 
 
 def ends_well(tail: bytes) -> bool:

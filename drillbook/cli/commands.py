@@ -90,8 +90,7 @@ def _check_key(given: Given) -> int:
 def _recover(given: Given) -> int:
     from drillbook.cli import recover
 
-    words = given.words(*_BACKUP, o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE)
-    return recover.main([*words, *(["--plaintext=yes"] if given[o.PLAINTEXT] else [])])
+    return recover.main(given.words(*given.command.arguments, *given.command.options))
 
 
 def _rekey(given: Given) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
+from drillbook.backup.sql import Hostile
 from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
@@ -74,6 +75,11 @@ def _recover(given: argparse.Namespace) -> int:
         lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
         lines += [f"Not tried: {safe_text(file)}" for file in unread]
         lines += [f"Note: {note}" for note in notes(reader.keys.proof, key.label)]
+        if isinstance(dump.harm, Hostile):
+            lines.append(
+                f"WARNING: the backup is more than data, and may be made to do harm: {dump.harm}; "
+                "do not restore it, and do not rely on these secrets before you know who made it"
+            )
         lines += key_files.permission_warnings(keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 2 if dump.damage else int(bool(tally.shut))
@@ -163,8 +169,9 @@ def _summary(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[
         yield f"NOT ALL: the backup {damage}; everything after that is lost"
     if tally.no_variables and form_of(given.out) == "env":
         yield (
-            f"{tally.no_variables} of them have a name that is not a variable of a shell, or a "
-            "zero byte, and are comments there; --out secrets.json.age holds all alike"
+            f"{tally.no_variables} of them have a name that is not a variable of a shell, or that "
+            "a shell acts on (PATH), or a zero byte, and are comments there; --out "
+            "secrets.json.age holds all alike"
         )
     if given.plaintext:
         yield "IN THE CLEAR: anyone who reads this file reads every secret; delete it after use"

@@ -21,6 +21,8 @@ def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
     # It takes a fifth of a second to load, and most commands do without it.
     import pytest
 
+    # The word that pytest prints before the sentence that ends a run.
+    pytest.exit.Exception.__name__ = "drillbook"
     place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     quiet = ["-p", "no:cacheprovider"]
     # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.

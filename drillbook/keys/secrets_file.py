@@ -20,6 +20,11 @@ from drillbook.keys.decrypt_secrets import Place, Secret
 Form = Literal["json", "env"]
 # What a shell takes for the name of a variable; it would run anything else as a command.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What these say is run, loaded or refused: at once, at the prompt, or with the next command.
+_ACTED_ON = re.compile(
+    r"F?PATH|IFS|BASH_ENV|PROMPT_COMMAND|R?PROMPT\d?|R?PS\d|HISTFILE|ZDOTDIR|BASHOPTS|SHELLOPTS|"
+    r"E?UID|PPID|LD_\w+|DYLD_\w+"
+)
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
 
 
@@ -101,13 +106,17 @@ def _assignment(secret: Secret) -> bytes:
     if secret.type != "shared":
         return _as_comment(secret.type, name, value)
     if not sets_a_variable(secret):
-        return _as_comment("not a variable of a shell", name, value)
+        acts = _ACTED_ON.fullmatch(name)
+        why = "a shell acts on this name" if acts else "not a variable of a shell"
+        return _as_comment(why, name, value)
     return f"{name}={_quote(value)}\n".encode(errors="surrogateescape")
 
 
 def sets_a_variable(secret: Secret) -> bool:
-    """Whether an environment file can set it: a name a shell knows, a value without a zero byte."""
-    return bool(_NAME.fullmatch(secret.name or "")) and b"\0" not in (secret.value or b"")
+    """Whether an environment file can set it: a name that a shell only keeps, no zero byte."""
+    name = secret.name or ""
+    named = _NAME.fullmatch(name) and not _ACTED_ON.fullmatch(name)
+    return bool(named) and b"\0" not in (secret.value or b"")
 
 
 def _as_comment(why: str, name: str, value: str) -> bytes:

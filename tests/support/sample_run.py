@@ -200,7 +200,7 @@ def _spec(number: int, control: str, verdict: Verdict) -> Spec:
         verdict=verdict,
         exchanges=(poll, poll.model_copy(update={"status": None, "count": 1})),
         logs=(log,),
-        notes=("backend serves after 4.2 s",),
+        notes=("backend serves after 4.2 s; see `docker logs`",),
     )
     idle = verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
     return Spec(

@@ -104,7 +104,13 @@ def test_the_newest_of_a_folder_is_taken_and_named(backup):
 
 @pytest.mark.parametrize(
     ("name", "content", "why"),
-    [("cut.sql", b"-- PostgreSQL database dump\n", "cut short"), ("no.sql.gz", b"", "empty")],
+    [
+        ("cut.sql", b"-- PostgreSQL database dump\n", "cut short"),
+        ("no.sql.gz", b"", "empty"),
+        ("no.dump.gz", b"", "empty"),
+        ("tonight.sql.bz2", b"BZh9", "is not a backup"),
+        ("tonight.sql.gz.gpg", b"\x8c\r\x04", "is not a backup"),
+    ],
 )
 def test_newer_ones_that_are_not_done_are_passed_over_aloud(backup, name, content, why):
     backup.with_name(name).write_bytes(content)
@@ -174,7 +180,7 @@ def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
     backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
     path, said = location.newest(backup.parent)
     assert path == backup
-    assert "uploads.sql.gz is not a backup made by pg_dump" in said
+    assert "uploads.sql.gz (is not a backup made by pg_dump)" in said
 
 
 def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):

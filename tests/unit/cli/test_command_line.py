@@ -370,6 +370,7 @@ CODES = [
     (1, "key check 2024-10.sql --env-file 2024-07.env"),
     (2, "diagnose quiet.log"),
     (3, "key check quiet.log --env-file 2024-10.env"),
+    (0, "key recover 2024-10.sql --env-file 2024-10.env --out secrets.json --plaintext"),
 ]
 
 

@@ -45,6 +45,19 @@ def test_a_bad_option_is_one_sentence(tmp_path, options, sentence):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_sentence_begins_with_the_commands_name(tmp_path):
+    (tmp_path / "waivers.toml").write_text("not TOML")
+    line = ["verify", "--stack=embedded", f"--waivers={tmp_path}/waivers.toml"]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("drillbook"), *line, f"--run-dir={tmp_path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert done.stderr.startswith(f"drillbook: {tmp_path}/waivers.toml: ")
+
+
 def test_a_missing_engine_is_one_sentence(tmp_path):
     done = verify(tmp_path, "--stack=containers", PATH="/nowhere")
     assert done.returncode == 3

@@ -6,7 +6,7 @@ from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill
 from drillbook.drill.drill import Drill, NotBegun, refusal
-from drillbook.drill.order import Order, Targets
+from drillbook.drill.order import Order, Targets, load_key
 from drillbook.keys.hierarchy import Proof
 from tests.support.backups import KEYS, dump
 from tests.support.recorder import SecretRecorder
@@ -25,6 +25,13 @@ OPENS = Proof(root_keys=1, roots_opened=1)
 )
 def test_nothing_is_started_on_a_proof_that_failed(proof, why):
     assert refusal(proof) == why
+
+
+@pytest.mark.parametrize("text", ["{}\n", "SERVICE_PASSWORD_ENCRYPTIONKEY={}\n"])
+def test_the_key_of_any_file_that_was_checked_is_taken(tmp_path, text):
+    file = tmp_path / "key"
+    file.write_text(text.format(KEYS["2024-10"]))
+    assert load_key(file) == {"ENCRYPTION_KEY": KEYS["2024-10"]}
 
 
 def test_the_recovery_took_what_its_phases_took_together():

@@ -177,6 +177,24 @@ def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_pat
             )
 
 
+@pytest.mark.parametrize("name", ["PATH", "PROMPT_COMMAND", "PS4", "BASH_ENV", "LD_PRELOAD"])
+def test_names_that_a_shell_acts_on_are_comments(tmp_path, name):
+    secrets = [
+        Secret(Place("p", "p", "dev", "/"), at, at, 1, "shared", b"$(touch ran)", b"")
+        for at in (name, f"APP_{name}", "ENV")
+    ]
+    text = b"".join(encode_secrets("env", secrets, {}, lambda: True)).decode()
+    assert f'\n# a shell acts on this name: "{name}"="$(touch ran)"\n' in text
+    assert f"\nAPP_{name}='$(touch ran)'\nENV='$(touch ran)'\n" in text
+
+
+def test_of_a_backup_that_is_more_than_data_all_is_written_with_a_warning(files, capsys):
+    backup = files / "2024-10.sql"
+    backup.write_text(backup.read_text() + "\\! touch ran\n")
+    assert run(files, "2024-10", files / "out.json", "--plaintext") == 0
+    assert "more than data, and may be made to do harm: line" in capsys.readouterr().err
+
+
 def test_hostile_names_and_values_are_read_back_from_json(tmp_path):
     found = json.loads(written_as("json", tmp_path).read_text())["secrets"]
     there = [(one["name"], one["value"]) for one in found if one["id"].startswith("n")]

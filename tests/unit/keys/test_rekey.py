@@ -44,6 +44,7 @@ def test_only_the_key_is_another(rewrap, files, version, ends):
     code, said = rewrap(version, lambda text: text.replace("\n", ends))
     assert code == 0, said
     assert said.startswith("EXPERIMENTAL")
+    assert "PROVED, NOT REHEARSED: no backend was started" in said
     assert len(re.findall("^  sealed ", said, re.M)) == SEALED[version]
     source, target = files / "old.sql", files / "new.sql"
     assert source.read_text(newline="") == dump(version).replace("\n", ends)

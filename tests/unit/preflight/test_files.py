@@ -326,6 +326,16 @@ def test_what_is_no_backup_is_bad_input(tmp_path):
         backupfile.load(tmp_path / "none")
 
 
+def test_a_compose_file_that_was_not_given_is_no_place_of_a_finding(tmp_path):
+    (tmp_path / "own.env").write_text("AUTH_SECRET=x\n")
+    env = dotenv.load(tmp_path / "own.env")
+    reference = compose_file.load(SOUND, env)
+    for given in (True, False):
+        [found] = key_strength.address(key_strength.Deployed(env, reference, given=given))
+        assert found.sentence == "SITE_URL is not set"
+        assert (found.file == env.name) is not given
+
+
 def test_settings_of_the_harness_are_strong():
     for value in Settings.generate().sensitive().values():
         assert key_strength.bits(value) > 96

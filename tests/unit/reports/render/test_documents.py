@@ -229,6 +229,10 @@ def test_page_is_well_formed_and_asks_for_nothing():
     )
 
 
+def test_a_note_of_a_step_marks_commands_as_code():
+    assert "after 4.2 s; see <code>docker logs</code>" in html.render(sample_run.run())
+
+
 def test_page_leads_to_the_documents_that_were_written():
     run = sample_run.run(documents=("report.html", "evidence.json", "report.pdf"))
     structure = parsed(html.render(run))
