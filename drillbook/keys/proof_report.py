@@ -26,6 +26,11 @@ _NEXT: dict[Word, str] = {
     "DOES NOT OPEN": "try the other keys you have: --env-file first.env --env-file second.env",
     "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
 }
+# The secrets lie under keys of the projects, all of which this key has opened.
+_DAMAGED = (
+    "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
+    "save what opens by `drillbook key recover`"
+)
 
 
 def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
@@ -51,7 +56,10 @@ def _lines(
     yield from _numbers(decisive)
     yield ""
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
-    yield f"Next: {_NEXT[decisive.word].format(variable=decisive.file.deployed_as)}."
+    proof = decisive.proof
+    right = proof.roots_opened and proof.projects_opened == proof.projects
+    todo = _DAMAGED if decisive.word == "DOES NOT OPEN" and right else _NEXT[decisive.word]
+    yield f"Next: {todo.format(variable=decisive.file.deployed_as)}."
 
 
 def _colour(word: Word) -> str:

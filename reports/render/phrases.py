@@ -200,7 +200,9 @@ def _drill_advice(first: str) -> str:
     if first == "DRL-1":
         return (
             "Do not rely on this backup with these keys. Look for the key that opens it: "
-            "drillbook key check … --env-file one.env --env-file other.env."
+            "drillbook key check … --env-file one.env --env-file other.env. Where they open a "
+            "part, the rest may be damaged: take an earlier backup, and save that part by "
+            "drillbook key recover."
         )
     return f"Do not rely on this backup for a recovery in time. Begin with {first}."
 

@@ -84,6 +84,12 @@ def test_first_line_says_how_far_a_key_reaches_and_the_last_what_is_next(answer,
     assert nexts[answer.word] in last
 
 
+def test_of_a_damaged_backup_no_other_key_is_looked_for():
+    right = Proof(root_keys=1, roots_opened=1, projects=1, projects_opened=1, secrets=2)
+    *_, last, _ = lines(one("DOES NOT OPEN", right))
+    assert "take an earlier backup for what stays shut" in last
+
+
 def test_reasons_and_the_other_keys_stand_under_the_answer():
     wrong = one("DOES NOT OPEN", Proof(root_keys=1), "two", ("it has 5 bytes",))
     unsure = one("CANNOT TELL", name="three", reasons=("it was cut", "an HSM\x1b[0m"))
