@@ -44,7 +44,10 @@ _TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
 
 @dataclass(eq=False)
 class Section:
-    """What stands under a heading, that of its subsections included; last_line is its heading's."""
+    """What stands under a heading, that of its subsections included; last_line is its heading's.
+
+    item: it is an item of a list, of which nothing else is part.
+    """
 
     title: str
     level: int
@@ -52,6 +55,7 @@ class Section:
     parent: Section | None
     last_line: int = 0
     statements: list[Statement] = field(default_factory=list)
+    item: bool = False
 
     @cached_property
     def text(self) -> str:
@@ -72,6 +76,8 @@ class Statement:
 
     lead is what introduces it: the sentence before a list or a block, the header of a table, or
     the comment before a line. denied: the document says itself that this is not to be done.
+    inline: it is a command in a sentence or a row, which is its lead; listed: the sentence is an
+    item of a list without numbers.
     """
 
     kind: Kind
@@ -82,6 +88,7 @@ class Statement:
     denied: bool = False
     command: shell.Command | None = None
     inline: bool = False
+    listed: bool = False
     scheduled: bool = False
     script: str = ""
     breaks: tuple[int, ...] = ()
@@ -133,6 +140,7 @@ class Document:
         self.marks: list[Mark] = []
         self.top = self._section = Section("", 0, 1, None)
         self._lead = ""
+        self._lists: list[str] = []
         self._row = 1
         self._is_about = _is_about(name, text)
         self._read(MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)))
@@ -151,6 +159,8 @@ class Document:
 
     def source(self, section: Section) -> str:
         """The lines of a section as they are written, those of its subsections included."""
+        if section.item:
+            return "\n".join(self.text.split("\n")[section.line - 1 : section.last_line])
         headings = [one for one in self.statements if one.kind == "heading"]
         later = [
             one.line
@@ -190,8 +200,10 @@ class Document:
                     self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line, last_line)
                 case "bullet_list_open" | "ordered_list_open":
                     leads.append(self._lead)
+                    self._lists.append(token.type)
                 case "bullet_list_close" | "ordered_list_close":
                     leads.pop()
+                    self._lists.pop()
                 case "tr_open":
                     cells = []
                 case "thead_close":
@@ -352,6 +364,7 @@ class Document:
                 inline=inline,
                 scheduled=scheduled or bool(CRON.match(one.text)),
                 script=text,
+                listed=inline and self._lists[-1:] == ["bullet_list_open"],
             )
             if one.here.startswith("#!") and re.match(r"#!\S+(?: -\S+)*[ /]\w*sh\b", one.here):
                 # A script that the command writes to a file.

@@ -1,6 +1,7 @@
 """The procedures of an operator's document: what is typed, what is done by hand, and what it means.
 
-A section with a shell block, or with a mark that says what is done, is a procedure. Marks are
+A section with a shell block, with a command that a sentence tells to type, or with a mark that
+says what is done, is a procedure; so is an item of a list such as "- restore: `…`". Marks are
 comments that no reader sees:
 
 <!-- drillbook: redeploy -->                      what is typed in Coolify is deployed now
@@ -19,7 +20,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from drillbook.runbook import shell
-from drillbook.runbook.document import SHELLS, Block, Document, Mark, Section, without_prompts
+from drillbook.runbook.document import (
+    SHELLS,
+    Block,
+    Document,
+    Mark,
+    Section,
+    Statement,
+    without_prompts,
+)
 from drillbook.runbook.host import service_of
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
 from drillbook.runbook.sandbox import ROOTS, SHIMS
@@ -37,8 +46,24 @@ def _words(text: str) -> frozenset[str]:
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 _BY_HAND = re.compile(
-    r"^\W*(?:\d+[.)]\s*)?(?:then,?\s+|now,?\s+|finally,?\s+)?(\w+)\b(.*)", re.I | re.S
+    r"^\W*(?:\d+[.)]\s*)?(?:(?:then|now|finally|next|first|lastly|also|after(?:wards?| that| this)|"
+    r"in the \w+ place),?\s+)*(\w+)\b(.*)",
+    re.I | re.S,
 )
+# A sentence that tells to type what it quotes: it begins with that, a label or an imperative.
+_TYPED = re.compile(
+    r"^\W*(?:step \d+\W+)?(?:(?:then|now|finally|next|first|afterwards?|lastly|also),?\s+)*"
+    r"(?:run|execute|type|enter|use|do|call|issue|start|stop|restart|empty|flush|load|restore|bring|"
+    r"take|make|create|drop|remove|delete|wipe|check|look|see|read|verify|dump|copy|redeploy|"
+    r"recreate|back|clear|set|give|apply|list|find|get|show|pull|put)\b",
+    re.I,
+)
+_CONDITIONAL = re.compile(
+    r"\b(?:if|unless|when(?:ever)?|otherwise|instead|alternatively|optional(?:ly)?|or|either|"
+    r"for example|e\.g|such as|cannot|could|may|might|would)\b",
+    re.I,
+)
+_BY_ITSELF = _words("redeploy start stop restart")
 _SETTING = _words("update set change replace edit put type enter paste restore")
 _NEW_PASSWORD = re.compile(
     r"\b(?:your[-_ ]?)?(?:new|strong|secure|my)[-_]?(?:(?:db|postgres)[-_]?)?(?:password|pass|pw)\b"
@@ -192,9 +217,16 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
             section = section.parent
         return found.setdefault(id(section), Procedure(section))
 
+    items: dict[int, Section] = {}
+    for one in _typed(document):
+        section = one.section
+        if one.listed and has(one.lead, "label"):
+            section = items.setdefault(one.line, _item_of(one))
+        of(section).commands += _commands(one.script, one.line)
+        of(section).steps.append(Typed(one.line, one.script, ""))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
-        commands = [one for one in shell.parse(block.text, block.line) if isinstance(one, Command)]
+        commands = _commands(block.text, block.line)
         if any(one.words for one in commands):
             of(block.section).commands += commands
             of(block.section).steps += _steps(block)
@@ -215,6 +247,35 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         _fill(one, blocks, names)
     kept = [one for one in found.values() if one.commands or one.acts or one.shown]
     return sorted(kept, key=lambda one: one.section.line)
+
+
+def _typed(document: Document) -> list[Statement]:
+    """The commands that sentences tell to type; those of a table say what there is."""
+    rows = {one.line for one in document.statements if one.kind == "row"}
+    found = {
+        (one.line, one.script): one
+        for one in document.statements
+        if one.inline and not one.denied and one.line not in rows and _is_told(one)
+    }
+    return list(found.values())
+
+
+def _is_told(one: Statement) -> bool:
+    told = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
+    return bool(told) and not _CONDITIONAL.search(one.lead)
+
+
+def _commands(text: str, line: int) -> list[Command]:
+    text = without_prompts(text)
+    return [one for one in shell.parse(text, line) if isinstance(one, Command)]
+
+
+def _item_of(one: Statement) -> Section:
+    """The item of a list as a section of its own, by its label."""
+    title = one.lead.partition(":")[0].strip("*_ -")
+    section = Section(title, one.section.level + 1, one.line, one.section, one.line, item=True)
+    section.statements = [it for it in one.section.statements if it.line == one.line]
+    return section
 
 
 def _is_denied(block: Block) -> bool:
@@ -298,6 +359,7 @@ def _altered(section: Section) -> str:
 def _add_by_hand(procedure: Procedure, document: Document) -> None:
     """Add what its sentences tell to do, where no mark says so of the same line or the next."""
     marked = {act.line for act in procedure.acts}
+    typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
     for one in document.statements:
         own = one.section is procedure.section or (
             one.section.parent is procedure.section and _STEP.match(one.section.title)
@@ -309,7 +371,8 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
             or marked & {one.line, one.line + 1, one.line + 2}
         ):
             continue
-        if act := _by_hand(one.text, one.line, procedure.section):
+        act = _by_hand(one.text, one.line, procedure.section)
+        if act and not (act.verb in _BY_ITSELF and act.line in typed):
             procedure.steps.append(act)
 
 

@@ -342,7 +342,7 @@ def _restores(document: Document) -> Commands:
 def _around(one: Statement) -> list[Statement]:
     """The statements of the procedure in which one stands."""
     section = one.section
-    if one.inline and has(one.lead, "label"):
+    if one.listed and has(one.lead, "label"):
         # `- restore: …` in a list of commands is a procedure of its own.
         return [it for it in section.statements if it.line == one.line]
     while section.parent and (
@@ -539,10 +539,10 @@ def _upgrade_without_backup(document: Document) -> Iterator[Found]:
         around = section.parent if section.parent and section.parent.level > 1 else section
         said = f"{section.title} {one.lead} {around.title}"
         pulls = command.words[:2] == ("compose", "pull")
-        near = _around(one) if one.inline else section.statements
+        near = _around(one) if one.listed else section.statements
         after = [it.command for it in _from(one, near) if it.command]
         starts = any(it.words[:2] == ("compose", "up") for it in after)
-        text = "\n".join(it.text for it in near) if one.inline else section.text
+        text = "\n".join(it.text for it in near) if one.listed else section.text
         if pulls and starts and has(said, "upgrade") and not has(text, "saves"):
             yield Found(one.line, one.text)
 

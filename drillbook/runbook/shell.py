@@ -17,7 +17,7 @@ _HIDE = str.maketrans("<> ", "\ue000\ue001\ue002")
 _SHOW = str.maketrans("\ue000\ue001\ue002", "<> ")
 _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
-    r"dropdb|createdb|helm|kubectl|openssl|ssh|zcat|gunzip|redis-cli|sh|bash)\s+\S"
+    r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash)\s+\S"
 )
 # What takes a value, by letter or name, of the options of each command.
 _VALUED = {

@@ -169,7 +169,7 @@ def test_without_bubblewrap_nothing_is_run(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("# Infisical\n\nNothing.\n", "no section with a shell block"), ("", "is empty")],
+    [("# Infisical\n\nNothing.\n", "no section with a shell block or a command"), ("", "is empty")],
 )
 def test_a_document_with_nothing_to_run_is_refused(run, tmp_path, text, reason):
     (tmp_path / "ops.md").write_text(text)

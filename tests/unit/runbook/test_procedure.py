@@ -195,3 +195,48 @@ def test_a_password_in_a_variable_is_typed_as_that_variable():
     lines = ["P=$(openssl rand -hex 16)", "docker exec db psql -c \"ALTER USER i PASSWORD '$P'\""]
     found = one(block(*lines) + "\nUpdate POSTGRES_PASSWORD in Coolify. Redeploy.\n")
     assert 'drillbook-step 1 "$P"' in found.script()
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("1. Run `docker restart backend`.\n", ["docker restart backend"]),
+        ("1. `docker compose stop`\n2. Then run `docker compose up -d`.\n", 2),
+        ("Empty the cache with `docker exec redis redis-cli FLUSHALL`.\n", 1),
+        ("Restart the backend: `docker restart backend`.\n", ["docker restart backend"]),
+        ("`curl -s http://localhost:8080/api/status` has to answer.\n", 1),
+        ("If it hangs, run `docker restart backend`.\n", 0),
+        ("Never run `docker compose down -v`.\n", 0),
+        ("`docker restart backend` does not take it.\n", 0),
+        ("The job runs `pg_dump infisical` at night.\n", 0),
+        ("| a | b |\n| - | - |\n| Stop | `docker compose stop` |\n", 0),
+    ],
+)
+def test_what_a_sentence_tells_to_type_is_a_step(text, typed):
+    steps = [step for found in read(text) for step in found.steps]
+    scripts = [step.script for step in steps if isinstance(step, Typed)]
+    assert (scripts if isinstance(typed, list) else len(scripts)) == typed
+    assert [step for step in steps if isinstance(step, Act)] == []
+
+
+def test_items_of_a_list_with_labels_are_procedures():
+    text = (
+        "- back up: `pg_dump infisical > b.sql`\n- new pw: `psql -c \"ALTER USER x PASSWORD 'y'\"`,"
+    )
+    text += " `docker restart backend`\n- **logs**: `docker logs backend`\n"
+    found = read(text)
+    assert [(it.title, it.meaning, len(it.steps)) for it in found] == [
+        ("back up", "backup", 1),
+        ("new pw", "password", 2),
+        ("logs", "logs", 1),
+    ]
+    assert [it.section.line for it in found] == [5, 6, 7]
+    document = Document("infisical.md", "# Infisical\n\n## Procedure\n\n" + text)
+    assert document.source(found[0].section) == text.split("\n")[0]
+
+
+def test_what_a_recorded_session_printed_is_no_command():
+    found = one(
+        "```console\n$ docker exec db psql -c \"ALTER ROLE x PASSWORD 'y'\"\nALTER ROLE\n```\n"
+    )
+    assert (found.meaning, found.unfilled) == ("password", "")
