@@ -30,6 +30,8 @@ _DENYING_LEAD = re.compile(
 )
 _DENYING_REST = re.compile(r"\b(not|never|cannot|nothing|no)\b|n['’]t\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9`])")
+# What is quoted may begin a sentence with a small letter.
+_BEFORE_QUOTED = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?][\"')\]]*\s+$", re.I)
 _SETTING = re.compile(
     r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
     r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
@@ -275,7 +277,8 @@ class Document:
     def _say(self, said_at: Spans, line: int, lead: str) -> None:
         text, spans = said_at
         start = 0
-        for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
+        quoted = {place for place, _ in spans if _BEFORE_QUOTED.search(text[:place][-20:])}
+        for end in sorted({*(it.end() for it in _SENTENCE_END.finditer(text)), *quoted, len(text)}):
             sentence = text[start:end].rstrip()
             if sentence:
                 at = line + text.count("\n", 0, start)

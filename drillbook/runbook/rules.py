@@ -159,7 +159,7 @@ def _generated(document: Document) -> Iterator[Generated]:
             start = match.end()
             named = subject.match(after, (leads_to.match(after) or match).end())
             subjects = [*subject.finditer(before)] or [*subject.finditer(one.lead)]
-            said = re.split(r"[;.!]\s", before)[-1] + re.split(r"[;.!]\s", after)[0]
+            said = re.split(r"[;.!|]\s", before)[-1] + re.split(r"[;.!|]\s", after)[0]
             if (named or subjects) and not has(said, "denies"):
                 characters = 2 * count if form == "hex" else -(-count // 3) * 4
                 made_for = (named or subjects[-1])[0].lower()
@@ -211,6 +211,10 @@ def _cure_by_another_key(document: Document) -> Iterator[Found]:
         if key and has(cure, "renews") and not has(f"{one.lead} {one.text}", "new_instance"):
             yield Found(one.line, one.text)
     for one in document.claims("sentence"):
+        if (match := pattern("rotates_regularly").search(one.text)) and not has(
+            _clause(match), "denies"
+        ):
+            yield Found(one.line_at(match.start()), one.text)
         listed = has(one.text, "key_listed") and has(one.lead, "rotates")
         if listed and not has(one.lead + one.text, "denies"):
             yield Found(one.line, f"{one.lead} {one.text}")
@@ -532,7 +536,8 @@ def _upgrade_without_backup(document: Document) -> Iterator[Found]:
     saves = pattern("saves").pattern
     saved = rf"(?:{saves})[^.;]*\b(?:before|prior)\b|\bbefore\b[^.;]*(?:{saves})"
     texts = [one.text for one in document.claims(*TEXTS)]
-    if any(re.search(saved, one, re.I) and has(one, "upgrade", "changes") for one in texts):
+    ahead = [one for one in texts if re.search(saved, one, re.I) and not has(one, "goes_back_by")]
+    if any(has(one, "upgrade", "changes") for one in ahead):
         return
     for one, command in document.commands():
         section = one.section
