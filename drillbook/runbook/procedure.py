@@ -218,12 +218,12 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         return found.setdefault(id(section), Procedure(section))
 
     items: dict[int, Section] = {}
-    for one in _typed(document):
-        section = one.section
-        if one.listed and has(one.lead, "label"):
-            section = items.setdefault(one.line, _item_of(one))
-        of(section).commands += _commands(one.script, one.line)
-        of(section).steps.append(Typed(one.line, one.script, ""))
+    for told in _typed(document):
+        section = told.section
+        if told.listed and has(told.lead, "label"):
+            section = items.setdefault(told.line, _item_of(told))
+        of(section).commands += _commands(told.script, told.line)
+        of(section).steps.append(Typed(told.line, told.script, ""))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
         commands = _commands(block.text, block.line)
