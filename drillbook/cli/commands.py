@@ -51,7 +51,7 @@ def _lifecycle(given: Given) -> int:
 def _preflight(given: Given) -> int:
     from drillbook.cli import preflight
 
-    files = given.words(*_FILES, o.MUTANT)
+    files = given.words(*_FILES, o.MUTANT, *_SPOKEN)
     record = given.words(*_RECORD)
     if given[o.RUN_DIR]:
         called_as = f"--{o.CALLED_AS.name}={given.line}"
@@ -396,7 +396,7 @@ def _all_words(given: Given) -> list[str]:
 COMMANDS: Sequence[Command] = (
     Command(
         "verify",
-        "Check every statement of the runbook on a stack of its own.",
+        "Check every statement of the runbook on a new stack.",
         "drillbook verify --stack embedded --control 'KEY-*'",
         _verify,
         options=(
@@ -407,7 +407,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "drill",
-        "Restore your own backup into an isolated stack, and measure how long it takes.",
+        "Restore your backup into an isolated stack, and time it.",
         "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
         _drill,
         arguments=(o.BACKUP,),
@@ -420,7 +420,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "rehearse",
-        "Try an upgrade, and the way back, on a copy of your backup.",
+        "Try an upgrade, and going back, on a copy of a backup.",
         "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
         _rehearse,
         arguments=(o.BACKUP,),
@@ -433,7 +433,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "live",
-        "Check a running instance, only reading.",
+        "Check a running instance without changing it.",
         "drillbook live https://secrets.example.com --credential token.env --docker",
         _live,
         arguments=(o.URL,),
@@ -445,16 +445,16 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "preflight",
-        "Check files in a second, with no stack; for a pre-commit hook, too.",
+        "Check configuration, keys and backups as files.",
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
-        options=(*_FILES, *_RECORD, o.MUTANT, o.FINDINGS),
-        exclusive=(*_UNCERTIFIED, (o.RUN_DIR, o.FINDINGS)),
+        options=(*_FILES, *_RUN, o.FINDINGS),
+        exclusive=(*_SPEC_RUN, (o.RUN_DIR, o.FINDINGS)),
         defaults={o.RUN_DIR: None},
     ),
     Command(
         "lifecycle",
-        "Try sequences of an operator's acts and see that no data is lost.",
+        "Try random operator actions, and look for lost data.",
         "drillbook lifecycle --budget 4x12 --stack embedded",
         _lifecycle,
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
@@ -463,7 +463,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "key check",
-        "Does this key open this backup? Offline, in a second.",
+        "Check offline whether a key opens a backup.",
         "drillbook key check backup.sql.gz --env-file .env",
         _check_key,
         arguments=(o.PIPED_BACKUP,),
@@ -472,7 +472,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "key recover",
-        "Write every secret of a backup to an encrypted file, without an Infisical.",
+        "Get the secrets out of a backup without a server.",
         "drillbook key recover backup.sql.gz --env-file .env --out secrets.json.age "
         "--passphrase-file phrase.txt",
         _recover,
@@ -486,7 +486,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "key rekey",
-        "Experimental: make a new backup under another ENCRYPTION_KEY, and try it out.",
+        "Re-encrypt a backup under another key (experimental).",
         "drillbook key rekey backup.sql --env-file .env --new-env-file new.env --out new.sql "
         "--no-rehearsal",
         _rekey,
@@ -500,7 +500,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "diagnose",
-        "Name the cause in a backend's log, and the runbook's cure.",
+        "Read a backend's log: why it fails, and what to do.",
         "drillbook diagnose backend.log",
         _diagnose,
         arguments=(o.LOG,),
@@ -508,7 +508,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "runbook lint",
-        "Find what your own runbook says that is known to be wrong.",
+        "Find known mistakes in your own runbook.",
         "drillbook runbook lint runbook.md",
         _lint,
         arguments=(o.DOCUMENTS,),
@@ -516,7 +516,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "runbook run",
-        "Carry out your own runbook on a stack of its own, as it is written.",
+        "Carry out your own runbook on a separate stack.",
         "drillbook runbook run runbook.md --stack embedded",
         _run_document,
         arguments=(o.DOCUMENT,),
@@ -534,14 +534,14 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence sign-key",
-        "Make an Ed25519 key that signs bundles.",
+        "Create an Ed25519 key to sign bundles with.",
         "drillbook evidence sign-key drill.key",
         _sign_key,
         arguments=(o.KEY_NAME,),
     ),
     Command(
         "evidence seal",
-        "Sign the folder of a run afterwards.",
+        "Sign a run that has ended.",
         "drillbook evidence seal reports/runs/latest --signing-key drill.key",
         _seal,
         arguments=(o.RUN,),
@@ -550,7 +550,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence timestamp",
-        "Stamp a bundle with an authority's time (RFC 3161).",
+        "Have an authority time-stamp a bundle (RFC 3161).",
         "drillbook evidence timestamp bundle.zip --tsa https://tsa.example.com",
         _timestamp,
         arguments=(o.BUNDLE,),
@@ -569,7 +569,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence render",
-        "Make every document again from the record.",
+        "Rebuild the documents of a run from its record.",
         "drillbook evidence render bundle.zip --out documents",
         _render,
         arguments=(o.RECORD,),
@@ -577,7 +577,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence export",
-        "Export a bundle to the format of another program.",
+        "Convert a bundle to another tool's format.",
         "drillbook evidence export bundle.zip --format oscal --out exported",
         _export,
         arguments=(o.BUNDLE,),
@@ -586,12 +586,12 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "evidence merge",
-        "Join the shards of a run, or compare runs as a matrix.",
+        "Join the shards of a run, or compare runs in a matrix.",
         "drillbook evidence merge runs/one runs/two",
         _merge,
         arguments=(o.RUNS,),
-        options=(o.RUN_DIR, *_SIGNED),
-        exclusive=(_ONE_KEY,),
+        options=(o.RUN_DIR, *_SIGNED, *_SPOKEN),
+        exclusive=(_ONE_KEY, _SPOKEN),
     ),
     Command(
         "history",
@@ -602,7 +602,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "status",
-        "Show the last drill, recovery and rotation, and what is overdue.",
+        "Show what was last drilled and rotated, and what is due.",
         "drillbook status --ics due.ics",
         _status,
         options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT),
@@ -653,41 +653,41 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "catalogue",
-        "List every control, and the statement it checks.",
+        "List every control and the statement it checks.",
         "drillbook catalogue --output json",
         _catalogue,
         options=(o.LISTING,),
     ),
     Command(
         "prune",
-        "Remove old runs; the history stays, and so does every run that something rests on.",
+        "Remove old runs that are no longer needed.",
         "drillbook prune --keep-last 8 --keep-within 400d --dry-run",
         _prune,
         options=(o.KEEP_LAST, o.KEEP_WITHIN, o.DRY_RUN, o.RUN_DIR, o.OUTPUT),
     ),
     Command(
         "doctor",
-        "Say what this machine has and lacks for each driver, and the next step.",
+        "Check what this machine can run, and what is missing.",
         "drillbook doctor --stack embedded",
         _doctor,
         options=(o.STACK, o.RUN_DIR, o.OUTPUT),
     ),
     Command(
         "init",
-        "Write drillbook.toml and waivers.toml, every key explained and none set.",
+        "Write drillbook.toml and waivers.toml to fill in.",
         "drillbook init",
         _init,
     ),
     Command(
         "completion",
-        "Print a script that makes a shell complete commands, options and words.",
+        "Print the completion script for your shell.",
         "drillbook completion bash",
         _completion,
         arguments=(o.SHELL,),
     ),
     Command(
         "images",
-        "Assemble images where no registry is reachable (root, Debian).",
+        "Build the images from Debian packages (as root).",
         "drillbook images",
         _images,
         options=(o.OUTPUT,),
@@ -701,7 +701,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "qualify",
-        "Can the suite fail? Healthy runs and every planted bug, as a matrix.",
+        "Plant every known bug, and see that the suite finds it.",
         "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
         _qualify,
         options=(
@@ -712,7 +712,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "bench",
-        "Measure what a run costs, as ratios within one run.",
+        "Measure how long runs take, as ratios on this machine.",
         "drillbook bench --controls 0 --mib 64",
         _bench,
         options=(o.BENCH_STACK, o.IMAGE, o.CONTROLS_ALONE, o.MIB),

@@ -166,7 +166,7 @@ def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> s
 class _Option(click.Option):
     """An option that stands in a group of the help."""
 
-    def __init__(self, option: Option, shown: str | None) -> None:
+    def __init__(self, option: Option, shown: str | None, *, needed: bool) -> None:
         self.group = option.group
         super().__init__(
             [*option.flags, option.key],
@@ -177,7 +177,7 @@ class _Option(click.Option):
             show_default=bool(shown) and not option.flag,
             envvar=option.variable,
             metavar=None if option.flag else option.kind.metavar,
-            help=option.help,
+            help=option.help + ("  [required]" if needed else ""),
         )
 
 
@@ -199,7 +199,10 @@ class _Command(click.Command):
             )
             for one in command.arguments
         ]
-        named = [_Option(one, command.defaults.get(one, default(one))) for one in command.options]
+        named = [
+            _Option(one, command.defaults.get(one, default(one)), needed=one in command.needs)
+            for one in command.options
+        ]
         super().__init__(name, params=[*arguments, *named], help=command.sentence)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -216,7 +219,8 @@ class _Command(click.Command):
         if arguments:
             groups["Arguments"] = arguments
         for param in self.get_params(ctx):
-            if record := param.get_help_record(ctx):
+            # The arguments stand above, with what they are.
+            if not isinstance(param, click.Argument) and (record := param.get_help_record(ctx)):
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)
         for name, records in groups.items():
             with formatter.section(name):
@@ -252,8 +256,8 @@ class _Group(click.Group):
 def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
     root = _Group(
         _PROGRAM,
-        help="Executable specs for the runbook of a self-hosted Infisical.",
-        epilog=f"{_PROGRAM} COMMAND --help says more about each.",
+        help="Test the runbook, the backups and the keys of a self-hosted Infisical.",
+        epilog=f"{_PROGRAM} COMMAND --help shows the options of a command, and an example.",
         no_args_is_help=False,
     )
     root.params.append(

@@ -258,7 +258,7 @@ _ON = "What it runs on"
 STACK = Option(
     "stack",
     choice("auto", "containers", "embedded"),
-    "real containers, processes on this machine, or whichever is available",
+    "where it runs: in containers, as processes on this machine, or whichever is available",
     default="auto",
     bare="embedded",
     group=_ON,
@@ -266,59 +266,65 @@ STACK = Option(
 WORKERS = Option(
     "workers",
     number(1, 16, "auto"),
-    "stacks side by side; auto: as many as fit",
+    "how many stacks to run in parallel; auto: as many as fit",
     default="auto",
     bare="1",
     group=_ON,
 )
-IMAGE = Option("image", IMAGE_NAME, "backend image instead of the pinned one", group=_ON)
+IMAGE = Option("image", IMAGE_NAME, "backend image to use instead of the pinned one", group=_ON)
 TO_DATABASE = Option(
     "to-database",
     choice("14", "15", "16", "17", "18"),
-    "PostgreSQL release to restore into, if another (embedded: 14 or 17)",
+    "PostgreSQL release to restore into, if different (embedded: 14 or 17)",
     group=_ON,
 )
-COMPOSE = Option("compose", FILE, "compose file instead of the reference deployment", group=_ON)
+COMPOSE = Option(
+    "compose", FILE, "compose file to use instead of the reference deployment", group=_ON
+)
 OFFER = Option(
     "offer",
     several("audit", "printed-address", "printed-mails", "rotation"),
-    "features the reference backend is to have",
+    "optional features of the reference backend",
     group=_ON,
 )
 _BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")
-MUTANT = Option(
-    "mutant", Kind("NAME", _BUG), "plant a known bug by name; some control must turn", group=_ON
+MUTANT = Option("mutant", Kind("NAME", _BUG), "plant a known bug, to see a control fail", group=_ON)
+URL = Option(
+    "url", Kind("URL", _address), "address of the running instance, or `rehearsal`", group=_ON
 )
-URL = Option("url", Kind("URL", _address), "the running instance, or `rehearsal`", group=_ON)
-PLAIN_URL = Option("plain-url", Kind("URL", _web), "where http:// answers, if not on port 80")
-CA = Option("ca", FILE, "certificates (PEM) to trust instead of the machine's")
-DOCKER = Option("docker", SWITCH, "look through DOCKER_HOST, too, by GET only", flag=True)
-PROJECT = Option("project", TEXT, "the deployment's compose project, where there are several")
+PLAIN_URL = Option("plain-url", Kind("URL", _web), "address for http://, if not on port 80")
+CA = Option("ca", FILE, "CA certificates (PEM) to trust instead of the system's")
+DOCKER = Option("docker", SWITCH, "also inspect the containers, read-only (DOCKER_HOST)", flag=True)
+PROJECT = Option("project", TEXT, "compose project of the deployment, if there are several")
 
 # What is checked.
 _ASKED = "What is checked"
 CONTROLS = Option(
     "controls",
     Kind("IDS", _listed("suites/controls.toml", r'^id = "([A-Z0-9.-]+)"', "control")),
-    "only these controls, such as 'KEY-*,DBP-1'",
+    "check only these controls, such as 'KEY-*,DBP-1'",
     bare="",
     also=("control",),
     many=True,
     joined=True,
     group=_ASKED,
 )
-SHARD = Option("shard", Kind("N/OF", _shard), "only this part; `merge` joins them", group=_ASKED)
+SHARD = Option(
+    "shard", Kind("N/OF", _shard), "run only this part; `evidence merge` joins them", group=_ASKED
+)
 BUDGET = Option(
     "budget",
     Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
-    "how many sequences of acts, and how long (default: by driver)",
+    "number and length of the action sequences, such as 100x12",
     group=_ASKED,
 )
-SEED = Option("seed", number(0, 2**64), "repeat the order and random data of a run", group=_ASKED)
+SEED = Option(
+    "seed", number(0, 2**64), "repeat the order and random data of an earlier run", group=_ASKED
+)
 STRICT = Option(
     "strict-claims",
     SWITCH,
-    "a contradicted statement fails the run, too",
+    "also fail where the runbook is contradicted",
     also=("strict",),
     flag=True,
     group=_ASKED,
@@ -326,62 +332,72 @@ STRICT = Option(
 CERTIFIED = Option(
     "certified",
     SWITCH,
-    "refuse waivers, filters, planted bugs, local changes",
+    "refuse waivers, filters, planted bugs and local changes",
     flag=True,
     group=_ASKED,
 )
 
 # The user's own files.
 _FILES = "Your files"
-ENV_FILE = Option("env-file", FILE, "the deployment's variables, NAME=value", group=_FILES)
+ENV_FILE = Option("env-file", FILE, "environment file of the deployment", group=_FILES)
 KEY_FILES = Option(
-    "env-file", Kind("FILE", _no_fault), "a file with the key; again for each to try", many=True
+    "env-file",
+    Kind("FILE", _no_fault),
+    "file with an ENCRYPTION_KEY; repeat it to try several",
+    many=True,
 )
-NEW_ENV_FILE = Option("new-env-file", FILE, "the key that the new backup needs", group=_FILES)
-REPO = Option("repo", FOLDER, "the Git repository that must hold none of its secrets", group=_FILES)
-ESCROW = Option("escrow", FILE, "the escrowed keys, NAME=value", group=_FILES)
-BACKUP = Option("backup", BACKUP_PLACE, "your backup", group=_FILES)
+NEW_ENV_FILE = Option(
+    "new-env-file", FILE, "environment file with the new ENCRYPTION_KEY", group=_FILES
+)
+REPO = Option("repo", FOLDER, "Git repository to search for its secrets", group=_FILES)
+ESCROW = Option("escrow", FILE, "file with the escrowed keys", group=_FILES)
+BACKUP = Option(
+    "backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one", group=_FILES
+)
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
 BACKUP_OPTIONS = Option(
-    "backup-options", FILE, "settings of the backup's storage, mode 0600", group=_FILES
+    "backup-options", FILE, "settings of the backup's storage (mode 0600)", group=_FILES
 )
 CREDENTIAL = Option(
-    "credential", FILE, "mode 0600: TOKEN=, or CLIENT_ID= and CLIENT_SECRET=", group=_FILES
+    "credential",
+    FILE,
+    "file (mode 0600) with TOKEN=, or CLIENT_ID= and CLIENT_SECRET=",
+    group=_FILES,
 )
 
 # A drill, and a change of release.
 _LIMITS = "Limits"
-RTO = Option("rto", DURATION, "how long a recovery may take, such as 4h", group=_LIMITS)
-RPO = Option("rpo", DURATION, "how old a backup may be, such as 24h", group=_LIMITS)
+RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h", group=_LIMITS)
+RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h", group=_LIMITS)
 STATEMENT_LIMIT = Option(
-    "statement-limit", DURATION, "how long one statement on the backup may take", group=_LIMITS
+    "statement-limit", DURATION, "longest time for one SQL statement on the backup", group=_LIMITS
 )
-OUTAGE = Option("outage", DURATION, "how long secrets may be unreadable: 10m", group=_LIMITS)
-OLDER = Option("from", IMAGE_NAME, "the image that runs now, or reference:1", dest="older")
-NEWER = Option("to", IMAGE_NAME, "the image that is to run, or reference:2", dest="newer")
-NOTES = Option("notes", FILE, "upgrade notes of the releases in between, as YAML")
-VERIFY_FROM = Option("verify-from", PLACE, "a run of all controls on the old image")
-VERIFY_TO = Option("verify-to", PLACE, "a run of all controls on the new image")
-TRIED_ON = replace(STACK, default=None, help="where to try it; nowhere unless given")
+OUTAGE = Option("outage", DURATION, "longest acceptable outage, such as 10m", group=_LIMITS)
+OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest="older")
+NEWER = Option("to", IMAGE_NAME, "image to upgrade to (or reference:2)", dest="newer")
+NOTES = Option("notes", FILE, "upgrade notes of the releases in between (YAML)")
+VERIFY_FROM = Option("verify-from", PLACE, "earlier run of `verify` on the old image")
+VERIFY_TO = Option("verify-to", PLACE, "earlier run of `verify` on the new image")
+TRIED_ON = replace(STACK, default=None, help="where to try it; not at all unless given")
 STEPS = Option("steps", SWITCH, "what to do with such a backup", flag=True)
-NO_REHEARSAL = Option("no-rehearsal", SWITCH, "prove it offline, and start nothing", flag=True)
+NO_REHEARSAL = Option("no-rehearsal", SWITCH, "only prove it offline; start nothing", flag=True)
 
 # The record.
 _RECORD = "The record"
 RUN_DIR = Option(
     "run-dir",
     NEW_FOLDER,
-    "where runs are kept (default: reports/runs in a checkout, else drillbook-runs)",
+    "folder in which runs are kept",
     bare="reports/runs",
     group=_RECORD,
 )
 CONFIG = Option(
-    "config", FILE, "declared facts (default: drillbook.toml, if it is there)", group=_RECORD
+    "config", FILE, "declared facts (default: drillbook.toml, if present)", group=_RECORD
 )
 WAIVERS = Option(
-    "waivers", FILE, "deviations (default: waivers.toml, if it is there)", group=_RECORD
+    "waivers", FILE, "accepted deviations (default: waivers.toml, if present)", group=_RECORD
 )
-REASON = Option("reason", TEXT, "why this run: scheduled, change, incident", group=_RECORD)
+REASON = Option("reason", TEXT, "why it is run: scheduled, change, incident", group=_RECORD)
 _LABEL = Kind(
     "NAME",
     _form(
@@ -392,10 +408,14 @@ _LABEL = Kind(
 INSTANCE = Option(
     "instance", _LABEL, "whose backup it is, instead of the declared system_id", group=_RECORD
 )
-OPERATOR = Option("operator", TEXT, "who runs it (default: the login name)", group=_RECORD)
+OPERATOR = Option("operator", TEXT, "who runs it (default: login name)", group=_RECORD)
 # Paths and names only: a key itself never stands on a command line.
 SIGNING_KEY = Option(
-    "signing-key", FILE, "sign with this key (evidence sign-key)", also=("sign",), group=_RECORD
+    "signing-key",
+    FILE,
+    "sign with this key; `evidence sign-key` makes one",
+    also=("sign",),
+    group=_RECORD,
 )
 SIGNING_KEY_ENV = Option(
     "signing-key-env", TEXT, "sign with the key in this environment variable", group=_RECORD
@@ -403,65 +423,65 @@ SIGNING_KEY_ENV = Option(
 TSA = Option(
     "tsa",
     Kind("URL|file", _authority),
-    "RFC 3161 authority that stamps the bundle; file: by hand",
+    "time-stamp authority (RFC 3161); file: by hand",
     group=_RECORD,
 )
 
 # How much a run says; pytest has these itself.
 _TERMINAL = "The terminal"
-QUIET = Option("quiet", SWITCH, "print the result alone", flag=True, group=_TERMINAL)
-VERBOSE = Option("verbose", SWITCH, "print every correction in full", flag=True, group=_TERMINAL)
+QUIET = Option("quiet", SWITCH, "print only the result", flag=True, group=_TERMINAL)
+VERBOSE = Option("verbose", SWITCH, "print every detail", flag=True, group=_TERMINAL)
 
 # Single commands.
-OUTPUT = Option("output", FORM, "for people or for programs", default="text", also=("form",))
-FIX = Option("fix", SWITCH, "write the corrected document and a patch next to it", flag=True)
+OUTPUT = Option("output", FORM, "format of the answer", default="text", also=("form",))
+FIX = Option("fix", SWITCH, "write a corrected copy and a patch next to the document", flag=True)
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")
 LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
-NEW_BACKUP = Option("out", NEW_FILE, "the new backup")
-SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for a pipe")
-OUT_FOLDER = Option("out", NEW_FOLDER, "where the documents go")
-RECIPIENT = Option("recipient", TEXT, "an age or SSH public key; again for each", many=True)
+NEW_BACKUP = Option("out", NEW_FILE, "where to write the new backup")
+SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for standard output")
+OUT_FOLDER = Option("out", NEW_FOLDER, "folder to write the documents to")
+RECIPIENT = Option("recipient", TEXT, "age or SSH public key to encrypt for; repeatable", many=True)
 PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase in this file")
-PLAINTEXT = Option("plaintext", SWITCH, "every secret in the clear", flag=True)
-LOG = Option("log", LOG_FILE, "a backend's log")
-BUNDLE = Option("bundle", PLACE, "bundle.zip or the folder of a run")
+PLAINTEXT = Option("plaintext", SWITCH, "write the secrets unencrypted", flag=True)
+LOG = Option("log", LOG_FILE, "log of the backend; - for standard input")
+BUNDLE = Option("bundle", PLACE, "bundle.zip, or the folder of a run")
 RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle", also=("from",))
-BACKUPS = replace(BACKUP, help="the instance's backups", also=("backups",))
+BACKUPS = replace(BACKUP, help="backups of the instance", also=("backups",))
 RUN = Option("run", FOLDER, "the folder of a run")
-RUNS = Option("runs", FOLDER, "folders of shards, or of runs", many=True)
-KEY_NAME = Option("out", NEW_FILE, "the private key; its public half goes to FILE.pub")
-PUBKEY = Option("pubkey", FILE, "public keys that are trusted (PEM)")
-PREVIOUS = Option("previous", FILE, "the bundle of the run before")
-TSA_CERT = Option("tsa-cert", FILE, "certificates of time-stamp authorities")
-UNSIGNED = Option("unsigned", SWITCH, "look at it without a signature", flag=True)
-TSR = Option("tsr", FILE, "the authority's answer that was fetched by hand")
-ACT = Option("act", choice("prepared", "reviewed", "approved"), "what is signed off", default=None)
-NAME = Option("name", TEXT, "who answers for it")
-ROLE = Option("role", TEXT, "in which role")
-REMARK = Option("remark", TEXT, "one line with it")
-ANYWAY = Option("anyway", SWITCH, "although the bundle proves little", flag=True)
+RUNS = Option("runs", FOLDER, "folders of the shards or runs", many=True)
+KEY_NAME = Option("out", NEW_FILE, "file for the private key; the public key goes to OUT.pub")
+PUBKEY = Option("pubkey", FILE, "file with the public keys to trust (PEM)")
+PREVIOUS = Option("previous", FILE, "bundle of the previous run")
+TSA_CERT = Option("tsa-cert", FILE, "certificates of the time-stamp authorities to trust")
+UNSIGNED = Option("unsigned", SWITCH, "check the contents without a signature", flag=True)
+TSR = Option("tsr", FILE, "response of the authority, fetched by hand")
+ACT = Option("act", choice("prepared", "reviewed", "approved"), "what to record", default=None)
+NAME = Option("name", TEXT, "name of the person")
+ROLE = Option("role", TEXT, "role of the person")
+REMARK = Option("remark", TEXT, "remark, on one line")
+ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little", flag=True)
 TAKER = Option(
     "format",
     choice("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),
-    "whose format it is to have",
+    "format to write",
     also=("for",),
 )
 OSCAL_VERSION = Option(
     "oscal-version",
     Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is not a version such as 1.2.2")),
-    "of OSCAL",
+    "version of OSCAL, such as 1.1.2",
 )
-KEEP_LAST = Option("keep-last", number(0, 100_000), "keep so many of the newest runs")
+KEEP_LAST = Option("keep-last", number(0, 100_000), "keep this many of the newest runs")
 KEEP_WITHIN = Option(
     "keep-within",
     Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is not of the form 400d")),
-    "keep runs of so many days",
+    "keep runs of the last days, such as 400d",
 )
-DRY_RUN = Option("dry-run", SWITCH, "only say what would be removed", flag=True)
-SHELL = Option("shell", choice("bash", "zsh", "fish"), "the shell that completes")
-ICS = Option("ics", NEW_FILE, "also write a calendar of what is due")
+DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed", flag=True)
+SHELL = Option("shell", choice("bash", "zsh", "fish"), "your shell")
+ICS = Option("ics", NEW_FILE, "also write the due dates as a calendar file")
 
 # Many instances.
 FLEET = Option("fleet", FILE, "the instances, and how each is drilled", default="fleet.toml")
@@ -481,20 +501,22 @@ COMMAND_IMAGE = Option(
     "command-image", IMAGE_NAME, "the image with the command drillbook", default="drillbook:latest"
 )
 
-# For those who work on Drillbook.
+# For developers of Drillbook.
 BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")
-MUTANTS = Option("mutants", TEXT, "names, controls or places, with * and ,; or none")
+MUTANTS = Option("mutants", TEXT, "bugs by name, control or place, with * and commas; or none")
 PART = replace(SHARD, help="only this part of the planted bugs")
 HEALTHY = Option(
-    "healthy", number(0, 1000), "healthy runs of each driver", default="2", also=("n",)
+    "healthy", number(0, 1000), "number of runs without a bug, per driver", default="2", also=("n",)
 )
-GENERATED = Option("generated", number(0, 1000), "so many random bugs as well", default="0")
-KEEP = Option("keep", SWITCH, "make this the record that each bundle carries", flag=True)
+GENERATED = Option("generated", number(0, 1000), "number of random bugs to add", default="0")
+KEEP = Option("keep", SWITCH, "keep the result as the record that bundles carry", flag=True)
 FIXED_SEED = replace(SEED, default="1")
 CONTROLS_ALONE = Option(
-    "controls", number(0, 1000), "how many to run each alone; 0: none", default="10"
+    "controls", number(0, 1000), "number of controls to run alone; 0: none", default="10"
 )
-MIB = Option("mib", number(0, 1 << 20), "size of the backup for key check; 0: none", default="1024")
+MIB = Option(
+    "mib", number(0, 1 << 20), "size of the backup for key check, in MiB; 0: none", default="1024"
+)
 
 # Switches that a command sets and no user types.
 _INSIDE = SWITCH

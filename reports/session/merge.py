@@ -38,7 +38,7 @@ from reports.evidence.model import (
 from reports.history.compare import describe, files, matrix, repeated_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
-from reports.render.terminal import Line, refuse, summary, write
+from reports.render.terminal import Line, refuse, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
 from reports.session.selection import Shard
@@ -239,7 +239,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse(
         "evidence merge",
         arguments,
-        (options.RUN_DIR, options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
+        (
+            *(options.RUN_DIR, options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
+            *(options.QUIET, options.VERBOSE),
+        ),
         (options.RUNS,),
     )
     try:
@@ -257,7 +260,8 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
         raise Unmergeable("name the shards, or runs: drillbook evidence merge folder folder ...")
     runs = [_load(folder) for folder in folders]
     if not any(run.run.shard for run in runs):
-        return _side_by_side(runs, folders, run_dir)
+        lines, code = _side_by_side(runs, folders, run_dir)
+        return lines[-1:] if given.quiet else lines, code
     refuse_unlike(runs)
     joined = _joined_run(runs, run_dir)
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
@@ -268,7 +272,9 @@ def _merge(given: Namespace) -> tuple[list[Line], int]:
         written = bundle.write(Redactor(), lambda found: _with_scan(joined, found))
     finally:
         bundle.close()
-    lines = list(summary(written, str(bundle.path / "report.html")))
+    report = str(bundle.path / "report.html")
+    said = result(written, report)
+    lines = list(said if given.quiet else summary(written, report, verbose=given.verbose))
     if lost := bundle.sealed.trouble:
         lines.append(Line(lost, ("red", "bold")))
     lines += bundle.tell_history()

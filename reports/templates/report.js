@@ -100,6 +100,10 @@
     });
     command.after(button);
   }
+  const contents = document.querySelector("nav");
+  new IntersectionObserver(([header]) => {
+    contents.classList.toggle("below-header", header.isIntersecting);
+  }).observe(document.querySelector(".outcome"));
   addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');

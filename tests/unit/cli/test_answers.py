@@ -102,6 +102,22 @@ def test_each_command_that_answers_has_a_schema_and_the_files_are_those_of_now()
         )
 
 
+def test_preflight_says_less_or_more_when_asked(folder, capsys):
+    line = "preflight --env-file .env --compose docker-compose.yml"
+    found = {how: call(f"{line} {how}", capsys) for how in ("--quiet", "", "--verbose")}
+    assert {code for code, _ in found.values()} == {1}
+    quiet, plain, verbose = (told.splitlines() for _, told in found.values())
+    assert quiet == plain[-1:]
+    assert set(plain) < set(verbose)
+    assert any(one.startswith("held: ") for one in verbose)
+
+
+def test_each_command_that_makes_a_record_is_quiet_or_verbose():
+    for one in COMMANDS:
+        if options.SIGNING_KEY in one.options and options.RUN_DIR in one.options:
+            assert {options.QUIET, options.VERBOSE} < {*one.options}, one.name
+
+
 @pytest.mark.parametrize(
     "line", ["preflight --compose docker-compose.yml", "runbook lint runbook.md"]
 )

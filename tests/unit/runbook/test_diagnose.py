@@ -101,7 +101,7 @@ def test_line_that_decided_is_shown_with_the_host_it_names(log, number, shown):
     found = diagnose(log)
     assert found.number == number
     assert found.words
-    assert shown in str(found)
+    assert shown in " ".join(str(found).split())
 
 
 SECRET = "hunter2/with#signs and@more"
@@ -127,6 +127,14 @@ def test_line_is_shown_without_what_a_terminal_obeys():
     shown = str(diagnose([died("Invalid URL \x1b[2J\x9b31m\u202e\r" + "x" * 999)]))
     assert all(one.isprintable() or one == "\n" for one in shown)
     assert max(map(len, shown.splitlines())) < 250
+
+
+def test_an_answer_fits_a_terminal_of_80_columns():
+    lines = str(diagnose([died(KEY)])).splitlines()
+    assert [one.partition(":")[0] for one in lines if not one.startswith(" ")] == [
+        *("Cause", "Log", "Do", "Runbook"),
+    ]
+    assert max(map(len, lines)) < 80
 
 
 def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():

@@ -142,6 +142,16 @@ def test_shard_judges_whole_controls_and_decides_nothing_alone(parts):
     assert reasons == {None, "another shard runs it"}
 
 
+def test_quiet_says_the_result_alone(parts, tmp_path, capsys):
+    said = {}
+    for how in ("--quiet", "", "--verbose"):
+        given = [*map(str, parts), f"--run-dir={tmp_path / f'joined{how}'}", *filter(None, [how])]
+        merge.main(given)
+        said[how] = capsys.readouterr().out
+    assert "Report: " in said["--quiet"]
+    assert len(said["--quiet"]) < len(said[""]) <= len(said["--verbose"])
+
+
 def test_missing_shard_is_named_and_nothing_of_it_is_known(parts, merged):
     _code, found = merged(*parts[:2])
     notes = {one["note"] for one in found["controls"] if one["verdict"] == "not_run"}
