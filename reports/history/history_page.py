@@ -50,7 +50,7 @@ class Curve(NamedTuple):
     dots: list[Dot]
     scale: list[Line]
     target: Line | None
-    dates: tuple[date, date]
+    dates: tuple[str, str]
 
 
 class Cell(NamedTuple):
@@ -152,6 +152,7 @@ def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
 
     first, last = runs[0].finished, runs[-1].finished
     span = (last - first).total_seconds()
+    form = "%Y-%m-%d" if first.date() != last.date() else "%Y-%m-%d %H:%M"
     dots = []
     for run, (spent, allowed) in zip(runs, measured, strict=True):
         at = (run.finished - first).total_seconds() / span if span else 0.5
@@ -165,7 +166,7 @@ def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
         dots,
         [Line(height(seconds), phrases.duration(seconds)) for seconds in named],
         Line(height(target), f"target {phrases.duration(target)}") if target else None,
-        (first.date(), last.date()),
+        (first.strftime(form), last.strftime(form)),
     )
 
 

@@ -17,22 +17,22 @@ CLAIMS = (
     (
         "It detects",
         "For each control, at least one known-bad deployment makes the control fail, for the "
-        "reason that was written down beforehand. One that dies of something else does not count.",
+        "reason that was written down beforehand. A failure for another reason does not count.",
     ),
     (
-        "It does not cry wolf",
+        "It raises no false alarm",
         "A healthy deployment gets, in every run, the verdicts that measurements of the real "
         "product predict.",
     ),
     (
-        "It does not pass what it could not tell",
+        "It passes nothing that it could not check",
         "A check that could not be finished is inconclusive, one that was left out is not run; "
         "neither counts as a pass, and a bug that merely stops a check counts as not caught.",
     ),
     (
         "It changes nothing",
-        "A planted bug lives in a stack of its own that is removed with it; a check of a running "
-        "instance sends nothing but reads.",
+        "A planted bug lives in a separate stack that is removed with it; a check of a running "
+        "instance only reads.",
     ),
 )
 _INCOMPLETE = (
@@ -57,16 +57,16 @@ _HERE = "The bound on false alarms holds for this machine and its load, and for 
 def figures(record: Qualification) -> Iterator[str]:
     """What was planted, caught and falsely alarmed, a sentence each."""
     yield (
-        f"Planted bugs: {record.planted}. Died by the control meant for them and for their reason: "
+        f"Planted bugs: {record.planted}. Caught by the control meant for them, for their reason: "
         f"{record.killed_by_meant} ({record.kill_rate:.1%}). Equivalent: {record.equivalent}. "
         f"Not run: {record.not_run}."
     )
     if record.healthy_runs:
         yield (
             f"Healthy runs: {record.healthy_runs}. With a false alarm: "
-            f"{record.runs_with_false_alarm}, which leaves at most {record.false_alarm_bound:.1%} "
-            f"of runs possible (95 % confidence). Flaking verdicts: {record.flake_rate:.2%} of "
-            f"{record.healthy_verdicts}."
+            f"{record.runs_with_false_alarm}, so at most {record.false_alarm_bound:.1%} of all "
+            f"runs have one (95 % confidence). Verdicts that varied between runs: "
+            f"{record.flake_rate:.2%} of {record.healthy_verdicts}."
         )
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
@@ -104,12 +104,12 @@ def summary(record: Qualification) -> str:
     """The figures in a paragraph, as README.md has them."""
     drawn = f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
     text = (
-        f"Of {record.planted} planted bugs {record.killed_by_meant} died by the control meant for "
-        f"them and for the reason written down before ({record.kill_rate:.1%}; "
+        f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
+        f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
         f"{record.equivalent} equivalent, {record.not_run} not run). "
-        f"Of {record.healthy_runs} healthy runs {record.runs_with_false_alarm} raised a false "
-        f"alarm, which bounds their rate by {record.false_alarm_bound:.1%} with 95 % confidence; "
-        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts flaked. "
+        f"{record.runs_with_false_alarm} of {record.healthy_runs} healthy runs raised a false "
+        f"alarm, so at most {record.false_alarm_bound:.1%} of all runs do (95 % confidence); "
+        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts varied between runs. "
         f"{drawn}Commit "
         f"{(record.commit or 'unknown')[:12]}, {record.started:%Y-%m-%d}, "
         f"{duration(record.duration_s)} with {record.workers} runs side by side."

@@ -97,8 +97,8 @@ def note(record: Qualification, parts: dict[str, str]) -> str:
     names = sorted({*record.parts, *parts})
     changed = [name for name in names if record.parts.get(name) != parts.get(name)]
     return (
-        f"Qualified was commit {(record.commit or 'unknown')[:12]} on "
-        f"{record.started:%Y-%m-%d}. Since then changed: "
+        f"This record qualifies commit {(record.commit or 'unknown')[:12]} of "
+        f"{record.started:%Y-%m-%d}. Changed since then: "
         + (", ".join(changed) if record.parts else "parts that this older record does not name")
         + ". For everything else the qualification applies."
     )

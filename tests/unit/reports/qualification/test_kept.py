@@ -43,7 +43,7 @@ def test_record_of_this_code_goes_without_a_warning(path, parts):
     path.write_text(text(record(CAUGHT, code=whole(parts), parts=parts)))
     made = attached(path)
     assert json.loads(made["qualification.json"])["applies"]["same_code"] is True
-    assert "Since then changed" not in made["qualification.md"].decode()
+    assert "Changed since then" not in made["qualification.md"].decode()
 
 
 def test_record_of_another_code_names_what_has_changed(path, parts):
@@ -52,8 +52,8 @@ def test_record_of_another_code_names_what_has_changed(path, parts):
     made = attached(path)
     assert json.loads(made["qualification.json"])["applies"]["same_code"] is False
     for name in ("qualification.md", "qualification.html"):
-        assert "Qualified was commit 000000000000" in made[name].decode()
-        assert "Since then changed: suites/keys." in made[name].decode()
+        assert "qualifies commit 000000000000" in made[name].decode()
+        assert "Changed since then: suites/keys." in made[name].decode()
 
 
 def test_a_newer_record_of_this_very_code_goes_before_the_kept_one(path, parts):
