@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 from reports.history import compare as matrix_page
 from reports.history.compare import matrix
@@ -156,6 +157,26 @@ def test_contents_stay_in_sight_and_are_called_as_their_headings(browser, pages)
     )
     assert names
     assert [link for link, heading in names if link != heading] == []
+
+
+def test_the_verdict_follows_only_once_the_header_is_out_of_sight(browser, pages):
+    browser.open(pages["report"])
+    shown = "return document.querySelector('nav .where').checkVisibility()"
+    until = WebDriverWait(browser.driver, 20, 0.05).until
+    until(lambda _: not browser.run(shown))
+    browser.run("document.getElementById('sign-off').scrollIntoView()")
+    until(lambda _: browser.run(shown))
+
+
+@ALL
+def test_links_within_a_text_are_known_without_their_colour(browser, pages, name):
+    browser.open(pages[name])
+    plain = browser.run(
+        "return [...document.querySelectorAll('main p a, main li a, main td a')].filter(e => "
+        "e.checkVisibility() && !getComputedStyle(e).textDecorationLine.includes('underline'))"
+        ".map(e => e.outerHTML)"
+    )
+    assert plain == []
 
 
 def test_a_command_can_be_copied(browser, pages):
