@@ -91,8 +91,8 @@ def _machine(run_dir: Path) -> Iterator[Check]:
         enough = free >= _ROOM_MIB and os.access(folder, os.W_OK)
         cure = "free some space, or set TMPDIR" if name == "temporary" else "or give --run-dir"
         yield _check(f"machine: disk, {name}", enough, f"{free} MiB free in {folder}", cure)
-    yield _try("machine: programs", run_directory.refuse_noexec, f"may run in {temporary}")
-    yield _try("machine: ports", _bind, "loopback gives free ones")
+    yield _try("machine: programs", run_directory.refuse_noexec, f"programs can run in {temporary}")
+    yield _try("machine: ports", _bind, "loopback has free ports")
 
 
 def _check(name: str, fits: bool, sentence: str, cure: str) -> Check:
@@ -126,7 +126,7 @@ def _bind() -> None:
 def _clock(synchronised: bool | None) -> Check:
     if synchronised is None:
         return Check("clock", "optional", "the kernel does not say whether it is synchronised")
-    cure = "start chrony or systemd-timesyncd, or times in the record prove little"
+    cure = "start chrony or systemd-timesyncd, or the times in the record prove little"
     state: State = "ok" if synchronised else "optional"
     word = "synchronised" if synchronised else "not synchronised"
     return Check("clock", state, word, "" if synchronised else cure)
@@ -200,7 +200,7 @@ def _extras() -> Iterator[Check]:
     cure = "install drillbook[remote] for backups at s3://, sftp:// or https://"
     yield Check("extra: remote", state, sentence, cure if missing else "")
     for name, program, what in (
-        ("program: git", "git", "keys are looked for in repositories"),
+        ("program: git", "git", "Git repositories can be searched for keys"),
         ("tests: browser", "chromedriver", "tests open the pages in Chromium"),
     ):
         path = shutil.which(program)

@@ -134,7 +134,7 @@ def _leak_outcome(run: Run) -> Outcome:
     names = _list(dict.fromkeys(leak.secret for leak in run.redaction.leaks))
     return Outcome(
         "Failed",
-        f"A secret stood in the finished report: {files} held {names}. It has been taken out.",
+        f"A secret was found in the finished report: {files} held {names}. It has been removed.",
         "Find out how it got there; make it known to the recorder before anything prints it.",
     )
 

@@ -133,7 +133,7 @@ def test_no_image_stands_in_for_the_backend(images_here):
     images_here({images.offline_image(one) for one in ("backend", "db", "redis")})
     found = doctor._images()
     assert found.state == "lacks"
-    assert found.sentence.startswith(f"image {REFERENCE} is neither here nor")
+    assert found.sentence.startswith(f"image {REFERENCE} is not on this machine")
     assert found.sentence.endswith("pulled: dial tcp: no such host")
     assert f"--image {images.offline_image('backend')}" in found.next
 
