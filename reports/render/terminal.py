@@ -134,7 +134,7 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
     members = [control for control in members if control not in outside]
     if outside:
         yield Line("")
-        yield Line(f"Outside the question that this run asks: {len(outside)} controls")
+        yield Line(f"Not part of what this run was asked: {len(outside)} controls")
     if not members:
         return
     yield Line("")
@@ -157,7 +157,7 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
         control, reason = found[0]
         ids = ", ".join(one.id for one, _ in found)
         yield from wrap(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
-        yield from wrap(_shorten(reason), "      ", "      ")
+        yield from wrap(_shorten(cause(reason)), "      ", "      ")
 
 
 def _finding(control: Control) -> Iterator[Line]:

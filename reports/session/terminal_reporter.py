@@ -170,7 +170,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         now = self._run.recorder.clock.seconds()
         named = (self._of_worker(spec) for spec in began)
         longest = now - min(began.values(), default=now)
-        return f"side by side: {', '.join(named)}", longest
+        return f"running: {', '.join(dict.fromkeys(named))}", longest
 
     def _of_worker(self, spec: str) -> str:
         """The control, and how far its step is where a worker has said so."""

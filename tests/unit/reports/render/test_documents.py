@@ -459,6 +459,7 @@ def test_one_cause_is_printed_once():
     run = made.model_copy(update={"controls": (*made.controls, *many)})
     assert text_of(run).count("no image") == 1
     assert "DBP-50, DBP-51" in text_of(run)
+    assert "(at suites/x.py" not in text_of(run)
     page = html.render(run)
     findings = page[page.index('id="findings"') : page.index('id="controls"')]
     assert findings.count("no image") == 1
