@@ -625,7 +625,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "fleet work",
-        "Carry out the drills of one label that come through the queue, one at a time.",
+        "Carry out the drills of one label from the queue.",
         "drillbook fleet work --queue local --label eu --sign drill.key --until-empty",
         _work_fleet,
         options=(
@@ -637,14 +637,14 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "fleet kubernetes",
-        "Print a CronJob for each instance, and an Indexed Job of them all.",
+        "Print a CronJob for each instance, and an Indexed Job.",
         "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
         _print_kubernetes,
         options=(o.FLEET, o.COMMAND_IMAGE),
     ),
     Command(
         "fleet report",
-        "One page on all instances: the last proven restore of each.",
+        "Write a page with each instance's last proven restore.",
         "drillbook fleet report runs --pubkey drill.key.pub",
         _report_fleet,
         arguments=(o.COLLECTED,),
