@@ -3,6 +3,7 @@
 import pytest
 
 from drillbook.infisical import health_report
+from fixtures.probes import observations
 
 
 @pytest.mark.control("HLT-1")
@@ -20,6 +21,11 @@ def test_report_has_its_documented_form(deployment, step):
     with step("its date is current, and its message is Ok"):
         assert abs(health_report.age_s(report)) < 5
         assert report["message"] == "Ok"
+
+    with step("it can be asked for often: the database writes nothing for it"):
+        written = observations.count_writes_of_health(deployment, calls=20)
+        # Background work of the instance may write once in a while.
+        assert written < 10
 
 
 @pytest.mark.control("HLT-2")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.infisical.bootstrap import create_first_admin
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables
@@ -36,6 +37,21 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
         good = probe.health_was_good
         assert failures >= 3
         assert good == 0, probe
+
+
+@pytest.mark.control("KEY-3")
+@pytest.mark.golden("stopped")
+def test_an_instance_without_secrets_takes_no_other_key(deployment, step):
+    with step("take everything away, start, and make an administrator and no secret"):
+        deployment.empty()
+        assert deployment.redeploy(deployment.golden_settings).serves
+        create_first_admin(deployment.public.http)
+
+    with step("redeploy with another ENCRYPTION_KEY: it does not serve, without any secret either"):
+        assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
+
+    with step("its own ENCRYPTION_KEY starts it again"):
+        assert deployment.redeploy(deployment.golden_settings).serves
 
 
 @pytest.mark.control("KEY-4")

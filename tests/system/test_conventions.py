@@ -219,6 +219,29 @@ def test_every_planted_class_overrides_what_the_reference_backend_has():
             assert own & set(dir(honest)) - set(dir(object)) or "__init__" in own, (name, part)
 
 
+# They run for as long as whoever called them waits.
+ENDLESS = {
+    "drillbook/cli/commands.py",
+    "fixtures/bench/__main__.py",
+    "reports/qualification/generated.py",
+    "reports/qualification/planted_bugs.py",
+}
+
+
+def test_a_command_that_is_called_has_a_time_limit():
+    endless = [
+        f"{relative(path)}:{node.lineno}"
+        for path in CODE
+        if relative(path).split("/")[0] in ("drillbook", "fixtures", "reports")
+        and relative(path) not in ENDLESS
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "subprocess.run"
+        and not any(keyword.arg == "timeout" for keyword in node.keywords)
+    ]
+    assert endless == [], "a command that hangs would hold the run for ever: add timeout="
+
+
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"

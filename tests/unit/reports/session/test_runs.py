@@ -202,7 +202,7 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not (pytester.path / "waiting").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
