@@ -231,7 +231,7 @@ def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
     from reports.history import fleet
 
     instances = load(Path(given[o.FLEET]))
-    bundles = fleet.load_bundles(map(Path, folders), Path(given[o.PUBKEY]))
+    bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
     return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
 
 
@@ -563,7 +563,10 @@ COMMANDS: Sequence[Command] = (
         "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
         _sign_off,
         arguments=(o.BUNDLE,),
-        options=(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.ANYWAY),
+        options=(
+            *(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV),
+            *(o.PUBKEY, o.ANYWAY),
+        ),
         needs=(o.ACT, o.NAME),
         exclusive=(_ONE_KEY,),
     ),

@@ -40,9 +40,9 @@ class Bundles(NamedTuple):
     ignored: tuple[tuple[Path, str], ...]
 
 
-def load_bundles(folders: Iterable[Path], keys: Path) -> Bundles:
-    """All bundles anywhere in these folders, judged by a file of public keys; BadKey for that."""
-    trust = Trust(keys=load_trusted_keys(keys))
+def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
+    """All bundles anywhere in these folders, judged by files of public keys; BadKey for these."""
+    trust = Trust(keys=load_trusted_keys(*keys))
     runs: dict[str, Past] = {}
     ignored = []
     for bundle in sorted({path.resolve() for one in folders for path in one.rglob(BUNDLE)}):

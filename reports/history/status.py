@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run_dir = Path(given.run_dir)
     try:
         words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
-        keys = load_trusted_keys(Path(given.pubkey)) if given.pubkey else None
+        keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     except (BadDeclaration, BadKey) as reason:
         return refuse(reason, "status")
     now = datetime.now(UTC)

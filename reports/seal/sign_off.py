@@ -14,15 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from drillbook.core import options
 from reports.errors import BadSignOff, ReportError
 from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, refuse, wrap, write
-from reports.seal.examine import ACTS, SIGN_OFF, Trust, intact
+from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.seal.manifest import STATEMENT, file_digest
 from reports.seal.sealer import bundle_of, make_sealer
-from reports.seal.signature import SigningKey
+from reports.seal.signature import SigningKey, load_trusted_keys
 from reports.verdict.verdicts import FAILED, PASSED
 
 _LONGEST = 300
@@ -61,12 +63,15 @@ class Who(NamedTuple):
         return Who(*(text.strip() for text in self))
 
 
-def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
+def examine_to_sign(
+    bundle: Path, keys: dict[str, Ed25519PublicKey] | None = None, *, anyway: bool
+) -> tuple[Run, list[Line]]:
     """The run that is to be signed off, and what it is, in lines.
 
-    Refused is a bundle that was changed, and, unless `anyway`, one that decides or proves little.
+    Refused is a bundle that was changed, or that none of these keys signed, and, unless `anyway`,
+    one that decides or proves little.
     """
-    run, examination = intact(bundle, Trust(unsigned=True), "it is not signed off")
+    run, examination = intact(bundle, Trust(keys, keys is None), "it is not signed off")
     doubts = []
     if run.exit_code not in (PASSED, FAILED):
         doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
@@ -76,13 +81,18 @@ def examine_to_sign(bundle: Path, *, anyway: bool) -> tuple[Run, list[Line]]:
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:
         raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
-    return run, list(_preview(run, examination.envelope))
+    return run, list(_preview(run, examination))
 
 
-def _preview(run: Run, signed: bool) -> Iterator[Line]:
+def _preview(run: Run, examination: Examination) -> Iterator[Line]:
     """The facts of the run that the person signs off."""
     end = phrases.outcome(run)
-    by = f"signed by key {str(run.seal.key_id)[:16]}" if signed else "unsigned"
+    trusted = "trusted" if examination.signed else "not checked; give --pubkey"
+    by = (
+        f"signed by key {str(run.seal.key_id)[:16]} ({trusted})"
+        if examination.envelope
+        else "unsigned"
+    )
     yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
     yield Line(f"{run.run.finished:%d %B %Y, %H:%M} UTC, grade {run.subject.grade}, bundle {by}")
     yield from wrap(printable(f"{end.word.upper()}. {end.sentence}"))
@@ -112,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments,
         (
             *(options.ACT, options.NAME, options.ROLE, options.REMARK, options.ANYWAY),
-            *(options.SIGNING_KEY, options.SIGNING_KEY_ENV),
+            *(options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.PUBKEY),
         ),
         (options.BUNDLE,),
     )
@@ -122,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
         key = make_sealer(given.signing_key, given.signing_key_env, None).key
         bundle = bundle_of(Path(given.bundle))
-        run, shown = examine_to_sign(bundle, anyway=given.anyway)
+        trusted = load_trusted_keys(*given.pubkey) if given.pubkey else None
+        run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
         path = sign_off(bundle, run, who, key)
     except (ReportError, OSError) as trouble:
         return refuse(trouble)

@@ -112,8 +112,15 @@ def from_environment(name: str) -> SigningKey:
     return SigningKey(value.replace("\\n", "\n").encode(), f"environment variable {name}")
 
 
-def load_trusted_keys(path: Path) -> dict[str, Ed25519PublicKey]:
-    """Public keys by id, of a file with one or several in PEM form."""
+def load_trusted_keys(*paths: str | Path) -> dict[str, Ed25519PublicKey]:
+    """Public keys by id, of files that have one or several each in PEM form."""
+    found: dict[str, Ed25519PublicKey] = {}
+    for path in paths:
+        found |= _public_keys(Path(path))
+    return found
+
+
+def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     found: dict[str, Ed25519PublicKey] = {}
     for pem in _PEM.findall(data := _read_key(path)):
         if b"PRIVATE" in pem:

@@ -68,7 +68,7 @@ def _trust(given: Namespace) -> Trust:
         raise BadKey("no bundle was named: drillbook evidence verify reports/runs/latest")
     keys = authorities = None
     if given.pubkey:
-        keys = load_trusted_keys(Path(given.pubkey))
+        keys = load_trusted_keys(*given.pubkey)
     if given.tsa_cert:
         authorities = certificates(Path(given.tsa_cert))
     previous = Path(given.previous) if given.previous else None

@@ -92,6 +92,16 @@ def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, cap
     assert "FAILED IN REHEARSAL." in shown
 
 
+def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):
+    first, public = key(tmp_path)
+    _, other = key(tmp_path, "other.key")
+    place = sealed(tmp_path / "runs", first)
+    assert signed(place, f"--pubkey={other}") == 3
+    assert "it is not signed off" in " ".join(capsys.readouterr().err.split())
+    assert signed(place, f"--pubkey={other}", f"--pubkey={public}") == 0
+    assert f"signed by key {first.id[:16]} (trusted)" in " ".join(capsys.readouterr().out.split())
+
+
 def test_changed_bundle_is_not_signed_off(bundle, capsys):
     data = bundle.read_bytes()
     bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))

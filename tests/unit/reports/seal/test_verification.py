@@ -53,6 +53,12 @@ def test_signature_nobody_vouches_for_is_not_enough(folder, place, capsys):
     assert "as recorded" not in told
 
 
+def test_one_of_several_keys_is_enough(folder, place, signer):
+    _, foreign = key(place, "former")
+    keys = ["--pubkey", str(foreign), "--pubkey", str(signer[1])]
+    assert main([str(folder), *keys]) == 0
+
+
 def test_unsigned_bundle_fails_unless_that_is_allowed(tmp_path, signer, capsys):
     bundle = str(sealed(tmp_path) / "bundle.zip")
     assert main([bundle]) == 1

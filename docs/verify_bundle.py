@@ -1,0 +1,453 @@
+"""Check a bundle without Drillbook: `python verify_bundle.py bundle.zip --pubkey drill.key.pub`.
+
+This file is all there is to read: the standard library, and `cryptography` for Ed25519. Take it and
+the public key from a place that you trust, never from the bundle. It gives the same verdicts as
+`drillbook evidence verify`:
+
+GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
+INTACT     0  it fits together, and nothing proves who made it (--unsigned)
+UNSIGNED   1  no signature
+UNTRUSTED  1  signed by a key that is not in --pubkey
+TAMPERED   1  changed since it was sealed, or at odds with itself
+UNUSABLE   3  not a bundle
+
+It does less in two points. The record is not checked against its JSON Schema, only for the rules by
+which verdicts were reached. Of a time-stamp it says whether it is one of this bundle; who stamped
+says `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+MANIFEST, RECORD = "MANIFEST.json", "evidence.json"
+SIGNATURE, PDF = "attestation.intoto.jsonl", "report.pdf"
+TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/attestation/test-result/v0.1")
+SIGN_OFF = "urn:drillbook:sign-off:1"
+PAYLOAD = "application/vnd.in-toto+json"
+LARGEST, MOST, MOST_VALUES = 256 << 20, 4096, 3_000_000
+# Worst last; what they mean for the exit code of a run.
+VERDICTS = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
+EXIT_CODES = {
+    "not_applicable": 0,
+    "satisfied": 0,
+    "not_run": 2,
+    "contradicted": 1,
+    "inconclusive": 2,
+    "violated": 1,
+}
+
+
+class Unusable(Exception):
+    """It is not a bundle at all."""
+
+
+class Bad(Exception):
+    """It was changed, or it is at odds with itself."""
+
+
+def need(holds: object, otherwise: str) -> None:
+    """Bad, with this sentence, unless it holds."""
+    if not holds:
+        raise Bad(otherwise)
+
+
+def sha256(data: bytes) -> str:
+    """In hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def strict_json(data: bytes) -> Any:
+    """JSON in which a name stands once: of two values, two readers may take different ones."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        need(len(dict(pairs)) == len(pairs), "a name stands twice in one object")
+        return dict(pairs)
+
+    return json.loads(data, object_pairs_hook=once)
+
+
+# The zip: its one form, so that nothing can hide before, between or after its files.
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """These files as a zip: sorted, stored, without dates."""
+    body, listing = bytearray(), bytearray()
+    for name in sorted(files):
+        data, raw, at = files[name], name.encode(), len(body)
+        facts = (zlib.crc32(data), len(data), len(data), len(raw))
+        body += struct.pack("<4s5H3I2H", b"PK\3\4", 20, 2048, 0, 0, 33, *facts, 0) + raw + data
+        listing += struct.pack("<4s6H3I5H", b"PK\1\2", 788, 20, 2048, 0, 0, 33, *facts, 0, 0, 0, 0)
+        listing += struct.pack("<2I", 0o100644 << 16, at) + raw
+    end = (0, 0, len(files), len(files), len(listing), len(body), 0)
+    return bytes(body + listing + struct.pack("<4s4H2IH", b"PK\5\6", *end))
+
+
+def unpack(path: Path) -> dict[str, bytes]:
+    """The files of a bundle by name; nothing is written anywhere."""
+    try:
+        if not path.is_file() or not 22 <= path.stat().st_size <= LARGEST + (MOST << 10):
+            raise Unusable("it is no file, or has the size of no bundle")
+        data = path.read_bytes()
+    except OSError as trouble:
+        raise Unusable(f"{trouble.strerror}") from None
+    magic, _, _, _, count, size, at, _ = struct.unpack("<4s4H2IH", data[-22:])
+    if magic != b"PK\5\6" or at + size + 22 != len(data) or count > MOST or size > MOST * 368:
+        raise Unusable("it is no zip file, or not all of one, or something was appended to it")
+    listing, place, files, seen = data[at : at + size], 0, {}, set()
+    for _ in range(count):
+        if place + 46 > len(listing):
+            raise Unusable("its directory ends too early")
+        fields = struct.unpack_from("<4s6H3I5H2I", listing, place)
+        size, full, length = fields[8:11]
+        name = listing[place + 46 : place + 46 + length].decode("utf-8", "replace")
+        place += 46 + length + fields[11] + fields[12]
+        start = fields[16] + 30 + len(name.encode())
+        compressed = fields[4] or size != full
+        link = fields[15] >> 28 == 0o12
+        odd = any(part in ("", ".", "..") for part in name.split("/")) or {*"\\:"} & {*name}
+        if fields[3] & 1 or compressed or link or odd or len(name.encode()) > 255:
+            raise Unusable("one of its files is packed, encrypted, a link, or oddly named")
+        if not name.isprintable() or name.casefold() in seen or start + size > len(data):
+            raise Unusable("one of its files is named oddly or twice, or is not all there")
+        seen.add(name.casefold())
+        files[name] = data[start : start + size]
+    need(pack(files) == data, "its structure is not the one in which it was sealed")
+    return files
+
+
+# Manifest and signature.
+
+
+def read_manifest(data: bytes) -> tuple[str, dict[str, str]]:
+    """The run, and the digests by name; it has one form as well."""
+    try:
+        said = strict_json(data)
+        files, run = said["files"], said["run"]
+        kinds = {(*map(type, (f["name"], f["size"], f["sha256"])), len(f)) for f in files}
+        need(kinds <= {(str, int, str, 3)} and type(run) is str, "no manifest")
+        form = {"schema": "drillbook/manifest/1", "run": run}
+        ordered = [{key: f[key] for key in ("name", "size", "sha256")} for f in files]
+        same = f"{json.dumps(form | {'files': ordered}, indent=1, ensure_ascii=False)}\n".encode()
+    except (ValueError, TypeError, KeyError, RecursionError, Bad):
+        raise Bad(f"{MANIFEST} is not a manifest: it was changed") from None
+    need(same == data and len(said) == 3, f"{MANIFEST} was changed")
+    return run, {file["name"]: file["sha256"] for file in files}
+
+
+def check_files(files: dict[str, bytes], digests: dict[str, str], sizes: bytes) -> str:
+    """Every file is there, none is added, and none was changed."""
+    found = files.keys() - {MANIFEST, SIGNATURE}
+    need(found <= digests.keys(), f"{sorted(found - digests.keys())[:1]} was added")
+    need(digests.keys() <= found, f"{sorted(digests.keys() - found)[:1]} was removed")
+    for file in json.loads(sizes)["files"]:
+        data = files[file["name"]]
+        same = (len(data), sha256(data)) == (file["size"], file["sha256"])
+        need(same, f"{file['name']} was changed")
+    return f"SHA-256 and size of {len(digests)} files are those of {MANIFEST}"
+
+
+def open_envelope(data: bytes) -> tuple[bytes, str, bytes]:
+    """What was signed, by which key, and the signature; an envelope has one form, too."""
+    try:
+        said = strict_json(data)
+        (one,) = said["signatures"]
+        payload, signature = base64.b64decode(said["payload"]), base64.b64decode(one["sig"])
+        form = {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD,
+            "signatures": [
+                {"keyid": one["keyid"], "sig": base64.b64encode(signature).decode()},
+            ],
+        }
+        need(json.dumps(form, sort_keys=True).encode() + b"\n" == data, "")
+        return payload, str(one["keyid"]), signature
+    except (ValueError, TypeError, KeyError, RecursionError, Bad):
+        raise Bad("the signature's envelope was changed") from None
+
+
+def check_signature(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
+    """What was signed by one of these keys, and by which: DSSE, over type and payload."""
+    payload, key, signature = open_envelope(envelope)
+    need(key in keys, f"signed by key {key[:16]}, which is not among the trusted ones")
+    signed = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD), PAYLOAD.encode(), len(payload), payload)
+    try:
+        keys[key].verify(signature, signed)
+    except InvalidSignature:
+        raise Bad(f"signed by key {key[:16]}: that signature is false") from None
+    return payload, key
+
+
+def check_statement(payload: bytes, digests: dict[str, str], manifest: bytes) -> dict[str, str]:
+    """The backup that was signed for; the rest is exactly the files of the bundle."""
+    try:
+        said = strict_json(payload)
+        subjects = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
+        kind = said["_type"], said["predicateType"]
+    except (ValueError, TypeError, KeyError, RecursionError, Bad):
+        raise Bad("what was signed is not a statement about files") from None
+    backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith("backup:")}
+    same = kind == TYPES and subjects == {**digests, MANIFEST: sha256(manifest)}
+    need(same, "what was signed is about other files than these")
+    return backup
+
+
+# The record: its verdicts must follow from what it says was seen.
+
+
+def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object) -> dict[str, Any]:
+    """The record of this run and backup, at one with itself."""
+    need(data.count(b",") <= MOST_VALUES, "the record has more values than is sane")
+    try:
+        record = strict_json(data)
+        need(record["schema"] == "drillbook/evidence/1", "the record is of another schema")
+        need(record["run"]["id"] == run, "the record is of another run than the manifest")
+        signer = record.get("seal", {}).get("key_id")
+        need(not signer or SIGNATURE in files, "it says a key signs it: the signature is gone")
+        seen = record["subject"].get("backup")
+        named = {f"backup:{seen['name']}": seen["sha256"]} if seen else {}
+        need(backup is None or backup == named, "it is about another backup than was signed for")
+        leaked = {leak["file"] for leak in record["redaction"]["leaks"]}
+        wanted = {*(record.get("documents") or {"report.html", PDF} - leaked)}
+        need(
+            wanted <= files.keys(), f"{sorted(wanted - files.keys())[:1]} was written, and is gone"
+        )
+        check_verdicts(record)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise Bad("the record cannot be read") from None
+    return dict(record)
+
+
+def worst(verdicts: list[str]) -> str:
+    """The worst of them; of nothing, nothing is known."""
+    return max(verdicts, key=VERDICTS.index, default="not_run")
+
+
+def check_verdicts(record: dict[str, Any]) -> None:
+    """Counts, each control's verdict and gate, the run's verdict and exit code."""
+    controls, facts, counts = record["controls"], record["run"], record["counts"]
+    tally = [control["verdict"] for control in controls]
+    need(all(counts[v] == tally.count(v) for v in VERDICTS), "its counts are not its controls'")
+    need(counts["planned"] == len(controls), "more or fewer controls were planned than reported")
+    for control in controls:
+        name, waiver = control["id"], control.get("waiver") or {}
+        specs = [spec["verdict"] for spec in control["specs"]]
+        need(control["verdict"] == worst(specs), f"{name} has another verdict than its specs")
+        strict = bool(facts.get("strict_claims"))
+        severe = control["severity"] in ("critical", "major")
+        asked = not facts.get("asked") or name in facts["asked"]
+        gating = (strict if control["nature"] == "claim" else severe) and asked
+        need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
+        excused = not control.get("waived") or waiver.get("state") == "in_force"
+        need(excused, f"{name} is waived without a waiver in force")
+    deciding = [c["verdict"] for c in controls if c["gating"] and not c.get("waived")]
+    verdict = worst([v for v in deciding if EXIT_CODES[v] == 1] or deciding)
+    code = EXIT_CODES[verdict]
+    if record["redaction"]["leaks"]:
+        verdict, code = "violated", 1
+    elif facts.get("stopped"):
+        code = 3
+    elif facts.get("interrupted") and not code:
+        verdict, code = "not_run", 2
+    need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
+
+
+def check_pdf(pdf: bytes, record: bytes) -> str:
+    """The report carries the record itself as its attachment."""
+    need(pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF"), f"{PDF} cannot be read")
+    objects: dict[bytes, list[bytes]] = {}
+    for found in re.finditer(rb"\b(\d+) 0 obj\b(.*?)\bendobj\b", pdf, re.DOTALL):
+        objects.setdefault(found[1], []).append(found[2])
+    named = [
+        spec[1]
+        for (one, *_) in objects.values()
+        if re.search(rb"/F\s*\(evidence\.json\)", one)
+        and (spec := re.search(rb"/EF\s*<<[^>]*?/F\s+(\d+) 0 R", one))
+    ]
+    need(len(named) == 1 and len(objects.get(named[0], ())) == 1, f"{PDF} has no record attached")
+    head, _, content = objects[named[0]][0].partition(b"stream")
+    content = content.lstrip(b"\r").removeprefix(b"\n").rpartition(b"endstream")[0]
+    if b"/FlateDecode" in head:
+        try:
+            content = zlib.decompressobj().decompress(content, len(record) + 3)
+        except zlib.error:
+            raise Bad(f"{PDF}: its attachment cannot be unpacked") from None
+    rest = content.removeprefix(record)
+    same = len(rest) < len(content) and rest in (b"", b"\n", b"\r\n")
+    need(same and (rest == b"" or b"/FlateDecode" not in head), f"{PDF} carries another record")
+    return "the record attached to it is the bundle's"
+
+
+# What lies next to a bundle.
+
+
+def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None) -> str:
+    """The run before is the one that the record names."""
+    before = record.get("seal", {}).get("previous") if record else None
+    if not before:
+        need(not previous, "the record names no run before it, yet --previous was given")
+        return "-- the record names no run before it"
+    if not previous:
+        folder = path.resolve().parent.parent
+        known = {one.parent.name: one for one in folder.glob(f"*/{path.name}")}
+        if before["run"] not in known:
+            return f"-- follows run {before['run']}, whose bundle is not next to it"
+        previous = known[before["run"]]
+    same = sha256(unpack(previous).get(MANIFEST, b"")) == before["manifest_sha256"]
+    need(same, f"it follows run {before['run']}, but {previous} is another bundle")
+    return f"follows run {before['run']}, whose bundle is the one it names"
+
+
+def check_stamp(path: Path) -> str:
+    """The time-stamp is one of this bundle."""
+    stamp = path.with_name(f"{path.name}.tsr")
+    if not stamp.is_file():
+        return "-- none"
+    answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+    of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer
+    need(of_it, "the time-stamp is one of another file, or none at all")
+    return "-- of this bundle; who stamped it says openssl ts -verify"
+
+
+def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
+    """Each sign-off next to the bundle is one of this bundle."""
+    sentences = []
+    for act in ("prepared", "reviewed", "approved"):
+        file = path.with_name(f"{path.name}.{act}.json")
+        if not file.is_file():
+            continue
+        payload, by = file.read_bytes(), "without a signature: anyone could have written it"
+        if b'"payload"' in payload[:64]:
+            payload, key, _ = open_envelope(envelope := payload)
+            by = f"by key {key[:16]}, for which no one vouches here"
+            if key in keys:
+                payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
+        try:
+            said = strict_json(payload)
+            stated, kind = said["predicate"], said["predicateType"]
+            digests = [one["digest"]["sha256"] for one in said["subject"]]
+            day = datetime.fromisoformat(stated["signed"]).date()
+            sentences.append(f"{act} by {stated['name']} ({stated['role']}) on {day}, {by}")
+            of_it = kind == SIGN_OFF and stated["act"] == act
+        except (ValueError, TypeError, KeyError, RecursionError, Bad):
+            raise Bad(f"the file that says {act} is not a signature") from None
+        need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
+    return "; ".join(sentences) or "-- none"
+
+
+def judge(
+    path: Path, keys: dict[str, Ed25519PublicKey], unsigned: bool, previous: Path | None = None
+) -> tuple[str, list[tuple[str, bool, str]]]:
+    """The verdict, and each check with its name, whether it held, and a sentence."""
+    checks: list[tuple[str, bool, str]] = []
+
+    def ask(name: str, question: Any) -> Any:
+        try:
+            answer = question()
+        except (Bad, Unusable) as trouble:
+            checks.append((name, False, str(trouble)))
+            return None
+        checks.append((name, True, answer if isinstance(answer, str) else "holds"))
+        return answer
+
+    try:
+        files = unpack(path)
+        if MANIFEST not in files or RECORD not in files:
+            raise Unusable(f"it has no {MANIFEST} or no {RECORD}")
+    except Bad as trouble:
+        return "TAMPERED", [("form", False, str(trouble))]
+    if len(files[MANIFEST]) > 8 << 20:
+        raise Unusable("its manifest is larger than is sane")
+    try:
+        run, digests = read_manifest(files[MANIFEST])
+    except Bad as trouble:
+        return "TAMPERED", [("form", False, str(trouble))]
+    signed = False
+
+    def signature() -> dict[str, str] | None:
+        nonlocal signed
+        if SIGNATURE not in files:
+            need(unsigned and not keys, "none: nothing says who made this bundle")
+            return None
+        if keys:
+            payload, _ = check_signature(files[SIGNATURE], keys)
+        else:
+            payload, _, _ = open_envelope(files[SIGNATURE])
+        backup = check_statement(payload, digests, files[MANIFEST])
+        need(keys or unsigned, "by a key for which no one vouches: give --pubkey")
+        signed = bool(keys)
+        return backup
+
+    ask("files", lambda: check_files(files, digests, files[MANIFEST]))
+    backup = ask("signature", signature)
+    record = ask("record", lambda: check_record(files[RECORD], files, run, backup))
+    if PDF in files:
+        ask(PDF, lambda: check_pdf(files[PDF], files[RECORD]))
+    ask("chain", lambda: check_chain(path, record, previous))
+    ask("time-stamp", lambda: check_stamp(path))
+    ask("sign-off", lambda: check_sign_offs(path, keys))
+    bad = [name for name, held, _ in checks if not held]
+    if not bad:
+        return ("GENUINE" if signed else "INTACT"), checks
+    if bad == ["signature"]:
+        return ("UNTRUSTED" if SIGNATURE in files else "UNSIGNED"), checks
+    return "TAMPERED", checks
+
+
+def load_keys(paths: list[str]) -> dict[str, Ed25519PublicKey]:
+    """Public keys by the SHA-256 of their DER form, which is how a signature names them."""
+    found = {}
+    for path in paths:
+        pem = rb"-----BEGIN PUBLIC KEY-----[^-]{1,8192}-----END PUBLIC KEY-----"
+        for one in re.findall(pem, Path(path).read_bytes()):
+            key = load_pem_public_key(one)
+            if isinstance(key, Ed25519PublicKey):
+                der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+                found[sha256(der)] = key
+    if paths and not found:
+        raise Unusable(f"{', '.join(paths)}: no Ed25519 public key in PEM form")
+    return found
+
+
+def main(words: list[str] | None = None) -> int:
+    """Check one bundle and print what was found."""
+    parser = argparse.ArgumentParser(description="Check a bundle of Drillbook without Drillbook.")
+    parser.add_argument("bundle", type=Path, help="bundle.zip, or the folder it is in")
+    parser.add_argument("--pubkey", action="append", default=[], help="trusted public keys (PEM)")
+    parser.add_argument("--unsigned", action="store_true", help="look at it without a signature")
+    parser.add_argument("--previous", type=Path, help="the bundle of the run before")
+    given = parser.parse_args(words)
+    path = given.bundle / "bundle.zip" if given.bundle.is_dir() else given.bundle
+    try:
+        verdict, checks = judge(path, load_keys(given.pubkey), given.unsigned, given.previous)
+    except (Unusable, OSError, ValueError) as trouble:
+        sys.stderr.write(f"UNUSABLE. {path.name!a}: {str(trouble)!a}\n")
+        return 3
+    for name, held, sentence in checks:
+        mark = "NO" if not held else "--" if sentence.startswith("-- ") else "ok"
+        said = "".join(c if c.isprintable() else "\ufffd" for c in sentence.removeprefix("-- "))
+        sys.stdout.write(f"  {mark}  {name:<11} {said}\n")
+    sys.stdout.write(f"{verdict}.\n")
+    return 0 if verdict in ("GENUINE", "INTACT") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

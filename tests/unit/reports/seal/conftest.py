@@ -1,0 +1,43 @@
+"""Each bundle that a test here has examined is also examined by the script for auditors.
+
+docs/verify_bundle.py shares no code with Drillbook; the two must come to the same verdict.
+"""
+
+import importlib.util
+
+import pytest
+
+from drillbook.core.application import ROOT
+from reports.seal import verify
+from reports.seal.examine import Examination
+
+_SPEC = importlib.util.spec_from_file_location("verify_bundle", ROOT / "docs" / "verify_bundle.py")
+script = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(script)
+
+
+def script_verdict(path, trust):
+    try:
+        return script.judge(path, trust.keys or {}, trust.unsigned, trust.previous)[0]
+    except script.Unusable:
+        return "UNUSABLE"
+
+
+@pytest.fixture(autouse=True)
+def compared(monkeypatch, request):
+    """Every verdict, next to the script's; a test that changes a bound of ours is left out."""
+    examine, pairs = Examination.examine, []
+
+    def both(self):
+        said = "UNUSABLE"
+        try:
+            examine(self)
+            said = verify._WORD.findall(verify._judge(self)[0])[0]
+        finally:
+            if self.trust.authorities is None:
+                pairs.append((said, script_verdict(self.path, self.trust)))
+
+    monkeypatch.setattr(Examination, "examine", both)
+    yield pairs
+    if "monkeypatch" not in request.node.function.__code__.co_varnames:
+        assert [drillbook for drillbook, _ in pairs] == [auditor for _, auditor in pairs]
