@@ -175,6 +175,38 @@ class _History(TypedDict):
     changes: list[_Change]
 
 
+class _PeriodRow(TypedDict, total=False):
+    kind: Literal["due", "no proof in force", "failure", "waiver", "run"]
+    what: str
+    since: str
+    until: str
+    state: str
+    run: str
+    finished: datetime
+    question: str
+    grade: _Grade
+    verdict: _Verdict | None
+    system: str | None
+    backup_sha256: str | None
+    evidence_sha256: str | None
+    seal: str
+    sign_off: str
+    note: str
+
+
+class _Period(TypedDict):
+    pdf: str
+    csv: str
+    since: date
+    until: date
+    today: date
+    sentence: str
+    signed: bool
+    digest: str
+    troubles: list[str]
+    rows: list[_PeriodRow]
+
+
 class _Done(TypedDict):
     run: str
     finished: datetime
@@ -297,6 +329,7 @@ ANSWERS: dict[str, Any] = {
     "runbook-lint": _RunbookLint,
     "evidence-verify": _EvidenceVerify,
     "history": _History,
+    "history-report": _Period,
     "status": _Status,
     "fleet-plan": _FleetPlan,
     "fleet-enqueue": _FleetEnqueue,

@@ -200,6 +200,12 @@ def _history(given: Given) -> int:
     return history.main(_all_words(given))
 
 
+def _report_period(given: Given) -> int:
+    from reports.history import period
+
+    return period.main(_all_words(given))
+
+
 def _status(given: Given) -> int:
     from reports.history import status
 
@@ -602,6 +608,14 @@ COMMANDS: Sequence[Command] = (
         "drillbook history",
         _history,
         options=(o.RUN_DIR, o.OUTPUT),
+    ),
+    Command(
+        "history report",
+        "Report a period as PDF and CSV: what was due, what was done, and each gap.",
+        "drillbook history report --from 2026-01-01 --to 2026-12-31 --out period",
+        _report_period,
+        options=(o.SINCE, o.UNTIL, o.OUT_FOLDER, o.RUN_DIR, o.CONFIG, o.PUBKEY, o.OUTPUT),
+        needs=(o.SINCE, o.UNTIL, o.OUT_FOLDER),
     ),
     Command(
         "status",

@@ -245,7 +245,31 @@ class _Command(click.Command):
 
 
 class _Group(click.Group):
-    """A group whose help lists every command by its whole name."""
+    """A group whose help lists every command by its whole name; it may be a command itself."""
+
+    def __init__(self, name: str, own: _Command | None = None, **more: Any) -> None:
+        if own:
+            more = {"params": own.params, "help": own.help, "callback": self._run_own}
+        super().__init__(name, no_args_is_help=False, invoke_without_command=bool(own), **more)
+        self.own = own
+
+    def _run_own(self, **_values: object) -> int | None:
+        """What the command does by itself; what was given for it is refused before another."""
+        ctx = click.get_current_context()
+        if self.own and ctx.invoked_subcommand is None:
+            return self.own.invoke(ctx)
+        for param in self.params:
+            if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+                said = f"give {param.opts[0]} after {ctx.invoked_subcommand}"
+                raise Refusal(said, ctx)
+        return None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.own is None:
+            super().format_options(ctx, formatter)
+        else:
+            self.own.format_options(ctx, formatter)
+            self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -258,7 +282,6 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
         _PROGRAM,
         help="Test the runbook, the backups and the keys of a self-hosted Infisical.",
         epilog=f"{_PROGRAM} COMMAND --help shows the options of a command, and an example.",
-        no_args_is_help=False,
     )
     root.params.append(
         click.Option(
@@ -276,7 +299,7 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
         for word in above:
             child = group.commands.get(word)
             if not isinstance(child, click.Group):
-                child = _Group(word, no_args_is_help=False)
+                child = _Group(word, child if isinstance(child, _Command) else None)
                 group.add_command(child)
             group = child
         group.add_command(_Command(one, name, words))
@@ -292,7 +315,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, given: bool) -> 
 def _commands(group: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """All commands below a group by their whole names."""
     for name, one in group.commands.items() if isinstance(group, click.Group) else ():
+        if not isinstance(one, _Group) or one.own:
+            yield f"{above}{name}", one
         if isinstance(one, click.Group):
             yield from _commands(one, f"{above}{name} ")
-        else:
-            yield f"{above}{name}", one

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
@@ -164,6 +165,14 @@ def _duration(value: str) -> str:
     return ""
 
 
+def _day(value: str) -> str:
+    try:
+        fits = date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        fits = False
+    return "" if fits else f"{value} is not a day; write it as 2026-12-31"
+
+
 def _form(form: str, words: str) -> Callable[[str], str]:
     pattern = re.compile(form, re.ASCII)
     return lambda value: "" if pattern.fullmatch(value) else f"{value} {words}"
@@ -248,6 +257,7 @@ LOG_FILE = Kind("FILE|-", _log)
 BACKUP_PLACE = Kind("FILE|FOLDER|docker:CONTAINER|URL", _backup)
 BACKUP_OR_PIPE = Kind("FILE|FOLDER|docker:CONTAINER|URL|-", _backup)
 DURATION = Kind("DURATION", _duration)
+DAY = Kind("YYYY-MM-DD", _day)
 IMAGE_NAME = Kind(
     "IMAGE", _form(r"[A-Za-z0-9][^\s]*", "is not the name of an image; give name:tag")
 )
@@ -441,6 +451,8 @@ DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="docum
 LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
 NEW_BACKUP = Option("out", NEW_FILE, "where to write the new backup")
 SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for standard output")
+SINCE = Option("from", DAY, "first day of the period", dest="since")
+UNTIL = Option("to", DAY, "last day of the period", dest="until")
 OUT_FOLDER = Option("out", NEW_FOLDER, "folder to write the documents to")
 RECIPIENT = Option("recipient", TEXT, "age or SSH public key to encrypt for; repeatable", many=True)
 PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase in this file")

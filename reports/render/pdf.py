@@ -14,6 +14,7 @@ import unicodedata
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import typst
 from fontTools.ttLib import TTFont
@@ -25,7 +26,7 @@ from reports.render.pdf_document import pdf_document
 FONTS = Path(str(files("font_source_sans_pro"))) / "files"
 _USED = ("Regular", "Semibold", "Bold")
 _UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
-_TEMPLATE = Path(__file__).parents[1] / "templates" / "report.typ"
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def name_missing_glyphs(text: str) -> str:
@@ -57,15 +58,21 @@ def render(run: Run) -> bytes:
     """The run as a PDF with its record attached."""
     record = json_file.text(run.model_dump(mode="json"))
     digest = hashlib.sha256(record.encode()).hexdigest()
+    made = int(run.run.finished.timestamp())
+    return compile_pdf("report.typ", {"run": pdf_document(run, digest)}, {"evidence": record}, made)
+
+
+def compile_pdf(
+    template: str, printed: dict[str, Any], attached: dict[str, str], timestamp: int
+) -> bytes:
+    """A template filled with what is printed, as data, and with texts that are attached whole."""
+    texts = {name: json.dumps(name_missing_in_tree(value)) for name, value in printed.items()}
     document = typst.compile(
-        str(_TEMPLATE),
-        sys_inputs={
-            "run": json.dumps(name_missing_in_tree(pdf_document(run, digest))),
-            "evidence": record,
-        },
+        str(_TEMPLATES / template),
+        sys_inputs=texts | attached,
         pdf_standards=["a-3a", "ua-1"],
         font_paths=[str(FONTS)],
         ignore_system_fonts=True,
-        timestamp=int(run.run.finished.timestamp()),
+        timestamp=timestamp,
     )
     return bytes(document)

@@ -116,6 +116,7 @@ ANSWERS = {
     r"fleet (plan|report)": (1, "payments"),
     # Its backup is a folder of another server.
     r"fleet work": (1, "payments: not passed, exit code 3"),
+    r"history report": (1, "missed"),
 }
 
 

@@ -58,6 +58,7 @@ CASES = [
     ("evidence verify drillbook-runs/latest --pubkey drill.key.pub", 0),
     ("evidence verify drillbook-runs/latest", 1),
     ("history", 0),
+    ("history report --from 2026-01-01 --to 2026-12-31 --out period", 1),
     ("status", 1),
     ("fleet plan --pubkey drill.key.pub", 1),
     ("fleet report drillbook-runs --pubkey drill.key.pub", 1),
@@ -78,7 +79,8 @@ def test_what_a_command_answers_is_by_its_schema_and_alone(folder, capsys, monke
     found, told = call(f"{line} --output json", capsys)
     assert code in (None, found)
     answer = json.loads(told)
-    name = next(one.name for one in COMMANDS if line.startswith(one.name)).replace(" ", "-")
+    name = max((one.name for one in COMMANDS if line.startswith(one.name)), key=len)
+    name = name.replace(" ", "-")
     rules = schema(name)
     Draft202012Validator.check_schema(rules)
     Draft202012Validator(_strict(rules), format_checker=FormatChecker()).validate(answer)

@@ -1,0 +1,586 @@
+"""`drillbook history report`: what was due in a period, what was done, and what is missing.
+
+The period is divided by the declared cadence (90 days without one), and in each part each act of
+`drillbook status` is due once. It was done if a run of a deployment ended in that part with one of
+the act's controls satisfied, and its evidence is there and is what its seal says; with public keys
+also only if one of them signed it. Anything else is named as missed, or as not proven.
+
+Exit code 0; 1 if something was missed or is not proven, or if the history is not what it was; 3 if
+the report cannot be made.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from drillbook.core import options
+from drillbook.core.answer import write_json
+from drillbook.core.application import ROOT
+from drillbook.core.files import write_file
+from reports.config import declarations
+from reports.config.declarations import Declared, Schedule
+from reports.config.run_context import next_due_day
+from reports.controls import catalogue
+from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.evidence.context import Action, Waiver
+from reports.evidence.model import Run
+from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
+from reports.history.status import ACTS, QUARTER, Act, recurs
+from reports.render.context_sections import day, moment
+from reports.render.pdf import compile_pdf
+from reports.render.terminal import Line, refuse, wrap, write
+from reports.seal.examine import Trust, intact
+from reports.seal.manifest import file_digest
+from reports.seal.sealer import BUNDLE
+from reports.seal.signature import load_trusted_keys
+from reports.verdict.verdicts import FAILED, PASSED, Verdict
+
+Keys = dict[str, Ed25519PublicKey]
+State = Literal["done", "missed", "not proven", "not yet due"]
+_CONTROLS = ROOT / "suites" / "controls.toml"
+_DAY = timedelta(days=1)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = (
+    *("kind", "what", "since", "until", "state", "run", "finished", "question", "grade", "verdict"),
+    *("system", "backup_sha256", "evidence_sha256", "seal", "sign_off", "note"),
+)
+
+
+class Entry(NamedTuple):
+    """A run that ended by the end of the period, and why it proves nothing where it does not."""
+
+    past: Past
+    record: Run | None
+    digest: str | None
+    seal: str
+    sign_off: str
+    doubt: str
+
+
+class Due(NamedTuple):
+    """An act in one part of the period; run is the one that did it, or that says it did."""
+
+    act: Act
+    first: date
+    last: date
+    state: State
+    run: Entry | None
+
+
+class Lapse(NamedTuple):
+    """Days on which the last proof of an act was older than the cadence allows."""
+
+    act: Act
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many they are."""
+        return (self.last - self.first).days + 1
+
+
+class Failure(NamedTuple):
+    """A control that was violated, what is declared to be done, and the run that saw it healed."""
+
+    entry: Entry
+    control: str
+    action: Action | None
+    waiver: Waiver | None
+    retest: Past | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Everything that is said of a period, as it was known on the day `today`."""
+
+    since: date
+    until: date
+    today: date
+    declared: Declared
+    signed: bool
+    entries: tuple[Entry, ...]
+    dues: tuple[Due, ...]
+    lapses: tuple[Lapse, ...]
+    failures: tuple[Failure, ...]
+    waivers: tuple[Waiver, ...]
+    troubles: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the lines '<SHA-256 of evidence.json>  <run>' of the runs, oldest first."""
+        lines = (f"{one.digest or '-'}  {one.past.id}\n" for one in self.entries)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def open(self) -> tuple[Due, ...]:
+        """What was due and is not shown to have been done."""
+        return tuple(one for one in self.dues if one.state in ("missed", "not proven"))
+
+    @property
+    def sentence(self) -> str:
+        """The result in one sentence."""
+        due = [one for one in self.dues if one.state != "not yet due"]
+        done = sum(one.state == "done" for one in due)
+        said = f"{done} of {len(due)} due acts were done"
+        for state in ("missed", "not proven"):
+            if number := sum(one.state == state for one in due):
+                said += f", {number} {'was' if number == 1 else 'were'} {state}"
+        return f"{said}."
+
+
+def report(
+    history: History, folder: Path, declared: Declared, keys: Keys | None, days: tuple[date, ...]
+) -> Period:
+    """What is known of the period; days are its first, its last, and today."""
+    since, until, today = days
+    schedule, system = declared.words.schedule, _system(declared)
+    # Of what came before the period only a proof that may still be in force counts; of what came
+    # after it, a re-test.
+    wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
+    proving: list[Entry] = []
+    inside: list[Entry] = []
+    for entry in (_entry(one, folder, keys, system) for one in wanted):
+        proving += [] if entry.doubt else [entry]
+        inside += [entry] if since <= _day(entry.past) <= until else []
+    parts = list(_parts(since, min(until, today), schedule))
+    dues = [
+        _due(act, first, last, inside, closed=last <= until and last < today)
+        for act in ACTS
+        for first, last in parts
+    ]
+    lapses = [
+        one for act in ACTS for one in _lapses(act, proving, schedule, (since, min(until, today)))
+    ]
+    return Period(
+        since,
+        until,
+        today,
+        declared,
+        keys is not None,
+        tuple(inside),
+        tuple(dues),
+        tuple(lapses),
+        tuple(_failures(inside, [one.past for one in proving], declared)),
+        tuple(_waivers(inside)),
+        (
+            *history.troubles,
+            *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
+            *_other_cadences(inside, schedule),
+            *_other_systems(inside, system),
+        ),
+    )
+
+
+def _day(past: Past) -> date:
+    return past.finished.astimezone(UTC).date()
+
+
+def _system(declared: Declared) -> str | None:
+    said = declared.words.organisation
+    return said.system_id or said.system
+
+
+def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> Entry:
+    """A run with its record and seal; nothing of it is believed that is not in its evidence."""
+    if not past.kept:
+        return Entry(past, None, None, "evidence gone", "", "its evidence is not there any more")
+    place = folder / past.id
+    try:
+        digest, record = file_digest(place / RECORD), load_record(place)
+    except (OSError, ValueError, BadBundle, Distrusted):
+        return Entry(past, None, None, "unreadable", "", "its evidence cannot be read")
+    seal, sign_off, doubt = "not sealed", "", "" if keys is None else "no trusted key signed it"
+    if (place / BUNDLE).is_file():
+        try:
+            record, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
+        except (BadBundle, Distrusted) as trouble:
+            seal, doubt = "not accepted", str(trouble).partition(": ")[2] or str(trouble)
+        else:
+            by = str(record.seal.key_id)[:16] if found.envelope else ""
+            seal = f"key {by}{'' if found.signed else ', not checked'}" if by else "unsigned"
+            sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
+            sign_off = "" if sign_off == "none" else sign_off
+            past, doubt = past_of(record), ""
+    return Entry(past, record, digest, seal, sign_off, doubt or _doubt(past, system))
+
+
+def _doubt(past: Past, system: str | None) -> str:
+    """Why a run shows nothing of the deployment, whatever its verdict."""
+    if not past.intact:
+        return "its evidence was changed since it was sealed"
+    if past.grade != "deployment":
+        return "a rehearsal"
+    if past.facts.mutant:
+        return "a bug was planted on purpose"
+    if system and past.facts.system != system:
+        return f"of another system: {past.facts.system or 'not stated'}"
+    return ""
+
+
+def _next(day: date, schedule: Schedule) -> date:
+    return next_due_day(day, schedule.cadence) if schedule.cadence else day + QUARTER
+
+
+def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date, date]]:
+    """The first and last day of each part; the last part may end after the period."""
+    while since <= until:
+        after = _next(since, schedule)
+        yield since, after - _DAY
+        since = after
+
+
+def _due(act: Act, first: date, last: date, entries: Sequence[Entry], *, closed: bool) -> Due:
+    did = [
+        one
+        for one in entries
+        if first <= _day(one.past) <= last and not one.past.satisfied.isdisjoint(act.controls)
+    ]
+    proven = next((one for one in did if not one.doubt), None)
+    claimed = next((one for one in did if one.past.grade == "deployment"), None)
+    if proven:
+        return Due(act, first, last, "done", proven)
+    if not closed:
+        return Due(act, first, last, "not yet due", claimed)
+    return Due(act, first, last, "not proven" if claimed else "missed", claimed)
+
+
+def _lapses(
+    act: Act, proving: Iterable[Entry], schedule: Schedule, bounds: tuple[date, date]
+) -> Iterator[Lapse]:
+    """The days of the period that no proof covered."""
+    since, until = bounds
+    done = [_day(one.past) for one in proving if not one.past.satisfied.isdisjoint(act.controls)]
+    first = since
+    for again in [*sorted(done), until + _DAY]:
+        start, end = max(first, since), min(again - _DAY, until)
+        if start <= end:
+            yield Lapse(act, start, end)
+        first = max(first, _next(again, schedule) + _DAY)
+
+
+def _failures(
+    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared
+) -> Iterator[Failure]:
+    """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
+    for entry in entries:
+        if entry.record is None or entry.doubt:
+            continue
+        said = [*declared.words.actions, *entry.record.deviations.actions]
+        for control in entry.record.controls:
+            if control.verdict is not Verdict.VIOLATED:
+                continue
+            mine = [one for one in said if one.control == control.id]
+            about = [one for one in mine if one.retest_of in (None, entry.past.id)]
+            yield Failure(
+                entry,
+                control.id,
+                next(iter(about), None),
+                control.waiver if control.waived else None,
+                next((one for one in runs if _heals(one, entry.past, control.id)), None),
+            )
+
+
+def _heals(later: Past, failed: Past, control: str) -> bool:
+    same = later.grade == failed.grade and later.facts.system == failed.facts.system
+    return later.finished > failed.finished and same and control in later.satisfied
+
+
+def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
+    """Each waiver that a record names, once, as the last run saw it."""
+    found: dict[tuple[object, ...], Waiver] = {}
+    for entry in entries:
+        for one in entry.record.deviations.waivers if entry.record else ():
+            found[one.control, one.reason, one.approved_by, one.expires] = one
+    yield from found.values()
+
+
+def _other_cadences(entries: Iterable[Entry], schedule: Schedule) -> Iterator[str]:
+    """A cadence that was changed afterwards could hide what was due."""
+    for entry in entries:
+        said = entry.record.schedule.cadence if entry.record else None
+        if said and said != schedule.cadence:
+            now = schedule.cadence or f"every {QUARTER.days} days"
+            yield f"run {entry.past.id} was made under the cadence {said}; this report uses {now}"
+
+
+def _other_systems(entries: Iterable[Entry], system: str | None) -> Iterator[str]:
+    names = sorted({one.past.facts.system or "not stated" for one in entries if not one.doubt})
+    if system is None and len(names) > 1:
+        yield (
+            f"the runs are of several systems ({', '.join(names)}) and are counted together; name "
+            "one in [organisation] of drillbook.toml"
+        )
+
+
+def render_csv(period: Period) -> str:
+    """One line for each due act, lapse, failure, waiver and run."""
+    target = io.StringIO()
+    table = csv.DictWriter(target, COLUMNS, restval="", lineterminator="\r\n")
+    table.writeheader()
+    for row in _rows(period):
+        table.writerow({key: _as_text(value) for key, value in row.items()})
+    return target.getvalue()
+
+
+def _as_text(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _rows(period: Period) -> Iterator[dict[str, Any]]:
+    for due in period.dues:
+        span = {"what": due.act.name, "since": due.first, "until": due.last, "state": due.state}
+        done = {"run": due.run.past.id, "note": due.run.doubt} if due.run else {}
+        yield {"kind": "due", **span, **done}
+    for lapse in period.lapses:
+        span = {"what": lapse.act.name, "since": lapse.first, "until": lapse.last}
+        yield {"kind": "no proof in force", **span, "note": f"{lapse.days} days"}
+    for one in period.failures:
+        yield {
+            "kind": "failure",
+            "what": one.control,
+            "state": "re-tested" if one.retest else "open",
+            "run": one.entry.past.id,
+            "finished": one.entry.past.finished.isoformat(),
+            "note": _correction(one),
+        }
+    for waiver in period.waivers:
+        said = f"{waiver.reason}; owner {waiver.owner}, approved by {waiver.approved_by}"
+        span = {"until": waiver.expires, "state": waiver.state, "note": said}
+        yield {"kind": "waiver", "what": waiver.control, **span}
+    for entry in period.entries:
+        facts, record = entry.past.facts, entry.record
+        backup = record.subject.backup if record else None
+        yield {
+            "kind": "run",
+            "state": "does not count" if entry.doubt else "counts",
+            "run": entry.past.id,
+            "finished": entry.past.finished.isoformat(),
+            "question": facts.question,
+            "grade": entry.past.grade,
+            "verdict": facts.verdict.value if facts.verdict else None,
+            "system": facts.system,
+            "backup_sha256": backup.sha256 if backup else None,
+            "evidence_sha256": entry.digest,
+            "seal": entry.seal,
+            "sign_off": entry.sign_off,
+            "note": entry.doubt,
+        }
+
+
+def _correction(one: Failure) -> str:
+    """What was done about a failure, and the re-test."""
+    action = one.action
+    parts = [
+        f"root cause: {action.root_cause}" if action and action.root_cause else "",
+        action.corrective_action or "" if action else "no corrective action is declared",
+        f"owner {action.owner}" if action and action.owner else "",
+        f"due {action.due}" if action and action.due else "",
+        f"waived until {one.waiver.expires}" if one.waiver else "",
+    ]
+    if one.retest:
+        days = (_day(one.retest) - _day(one.entry.past)).days
+        parts.append(f"satisfied again in run {one.retest.id}, {days} days later")
+    else:
+        parts.append("not re-tested with success")
+    return "; ".join(part for part in parts if part)
+
+
+def render_pdf(period: Period, table: str) -> bytes:
+    """The report as PDF/A-3a with its CSV attached."""
+    words = period.declared.words
+    who = words.organisation
+    source = period.declared.source
+    printed = {
+        "title": f"Drills of {day(period.since)} to {day(period.until)}",
+        "date": [period.today.year, period.today.month, period.today.day],
+        "complete": not period.open and not period.troubles,
+        "sentence": period.sentence,
+        "trust": _trust(period),
+        "cover": [
+            (name, value)
+            for name, value in (
+                ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
+                ("System", ", ".join(filter(None, (who.system, who.system_id)))),
+                ("Period", f"{day(period.since)} to {day(period.until)}"),
+                ("As known on", day(period.today)),
+                ("Due", words.schedule.cadence or f"every {QUARTER.days} days (none declared)"),
+                ("Declared in", f"{source.file}, SHA-256 {source.sha256}" if source else ""),
+                ("Runs", f"{len(period.entries)}, of which {_counted(period)} count"),
+                ("Digest of the history", period.digest),
+            )
+            if value
+        ],
+        "troubles": [*period.troubles],
+        "acts": [
+            {
+                "name": act.name,
+                "controls": ", ".join(act.controls),
+                "dues": [
+                    [
+                        f"{day(one.first)} to {day(one.last)}",
+                        one.state,
+                        _done(one),
+                    ]
+                    for one in period.dues
+                    if one.act is act
+                ],
+                "lapses": [
+                    f"{day(one.first)} to {day(one.last)} ({one.days} days)"
+                    for one in period.lapses
+                    if one.act is act
+                ],
+            }
+            for act in ACTS
+        ],
+        "failures": [
+            [one.control, one.entry.past.id, day(_day(one.entry.past)), _correction(one)]
+            for one in period.failures
+        ],
+        "waivers": [
+            [
+                one.control,
+                one.reason,
+                one.owner,
+                one.approved_by,
+                day(one.expires),
+                one.state.replace("_", " "),
+            ]
+            for one in period.waivers
+        ],
+        "runs": [
+            {
+                "id": one.past.id,
+                "when": moment(one.past.finished),
+                "question": one.past.facts.question,
+                "verdict": one.past.facts.verdict.words if one.past.facts.verdict else "none",
+                "grade": one.past.grade,
+                "seal": one.seal,
+                "sign_off": one.sign_off or "not signed off",
+                "doubt": one.doubt,
+                "digest": one.digest or "",
+                "backup": _backup(one),
+            }
+            for one in period.entries
+        ],
+    }
+    noon = datetime.combine(period.today, time(12), UTC)
+    return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
+
+
+def _trust(period: Period) -> str:
+    if period.signed:
+        return "Only runs count that a trusted key signed."
+    return (
+        "No signature was checked: whoever can write the folder of the runs could have made them. "
+        "With --pubkey only what a trusted key signed counts."
+    )
+
+
+def _backup(one: Entry) -> str:
+    backup = one.record.subject.backup if one.record else None
+    return f"{backup.name}, SHA-256 {backup.sha256}" if backup else ""
+
+
+def _counted(period: Period) -> int:
+    return sum(not one.doubt for one in period.entries)
+
+
+def _done(one: Due) -> str:
+    if one.run is None:
+        return "no run" if one.state == "missed" else ""
+    said = f"run {one.run.past.id}, {day(_day(one.run.past))}"
+    return f"{said}: {one.run.doubt}" if one.run.doubt else said
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both documents and say what is missing."""
+    given = options.parse(
+        "history report",
+        arguments,
+        (
+            *(options.SINCE, options.UNTIL, options.OUT_FOLDER, options.RUN_DIR, options.CONFIG),
+            *(options.PUBKEY, options.OUTPUT),
+        ),
+    )
+    folder, out = Path(given.run_dir), Path(given.out)
+    days = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
+    if days[0] > min(days[1:]):
+        said = f"--from {days[0]} --to {days[1]}: the period is empty, or has not begun"
+        return refuse(said, "history report")
+    if not folder.is_dir():
+        return refuse(f"{folder} is not a folder of runs; give --run-dir", "history report")
+    try:
+        declared = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS))
+        keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
+        period = report(load_history(folder), folder, declared, keys, days)
+        name = f"period-{period.since}-{period.until}"
+        table = render_csv(period)
+        out.mkdir(parents=True, exist_ok=True)
+        write_file(out / f"{name}.csv", table.encode("utf-8-sig"))
+        write_file(out / f"{name}.pdf", render_pdf(period, table))
+    except (BadDeclaration, BadKey) as reason:
+        return refuse(reason, "history report")
+    except OSError as trouble:
+        return refuse(f"{trouble.filename or out}: {trouble.strerror}", "history report")
+    if given.output == "json":
+        _write_answer(period, out / f"{name}.pdf", out / f"{name}.csv")
+    else:
+        write(_lines(period), sys.stdout)
+        write([Line(f"Report: {out / name}.pdf and {name}.csv")], sys.stdout)
+    return FAILED if period.open or period.troubles else PASSED
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _lines(period: Period) -> Iterator[Line]:
+    red = ("red", "bold")
+    yield Line(f"{day(period.since)} to {day(period.until)}, as known on {day(period.today)}")
+    yield from wrap(period.sentence, style=red if period.open else ("green", "bold"))
+    for trouble in period.troubles:
+        yield from wrap(f"Note: {trouble}.", then="  ", style=red)
+    for one in period.open:
+        said = f"{one.state.upper()}: {one.act.name}, {one.first} to {one.last}"
+        yield from wrap(f"{said}; {_done(one)}", then="  ", style=red)
+    for lapse in period.lapses:
+        said = f"{lapse.act.name}: no proof in force from {lapse.first} to {lapse.last}"
+        yield from wrap(f"{said} ({lapse.days} days)", then="  ", style=("yellow",))
+    for failure in period.failures:
+        said = f"{failure.control} failed in run {failure.entry.past.id}: {_correction(failure)}"
+        yield from wrap(said, then="  ", style=() if failure.retest else ("yellow",))
+    if not period.signed:
+        yield from wrap(_trust(period), then="  ", style=("yellow",))
+
+
+def _write_answer(period: Period, pdf: Path, table: Path) -> None:
+    write_json(
+        "history-report",
+        pdf=str(pdf),
+        csv=str(table),
+        since=period.since,
+        until=period.until,
+        today=period.today,
+        sentence=period.sentence,
+        signed=period.signed,
+        digest=period.digest,
+        troubles=[*period.troubles],
+        rows=[{key: _plain(value) for key, value in row.items()} for row in _rows(period)],
+    )
+
+
+def _plain(value: object) -> str | None:
+    return None if value is None else str(value)

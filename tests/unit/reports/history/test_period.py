@@ -1,0 +1,232 @@
+"""A period is reported with what was due, what was done, and each gap; nothing hides one."""
+
+import csv
+import hashlib
+import json
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import pypdfium2
+import pytest
+
+from reports.evidence import json_file
+from reports.evidence.context import Organisation, Schedule, Waiver
+from reports.history import period
+from reports.history.period import main
+from reports.history.runs import remember
+from reports.seal import sign_off
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+from tests.support.bundles import key, latest, sealed
+
+TODAY = date(2027, 1, 10)
+YEAR = ("--from=2026-01-01", "--to=2026-12-31")
+DECLARED = """
+[organisation]
+name = "Example Ltd"
+system = "Infisical, production"
+[schedule]
+cadence = "quarterly"
+[[actions]]
+control = "DRL-2"
+root_cause = "the dump was cut by a full disk"
+corrective_action = "the backup job checks for space first"
+owner = "Ada Lovelace"
+due = 2026-05-01
+"""
+# What each run found of DRL-2: of a missed third quarter nothing is there.
+RUNS = {
+    "2026-01-20": "satisfied",
+    "2026-04-15": "violated",
+    "2026-05-02": "satisfied",
+    "2026-10-20": "satisfied",
+}
+
+
+def drilled(runs, signer, day, found, **changes):
+    """The sealed folder of a drill that ended on this day."""
+    made, ended = sample_run.run(), datetime.fromisoformat(day).replace(hour=9, tzinfo=UTC)
+    when = {"id": f"{day}-drill", "started": ended - timedelta(hours=1), "finished": ended}
+    name = "KEY-5" if found == "satisfied" else "KEY-3"
+    said = {
+        "run": made.run.model_copy(update=when),
+        "organisation": Organisation(system="Infisical, production"),
+        "controls": tuple(
+            one.model_copy(update={"id": "DRL-2"}) if one.id == name else one
+            for one in made.controls
+            if found == "violated" or one.id != "KEY-3"
+        ),
+    }
+    if found == "satisfied":
+        counts = made.counts.model_copy(update={"violated": 0, "planned": 5})
+        said |= {"counts": counts, "verdict": Verdict.INCONCLUSIVE, "exit_code": 2}
+    folder = sealed(runs, signer, **said | changes)
+    latest(runs, folder)
+    remember(json_file.load(folder / "evidence.json"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A year with a missed quarter, sealed, and the public key of who sealed it."""
+    place = tmp_path_factory.mktemp("year")
+    signer, public = key(place)
+    for day, found in RUNS.items():
+        drilled(place / "runs", signer, day, found)
+    waiver = Waiver(
+        control="DBP-2",
+        reason="=the vendor repairs it",
+        owner="Ada",
+        approved_by="Grace",
+        expires=date(2026, 12, 31),
+    )
+    changed = sample_run.run().deviations.model_copy(update={"waivers": (waiver,)})
+    drilled(place / "runs", signer, "2026-11-05", "satisfied", deviations=changed)
+    bundle = place / "runs" / "2026-01-20-drill"
+    given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
+    assert sign_off.main([str(bundle), *given, "--anyway"]) == 0
+    return place, public
+
+
+@pytest.fixture
+def year(made, tmp_path, monkeypatch):
+    """A copy of it that a test may change."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(period, "_today", lambda: TODAY)
+    (tmp_path / "drillbook.toml").write_text(DECLARED)
+    shutil.copytree(made[0] / "runs", tmp_path / "runs", symlinks=True)
+    return tmp_path / "runs"
+
+
+def reported(runs, capsys, *options, days=YEAR):
+    """The exit code, the answer, and its rows by kind."""
+    words = [*days, f"--run-dir={runs}", f"--out={runs.parent / 'out'}", "--output=json"]
+    capsys.readouterr()
+    code = main([*words, *options])
+    answer = json.loads(capsys.readouterr().out)
+    rows = {}
+    for row in answer["rows"]:
+        rows.setdefault(row["kind"], []).append(row)
+    return code, answer, rows
+
+
+def drills(rows):
+    return [one["state"] for one in rows["due"] if one["what"] == "drill of a backup"]
+
+
+def test_the_missed_quarter_is_said(year, made, capsys):
+    code, answer, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    assert code == 1
+    assert drills(rows) == ["done", "done", "missed", "done"]
+    lapses = [one for one in rows["no proof in force"] if one["what"] == "drill of a backup"]
+    assert [(one["since"], one["until"]) for one in lapses] == [
+        ("2026-01-01", "2026-01-19"),
+        ("2026-04-21", "2026-05-01"),
+        ("2026-08-03", "2026-10-19"),
+    ]
+    assert answer["signed"] is True
+
+
+def test_a_failure_stands_with_its_correction_and_its_retest(year, capsys):
+    _, _, rows = reported(year, capsys)
+    (failed,) = rows["failure"]
+    assert (failed["what"], failed["state"]) == ("DRL-2", "re-tested")
+    assert "the dump was cut by a full disk" in failed["note"]
+    assert "satisfied again in run 2026-05-02-drill, 17 days later" in failed["note"]
+
+
+def test_a_retest_that_no_trusted_key_signed_is_none(year, made, tmp_path, capsys):
+    signer, public = key(tmp_path, "own.key")
+    for folder in year.iterdir():
+        shutil.rmtree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
+    drilled(year, signer, "2026-04-15", "violated")
+    drilled(year, None, "2026-05-02", "satisfied")
+    assert reported(year, capsys)[2]["failure"][0]["state"] == "re-tested"
+    assert reported(year, capsys, f"--pubkey={public}")[2]["failure"][0]["state"] == "open"
+
+
+def test_signatures_and_waivers_are_listed(year, made, capsys):
+    _, _, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    assert "approved by Grace Hopper" in rows["run"][0]["sign_off"]
+    assert {one["seal"].split(",")[0][:4] for one in rows["run"]} == {"key "}
+    (waiver,) = rows["waiver"]
+    assert (waiver["what"], waiver["until"]) == ("DBP-2", "2026-12-31")
+
+
+def test_a_changed_record_is_noticed_and_counts_no_more(year, capsys):
+    """A failure is rewritten to a success, in a record that looks whole."""
+    shutil.rmtree(year / "2026-05-02-drill")
+    folder = year / "2026-04-15-drill"
+    (folder / "bundle.zip").unlink()
+    record = folder / "evidence.json"
+    said = '"verdict": "violated"'
+    record.write_text(record.read_text().replace(said, said.replace("violated", "satisfied")))
+    code, answer, rows = reported(year, capsys)
+    assert (code, drills(rows)[1]) == (1, "not proven")
+    assert any(one.startswith("run 2026-04-15-drill") for one in answer["troubles"])
+
+
+def test_a_run_whose_evidence_is_gone_is_not_proven(year, capsys):
+    shutil.rmtree(year / "2026-01-20-drill")
+    _, _, rows = reported(year, capsys)
+    assert drills(rows)[0] == "not proven"
+
+
+def test_a_foreign_signature_does_not_count(year, tmp_path, capsys):
+    _, foreign = key(tmp_path, "other.key")
+    code, _, rows = reported(year, capsys, f"--pubkey={foreign}")
+    assert (code, drills(rows)) == (1, ["not proven", "not proven", "missed", "not proven"])
+
+
+def test_another_system_does_not_fill_a_gap(year, capsys):
+    text = DECLARED.replace("Infisical, production", "Infisical, test")
+    (year.parent / "drillbook.toml").write_text(text)
+    _, _, rows = reported(year, capsys)
+    assert "done" not in drills(rows)
+
+
+def test_a_cadence_that_was_changed_afterwards_is_said(year, capsys):
+    drilled(year, None, "2026-12-01", "satisfied", schedule=Schedule(cadence="monthly"))
+    _, answer, _ = reported(year, capsys)
+    assert any("under the cadence monthly" in one for one in answer["troubles"])
+
+
+def test_a_part_that_has_not_ended_is_not_yet_due(year, capsys):
+    days = ("--from=2027-01-01", "--to=2027-12-31")
+    code, _, rows = reported(year, capsys, days=days)
+    assert (code, drills(rows)) == (0, ["not yet due"])
+
+
+def test_table_and_pages_say_the_same(year, made, capsys):
+    reported(year, capsys, f"--pubkey={made[1]}")
+    out = year.parent / "out"
+    table = (out / "period-2026-01-01-2026-12-31.csv").read_bytes()
+    rows = list(csv.DictReader(table.decode("utf-8-sig").splitlines()))
+    assert [row["state"] for row in rows if row["what"] == "drill of a backup"][2] == "missed"
+    assert next(row for row in rows if row["kind"] == "waiver")["note"].startswith("'=the vendor")
+    pdf = out / "period-2026-01-01-2026-12-31.pdf"
+    pages = pypdfium2.PdfDocument(pdf)
+    text = " ".join("".join(page.get_textpage().get_text_range() for page in pages).split())
+    assert "Incomplete" in text
+    assert "1 July 2026 to 30 September 2026 missed no run" in text
+    before = pdf.read_bytes()
+    reported(year, capsys, f"--pubkey={made[1]}")
+    assert pdf.read_bytes() == before
+
+
+def test_the_digest_is_one_that_anyone_can_compute(year, capsys):
+    _, answer, rows = reported(year, capsys)
+    lines = "".join(f"{one['evidence_sha256']}  {one['run']}\n" for one in rows["run"])
+    assert answer["digest"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (("--from=2026-12-31", "--to=2026-01-01"), "the period is empty"),
+        (("--from=2028-01-01", "--to=2028-12-31"), "has not begun"),
+    ],
+)
+def test_an_impossible_period_is_refused(year, capsys, days, said):
+    assert main([*days, f"--run-dir={year}", "--out=out"]) == 3
+    assert said in capsys.readouterr().err
