@@ -105,13 +105,13 @@ def unpack(path: Path) -> dict[str, bytes]:
     """The files of a bundle by name; nothing is written anywhere."""
     try:
         if not path.is_file() or not 22 <= path.stat().st_size <= LARGEST + (MOST << 10):
-            raise Unusable("it is no file, or has the size of no bundle")
+            raise Unusable("it is not a file, or not of a size that a bundle has")
         data = path.read_bytes()
     except OSError as trouble:
         raise Unusable(f"{trouble.strerror}") from None
     magic, _, _, _, count, size, at, _ = struct.unpack("<4s4H2IH", data[-22:])
     if magic != b"PK\5\6" or at + size + 22 != len(data) or count > MOST or size > MOST * 368:
-        raise Unusable("it is no zip file, or not all of one, or something was appended to it")
+        raise Unusable("it is not a zip file, or not all of one, or something was appended to it")
     listing, place, files, seen = data[at : at + size], 0, {}, set()
     for _ in range(count):
         if place + 46 > len(listing):

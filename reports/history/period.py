@@ -484,8 +484,8 @@ def _trust(period: Period) -> str:
     if period.signed:
         return "Only runs count that a trusted key signed."
     return (
-        "No signature was checked: whoever can write the folder of the runs could have made them. "
-        "With --pubkey only what a trusted key signed counts."
+        "No signature was checked: anyone who can write the folder of the runs could have made it "
+        "all. With --pubkey only what a trusted key signed counts."
     )
 
 

@@ -1,0 +1,29 @@
+"""Each mapping names controls that exist, says why, and which text was read."""
+
+from drillbook.core.application import ROOT
+from reports.controls import catalogue, mappings
+
+FRAMEWORKS = mappings.load()
+
+
+def test_every_control_of_a_mapping_exists():
+    known = catalogue.load(ROOT / "suites" / "controls.toml").ids
+    named = {one for part in FRAMEWORKS for clause in part.clause for one in clause.controls}
+    assert named <= {*known}
+
+
+def test_no_clause_is_mapped_twice():
+    for part in FRAMEWORKS:
+        ids = [clause.id for clause in part.clause]
+        assert len(ids) == len({*ids}), part.name
+
+
+def test_each_framework_says_which_text_was_read():
+    for part in FRAMEWORKS:
+        assert any(word in part.read for word in ("second hand", "from memory", "read first")), part
+
+
+def test_the_page_is_that_of_now():
+    assert mappings.PAGE.read_text("utf-8") == mappings.markdown(FRAMEWORKS), (
+        "write it anew: python -m reports.controls.mappings"
+    )
