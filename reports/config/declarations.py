@@ -80,6 +80,21 @@ class Treatment(Action):
     due: Day | None = None
 
 
+class DeclaredKey(EvidenceModel):
+    """A key of the register, by its public label (`drillbook key check` prints it)."""
+
+    label: Annotated[str, Field(pattern="^[0-9a-f]{16,64}$")]
+    purpose: str
+    algorithm: str | None = None
+    created: Day | None = None
+    activated: Day | None = None
+    expires: Day | None = None
+    retired: Day | None = None
+    custodians: tuple[str, ...] = ()
+    stored_in: tuple[str, ...] = ()
+    escrow_last_opened: Day | None = None
+
+
 class Signatory(EvidenceModel):
     """Who is to sign; the signature itself is given after the run."""
 
@@ -115,6 +130,7 @@ class Words(EvidenceModel):
     objectives: Targets = Targets()
     actions: tuple[Treatment, ...] = ()
     escalated_to: str | None = None
+    keys: tuple[DeclaredKey, ...] = ()
     sign_off: Signatories = Signatories()
     retention: Kept = Kept()
 

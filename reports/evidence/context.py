@@ -205,6 +205,26 @@ class SignOff(EvidenceModel):
     separated: bool | None = Field(default=None, description="null while the approver is unknown")
 
 
+class RegisteredKey(EvidenceModel):
+    """A key as the organisation registers it, declared; `seen_as` and `findings` are the run's.
+
+    It is matched by its public label with the keys that the run saw.
+    """
+
+    label: str = Field(pattern="^[0-9a-f]{16,64}$", description="the public fingerprint")
+    purpose: str
+    algorithm: str | None = None
+    created: date | None = None
+    activated: date | None = None
+    expires: date | None = Field(default=None, description="the last day of its cryptoperiod")
+    retired: date | None = None
+    custodians: tuple[str, ...] = ()
+    stored_in: tuple[str, ...] = Field(default=(), description="the stores that hold a copy")
+    escrow_last_opened: date | None = None
+    seen_as: tuple[str, ...] = Field(default=(), description="its names in this run; empty: unseen")
+    findings: tuple[str, ...] = ()
+
+
 class Retention(EvidenceModel):
     """How secret the record is and how long it is kept, as declared."""
 

@@ -18,6 +18,7 @@ from reports.evidence.context import (
     Organisation,
     PartOfRun,
     Person,
+    RegisteredKey,
     Retention,
     Schedule,
     Scope,
@@ -437,6 +438,9 @@ class Run(EvidenceModel):
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
     seal: Seal = Seal()
+    key_register: tuple[RegisteredKey, ...] = Field(
+        default=(), description="empty: none is declared, or none existed when this was written"
+    )
     documents: tuple[str, ...] = Field(
         default=(), description="the files that were written from this record; a bundle has all"
     )

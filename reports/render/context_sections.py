@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from reports.evidence.context import ClockFacts, DataSet, Person
+from reports.evidence.context import ClockFacts, DataSet, Person, RegisteredKey
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
@@ -37,6 +37,7 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
         *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
+        *([("Register of keys", key_register(run))] if run.key_register else []),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
         ("Why and how it was examined", method(run)),
@@ -159,6 +160,29 @@ def method(run: Run) -> list[Row]:
 def keys(run: Run) -> list[tuple[str, str]]:
     """The keys by their public labels."""
     return [(key.name, f"{key.label}, {key.bytes} bytes") for key in run.subject.keys]
+
+
+def key_register(run: Run) -> list[Row]:
+    """Each key of the register: what is declared of it, and what this run saw."""
+    return [(key.label[:16], _registered(key)) for key in run.key_register]
+
+
+def _registered(key: RegisteredKey) -> str:
+    days = (
+        ("created", key.created),
+        ("activated", key.activated),
+        ("ends", key.expires),
+        ("retired", key.retired),
+        ("last opened from escrow", key.escrow_last_opened),
+    )
+    stated = [key.purpose, key.algorithm, *(f"{name} {one}" for name, one in days if one)]
+    stated += [f"{len(key.custodians)} custodians: {', '.join(key.custodians)}"] * bool(
+        key.custodians
+    )
+    stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
+    seen = f"seen as {', '.join(key.seen_as)}" if key.seen_as else "not seen in this run"
+    found = f". FINDING: {'; '.join(key.findings)}" if key.findings else ""
+    return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{found}"
 
 
 def separation(run: Run) -> str:

@@ -21,6 +21,7 @@ from reports.config.run_context import is_separated
 from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.json_file import strict_json
+from reports.evidence.key_register import match_keys
 from reports.evidence.model import Control, Run, gate
 from reports.render.terminal import printable
 from reports.seal import signature, timestamp
@@ -226,6 +227,9 @@ def check_consistency(run: Run) -> str:
     for control in run.controls:
         if odd := _odd(control, run):
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
+    ended = run.run.finished.date()
+    if match_keys(run.key_register, run.subject.keys, ended) != run.key_register:
+        raise Distrusted(f"{RECORD}: its register of keys does not follow from the keys it saw")
     if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
         raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
     return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from reports.config.run_context import Setting, apply_waivers, build_context, objectives
 from reports.controls.catalogue import Catalogue, Entry
+from reports.evidence.context import RegisteredKey
+from reports.evidence.key_register import match_keys
 from reports.evidence.model import (
     INTERRUPTED,
     Change,
@@ -40,9 +42,15 @@ def assemble(
     controls = apply_waivers(judged, setting.declared, facts.started.date())
     executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
     verdict, code = gate(controls, facts, redaction)
+    subject = Subject.model_validate(recorder.facts)
     run = Run(
         run=facts,
-        subject=Subject.model_validate(recorder.facts),
+        subject=subject,
+        key_register=match_keys(
+            (RegisteredKey(**key.model_dump()) for key in setting.declared.words.keys),
+            subject.keys,
+            facts.finished.date(),
+        ),
         controls=tuple(controls),
         counts=_counts(controls, plan, executed),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),

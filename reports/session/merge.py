@@ -23,6 +23,7 @@ from reports.config.run_context import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
+from reports.evidence.key_register import match_keys
 from reports.evidence.model import (
     ELSEWHERE,
     Control,
@@ -100,13 +101,13 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
     verdict, code = gate(controls, facts, redaction)
     specs = {spec.id: spec.verdict for control in controls for spec in control.specs}
     done = {spec for spec, verdict in specs.items() if verdict not in IDLE}
-    first = runs[0]
+    first, subject = runs[0], _subject(runs)
     stated = [one for one in first.scope.exclusions if one.source == "declared"]
     waivers = tuple(control.waiver for control in controls if control.waiver)
     return first.model_copy(
         update={
             "run": facts,
-            "subject": _subject(runs),
+            "subject": subject,
             "controls": tuple(controls),
             "counts": count(controls, len(specs), done),
             "timeline": tuple(sorted(_spans(runs), key=lambda span: span.started)),
@@ -117,6 +118,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
             "scope": first.scope.model_copy(
                 update={"exclusions": (*stated, *list_exclusions(controls))}
             ),
+            "key_register": match_keys(first.key_register, subject.keys, facts.finished.date()),
             "deviations": first.deviations.model_copy(update={"waivers": waivers}),
         }
     )

@@ -1,0 +1,90 @@
+"""The register of keys is matched by label, and what is wrong with a key's life is found."""
+
+from datetime import date
+
+import pytest
+
+from reports.errors import Distrusted
+from reports.evidence.context import RegisteredKey
+from reports.evidence.key_register import match_keys
+from reports.evidence.model import Key
+from reports.render import html
+from reports.render.context_sections import key_register
+from reports.seal.examine import check_consistency
+from tests.support import sample_run
+
+DAY = date(2026, 11, 24)
+LABEL = "2e8c387a6790c53b"
+SEEN = (Key(name="ENCRYPTION_KEY", label=LABEL + "0" * 16, bytes=32),)
+SOUND = RegisteredKey(
+    label=LABEL,
+    purpose="production",
+    activated=date(2026, 1, 6),
+    expires=date(2028, 1, 5),
+    custodians=("Ada", "Grace"),
+    stored_in=("safe", "envelope"),
+    escrow_last_opened=date(2026, 10, 1),
+)
+
+
+def matched(**changes):
+    return match_keys([SOUND.model_copy(update=changes)], SEEN, DAY)[0]
+
+
+def test_a_sound_key_is_seen_and_without_findings():
+    assert (matched().seen_as, matched().findings) == (("ENCRYPTION_KEY",), ())
+    assert matched(label="f" * 16).seen_as == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"expires": date(2026, 11, 23)}, "past its end, 2026-11-23"),
+        ({"stored_in": ("safe", "safe")}, "in one store only: safe"),
+        ({"stored_in": ()}, "no store is named"),
+        ({"escrow_last_opened": date(2026, 8, 1)}, "not opened from escrow for a quarter"),
+        ({"escrow_last_opened": None}, "never opened from escrow"),
+        ({"retired": DAY}, "used, although it was retired"),
+        ({"activated": date(2026, 12, 1)}, "used before it was activated"),
+    ],
+)
+def test_what_is_wrong_is_found(changes, said):
+    (finding,) = matched(**changes).findings
+    assert said in finding
+
+
+@pytest.mark.parametrize(
+    "changes", [{"expires": DAY}, {"escrow_last_opened": date(2026, 8, 24)}, {"expires": None}]
+)
+def test_the_last_day_still_counts(changes):
+    assert matched(**changes).findings == ()
+
+
+def test_a_key_that_was_used_must_be_registered():
+    found = match_keys([SOUND.model_copy(update={"label": "f" * 16})], SEEN, DAY)
+    assert found[-1].findings == ("used, and not in the register",)
+    assert match_keys(found, SEEN, DAY) == found, "as when shards are joined"
+    assert match_keys([], SEEN, DAY) == ()
+
+
+def record(**changes):
+    run = sample_run.run()
+    keys = match_keys([SOUND.model_copy(update=changes)], run.subject.keys, DAY)
+    return run.model_copy(update={"key_register": keys})
+
+
+def test_a_register_that_hides_a_finding_is_caught():
+    run = record(stored_in=("safe",))
+    assert check_consistency(run)
+    (key,) = run.key_register
+    for update in ({"findings": ()}, {"seen_as": ()}):
+        hidden = run.model_copy(update={"key_register": (key.model_copy(update=update),)})
+        with pytest.raises(Distrusted, match="register of keys"):
+            check_consistency(hidden)
+
+
+def test_declared_and_measured_never_look_alike():
+    ((_, text),) = key_register(record(stored_in=("safe",)))
+    assert text.startswith("Declared: production; activated 2026-01-06")
+    assert "Measured: seen as ENCRYPTION_KEY. FINDING: in one store only" in text
+    assert "FINDING: in one store only" in html.render(record(stored_in=("safe",)))
