@@ -57,8 +57,8 @@ dist: .venv/ready  ## A release in DIST=dist: wheel, recipe of an image, Cyclone
 	@rm -rf '$(or $(DIST),dist)'
 	@$(UV) build --quiet --wheel --out-dir '$(or $(DIST),dist)'
 	@cp compose/command/Dockerfile '$(or $(DIST),dist)'
-	@$(UV) export --quiet --locked --no-dev --format=cyclonedx1.5 -o '$(or $(DIST),dist)/drillbook.cdx.json'
-	@$(UV) export --quiet --locked --no-dev --no-emit-project -o '$(or $(DIST),dist)/requirements.txt'
+	@$(UV) export --quiet --locked --no-dev --extra notify --format=cyclonedx1.5 -o '$(or $(DIST),dist)/drillbook.cdx.json'
+	@$(UV) export --quiet --locked --no-dev --extra notify --no-emit-project -o '$(or $(DIST),dist)/requirements.txt'
 clean:  ## Remove the environment and caches (reports stay)
 	rm -rf .venv .tools build mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf "$${TMPDIR:-/tmp}/drillbook-cache-$$(id -u)"

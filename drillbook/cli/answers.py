@@ -218,12 +218,14 @@ class _Act(TypedDict):
     command: str
     due: date
     overdue: bool
+    age_days: int | None
     last: _Done | None
     failed: _Done | None
     rehearsed: _Done | None
 
 
 class _Status(TypedDict):
+    stale: bool
     troubles: list[str]
     unreadable: list[str]
     signed: int | None

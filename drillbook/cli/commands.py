@@ -24,28 +24,61 @@ from drillbook.core.application import PACKAGE, ROOT
 
 if TYPE_CHECKING:
     from reports.history.fleet import Bundles, Restore
+    from reports.notify.announcement import Announcement
 
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
 _RECORD = (*_DECLARED, *_SIGNED, o.SEED)
 _SPOKEN = (o.QUIET, o.VERBOSE)
-_RUN = (*_RECORD, o.MUTANT, *_SPOKEN)
+_PINGED = (o.PING, o.PING_FILE)
+_REPORTED = (*_PINGED, o.METRICS)
+_RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
 _ONE_KEY = (o.SIGNING_KEY, o.SIGNING_KEY_ENV)
 _UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
-_SPEC_RUN = (*_UNCERTIFIED, _SPOKEN)
+_SPEC_RUN = (*_UNCERTIFIED, _SPOKEN, _PINGED)
+
+
+def _announce(given: Given) -> Announcement:
+    """What reports how the command ended, for `with`: it is given the exit code by `end`.
+
+    The command takes _REPORTED, o.CONFIG and perhaps o.RUN_DIR as its options.
+    """
+    from reports.errors import BadDeclaration
+    from reports.notify.announcement import announce
+
+    value = given.values.get
+    # No process that a run starts is to inherit it.
+    os.environ.pop(o.PING.variable, None)
+    try:
+        return announce(
+            given.command.name,
+            Path.cwd(),
+            config=value(o.CONFIG.key),
+            run_dir=value(o.RUN_DIR.key) or o.run_folder(),
+            monitor=value(o.PING.key),
+            monitor_file=value(o.PING_FILE.key),
+            metrics=value(o.METRICS.key),
+        )
+    except BadDeclaration as reason:
+        raise Refusal(str(reason), get_current_context()) from None
+
+
+def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
+    """Run specs, and report how they ended."""
+    with _announce(given) as announcement:
+        code = run_specs(given, folders, ["--evidence", *fixed], [announcement])
+        # A shard alone decides nothing.
+        return announcement.end(0 if given.values.get(o.SHARD.key) and code == 2 else code)
 
 
 def _verify(given: Given) -> int:
-    question = ["--own-question"] if given[o.CONTROLS] else []
-    code = run_specs(given, ["suites"], ["--evidence", *question])
-    # A shard alone decides nothing.
-    return 0 if given[o.SHARD] and code == 2 else code
+    return _run(given, ["suites"], ["--own-question"] if given[o.CONTROLS] else [])
 
 
 def _lifecycle(given: Given) -> int:
-    return run_specs(given, ["suites/lifecycle"], ["--evidence", "--one-question"])
+    return _run(given, ["suites/lifecycle"], ["--one-question"])
 
 
 def _preflight(given: Given) -> int:
@@ -63,21 +96,19 @@ def _preflight(given: Given) -> int:
 
 
 def _live(given: Given) -> int:
-    fixed = ["--evidence", "--one-question", "--stack=remote", *given.words(o.URL)]
-    return run_specs(given, ["suites/live"], fixed)
+    return _run(given, ["suites/live"], ["--one-question", "--stack=remote", *given.words(o.URL)])
 
 
 def _drill(given: Given) -> int:
     # What a drill does not use takes a quarter of a second to load.
     lean = ["-p", "no:hypothesispytest", "-p", "no:doctest"]
-    fixed = ["--evidence", "--one-question", "--drill", *lean, *given.words(o.BACKUP)]
-    return run_specs(given, ["suites/drill"], fixed)
+    fixed = ["--one-question", "--drill", *lean, *given.words(o.BACKUP)]
+    return _run(given, ["suites/drill"], fixed)
 
 
 def _rehearse(given: Given) -> int:
     specs = [f"suites/change/test_{name}.py" for name in ("upgrade", "way_back", "bad_starts")]
-    fixed = ["--evidence", "--one-question", "--rehearse", *given.words(o.BACKUP)]
-    return run_specs(given, specs, fixed)
+    return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
 def _check_key(given: Given) -> int:
@@ -113,8 +144,7 @@ def _diagnose(given: Given) -> int:
 
 
 def _run_document(given: Given) -> int:
-    fixed = ["--evidence", "--one-question", *given.words(o.DOCUMENT)]
-    return run_specs(given, ["suites/document"], fixed)
+    return _run(given, ["suites/document"], ["--one-question", *given.words(o.DOCUMENT)])
 
 
 def _lint(given: Given) -> int:
@@ -209,7 +239,9 @@ def _report_period(given: Given) -> int:
 def _status(given: Given) -> int:
     from reports.history import status
 
-    return status.main(_all_words(given))
+    with _announce(given) as announcement:
+        words = given.words(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT)
+        return announcement.end(status.main(words, announcement.keep_standings))
 
 
 def _fleet(act: Callable[[Given], int]) -> Callable[[Given], int]:
@@ -622,7 +654,8 @@ COMMANDS: Sequence[Command] = (
         "Show what was last drilled and rotated, and what is due.",
         "drillbook status --ics due.ics",
         _status,
-        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT),
+        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, *_REPORTED, o.OUTPUT),
+        exclusive=(_PINGED,),
     ),
     Command(
         "fleet plan",

@@ -9,14 +9,19 @@ from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, ROOT
 
 
-def run_specs(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
+def run_specs(
+    given: Given, folders: Sequence[str], fixed: Sequence[str], plugins: Sequence[object] = ()
+) -> int:
     """Run the specs of some folders with all that the command was given; the exit code."""
-    own = (o.NO_REHEARSAL, o.NEW_BACKUP)
+    own = (o.NO_REHEARSAL, o.NEW_BACKUP, o.PING, o.PING_FILE, o.METRICS)
     words = given.words(*(option for option in given.command.options if option not in own))
-    return call_pytest([*fixed, *words, f"--{o.CALLED_AS.name}={given.line}"], folders)
+    called_as = f"--{o.CALLED_AS.name}={given.line}"
+    return call_pytest([*fixed, *words, called_as], folders, plugins)
 
 
-def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
+def call_pytest(
+    words: Sequence[str], folders: Sequence[str], plugins: Sequence[object] = ()
+) -> int:
     """Call pytest on folders of the application, wherever this process stands."""
     # It takes a fifth of a second to load, and most commands do without it.
     import pytest
@@ -27,5 +32,6 @@ def call_pytest(words: Sequence[str], folders: Sequence[str]) -> int:
     quiet = ["-p", "no:cacheprovider"]
     # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.
     quiet += [] if IS_CHECKOUT else ["-W", "default"]
-    code = int(pytest.main([*place, *quiet, *words, *(str(ROOT / one) for one in folders)]))
+    paths = (str(ROOT / one) for one in folders)
+    code = int(pytest.main([*place, *quiet, *words, *paths], [*plugins]))
     return min(code, UNUSABLE)

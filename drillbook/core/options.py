@@ -437,6 +437,22 @@ TSA = Option(
     group=_RECORD,
 )
 
+# Where the outcome of a command is reported. An address of a ping is a key to the monitor.
+_WATCH = "Monitoring"
+PING = Option(
+    "ping",
+    Kind("URL", _web),
+    "ping this monitor at start and end (healthchecks, Uptime Kuma)",
+    group=_WATCH,
+)
+PING_FILE = Option(
+    "ping-file",
+    FILE,
+    "mode 0600: a monitor's URL, or `COMMAND URL` on each line",
+    group=_WATCH,
+)
+METRICS = Option("metrics", NEW_FILE, "write metrics for Prometheus to FILE.prom", group=_WATCH)
+
 # How much a run says; pytest has these itself.
 _TERMINAL = "The terminal"
 QUIET = Option("quiet", SWITCH, "print only the result", flag=True, group=_TERMINAL)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -117,6 +117,20 @@ class Kept(EvidenceModel):
     years: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
+class Notify(EvidenceModel):
+    """Where it is reported how a command ended; paths are relative to drillbook.toml."""
+
+    ping_file: str | None = None
+    receivers_file: str | None = None
+    metrics: str | None = None
+    on: tuple[Literal["fail", "recover", "stale", "due", "success"], ...] = (
+        "fail",
+        "recover",
+        "stale",
+        "due",
+    )
+
+
 class Words(EvidenceModel):
     """The whole file."""
 
@@ -133,6 +147,7 @@ class Words(EvidenceModel):
     keys: tuple[DeclaredKey, ...] = ()
     sign_off: Signatories = Signatories()
     retention: Kept = Kept()
+    notify: Notify = Notify()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +170,20 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
 
     BadDeclaration says what is wrong with which line of which file.
     """
-    words, source = Words(), None
-    if (path := _find(folder, config, CONFIG)) is not None:
-        tables, sha256 = load_toml(path)
-        words = validate_tables(path, tables, Words)
-        source = Declaration(file=path.name, sha256=sha256)
-        _check_actions(path, words, known)
+    path, words, source = load_words(folder, config)
+    _check_actions(path, words, known)
     waived = _find(folder, waiver_file, WAIVERS)
     return Declared(words, source, waivers.load(waived, known) if waived is not None else ())
+
+
+def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
+    """The path, words and digest of drillbook.toml alone; without the file, nothing is declared."""
+    path = _find(folder, config, CONFIG)
+    if path is None:
+        return folder / CONFIG, Words(), None
+    tables, sha256 = load_toml(path)
+    words = validate_tables(path, tables, Words)
+    return path, words, Declaration(file=path.name, sha256=sha256)
 
 
 def _find(folder: Path, named: str | None, usual: Path) -> Path | None:

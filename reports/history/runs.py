@@ -132,6 +132,7 @@ def _question(seen: Seen) -> str:
     """What a run asked, in words: all of the runbook, one chapter, some controls, one shard."""
     chapters = dict.fromkeys(one.chapter for one in seen.controls if one.id in seen.asked)
     routes = [name for mark, name in _ROUTES.items() if mark in seen.command]
+    routes += ["live"] if seen.driver == "remote" else []
     routes += [name for chapter, name in _COMMANDS.items() if chapter in chapters]
     what = ", ".join(routes[:1] or chapters) or "verify"
     only = f" {', '.join(seen.selection)}" if seen.selection else ""

@@ -1,4 +1,6 @@
-"""`drillbook status`: the last drill, recovery, rotation and move, and when each is due.
+"""`drillbook status`: the last drill, recovery, rotation and move, how old, and when each is due.
+
+It is stale once one of them is overdue, also where nothing ever ran.
 
 With public keys (--pubkey) only what one of them signed counts: anyone who can write the folder of
 a history can rewrite it. Without, the account says that it rests on no signature. `calendar` has
@@ -13,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -178,8 +180,15 @@ def _text(words: str) -> str:
     return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is due, and write the calendar that was asked for."""
+def _keep_nothing(_history: History, _found: Sequence[Standing]) -> None:
+    pass
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    keep: Callable[[History, Sequence[Standing]], None] = _keep_nothing,
+) -> int:
+    """Print what is due, and write the calendar that was asked for; keep gets what was found."""
     given = options.parse(
         "status",
         arguments,
@@ -195,11 +204,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     history = load_history(run_dir)
     runs = history.runs if keys is None else _signed_runs(history.runs, run_dir, keys)
     found = standings(runs, words.schedule, now.date())
+    keep(history, found)
     counted = None if keys is None else len(runs)
     if given.output == "json":
-        _write_answer(history, found, counted)
+        _write_answer(history, found, counted, now.date())
     else:
-        write(_lines(history, found, words, run_dir, signed=counted), sys.stdout)
+        write(_lines(history, found, words, run_dir, now.date(), signed=counted), sys.stdout)
     if given.ics:
         system = words.organisation.system or words.organisation.system_id or ""
         if trouble := _write_calendar(Path(given.ics), calendar(found, system, now)):
@@ -223,12 +233,18 @@ def _signed_runs(
     return tuple(found)
 
 
-def _write_answer(history: History, found: list[Standing], signed: int | None) -> None:
+def _age(one: Standing, today: date) -> int | None:
+    """How many days ago it was last done; None: never."""
+    return (today - one.last.finished.date()).days if one.last else None
+
+
+def _write_answer(history: History, found: list[Standing], signed: int | None, today: date) -> None:
     def run(past: Past | None) -> dict[str, object] | None:
         return {"run": past.id, "finished": past.finished} if past else None
 
     write_json(
         "status",
+        stale=any(one.overdue for one in found),
         troubles=[*history.troubles],
         unreadable=[*history.unreadable],
         signed=signed,
@@ -239,6 +255,7 @@ def _write_answer(history: History, found: list[Standing], signed: int | None) -
                 "command": one.act.command,
                 "due": one.due,
                 "overdue": one.overdue,
+                "age_days": _age(one, today),
                 "last": run(one.last),
                 "failed": run(one.failed),
                 "rehearsed": run(one.rehearsed),
@@ -249,7 +266,13 @@ def _write_answer(history: History, found: list[Standing], signed: int | None) -
 
 
 def _lines(
-    history: History, found: list[Standing], words: Words, runs: Path, *, signed: int | None
+    history: History,
+    found: list[Standing],
+    words: Words,
+    runs: Path,
+    today: date,
+    *,
+    signed: int | None,
 ) -> Iterator[Line]:
     for trouble in history.troubles:
         yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
@@ -274,6 +297,9 @@ def _lines(
         else:
             yield Line("Nothing is overdue.", ("green", "bold"))
         return
+    ages = [age for one in found if (age := _age(one, today)) is not None]
+    newest = f"the newest proof is {min(ages)} days old" if ages else "nothing was ever proved"
+    yield from wrap(f"STALE: {newest}.", then="  ", style=_RED)
     yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
     yield from (Line(f"  {one.act.command}") for one in late)
 

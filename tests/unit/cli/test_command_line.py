@@ -408,6 +408,7 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     assert len(specs) == 8
     for one in specs:
         own = {options.NO_REHEARSAL, options.NEW_BACKUP, options.FINDINGS}
+        own |= {options.PING, options.PING_FILE, options.METRICS}
         assert {f"--{option.name}" for option in set(one.options) - own} <= declared.names
     alone = Declared()
     preflight_console.pytest_addoption(alone)

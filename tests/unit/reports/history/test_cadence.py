@@ -25,6 +25,12 @@ def left(folder, name, days, grade="rehearsal", **verdicts):
     (made / "evidence.json").write_text(json.dumps(record))
 
 
+def left_days_ago(folder, name, days, grade="deployment", **verdicts):
+    """The same, so many days before today."""
+    today = datetime.now(UTC).date()
+    left(folder, name, days + (NOW.date() - today).days, grade, **verdicts)
+
+
 def past(days, satisfied=EVERY, grade="deployment"):
     return Past("run", NOW - timedelta(days=days), grade, frozenset(satisfied))
 

@@ -76,8 +76,9 @@ def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
 
 
 def test_the_question_of_a_run_is_told_from_its_record():
-    facts = sample_run().run
+    facts, subject = sample_run().run, sample_run().subject
     assert seen().question == "verify"
+    assert seen(subject=subject.model_copy(update={"driver": "remote"})).question == "live"
     assert seen(run=facts.model_copy(update={"asked": ("KEY-3", "KEY-5")})).question == "keys"
     chosen = facts.model_copy(update={"selection": ("KEY-*",), "shard": "1/2"})
     assert seen(run=chosen).question == "verify KEY-*, shard 1/2"

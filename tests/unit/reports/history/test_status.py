@@ -16,7 +16,7 @@ from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
-from tests.unit.reports.history.test_cadence import left
+from tests.unit.reports.history.test_cadence import left, left_days_ago
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -175,10 +175,16 @@ def drilled(name, grade="deployment"):
 def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
     code, told = ran(runs, capsys)
     assert code == 1
+    assert "STALE: nothing was ever proved." in told.out
     assert "OVERDUE: 4 of 4" in told.out
     assert "drillbook drill …" in told.out
     assert max(map(len, told.out.splitlines())) <= WIDTH
     assert "\x1b" not in told.out
+
+
+def test_the_age_of_the_newest_proof_is_said(runs, capsys):
+    left_days_ago(runs, "a", 100, **{"DRL-2": "satisfied"})
+    assert "STALE: the newest proof is 100 days old." in ran(runs, capsys)[1].out
 
 
 def test_a_rehearsal_is_named_but_not_counted(runs, capsys):

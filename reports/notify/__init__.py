@@ -1,0 +1,1 @@
+"""How a command ended, for others: pings, notices, metrics; none of it decides anything."""

@@ -1,0 +1,218 @@
+"""One call of a command, for those who wait for how it ends: a monitor, and people."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from reports.config.declarations import Words, load_words
+from reports.evidence.model import Run
+from reports.history.runs import History, load_history, past_of
+from reports.history.status import Standing, standings
+from reports.notify import notices, ping
+from reports.notify.metrics import check_target, write_metrics
+from reports.verdict.verdicts import HOLDS, UNDECIDED, UNUSABLE, Verdict
+
+if TYPE_CHECKING:
+    import pytest
+
+# As the alarm of the calendar.
+_SOON = timedelta(days=7)
+_WORDS = {
+    "success": "passed",
+    "recover": "passed again",
+    "fail": "failed",
+    "stale": "stale",
+    "due": "due soon",
+}
+# In Apprise's words.
+_KINDS = {
+    "success": "success",
+    "recover": "success",
+    "fail": "failure",
+    "stale": "failure",
+    "due": "warning",
+}
+
+
+def announce(
+    command: str,
+    folder: Path,
+    *,
+    config: str | None,
+    run_dir: str,
+    monitor: str | None,
+    monitor_file: str | None,
+    metrics: str | None = None,
+) -> Announcement:
+    """As the command line and drillbook.toml ask for it; BadDeclaration where that cannot be."""
+    path, words, _ = load_words(folder, config)
+    said = words.notify
+    if monitor_file or said.ping_file:
+        file = folder / monitor_file if monitor_file else path.parent / str(said.ping_file)
+        addresses = ping.read_addresses(file)
+        monitor = monitor or addresses.get(command) or addresses.get("")
+    receivers: tuple[str, ...] = ()
+    if said.receivers_file:
+        receivers = notices.read_receivers(path.parent / said.receivers_file)
+    target = None
+    if metrics or said.metrics:
+        target = folder / metrics if metrics else path.parent / str(said.metrics)
+        check_target(target)
+    to = Receivers(monitor, receivers, said.on, target)
+    return Announcement(command, words, folder / run_dir, to)
+
+
+class Receivers(NamedTuple):
+    """Where it is said: a monitor, addresses of Apprise and what is worth a notice, metrics."""
+
+    monitor: str | None = None
+    people: Sequence[str] = ()
+    on: Sequence[str] = ()
+    metrics: Path | None = None
+
+
+class Announcement:
+    """Sends a ping at the start, and a ping and notices at the end; it changes no exit code.
+
+    As a plugin of pytest it sees the run, and makes known to its redaction what must be in no file.
+    What ends without `end` was interrupted: it is never announced as passed.
+    """
+
+    def __init__(self, command: str, words: Words, run_dir: Path, to: Receivers) -> None:
+        self._command, self._words, self._run_dir = command, words, run_dir
+        self._system = words.organisation.system_id or words.organisation.system or ""
+        self._to = to
+        self._run: Any = None
+        self._history: History | None = None
+        self._standings: Sequence[Standing] = ()
+        self._ended = not (to.monitor or to.people or to.metrics)
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if not self._ended:
+            # As Ctrl-C: pytest does the same while it runs, and gives this back at its end.
+            self._before = signal.signal(signal.SIGTERM, _interrupt)
+            self._deliver(None, "", "", "")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
+        try:
+            if not self._ended:
+                self._tell(UNUSABLE, interrupted=kind is KeyboardInterrupt)
+        finally:
+            if self._before is not None:
+                signal.signal(signal.SIGTERM, self._before)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep the run, and have addresses left out of all that it writes."""
+        self._run = session.config.pluginmanager.get_plugin("drillbook-run")
+        if self._run:
+            for address in filter(None, (self._to.monitor, *self._to.people)):
+                self._run.recorder.secret("PING", address)
+
+    def keep_standings(self, history: History, found: Sequence[Standing]) -> None:
+        """What `status` found is stale or due."""
+        self._history, self._standings = history, found
+
+    def end(self, code: int) -> int:
+        """Tell how it ended; the exit code, as it was."""
+        if not self._ended:
+            self._tell(code, interrupted=bool(self._run and self._run.interrupted))
+        return code
+
+    def _tell(self, code: int, *, interrupted: bool) -> None:
+        self._ended = True
+        run: Run | None = self._run.result if self._run else None
+        # A shard that was interrupted ends with 0, as one that decides nothing.
+        status = code or UNDECIDED if interrupted else code
+        now = datetime.now(UTC)
+        due = _due(self._standings, now.date())
+        events = list(dict.fromkeys(event for event, _ in due))
+        if status and "stale" not in events:
+            events = ["fail", *events]
+        elif not events:
+            recovers = run and self._to.people and self._failed_before(run)
+            events = ["recover" if recovers else "success"]
+        word = "interrupted" if interrupted else " and ".join(_WORDS[one] for one in events)
+        whose = f" ({self._system})" if self._system else ""
+        title = f"drillbook {self._command}: {word}{whose}"
+        lines = [*(_describe_run(run) if run else ()), *(_describe(*one) for one in due)]
+        body = "\n".join([title, f"exit code {code}", *lines])
+        if self._run:
+            redact: Callable[[str], str] = self._run.recorder.redactor.text
+            title, body = redact(title), redact(body)
+        is_wanted = {*events, *(() if status else ["success"])} & {*self._to.on}
+        self._deliver(status, title if is_wanted else "", body, _KINDS[events[0]])
+        if self._to.metrics and (run or self._history):
+            self._write_metrics(self._to.metrics, now)
+
+    def _deliver(self, status: int | None, title: str, body: str, kind: str) -> None:
+        """The ping, and notices where there is a title."""
+        messages: list[tuple[str, Callable[[], str]]] = []
+        if monitor := self._to.monitor:
+            name = f"the monitor at {ping.host(monitor)}"
+            messages.append((name, partial(ping.send, monitor, status, body)))
+        for number, address in enumerate(self._to.people if title else (), 1):
+            name = f"receiver {number} ({address.partition(':')[0]})"
+            messages.append((name, partial(notices.send, address, title, body, kind)))
+        ping.deliver(self._command, messages)
+
+    def _write_metrics(self, target: Path, now: datetime) -> None:
+        """Metrics of the whole history, this run included; a full disk is a warning."""
+        history = self._history or load_history(self._run_dir)
+        found = self._standings or standings(history.runs, self._words.schedule, now.date())
+        try:
+            write_metrics(target, history.runs, found, self._system, now)
+        except OSError as trouble:
+            ping.warn(self._command, f"{target} cannot be written: {trouble.strerror}")
+
+    def _failed_before(self, run: Run) -> bool:
+        """Whether the last run of the same question about the same instance failed."""
+        now = past_of(run)
+        same = [
+            one.facts.exit_code
+            for one in load_history(self._run_dir).runs
+            if one.id != now.id
+            and not one.facts.mutant
+            and (one.facts.question, one.facts.system) == (now.facts.question, now.facts.system)
+        ]
+        return bool(same and same[-1])
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _describe_run(run: Run) -> Sequence[str]:
+    """Verdict, counts and ids of controls, and nothing that was seen."""
+    by_verdict = {
+        verdict: [control.id for control in run.controls if control.verdict is verdict]
+        for verdict in Verdict
+    }
+    counts = ", ".join(f"{len(ids)} {one.words}" for one, ids in by_verdict.items() if ids)
+    bad = [
+        f"{one.words}: {', '.join(ids)}"
+        for one, ids in reversed(by_verdict.items())
+        if ids and one not in (*HOLDS, Verdict.NOT_RUN)
+    ]
+    return [f"run {run.run.id}: {run.verdict.words}, {run.subject.grade}", counts, *bad]
+
+
+def _due(found: Sequence[Standing], today: date) -> Sequence[tuple[str, Standing]]:
+    """What is stale, and what is due within a week."""
+    stale = [("stale", one) for one in found if one.overdue]
+    soon = [("due", one) for one in found if not one.overdue and one.due - today <= _SOON]
+    return [*stale, *soon]
+
+
+def _describe(event: str, standing: Standing) -> str:
+    last = f"last {standing.last.finished:%Y-%m-%d}" if standing.last else "never done"
+    return f"{_WORDS[event]}: {standing.act.name}, {last}, due {standing.due:%Y-%m-%d}"

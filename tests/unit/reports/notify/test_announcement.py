@@ -1,0 +1,209 @@
+"""Who waits for a run hears how it ended and nothing secret, and never of a pass that was none."""
+
+import json
+import logging
+import signal
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from drillbook.core.application import ROOT
+from reports.config.declarations import Words
+from reports.errors import BadDeclaration
+from reports.evidence.context import Organisation
+from reports.history import status
+from reports.history.runs import remember
+from reports.notify import ping
+from reports.notify.announcement import Announcement, Receivers, announce
+from reports.redaction.redactor import Redactor
+from reports.verdict.verdicts import Verdict
+from tests.support import sample_run
+from tests.support.receiver import receiving
+from tests.unit.reports.history.test_cadence import left_days_ago
+from tests.unit.reports.notify.test_ping import private, short
+
+__all__ = ["short"]
+MODES = ["fail", "recover", "stale", "due"]
+
+
+@pytest.fixture
+def hooks(monkeypatch):
+    """Two receivers at once: a monitor, and a webhook by Apprise."""
+    # On a busy machine the first notice of a process takes seconds.
+    monkeypatch.setattr(ping, "PATIENCE_S", 60)
+    with receiving() as receiver:
+        yield receiver
+
+
+def told(hooks):
+    """The titles of notices, and the texts of pings after the start."""
+    notices = [json.loads(body)["title"] for _, path, body in hooks.seen if path == "/hook"]
+    pings = [(path, body) for _, path, body in hooks.seen if path not in ("/hook", "/p/start")]
+    return notices, pings
+
+
+def announcement(hooks, tmp_path, command="drill", wanted=MODES):
+    hook = hooks.url.replace("http:", "json:") + "/hook"
+    words = Words(organisation=Organisation(system_id="SYS-042"))
+    return Announcement(command, words, tmp_path, Receivers(f"{hooks.url}/p", [hook], wanted))
+
+
+def ran(exit_code=1, name="run-1", **changes):
+    """A run as its plugin has it, of which one word is secret."""
+    made = sample_run.run()
+    verdict = Verdict.VIOLATED if exit_code else Verdict.SATISFIED
+    facts = made.run.model_copy(update={"id": name, **changes})
+    redactor = Redactor()
+    redactor.add("CANARY", "SYS-042")
+    result = made.model_copy(update={"run": facts, "exit_code": exit_code, "verdict": verdict})
+    recorder = SimpleNamespace(redactor=redactor, secret=redactor.add)
+    return SimpleNamespace(result=result, recorder=recorder, interrupted=facts.interrupted)
+
+
+def see(one, run):
+    manager = SimpleNamespace(get_plugin=lambda _: run)
+    one.pytest_sessionstart(SimpleNamespace(config=SimpleNamespace(pluginmanager=manager)))
+
+
+def test_a_failure_names_controls_and_no_secret(hooks, tmp_path):
+    with announcement(hooks, tmp_path) as one:
+        run = ran()
+        see(one, run)
+        assert one.end(1) == 1
+    notices, [(path, body)] = told(hooks)
+    assert notices == ["drillbook drill: failed («CANARY»)"]
+    assert path == "/p/1"
+    assert "exit code 1\nrun run-1: violated" in body
+    assert "violated: KEY-3\ninconclusive: DBP-2\ncontradicted: DBP-1" in body
+    assert "SYS-042" not in str(hooks.seen)
+    assert run.recorder.redactor.text(f"see {hooks.url}/p") == "see «PING»"
+
+
+def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
+    for number, code in enumerate((1, 0, 0)):
+        run = ran(code, f"run-{number}", finished=datetime.now(UTC) + timedelta(hours=number))
+        with announcement(hooks, tmp_path) as one:
+            see(one, run)
+            remember(run.result, tmp_path / run.result.run.id)
+            one.end(code)
+    assert told(hooks)[0] == [
+        "drillbook drill: failed («CANARY»)",
+        "drillbook drill: passed again («CANARY»)",
+    ]
+    assert [path for path, _ in told(hooks)[1]] == ["/p/1", "/p/0", "/p/0"]
+
+
+def test_success_is_a_notice_on_wish(hooks, tmp_path):
+    with announcement(hooks, tmp_path, wanted=["success"]) as one:
+        one.end(0)
+    assert told(hooks)[0] == ["drillbook drill: passed (SYS-042)"]
+
+
+@pytest.mark.parametrize("way", ["exception", "SIGTERM", "in a shard"])
+def test_an_interruption_never_passes(hooks, tmp_path, way):
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with announcement(hooks, tmp_path) as one:
+            if way == "exception":
+                raise KeyboardInterrupt
+            if way == "SIGTERM":
+                signal.raise_signal(signal.SIGTERM)
+            see(one, ran(2, interrupted=True))
+            one.end(0)
+    except KeyboardInterrupt:
+        pass
+    notices, [(path, _)] = told(hooks)
+    assert "interrupted" in notices[0]
+    assert path in ("/p/3", "/p/2")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_could_not_start_is_a_failure(hooks, tmp_path):
+    with announcement(hooks, tmp_path) as one:
+        one.end(3)
+    assert told(hooks) == (
+        ["drillbook drill: failed (SYS-042)"],
+        [("/p/3", "drillbook drill: failed (SYS-042)\nexit code 3")],
+    )
+
+
+@pytest.mark.parametrize("way", ["silent", "drips"])
+def test_a_bad_receiver_changes_no_exit_code(short, tmp_path, capsys, caplog, way):
+    with receiving(silent=way == "silent", drips=way == "drips") as bad:
+        with announcement(bad, tmp_path) as one:
+            assert one.end(0) == 0
+        with announcement(bad, tmp_path) as one:
+            assert one.end(1) == 1
+    said = capsys.readouterr().err
+    assert "the monitor at 127.0.0.1 was not reached: no answer" in said
+    assert "receiver 1 (json) was not reached: no answer" in said
+    assert "/hook" not in said + caplog.text
+
+
+def configure(folder, text):
+    (folder / "drillbook.toml").write_text(text)
+
+
+def asked(folder, command="drill", **given):
+    usual = {"config": None, "run_dir": "runs", "monitor": None, "monitor_file": None}
+    return announce(command, folder, **{**usual, **given})
+
+
+def test_receivers_come_from_files(tmp_path, hooks):
+    configure(tmp_path, '[notify]\nping_file = "p"\nreceivers_file = "r"\non = ["success"]\n')
+    private(tmp_path / "p", f"drill {hooks.url}/p\n")
+    private(tmp_path / "r", hooks.url.replace("http:", "json:") + "/hook\n")
+    with asked(tmp_path) as one:
+        one.end(0)
+    assert hooks.paths == ["/p/start", "/p/0", "/hook"] or hooks.paths[1:] == ["/hook", "/p/0"]
+    hooks.seen.clear()
+    with asked(tmp_path, "verify") as one:
+        one.end(0)
+    assert hooks.paths == ["/hook"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('ping_file = "absent"', "absent: No such file"),
+        ('receivers_file = "open"', "open: others can read"),
+        ('receivers_file = "odd"', "odd: entry 1 is not an address that Apprise knows"),
+        ('on = ["always"]', "notify.on"),
+        ('pinf_file = "x"', "did you mean ping_file"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_one_sentence(tmp_path, text, said):
+    (tmp_path / "open").write_text("json://x")
+    private(tmp_path / "odd", "T0ken://x\n")
+    configure(tmp_path, f"[notify]\n{text}\n")
+    with pytest.raises(BadDeclaration, match=said) as refused:
+        asked(tmp_path)
+    assert "T0ken" not in str(refused.value)
+
+
+def test_an_address_is_not_logged(tmp_path, caplog):
+    with caplog.at_level(logging.DEBUG):
+        configure(tmp_path, '[notify]\nreceivers_file = "r"\non = ["success"]\n')
+        private(tmp_path / "r", "json://127.0.0.1:9/T0ken\n")
+        with asked(tmp_path) as one:
+            one.end(0)
+    assert "T0ken" not in caplog.text
+
+
+@pytest.mark.parametrize(("days", "title"), [(100, "stale"), (85, "due soon"), (2, None)])
+def test_status_announces_what_is_stale_or_due(hooks, tmp_path, monkeypatch, capsys, days, title):
+    monkeypatch.chdir(tmp_path)
+    everything = {control: "satisfied" for act in status.ACTS for control in act.controls}
+    left_days_ago(tmp_path, "a", days, **everything)
+    with announcement(hooks, tmp_path, "status") as one:
+        code = one.end(status.main([f"--run-dir={tmp_path}"], one.keep_standings))
+    notices, [(path, _)] = told(hooks)
+    assert notices == ([f"drillbook status: {title} (SYS-042)"] if title else [])
+    assert (code, path) == ((1, "/p/1") if title == "stale" else (0, "/p/0"))
+
+
+def test_the_example_is_read(tmp_path):
+    configure(tmp_path, (ROOT / "docs" / "drillbook.example.toml").read_text("utf-8"))
+    with pytest.raises(BadDeclaration, match=r"ping\.txt: No such file"):
+        asked(tmp_path)
