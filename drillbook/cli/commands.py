@@ -21,6 +21,7 @@ from drillbook.cli.specs import run_specs
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
 from drillbook.core.application import PACKAGE, ROOT
+from drillbook.core.errors import BadInput
 
 if TYPE_CHECKING:
     from reports.history.fleet import Bundles, Restore
@@ -344,6 +345,18 @@ def _work_fleet(given: Given) -> int:
 
     with database(given[o.QUEUE], Path(runs)) as conninfo:
         return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))
+
+
+def _schedule(given: Given) -> int:
+    from drillbook.cli.schedule import check_line, schedule
+
+    words = given[o.LINE]
+    try:
+        name = check_line(COMMANDS, words)
+        image, out = given[o.COMMAND_IMAGE], given[o.UNIT_FOLDER]
+        return schedule(given[o.SCHEDULER], name, words, given[o.EVERY], image, out)
+    except BadInput as reason:
+        raise Refusal(str(reason), get_current_context()) from None
 
 
 def _catalogue(given: Given) -> int:
@@ -700,6 +713,14 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.COLLECTED,),
         options=(o.FLEET, o.PUBKEY, o.PAGE, o.OUTPUT),
         needs=(o.PUBKEY,),
+    ),
+    Command(
+        "schedule",
+        "Print what makes systemd, cron, Kubernetes or Coolify run a command again and again.",
+        "drillbook schedule systemd --every quarterly -- drill backups --env-file keys.env",
+        _schedule,
+        arguments=(o.SCHEDULER, o.LINE),
+        options=(o.EVERY, o.COMMAND_IMAGE, o.UNIT_FOLDER),
     ),
     Command(
         "catalogue",

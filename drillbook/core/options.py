@@ -509,6 +509,17 @@ KEEP_WITHIN = Option(
 )
 DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed", flag=True)
 SHELL = Option("shell", choice("bash", "zsh", "fish"), "your shell")
+SCHEDULER = Option(
+    "scheduler", choice("systemd", "cron", "kubernetes", "coolify"), "what runs the command"
+)
+LINE = Option("line", TEXT, "after --: the command without `drillbook`", many=True)
+EVERY = Option(
+    "every",
+    choice("daily", "weekly", "monthly", "quarterly", "half-yearly", "yearly"),
+    "how often",
+    default="daily",
+)
+UNIT_FOLDER = Option("out", FOLDER, "write the files to this folder instead")
 ICS = Option("ics", NEW_FILE, "also write the due dates as a calendar file")
 
 # Many instances.
