@@ -196,9 +196,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         count = f"{len(self._done):>4}/{len(planned):<3} {control:<{wide}}"
         self._tw.write(f"{count} ")
         self._tw.write(f"{verdict.words:<14}", **dict.fromkeys(STYLES[verdict], True))
-        room = max(12, min(self._tw.fullwidth, 120) - len(count) - 27)
-        title = entry.title if len(entry.title) <= room else entry.title[: room - 3] + "..."
-        self._tw.line(f" {taken:>9}  {title}", flush=True)
+        room = min(self._tw.fullwidth, 120) - len(f"{count} {'':14}")
+        self._tw.line(time_and_title(taken, entry.title, room), flush=True)
 
     def _headers(self) -> list[Any]:
         """What our own fixtures say of themselves; other plugins' versions are left out."""
@@ -222,6 +221,13 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
     def _print(self, line: Line) -> None:
         self._tw.line(line.text, flush=True, **dict.fromkeys(line.style, True))
+
+
+def time_and_title(taken: str, title: str, room: int) -> str:
+    """The end of a control's line, with dots for what of its title has no room."""
+    time = f" {taken:>9}  "
+    left = max(12, room - len(time))
+    return time + (title if len(title) <= left else f"{title[: left - 3]}...")
 
 
 class Pace:

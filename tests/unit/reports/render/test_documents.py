@@ -14,7 +14,7 @@ from reports.render import context_sections, html, junit, pdf_document, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import WIDTH, summary
-from reports.session.terminal_reporter import Pace
+from reports.session.terminal_reporter import Pace, time_and_title
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 
@@ -191,6 +191,12 @@ def test_counts_and_result_fit_one_screen():
     # One line is the seal's, one the prompt's; a drill, which has another, has few chapters.
     of_drill = sum(one.text.startswith("Back in") for one in lines)
     assert len(lines) - table - of_drill <= 24 - 2
+
+
+@pytest.mark.parametrize("taken", ["2 ms", "1 min 27 s", "1 h 12 min 03 s"])
+def test_a_title_is_cut_where_a_long_time_takes_its_room(taken):
+    assert len(time_and_title(taken, "The health report has its documented form", 53)) == 53
+    assert time_and_title(taken, "Health is good", 53) == f" {taken:>9}  Health is good"
 
 
 @pytest.mark.parametrize(
