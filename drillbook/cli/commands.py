@@ -656,7 +656,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "history report",
-        "Report a period as PDF and CSV: what was due, what was done, and each gap.",
+        "Report a period as PDF and CSV, with each gap in it.",
         "drillbook history report --from 2026-01-01 --to 2026-12-31 --out period",
         _report_period,
         options=(o.SINCE, o.UNTIL, o.OUT_FOLDER, o.RUN_DIR, o.CONFIG, o.PUBKEY, o.OUTPUT),
