@@ -47,6 +47,7 @@ SAMPLES = {
     r"--signing-key …": "--signing-key drill.key",
     r"--pubkey …": "--pubkey drill.key.pub",
     r"--compose …": "--compose docker-compose.yml",
+    r"--instance NAME": "--instance payments",
     r"--seed …": "--seed 7",
     r"--shard …": "--shard 1/5",
     r"--generated …": "--generated 3",
@@ -109,8 +110,9 @@ ANSWERS = {
     # The sample has the rows of a backup, and not all of its tables.
     r"key recover (?!.*--(recipient|pass))": (3, "--recipient"),
     r"key rekey (?!.*--no-rehearsal)": (2, "KEY-14"),
+    r"preflight --compose \S+$": (0, "findings"),
     r"preflight ": (1, "findings"),
-    r"evidence timestamp": (3, "tsa.example.com|answer.tsr"),
+    r"evidence timestamp": (3, "tsa.example.com|time-stamp"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
     r"status": (1, "due"),
     r"fleet (plan|report)": (1, "payments"),
@@ -218,7 +220,9 @@ def test_each_line_does_what_it_says(folder, queue):
 
 
 def test_no_placeholder_is_left():
-    assert [one for one in LINES if re.search(r"…|<\w|\b(BACKUP|KEYS|OLD|NEW|FILE)\b", one)] == []
+    assert [
+        one for one in LINES if re.search(r"…|<\w|\b(BACKUP|KEYS|OLD|NEW|FILE|NAME)\b", one)
+    ] == []
 
 
 @pytest.mark.parametrize("words", PARSED)
