@@ -716,7 +716,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "schedule",
-        "Print what makes systemd, cron, Kubernetes or Coolify run a command again and again.",
+        "Print a schedule: systemd, cron, Kubernetes, Coolify.",
         "drillbook schedule systemd --every quarterly -- drill backups --env-file keys.env",
         _schedule,
         arguments=(o.SCHEDULER, o.LINE),
