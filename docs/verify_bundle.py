@@ -88,12 +88,24 @@ def strict_json(data: bytes) -> Any:
 # The zip: its one form, so that nothing can hide before, between or after its files.
 
 
-def pack(files: dict[str, bytes]) -> bytes:
-    """These files as a zip: sorted, stored, without dates."""
+class Files(dict[str, bytes]):
+    """The files of a bundle by name; Bad where one is not what its checksum says."""
+
+    crcs: dict[str, int]
+
+    def __getitem__(self, name: str) -> bytes:
+        """The content."""
+        data = super().__getitem__(name)
+        need(zlib.crc32(data) == self.crcs[name], f"{name} is not what its checksum says")
+        return data
+
+
+def pack(files: dict[str, bytes], crcs: dict[str, int]) -> bytes:
+    """These files as a zip with these checksums: sorted, stored, without dates."""
     body, listing = bytearray(), bytearray()
     for name in sorted(files):
         data, raw, at = files[name], name.encode(), len(body)
-        facts = (zlib.crc32(data), len(data), len(data), len(raw))
+        facts = (crcs[name], len(data), len(data), len(raw))
         body += struct.pack("<4s5H3I2H", b"PK\3\4", 20, 2048, 0, 0, 33, *facts, 0) + raw + data
         listing += struct.pack("<4s6H3I5H", b"PK\1\2", 788, 20, 2048, 0, 0, 33, *facts, 0, 0, 0, 0)
         listing += struct.pack("<2I", 0o100644 << 16, at) + raw
@@ -101,7 +113,7 @@ def pack(files: dict[str, bytes]) -> bytes:
     return bytes(body + listing + struct.pack("<4s4H2IH", b"PK\5\6", *end))
 
 
-def unpack(path: Path) -> dict[str, bytes]:
+def unpack(path: Path) -> Files:
     """The files of a bundle by name; nothing is written anywhere."""
     try:
         if not path.is_file() or not 22 <= path.stat().st_size <= LARGEST + (MOST << 10):
@@ -112,7 +124,9 @@ def unpack(path: Path) -> dict[str, bytes]:
     magic, _, _, _, count, size, at, _ = struct.unpack("<4s4H2IH", data[-22:])
     if magic != b"PK\5\6" or at + size + 22 != len(data) or count > MOST or size > MOST * 368:
         raise Unusable("it is not a zip file, or not all of one, or something was appended to it")
-    listing, place, files, seen = data[at : at + size], 0, {}, set()
+    listing, place, seen = data[at : at + size], 0, set()
+    files: dict[str, bytes] = {}
+    crcs: dict[str, int] = {}
     for _ in range(count):
         if place + 46 > len(listing):
             raise Unusable("its directory ends too early")
@@ -129,9 +143,11 @@ def unpack(path: Path) -> dict[str, bytes]:
         if not name.isprintable() or name.casefold() in seen or start + size > len(data):
             raise Unusable("one of its files is named oddly or twice, or is not all there")
         seen.add(name.casefold())
-        files[name] = data[start : start + size]
-    need(pack(files) == data, "its structure is not the one in which it was sealed")
-    return files
+        files[name], crcs[name] = data[start : start + size], fields[7]
+    need(pack(files, crcs) == data, "its structure is not the one in which it was sealed")
+    checked = Files(files)
+    checked.crcs = crcs
+    return checked
 
 
 # Manifest and signature.
@@ -311,7 +327,8 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
         if before["run"] not in known:
             return f"-- follows run {before['run']}, whose bundle is not next to it"
         previous = known[before["run"]]
-    same = sha256(unpack(previous).get(MANIFEST, b"")) == before["manifest_sha256"]
+    found = unpack(previous)
+    same = MANIFEST in found and sha256(found[MANIFEST]) == before["manifest_sha256"]
     need(same, f"it follows run {before['run']}, but {previous} is another bundle")
     return f"follows run {before['run']}, whose bundle is the one it names"
 
@@ -374,9 +391,9 @@ def judge(
             raise Unusable(f"it has no {MANIFEST} or no {RECORD}")
     except Bad as trouble:
         return "TAMPERED", [("form", False, str(trouble))]
-    if len(files[MANIFEST]) > 8 << 20:
-        raise Unusable("its manifest is larger than is sane")
     try:
+        if len(files[MANIFEST]) > 8 << 20:
+            raise Unusable("its manifest is larger than is sane")
         run, digests = read_manifest(files[MANIFEST])
     except Bad as trouble:
         return "TAMPERED", [("form", False, str(trouble))]
