@@ -108,7 +108,8 @@ def _drill(given: Given) -> int:
 
 
 def _rehearse(given: Given) -> int:
-    specs = [f"suites/change/test_{name}.py" for name in ("upgrade", "way_back", "bad_starts")]
+    parts = ["database_move"] if given[o.TO_DATABASE] else ["upgrade", "way_back", "bad_starts"]
+    specs = [f"suites/change/test_{name}.py" for name in parts]
     return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
@@ -471,16 +472,18 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "rehearse",
-        "Try an upgrade, and going back, on a copy of a backup.",
+        "Try an upgrade, or another PostgreSQL, and going back, on a copy of a backup.",
         "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
         _rehearse,
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.NOTES, o.VERIFY_FROM),
-            *(o.VERIFY_TO, o.CREDENTIAL, o.BACKUP_OPTIONS, o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
+            *(o.VERIFY_TO, o.FROM_DATABASE, o.TO_DATABASE, o.CREDENTIAL, o.BACKUP_OPTIONS),
+            *(o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
         needs=(o.ENV_FILE, o.OLDER, o.NEWER),
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
+        spared={o.OLDER: o.TO_DATABASE, o.NEWER: o.TO_DATABASE},
+        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS), (o.NEWER, o.TO_DATABASE)),
     ),
     Command(
         "live",

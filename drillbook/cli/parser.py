@@ -53,8 +53,9 @@ class Given:
 class Command:
     """A command: what it answers, how it is called, what it takes.
 
-    needs are options without which it cannot begin; exclusive are groups of options of which only
-    one can be given; defaults are those that differ from an option's own.
+    needs are options without which it cannot begin, spared says which of them another one makes
+    needless; exclusive are groups of options of which only one can be given; defaults are those
+    that differ from an option's own.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Command:
     arguments: tuple[Option, ...] = ()
     options: tuple[Option, ...] = ()
     needs: tuple[Option, ...] = ()
+    spared: Mapping[Option, Option] = field(default_factory=dict)
     exclusive: tuple[tuple[Option, ...], ...] = ()
     defaults: Mapping[Option, str | None] = field(default_factory=dict)
 
@@ -231,7 +233,8 @@ class _Command(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         given = Given(self._command, ctx.params, self._line)
         for one in self._command.needs:
-            if not given[one]:
+            spare = self._command.spared.get(one)
+            if not (given[one] or (spare and given[spare])):
                 raise Refusal(f"--{one.name} is missing; for example: {self.example}", ctx)
         for pair in self._command.exclusive:
             both = [f"--{one.name}" for one in pair if self._is_given(ctx, one)]

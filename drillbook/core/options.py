@@ -288,6 +288,12 @@ TO_DATABASE = Option(
     "PostgreSQL release to restore into, if different (embedded: 14 or 17)",
     group=_ON,
 )
+FROM_DATABASE = Option(
+    "from-database",
+    choice("14", "15", "16", "17", "18"),
+    "PostgreSQL release that runs now (default: the compose file's; embedded: 14)",
+    group=_ON,
+)
 COMPOSE = Option(
     "compose", FILE, "compose file to use instead of the reference deployment", group=_ON
 )

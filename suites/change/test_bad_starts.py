@@ -55,6 +55,36 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
         assert not kept_out
 
 
+def test_slow_migration_is_waited_for(upgrade, record, step):
+    with step("restore the backup, start the new release, and make a migration of it wait"):
+        assert upgrade.restore().trouble == ""
+        slow, start = upgrade.start_slowly()
+        record.note(str(slow))
+
+    with step("meanwhile health was not good, and the start was not given up"):
+        assert slow.healthy == 0
+        assert slow.restarts == 0
+
+    with step("let it go on: it serves, and every secret is there"):
+        assert start.serves
+        assert upgrade.compare().faults == []
+
+
+def test_two_starts_at_once_do_no_damage(upgrade, record, step):
+    with step("restore the backup, and start two backends of the new release on it at once"):
+        assert upgrade.restore().trouble == ""
+        two = upgrade.start_two()
+        record.note(str(two))
+
+    with step("both serve in the end"):
+        assert two.start.serves
+        assert two.second_serves
+
+    with step("each migration is recorded once, and every secret is there"):
+        assert upgrade.double_migrations() == []
+        assert upgrade.compare().faults == []
+
+
 def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, observe, step):
     with step("restore the backup, and start the new release without its migrations"):
         assert upgrade.restore().trouble == ""

@@ -133,6 +133,11 @@ WRONG = [
     ("drill backup.sql.gz", "--env-file is missing; for example: drillbook drill"),
     ("drill backup.sql.gz keys.env", "unexpected extra argument (keys.env)"),
     ("rehearse backup.sql.gz --env-file keys.env --from a:1", "--to is missing"),
+    ("rehearse backup.sql.gz --env-file keys.env --from-database 14", "--from is missing"),
+    (
+        "rehearse backup.sql.gz --env-file keys.env --to-database 17 --from a:1 --to a:2",
+        "--to and --to-database exclude each other",
+    ),
     ("key check backup.sql.gz", "--env-file is missing"),
     (shlex.join(RECOVER), "--out is missing"),
     (

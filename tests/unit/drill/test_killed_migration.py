@@ -44,7 +44,7 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
 
     held = Held(launched)
     stack = SimpleNamespace(backend=lambda: DEAD, base_url="http://127.0.0.1:1", name="stack")
-    assert killed_migration._find_waiting(stack, held, starting) == []
+    assert killed_migration.find_waiting(stack, held, starting) == []
     assert held.asked == 4
 
 

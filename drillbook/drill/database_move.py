@@ -1,0 +1,202 @@
+"""A move to another release of PostgreSQL on a copy of a backup: by dump and restore, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from drillbook.backup.inquiry import inquiry
+from drillbook.core.bugs import seam
+from drillbook.core.errors import StackTrouble
+from drillbook.drill.drill import Drill
+from drillbook.drill.order import Order
+from drillbook.drill.outage_probe import Probe, clock
+from drillbook.drill.restored_copy import Copy
+from drillbook.runbook import procedures
+from drillbook.stack.containers.compose import MOUNTED_ABOVE
+from drillbook.stack.isolated import Isolated
+from drillbook.stack.start_outcome import Start
+
+# What a database is besides its rows, each part as one value that can be compared. From 18 on
+# PostgreSQL lists NOT NULL among the constraints.
+_PARTS = {
+    "encoding": "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = {here}",
+    "collation": "SELECT datcollate || ', ' || datctype FROM pg_database WHERE datname = {here}",
+    "owner of the database": (
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {here}"
+    ),
+    "extensions": "SELECT array_agg(extname::text) FROM pg_extension",
+    "owners": (
+        "SELECT array_agg(DISTINCT pg_get_userbyid(relowner)::text) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace"
+    ),
+    "tables, indexes, sequences and views": (
+        "SELECT array_agg(relkind::text || ' ' || relname) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace"
+    ),
+    "constraints": (
+        "SELECT array_agg(conrelid::regclass::text || ' ' || conname) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
+    ),
+    "triggers": (
+        "SELECT array_agg(tgrelid::regclass::text || ' ' || tgname) FROM pg_trigger "
+        "WHERE NOT tgisinternal"
+    ),
+    "sequences": (
+        "SELECT array_agg(sequencename || ' ' || coalesce(last_value, 0)::text) "
+        "FROM pg_sequences WHERE schemaname = 'public'"
+    ),
+}
+_MOST = 5
+
+
+def describe(stack: Isolated) -> dict[str, Any]:
+    """Everything of a copy's database but its rows and its release, by the name of the part."""
+    here = "current_database()"
+    with inquiry(stack.connect) as connection:
+        found = {}
+        for name, query in _PARTS.items():
+            row = connection.execute(query.format(here=here).encode()).fetchone()
+            held = row[0] if row else None
+            found[name] = sorted(held) if isinstance(held, list) else held
+    return found
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The parts that differ, each with what is gone and what is new."""
+    found = []
+    for name, was in before.items():
+        now = after.get(name)
+        if was == now:
+            continue
+        if isinstance(was, list) and isinstance(now, list):
+            gone, new = (sorted({*one} - {*other}) for one, other in ((was, now), (now, was)))
+            found.append(f"{name}: gone: {gone[:_MOST]}, new: {new[:_MOST]}")
+        else:
+            found.append(f"{name}: {was} became {now}")
+    return found
+
+
+@seam("restore_for_move")
+def restore_new(drill: Drill) -> Copy:
+    """Restore the dump of the old database into the new one."""
+    return drill.restore()
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What the move brought: the restored copy, the start on it, and seconds without service.
+
+    start is None where the restore failed; before and after describe the two databases.
+    """
+
+    copy: Copy
+    start: Start | None
+    seconds: float
+    dump_s: float
+    before: Mapping[str, Any] = field(repr=False)
+    after: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the backend serves from the new database."""
+        return self.start is not None and self.start.serves
+
+    @property
+    def differences(self) -> list[str]:
+        """The parts in which the new database differs from the old one, besides its release."""
+        return differences(self.before, self.after)
+
+
+class DatabaseMove:
+    """A backup's copy in one release of PostgreSQL, its dump in another; the old one stays."""
+
+    def __init__(self, old: Drill, begin: Callable[[Order], Drill]) -> None:
+        self.old = old
+        self._begin = begin
+        self._new: Drill | None = None
+        self._moved: Moved | None = None
+
+    @property
+    def new(self) -> Drill:
+        """The copy in the new release; StackTrouble before the move."""
+        if self._new is None:
+            raise StackTrouble("nothing was moved yet")
+        return self._new
+
+    def start_old(self) -> Start:
+        """Restore the backup into the old release, and start the backend on it, once."""
+        return self.old.bring_up()
+
+    def move(self) -> Moved:
+        """Stop the backend, dump, restore into the new release, start on it, and read, once.
+
+        The old database stays as it was. StackTrouble where the dump fails, or nothing is read.
+        """
+        if self._moved is None:
+            if not self.start_old().serves:
+                raise StackTrouble("the backend does not start on the backup as it is")
+            self._moved = self._move()
+        return self._moved
+
+    def _move(self) -> Moved:
+        old, dump = self.old, self.old.place.path / "move.sql"
+        began = clock()
+        old.stack.stop("backend")
+        role, database = old.stack.owner
+        command = procedures.back_up(old.stack, dump, role=role, database=database)
+        if command.exit_code:
+            raise StackTrouble(f"the dump of the old database ended with {command.exit_code}")
+        dump_s, before = clock() - began, describe(old.stack)
+        new = self._new = self._begin(replace(old.order, backup=dump, files=(), origin=None))
+        copy, start, after = restore_new(new), None, {}
+        if not copy.trouble:
+            after = describe(new.stack)
+            start = new.start()
+            if start.serves:
+                # It reads a place once, and raises where none gives its values.
+                Probe(new)
+        return Moved(copy, start, round(clock() - began, 1), round(dump_s, 1), before, after)
+
+    def missing_secrets(self) -> list[str]:
+        """The ids of secrets that the old database holds, and the new one not, or differently."""
+        old, new = self.old.values.digests, self.new.values.digests
+        return sorted(id_ for id_, held in old.items() if new.get(id_) != held)
+
+    def go_back(self) -> Start:
+        """Start the backend on the old database again, as it is."""
+        self.old.log_out()
+        return self.old.deploy(self.old.settings)
+
+    def releases(self) -> tuple[str, str]:
+        """What the two servers say of their release."""
+        return self.old.stack.versions().database, self.new.stack.versions().database
+
+    def steps(self) -> list[str]:
+        """The move in order, for the operator, with what it took here."""
+        moved, (was, now) = self.move(), self.releases()
+        role, database = self.old.stack.owner
+        major = now.partition(".")[0]
+        above = "/var/lib/postgresql" if int(major) >= MOUNTED_ABOVE else "/var/lib/postgresql/data"
+        prompt = f"docker compose exec -T <service of the database> psql -U {role} -d {database}"
+        return [
+            f"from PostgreSQL {was} to {now}; secrets were unreadable for {moved.seconds} s here "
+            f"(of these {moved.dump_s} s for the dump)",
+            "(1) stop the backend: docker compose stop <service of the backend>",
+            f"(2) dump: docker compose exec -T <service of the database> pg_dump -U {role} "
+            f"{database} > move.sql",
+            "(3) prove the dump: drillbook key check move.sql --env-file keys.env",
+            f"(4) name postgres:{major} and a new volume at {above}, so that the old volume stays "
+            "as it is; start the database alone: docker compose up -d --wait",
+            f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
+            "(6) start the backend; read and write a secret; restart, and read it again",
+            "(7) back up and drill once more before the old volume goes",
+            "the way back: the old image with the old volume; what was written since (6) is not "
+            "in it",
+        ]
+
+    def close(self) -> None:
+        """Remove the new copy; the old one is its drill's."""
+        if self._new:
+            self._new.close()
