@@ -13,8 +13,8 @@ pytestmark = pytest.mark.control("TRB-5")
 
 def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
     stack = deployment.stack
-    with step("read everything, count the jobs that wait in the cache, and empty it"):
-        before, jobs = deployment.inventory(), cache_trouble.count_jobs(stack)
+    with step("read everything, list the schedules that the cache holds, and empty it"):
+        before, held = deployment.inventory(), cache_trouble.schedules(stack)
         cache_trouble.command(stack, "FLUSHALL")
 
     with step("with the same token everything reads as before, and a write works"):
@@ -22,14 +22,14 @@ def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
         assert deployment.writes()
 
     with step("restart the backend: everything reads as before"):
-        left = cache_trouble.count_jobs(stack)
+        left = cache_trouble.schedules(stack)
         assert deployment.restart().serves
         assert deployment.reads_as(before)
 
-    with step("look for the jobs again"):
-        back = cache_trouble.count_jobs(stack)
-        record.note(f"entries of the queue: {jobs}, then {left}, after a restart {back}")
-        observe(what_happened_to_jobs(jobs, back))
+    with step("look for the schedules again"):
+        back = cache_trouble.schedules(stack)
+        record.note(f"schedules: {len(held)}, then {len(left)}, after a restart {len(back)}")
+        observe(what_happened_to_schedules(held, back))
 
 
 def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step):
@@ -78,7 +78,7 @@ def reading(deployment, record):
     return "secrets_read_meanwhile"
 
 
-def what_happened_to_jobs(before, back):
-    if not before:
-        return "no_jobs_in_cache"
-    return "jobs_back_after_restart" if back >= before else "jobs_not_back_after_restart"
+def what_happened_to_schedules(held, back):
+    if not held:
+        return "no_schedule_in_cache"
+    return "schedules_back_after_restart" if held <= back else "schedules_not_back_after_restart"
