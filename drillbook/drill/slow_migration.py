@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drillbook.backup.inquiry import inquiry
-from drillbook.core.errors import Unsupported
+from drillbook.core.errors import NotGiven
 from drillbook.drill.killed_migration import HOLD, PATIENCE_S, find_waiting
 from drillbook.stack.isolated import Isolated
 from drillbook.stack.start_outcome import serves
@@ -34,7 +34,7 @@ class Slow:
 
 
 def hold(stack: Isolated, begin: Callable[[], object], held_s: float) -> Slow:
-    """Begin a start, and hold its first migration for so long; Unsupported if it brings none.
+    """Begin a start, and hold its first migration for so long; NotGiven if it brings none.
 
     What is held is the record of the migration, so every release has to wait there.
     """
@@ -44,7 +44,7 @@ def hold(stack: Isolated, begin: Callable[[], object], held_s: float) -> Slow:
         starting.start()
         try:
             if not find_waiting(stack, held, starting):
-                raise Unsupported("the new release brings no migration that could be slow")
+                raise NotGiven("the new release brings no migration that could be slow")
             before = stack.backend().restarts
             healthy, ends = 0, time.monotonic() + held_s
             while time.monotonic() < ends:

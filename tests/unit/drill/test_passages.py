@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.errors import NotGiven
 from drillbook.drill.outage_probe import Outage
 from drillbook.drill.release_snapshot import Look
 from drillbook.drill.upgrade import Change, Passage, Upgrade
@@ -83,3 +84,19 @@ def test_lock_is_taken_back_while_nothing_starts():
     upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
     assert upgrade.unlock_and_start() is served
     assert stack.acts == ["stop", "unlock", "start"]
+
+
+class MigratesByCommand(CrashLooping):
+    """A stack of a release that has a command for its migrations."""
+
+    def switch_release(self, _release):
+        pass
+
+    def product(self):
+        return releases.Product(frozenset(), migrates_itself=False)
+
+
+def test_two_starts_say_nothing_of_a_release_that_migrates_by_command():
+    drill = SimpleNamespace(stack=MigratesByCommand(), log_out=lambda: None, settings=None)
+    with pytest.raises(NotGiven, match="by a command of its own"):
+        Upgrade(drill, Change(*releases.rehearsal_pair())).start_two()
