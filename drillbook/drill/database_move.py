@@ -19,7 +19,8 @@ from drillbook.stack.isolated import Isolated
 from drillbook.stack.start_outcome import Start
 
 # What a database is besides its rows, each part as one value that can be compared. From 18 on
-# PostgreSQL lists NOT NULL among the constraints.
+# PostgreSQL lists NOT NULL among the constraints, and releases differ over whether the trigger of a
+# partitioned table is listed again for each of its partitions.
 _PARTS = {
     "encoding": "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = {here}",
     "collation": "SELECT datcollate || ', ' || datctype FROM pg_database WHERE datname = {here}",
@@ -41,7 +42,7 @@ _PARTS = {
     ),
     "triggers": (
         "SELECT array_agg(tgrelid::regclass::text || ' ' || tgname) FROM pg_trigger "
-        "WHERE NOT tgisinternal"
+        "WHERE NOT tgisinternal AND tgparentid = 0"
     ),
     "sequences": (
         "SELECT array_agg(sequencename || ' ' || coalesce(last_value, 0)::text) "
