@@ -1,8 +1,14 @@
 """How two databases differ, besides their release and their rows."""
 
+import os
+from functools import partial
+from types import SimpleNamespace
+
+import psycopg
 import pytest
 
-from drillbook.drill.database_move import differences
+from drillbook.drill.database_move import describe, differences
+from drillbook.stack.embedded.servers import Postgres
 
 SAME = {"collation": "C, C", "extensions": ["pg_trgm", "plpgsql"], "triggers": None}
 
@@ -21,3 +27,30 @@ def test_differences_between_two_databases(after, says):
     found = differences(SAME, after)
     assert len(found) == len(says)
     assert all(one.startswith(word) for word, one in zip(says, found, strict=True))
+
+
+PARTITIONED = """
+    CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
+    CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER noted BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION note()"""
+
+
+@pytest.mark.slow
+def test_triggers_of_partitions_are_no_difference_between_releases(living):
+    described = []
+    for release in ("14", "17"):
+        place = living.path / release
+        place.mkdir(mode=0o711)
+        server = Postgres(place, {"PATH": os.environ["PATH"]}, release=release)
+        server.start("secret")
+        where = {"host": "127.0.0.1", "port": server.port, "user": "infisical"}
+        connect = partial(psycopg.connect, dbname="infisical", password="secret", **where)
+        try:
+            with connect() as connection:
+                connection.execute(PARTITIONED)
+            described.append(describe(SimpleNamespace(connect=connect)))
+        finally:
+            server.stop()
+    assert described[0]["triggers"] == ["events noted"]
+    assert differences(*described) == []
