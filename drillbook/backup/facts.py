@@ -197,6 +197,18 @@ def age(
     return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(words))
 
 
+def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
+    """When a backup was made, as its name, header or file states it, and the time of its file.
+
+    The earliest counts, since a copy has a new one. Backups of one place are in the order of these.
+    changed is the time of its file, in seconds since 1970.
+    """
+    at_file = datetime.fromtimestamp(changed or 0.0, UTC)
+    named = next((at for at, _ in _named(file.name)), None)
+    stated = [at for at in (named, _packed(file), at_file if changed else None) if at]
+    return min(stated, default=at_file), at_file
+
+
 def _named(name: str) -> Iterator[tuple[datetime, datetime]]:
     """The first time in a file's name, as if in UTC, and the latest moment that it may mean."""
     for match in _NAMED.finditer(name):

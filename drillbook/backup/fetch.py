@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from drillbook.backup.archive import form_of
+from drillbook.backup.facts import stated_time
 from drillbook.backup.location import (
     NAMES,
     TAIL,
@@ -26,12 +27,13 @@ from drillbook.backup.location import (
     ends_well,
     has_name_of_backup,
     holds_backups,
-    is_archive_folder,
-    newest,
+    members,
     parse,
-    skip_notice,
+    pick_from,
     why_cut,
 )
+from drillbook.backup.repository import Repository
+from drillbook.backup.selection import NEWEST, Member, Selection, pick
 from drillbook.backup.stream import Source, is_nearly_full
 from drillbook.core import dotenv
 from drillbook.core.docker_cli import host_environment, program
@@ -56,13 +58,19 @@ _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
 
+def _where_it_lies(member: Member) -> AbstractContextManager[Path]:
+    return nullcontext(member.item)
+
+
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
     """A backup to be read at path; said is what it is, and from what it was chosen.
 
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
-    copy differs from what was fetched; secrets must appear in no record.
+    copy differs from what was fetched; secrets must appear in no record. members are all backups
+    of the place it was chosen from, with chosen itself; skipped the newer ones that are not whole;
+    open makes another one of them available for a block.
     """
 
     path: Path
@@ -73,6 +81,10 @@ class LocalBackup:
     modified: float | None = None
     changes: Callable[[], list[str]] = list
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    members: tuple[Member, ...] = ()
+    chosen: Member | None = None
+    skipped: tuple[str, ...] = ()
+    open: Callable[[Member], AbstractContextManager[Path]] = _where_it_lies
 
     @property
     def copied(self) -> bool:
@@ -86,23 +98,30 @@ class LocalBackup:
 
 
 @contextmanager
-def backup_for_command(given: str, options: str = "") -> Iterator[tuple[Path, str]]:
-    """The path of a backup for the block of a command that is not a run, and what to call it.
+def backup_for_command(
+    given: str, options: str = "", selection: Selection = NEWEST
+) -> Iterator[LocalBackup]:
+    """A backup for the block of a command that is not a run.
 
     Standard input is kept in a private file for the block, since it is read more than once.
-    A folder of backups stands for its newest that is complete. options names a file with the
-    settings of a URL's storage. BadInput in one sentence where it is not available.
+    options names a file with the settings of its storage. The rest is as in fetch_backup.
     """
-    path = Path(given).expanduser()
     if given == "-":
+        _refuse_choice(given, selection)
         with _explain_disk("on standard input"), _save(sys.stdin.buffer) as path:
-            yield path, given
-    elif path.is_file() or is_archive_folder(path):
-        with _explain_disk(given):
-            yield path, given
-    else:
-        with fetch_backup(given, _say, settings(options)) as backup, _explain_disk(backup.shown):
-            yield backup.path, backup.shown
+            yield LocalBackup(path, given, "standard input")
+        return
+    fetch = fetch_backup(given, _say, settings(options), selection=selection)
+    with fetch as backup, _explain_disk(backup.shown):
+        yield backup
+
+
+def _refuse_choice(shown: str, selection: Selection) -> None:
+    """BadInput where there are not several backups to choose from."""
+    if selection.word != NEWEST.word:
+        raise BadInput(
+            f"--select {selection.word}: {shown} is one backup; give a folder or a repository"
+        )
 
 
 def _say(text: str) -> None:
@@ -167,28 +186,40 @@ def settings(path: str | None) -> dict[str, str]:
 
 @contextmanager
 def fetch_backup(
-    given: str, say: Say, options: Mapping[str, str] | None = None, *, choose: bool = True
+    given: str,
+    say: Say,
+    options: Mapping[str, str] | None = None,
+    *,
+    choose: bool = True,
+    selection: Selection = NEWEST,
 ) -> Iterator[LocalBackup]:
     """Make a backup available for the block; BadInput in one sentence where that fails.
 
-    choose: a folder of backups stands for its newest that is complete. options are the settings of
-    a URL's storage. say gets what was taken, and the progress of a long copy.
+    choose: a folder of backups stands for its newest that is complete, or for the one that
+    selection asks for. options are the settings of a storage. say gets what was taken,
+    and the progress of a long copy.
     """
     address, started = parse(given), time.monotonic()
     if address.kind == "path":
         path = Path(address.what).expanduser()
-        said = f"backup {path.name}"
         if choose and holds_backups(path):
-            path, said = newest(path)
-            say(said)
-        yield LocalBackup(path, str(path), said, time.monotonic() - started)
+            picked = pick_from(path, selection)
+            say(picked.said)
+            path = picked.member.item
+            several = (tuple(members(path.parent)), picked.member, picked.skipped)
+            taken_s = time.monotonic() - started
+            yield LocalBackup(path, str(path), picked.said, taken_s, None, None, list, (), *several)
+        else:
+            _refuse_choice(address.shown, selection)
+            yield LocalBackup(
+                path, address.shown, f"backup {path.name}", time.monotonic() - started
+            )
         return
     home = Home(new_run_id())
     try:
         place = home.path / "fetched"
         place.mkdir(mode=0o700)
-        fetch = _dump if address.kind == "container" else _copy
-        backup = fetch(address, place, say, dict(options or {}))
+        backup = _FETCH[address.kind](address, place, say, dict(options or {}), selection)
         if backup.modified is not None or address.kind == "url":
             _date(backup.path, backup.modified or UNDATED)
         taken_s = time.monotonic() - started
@@ -234,11 +265,14 @@ def _put(out: FileIO, piece: bytes) -> None:
         left = left[out.write(left) :]
 
 
-def _dump(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+def _dump(
+    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
+) -> LocalBackup:
     """A dump of a container's database, which is only read, by the documented pg_dump.
 
     BadInput in one sentence where that fails.
     """
+    _refuse_choice(address.shown, selection)
     name = address.what
     container = _inspect(name)
     env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())
@@ -310,7 +344,9 @@ def _restarts(name: str, before: dict[str, Any]) -> list[str]:
     return [f"container {name} was restarted or replaced"]
 
 
-def _copy(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+def _copy(
+    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
+) -> LocalBackup:
     """A copy of what lies at a URL, or of the newest there; else BadInput in one sentence.
 
     fsspec knows the storages; it comes with an optional extra.
@@ -318,7 +354,7 @@ def _copy(address: Address, place: Path, say: Say, options: dict[str, str]) -> L
     values = (*address.secrets, *options.values())
     secrets = [value for value in values if len(value) >= _LEAST_SECRET]
     try:
-        return _choose_from(address, place, say, options)
+        return _choose_from(address, place, say, options, selection)
     except BadInput:
         raise
     except ImportError as trouble:
@@ -335,30 +371,90 @@ def _copy(address: Address, place: Path, say: Say, options: dict[str, str]) -> L
         raise BadInput(f"{address.shown} cannot be read: {words}") from None
 
 
-def _choose_from(address: Address, place: Path, say: Say, options: dict[str, str]) -> LocalBackup:
+def _choose_from(
+    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
+) -> LocalBackup:
     import fsspec
 
     settings: dict[str, Any] = {name: _parse(value) for name, value in options.items()}
     if address.scheme in _SSH:
         settings = {"host_key_policy": _known_hosts(settings.pop("known_hosts", "")), **settings}
     storage, path = fsspec.core.url_to_fs(address.what, **settings)
-    skipped: list[str] = []
     entry = storage.info(path)
     if entry["type"] != "directory" or _is_of_pg_dump(storage, path):
-        return _download(storage, entry, address, place, say, skipped)
-    for entry in _newest_first(storage, path, address):
-        why = _unfinished(storage, entry)
-        if not why:
-            backup = _download(storage, entry, address, place, say, skipped)
-            if not (why := why_cut(backup.path)):
-                return backup
+        _refuse_choice(address.shown, selection)
+        return _download(storage, entry, address, place, say)
+    found = [
+        Member(*stated_time(Path(_name(one)), _time(one)), _name(one), one)
+        for one in _listed(storage, path, address)
+    ]
+    return _take(
+        address,
+        found,
+        selection,
+        place,
+        lambda member: _unfinished(storage, member.item),
+        lambda member, folder: _download(storage, member.item, address, folder, say),
+    )
+
+
+def _take(
+    address: Address,
+    found: Sequence[Member],
+    selection: Selection,
+    place: Path,
+    reason_unfinished: Callable[[Member], str],
+    download: Callable[[Member, Path], LocalBackup],
+) -> LocalBackup:
+    """Fetch the one that is wanted into a folder; whether the newest is whole, its copy shows."""
+    fetched: list[LocalBackup] = []
+
+    def reason_incomplete(member: Member) -> str:
+        if why := reason_unfinished(member):
+            return why
+        backup = download(member, place)
+        if why := why_cut(backup.path):
             backup.path.unlink()
-        skipped.append(f"{_name(entry)} ({why})")
-    raise BadInput(f"{address.shown} holds no complete backup: {'; '.join(skipped[:3])}")
+        else:
+            fetched.append(backup)
+        return why
+
+    @contextmanager
+    def fetch_other(member: Member) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=place) as folder:
+            yield download(member, Path(folder)).path
+
+    picked = pick(address.shown, found, selection, reason_incomplete)
+    return replace(
+        fetched[0] if fetched else download(picked.member, place),
+        said=picked.said,
+        members=tuple(found),
+        chosen=picked.member,
+        skipped=picked.skipped,
+        open=fetch_other,
+    )
+
+
+def _from_repository(
+    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
+) -> LocalBackup:
+    """A copy of a backup in a repository of restic or borg; BadInput where that fails."""
+    repository = Repository(address, options)
+    if repository.snapshot:
+        _refuse_choice(address.shown, selection)
+
+    def download(member: Member, folder: Path) -> LocalBackup:
+        file = repository.find_file(member)
+        say(f"fetching {file.name} of snapshot {member.name} from {address.shown}")
+        copy = write_copy(repository.read(file), folder, file.name, say)
+        # What is in a snapshot never changes.
+        return LocalBackup(copy, address.shown, "", modified=file.modified)
+
+    return _take(address, repository.snapshots(), selection, place, lambda _: "", download)
 
 
 def _download(
-    storage: Any, entry: dict[str, Any], address: Address, place: Path, say: Say, skipped: list[str]
+    storage: Any, entry: dict[str, Any], address: Address, place: Path, say: Say
 ) -> LocalBackup:
     path, name = entry["name"], _name(entry)
     say(f"fetching {name} from {address.shown}")
@@ -366,11 +462,10 @@ def _download(
         file = _folder(storage, path, place / name, say)
     else:
         file = _file(storage, path, place, say)
-    said = f"{name} from {address.shown}{skip_notice(skipped)}"
     return LocalBackup(
         file,
         address.shown,
-        said,
+        f"{name} from {address.shown}",
         modified=_time(entry),
         changes=lambda: _changes(storage, path, entry),
     )
@@ -405,13 +500,13 @@ def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
     return place
 
 
-def _newest_first(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
+def _listed(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
     """The files of a folder with the names of backups; BadInput where there is none."""
     entries = storage.ls(path, detail=True)
     files = [file for file in entries if has_name_of_backup(_name(file)) and file["type"] == "file"]
     if not files:
         raise BadInput(f"{address.shown} holds no {NAMES}; check the backup given")
-    return sorted(files, key=lambda file: _time(file) or 0.0, reverse=True)
+    return files
 
 
 def _unfinished(storage: Any, entry: dict[str, Any]) -> str:
@@ -470,3 +565,6 @@ def _known_hosts(path: str) -> Any:
                 )
 
     return Known()
+
+
+_FETCH = {"container": _dump, "url": _copy, "repository": _from_repository}

@@ -7,22 +7,26 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from drillbook.backup.archive import MAGIC
+from drillbook.backup.facts import stated_time
+from drillbook.backup.selection import NEWEST, Member, Picked, Selection, pick
 from drillbook.backup.sql import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 
-Kind = Literal["pipe", "path", "container", "url"]
+Kind = Literal["pipe", "path", "container", "url", "repository"]
 
 # A URL in a variable of the environment: a command line can be read by anyone.
 BY_ENVIRONMENT = "env:"
 # A backup that is dumped from a container on demand.
 CONTAINER = "docker:"
+# A repository of one of these programs, and after # a snapshot of it and a path in that.
+REPOSITORIES = ("restic:", "borg:")
+_CREDENTIAL = re.compile(r"//([^/@]*)@")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?(?P<rest>.*)", re.DOTALL)
 _LONGEST = 4096
@@ -53,6 +57,8 @@ def parse(given: str) -> Address:
         return Address("pipe", text, "standard input")
     if text.startswith(CONTAINER) and "://" not in text:
         return _container(text.removeprefix(CONTAINER))
+    if text.startswith(REPOSITORIES):
+        return _repository(*text.split(":", 1))
     if match := _URL.fullmatch(text):
         return _url(text, match)
     return Address("path", text, text)
@@ -68,6 +74,12 @@ def _container(name: str) -> Address:
     if not _NAME.fullmatch(name):
         raise BadInput(f"docker:{name[:60]} names no container; say docker:<its name>")
     return Address("container", name, f"{CONTAINER}{name}")
+
+
+def _repository(program: str, what: str) -> Address:
+    secrets = {part for user in _CREDENTIAL.findall(what) for part in _secrets(user, "")}
+    shown = f"{program}:{_CREDENTIAL.sub('//…@', what)}"
+    return Address("repository", what, shown, tuple(secrets), program)
 
 
 def _url(text: str, parts: re.Match[str]) -> Address:
@@ -96,7 +108,6 @@ _NAMED = re.compile(
 TAIL = 4096
 _YOUNG_S = 60.0
 _LOOK_AGAIN_S = 0.5
-_MOST_NAMED = 3
 
 
 def holds_backups(path: Path) -> bool:
@@ -109,25 +120,14 @@ def is_archive_folder(path: Path) -> bool:
     return (path / "toc.dat").is_file()
 
 
-def newest_first(folder: Path) -> list[Path]:
-    """Everything in a folder that has the name of a backup, whether it is whole or not."""
-    return sorted(_candidates(folder), key=_changed, reverse=True)
-
-
-def newest(folder: Path) -> tuple[Path, str]:
-    """The newest backup that looks complete, and what it is; BadInput where there is none."""
-    skipped: list[str] = []
-    try:
-        for file in newest_first(folder):
-            if why := reason_incomplete(file):
-                skipped.append(f"{file.name} ({why})")
-                continue
-            return file, _describe(file, skipped)
-    except OSError as trouble:
-        raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
-    if skipped:
-        reasons = "; ".join(skipped[:_MOST_NAMED])
-        raise BadInput(f"folder {folder} holds no backup that is complete: {reasons}")
+def members(folder: Path) -> list[Member]:
+    """Everything in a folder that has the name of a backup; BadInput where there is none."""
+    found = [
+        Member(*stated_time(file, changed_at(file)), file.name, file)
+        for file in _candidates(folder)
+    ]
+    if found:
+        return found
     raise BadInput(
         f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; check the backup given"
     )
@@ -138,6 +138,19 @@ def has_name_of_backup(name: str) -> bool:
     return not name.startswith(".") and bool(_NAMED.search(name))
 
 
+def pick_from(folder: Path, selection: Selection = NEWEST) -> Picked:
+    """One of a folder's backups: the newest that looks complete, or the one that was asked for."""
+    try:
+        return pick(
+            f"folder {folder}",
+            members(folder),
+            selection,
+            lambda member: reason_incomplete(member.item),
+        )
+    except OSError as trouble:
+        raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
+
+
 def _candidates(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         fits = has_name_of_backup(path.name)
@@ -145,7 +158,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _changed(file: Path) -> float:
+def changed_at(file: Path) -> float:
     """When it was changed, in seconds since 1970; a folder of -Fd has its toc.dat written last."""
     return ((file / "toc.dat") if file.is_dir() else file).stat().st_mtime
 
@@ -186,17 +199,3 @@ def why_cut(backup: Path) -> str:
 def ends_well(tail: bytes) -> bool:
     """Whether the last bytes of a plain dump hold the words that pg_dump writes last."""
     return TRAILER in tail or tail.startswith((MAGIC, b"\x1f\x8b"))
-
-
-def _describe(file: Path, skipped: list[str]) -> str:
-    when = datetime.fromtimestamp(_changed(file), UTC)
-    name = f"the newest of the folder is {file.name}, of {when:%Y-%m-%d %H:%M} UTC"
-    return name + skip_notice(skipped)
-
-
-def skip_notice(skipped: list[str]) -> str:
-    """A warning about newer backups that were not taken: someone may rely on them."""
-    if not skipped:
-        return ""
-    more = f" and {len(skipped) - _MOST_NAMED} more" if len(skipped) > _MOST_NAMED else ""
-    return f"; NEWER BUT NOT TAKEN: {', '.join(skipped[:_MOST_NAMED])}{more}"

@@ -72,6 +72,63 @@ class _KeyCheck(TypedDict):
     not_tried: list[str]
 
 
+class _Age(TypedDict):
+    least_s: float
+    most_s: float | None
+    said: list[str]
+
+
+class _KeyUsed(TypedDict):
+    file: str
+    label: str
+    answer: _Opens
+
+
+class _Holds(TypedDict):
+    rows: dict[str, int]
+    projects: dict[str, int]
+    bytes: int
+    newest: datetime | None
+    instance: str | None
+    schema: str | None
+    names: dict[str, str]
+
+
+class _Earlier(_Holds):
+    at: str
+
+
+class _BackupCheck(TypedDict):
+    answer: Literal["GOOD", "BAD", "CANNOT TELL"]
+    exit_code: Literal[0, 1, 2]
+    findings: list[str]
+    unknown: list[str]
+    chosen: str
+    backup: _BackupFacts
+    age: _Age
+    key: _KeyUsed
+    not_tried: list[str]
+    secrets_opened: int
+    kept: int | None
+    passed_over: list[str]
+    holds: _Holds
+    compared: list[_Earlier]
+
+
+class _SettingChange(TypedDict):
+    name: str
+    kind: Literal["changed", "added", "removed"]
+    dangerous: bool
+    detail: str
+    meaning: str
+
+
+class _EnvDiff(TypedDict):
+    old: str
+    new: str
+    changes: list[_SettingChange]
+
+
 class _FileFinding(TypedDict):
     control: str
     file: str
@@ -326,6 +383,8 @@ class _Control(TypedDict):
 
 ANSWERS: dict[str, Any] = {
     "key-check": _KeyCheck,
+    "backup-check": _BackupCheck,
+    "env-diff": _EnvDiff,
     "preflight": _Preflight,
     "diagnose": _Diagnose,
     "runbook-lint": _RunbookLint,

@@ -12,6 +12,7 @@ from argparse import Namespace
 from drillbook.backup import tables
 from drillbook.backup.facts import facts
 from drillbook.backup.fetch import backup_for_command
+from drillbook.backup.selection import wanted
 from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
@@ -23,7 +24,10 @@ def main(arguments: list[str]) -> int:
     given = options.parse(
         "key check",
         arguments,
-        (options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES, options.OUTPUT),
+        (
+            *(options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES),
+            *(options.SELECT, options.SEED, options.OUTPUT),
+        ),
     )
     try:
         return _check(given)
@@ -42,10 +46,12 @@ def _check(given: Namespace) -> int:
     if not given.backup:
         raise BadInput("no backup to open: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
+    selection = wanted(given.select, given.seed)
     with (
-        backup_for_command(given.backup, given.backup_options) as (path, name),
-        tables.open_dump(path) as dump,
+        backup_for_command(given.backup, given.backup_options, selection) as found,
+        tables.open_dump(found.path) as dump,
     ):
+        path, name = found.path, found.shown
         dump.refuse_harm(name)
         proofs = proof.prove_all(dump, [file.key for file in keys])
         backup = facts(dump, path)

@@ -116,14 +116,25 @@ def _rehearse(given: Given) -> int:
 def _check_key(given: Given) -> int:
     from drillbook.cli import check_key
 
-    form = f"--form={given[o.OUTPUT]}"
-    return check_key.main([*given.words(o.BACKUP, o.BACKUP_OPTIONS, o.KEY_FILES), form])
+    return check_key.main(given.words(*given.command.arguments, *given.command.options))
+
+
+def _check_backup(given: Given) -> int:
+    from drillbook.cli import check_backup
+
+    return check_backup.main(given.words(*given.command.arguments, *given.command.options))
 
 
 def _recover(given: Given) -> int:
     from drillbook.cli import recover
 
     return recover.main(given.words(*given.command.arguments, *given.command.options))
+
+
+def _diff_env(given: Given) -> int:
+    from drillbook.cli import diff_env
+
+    return diff_env.main(Path(given[o.OLD_ENV]), Path(given[o.CHANGED_ENV]), given[o.OUTPUT])
 
 
 def _rekey(given: Given) -> int:
@@ -464,8 +475,9 @@ COMMANDS: Sequence[Command] = (
         _drill,
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.RTO, o.RPO, o.STATEMENT_LIMIT),
-            *(o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS, o.INSTANCE, *_RUN),
+            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO),
+            *(o.STATEMENT_LIMIT, o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS),
+            *(o.INSTANCE, *_RUN),
         ),
         needs=(o.ENV_FILE,),
         exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
@@ -521,7 +533,19 @@ COMMANDS: Sequence[Command] = (
         "drillbook key check backup.sql.gz --env-file .env",
         _check_key,
         arguments=(o.PIPED_BACKUP,),
-        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.OUTPUT),
+        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
+        needs=(o.KEY_FILES,),
+    ),
+    Command(
+        "backup check",
+        "Is the newest backup good? One line, made for cron.",
+        "drillbook backup check backup.sql.gz --env-file keys.env --max-age 26h",
+        _check_backup,
+        arguments=(o.PIPED_BACKUP,),
+        options=(
+            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.MAX_AGE, o.DROP),
+            *(o.KEEP_AT_LEAST, o.OUTPUT),
+        ),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -533,7 +557,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
-            o.BACKUP_OPTIONS,
+            *(o.ONLY, o.BACKUP_OPTIONS),
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
         exclusive=((o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),),
@@ -551,6 +575,14 @@ COMMANDS: Sequence[Command] = (
         ),
         needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
         exclusive=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, _SPOKEN, (o.NO_REHEARSAL, o.IMAGE)),
+    ),
+    Command(
+        "env diff",
+        "Which settings changed, and what each change does to the instance; never a value.",
+        "drillbook env diff keys.env new.env",
+        _diff_env,
+        arguments=(o.OLD_ENV, o.CHANGED_ENV),
+        options=(o.OUTPUT,),
     ),
     Command(
         "diagnose",

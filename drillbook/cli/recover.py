@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from drillbook.backup import tables
@@ -27,6 +28,7 @@ from drillbook.keys.proof_report import notes, safe_text
 from drillbook.keys.secrets_file import form_of, sets_a_variable
 
 _MOST_NAMED = 20
+_MOST_NEAR = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -37,6 +39,7 @@ def main(arguments: list[str]) -> int:
         (
             *(options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES),
             *(options.SECRETS_FILE, options.RECIPIENT, options.PASSPHRASE_FILE, options.PLAINTEXT),
+            options.ONLY,
         ),
     )
     try:
@@ -57,15 +60,16 @@ def _recover(given: argparse.Namespace) -> int:
         raise BadInput("no backup to read: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
     with (
-        backup_for_command(given.backup, given.backup_options) as (path, name),
-        tables.open_dump(path) as dump,
+        backup_for_command(given.backup, given.backup_options) as found,
+        tables.open_dump(found.path) as dump,
     ):
+        path, name = found.path, found.shown
         reader, key = _open(dump, keys, unread, name)
         about = _about(facts(dump, path), name)
         tally = _Tally()
         pieces = secrets_file.encode_secrets(
             form_of(given.out),
-            tally.count(reader.secrets()),
+            tally.count(iter([_find_one(reader, given.only)]) if given.only else reader.secrets()),
             about,
             lambda: not (dump.damage or tally.shut),
         )
@@ -121,6 +125,37 @@ def _open(
         also = "".join(f"; not tried: {file}" for file in unread)
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
     return reader, key
+
+
+def _find_one(reader: Reader, wanted: str) -> Secret:
+    """The secret of this project, environment, folder and name; BadInput unless there is one.
+
+    A member's own value does not stand in for the one that all share.
+    """
+    sought = wanted.strip("/")
+    found: list[Secret] = []
+    known: dict[str, None] = {}
+    for secret in reader.secrets():
+        place = secret.place
+        rest = f"{place.environment}{place.path.rstrip('/')}/{secret.name or secret.id}"
+        known[f"{place.project}/{rest}"] = None
+        if sought in (f"{place.project}/{rest}", f"{place.project_id}/{rest}"):
+            found.append(secret)
+    shared = [secret for secret in found if secret.type == "shared"]
+    match shared or found:
+        case [secret]:
+            return secret
+        case []:
+            # The names alone are often all that is wrong.
+            last = sought.rpartition("/")[2]
+            same = [name for name in known if name.rpartition("/")[2] == last]
+            near = get_close_matches(sought, same or known, _MOST_NEAR, 0 if same else 0.4)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise BadInput(f"--only {wanted}: there is no such secret{safe_text(hint)}")
+        case several:
+            ids = sorted({f"{one.place.project_id}/…" for one in several})
+            how = f"; name the project by its id: {' or '.join(ids)}" if len(ids) > 1 else ""
+            raise BadInput(f"--only {wanted}: {len(several)} secrets have this name{how}")
 
 
 def _about(backup: Backup, name: str) -> dict[str, str]:

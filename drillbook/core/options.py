@@ -138,7 +138,8 @@ def _queue(value: str) -> str:
 
 
 def _backup(value: str) -> str:
-    if value == "-" or value.startswith(("docker:", "env:")) or "://" in value:
+    elsewhere = ("docker:", "env:", "restic:", "borg:")
+    if value == "-" or value.startswith(elsewhere) or "://" in value:
         return ""
     return _place(value)
 
@@ -197,6 +198,16 @@ def _shard(value: str) -> str:
     return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
 
 
+_DAY = r"at:20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(T\d\d:\d\d)?"
+
+
+def _selection(value: str) -> str:
+    if value.startswith("random:"):
+        return _duration(value.removeprefix("random:"))
+    fits = value in ("newest", "oldest") or re.fullmatch(_DAY, value, re.ASCII)
+    return "" if fits else f"{value}: give newest, oldest, random:30d or at:2026-10-01"
+
+
 def _web(value: str) -> str:
     fits = re.fullmatch(r"https?://[^\s/]+.*", value)
     # Without the value: an address may carry a credential.
@@ -209,6 +220,11 @@ def _address(value: str) -> str:
 
 def _authority(value: str) -> str:
     return "" if value == "file" else _web(value)
+
+
+def share(text: str) -> float:
+    """A percentage as a share: 20% is 0.2."""
+    return int(text.removesuffix("%")) / 100
 
 
 def choice(*among: str) -> Kind:
@@ -374,6 +390,13 @@ PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
 BACKUP_OPTIONS = Option(
     "backup-options", FILE, "settings of the backup's storage (mode 0600)", group=_FILES
 )
+SELECT = Option(
+    "select",
+    Kind("newest|oldest|random:30d|at:DATE", _selection),
+    "which one of a folder or repository",
+    default="newest",
+    group=_FILES,
+)
 CREDENTIAL = Option(
     "credential",
     FILE,
@@ -385,6 +408,17 @@ CREDENTIAL = Option(
 _LIMITS = "Limits"
 RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h", group=_LIMITS)
 RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h", group=_LIMITS)
+MAX_AGE = Option("max-age", DURATION, "how old the backup may be", default="26h", group=_LIMITS)
+DROP = Option(
+    "drop",
+    Kind("PERCENT%", _form(r"([1-9]?[0-9]|100)%", "is not a share such as 20%")),
+    "how much less it may hold than an earlier one",
+    default="20%",
+    group=_LIMITS,
+)
+KEEP_AT_LEAST = Option(
+    "keep-at-least", number(1, 100_000), "how many backups must be there", group=_LIMITS
+)
 STATEMENT_LIMIT = Option(
     "statement-limit", DURATION, "longest time for one SQL statement on the backup", group=_LIMITS
 )
@@ -481,6 +515,12 @@ PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase i
 PLAINTEXT = Option("plaintext", SWITCH, "write the secrets unencrypted", flag=True)
 LOG = Option("log", LOG_FILE, "log of the backend; - for standard input")
 BUNDLE = Option("bundle", PLACE, "bundle.zip, or the folder of a run")
+ONLY = Option("only", TEXT, "one secret alone: project/environment/folder/NAME")
+OLD_ENV = Option("old", FILE, "the settings as they were, NAME=value")
+CHANGED_ENV = Option("new", FILE, "the settings as they are to be")
+PLAINTEXT = Option("plaintext", SWITCH, "every secret in the clear", flag=True)
+LOG = Option("log", LOG_FILE, "a backend's log")
+BUNDLE = Option("bundle", PLACE, "bundle.zip or the folder of a run")
 RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle", also=("from",))
 BACKUPS = replace(BACKUP, help="backups of the instance", also=("backups",))
 RUN = Option("run", FOLDER, "the folder of a run")

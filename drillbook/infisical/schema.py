@@ -7,6 +7,7 @@ list with what it judges.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,6 +76,13 @@ PEOPLE = ("users", "identities", "identity_ua_client_secrets", UNIVERSAL_AUTH)
 # What holds an operator's data, and must come back from a backup row for row.
 SECRETS = (OLD.table, NEW.table)
 CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities")
+# Of these the product itself removes rows: logs, sessions, tokens that have ended, old history,
+# jobs. That they become fewer says nothing about a backup.
+CLEARED = re.compile(
+    "(audit_logs|auth_token|identity_access_token|identity_ua_client_secrets|.*version|.*snapshot|"
+    "folder_commit|folder_.*checkpoint|.*lease|secret_sharing|key_value|queue_|rate_limit|"
+    ".*approval|.*reminder|.*_lock$|user_actions|.*_read_status|.*notification)"
+)
 # Every instance in use has rows of these.
 ALWAYS_FILLED = (ROOTS.table, INSTANCES.table)
 

@@ -192,18 +192,22 @@ def write_answer(
 ) -> None:
     """The answer for programs: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
     decisive = best(answers)
-    about = {
-        key: value for key, value in asdict(facts).items() if key not in ("path", "rows", "orders")
-    }
     write_json(
         "key-check",
         answer=decisive.word,
         exit_code=EXIT[decisive.word],
         reasons=decisive.reasons,
-        backup={"path": name, "complete": facts.complete, **about},
+        backup=about_backup(facts, name),
         keys=[_as_data(answer) for answer in answers],
         not_tried=list(unread),
     )
+
+
+def about_backup(facts: Backup, name: str) -> dict[str, Any]:
+    """The facts of a backup for programs."""
+    left_out = ("path", "rows", "orders")
+    about = {key: value for key, value in asdict(facts).items() if key not in left_out}
+    return {"path": name, "complete": facts.complete, **about}
 
 
 def _as_data(answer: Answer) -> dict[str, Any]:

@@ -98,6 +98,9 @@ LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
 ANSWERS = {
+    # The sample is of 2024.
+    r"backup check ": (1, "more than 26h old"),
+    r"env diff ": (1, "DANGEROUS: ENCRYPTION_KEY"),
     r"drill --env-file": (3, "backup"),
     r"drill .*--image": (3, "--image|Docker engine"),
     r"drill ": (1, "DRL-2"),

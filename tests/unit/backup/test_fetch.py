@@ -35,6 +35,11 @@ def refused(given):
     return str(told.value)
 
 
+def newest(folder):
+    found = location.pick_from(folder)
+    return found.member.item, found.said
+
+
 @pytest.fixture
 def backup(tmp_path):
     place = tmp_path / "backups"
@@ -98,7 +103,7 @@ def test_the_newest_of_a_folder_is_taken_and_named(backup):
     heard, say = said()
     with fetch_backup(str(backup.parent), say) as found:
         assert found.path == backup
-    assert "the newest of the folder is good.sql" in heard[0]
+    assert f"the newest of folder {backup.parent} is good.sql" in heard[0]
     assert "NOT TAKEN" not in heard[0]
 
 
@@ -129,7 +134,7 @@ def test_a_newer_one_that_is_packed_and_cut_is_passed_over_aloud(backup, way):
     whole, cut = (backup.with_name(f"{name}.sql.{way}") for name in ("whole", "cut"))
     whole.write_bytes(packed(way))
     os.utime(whole, (OLD + 600, OLD + 600))
-    assert location.newest(backup.parent)[0] == whole
+    assert newest(backup.parent)[0] == whole
     cut.write_bytes(packed(way)[:-1000])
     os.utime(cut, (OLD + 1200, OLD + 1200))
     heard, say = said()
@@ -145,19 +150,22 @@ def test_a_newer_archive_that_is_cut_is_passed_over_aloud(backup, name):
     archive = backup.with_name(name).with_suffix(".dump")
     archive.write_bytes(whole)
     os.utime(archive, (OLD + 600, OLD + 600))
-    assert location.newest(backup.parent)[0] == archive
+    assert newest(backup.parent)[0] == archive
     archive.write_bytes(whole[: len(whole) // 2])
     os.utime(archive, (OLD + 600, OLD + 600))
-    path, said = location.newest(backup.parent)
+    path, said = newest(backup.parent)
     assert path == backup
     assert f"NEWER BUT NOT TAKEN: {archive.name} (" in said
 
 
 def test_a_tar_file_of_a_folder_is_to_be_unpacked_first(backup):
     archive = backup.with_name("folder.tar")
-    archive.write_bytes((ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz").read_bytes())
+    packed_at = slice(4, 8)
+    content = bytearray((ARCHIVES / "pg17-lz4-2024-10-folder.tar.gz").read_bytes())
+    content[packed_at] = bytes(4)
+    archive.write_bytes(content)
     os.utime(archive, (OLD + 600, OLD + 600))
-    path, said = location.newest(backup.parent)
+    path, said = newest(backup.parent)
     assert path == backup
     assert "is a tar file that pg_dump -Ft did not write" in said
 
@@ -168,17 +176,17 @@ def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
     [contents] = (backup.parent / "unpacked").rglob("toc.dat")
     made = contents.parent.rename(backup.parent / "tonight")
     (made / "toc.dat").touch()
-    assert location.newest(backup.parent)[0] == made
+    assert newest(backup.parent)[0] == made
     rows = max(made.glob("*.dat*"), key=lambda one: one.stat().st_size * (one.name != "toc.dat"))
     rows.write_bytes(rows.read_bytes()[:-20])
-    path, said = location.newest(backup.parent)
+    path, said = newest(backup.parent)
     assert path == backup
     assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in said
 
 
 def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
     backup.with_name("uploads.sql.gz").write_bytes(gzip.compress(b"no backup at all"))
-    path, said = location.newest(backup.parent)
+    path, said = newest(backup.parent)
     assert path == backup
     assert "uploads.sql.gz (is not a backup made by pg_dump)" in said
 
@@ -187,16 +195,16 @@ def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
     growing = backup.with_name("growing.dump")
     growing.write_bytes(b"PGDMP")
     monkeypatch.setattr(location.time, "sleep", lambda _: growing.write_bytes(b"PGDMP and more"))
-    assert location.newest(backup.parent)[0] == backup
+    assert newest(backup.parent)[0] == backup
     assert location.reason_incomplete(backup) == ""
 
 
 def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check the backup given"):
-        location.newest(tmp_path)
+        newest(tmp_path)
     (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
     with pytest.raises(BadInput, match=r"no backup that is complete: cut\.sql"):
-        location.newest(tmp_path)
+        newest(tmp_path)
 
 
 def remote(tmp_path, content):

@@ -52,6 +52,8 @@ def call(line, capsys):
 
 CASES = [
     ("key check backup.sql --env-file .env", 0),
+    ("backup check backup.sql --env-file .env", 2),
+    ("env diff .env .env", 0),
     ("preflight --env-file .env --compose docker-compose.yml", 1),
     ("diagnose backend.log", 0),
     ("runbook lint runbook.md", 1),

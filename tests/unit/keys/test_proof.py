@@ -5,6 +5,7 @@ import lzma
 import random
 from datetime import datetime
 
+import lz4.frame
 import pytest
 from backports import zstd
 
@@ -65,6 +66,7 @@ def test_one_altered_value_is_one_that_does_not_open(sample, version):
 
 
 PACKINGS = {"gz": gzip.compress, "xz": lzma.compress, "zst": zstd.compress}
+PACKINGS["lz4"] = lz4.frame.compress
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

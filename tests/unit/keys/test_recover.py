@@ -6,10 +6,12 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pyrage
 import pytest
 
+from drillbook.cli import recover
 from drillbook.cli.recover import main
 from drillbook.core import dotenv
 from drillbook.keys import secrets_file
@@ -307,3 +309,40 @@ def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, 
     assert run(files, "2024-10", files / "out.json", "--plaintext") == 3
     assert said in capsys.readouterr().err
     assert sorted(files.iterdir()) == before
+
+
+def test_one_secret_alone_is_written(files, capsys):
+    out = files / "one.json"
+    assert run(files, "2024-10", out, "--plaintext", "--only", "drill/dev/MULTI") == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    [found] = values(out.read_text())
+    assert found == ("dev", "/", "MULTI")
+    assert "1 of 1 secrets of 1 project written" in capsys.readouterr().err
+    assert (
+        run(files, "2024-10", files / "old.json", "--plaintext", "--only", "drill/dev/MULTI") == 0
+    )
+
+
+@pytest.mark.parametrize("wanted", ["drill/dve/MULTI", "drill/dev/MULTY", "dev/MULTI"])
+def test_a_name_that_is_none_is_refused_with_the_nearest(files, capsys, wanted):
+    assert run(files, "2024-10", files / "one.json", "--plaintext", "--only", wanted) == 3
+    said = capsys.readouterr().err
+    assert f"--only {wanted}: there is no such secret; did you mean drill/dev/MULTI" in said
+    assert said.count("\n") == 1
+    assert not (files / "one.json").exists()
+
+
+def test_a_name_of_two_projects_is_refused(files, capsys, monkeypatch):
+    twins = [
+        Secret(Place("shop", f"id-{n}", "dev", "/pay"), f"{n}", "KEY", 1, "shared", b"v", b"")
+        for n in (1, 2)
+    ]
+    mine = replace(twins[0], type="personal", id="3")
+    monkeypatch.setattr(recover.Reader, "secrets", lambda _: iter([mine, *twins]))
+    assert (
+        run(files, "2024-10", files / "one.json", "--plaintext", "--only", "shop/dev/pay/KEY") == 3
+    )
+    assert "2 secrets have this name; name the project by its id" in capsys.readouterr().err
+    assert (
+        run(files, "2024-10", files / "one.json", "--plaintext", "--only", "id-1/dev/pay/KEY") == 0
+    )

@@ -1,0 +1,172 @@
+"""Backups in real repositories of restic and borg: found, read whole, and refused in a sentence."""
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from drillbook.backup.fetch import fetch_backup
+from drillbook.backup.location import parse
+from drillbook.backup.selection import Selection
+from drillbook.cli import check_backup
+from drillbook.core.errors import BadInput
+from tests.support.backups import KEYS, dump
+
+PROGRAMS = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed"),
+    )
+    for name in ("restic", "borg")
+]
+PASSPHRASE = "four words and a number"
+
+
+class Store:
+    """A repository made by the program itself, with its passphrase in a file."""
+
+    def __init__(self, program, folder):
+        self.program, self.path = program, folder / "repository"
+        self.passphrase = folder / "phrase"
+        self.passphrase.write_text(PASSPHRASE)
+        self.passphrase.chmod(0o600)
+        self.options = {"passphrase_file": str(self.passphrase)}
+        self.given = f"{program}:{self.path}"
+        # What a user keeps of a repository, at home; the tests' own.
+        self.env = {**os.environ, "HOME": str(folder), "BORG_BASE_DIR": str(folder / "home")}
+        self.env |= {"RESTIC_PASSWORD": PASSPHRASE, "BORG_PASSPHRASE": PASSPHRASE}
+        if program == "borg":
+            self.run("borg", "init", "--encryption=repokey", str(self.path))
+        else:
+            self.run("restic", "init", "-q", "-r", str(self.path))
+
+    def run(self, *words, **options):
+        subprocess.run(words, env=self.env, check=True, capture_output=True, **options)
+
+    def add(self, name, day, content, piped=False):
+        """Store a file of a day; piped: as the output of pg_dump, under no name of a backup."""
+        file = self.path.with_name(name)
+        file.write_bytes(content)
+        time = f"{day} 03:00:00"
+        os.utime(file, (datetime.fromisoformat(f"{time}+00:00").timestamp(),) * 2)
+        feed = {"input": content} if piped else {}
+        if self.program == "restic":
+            what = ["--stdin"] if piped else [name]
+            words = ["restic", "backup", "-q", "-r", str(self.path), "--time", time, *what]
+        else:
+            place = f"{self.path}::db-{day}T03:00"
+            what = ["-"] if piped else [name]
+            words = ["borg", "create", f"--timestamp={time.replace(' ', 'T')}", place, *what]
+        self.env["TZ"] = "UTC"
+        self.run(*words, cwd=self.path.parent, **feed)
+        file.unlink()
+
+    def fetch(self, suffix="", word="newest", options=None, say=lambda _: None):
+        given = self.options if options is None else options
+        return fetch_backup(self.given + suffix, say, given, selection=Selection(word))
+
+    def refused(self, *words, **options):
+        with pytest.raises(BadInput) as told, self.fetch(*words, **options):
+            pass
+        said = str(told.value)
+        assert "\n" not in said
+        assert PASSPHRASE not in said
+        return said
+
+
+@contextmanager
+def at_home(store):
+    """What the programs keep for a user goes to a folder of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(store.path.parent))
+        patch.setenv("BORG_BASE_DIR", store.env["BORG_BASE_DIR"])
+        yield store
+
+
+@pytest.fixture(scope="module")
+def filled(request, tmp_path_factory):
+    """Three snapshots, of which the last is cut."""
+    made = Store(request.param, tmp_path_factory.mktemp("filled"))
+    made.add("infisical.sql", "2026-10-01", whole("2024-10"))
+    made.add("infisical.sql", "2026-10-02", whole("2026-07"))
+    made.add("infisical.sql", "2026-10-03", whole()[:-1000])
+    with at_home(made):
+        yield made
+
+
+@pytest.fixture
+def empty(request, tmp_path):
+    with at_home(Store(request.param, tmp_path)) as made:
+        yield made
+
+
+def whole(version="2024-10"):
+    return dump(version).encode()
+
+
+@pytest.mark.parametrize("filled", PROGRAMS, indirect=True)
+def test_one_snapshot_of_several_is_read(filled):
+    heard = []
+    with filled.fetch(say=heard.append) as found:
+        assert found.path.read_bytes() == whole("2026-07")
+        assert found.path.stat().st_mode & 0o777 == 0o600
+        assert datetime.fromtimestamp(found.modified, UTC).isoformat()[:10] == "2026-10-02"
+        kept = found.home.path
+    assert not kept.exists()
+    assert "3 lie there, the oldest of 2026-10-01; NEWER BUT NOT TAKEN: " in heard[-1]
+    with filled.fetch(word="at:2026-10-01") as found:
+        assert found.path.read_bytes() == whole("2024-10")
+    path = ":/infisical.sql" if filled.program == "borg" else ""
+    with filled.fetch(f"#{found.chosen.name}{path}") as named:
+        assert named.path.read_bytes() == whole("2024-10")
+    assert "is one backup" in filled.refused(f"#{found.chosen.name}", word="oldest")
+    assert "there is no snapshot nowhere" in filled.refused("#nowhere")
+    locks = [one for one in filled.path.rglob("*lock*/*") if one.is_file()]
+    assert locks == []
+
+
+@pytest.mark.parametrize("filled", PROGRAMS, indirect=True)
+def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
+    keys, options = tmp_path / "keys.env", tmp_path / "options"
+    keys.write_text(f"ENCRYPTION_KEY={KEYS['2026-07']}\n")
+    options.write_text(f"passphrase_file={filled.passphrase}\n")
+    options.chmod(0o600)
+    words = ["--backup", filled.given, "--env-file", str(keys), "--backup-options", str(options)]
+    assert check_backup.main([*words, "--max-age", "366d", "--keep-at-least", "3"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "a newer one is not whole: " in said
+    assert "2 kept where 3 are wanted" in said
+    assert "and the backup of 2026-10-01 03:00 UTC is of 5a68c59e" in said
+
+
+@pytest.mark.parametrize("empty", PROGRAMS, indirect=True)
+def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
+    assert "holds no snapshot" in empty.refused()
+    wrong = empty.path.with_name("wrong")
+    wrong.write_text("another phrase")
+    wrong.chmod(0o600)
+    said = empty.refused(options={"passphrase_file": str(wrong)})
+    assert said.endswith("; give passphrase_file= in the file of --backup-options")
+    assert "passphrase_file=" in empty.refused(options={})
+    wrong.chmod(0o644)
+    assert "can be read by others" in empty.refused(options={"passphrase_file": str(wrong)})
+    assert "has no setting password" in empty.refused(options={"password": "x"})
+    empty.add("stdin", "2026-10-02", whole(), piped=True)
+    with empty.fetch() as found:
+        assert found.path.read_bytes() == whole()
+    assert "holds no file /none.sql" in empty.refused(f"#{found.chosen.name}:/none.sql")
+    empty.given = f"{empty.program}:{empty.path.parent}/nowhere"
+    assert "cannot be read: " in empty.refused()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert f"needs the program {empty.program}" in empty.refused()
+
+
+def test_credentials_of_a_place_are_not_shown():
+    found = parse("restic:rest:https://ada:geheim@host/repo#latest:/b.sql")
+    assert found.shown == "restic:rest:https://…@host/repo#latest:/b.sql"
+    assert "geheim" in found.secrets
+    assert "geheim" not in repr(found)

@@ -1,0 +1,67 @@
+"""`drillbook env diff`: what each change of a setting does, and that no value is shown."""
+
+import pytest
+
+from drillbook.cli.diff_env import main
+from drillbook.infisical.crypto import label
+from drillbook.infisical.setting_changes import compare_settings
+
+BASE = {
+    "ENCRYPTION_KEY": "a" * 32,
+    "AUTH_SECRET": "first-secret",
+    "DB_CONNECTION_URI": "postgres://infisical:geheim@db:5432/infisical",
+    "REDIS_URL": "redis://redis:6379",
+    "SITE_URL": "https://one.example.com",
+    "SMTP_PASSWORD": "mail-geheim",
+}
+
+
+def change(name, value):
+    [found] = compare_settings(BASE, {**BASE, name: value})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "dangerous", "words"),
+    [
+        ("ENCRYPTION_KEY", "b" * 32, True, "does not start on its database"),
+        ("ENCRYPTION_KEY", "", True, "without it the backend does not start"),
+        ("AUTH_SECRET", "other", False, "every token issued before is refused"),
+        ("AUTH_SECRET", "", True, "without it"),
+        ("REDIS_URL", "redis://other:6379", True, "ends after 11 s"),
+        ("SITE_URL", "https://two.example.com", False, "links in mails"),
+        ("INVITE_ONLY", "true", False, "does not read it"),
+        ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),
+        ("TELEMETRY_ENABLED", "false", False, "calls home"),
+        ("MY_OWN", "x", False, "not known here"),
+    ],
+)
+def test_what_a_change_does(name, value, dangerous, words):
+    found = change(name, value)
+    assert (found.dangerous, words in found.meaning) == (dangerous, True)
+
+
+def test_parts_of_an_address_are_named():
+    assert change("DB_CONNECTION_URI", "postgres://infisical:new@db2/infisical").detail == (
+        "password, host, port"
+    )
+    keys = f"label {label('a' * 32)} → label {label('b' * 32)}"
+    assert change("ENCRYPTION_KEY", "b" * 32).detail == keys
+
+
+def test_blanks_are_no_change():
+    assert compare_settings(BASE, {**BASE, "SITE_URL": f"{BASE['SITE_URL']} ", "PORT": " "}) == []
+
+
+def test_values_are_never_shown(tmp_path, capsys):
+    old, new = tmp_path / "old.env", tmp_path / "new.env"
+    old.write_text("".join(f"{name}={value}\n" for name, value in BASE.items()))
+    new.write_text("".join(f"{name}={value}x1\n" for name, value in BASE.items()))
+    for form in ("text", "json"):
+        assert main(old, new, form) == 1
+        said = capsys.readouterr().out
+        assert said.index("ENCRYPTION_KEY") < said.index("SMTP_PASSWORD")
+        assert not [value for value in BASE.values() if value in said]
+    assert main(old, old, "text") == 0
+    assert capsys.readouterr().out == "no setting differs\n"
+    assert main(old, tmp_path / "none.env", "text") == 3

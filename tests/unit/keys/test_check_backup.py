@@ -1,0 +1,131 @@
+"""`drillbook backup check`: one line for cron, what it holds against a backup, and exit codes."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drillbook.cli.check_backup import main
+from drillbook.keys.inventory import Inventory, find_losses
+from tests.support.backups import HEAD, KEYS, TAIL, dump, rows
+
+NOW = datetime.now(UTC)
+KEPT = 4
+
+
+def fresh(sql, ago=timedelta(hours=1)):
+    """A backup whose instance was in use a while ago."""
+    used = f"{NOW - ago:%Y-%m-%d %H:%M:%S}+00"
+    session = f'COPY public.auth_token_sessions ("lastUsed") FROM stdin;\n{used}\n\\.\n\n'
+    return sql.replace(TAIL, f"\n{session}{TAIL}")
+
+
+def name(ago):
+    return f"infisical-{NOW - timedelta(days=ago):%Y-%m-%d}.sql"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "backups"
+    place.mkdir()
+    for ago in range(KEPT):
+        (place / name(ago)).write_text(fresh(dump("2024-10"), timedelta(days=ago, hours=1)))
+    keys = tmp_path / "keys.env"
+    keys.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    keys.chmod(0o600)
+    return place
+
+
+def asked(capsys, backup, *options, key="keys.env", form="text"):
+    keys = backup.parent / key if backup.is_dir() else backup.parent.parent / key
+    words = ["--backup", str(backup), "--env-file", str(keys), "--form", form]
+    code = main([*words, *options])
+    printed = capsys.readouterr()
+    if code < 3 and form == "text":
+        assert printed.out.count("\n") == 1
+    return code, printed.out if code < 3 else printed.err
+
+
+def without_secrets(sql):
+    """The same, with one secret of many left."""
+    return re.sub(r"(COPY public\.secrets_v2 [^\n]*\n[^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", sql)
+
+
+def test_a_good_one_is_one_line(folder, capsys):
+    code, line = asked(capsys, folder, "--keep-at-least", str(KEPT))
+    assert code == 0, line
+    assert line.startswith(f"GOOD: {name(0)} (its newest row is of 6")
+    assert "8 of 8 secrets of 1 projects open with the key of label" in line
+    assert "instance 5a68c59e-2ed7-4287-86ca-c8e3c308c483" in line
+    assert f"secrets and {re.search('([0-9,]+) bytes of rows', line)[1]} bytes on" in line
+    assert line.endswith(f"; {KEPT} kept\n")
+
+
+def test_fewer_secrets_are_named_with_their_project(folder, capsys):
+    (folder / name(0)).write_text(without_secrets(fresh(dump("2024-10"))))
+    code, line = asked(capsys, folder)
+    assert code == 1
+    before = NOW - timedelta(days=1)
+    assert re.match(rf"BAD: {name(0)}: secrets: 10 in the backup of {before:%Y-%m-%d} ", line)
+    assert ", 1 now; secrets of project drill: 8 in the backup of" in line
+    assert asked(capsys, folder, "--drop", "100%")[0] == 0
+    # Not only the one before counts: a loss stays one on the next day.
+    (folder / name(1)).write_text(without_secrets(fresh(dump("2024-10"), timedelta(days=1))))
+    oldest = NOW - timedelta(days=KEPT - 1)
+    assert f"secrets: 10 in the backup of {oldest:%Y-%m-%d}" in asked(capsys, folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--keep-at-least", "9"], "4 kept where 9 are wanted"),
+        (["--max-age", "30m"], None),
+        (["--select", "oldest"], "it is more than 26h old: its newest row is of "),
+    ],
+)
+def test_limits_are_held(folder, capsys, options, words):
+    code, line = asked(capsys, folder, *options)
+    assert code == (1 if words else 2)
+    assert (words or "CANNOT TELL") in line
+
+
+def test_a_newer_cut_one_is_bad(folder, capsys):
+    (folder / name(0)).write_text(dump("2024-10")[:-100])
+    code, line = asked(capsys, folder, "--max-age", "50h")
+    assert code == 1
+    assert f"BAD: {name(1)}: a newer one is not whole: {name(0)} (cut short" in line
+
+
+def test_a_wrong_key_is_bad(folder, capsys):
+    (folder.parent / "wrong.env").write_text("ENCRYPTION_KEY=0123456789abcdef0123456789abcdef\n")
+    code, line = asked(capsys, folder, key="wrong.env")
+    assert code == 1
+    assert "does not open it: it does not open the root key" in line
+
+
+def test_a_single_file_is_compared_with_nothing(folder, capsys):
+    code, line = asked(capsys, folder / name(0))
+    assert (code, "nothing to compare with" in line) == (0, True)
+    code, said = asked(capsys, folder / name(0), "--keep-at-least", "2")
+    assert (code, said.count("\n")) == (3, 1)
+
+
+def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
+    plain = HEAD + rows("2024-10") + TAIL
+    (folder / name(0)).write_text(plain)
+    code, answer = asked(capsys, folder / name(0), form="json")
+    found = json.loads(answer)
+    assert (code, found["answer"], found["findings"]) == (2, "CANNOT TELL", [])
+    assert "at most 26h old is not proven" in found["unknown"][0]
+
+
+def test_what_the_product_clears_is_no_loss():
+    before = Inventory({"secrets_v2": 10, "users": 3, "old_table": 7}, {"p": 10}, 1000, schema="1")
+    now = Inventory({"secrets_v2": 9, "users": 1}, {"p": 9}, 900, schema="2")
+    assert find_losses(before, "May", now, 0.2) == ["rows of users: 3 in the backup of May, 1 now"]
+    gone = Inventory({"secrets": 9, "users": 3}, {}, 900, schema="1")
+    assert find_losses(before, "May", gone, 0.2) == [
+        "secrets of project p: 10 in the backup of May, 0 now",
+        "rows of old_table: 7 in the backup of May, 0 now",
+    ]
