@@ -84,16 +84,15 @@ def pick(
     raise BadInput(f"{place} holds no backup that is complete: {reasons}")
 
 
-def _among(place: str, members: Sequence[Member], select: str) -> Sequence[Member]:
+def _among(place: str, members: list[Member], select: str) -> Sequence[Member]:
     """Those of which one is drawn."""
     how, _, what = select.partition(":")
+    among = members[-1:]
     if how == "random":
         since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
         among = [member for member in members if member.at >= since]
     elif how == "at":
         among = [member for member in members if member.at < _end(what)][:1]
-    else:
-        among = members[-1:]
     if not among:
         raise BadInput(f"--select {select}: {place} has none of that time; {_extent(members)}")
     return among

@@ -194,7 +194,7 @@ class BackupFile(EvidenceModel):
     taken_by: str | None = Field(default=None, description="the program that made it, and version")
     server: str | None = Field(default=None, description="version of the server it was taken from")
     instance: str | None = Field(default=None, description="id of the Infisical instance it holds")
-    source: Literal["file", "folder", "container", "url"] | None = Field(
+    source: Literal["file", "folder", "container", "url", "repository"] | None = Field(
         default=None, description="from what kind of place it was taken"
     )
 
