@@ -90,7 +90,7 @@ class _Holds(TypedDict):
     bytes: int
     newest: datetime | None
     instance: str | None
-    schema: str | None
+    migration: str | None
     names: dict[str, str]
 
 

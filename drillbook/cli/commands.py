@@ -475,7 +475,7 @@ COMMANDS: Sequence[Command] = (
         _drill,
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO),
+            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),
             *(o.STATEMENT_LIMIT, o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS),
             *(o.INSTANCE, *_RUN),
         ),

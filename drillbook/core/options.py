@@ -222,9 +222,9 @@ def _authority(value: str) -> str:
     return "" if value == "file" else _web(value)
 
 
-def share(text: str) -> float:
-    """A percentage as a share: 20% is 0.2."""
-    return int(text.removesuffix("%")) / 100
+def share(text: str | None) -> float:
+    """How much less of something may be there: 20% is 0.2, and what counts if nothing is said."""
+    return int((text or "20%").removesuffix("%")) / 100
 
 
 def choice(*among: str) -> Kind:
@@ -412,8 +412,7 @@ MAX_AGE = Option("max-age", DURATION, "how old the backup may be", default="26h"
 DROP = Option(
     "drop",
     Kind("PERCENT%", _form(r"([1-9]?[0-9]|100)%", "is not a share such as 20%")),
-    "how much less it may hold than an earlier one",
-    default="20%",
+    "how much less it may hold than an earlier one (default: 20%)",
     group=_LIMITS,
 )
 KEEP_AT_LEAST = Option(

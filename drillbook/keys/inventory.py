@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drillbook.backup.facts import Backup
 from drillbook.backup.tables import Dump
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import EncryptedBackup
+
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Inventory:
     """What a backup holds, in numbers: rows by table, secrets by project, bytes of all rows.
 
     Only tables count that the product does not clear by itself. newest is the time of the newest
-    row that was read; names has what projects are called, by id.
+    row that was read; migration the product's newest; names what projects are called, by id.
     """
 
     rows: Mapping[str, int]
@@ -26,7 +28,7 @@ class Inventory:
     bytes: int
     newest: datetime | None = None
     instance: str | None = None
-    schema: str | None = None
+    migration: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -53,7 +55,8 @@ def take_inventory(dump: Dump, facts: Backup) -> Inventory:
 def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> list[str]:
     """What fell by more than a share of it since an earlier backup, each in one sentence.
 
-    when says which backup that was. A table that another release may have replaced does not count.
+    when says which backup that was. A table that another release may have replaced does not count;
+    nor does a newest row that is up to a day older, as it is where the newest was deleted.
     """
     if before.instance and before.instance != now.instance:
         other = f"of instance {now.instance or 'not said'}, and the backup of {when}"
@@ -63,7 +66,8 @@ def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> l
         for what, then, left in _pairs(before, now)
         if left < then * (1 - share)
     ]
-    if before.newest and (now.newest is None or now.newest < before.newest):
+    back = before.newest and (now.newest is None or before.newest - now.newest > _A_DAY)
+    if before.newest and back and share < 1:
         row = f"of {now.newest:%Y-%m-%d %H:%M} UTC" if now.newest else "without a time"
         then = f"{before.newest:%Y-%m-%d %H:%M} UTC in the backup of {when}"
         losses.append(f"the newest row is {row}, and was of {then}")
@@ -75,7 +79,7 @@ def _pairs(before: Inventory, now: Inventory) -> Iterator[tuple[str, int, int]]:
     for id_, count in before.projects.items():
         yield f"secrets of project {before.names.get(id_) or id_}", count, now.projects.get(id_, 0)
     for table, count in before.rows.items():
-        same = table in now.rows or before.schema == now.schema
+        same = table in now.rows or before.migration == now.migration
         if same and table not in schema.SECRETS:
             yield f"rows of {table}", count, now.rows.get(table, 0)
     yield "bytes of rows", before.bytes, now.bytes

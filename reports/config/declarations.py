@@ -68,10 +68,14 @@ class Scope(EvidenceModel):
 
 
 class Targets(EvidenceModel):
-    """Recovery time and recovery point that are wanted, in seconds."""
+    """Recovery time and recovery point that are wanted, in seconds.
+
+    drop is how much less a backup may hold than the one of the last good drill, such as 20%.
+    """
 
     rto_s: Seconds | None = None
     rpo_s: Seconds | None = None
+    drop: Annotated[str, Field(pattern=r"^([1-9]?[0-9]|100)%$")] | None = None
 
 
 class Treatment(Action):

@@ -174,6 +174,18 @@ class DocumentFile(EvidenceModel):
     )
 
 
+class Holdings(EvidenceModel):
+    """How much a backup holds; without the tables that the product clears by itself."""
+
+    rows: dict[str, int] = Field(description="by table")
+    projects: dict[str, int] = Field(description="secrets by the project's id")
+    names: dict[str, str] = Field(default={}, description="of projects, by id")
+    bytes: int = Field(description="of all rows, as the backup writes them")
+    newest: AwareDatetime | None = Field(default=None, description="time of the newest row")
+    instance: str | None = None
+    migration: str | None = Field(default=None, description="the newest one of the product")
+
+
 class BackupFile(EvidenceModel):
     """The backup that was examined: which file exactly, and what it says of itself."""
 
@@ -197,6 +209,7 @@ class BackupFile(EvidenceModel):
     source: Literal["file", "folder", "container", "url", "repository"] | None = Field(
         default=None, description="from what kind of place it was taken"
     )
+    holds: Holdings | None = None
 
 
 class Key(EvidenceModel):

@@ -22,7 +22,7 @@ from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.json_file import strict_json
-from reports.evidence.model import Backend, DocumentFile, Grade, Objectives, Run, Seal
+from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
 from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
@@ -98,6 +98,7 @@ class Seen(BaseModel):
     objectives: Objectives = Objectives()
     seal: Seal = Seal()
     document: DocumentFile | None = _at("subject", "document")
+    backup: BackupFile | None = _at("subject", "backup")
 
     def facts(self) -> Facts:
         """The facts of a run that are remembered."""
@@ -200,7 +201,7 @@ class Past:
 
     `facts` has the rest (verdicts, objectives, how long it counts). `kept`: its evidence is in the
     folder; `intact`: and it is what its seal says it was, where it has one. `document` is the
-    operator's own, where one was carried out.
+    operator's own, where one was carried out; `backup` the one that was drilled.
     """
 
     id: str
@@ -211,6 +212,7 @@ class Past:
     kept: bool = True
     intact: bool = True
     document: DocumentFile | None = None
+    backup: BackupFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,28 @@ class History:
         """Only the runs whose evidence is still there."""
         runs = tuple(one for one in self.runs if one.kept)
         return replace(self, runs=runs)
+
+
+def last_good_drill(history: History, instance: str | None) -> Past | None:
+    """The newest drill of this instance whose keys opened all, and whose backup had lost nothing.
+
+    Only evidence that is there and unchanged counts.
+    """
+    return next(
+        (
+            past
+            for past in reversed(history.runs)
+            if instance
+            and past.backup
+            and past.backup.holds
+            and past.backup.instance == instance
+            and past.intact
+            and not past.facts.mutant
+            and "DRL-1" in past.satisfied
+            and past.facts.verdicts.get("DRL-5") is not Verdict.VIOLATED
+        ),
+        None,
+    )
 
 
 def load_history(folder: Path) -> History:
@@ -273,6 +297,7 @@ def _past(seen: Seen, *, intact: bool = True) -> Past:
         facts,
         intact=intact,
         document=seen.document,
+        backup=seen.backup,
     )
 
 

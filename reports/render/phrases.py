@@ -204,6 +204,11 @@ def _drill_advice(first: str) -> str:
             "part, the rest may be damaged: take an earlier backup, and save that part by "
             "drillbook key recover."
         )
+    if first == "DRL-5":
+        return (
+            "Find out what was lost, and keep the older backups until then. If it was deleted on "
+            "purpose, a larger --drop accepts it once."
+        )
     return f"Do not rely on this backup for a recovery in time. Begin with {first}."
 
 

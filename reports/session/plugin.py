@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from drillbook.core import options
 from reports.config import declarations
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
-from reports.history.runs import History, load_history
+from reports.history.runs import History, Past, last_good_drill, load_history
 from reports.qualification import kept
 from reports.record.recorder import Recorder
 from reports.session import xdist_worker
@@ -115,6 +116,12 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 def history(pytestconfig: pytest.Config) -> History:
     """The evidence of earlier runs in the folder this run writes to."""
     return load_history(runs_folder(pytestconfig)).kept
+
+
+@pytest.fixture(scope="session")
+def good_drill(history: History) -> Callable[[str | None], Past | None]:
+    """The last good drill of an instance, by its id."""
+    return partial(last_good_drill, history)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from tests.support.damage_kinds import PLAIN
 
 pytestmark = pytest.mark.slow
 
+# All rows of secrets but the first.
+SECRETS = re.compile(rb"(COPY public\.secrets(?:_v2)? [^\n]*\n[^\\\n][^\n]*\n)(?:[^\\\n][^\n]*\n)*")
 NOTICED = {"violated", "inconclusive"}
 # On a backup that knows a migration of the product's own the reference backend is not started.
 FOREIGN = """
@@ -82,6 +84,31 @@ def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, t
         r"\d+ rows of \d+ tables came back, and the keys open (\d+) of \1 secrets", said
     )
     assert "every row came back in" in said
+
+
+def test_fewer_secrets_than_in_the_last_drill_are_named(original, tmp_path):
+    runs, emptied = tmp_path / "runs", tmp_path / "emptied.sql"
+    content = (original / "plain").read_bytes()
+    emptied.write_bytes(re.sub(SECRETS, rb"\1", content))
+    wanted = ("--controls=DRL-1,DRL-5",)
+    given = (original / "keys.env", runs, *wanted)
+    _, verdicts, printed = drilled(original / "plain", *given)
+    assert verdicts["DRL-5"] == "not_applicable", printed
+    assert "nothing to compare with" in " ".join(said(runs).split())
+    code, verdicts, printed = drilled(emptied, *given)
+    assert (code, verdicts["DRL-1"], verdicts["DRL-5"]) == (1, "satisfied", "violated"), printed
+    assert re.search(
+        r"secrets: \d+ in the backup of 20\d\d-\d\d-\d\d \(run .*\), 1 now", said(runs)
+    )
+    # Accepted once, it is what the next one is compared with.
+    for options in (("--drop=100%",), ()):
+        _, verdicts, printed = drilled(emptied, *given, *options)
+        assert verdicts["DRL-5"] == "satisfied", printed
+
+
+def said(runs):
+    """All that the last run recorded."""
+    return (runs / "latest" / "evidence.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.mutant

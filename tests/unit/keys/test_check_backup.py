@@ -121,10 +121,12 @@ def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
 
 
 def test_what_the_product_clears_is_no_loss():
-    before = Inventory({"secrets_v2": 10, "users": 3, "old_table": 7}, {"p": 10}, 1000, schema="1")
-    now = Inventory({"secrets_v2": 9, "users": 1}, {"p": 9}, 900, schema="2")
+    before = Inventory(
+        {"secrets_v2": 10, "users": 3, "old_table": 7}, {"p": 10}, 1000, migration="1"
+    )
+    now = Inventory({"secrets_v2": 9, "users": 1}, {"p": 9}, 900, migration="2")
     assert find_losses(before, "May", now, 0.2) == ["rows of users: 3 in the backup of May, 1 now"]
-    gone = Inventory({"secrets": 9, "users": 3}, {}, 900, schema="1")
+    gone = Inventory({"secrets": 9, "users": 3}, {}, 900, migration="1")
     assert find_losses(before, "May", gone, 0.2) == [
         "secrets of project p: 10 in the backup of May, 0 now",
         "rows of old_table: 7 in the backup of May, 0 now",

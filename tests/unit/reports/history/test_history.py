@@ -4,12 +4,22 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.history.runs import ledger_path, load_history, load_ledger, remember
+from reports.evidence.model import BackupFile, Holdings
+from reports.history.runs import (
+    Facts,
+    History,
+    Past,
+    last_good_drill,
+    ledger_path,
+    load_history,
+    load_ledger,
+    remember,
+)
 from reports.redaction.redactor import Redactor
 from reports.session.bundle import Bundle, render
 from tests.support import sample_run
@@ -145,3 +155,30 @@ def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     assert [one.wait(60) for one in running] == [0, 0, 0]
     lines, trouble = load_ledger(ledger_path(tmp_path))
     assert (len({line.run for line in lines}), trouble) == (36, None)
+
+
+def drilled(day, instance="one", opened=True, lost="satisfied", **changes):
+    """A drill of a day, of which the backup's counts are recorded."""
+    holds = Holdings(rows={"secrets_v2": day}, projects={}, bytes=1)
+    backup = BackupFile(name="b.sql", sha256="ab", bytes=1, instance=instance, holds=holds)
+    verdicts = {"DRL-1": "satisfied" if opened else "violated", "DRL-5": lost}
+    facts = Facts(verdicts=verdicts, mutant=changes.pop("mutant", None))
+    satisfied = frozenset(one for one, verdict in verdicts.items() if verdict == "satisfied")
+    at = datetime(2026, 10, day, tzinfo=UTC)
+    return Past(f"{day}", at, "deployment", satisfied, facts, **({"backup": backup} | changes))
+
+
+def test_a_drill_is_compared_with_the_last_good_one():
+    others = [
+        drilled(3, instance="two"),
+        drilled(4, opened=False),
+        drilled(5, lost="violated"),
+        drilled(6, intact=False),
+        drilled(7, mutant="DrillsAnEmptiedBackup"),
+        drilled(8, backup=None),
+    ]
+    past = History((drilled(1, lost="not_applicable"), drilled(2), *others), ())
+    assert last_good_drill(past, "one").id == "2"
+    assert last_good_drill(past, "two").id == "3"
+    assert last_good_drill(past, "three") is None
+    assert last_good_drill(History((), ()), None) is None

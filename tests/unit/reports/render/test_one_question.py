@@ -57,6 +57,7 @@ def test_what_was_left_aside_is_one_row():
     [
         ("DRL-1", ("DRL-1",), "Look for the key that opens it: drillbook key check"),
         ("DRL-3", ("DRL-3",), "Do not rely on this backup for a recovery in time"),
+        ("DRL-5", ("DRL-5",), "Find out what was lost"),
         ("UPG-1", ("UPG-1",), "Do not deploy"),
         ("DRL-1", (), "Do not deploy"),
     ],
