@@ -346,7 +346,8 @@ def _work_fleet(given: Given) -> int:
         hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
         raise Refusal(hint, get_current_context())
     instances = load(Path(given[o.FLEET]))
-    drill = [sys.executable, "-m", "drillbook.cli", "drill", "--quiet", f"--run-dir={runs}"]
+    shown = "--verbose" if given[o.VERBOSE] else "--quiet"
+    drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
     commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
     if not commands:
         known = ", ".join(sorted({one.label for one in instances}))
@@ -728,10 +729,10 @@ COMMANDS: Sequence[Command] = (
         _work_fleet,
         options=(
             *(o.QUEUE, o.LABEL, o.FLEET, o.UNTIL_EMPTY, o.RUN_DIR, o.SIGNING_KEY),
-            o.SIGNING_KEY_ENV,
+            *(o.SIGNING_KEY_ENV, o.QUIET, o.VERBOSE),
         ),
         needs=(o.QUEUE, o.LABEL),
-        exclusive=(_ONE_KEY,),
+        exclusive=(_ONE_KEY, _SPOKEN),
     ),
     Command(
         "fleet kubernetes",

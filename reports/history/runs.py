@@ -30,7 +30,13 @@ from reports.verdict.verdicts import Verdict
 
 TIME_TO_LIVE = timedelta(days=90)
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
-_ROUTES = {"--preflight": "preflight", "--rewrapped": "rewrap"}
+# What a command line says, that of `drillbook` and that of pytest, of what was asked.
+_ROUTES = {
+    "drillbook preflight": "preflight",
+    "--preflight": "preflight",
+    "drillbook key rekey": "rewrap",
+    "--rewrapped": "rewrap",
+}
 # Commands that ask controls of several chapters, by the chapter that only they ask.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}
 LEDGER = "history.jsonl"
