@@ -98,8 +98,9 @@ LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
 ANSWERS = {
-    # The sample is of 2024.
-    r"backup check ": (1, "more than 26h old"),
+    r"backup check /backups": (1, "1 kept where 7 are wanted"),
+    # The rows of the sample are old, and its file is new.
+    r"backup check ": (2, "that it is at most 26h old is not proven"),
     r"env diff ": (1, "DANGEROUS: ENCRYPTION_KEY"),
     r"drill --env-file": (3, "backup"),
     r"drill .*--image": (3, "--image|Docker engine"),
