@@ -485,7 +485,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "rehearse",
-        "Try an upgrade, or another PostgreSQL, and going back, on a copy of a backup.",
+        "Try another release or PostgreSQL on a backup's copy.",
         "drillbook rehearse backup.sql.gz --env-file keys.env --from image:now --to image:next",
         _rehearse,
         arguments=(o.BACKUP,),
@@ -579,7 +579,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "env diff",
-        "Which settings changed, and what each change does to the instance; never a value.",
+        "Show what changed settings do to an instance.",
         "drillbook env diff keys.env new.env",
         _diff_env,
         arguments=(o.OLD_ENV, o.CHANGED_ENV),

@@ -48,6 +48,8 @@ SAMPLES = {
     r"--pubkey …": "--pubkey drill.key.pub",
     r"--compose …": "--compose docker-compose.yml",
     r"--instance NAME": "--instance payments",
+    r"env diff OLD NEW": "env diff old.env new.env",
+    r"folder/NAME": "folder/PASSWORD",
     r"--seed …": "--seed 7",
     r"--shard …": "--shard 1/5",
     r"--generated …": "--generated 3",
@@ -98,9 +100,9 @@ LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
 # backup that a reader has and this machine has not.
 ANSWERS = {
-    r"backup check /backups": (1, "1 kept where 7 are wanted"),
-    # The rows of the sample are old, and its file is new.
-    r"backup check ": (2, "that it is at most 26h old is not proven"),
+    # The sample's rows are old, and its file is new.
+    r"backup check .*--keep-at-least": (1, "1 kept where 7 are wanted"),
+    r"backup check ": (2, "26h old is not proven"),
     r"env diff ": (1, "DANGEROUS: ENCRYPTION_KEY"),
     r"drill --env-file": (3, "backup"),
     r"drill .*--image": (3, "--image|Docker engine"),
