@@ -107,7 +107,7 @@ ANSWERS = {
     r"drill --env-file": (3, "backup"),
     r"drill .*--image": (3, "--image|Docker engine"),
     r"drill ": (1, "DRL-2"),
-    r"rehearse ": (3, "--from|--to|Docker engine"),
+    r"rehearse ": (3, "--from|--to|Docker engine|cannot be pulled"),
     r"verify .*--image": (3, "--image|embedded"),
     r"verify --certified": (3, "certified"),
     r"live ": (3, "secrets.example.com"),
