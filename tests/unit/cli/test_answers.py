@@ -55,6 +55,7 @@ CASES = [
     ("backup check backup.sql --env-file .env", 2),
     ("env diff .env .env", 0),
     ("preflight --env-file .env --compose docker-compose.yml", 1),
+    ("preflight --env-file .env --backup backup.sql", 1),
     ("diagnose backend.log", 0),
     ("runbook lint runbook.md", 1),
     ("evidence verify drillbook-runs/latest --pubkey drill.key.pub", 0),
