@@ -122,7 +122,9 @@ def _check_key(given: Given) -> int:
 def _check_backup(given: Given) -> int:
     from drillbook.cli import check_backup
 
-    return check_backup.main(given.words(*given.command.arguments, *given.command.options))
+    own = [one for one in given.command.options if one not in (*_PINGED, o.CONFIG)]
+    with _announce(given) as announcement:
+        return announcement.end(check_backup.main(given.words(*given.command.arguments, *own)))
 
 
 def _recover(given: Given) -> int:
@@ -545,9 +547,10 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.MAX_AGE, o.DROP),
-            *(o.KEEP_AT_LEAST, o.OUTPUT),
+            *(o.KEEP_AT_LEAST, o.CONFIG, *_PINGED, o.OUTPUT),
         ),
         needs=(o.KEY_FILES,),
+        exclusive=(_PINGED,),
     ),
     Command(
         "key recover",

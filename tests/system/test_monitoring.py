@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backups import KEYS, dump
 from tests.support.receiver import receiving
 from tests.unit.reports.notify.test_metrics import read
 from tests.unit.reports.notify.test_ping import private
@@ -71,3 +72,15 @@ def test_a_stopped_run_never_reports_success(tmp_path, monitor, number):
     ends = [f"/{TOKEN}/2"] if number == signal.SIGTERM else []
     assert monitor.paths == [f"/{TOKEN}/start", *ends]
     assert not ends or "interrupted" in monitor.seen[1][2]
+
+
+def test_a_backup_check_pings_with_its_exit_code(tmp_path, monitor):
+    (tmp_path / "backup.sql").write_text(dump("2024-10"))
+    words = ["backup", "check", "backup.sql", "--env-file", "keys.env"]
+    address = f"{monitor.url}/{TOKEN}"
+    for key, code in (("0" * 32, 1), (KEYS["2024-10"], 2)):
+        private(tmp_path / "keys.env", f"ENCRYPTION_KEY={key}\n")
+        with start(tmp_path, *words, "--ping", address) as run:
+            said = run.stdout.read()
+        assert run.returncode == code, said
+        assert monitor.paths[-2:] == [f"/{TOKEN}/start", f"/{TOKEN}/{code}"]
