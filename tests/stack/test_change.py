@@ -255,7 +255,8 @@ def rehearse(folder, *options):
 
 PAIR = {"older": "reference:1", "newer": "reference:2"}
 FILES = {"backup": "x", "env_file": "x"}
-NOTHING = dict.fromkeys((*PAIR, *FILES, "outage", "notes")) | {"stack": "auto"}
+OTHERS = ("outage", "notes", "to_database", "from_database")
+NOTHING = dict.fromkeys((*PAIR, *FILES, *OTHERS)) | {"stack": "auto"}
 
 
 @pytest.mark.parametrize(
