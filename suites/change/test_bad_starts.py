@@ -56,16 +56,16 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
 
 
 def test_slow_migration_is_waited_for(upgrade, record, step):
-    with step("restore the backup, start the new release, and make a migration of it wait"):
+    with step("restore the backup, start the new release, and block one of its migrations"):
         assert upgrade.restore().trouble == ""
         slow, start = upgrade.start_slowly()
         record.note(str(slow))
 
-    with step("meanwhile health was not good, and the start was not given up"):
+    with step("meanwhile health was not good, and the start was not aborted"):
         assert slow.healthy == 0
         assert slow.restarts == 0
 
-    with step("let it go on: it serves, and every secret is there"):
+    with step("unblock it: it serves, and every secret is there"):
         assert start.serves
         assert upgrade.compare().faults == []
 

@@ -23,7 +23,7 @@ def test_everything_is_there_after_the_move(database_move, record, step):
         assert moved.copy.trouble == ""
         assert moved.serves
 
-    with step("every table has as many rows as before, and every secret is what it was"):
+    with step("every table has as many rows as before, and every secret its earlier value"):
         assert moved.copy.miscounted == {}
         assert database_move.missing_secrets() == []
         assert database_move.new.compare().faults == []
@@ -43,7 +43,7 @@ def test_old_database_is_the_way_back(database_move, step):
         if moved.serves:
             database_move.new.write_probe()
 
-    with step("the old database stayed as it was; start the backend on it: every secret is there"):
+    with step("the old database is unchanged; start the backend on it: every secret is there"):
         assert differences(moved.before, describe(database_move.old.stack)) == []
         assert database_move.go_back().serves
         assert database_move.old.compare().faults == []
@@ -60,8 +60,8 @@ def test_time_without_service_is_within_its_target(database_move, outage_target,
         assert moved.serves
         record.note(f"no secret could be read for {moved.seconds} s")
 
-    with step("that was measured: it is not shorter than dump and start together"):
+    with step("the outage was measured: it is not shorter than dump and start together"):
         assert moved.seconds >= moved.dump_s + moved.start.duration_s / 2
 
-    with step("it is no longer than it may be"):
+    with step("it is no longer than the target"):
         assert moved.seconds <= outage_target

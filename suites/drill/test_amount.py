@@ -16,7 +16,7 @@ def test_backup_holds_no_less_than_the_last_one(drill, earlier_backup, record, s
         when = earlier_backup.when
         record.note(f"{now.secrets:,} secrets, and {before.secrets:,} in the backup of {when}")
 
-    with step("nothing is less than in the last good drill by more than may be lost"):
+    with step("nothing is less than in the last good drill by more than the declared share"):
         losses = find_losses(before, when, now, drill.order.drop)
         for loss in losses:
             record.note(loss)

@@ -22,7 +22,7 @@ def test_report_has_its_documented_form(deployment, step):
         assert abs(health_report.age_s(report)) < 5
         assert report["message"] == "Ok"
 
-    with step("it can be asked for often: the database writes nothing for it"):
+    with step("requests for it write nothing to the database"):
         written = observations.count_writes_of_health(deployment, calls=20)
         # Background work of the instance may write once in a while.
         assert written < 10

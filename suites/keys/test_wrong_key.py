@@ -42,12 +42,12 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
 @pytest.mark.control("KEY-3")
 @pytest.mark.golden("stopped")
 def test_an_instance_without_secrets_takes_no_other_key(deployment, step):
-    with step("take everything away, start, and make an administrator and no secret"):
+    with step("remove all data, start, and create an administrator but no secret"):
         deployment.empty()
         assert deployment.redeploy(deployment.golden_settings).serves
         create_first_admin(deployment.public.http)
 
-    with step("redeploy with another ENCRYPTION_KEY: it does not serve, without any secret either"):
+    with step("redeploy with another ENCRYPTION_KEY: it does not serve, even without a secret"):
         assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
 
     with step("its own ENCRYPTION_KEY starts it again"):

@@ -34,7 +34,7 @@ def test_running_database_and_cache_are_published_nowhere(instance, findings, st
 
 @pytest.mark.control("DEP-4")
 def test_running_cache_keeps_the_jobs_of_the_queue(instance, findings, step):
-    with step("read with which command the cache was started, and where its data lies"):
+    with step("read the command that started the cache, and where its data is stored"):
         assert findings(container_checks.find_lost_jobs(instance.part("redis"))) == []
 
 

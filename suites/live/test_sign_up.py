@@ -7,7 +7,7 @@ from drillbook.live.instance import sign_up
 
 @pytest.mark.control("SEC-9")
 def test_running_instance_takes_no_stranger(instance, observe, record, step):
-    with step("read, without a log-in, the configuration that anyone may read"):
+    with step("read, without a log-in, the public configuration"):
         config = instance.config
         if newer := instance.newer_release:
             record.note(newer)

@@ -1,4 +1,4 @@
-"""What the configuration that anyone may read says of sign-up, and of a newer release."""
+"""What the public configuration says of sign-up, and of a newer release."""
 
 import pytest
 
