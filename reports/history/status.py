@@ -279,7 +279,10 @@ def _lines(
     for folder in history.unreadable:
         yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
     cadence = words.schedule.cadence or f"every {QUARTER.days} days"
-    yield from wrap(f"{len(history.runs)} runs in {runs}; due {cadence}", then="  ")
+    yield from wrap(
+        f"{len(history.runs)} run{'s' * (len(history.runs) != 1)} in {runs}; due {cadence}",
+        then="  ",
+    )
     if signed is None:
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
