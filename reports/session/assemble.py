@@ -93,10 +93,13 @@ def _control(
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
-    """What these specs observed; a spec of several controls may use words of the others."""
-    known = catalogue.observations.keys() | entry.corrections.keys()
-    seen = dict.fromkeys(word for spec in specs for word in spec.observations)
-    return [word for word in seen if word in known]
+    """What these specs observed, in the catalogue's order whatever the order of the specs.
+
+    A spec of several controls may use words of the others.
+    """
+    seen = {word for spec in specs for word in spec.observations}
+    known = dict.fromkeys((*catalogue.observations, *entry.corrections))
+    return [word for word in known if word in seen]
 
 
 def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
