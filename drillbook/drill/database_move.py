@@ -194,7 +194,8 @@ class DatabaseMove:
             f"{database} > move.sql",
             "(3) prove the dump: drillbook key check move.sql --env-file keys.env",
             f"(4) name postgres:{major} and a new volume at {above}, so that the old volume stays "
-            "as it is; start the database alone: docker compose up -d --wait",
+            "as it is; start the database alone: docker compose up -d --wait "
+            "<service of the database>",
             f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
             "(6) start the backend; read and write a secret; restart, and read it again",
             "(7) back up and drill once more before the old volume goes",

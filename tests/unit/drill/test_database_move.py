@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from drillbook.drill.database_move import describe, differences
+from drillbook.drill.database_move import DatabaseMove, describe, differences
 from drillbook.stack.embedded.servers import Postgres
 
 SAME = {"collation": "C, C", "extensions": ["pg_trgm", "plpgsql"], "triggers": None}
@@ -54,3 +54,16 @@ def test_triggers_of_partitions_are_no_difference_between_releases(living):
             server.stop()
     assert described[0]["triggers"] == ["events noted"]
     assert differences(*described) == []
+
+
+def test_steps_of_a_move_start_the_database_alone():
+    # A backend that starts with an empty database makes its tables, which the restore then meets.
+    move = SimpleNamespace(
+        move=lambda: SimpleNamespace(seconds=28.0, dump_s=2.2),
+        releases=lambda: ("14.23", "17.10"),
+        old=SimpleNamespace(stack=SimpleNamespace(owner=("infisical", "infisical"))),
+    )
+    steps = DatabaseMove.steps(move)
+    started = [one.partition("docker compose up ")[2] for one in steps if "compose up" in one]
+    assert started == ["-d --wait <service of the database>"]
+    assert [one[:3] for one in steps if one.startswith("(")] == [f"({n})" for n in range(1, 8)]
