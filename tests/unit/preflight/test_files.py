@@ -352,3 +352,12 @@ def test_a_git_that_never_ends_is_one_sentence(tmp_path, monkeypatch, printed):
     monkeypatch.setattr(git_scan, "_SEARCH_S", 0.3)
     with pytest.raises(BadInput, match=r"git took more than 0\.3 s"):
         searched.search({})
+
+
+def test_pipe_as_backup_is_called_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BadInput, match="is not an ordinary file"):
+        backupfile.newest(pipe)
+    with pytest.raises(BadInput, match="does not exist"):
+        backupfile.newest(tmp_path / "nothing")
