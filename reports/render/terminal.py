@@ -1,10 +1,11 @@
-"""The terminal output of a run: lines of at most 80 columns, and the summary at its end.
+"""The terminal output of a run: lines that fit the terminal, and the summary at its end.
 
 NO_COLOR and pipes take their style away.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,11 @@ class Line(NamedTuple):
     style: tuple[str, ...] = ()
 
 
+def columns() -> int:
+    """The width of lines: the terminal's or COLUMNS, from 40 to 120; 80 without either."""
+    return max(40, min(shutil.get_terminal_size((WIDTH, 24)).columns, 120))
+
+
 def wrap(
     text: str, first: str = "", then: str = "", *, style: tuple[str, ...] = ()
 ) -> Iterator[Line]:
@@ -63,7 +69,7 @@ def wrap(
     for paragraph in text.splitlines() or [""]:
         lines = textwrap.wrap(
             paragraph,
-            WIDTH - 1,
+            columns() - 1,
             initial_indent=first,
             subsequent_indent=then,
             break_on_hyphens=False,
@@ -92,7 +98,7 @@ def refuse(trouble: Exception | str, program: str = "") -> int:
 
 
 def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
-    """Everything to say at the end, in lines of at most 80 columns.
+    """Everything to say at the end, in lines that fit the terminal.
 
     The counts and the result come last: together they fit a screen of 24 lines. verbose: each
     correction with its two sentences, not with its title alone.

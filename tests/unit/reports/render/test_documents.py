@@ -13,7 +13,7 @@ from reports.evidence.model import Command, DocumentFile, Leak, Objectives, Reda
 from reports.render import context_sections, html, junit, pdf_document, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
-from reports.render.terminal import WIDTH, summary
+from reports.render.terminal import summary
 from reports.session.terminal_reporter import Pace, time_and_title
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -334,11 +334,13 @@ def test_junit_survives_what_xml_cannot_hold():
     assert "bell" in cases(run.model_copy(update={"controls": (odd,)}))["KEY-3"].get("name")
 
 
-def test_summary_fits_eighty_columns():
+@pytest.mark.parametrize(("said", "columns"), [("80", 80), ("100", 100), ("300", 120)])
+def test_summary_uses_the_width_and_fits_it(said, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", said)
     run = sample_run.run()
     long = run.controls[0].model_copy(update={"title": "word " * 60 + "x" * 200})
     lines = summary(run.model_copy(update={"controls": (long, *run.controls[1:])}), "r.html")
-    assert max(len(line.text) for line in lines) <= WIDTH
+    assert columns - 10 < max(len(line.text) for line in lines) <= columns
 
 
 def test_leak_is_the_outcome_whatever_else_held():
