@@ -247,6 +247,22 @@ def test_claims_have_corrections():
     assert bare == [], "say in controls.toml what the runbook should say instead"
 
 
+def test_advice_to_go_back_empties_the_cache():
+    # Releases of 2026 would serve lists from before the restore out of it (docs/measured.md).
+    going_back = re.compile(r"restore (?:\w+ ){0,3}(?:backup|dump)\b|way back is", re.IGNORECASE)
+    lines = [
+        (name, line)
+        for name in ("drillbook/runbook/causes.toml", "drillbook/runbook/rules.toml")
+        for line in (ROOT / name).read_text().splitlines()
+    ]
+    lines += [
+        (one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()
+    ]
+    told = [(name, text) for name, text in lines if going_back.search(text)]
+    assert len(told) > 8
+    assert [one for one in told if "cache" not in one[1]] == [], "add: and empty the cache"
+
+
 def test_options_are_named_as_the_command_line_has_them():
     declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
     names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
