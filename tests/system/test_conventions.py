@@ -249,7 +249,9 @@ def test_claims_have_corrections():
 
 def test_advice_to_go_back_empties_the_cache():
     # Releases of 2026 would serve lists from before the restore out of it (docs/measured.md).
-    going_back = re.compile(r"restore (?:\w+ ){0,3}(?:backup|dump)\b|way back is", re.IGNORECASE)
+    going_back = re.compile(
+        r"restor(?:e|ing) (?:\w+ ){0,3}(?:backup|dump)\b|way back is", re.IGNORECASE
+    )
     lines = [
         (name, line)
         for name in ("drillbook/runbook/causes.toml", "drillbook/runbook/rules.toml")
