@@ -127,11 +127,11 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
                 yield Line(sentence, ("red", "bold"))
             return
         report = self._relative(bundle.path / "report.html")
+        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
         if self._quiet:
             yield from result(run.result, report)
         else:
             yield from summary(run.result, report, verbose=self.verbosity > 0)
-        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
 
     def _still(self) -> None:
         """Take the line of what is under way off the screen, for good."""
@@ -175,9 +175,9 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def _of_worker(self, spec: str) -> str:
         """The control, and how far its step is where a worker has said so."""
         drafts = (one for one in self._run.recorder.specs if one.id == spec)
-        describe_seal = next((one.open[-1].progress for one in drafts if one.open), "")
+        progress = next((one.open[-1].progress for one in drafts if one.open), "")
         control = self._run.plan.specs[spec][0]
-        return f"{control} ({describe_seal})" if describe_seal else control
+        return f"{control} ({progress})" if progress else control
 
     def _control(self, control: str) -> None:
         entry = self._run.catalogue[control]
