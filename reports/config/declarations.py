@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from drillbook.core.files import read_file
 from reports.config import waivers
-from reports.config.strict_toml import day, load_toml, validate_tables
+from reports.config.strict_toml import LARGEST, day, load_toml, validate_tables
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
@@ -23,6 +24,7 @@ from reports.evidence.context import (
     Cadence,
     DataKind,
     Declaration,
+    DeclaredExercise,
     Environment,
     EvidenceModel,
     Method,
@@ -82,6 +84,7 @@ class Treatment(Action):
     """What is done about a finding."""
 
     due: Day | None = None
+    closed: Day | None = None
 
 
 class DeclaredKey(EvidenceModel):
@@ -148,6 +151,7 @@ class Words(EvidenceModel):
     objectives: Targets = Targets()
     actions: tuple[Treatment, ...] = ()
     escalated_to: str | None = None
+    exercise: DeclaredExercise = DeclaredExercise()
     keys: tuple[DeclaredKey, ...] = ()
     sign_off: Signatories = Signatories()
     retention: Kept = Kept()
@@ -156,12 +160,13 @@ class Words(EvidenceModel):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The words of the file, where they come from, and the waivers."""
+    """The words of the file, where they come from, the waivers, and the runbook it names."""
 
     words: Words = field(default_factory=Words)
     source: Declaration | None = None
     waivers: tuple[waivers.Entry, ...] = ()
     executor: str | None = None
+    runbook: bytes | None = field(default=None, repr=False)
 
     def of_instance(self, name: str) -> Declared:
         """What was declared, about the instance of this name."""
@@ -177,7 +182,8 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     path, words, source = load_words(folder, config)
     _check_actions(path, words, known)
     waived = _find(folder, waiver_file, WAIVERS)
-    return Declared(words, source, waivers.load(waived, known) if waived is not None else ())
+    accepted = waivers.load(waived, known) if waived is not None else ()
+    return Declared(words, source, accepted, runbook=_read_runbook(path, words))
 
 
 def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
@@ -195,6 +201,17 @@ def _find(folder: Path, named: str | None, usual: Path) -> Path | None:
         return folder / named
     # A broken link is a mistake to report, not an absent file.
     return folder / usual if (folder / usual).exists(follow_symlinks=False) else None
+
+
+def _read_runbook(path: Path, words: Words) -> bytes | None:
+    """The document that people worked from; its path is relative to drillbook.toml."""
+    if words.exercise.runbook is None:
+        return None
+    try:
+        return read_file(path.parent / words.exercise.runbook.file, LARGEST)
+    except OSError as trouble:
+        said = f"exercise.runbook.file: {words.exercise.runbook.file}: {trouble.strerror}"
+        raise BadDeclaration(f"{path}: {said}; name the document people worked from") from None
 
 
 def _check_actions(path: Path, words: Words, known: Catalogue) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from reports.evidence.context import (
     Cadence,
     Deviations,
     Exclusion,
+    Exercise,
     Identity,
     Pack,
     Retention,
@@ -52,10 +55,29 @@ def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) 
     return found
 
 
+def compare_runbook(controls: Iterable[Control], declared: Declared) -> list[Control]:
+    """The controls; one with a correction says whether the declared runbook has its words."""
+    if declared.runbook is None:
+        return [*controls]
+    text = _words(declared.runbook.decode(errors="replace"))
+    return [
+        one.model_copy(update={"taken_over": _words(one.correction) in text})
+        if one.correction
+        else one
+        for one in controls
+    ]
+
+
+def _words(text: str) -> str:
+    """Its words alone, whatever the markup around them."""
+    return f" {' '.join(re.findall(r'\w+', text.casefold()))} "
+
+
 def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dict[str, Any]:
     """The parts of the record that stand around its verdicts, by field name."""
     words, ended = setting.declared.words, facts.finished.date()
     waivers = tuple(control.waiver for control in controls if control.waiver)
+    runbook = setting.declared.runbook
     return {
         "identity": _identity(setting, facts),
         "organisation": words.organisation,
@@ -66,6 +88,10 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
         "method": words.method,
         "deviations": Deviations(
             waivers=waivers, actions=words.actions, escalated_to=words.escalated_to
+        ),
+        "exercise": Exercise(
+            **dict(words.exercise),
+            runbook_sha256=hashlib.sha256(runbook).hexdigest() if runbook is not None else None,
         ),
         "sign_off": sign_off(setting.declared),
         "retention": _retention(setting.declared, ended),

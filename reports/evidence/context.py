@@ -7,9 +7,9 @@ empty: nothing is made up.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
 Involvement = Literal["lead", "participant", "observer", "owner"]
@@ -21,6 +21,16 @@ class EvidenceModel(BaseModel):
     """A frozen piece of evidence. Readers ignore fields that later versions add."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+
+
+def _no_number(value: object) -> object:
+    """A number is not a moment, although it could be taken for seconds."""
+    if isinstance(value, int | float):
+        raise ValueError("write a moment with its zone: 2026-11-24T16:05:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class Declaration(EvidenceModel):
@@ -166,7 +176,10 @@ class Waiver(EvidenceModel):
 
 
 class Action(EvidenceModel):
-    """What is done about a finding; `retest_of` is the run in which it was found."""
+    """What is done about a finding.
+
+    `retest_of` is the run in which it was found, `retest_run` the one that tried it again.
+    """
 
     control: str
     root_cause: str | None = None
@@ -174,6 +187,8 @@ class Action(EvidenceModel):
     owner: str | None = None
     due: date | None = None
     retest_of: str | None = None
+    closed: date | None = None
+    retest_run: str | None = None
 
 
 class Deviations(EvidenceModel):
@@ -182,6 +197,91 @@ class Deviations(EvidenceModel):
     waivers: tuple[Waiver, ...] = ()
     actions: tuple[Action, ...] = ()
     escalated_to: str | None = None
+
+
+class Runbook(EvidenceModel):
+    """The document that people worked from, and who did."""
+
+    file: str
+    version: str | None = None
+    followed_by: tuple[str, ...] = ()
+
+
+class Moment(EvidenceModel):
+    """What a person did and when: decided, fetched the key, approved."""
+
+    what: str
+    who: str
+    at: Instant
+
+
+class Reference(EvidenceModel):
+    """A document or case elsewhere on which the exercise rests."""
+
+    kind: Literal["bia", "risk", "plan", "policy", "ticket", "change"]
+    id: str
+    version: str | None = None
+    url: str | None = None
+
+
+class ThirdParty(EvidenceModel):
+    """A provider on whom the recovery depends."""
+
+    name: str
+    service: str | None = None
+    involved: bool | None = None
+
+
+class BusinessFunction(EvidenceModel):
+    """What depends on the system."""
+
+    name: str
+    critical: bool | None = None
+
+
+class Authorisation(EvidenceModel):
+    """Who allowed the restore."""
+
+    by: str
+    at: Instant
+    reference: str | None = None
+
+
+class ProductionUse(EvidenceModel):
+    """Why production data and keys were used in a test, and what became of them."""
+
+    data: str | None = None
+    keys: str | None = None
+    disposal: str | None = None
+
+
+class Report(EvidenceModel):
+    """What was reported to management, of which run."""
+
+    to: str
+    at: Instant
+    run: str | None = None
+    reference: str | None = None
+
+
+class DeclaredExercise(EvidenceModel):
+    """What only people know of an exercise. `timeline` is in the order in which it happened."""
+
+    runbook: Runbook | None = None
+    timeline: tuple[Moment, ...] = ()
+    references: tuple[Reference, ...] = ()
+    third_parties: tuple[ThirdParty, ...] = ()
+    functions: tuple[BusinessFunction, ...] = ()
+    authorisation: Authorisation | None = None
+    production: ProductionUse | None = None
+    reported: tuple[Report, ...] = ()
+
+
+class Exercise(DeclaredExercise):
+    """The exercise as declared; the digest and the findings are the run's."""
+
+    runbook_sha256: str | None = None
+    findings: tuple[str, ...] = ()
 
 
 class Signature(EvidenceModel):

@@ -13,6 +13,7 @@ from reports.evidence.context import (
     Deviations,
     Environment,
     EvidenceModel,
+    Exercise,
     Identity,
     Method,
     Organisation,
@@ -374,6 +375,11 @@ class Control(EvidenceModel):
     waiver: Waiver | None = None
     observed: str | None = None
     correction: str | None = None
+    taken_over: bool | None = Field(
+        default=None,
+        description="whether the runbook that people worked from has the words of the correction; "
+        "null: there is no correction, or no runbook was named",
+    )
     frameworks: dict[str, tuple[str, ...]] = Field(default={})
     duration_s: float = 0.0
     specs: tuple[Spec, ...] = ()
@@ -448,6 +454,7 @@ class Run(EvidenceModel):
     environment: Environment = Environment()
     method: Method = Method()
     deviations: Deviations = Deviations()
+    exercise: Exercise = Exercise()
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
     seal: Seal = Seal()

@@ -32,7 +32,7 @@ from reports.config.declarations import Declared, Schedule
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
-from reports.evidence.context import Action, Waiver
+from reports.evidence.context import Action, Report, Waiver
 from reports.evidence.model import Run
 from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
 from reports.history.status import ACTS, QUARTER, Act, recurs
@@ -98,6 +98,7 @@ class Failure(NamedTuple):
     action: Action | None
     waiver: Waiver | None
     retest: Past | None
+    reported: Report | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,7 @@ def _failures(
     entries: Iterable[Entry], runs: Sequence[Past], declared: Declared
 ) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
+    reports = declared.words.exercise.reported
     for entry in entries:
         if entry.record is None or entry.doubt:
             continue
@@ -288,6 +290,7 @@ def _failures(
                 next(iter(about), None),
                 control.waiver if control.waived else None,
                 next((one for one in runs if _heals(one, entry.past, control.id)), None),
+                next((one for one in reports if one.run == entry.past.id), None),
             )
 
 
@@ -388,6 +391,7 @@ def _correction(one: Failure) -> str:
         action.corrective_action or "" if action else "no corrective action is declared",
         f"owner {action.owner}" if action and action.owner else "",
         f"due {action.due}" if action and action.due else "",
+        f"closed {action.closed}" if action and action.closed else "",
         f"waived until {one.waiver.expires}" if one.waiver else "",
     ]
     if one.retest:
@@ -395,6 +399,10 @@ def _correction(one: Failure) -> str:
         parts.append(f"satisfied again in run {one.retest.id}, {days} days later")
     else:
         parts.append("not re-tested with success")
+    if one.reported:
+        parts.append(f"reported to {one.reported.to} on {one.reported.at.date()}")
+    else:
+        parts.append("no report to management is declared")
     return "; ".join(part for part in parts if part)
 
 

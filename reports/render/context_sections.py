@@ -6,9 +6,17 @@ list of names, so that a gap is seen and never filled.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
-from reports.evidence.context import ClockFacts, DataSet, Person, RegisteredKey
+from reports.evidence.context import (
+    ClockFacts,
+    DataSet,
+    Person,
+    Reference,
+    RegisteredKey,
+    ThirdParty,
+)
+from reports.evidence.exercise import is_declared
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
@@ -37,6 +45,7 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
         *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
+        *_exercise(run),
         *([("Register of keys", key_register(run))] if run.key_register else []),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
@@ -157,6 +166,64 @@ def method(run: Run) -> list[Row]:
     ]
 
 
+def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
+    """What was declared of the exercise, and apart from it what the run found."""
+    said = run.exercise
+    if not is_declared(said):
+        return []
+    book, allowed, used = said.runbook, said.authorisation, said.production
+    taken, left = (
+        ", ".join(one.id for one in run.controls if one.taken_over is state)
+        for state in (True, False)
+    )
+    declared: list[Row] = [
+        ("Runbook", _join(book.file, book.version and f"version {book.version}") if book else None),
+        ("Worked from it", "; ".join(book.followed_by) if book else None),
+        *(
+            (one.what[:1].upper() + one.what[1:], f"{one.who}, {moment(one.at)}")
+            for one in said.timeline
+        ),
+        *([] if said.timeline else [("Timeline of people", None)]),
+        (
+            "Restore authorised by",
+            _join(allowed.by, moment(allowed.at), allowed.reference) if allowed else None,
+        ),
+        ("References", "; ".join(_reference(one) for one in said.references)),
+        ("Third parties", "; ".join(_third_party(one) for one in said.third_parties)),
+        (
+            "Functions",
+            "; ".join(one.name + " (critical)" * bool(one.critical) for one in said.functions),
+        ),
+        ("Why production data", used.data if used else None),
+        ("Why production keys", used.keys if used else None),
+        ("Disposed of by", used.disposal if used else None),
+        (
+            "Reported to",
+            "; ".join(
+                str(_join(one.to, moment(one.at), one.run and f"run {one.run}", one.reference))
+                for one in said.reported
+            ),
+        ),
+    ]
+    measured: list[Row] = [
+        *_if_any("Runbook, SHA-256", said.runbook_sha256),
+        *_if_any("It has the corrections of", taken),
+        *_if_any("It lacks the corrections of", left),
+        ("Findings", "; ".join(said.findings) or "none"),
+    ]
+    return [("The exercise, as declared", declared), ("The exercise, as checked", measured)]
+
+
+def _reference(one: Reference) -> str:
+    kind = one.kind.upper() if one.kind == "bia" else one.kind
+    return str(_join(f"{kind} {one.id}", one.version and f"version {one.version}", one.url))
+
+
+def _third_party(one: ThirdParty) -> str:
+    involved = {True: "involved", False: "not involved", None: None}[one.involved]
+    return str(_join(one.name, one.service, involved))
+
+
 def keys(run: Run) -> list[tuple[str, str]]:
     """The keys by their public labels."""
     return [(key.name, f"{key.label}, {key.bytes} bytes") for key in run.subject.keys]
@@ -197,7 +264,7 @@ def separation(run: Run) -> str:
 
 def moment(when: datetime) -> str:
     """24 November 2026, 16:05:12 UTC."""
-    return when.strftime("%d %B %Y, %H:%M:%S UTC").lstrip("0")
+    return when.astimezone(UTC).strftime("%d %B %Y, %H:%M:%S UTC").lstrip("0")
 
 
 def day(when: date | None) -> str | None:

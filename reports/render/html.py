@@ -136,6 +136,7 @@ def template() -> Any:
         "asserted": phrases.ASSERTED,
         "limits": phrases.LIMITS,
         "redaction": phrases.redaction,
+        "taken_over": phrases.taken_over,
         "no_correction": phrases.NO_CORRECTION,
         "framework": lambda name: phrases.FRAMEWORKS.get(name, name),
     }

@@ -379,6 +379,13 @@ def contradicted_controls(run: Run) -> list[Control]:
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
 
 
+def taken_over(control: Control) -> str | None:
+    """Whether the runbook that people worked from has the correction; None if that is not known."""
+    if control.taken_over is None:
+        return None
+    return "yes, in its words" if control.taken_over else "no: its words are not in the runbook"
+
+
 def redaction(run: Run) -> str:
     """What was done so that no secret stands in the report."""
     done = run.redaction

@@ -20,6 +20,7 @@ from drillbook.core.files import open_file, read_file
 from reports.config.run_context import is_separated
 from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence import json_file
+from reports.evidence.exercise import judge
 from reports.evidence.json_file import strict_json
 from reports.evidence.key_register import match_keys
 from reports.evidence.model import Control, Run, gate
@@ -227,6 +228,8 @@ def check_consistency(run: Run) -> str:
     for control in run.controls:
         if odd := _odd(control, run):
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
+    if judge(run) != run:
+        raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
     ended = run.run.finished.date()
     if match_keys(run.key_register, run.subject.keys, ended) != run.key_register:
         raise Distrusted(f"{RECORD}: its register of keys does not follow from the keys it saw")
@@ -245,6 +248,9 @@ def _odd(control: Control, run: Run) -> str | None:
         return "gates, or does not, against the rule"
     if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
         return "is waived without a waiver in force"
+    compared = run.exercise.runbook_sha256 is not None and control.correction is not None
+    if (control.taken_over is not None) is not compared:
+        return "says of its correction in the runbook what it cannot, or does not say it"
     return None
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reports.config.run_context import Setting, apply_waivers, build_context, objectives
+from reports.config.run_context import (
+    Setting,
+    apply_waivers,
+    build_context,
+    compare_runbook,
+    objectives,
+)
 from reports.controls.catalogue import Catalogue, Entry
 from reports.evidence.context import RegisteredKey
+from reports.evidence.exercise import judge
 from reports.evidence.key_register import match_keys
 from reports.evidence.model import (
     INTERRUPTED,
@@ -39,7 +46,8 @@ def assemble(
 ) -> Run:
     """The evidence as it stands, redacted once more with every secret known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
-    controls = apply_waivers(judged, setting.declared, facts.started.date())
+    compared = compare_runbook(judged, setting.declared)
+    controls = apply_waivers(compared, setting.declared, facts.started.date())
     executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
     verdict, code = gate(controls, facts, redaction)
     subject = Subject.model_validate(recorder.facts)
@@ -61,7 +69,7 @@ def assemble(
         exit_code=code,
         **build_context(setting, facts, controls),
     )
-    return Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json")))
+    return judge(Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json"))))
 
 
 def _control(

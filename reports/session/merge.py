@@ -23,6 +23,7 @@ from reports.config.run_context import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
+from reports.evidence.exercise import judge
 from reports.evidence.key_register import match_keys
 from reports.evidence.model import (
     ELSEWHERE,
@@ -104,7 +105,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
     first, subject = runs[0], _subject(runs)
     stated = [one for one in first.scope.exclusions if one.source == "declared"]
     waivers = tuple(control.waiver for control in controls if control.waiver)
-    return first.model_copy(
+    joined = first.model_copy(
         update={
             "run": facts,
             "subject": subject,
@@ -122,6 +123,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
             "deviations": first.deviations.model_copy(update={"waivers": waivers}),
         }
     )
+    return judge(joined)
 
 
 def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:

@@ -33,6 +33,11 @@ root_cause = "the dump was cut by a full disk"
 corrective_action = "the backup job checks for space first"
 owner = "Ada Lovelace"
 due = 2026-05-01
+closed = 2026-05-03
+[[exercise.reported]]
+to = "the board"
+at = 2026-04-20T09:00:00Z
+run = "2026-04-15-drill"
 """
 # What each run found of DRL-2: of a missed third quarter nothing is there.
 RUNS = {
@@ -133,6 +138,8 @@ def test_a_failure_stands_with_its_correction_and_its_retest(year, capsys):
     assert (failed["what"], failed["state"]) == ("DRL-2", "re-tested")
     assert "the dump was cut by a full disk" in failed["note"]
     assert "satisfied again in run 2026-05-02-drill, 17 days later" in failed["note"]
+    assert "closed 2026-05-03" in failed["note"]
+    assert "reported to the board on 2026-04-20" in failed["note"]
 
 
 def test_a_retest_that_no_trusted_key_signed_is_none(year, made, tmp_path, capsys):
