@@ -127,11 +127,12 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
                 yield Line(sentence, ("red", "bold"))
             return
         report = self._relative(bundle.path / "report.html")
-        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
         if self._quiet:
             yield from result(run.result, report)
         else:
             yield from summary(run.result, report, verbose=self.verbosity > 0)
+        # What could not be sealed counts more than the verdict: it makes the exit code 3.
+        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
 
     def _still(self) -> None:
         """Take the line of what is under way off the screen, for good."""
