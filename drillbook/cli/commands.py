@@ -297,10 +297,10 @@ def _plan_fleet(given: Given) -> int:
 
 @_fleet
 def _print_kubernetes(given: Given) -> int:
-    from drillbook.fleet.kubernetes import render
+    from drillbook.cli.schedule import fleet_objects
     from reports.config.fleet_file import load
 
-    sys.stdout.write(render(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
+    sys.stdout.write(fleet_objects(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
     return 0
 
 

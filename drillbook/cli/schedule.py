@@ -1,32 +1,40 @@
-"""`drillbook schedule`: what makes a scheduler run a command again and again, ready to use."""
+"""What makes a scheduler run a command again and again, ready to use.
+
+Objects of Kubernetes hold paths and names of Secrets, and no secret.
+"""
 
 from __future__ import annotations
 
 import getpass
-import hashlib
 import shlex
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from drillbook.cli.parser import Command
 from drillbook.core import options as o
 from drillbook.core.errors import BadInput
 from drillbook.core.files import write_file
 
-# For systemd at three in the morning; for cron day, month, day of the week.
-EVERY = {
-    "daily": ("*-*-*", "* * *"),
-    "weekly": ("Sun *-*-*", "* * 0"),
-    "monthly": ("*-*-01", "1 * *"),
-    "quarterly": ("*-01,04,07,10-01", "1 1,4,7,10 *"),
-    "half-yearly": ("*-01,07-01", "1 1,7 *"),
-    "yearly": ("*-01-01", "1 1 *"),
-}
+if TYPE_CHECKING:
+    from reports.config.fleet_file import Instance
+
+_MONTHS = {"monthly": "*", "quarterly": "1,4,7,10", "half-yearly": "1,7", "yearly": "1"}
+# The user of the image, see compose/command/Dockerfile.
 _USER = 1001
 _HOME, _KEYS = "/work", "/etc/drillbook"
+_SIGNING_KEY = "drillbook-signing-key"
+_DRILL = (
+    "drill",
+    "--quiet",
+    f"--run-dir={_HOME}/runs",
+    f"--signing-key=/etc/{_SIGNING_KEY}/drill.key",
+)
 
 
 def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
@@ -66,18 +74,73 @@ def schedule(
     return 0
 
 
-def _program() -> str:
-    return str(Path(sysconfig.get_path("scripts")) / "drillbook")
+def cron_time(of: str, every: str) -> str:
+    """When, as cron writes it: by night, and spread by what it is of, so that not all meet."""
+    spread = zlib.crc32(of.encode())
+    night = f"{spread % 60} {1 + spread // 60 % 4}"
+    if every == "daily":
+        return f"{night} * * *"
+    if every == "weekly":
+        return f"{night} * * {spread // 240 % 7}"
+    return f"{night} {1 + spread // 240 % 28} {_MONTHS[every]} *"
 
 
-def _moment(name: str, every: str) -> str:
-    """When, in the form of cron: between one and five, by a name's digest, so that not all meet."""
-    spread = int(hashlib.sha256(f"{name} {Path.cwd()}".encode()).hexdigest(), 16)
-    return f"{spread % 60} {1 + spread % 4} {EVERY[every][1]}"
+def fleet_objects(instances: Sequence[Instance], image: str) -> str:
+    """A CronJob for each instance, and an Indexed Job of them all; BadInput for a relative path."""
+    objects = [
+        _cron_job(
+            f"drillbook-{one.name}",
+            cron_time(one.name, one.cadence),
+            _pod(image, {"args": [*_DRILL, *one.words]}, *_mounts([one])),
+        )
+        for one in instances
+    ]
+    cases = [
+        f"{index}) exec {shlex.join(['drillbook', *_DRILL, *one.words])};;"
+        for index, one in enumerate(instances)
+    ]
+    script = "\n".join(["case $JOB_COMPLETION_INDEX in", *cases, "esac"])
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata("drillbook-fleet"),
+        "spec": {
+            # So that to apply it starts nothing.
+            "suspend": True,
+            "completionMode": "Indexed",
+            "completions": len(instances),
+            "parallelism": min(2, len(instances)),
+            # One that fails is a finding, and does not end the others.
+            "backoffLimitPerIndex": 0,
+            "template": _pod(image, {"command": ["/bin/sh", "-c", script]}, *_mounts(instances)),
+        },
+    }
+    return _yaml(*objects, job)
+
+
+def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, str]]:
+    """Where the files of these instances are to lie, and the claims with their backups."""
+    files, claims = {f"/etc/{_SIGNING_KEY}": _SIGNING_KEY}, {}
+    for one in instances:
+        for file in one.files:
+            files[_absolute(file)] = f"drillbook-{one.name}/{PurePosixPath(file).name}"
+        if not (one.backup.startswith("docker:") or "://" in one.backup):
+            path = PurePosixPath(_absolute(one.backup))
+            folder = str(path.parent if path.suffix else path)
+            claims[f"drillbook-backups-{one.name}"] = folder
+    return files, claims
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise BadInput(f"{path}: a pod has no folder it starts from; write a whole path")
+    return path
 
 
 def _systemd(name: str, words: Sequence[str], every: str, _image: str) -> dict[str, str]:
     line = " ".join(map(_quote, (_program(), *words)))
+    days = {"daily": "*-*-*", "weekly": "Sun *-*-*"}
+    when = days[every] if every in days else f"*-{_MONTHS[every]}-1"
     service = f"""\
 [Unit]
 Description=drillbook {" ".join(words[:1])}, {every}
@@ -100,7 +163,7 @@ Nice=10
 Description=drillbook {" ".join(words[:1])}, {every}
 
 [Timer]
-OnCalendar={EVERY[every][0]} 03:00:00
+OnCalendar={when} 03:00:00
 RandomizedDelaySec=1h
 # What was missed while the machine was off is made up for.
 Persistent=true
@@ -109,6 +172,10 @@ Persistent=true
 WantedBy=timers.target
 """
     return {f"{name}.service": service, f"{name}.timer": timer}
+
+
+def _program() -> str:
+    return str(Path(sysconfig.get_path("scripts")) / "drillbook")
 
 
 def _quote(word: str) -> str:
@@ -122,36 +189,67 @@ def _cron(name: str, words: Sequence[str], every: str, _image: str) -> dict[str,
     text = f"""\
 # For /etc/cron.d. cron does not make up for what was missed while the machine was off: a timer of
 # systemd does, and `drillbook status` says what is overdue.
-{_moment(name, every)} {getpass.getuser()} {line.replace("%", chr(92) + "%")}
+{_time_here(name, every)} {getpass.getuser()} {line.replace("%", chr(92) + "%")}
 """
     return {name: text}
 
 
+def _time_here(name: str, every: str) -> str:
+    return cron_time(f"{name} {Path.cwd()}", every)
+
+
 def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict[str, str]:
-    limits = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    keys = {"name": "keys", "mountPath": _KEYS}
-    # Kubernetes lets a group read a Secret, and Drillbook refuses what others can read.
-    copy = {
-        "name": "keys",
-        "image": image,
-        "command": ["sh", "-c", f"install -m 600 /run/keys/* {_KEYS}/"],
-        "securityContext": limits,
-        "volumeMounts": [{"name": "secret", "mountPath": "/run/keys", "readOnly": True}, keys],
-    }
-    run = {
-        "name": "drillbook",
-        "image": image,
-        "command": ["drillbook"],
-        "args": [*words],
-        "workingDir": _HOME,
-        "securityContext": limits,
-        "resources": {
-            "requests": {"cpu": "1", "memory": "2Gi"},
-            "limits": {"memory": "4Gi"},
+    pod = _pod(image, {"args": [*words]}, {_KEYS: "drillbook"}, {})
+    head = f"""\
+# It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
+# keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a run is a rehearsal.
+"""
+    return {f"{name}.yaml": head + _yaml(_cron_job(name, _time_here(name, every), pod))}
+
+
+def _cron_job(name: str, when: str, pod: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": _metadata(name),
+        "spec": {
+            "schedule": when,
+            "timeZone": "Etc/UTC",
+            "concurrencyPolicy": "Forbid",
+            # What was missed is made up for within a day.
+            "startingDeadlineSeconds": 86400,
+            # A verdict is not tried again until it suits.
+            "jobTemplate": {"spec": {"backoffLimit": 0, "template": pod}},
         },
-        "volumeMounts": [{"name": "work", "mountPath": _HOME}, keys],
     }
-    pod = {
+
+
+def _pod(
+    image: str, run: Mapping[str, list[str]], files: Mapping[str, str], claims: Mapping[str, str]
+) -> dict[str, Any]:
+    """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these claims, read-only.
+
+    Kubernetes lets a group read a Secret, and Drillbook refuses what others can read: so the first
+    container copies it into memory.
+    """
+    secrets = sorted({secret.partition("/")[0] for secret in files.values()})
+    copy = "for one in *; do install -D -m 600 -t /keys/$one $one/*; done"
+    copied = [
+        {"name": name, "mountPath": f"/run/keys/{name}", "readOnly": True} for name in secrets
+    ]
+    mounts = [
+        {"name": "keys", "mountPath": path, "subPath": secret, "readOnly": True}
+        for path, secret in files.items()
+    ]
+    mounts += [{"name": name, "mountPath": at, "readOnly": True} for name, at in claims.items()]
+    volumes: dict[str, dict[str, Any]] = {
+        "drillbook-work": {"persistentVolumeClaim": {"claimName": "drillbook"}},
+        "keys": {"emptyDir": {"medium": "Memory"}},
+    }
+    volumes |= {name: {"secret": {"secretName": name}} for name in secrets}
+    for name in claims:
+        volumes[name] = {"persistentVolumeClaim": {"claimName": name, "readOnly": True}}
+    spec = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "securityContext": {
@@ -160,33 +258,39 @@ def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [copy],
-        "containers": [run],
-        "volumes": [
-            {"name": "work", "persistentVolumeClaim": {"claimName": "drillbook"}},
-            {"name": "secret", "secret": {"secretName": "drillbook"}},
-            {"name": "keys", "emptyDir": {"medium": "Memory"}},
+        "initContainers": [
+            {
+                **_container("keys", image, [*copied, {"name": "keys", "mountPath": "/keys"}]),
+                "command": ["sh", "-c", copy],
+                "workingDir": "/run/keys",
+            }
         ],
+        "containers": [
+            {
+                **_container(
+                    "drillbook", image, [{"name": "drillbook-work", "mountPath": _HOME}, *mounts]
+                ),
+                **run,
+                "workingDir": _HOME,
+                "envFrom": [{"configMapRef": {"name": "drillbook-engine", "optional": True}}],
+                "resources": {
+                    "requests": {"cpu": "1", "memory": "2Gi"},
+                    "limits": {"memory": "4Gi"},
+                },
+            }
+        ],
+        "volumes": [{"name": name, **volume} for name, volume in volumes.items()],
     }
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": name},
-        "spec": {
-            "schedule": _moment(name, every),
-            "timeZone": "Etc/UTC",
-            "concurrencyPolicy": "Forbid",
-            # What was missed is made up for within a day.
-            "startingDeadlineSeconds": 86400,
-            # A verdict is not tried again until it suits.
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
-        },
-    }
-    head = f"""\
-# It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
-# keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a run is a rehearsal.
-"""
-    return {f"{name}.yaml": head + _yaml(job)}
+    return {"metadata": _metadata(), "spec": spec}
+
+
+def _container(name: str, image: str, mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    limits = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {"name": name, "image": image, "securityContext": limits, "volumeMounts": [*mounts]}
+
+
+def _metadata(name: str = "") -> dict[str, Any]:
+    return ({"name": name} if name else {}) | {"labels": {"app.kubernetes.io/name": "drillbook"}}
 
 
 def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[str, str]:
@@ -202,7 +306,7 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 # A compose resource of its own, and under Scheduled Tasks:
 #   Name:      {name}
 #   Command:   {shlex.join(["drillbook", *words])}
-#   Frequency: {_moment(name, every)}
+#   Frequency: {_time_here(name, every)}
 #   Container: drillbook
 # Files of {_KEYS} on the server belong to user {_USER}, mode 0600. Without an engine
 # (DOCKER_HOST) a run is a rehearsal.
@@ -211,16 +315,8 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
     return {f"{name}.compose.yaml": head + _yaml(compose)}
 
 
-def _yaml(document: dict[str, Any]) -> str:
-    import yaml
-
-    class Plain(yaml.SafeDumper):
-        """Without anchors, which not every reader takes."""
-
-        def ignore_aliases(self, _data: Any) -> bool:
-            return True
-
-    return yaml.dump(document, Dumper=Plain, sort_keys=False, width=1000)
+def _yaml(*documents: dict[str, Any]) -> str:
+    return yaml.safe_dump_all(documents, sort_keys=False, width=1000)
 
 
 _SCHEDULERS: dict[str, Callable[[str, Sequence[str], str, str], dict[str, str]]] = {

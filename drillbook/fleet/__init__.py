@@ -1,1 +1,1 @@
-"""Many instances: a queue of drills, workers that carry them out, and objects for Kubernetes."""
+"""Many instances: a queue of drills, and workers that carry them out."""

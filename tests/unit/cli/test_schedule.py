@@ -14,8 +14,8 @@ import yaml
 
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
-from drillbook.cli.schedule import EVERY
 from drillbook.core.application import ROOT
+from drillbook.core.options import EVERY
 
 ODD = ["drill", "/srv/a b/$HOME/50%.sql", "--env-file", 'it\'s "x"\\y;.env']
 CI = ROOT / "docs" / "ci"
@@ -81,7 +81,7 @@ def test_odd_names_come_through_cron(folder, capsys):
     assert (words[1], words[4:]) == (str(folder), ODD)
 
 
-@pytest.mark.parametrize("every", EVERY)
+@pytest.mark.parametrize("every", EVERY.kind.choices)
 def test_kubernetes_accepts_the_job(folder, capsys, every):
     job = yaml.safe_load(printed(capsys, "kubernetes", "--every", every, "--", *ODD))
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)

@@ -3,23 +3,15 @@
 import re
 import subprocess
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
-from drillbook.core.application import ROOT
+from drillbook.cli.schedule import cron_time, fleet_objects
 from drillbook.core.errors import BadInput
-from drillbook.fleet.kubernetes import render, schedule
 from reports.config.fleet_file import Instance
-
-PYTHON = ROOT / ".tools" / "interop" / "bin" / "python"
-VALIDATE = """
-import sys, yaml, kubernetes_validate
-for one in yaml.safe_load_all(open(sys.argv[1])):
-    kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
-    print(one["kind"])
-"""
 
 
 def instance(name, **more):
@@ -36,35 +28,65 @@ FLEET = (
 
 @pytest.fixture
 def objects():
-    return list(yaml.safe_load_all(render(FLEET, "drillbook:1")))
+    return list(yaml.safe_load_all(fleet_objects(FLEET, "drillbook:1")))
 
 
-@pytest.mark.interop
-def test_the_schema_of_kubernetes_takes_them(tmp_path):
-    (tmp_path / "fleet.yaml").write_text(render(FLEET, "drillbook:1"))
-    command = [PYTHON, "-c", VALIDATE, tmp_path / "fleet.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["CronJob", "CronJob", "CronJob", "Job"]
+def test_the_schema_of_kubernetes_takes_them(objects):
+    for one in objects:
+        kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
+    assert [one["kind"] for one in objects] == ["CronJob", "CronJob", "CronJob", "Job"]
+
+
+def pod_of(cron_job):
+    return cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def test_a_cron_job_has_the_files_of_its_instance_alone(objects):
-    pod = objects[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    secrets = {
-        one["name"]: one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one
-    }
-    assert secrets == {"signing-key": "drillbook-signing-key", "files-ada": "drillbook-ada"}
+    pod = pod_of(objects[0])
+    secrets = {one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one}
+    assert secrets == {"drillbook-signing-key", "drillbook-ada"}
     mounts = {one["mountPath"]: one for one in pod["containers"][0]["volumeMounts"]}
     assert {path: one.get("subPath") for path, one in mounts.items()} == {
-        "/var/lib/drillbook/runs": None,
-        "/etc/drillbook-signing-key": None,
-        "/etc/drillbook/ada.env": "ada.env",
-        "/etc/drillbook/token.env": "token.env",
+        "/work": None,
+        "/etc/drillbook-signing-key": "drillbook-signing-key",
+        "/etc/drillbook/ada.env": "drillbook-ada/ada.env",
+        "/etc/drillbook/token.env": "drillbook-ada/token.env",
         "/backups/ada": None,
     }
-    assert all(one["readOnly"] for path, one in mounts.items() if "runs" not in path)
+    assert all(one["readOnly"] for path, one in mounts.items() if path != "/work")
     assert pod["containers"][0]["args"][0] == "drill"
     assert "--instance=ada" in pod["containers"][0]["args"]
+
+
+def test_no_container_has_rights(objects):
+    pod = pod_of(objects[0])
+    assert (pod["securityContext"]["runAsUser"], pod["automountServiceAccountToken"]) == (
+        1001,
+        False,
+    )
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_secrets_are_copied_for_their_owner_alone(objects, tmp_path):
+    (copy,) = pod_of(objects[0])["initContainers"]
+    *shell, script = copy["command"]
+    for name in ("drillbook-ada", "drillbook-signing-key"):
+        secret = tmp_path / "run" / name
+        (secret / "..data").mkdir(parents=True)
+        (secret / "..data" / "file").write_text("k")
+        (secret / "file").symlink_to("..data/file")
+    script = script.replace("/keys/", f"{tmp_path}/keys/")
+    subprocess.run([*shell, script], cwd=tmp_path / "run", check=True)
+    copies = [path for path in (tmp_path / "keys").rglob("*") if path.is_file()]
+    assert {path.relative_to(tmp_path / "keys").parts for path in copies} == {
+        ("drillbook-ada", "file"),
+        ("drillbook-signing-key", "file"),
+    }
+    assert {path.stat().st_mode & 0o777 for path in copies} == {0o600}
 
 
 def test_the_index_of_the_job_is_the_instance(objects):
@@ -85,21 +107,21 @@ def test_the_index_of_the_job_is_the_instance(objects):
 
 
 def test_instances_are_spread_over_the_nights():
-    when = {schedule(f"instance-{number}", "quarterly") for number in range(20)}
+    when = {cron_time(f"instance-{number}", "quarterly") for number in range(20)}
     assert len(when) == 20
     for one in when:
         minute, hour, day, months, weekday = one.split()
         assert int(minute) < 60
-        assert 1 <= int(hour) <= 5
+        assert 1 <= int(hour) < 5
         assert 1 <= int(day) <= 28
         assert (months, weekday) == ("1,4,7,10", "*")
-    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", schedule("ada", "weekly"))
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", cron_time("ada", "weekly"))
 
 
 @pytest.mark.parametrize("more", [{"backup": "b.sql"}, {"compose": "compose.yml"}])
 def test_a_path_that_a_pod_cannot_have_is_refused(more):
     with pytest.raises(BadInput, match="write a whole path"):
-        render([instance("ada", **more)], "drillbook:1")
+        fleet_objects([instance("ada", **more)], "drillbook:1")
 
 
 def test_the_command_prints_them(tmp_path, monkeypatch, capsys):
