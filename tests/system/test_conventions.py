@@ -64,7 +64,7 @@ def test_our_fixtures_are_imported_not_a_package_of_that_name():
     ],
 )
 def test_arrows_point_one_way(folder, stranger):
-    # Commands are carried out by all of them: the command line is where they meet, as conftest.py is.
+    # Commands are carried out by all of them: they meet on the command line, as in conftest.py.
     guilty = [
         relative(path)
         for path in CODE

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from drillbook.cli.answers import ANSWERS, FOLDER, schema, text
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.stack import sweep
+from tests.support.answer_schemas import FOLDER, schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key, latest, sealed
 
@@ -97,14 +97,11 @@ def _strict(rules):
     return [_strict(one) for one in rules] if isinstance(rules, list) else rules
 
 
-def test_each_command_that_answers_has_a_schema_and_the_files_are_those_of_now():
+def test_each_command_that_answers_has_a_schema():
     forms = (options.OUTPUT, options.FINDINGS, options.LISTING)
     answering = {one.name.replace(" ", "-") for one in COMMANDS if {*forms} & {*one.options}}
-    assert answering == {*ANSWERS}
-    for one in ANSWERS:
-        assert (FOLDER / f"{one}-1.schema.json").read_text() == text(one), (
-            "write the schemas anew: python -m drillbook.cli.answers"
-        )
+    files = {path.name.removesuffix("-1.schema.json") for path in FOLDER.glob("*-1.schema.json")}
+    assert answering == files - {"evidence", "matrix"}
 
 
 def test_preflight_says_less_or_more_when_asked(folder, capsys):

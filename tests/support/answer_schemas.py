@@ -1,0 +1,11 @@
+"""The schemas of what commands answer with `--output json`."""
+
+import json
+
+from drillbook.core.application import ROOT
+
+FOLDER = ROOT / "reports" / "schema"
+
+
+def schema(command):
+    return json.loads((FOLDER / f"{command}-1.schema.json").read_text())
