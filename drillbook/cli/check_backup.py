@@ -16,6 +16,7 @@ from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import UNDATED, LocalBackup, backup_for_command
 from drillbook.backup.location import CONTAINER, changed_at
 from drillbook.backup.selection import wanted
+from drillbook.cli.check_key import end_in_a_sentence
 from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.display import printable
@@ -59,16 +60,7 @@ class _Found:
 def main(arguments: list[str]) -> int:
     """Judge the backup that the options name; the exit code."""
     given = options.parse("backup check", arguments, _OPTIONS)
-    try:
-        return _check(given)
-    except BadInput as reason:
-        message = str(reason)
-    except OSError as trouble:
-        message = f"{trouble.strerror or trouble}, so nothing is known"
-    except KeyboardInterrupt:
-        message = "interrupted, so nothing is known"
-    sys.stderr.write(f"drillbook backup check: {message}\n")
-    return 3
+    return end_in_a_sentence("backup check", _check, given, ", so nothing is known")
 
 
 def _check(given: Namespace) -> int:
@@ -89,12 +81,7 @@ def _check(given: Namespace) -> int:
 
 def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Found:
     with tables.open_dump(backup.path) as dump:
-        proofs = proof.prove_all(dump, [file.key for file in keys])
-        known = facts(dump, backup.path)
-        answers = [
-            proof.answer(key, of_key, dump, known.labels)
-            for key, of_key in zip(keys, proofs, strict=True)
-        ]
+        known, answers = proof.try_keys(dump, backup.path, keys)
         stated = None if (at := changed_at(backup.path)) == UNDATED else at
         dumped = backup.modified if backup.shown.startswith(CONTAINER) else None
         old = age(known, backup.path, stated, datetime.now(UTC), dumped)

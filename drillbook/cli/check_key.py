@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 
 from drillbook.backup import tables
-from drillbook.backup.facts import facts
 from drillbook.backup.fetch import backup_for_command
 from drillbook.backup.selection import wanted
 from drillbook.core import options
@@ -29,16 +29,23 @@ def main(arguments: list[str]) -> int:
             *(options.SELECT, options.SEED, options.OUTPUT),
         ),
     )
+    return end_in_a_sentence("key check", _check, given, ", so nothing is known")
+
+
+def end_in_a_sentence(
+    name: str, act: Callable[[Namespace], int], given: Namespace, outcome: str
+) -> int:
+    """What an act on a backup answers; exit code 3 and one sentence where it cannot end."""
     try:
-        return _check(given)
+        return act(given)
     except BadInput as reason:
         message = str(reason)
     except OSError as trouble:
         # Uncaught, it would end with 1, and a failing disk be taken for a wrong key.
-        message = f"{trouble.strerror or trouble}, so nothing is known"
+        message = f"{trouble.strerror or trouble}{outcome}"
     except KeyboardInterrupt:
-        message = "interrupted, so nothing is known"
-    sys.stderr.write(f"drillbook key check: {message}\n")
+        message = f"interrupted{outcome}"
+    sys.stderr.write(f"drillbook {name}: {message}\n")
     return 3
 
 
@@ -53,12 +60,7 @@ def _check(given: Namespace) -> int:
     ):
         path, name = found.path, found.shown
         dump.refuse_harm(name)
-        proofs = proof.prove_all(dump, [file.key for file in keys])
-        backup = facts(dump, path)
-        answers = [
-            proof.answer(key, of_key, dump, backup.labels)
-            for key, of_key in zip(keys, proofs, strict=True)
-        ]
+        backup, answers = proof.try_keys(dump, path, keys)
     with whole_output():
         if given.output == "json":
             proof_report.write_answer(backup, name, answers, unread)

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,6 @@ _REPORTED = (*_PINGED, o.METRICS)
 _RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
-_ONE_KEY = (o.SIGNING_KEY, o.SIGNING_KEY_ENV)
-_UNCERTIFIED = ((o.CERTIFIED, o.MUTANT), (o.CERTIFIED, o.WAIVERS), _ONE_KEY)
-_SPEC_RUN = (*_UNCERTIFIED, _SPOKEN, _PINGED)
 
 
 def _announce(given: Given) -> Announcement:
@@ -113,10 +111,36 @@ def _rehearse(given: Given) -> int:
     return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
-def _check_key(given: Given) -> int:
-    from drillbook.cli import check_key
+def _calls(module: str, *before: str, named: bool = False) -> Callable[[Given], int]:
+    """What calls a module's `main` with all that was given; named: arguments as options, too."""
 
-    return check_key.main(given.words(*given.command.arguments, *given.command.options))
+    def run(given: Given) -> int:
+        arguments = given.command.arguments
+        words = [*before, *given.words(*given.command.options, *(arguments if named else ()))]
+        for one in () if named else arguments:
+            words += given[one] if one.many else [given[one]]
+        _name_latest(given)
+        return int(import_module(module).main(words))
+
+    return run
+
+
+def _name_latest(given: Given) -> None:
+    """Say which run a command acts on, where a path goes through `latest`."""
+    from drillbook.cli.runs import describe_latest
+
+    paths = [given.values.get(option.key) for option in (o.BUNDLE, o.RUN, o.RECORD)]
+    for path in (*filter(None, paths), *given.values.get(o.RUNS.key, ())):
+        if sentence := describe_latest(path):
+            sys.stderr.write(f"{sentence}\n")
+
+
+def _export(given: Given) -> int:
+    from reports.export import from_bundle
+
+    _name_latest(given)
+    words = given.words(o.OUT_FOLDER, o.OSCAL_VERSION)
+    return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
 
 
 def _check_backup(given: Given) -> int:
@@ -125,12 +149,6 @@ def _check_backup(given: Given) -> int:
     own = [one for one in given.command.options if one not in (*_PINGED, o.CONFIG)]
     with _announce(given) as announcement:
         return announcement.end(check_backup.main(given.words(*given.command.arguments, *own)))
-
-
-def _recover(given: Given) -> int:
-    from drillbook.cli import recover
-
-    return recover.main(given.words(*given.command.arguments, *given.command.options))
 
 
 def _diff_env(given: Given) -> int:
@@ -166,89 +184,6 @@ def _lint(given: Given) -> int:
     from drillbook.runbook.lint import lint
 
     return lint(given[o.DOCUMENTS], given[o.FINDINGS], fix=bool(given[o.FIX]))
-
-
-def _name_latest(act: Callable[[Given], int]) -> Callable[[Given], int]:
-    """A command that first says which run it acts on, where a path goes through `latest`."""
-
-    def run(given: Given) -> int:
-        from drillbook.cli.runs import describe_latest
-
-        paths = [given.values.get(option.key) for option in (o.BUNDLE, o.RUN, o.RECORD)]
-        for path in (*filter(None, paths), *given.values.get(o.RUNS.key, ())):
-            if sentence := describe_latest(path):
-                sys.stderr.write(f"{sentence}\n")
-        return act(given)
-
-    return run
-
-
-@_name_latest
-def _verify_evidence(given: Given) -> int:
-    from reports.seal import verify
-
-    return verify.main([given[o.BUNDLE], *_all_words(given)])
-
-
-def _sign_key(given: Given) -> int:
-    from reports.seal import tools
-
-    return tools.main(["sign-key", given[o.KEY_NAME]])
-
-
-@_name_latest
-def _seal(given: Given) -> int:
-    from reports.seal import tools
-
-    return tools.main(["seal", given[o.RUN], *_all_words(given)])
-
-
-@_name_latest
-def _timestamp(given: Given) -> int:
-    from reports.seal import tools
-
-    return tools.main(["timestamp", given[o.BUNDLE], *_all_words(given)])
-
-
-@_name_latest
-def _sign_off(given: Given) -> int:
-    from reports.seal import sign_off
-
-    return sign_off.main([given[o.BUNDLE], *_all_words(given)])
-
-
-@_name_latest
-def _render(given: Given) -> int:
-    from reports.session import rerender
-
-    return rerender.main([given[o.RECORD], *_all_words(given)])
-
-
-@_name_latest
-def _export(given: Given) -> int:
-    from reports.export import from_bundle
-
-    words = given.words(o.OUT_FOLDER, o.OSCAL_VERSION)
-    return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
-
-
-@_name_latest
-def _merge(given: Given) -> int:
-    from reports.session import merge
-
-    return merge.main([*_all_words(given), *given[o.RUNS]])
-
-
-def _history(given: Given) -> int:
-    from reports.history import __main__ as history
-
-    return history.main(_all_words(given))
-
-
-def _report_period(given: Given) -> int:
-    from reports.history import period
-
-    return period.main(_all_words(given))
 
 
 def _status(given: Given) -> int:
@@ -374,12 +309,6 @@ def _schedule(given: Given) -> int:
         raise Refusal(str(reason), get_current_context()) from None
 
 
-def _catalogue(given: Given) -> int:
-    from reports.history import list_controls
-
-    return list_controls.main(_all_words(given))
-
-
 def _images(given: Given) -> int:
     site = sysconfig.get_path("purelib")
     build = [str(ROOT / "compose" / "offline" / "build.sh"), str(PACKAGE), site]
@@ -441,22 +370,14 @@ def _completion(given: Given) -> int:
     return 0
 
 
-def _qualify(given: Given) -> int:
-    from reports.qualification import __main__ as qualification
+def _in_checkout(run: Callable[[Given], int]) -> Callable[[Given], int]:
+    """A command for those who work on Drillbook."""
 
-    os.chdir(ROOT)
-    return qualification.main(_all_words(given))
+    def run_there(given: Given) -> int:
+        os.chdir(ROOT)
+        return run(given)
 
-
-def _bench(given: Given) -> int:
-    from fixtures.bench import __main__ as bench
-
-    os.chdir(ROOT)
-    return bench.main(_all_words(given))
-
-
-def _all_words(given: Given) -> list[str]:
-    return given.words(*given.command.options)
+    return run_there
 
 
 COMMANDS: Sequence[Command] = (
@@ -469,7 +390,6 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
             *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP, *_RUN),
         ),
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS), (o.CERTIFIED, o.SHARD)),
     ),
     Command(
         "drill",
@@ -483,7 +403,6 @@ COMMANDS: Sequence[Command] = (
             *(o.INSTANCE, *_RUN),
         ),
         needs=(o.ENV_FILE,),
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "rehearse",
@@ -498,7 +417,6 @@ COMMANDS: Sequence[Command] = (
         ),
         needs=(o.ENV_FILE, o.OLDER, o.NEWER),
         spared={o.OLDER: o.TO_DATABASE, o.NEWER: o.TO_DATABASE},
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS), (o.NEWER, o.TO_DATABASE)),
     ),
     Command(
         "live",
@@ -510,7 +428,6 @@ COMMANDS: Sequence[Command] = (
             *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.BACKUP_OPTIONS, o.DOCKER, o.PROJECT),
             *(o.CA, o.PLAIN_URL, o.CONTROLS, o.STRICT, *_RUN),
         ),
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "preflight",
@@ -518,7 +435,6 @@ COMMANDS: Sequence[Command] = (
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
         options=(*_FILES, *_RUN, o.FINDINGS),
-        exclusive=(*_SPEC_RUN, (o.RUN_DIR, o.FINDINGS)),
         defaults={o.RUN_DIR: None},
     ),
     Command(
@@ -527,14 +443,13 @@ COMMANDS: Sequence[Command] = (
         "drillbook lifecycle --budget 4x12 --stack embedded",
         _lifecycle,
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
-        exclusive=_SPEC_RUN,
         defaults={o.BUDGET: "100x12"},
     ),
     Command(
         "key check",
         "Check offline whether a key opens a backup.",
         "drillbook key check backup.sql.gz --env-file .env",
-        _check_key,
+        _calls("drillbook.cli.check_key", named=True),
         arguments=(o.PIPED_BACKUP,),
         options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
         needs=(o.KEY_FILES,),
@@ -550,21 +465,19 @@ COMMANDS: Sequence[Command] = (
             *(o.KEEP_AT_LEAST, o.CONFIG, *_PINGED, o.OUTPUT),
         ),
         needs=(o.KEY_FILES,),
-        exclusive=(_PINGED,),
     ),
     Command(
         "key recover",
         "Get the secrets out of a backup without a server.",
         "drillbook key recover backup.sql.gz --env-file .env --out secrets.json.age "
         "--passphrase-file phrase.txt",
-        _recover,
+        _calls("drillbook.cli.recover", named=True),
         arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
             *(o.ONLY, o.BACKUP_OPTIONS),
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
-        exclusive=((o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),),
     ),
     Command(
         "key rekey",
@@ -578,7 +491,6 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, *_RECORD, *_SPOKEN),
         ),
         needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
-        exclusive=((o.CERTIFIED, o.WAIVERS), _ONE_KEY, _SPOKEN, (o.NO_REHEARSAL, o.IMAGE)),
     ),
     Command(
         "env diff",
@@ -611,60 +523,55 @@ COMMANDS: Sequence[Command] = (
         _run_document,
         arguments=(o.DOCUMENT,),
         options=(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, o.STRICT, *_RUN),
-        exclusive=(*_SPEC_RUN, (o.CERTIFIED, o.CONTROLS)),
     ),
     Command(
         "evidence verify",
         "Check that a bundle is unchanged, and who signed it.",
         "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
-        _verify_evidence,
+        _calls("reports.seal.verify"),
         arguments=(o.BUNDLE,),
         options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED, o.OUTPUT),
-        exclusive=((o.PUBKEY, o.UNSIGNED),),
     ),
     Command(
         "evidence sign-key",
         "Create an Ed25519 key to sign bundles with.",
         "drillbook evidence sign-key drill.key",
-        _sign_key,
+        _calls("reports.seal.tools", "sign-key"),
         arguments=(o.KEY_NAME,),
     ),
     Command(
         "evidence seal",
         "Sign a run that has ended.",
         "drillbook evidence seal reports/runs/latest --signing-key drill.key",
-        _seal,
+        _calls("reports.seal.tools", "seal"),
         arguments=(o.RUN,),
         options=_SIGNED,
-        exclusive=(_ONE_KEY,),
     ),
     Command(
         "evidence timestamp",
         "Have an authority time-stamp a bundle (RFC 3161).",
         "drillbook evidence timestamp bundle.zip --tsa https://tsa.example.com",
-        _timestamp,
+        _calls("reports.seal.tools", "timestamp"),
         arguments=(o.BUNDLE,),
         options=(o.TSA, o.TSR),
-        exclusive=((o.TSA, o.TSR),),
     ),
     Command(
         "evidence sign-off",
         "Sign off a bundle as prepared, reviewed or approved.",
         "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
-        _sign_off,
+        _calls("reports.seal.sign_off"),
         arguments=(o.BUNDLE,),
         options=(
             *(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV),
             *(o.PUBKEY, o.ANYWAY),
         ),
         needs=(o.ACT, o.NAME),
-        exclusive=(_ONE_KEY,),
     ),
     Command(
         "evidence render",
         "Rebuild the documents of a run from its record.",
         "drillbook evidence render bundle.zip --out documents",
-        _render,
+        _calls("reports.session.rerender"),
         arguments=(o.RECORD,),
         options=(o.OUT_FOLDER,),
     ),
@@ -681,23 +588,22 @@ COMMANDS: Sequence[Command] = (
         "evidence merge",
         "Join the shards of a run, or compare runs in a matrix.",
         "drillbook evidence merge runs/one runs/two",
-        _merge,
+        _calls("reports.session.merge"),
         arguments=(o.RUNS,),
         options=(o.RUN_DIR, *_SIGNED, *_SPOKEN),
-        exclusive=(_ONE_KEY, _SPOKEN),
     ),
     Command(
         "history",
         "Show verdicts, recovery times and corrections over time.",
         "drillbook history",
-        _history,
+        _calls("reports.history.__main__"),
         options=(o.RUN_DIR, o.OUTPUT),
     ),
     Command(
         "history report",
         "Report a period as PDF and CSV, with each gap in it.",
         "drillbook history report --from 2026-01-01 --to 2026-12-31 --out period",
-        _report_period,
+        _calls("reports.history.period"),
         options=(o.SINCE, o.UNTIL, o.OUT_FOLDER, o.RUN_DIR, o.CONFIG, o.PUBKEY, o.OUTPUT),
         needs=(o.SINCE, o.UNTIL, o.OUT_FOLDER),
     ),
@@ -707,7 +613,6 @@ COMMANDS: Sequence[Command] = (
         "drillbook status --ics due.ics",
         _status,
         options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, *_REPORTED, o.OUTPUT),
-        exclusive=(_PINGED,),
     ),
     Command(
         "fleet plan",
@@ -735,7 +640,6 @@ COMMANDS: Sequence[Command] = (
             *(o.SIGNING_KEY_ENV, o.QUIET, o.VERBOSE),
         ),
         needs=(o.QUEUE, o.LABEL),
-        exclusive=(_ONE_KEY, _SPOKEN),
     ),
     Command(
         "fleet kubernetes",
@@ -765,7 +669,7 @@ COMMANDS: Sequence[Command] = (
         "catalogue",
         "List every control and the statement it checks.",
         "drillbook catalogue --output json",
-        _catalogue,
+        _calls("reports.history.list_controls"),
         options=(o.LISTING,),
     ),
     Command(
@@ -813,7 +717,7 @@ COMMANDS: Sequence[Command] = (
         "qualify",
         "Plant every known bug, and see that the suite finds it.",
         "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
-        _qualify,
+        _in_checkout(_calls("reports.qualification.__main__")),
         options=(
             *(o.STACK, o.IMAGE, o.MUTANTS, o.PART, o.HEALTHY, o.WORKERS),
             *(o.GENERATED, o.FIXED_SEED),
@@ -824,7 +728,7 @@ COMMANDS: Sequence[Command] = (
         "bench",
         "Measure how long runs take, as ratios on this machine.",
         "drillbook bench --controls 0 --mib 64",
-        _bench,
+        _in_checkout(_calls("fixtures.bench.__main__")),
         options=(o.BENCH_STACK, o.IMAGE, o.CONTROLS_ALONE, o.MIB),
     ),
 )

@@ -16,7 +16,7 @@ from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
 from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
-from drillbook.core.options import Option, default, fault, nearest
+from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
 
 UNUSABLE = 3
 # Variables that the harness sets for its own processes; any other DRILLBOOK_ name is an option's.
@@ -54,8 +54,7 @@ class Command:
     """A command: what it answers, how it is called, what it takes.
 
     needs are options without which it cannot begin, spared says which of them another one makes
-    needless; exclusive are groups of options of which only one can be given; defaults are those
-    that differ from an option's own.
+    needless; defaults are those that differ from an option's own.
     """
 
     name: str
@@ -66,7 +65,6 @@ class Command:
     options: tuple[Option, ...] = ()
     needs: tuple[Option, ...] = ()
     spared: Mapping[Option, Option] = field(default_factory=dict)
-    exclusive: tuple[tuple[Option, ...], ...] = ()
     defaults: Mapping[Option, str | None] = field(default_factory=dict)
 
 
@@ -236,8 +234,9 @@ class _Command(click.Command):
             spare = self._command.spared.get(one)
             if not (given[one] or (spare and given[spare])):
                 raise Refusal(f"--{one.name} is missing; for example: {self.example}", ctx)
-        for pair in self._command.exclusive:
-            both = [f"--{one.name}" for one in pair if self._is_given(ctx, one)]
+        for group in EXCLUSIVE:
+            among = (one for one in group if one in self._command.options)
+            both = [f"--{one.name}" for one in among if self._is_given(ctx, one)]
             if len(both) > 1:
                 raise Refusal(f"{' and '.join(both)} exclude each other; give one of them", ctx)
         return self._command.run(given)

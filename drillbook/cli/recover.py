@@ -17,6 +17,7 @@ from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
 from drillbook.backup.sql import Hostile
+from drillbook.cli.check_key import end_in_a_sentence
 from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
@@ -42,16 +43,7 @@ def main(arguments: list[str]) -> int:
             options.ONLY,
         ),
     )
-    try:
-        return _recover(given)
-    except BadInput as reason:
-        message = str(reason)
-    except OSError as trouble:
-        message = f"{trouble.strerror or trouble}; nothing was written"
-    except KeyboardInterrupt:
-        message = "interrupted; nothing was left behind"
-    sys.stderr.write(f"drillbook key recover: {message}\n")
-    return 3
+    return end_in_a_sentence("key recover", _recover, given, "; nothing was written")
 
 
 def _recover(given: argparse.Namespace) -> int:

@@ -626,6 +626,21 @@ REHEARSE = Option("rehearse", _INSIDE, "rehearse a change of release", flag=True
 REWRAPPED = Option("rewrapped", _INSIDE, "the backup that was rewrapped, to be tried out")
 
 
+# Of each of these groups a command takes one.
+EXCLUSIVE = (
+    *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
+    (SIGNING_KEY, SIGNING_KEY_ENV),
+    (QUIET, VERBOSE),
+    (PING, PING_FILE),
+    (RUN_DIR, FINDINGS),
+    (NEWER, TO_DATABASE),
+    (NO_REHEARSAL, IMAGE),
+    (RECIPIENT, PASSPHRASE_FILE, PLAINTEXT),
+    (PUBKEY, UNSIGNED),
+    (TSA, TSR),
+)
+
+
 def run_folder() -> str:
     """Where runs are kept by default."""
     checkout = Path("suites/controls.toml").is_file() and Path("reports").is_dir()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from drillbook.backup.facts import Backup, facts
 from drillbook.backup.tables import Dump, open_dump, text
 from drillbook.core.bugs import seam
 from drillbook.infisical import schema
@@ -55,6 +56,15 @@ class Answer:
     word: Word
     reasons: tuple[str, ...]
     proof: Proof
+
+
+def try_keys(dump: Dump, path: Path, keys: Sequence[KeyFile]) -> tuple[Backup, list[Answer]]:
+    """What an opened backup says of itself, and what each key does to it."""
+    proofs = prove_all(dump, [file.key for file in keys])
+    backup = facts(dump, path)
+    return backup, [
+        answer(file, proof, dump, backup.labels) for file, proof in zip(keys, proofs, strict=True)
+    ]
 
 
 def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> Answer:

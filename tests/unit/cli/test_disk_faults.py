@@ -184,4 +184,4 @@ def test_an_interruption_leaves_nothing(files, capsys, monkeypatch, way):
     monkeypatch.setattr(Reader, "secrets", secrets)
     before = sorted(files.iterdir())
     code = recover(words("recover", "out.json", *WAYS[way]))
-    told(capsys, code, "interrupted; nothing was left behind", before, files)
+    told(capsys, code, "interrupted; nothing was written", before, files)
