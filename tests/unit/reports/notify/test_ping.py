@@ -59,7 +59,7 @@ def test_an_unreachable_monitor_is_a_warning(short, capsys, way):
             way, f"{monitor.url}/T0ken"
         )
         ping.deliver("drill", [("the monitor", lambda: ping.send(address, 0, "b"))])
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     told = capsys.readouterr().err
     assert "drillbook drill: warning: the monitor was not reached: " in told
     assert (told.count("\n"), "T0ken" in told) == (1, False)
