@@ -151,6 +151,32 @@ def _check_backup(given: Given) -> int:
         return announcement.end(check_backup.main(given.words(*given.command.arguments, *own)))
 
 
+def _prove_key(given: Given) -> int:
+    from drillbook.keys import key_files
+    from reports.config.declarations import load_words
+    from reports.errors import ReportError
+    from reports.evidence.context import Acknowledgement
+    from reports.render.terminal import refuse
+    from reports.seal import custody, signature
+
+    said = Acknowledgement(
+        name=given[o.NAME],
+        role=given[o.ROLE],
+        challenge=given[o.CHALLENGE],
+        signed=datetime.now(UTC).replace(microsecond=0),
+    )
+    out = Path(given[o.ANSWER_FILE])
+    try:
+        file = key_files.load(Path(given[o.ENV_FILE]))
+        words = load_words(Path.cwd(), given[o.CONFIG])[1]
+        signer = signature.load(Path(given[o.SIGNING_KEY]))
+        custody.prove((file.key, file.label), said, words, signer, out)
+    except (BadInput, ReportError, OSError) as trouble:
+        return refuse(trouble, given.command.name)
+    sys.stdout.write(f"{out}: {said.name} holds the key {file.label}, signed by {signer.id[:16]}\n")
+    return 0
+
+
 def _diff_env(given: Given) -> int:
     from drillbook.cli import diff_env
 
@@ -491,6 +517,17 @@ COMMANDS: Sequence[Command] = (
             *(o.STACK, o.IMAGE, o.COMPOSE, *_RECORD, *_SPOKEN),
         ),
         needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
+    ),
+    Command(
+        "key prove",
+        "Prove that you hold a registered key, without showing it.",
+        "drillbook key prove --env-file keys.env --challenge 2026-Q4 --name 'Ada Lovelace' "
+        "--signing-key grace.key --out ada.custody.json",
+        _prove_key,
+        options=(
+            *(o.ENV_FILE, o.CHALLENGE, o.NAME, o.ROLE, o.SIGNING_KEY, o.ANSWER_FILE, o.CONFIG),
+        ),
+        needs=(o.ENV_FILE, o.CHALLENGE, o.NAME, o.SIGNING_KEY, o.ANSWER_FILE),
     ),
     Command(
         "env diff",

@@ -532,6 +532,8 @@ NAME = Option("name", TEXT, "name of the person")
 ROLE = Option("role", TEXT, "role of the person")
 REMARK = Option("remark", TEXT, "remark, on one line")
 ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little", flag=True)
+CHALLENGE = Option("challenge", TEXT, "what the custodians were asked to answer, such as 2026-Q4")
+ANSWER_FILE = Option("out", NEW_FILE, "where to write the answer")
 TAKER = Option(
     "format",
     choice("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),

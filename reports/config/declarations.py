@@ -20,6 +20,7 @@ from reports.config.strict_toml import LARGEST, day, load_toml, validate_tables
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
+    Acknowledgement,
     Action,
     Cadence,
     DataKind,
@@ -100,6 +101,9 @@ class DeclaredKey(EvidenceModel):
     custodians: tuple[str, ...] = ()
     stored_in: tuple[str, ...] = ()
     escrow_last_opened: Day | None = None
+    challenge: str | None = None
+    acknowledgements: tuple[str, ...] = ()
+    custodian_keys: tuple[str, ...] = ()
 
 
 class Signatory(EvidenceModel):
@@ -160,13 +164,18 @@ class Words(EvidenceModel):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The words of the file, where they come from, the waivers, and the runbook it names."""
+    """The words of the file, where they come from, the waivers, and what the file names.
+
+    acknowledged has the answers of custodians for each key of the register, once they are loaded.
+    """
 
     words: Words = field(default_factory=Words)
     source: Declaration | None = None
     waivers: tuple[waivers.Entry, ...] = ()
     executor: str | None = None
+    folder: Path = Path()
     runbook: bytes | None = field(default=None, repr=False)
+    acknowledged: tuple[tuple[Acknowledgement, ...], ...] = ()
 
     def of_instance(self, name: str) -> Declared:
         """What was declared, about the instance of this name."""
@@ -183,7 +192,8 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     _check_actions(path, words, known)
     waived = _find(folder, waiver_file, WAIVERS)
     accepted = waivers.load(waived, known) if waived is not None else ()
-    return Declared(words, source, accepted, runbook=_read_runbook(path, words))
+    runbook = _read_runbook(path, words)
+    return Declared(words, source, accepted, folder=path.parent, runbook=runbook)
 
 
 def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:

@@ -305,6 +305,20 @@ class SignOff(EvidenceModel):
     separated: bool | None = Field(default=None, description="null while the approver is unknown")
 
 
+class Acknowledgement(EvidenceModel):
+    """A custodian's signed answer to a challenge, an HMAC that only a holder of the key makes."""
+
+    name: str
+    role: str | None = None
+    signed: AwareDatetime
+    challenge: str
+    answer: str = ""
+    key_id: str | None = Field(default=None, description="of the custodian who signed it")
+    held: bool | None = Field(
+        default=None, description="whether the run's key gives the answer; null: it had no such key"
+    )
+
+
 class RegisteredKey(EvidenceModel):
     """A key as the organisation registers it, declared; `seen_as` and `findings` are the run's.
 
@@ -321,6 +335,8 @@ class RegisteredKey(EvidenceModel):
     custodians: tuple[str, ...] = ()
     stored_in: tuple[str, ...] = Field(default=(), description="the stores that hold a copy")
     escrow_last_opened: date | None = None
+    challenge: str | None = None
+    acknowledged: tuple[Acknowledgement, ...] = ()
     seen_as: tuple[str, ...] = Field(default=(), description="its names in this run; empty: unseen")
     findings: tuple[str, ...] = ()
 

@@ -68,3 +68,21 @@ def _findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
         yield "never opened from escrow, as far as is declared"
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
+    if key.challenge:
+        yield from _of_custody(key, used=used)
+
+
+def _of_custody(key: RegisteredKey, *, used: bool) -> Iterator[str]:
+    """What is wrong with the answers to a challenge that was put to the key's custodians."""
+    answered = [one for one in key.acknowledged if one.challenge == key.challenge]
+    for name in key.custodians:
+        if name not in {one.name for one in answered}:
+            yield f"{name} has not answered the challenge {key.challenge}"
+    for one in answered:
+        if one.held is False:
+            yield f"{one.name} does not hold it: the answer was not made with this key"
+        elif used and one.held is None:
+            yield f"the answer of {one.name} was not judged"
+    # Two names under one signature are one person.
+    if len({one.key_id for one in answered if one.held is not False}) < 2:
+        yield "no dual control: fewer than two custodians have proved to hold it"

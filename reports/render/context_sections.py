@@ -247,9 +247,17 @@ def _registered(key: RegisteredKey) -> str:
         key.custodians
     )
     stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
+    judged = {True: "holds it", False: "does not hold it", None: "not judged by this run"}
+    stated += [
+        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, signed by key "
+        f"{str(one.key_id)[:16]}"
+        for one in key.acknowledged
+        if one.challenge == key.challenge
+    ]
     seen = f"seen as {', '.join(key.seen_as)}" if key.seen_as else "not seen in this run"
     found = f". FINDING: {'; '.join(key.findings)}" if key.findings else ""
-    return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{found}"
+    held = "".join(f"; {one.name}: {judged[one.held]}" for one in key.acknowledged)
+    return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{held}{found}"
 
 
 def separation(run: Run) -> str:

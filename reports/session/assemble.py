@@ -12,7 +12,6 @@ from reports.config.run_context import (
     objectives,
 )
 from reports.controls.catalogue import Catalogue, Entry
-from reports.evidence.context import RegisteredKey
 from reports.evidence.exercise import judge
 from reports.evidence.key_register import match_keys
 from reports.evidence.model import (
@@ -30,6 +29,7 @@ from reports.evidence.model import (
 )
 from reports.record.in_progress import SpecDraft
 from reports.record.recorder import Recorder
+from reports.seal import custody
 from reports.session.selection import Plan
 from reports.verdict.verdicts import IDLE, Verdict, gates, worst
 
@@ -55,7 +55,7 @@ def assemble(
         run=facts,
         subject=subject,
         key_register=match_keys(
-            (RegisteredKey(**key.model_dump()) for key in setting.declared.words.keys),
+            custody.register(setting.declared, subject.keys, recorder.redactor.new_secrets(0)),
             subject.keys,
             facts.finished.date(),
         ),

@@ -22,6 +22,7 @@ from reports.history import compare
 from reports.record import run_metadata
 from reports.record.recorder import Recorder
 from reports.record.run_metadata import kernel_clock
+from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.assemble import assemble
 from reports.session.bundle import WRITERS, Bundle
@@ -132,7 +133,7 @@ class EvidenceRun:
         if option("--certified"):
             refuse_uncertifiable(config, said, self.tool)
         return Setting(
-            declared=replace(said, executor=option("--operator")),
+            declared=replace(custody.load(said), executor=option("--operator")),
             pack=run_metadata.pack((config.rootpath / option("--catalogue")).parent, self.tool),
             previous_run=run_metadata.previous_run(runs_folder(config)),
         )

@@ -1,0 +1,109 @@
+"""`drillbook key prove`: a custodian proves to hold a registered key, and does not show it.
+
+The answer is an HMAC under the key over a challenge, the key's label and the custodian's name: only
+who has the key makes it, or can tell whether it is right. A run that has the key does. The answer
+is signed like a sign-off, by a key of the custodian's own.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from drillbook.core.files import read_file
+from reports.config.declarations import Declared, DeclaredKey, Words
+from reports.errors import BadDeclaration, BadSignOff, ReportError
+from reports.evidence.context import Acknowledgement, RegisteredKey
+from reports.evidence.json_file import strict_json
+from reports.evidence.model import Key
+from reports.seal import signature
+from reports.seal.manifest import STATEMENT
+from reports.seal.signature import SigningKey, load_trusted_keys
+
+KIND = "urn:drillbook:custody:1"
+_LARGEST = 64 << 10
+
+
+def answer(key: str, label: str, said: Acknowledgement) -> str:
+    """What a holder of the key answers to the challenge, under this name."""
+    text = "\0".join((KIND, label, said.challenge, said.name))
+    return hmac.new(key.strip().encode(), text.encode(), "sha256").hexdigest()
+
+
+def prove(
+    key: tuple[str, str], said: Acknowledgement, words: Words, signer: SigningKey, out: Path
+) -> None:
+    """Write a custodian's answer; key is its text and label. BadSignOff where it is not theirs."""
+    text, label = key
+    registered = next((one for one in words.keys if label.startswith(one.label)), None)
+    if registered is None:
+        raise BadSignOff(f"the register has no key with the label {label}; see [[keys]]")
+    if said.name not in registered.custodians:
+        custodians = ", ".join(registered.custodians) or "no one"
+        raise BadSignOff(f"--name {said.name}: the custodians of this key are {custodians}")
+    said = said.model_copy(update={"answer": answer(text, label, said)})
+    statement = {
+        "_type": STATEMENT,
+        "subject": [{"name": "key", "digest": {"label": label}}],
+        "predicateType": KIND,
+        "predicate": said.model_dump(mode="json", exclude={"key_id", "held"}),
+    }
+    try:
+        with out.open("xb") as file:
+            file.write(signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
+    except FileExistsError:
+        raise BadSignOff(f"{out} exists; an answer is never overwritten") from None
+
+
+def load(declared: Declared) -> Declared:
+    """With the answers that the register names, each signed by one of the key's custodians."""
+    try:
+        found = tuple(tuple(_answers(declared.folder, key)) for key in declared.words.keys)
+    except (OSError, ReportError) as trouble:
+        raise BadDeclaration(f"drillbook.toml: keys: {trouble}") from None
+    return replace(declared, acknowledged=found)
+
+
+def _answers(folder: Path, key: DeclaredKey) -> Iterator[Acknowledgement]:
+    if not key.acknowledgements:
+        return
+    trusted = load_trusted_keys(*(folder / one for one in key.custodian_keys))
+    for name in key.acknowledgements:
+        label, said = _read(folder / name, trusted)
+        if not label.startswith(key.label):
+            raise BadSignOff(f"{name} is about another key: {label}")
+        yield said
+
+
+def _read(path: Path, trusted: dict[str, Ed25519PublicKey]) -> tuple[str, Acknowledgement]:
+    payload, signer = signature.verify(read_file(path, _LARGEST), trusted)
+    try:
+        said = strict_json(payload)
+        (subject,) = said["subject"]
+        if said["predicateType"] != KIND:
+            raise ValueError
+        stated = Acknowledgement.model_validate(said["predicate"])
+        return str(subject["digest"]["label"]), stated.model_copy(update={"key_id": signer})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadSignOff(f"{path.name} is not an answer of drillbook key prove") from None
+
+
+def register(
+    declared: Declared, seen: Sequence[Key], secrets: Iterable[tuple[str, str]]
+) -> Iterator[RegisteredKey]:
+    """The register, with each answer judged where the run had the key."""
+    values = [(name.removeprefix("DRILL_"), value) for name, value in secrets]
+    for at, key in enumerate(declared.words.keys):
+        labels = {one.name: one.label for one in seen if one.label.startswith(key.label[:16])}
+        own = [(value, labels[name]) for name, value in values if name in labels]
+        answers = []
+        for said in declared.acknowledged[at] if declared.acknowledged else ():
+            held = any(answer(*one, said) == said.answer for one in own) if own else None
+            answers.append(said.model_copy(update={"held": held}))
+        stated = key.model_dump(exclude={"acknowledgements", "custodian_keys"})
+        yield RegisteredKey(**stated, acknowledged=tuple(answers))

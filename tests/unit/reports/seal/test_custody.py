@@ -1,0 +1,166 @@
+"""A custodian proves to hold a key without showing it, and a false answer is found."""
+
+import json
+from datetime import date
+
+import pytest
+
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run as command_line
+from drillbook.infisical.crypto import label
+from reports.config import declarations
+from reports.controls.catalogue import Catalogue
+from reports.errors import BadDeclaration, Distrusted
+from reports.evidence.key_register import match_keys
+from reports.evidence.model import Key
+from reports.render.context_sections import key_register
+from reports.seal import custody, signature
+from reports.seal.examine import check_consistency
+from tests.support import sample_run
+
+KEY, OTHER = "0123456789abcdef" * 2, "f" * 32
+REGISTER = f"""
+[[keys]]
+label = "{label(KEY)}"
+purpose = "ENCRYPTION_KEY of production"
+custodians = ["Ada", "Grace"]
+stored_in = ["safe", "envelope"]
+escrow_last_opened = 2026-11-24
+challenge = "2026-Q4"
+"""
+SEEN = (Key(name="ENCRYPTION_KEY", label=label(KEY), bytes=32),)
+NAMES = 'acknowledgements = ["Ada.json", "Grace.json"]\ncustodian_keys = ["Ada.pub", "Grace.pub"]\n'
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with register, key, and a signing key for each custodian."""
+    monkeypatch.chdir(tmp_path)
+    for name, key in (("own.env", KEY), ("other.env", OTHER)):
+        (tmp_path / name).write_text(f"ENCRYPTION_KEY={key}\n")
+    for name in ("Ada", "Grace"):
+        signature.generate(tmp_path / name)
+    (tmp_path / "drillbook.toml").write_text(REGISTER + NAMES)
+    return tmp_path
+
+
+def prove(name, *, signer=None, file="own.env", challenge="2026-Q4"):
+    given = [f"--env-file={file}", f"--challenge={challenge}", f"--name={name}"]
+    given += [f"--signing-key={signer or name}", f"--out={name}.json"]
+    return command_line(COMMANDS, ["key", "prove", *given])
+
+
+def registered(place, secret=KEY):
+    """The register as a run with this key records it."""
+    catalogue = Catalogue.model_validate({"control": []})
+    said = custody.load(declarations.load(place, None, None, catalogue))
+    known = [("DRILL_ENCRYPTION_KEY", secret)] if secret else []
+    keys = custody.register(said, SEEN, known)
+    return match_keys(keys, SEEN, date(2026, 11, 24))
+
+
+def test_two_custodians_who_hold_the_key_leave_no_finding(place, capsys):
+    assert (prove("Ada"), prove("Grace")) == (0, 0)
+    assert f"Ada holds the key {label(KEY)}" in capsys.readouterr().out
+    assert all(KEY not in (place / f"{name}.json").read_text() for name in ("Ada", "Grace"))
+    (key,) = registered(place)
+    assert [(one.name, one.held) for one in key.acknowledged] == [("Ada", True), ("Grace", True)]
+    assert key.findings == ()
+    run = sample_run.run(key_register=(key,))
+    ((_, text),) = key_register(run)
+    declared, _, measured = text.partition("Measured: ")
+    assert "answered by Ada on" in declared
+    assert "Ada: holds it; Grace: holds it" in measured
+
+
+def test_an_answer_of_another_key_is_found_by_the_run_that_has_it(place):
+    prove("Ada")
+    prove("Grace")
+    (key,) = registered(place, secret=OTHER)
+    assert "Ada does not hold it: the answer was not made with this key" in key.findings
+    assert "no dual control: fewer than two custodians have proved to hold it" in key.findings
+    (key,) = registered(place, secret=None)
+    assert key.findings == (
+        "the answer of Ada was not judged",
+        "the answer of Grace was not judged",
+    )
+
+
+def test_an_answer_cannot_be_taken_over_by_another_custodian(place):
+    """Grace signs what Ada answered, under her own name."""
+    prove("Ada")
+    said = json.loads(signature.open_envelope((place / "Ada.json").read_bytes()).payload)
+    said["predicate"]["name"] = "Grace"
+    signer = signature.load(place / "Grace")
+    (place / "Grace.json").write_bytes(signer.sign(json.dumps(said).encode()))
+    (key,) = registered(place)
+    assert [(one.name, one.held) for one in key.acknowledged] == [("Ada", True), ("Grace", False)]
+
+
+def test_one_person_under_two_names_is_no_dual_control(place):
+    prove("Ada")
+    prove("Grace", signer="Ada")
+    (key,) = registered(place)
+    assert key.findings == ("no dual control: fewer than two custodians have proved to hold it",)
+
+
+def test_an_old_challenge_is_not_an_answer(place):
+    prove("Ada")
+    prove("Grace", challenge="2026-Q3")
+    assert "Grace has not answered the challenge 2026-Q4" in registered(place)[0].findings
+
+
+@pytest.mark.parametrize(
+    "change", [{"held": True}, {"challenge": "2026-Q3"}, {"key_id": "ab" * 32}, {"name": "Eve"}]
+)
+def test_a_record_that_hides_a_false_answer_is_caught(place, change):
+    prove("Ada")
+    prove("Grace")
+    run = sample_run.run()
+    keys = registered(place, secret=KEY if "key_id" in change else OTHER)
+    subject = run.subject.model_copy(update={"keys": SEEN})
+    run = run.model_copy(update={"subject": subject, "key_register": keys})
+    assert check_consistency(run)
+    answers = tuple(one.model_copy(update=change) for one in keys[0].acknowledged)
+    hidden = keys[0].model_copy(update={"acknowledged": answers})
+    with pytest.raises(Distrusted, match="register of keys"):
+        check_consistency(run.model_copy(update={"key_register": (hidden,)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("Ada", {"file": "other.env"}, f"no key with the label {label(OTHER)}"),
+        ("Eve", {"signer": "Ada"}, "the custodians of this key are Ada, Grace"),
+    ],
+)
+def test_only_a_custodian_with_the_registered_key_proves(place, capsys, name, given, said):
+    assert prove(name, **given) == 3
+    assert said in capsys.readouterr().err
+    assert not (place / f"{name}.json").exists()
+
+
+def test_an_answer_is_never_overwritten(place, capsys):
+    prove("Ada")
+    assert prove("Ada") == 3
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_a_register_refuses_answers_that_no_custodian_signed(place):
+    prove("Ada")
+    signature.generate(place / "Eve")
+    prove("Grace", signer="Eve")
+    with pytest.raises(BadDeclaration, match="signed by key"):
+        registered(place)
+    (place / "Grace.json").unlink()
+    with pytest.raises(BadDeclaration, match="No such file"):
+        registered(place)
+
+
+def test_an_answer_about_another_key_is_refused(place):
+    prove("Ada")
+    prove("Grace")
+    text = (place / "drillbook.toml").read_text()
+    (place / "drillbook.toml").write_text(text.replace(label(KEY), label(OTHER)))
+    with pytest.raises(BadDeclaration, match="is about another key"):
+        registered(place)
