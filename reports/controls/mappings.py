@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +56,7 @@ class Mappings(BaseModel):
     framework: tuple[Framework, ...]
 
 
+@cache
 def load(path: Path = FILE) -> tuple[Framework, ...]:
     """The frameworks of the file."""
     return Mappings.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).framework

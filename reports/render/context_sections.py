@@ -7,7 +7,9 @@ list of names, so that a gap is seen and never filled.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
+from reports.controls import mappings
 from reports.evidence.context import (
     ClockFacts,
     DataSet,
@@ -20,6 +22,7 @@ from reports.evidence.exercise import is_declared
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
+from reports.verdict.verdicts import IDLE
 
 Row = tuple[str, str | None]
 
@@ -164,6 +167,26 @@ def method(run: Run) -> list[Row]:
         ("Assumptions", "; ".join(said.assumptions) or None),
         ("Preconditions", "; ".join(said.preconditions) or None),
     ]
+
+
+def frameworks(run: Run) -> list[dict[str, Any]]:
+    """The clauses of each framework for which a control of this run came to a verdict."""
+    judged = {one.id: one.verdict for one in run.controls if one.verdict not in IDLE}
+    found = []
+    for framework in mappings.load():
+        rows = [
+            {
+                "id": clause.id,
+                "asks": clause.asks,
+                "open": clause.open,
+                "seen": [[one, judged[one].value] for one in clause.controls if one in judged],
+            }
+            for clause in framework.clause
+            if not judged.keys().isdisjoint(clause.controls)
+        ]
+        if rows:
+            found.append({"name": framework.name, "read": framework.read, "rows": rows})
+    return found
 
 
 def _exercise(run: Run) -> list[tuple[str, list[Row]]]:

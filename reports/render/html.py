@@ -19,6 +19,7 @@ from reports.evidence.model import Control, Run
 from reports.render import phrases, upgrade_text
 from reports.render.charts import lanes, recovery, worker_lanes
 from reports.render.context_sections import (
+    frameworks,
     heading,
     moment,
     names_without_value,
@@ -105,6 +106,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
             waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
         ),
         exchanges_shown=_EXCHANGES,
+        clauses=frameworks(run),
         without_logs=without_logs,
     )
     return page
@@ -135,6 +137,7 @@ def template() -> Any:
         "names": {verdict.value: verdict for verdict in Verdict},
         "asserted": phrases.ASSERTED,
         "limits": phrases.LIMITS,
+        "mapped": phrases.MAPPED,
         "redaction": phrases.redaction,
         "taken_over": phrases.taken_over,
         "no_correction": phrases.NO_CORRECTION,

@@ -11,6 +11,7 @@ from reports.render import phrases, upgrade_text
 from reports.render.charts import Lane, lanes
 from reports.render.context_sections import (
     day,
+    frameworks,
     heading,
     keys,
     moment,
@@ -135,6 +136,8 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": phrases.exclusions(run),
+        "clauses": frameworks(run),
+        "mapped": phrases.MAPPED,
         "controls": [_row(control) for control in phrases.asked_controls(run)],
         "account": list(account(run)),
         "short_account": is_long(run),

@@ -19,6 +19,10 @@ REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
     "the result is not evidence about a deployment."
 )
+MAPPED = (
+    "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
+    "and none of them meets it alone. What they leave open stands next to it."
+)
 LIMITS = (
     "Drillbook is sound, not complete: a violated control was seen to fail, a satisfied one was "
     "only not seen to fail, under the conditions described here. "

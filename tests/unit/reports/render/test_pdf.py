@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
+from reports.controls import mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
 from reports.evidence.model import Objectives, Subject
 from reports.redaction import unpack
 from reports.render import pdf
+from reports.render.context_sections import frameworks
 from reports.render.pdf_document import account
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -163,6 +165,23 @@ def test_sixty_three_controls_fit_fifteen_pages():
     assert sum(len(spec.steps) for c in run.controls for spec in c.specs) > 400
     with Pdf.open(io.BytesIO(pdf.render(run))) as document:
         assert 8 <= len(document.pages) <= 15
+
+
+def test_fifty_controls_that_frameworks_name_fit_fifteen_pages():
+    mapped = sorted({one for f in mappings.load() for row in f.clause for one in row.controls})
+    run = sample_run.large_run(50)
+    named = zip(run.controls, [*mapped, "X-1", "X-2", "X-3", "X-4"], strict=True)
+    controls = tuple(one.model_copy(update={"id": name}) for one, name in named)
+    with Pdf.open(io.BytesIO(pdf.render(run.model_copy(update={"controls": controls})))) as made:
+        assert len(made.pages) <= 15
+
+
+def test_a_framework_is_shown_by_the_verdicts_of_this_run(tmp_path):
+    text = said(RUN, tmp_path)
+    assert "none of them meets it alone" in text
+    assert re.search(r"\(viii\) recovering lost or corrupted keys KEY-5 satisfied", text)
+    shown = {row["id"] for one in frameworks(RUN) for row in one["rows"]}
+    assert "4.2.2 (a)" not in shown, "no control of it ran"
 
 
 def test_steps_of_what_held_are_left_out_of_a_very_long_run_and_it_says_so(tmp_path):
