@@ -536,7 +536,10 @@ CHALLENGE = Option("challenge", TEXT, "what the custodians were asked to answer,
 ANSWER_FILE = Option("out", NEW_FILE, "where to write the answer")
 TAKER = Option(
     "format",
-    choice("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),
+    choice(
+        *("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),
+        *("ciso-assistant", "probo", "aws-audit-manager"),
+    ),
     "format to write",
     also=("for",),
 )

@@ -1,12 +1,14 @@
 """`drillbook evidence export`: a bundle in other people's formats, from the bundle alone.
 
-ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors.
-drata and vanta take a PDF and words about it, so they get `report.pdf` and a file with those words;
-what only they know (ids of owners, controls, documents) is left to the person who uploads.
+ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors. The
+others take a PDF and words about it, so they get `report.pdf` and a file with those words; what
+only they know (ids of owners, controls, documents) is left to the person who uploads.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sys
@@ -18,7 +20,7 @@ from typing import Any
 from drillbook.core import options
 from reports.errors import BadEvidence, ReportError
 from reports.evidence.model import Run
-from reports.export import ctrf, hdf, ocsf, oscal
+from reports.export import ctrf, hdf, ocsf, oscal, oscal_plan
 from reports.render import phrases
 from reports.render.terminal import Line, refuse, write
 from reports.seal.examine import PDF, Trust, intact
@@ -110,23 +112,53 @@ def _vanta(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
     return _document(run, pdf) | {f"{_file(run)}.vanta.json": _json(words)}
 
 
+def _ciso_assistant(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+    """A row for `import-evidences` of its CLI; `upload-attachment` takes the PDF by this name."""
+    row = {
+        "name": f"{_kind(run)} {run.identity.number or run.run.id}",
+        "description": _description(run),
+        "expiry_date": run.schedule.next_due or "",
+    }
+    table = io.StringIO()
+    writer = csv.DictWriter(table, row)
+    writer.writeheader()
+    writer.writerow(row)
+    return _document(run, pdf) | {f"{_file(run)}.ciso-assistant.csv": table.getvalue().encode()}
+
+
+def _aws(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+    """What `aws auditmanager batch-import-evidence-to-assessment-control` takes."""
+    words = [{"evidenceFileName": f"{_file(run)}.pdf"}]
+    return _document(run, pdf) | {f"{_file(run)}.aws-audit-manager.json": _json(words)}
+
+
 def _oscal(run: Run, _: bytes | None, version: str) -> dict[str, bytes]:
     if not _VERSION.fullmatch(version):
         raise BadEvidence(f"--oscal-version {version}: the content is valid from 1.1.2 on")
-    return {f"{_file(run)}.oscal-{version}.json": oscal.render(run, version).encode()}
+    plan = f"{_file(run)}.assessment-plan.json"
+    return {
+        f"{_file(run)}.oscal-{version}.json": oscal.render(run, version, plan).encode(),
+        plan: _json(oscal_plan.assessment_plan(run, version)),
+        f"{_file(run)}.component-definition.json": _json(
+            oscal_plan.component_definition(run, version)
+        ),
+    }
 
 
 def _kind(run: Run) -> str:
     return "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
 
 
-def _json(words: dict[str, Any]) -> bytes:
+def _json(words: object) -> bytes:
     return f"{json.dumps(words, indent=1, ensure_ascii=False)}\n".encode()
 
 
 _TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {
     "drata": _drata,
     "vanta": _vanta,
+    "ciso-assistant": _ciso_assistant,
+    "probo": lambda run, pdf, _: _document(run, pdf),
+    "aws-audit-manager": _aws,
     "oscal": _oscal,
     "ctrf": lambda run, *_: {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()},
     "ocsf": lambda run, *_: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},

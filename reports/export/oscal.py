@@ -230,21 +230,22 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def document(run: Run, version: str) -> dict[str, Any]:
-    """The value of `assessment-results`."""
+def document(run: Run, version: str, plan: str | None) -> dict[str, Any]:
+    """The value of `assessment-results`; plan is the file of the assessment plan, if any."""
     return drop_empty(
         {
             "uuid": uid(run, "assessment-results"),
-            "metadata": _metadata(run, version),
-            "import-ap": {"href": f"#{uid(run, 'resource', 'plan')}"},
+            "metadata": metadata(run, version),
+            "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
             "local-definitions": drop_empty({"objectives-and-methods": _objectives(run)}),
             "results": [_result(run)],
-            "back-matter": {"resources": list(_resources(run))},
+            "back-matter": {"resources": list(_resources(run, plan))},
         }
     )
 
 
-def _metadata(run: Run, version: str) -> dict[str, Any]:
+def metadata(run: Run, version: str) -> dict[str, Any]:
+    """Title, version, and who answers for it."""
     owner = run.organisation.name
     parties = [{"uuid": uid(run, "operator"), "type": "person", "name": line(run.run.operator)}]
     if owner:
@@ -298,7 +299,7 @@ def _result(run: Run) -> dict[str, Any]:
                 "components": list(_components(run)),
                 "assessment-assets": _assets(run),
             },
-            "reviewed-controls": _selection(run),
+            "reviewed-controls": selection(run),
             "attestations": [_attestation(run)],
             "assessment-log": drop_empty({"entries": list(_log(run))}),
             "observations": observations(run),
@@ -355,7 +356,7 @@ def _assets(run: Run) -> dict[str, Any]:
     return {"components": [component], "assessment-platforms": [platform]}
 
 
-def _selection(run: Run) -> dict[str, Any]:
+def selection(run: Run) -> dict[str, Any]:
     """The controls of which something ran; OSCAL wants one named even where nothing did."""
     ran = [control for control in run.controls if control.verdict not in IDLE]
     ids = sorted({one for control in ran for one in nist(control)})
@@ -400,8 +401,9 @@ def _log(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _resources(run: Run) -> Iterator[dict[str, Any]]:
-    yield {"uuid": uid(run, "resource", "plan"), "title": "No plan", "description": _NO_PLAN}
+def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
+    if plan is None:
+        yield {"uuid": uid(run, "resource", "plan"), "title": "No plan", "description": _NO_PLAN}
     record = json_file.text(run.model_dump(mode="json")).encode()
     digest = {"algorithm": "SHA-256", "value": hashlib.sha256(record).hexdigest()}
     yield {
@@ -412,7 +414,7 @@ def _resources(run: Run) -> Iterator[dict[str, Any]]:
     }
 
 
-def render(run: Run, version: str = VERSION) -> str:
+def render(run: Run, version: str = VERSION, plan: str | None = None) -> str:
     """The run as assessment results that say they are of this OSCAL version."""
-    record: dict[str, Any] = {"assessment-results": document(run, version)}
+    record: dict[str, Any] = {"assessment-results": document(run, version, plan)}
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"

@@ -1,5 +1,6 @@
 """What others take is made from a bundle that fits together, and from nothing else."""
 
+import csv
 import io
 import json
 
@@ -82,13 +83,54 @@ def test_oscal_under_another_version_is_the_same_content(tmp_path):
         json.loads(made)
     )
     ours = (folder / "oscal-assessment-results.json").read_text()
-    assert made.replace('"1.2.3"', '"1.1.2"') == ours
+    record, other = json.loads(made.replace('"1.2.3"', '"1.1.2"')), json.loads(ours)
+    for one in (record, other):
+        del one["assessment-results"]["import-ap"], one["assessment-results"]["back-matter"]
+    assert record == other
+
+
+def test_results_import_the_plan_that_lies_next_to_them(tmp_path):
+    assert main(["oscal", str(sealed(tmp_path)), "--out", str(tmp_path / "out")]) == 0
+    made = {path.name: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
+    name = sample_run.run().run.id
+    results = made[f"{name}.oscal-1.1.2.json"]["assessment-results"]
+    plan = made[results["import-ap"]["href"]]["assessment-plan"]
+    assert plan["reviewed-controls"] == results["results"][0]["reviewed-controls"]
+    definition = made[f"{name}.component-definition.json"]["component-definition"]
+    (component,) = definition["components"]
+    (implementation,) = component["control-implementations"]
+    requirements = implementation["implemented-requirements"]
+    assert [one["control-id"] for one in requirements] == ["cp-10", "sc-12"]
+    rules = {one["value"] for one in component["props"] if one["name"] == "Rule_Id"}
+    assert rules == {one["value"] for one in requirements[0]["props"]}
+
+
+def test_ciso_assistant_gets_a_row_and_the_attachment(declared, tmp_path):
+    folder, pdf = declared
+    assert main(["ciso-assistant", str(folder), f"--out={tmp_path / 'out'}"]) == 0
+    assert (tmp_path / "out" / "DR-2026-Q4-001.pdf").read_bytes() == pdf
+    text = (tmp_path / "out" / "DR-2026-Q4-001.ciso-assistant.csv").read_text()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["name"], row["expiry_date"]) == ("Recovery drill DR 2026/Q4-001", "2027-02-24")
+    assert "1 of 3 gating controls failed" in row["description"]
+
+
+@pytest.mark.parametrize(
+    ("taker", "files"), [("probo", []), ("aws-audit-manager", ["aws-audit-manager.json"])]
+)
+def test_others_get_the_pdf(declared, tmp_path, taker, files):
+    assert main([taker, str(declared[0]), f"--out={tmp_path / 'out'}"]) == 0
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == [f"DR-2026-Q4-001.{one}" for one in (*files, "pdf")]
+    for name in files:
+        said = json.loads((tmp_path / "out" / f"DR-2026-Q4-001.{name}").read_text())
+        assert said == [{"evidenceFileName": "DR-2026-Q4-001.pdf"}]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["gdrive", "{folder}"], "give one of drata, vanta, oscal"),
+        (["gdrive", "{folder}"], "give one of drata, vanta, ciso-assistant"),
         (["drata", "{folder}"], "has no report.pdf"),
         (["oscal", "{folder}", "--oscal-version=1.0.4"], "valid from 1.1.2 on"),
         (["oscal", "none"], "No such file"),

@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from reports.evidence.context import Organisation, Person
-from reports.export import ocsf, oscal
+from reports.export import ocsf, oscal, oscal_plan
 from reports.render import junit
 from tests.support import sample_run
 
@@ -19,9 +19,10 @@ pytestmark = pytest.mark.interop
 TRESTLE = """
 import sys
 from pathlib import Path
-from trestle.oscal.assessment_results import AssessmentResults
-read = AssessmentResults.oscal_read(Path(sys.argv[1]))
-read.oscal_write(Path(sys.argv[2]))
+from importlib import import_module
+ours, theirs, module, name = sys.argv[1:]
+read = getattr(import_module("trestle.oscal." + module), name).oscal_read(Path(ours))
+read.oscal_write(Path(theirs))
 """
 OCSF = """
 import json, sys
@@ -47,9 +48,15 @@ def foreign(program, *arguments):
 def test_trestle_reads_oscal_and_writes_the_same(tmp_path, version):
     run = sample_run.run(organisation=Organisation(name="ACME"), people=(Person(name="Ada"),))
     ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
-    ours.write_text(oscal.render(run, version))
-    foreign(TRESTLE, ours, theirs)
-    assert json.loads(theirs.read_text()) == json.loads(ours.read_text())
+    written = {
+        ("assessment_results", "AssessmentResults"): json.loads(oscal.render(run, version)),
+        ("assessment_plan", "AssessmentPlan"): oscal_plan.assessment_plan(run, version),
+        ("component", "ComponentDefinition"): oscal_plan.component_definition(run, version),
+    }
+    for model, content in written.items():
+        ours.write_text(json.dumps(content))
+        foreign(TRESTLE, ours, theirs, *model)
+        assert json.loads(theirs.read_text()) == content, model
 
 
 def test_prowlers_models_read_ocsf(tmp_path):
