@@ -67,9 +67,12 @@ def _of_production(run: Run) -> Iterator[str]:
     data, said = run.subject.data_set or run.scope.data_set, run.exercise.production
     if data is None or data.kind not in ("production", "production copy"):
         return
-    for name, words in (("data", "why they"), ("keys", "why its keys"), ("disposal", "disposal")):
-        if not getattr(said, name, None):
-            yield f"production data were used, and not stated is: {words}"
+    missing = {
+        "data": "production data were used, and no reason is declared",
+        "keys": "production keys were used, and no reason is declared",
+        "disposal": "production data were used, and no disposal is declared",
+    }
+    yield from (words for name, words in missing.items() if not getattr(said, name, None))
 
 
 def _of_action(action: Action, day: date) -> Iterator[str]:

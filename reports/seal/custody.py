@@ -97,7 +97,8 @@ def register(
     declared: Declared, seen: Sequence[Key], secrets: Iterable[tuple[str, str]]
 ) -> Iterator[RegisteredKey]:
     """The register, with each answer judged where the run had the key."""
-    values = [(name.removeprefix("DRILL_"), value) for name, value in secrets]
+    # A drill makes the keys that it was given known under this prefix.
+    values = [(name.removeprefix("BACKUP_"), value) for name, value in secrets]
     for at, key in enumerate(declared.words.keys):
         labels = {one.name: one.label for one in seen if one.label.startswith(key.label[:16])}
         own = [(value, labels[name]) for name, value in values if name in labels]

@@ -54,7 +54,7 @@ def registered(place, secret=KEY):
     """The register as a run with this key records it."""
     catalogue = Catalogue.model_validate({"control": []})
     said = custody.load(declarations.load(place, None, None, catalogue))
-    known = [("DRILL_ENCRYPTION_KEY", secret)] if secret else []
+    known = [("BACKUP_ENCRYPTION_KEY", secret)] if secret else []
     keys = custody.register(said, SEEN, known)
     return match_keys(keys, SEEN, date(2026, 11, 24))
 
