@@ -19,20 +19,17 @@ from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
 from reports.history.history_page import render
 from reports.history.runs import History, Past, ledger_path, load_history
+from reports.history.status import describe_troubles
 from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line, refuse, wrap, write
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
 
 _RUNS, _MOST = 12, 24
-_RED: tuple[str, ...] = ("red", "bold")
 
 
 def describe(history: History, today: date) -> Iterator[Line]:
     """The history as lines; the newest run and its changes come last, where a reader looks."""
-    for trouble in history.troubles:
-        yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
-    for folder in history.unreadable:
-        yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
+    yield from describe_troubles(history)
     if not history.runs:
         yield Line("No run has ended here yet: drillbook verify")
         return

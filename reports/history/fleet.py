@@ -18,7 +18,7 @@ from drillbook.core.files import read_file, write_file
 from reports.config.declarations import Schedule
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, CannotWrite, Distrusted
-from reports.history.runs import Past, past_of
+from reports.history.runs import Past, name_past, past_of
 from reports.history.status import ACTS, Standing, standings
 from reports.render import phrases
 from reports.render.html import environment
@@ -177,16 +177,7 @@ def _style(one: Restore) -> tuple[str, ...]:
 
 
 def _remarks(one: Restore) -> Iterator[Line]:
-    for remark in remarks(one):
-        yield Line(f"  {remark}", _YELLOW)
-
-
-def remarks(one: Restore) -> Iterator[str]:
-    """What happened to an instance that is not a proof."""
-    if failed := one.standing.failed:
-        yield f"tried on {failed.finished:%Y-%m-%d} and not shown (run {failed.id})"
-    if (rehearsed := one.standing.rehearsed) and not one.last:
-        yield f"rehearsed on {rehearsed.finished:%Y-%m-%d}, which proves nothing about a deployment"
+    yield from (Line(f"  {remark}", _YELLOW) for remark in one.standing.remarks())
 
 
 def _ignored(bundles: Bundles) -> Iterator[Line]:
@@ -195,9 +186,6 @@ def _ignored(bundles: Bundles) -> Iterator[Line]:
 
 
 def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more: object) -> None:
-    def run(past: Past | None) -> dict[str, object] | None:
-        return {"run": past.id, "finished": past.finished} if past else None
-
     def objective(one: Restore, name: str) -> dict[str, object]:
         measured, target, result = one.objectives[name]
         return {"measured_s": measured, "target_s": target, "result": result}
@@ -219,9 +207,9 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
                 "why": one.why,
                 "age_days": one.age_days,
                 "verdict": one.last.facts.verdict if one.last else None,
-                "proven": run(one.last),
-                "failed": run(one.standing.failed),
-                "rehearsed": run(one.standing.rehearsed),
+                "proven": name_past(one.last),
+                "failed": name_past(one.standing.failed),
+                "rehearsed": name_past(one.standing.rehearsed),
                 "rto": objective(one, "rto"),
                 "rpo": objective(one, "rpo"),
             }
@@ -233,7 +221,7 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
 def _write_page(page: Path, found: Sequence[Restore], bundles: Bundles, today: date) -> None:
     """Write the page in place of an older one; CannotWrite where that fails."""
     made: Any = environment()
-    made.filters |= {"duration": phrases.duration, "remarks": remarks}
+    made.filters["duration"] = phrases.duration
     text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
     try:
         if page.exists() and not read_file(page, 1 << 26).startswith(_PAGE):

@@ -586,9 +586,5 @@ def _write_answer(period: Period, pdf: Path, table: Path) -> None:
         signed=period.signed,
         digest=period.digest,
         troubles=[*period.troubles],
-        rows=[{key: _plain(value) for key, value in row.items()} for row in _rows(period)],
+        rows=[*_rows(period)],
     )
-
-
-def _plain(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -9,10 +9,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 from reports.config.declarations import Schedule
-from reports.errors import BadBundle, Distrusted
-from reports.history.runs import RECORD, History, Past, load_history, past_of
-from reports.history.status import recurs, standings
-from reports.seal.examine import ACTS, Trust, intact
+from reports.errors import Distrusted
+from reports.history.runs import RECORD, History, Past, load_history
+from reports.history.status import recurs, sealed_past, standings
+from reports.seal.examine import ACTS, Trust
 from reports.seal.manifest import SIGNATURE
 from reports.seal.sealer import BUNDLE
 from reports.seal.signature import open_envelope
@@ -63,11 +63,10 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
     """The runs that `status` may name, with any of the keys that signed them, or without a key."""
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
-        with suppress(BadBundle, Distrusted, OSError):
+        with suppress(Distrusted, OSError):
             signatures = open_envelope((folder / one.id / SIGNATURE).read_bytes()).signatures
-            run, _ = intact(folder / one.id / BUNDLE, Trust(unsigned=True), "it does not count")
-            if run.run.id == one.id:
-                by_key[next(iter(signatures))].append(past_of(run))
+            if past := sealed_past(folder, one.id, Trust(unsigned=True)):
+                by_key[next(iter(signatures))].append(past)
     for believed in (runs, *by_key.values()):
         for act in standings(believed, Schedule(), today):
             yield from filter(None, (act.last, act.failed, act.rehearsed))

@@ -293,6 +293,11 @@ def past_of(run: Run) -> Past:
     return _past(Seen.model_validate(run.model_dump(mode="json")))
 
 
+def name_past(past: Past | None) -> dict[str, object] | None:
+    """Which run it was and when it ended, for an answer as JSON."""
+    return {"run": past.id, "finished": past.finished} if past else None
+
+
 def _past(seen: Seen, *, intact: bool = True) -> Past:
     facts = seen.facts()
     return Past(

@@ -16,12 +16,9 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drillbook.core import options
 from drillbook.core.answer import write_json
@@ -32,7 +29,7 @@ from reports.config.declarations import Schedule, Words
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
-from reports.history.runs import History, Past, load_history, past_of
+from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE
@@ -94,6 +91,14 @@ class Standing(NamedTuple):
     rehearsed: Past | None
     due: date
     overdue: bool
+
+    def remarks(self) -> Iterator[str]:
+        """What happened that is not a proof."""
+        if self.failed:
+            yield f"tried on {self.failed.finished:%Y-%m-%d} and not shown (run {self.failed.id})"
+        if self.rehearsed and not self.last:
+            when = f"{self.rehearsed.finished:%Y-%m-%d}"
+            yield f"rehearsed on {when}, which is not evidence about a deployment"
 
 
 def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
@@ -202,7 +207,10 @@ def main(
         return refuse(reason, "status")
     now = datetime.now(UTC)
     history = load_history(run_dir)
-    runs = history.runs if keys is None else _signed_runs(history.runs, run_dir, keys)
+    runs = history.runs
+    if keys is not None:
+        seen = [one.id for one in runs if one.kept and recurs(one)]
+        runs = tuple(filter(None, (sealed_past(run_dir, one, Trust(keys)) for one in seen)))
     found = standings(runs, words.schedule, now.date())
     keep(history, found)
     counted = None if keys is None else len(runs)
@@ -218,19 +226,13 @@ def main(
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 
-def _signed_runs(
-    runs: Sequence[Past], folder: Path, keys: dict[str, Ed25519PublicKey]
-) -> tuple[Past, ...]:
-    """The runs of which a signed bundle exists, as it reports them; the others do not count."""
-    found = []
-    for one in runs:
-        if not one.kept or not recurs(one):
-            continue
-        with suppress(BadBundle, Distrusted):
-            run, _ = intact(folder / one.id / BUNDLE, Trust(keys=keys), "it does not count")
-            if run.run.id == one.id:
-                found.append(past_of(run))
-    return tuple(found)
+def sealed_past(folder: Path, run: str, trust: Trust) -> Past | None:
+    """A run as its bundle describes it; None where that is not trusted, or of another run."""
+    try:
+        record, _ = intact(folder / run / BUNDLE, trust, "it does not count")
+    except (BadBundle, Distrusted):
+        return None
+    return past_of(record) if record.run.id == run else None
 
 
 def _age(one: Standing, today: date) -> int | None:
@@ -239,9 +241,6 @@ def _age(one: Standing, today: date) -> int | None:
 
 
 def _write_answer(history: History, found: list[Standing], signed: int | None, today: date) -> None:
-    def run(past: Past | None) -> dict[str, object] | None:
-        return {"run": past.id, "finished": past.finished} if past else None
-
     write_json(
         "status",
         stale=any(one.overdue for one in found),
@@ -256,13 +255,21 @@ def _write_answer(history: History, found: list[Standing], signed: int | None, t
                 "due": one.due,
                 "overdue": one.overdue,
                 "age_days": _age(one, today),
-                "last": run(one.last),
-                "failed": run(one.failed),
-                "rehearsed": run(one.rehearsed),
+                "last": name_past(one.last),
+                "failed": name_past(one.failed),
+                "rehearsed": name_past(one.rehearsed),
             }
             for one in found
         ],
     )
+
+
+def describe_troubles(history: History) -> Iterator[Line]:
+    """What is wrong with a history, which comes before what it says."""
+    for trouble in history.troubles:
+        yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
+    for folder in history.unreadable:
+        yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
 
 
 def _lines(
@@ -274,10 +281,7 @@ def _lines(
     *,
     signed: int | None,
 ) -> Iterator[Line]:
-    for trouble in history.troubles:
-        yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
-    for folder in history.unreadable:
-        yield Line(f"Folder {folder}: its evidence cannot be read", ("yellow",))
+    yield from describe_troubles(history)
     cadence = words.schedule.cadence or f"every {QUARTER.days} days"
     yield from wrap(
         f"{len(history.runs)} run{'s' * (len(history.runs) != 1)} in {runs}; due {cadence}",
@@ -313,12 +317,7 @@ def _row(one: Standing) -> Iterator[Line]:
     since = f" since {one.due:%Y-%m-%d}" if one.overdue and one.last else ""
     style = _RED if one.overdue else ()
     yield Line(f"{one.act.name:<35}{last:<12}{due}{since}", style)
-    if one.failed:
-        when = f"{one.failed.finished:%Y-%m-%d}"
-        yield Line(f"  tried on {when} and not shown (run {one.failed.id})", ("yellow",))
-    if one.rehearsed and not one.last:
-        when = f"{one.rehearsed.finished:%Y-%m-%d}"
-        yield Line(f"  rehearsed on {when}, which is not evidence about a deployment")
+    yield from (Line(f"  {remark}", ("yellow",)) for remark in one.remarks())
 
 
 def _write_calendar(target: Path, content: bytes) -> str:
