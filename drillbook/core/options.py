@@ -48,16 +48,26 @@ class Option:
     default: str | None = None
     bare: str | None = None
     also: tuple[str, ...] = ()
-    flag: bool = False
     many: bool = False
     joined: bool = False
     dest: str = ""
-    group: str = "Options"
 
     @property
     def key(self) -> str:
         """Its name as an attribute of what was parsed."""
         return self.dest or self.name.replace("-", "_")
+
+    @property
+    def flag(self) -> bool:
+        """Whether it takes no value."""
+        return self.kind is SWITCH
+
+    @property
+    def group(self) -> str:
+        """The part of a help in which it stands."""
+        return next(
+            (title for title, names in _GROUPS.items() if self.name in names.split()), "Options"
+        )
 
     @property
     def variable(self) -> str:
@@ -279,15 +289,24 @@ IMAGE_NAME = Kind(
 )
 FORM = choice("text", "json")
 
+# How a help groups options; any other stands under Options.
+_GROUPS = {
+    "What it runs on": "stack workers image to-database from-database compose offer mutant url",
+    "What is checked": "controls shard budget seed strict-claims certified",
+    "Your files": "env-file new-env-file repo escrow backup backup-options select credential",
+    "Limits": "rto rpo max-age drop keep-at-least statement-limit outage",
+    "The record": "run-dir config waivers reason instance operator signing-key signing-key-env tsa",
+    "Monitoring": "ping ping-file metrics",
+    "The terminal": "quiet verbose",
+}
+
 # What runs, and on what.
-_ON = "What it runs on"
 STACK = Option(
     "stack",
     choice("auto", "containers", "embedded"),
     "where it runs: in containers, as processes on this machine, or whichever is available",
     default="auto",
     bare="embedded",
-    group=_ON,
 )
 WORKERS = Option(
     "workers",
@@ -295,42 +314,33 @@ WORKERS = Option(
     "how many stacks to run in parallel; auto: as many as fit",
     default="auto",
     bare="1",
-    group=_ON,
 )
-IMAGE = Option("image", IMAGE_NAME, "backend image to use instead of the pinned one", group=_ON)
+IMAGE = Option("image", IMAGE_NAME, "backend image to use instead of the pinned one")
 TO_DATABASE = Option(
     "to-database",
     choice("14", "15", "16", "17", "18"),
     "PostgreSQL release to restore into, if different (embedded: 14 or 17)",
-    group=_ON,
 )
 FROM_DATABASE = Option(
     "from-database",
     choice("14", "15", "16", "17", "18"),
     "PostgreSQL release that runs now (default: the compose file's; embedded: 14)",
-    group=_ON,
 )
-COMPOSE = Option(
-    "compose", FILE, "compose file to use instead of the reference deployment", group=_ON
-)
+COMPOSE = Option("compose", FILE, "compose file to use instead of the reference deployment")
 OFFER = Option(
     "offer",
     several("audit", "printed-address", "printed-mails", "rotation"),
     "optional features of the reference backend",
-    group=_ON,
 )
 _BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")
-MUTANT = Option("mutant", Kind("NAME", _BUG), "plant a known bug, to see a control fail", group=_ON)
-URL = Option(
-    "url", Kind("URL", _address), "address of the running instance, or `rehearsal`", group=_ON
-)
+MUTANT = Option("mutant", Kind("NAME", _BUG), "plant a known bug, to see a control fail")
+URL = Option("url", Kind("URL", _address), "address of the running instance, or `rehearsal`")
 PLAIN_URL = Option("plain-url", Kind("URL", _web), "address for http://, if not on port 80")
 CA = Option("ca", FILE, "CA certificates (PEM) to trust instead of the system's")
-DOCKER = Option("docker", SWITCH, "also inspect the containers, read-only (DOCKER_HOST)", flag=True)
+DOCKER = Option("docker", SWITCH, "also inspect the containers, read-only (DOCKER_HOST)")
 PROJECT = Option("project", TEXT, "compose project of the deployment, if there are several")
 
 # What is checked.
-_ASKED = "What is checked"
 CONTROLS = Option(
     "controls",
     Kind("IDS", _listed("suites/controls.toml", r'^id = "([A-Z0-9.-]+)"', "control")),
@@ -339,114 +349,71 @@ CONTROLS = Option(
     also=("control",),
     many=True,
     joined=True,
-    group=_ASKED,
 )
-SHARD = Option(
-    "shard", Kind("N/OF", _shard), "run only this part; `evidence merge` joins them", group=_ASKED
-)
+SHARD = Option("shard", Kind("N/OF", _shard), "run only this part; `evidence merge` joins them")
 BUDGET = Option(
     "budget",
     Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
     "number and length of the action sequences, such as 100x12",
-    group=_ASKED,
 )
-SEED = Option(
-    "seed", number(0, 2**64), "repeat the order and random data of an earlier run", group=_ASKED
-)
+SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")
 STRICT = Option(
-    "strict-claims",
-    SWITCH,
-    "also fail where the runbook is contradicted",
-    also=("strict",),
-    flag=True,
-    group=_ASKED,
+    "strict-claims", SWITCH, "also fail where the runbook is contradicted", also=("strict",)
 )
-CERTIFIED = Option(
-    "certified",
-    SWITCH,
-    "refuse waivers, filters, planted bugs and local changes",
-    flag=True,
-    group=_ASKED,
-)
+CERTIFIED = Option("certified", SWITCH, "refuse waivers, filters, planted bugs and local changes")
 
 # The user's own files.
-_FILES = "Your files"
-ENV_FILE = Option("env-file", FILE, "environment file of the deployment", group=_FILES)
+ENV_FILE = Option("env-file", FILE, "environment file of the deployment")
 KEY_FILES = Option(
     "env-file",
     Kind("FILE", _no_fault),
     "file with an ENCRYPTION_KEY; repeat it to try several",
     many=True,
 )
-NEW_ENV_FILE = Option(
-    "new-env-file", FILE, "environment file with the new ENCRYPTION_KEY", group=_FILES
-)
-REPO = Option("repo", FOLDER, "Git repository to search for its secrets", group=_FILES)
-ESCROW = Option("escrow", FILE, "file with the escrowed keys", group=_FILES)
-BACKUP = Option(
-    "backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one", group=_FILES
-)
+NEW_ENV_FILE = Option("new-env-file", FILE, "environment file with the new ENCRYPTION_KEY")
+REPO = Option("repo", FOLDER, "Git repository to search for its secrets")
+ESCROW = Option("escrow", FILE, "file with the escrowed keys")
+BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
-BACKUP_OPTIONS = Option(
-    "backup-options", FILE, "settings of the backup's storage (mode 0600)", group=_FILES
-)
+BACKUP_OPTIONS = Option("backup-options", FILE, "settings of the backup's storage (mode 0600)")
 SELECT = Option(
     "select",
     Kind("newest|oldest|random:30d|at:DATE", _selection),
     "which one of a folder or repository",
     default="newest",
-    group=_FILES,
 )
 CREDENTIAL = Option(
-    "credential",
-    FILE,
-    "file (mode 0600) with TOKEN=, or CLIENT_ID= and CLIENT_SECRET=",
-    group=_FILES,
+    "credential", FILE, "file (mode 0600) with TOKEN=, or CLIENT_ID= and CLIENT_SECRET="
 )
 
 # A drill, and a change of release.
-_LIMITS = "Limits"
-RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h", group=_LIMITS)
-RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h", group=_LIMITS)
-MAX_AGE = Option("max-age", DURATION, "how old the backup may be", default="26h", group=_LIMITS)
+RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h")
+RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h")
+MAX_AGE = Option("max-age", DURATION, "how old the backup may be", default="26h")
 DROP = Option(
     "drop",
     Kind("PERCENT%", _form(r"([1-9]?[0-9]|100)%", "is not a share such as 20%")),
     "how much less it may hold than an earlier one (default: 20%)",
-    group=_LIMITS,
 )
-KEEP_AT_LEAST = Option(
-    "keep-at-least", number(1, 100_000), "how many backups must be there", group=_LIMITS
-)
+KEEP_AT_LEAST = Option("keep-at-least", number(1, 100_000), "how many backups must be there")
 STATEMENT_LIMIT = Option(
-    "statement-limit", DURATION, "longest time for one SQL statement on the backup", group=_LIMITS
+    "statement-limit", DURATION, "longest time for one SQL statement on the backup"
 )
-OUTAGE = Option("outage", DURATION, "longest acceptable outage, such as 10m", group=_LIMITS)
+OUTAGE = Option("outage", DURATION, "longest acceptable outage, such as 10m")
 OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest="older")
 NEWER = Option("to", IMAGE_NAME, "image to upgrade to (or reference:2)", dest="newer")
 NOTES = Option("notes", FILE, "upgrade notes of the releases in between (YAML)")
 VERIFY_FROM = Option("verify-from", PLACE, "earlier run of `verify` on the old image")
 VERIFY_TO = Option("verify-to", PLACE, "earlier run of `verify` on the new image")
 TRIED_ON = replace(STACK, default=None, help="where to try it; not at all unless given")
-STEPS = Option("steps", SWITCH, "what to do with such a backup", flag=True)
-NO_REHEARSAL = Option("no-rehearsal", SWITCH, "only prove it offline; start nothing", flag=True)
+STEPS = Option("steps", SWITCH, "what to do with such a backup")
+NO_REHEARSAL = Option("no-rehearsal", SWITCH, "only prove it offline; start nothing")
 
 # The record.
-_RECORD = "The record"
-RUN_DIR = Option(
-    "run-dir",
-    NEW_FOLDER,
-    "folder in which runs are kept",
-    bare="reports/runs",
-    group=_RECORD,
-)
-CONFIG = Option(
-    "config", FILE, "declared facts (default: drillbook.toml, if present)", group=_RECORD
-)
-WAIVERS = Option(
-    "waivers", FILE, "accepted deviations (default: waivers.toml, if present)", group=_RECORD
-)
-REASON = Option("reason", TEXT, "why it is run: scheduled, change, incident", group=_RECORD)
+RUN_DIR = Option("run-dir", NEW_FOLDER, "folder in which runs are kept", bare="reports/runs")
+CONFIG = Option("config", FILE, "declared facts (default: drillbook.toml, if present)")
+WAIVERS = Option("waivers", FILE, "accepted deviations (default: waivers.toml, if present)")
+REASON = Option("reason", TEXT, "why it is run: scheduled, change, incident")
 _LABEL = Kind(
     "NAME",
     _form(
@@ -454,52 +421,29 @@ _LABEL = Kind(
         "is not a name; write at most 40 small letters, digits and dashes",
     ),
 )
-INSTANCE = Option(
-    "instance", _LABEL, "whose backup it is, instead of the declared system_id", group=_RECORD
-)
-OPERATOR = Option("operator", TEXT, "who runs it (default: login name)", group=_RECORD)
+INSTANCE = Option("instance", _LABEL, "whose backup it is, instead of the declared system_id")
+OPERATOR = Option("operator", TEXT, "who runs it (default: login name)")
 # Paths and names only: a key itself never stands on a command line.
 SIGNING_KEY = Option(
-    "signing-key",
-    FILE,
-    "sign with this key; `evidence sign-key` makes one",
-    also=("sign",),
-    group=_RECORD,
+    "signing-key", FILE, "sign with this key; `evidence sign-key` makes one", also=("sign",)
 )
-SIGNING_KEY_ENV = Option(
-    "signing-key-env", TEXT, "sign with the key in this environment variable", group=_RECORD
-)
-TSA = Option(
-    "tsa",
-    Kind("URL|file", _authority),
-    "time-stamp authority (RFC 3161); file: by hand",
-    group=_RECORD,
-)
+SIGNING_KEY_ENV = Option("signing-key-env", TEXT, "sign with the key in this environment variable")
+TSA = Option("tsa", Kind("URL|file", _authority), "time-stamp authority (RFC 3161); file: by hand")
 
 # Where the outcome of a command is reported. An address of a ping is a key to the monitor.
-_WATCH = "Monitoring"
 PING = Option(
-    "ping",
-    Kind("URL", _web),
-    "ping this monitor at start and end (healthchecks, Uptime Kuma)",
-    group=_WATCH,
+    "ping", Kind("URL", _web), "ping this monitor at start and end (healthchecks, Uptime Kuma)"
 )
-PING_FILE = Option(
-    "ping-file",
-    FILE,
-    "mode 0600: a monitor's URL, or `COMMAND URL` on each line",
-    group=_WATCH,
-)
-METRICS = Option("metrics", NEW_FILE, "write metrics for Prometheus to FILE.prom", group=_WATCH)
+PING_FILE = Option("ping-file", FILE, "mode 0600: a monitor's URL, or `COMMAND URL` on each line")
+METRICS = Option("metrics", NEW_FILE, "write metrics for Prometheus to FILE.prom")
 
 # How much a run says; pytest has these itself.
-_TERMINAL = "The terminal"
-QUIET = Option("quiet", SWITCH, "print only the result", flag=True, group=_TERMINAL)
-VERBOSE = Option("verbose", SWITCH, "print every detail", flag=True, group=_TERMINAL)
+QUIET = Option("quiet", SWITCH, "print only the result")
+VERBOSE = Option("verbose", SWITCH, "print every detail")
 
 # Single commands.
 OUTPUT = Option("output", FORM, "format of the answer", default="text", also=("form",))
-FIX = Option("fix", SWITCH, "write a corrected copy and a patch next to the document", flag=True)
+FIX = Option("fix", SWITCH, "write a corrected copy and a patch next to the document")
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")
@@ -511,7 +455,7 @@ UNTIL = Option("to", DAY, "last day of the period", dest="until")
 OUT_FOLDER = Option("out", NEW_FOLDER, "folder to write the documents to")
 RECIPIENT = Option("recipient", TEXT, "age or SSH public key to encrypt for; repeatable", many=True)
 PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase in this file")
-PLAINTEXT = Option("plaintext", SWITCH, "write the secrets unencrypted", flag=True)
+PLAINTEXT = Option("plaintext", SWITCH, "write the secrets unencrypted")
 LOG = Option("log", LOG_FILE, "log of the backend; - for standard input")
 BUNDLE = Option("bundle", PLACE, "bundle.zip, or the folder of a run")
 ONLY = Option("only", TEXT, "one secret alone: project/environment/folder/NAME")
@@ -525,13 +469,13 @@ KEY_NAME = Option("out", NEW_FILE, "file for the private key; the public key goe
 PUBKEY = Option("pubkey", FILE, "file with public keys to trust (PEM); repeatable", many=True)
 PREVIOUS = Option("previous", FILE, "bundle of the previous run")
 TSA_CERT = Option("tsa-cert", FILE, "certificates of the time-stamp authorities to trust")
-UNSIGNED = Option("unsigned", SWITCH, "check the contents without a signature", flag=True)
+UNSIGNED = Option("unsigned", SWITCH, "check the contents without a signature")
 TSR = Option("tsr", FILE, "response of the authority, fetched by hand")
 ACT = Option("act", choice("prepared", "reviewed", "approved"), "what to record", default=None)
 NAME = Option("name", TEXT, "name of the person")
 ROLE = Option("role", TEXT, "role of the person")
 REMARK = Option("remark", TEXT, "remark, on one line")
-ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little", flag=True)
+ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little")
 CHALLENGE = Option("challenge", TEXT, "what the custodians were asked to answer, such as 2026-Q4")
 ANSWER_FILE = Option("out", NEW_FILE, "where to write the answer")
 TAKER = Option(
@@ -554,7 +498,7 @@ KEEP_WITHIN = Option(
     Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is not of the form 400d")),
     "keep runs of the last days, such as 400d",
 )
-DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed", flag=True)
+DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed")
 SHELL = Option("shell", choice("bash", "zsh", "fish"), "your shell")
 SCHEDULER = Option(
     "scheduler", choice("systemd", "cron", "kubernetes", "coolify"), "what runs the command"
@@ -580,7 +524,7 @@ QUEUE = Option(
     Kind("FILE|local", _queue),
     "mode 0600: the connection string of a PostgreSQL; local: one of this machine's own",
 )
-UNTIL_EMPTY = Option("until-empty", SWITCH, "end when the queue has no job left", flag=True)
+UNTIL_EMPTY = Option("until-empty", SWITCH, "end when the queue has no job left")
 COLLECTED = Option("folder", FOLDER, "folders with the runs of workers", many=True, dest="folders")
 PAGE = Option("out", NEW_FILE, "the page", default="fleet.html")
 COMMAND_IMAGE = Option(
@@ -595,7 +539,7 @@ HEALTHY = Option(
     "healthy", number(0, 1000), "number of runs without a bug, per driver", default="2", also=("n",)
 )
 GENERATED = Option("generated", number(0, 1000), "number of random bugs to add", default="0")
-KEEP = Option("keep", SWITCH, "keep the result as the record that bundles carry", flag=True)
+KEEP = Option("keep", SWITCH, "keep the result as the record that bundles carry")
 FIXED_SEED = replace(SEED, default="1")
 CONTROLS_ALONE = Option(
     "controls", number(0, 1000), "number of controls to run alone; 0: none", default="10"
@@ -604,31 +548,24 @@ MIB = Option(
     "mib", number(0, 1 << 20), "size of the backup for key check, in MiB; 0: none", default="1024"
 )
 
-# Switches that a command sets and no user types.
-_INSIDE = SWITCH
-EVIDENCE = Option("evidence", _INSIDE, "judge, record and write a bundle", flag=True)
-ONLY_EVIDENCE = Option(
-    "only-evidence", _INSIDE, "write the evidence; no documents and no seal", flag=True
-)
+# What a command sets and no user types.
+EVIDENCE = Option("evidence", SWITCH, "judge, record and write a bundle")
+ONLY_EVIDENCE = Option("only-evidence", SWITCH, "write the evidence; no documents and no seal")
 ONE_QUESTION = Option(
     "one-question",
-    _INSIDE,
+    SWITCH,
     "the controls of the given specs alone decide the exit code; the rest is not asked",
-    flag=True,
 )
 OWN_QUESTION = Option(
-    "own-question",
-    SWITCH,
-    "what --controls selects is the question, and the rest is not asked",
-    flag=True,
+    "own-question", SWITCH, "what --controls selects is the question, and the rest is not asked"
 )
-FIRST = Option("first", _INSIDE, "specs of this control run before all others")
-CATALOGUE = Option("catalogue", _INSIDE, "the controls", default="suites/controls.toml")
-CALLED_AS = Option("called-as", _INSIDE, "the command line that the record names")
-PREFLIGHT = Option("preflight", _INSIDE, "run the file checks, nothing else", flag=True)
-DRILL = Option("drill", _INSIDE, "drill the given backup with its keys", flag=True)
-REHEARSE = Option("rehearse", _INSIDE, "rehearse a change of release", flag=True)
-REWRAPPED = Option("rewrapped", _INSIDE, "the backup that was rewrapped, to be tried out")
+FIRST = Option("first", TEXT, "specs of this control run before all others")
+CATALOGUE = Option("catalogue", TEXT, "the controls", default="suites/controls.toml")
+CALLED_AS = Option("called-as", TEXT, "the command line that the record names")
+PREFLIGHT = Option("preflight", SWITCH, "run the file checks, nothing else")
+DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
+REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
+REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
 
 # Of each of these groups a command takes one.
