@@ -437,7 +437,7 @@ COMMANDS: Sequence[Command] = (
         _rehearse,
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.NOTES, o.VERIFY_FROM),
+            *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.VERIFY_FROM),
             *(o.VERIFY_TO, o.FROM_DATABASE, o.TO_DATABASE, o.CREDENTIAL, o.BACKUP_OPTIONS),
             *(o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),

@@ -402,7 +402,6 @@ STATEMENT_LIMIT = Option(
 OUTAGE = Option("outage", DURATION, "longest acceptable outage, such as 10m")
 OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest="older")
 NEWER = Option("to", IMAGE_NAME, "image to upgrade to (or reference:2)", dest="newer")
-NOTES = Option("notes", FILE, "upgrade notes of the releases in between (YAML)")
 VERIFY_FROM = Option("verify-from", PLACE, "earlier run of `verify` on the old image")
 VERIFY_TO = Option("verify-to", PLACE, "earlier run of `verify` on the new image")
 TRIED_ON = replace(STACK, default=None, help="where to try it; not at all unless given")

@@ -1,4 +1,4 @@
-"""What a rehearsed change is made of: outages, differences, releases, notes, refusals."""
+"""What a rehearsed change is made of: outages, differences, releases, refusals."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, StackTrouble
-from drillbook.drill import release_snapshot, upgrade_notes
+from drillbook.drill import release_snapshot
 from drillbook.drill.outage_probe import Outage, Probe
 from drillbook.drill.release_snapshot import Look
 from drillbook.drill.upgrade import Passage
@@ -187,62 +187,6 @@ def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy
     assert all(one.startswith(f"{file}:4: backend, unattended") for one in found)
 
 
-NOTES = """
-v0.160.1:
-  impactLevel: high
-  requiresDbMigration: true
-  breakingChanges:
-    - {title: Old routes, description: are gone}
-    - "a second\\u0007one"
-  configChanges: SITE_URL is required
-v0.159.20: {impactLevel: low}
-v0.163.0: {impactLevel: none}
-"""
-
-
-def test_notes_are_of_the_releases_in_between(tmp_path):
-    file = tmp_path / "upgrade_notes.yaml"
-    file.write_text(NOTES)
-    found = upgrade_notes.between(upgrade_notes.load(file), (0, 159, 20), (0, 162, 0))
-    assert [(one.release, one.sentence) for one in found] == [
-        (
-            "v0.160.1",
-            "impact high; migrates the database; breaks: Old routes: are gone; "
-            "breaks: a second one; settings: SITE_URL is required",
-        )
-    ]
-
-
-def test_notes_of_one_release_are_named_after_the_file(tmp_path):
-    file = tmp_path / "v0.160.1.yaml"
-    file.write_text("impactLevel: low\nrequiresDbMigration: false\n")
-    assert [(one.release, one.sentence) for one in upgrade_notes.load(file)] == [
-        ("v0.160.1", "impact low")
-    ]
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        b"",
-        b"\0\xff\xfe",
-        b"just words",
-        b"a: [1, 2",
-        b"a: &x [1]\nb: *x\n",
-        b"[" * 5000,
-        b"!!python/object/apply:os.system ['id']",
-        b"impactLevel: low\n" + b"# " + b"x" * (1 << 20),
-        b"\n".join(b"v0.%d.0: {impactLevel: low}" % n for n in range(200)),
-        b"a: 2026-99-99\n",
-    ],
-)
-def test_notes_that_are_none_are_a_sentence(tmp_path, written):
-    file = tmp_path / "upgrade_notes.yaml"
-    file.write_bytes(written)
-    with pytest.raises(BadInput, match="upgrade notes"):
-        upgrade_notes.load(file)
-
-
 def rehearse(folder, *options):
     command = [sys.executable, "-m", "pytest", *sorted(map(str, ROOT.glob("suites/change/test_*")))]
     command = [one for one in command if "rewrap" not in one]
@@ -255,7 +199,7 @@ def rehearse(folder, *options):
 
 PAIR = {"older": "reference:1", "newer": "reference:2"}
 FILES = {"backup": "x", "env_file": "x"}
-OTHERS = ("outage", "notes", "to_database", "from_database")
+OTHERS = ("outage", "to_database", "from_database")
 NOTHING = dict.fromkeys((*PAIR, *FILES, *OTHERS)) | {"stack": "auto"}
 
 
@@ -270,7 +214,6 @@ NOTHING = dict.fromkeys((*PAIR, *FILES, *OTHERS)) | {"stack": "auto"}
         (PAIR | FILES | {"newer": "x:1"}, "the reference backend never becomes the product"),
         (PAIR | FILES | {"newer": "reference:7"}, "has the releases reference:1, reference:2"),
         (PAIR | FILES | {"outage": "soon"}, "--outage soon: write a duration"),
-        (PAIR | FILES | {"notes": "/no.yaml"}, "upgrade notes /no.yaml does not exist"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_a_sentence(given, said):
@@ -287,11 +230,10 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
 
 def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
     deployment = Installation(embedded, recorder, tmp_path).for_reading()
-    backup, keys, told = (tmp_path / name for name in ("old.sql", "keys.env", "upgrade_notes.yaml"))
+    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
     assert procedures.back_up(embedded, backup).exit_code == 0
     keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
-    told.write_text(NOTES)
-    options = [f"--backup={backup}", f"--env-file={keys}", f"--notes={told}", "--outage=1m"]
+    options = [f"--backup={backup}", f"--env-file={keys}", "--outage=1m"]
     options += ["--from=reference:1", "--to=reference:2"]
     done, evidence = rehearse(tmp_path, *options)
     assert evidence, done.stdout + done.stderr
@@ -306,11 +248,6 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
         "killed inside a migration, after 1 of 3 migrations: killed start taken up"
     )
     assert "old release read on new schema" in change["downgraded"]
-    assert [one["name"] for one in change["advice"]] == [
-        "note v0.160.1",
-        "note v0.159.20",
-        "note v0.163.0",
-    ]
     assert "Safe to deploy reference:2" in " ".join(done.stdout.split())
     assert str(Settings(deployment.golden_settings)["ENCRYPTION_KEY"]) not in json.dumps(evidence)
 
