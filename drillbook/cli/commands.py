@@ -178,9 +178,9 @@ def _prove_key(given: Given) -> int:
 
 
 def _diff_env(given: Given) -> int:
-    from drillbook.cli import diff_env
+    from drillbook.infisical.setting_changes import print_changes
 
-    return diff_env.main(Path(given[o.OLD_ENV]), Path(given[o.CHANGED_ENV]), given[o.OUTPUT])
+    return print_changes(Path(given[o.OLD_ENV]), Path(given[o.CHANGED_ENV]), given[o.OUTPUT])
 
 
 def _rekey(given: Given) -> int:

@@ -6,12 +6,17 @@ Seen on releases of July and October 2024 and July 2026, unless the product's so
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from drillbook.core import dotenv
+from drillbook.core.answer import write_json
+from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
 from drillbook.infisical.settings import KEYS
 
@@ -108,6 +113,25 @@ class SettingChange:
     dangerous: bool
     detail: str
     meaning: str
+
+
+def print_changes(old: Path, new: Path, form: str) -> int:
+    """Print how two environment files differ: exit code 1 for a dangerous change, 3 for no file."""
+    try:
+        before, after = (dotenv.load(path.expanduser()) for path in (old, new))
+    except BadInput as reason:
+        sys.stderr.write(f"drillbook env diff: {reason}\n")
+        return 3
+    changes = compare_settings(before, after)
+    if form == "json":
+        write_json("env-diff", old=str(old), new=str(new), changes=[asdict(c) for c in changes])
+    for change in changes if form == "text" else ():
+        mark = "DANGEROUS: " if change.dangerous else ""
+        detail = f" ({change.detail})" if change.detail else ""
+        sys.stdout.write(f"{mark}{change.name} {change.kind}{detail}: {change.meaning}\n")
+    if form == "text" and not changes:
+        sys.stdout.write("no setting differs\n")
+    return int(any(change.dangerous for change in changes))
 
 
 def compare_settings(old: Mapping[str, str], new: Mapping[str, str]) -> list[SettingChange]:

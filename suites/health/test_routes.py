@@ -2,8 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.client import Infisical
-from drillbook.infisical.routes import ask_every_generation
+from drillbook.infisical.client import Infisical, ask_every_generation
 from fixtures.oracle.route_use import RouteUse
 
 pytestmark = pytest.mark.control("HLT-4")

@@ -9,10 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import NotReady
-from drillbook.infisical.client import Infisical, Place
+from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.errors import Broken, RateLimited, Unreachable
 from drillbook.infisical.http import Http
-from drillbook.infisical.routes import CURRENT
 from drillbook.runbook import procedures
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState

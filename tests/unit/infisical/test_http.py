@@ -11,10 +11,9 @@ from typing import ClassVar
 import pytest
 
 from drillbook.infisical import http as http_module
-from drillbook.infisical.client import Infisical, Place
+from drillbook.infisical.client import DEPRECATED, Infisical, Place
 from drillbook.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
 from drillbook.infisical.http import Http
-from drillbook.infisical.routes import DEPRECATED
 
 
 class Scripted(BaseHTTPRequestHandler):

@@ -2,9 +2,8 @@
 
 import pytest
 
-from drillbook.cli.diff_env import main
 from drillbook.infisical.crypto import label
-from drillbook.infisical.setting_changes import compare_settings
+from drillbook.infisical.setting_changes import compare_settings, print_changes
 
 BASE = {
     "ENCRYPTION_KEY": "a" * 32,
@@ -58,10 +57,10 @@ def test_values_are_never_shown(tmp_path, capsys):
     old.write_text("".join(f"{name}={value}\n" for name, value in BASE.items()))
     new.write_text("".join(f"{name}={value}x1\n" for name, value in BASE.items()))
     for form in ("text", "json"):
-        assert main(old, new, form) == 1
+        assert print_changes(old, new, form) == 1
         said = capsys.readouterr().out
         assert said.index("ENCRYPTION_KEY") < said.index("SMTP_PASSWORD")
         assert not [value for value in BASE.values() if value in said]
-    assert main(old, old, "text") == 0
+    assert print_changes(old, old, "text") == 0
     assert capsys.readouterr().out == "no setting differs\n"
-    assert main(old, tmp_path / "none.env", "text") == 3
+    assert print_changes(old, tmp_path / "none.env", "text") == 3
