@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,7 +33,7 @@ from drillbook.backup.location import (
 )
 from drillbook.backup.repository import Repository
 from drillbook.backup.selection import NEWEST, Member, Selection, pick
-from drillbook.backup.stream import Source, is_nearly_full
+from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
@@ -308,28 +307,14 @@ def _inspect(name: str) -> dict[str, Any]:
 
 
 def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
-    env = {**host_environment(), "PGPASSWORD": password}
-    with (
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=env) as process,
-    ):
-        try:
-            while process.stdout and (piece := os.read(process.stdout.fileno(), _CHUNK)):
-                yield piece
-        except BaseException:
-            process.kill()
-            raise
-        if not (code := process.wait()):
-            return
+    def explain(code: int, log: str) -> str:
         if code in _ABSENT:
-            raise BadInput(
-                f"container {name} has no pg_dump: it is not the database's; see docker ps"
-            )
-        log.seek(0)
-        lines = log.read(2000).decode(errors="replace").strip().splitlines()
-        words = (lines or [f"it ended with {code}"])[0][:200]
-        words = words.replace(password, "***") if password else words
-        raise BadInput(f"pg_dump in container {name} failed: {words}")
+            return f"container {name} has no pg_dump: it is not the database's; see docker ps"
+        lines = log.strip().splitlines() or [f"it ended with {code}"]
+        words = lines[0].replace(password, "***") if password else lines[0]
+        return f"pg_dump in container {name} failed: {words[:200]}"
+
+    return program_output(argv, {**host_environment(), "PGPASSWORD": password}, explain)
 
 
 def _restarts(name: str, before: dict[str, Any]) -> list[str]:

@@ -11,8 +11,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +19,11 @@ from pathlib import Path
 from drillbook.backup.facts import stated_time
 from drillbook.backup.location import NAMES, Address, has_name_of_backup
 from drillbook.backup.selection import Member
+from drillbook.backup.stream import program_output
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.options import nearest
 
-_CHUNK = 1 << 20
 _PLACE = re.compile(r"(?P<repository>[^#]+)(?:#(?P<snapshot>.*?)(?::(?P<path>/.*))?)?", re.DOTALL)
 _SETTING = "passphrase_file"
 _ABOUT_PASSPHRASE = re.compile(r"passw|passphrase|no key found", re.IGNORECASE)
@@ -128,33 +126,15 @@ class Repository:
         return self._output("extract", "--stdout", f"::{file.snapshot}", f"pf:{file.path}")
 
     def _output(self, *words: str) -> Iterator[bytes]:
-        """What the program prints, without a terminal on which it could ask for anything."""
+        """What the program prints."""
         argv = [*_READ_ONLY[self._program], *words]
-        with tempfile.TemporaryFile() as log:
-            try:
-                process = subprocess.Popen(
-                    argv,
-                    env=self._env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            except FileNotFoundError:
-                raise BadInput(
-                    f"{self._program}:… needs the program {self._program}, which is not on PATH; "
-                    "install it"
-                ) from None
-            with process:
-                try:
-                    while process.stdout and (piece := os.read(process.stdout.fileno(), _CHUNK)):
-                        yield piece
-                except BaseException:
-                    process.kill()
-                    raise
-            if process.returncode:
-                log.seek(0)
-                raise BadInput(self._trouble(log.read(1 << 16).decode(errors="replace")))
+        try:
+            yield from program_output(argv, self._env, lambda _, log: self._trouble(log))
+        except FileNotFoundError:
+            raise BadInput(
+                f"{self._program}:… needs the program {self._program}, which is not on PATH; "
+                "install it"
+            ) from None
 
     def _trouble(self, log: str) -> str:
         lines = [line.strip() for line in log.splitlines() if line.strip()] or [

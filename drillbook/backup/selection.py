@@ -42,7 +42,7 @@ class Selection:
 NEWEST = Selection()
 
 
-def wanted(word: str, seed: str | None) -> Selection:
+def parse_selection(word: str, seed: str | None) -> Selection:
     """A selection, with a seed of its own where none is given."""
     return Selection(word, int(seed) if seed else randbelow(2**32))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -238,3 +240,32 @@ class Unpacked(io.RawIOBase):
         elif not packed and not over:
             raise Unpackable(f"ends inside its {self._way} stream")
         return packed or None
+
+
+def program_output(
+    argv: Sequence[str], env: Mapping[str, str], explain: Callable[[int, str], str]
+) -> Iterator[bytes]:
+    """What a program prints, in pieces; it has no terminal on which it could ask for anything.
+
+    BadInput where it fails, in the sentence that its exit code and its words are explained by.
+    """
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            while process.stdout and (piece := os.read(process.stdout.fileno(), _CHUNK)):
+                yield piece
+        except BaseException:
+            process.kill()
+            raise
+        if code := process.wait():
+            log.seek(0)
+            raise BadInput(explain(code, log.read(_CHUNK).decode(errors="replace")))

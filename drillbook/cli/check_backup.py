@@ -15,7 +15,7 @@ from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import UNDATED, LocalBackup, backup_for_command
 from drillbook.backup.location import CONTAINER, changed_at
-from drillbook.backup.selection import wanted
+from drillbook.backup.selection import parse_selection
 from drillbook.cli.check_key import end_in_a_sentence
 from drillbook.core import options
 from drillbook.core.answer import write_json
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 def _check(given: Namespace) -> int:
     keys, unread = key_files.load_all(given.env_file)
-    selection = wanted(given.select, given.seed)
+    selection = parse_selection(given.select, given.seed)
     with backup_for_command(given.backup, given.backup_options, selection) as backup:
         found = _read(backup, keys)
         judgement = _Judgement()

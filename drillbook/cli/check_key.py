@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from drillbook.backup import tables
 from drillbook.backup.fetch import backup_for_command
-from drillbook.backup.selection import wanted
+from drillbook.backup.selection import parse_selection
 from drillbook.core import options
 from drillbook.core.errors import BadInput
 from drillbook.core.files import whole_output
@@ -53,7 +53,7 @@ def _check(given: Namespace) -> int:
     if not given.backup:
         raise BadInput("no backup to open: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
-    selection = wanted(given.select, given.seed)
+    selection = parse_selection(given.select, given.seed)
     with (
         backup_for_command(given.backup, given.backup_options, selection) as found,
         tables.open_dump(found.path) as dump,

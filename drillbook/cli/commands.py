@@ -114,7 +114,7 @@ def _rehearse(given: Given) -> int:
 def _calls(module: str, *before: str, named: bool = False) -> Callable[[Given], int]:
     """What calls a module's `main` with all that was given; named: arguments as options, too."""
 
-    def run(given: Given) -> int:
+    def call(given: Given) -> int:
         arguments = given.command.arguments
         words = [*before, *given.words(*given.command.options, *(arguments if named else ()))]
         for one in () if named else arguments:
@@ -122,7 +122,7 @@ def _calls(module: str, *before: str, named: bool = False) -> Callable[[Given], 
         _name_latest(given)
         return int(import_module(module).main(words))
 
-    return run
+    return call
 
 
 def _name_latest(given: Given) -> None:
@@ -223,7 +223,7 @@ def _status(given: Given) -> int:
 def _fleet(act: Callable[[Given], int]) -> Callable[[Given], int]:
     """A command about a fleet: what is wrong is one sentence, and exit code 3."""
 
-    def run(given: Given) -> int:
+    def call(given: Given) -> int:
         from drillbook.core.errors import DrillbookError
         from reports.errors import ReportError
         from reports.render.terminal import refuse
@@ -236,7 +236,7 @@ def _fleet(act: Callable[[Given], int]) -> Callable[[Given], int]:
             said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
             return refuse(said, given.command.name)
 
-    return run
+    return call
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
@@ -399,11 +399,11 @@ def _completion(given: Given) -> int:
 def _in_checkout(run: Callable[[Given], int]) -> Callable[[Given], int]:
     """A command for those who work on Drillbook."""
 
-    def run_there(given: Given) -> int:
+    def call_there(given: Given) -> int:
         os.chdir(ROOT)
         return run(given)
 
-    return run_there
+    return call_there
 
 
 COMMANDS: Sequence[Command] = (

@@ -107,7 +107,7 @@ async def _enqueue(
 ) -> tuple[list[str], list[str], list[str]]:
     added, waiting = [], []
     async with open_queue(conninfo) as app:
-        interrupted = await mark_interrupted(app, None, SILENT_S)
+        interrupted = await abort_lost_jobs(app, None, SILENT_S)
         for name, label in labels.items():
             job = app.configure_task(TASK, queue=label, lock=name, queueing_lock=name)
             try:
@@ -119,7 +119,7 @@ async def _enqueue(
     return added, waiting, interrupted
 
 
-async def mark_interrupted(app: App, queue: str | None, silent_s: float) -> list[str]:
+async def abort_lost_jobs(app: App, queue: str | None, silent_s: float) -> list[str]:
     """End the jobs of workers that have been silent for so long; the names of their instances.
 
     They count as interrupted: not passed, and not taken up again. queue: only those of this label.

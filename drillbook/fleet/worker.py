@@ -21,7 +21,7 @@ from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException, JobAborted
 
 from drillbook.core.display import printable
-from drillbook.fleet.queue import BEAT_S, SILENT_S, TASK, mark_interrupted, open_queue, watch
+from drillbook.fleet.queue import BEAT_S, SILENT_S, TASK, abort_lost_jobs, open_queue, watch
 
 _DIE_WITH_PARENT = 1
 _LIBC = ctypes.CDLL(None)
@@ -68,7 +68,7 @@ class Worker:
         """Mark the jobs of dead workers for as long as this one lives."""
         while True:
             with suppress(ConnectorException):
-                for name in await mark_interrupted(app, self.label, self.silent_s):
+                for name in await abort_lost_jobs(app, self.label, self.silent_s):
                     _say(f"{name}: interrupted, its worker is gone; nothing is proven by it")
             await asyncio.sleep(self.beat_s)
 

@@ -21,7 +21,7 @@ _LARGEST = 1 << 20
 _LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n)|([^\r\n]+)$")
 
 
-def write_corrected(document: Document, found: Sequence[tuple[int, str]]) -> str:
+def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> str:
     """Write the corrected document and a patch next to it; in a sentence, what was written.
 
     found has the line and the rule of each finding that is to be corrected. Nothing that is there

@@ -19,7 +19,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.inputs import text
 from drillbook.runbook import rules
 from drillbook.runbook.document import OURS, Document
-from drillbook.runbook.fix import write_corrected
+from drillbook.runbook.fix import write_correction
 
 _FOUND, _UNUSABLE = 1, 3
 _LONGEST = 160
@@ -87,7 +87,7 @@ def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False
                 before = len(report.findings)
                 report.add(document)
                 found = [(one.line, one.rule) for one in report.findings[before:]]
-                fixed += [write_corrected(document, found)] if fix else []
+                fixed += [write_correction(document, found)] if fix else []
             else:
                 report.foreign.append(str(path))
     except BadInput as trouble:

@@ -9,7 +9,7 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.errors import BadInput
 from drillbook.runbook.document import Document
-from drillbook.runbook.fix import correct, write_corrected
+from drillbook.runbook.fix import correct, write_correction
 from drillbook.runbook.lint import lint
 from drillbook.runbook.rules import check, rules
 
@@ -192,7 +192,7 @@ def test_a_document_that_changes_meanwhile_is_left_alone(tmp_path):
     found = [(one.line, rule.id) for rule, one in check(document)]
     path.write_text(f"{WRONG}\nmore\n")
     with pytest.raises(BadInput, match="has changed while it was read"):
-        write_corrected(document, found)
+        write_correction(document, found)
     assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
 
 
