@@ -25,7 +25,6 @@ from drillbook.core.application import PACKAGE, ROOT
 from drillbook.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from reports.history.fleet import Bundles, Restore
     from reports.notify.announcement import Announcement
 
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
@@ -76,8 +75,18 @@ def _verify(given: Given) -> int:
     return _run(given, ["suites"], ["--own-question"] if given[o.CONTROLS] else [])
 
 
-def _lifecycle(given: Given) -> int:
-    return _run(given, ["suites/lifecycle"], ["--one-question"])
+# What a drill does not use takes a quarter of a second to load.
+_LEAN = ("-p", "no:hypothesispytest", "-p", "no:doctest")
+
+
+def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
+    """What runs the specs of a folder: they are the question."""
+
+    def call(given: Given) -> int:
+        arguments = given.words(*given.command.arguments)
+        return _run(given, [folder], ["--one-question", *fixed, *arguments])
+
+    return call
 
 
 def _preflight(given: Given) -> int:
@@ -92,17 +101,6 @@ def _preflight(given: Given) -> int:
         option = record[0].partition("=")[0]
         raise Refusal(f"{option} needs a record; add --run-dir", get_current_context())
     return preflight.main([*files, *given.words(o.FINDINGS)])
-
-
-def _live(given: Given) -> int:
-    return _run(given, ["suites/live"], ["--one-question", "--stack=remote", *given.words(o.URL)])
-
-
-def _drill(given: Given) -> int:
-    # What a drill does not use takes a quarter of a second to load.
-    lean = ["-p", "no:hypothesispytest", "-p", "no:doctest"]
-    fixed = ["--one-question", "--drill", *lean, *given.words(o.BACKUP)]
-    return _run(given, ["suites/drill"], fixed)
 
 
 def _rehearse(given: Given) -> int:
@@ -202,10 +200,6 @@ def _diagnose(given: Given) -> int:
     return diagnosis.main([given[o.LOG]], given[o.OUTPUT])
 
 
-def _run_document(given: Given) -> int:
-    return _run(given, ["suites/document"], ["--one-question", *given.words(o.DOCUMENT)])
-
-
 def _lint(given: Given) -> int:
     from drillbook.runbook.lint import lint
 
@@ -220,107 +214,13 @@ def _status(given: Given) -> int:
         return announcement.end(status.main(words, announcement.keep_standings))
 
 
-def _fleet(act: Callable[[Given], int]) -> Callable[[Given], int]:
-    """A command about a fleet: what is wrong is one sentence, and exit code 3."""
-
+def _fleet(name: str) -> Callable[[Given], int]:
     def call(given: Given) -> int:
-        from drillbook.core.errors import DrillbookError
-        from reports.errors import ReportError
-        from reports.render.terminal import refuse
+        from drillbook.cli import fleet
 
-        try:
-            return act(given)
-        except (DrillbookError, ReportError) as reason:
-            return refuse(reason, given.command.name)
-        except ModuleNotFoundError as missing:
-            said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
-            return refuse(said, given.command.name)
+        return fleet.carry_out(getattr(fleet, name), given)
 
     return call
-
-
-def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
-    """How each instance of fleet.toml stands, by the signed bundles in these folders."""
-    from reports.config.fleet_file import load
-    from reports.history import fleet
-
-    instances = load(Path(given[o.FLEET]))
-    bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
-    return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
-
-
-@_fleet
-def _plan_fleet(given: Given) -> int:
-    from reports.history.fleet import print_plan
-
-    return print_plan(*_survey(given, given[o.RUN_DIR]), given[o.OUTPUT])
-
-
-@_fleet
-def _print_kubernetes(given: Given) -> int:
-    from drillbook.cli.schedule import fleet_objects
-    from reports.config.fleet_file import load
-
-    sys.stdout.write(fleet_objects(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
-    return 0
-
-
-@_fleet
-def _report_fleet(given: Given) -> int:
-    from reports.history.fleet import print_report
-
-    found, bundles = _survey(given, *given[o.COLLECTED])
-    return print_report(found, bundles, Path(given[o.PAGE]), given[o.OUTPUT])
-
-
-@_fleet
-def _enqueue_fleet(given: Given) -> int:
-    from reports.config.fleet_file import find, load
-
-    if names := given[o.INSTANCES]:
-        chosen = find(load(Path(given[o.FLEET])), names)
-    elif given[o.PUBKEY]:
-        chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
-    else:
-        hint = f"say --pubkey, or --instance; for example: {given.command.example}"
-        raise Refusal(hint, get_current_context())
-    from drillbook.fleet import queue
-
-    labels = {one.name: one.label for one in chosen}
-    with queue.database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
-        added, waiting, interrupted = queue.enqueue(conninfo, labels)
-    if given[o.OUTPUT] == "json":
-        write_json("fleet-enqueue", added=added, waiting=waiting, interrupted=interrupted)
-        return 0
-    ends = {"interrupted, its worker is gone": interrupted}
-    ends |= {"added to the queue": added, "waits in the queue already": waiting}
-    lines = [f"{name}: {end}\n" for end, names in ends.items() for name in names]
-    sys.stdout.write("".join(lines) or "No instance is due.\n")
-    return 0
-
-
-@_fleet
-def _work_fleet(given: Given) -> int:
-    from reports.config.fleet_file import load
-
-    label, runs = given[o.LABEL], given[o.RUN_DIR]
-    signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
-    if not signing:
-        hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
-        raise Refusal(hint, get_current_context())
-    instances = load(Path(given[o.FLEET]))
-    shown = "--verbose" if given[o.VERBOSE] else "--quiet"
-    drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
-    commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
-    if not commands:
-        known = ", ".join(sorted({one.label for one in instances}))
-        said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
-        raise Refusal(said, get_current_context())
-    from drillbook.fleet.queue import database
-    from drillbook.fleet.worker import Worker
-
-    with database(given[o.QUEUE], Path(runs)) as conninfo:
-        return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))
 
 
 def _schedule(given: Given) -> int:
@@ -421,7 +321,7 @@ COMMANDS: Sequence[Command] = (
         "drill",
         "Restore your backup into an isolated stack, and time it.",
         "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
-        _drill,
+        _runs("suites/drill", "--drill", *_LEAN),
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),
@@ -448,7 +348,7 @@ COMMANDS: Sequence[Command] = (
         "live",
         "Check a running instance without changing it.",
         "drillbook live https://secrets.example.com --credential token.env --docker",
-        _live,
+        _runs("suites/live", "--stack=remote"),
         arguments=(o.URL,),
         options=(
             *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.BACKUP_OPTIONS, o.DOCKER, o.PROJECT),
@@ -467,7 +367,7 @@ COMMANDS: Sequence[Command] = (
         "lifecycle",
         "Try random operator actions, and look for lost data.",
         "drillbook lifecycle --budget 4x12 --stack embedded",
-        _lifecycle,
+        _runs("suites/lifecycle"),
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
         defaults={o.BUDGET: "100x12"},
     ),
@@ -557,7 +457,7 @@ COMMANDS: Sequence[Command] = (
         "runbook run",
         "Carry out your own runbook on a separate stack.",
         "drillbook runbook run runbook.md --stack embedded",
-        _run_document,
+        _runs("suites/document"),
         arguments=(o.DOCUMENT,),
         options=(o.STACK, o.IMAGE, o.COMPOSE, o.CONTROLS, o.STRICT, *_RUN),
     ),
@@ -655,7 +555,7 @@ COMMANDS: Sequence[Command] = (
         "fleet plan",
         "Say which instance of many is due for a drill, and why.",
         "drillbook fleet plan --pubkey drill.key.pub",
-        _plan_fleet,
+        _fleet("plan"),
         options=(o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
         needs=(o.PUBKEY,),
     ),
@@ -663,7 +563,7 @@ COMMANDS: Sequence[Command] = (
         "fleet enqueue",
         "Add a drill of each instance that is due to the queue.",
         "drillbook fleet enqueue --queue local --pubkey drill.key.pub",
-        _enqueue_fleet,
+        _fleet("enqueue"),
         options=(o.QUEUE, o.INSTANCES, o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
         needs=(o.QUEUE,),
     ),
@@ -671,7 +571,7 @@ COMMANDS: Sequence[Command] = (
         "fleet work",
         "Carry out the drills of one label from the queue.",
         "drillbook fleet work --queue local --label eu --sign drill.key --until-empty",
-        _work_fleet,
+        _fleet("work"),
         options=(
             *(o.QUEUE, o.LABEL, o.FLEET, o.UNTIL_EMPTY, o.RUN_DIR, o.SIGNING_KEY),
             *(o.SIGNING_KEY_ENV, o.QUIET, o.VERBOSE),
@@ -682,14 +582,14 @@ COMMANDS: Sequence[Command] = (
         "fleet kubernetes",
         "Print a CronJob for each instance, and an Indexed Job.",
         "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
-        _print_kubernetes,
+        _fleet("print_kubernetes"),
         options=(o.FLEET, o.COMMAND_IMAGE),
     ),
     Command(
         "fleet report",
         "Write a page with each instance's last proven restore.",
         "drillbook fleet report runs --pubkey drill.key.pub",
-        _report_fleet,
+        _fleet("report"),
         arguments=(o.COLLECTED,),
         options=(o.FLEET, o.PUBKEY, o.PAGE, o.OUTPUT),
         needs=(o.PUBKEY,),

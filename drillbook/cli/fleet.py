@@ -1,0 +1,102 @@
+"""`drillbook fleet`: many instances, from fleet.toml, the queue and signed bundles."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from click import get_current_context
+
+from drillbook.cli.parser import Given, Refusal
+from drillbook.cli.schedule import fleet_objects
+from drillbook.core import options as o
+from drillbook.core.answer import write_json
+from drillbook.core.errors import DrillbookError
+from reports.config.fleet_file import find, load
+from reports.errors import ReportError
+from reports.history import fleet
+from reports.history.fleet import Bundles, Restore, print_plan, print_report
+from reports.render.terminal import refuse
+
+
+def carry_out(act: Callable[[Given], int], given: Given) -> int:
+    """Do what a command says; what is wrong is one sentence, and exit code 3."""
+    try:
+        return act(given)
+    except (DrillbookError, ReportError) as reason:
+        return refuse(reason, given.command.name)
+    except ModuleNotFoundError as missing:
+        said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
+        return refuse(said, given.command.name)
+
+
+def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
+    """How each instance of fleet.toml stands, by the signed bundles in these folders."""
+    instances = load(Path(given[o.FLEET]))
+    bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
+    return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
+
+
+def plan(given: Given) -> int:
+    """Print which instance is due for a drill, and why."""
+    return print_plan(*_survey(given, given[o.RUN_DIR]), given[o.OUTPUT])
+
+
+def print_kubernetes(given: Given) -> int:
+    """Print objects for Kubernetes that drill every instance."""
+    sys.stdout.write(fleet_objects(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
+    return 0
+
+
+def report(given: Given) -> int:
+    """Write the page with the last proven restore of each instance."""
+    found, bundles = _survey(given, *given[o.COLLECTED])
+    return print_report(found, bundles, Path(given[o.PAGE]), given[o.OUTPUT])
+
+
+def enqueue(given: Given) -> int:
+    """Add a drill of each instance that is due, or that is named, to the queue."""
+    if names := given[o.INSTANCES]:
+        chosen = find(load(Path(given[o.FLEET])), names)
+    elif given[o.PUBKEY]:
+        chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
+    else:
+        hint = f"say --pubkey, or --instance; for example: {given.command.example}"
+        raise Refusal(hint, get_current_context())
+    from drillbook.fleet import queue
+
+    labels = {one.name: one.label for one in chosen}
+    with queue.database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
+        added, waiting, interrupted = queue.enqueue(conninfo, labels)
+    if given[o.OUTPUT] == "json":
+        write_json("fleet-enqueue", added=added, waiting=waiting, interrupted=interrupted)
+        return 0
+    ends = {"interrupted, its worker is gone": interrupted}
+    ends |= {"added to the queue": added, "waits in the queue already": waiting}
+    lines = [f"{name}: {end}\n" for end, names in ends.items() for name in names]
+    sys.stdout.write("".join(lines) or "No instance is due.\n")
+    return 0
+
+
+def work(given: Given) -> int:
+    """Drill the instances of one label from the queue."""
+    label, runs = given[o.LABEL], given[o.RUN_DIR]
+    signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
+    if not signing:
+        hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
+        raise Refusal(hint, get_current_context())
+    instances = load(Path(given[o.FLEET]))
+    shown = "--verbose" if given[o.VERBOSE] else "--quiet"
+    drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
+    commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
+    if not commands:
+        known = ", ".join(sorted({one.label for one in instances}))
+        said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
+        raise Refusal(said, get_current_context())
+    from drillbook.fleet.queue import database
+    from drillbook.fleet.worker import Worker
+
+    with database(given[o.QUEUE], Path(runs)) as conninfo:
+        return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))
