@@ -195,7 +195,3 @@ def _write_json(
         holds=asdict(found.inventory),
         compared=[{"at": when, **asdict(then)} for when, then in compared.items()],
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

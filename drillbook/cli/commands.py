@@ -195,9 +195,9 @@ def _rekey(given: Given) -> int:
 
 
 def _diagnose(given: Given) -> int:
-    from drillbook.runbook import diagnosis
+    from drillbook.runbook.diagnosis import print_diagnosis
 
-    return diagnosis.main([given[o.LOG]], given[o.OUTPUT])
+    return print_diagnosis(given[o.LOG], given[o.OUTPUT])
 
 
 def _lint(given: Given) -> int:

@@ -204,7 +204,3 @@ def _summary(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[
         yield "IN THE CLEAR: anyone who reads this file reads every secret; delete it after use"
     elif given.out != "-":
         yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -191,7 +191,7 @@ def test_lines_may_come_from_docker_or_compose(wrap):
 
 
 def run(*arguments, given=b""):
-    command = [sys.executable, "-m", "drillbook.runbook.diagnosis", *arguments]
+    command = [sys.executable, "-m", "drillbook.cli", "diagnose", *arguments]
     done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -228,9 +228,9 @@ def test_line_without_end_does_not_fill_memory(tmp_path):
         for _ in range(40):
             file.write(b"x" * (1 << 20))
     limited = (
-        "import resource, sys; from drillbook.runbook.diagnosis import main;"
+        "import resource, sys; from drillbook.runbook.diagnosis import print_diagnosis;"
         "resource.setrlimit(resource.RLIMIT_DATA, (1 << 26, 1 << 26));"
-        f"sys.exit(main([{str(log)!r}]))"
+        f"sys.exit(print_diagnosis({str(log)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", limited], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
