@@ -18,25 +18,13 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import UNUSABLE, Command, run
 from drillbook.core.options import RUN_DIR
 
-# Goals that are older than the command line, under other names.
-_OLD_GOALS = {
-    "rewrap": "key rekey",
-    "signing-key": "evidence sign-key",
-    "report": "evidence render",
-}
 _YES = ("1", "yes")
 
 
 def find(goal: str) -> Command | None:
-    """The command of a goal: its name with dashes, in either order, or the last word of it."""
-    for name in (_OLD_GOALS.get(goal, goal), goal.replace("-", " ", 1)):
-        if exact := next((command for command in COMMANDS if command.name == name), None):
-            return exact
-    for command in COMMANDS:
-        group, _, word = command.name.partition(" ")
-        if word and goal in (word, f"{word}-{group}"):
-            return command
-    return None
+    """The command of a goal: its name, with a dash for the blank."""
+    names = (goal, goal.replace("-", " ", 1))
+    return next((command for command in COMMANDS if command.name in names), None)
 
 
 def variables(flags: str) -> list[tuple[str, str]]:

@@ -441,7 +441,7 @@ QUIET = Option("quiet", SWITCH, "print only the result")
 VERBOSE = Option("verbose", SWITCH, "print every detail")
 
 # Single commands.
-OUTPUT = Option("output", FORM, "format of the answer", default="text", also=("form",))
+OUTPUT = Option("output", FORM, "format of the answer", default="text")
 FIX = Option("fix", SWITCH, "write a corrected copy and a patch next to the document")
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
@@ -460,8 +460,8 @@ BUNDLE = Option("bundle", PLACE, "bundle.zip, or the folder of a run")
 ONLY = Option("only", TEXT, "one secret alone: project/environment/folder/NAME")
 OLD_ENV = Option("old", FILE, "the settings as they were, NAME=value")
 CHANGED_ENV = Option("new", FILE, "the settings as they are to be")
-RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle", also=("from",))
-BACKUPS = replace(BACKUP, help="backups of the instance", also=("backups",))
+RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle")
+BACKUPS = replace(BACKUP, help="backups of the instance")
 RUN = Option("run", FOLDER, "the folder of a run")
 RUNS = Option("runs", FOLDER, "folders of the shards or runs", many=True)
 KEY_NAME = Option("out", NEW_FILE, "file for the private key; the public key goes to OUT.pub")
@@ -484,7 +484,6 @@ TAKER = Option(
         *("ciso-assistant", "probo", "aws-audit-manager"),
     ),
     "format to write",
-    also=("for",),
 )
 OSCAL_VERSION = Option(
     "oscal-version",
@@ -535,7 +534,7 @@ BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="emb
 MUTANTS = Option("mutants", TEXT, "bugs by name, control or place, with * and commas; or none")
 PART = replace(SHARD, help="only this part of the planted bugs")
 HEALTHY = Option(
-    "healthy", number(0, 1000), "number of runs without a bug, per driver", default="2", also=("n",)
+    "healthy", number(0, 1000), "number of runs without a bug, per driver", default="2"
 )
 GENERATED = Option("generated", number(0, 1000), "number of random bugs to add", default="0")
 KEEP = Option("keep", SWITCH, "keep the result as the record that bundles carry")

@@ -439,16 +439,16 @@ FORWARDED = [
     ("verify", r" -- REASON=it's\ $$HOME\ \\\ due", options.REASON, "it's $HOME \\ due"),
     ("drill", r" -- ENV_FILE=.env BACKUP=a\ $$b.sql", options.BACKUP, "a $b.sql"),
     ("drill", " -- ENV_FILE=.env BACKUP=sftp://ada:x@h/b", options.BACKUP, "sftp://ada:x@h/b"),
-    ("check-key", " -- BACKUP=.env ENV_FILE=.env FORM=json", options.OUTPUT, "json"),
+    ("key-check", " -- BACKUP=.env ENV_FILE=.env OUTPUT=json", options.OUTPUT, "json"),
     ("key-check", " -- BACKUP=- ENV_FILE=.env", options.BACKUP, "-"),
-    ("recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=yes", options.PLAINTEXT, True),
-    ("live", " -- URL=rehearsal BACKUPS=folder", options.BACKUP, "folder"),
-    ("report", " -- FROM=bundle.zip", options.RECORD, "bundle.zip"),
-    ("export", " -- FOR=hdf BUNDLE=bundle.zip", options.TAKER, "hdf"),
-    ("merge", r" -- RUNS=runs/one\ runs/two", options.RUNS, ("runs/one", "runs/two")),
-    ("verify-evidence", " -- BUNDLE=bundle.zip UNSIGNED=1", options.UNSIGNED, True),
-    ("signing-key", " -- OUT=k", options.KEY_NAME, "k"),
-    ("qualify", " -- N=1", options.HEALTHY, "1"),
+    ("key-recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=yes", options.PLAINTEXT, True),
+    ("live", " -- URL=rehearsal BACKUP=folder", options.BACKUP, "folder"),
+    ("evidence-render", " -- RECORD=bundle.zip", options.RECORD, "bundle.zip"),
+    ("evidence-export", " -- FORMAT=hdf BUNDLE=bundle.zip", options.TAKER, "hdf"),
+    ("evidence-merge", r" -- RUNS=runs/one\ runs/two", options.RUNS, ("runs/one", "runs/two")),
+    ("evidence-verify", " -- BUNDLE=bundle.zip UNSIGNED=1", options.UNSIGNED, True),
+    ("evidence-sign-key", " -- OUT=k", options.KEY_NAME, "k"),
+    ("qualify", " -- HEALTHY=1", options.HEALTHY, "1"),
     ("sweep", "", None, None),
 ]
 
@@ -473,9 +473,10 @@ REFUSED_BY_MAKE = [
     ("verify", " -- IMAGE=", "--image: an empty value"),
     ("preflight", " -- COMPOSE=one\ntwo", "a value with a line break in it"),
     ("lifecycle", " -- CONTROLS=KEY-1", "no option --controls"),
-    ("recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=no", "PLAINTEXT=1 sets it"),
-    ("check-key", " -- BACKUP=a$$HOME.sql ENV_FILE=.env", "BACKUP: a$HOME.sql does not exist"),
+    ("key-recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=no", "PLAINTEXT=1 sets it"),
+    ("key-check", " -- BACKUP=a$$HOME.sql ENV_FILE=.env", "BACKUP: a$HOME.sql does not exist"),
     ("verfy", " -- STACK=embedded", "no command verfy; did you mean verify?"),
+    ("check-key", "", "no command check-key; did you mean key check?"),
 ]
 
 

@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 def asked(capsys, backup, *options, key="keys.env", form="text"):
     keys = backup.parent / key if backup.is_dir() else backup.parent.parent / key
-    words = ["--backup", str(backup), "--env-file", str(keys), "--form", form]
+    words = ["--backup", str(backup), "--env-file", str(keys), "--output", form]
     code = main([*words, *options])
     printed = capsys.readouterr()
     if code < 3 and form == "text":

@@ -52,7 +52,7 @@ def wrong(key_file):
 
 def asked(capsys, backup, *key_files, form="json"):
     files = [part for one in key_files for part in ("--env-file", one)]
-    code = main(["--backup", str(backup), *files, "--form", form])
+    code = main(["--backup", str(backup), *files, "--output", form])
     printed = capsys.readouterr()
     return code, (json.loads(printed.out) if form == "json" and code < 3 else printed)
 

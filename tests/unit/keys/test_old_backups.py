@@ -38,7 +38,7 @@ def checked(capsys, backup, key_file, *options):
 
 
 def answered(capsys, backup, key_file):
-    code, said = checked(capsys, backup, key_file, "--form", "json")
+    code, said = checked(capsys, backup, key_file, "--output", "json")
     return code, json.loads(said)
 
 

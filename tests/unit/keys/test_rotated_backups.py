@@ -185,7 +185,7 @@ def test_kept_keys_that_stay_shut_prove_nothing(written, ask):
 
 
 def test_numbers_for_machines(written, ask):
-    code, said = ask(written(rotated(*STAGED)), FIRST, "--form", "json")
+    code, said = ask(written(rotated(*STAGED)), FIRST, "--output", "json")
     [key] = json.loads(said)["keys"]
     assert code == 0
     assert [(one["state"], one["opened"]) for one in key["wrappers"]] == [
