@@ -27,10 +27,6 @@ from drillbook.keys.inventory import Inventory, find_losses, take_inventory
 from drillbook.keys.key_files import KeyFile
 from drillbook.keys.proof_report import about_backup
 
-_OPTIONS = (
-    *(options.PIPED_BACKUP, options.KEY_FILES, options.BACKUP_OPTIONS, options.SELECT),
-    *(options.SEED, options.MAX_AGE, options.DROP, options.KEEP_AT_LEAST, options.OUTPUT),
-)
 _WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4
 
@@ -59,7 +55,7 @@ class _Found:
 
 def main(arguments: list[str]) -> int:
     """Judge the backup that the options name; the exit code."""
-    given = options.parse("backup check", arguments, _OPTIONS)
+    given = options.parse("backup check", arguments, (options.PIPED_BACKUP, *options.BACKUP_CHECK))
     return end_in_a_sentence("backup check", _check, given, ", so nothing is known")
 
 

@@ -21,14 +21,7 @@ from drillbook.keys import key_files, proof, proof_report
 
 def main(arguments: list[str]) -> int:
     """Try the keys on the backup and print the answer; the exit code."""
-    given = options.parse(
-        "key check",
-        arguments,
-        (
-            *(options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES),
-            *(options.SELECT, options.SEED, options.OUTPUT),
-        ),
-    )
+    given = options.parse("key check", arguments, (options.PIPED_BACKUP, *options.KEY_CHECK))
     return end_in_a_sentence("key check", _check, given, ", so nothing is known")
 
 

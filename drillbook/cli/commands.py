@@ -144,9 +144,9 @@ def _export(given: Given) -> int:
 def _check_backup(given: Given) -> int:
     from drillbook.cli import check_backup
 
-    own = [one for one in given.command.options if one not in (*_PINGED, o.CONFIG)]
+    words = given.words(*given.command.arguments, *o.BACKUP_CHECK)
     with _announce(given) as announcement:
-        return announcement.end(check_backup.main(given.words(*given.command.arguments, *own)))
+        return announcement.end(check_backup.main(words))
 
 
 def _prove_key(given: Given) -> int:
@@ -377,7 +377,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook key check backup.sql.gz --env-file .env",
         _calls("drillbook.cli.check_key", named=True),
         arguments=(o.PIPED_BACKUP,),
-        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
+        options=o.KEY_CHECK,
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -386,10 +386,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook backup check backup.sql.gz --env-file keys.env --max-age 26h",
         _check_backup,
         arguments=(o.PIPED_BACKUP,),
-        options=(
-            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.MAX_AGE, o.DROP),
-            *(o.KEEP_AT_LEAST, o.CONFIG, *_PINGED, o.OUTPUT),
-        ),
+        options=(*o.BACKUP_CHECK, o.CONFIG, *_PINGED),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -399,10 +396,7 @@ COMMANDS: Sequence[Command] = (
         "--passphrase-file phrase.txt",
         _calls("drillbook.cli.recover", named=True),
         arguments=(o.PIPED_BACKUP,),
-        options=(
-            *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
-            *(o.ONLY, o.BACKUP_OPTIONS),
-        ),
+        options=o.KEY_RECOVER,
         needs=(o.KEY_FILES, o.SECRETS_FILE),
     ),
     Command(

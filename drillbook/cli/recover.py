@@ -34,15 +34,7 @@ _MOST_NEAR = 3
 
 def main(arguments: list[str]) -> int:
     """Recover what the options say; the exit code."""
-    given = options.parse(
-        "key recover",
-        arguments,
-        (
-            *(options.PIPED_BACKUP, options.BACKUP_OPTIONS, options.KEY_FILES),
-            *(options.SECRETS_FILE, options.RECIPIENT, options.PASSPHRASE_FILE, options.PLAINTEXT),
-            options.ONLY,
-        ),
-    )
+    given = options.parse("key recover", arguments, (options.PIPED_BACKUP, *options.KEY_RECOVER))
     return end_in_a_sentence("key recover", _recover, given, "; nothing was written")
 
 

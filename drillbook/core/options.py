@@ -237,27 +237,16 @@ def share(text: str | None) -> float:
     return int((text or "20%").removesuffix("%")) / 100
 
 
-def choice(*among: str) -> Kind:
-    """One of some words."""
+def choice(*among: str, several: bool = False) -> Kind:
+    """One of some words, or several of them with commas between."""
 
     def judge(value: str) -> str:
-        if value in among:
-            return ""
-        return f"{value} is none of {', '.join(among)}{nearest(value, among)}"
-
-    return Kind("|".join(among), judge, among)
-
-
-def several(*among: str) -> Kind:
-    """Some of these words, with commas between."""
-
-    def judge(value: str) -> str:
-        for word in value.split(","):
+        for word in value.split(",") if several else (value,):
             if word not in among:
                 return f"{word} is none of {', '.join(among)}{nearest(word, among)}"
         return ""
 
-    return Kind("WORD,WORD", judge, among)
+    return Kind("WORD,WORD" if several else "|".join(among), judge, among)
 
 
 def number(least: int, most: int, *words: str) -> Kind:
@@ -329,7 +318,7 @@ FROM_DATABASE = Option(
 COMPOSE = Option("compose", FILE, "compose file to use instead of the reference deployment")
 OFFER = Option(
     "offer",
-    several("audit", "printed-address", "printed-mails", "rotation"),
+    choice("audit", "printed-address", "printed-mails", "rotation", several=True),
     "optional features of the reference backend",
 )
 _BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")
@@ -565,6 +554,11 @@ DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
+
+# Commands whose module takes their options, too.
+KEY_CHECK = (KEY_FILES, BACKUP_OPTIONS, SELECT, SEED, OUTPUT)
+BACKUP_CHECK = (KEY_FILES, BACKUP_OPTIONS, SELECT, SEED, MAX_AGE, DROP, KEEP_AT_LEAST, OUTPUT)
+KEY_RECOVER = (KEY_FILES, SECRETS_FILE, RECIPIENT, PASSPHRASE_FILE, PLAINTEXT, ONLY, BACKUP_OPTIONS)
 
 # Of each of these groups a command takes one.
 EXCLUSIVE = (
