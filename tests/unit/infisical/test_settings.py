@@ -58,13 +58,6 @@ def test_hidden_is_a_string_that_does_not_show_itself():
     assert repr({"token": Hidden("s3cret")}) == "{'token': «hidden»}"
 
 
-def test_the_group_of_the_old_sign_up_is_the_4096_bit_prime():
-    prime = bootstrap._group()
-    assert prime.bit_length() == 4096
-    assert pow(5, prime - 1, prime) == 1
-    assert f"{prime:x}"[16:32] == "c90fdaa22168c234"
-
-
 def test_the_old_sign_up_carries_all_it_must():
     body = bootstrap.sign_up_body("owner@example.com", "a password")
     assert {len(body["salt"]), len(body["verifier"])} == {64, 1024}
