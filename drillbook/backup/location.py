@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -20,8 +19,6 @@ from drillbook.core.errors import BadInput
 
 Kind = Literal["pipe", "path", "container", "url", "repository"]
 
-# A URL in a variable of the environment: a command line can be read by anyone.
-BY_ENVIRONMENT = "env:"
 # A backup that is dumped from a container on demand.
 CONTAINER = "docker:"
 # A repository of one of these programs, and after # a snapshot of it and a path in that.
@@ -48,7 +45,7 @@ class Address:
 
 def parse(given: str) -> Address:
     """The address that the operator names; BadInput for what cannot be one."""
-    text = _resolve(given).strip()
+    text = given.strip()
     if len(text) > _LONGEST or not text.isprintable():
         raise BadInput(
             "the backup given is neither a path nor a URL: too long, or with control characters"
@@ -62,12 +59,6 @@ def parse(given: str) -> Address:
     if match := _URL.fullmatch(text):
         return _url(text, match)
     return Address("path", text, text)
-
-
-def _resolve(given: str) -> str:
-    if not given.startswith(BY_ENVIRONMENT):
-        return given
-    return os.environ.get(given.removeprefix(BY_ENVIRONMENT), "")
 
 
 def _container(name: str) -> Address:

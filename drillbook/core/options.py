@@ -148,7 +148,7 @@ def _queue(value: str) -> str:
 
 
 def _backup(value: str) -> str:
-    elsewhere = ("docker:", "env:", "restic:", "borg:")
+    elsewhere = ("docker:", "restic:", "borg:")
     if value == "-" or value.startswith(elsewhere) or "://" in value:
         return ""
     return _place(value)

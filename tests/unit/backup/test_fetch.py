@@ -78,11 +78,6 @@ def test_what_can_be_no_place_is_refused(given):
         parse(given)
 
 
-def test_a_url_comes_by_the_environment(monkeypatch):
-    monkeypatch.setenv("DRILLBOOK_BACKUP", "s3://bucket/b.sql")
-    assert parse("env:DRILLBOOK_BACKUP").what == "s3://bucket/b.sql"
-
-
 def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
     monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
     assert run_metadata.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
