@@ -1,7 +1,9 @@
 """Each example of a command's help, and each line of the README and of docs/, is run as it is
 printed, with sample files for what a reader fills in."""
 
+import contextlib
 import gzip
+import io
 import os
 import re
 import shlex
@@ -11,6 +13,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -103,6 +106,11 @@ LINES = {fill_in(line, LESS) for line in EVERY}
 # This driver is that of each line here, and one line for the two is enough.
 LINES -= {one for one in LINES if one.replace(" --stack embedded", "") in LINES - {one}}
 IS_PARSED = re.compile(f"drillbook ({'|'.join(PARSED)})")
+# Commands that run specs or other processes: these run as they are called. The others need not load
+# everything anew.
+APART = re.compile(
+    r"drillbook (verify|lifecycle|drill|rehearse|live|preflight|runbook run|key rekey|doctor|fleet)"
+)
 # Some lines begin with what later ones need.
 ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "fleet enqueue", "")
 FLEET = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)[0]
@@ -195,7 +203,6 @@ def queue():
 
 def ask(folder, line, queue=""):
     """The exit code of a line, and all that it prints; of specs, one that starts nothing."""
-    program = Path(sys.executable).with_name("drillbook")
     # Each worker loads everything anew, in more time than what a line asks takes.
     env = {**os.environ, "DRILLBOOK_STACK": "embedded", "DRILLBOOK_WORKERS": "1"}
     for name in ("new.sql", "secrets.json.age"):
@@ -206,8 +213,13 @@ def ask(folder, line, queue=""):
         env["DRILLBOOK_RUN_DIR"] = queue
     if line.startswith("drillbook verify"):
         env["DRILLBOOK_CONTROLS"] = "DEP-4"
+    words = shlex.split(line, comments=True)[1:]
+    return (call if APART.match(line) else call_here)(folder, words, env)
+
+
+def call(folder, words, env):
     done = subprocess.run(
-        [program, *shlex.split(line, comments=True)[1:]],
+        [Path(sys.executable).with_name("drillbook"), *words],
         cwd=folder,
         env=env,
         capture_output=True,
@@ -216,6 +228,21 @@ def ask(folder, line, queue=""):
         timeout=900,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def call_here(folder, words, env):
+    printed = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    with (
+        contextlib.chdir(folder),
+        patch.dict(os.environ, env, clear=True),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        try:
+            code = command_line(COMMANDS, words)
+        except SystemExit as end:
+            code = end.code
+    return code, printed.buffer.getvalue().decode()
 
 
 def test_each_line_does_what_it_says(folder, queue):
