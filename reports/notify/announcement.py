@@ -55,11 +55,11 @@ def announce(
     said = words.notify
     if monitor_file or said.ping_file:
         file = folder / monitor_file if monitor_file else path.parent / str(said.ping_file)
-        addresses = ping.read_addresses(file)
+        addresses = ping.load_addresses(file)
         monitor = monitor or addresses.get(command) or addresses.get("")
     receivers: tuple[str, ...] = ()
     if said.receivers_file:
-        receivers = notices.read_receivers(path.parent / said.receivers_file)
+        receivers = notices.load_receivers(path.parent / said.receivers_file)
     target = None
     if metrics or said.metrics:
         target = folder / metrics if metrics else path.parent / str(said.metrics)

@@ -6,14 +6,14 @@ import logging
 from pathlib import Path
 
 from reports.errors import BadDeclaration
-from reports.notify.ping import read_private_lines
+from reports.notify.ping import load_private_lines
 
 _LIBRARY = "install it: pip install 'drillbook[notify]'"
 
 
-def read_receivers(path: Path) -> tuple[str, ...]:
+def load_receivers(path: Path) -> tuple[str, ...]:
     """The addresses of a file, one a line; BadDeclaration for one that Apprise does not know."""
-    addresses = tuple(read_private_lines(path))
+    addresses = tuple(load_private_lines(path))
     try:
         import apprise
     except ImportError:

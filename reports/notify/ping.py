@@ -29,7 +29,7 @@ _KUMA = re.compile(r"/api/push/[^/]+/?$")
 _WEB = re.compile(r"https?://[^\s/]+\S*")
 
 
-def read_private_lines(path: Path) -> list[str]:
+def load_private_lines(path: Path) -> list[str]:
     """The lines of a file that only its owner can read, without comments; or BadDeclaration."""
     try:
         data = read_file(path, _LARGEST)
@@ -42,10 +42,10 @@ def read_private_lines(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def read_addresses(path: Path) -> dict[str, str]:
+def load_addresses(path: Path) -> dict[str, str]:
     """The addresses of a ping file by command; "" has the one of all other commands."""
     found = {}
-    for number, line in enumerate(read_private_lines(path), 1):
+    for number, line in enumerate(load_private_lines(path), 1):
         command, _, address = line.rpartition(" ")
         if not _WEB.fullmatch(address):
             said = f"entry {number} is not `COMMAND URL` or `URL`; write `drill https://…`"

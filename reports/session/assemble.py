@@ -30,7 +30,7 @@ from reports.evidence.model import (
 from reports.record.in_progress import SpecDraft
 from reports.record.recorder import Recorder
 from reports.seal import custody
-from reports.session.selection import Plan
+from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import IDLE, Verdict, gates, worst
 
 _ENDED_EARLY = "interrupted before it ended"

@@ -26,7 +26,7 @@ from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.assemble import assemble
 from reports.session.bundle import WRITERS, Bundle
-from reports.session.selection import Plan, controls, plan, shuffle
+from reports.session.spec_selection import Plan, controls, plan, shuffle
 from reports.verdict.verdicts import UNUSABLE
 
 _FILTERS = {

@@ -43,7 +43,7 @@ from reports.redaction.redactor import Redactor
 from reports.render.terminal import Line, refuse, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
-from reports.session.selection import Shard
+from reports.session.spec_selection import Shard
 from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE, worst
 
 # What shards may differ in: each has keys and an engine of its own.

@@ -18,7 +18,7 @@ from reports.qualification import kept
 from reports.record.recorder import Recorder
 from reports.session import xdist_worker
 from reports.session.evidence_run import EvidenceRun, runs_folder
-from reports.session.selection import controls, plan
+from reports.session.spec_selection import controls, plan
 from reports.session.terminal_reporter import install
 from reports.session.verdict_hooks import Judging
 from reports.session.xdist_controller import XdistController

@@ -9,7 +9,7 @@ import pytest
 
 from reports.errors import NotApplicable
 from reports.record.recorder import Recorder
-from reports.session.selection import controls
+from reports.session.spec_selection import controls
 from reports.verdict.classify import judge, stated_verdict
 from reports.verdict.verdicts import UNUSABLE
 

@@ -22,7 +22,7 @@ import pytest
 from drillbook.core.files import read_file
 from reports.record.in_progress import SpecDraft
 from reports.session.evidence_run import EvidenceRun
-from reports.session.selection import READING
+from reports.session.spec_selection import READING
 from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
 from reports.verdict.verdicts import Verdict
 

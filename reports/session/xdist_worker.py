@@ -21,7 +21,7 @@ from reports.evidence.context import Comparison
 from reports.evidence.model import Span
 from reports.record.in_progress import Clock, SpecDraft
 from reports.record.recorder import Recorder
-from reports.session.selection import Plan
+from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import UNUSABLE
 
 MESSAGE = "drillbook"

@@ -135,13 +135,13 @@ def test_expired_access_is_refused(deployment, step):
         return machine, public.login(machine)
 
     with step("create a machine whose tokens last for seconds; its token is accepted"):
-        (machine, token), good, lives_s = access.make_short_lived(
+        (machine, token), good, lives_s = access.make_brief(
             log_in_briefly, lambda made: deployment.accepts(made[1])
         )
         assert good
 
     with step("give it a client secret that lasts a few seconds; it is accepted"):
-        brief, good, secret_lives_s = access.make_short_lived(
+        brief, good, secret_lives_s = access.make_brief(
             lambda seconds: owner.create_client_secret(machine, ttl=seconds)[0],
             lambda made: access.can_log_in(public, made),
         )

@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data import dumps
-from fixtures.data.inventory import differing, digest
+from fixtures.data.machine_inventory import differing, digest
 from fixtures.data.strategies import secret_sets
 from fixtures.probes import observations
 from fixtures.probes.exposure import ExposureProbe

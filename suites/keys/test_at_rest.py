@@ -41,7 +41,7 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         assert sealing.find_flaws(backup, key) == []
 
     with step("flip a bit in every stored value: none is served in its altered form"):
-        assert not deployment.serves_altered()
+        assert not deployment.serves_altered_value()
 
 
 @pytest.mark.control("KEY-6")

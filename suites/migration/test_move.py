@@ -7,7 +7,7 @@ from drillbook.keys.proof import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration
 from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS
-from fixtures.data.inventory import differing, digest, read_each
+from fixtures.data.machine_inventory import differing, digest, digest_each
 from fixtures.data.strategies import secret_sets
 
 # What an export must not touch; tokens and counters of use change with every request.
@@ -45,7 +45,7 @@ def test_everything_arrives(deployment, neighbour, step):
 
     with step("read one by one, the values of a sample are the same"):
         sample = deployment.golden.sample
-        singly = read_each(neighbour.api, project, sample)
+        singly = digest_each(neighbour.api, project, sample)
         assert differing(singly, {one: written[one] for one in sample}) == []
 
 

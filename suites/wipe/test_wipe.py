@@ -10,7 +10,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.runbook import procedures
 from drillbook.stack.start_outcome import Start
 from fixtures.data.golden import SETTINGS
-from fixtures.data.inventory import Inventory
+from fixtures.data.machine_inventory import Inventory
 from fixtures.deployment import Deployment
 from fixtures.oracle import remains
 
@@ -18,7 +18,7 @@ from fixtures.oracle import remains
 @pytest.fixture(scope="module")
 def wiped(installation, working_folder):
     """A deployment after the documented wipe and a redeployment with new keys."""
-    deployment = installation.stopped()
+    deployment = installation.for_starting()
     held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.log_mark()

@@ -40,7 +40,7 @@ def counted(installation, monkeypatch):
 
 
 def test_it_is_stopped_and_what_it_held_is_what_it_holds(installation):
-    stopped = installation.stopped()
+    stopped = installation.for_starting()
     assert stopped.stack.backend().state in ("absent", "exited")
     assert stopped.inventory_before_stop.values
     assert stopped.change(INVITE_ONLY="true").serves
@@ -52,7 +52,7 @@ def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counte
     deployment.mark("spoilt")
     assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves
     counted.clear()
-    stopped = installation.stopped()
+    stopped = installation.for_starting()
     assert stopped.stack.settings == stopped.golden_settings
     # The crash loop may have gone on until then.
     assert stopped.golden_settings["ENCRYPTION_KEY"] not in counted
@@ -66,22 +66,22 @@ def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counte
 def test_one_that_was_shared_until_now_is_only_stopped(installation, counted):
     installation.for_reading()
     counted.clear()
-    stopped = installation.stopped()
+    stopped = installation.for_starting()
     assert counted == []
     assert stopped.stack.backend().state in ("absent", "exited")
 
 
 def test_the_next_spec_gets_one_that_runs(installation):
-    installation.stopped()
+    installation.for_starting()
     assert installation.for_reading().marker() == GOLDEN_MARKER
-    installation.stopped()
+    installation.for_starting()
     assert installation.pristine().marker() == GOLDEN_MARKER
 
 
 def test_everything_is_read_once(installation, monkeypatch):
-    held = installation.stopped().inventory_before_stop
+    held = installation.for_starting().inventory_before_stop
     monkeypatch.setattr("fixtures.deployment.Deployment.inventory", None)
-    assert installation.stopped().inventory_before_stop is held
+    assert installation.for_starting().inventory_before_stop is held
 
 
 def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, monkeypatch):
@@ -91,11 +91,11 @@ def test_who_does_not_ask_need_not_know_that_it_could_not_be_read(installation, 
     monkeypatch.setattr(installation, "_inventory", None)
     with monkeypatch.context() as patched:
         patched.setattr(Deployment, "inventory", inventory)
-        stopped = installation.stopped()
+        stopped = installation.for_starting()
     assert stopped.change(INVITE_ONLY="true").serves
     with pytest.raises(StackTrouble, match="500 Something went wrong"):
         _ = stopped.inventory_before_stop
-    assert installation.stopped().inventory_before_stop.values, "the next one reads again"
+    assert installation.for_starting().inventory_before_stop.values, "the next one reads again"
 
 
 def test_who_is_not_given_one_at_rest_is_told(installation):
@@ -113,7 +113,7 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
     for begin in ("start", "restart"):
         other = openssl_rand_hex(16)
         assert not installation.pristine().change(ENCRYPTION_KEY=other).serves
-        stopped = installation.stopped()
+        stopped = installation.for_starting()
         counted.clear()
         since = stopped.log_mark()
         getattr(stopped.stack, begin)("backend")
@@ -123,10 +123,10 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
 
 
 def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(installation):
-    first = installation.stopped()
+    first = installation.for_starting()
     keys, held = dict(first.golden_settings), first.inventory_before_stop
     first.stack.destroy(first.stack.resources())
-    again = installation.stopped()
+    again = installation.for_starting()
     assert again is not first
     assert dict(again.golden_settings) == keys
     assert again.inventory_before_stop == held
@@ -135,28 +135,28 @@ def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(ins
 
 
 def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
-    held = installation.stopped().inventory_before_stop
+    held = installation.for_starting().inventory_before_stop
     installation.stack.database.inside(
         f"DROP DATABASE {golden_template.GOLDEN}", database="postgres"
     )
-    stopped = installation.stopped()
+    stopped = installation.for_starting()
     assert stopped.change(INVITE_ONLY="true").serves
     assert stopped.inventory() == stopped.inventory_before_stop == held
 
 
 def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatch):
-    first = installation.stopped()
+    first = installation.for_starting()
     first.stack.destroy(first.stack.resources())
     monkeypatch.setattr(installation, "_seed", installation._seed + 1)
     with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
-        installation.stopped()
-    assert installation.stopped().inventory_before_stop != first.inventory_before_stop, (
+        installation.for_starting()
+    assert installation.for_starting().inventory_before_stop != first.inventory_before_stop, (
         "what follows compares with the new one"
     )
 
 
 def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, monkeypatch):
-    first = installation.stopped()
+    first = installation.for_starting()
     first.stack.destroy(first.stack.resources())
 
     def fails():
@@ -165,7 +165,7 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
     monkeypatch.setattr(installation, "_build", fails)
     with pytest.raises(StackTrouble, match="ran out of time"):
         installation.pristine()
-    for ask in (installation.for_reading, installation.pristine, installation.stopped):
+    for ask in (installation.for_reading, installation.pristine, installation.for_starting):
         with pytest.raises(
             StackTrouble, match=r"the golden state could not be made: a request ran out of time"
         ):
@@ -201,7 +201,7 @@ def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(first_day, ans
     with pytest.raises(
         StackTrouble, match=r"the golden state could not be made: .*; HLT-4 judges this"
     ):
-        first_day.stopped()
+        first_day.for_starting()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_bug_of_a_library_is_a_warning(capsys):
 
 def test_each_command_has_its_own_address(tmp_path):
     text = "# monitors\ndrill https://a/1\nrunbook run https://a/2\n\nhttps://a/3\n"
-    found = ping.read_addresses(private(tmp_path / "ping", text))
+    found = ping.load_addresses(private(tmp_path / "ping", text))
     assert found == {"drill": "https://a/1", "runbook run": "https://a/2", "": "https://a/3"}
 
 
@@ -89,5 +89,5 @@ def test_a_wrong_ping_file_is_one_sentence_without_its_content(tmp_path, text, m
     if text:
         private(path, text).chmod(mode)
     with pytest.raises(BadDeclaration, match=said) as refused:
-        ping.read_addresses(path)
+        ping.load_addresses(path)
     assert "T0ken" not in str(refused.value)

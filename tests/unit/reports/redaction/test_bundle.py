@@ -23,7 +23,7 @@ from reports.render import pdf
 from reports.session import bundle
 from reports.session.assemble import assemble
 from reports.session.bundle import Bundle
-from reports.session.selection import Plan
+from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.unit.core.test_secret_search import WRITERS

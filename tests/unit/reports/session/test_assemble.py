@@ -12,7 +12,7 @@ from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redacti
 from reports.record.in_progress import Clock
 from reports.record.recorder import Recorder
 from reports.session.assemble import assemble
-from reports.session.selection import Plan
+from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 

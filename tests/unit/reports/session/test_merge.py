@@ -13,7 +13,7 @@ from drillbook.core.application import ROOT
 from reports.errors import BadShard
 from reports.seal.manifest import MANIFEST
 from reports.session import merge
-from reports.session.selection import Shard
+from reports.session.spec_selection import Shard
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.stack.driver_selection import Choice
 from fixtures.session.stacks import CHOICE, pytest_itemcollected
-from reports.session.selection import READING, shuffle
+from reports.session.spec_selection import READING, shuffle
 from reports.session.xdist_controller import units
 
 SPECS = [
