@@ -49,7 +49,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ABSENT = (126, 127)
 # pg_dump reads in a transaction that may only read; so does anything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
-_INSTALL = "run `make remote` once, which installs the optional extra, and try again"
+_INSTALL = "install drillbook[remote] (`make remote` in a checkout), and try again"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
 # A shorter value may stand in a message by chance.
 _LEAST_SECRET = 4

@@ -274,7 +274,7 @@ def test_what_cannot_be_had_is_told_in_one_sentence(given, words):
 
 def test_a_missing_extra_is_told_with_its_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    assert "run `make remote` once" in refused("s3://bucket/b.sql")
+    assert "install drillbook[remote]" in refused("s3://bucket/b.sql")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
