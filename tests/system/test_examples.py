@@ -149,8 +149,22 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
+    return sample_folder(tmp_path_factory.mktemp("examples"))
+
+
+@pytest.fixture(scope="module")
+def later_folder(tmp_path_factory):
+    """A folder as it is when the lines were run that make what others name."""
+    folder = sample_folder(tmp_path_factory.mktemp("parsed"))
+    for name in ("one/latest", "two/latest", "runs/eu", "runs/us"):
+        (folder / name).mkdir(parents=True)
+    for name in ("drill.key", "drill.key.pub"):
+        shutil.copy(folder / name.replace("drill", "grace"), folder / name)
+    return folder
+
+
+def sample_folder(folder):
     """A folder that holds what the lines name, with runs kept where a checkout keeps them."""
-    folder = tmp_path_factory.mktemp("examples")
     for name in ("suites", "reports"):
         (folder / name).mkdir()
     (folder / "suites" / "controls.toml").touch()
@@ -271,10 +285,10 @@ def test_no_placeholder_is_left():
 
 
 @pytest.mark.parametrize("words", PARSED)
-def test_what_is_only_parsed_is_a_line_that_the_command_takes(folder, monkeypatch, capsys, words):
-    monkeypatch.chdir(folder)
-    for name in ("one/latest", "two/latest", "runs/eu", "runs/us"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+def test_what_is_only_parsed_is_a_line_that_the_command_takes(
+    later_folder, monkeypatch, capsys, words
+):
+    monkeypatch.chdir(later_folder)
     heard = [replace(one, run=lambda _: 0) for one in COMMANDS]
     lines = [one for one in LINES if re.match(f"drillbook ({words})", one)]
     assert lines

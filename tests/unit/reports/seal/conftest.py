@@ -10,6 +10,7 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.seal import verify
 from reports.seal.examine import Examination
+from tests.support.bundles import key, sealed
 
 _SPEC = importlib.util.spec_from_file_location("verify_bundle", ROOT / "docs" / "verify_bundle.py")
 script = importlib.util.module_from_spec(_SPEC)
@@ -41,3 +42,18 @@ def compared(monkeypatch, request):
     yield pairs
     if "monkeypatch" not in request.node.function.__code__.co_varnames:
         assert [drillbook for drillbook, _ in pairs] == [auditor for _, auditor in pairs]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def signer(place):
+    return key(place)
+
+
+@pytest.fixture(scope="module")
+def folder(place, signer):
+    return sealed(place, signer[0])

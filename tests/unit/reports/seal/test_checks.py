@@ -6,22 +6,7 @@ from reports.seal import signature
 from reports.seal.examine import Trust
 from reports.seal.manifest import SIGNATURE
 from reports.seal.verify import main
-from tests.support.bundles import examined, key, repacked, sealed
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def signer(place):
-    return key(place)
-
-
-@pytest.fixture(scope="module")
-def folder(place, signer):
-    return sealed(place, signer[0])
+from tests.support.bundles import examined, repacked, sealed
 
 
 @pytest.fixture(scope="module")

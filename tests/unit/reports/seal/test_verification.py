@@ -17,21 +17,6 @@ from tests.support.bundles import examined, key, latest, repacked, resealed, sea
 DRILL = settings(max_examples=150, deadline=None)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def signer(place):
-    return key(place)
-
-
-@pytest.fixture(scope="module")
-def folder(place, signer):
-    return sealed(place, signer[0])
-
-
 def said(capsys):
     return " ".join(capsys.readouterr().out.split())
 
