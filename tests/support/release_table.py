@@ -1,17 +1,22 @@
-"""Verdicts by control and release, as a table in Markdown, from the records of whole runs.
+"""Verdicts by control and release, as a table in Markdown, from the records of runs.
 
-python -m tests.support.release_table 2024-07=FOLDER 2024-10=FOLDER 2026-07=FOLDER
+python -m tests.support.release_table 2024-07=FOLDER 2024-10=FOLDER,LATER 2026-07=FOLDER
+
+What a later run of a release was asked takes the place of what an earlier one said.
 """
 
 import json
 import sys
 from pathlib import Path
 
+from reports.evidence.model import OUTSIDE
 
-def read(folder):
-    """The verdict of each control of a run."""
-    record = json.loads((Path(folder) / "evidence.json").read_text(encoding="utf-8"))
-    return {one["id"]: one["verdict"].replace("_", " ") for one in record["controls"]}
+
+def read(folders):
+    """The verdict of each control that the runs were asked."""
+    records = [json.loads((Path(one) / "evidence.json").read_text("utf-8")) for one in folders]
+    controls = [one for record in records for one in record["controls"] if one["note"] != OUTSIDE]
+    return {one["id"]: one["verdict"].replace("_", " ") for one in controls}
 
 
 def table(runs):
@@ -32,4 +37,4 @@ def table(runs):
 
 if __name__ == "__main__":
     given = dict(word.split("=", 1) for word in sys.argv[1:])
-    sys.stdout.write(table({name: read(folder) for name, folder in given.items()}) + "\n")
+    sys.stdout.write(table({name: read(folders.split(",")) for name, folders in given.items()}) + "\n")
