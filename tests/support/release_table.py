@@ -37,4 +37,5 @@ def table(runs):
 
 if __name__ == "__main__":
     given = dict(word.split("=", 1) for word in sys.argv[1:])
-    sys.stdout.write(table({name: read(folders.split(",")) for name, folders in given.items()}) + "\n")
+    runs = {name: read(folders.split(",")) for name, folders in given.items()}
+    sys.stdout.write(table(runs) + "\n")
