@@ -21,7 +21,7 @@ NEW_KEY = "f" * 32
 MODULES = {
     "check_key": "drillbook.cli.check_key",
     "recover": "drillbook.cli.recover",
-    "rewrap": "fixtures.rekey",
+    "rewrap": "fixtures.rekey.__main__",
 }
 
 
@@ -49,10 +49,13 @@ def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
+_END = "sys.exit(main(sys.argv[1:]))"
+
+
 def alone(module, *words, **options):
     """A command in a process of its own; its code, and what it said to standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", MODULES[module], *words],
+        [sys.executable, "-c", f"import sys\nfrom {MODULES[module]} import main\n{_END}", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,

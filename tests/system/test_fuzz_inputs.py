@@ -124,7 +124,7 @@ LOGS = [one for one in vars(boot_logs).values() if isinstance(one, str) and len(
 @given(inputs(LOGS or ["{}"], [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | "]))
 def test_logs(file, capsys, data):
     file.write_bytes(data)
-    ends(diagnosis.main, [str(file)], capsys)
+    ends(diagnosis.print_diagnosis, str(file), capsys)
 
 
 @BUDGET

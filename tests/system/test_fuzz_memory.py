@@ -71,7 +71,7 @@ READERS = {
     "huge.sql": "(facts.examine(path), proof.prove(path, 'k' * 32), integrity.examine(path))",
     "huge.sql.gz": "(facts.examine(path), integrity.examine(path))",
     "huge.dump": "(facts.examine(path), proof.prove(path, 'k' * 32))",
-    "huge.log": "diagnosis.main([str(path)])",
+    "huge.log": "diagnosis.print_diagnosis(str(path))",
     "huge.toml": "waivers.load(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
