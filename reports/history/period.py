@@ -296,6 +296,9 @@ def _failures(
 
 def _heals(later: Past, failed: Past, control: str) -> bool:
     same = later.grade == failed.grade and later.facts.system == failed.facts.system
+    instances = {one.backup.instance for one in (later, failed) if one.backup}
+    # That another instance's backup comes back says nothing of this one's.
+    same = same and len(instances - {None}) < 2
     return later.finished > failed.finished and same and control in later.satisfied
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from reports.evidence import json_file
 from reports.evidence.context import Organisation, Schedule, Waiver
+from reports.evidence.model import BackupFile
 from reports.history import period
 from reports.history.period import main
 from reports.history.runs import remember
@@ -150,6 +151,17 @@ def test_a_retest_that_no_trusted_key_signed_is_none(year, made, tmp_path, capsy
     drilled(year, None, "2026-05-02", "satisfied")
     assert reported(year, capsys)[2]["failure"][0]["state"] == "re-tested"
     assert reported(year, capsys, f"--pubkey={public}")[2]["failure"][0]["state"] == "open"
+
+
+@pytest.mark.parametrize(("instance", "state"), [("one", "re-tested"), ("other", "open")])
+def test_a_backup_of_another_instance_is_no_retest(year, capsys, instance, state):
+    for folder in year.iterdir():
+        shutil.rmtree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
+    for day, found, of in (("04-15", "violated", "one"), ("05-02", "satisfied", instance)):
+        backup = BackupFile(name="backup.sql", sha256="0" * 64, bytes=1, instance=of)
+        subject = sample_run.run().subject.model_copy(update={"backup": backup})
+        drilled(year, None, f"2026-{day}", found, subject=subject)
+    assert reported(year, capsys)[2]["failure"][0]["state"] == state
 
 
 def test_signatures_and_waivers_are_listed(year, made, capsys):
