@@ -69,7 +69,7 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
         called.append(list(argv))
         return honest(argv, **options)
 
-    monkeypatch.setattr("drillbook.backup.fetch.subprocess.Popen", seen)
+    monkeypatch.setattr("drillbook.backup.stream.subprocess.Popen", seen)
     with fetch_backup(f"docker:{database}", print):
         pass
     [dumping] = [argv for argv in called if "pg_dump" in argv]
