@@ -94,13 +94,17 @@ def note(record: Qualification, parts: dict[str, str]) -> str:
     """What has changed since the qualification, in a sentence; "" where nothing has."""
     if record.code == whole(parts):
         return ""
+    of = f"commit {(record.commit or 'unknown')[:12]} of {record.started:%Y-%m-%d}"
+    if not record.parts:
+        return (
+            f"This record qualifies {of}, and not the code of this run: what has changed since "
+            "then, it cannot tell."
+        )
     names = sorted({*record.parts, *parts})
     changed = [name for name in names if record.parts.get(name) != parts.get(name)]
     return (
-        f"This record qualifies commit {(record.commit or 'unknown')[:12]} of "
-        f"{record.started:%Y-%m-%d}. Changed since then: "
-        + (", ".join(changed) if record.parts else "parts that this older record does not name")
-        + ". For everything else the qualification applies."
+        f"This record qualifies {of}. Changed since then: {', '.join(changed)}. For everything "
+        "else the qualification applies."
     )
 
 

@@ -56,6 +56,14 @@ def test_record_of_another_code_names_what_has_changed(path, parts):
         assert "Changed since then: suites/keys." in made[name].decode()
 
 
+def test_record_without_parts_does_not_vouch_for_any_code(path, parts):
+    path.write_text(text(record(CAUGHT, code="0" * 64, parts={})))
+    for name in ("qualification.md", "qualification.html"):
+        said = attached(path)[name].decode()
+        assert "and not the code of this run" in said
+        assert "the qualification applies" not in said
+
+
 def test_a_newer_record_of_this_very_code_goes_before_the_kept_one(path, parts):
     path.write_text(text(record(CAUGHT)))
     newer = record(CAUGHT, code=whole(parts), parts=parts, commit="9" * 40)
