@@ -26,7 +26,9 @@ import re
 import struct
 import sys
 import zlib
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ EXIT_CODES = {
     "inconclusive": 2,
     "violated": 1,
 }
+UNREGISTERED = ["used, and not in the register"]
 
 
 class Unusable(Exception):
@@ -246,10 +249,19 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object)
         need(
             wanted <= files.keys(), f"{sorted(wanted - files.keys())[:1]} was written, and is gone"
         )
-        check_verdicts(record)
+        check_own_rules(record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Bad("the record cannot be read") from None
     return dict(record)
+
+
+def check_own_rules(record: dict[str, Any]) -> None:
+    """Verdicts and findings follow from what the record says was seen and declared."""
+    check_verdicts(record)
+    said = (record.get("exercise") or {}).get("findings") or []
+    same = said == [*exercise_findings(record)]
+    need(same, "its findings do not follow from the exercise it declares")
+    check_register(record)
 
 
 def worst(verdicts: list[str]) -> str:
@@ -261,6 +273,7 @@ def check_verdicts(record: dict[str, Any]) -> None:
     """Counts, each control's verdict and gate, the run's verdict and exit code."""
     controls, facts, counts = record["controls"], record["run"], record["counts"]
     tally = [control["verdict"] for control in controls]
+    book = (record.get("exercise") or {}).get("runbook_sha256")
     need(all(counts[v] == tally.count(v) for v in VERDICTS), "its counts are not its controls'")
     need(counts["planned"] == len(controls), "more or fewer controls were planned than reported")
     for control in controls:
@@ -274,6 +287,9 @@ def check_verdicts(record: dict[str, Any]) -> None:
         need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
         excused = not control.get("waived") or waiver.get("state") == "in_force"
         need(excused, f"{name} is waived without a waiver in force")
+        compared = book is not None and control.get("correction") is not None
+        said = control.get("taken_over") is not None
+        need(said is compared, f"{name}: what it says of its correction in the runbook is odd")
     deciding = [c["verdict"] for c in controls if c["gating"] and not c.get("waived")]
     verdict = worst([v for v in deciding if EXIT_CODES[v] == 1] or deciding)
     code = EXIT_CODES[verdict]
@@ -284,6 +300,138 @@ def check_verdicts(record: dict[str, Any]) -> None:
     elif facts.get("interrupted") and not code:
         verdict, code = "not_run", 2
     need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
+
+
+# What people declared: what is missing in it, or cannot be as it is declared.
+
+
+def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
+    """In the record's words and order; of an exercise that is not declared nothing is said."""
+    said, facts, subject = record.get("exercise") or {}, record["run"], record["subject"]
+    if not any(said[name] for name in said.keys() - {"runbook_sha256", "findings"}):
+        return
+    if not (book := said.get("runbook")):
+        yield "no runbook is named"
+    else:
+        people = {one["name"] for one in record["people"]}
+        if not book["followed_by"]:
+            yield "no one is named who worked from the runbook"
+        for name in book["followed_by"]:
+            if name not in people:
+                yield f"{name} worked from the runbook, and is not among the people"
+    line = said.get("timeline") or []
+    for before, after in pairwise(line):
+        if moment(after["at"]) < moment(before["at"]):
+            yield f"{after['what']} stands after {before['what']}, and is earlier"
+    reported = said.get("reported") or []
+    moments = [(one["what"], one["at"]) for one in line]
+    moments += [(f"the report to {one['to']}", one["at"]) for one in reported]
+    for what, at in moments:
+        if moment(at) > moment(facts["finished"]):
+            yield f"{what} is later than the end of the run"
+    if subject.get("backup"):
+        if not (allowed := said.get("authorisation")):
+            yield "a backup was restored, and no authorisation is declared"
+        elif moment(allowed["at"]) > moment(facts["started"]):
+            yield "the restore was authorised after it had begun"
+    critical = [one["name"] for one in said.get("functions") or [] if one.get("critical")]
+    if critical and all(one["kind"] != "bia" for one in said.get("references") or []):
+        yield f"{', '.join(critical)}: critical, and no business impact analysis is referred to"
+    for party in said.get("third_parties") or []:
+        if not party.get("involved"):
+            yield f"{party['name']}: a third party, and not involved"
+    data = subject.get("data_set") or (record.get("scope") or {}).get("data_set") or {}
+    if data.get("kind") in ("production", "production copy"):
+        use = said.get("production") or {}
+        for what in ("data", "keys"):
+            if not use.get(what):
+                yield f"production {what} were used, and no reason is declared"
+        if not use.get("disposal"):
+            yield "production data were used, and no disposal is declared"
+    for action in (record.get("deviations") or {}).get("actions") or []:
+        yield from action_findings(action, ended(record))
+
+
+def action_findings(action: dict[str, Any], day: date) -> Iterator[str]:
+    """What is wrong with a corrective action on this day."""
+    name, due, closed = f"the action about {action['control']}", *map(action.get, ("due", "closed"))
+    if not closed:
+        if due and date.fromisoformat(due) < day:
+            yield f"{name} was due on {due}, and is open"
+    elif date.fromisoformat(closed) > day:
+        yield f"{name} is closed on {closed}, after the run"
+    elif not action.get("retest_run"):
+        yield f"{name} is closed without a re-test"
+
+
+def check_register(record: dict[str, Any]) -> None:
+    """Each registered key with its names in this run and its findings, then those used besides."""
+    register, seen = record.get("key_register") or [], record["subject"].get("keys") or []
+    ours = [key for key in register if key["findings"] != UNREGISTERED]
+    labels = {key["label"][:16] for key in ours}
+    others = dict.fromkeys(key["label"] for key in seen if key["label"][:16] not in labels)
+    stated = [(key["label"], key["seen_as"], key["findings"]) for key in register]
+    expected = []
+    for key in ours:
+        names = names_of(key["label"], seen)
+        found = [*key_findings(key, ended(record), used=bool(names))]
+        expected.append((key["label"], names, found))
+    if ours:
+        expected += [(label, names_of(label, seen), UNREGISTERED) for label in others]
+    need(stated == expected, "its register of keys does not follow from the keys it saw")
+
+
+def names_of(label: str, seen: list[dict[str, Any]]) -> list[str]:
+    """The names under which a key was seen; labels may be cut to sixteen digits."""
+    return [*dict.fromkeys(key["name"] for key in seen if key["label"][:16] == label[:16])]
+
+
+def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]:
+    """What is wrong with the life of a key on this day."""
+    retired, expires, activated, opened = (
+        date.fromisoformat(key[name]) if key.get(name) else None
+        for name in ("retired", "expires", "activated", "escrow_last_opened")
+    )
+    if retired and retired <= day:
+        if used:
+            yield f"used, although it was retired on {retired}"
+        return
+    if expires and expires < day:
+        yield f"past its end, {expires}"
+    if used and activated and activated > day:
+        yield f"used before it was activated, {activated}"
+    stores = key.get("stored_in") or []
+    if len({*stores}) == 1:
+        yield f"in one store only: {stores[0]}"
+    if not stores:
+        yield "no store is named"
+    if opened is None:
+        yield "never opened from escrow, as far as is declared"
+    elif (day - opened).days > 92:
+        yield f"not opened from escrow for a quarter, last on {opened}"
+    if not (challenge := key.get("challenge")):
+        return
+    answered = [one for one in key["acknowledged"] if one["challenge"] == challenge]
+    for name in key.get("custodians") or []:
+        if name not in {one["name"] for one in answered}:
+            yield f"{name} has not answered the challenge {challenge}"
+    for one in answered:
+        if one.get("held") is False:
+            yield f"{one['name']} does not hold it: the answer was not made with this key"
+        elif used and one.get("held") is None:
+            yield f"the answer of {one['name']} was not judged"
+    if len({one.get("key_id") for one in answered if one.get("held") is not False}) < 2:
+        yield "no dual control: fewer than two custodians have proved to hold it"
+
+
+def moment(text: str) -> datetime:
+    """A moment of the record."""
+    return datetime.fromisoformat(text)
+
+
+def ended(record: dict[str, Any]) -> date:
+    """The day on which the run ended."""
+    return moment(record["run"]["finished"]).date()
 
 
 def check_pdf(pdf: bytes, record: bytes) -> str:

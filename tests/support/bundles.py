@@ -1,12 +1,20 @@
 """Sealed folders of a sample run, for tests that break them."""
 
-from reports.seal.examine import Examination, Trust
+import importlib.util
+
+from drillbook.core.application import ROOT
+from reports.errors import Distrusted
+from reports.seal.examine import Examination, Trust, check_consistency
 from reports.seal.manifest import MANIFEST, SIGNATURE, measure
 from reports.seal.sealer import Sealer, contents
 from reports.seal.signature import SigningKey, generate
 from reports.seal.zip_file import Archive, pack
 from reports.session.bundle import WRITERS, render
 from tests.support import sample_run
+
+_SPEC = importlib.util.spec_from_file_location("verify_bundle", ROOT / "docs" / "verify_bundle.py")
+script = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(script)
 
 
 def key(folder, name="drill.key"):
@@ -43,6 +51,22 @@ def examined(bundle, **trust):
     examination = Examination(bundle, Trust(**trust))
     examination.examine()
     return {check.name: check for check in examination.checks}
+
+
+def check_record(run):
+    """Whether a record is at one with itself, by Drillbook and by the auditors' script."""
+    try:
+        script.check_own_rules(run.model_dump(mode="json", by_alias=True))
+        trouble = None
+    except script.Bad as bad:
+        trouble = bad
+    try:
+        sentence = check_consistency(run)
+    except Distrusted:
+        assert trouble, "the script finds nothing"
+        raise
+    assert not trouble
+    return sentence
 
 
 def repacked(folder, target, **changed):

@@ -11,8 +11,8 @@ from reports.evidence.context import Action, DataSet, Deviations, Exercise, Pers
 from reports.evidence.exercise import judge
 from reports.render import html, pdf_document
 from reports.render.context_sections import sections
-from reports.seal.examine import check_consistency
 from tests.support import sample_run
+from tests.support.bundles import check_record
 
 CATALOGUE = declarations.Catalogue.model_validate({"control": []})
 TEXT = """
@@ -115,7 +115,7 @@ TAMPERED = {
 def test_a_whole_exercise_has_no_findings(tmp_path):
     run = recorded(tmp_path)
     assert run.exercise.findings == ()
-    assert check_consistency(run)
+    assert check_record(run)
     assert with_action(due=date(2026, 11, 24))(run) == judge(
         with_action(due=date(2026, 11, 24))(run)
     )
@@ -125,9 +125,10 @@ def test_a_whole_exercise_has_no_findings(tmp_path):
 def test_each_gap_is_found_and_cannot_be_hidden(tmp_path, finding):
     tampered = TAMPERED[finding](recorded(tmp_path))
     with pytest.raises(Distrusted, match="exercise it declares"):
-        check_consistency(tampered)
+        check_record(tampered)
     (found,) = judge(tampered).exercise.findings
     assert finding in found
+    assert check_record(judge(tampered))
 
 
 @pytest.mark.parametrize("state", [None, True])
@@ -141,7 +142,7 @@ def test_a_correction_cannot_pass_for_taken_over(tmp_path, state):
         for one in run.controls
     )
     with pytest.raises(Distrusted, match=f"{name} says of its correction"):
-        check_consistency(run.model_copy(update={"controls": controls}))
+        check_record(run.model_copy(update={"controls": controls}))
 
 
 def test_a_correction_is_found_whatever_its_markup(tmp_path):

@@ -10,8 +10,8 @@ from reports.evidence.key_register import match_keys
 from reports.evidence.model import Key
 from reports.render import html
 from reports.render.context_sections import key_register
-from reports.seal.examine import check_consistency
 from tests.support import sample_run
+from tests.support.bundles import check_record
 
 DAY = date(2026, 11, 24)
 LABEL = "2e8c387a6790c53b"
@@ -51,6 +51,7 @@ def test_a_sound_key_is_seen_and_without_findings():
 def test_what_is_wrong_is_found(changes, said):
     (finding,) = matched(**changes).findings
     assert said in finding
+    assert check_record(record(SEEN, **changes))
 
 
 @pytest.mark.parametrize(
@@ -67,20 +68,23 @@ def test_a_key_that_was_used_must_be_registered():
     assert match_keys([], SEEN, DAY) == ()
 
 
-def record(**changes):
+def record(seen=(), **changes):
+    """A run that saw these keys, or those of the sample."""
     run = sample_run.run()
-    keys = match_keys([SOUND.model_copy(update=changes)], run.subject.keys, DAY)
-    return run.model_copy(update={"key_register": keys})
+    seen = seen or run.subject.keys
+    keys = match_keys([SOUND.model_copy(update=changes)], seen, DAY)
+    subject = run.subject.model_copy(update={"keys": seen})
+    return run.model_copy(update={"key_register": keys, "subject": subject})
 
 
 def test_a_register_that_hides_a_finding_is_caught():
     run = record(stored_in=("safe",))
-    assert check_consistency(run)
+    assert check_record(run)
     (key,) = run.key_register
     for update in ({"findings": ()}, {"seen_as": ()}):
         hidden = run.model_copy(update={"key_register": (key.model_copy(update=update),)})
         with pytest.raises(Distrusted, match="register of keys"):
-            check_consistency(hidden)
+            check_record(hidden)
 
 
 def test_declared_and_measured_never_look_alike():

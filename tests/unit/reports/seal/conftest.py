@@ -3,18 +3,11 @@
 docs/verify_bundle.py shares no code with Drillbook; the two must come to the same verdict.
 """
 
-import importlib.util
-
 import pytest
 
-from drillbook.core.application import ROOT
 from reports.seal import verify
 from reports.seal.examine import Examination
-from tests.support.bundles import key, sealed
-
-_SPEC = importlib.util.spec_from_file_location("verify_bundle", ROOT / "docs" / "verify_bundle.py")
-script = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(script)
+from tests.support.bundles import key, script, sealed
 
 
 def script_verdict(path, trust):

@@ -15,8 +15,8 @@ from reports.evidence.key_register import match_keys
 from reports.evidence.model import Key
 from reports.render.context_sections import key_register
 from reports.seal import custody, signature
-from reports.seal.examine import check_consistency
 from tests.support import sample_run
+from tests.support.bundles import check_record
 
 KEY, OTHER = "0123456789abcdef" * 2, "f" * 32
 REGISTER = f"""
@@ -120,11 +120,11 @@ def test_a_record_that_hides_a_false_answer_is_caught(place, change):
     keys = registered(place, secret=KEY if "key_id" in change else OTHER)
     subject = run.subject.model_copy(update={"keys": SEEN})
     run = run.model_copy(update={"subject": subject, "key_register": keys})
-    assert check_consistency(run)
+    assert check_record(run)
     answers = tuple(one.model_copy(update=change) for one in keys[0].acknowledged)
     hidden = keys[0].model_copy(update={"acknowledged": answers})
     with pytest.raises(Distrusted, match="register of keys"):
-        check_consistency(run.model_copy(update={"key_register": (hidden,)}))
+        check_record(run.model_copy(update={"key_register": (hidden,)}))
 
 
 @pytest.mark.parametrize(
