@@ -75,5 +75,5 @@ help: .venv/ready  ## This list, and the commands
 	@touch $@
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@$(UV) sync --locked --quiet --compile-bytecode $(if $(wildcard .tools/remote),--extra remote)
-	@$(PYTHON) -m drillbook.preflight.secret_scanner
+	@$(PYTHON) -m drillbook.preflight.git_scan
 	@touch .venv/ready

@@ -1,7 +1,7 @@
 """Which statements of a dump are carried out, which are left out, and which no backup contains.
 
 The list is what pg_dump writes for tables, their data and what depends on them. It is the first of
-two locks. The second is the role that runs the statements (stack/unprivileged_owner.py): whatever
+two locks. The second is the role that runs the statements (stack/isolated.py): whatever
 gets past this list, that role may do nothing outside its own database.
 """
 

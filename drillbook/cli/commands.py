@@ -90,17 +90,17 @@ def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
 
 
 def _preflight(given: Given) -> int:
-    from drillbook.cli import preflight
+    from drillbook.cli import specs
 
     files = given.words(*_FILES, o.MUTANT, *_SPOKEN)
     record = given.words(*_RECORD)
     if given[o.RUN_DIR]:
         called_as = f"--{o.CALLED_AS.name}={given.line}"
-        return preflight.main(["--evidence", *files, *record, called_as])
+        return specs.main(["--evidence", *files, *record, called_as])
     if record:
         option = record[0].partition("=")[0]
         raise Refusal(f"{option} needs a record; add --run-dir", get_current_context())
-    return preflight.main([*files, *given.words(o.FINDINGS)])
+    return specs.main([*files, *given.words(o.FINDINGS)])
 
 
 def _rehearse(given: Given) -> int:

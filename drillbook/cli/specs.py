@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from drillbook.cli.parser import UNUSABLE, Given
@@ -35,3 +36,25 @@ def call_pytest(
     paths = (str(ROOT / one) for one in folders)
     code = int(pytest.main([*place, *quiet, *words, *paths], [*plugins]))
     return min(code, UNUSABLE)
+
+
+_FOLDERS = ("suites/posture", "suites/deployment")
+# What a stack needs takes longer to load than these checks take to run; only evidence needs it.
+_WITHOUT_STACK = (
+    *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
+    *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
+    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:doctest"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the checks; exit code 0, 1 for findings, 2 for what could not be judged, 3 for bad input.
+
+    Arguments are those of preflight_fixtures.py, and of an evidence run after --evidence.
+    """
+    plugins = () if "--evidence" in arguments else _WITHOUT_STACK
+    return call_pytest(["--preflight", *plugins, *arguments], _FOLDERS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

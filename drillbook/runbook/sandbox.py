@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.core.run_directory import unprivileged_user
-from drillbook.stack.embedded import bubblewrap
+from drillbook.stack import processes
 
 HOME = "/root"
 SHIMS = (
@@ -133,7 +133,7 @@ class Sandbox:
     def _own(self, *folders: Path) -> None:
         if user := unprivileged_user():
             for path in (one for top in folders for one in (top, *top.rglob("*"))):
-                shutil.chown(path, user, bubblewrap.group())
+                shutil.chown(path, user, processes.group())
 
     def place(self, inside: str, data: bytes) -> None:
         """Have a file there, before a script runs, with the folders above it."""
@@ -197,7 +197,7 @@ class Sandbox:
             stderr=subprocess.STDOUT,
             cwd="/",
             start_new_session=True,
-            **bubblewrap.user(),
+            **processes.user(),
         )
         output = bytearray()
         try:
@@ -216,7 +216,7 @@ class Sandbox:
         return Ran(text, -signal.SIGKILL if ended else code, ended)
 
     def _mounts(self) -> Iterator[str]:
-        yield from bubblewrap.namespaces()
+        yield from processes.namespaces()
         yield from ("--unshare-net", "--new-session", "--clearenv")
         for name in ROOTS:
             yield from ("--bind", str(self.files / name), f"/{name}")

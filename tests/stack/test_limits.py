@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
-from drillbook.stack.containers.container_limits import parse_counters
+from drillbook.stack.containers.docker_engine import parse_counters
 from fixtures.faults import resource_limits
 from fixtures.faults.resource_limits import DOCUMENTED, describe, hold_within_bounds, worse
 from tests.support.backends import Backend, running

@@ -6,7 +6,7 @@ from drillbook.core.errors import StackTrouble
 from drillbook.runbook import procedures
 from drillbook.stack.base import Command
 from drillbook.stack.containers import docker_engine
-from drillbook.stack.containers.migrator import Migrator
+from drillbook.stack.containers.container_driver import Migrator
 from tests.stack.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]

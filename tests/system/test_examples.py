@@ -20,7 +20,7 @@ import pytest
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run as command_line
 from drillbook.core.application import ROOT
-from drillbook.stack.embedded.bubblewrap import why_unavailable
+from drillbook.stack.processes import why_unavailable
 from tests.support.backups import KEYS, dump
 from tests.support.boot_logs import KEY
 

@@ -18,8 +18,7 @@ from jsonschema import Draft202012Validator
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
-from drillbook.fleet.local_database import local_database
-from drillbook.fleet.queue import enqueue
+from drillbook.fleet.queue import enqueue, local_database
 from tests.support.answer_schemas import schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key

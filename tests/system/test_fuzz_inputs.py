@@ -15,8 +15,8 @@ from drillbook.backup.statement_filter import judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove
-from drillbook.preflight import compose_checks, compose_file, key_strength, secret_scanner
-from drillbook.preflight.secret_scanner import first_lines, needles
+from drillbook.preflight import compose_checks, compose_file, git_scan, key_strength
+from drillbook.preflight.git_scan import first_lines, needles
 from drillbook.runbook import diagnosis
 from fixtures.mutants.file_bugs import SOUND
 from tests.support import boot_logs
@@ -130,7 +130,7 @@ def test_logs(file, capsys, data):
 @BUDGET
 @given(inputs([*ENVS, SOUND.read_text()], [b"ghp_", b"-----BEGIN RSA PRIVATE KEY-----\n"]))
 def test_contents_of_a_repository(data):
-    assert all(line >= 1 for _kind, line, _mark in secret_scanner.leaks("a/b.yml", data))
+    assert all(line >= 1 for _kind, line, _mark in git_scan.leaks("a/b.yml", data))
     assert first_lines(data, needles({"K": "0123456789abcdef"})) is not None
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def preflight(*options, flags=()):
-    command = [sys.executable, *flags, "-m", "drillbook.cli.preflight", *options]
+    command = [sys.executable, *flags, "-m", "drillbook.cli.specs", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

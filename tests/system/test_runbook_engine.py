@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.stack.containers import docker_engine as engine
-from drillbook.stack.embedded.bubblewrap import why_unavailable
+from drillbook.stack.processes import why_unavailable
 from fixtures.data import coolify_names
 from tests.stack.test_containers import IMAGE, missing
 

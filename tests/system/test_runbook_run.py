@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.stack.embedded.bubblewrap import why_unavailable
+from drillbook.stack.processes import why_unavailable
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrap
-from drillbook.preflight.secret_scanner import first_lines, needles
+from drillbook.preflight.git_scan import first_lines, needles
 from fixtures.data.plaintext_search import Search
 from reports.redaction.redactor import Redactor
 

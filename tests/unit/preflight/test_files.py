@@ -16,8 +16,7 @@ from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
-from drillbook.preflight.git_scan import Repository, pieces
-from drillbook.preflight.secret_scanner import first_lines, needles
+from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
 from tests.support.backups import KEYS, SAMPLES
 

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.runbook.causes import ALL, NAMES
-from drillbook.runbook.diagnosis import diagnose
+from drillbook.runbook.diagnosis import ALL, NAMES, diagnose
 from tests.support.boot_logs import (
     COMPLAINT,
     ENVIRONMENT,

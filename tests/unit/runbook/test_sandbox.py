@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.runbook.sandbox import HOME, Answer, Sandbox
-from drillbook.stack.embedded.bubblewrap import why_unavailable
+from drillbook.stack.processes import why_unavailable
 
 pytestmark = pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable())
 

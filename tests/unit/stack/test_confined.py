@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from drillbook.stack.embedded.bubblewrap import why_unavailable
 from drillbook.stack.embedded.servers import Postgres
+from drillbook.stack.processes import why_unavailable
 
 pytestmark = [
     pytest.mark.slow,
