@@ -283,7 +283,10 @@ def check_verdicts(record: dict[str, Any]) -> None:
         strict = bool(facts.get("strict_claims"))
         severe = control["severity"] in ("critical", "major")
         asked = not facts.get("asked") or name in facts["asked"]
-        gating = (strict if control["nature"] == "claim" else severe) and asked
+        claim = control["nature"] == "claim"
+        # A violated claim is a matter of safety as well.
+        unsafe = severe and (not claim or control["verdict"] == "violated")
+        gating = (unsafe or (strict and claim)) and asked
         need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
         excused = not control.get("waived") or waiver.get("state") == "in_force"
         need(excused, f"{name} is waived without a waiver in force")
@@ -407,7 +410,7 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
         yield "no store is named"
     if opened is None:
         yield "never opened from escrow, as far as is declared"
-    elif (day - opened).days > 92:
+    elif (day - opened).days > 90:
         yield f"not opened from escrow for a quarter, last on {opened}"
     if not (challenge := key.get("challenge")):
         return

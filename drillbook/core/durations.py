@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from drillbook.core.errors import BadInput
 
+# What is due quarterly, and what counts for a quarter.
+QUARTER = timedelta(days=90)
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(d|h|min|m|s)")
 _LONGEST_S = 366 * 86400

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 
+from drillbook.core.durations import QUARTER
 from reports.evidence.context import RegisteredKey
 from reports.evidence.model import Key
 
-# An escrow that no one has opened for so long is a hope.
-QUARTER = timedelta(days=92)
 UNREGISTERED = "used, and not in the register"
 
 
@@ -66,6 +65,7 @@ def _findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
         yield "no store is named"
     if key.escrow_last_opened is None:
         yield "never opened from escrow, as far as is declared"
+    # An escrow that no one has opened for so long is a hope.
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
     if key.challenge:

@@ -33,6 +33,7 @@ from reports.verdict.verdicts import (
     Severity,
     Verdict,
     exit_code,
+    gates,
     overall,
 )
 
@@ -466,6 +467,16 @@ class Run(EvidenceModel):
     )
     change: Change | None = Field(
         default=None, description="the change of release that this run rehearsed"
+    )
+
+
+def is_gating(control: Control, facts: RunFacts) -> bool:
+    """Whether a control decides the exit code; a violated claim is a matter of safety as well."""
+    natures: list[Nature] = [control.nature]
+    natures += ["safety"] if control.verdict is Verdict.VIOLATED else []
+    asked = not facts.asked or control.id in facts.asked
+    return asked and any(
+        gates(one, control.severity, strict=facts.strict_claims) for one in natures
     )
 
 

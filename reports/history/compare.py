@@ -286,7 +286,8 @@ def describe(made: Matrix) -> Iterator[Line]:
             style=STYLES[max(cell.verdict for cell in row.cells if cell.verdict)],
         )
     if partly := [row.id for row in made.partly]:
-        text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}, ...)"
+        more = ", ..." if len(partly) > 6 else ""
+        text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}{more})"
         yield from wrap(text, then="  ")
 
 

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.application import ROOT
+from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
 from reports.config.declarations import Declared, Schedule
@@ -35,7 +36,7 @@ from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
 from reports.evidence.context import Action, Report, Waiver
 from reports.evidence.model import Run
 from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
-from reports.history.status import ACTS, QUARTER, Act, recurs
+from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment
 from reports.render.pdf import compile_pdf
 from reports.render.terminal import Line, refuse, wrap, write

@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasPath, AwareDatetime, BaseModel, Field, ValidationError
 
+from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
 from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
@@ -28,7 +29,6 @@ from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
 from reports.verdict.verdicts import Verdict
 
-TIME_TO_LIVE = timedelta(days=90)
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
 # What a command line says, that of `drillbook` and that of pytest, of what was asked.
 _ROUTES = {
@@ -129,7 +129,7 @@ class Seen(BaseModel):
                 if one.verdict is Verdict.CONTRADICTED
             },
             objectives=self.objectives,
-            valid_until=self.next_due or (self.finished + TIME_TO_LIVE).date(),
+            valid_until=self.next_due or (self.finished + QUARTER).date(),
             valid_by="declared" if self.next_due else "default",
             dispose_after=self.dispose_after,
         )

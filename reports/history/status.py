@@ -23,6 +23,7 @@ from typing import NamedTuple
 from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.application import ROOT
+from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
 from reports.config.declarations import Schedule, Words
@@ -36,7 +37,6 @@ from reports.seal.sealer import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.verdict.verdicts import FAILED, IDLE, PASSED
 
-QUARTER = timedelta(days=90)
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
 # At most 75 octets with the blank before what is continued (3.1), and no character in pieces.

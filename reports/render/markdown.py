@@ -89,7 +89,11 @@ def _steps(run: Run) -> Iterator[str]:
     if run.run.tool.commit:
         yield f"git checkout {run.run.tool.commit}"
     yield "make .venv/ready   # the locked environment, hash-checked"
-    seeded = "" if "--seed" in run.run.command else f" --seed={run.run.seed}"
+    seeded = f" --seed={run.run.seed}"
+    if run.run.parts:
+        yield "# repeat each shard as its own REPRODUCE.md says, then name the new folders here"
+    if run.run.parts or "--seed" in run.run.command:
+        seeded = ""
     program = ".venv/bin/" if run.run.command.startswith("drillbook ") else ".venv/bin/python -m "
     yield f"{program}{run.run.command}{seeded}"
     yield "```"

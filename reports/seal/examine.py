@@ -23,7 +23,7 @@ from reports.evidence import json_file
 from reports.evidence.exercise import judge
 from reports.evidence.json_file import strict_json
 from reports.evidence.key_register import match_keys
-from reports.evidence.model import Control, Run, gate
+from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render.terminal import printable
 from reports.seal import signature, timestamp
 from reports.seal.manifest import (
@@ -40,7 +40,7 @@ from reports.seal.manifest import (
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
-from reports.verdict.verdicts import Verdict, gates, worst
+from reports.verdict.verdicts import Verdict, worst
 
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")
@@ -242,9 +242,7 @@ def _odd(control: Control, run: Run) -> str | None:
     """How a control contradicts the rules by which it was judged."""
     if control.verdict is not worst(spec.verdict for spec in control.specs):
         return "has another verdict than its specs"
-    strict, asked = run.run.strict_claims, run.run.asked
-    gating = gates(control.nature, control.severity, strict=strict)
-    if control.gating is not (gating and (not asked or control.id in asked)):
+    if control.gating is not is_gating(control, run.run):
         return "gates, or does not, against the rule"
     if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
         return "is waived without a waiver in force"

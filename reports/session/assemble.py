@@ -26,12 +26,13 @@ from reports.evidence.model import (
     Subject,
     count,
     gate,
+    is_gating,
 )
 from reports.record.in_progress import SpecDraft
 from reports.record.recorder import Recorder
 from reports.seal import custody
 from reports.session.spec_selection import Plan
-from reports.verdict.verdicts import IDLE, Verdict, gates, worst
+from reports.verdict.verdicts import IDLE, Verdict, worst
 
 _ENDED_EARLY = "interrupted before it ended"
 
@@ -82,15 +83,9 @@ def _control(
     words = _words(entry, catalogue, [spec for spec in specs if spec.verdict is verdict])
     amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
-    return Control(
+    control = Control(
         **entry.model_dump(exclude={"corrections"}),
-        # A claim that was found violated is a matter of safety, and gates as one.
-        gating=gates(
-            "safety" if verdict is Verdict.VIOLATED else entry.nature,
-            entry.severity,
-            strict=facts.strict_claims,
-        )
-        and (not facts.asked or entry.id in facts.asked),
+        gating=False,
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
         correction=" ".join(corrections) or None if amiss else None,
@@ -98,6 +93,7 @@ def _control(
         specs=tuple(specs),
         note=None if drafts else plan.reason(entry.id),
     )
+    return control.model_copy(update={"gating": is_gating(control, facts)})
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:

@@ -36,6 +36,7 @@ from reports.evidence.model import (
     Subject,
     count,
     gate,
+    is_gating,
 )
 from reports.history.compare import describe, files, matrix, repeated_run
 from reports.record import run_metadata
@@ -44,7 +45,7 @@ from reports.render.terminal import Line, refuse, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
 from reports.session.spec_selection import Shard
-from reports.verdict.verdicts import IDLE, PASSED, UNUSABLE, worst
+from reports.verdict.verdicts import HOLDS, IDLE, PASSED, UNUSABLE, worst
 
 # What shards may differ in: each has keys and an engine of its own.
 _OWN = {"keys", "engine", "endpoint_note"}
@@ -99,9 +100,13 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
         _control(alike, runs) for alike in zip(*(one.controls for one in runs), strict=True)
     ]
     facts, redaction = _facts(runs, **own), _redaction(runs)
+    controls = [one.model_copy(update={"gating": is_gating(one, facts)}) for one in controls]
     verdict, code = gate(controls, facts, redaction)
     specs = {spec.id: spec.verdict for control in controls for spec in control.specs}
     done = {spec for spec, verdict in specs.items() if verdict not in IDLE}
+    # Every shard knows the specs of all; what was seen next to a spec is none of them.
+    planned = max(run.counts.specs_planned for run in runs)
+    executed = sum(run.counts.specs_executed for run in runs)
     first, subject = runs[0], _subject(runs)
     stated = [one for one in first.scope.exclusions if one.source == "declared"]
     waivers = tuple(control.waiver for control in controls if control.waiver)
@@ -110,7 +115,9 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
             "run": facts,
             "subject": subject,
             "controls": tuple(controls),
-            "counts": count(controls, len(specs), done),
+            "counts": count(controls, planned, done).model_copy(
+                update={"specs_executed": executed}
+            ),
             "timeline": tuple(sorted(_spans(runs), key=lambda span: span.started)),
             "objectives": _objectives(runs),
             "redaction": redaction,
@@ -155,9 +162,12 @@ def _with_accusations(own: Sequence[Control]) -> Control:
         if spec.id not in known and spec.message != ELSEWHERE
     }
     specs = (*whole.specs, *seen.values())
-    return whole.model_copy(
-        update={"specs": specs, "verdict": worst(spec.verdict for spec in specs)}
-    )
+    verdict, waiver = worst(spec.verdict for spec in specs), whole.waiver
+    if waiver and waiver.state == "not_needed" and verdict not in HOLDS:
+        waiver = waiver.model_copy(update={"state": "in_force"})
+    waived = bool(waiver and waiver.state == "in_force")
+    judged = {"verdict": verdict, "waiver": waiver, "waived": waived}
+    return whole.model_copy(update={"specs": specs} | judged)
 
 
 def _count_executed(control: Control) -> int:

@@ -42,7 +42,7 @@ def test_a_sound_key_is_seen_and_without_findings():
         ({"expires": date(2026, 11, 23)}, "past its end, 2026-11-23"),
         ({"stored_in": ("safe", "safe")}, "in one store only: safe"),
         ({"stored_in": ()}, "no store is named"),
-        ({"escrow_last_opened": date(2026, 8, 1)}, "not opened from escrow for a quarter"),
+        ({"escrow_last_opened": date(2026, 8, 25)}, "not opened from escrow for a quarter"),
         ({"escrow_last_opened": None}, "never opened from escrow"),
         ({"retired": DAY}, "used, although it was retired"),
         ({"activated": date(2026, 12, 1)}, "used before it was activated"),
@@ -55,7 +55,7 @@ def test_what_is_wrong_is_found(changes, said):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"expires": DAY}, {"escrow_last_opened": date(2026, 8, 24)}, {"expires": None}]
+    "changes", [{"expires": DAY}, {"escrow_last_opened": date(2026, 8, 26)}, {"expires": None}]
 )
 def test_the_last_day_still_counts(changes):
     assert matched(**changes).findings == ()

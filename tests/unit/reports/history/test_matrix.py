@@ -146,3 +146,9 @@ def test_the_same_run_twice_is_refused(folders, tmp_path, capsys):
     (tmp_path / "copy" / "evidence.json").write_bytes((folders[0] / "evidence.json").read_bytes())
     assert merge.main([str(folders[0]), str(tmp_path / "copy"), f"--run-dir={tmp_path}"]) == 3
     assert "run run-v1-drill-1 is there twice" in capsys.readouterr().err
+
+
+def test_what_only_some_were_asked_is_listed_whole_where_it_is_short():
+    made = matrix([on("a"), on("b", KEY_3=Verdict.NOT_RUN)])
+    (said,) = [line.text for line in describe(made) if "some of them only" in line.text]
+    assert said.endswith("1 (KEY-3)")

@@ -9,7 +9,6 @@ import pytest
 from drillbook.runbook import cadence
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
-from reports.history import status
 from reports.history.runs import Facts, Past, remember
 from reports.history.status import ACTS, calendar, main, standings
 from reports.render.terminal import WIDTH
@@ -41,7 +40,6 @@ def overdue(runs, **schedule):
 def test_the_acts_are_those_of_sec_6_and_the_drill():
     known = {act.name: act.controls for act in ACTS if act.id != "drill"}
     assert known == cadence.ACTS
-    assert status.QUARTER == cadence.QUARTER
 
 
 @pytest.mark.parametrize(("days", "late"), [(0, False), (90, False), (91, True)])

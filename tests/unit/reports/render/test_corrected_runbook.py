@@ -1,5 +1,6 @@
 """The corrected runbook says what holds, corrects what was contradicted, and admits the rest."""
 
+from reports.evidence.context import PartOfRun
 from reports.render import markdown
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -25,6 +26,26 @@ def test_what_was_not_judged_is_open_and_nothing_else():
     missing = [one for one in unjudged if not any(f"({one})" in line for line in lines)]
     assert missing == []
     assert [line for line in lines if not any(f"({control})" in line for control in unjudged)] == []
+
+
+def test_a_joined_run_is_repeated_shard_by_shard_and_without_a_seed():
+    def commands(**facts):
+        facts = {"command": "drillbook evidence merge a b"} | facts
+        run = RUN.model_copy(update={"run": RUN.run.model_copy(update=facts)})
+        return markdown.reproduce(run).partition("## What may differ")[0]
+
+    assert "merge a b --seed=" in commands()
+    shard = PartOfRun(
+        id="a",
+        shard="1/2",
+        seed=1,
+        host="here",
+        secrets_known=0,
+        started=RUN.run.started,
+        finished=RUN.run.finished,
+    )
+    assert "--seed" not in commands(parts=(shard,))
+    assert "each shard" in commands(parts=(shard,))
 
 
 def test_a_rehearsal_says_so_first():

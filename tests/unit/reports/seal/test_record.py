@@ -51,6 +51,24 @@ def test_record_at_odds_with_itself_is_caught_even_when_sealed(tmp_path, change,
     assert told in found.sentence
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("severity", "gating"), [("major", True), ("minor", False)])
+def test_a_claim_that_is_violated_gates_as_safety_does(tmp_path, severity, gating, strict):
+    def violate(record):
+        control = next(one for one in record["controls"] if one["id"] == "DBP-1")
+        control |= {"severity": severity, "gating": gating or strict, "verdict": "violated"}
+        control["specs"][0]["verdict"] = "violated"
+        record["counts"] |= {"contradicted": 0, "violated": 2}
+        record["run"]["strict_claims"] = strict
+        for one in record["controls"]:
+            one["gating"] |= strict and one["nature"] == "claim"
+
+    folder = sealed(tmp_path)
+    record = {"evidence.json": altered(folder, violate)}
+    bundle = resealed(folder, tmp_path / "b.zip", **record)
+    assert examined(bundle, unsigned=True)["record"].state == "ok"
+
+
 def test_record_that_says_a_thing_twice_is_refused(tmp_path):
     folder = sealed(tmp_path)
     text = (folder / "evidence.json").read_bytes()

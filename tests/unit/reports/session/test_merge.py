@@ -107,7 +107,7 @@ def change(folder, edit):
     found = record(folder)
     edit(found)
     (folder / "evidence.json").write_text(json.dumps(found))
-    (folder / MANIFEST).unlink()
+    (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def judged(found):
@@ -180,13 +180,43 @@ def test_a_part_without_a_stack_belongs_to_any_subject(parts, merged):
     assert merged(*parts)[1]["subject"]["driver"] == "embedded"
 
 
-def test_what_a_shard_saw_of_a_control_that_another_has_is_kept(parts, merged):
-    def accuse(found):
-        control = next(one for one in found["controls"] if one["id"] == "KEY-5")
-        seen = {**control["specs"][0], "id": "test_one (seen)", "verdict": "violated"}
-        control["specs"].append({**seen, "message": "it was seen beside a spec"})
-        control["verdict"] = "violated"
+def accuse(found):
+    control = of_key_5(found)
+    seen = {**control["specs"][0], "id": "test_one (seen)", "verdict": "violated"}
+    control["specs"].append({**seen, "message": "it was seen beside a spec"})
+    control["verdict"] = "violated"
 
+
+def of_key_5(found):
+    return next(one for one in found["controls"] if one["id"] == "KEY-5")
+
+
+def test_what_is_seen_elsewhere_makes_a_claim_gate_and_a_waiver_needed(parts, merged):
+    waiver = {
+        "control": "KEY-5",
+        "reason": "known",
+        "owner": "Ada",
+        "approved_by": "Grace",
+        "expires": "2999-01-01",
+        "state": "not_needed",
+    }
+    said = {"nature": "claim", "gating": False, "waiver": waiver}
+    for part in parts:
+        change(part, lambda found: of_key_5(found).update(said))
+    before = merged(*parts)[1]
+    change(next(part for part in parts if "KEY-1" in has(part)), accuse)
+    after = merged(*parts)[1]
+    states = [
+        (of_key_5(one)["gating"], of_key_5(one)["waived"], of_key_5(one)["waiver"]["state"])
+        for one in (before, after)
+    ]
+    assert states == [(False, False, "not_needed"), (True, True, "in_force")]
+    assert after["counts"]["waived"] == 1
+    for name in ("specs_planned", "specs_executed"):
+        assert after["counts"][name] == before["counts"][name]
+
+
+def test_what_a_shard_saw_of_a_control_that_another_has_is_kept(parts, merged):
     _, before = merged(*parts)
     other = next(part for part in parts if "KEY-1" in has(part))
     change(other, accuse)
