@@ -50,6 +50,8 @@ _OLD_COMMENT = ("secretCommentCiphertext", "secretCommentIV", "secretCommentTag"
 OLD = Rows("secrets", (*_OLD_VALUE, *_OLD_NAME, "folderId"))
 WHOLE_NEW = Rows(NEW.table, (*NEW.columns, "key", "version", "type", "encryptedComment", "id"))
 WHOLE_OLD = Rows(OLD.table, (*OLD.columns, "version", "type", *_OLD_COMMENT, "id"))
+SEALED_NEW = Rows(NEW.table, ("encryptedValue", "encryptedComment"))
+SEALED_OLD = Rows(OLD.table, (*_OLD_VALUE[:2], *_OLD_COMMENT[:2]))
 MIGRATIONS = Rows("infisical_migrations", ("name",))
 # Its row is marked while a start migrates; a start that is killed leaves it marked.
 MIGRATION_LOCK = f"{MIGRATIONS.table}_lock"

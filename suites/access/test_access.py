@@ -1,11 +1,10 @@
 """Every route refuses who has no right to it, and what was to end after a time ends."""
 
-from dataclasses import replace
-
 import pytest
 
 from drillbook.infisical import mails
 from drillbook.infisical.client import Place
+from fixtures.data.golden import TAG
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
 from fixtures.oracle.state import Watch
@@ -36,10 +35,13 @@ def stranger(deployment):
 def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe, step):
     golden = deployment.golden
     own = deployment.owner.create_project("Project of both")
-    with step("create two machines; the client id of one with the secret of the other is refused"):
+    with step(
+        "create two machines; the client id of one with the secret of the other is refused, and so "
+        "is a secret with another end"
+    ):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
-        mixed = replace(revoked, client_id=deleted.client_id)
-        assert not access.can_log_in(deployment.public, mixed)
+        altered = access.altered_credentials(revoked, deleted)
+        assert [access.can_log_in(deployment.public, one) for one in altered] == [False, False]
 
     with step("use the token of each; revoke one token, delete the other machine"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
@@ -55,32 +57,45 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe
     for caller in (*forged, *ended):
         with step(f"request every route with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_open_routes(caller)] == []
-    with step("request secrets by undescribed methods and paths, without a token; each is refused"):
-        assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
     record.note(str(asked))
     if asked.description_faults:
         observe("description_unsound")
         record.note(f"unsound in its description: {'; '.join(asked.description_faults)}")
-
-    with step("the instance cannot be set up a second time"):
-        again = access.can_set_up_again(deployment.public)
-        assert not again
 
     with step("the instance still serves those who have access"):
         assert deployment.accepts(golden.token)
         assert deployment.inventory().values
 
 
+def test_no_other_way_leads_in(deployment, record, step):
+    watch = Watch(deployment.stack)
+    asked = Access(deployment.public.http, deployment.golden, record.seed, MOST, watch)
+    with step("request secrets by undescribed methods and paths, without a token; each is refused"):
+        assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
+
+    with step("no answer may be read by a page of another site with the cookies of its visitor"):
+        assert [str(one) for one in asked.find_foreign_sites()] == []
+
+    with step("the instance cannot be set up a second time"):
+        again = access.can_set_up_again(deployment.public)
+        assert not again
+
+
 def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, step):
     golden, owner = deployment.golden, deployment.owner
-    with step("create a machine of another project, one without access, one with read access only"):
+    with step(
+        "create three machines that administer another project; in the golden one the first has no "
+        "role, the second no access, the third read access only"
+    ):
         own = owner.create_project("Project of elsewhere")
-        tokens = {
+        machines = {
             "a machine of another project": stranger("elsewhere", own),
             "a member without access": stranger("no access", golden.project, "no-access"),
             "a member who may read": stranger("reader", golden.project, "viewer"),
         }
-        tokens = {name: owner.login(one) for name, one in tokens.items()}
+        for machine in list(machines.values())[1:]:
+            owner.add_member(own, machine.identity, "admin")
+        tokens = {name: owner.login(one) for name, one in machines.items()}
     asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
@@ -108,6 +123,20 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
     record.note(str(asked))
 
 
+def test_no_answer_is_anothers(deployment, stranger, record, step):
+    golden, owner = deployment.golden, deployment.owner
+    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
+    with step("create a machine of another project; no route about that shows the golden one"):
+        own = owner.create_project("Project of one alone")
+        outsider = Caller("a machine of another project", owner.login(stranger("alone", own)))
+        found = asked.find_foreign_data(outsider, own, [*NAMES, "payroll", TAG, golden.project])
+        assert [str(one) for one in found] == []
+
+    with step("none of its requests is answered as one that the golden machine makes meanwhile"):
+        insider = Caller("the golden machine", golden.token)
+        assert [str(one) for one in asked.find_mixed_answers(outsider, insider)] == []
+
+
 def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed")
@@ -117,6 +146,9 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, st
     with step("send that many wrong secrets; then the right one is refused as well"):
         locked = lockout and access.locks_out(deployment.public, machine, lockout)
         assert locked is not False
+
+    with step("another machine is not locked out"):
+        assert deployment.machine_can_log_in()
 
     with step("request a password reset mail, and guess its code; the guess is refused"):
         http, email = deployment.public.http, deployment.golden.admin.email

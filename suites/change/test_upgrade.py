@@ -38,8 +38,8 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         assert upgrade.compare().faults == []
         assert upgrade.write_probe() in ("written", writable)
 
-    with step("everyone who could log in still can: no user, machine or credential is missing"):
-        assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
+    with step("no user, machine, credential or comment is missing"):
+        assert release_snapshot.missing_rows(passage.before.rows, upgrade.list_rows()) == []
 
 
 @pytest.mark.control("UPG-4")

@@ -23,7 +23,7 @@ def test_backup_brings_the_old_release_back(upgrade, step):
         assert upgrade.compare().faults == []
 
     with step("everyone who could log in before the upgrade can again"):
-        assert release_snapshot.missing_rows(passage.before.people, upgrade.list_people()) == []
+        assert release_snapshot.missing_rows(passage.before.rows, upgrade.list_rows()) == []
 
     with step("a write works, and everything is there after one more start"):
         assert upgrade.write_probe() != "mangled"

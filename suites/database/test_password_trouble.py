@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from drillbook.runbook import procedures
+from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.probes import observations
 from fixtures.probes.read_probe import Prober
 
@@ -70,7 +71,7 @@ def test_any_password_works_when_encoded(deployment, explore, record, step):
         since = deployment.log_mark()
         procedures.rotate_password(deployment.stack, password)
         assert deployment.wait_for_start(since).serves
-        assert deployment.marker() == "golden"
+        assert deployment.marker() == GOLDEN_MARKER
 
     with step("rotate to a password with every character that has a meaning in a URL"):
         works(AWKWARD)
@@ -89,7 +90,7 @@ def test_unencoded_password_works_or_is_refused(deployment, explore, record, ste
 
     def works_or_is_refused(password):
         start = deployed_raw(password)
-        assert observations.reports_password_refusal(start) or deployment.marker() == "golden"
+        assert observations.reports_password_refusal(start) or deployment.marker() == GOLDEN_MARKER
 
     with step("put a password with / # and ? into the connection string unencoded: it is refused"):
         assert observations.reports_password_refusal(deployed_raw("half/of#it?is lost"))
@@ -122,7 +123,7 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
         assert reads.last_worked
         after = prober.burst()
         assert (after.count("refused"), after.count("unanswered")) == (0, 0)
-        assert deployment.marker() == "golden"
+        assert deployment.marker() == GOLDEN_MARKER
 
 
 def told(reads):

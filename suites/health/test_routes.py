@@ -4,6 +4,7 @@ import pytest
 
 from drillbook.infisical.client import Infisical, ask_every_generation
 from fixtures.oracle.route_use import RouteUse
+from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("HLT-4")
 
@@ -29,3 +30,9 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
     # Other differences may be intended by a release: they are noted and observed.
     with step("none of the routes that this run uses failed"):
         assert failed == []
+
+
+@pytest.mark.golden("shared")
+def test_reads_do_not_fill_the_cache(deployment, step):
+    with step("read a secret forty times; the cache has no key more for each that never expires"):
+        assert not observations.leaves_keys_for_ever(deployment, reads=40)

@@ -27,6 +27,11 @@ def test_report_has_its_documented_form(deployment, step):
         # Background work of the instance may write once in a while.
         assert written < 10
 
+    with step("asked again it has a later date"):
+        later = health_report.report(deployment.public.status())
+        assert health_report.age_s(later) < health_report.age_s(report) + 1
+        assert later["date"] > report["date"]
+
 
 @pytest.mark.control("HLT-2")
 @pytest.mark.golden("stopped")

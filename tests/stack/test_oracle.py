@@ -93,6 +93,8 @@ def test_a_request_for_one_secret_may_change_that_one():
     assert find_violations(other, frame) == other
     removed = [change("removed", "secrets_v2", "MARKER")]
     assert find_violations(removed, frame) == removed
+    created = [Change("changed", "secrets_v2", "MARKER", "MARKER", ("createdAt", "version"))]
+    assert find_violations(created, frame) == created
     # Without names, as in mid-2024, there may be no more of them than were asked for.
     unnamed = [change("changed", "secrets"), change("changed", "secrets")]
     assert find_violations(unnamed, frame) == unnamed[1:]
