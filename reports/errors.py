@@ -66,6 +66,10 @@ class Distrusted(ReportError):
     """A bundle was changed after it was sealed, or its maker is unknown (exit code 1)."""
 
 
+class Unqualifiable(ReportError):
+    """The qualification cannot start or be read; the message says what to do."""
+
+
 class NotApplicable(Exception):
     """A spec has no meaning for this deployment."""
 

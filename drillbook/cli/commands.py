@@ -502,7 +502,7 @@ COMMANDS: Sequence[Command] = (
         "evidence render",
         "Rebuild the documents of a run from its record.",
         "drillbook evidence render bundle.zip --out documents",
-        _calls("reports.session.rerender"),
+        _calls("reports.session.bundle"),
         arguments=(o.RECORD,),
         options=(o.OUT_FOLDER,),
     ),

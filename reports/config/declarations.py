@@ -1,8 +1,19 @@
-"""What only people know of a run, from drillbook.toml: whose system, who takes part, how long kept.
+"""What only people know of a run: drillbook.toml, and the deviations they accept: waivers.toml.
 
-The file has the names of the evidence (reports/evidence/context.py). It is optional; what it leaves
-out stays empty in the record, and what the run finds out by itself cannot be declared. A key that
-a table here does not have is refused (validate_tables).
+drillbook.toml has the names of the evidence (reports/evidence/context.py). It is optional; what it
+leaves out stays empty in the record, and what the run finds out by itself cannot be declared. A key
+that a table here does not have is refused (validate_tables).
+
+A waiver never hides a verdict. It lets the gate pass, and every document says so.
+
+| waiver | what happens |
+| --- | --- |
+| in force, the control does not hold | the verdict stays, `waived` is true, the gate lets it pass |
+| in force, the control holds or has no meaning | the run says that it is not needed |
+| expired | it no longer counts, and the run says so |
+| unknown control, missing field, two for one control | the run does not begin (exit code 3) |
+
+A waiver counts through the whole of its last day, in UTC.
 """
 
 from __future__ import annotations
@@ -12,38 +23,70 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
-from reports.config import waivers
-from reports.config.strict_toml import LARGEST, day, load_toml, validate_tables
+from reports.config.strict_toml import LARGEST, load_toml, validate_tables
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
     Acknowledgement,
     Action,
-    Cadence,
     DataKind,
+    Day,
     Declaration,
     DeclaredExercise,
     Environment,
     EvidenceModel,
+    KeyFacts,
     Method,
     Organisation,
     Person,
+    Schedule,
+    Waiver,
+    WaiverState,
 )
+from reports.verdict.verdicts import HOLDS, Verdict
 
 CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
-Day = Annotated[date, BeforeValidator(day)]
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
+Said = Annotated[str, Field(pattern=r"\S")]
 
 
-class Schedule(EvidenceModel):
-    """The planned day, and how often it is due; the next day follows from the cadence."""
+class WaiverEntry(BaseModel):
+    """One waiver as waivers.toml states it; every field is needed."""
 
-    planned: Day | None = None
-    cadence: Cadence | None = None
-    next_due: Day | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    control: Said
+    reason: Said
+    owner: Said
+    approved_by: Said
+    expires: Day
+
+
+class _File(BaseModel):
+    waiver: tuple[WaiverEntry, ...] = ()
+
+
+def load_waivers(path: Path, catalogue: Catalogue) -> tuple[WaiverEntry, ...]:
+    """The waivers of a file; BadDeclaration for a control that is unknown or waived twice."""
+    entries = validate_tables(path, load_toml(path)[0], _File).waiver
+    named = [entry.control for entry in entries]
+    for control in named:
+        _check_control(str(path), control, catalogue)
+        if named.count(control) > 1:
+            raise BadDeclaration(f"{path}: {control} is waived twice; keep one waiver for it")
+    return entries
+
+
+def apply_waiver(entry: WaiverEntry, verdict: Verdict, today: date) -> Waiver:
+    """A waiver with the verdict of its control, on the day of the run."""
+    left = (entry.expires - today).days
+    state: WaiverState = "expired" if left < 0 else "in_force"
+    if state == "in_force" and verdict in HOLDS:
+        state = "not_needed"
+    return Waiver(**entry.model_dump(), state=state, days_left=left)
 
 
 class Excluded(EvidenceModel):
@@ -81,27 +124,9 @@ class Targets(EvidenceModel):
     drop: Annotated[str, Field(pattern=r"^([1-9]?[0-9]|100)%$")] | None = None
 
 
-class Treatment(Action):
-    """What is done about a finding."""
+class DeclaredKey(KeyFacts):
+    """A key of the register, with the answers of its custodians and their public keys, as files."""
 
-    due: Day | None = None
-    closed: Day | None = None
-
-
-class DeclaredKey(EvidenceModel):
-    """A key of the register, by its public label (`drillbook key check` prints it)."""
-
-    label: Annotated[str, Field(pattern="^[0-9a-f]{16,64}$")]
-    purpose: str
-    algorithm: str | None = None
-    created: Day | None = None
-    activated: Day | None = None
-    expires: Day | None = None
-    retired: Day | None = None
-    custodians: tuple[str, ...] = ()
-    stored_in: tuple[str, ...] = ()
-    escrow_last_opened: Day | None = None
-    challenge: str | None = None
     acknowledgements: tuple[str, ...] = ()
     custodian_keys: tuple[str, ...] = ()
 
@@ -153,7 +178,7 @@ class Words(EvidenceModel):
     environment: Environment = Environment()
     method: Method = Method()
     objectives: Targets = Targets()
-    actions: tuple[Treatment, ...] = ()
+    actions: tuple[Action, ...] = ()
     escalated_to: str | None = None
     exercise: DeclaredExercise = DeclaredExercise()
     keys: tuple[DeclaredKey, ...] = ()
@@ -171,7 +196,7 @@ class Declared:
 
     words: Words = field(default_factory=Words)
     source: Declaration | None = None
-    waivers: tuple[waivers.Entry, ...] = ()
+    waivers: tuple[WaiverEntry, ...] = ()
     executor: str | None = None
     folder: Path = Path()
     runbook: bytes | None = field(default=None, repr=False)
@@ -189,11 +214,11 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
     BadDeclaration says what is wrong with which line of which file.
     """
     path, words, source = load_words(folder, config)
-    _check_actions(path, words, known)
+    for action in words.actions:
+        _check_control(f"{path}: actions", action.control, known)
     waived = _find(folder, waiver_file, WAIVERS)
-    accepted = waivers.load(waived, known) if waived is not None else ()
-    runbook = _read_runbook(path, words)
-    return Declared(words, source, accepted, folder=path.parent, runbook=runbook)
+    accepted = load_waivers(waived, known) if waived else ()
+    return Declared(words, source, accepted, None, path.parent, _read_runbook(path, words))
 
 
 def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
@@ -224,9 +249,6 @@ def _read_runbook(path: Path, words: Words) -> bytes | None:
         raise BadDeclaration(f"{path}: {said}; name the document people worked from") from None
 
 
-def _check_actions(path: Path, words: Words, known: Catalogue) -> None:
-    for action in words.actions:
-        if action.control not in known.ids:
-            raise BadDeclaration(
-                f"{path}: actions: no control {action.control}; {near(action.control, known.ids)}"
-            )
+def _check_control(where: str, control: str, known: Catalogue) -> None:
+    if control not in known.ids:
+        raise BadDeclaration(f"{where}: no control {control}; {near(control, known.ids)}")

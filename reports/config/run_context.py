@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from reports.config.declarations import Declared, Signatory
-from reports.config.waivers import apply_waiver
+from reports.config.declarations import Declared, Signatory, apply_waiver
 from reports.evidence.context import (
     Cadence,
+    DataSet,
     Deviations,
     Exclusion,
     Exercise,
@@ -77,13 +77,26 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
     """The parts of the record that stand around its verdicts, by field name."""
     words, ended = setting.declared.words, facts.finished.date()
     waivers = tuple(control.waiver for control in controls if control.waiver)
-    runbook = setting.declared.runbook
+    runbook, data_set = setting.declared.runbook, words.scope.data_set
     return {
-        "identity": _identity(setting, facts),
+        "identity": Identity(
+            uuid=uuid_of_run(facts.id),
+            number=words.number,
+            previous_run=setting.previous_run,
+            pack=setting.pack,
+            declared=setting.declared.source,
+        ),
         "organisation": words.organisation,
         "people": words.people,
         "schedule": _schedule(setting.declared, ended),
-        "scope": _scope(setting.declared, controls),
+        "scope": Scope(
+            systems=words.scope.systems,
+            data_set=DataSet(**data_set.model_dump()) if data_set else None,
+            exclusions=(
+                *(Exclusion(**one.model_dump()) for one in words.scope.exclusions),
+                *list_exclusions(controls),
+            ),
+        ),
         "environment": words.environment,
         "method": words.method,
         "deviations": Deviations(
@@ -105,16 +118,6 @@ def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
     return Objectives.model_validate(targets | measured)
 
 
-def _identity(setting: Setting, facts: RunFacts) -> Identity:
-    return Identity(
-        uuid=uuid_of_run(facts.id),
-        number=setting.declared.words.number,
-        previous_run=setting.previous_run,
-        pack=setting.pack,
-        declared=setting.declared.source,
-    )
-
-
 def uuid_of_run(run: str) -> str:
     """The UUID of a run, by its id."""
     return str(uuid.uuid5(_NAMESPACE, run))
@@ -123,7 +126,7 @@ def uuid_of_run(run: str) -> str:
 def _schedule(declared: Declared, ended: date) -> Schedule:
     said = declared.words.schedule
     due = said.next_due or (next_due_day(ended, said.cadence) if said.cadence else None)
-    return Schedule(planned=said.planned, cadence=said.cadence, next_due=due)
+    return said.model_copy(update={"next_due": due})
 
 
 def next_due_day(day: date, cadence: Cadence) -> date:
@@ -137,16 +140,6 @@ def _later(day: date, months: int) -> date:
     year, month = divmod(day.month - 1 + months, 12)
     last = calendar.monthrange(day.year + year, month + 1)[1]
     return date(day.year + year, month + 1, min(day.day, last))
-
-
-def _scope(declared: Declared, controls: Sequence[Control]) -> Scope:
-    said = declared.words.scope
-    stated = [Exclusion(**one.model_dump()) for one in said.exclusions]
-    data_set = said.data_set.model_dump() if said.data_set else None
-    found = (*stated, *list_exclusions(controls))
-    return Scope.model_validate(
-        {"systems": said.systems, "data_set": data_set, "exclusions": found}
-    )
 
 
 def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:

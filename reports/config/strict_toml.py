@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,7 +44,7 @@ def validate_tables[Model: BaseModel](
 ) -> Model:
     """The tables as a model; BadDeclaration names the first key that is unknown or wrong."""
     try:
-        return model.model_validate(tables, extra="forbid")
+        return model.model_validate(tables, extra="forbid", context={"file": path})
     except ValidationError as trouble:
         error = min(trouble.errors(), key=lambda one: one["type"] != "extra_forbidden")
     parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
@@ -58,13 +57,6 @@ def validate_tables[Model: BaseModel](
     else:
         said = f"{where}: {_line(error['msg'].removeprefix('Value error, ').lower())}; correct it"
     raise BadDeclaration(f"{path}: {said}")
-
-
-def day(value: object) -> date:
-    """A TOML date and nothing that merely looks like one: 20271231 would be a day of 1970."""
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise ValueError("write a date without quotes: 2027-01-31")
-    return value
 
 
 def _clean(path: Path, value: Any, where: str = "") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -10,8 +11,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from drillbook.core.application import ROOT
 from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
 from reports.verdict.verdicts import Nature, Severity
+
+FOLDER = ROOT / "suites"
 
 
 class Entry(BaseModel):
@@ -112,3 +116,10 @@ def _readable_path(path: Path, loc: tuple[int | str, ...]) -> list[str]:
 def patterns(option: str) -> tuple[str, ...]:
     """What --controls selects, by the commas between."""
     return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())
+
+
+def specs(entry: Entry, folder: Path = FOLDER) -> list[str]:
+    """The spec files that carry a control's id, sorted; empty when it has none."""
+    wanted = re.compile(rf'"{re.escape(entry.id)}"')
+    found = (path for path in folder.rglob("test_*.py") if wanted.search(path.read_text()))
+    return sorted(path.relative_to(folder.parent).as_posix() for path in found)

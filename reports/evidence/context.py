@@ -6,10 +6,17 @@ empty: nothing is made up.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
 Involvement = Literal["lead", "participant", "observer", "owner"]
@@ -30,7 +37,15 @@ def _no_number(value: object) -> object:
     return value
 
 
+def _no_lookalike(value: object, info: ValidationInfo) -> object:
+    """In a file that people write, a date is one: 20271231 would be a day of 1970."""
+    if info.context and (isinstance(value, datetime) or not isinstance(value, date)):
+        raise ValueError("write a date without quotes: 2027-01-31")
+    return value
+
+
 Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+Day = Annotated[date, BeforeValidator(_no_lookalike)]
 
 
 class Declaration(EvidenceModel):
@@ -82,9 +97,9 @@ class Person(EvidenceModel):
 class Schedule(EvidenceModel):
     """When the run was planned for, how often it is due, and when next."""
 
-    planned: date | None = None
+    planned: Day | None = None
     cadence: Cadence | None = None
-    next_due: date | None = None
+    next_due: Day | None = None
 
 
 class DataSet(EvidenceModel):
@@ -185,9 +200,9 @@ class Action(EvidenceModel):
     root_cause: str | None = None
     corrective_action: str | None = None
     owner: str | None = None
-    due: date | None = None
+    due: Day | None = None
     retest_of: str | None = None
-    closed: date | None = None
+    closed: Day | None = None
     retest_run: str | None = None
 
 
@@ -319,23 +334,28 @@ class Acknowledgement(EvidenceModel):
     )
 
 
-class RegisteredKey(EvidenceModel):
+class KeyFacts(EvidenceModel):
+    """A key as the organisation registers it, by its public label (`drillbook key check`)."""
+
+    label: str = Field(pattern="^[0-9a-f]{16,64}$", description="the public fingerprint")
+    purpose: str
+    algorithm: str | None = None
+    created: Day | None = None
+    activated: Day | None = None
+    expires: Day | None = Field(default=None, description="the last day of its cryptoperiod")
+    retired: Day | None = None
+    custodians: tuple[str, ...] = ()
+    stored_in: tuple[str, ...] = Field(default=(), description="the stores that hold a copy")
+    escrow_last_opened: Day | None = None
+    challenge: str | None = None
+
+
+class RegisteredKey(KeyFacts):
     """A key as the organisation registers it, declared; `seen_as` and `findings` are the run's.
 
     It is matched by its public label with the keys that the run saw.
     """
 
-    label: str = Field(pattern="^[0-9a-f]{16,64}$", description="the public fingerprint")
-    purpose: str
-    algorithm: str | None = None
-    created: date | None = None
-    activated: date | None = None
-    expires: date | None = Field(default=None, description="the last day of its cryptoperiod")
-    retired: date | None = None
-    custodians: tuple[str, ...] = ()
-    stored_in: tuple[str, ...] = Field(default=(), description="the stores that hold a copy")
-    escrow_last_opened: date | None = None
-    challenge: str | None = None
     acknowledged: tuple[Acknowledgement, ...] = ()
     seen_as: tuple[str, ...] = Field(default=(), description="its names in this run; empty: unseen")
     findings: tuple[str, ...] = ()

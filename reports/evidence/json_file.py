@@ -48,6 +48,11 @@ def text(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
+def compact_text(record: object) -> str:
+    """JSON for programs that people may still read."""
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
 def load(path: Path) -> Run:
     """An evidence.json of this or an earlier version."""
     return parse(read_file(path, LARGEST))

@@ -14,12 +14,12 @@ Source: https://ctrf.io, schema 0.0 of the npm package ctrf 0.3.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run, Spec, Step
 from reports.render import phrases
 from reports.verdict.verdicts import Verdict
@@ -51,7 +51,7 @@ def render(run: Run) -> str:
             "environment": _environment(run),
         },
     }
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    return compact_text(record)
 
 
 def _status(verdict: Verdict, run: Run) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
 from argparse import Namespace
@@ -19,6 +18,7 @@ from typing import Any
 
 from drillbook.core import options
 from reports.errors import BadEvidence, ReportError
+from reports.evidence import json_file
 from reports.evidence.model import Run
 from reports.export import ctrf, hdf, ocsf, oscal, oscal_plan
 from reports.render import phrases
@@ -150,7 +150,7 @@ def _kind(run: Run) -> str:
 
 
 def _json(words: object) -> bytes:
-    return f"{json.dumps(words, indent=1, ensure_ascii=False)}\n".encode()
+    return json_file.compact_text(words).encode()
 
 
 _TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {

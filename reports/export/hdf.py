@@ -1,4 +1,4 @@
-"""inspec.json: the run as InSpec reports one, for Heimdall and whatever else reads that (HDF).
+"""The run as InSpec reports one, for Heimdall and whatever else reads that (HDF).
 
 | verdict | status of the result |
 | --- | --- |
@@ -18,6 +18,7 @@ import hashlib
 import json
 from typing import Any
 
+from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run, Spec
 from reports.render import phrases
 from reports.verdict.verdicts import Severity, Verdict
@@ -41,7 +42,7 @@ def render(run: Run) -> str:
         "statistics": {"duration": run.run.duration_s},
         "version": run.run.tool.version,
     }
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    return compact_text(record)
 
 
 def _target(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""ocsf.json: one Compliance Finding (class 2003) for each control, for a SIEM or a data lake.
+"""One Compliance Finding (class 2003) for each control, for a SIEM or a data lake.
 
 | verdict | compliance.status |
 | --- | --- |
@@ -14,11 +14,11 @@ Source: https://schema.ocsf.io/1.5.0/classes/compliance_finding.
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import datetime
 from typing import Any
 
+from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run
 from reports.render import phrases
 from reports.verdict.verdicts import Severity, Verdict
@@ -49,7 +49,7 @@ _STANDARDS = {
 def render(run: Run) -> str:
     """The run as a list of OCSF events."""
     events = [_event(control, run) for control in run.controls]
-    return json.dumps(events, indent=1, ensure_ascii=False) + "\n"
+    return compact_text(events)
 
 
 def _event(control: Control, run: Run) -> dict[str, Any]:

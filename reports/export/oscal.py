@@ -13,10 +13,9 @@ gives the same bytes. Source: https://pages.nist.gov/OSCAL, assessment-results m
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -51,9 +50,15 @@ def props(**named: object) -> list[dict[str, str]]:
     return [{"name": name, "ns": NAMESPACE, "value": text} for name, text in texts.items() if text]
 
 
-def drop_empty(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty: OSCAL refuses empty lists and texts."""
-    return {name: value for name, value in record.items() if value not in (None, "", [], {})}
+def drop_empty(value: Any) -> Any:
+    """Without what is empty, however deep: OSCAL refuses empty lists and texts."""
+    if isinstance(value, list):
+        return [drop_empty(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: drop_empty(one) for name, one in value.items() if one not in (None, "", [])}
+    # What holds nothing by intent, `include-all`, stays.
+    return {name: one for name, one in kept.items() if one != {} or value[name] == {}}
 
 
 def line(text: str) -> str:
@@ -73,9 +78,9 @@ def objective(control: Control) -> str:
     return f"{control.id.lower()}_obj"
 
 
-def day(when: date) -> str:
+def day(when: date | None) -> str | None:
     """The beginning of a day as a moment."""
-    return datetime.combine(when, time(), UTC).isoformat()
+    return datetime.combine(when, time(), UTC).isoformat() if when else None
 
 
 def _plain(value: object) -> str:
@@ -84,28 +89,13 @@ def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def observations(run: Run) -> list[dict[str, Any]]:
-    """One for every control, also for those of which nothing ran."""
-    return [_observation(control, run) for control in run.controls]
-
-
-def findings(run: Run) -> list[dict[str, Any]]:
-    """One for every control that was judged."""
-    return [_finding(control, run) for control in run.controls if control.verdict in _STATES]
-
-
-def risks(run: Run) -> list[dict[str, Any]]:
-    """One for every control that did not hold; a waiver does not take it away."""
-    return [_risk(control, run) for control in run.controls if _amiss(control)]
-
-
 def _amiss(control: Control) -> bool:
     return _STATES.get(control.verdict, {}).get("state") == "not-satisfied"
 
 
 def _observation(control: Control, run: Run) -> dict[str, Any]:
     idle = control.verdict in IDLE
-    record = {
+    return {
         "uuid": uid(run, "observation", control.id),
         "title": line(f"{control.id} {control.title}"),
         "description": _account(control),
@@ -116,10 +106,8 @@ def _observation(control: Control, run: Run) -> dict[str, Any]:
         "subjects": [{"subject-uuid": uid(run, "component", "backend"), "type": "component"}],
         "relevant-evidence": [_evidence(control, run)],
         "collected": _collection_time(control, run),
+        "expires": None if idle else day(run.schedule.next_due),
     }
-    if run.schedule.next_due and not idle:
-        record["expires"] = day(run.schedule.next_due)
-    return drop_empty(record)
 
 
 def _account(control: Control) -> str:
@@ -160,7 +148,8 @@ def _collection_time(control: Control, run: Run) -> str:
 
 
 def _finding(control: Control, run: Run) -> dict[str, Any]:
-    record = {
+    risk = [{"risk-uuid": uid(run, "risk", control.id)}]
+    return {
         "uuid": uid(run, "finding", control.id),
         "title": line(f"{control.id} {control.title}"),
         "description": _account(control),
@@ -174,30 +163,25 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
             "status": _STATES[control.verdict],
         },
         "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
+        "related-risks": risk if _amiss(control) else [],
     }
-    record["target"] = drop_empty(record["target"])  # type: ignore[arg-type]
-    if _amiss(control):
-        record["related-risks"] = [{"risk-uuid": uid(run, "risk", control.id)}]
-    return record
 
 
 def _risk(control: Control, run: Run) -> dict[str, Any]:
     actions = [action for action in run.deviations.actions if action.control == control.id]
     due = min((action.due for action in actions if action.due), default=None)
-    return drop_empty(
-        {
-            "uuid": uid(run, "risk", control.id),
-            "title": line(f"{control.id} does not hold: {control.title}"),
-            "description": _account(control),
-            "statement": _statement(control),
-            "props": _facts(control),
-            "status": "deviation-approved" if control.waived else "open",
-            "origins": [_origin(run)],
-            "deadline": day(due) if due else None,
-            "remediations": list(_responses(control, run)),
-            "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
-        }
-    )
+    return {
+        "uuid": uid(run, "risk", control.id),
+        "title": line(f"{control.id} does not hold: {control.title}"),
+        "description": _account(control),
+        "statement": _statement(control),
+        "props": _facts(control),
+        "status": "deviation-approved" if control.waived else "open",
+        "origins": [_origin(run)],
+        "deadline": day(due),
+        "remediations": list(_responses(control, run)),
+        "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
+    }
 
 
 def _statement(control: Control) -> str:
@@ -230,18 +214,15 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def document(run: Run, version: str, plan: str | None) -> dict[str, Any]:
-    """The value of `assessment-results`; plan is the file of the assessment plan, if any."""
-    return drop_empty(
-        {
-            "uuid": uid(run, "assessment-results"),
-            "metadata": metadata(run, version),
-            "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
-            "local-definitions": drop_empty({"objectives-and-methods": _objectives(run)}),
-            "results": [_result(run)],
-            "back-matter": {"resources": list(_resources(run, plan))},
-        }
-    )
+def _document(run: Run, version: str, plan: str | None) -> dict[str, Any]:
+    return {
+        "uuid": uid(run, "assessment-results"),
+        "metadata": metadata(run, version),
+        "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
+        "local-definitions": {"objectives-and-methods": _objectives(run)},
+        "results": [_result(run)],
+        "back-matter": {"resources": list(_resources(run, plan))},
+    }
 
 
 def metadata(run: Run, version: str) -> dict[str, Any]:
@@ -251,7 +232,7 @@ def metadata(run: Run, version: str) -> dict[str, Any]:
     if owner:
         parties += [{"uuid": uid(run, "owner"), "type": "organization", "name": line(owner)}]
     operator = {"role-id": "assessor", "party-uuids": [uid(run, "operator")]}
-    record = {
+    return {
         "title": line(f"{phrases.outcome(run).word}: Drillbook run {run.run.id}"),
         "last-modified": run.run.finished.isoformat(),
         "version": "1",
@@ -262,7 +243,6 @@ def metadata(run: Run, version: str) -> dict[str, Any]:
         "responsible-parties": [operator] if line(run.run.operator) else [],
         "remarks": phrases.grade(run) or phrases.LIMITS,
     }
-    return drop_empty(record)
 
 
 def _objectives(run: Run) -> list[dict[str, Any]]:
@@ -270,14 +250,12 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
         {
             "control-id": nist(control)[0],
             "parts": [
-                drop_empty(
-                    {
-                        "id": objective(control),
-                        "name": "assessment-objective",
-                        "title": line(control.title),
-                        "prose": control.claim,
-                    }
-                )
+                {
+                    "id": objective(control),
+                    "name": "assessment-objective",
+                    "title": line(control.title),
+                    "prose": control.claim,
+                }
             ],
         }
         for control in run.controls
@@ -287,26 +265,25 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
 
 def _result(run: Run) -> dict[str, Any]:
     facts, end = run.run, phrases.outcome(run)
-    return drop_empty(
-        {
-            "uuid": uid(run, "result"),
-            "title": line(f"{end.word}: run {facts.id}"),
-            "description": end.sentence,
-            "start": facts.started.isoformat(),
-            "end": facts.finished.isoformat(),
-            "props": _totals(run),
-            "local-definitions": {
-                "components": list(_components(run)),
-                "assessment-assets": _assets(run),
-            },
-            "reviewed-controls": selection(run),
-            "attestations": [_attestation(run)],
-            "assessment-log": drop_empty({"entries": list(_log(run))}),
-            "observations": observations(run),
-            "risks": risks(run),
-            "findings": findings(run),
-        }
-    )
+    return {
+        "uuid": uid(run, "result"),
+        "title": line(f"{end.word}: run {facts.id}"),
+        "description": end.sentence,
+        "start": facts.started.isoformat(),
+        "end": facts.finished.isoformat(),
+        "props": _totals(run),
+        "local-definitions": {
+            "components": list(_components(run)),
+            "assessment-assets": _assets(run),
+        },
+        "reviewed-controls": selection(run),
+        "attestations": [_attestation(run)],
+        "assessment-log": {"entries": list(_log(run))},
+        "observations": [_observation(control, run) for control in run.controls],
+        # A waiver does not take a risk away.
+        "risks": [_risk(control, run) for control in run.controls if _amiss(control)],
+        "findings": [_finding(one, run) for one in run.controls if one.verdict in _STATES],
+    }
 
 
 def _totals(run: Run) -> list[dict[str, str]]:
@@ -324,16 +301,14 @@ def _components(run: Run) -> Iterator[dict[str, Any]]:
         ("cache", subject.cache.version or "unknown", []),
     )
     for name, what, known in parts:
-        yield drop_empty(
-            {
-                "uuid": uid(run, "component", name),
-                "type": "service",
-                "title": name,
-                "description": what,
-                "props": known,
-                "status": {"state": "operational" if subject.driver != "none" else "other"},
-            }
-        )
+        yield {
+            "uuid": uid(run, "component", name),
+            "type": "service",
+            "title": name,
+            "description": what,
+            "props": known,
+            "status": {"state": "operational" if subject.driver != "none" else "other"},
+        }
 
 
 def _assets(run: Run) -> dict[str, Any]:
@@ -415,6 +390,6 @@ def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
 
 
 def render(run: Run, version: str = VERSION, plan: str | None = None) -> str:
-    """The run as assessment results that say they are of this OSCAL version."""
-    record: dict[str, Any] = {"assessment-results": document(run, version, plan)}
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    """The run as assessment results of this OSCAL version; plan is the assessment plan's file."""
+    record = drop_empty({"assessment-results": _document(run, version, plan)})
+    return json_file.compact_text(record)

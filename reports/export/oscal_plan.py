@@ -42,13 +42,14 @@ def component_definition(run: Run, version: str) -> dict[str, Any]:
         if mapped
         else [],
     }
-    return {
+    record = {
         "component-definition": {
             "uuid": uid(run, "component-definition"),
             "metadata": metadata(run, version) | {"title": "Drillbook as a validation component"},
-            "components": [drop_empty(component)],
+            "components": [component],
         }
     }
+    return dict(drop_empty(record))
 
 
 def _rule(control: Control, number: int) -> Iterator[dict[str, str]]:
@@ -76,7 +77,7 @@ def _requirements(run: Run, mapped: list[Control]) -> Iterator[dict[str, Any]]:
 
 def assessment_plan(run: Run, version: str) -> dict[str, Any]:
     """What the run set out to review."""
-    return {
+    record = {
         "assessment-plan": {
             "uuid": uid(run, "assessment-plan"),
             "metadata": metadata(run, version) | {"title": line(f"Plan of run {run.run.id}")},
@@ -93,3 +94,4 @@ def assessment_plan(run: Run, version: str) -> dict[str, Any]:
             },
         }
     }
+    return dict(drop_empty(record))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,12 +151,7 @@ def _is_judged(cell: Cell) -> bool:
 def _cell(control: Control | None) -> Cell:
     if control is None:
         return Cell(verdict=None)
-    return Cell(
-        verdict=control.verdict,
-        waived=control.waived,
-        observed=control.observed,
-        correction=control.correction,
-    )
+    return Cell(**{name: getattr(control, name) for name in Cell.model_fields})
 
 
 def _column(run: Run, label: str, digest: str | None) -> Column:
@@ -294,11 +288,7 @@ def describe(made: Matrix) -> Iterator[Line]:
 def files(made: Matrix) -> dict[str, bytes]:
     """The files of the matrix by name; equal matrices give equal bytes."""
     record = json_file.text(made.model_dump(mode="json"))
-    written = {
-        "matrix.json": record,
-        "matrix.html": render_page(made),
-    }
-    return {name: text.encode() for name, text in written.items()}
+    return {"matrix.json": record.encode(), "matrix.html": render_page(made).encode()}
 
 
 def render_page(made: Matrix) -> str:
@@ -306,8 +296,8 @@ def render_page(made: Matrix) -> str:
     chapters: dict[str, list[Row]] = {}
     for row in made.rows:
         chapters.setdefault(row.chapter, []).append(row)
-    page: str = _template().render(matrix=made, chapters=chapters)
-    return page
+    page = environment().get_template("matrix.html.j2").render(matrix=made, chapters=chapters)
+    return str(page)
 
 
 def schema() -> dict[str, Any]:
@@ -315,12 +305,6 @@ def schema() -> dict[str, Any]:
     described = Matrix.model_json_schema(by_alias=True, mode="serialization")
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, "$id": "urn:drillbook:matrix:1"} | described
-
-
-@cache
-def _template() -> Any:
-    made = environment()
-    return made.get_template("matrix.html.j2")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from drillbook.core.answer import write_json
 from drillbook.core.files import read_file, write_file
-from reports.config.declarations import Schedule
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, CannotWrite, Distrusted
+from reports.evidence.context import Schedule
 from reports.history.runs import Past, name_past, past_of
 from reports.history.status import ACTS, Standing, standings
 from reports.render import phrases

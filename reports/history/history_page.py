@@ -132,34 +132,34 @@ def _curves(runs: Sequence[Past]) -> list[Curve]:
     """Deployments and rehearsals apart: a rehearsal says nothing about how long it takes."""
     found = []
     for name, title in _TITLES.items():
-        for grade in ("deployment", "rehearsal"):
-            of_grade = [run for run in runs if run.grade == grade]
-            seen = [run for run in of_grade if _measurement(run, name)[0] is not None]
+        for grade, apart in (("deployment", ""), ("rehearsal", ", rehearsals")):
+            of_grade = ((run, *_measurement(run, name)) for run in runs if run.grade == grade)
+            seen = [(run, spent, wanted) for run, spent, wanted in of_grade if spent is not None]
             if seen:
-                apart = ", rehearsals" if grade == "rehearsal" else ""
-                found.append(_curve(title + apart, name, seen))
+                found.append(_curve(title + apart, seen))
     return found
 
 
-def _curve(title: str, name: str, runs: Sequence[Past]) -> Curve:
-    measured = [_measurement(run, name) for run in runs]
-    target = measured[-1][1]
-    times = [max(spent or 0.0, 1.0) for spent, _ in measured]
-    low, high = min([*times, target or times[0]]) / 2, max([*times, target or times[0]]) * 2
+def _curve(title: str, measured: Sequence[tuple[Past, float, float | None]]) -> Curve:
+    """Each run with what it took and what was wanted."""
+    target = measured[-1][2]
+    times = [max(spent, 1.0) for _, spent, _ in measured]
+    bounds = [*times, target or times[0]]
+    low, high = min(bounds) / 2, max(bounds) * 2
 
     def height(seconds: float) -> float:
         return round(100 * (1 - log(max(seconds, 1.0) / low) / log(high / low)), 1)
 
-    first, last = runs[0].finished, runs[-1].finished
+    first, last = measured[0][0].finished, measured[-1][0].finished
     span = (last - first).total_seconds()
     form = "%Y-%m-%d" if first.date() != last.date() else "%Y-%m-%d %H:%M"
     dots = []
-    for run, (spent, allowed) in zip(runs, measured, strict=True):
+    for run, spent, allowed in measured:
         at = (run.finished - first).total_seconds() / span if span else 0.5
         result = phrases.objective_result(spent, allowed)
         end = result if allowed is not None else "no target"
-        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent or 0)}, {end}, run {run.id}"
-        dots.append(Dot(round(at * _WIDTH, 1), height(spent or 0), words, result))
+        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent)}, {end}, run {run.id}"
+        dots.append(Dot(round(at * _WIDTH, 1), height(spent), words, result))
     named = [max(times)] if max(times) < 2 * min(times) else [max(times), min(times)]
     return Curve(
         title,

@@ -29,15 +29,15 @@ from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
-from reports.config.declarations import Declared, Schedule
+from reports.config.declarations import Declared
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
-from reports.evidence.context import Action, Report, Waiver
+from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.model import Run
 from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
 from reports.history.status import ACTS, Act, recurs
-from reports.render.context_sections import day, moment
+from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
@@ -150,32 +150,27 @@ def report(
     # Of what came before the period only a proof that may still be in force counts; of what came
     # after it, a re-test.
     wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
-    proving: list[Entry] = []
-    inside: list[Entry] = []
-    for entry in (_entry(one, folder, keys, system) for one in wanted):
-        proving += [] if entry.doubt else [entry]
-        inside += [entry] if since <= _day(entry.past) <= until else []
-    parts = list(_parts(since, min(until, today), schedule))
-    dues = [
-        _due(act, first, last, inside, closed=last <= until and last < today)
-        for act in ACTS
-        for first, last in parts
-    ]
-    lapses = [
-        one for act in ACTS for one in _lapses(act, proving, schedule, (since, min(until, today)))
-    ]
+    entries = [_entry(one, folder, keys, system) for one in wanted]
+    inside = [one for one in entries if since <= _day(one.past) <= until]
+    proving = [one for one in entries if not one.doubt]
+    known = since, min(until, today)
+    parts = list(_parts(*known, schedule))
     return Period(
         since,
         until,
         today,
         declared,
-        keys is not None,
-        tuple(inside),
-        tuple(dues),
-        tuple(lapses),
-        tuple(_failures(inside, [one.past for one in proving], declared)),
-        tuple(_waivers(inside)),
-        (
+        signed=keys is not None,
+        entries=tuple(inside),
+        dues=tuple(
+            _due(act, first, last, inside, closed=last <= until and last < today)
+            for act in ACTS
+            for first, last in parts
+        ),
+        lapses=tuple(one for act in ACTS for one in _lapses(act, proving, schedule, known)),
+        failures=tuple(_failures(inside, [one.past for one in proving], declared)),
+        waivers=tuple(_waivers(inside)),
+        troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
             *_other_cadences(inside, schedule),
@@ -209,8 +204,8 @@ def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> E
         except (BadBundle, Distrusted) as trouble:
             seal, doubt = "not accepted", str(trouble).partition(": ")[2] or str(trouble)
         else:
-            by = str(record.seal.key_id)[:16] if found.envelope else ""
-            seal = f"key {by}{'' if found.signed else ', not checked'}" if by else "unsigned"
+            by = f"key {str(record.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
+            seal = by if found.envelope else "unsigned"
             sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
             sign_off = "" if sign_off == "none" else sign_off
             past, doubt = past_of(record), ""
@@ -389,25 +384,25 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
 
 def _correction(one: Failure) -> str:
     """What was done about a failure, and the re-test."""
-    action = one.action
-    parts = [
-        f"root cause: {action.root_cause}" if action and action.root_cause else "",
-        action.corrective_action or "" if action else "no corrective action is declared",
-        f"owner {action.owner}" if action and action.owner else "",
-        f"due {action.due}" if action and action.due else "",
-        f"closed {action.closed}" if action and action.closed else "",
-        f"waived until {one.waiver.expires}" if one.waiver else "",
-    ]
+    action = one.action or Action(
+        control=one.control, corrective_action="no corrective action is declared"
+    )
+    retested = "not re-tested with success"
     if one.retest:
         days = (_day(one.retest) - _day(one.entry.past)).days
-        parts.append(f"satisfied again in run {one.retest.id}, {days} days later")
-    else:
-        parts.append("not re-tested with success")
+        retested = f"satisfied again in run {one.retest.id}, {days} days later"
+    reported = "no report to management is declared"
     if one.reported:
-        parts.append(f"reported to {one.reported.to} on {one.reported.at.date()}")
-    else:
-        parts.append("no report to management is declared")
-    return "; ".join(part for part in parts if part)
+        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
+    parts = (
+        action.root_cause and f"root cause: {action.root_cause}",
+        action.corrective_action,
+        action.owner and f"owner {action.owner}",
+        action.due and f"due {action.due}",
+        action.closed and f"closed {action.closed}",
+        one.waiver and f"waived until {one.waiver.expires}",
+    )
+    return "; ".join(str(part) for part in (*parts, retested, reported) if part)
 
 
 def render_pdf(period: Period, table: str) -> bytes:
@@ -415,42 +410,37 @@ def render_pdf(period: Period, table: str) -> bytes:
     words = period.declared.words
     who = words.organisation
     source = period.declared.source
+    counting = sum(not one.doubt for one in period.entries)
     printed = {
-        "title": f"Drills of {day(period.since)} to {day(period.until)}",
+        "title": f"Drills of {_span(period.since, period.until)}",
         "date": [period.today.year, period.today.month, period.today.day],
         "complete": not period.open and not period.troubles,
         "sentence": period.sentence,
         "trust": _trust(period),
-        "cover": [
-            (name, value)
-            for name, value in (
+        "cover": with_value(
+            [
                 ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
                 ("System", ", ".join(filter(None, (who.system, who.system_id)))),
-                ("Period", f"{day(period.since)} to {day(period.until)}"),
+                ("Period", _span(period.since, period.until)),
                 ("As known on", day(period.today)),
                 ("Due", words.schedule.cadence or f"every {QUARTER.days} days (none declared)"),
                 ("Declared in", f"{source.file}, SHA-256 {source.sha256}" if source else ""),
-                ("Runs", f"{len(period.entries)}, of which {_counted(period)} count"),
+                ("Runs", f"{len(period.entries)}, of which {counting} count"),
                 ("Digest of the history", period.digest),
-            )
-            if value
-        ],
+            ]
+        ),
         "troubles": [*period.troubles],
         "acts": [
             {
                 "name": act.name,
                 "controls": ", ".join(act.controls),
                 "dues": [
-                    [
-                        f"{day(one.first)} to {day(one.last)}",
-                        one.state,
-                        _done(one),
-                    ]
+                    [_span(one.first, one.last), one.state, _done(one)]
                     for one in period.dues
                     if one.act is act
                 ],
                 "lapses": [
-                    f"{day(one.first)} to {day(one.last)} ({one.days} days)"
+                    f"{_span(one.first, one.last)} ({one.days} days)"
                     for one in period.lapses
                     if one.act is act
                 ],
@@ -462,15 +452,9 @@ def render_pdf(period: Period, table: str) -> bytes:
             for one in period.failures
         ],
         "waivers": [
-            [
-                one.control,
-                one.reason,
-                one.owner,
-                one.approved_by,
-                day(one.expires),
-                one.state.replace("_", " "),
-            ]
+            [one.control, one.reason, one.owner, one.approved_by, day(one.expires), state]
             for one in period.waivers
+            for state in [one.state.replace("_", " ")]
         ],
         "runs": [
             {
@@ -483,9 +467,10 @@ def render_pdf(period: Period, table: str) -> bytes:
                 "sign_off": one.sign_off or "not signed off",
                 "doubt": one.doubt,
                 "digest": one.digest or "",
-                "backup": _backup(one),
+                "backup": f"{backup.name}, SHA-256 {backup.sha256}" if backup else "",
             }
             for one in period.entries
+            for backup in [one.record.subject.backup if one.record else None]
         ],
     }
     noon = datetime.combine(period.today, time(12), UTC)
@@ -501,13 +486,8 @@ def _trust(period: Period) -> str:
     )
 
 
-def _backup(one: Entry) -> str:
-    backup = one.record.subject.backup if one.record else None
-    return f"{backup.name}, SHA-256 {backup.sha256}" if backup else ""
-
-
-def _counted(period: Period) -> int:
-    return sum(not one.doubt for one in period.entries)
+def _span(first: date, last: date) -> str:
+    return f"{day(first)} to {day(last)}"
 
 
 def _done(one: Due) -> str:
@@ -550,8 +530,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.output == "json":
         _write_answer(period, out / f"{name}.pdf", out / f"{name}.csv")
     else:
-        write(_lines(period), sys.stdout)
-        write([Line(f"Report: {out / name}.pdf and {name}.csv")], sys.stdout)
+        end = Line(f"Report: {out / name}.pdf and {name}.csv")
+        write([*_lines(period), end], sys.stdout)
     return FAILED if period.open or period.troubles else PASSED
 
 
@@ -561,7 +541,7 @@ def _today() -> date:
 
 def _lines(period: Period) -> Iterator[Line]:
     red = ("red", "bold")
-    yield Line(f"{day(period.since)} to {day(period.until)}, as known on {day(period.today)}")
+    yield Line(f"{_span(period.since, period.until)}, as known on {day(period.today)}")
     yield from wrap(period.sentence, style=red if period.open else ("green", "bold"))
     for trouble in period.troubles:
         yield from wrap(f"Note: {trouble}.", then="  ", style=red)

@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 
-from reports.config.declarations import Schedule
 from reports.errors import Distrusted
+from reports.evidence.context import Schedule
 from reports.history.runs import RECORD, History, Past, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.examine import ACTS, Trust

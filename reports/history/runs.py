@@ -109,29 +109,23 @@ class Seen(BaseModel):
     def facts(self) -> Facts:
         """The facts of a run that are remembered."""
         planted = _MUTANT.search(self.command)
+        alike = Facts.model_fields.keys() & Seen.model_fields.keys() - {"system"}
         return Facts(
+            **{name: getattr(self, name) for name in alike},
             question=_question(self),
-            driver=self.driver,
             system=self.system_id or self.system,
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,
             mutant=planted[1] if planted else None,
-            reason=self.reason,
-            started=self.started,
-            duration_s=self.duration_s,
-            verdict=self.verdict,
-            exit_code=self.exit_code,
             verdicts={one.id: one.verdict for one in self.controls},
             corrections={
                 one.id: one.correction or NO_CORRECTION
                 for one in self.controls
                 if one.verdict is Verdict.CONTRADICTED
             },
-            objectives=self.objectives,
             valid_until=self.next_due or (self.finished + QUARTER).date(),
             valid_by="declared" if self.next_due else "default",
-            dispose_after=self.dispose_after,
         )
 
 

@@ -26,10 +26,11 @@ from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
-from reports.config.declarations import Schedule, Words
+from reports.config.declarations import Words
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
@@ -111,9 +112,10 @@ def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Sta
 
 def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -> Standing:
     real = [one for one in runs if one.grade == "deployment"]
-    rehearsals = [one for one in runs if one not in real]
-    last, rehearsed = _last(_successes(act, real)), _last(_successes(act, rehearsals))
-    failed = _last(one for one in real if _has_failed(act, one) and (not last or one is not last))
+    done = [one for one in runs if not one.satisfied.isdisjoint(act.controls)]
+    last = _last(one for one in done if one.grade == "deployment")
+    rehearsed = _last(one for one in done if one.grade != "deployment")
+    failed = _last(one for one in real if _has_failed(act, one))
     if failed and last and failed.finished < last.finished:
         failed = None
     due = _due(last, schedule, today)
@@ -123,10 +125,6 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
 def recurs(run: Past) -> bool:
     """Whether a run tried anything that recurs."""
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
-
-
-def _successes(act: Act, runs: Iterable[Past]) -> Iterator[Past]:
-    return (one for one in runs if not one.satisfied.isdisjoint(act.controls))
 
 
 def _has_failed(act: Act, run: Past) -> bool:
@@ -185,13 +183,9 @@ def _text(words: str) -> str:
     return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
 
 
-def _keep_nothing(_history: History, _found: Sequence[Standing]) -> None:
-    pass
-
-
 def main(
     arguments: Sequence[str] | None = None,
-    keep: Callable[[History, Sequence[Standing]], None] = _keep_nothing,
+    keep: Callable[[History, Sequence[Standing]], None] | None = None,
 ) -> int:
     """Print what is due, and write the calendar that was asked for; keep gets what was found."""
     given = options.parse(
@@ -212,7 +206,8 @@ def main(
         seen = [one.id for one in runs if one.kept and recurs(one)]
         runs = tuple(filter(None, (sealed_past(run_dir, one, Trust(keys)) for one in seen)))
     found = standings(runs, words.schedule, now.date())
-    keep(history, found)
+    if keep:
+        keep(history, found)
     counted = None if keys is None else len(runs)
     if given.output == "json":
         _write_answer(history, found, counted, now.date())
@@ -299,10 +294,8 @@ def _lines(
     late = [one for one in found if one.overdue]
     yield Line("")
     if not late:
-        if signed is None:
-            yield Line("Nothing is overdue, if this history is true.", ("yellow", "bold"))
-        else:
-            yield Line("Nothing is overdue.", ("green", "bold"))
+        doubt, colour = (", if this history is true", "yellow") if signed is None else ("", "green")
+        yield Line(f"Nothing is overdue{doubt}.", (colour, "bold"))
         return
     ages = [age for one in found if (age := _age(one, today)) is not None]
     newest = f"the newest proof is {min(ages)} days old" if ages else "nothing was ever proved"

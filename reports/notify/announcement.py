@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -11,10 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from reports.config.declarations import Words, load_words
+from reports.errors import BadDeclaration
 from reports.evidence.model import Run
 from reports.history.runs import History, load_history, past_of
 from reports.history.status import Standing, standings
-from reports.notify import notices, ping
+from reports.notify import ping
 from reports.notify.metrics import check_target, write_metrics
 from reports.verdict.verdicts import HOLDS, UNDECIDED, UNUSABLE, Verdict
 
@@ -59,7 +61,7 @@ def announce(
         monitor = monitor or addresses.get(command) or addresses.get("")
     receivers: tuple[str, ...] = ()
     if said.receivers_file:
-        receivers = notices.load_receivers(path.parent / said.receivers_file)
+        receivers = load_receivers(path.parent / said.receivers_file)
     target = None
     if metrics or said.metrics:
         target = folder / metrics if metrics else path.parent / str(said.metrics)
@@ -162,7 +164,7 @@ class Announcement:
             messages.append((name, partial(ping.send, monitor, status, body)))
         for number, address in enumerate(self._to.people if title else (), 1):
             name = f"receiver {number} ({address.partition(':')[0]})"
-            messages.append((name, partial(notices.send, address, title, body, kind)))
+            messages.append((name, partial(send_notice, address, title, body, kind)))
         ping.deliver(self._command, messages)
 
     def _write_metrics(self, target: Path, now: datetime) -> None:
@@ -216,3 +218,30 @@ def _due(found: Sequence[Standing], today: date) -> Sequence[tuple[str, Standing
 def _describe(event: str, standing: Standing) -> str:
     last = f"last {standing.last.finished:%Y-%m-%d}" if standing.last else "never done"
     return f"{_WORDS[event]}: {standing.act.name}, {last}, due {standing.due:%Y-%m-%d}"
+
+
+_LIBRARY = "install it: pip install 'drillbook[notify]'"
+
+
+def load_receivers(path: Path) -> tuple[str, ...]:
+    """The addresses of a file, one a line; BadDeclaration for one that Apprise does not know."""
+    addresses = tuple(ping.load_private_lines(path))
+    try:
+        import apprise
+    except ImportError:
+        raise BadDeclaration(f"{path}: notices are sent by Apprise; {_LIBRARY}") from None
+    # What it logs names the address, and so the key in it.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    for number, address in enumerate(addresses, 1):
+        if not apprise.Apprise.instantiate(address):
+            raise BadDeclaration(f"{path}: entry {number} is not an address that Apprise knows")
+    return addresses
+
+
+def send_notice(address: str, title: str, body: str, kind: str) -> str:
+    """Send one notice; why it was not received, or nothing."""
+    import apprise
+
+    receiver = apprise.Apprise.instantiate(address)
+    sent = receiver and receiver.notify(body=body, title=title, notify_type=kind)
+    return "" if sent else "it was refused or nothing answered"

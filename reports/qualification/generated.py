@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from drillbook.core.application import ROOT
+from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
 from reports.qualification.judgement import Seen, results
-from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.trial import Outcome, Trial, Trials
 from reports.verdict.verdicts import Verdict
 

@@ -1,13 +1,20 @@
-"""What became of a planted bug: caught by the control meant for it, for its reason, or not."""
+"""What a healthy stack is known to say, and what became of a planted bug.
+
+It was caught by the control meant for it, for its reason, or not.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
+from drillbook.core.application import ROOT
+from reports.controls.catalogue import Catalogue
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
-from reports.qualification.planted_bugs import PlantedBug
+from reports.qualification.plan import PlantedBug
 from reports.qualification.trial import Outcome
 from reports.render.phrases import failing_step
 from reports.verdict.verdicts import Verdict
@@ -16,6 +23,8 @@ State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "eq
 Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]
 _UNDECIDED = (Verdict.INCONCLUSIVE,)
 _LONGEST = 400
+PREDICTED = ROOT / "tests" / "predicted.toml"
+_TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
 
 
 class Seen(EvidenceModel):
@@ -55,6 +64,17 @@ def results(run: Run) -> dict[str, Seen]:
     return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
 
 
+def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
+    """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    predicted = tables.get(_TABLES.get(driver, driver), {})
+    seen = {}
+    for control, (verdict, *words) in predicted.items():
+        observed = "; ".join(catalogue.sentence(word, [control]) for word in words) or None
+        seen[control] = Seen(verdict=Verdict(verdict), observed=observed)
+    return seen
+
+
 def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
     """Judge what a trial showed against what a healthy stack shows."""
     state, words = _state(bug, outcome, healthy)
@@ -62,11 +82,7 @@ def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -
     return Row(
         mutant=bug.name,
         meant=bug.control,
-        where=bug.where,
-        driver=bug.driver,
-        sentence=bug.sentence,
-        turns=bug.turns,
-        says=bug.says,
+        **bug.model_dump(exclude={"name", "control", "equivalent"}),
         state=state,
         told=words,
         duration_s=outcome.duration_s if outcome else 0.0,
@@ -115,13 +131,9 @@ def _words(control: Control) -> str:
 
 def _cells(bug: PlantedBug, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
     return [
-        Cell(
-            control=one.id,
-            verdict=one.verdict,
-            observed=one.observed,
-            kind=_kind(bug, one, healthy.get(one.id)),
-        )
+        Cell(control=one.id, verdict=one.verdict, observed=one.observed, kind=kind)
         for one in run.controls
+        for kind in [_kind(bug, one, healthy.get(one.id))]
         if any(spec.steps or spec.verdict is not Verdict.NOT_RUN for spec in one.specs)
     ]
 

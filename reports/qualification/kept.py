@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
+from reports.errors import Unqualifiable
 from reports.qualification import pages
-from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.record import KEPT, LATEST, Applies, Qualification, load
 from reports.record import run_metadata
 

@@ -2,15 +2,136 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reports.qualification import claims
+from drillbook.core.application import ROOT
+from reports.errors import Unqualifiable
+from reports.qualification.generated import Generated
 from reports.qualification.judgement import Cell, Row
 from reports.qualification.record import Checked, Qualification, text
 from reports.render.html import environment
 from reports.render.phrases import duration
+
+CLAIMS = (
+    (
+        "It detects",
+        "For each control, at least one known-bad deployment makes the control fail, for the "
+        "reason that was written down beforehand. A failure for another reason does not count.",
+    ),
+    (
+        "It raises no false alarm",
+        "A healthy deployment gets, in every run, the verdicts that measurements of the real "
+        "product predict.",
+    ),
+    (
+        "It passes nothing that it could not check",
+        "A check that could not be finished is inconclusive, one that was left out is not run; "
+        "neither counts as a pass, and a bug that merely stops a check counts as not caught.",
+    ),
+    (
+        "It changes nothing",
+        "A planted bug lives in a separate stack that is removed with it; a check of a running "
+        "instance only reads.",
+    ),
+)
+_INCOMPLETE = (
+    "Sound, not complete: what was caught can be caught. Bugs no one thought of are not here, and "
+    "100 % of this list is not 100 % of what can be wrong."
+)
+_REFERENCE = (
+    "Most bugs are planted in the reference backend, which behaves as the product was measured; "
+    "the product itself may fail in ways the reference does not know."
+)
+_AROUND = (
+    "Only bugs that can be planted around a product that is not ours were run: in procedures and "
+    "in the network."
+)
+_ONCE = (
+    "Each bug was run once, with the control meant for it; an empty cell says that a control was "
+    "not asked, not that it saw nothing."
+)
+_HERE = "The bound on false alarms holds for this machine and its load, and for runs like these."
+
+
+def figures(record: Qualification) -> Iterator[str]:
+    """What was planted, caught and falsely alarmed, a sentence each."""
+    yield (
+        f"Planted bugs: {record.planted}. Caught by the control meant for them, for their reason: "
+        f"{record.killed_by_meant} ({record.kill_rate:.1%}). Equivalent: {record.equivalent}. "
+        f"Not run: {record.not_run}."
+    )
+    if record.healthy_runs:
+        yield (
+            f"Healthy runs: {record.healthy_runs}. With a false alarm: "
+            f"{record.runs_with_false_alarm}, so at most {record.false_alarm_bound:.1%} of all "
+            f"runs have one (95 % confidence). Verdicts that varied between runs: "
+            f"{record.flake_rate:.2%} of {record.healthy_verdicts}."
+        )
+    else:
+        yield "No healthy run was made, so nothing is said of false alarms."
+    if record.generated:
+        yield fates_of_generated_bugs(record.generated)
+    yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
+
+
+def fates_of_generated_bugs(generated: Generated) -> str:
+    """How the generated bugs ended."""
+    return (
+        f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted} that can "
+        f"be seen from outside. Killed: {generated.killed} ({generated.rate:.1%}). Survived: "
+        f"{generated.survived}. Kept controls from being finished, accused by none: "
+        f"{generated.stumbled}. Reviewed as equivalent, not counted: {generated.equivalent}."
+    )
+
+
+def limits(record: Qualification) -> list[str]:
+    """What does not follow from it."""
+    found = [_INCOMPLETE, _AROUND if record.stack == "containers" else _REFERENCE, _ONCE, _HERE]
+    if record.selection:
+        found.insert(0, f"Only a part was asked: {','.join(record.selection)}.")
+    if record.not_run:
+        found.insert(0, f"{record.not_run} bugs were not run: their driver was not available.")
+    return found
+
+
+README = ROOT / "README.md"
+_PLACE = re.compile(r"(?<=<!-- qualification -->\n).*?(?=<!-- end of qualification -->)", re.DOTALL)
+_WIDTH = 110
+
+
+def summary(record: Qualification) -> str:
+    """The figures in a paragraph, as README.md has them."""
+    drawn = f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
+    text = (
+        f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
+        f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
+        f"{record.equivalent} equivalent, {record.not_run} not run). "
+        f"{record.runs_with_false_alarm} of {record.healthy_runs} healthy runs raised a false "
+        f"alarm, so at most {record.false_alarm_bound:.1%} of all runs do (95 % confidence); "
+        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts varied between runs. "
+        f"{drawn}Commit "
+        f"{(record.commit or 'unknown')[:12]}, {record.started:%Y-%m-%d}, "
+        f"{duration(record.duration_s)} with {record.workers} runs side by side."
+    )
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False) + "\n"
+
+
+def update(record: Qualification, path: Path = README) -> None:
+    """Put the figures where the marks are; Unqualifiable when there are none."""
+    text = path.read_text(encoding="utf-8")
+    if not _PLACE.search(text):
+        raise Unqualifiable(f"{path.name} has no <!-- qualification --> to put the figures behind")
+    path.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
+
+
+def current_text(path: Path = README) -> str:
+    """The text between the marks."""
+    found = _PLACE.search(path.read_text(encoding="utf-8"))
+    return found[0] if found else ""
 
 
 def files(record: Qualification, note: str = "") -> dict[str, bytes]:
@@ -37,9 +158,9 @@ def _render(template: str, record: Qualification, note: str) -> str:
         .render(
             record=record,
             note=note,
-            figures=list(claims.figures(record)),
-            claims=claims.CLAIMS,
-            limits=claims.limits(record),
+            figures=list(figures(record)),
+            claims=CLAIMS,
+            limits=limits(record),
             places=_places(record),
             chapters=_chapters(record),
             matrix=_matrix(record),

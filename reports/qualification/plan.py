@@ -1,21 +1,22 @@
-"""Which controls are put before which bug, and what a healthy stack is known to say."""
+"""The planted bugs as fixtures/mutants lists them, and which controls are put before which."""
 
 from __future__ import annotations
 
-import tomllib
+import json
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from fnmatch import fnmatchcase
 
 from drillbook.core.application import ROOT
-from reports.controls.catalogue import Catalogue
+from reports.errors import Unqualifiable, near
+from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Run
-from reports.qualification.judgement import Seen
-from reports.qualification.planted_bugs import PlantedBug
 from reports.qualification.trial import Trial
 from reports.verdict.verdicts import Verdict
 
-PREDICTED = ROOT / "tests" / "predicted.toml"
-_TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
+# --mutants none: generated bugs alone.
+NONE = "none"
 # Where containers merely come along, so many healthy ones tell what they say.
 _ALONG = 2
 # A healthy embedded run without another next to it takes as many processes.
@@ -24,15 +25,52 @@ _ALONE = 2
 _ANYWHERE = ("procedure", "network")
 
 
-def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
-    """What measurements of the product predict of a healthy stack; {} for an unknown driver."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    predicted = tables.get(_TABLES.get(driver, driver), {})
-    seen = {}
-    for control, (verdict, *words) in predicted.items():
-        observed = "; ".join(catalogue.sentence(word, [control]) for word in words) or None
-        seen[control] = Seen(verdict=Verdict(verdict), observed=observed)
-    return seen
+class PlantedBug(EvidenceModel):
+    """A planted bug: the control meant to catch it, where it is planted, and why it must die."""
+
+    name: str
+    control: str
+    where: str
+    driver: str
+    sentence: str
+    turns: str | None = None
+    says: str | None = None
+    equivalent: str | None = None
+
+
+class KnownBugs(EvidenceModel):
+    """Every planted bug, and how many stacks of a driver this machine carries side by side."""
+
+    workers: dict[str, int]
+    absent: dict[str, str]
+    mutants: tuple[PlantedBug, ...]
+
+
+def list_bugs(image: str | None) -> KnownBugs:
+    """Ask fixtures/mutants, which this package must not import."""
+    command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unqualifiable(f"the planted bugs cannot be listed: {last[0]}")
+    return KnownBugs.model_validate(json.loads(done.stdout))
+
+
+def choose(found: Iterable[PlantedBug], patterns: Iterable[str]) -> list[PlantedBug]:
+    """The bugs whose names, controls or places fit one of the patterns; each must fit some."""
+    every = list(found)
+    wanted = [one for one in patterns if one]
+    if not wanted:
+        return every
+    for pattern in wanted:
+        if not any(_fits(one, pattern) for one in every):
+            names = [one.name for one in every]
+            raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, names)}")
+    return [one for one in every if any(_fits(one, pattern) for pattern in wanted)]
+
+
+def _fits(one: PlantedBug, pattern: str) -> bool:
+    return any(fnmatchcase(text, pattern) for text in (one.name, one.control, one.where))
 
 
 def healthy_trials(

@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from drillbook.core.application import ROOT
+from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Host
 from reports.qualification.generated import Generated
 from reports.qualification.judgement import Row, Seen
-from reports.qualification.planted_bugs import Unqualifiable
 
 KEPT = ROOT / "reports" / "qualification.json"
 LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"

@@ -13,20 +13,13 @@ from tempfile import TemporaryDirectory
 
 from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue, load
+from reports.errors import Unqualifiable
 from reports.qualification import generated, plan
-from reports.qualification.judgement import Row, Seen, results, row
+from reports.qualification.judgement import Row, Seen, load_predictions, results, row
 from reports.qualification.kept import code_digests, whole
-from reports.qualification.planted_bugs import (
-    NONE,
-    REFERENCE,
-    KnownBugs,
-    PlantedBug,
-    Unqualifiable,
-    choose,
-    list_bugs,
-)
+from reports.qualification.plan import NONE, KnownBugs, PlantedBug, choose, list_bugs
 from reports.qualification.record import Alarm, Checked, Qualification, counts
-from reports.qualification.trial import Outcome, Trials
+from reports.qualification.trial import REFERENCE, Outcome, Trials
 from reports.record import run_metadata
 from reports.verdict.verdicts import Verdict
 
@@ -100,7 +93,7 @@ def qualify(
             drawn = generated.qualify(
                 generated.Sample(asked.generated, asked.seed, workers),
                 trials,
-                plan.load_predictions("embedded", catalogue),
+                load_predictions("embedded", catalogue),
                 Path(folder),
                 report_generated,
             )
@@ -144,7 +137,7 @@ def _choose_bugs(asked: Request, known: KnownBugs) -> list[PlantedBug]:
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
     """The results of a healthy stack: as predicted, or as measured here without a prediction."""
-    predicted = plan.load_predictions(driver, catalogue)
+    predicted = load_predictions(driver, catalogue)
     runs = [one.run for one in healthy if one.run and one.trial.driver == driver]
     return predicted or (results(runs[0]) if runs else {})
 
@@ -179,11 +172,7 @@ def _controls(
     took = plan.durations(one.run for one in healthy if one.run)
     return [
         Checked(
-            id=entry.id,
-            title=entry.title,
-            chapter=entry.chapter,
-            nature=entry.nature,
-            severity=entry.severity,
+            **entry.model_dump(include={"id", "title", "chapter", "nature", "severity"}),
             mutants=sum(one.meant == entry.id for one in rows),
             caught=sum(one.meant == entry.id and one.state == "killed" for one in rows),
             took_s=took.get(entry.id),

@@ -52,14 +52,6 @@ class StepDraft:
     notes: list[str] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
-    def command(self, new: Command) -> None:
-        """Add an act; to the last one when it is the same with the same outcome."""
-        _add(self.commands, new)
-
-    def exchange(self, new: Exchange) -> None:
-        """Add a request; to the last one when it is equal, so that polling stays readable."""
-        _add(self.exchanges, new)
-
     def freeze(self, clock: Clock, verdict: Verdict) -> Step:
         """As evidence. A failed step has the verdict of its spec; an open one did not end."""
         verdicts = {"held": Verdict.SATISFIED, "failed": verdict, "open": Verdict.NOT_RUN}
@@ -123,7 +115,8 @@ class SpecDraft:
         return self.steps[-1]
 
 
-def _add[Seen: (Command, Exchange)](seen: list[Seen], new: Seen) -> None:
+def add[Seen: (Command, Exchange)](seen: list[Seen], new: Seen) -> None:
+    """Add an act or a request; to the last one when it is equal, so that polling stays readable."""
     own = {"duration_s", "count"}
     last = seen[-1] if seen else None
     if last and last.model_dump(exclude=own) == new.model_dump(exclude=own):

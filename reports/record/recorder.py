@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 from reports.errors import UnknownWord, near
 from reports.evidence.context import Comparison
 from reports.evidence.model import Change, Command, Exchange, Objectives, Span, SpanKind, Subject
-from reports.record.in_progress import OUTSIDE, Clock, SpecDraft, StepDraft, excerpt
+from reports.record.in_progress import OUTSIDE, Clock, SpecDraft, StepDraft, add, excerpt
 from reports.redaction.redactor import Redactor
 from reports.verdict.verdicts import Verdict
 
@@ -50,16 +50,17 @@ class Recorder:
             status=status,
             duration_s=round(duration_s, 3),
         )
-        with self._lock:
-            if self._spec is not None:
-                self._spec.step(self.clock.seconds()).exchange(seen)
+        self._leave(lambda step: add(step.exchanges, seen))
 
     def note(self, text: str) -> None:
         """Leave a line of the operator's log in the current step."""
         text = self.redactor.text(text)
+        self._leave(lambda step: step.notes.append(text))
+
+    def _leave(self, put: Callable[[StepDraft], None]) -> None:
         with self._lock:
             if self._spec is not None:
-                self._spec.step(self.clock.seconds()).notes.append(text)
+                put(self._spec.step(self.clock.seconds()))
 
     def progress(self, text: str) -> None:
         """Say how far the step under way is: for the terminal, not for the record."""
@@ -81,9 +82,7 @@ class Recorder:
             exit_code=status,
             duration_s=round(taken_s, 3),
         )
-        with self._lock:
-            if self._spec is not None:
-                self._spec.step(self.clock.seconds()).command(done)
+        self._leave(lambda step: add(step.commands, done))
 
     def compare_clock(
         self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
@@ -139,9 +138,7 @@ class Recorder:
 
     def objectives(self, **seconds: float) -> None:
         """State a measured or wanted recovery time or point (rto_s, rto_target_s, rpo_s, ...)."""
-        for name in seconds:
-            if name not in Objectives.model_fields:
-                raise UnknownWord(f"objectives({name}=...); {near(name, Objectives.model_fields)}")
+        _refuse_unknown(Objectives, seconds)
         with self._lock:
             self.measured |= seconds
 
@@ -261,7 +258,9 @@ class Recorder:
             self.trouble = trouble
 
 
-def _refuse_unknown(model: type[Subject | Change], facts: dict[str, object]) -> None:
+def _refuse_unknown(
+    model: type[Subject | Change | Objectives], facts: Mapping[str, object]
+) -> None:
     for name in facts:
         if name not in model.model_fields:
             said = model.__name__.lower()

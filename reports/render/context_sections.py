@@ -18,7 +18,7 @@ from reports.evidence.context import (
     RegisteredKey,
     ThirdParty,
 )
-from reports.evidence.exercise import is_declared
+from reports.evidence.findings import is_declared
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal

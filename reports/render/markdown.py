@@ -23,20 +23,10 @@ def corrected_runbook(run: Run) -> str:
     lines += [f"from run {run.run.id} of {run.run.started:%d %B %Y}.", ""]
     if worth := phrases.grade(run):
         lines += [f"> {worth}", ""]
-    for section in _sections(run):
-        lines += [f"## {section}", "", *_statements(run, section), ""]
+    for section in dict.fromkeys(one for control in run.controls for one in control.runbook):
+        said = [_statement(control) for control in run.controls if section in control.runbook]
+        lines += [f"## {section}", "", *said, ""]
     return "\n".join(lines)
-
-
-def _sections(run: Run) -> list[str]:
-    named = (section for control in run.controls for section in control.runbook)
-    return list(dict.fromkeys(named))
-
-
-def _statements(run: Run, section: str) -> Iterator[str]:
-    for control in run.controls:
-        if section in control.runbook:
-            yield _statement(control)
 
 
 def _statement(control: Control) -> str:

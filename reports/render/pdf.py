@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,13 +22,27 @@ import typst
 from fontTools.ttLib import TTFont
 
 from reports.evidence import json_file
-from reports.evidence.model import Run
-from reports.render.pdf_document import pdf_document
+from reports.evidence.model import Control, Run, Spec
+from reports.render import phrases, upgrade_text
+from reports.render.charts import Lane, lanes
+from reports.render.context_sections import (
+    day,
+    frameworks,
+    heading,
+    keys,
+    moment,
+    names_without_value,
+    sections,
+    separation,
+    with_value,
+)
+from reports.render.html import TEMPLATES
+from reports.render.phrases import duration, shorten, spec_in_words
+from reports.verdict.verdicts import HOLDS, Verdict
 
 FONTS = Path(str(files("font_source_sans_pro"))) / "files"
 _USED = ("Regular", "Semibold", "Bold")
 _UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def name_missing_glyphs(text: str) -> str:
@@ -68,7 +84,7 @@ def compile_pdf(
     """A template filled with what is printed, as data, and with texts that are attached whole."""
     texts = {name: json.dumps(name_missing_in_tree(value)) for name, value in printed.items()}
     document = typst.compile(
-        str(_TEMPLATES / template),
+        str(TEMPLATES / template),
         sys_inputs=texts | attached,
         pdf_standards=["a-3a", "ua-1"],
         font_paths=[str(FONTS)],
@@ -76,3 +92,274 @@ def compile_pdf(
         timestamp=timestamp,
     )
     return bytes(document)
+
+
+_HARNESS = ("set up", "between the steps", "tear down")
+_MOST_STEPS = 1500
+_NUMBERED = re.compile(r"\d+")
+_MOST_WRONG = 24
+
+
+def is_long(run: Run) -> bool:
+    """Whether the account leaves out steps, to stay readable."""
+    steps = (len(spec.steps) for control in run.controls for spec in control.specs)
+    return sum(steps) > _MOST_STEPS
+
+
+def account(run: Run) -> Iterator[dict[str, Any]]:
+    """Each step with its moment and time.
+
+    Of a very long run only what did not hold, until that is too long as well.
+    """
+    room = _MOST_STEPS if is_long(run) else None
+    for control in run.controls:
+        specs = [_spec(run, spec) for spec in control.specs if spec.steps]
+        if not specs or (room is not None and (control.verdict in HOLDS or room <= 0)):
+            continue
+        named = {"id": control.id, "title": control.title, "verdict": control.verdict.value}
+        yield named | {"specs": specs}
+        if room is not None:
+            room -= sum(len(spec["steps"]) for spec in specs)
+
+
+def _spec(run: Run, spec: Spec) -> dict[str, Any]:
+    plain = [s.title in _HARNESS and s.verdict is Verdict.SATISFIED for s in spec.steps]
+    steps = [step for step, left_out in zip(spec.steps, plain, strict=True) if not left_out]
+    return {
+        "name": spec_in_words(spec.id),
+        "verdict": spec.verdict.value,
+        "taken": duration(spec.duration_s),
+        "steps": [
+            [
+                _offset((step.started - run.run.started).total_seconds()),
+                step.title,
+                duration(step.duration_s),
+                step.verdict.value,
+            ]
+            for step in steps
+        ],
+    }
+
+
+def _offset(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
+
+
+def commands(run: Run) -> list[dict[str, Any]]:
+    """What was run inside services, each line once; lines that differ only in numbers are one."""
+    found: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for step in (s for c in run.controls for spec in c.specs for s in spec.steps):
+        for command in step.commands:
+            line = first_line(command.line or command.act)
+            key = (command.service, _NUMBERED.sub("0", line))
+            row = found.setdefault(
+                key, {"service": command.service, "line": shorten(line), "count": 0}
+            )
+            row["count"] += command.count
+    return sorted(found.values(), key=lambda one: (one["service"] or "", one["line"]))
+
+
+def first_line(text: str) -> str:
+    """The first line of a command, which identifies a script."""
+    first, *rest = text.strip().splitlines() or [""]
+    return f"{first} ..." if rest else first
+
+
+def draw_lane(lane: Lane) -> dict[str, Any]:
+    """Bars that touch are drawn as one: there may be thousands, and paper cannot tell."""
+    spans: list[list[float]] = []
+    for bar in sorted(lane.bars):
+        end = min(bar.x + bar.width, 1000.0)
+        if spans and bar.x <= spans[-1][1] + 1:
+            spans[-1][1] = max(spans[-1][1], end)
+        else:
+            spans.append([bar.x, end])
+    total, times = duration(lane.total), len(lane.bars)
+    said = f"{lane.kind.capitalize()} happened {times} times and took {total} in all."
+    return {"kind": lane.kind, "bars": spans, "total": total, "times": f"{times}×", "said": said}
+
+
+def pdf_document(run: Run, digest: str) -> dict[str, Any]:
+    """Everything the template prints; digest is the SHA-256 of the attached record."""
+    end, findings = phrases.outcome(run), phrases.findings(run)
+    same = phrases.find_repeats(findings)
+    return {
+        "title": f"{end.word}: evidence of run {run.run.id}",
+        "date": [run.run.finished.year, run.run.finished.month, run.run.finished.day],
+        "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
+        "code": run.exit_code,
+        "worth": phrases.grade(run),
+        "experimental": upgrade_text.experimental(run),
+        "rehearsal": run.subject.grade == "rehearsal",
+        "grade": run.subject.grade,
+        "run": run.run.id,
+        "version": run.run.tool.version,
+        "digest": digest,
+        "when": moment(run.run.started),
+        "certified": run.run.certified,
+        "strict": run.run.strict_claims,
+        "classification": run.retention.classification,
+        "cover": with_value(heading(run)),
+        "summary": _summary(run),
+        "corrections": [_correction(control) for control in phrases.contradicted_controls(run)],
+        "findings": [_finding(control, same.get(control.id)) for control in findings],
+        "waivers": [_waiver(control) for control in run.controls if control.waiver],
+        "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
+        "exclusions": phrases.exclusions(run),
+        "clauses": frameworks(run),
+        "mapped": phrases.MAPPED,
+        "controls": [_row(control) for control in phrases.asked_controls(run)],
+        "account": list(account(run)),
+        "short_account": is_long(run),
+        "commands": commands(run),
+        "times": {
+            "lanes": [draw_lane(lane) for lane in lanes(run)],
+            "half": duration(run.run.duration_s / 2),
+            "whole": duration(run.run.duration_s),
+            "objectives": _objectives(run),
+        },
+        "sections": [
+            {"title": title, "rows": with_value(rows), "unstated": names_without_value(rows)}
+            for title, rows in sections(run)
+        ],
+        "keys": keys(run),
+        "limits": phrases.LIMITS,
+        "redaction": phrases.redaction(run),
+        "sign_off": _sign_off(run),
+    }
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    controls, findings, wrong = (
+        phrases.asked_controls(run),
+        phrases.findings(run),
+        phrases.contradicted_controls(run),
+    )
+    chapters = dict.fromkeys(control.chapter for control in controls)
+    return {
+        "columns": [[verdict.value, verdict.words] for verdict in phrases.COLUMNS],
+        "rows": [[name, _tally(c for c in controls if c.chapter == name)] for name in chapters],
+        "all": _tally(controls),
+        "figures": _figures(run),
+        "urgent": [_line(control) for control in findings[:8]],
+        "more": max(0, len(findings) - 8),
+        "objectives": _objectives(run),
+        "wrong": [_line(control) for control in wrong[:_MOST_WRONG]],
+        "more_wrong": max(0, len(wrong) - _MOST_WRONG),
+        # What has to be done after the run, as far as it was said.
+        "follows": [
+            ("Next step", phrases.outcome(run).next),
+            ("Corrective actions", str(len(run.deviations.actions) or "none declared")),
+            ("To be approved by", run.sign_off.approved.name or "not stated"),
+            ("Due again", day(run.schedule.next_due) or "not stated"),
+        ],
+    }
+
+
+def _tally(controls: Iterable[Control]) -> list[int]:
+    verdicts = [control.verdict for control in controls]
+    return [verdicts.count(verdict) for verdict in phrases.COLUMNS]
+
+
+def _figures(run: Run) -> list[tuple[str, str]]:
+    counts, gating = run.counts, phrases.applicable_gates(run)
+    hold = [c for c in gating if c.verdict in HOLDS]
+    return [
+        (phrases.executed_count(run), "controls executed"),
+        (f"{len(hold)} of {len(gating)}", "gating controls hold"),
+        (str(counts.violated), "violated"),
+        (str(counts.contradicted), "runbook corrections"),
+        (str(counts.waived), "waived"),
+    ]
+
+
+def _objectives(run: Run) -> list[dict[str, Any]]:
+    """Recovery time and point with their targets, and whether they were met."""
+    said = run.objectives
+    pairs = (
+        ("Recovery time", said.rto_s, said.rto_target_s),
+        ("Recovery point", said.rpo_s, said.rpo_target_s),
+    )
+    return [
+        {
+            "name": name,
+            "measured": seen,
+            "target": wanted,
+            "seen": "not measured" if seen is None else duration(seen),
+            "wanted": "not stated" if wanted is None else duration(wanted),
+            "result": phrases.objective_result(seen, wanted),
+        }
+        for name, seen, wanted in pairs
+    ]
+
+
+def _line(control: Control) -> dict[str, Any]:
+    return {
+        "id": control.id,
+        "title": control.title,
+        "verdict": control.verdict.value,
+        "waived": control.waived,
+        "advisory": not control.gating and control.verdict is Verdict.VIOLATED,
+    }
+
+
+def _finding(control: Control, same: str | None) -> dict[str, Any]:
+    said = [f"For the same reason as {same}."] if same else phrases.observation(control)
+    return _line(control) | {
+        "severity": control.severity,
+        "gating": control.gating,
+        "expected": phrases.expectation(control),
+        "asserted": control.verdict in phrases.ASSERTED,
+        "reasons": [shorten(reason) for reason in said],
+    }
+
+
+def _correction(control: Control) -> dict[str, Any]:
+    return _line(control) | {
+        "says": control.claim,
+        "where": "; ".join(control.runbook),
+        "seen": shorten(phrases.observation(control)[0]),
+        "should": control.correction or phrases.NO_CORRECTION,
+        "taken_over": phrases.taken_over(control),
+    }
+
+
+def _waiver(control: Control) -> dict[str, Any]:
+    assert control.waiver is not None
+    said = control.waiver.model_dump(mode="json")
+    return _line(control) | said | {"said": phrases.waiver(control.waiver)}
+
+
+def _row(control: Control) -> dict[str, Any]:
+    frameworks = [
+        f"{phrases.FRAMEWORKS.get(name, name)} {', '.join(ids)}"
+        for name, ids in sorted(control.frameworks.items())
+    ]
+    return _line(control) | {
+        "chapter": control.chapter,
+        "nature": control.nature,
+        "severity": control.severity,
+        "gating": control.gating,
+        "frameworks": "; ".join(frameworks),
+        "taken": duration(control.duration_s),
+    }
+
+
+def _sign_off(run: Run) -> dict[str, Any]:
+    said = run.sign_off
+    acts = {"Prepared": said.prepared, "Reviewed": said.reviewed, "Approved": said.approved}
+    return {
+        "executed_by": said.executed_by or run.run.operator,
+        "separation": separation(run),
+        "signatures": [
+            {
+                "act": act,
+                "name": one.name,
+                "role": one.role,
+                "signed": moment(one.signed) if one.signed else None,
+                "remark": one.remark,
+            }
+            for act, one in acts.items()
+        ],
+    }

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from reports.config.waivers import SOON_DAYS
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, OUTSIDE, Control, Run, Spec
 from reports.verdict.verdicts import Verdict
@@ -29,6 +28,7 @@ LIMITS = (
     "What no control asks, this report does not answer."
 )
 _LONGEST = 600
+_SOON_DAYS = 30
 _PLACE = re.compile(r"\n?\(at [^()]*\)$")
 # Two short values that an assertion compares.
 _COMPARED = re.compile(
@@ -175,7 +175,7 @@ def waiver(one: Waiver) -> str:
     if one.state == "not_needed":
         return "The control needs no waiver: take it out of the waivers file."
     left = one.days_left or 0
-    soon = f" Expires in {left} day{'' if left == 1 else 's'}." if left <= SOON_DAYS else ""
+    soon = f" Expires in {left} day{'' if left == 1 else 's'}." if left <= _SOON_DAYS else ""
     return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
 
 
@@ -366,15 +366,14 @@ def cause(reason: str) -> str:
     return _PLACE.sub("", reason)
 
 
-def matters(control: Control) -> bool:
-    """Whether a control failed, or is unknown and decides."""
-    unknown = control.gating and control.verdict is Verdict.NOT_RUN
-    return unknown or control.verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
-
-
 def findings(run: Run) -> list[Control]:
     """What failed or is unknown and decides, the weightiest first."""
-    found = [control for control in run.controls if matters(control)]
+    bad = (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+    found = [
+        one
+        for one in run.controls
+        if one.verdict in bad or (one.gating and one.verdict is Verdict.NOT_RUN)
+    ]
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 
 

@@ -20,9 +20,8 @@ from drillbook.core.files import open_file, read_file
 from reports.config.run_context import is_separated
 from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence import json_file
-from reports.evidence.exercise import judge
+from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import strict_json
-from reports.evidence.key_register import match_keys
 from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render.terminal import printable
 from reports.seal import signature, timestamp

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drillbook.core.files import open_file
 from reports.errors import Distrusted
+from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run
 from reports.verdict.verdicts import HOLDS, PASSED, Verdict
 
@@ -51,8 +52,7 @@ class Manifest(BaseModel):
 
     def render(self) -> bytes:
         """As a file; equal manifests give equal bytes."""
-        record = self.model_dump(mode="json", by_alias=True)
-        return f"{json.dumps(record, indent=1, ensure_ascii=False)}\n".encode()
+        return compact_text(self.model_dump(mode="json", by_alias=True)).encode()
 
     @property
     def digests(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 Evidence does not change after a run, so a signature is a file of its own that covers the bundle's
 SHA-256: `bundle.zip.approved.json`, an in-toto statement, in a DSSE envelope where a key was given.
-Without a key it is a note that anyone could have written, and verify-evidence says so.
+Without a key it is a note that anyone could have written, and `evidence verify` says so.
 """
 
 from __future__ import annotations

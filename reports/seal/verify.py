@@ -22,21 +22,7 @@ from reports.seal.signature import load_trusted_keys
 from reports.seal.timestamp import authorities as certificates
 from reports.verdict.verdicts import FAILED, PASSED
 
-_GENUINE = "GENUINE. It is, byte for byte, what the holder of the key sealed."
-_INTACT = "INTACT, and no more: it fits together, and nothing proves who made it."
-_UNSIGNED = "UNSIGNED. It fits together, and nothing says who made it."
 _WORD = re.compile("[A-Z]+")
-_SIGN_RUNS = (
-    "sign runs with a key (drillbook evidence sign-key, --sign). --unsigned looks at this one all "
-    "the same."
-)
-_UNTRUSTED = "UNTRUSTED. It fits together, and no one you trust vouches for it."
-_ASK_MAKER = (
-    "ask its maker for the public key, by another way than the bundle's (--pubkey). "
-    "--unsigned looks at it without one."
-)
-_TAMPERED = "TAMPERED. Do not rely on it."
-_GET_AGAIN = "get the bundle again from its maker."
 _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 
@@ -108,16 +94,28 @@ def _write_answer(bundle: Path, examination: Examination) -> None:
 
 def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
     """The answer by the checks, the next step, and the style."""
-    bad = [check.name for check in examination.bad]
+    bad, red = [check.name for check in examination.bad], _COLOURS["bad"]
     if not bad and examination.signed:
-        return _GENUINE, "", _COLOURS["ok"]
+        said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
+        return said, "", _COLOURS["ok"]
     if not bad:
-        return _INTACT, "", ("yellow", "bold")
-    if bad == ["signature"] and not examination.envelope:
-        return _UNSIGNED, _SIGN_RUNS, _COLOURS["bad"]
-    if bad == ["signature"]:
-        return _UNTRUSTED, _ASK_MAKER, _COLOURS["bad"]
-    return _TAMPERED, _GET_AGAIN, _COLOURS["bad"]
+        said = "INTACT, and no more: it fits together, and nothing proves who made it."
+        return said, "", ("yellow", "bold")
+    if bad != ["signature"]:
+        return "TAMPERED. Do not rely on it.", "get the bundle again from its maker.", red
+    if not examination.envelope:
+        return (
+            "UNSIGNED. It fits together, and nothing says who made it.",
+            "sign runs with a key (drillbook evidence sign-key, --sign). --unsigned looks at this "
+            "one all the same.",
+            red,
+        )
+    return (
+        "UNTRUSTED. It fits together, and no one you trust vouches for it.",
+        "ask its maker for the public key, by another way than the bundle's (--pubkey). "
+        "--unsigned looks at it without one.",
+        red,
+    )
 
 
 def _result(examination: Examination) -> Iterator[Line]:

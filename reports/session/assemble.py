@@ -12,8 +12,7 @@ from reports.config.run_context import (
     objectives,
 )
 from reports.controls.catalogue import Catalogue, Entry
-from reports.evidence.exercise import judge
-from reports.evidence.key_register import match_keys
+from reports.evidence.findings import judge, match_keys
 from reports.evidence.model import (
     INTERRUPTED,
     Change,

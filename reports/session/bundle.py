@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from drillbook.core import run_directory
+from drillbook.core import options, run_directory
 from drillbook.core.files import write_file
-from reports.errors import CannotWrite
+from reports.errors import BadEvidence, CannotWrite, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
-from reports.history.runs import remember
-from reports.redaction.redactor import Redactor
-from reports.redaction.unpack import is_packed
+from reports.history.runs import load_files, parse_record, remember
+from reports.record import run_metadata
+from reports.redaction.redactor import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
-from reports.render.terminal import Line, wrap
+from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.sealer import Sealed, Sealer
+from reports.verdict.verdicts import FAILED, PASSED
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {
     "evidence.json": json_file.render,
@@ -231,3 +233,47 @@ def _refuse_unwritable(path: Path) -> Iterator[None]:
             f"cannot write {trouble.filename or path}: {trouble.strerror}; "
             "free some space or choose another folder with --run-dir"
         ) from None
+
+
+_DIFFERS = ("red", "bold")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render it; exit code 1 if a document is another, 3 without a record to render."""
+    given = options.parse("evidence render", arguments, (options.OUT_FOLDER,), (options.RECORD,))
+    out = Path(given.out) if given.out else None
+    try:
+        lines = list(_report(Path(given.record), out))
+    except (ReportError, OSError) as trouble:
+        return refuse(trouble, "report")
+    write(lines, sys.stdout)
+    return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
+
+
+def _report(origin: Path, out: Path | None) -> Iterator[Line]:
+    """A line for each document: written, and the same as in the folder or bundle, or not."""
+    if origin == Path():
+        raise BadEvidence("no record was named: give reports/runs/latest")
+    before = load_files(origin, WRITERS)
+    run = parse_record(before, origin)
+    for name in WRITERS:
+        made = render(name, run)
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(made)
+        if name not in before:
+            yield Line(f"  --  {name} was not there")
+        elif made == before[name]:
+            yield Line(f"  ok  {name}", ("green",))
+        elif other := _other_version(run):
+            yield from wrap(f"{name} differs, as it may: {other}", "  --  ", "      ")
+        else:
+            yield Line(f"  NO  {name} is not what this record gives", _DIFFERS)
+
+
+def _other_version(run: Run) -> str | None:
+    """How the record's Drillbook differs from this one, if it does."""
+    ours, its = run_metadata.tool(), run.run.tool
+    if (ours.version, ours.commit) != (its.version, its.commit):
+        return f"the record is of {its.version}, commit {its.commit}; this is {ours.commit}"
+    return "made with changes that no commit holds" if ours.dirty or its.dirty else None

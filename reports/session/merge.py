@@ -23,8 +23,7 @@ from reports.config.run_context import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
-from reports.evidence.exercise import judge
-from reports.evidence.key_register import match_keys
+from reports.evidence.findings import judge, match_keys
 from reports.evidence.model import (
     ELSEWHERE,
     Control,
@@ -202,16 +201,8 @@ def _facts(runs: Sequence[Run], **own: Any) -> RunFacts:
 
 
 def _part(run: Run) -> PartOfRun:
-    facts = run.run
-    return PartOfRun(
-        id=facts.id,
-        shard=str(facts.shard),
-        seed=facts.seed,
-        host=facts.host.name,
-        started=facts.started,
-        finished=facts.finished,
-        secrets_known=run.redaction.secrets_known,
-    )
+    facts = run.run.model_dump(include={"id", "shard", "seed", "started", "finished"})
+    return PartOfRun(**facts, host=run.run.host.name, secrets_known=run.redaction.secrets_known)
 
 
 def _subject(runs: Sequence[Run]) -> Subject:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 
 import pytest
 
@@ -58,8 +57,7 @@ class Judging:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge the phase; a spec that could not run is not a failure to pytest's --maxfail."""
         raised = call.excinfo.value if call.excinfo else None
-        with _without_traceback(item.config, raised):
-            report = yield
+        report = yield
         verdict, message = judge(item, call.when, raised)
         if verdict:
             self.recorder.judge(verdict, message)
@@ -67,15 +65,3 @@ class Judging:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, str(raised))
         return report
-
-
-@contextmanager
-def _without_traceback(config: pytest.Config, raised: BaseException | None) -> Iterator[None]:
-    """Spare pytest the parsing of sources for a traceback that is replaced by one sentence."""
-    style = config.option.tbstyle
-    if raised and stated_verdict(raised):
-        config.option.tbstyle = "native"
-    try:
-        yield
-    finally:
-        config.option.tbstyle = style

@@ -174,10 +174,10 @@ def verify_bundle(path):
 
 
 def read_waivers(path):
-    from reports.config import waivers
+    from reports.config import declarations
     from tests.system.test_fuzz_records import CATALOGUE
 
-    survives(lambda: waivers.load(path, CATALOGUE))
+    survives(lambda: declarations.load_waivers(path, CATALOGUE))
 
 
 def search(path):

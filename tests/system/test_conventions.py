@@ -224,7 +224,7 @@ ENDLESS = {
     "drillbook/cli/commands.py",
     "fixtures/bench/__main__.py",
     "reports/qualification/generated.py",
-    "reports/qualification/planted_bugs.py",
+    "reports/qualification/plan.py",
 }
 
 

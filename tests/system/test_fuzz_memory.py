@@ -72,7 +72,7 @@ READERS = {
     "huge.sql.gz": "(facts.examine(path), integrity.examine(path))",
     "huge.dump": "(facts.examine(path), proof.prove(path, 'k' * 32))",
     "huge.log": "diagnosis.print_diagnosis(str(path))",
-    "huge.toml": "waivers.load(path, CATALOGUE)",
+    "huge.toml": "declarations.load_waivers(path, CATALOGUE)",
     "huge.zip": "verify.main([str(path)])",
     "bomb.zip": "verify.main([str(path)])",
     "runs": "load_history(path)",
@@ -105,7 +105,7 @@ def read_all(folder):
     from drillbook.keys import proof
     from drillbook.preflight import compose_file
     from drillbook.runbook import diagnosis
-    from reports.config import waivers
+    from reports.config import declarations
     from reports.controls import catalogue
     from reports.history.runs import load_history
     from reports.seal import verify
@@ -114,7 +114,7 @@ def read_all(folder):
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity, verify)},
-        **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, waivers)},
+        **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, declarations)},
         "load_history": load_history,
     }
     taken = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from drillbook.core.application import ROOT
-from reports.config import declarations, waivers
+from reports.config import declarations
 from reports.controls import catalogue
 from reports.evidence.json_file import render
 from reports.export import from_bundle
@@ -53,7 +53,7 @@ def bundle(tmp_path_factory):
 def test_waivers(folder, data):
     file = folder / "waivers.toml"
     file.write_bytes(data)
-    survives(lambda: waivers.load(file, CATALOGUE))
+    survives(lambda: declarations.load_waivers(file, CATALOGUE))
 
 
 @BUDGET

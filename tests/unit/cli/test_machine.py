@@ -20,8 +20,7 @@ from drillbook.cli.runs import describe_latest
 from drillbook.core import run_directory
 from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine, images
-from reports.config.declarations import Words
-from reports.config.waivers import Entry
+from reports.config.declarations import WaiverEntry, Words
 from reports.session.bundle import Bundle
 
 PROGRAM = Path(sys.executable).with_name("drillbook")
@@ -151,7 +150,7 @@ def test_init_writes_two_files_that_set_nothing_and_overwrites_none(folder, caps
     assert capsys.readouterr().out.count("stays as it is") == 2
 
 
-@pytest.mark.parametrize(("name", "model"), [*zip(FILES, (Words, Entry), strict=True)])
+@pytest.mark.parametrize(("name", "model"), [*zip(FILES, (Words, WaiverEntry), strict=True)])
 def test_init_names_every_key_that_can_be_set(name, model):
     def keys(model):
         for field, info in model.model_fields.items():

@@ -9,7 +9,7 @@ from drillbook.core.files import open_file, read_file, write_file
 from reports.export import from_bundle
 from reports.history import __main__ as history
 from reports.seal import sign_off, tools, verify
-from reports.session import merge, rerender
+from reports.session import bundle, merge
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ READERS = {
     "sign-off": lambda path: sign_off.main([path, "--act=approved", "--name=x", "--anyway"]),
     "timestamp": lambda path: tools.main(["timestamp", path]),
     "export": lambda path: from_bundle.main(["oscal", path]),
-    "report": lambda path: rerender.main([path]),
+    "report": lambda path: bundle.main([path]),
     "merge": lambda path: merge.main([path]),
     "history": lambda path: history.main([f"--run-dir={path}"]),
 }

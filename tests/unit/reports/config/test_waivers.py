@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports.config import waivers
+from reports.config import declarations
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration
 from reports.render import junit, phrases
@@ -41,16 +41,16 @@ def loaded(tmp_path):
     def load(text):
         path = tmp_path / "waivers.toml"
         path.write_text(text, encoding="utf-8")
-        return waivers.load(path, CATALOGUE)
+        return declarations.load_waivers(path, CATALOGUE)
 
     return load
 
 
 def state(verdict, today):
-    one = waivers.Entry(
+    one = declarations.WaiverEntry(
         control="KEY-1", reason="r", owner="o", approved_by="a", expires=date(2027, 1, 31)
     )
-    return waivers.apply_waiver(one, verdict, today)
+    return declarations.apply_waiver(one, verdict, today)
 
 
 def test_complete_waivers_are_read_in_order(loaded):

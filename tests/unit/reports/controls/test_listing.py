@@ -6,8 +6,7 @@ import sys
 
 from drillbook.core.application import ROOT
 from reports.controls.catalogue import load
-from reports.controls.listing import Last, markdown, rows, text
-from reports.history.list_controls import last_verdicts
+from reports.history.list_controls import Last, last_verdicts, markdown, rows, text
 from reports.history.runs import load_history
 
 CATALOGUE = load(ROOT / "suites" / "controls.toml")

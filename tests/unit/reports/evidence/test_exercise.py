@@ -8,8 +8,8 @@ from reports.config import declarations
 from reports.config.run_context import Setting, build_context, compare_runbook
 from reports.errors import BadDeclaration, Distrusted
 from reports.evidence.context import Action, DataSet, Deviations, Exercise, Person
-from reports.evidence.exercise import judge
-from reports.render import html, pdf_document
+from reports.evidence.findings import judge
+from reports.render import html, pdf
 from reports.render.context_sections import sections
 from tests.support import sample_run
 from tests.support.bundles import check_record
@@ -149,7 +149,7 @@ def test_a_correction_is_found_whatever_its_markup(tmp_path):
     text = b"* Replace the last step:\n  **docker restart** keeps the old environment; redeploy.\n"
     run = recorded(tmp_path, runbook=text)
     assert next(one for one in run.controls if one.id == "DBP-1").taken_over is True
-    (shown,) = pdf_document.pdf_document(run, "")["corrections"]
+    (shown,) = pdf.pdf_document(run, "")["corrections"]
     assert shown["taken_over"] == "yes, in its words"
     assert "<dt>Taken over</dt><dd>yes, in its words</dd>" in html.render(run)
 

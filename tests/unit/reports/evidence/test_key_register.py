@@ -6,7 +6,7 @@ import pytest
 
 from reports.errors import Distrusted
 from reports.evidence.context import RegisteredKey
-from reports.evidence.key_register import match_keys
+from reports.evidence.findings import match_keys
 from reports.evidence.model import Key
 from reports.render import html
 from reports.render.context_sections import key_register

@@ -12,11 +12,11 @@ from drillbook.core.application import ROOT
 from drillbook.core.bugs import BUGS, VARIABLE
 from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
-from reports.qualification import claims, generated, pages
-from reports.qualification.console import Teller
+from reports.errors import Unqualifiable
+from reports.qualification import generated, pages
+from reports.qualification.__main__ import Teller
 from reports.qualification.generated import Drawn, Fate, Sample
 from reports.qualification.judgement import Seen, results
-from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.trial import Outcome, Trial
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -203,7 +203,7 @@ def test_the_record_tells_of_generated_bugs_and_is_passed_without_them(capsys, t
     assert record(CAUGHT).generated is None
     sentence = "Generated bugs (cosmic-ray 8, seed 7): 3 that can be seen from outside. "
     sentence += "Killed: 1 (33.3%). Survived: 2."
-    assert any(one.startswith(sentence) for one in claims.figures(kept))
+    assert any(one.startswith(sentence) for one in pages.figures(kept))
     assert sentence in pages.files(kept)["qualification.md"].decode()
     Teller().end(kept, tmp_path)
     printed = capsys.readouterr().out

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from reports.qualification import claims, kept
+from reports.errors import Unqualifiable
+from reports.qualification import kept, pages
 from reports.qualification.kept import code_digests, whole
-from reports.qualification.planted_bugs import Unqualifiable
 from reports.qualification.record import KEPT, load, text
 from tests.unit.reports.qualification.test_qualification import CAUGHT, ESCAPED, record
 
@@ -89,6 +89,6 @@ def test_kept_record_is_whole():
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
     found = load(KEPT)
-    assert claims.current_text() == (claims.summary(found) if found else ""), (
+    assert pages.current_text() == (pages.summary(found) if found else ""), (
         "drillbook qualify --keep"
     )

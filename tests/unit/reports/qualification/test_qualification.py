@@ -9,17 +9,12 @@ from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls.catalogue import load
+from reports.errors import Unqualifiable
 from reports.qualification import pages, plan, run
 from reports.qualification.judgement import Seen, results, row
-from reports.qualification.planted_bugs import (
-    REFERENCE,
-    PlantedBug,
-    Unqualifiable,
-    choose,
-    list_bugs,
-)
+from reports.qualification.plan import PlantedBug, choose, list_bugs
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.trial import Outcome, Trial, Trials, limit_s
+from reports.qualification.trial import REFERENCE, Outcome, Trial, Trials, limit_s
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 

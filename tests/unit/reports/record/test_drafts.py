@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reports.evidence.model import Exchange
-from reports.record.in_progress import Clock, SpecDraft, StepDraft, excerpt
+from reports.record.in_progress import Clock, SpecDraft, StepDraft, add, excerpt
 from reports.record.recorder import Recorder
 from reports.verdict.verdicts import Verdict
 
@@ -243,7 +243,7 @@ def test_exchange_is_told_to_the_millisecond_and_differs_by_each_of_its_parts():
     draft = StepDraft("wait", 0.0)
     plain = {"method": "GET", "url": "/", "status": 200, "duration_s": 0.0014}
     for change in ({}, {}, {"url": "/x"}, {"method": "PUT"}, {"status": None}, {}):
-        draft.exchange(Exchange(**plain | change))
+        add(draft.exchanges, Exchange(**plain | change))
     assert [(e.count, e.duration_s) for e in draft.exchanges] == [
         (2, 0.003),
         *[(1, 0.0014)] * 4,

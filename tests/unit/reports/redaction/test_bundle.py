@@ -17,7 +17,7 @@ from pikepdf import AttachedFileSpec, Pdf
 from reports.config.declarations import Declared
 from reports.config.run_context import Setting
 from reports.record.recorder import Recorder
-from reports.redaction import unpack
+from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.session import bundle
@@ -100,7 +100,7 @@ def everything(data):
                 yield name.encode()
                 yield from everything(archive.read(name))
     if data.startswith(b"%PDF"):
-        yield from unpack.pdf_pieces(data)
+        yield from redactor.pdf_pieces(data)
 
 
 def traces(path, secret):
@@ -233,6 +233,6 @@ def test_what_cannot_be_searched_is_a_leak_and_taken_away(tmp_path, data, said):
 
 
 def test_a_pdf_that_unpacks_to_too_much_is_a_leak(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpack, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(redactor, "_LARGEST", 1 << 20)
     (tmp_path / "bomb").write_bytes(attached(bytes(2 << 20)))
     assert "MiB when unpacked" in Redactor().scan(tmp_path / "bomb", "bomb")[0].encoding

@@ -10,7 +10,7 @@ import pytest
 
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
 from reports.evidence.model import Command, DocumentFile, Leak, Objectives, Redaction, Subject
-from reports.render import context_sections, html, junit, pdf_document, phrases
+from reports.render import context_sections, html, junit, pdf, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import summary
@@ -412,8 +412,8 @@ def test_passed_run_names_what_is_violated_beside_the_gate_in_every_document():
     assert '<span class="gate">advisory</span>' in html.render(run)
     assert said in " ".join(text_of(run).split())
     assert "(advisory)" in text_of(run)
-    assert pdf_document.pdf_document(run, "")["summary"]["figures"][2] == ("1", "violated")
-    assert said in str(pdf_document.pdf_document(run, ""))
+    assert pdf.pdf_document(run, "")["summary"]["figures"][2] == ("1", "violated")
+    assert said in str(pdf.pdf_document(run, ""))
 
 
 def test_nothing_failed_is_said_only_where_nothing_did():
@@ -428,7 +428,7 @@ def test_a_control_that_does_not_apply_holds_nothing():
     run = run_of(GOOD, GOOD, Verdict.NOT_APPLICABLE, GOOD, GOOD, GOOD)
     said = "2 of 2 gating controls hold; 1 does not apply."
     assert outcome(run).sentence == said
-    assert pdf_document.pdf_document(run, "")["summary"]["figures"][1][0] == "2 of 2"
+    assert pdf.pdf_document(run, "")["summary"]["figures"][1][0] == "2 of 2"
 
 
 def test_a_document_that_failed_is_not_to_be_followed():
@@ -472,7 +472,7 @@ def test_one_cause_is_printed_once():
     findings = page[page.index('id="findings"') : page.index('id="controls"')]
     assert findings.count("no image") == 1
     assert findings.count('<a href="#DBP-50">DBP-50</a>.') == 58
-    assert str(pdf_document.pdf_document(run, "")["findings"]).count("no image") == 1
+    assert str(pdf.pdf_document(run, "")["findings"]).count("no image") == 1
 
 
 def test_name_at_the_start_of_a_sentence_keeps_its_letters():

@@ -4,7 +4,7 @@ import pytest
 
 from reports.evidence.context import Exclusion
 from reports.evidence.model import OUTSIDE
-from reports.render import html, pdf_document, phrases, terminal
+from reports.render import html, pdf, phrases, terminal
 from reports.verdict.verdicts import UNDECIDED, Verdict
 from tests.support import sample_run
 
@@ -23,7 +23,7 @@ def run():
 def test_controls_that_were_not_asked_for_are_on_no_page(run):
     asked = [one.id for one in run.controls[:2]]
     aside = run.controls[-1]
-    assert [row["id"] for row in pdf_document.pdf_document(run, "")["controls"]] == asked
+    assert [row["id"] for row in pdf.pdf_document(run, "")["controls"]] == asked
     page = html.render(run)
     assert all(f'id="{one}"' in page for one in asked)
     assert f'id="{aside.id}"' not in page
@@ -34,7 +34,7 @@ def test_controls_that_were_not_asked_for_are_on_no_page(run):
 def test_counts_are_of_what_was_asked(run):
     aside = len(run.controls) - 2
     assert phrases.executed_count(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
-    assert sum(pdf_document.pdf_document(run, "")["summary"]["all"]) == 2
+    assert sum(pdf.pdf_document(run, "")["summary"]["all"]) == 2
 
 
 def test_of_a_whole_run_every_control_is_shown():

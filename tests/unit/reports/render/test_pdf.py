@@ -11,10 +11,10 @@ from reports.controls import mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
 from reports.evidence.model import Objectives, Subject
-from reports.redaction import unpack
+from reports.redaction import redactor
 from reports.render import pdf
 from reports.render.context_sections import frameworks
-from reports.render.pdf_document import account
+from reports.render.pdf import account
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 
@@ -40,7 +40,7 @@ def opened(tmp_path_factory):
 
 
 def pages(document):
-    return list(unpack.pdf_pages(Path(document.filename).read_bytes()))
+    return list(redactor.pdf_pages(Path(document.filename).read_bytes()))
 
 
 def said(run, tmp_path):

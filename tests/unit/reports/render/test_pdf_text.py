@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pikepdf import Pdf
 
 from reports.evidence.context import Organisation
-from reports.redaction import unpack
+from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.render.pdf import name_missing_glyphs, name_missing_in_tree
@@ -33,7 +33,7 @@ def changed(run=RUN, **changes):
 
 
 def said(run, tmp_path):
-    return " ".join(unpack.pdf_pages(pdf.render(run)))
+    return " ".join(redactor.pdf_pages(pdf.render(run)))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

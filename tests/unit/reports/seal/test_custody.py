@@ -11,7 +11,7 @@ from drillbook.infisical.crypto import label
 from reports.config import declarations
 from reports.controls.catalogue import Catalogue
 from reports.errors import BadDeclaration, Distrusted
-from reports.evidence.key_register import match_keys
+from reports.evidence.findings import match_keys
 from reports.evidence.model import Key
 from reports.render.context_sections import key_register
 from reports.seal import custody, signature

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from reports.config import declarations
+from reports.config.declarations import WaiverEntry
 from reports.config.run_context import Setting
-from reports.config.waivers import Entry
 from reports.controls.catalogue import Catalogue
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
 from reports.record.in_progress import Clock
@@ -241,7 +241,7 @@ def test_gate_looks_at_gating_controls_that_are_not_waived():
 def test_waivers_are_judged_on_the_day_the_run_started(recorder):
     seen(recorder, "a", ("KEY-1",), Verdict.VIOLATED)
     started = sample_run.run().run.started
-    entry = Entry(
+    entry = WaiverEntry(
         control="KEY-1", reason="r", owner="o", approved_by="a", expires=date(2026, 11, 24)
     )
     setting = Setting(declarations.Declared(waivers=(entry,)))

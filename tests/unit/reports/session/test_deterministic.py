@@ -2,8 +2,7 @@
 
 import pytest
 
-from reports.session.bundle import WRITERS
-from reports.session.rerender import main
+from reports.session.bundle import WRITERS, main
 from tests.support import sample_run
 from tests.support.bundles import sealed
 

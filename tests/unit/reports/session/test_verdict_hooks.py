@@ -73,13 +73,12 @@ class Pytest:
 
     @pytest.hookimpl
     def pytest_runtest_makereport(self, item, call):
-        self.style = item.config.option.tbstyle
         return SimpleNamespace(outcome="failed" if call.excinfo else "passed", longrepr="long")
 
 
 @pytest.fixture
 def item(tmp_path):
-    config = SimpleNamespace(option=SimpleNamespace(tbstyle="short"), rootpath=tmp_path)
+    config = SimpleNamespace(rootpath=tmp_path)
     marks = [pytest.mark.control("KEY-2", "KEY-1").mark, pytest.mark.control("KEY-3").mark]
     path = tmp_path / "suites" / "test_spec.py"
     return Item(nodeid="suites/test_spec.py::test_one", path=path, config=config, marks=marks)
@@ -155,7 +154,6 @@ def test_set_up_that_went_well_is_not_judged(running, item):
 def test_failure_stays_a_failure_with_its_traceback(running, item):
     report = reported(running, item, raised=ValueError("no idea"))
     assert (report.outcome, report.longrepr) == ("failed", "long")
-    assert running.rest.style == "short"
     ((_, verdict, message),) = running.recorder.told
     assert verdict is Verdict.INCONCLUSIVE
     assert message.startswith("ValueError: no idea\n")
@@ -165,5 +163,3 @@ def test_spec_that_could_not_run_is_skipped_in_one_sentence(running, item):
     report = reported(running, item, "setup", NotApplicable("no mail here"))
     assert (report.outcome, report.longrepr) == ("skipped", (str(item.path), 0, "no mail here"))
     assert running.recorder.told == [("judge", Verdict.NOT_APPLICABLE, "no mail here")]
-    assert running.rest.style == "native", "sources are not parsed for a traceback no one sees"
-    assert item.config.option.tbstyle == "short", "the next one is shown as was asked for"

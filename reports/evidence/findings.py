@@ -1,0 +1,168 @@
+"""What is missing or cannot be: in a declared exercise, and in the register of keys.
+
+The register is matched by label with the keys that a run saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import pairwise
+
+from drillbook.core.durations import QUARTER
+from reports.evidence.context import Action, DeclaredExercise, Exercise, RegisteredKey
+from reports.evidence.model import Key, Run
+
+UNREGISTERED = "used, and not in the register"
+
+
+def judge(run: Run) -> Run:
+    """The run with the findings of its exercise; of one that is not declared nothing is said.
+
+    Records are checked by finding the same again, so a sentence here is part of the contract.
+    """
+    found = tuple(_findings(run)) if is_declared(run.exercise) else ()
+    return run.model_copy(update={"exercise": run.exercise.model_copy(update={"findings": found})})
+
+
+def is_declared(said: Exercise) -> bool:
+    """Whether anything of an exercise was declared."""
+    return any(getattr(said, name) for name in DeclaredExercise.model_fields)
+
+
+def _findings(run: Run) -> Iterator[str]:
+    said = run.exercise
+    yield from _of_runbook(run)
+    for before, after in pairwise(said.timeline):
+        if after.at < before.at:
+            yield f"{after.what} stands after {before.what}, and is earlier"
+    moments = [(one.what, one.at) for one in said.timeline]
+    moments += [(f"the report to {one.to}", one.at) for one in said.reported]
+    for what, at in moments:
+        if at > run.run.finished:
+            yield f"{what} is later than the end of the run"
+    if run.subject.backup:
+        if said.authorisation is None:
+            yield "a backup was restored, and no authorisation is declared"
+        elif said.authorisation.at > run.run.started:
+            yield "the restore was authorised after it had begun"
+    critical = [one.name for one in said.functions if one.critical]
+    if critical and not any(one.kind == "bia" for one in said.references):
+        yield f"{', '.join(critical)}: critical, and no business impact analysis is referred to"
+    for party in said.third_parties:
+        if not party.involved:
+            yield f"{party.name}: a third party, and not involved"
+    yield from _of_production(run)
+    for action in run.deviations.actions:
+        yield from _of_action(action, run.run.finished.date())
+
+
+def _of_runbook(run: Run) -> Iterator[str]:
+    book, people = run.exercise.runbook, {one.name for one in run.people}
+    if book is None:
+        yield "no runbook is named"
+        return
+    if not book.followed_by:
+        yield "no one is named who worked from the runbook"
+    for name in book.followed_by:
+        if name not in people:
+            yield f"{name} worked from the runbook, and is not among the people"
+
+
+def _of_production(run: Run) -> Iterator[str]:
+    data, said = run.subject.data_set or run.scope.data_set, run.exercise.production
+    if data is None or data.kind not in ("production", "production copy"):
+        return
+    missing = {
+        "data": "production data were used, and no reason is declared",
+        "keys": "production keys were used, and no reason is declared",
+        "disposal": "production data were used, and no disposal is declared",
+    }
+    yield from (words for name, words in missing.items() if not getattr(said, name, None))
+
+
+def _of_action(action: Action, day: date) -> Iterator[str]:
+    name = f"the action about {action.control}"
+    if action.closed is None:
+        if action.due and action.due < day:
+            yield f"{name} was due on {action.due}, and is open"
+    elif action.closed > day:
+        yield f"{name} is closed on {action.closed}, after the run"
+    elif action.retest_run is None:
+        yield f"{name} is closed without a re-test"
+
+
+def match_keys(
+    declared: Iterable[RegisteredKey], seen: Sequence[Key], day: date
+) -> tuple[RegisteredKey, ...]:
+    """Each registered key with the names under which it was seen, and what is wrong on this day.
+
+    A key that was used and is not in the register comes last. Without a register nothing is said.
+    A register that was matched before may be matched again.
+    """
+    ours = (key for key in declared if key.findings != (UNREGISTERED,))
+    register = [_matched(key, seen, day) for key in ours]
+    if not register:
+        return ()
+    labels = {_short(key.label) for key in register}
+    strange = {key.label: key for key in seen if _short(key.label) not in labels}
+    unknown = (
+        RegisteredKey(
+            label=label, purpose="not stated", seen_as=_names(label, seen), findings=(UNREGISTERED,)
+        )
+        for label in strange
+    )
+    return (*register, *unknown)
+
+
+def _matched(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
+    names = _names(key.label, seen)
+    found = tuple(_of_key(key, day, used=bool(names)))
+    return key.model_copy(update={"seen_as": names, "findings": found})
+
+
+def _names(label: str, seen: Iterable[Key]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key.name for key in seen if _short(key.label) == _short(label)))
+
+
+def _short(label: str) -> str:
+    """Labels may be cut to sixteen digits."""
+    return label[:16]
+
+
+def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
+    if key.retired and key.retired <= day:
+        if used:
+            yield f"used, although it was retired on {key.retired}"
+        return
+    if key.expires and key.expires < day:
+        yield f"past its end, {key.expires}"
+    if used and key.activated and key.activated > day:
+        yield f"used before it was activated, {key.activated}"
+    if len({*key.stored_in}) == 1:
+        yield f"in one store only: {key.stored_in[0]}"
+    if not key.stored_in:
+        yield "no store is named"
+    if key.escrow_last_opened is None:
+        yield "never opened from escrow, as far as is declared"
+    # An escrow that no one has opened for so long is a hope.
+    elif day - key.escrow_last_opened > QUARTER:
+        yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
+    if key.challenge:
+        yield from _of_custody(key, used=used)
+
+
+def _of_custody(key: RegisteredKey, *, used: bool) -> Iterator[str]:
+    """What is wrong with the answers to a challenge that was put to the key's custodians."""
+    answered = [one for one in key.acknowledged if one.challenge == key.challenge]
+    for name in key.custodians:
+        if name not in {one.name for one in answered}:
+            yield f"{name} has not answered the challenge {key.challenge}"
+    for one in answered:
+        if one.held is False:
+            yield f"{one.name} does not hold it: the answer was not made with this key"
+        elif used and one.held is None:
+            yield f"the answer of {one.name} was not judged"
+    # Two names under one signature are one person.
+    if len({one.key_id for one in answered if one.held is not False}) < 2:
+        yield "no dual control: fewer than two custodians have proved to hold it"
