@@ -75,17 +75,21 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _steps(run: Run) -> Iterator[str]:
+    command, folder = run.run.command, ".venv/bin/"
     yield "```sh"
     if run.run.tool.commit:
         yield f"git checkout {run.run.tool.commit}"
-    yield "make .venv/ready   # the locked environment, hash-checked"
-    seeded = f" --seed={run.run.seed}"
+        yield "make .venv/ready   # the locked environment, hash-checked"
+    else:
+        yield f"# in an environment that has Drillbook {run.run.tool.version}"
+        folder = ""
     if run.run.parts:
         yield "# repeat each shard as its own REPRODUCE.md says, then name the new folders here"
-    if run.run.parts or "--seed" in run.run.command:
-        seeded = ""
-    program = ".venv/bin/" if run.run.command.startswith("drillbook ") else ".venv/bin/python -m "
-    yield f"{program}{run.run.command}{seeded}"
+    elif "--seed" not in command:
+        # What follows a lone -- is no option.
+        options, mark, places = command.partition(" -- ")
+        command = f"{options} --seed={run.run.seed}{mark}{places}"
+    yield f"{folder}{'' if command.startswith('drillbook ') else 'python -m '}{command}"
     yield "```"
     if run.run.make:
         yield ""
@@ -99,6 +103,8 @@ def _differs(run: Run) -> Iterator[str]:
         yield "The checkout had changes that no commit holds: it cannot be repeated exactly."
     yield "Keys and passwords are made anew in each run; their labels differ, the verdicts do not."
     yield "Times and durations; the order of specs follows from the seed."
+    if "…" in run.run.command:
+        yield "Where the command has …, a password or a query of an address stood: put yours there."
     if run.run.interrupted or run.run.stopped:
         yield "The run did not come to its end; a repetition may."
     if run.subject.grade == "deployment" and not run.subject.backend.digest:
@@ -121,7 +127,9 @@ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(stat -c %s statement.json
   | cat - statement.json > signed.bin
 jq -r '.signatures[0].sig' attestation.intoto.jsonl | base64 -d > signature.bin
 openssl pkeyutl -verify -pubin -inkey KEY.pub -rawin -in signed.bin -sigfile signature.bin
-jq -r '.subject[] | "\\(.digest.sha256)  \\(.name)"' statement.json | sha256sum --check --quiet
+# the backup of a drill is named as well, and is not in the bundle
+jq -r '.subject[] | select(.name | startswith("backup:") | not)
+  | "\\(.digest.sha256)  \\(.name)"' statement.json | sha256sum --check --quiet
 # if it is stamped: someone else's clock
 openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem
 ```
