@@ -23,6 +23,7 @@ from reports.record import run_metadata
 from reports.redaction.redactor import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
 from reports.render.terminal import Line, refuse, wrap, write
+from reports.seal.examine import check_consistency
 from reports.seal.sealer import Sealed, Sealer
 from reports.verdict.verdicts import FAILED, PASSED
 
@@ -239,7 +240,7 @@ _DIFFERS = ("red", "bold")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render it; exit code 1 if a document is another, 3 without a record to render."""
+    """Render it; exit code 1 if a document is another, 3 without a record that fits together."""
     given = options.parse("evidence render", arguments, (options.OUT_FOLDER,), (options.RECORD,))
     out = Path(given.out) if given.out else None
     try:
@@ -256,6 +257,7 @@ def _report(origin: Path, out: Path | None) -> Iterator[Line]:
         raise BadEvidence("no record was named: give reports/runs/latest")
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
+    check_consistency(run)
     for name in WRITERS:
         made = render(name, run)
         if out:

@@ -6,7 +6,8 @@ import os
 import secrets
 import signal
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from reports.seal.sealer import Sealer, make_sealer
 from reports.session.assemble import assemble
 from reports.session.bundle import WRITERS, Bundle
 from reports.session.spec_selection import Plan, controls, plan, shuffle
+from reports.session.xdist_worker import INTERRUPTIONS
 from reports.verdict.verdicts import UNUSABLE
 
 _FILTERS = {
@@ -41,8 +43,18 @@ _FILTERS = {
     "failedfirst": "--failed-first",
     "maxfail": "-x or --maxfail",
 }
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _EVIDENCE = ("evidence.json",)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """An impatient second Ctrl-C must not cost the evidence."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(INTERRUPTIONS, before, strict=True):
+            signal.signal(number, handler)
 
 
 def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) -> None:
@@ -116,7 +128,7 @@ class EvidenceRun:
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
         # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
-        self._before = [signal.signal(number, self._interrupt) for number in _INTERRUPTIONS]
+        self._before = [signal.signal(number, self._interrupt) for number in INTERRUPTIONS]
         # An interruption while a report is made passes through Hypothesis' old-style hook; where
         # warnings are errors, what pluggy says of that would take the interruption's place.
         config.addinivalue_line("filterwarnings", "ignore::pluggy.PluggyTeardownRaisedWarning")
@@ -190,7 +202,8 @@ class EvidenceRun:
         try:
             return (yield)
         finally:
-            self._finish(session)
+            with undisturbed():
+                self._write(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
@@ -199,7 +212,7 @@ class EvidenceRun:
             # What an interruption lets fall half made, a connection, is not a bug to report.
             warnings.simplefilter("ignore")
         self.bundle.discard()
-        for number, handler in zip(_INTERRUPTIONS, self._before, strict=True):
+        for number, handler in zip(INTERRUPTIONS, self._before, strict=True):
             signal.signal(number, handler)
         os.close(self._stderr)
 
@@ -216,15 +229,6 @@ class EvidenceRun:
             self._told = True
             os.write(self._stderr, b"\nstopping, cleaning up\n")
         raise KeyboardInterrupt
-
-    def _finish(self, session: pytest.Session) -> None:
-        """Write the bundle undisturbed: an impatient second Ctrl-C must not cost the evidence."""
-        before = [signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS]
-        try:
-            self._write(session)
-        finally:
-            for number, handler in zip(_INTERRUPTIONS, before, strict=True):
-                signal.signal(number, handler)
 
     def _write(self, session: pytest.Session) -> None:
         ended_before_it_began = self.stopped or session.exitstatus == pytest.ExitCode.USAGE_ERROR

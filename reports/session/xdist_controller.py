@@ -21,7 +21,7 @@ import pytest
 
 from drillbook.core.files import read_file
 from reports.record.in_progress import SpecDraft
-from reports.session.evidence_run import EvidenceRun
+from reports.session.evidence_run import EvidenceRun, undisturbed
 from reports.session.spec_selection import READING
 from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
 from reports.verdict.verdicts import Verdict
@@ -235,12 +235,8 @@ class XdistController:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """An interrupted run calls its workers back and hears them out, before xdist ends them."""
-        before = [signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS]
-        try:
+        with undisturbed():
             self._recall()
-        finally:
-            for number, handler in zip(INTERRUPTIONS, before, strict=True):
-                signal.signal(number, handler)
 
     def _recall(self) -> None:
         session = self._xdist

@@ -48,6 +48,13 @@ def test_document_of_another_version_is_not_accused(tmp_path, capsys):
     assert "--  report.html differs, as it may: the record is of 0.1.0" in capsys.readouterr().out
 
 
+def test_record_at_odds_with_itself_is_not_rendered(tmp_path, capsys):
+    run = sample_run.run(controls=(), exit_code=1)
+    (tmp_path / "evidence.json").write_text(run.model_dump_json())
+    assert main([str(tmp_path)]) == 3
+    assert "its counts are not those of its controls" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(None, "No such file"), (b"", "no record"), (b"{}", "no record"), (b"\xff\x00", "no record")],
