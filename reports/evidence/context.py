@@ -27,7 +27,9 @@ DataKind = Literal["synthetic", "production copy", "production"]
 class EvidenceModel(BaseModel):
     """A frozen piece of evidence. Readers ignore fields that later versions add."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False
+    )
 
 
 def _no_number(value: object) -> object:

@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasPath, AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AliasPath, AwareDatetime, Field, ValidationError
 
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
@@ -45,6 +45,13 @@ RECORD = "evidence.json"
 _LARGEST = 64 << 20
 
 
+# Near the ends of the calendar a day more or another zone is no date.
+Ended = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
+]
+
+
 class Facts(EvidenceModel):
     """A run in short. `question` is what it asked; runs of another question are not comparable."""
 
@@ -68,7 +75,7 @@ class Facts(EvidenceModel):
     dispose_after: date | None = None
 
 
-class _Control(BaseModel):
+class _Control(EvidenceModel):
     id: str
     verdict: Verdict
     chapter: str = ""
@@ -79,11 +86,11 @@ def _at(*path: str) -> Any:
     return Field(default=None, validation_alias=AliasPath(*path))
 
 
-class Seen(BaseModel):
+class Seen(EvidenceModel):
     """The part of a record that this module uses, whatever later versions add."""
 
     id: str = Field(validation_alias=AliasPath("run", "id"))
-    finished: AwareDatetime = Field(validation_alias=AliasPath("run", "finished"))
+    finished: Ended = Field(validation_alias=AliasPath("run", "finished"))
     grade: Grade = Field(validation_alias=AliasPath("subject", "grade"))
     controls: tuple[_Control, ...]
     command: str = Field(default="", validation_alias=AliasPath("run", "command"))
@@ -145,7 +152,7 @@ class LedgerLine(EvidenceModel):
 
     schema_: Literal["drillbook/history/1"] = Field(alias="schema")
     run: str
-    finished: AwareDatetime
+    finished: Ended
     grade: Grade
     facts: Facts = Facts()
 

@@ -1,11 +1,15 @@
 """What coverage-guided fuzzing found, or reading for it: right words in no right form."""
 
+import json
+
 import pytest
 
 from drillbook.core.errors import BadInput
+from reports.history.__main__ import main
 from reports.history.list_controls import last_verdicts
 from reports.history.runs import load_history
 from reports.session import xdist_controller
+from tests.support import sample_run
 from tests.support.compose_documents import reader
 
 HEAD = '{"run": {"id": "x", "command": ""}, "subject": {"grade": "rehearsal"}, "controls": '
@@ -55,3 +59,29 @@ def test_evidence_of_nobody_says_nothing_about_a_control(tmp_path, text):
     (tmp_path / "latest").symlink_to(run.name)
     assert not {"KEY-1", "a"} & last_verdicts(load_history(tmp_path)).keys()
     assert xdist_controller.durations(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("objectives", "rto_s", "1e999"),
+        ("objectives", "rto_s", "NaN"),
+        ("run", "finished", '"9999-12-31T23:59:59Z"'),
+        ("run", "finished", '"0001-01-01T00:00:00+14:00"'),
+    ],
+)
+def test_one_odd_number_or_day_spoils_one_record_and_no_history(
+    tmp_path, capsys, table, key, value
+):
+    record = json.loads(sample_run.run().model_dump_json())
+    for name in ("fine", "odd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "evidence.json").write_text(json.dumps(record).replace('"@"', value))
+        record[table][key] = "@"
+    assert main([f"--run-dir={tmp_path}"]) == 1
+    assert "Folder odd: its evidence cannot be read" in capsys.readouterr().out
+    (tmp_path / "history.jsonl").write_text(
+        '{"schema": "drillbook/history/1", "run": "a", "grade": "rehearsal", '
+        '"finished": "9999-12-31T23:59:59Z"}'
+    )
+    assert "line 1 cannot be read" in load_history(tmp_path).troubles[0]
