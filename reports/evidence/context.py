@@ -6,7 +6,7 @@ empty: nothing is made up.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -32,6 +32,13 @@ class EvidenceModel(BaseModel):
     )
 
 
+# Near the ends of the calendar a day more, or another zone, is no date any more.
+Time = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
+]
+
+
 def _no_number(value: object) -> object:
     """A number is not a moment, although it could be taken for seconds."""
     if isinstance(value, int | float):
@@ -46,7 +53,7 @@ def _no_lookalike(value: object, info: ValidationInfo) -> object:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+Instant = Annotated[Time, BeforeValidator(_no_number)]
 Day = Annotated[date, BeforeValidator(_no_lookalike)]
 
 
@@ -175,8 +182,8 @@ class PartOfRun(EvidenceModel):
     shard: str
     seed: int
     host: str
-    started: AwareDatetime
-    finished: AwareDatetime
+    started: Time
+    finished: Time
     secrets_known: int
 
 
@@ -306,7 +313,7 @@ class Signature(EvidenceModel):
 
     name: str | None = None
     role: str | None = None
-    signed: AwareDatetime | None = None
+    signed: Time | None = None
     remark: str | None = None
 
 
@@ -327,7 +334,7 @@ class Acknowledgement(EvidenceModel):
 
     name: str
     role: str | None = None
-    signed: AwareDatetime
+    signed: Time
     challenge: str
     answer: str = ""
     key_id: str | None = Field(default=None, description="of the custodian who signed it")

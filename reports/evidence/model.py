@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from reports.evidence.context import (
     ClockFacts,
@@ -24,6 +24,7 @@ from reports.evidence.context import (
     Schedule,
     Scope,
     SignOff,
+    Time,
     Waiver,
 )
 from reports.verdict.verdicts import (
@@ -183,7 +184,7 @@ class Holdings(EvidenceModel):
     projects: dict[str, int] = Field(description="secrets by the project's id")
     names: dict[str, str] = Field(default={}, description="of projects, by id")
     bytes: int = Field(description="of all rows, as the backup writes them")
-    newest: AwareDatetime | None = Field(default=None, description="time of the newest row")
+    newest: Time | None = Field(default=None, description="time of the newest row")
     instance: str | None = None
     migration: str | None = Field(default=None, description="the newest one of the product")
 
@@ -281,8 +282,8 @@ class RunFacts(EvidenceModel):
     """Who ran what, where, when and why."""
 
     id: str
-    started: AwareDatetime
-    finished: AwareDatetime
+    started: Time
+    finished: Time
     duration_s: float
     command: str
     make: str | None = Field(default=None, description="the make command line, if make called")
@@ -342,7 +343,7 @@ class Step(EvidenceModel):
     """A titled part of a spec, and everything seen while it was under way."""
 
     title: str
-    started: AwareDatetime
+    started: Time
     duration_s: float
     verdict: Verdict
     exchanges: tuple[Exchange, ...] = ()
@@ -410,7 +411,7 @@ class Span(EvidenceModel):
 
     name: str
     kind: SpanKind
-    started: AwareDatetime
+    started: Time
     duration_s: float
     worker: str = "main"
 

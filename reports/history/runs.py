@@ -11,17 +11,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasPath, AwareDatetime, Field, ValidationError
+from pydantic import AliasPath, Field, ValidationError
 
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
 from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
-from reports.evidence.context import EvidenceModel
+from reports.evidence.context import EvidenceModel, Time
 from reports.evidence.json_file import strict_json
 from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
@@ -45,13 +45,6 @@ RECORD = "evidence.json"
 _LARGEST = 64 << 20
 
 
-# Near the ends of the calendar a day more or another zone is no date.
-Ended = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
-]
-
-
 class Facts(EvidenceModel):
     """A run in short. `question` is what it asked; runs of another question are not comparable."""
 
@@ -63,7 +56,7 @@ class Facts(EvidenceModel):
     version: str | None = None
     mutant: str | None = Field(default=None, description="a bug planted on purpose")
     reason: str | None = None
-    started: AwareDatetime | None = None
+    started: Time | None = None
     duration_s: float | None = None
     verdict: Verdict | None = None
     exit_code: int | None = None
@@ -90,7 +83,7 @@ class Seen(EvidenceModel):
     """The part of a record that this module uses, whatever later versions add."""
 
     id: str = Field(validation_alias=AliasPath("run", "id"))
-    finished: Ended = Field(validation_alias=AliasPath("run", "finished"))
+    finished: Time = Field(validation_alias=AliasPath("run", "finished"))
     grade: Grade = Field(validation_alias=AliasPath("subject", "grade"))
     controls: tuple[_Control, ...]
     command: str = Field(default="", validation_alias=AliasPath("run", "command"))
@@ -98,7 +91,7 @@ class Seen(EvidenceModel):
     asked: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "asked"))
     shard: str | None = _at("run", "shard")
     reason: str | None = _at("run", "reason")
-    started: AwareDatetime | None = _at("run", "started")
+    started: Time | None = _at("run", "started")
     duration_s: float | None = _at("run", "duration_s")
     verdict: Verdict | None = None
     exit_code: int | None = None
@@ -152,7 +145,7 @@ class LedgerLine(EvidenceModel):
 
     schema_: Literal["drillbook/history/1"] = Field(alias="schema")
     run: str
-    finished: Ended
+    finished: Time
     grade: Grade
     facts: Facts = Facts()
 
@@ -212,7 +205,7 @@ class Past:
     """
 
     id: str
-    finished: AwareDatetime
+    finished: Time
     grade: Grade
     satisfied: frozenset[str]
     facts: Facts = field(default_factory=Facts)

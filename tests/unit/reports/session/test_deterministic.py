@@ -55,6 +55,14 @@ def test_record_at_odds_with_itself_is_not_rendered(tmp_path, capsys):
     assert "its counts are not those of its controls" in capsys.readouterr().err
 
 
+def test_record_at_the_edge_of_the_calendar_is_no_record(tmp_path, capsys):
+    started = sample_run.run().run.started.isoformat().replace("+00:00", "Z")
+    text = sample_run.run().model_dump_json().replace(started, "0001-01-01T00:00:00+14:00")
+    (tmp_path / "evidence.json").write_text(text)
+    assert main([str(tmp_path)]) == 3
+    assert "no record of a run" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(None, "No such file"), (b"", "no record"), (b"{}", "no record"), (b"\xff\x00", "no record")],
