@@ -16,7 +16,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,7 +155,8 @@ def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
 
 
 def _event(one: Standing, system: str, now: datetime) -> str:
-    # What is overdue is due today: a reminder in the past has no effect.
+    # What is overdue is due today: a reminder in the past has no effect. A day without an end is
+    # one whole day (3.6.1), also the last of the calendar.
     day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
     whose = f" ({system})" if system else ""
     last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
@@ -165,7 +166,6 @@ UID:{one.act.id}-{hashlib.sha256(system.encode()).hexdigest()[:12]}@drillbook.in
 DTSTAMP:{now:%Y%m%dT%H%M%SZ}
 SEQUENCE:{int(now.timestamp()) >> 4}
 DTSTART;VALUE=DATE:{day:%Y%m%d}
-DTEND;VALUE=DATE:{day + timedelta(days=1):%Y%m%d}
 SUMMARY:{_text(f"{late}{one.act.name}{whose}")}
 DESCRIPTION:{_text(f"{last}\n{one.act.command}")}
 TRANSP:TRANSPARENT

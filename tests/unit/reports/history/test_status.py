@@ -206,6 +206,14 @@ def test_a_broken_declaration_is_one_sentence(runs, capsys, tmp_path):
     assert "cadence" in told.err
 
 
+def test_the_last_day_of_the_calendar_can_be_due(runs, capsys, tmp_path):
+    (tmp_path / "drillbook.toml").write_text("[schedule]\nnext_due = 9999-12-31\n")
+    file = tmp_path / "due.ics"
+    assert ran(runs, capsys, f"--ics={file}")[0] == 0
+    days = {one["DTSTART"].dt for one in icalendar.Calendar.from_ical(file.read_bytes()).events}
+    assert days == {date(9999, 12, 31)}
+
+
 def test_another_library_reads_the_calendar(runs, capsys, tmp_path):
     file = tmp_path / "due.ics"
     assert ran(runs, capsys, f"--ics={file}")[0] == 1
