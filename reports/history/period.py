@@ -39,6 +39,7 @@ from reports.history.runs import RECORD, History, Past, load_history, load_recor
 from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
+from reports.render.phrases import days
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import file_digest
@@ -142,10 +143,10 @@ class Period:
 
 
 def report(
-    history: History, folder: Path, declared: Declared, keys: Keys | None, days: tuple[date, ...]
+    history: History, folder: Path, declared: Declared, keys: Keys | None, span: tuple[date, ...]
 ) -> Period:
-    """What is known of the period; days are its first, its last, and today."""
-    since, until, today = days
+    """What is known of the period; span is its first day, its last, and today."""
+    since, until, today = span
     schedule, system = declared.words.schedule, _system(declared)
     # Of what came before the period only a proof that may still be in force counts; of what came
     # after it, a re-test.
@@ -348,7 +349,7 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
         yield {"kind": "due", **span, **done}
     for lapse in period.lapses:
         span = {"what": lapse.act.name, "since": lapse.first, "until": lapse.last}
-        yield {"kind": "no proof in force", **span, "note": f"{lapse.days} days"}
+        yield {"kind": "no proof in force", **span, "note": days(lapse.days)}
     for one in period.failures:
         yield {
             "kind": "failure",
@@ -389,8 +390,8 @@ def _correction(one: Failure) -> str:
     )
     retested = "not re-tested with success"
     if one.retest:
-        days = (_day(one.retest) - _day(one.entry.past)).days
-        retested = f"satisfied again in run {one.retest.id}, {days} days later"
+        after = days((_day(one.retest) - _day(one.entry.past)).days)
+        retested = f"satisfied again in run {one.retest.id}, {after} later"
     reported = "no report to management is declared"
     if one.reported:
         reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
@@ -440,7 +441,7 @@ def render_pdf(period: Period, table: str) -> bytes:
                     if one.act is act
                 ],
                 "lapses": [
-                    f"{_span(one.first, one.last)} ({one.days} days)"
+                    f"{_span(one.first, one.last)} ({days(one.days)})"
                     for one in period.lapses
                     if one.act is act
                 ],
@@ -508,16 +509,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
     )
     folder, out = Path(given.run_dir), Path(given.out)
-    days = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
-    if days[0] > min(days[1:]):
-        said = f"--from {days[0]} --to {days[1]}: the period is empty, or has not begun"
+    span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
+    if span[0] > min(span[1:]):
+        said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
         return refuse(said, "history report")
     if not folder.is_dir():
         return refuse(f"{folder} is not a folder of runs; give --run-dir", "history report")
     try:
         declared = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS))
         keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-        period = report(load_history(folder), folder, declared, keys, days)
+        period = report(load_history(folder), folder, declared, keys, span)
         name = f"period-{period.since}-{period.until}"
         table = render_csv(period)
         out.mkdir(parents=True, exist_ok=True)
@@ -550,7 +551,7 @@ def _lines(period: Period) -> Iterator[Line]:
         yield from wrap(f"{said}; {_done(one)}", then="  ", style=red)
     for lapse in period.lapses:
         said = f"{lapse.act.name}: no proof in force from {lapse.first} to {lapse.last}"
-        yield from wrap(f"{said} ({lapse.days} days)", then="  ", style=("yellow",))
+        yield from wrap(f"{said} ({days(lapse.days)})", then="  ", style=("yellow",))
     for failure in period.failures:
         said = f"{failure.control} failed in run {failure.entry.past.id}: {_correction(failure)}"
         yield from wrap(said, then="  ", style=() if failure.retest else ("yellow",))

@@ -32,6 +32,7 @@ from reports.controls import catalogue
 from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
+from reports.render.phrases import days
 from reports.render.terminal import Line, refuse, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE
@@ -298,7 +299,7 @@ def _lines(
         yield Line(f"Nothing is overdue{doubt}.", (colour, "bold"))
         return
     ages = [age for one in found if (age := _age(one, today)) is not None]
-    newest = f"the newest proof is {min(ages)} days old" if ages else "nothing was ever proved"
+    newest = f"the newest proof is {days(min(ages))} old" if ages else "nothing was ever proved"
     yield from wrap(f"STALE: {newest}.", then="  ", style=_RED)
     yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
     yield from (Line(f"  {one.act.command}") for one in late)

@@ -175,7 +175,7 @@ def waiver(one: Waiver) -> str:
     if one.state == "not_needed":
         return "The control needs no waiver: take it out of the waivers file."
     left = one.days_left or 0
-    soon = f" Expires in {left} day{'' if left == 1 else 's'}." if left <= _SOON_DAYS else ""
+    soon = f" Expires in {days(left)}." if left <= _SOON_DAYS else ""
     return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
 
 
@@ -443,6 +443,11 @@ def objective_result(measured: float | None, target: float | None) -> str:
     if measured is None or target is None:
         return "not determined"
     return "met" if measured <= target else "missed"
+
+
+def days(number: int) -> str:
+    """1 day, 2 days."""
+    return f"{number} day{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -183,6 +183,8 @@ def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
 def test_the_age_of_the_newest_proof_is_said(runs, capsys):
     left_days_ago(runs, "a", 100, **{"DRL-2": "satisfied"})
     assert "STALE: the newest proof is 100 days old." in ran(runs, capsys)[1].out
+    left_days_ago(runs, "b", 1, **{"DRL-2": "satisfied"})
+    assert "STALE: the newest proof is 1 day old." in ran(runs, capsys)[1].out
 
 
 def test_a_rehearsal_is_named_but_not_counted(runs, capsys):
