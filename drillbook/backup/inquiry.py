@@ -7,6 +7,7 @@ not answer is closed from our side.
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,8 +15,61 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from drillbook.backup import messages
 from drillbook.core.errors import StackTrouble
+
+_NAMED = {
+    "42501": "permission denied: it needs powers that no backup needs",
+    "53400": "more temporary files than temp_file_limit allows",
+    "57014": "it was cancelled",
+    "P0001": "code of the backup raised an error",
+}
+_LONGEST_NAME = 63
+# What server and backup may quote values in; LOG, FATAL and PANIC are the server's own words.
+_QUOTING = re.compile(
+    r"\b(ERROR|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): "
+)
+LEFT_OUT = "(left out: it may quote a row)"
+
+
+def explain(trouble: psycopg.Error) -> str:
+    """An error in words that quote nothing of a row."""
+    if not trouble.sqlstate:
+        return "the connection was lost or refused"
+    diag = trouble.diag
+    subjects = {
+        "table": diag.table_name,
+        "column": diag.column_name,
+        "constraint": diag.constraint_name,
+    }
+    where = ", ".join(f"{what} {name[:_LONGEST_NAME]}" for what, name in subjects.items() if name)
+    return f"{_name(trouble.sqlstate)} ({trouble.sqlstate})" + (f", {where}" if where else "")
+
+
+def _name(code: str) -> str:
+    if code in _NAMED:
+        return _NAMED[code]
+    try:
+        name = psycopg.errors.lookup(code).__name__
+    except KeyError:
+        return "an error"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def clean_log(text: str) -> str:
+    """A log of PostgreSQL without what may quote a row; times and severities stay."""
+    kept: list[str] = []
+    quoting = False
+    for line in text.splitlines(keepends=True):
+        if line.startswith("\t"):
+            # It continues the message of the line before.
+            if not quoting:
+                kept.append(line)
+            continue
+        match = _QUOTING.search(line)
+        quoting = bool(match)
+        kept.append(f"{line[: match.end()]} {LEFT_OUT}\n" if match else line)
+    return "".join(kept)
+
 
 # A statement that does no work is ended after this time, and a second more for each MiB of backup.
 LEAST_S = 120.0
@@ -50,7 +104,7 @@ def inquiry(
     except psycopg.Error as trouble:
         if over.is_set() or trouble.sqlstate == "57014":
             raise StackTrouble(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
-        raise StackTrouble(f"the copy does not answer: {messages.explain(trouble)}") from None
+        raise StackTrouble(f"the copy does not answer: {explain(trouble)}") from None
 
 
 def has_table(connection: psycopg.Connection, table: str) -> bool:

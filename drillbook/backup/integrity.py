@@ -18,7 +18,7 @@ from pathlib import Path
 from drillbook.backup.sql import BEGINNING, TRAILER, Script
 from drillbook.backup.stream import Source
 from drillbook.backup.tables import LONGEST_ROW
-from drillbook.core import inputs
+from drillbook.core import files
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS
@@ -74,7 +74,7 @@ def compare_checksum(backup: Path) -> Problem | None:
     if backup.is_dir() or not checksum.exists():
         return None
     try:
-        words = inputs.text(checksum, "checksum file").split()
+        words = files.read_given(checksum, "checksum file").split()
     except BadInput as trouble:
         return Problem(0, str(trouble))
     if words[:1] == [_sha256(backup)]:

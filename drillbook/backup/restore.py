@@ -16,7 +16,7 @@ from typing import IO, Self
 import psycopg
 from psycopg.pq import ConnStatus, ExecStatus
 
-from drillbook.backup import messages
+from drillbook.backup import inquiry
 from drillbook.backup.archive import open_sql
 from drillbook.backup.inquiry import HOW, allowed_s
 from drillbook.backup.sql import Script, Statement
@@ -96,7 +96,7 @@ def _copy(
                 copy.write(piece)
                 count += piece.count(b"\n")
     except psycopg.Error as trouble:
-        raise refusal(statement, connection, messages.explain(trouble)) from None
+        raise refusal(statement, connection, inquiry.explain(trouble)) from None
     restored.rows[table] = count
 
 
@@ -157,7 +157,7 @@ class Batch:
             if troubles:
                 raise refusal(troubles[0][0], self._connection, troubles[0][1])
         except psycopg.Error as trouble:
-            raise refusal(batch[0], self._connection, messages.explain(trouble)) from None
+            raise refusal(batch[0], self._connection, inquiry.explain(trouble)) from None
 
     def _answer(self) -> str:
         """Why the server refused the next command; empty when it carried it out."""
@@ -170,7 +170,7 @@ class Batch:
             if (result := wire.get_result()) is None:
                 break
             if result.status in _FAILED:
-                why = why or messages.explain(psycopg.errors.error_from_result(result))
+                why = why or inquiry.explain(psycopg.errors.error_from_result(result))
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
         self._on_answer()

@@ -94,12 +94,11 @@ def _among(place: str, members: list[Member], select: str) -> Sequence[Member]:
     elif how == "at":
         among = [member for member in members if member.at < _end(what)][:1]
     if not among:
-        raise BadInput(f"--select {select}: {place} has none of that time; {_extent(members)}")
+        extent = f"{members[-1].at:%Y-%m-%d %H:%M} to {members[0].at:%Y-%m-%d %H:%M}"
+        raise BadInput(
+            f"--select {select}: {place} has none of that time; its backups are of {extent}"
+        )
     return among
-
-
-def _extent(members: Sequence[Member]) -> str:
-    return f"its backups are of {members[-1].at:%Y-%m-%d %H:%M} to {members[0].at:%Y-%m-%d %H:%M}"
 
 
 def _end(text: str) -> datetime:

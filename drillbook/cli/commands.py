@@ -6,6 +6,7 @@ A command loads what carries it out when it runs: a wrong line is refused, and a
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -15,10 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from click import get_current_context
-
 from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
-from drillbook.cli.specs import run_specs
+from drillbook.cli.specs import check_files, run_specs
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
 from drillbook.core.application import PACKAGE, ROOT
@@ -27,6 +26,8 @@ from drillbook.core.errors import BadInput
 if TYPE_CHECKING:
     from reports.notify.announcement import Announcement
 
+
+FILES = ("drillbook.toml", "waivers.toml")
 _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
 _RECORD = (*_DECLARED, *_SIGNED, o.SEED)
@@ -60,7 +61,7 @@ def _announce(given: Given) -> Announcement:
             metrics=value(o.METRICS.key),
         )
     except BadDeclaration as reason:
-        raise Refusal(str(reason), get_current_context()) from None
+        raise Refusal(str(reason)) from None
 
 
 def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
@@ -90,17 +91,15 @@ def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
 
 
 def _preflight(given: Given) -> int:
-    from drillbook.cli import specs
-
     files = given.words(*_FILES, o.MUTANT, *_SPOKEN)
     record = given.words(*_RECORD)
     if given[o.RUN_DIR]:
         called_as = f"--{o.CALLED_AS.name}={given.line}"
-        return specs.main(["--evidence", *files, *record, called_as])
+        return check_files(["--evidence", *files, *record, called_as])
     if record:
         option = record[0].partition("=")[0]
-        raise Refusal(f"{option} needs a record; add --run-dir", get_current_context())
-    return specs.main([*files, *given.words(o.FINDINGS)])
+        raise Refusal(f"{option} needs a record; add --run-dir")
+    return check_files([*files, *given.words(o.FINDINGS)])
 
 
 def _rehearse(given: Given) -> int:
@@ -109,16 +108,13 @@ def _rehearse(given: Given) -> int:
     return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
-def _calls(module: str, *before: str, named: bool = False) -> Callable[[Given], int]:
-    """What calls a module's `main` with all that was given; named: arguments as options, too."""
+def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[[Given], int]:
+    """What calls a function of a module with these options, or with all that was given."""
 
     def call(given: Given) -> int:
-        arguments = given.command.arguments
-        words = [*before, *given.words(*given.command.options, *(arguments if named else ()))]
-        for one in () if named else arguments:
-            words += given[one] if one.many else [given[one]]
         _name_latest(given)
-        return int(import_module(module).main(words))
+        values = [given[option] for option in options] or [given.named]
+        return int(getattr(import_module(module), function)(*values))
 
     return call
 
@@ -133,20 +129,11 @@ def _name_latest(given: Given) -> None:
             sys.stderr.write(f"{sentence}\n")
 
 
-def _export(given: Given) -> int:
-    from reports.export import from_bundle
-
-    _name_latest(given)
-    words = given.words(o.OUT_FOLDER, o.OSCAL_VERSION)
-    return from_bundle.main([given[o.TAKER], given[o.BUNDLE], *words])
-
-
 def _check_backup(given: Given) -> int:
-    from drillbook.cli import check_backup
+    from drillbook.cli.checks import check_backup
 
-    words = given.words(*given.command.arguments, *o.BACKUP_CHECK)
     with _announce(given) as announcement:
-        return announcement.end(check_backup.main(words))
+        return announcement.end(check_backup(given.named))
 
 
 def _prove_key(given: Given) -> int:
@@ -175,29 +162,16 @@ def _prove_key(given: Given) -> int:
     return 0
 
 
-def _diff_env(given: Given) -> int:
-    from drillbook.infisical.setting_changes import print_changes
-
-    return print_changes(Path(given[o.OLD_ENV]), Path(given[o.CHANGED_ENV]), given[o.OUTPUT])
-
-
 def _rekey(given: Given) -> int:
-    from fixtures.rekey import __main__ as rekey
+    from fixtures.rekey import write_backup as rekey
 
-    where = given.words(o.STACK, o.IMAGE, o.COMPOSE)
-    files = given.words(*_BACKUP, o.ENV_FILE, o.NEW_ENV_FILE)
-    rehearse = not given[o.NO_REHEARSAL]
-    code = rekey.main([*files, *given.words(o.NEW_BACKUP), *(where if rehearse else [])])
-    if code == 0 and rehearse:
+    code = rekey.main(given.named)
+    if code == 0 and not given[o.NO_REHEARSAL]:
         fixed = ["--evidence", "--one-question", f"--rewrapped={given[o.NEW_BACKUP]}"]
         code = run_specs(given, ["suites/change/test_rewrap.py"], [*fixed, *given.words(o.BACKUP)])
-    return code or rekey.main(["--steps"])
-
-
-def _diagnose(given: Given) -> int:
-    from drillbook.runbook.diagnosis import print_diagnosis
-
-    return print_diagnosis(given[o.LOG], given[o.OUTPUT])
+    if code == 0:
+        sys.stdout.write(rekey.STEPS)
+    return code
 
 
 def _lint(given: Given) -> int:
@@ -210,8 +184,7 @@ def _status(given: Given) -> int:
     from reports.history import status
 
     with _announce(given) as announcement:
-        words = given.words(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, o.OUTPUT)
-        return announcement.end(status.main(words, announcement.keep_standings))
+        return announcement.end(status.main(given.named, announcement.keep_standings))
 
 
 def _fleet(name: str) -> Callable[[Given], int]:
@@ -232,7 +205,7 @@ def _schedule(given: Given) -> int:
         image, out = given[o.COMMAND_IMAGE], given[o.UNIT_FOLDER]
         return schedule(given[o.SCHEDULER], name, words, given[o.EVERY], image, out)
     except BadInput as reason:
-        raise Refusal(str(reason), get_current_context()) from None
+        raise Refusal(str(reason)) from None
 
 
 def _images(given: Given) -> int:
@@ -249,13 +222,6 @@ def _images(given: Given) -> int:
     return code
 
 
-def _sweep(given: Given) -> int:
-    from drillbook.stack import sweep
-
-    sweep.main(given[o.OUTPUT])
-    return 0
-
-
 def _prune(given: Given) -> int:
     from drillbook.cli.runs import prune
     from reports.history.retention import reasons_to_keep
@@ -263,10 +229,10 @@ def _prune(given: Given) -> int:
     last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
     if last is None and days is None:
         hint = f"say what to keep; for example: {given.command.example}"
-        raise Refusal(hint, get_current_context())
+        raise Refusal(hint)
     folder = Path(given[o.RUN_DIR])
     if not folder.is_dir():
-        raise Refusal(f"{folder} is not a folder of runs; give --run-dir", get_current_context())
+        raise Refusal(f"{folder} is not a folder of runs; give --run-dir")
     as_json, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
     needed = reasons_to_keep(folder, datetime.now(UTC))
     days = int((days or "0d")[:-1])
@@ -282,11 +248,27 @@ def _doctor(given: Given) -> int:
     return doctor(given[o.STACK], Path(given[o.RUN_DIR]), host, as_json=given[o.OUTPUT] == "json")
 
 
-def _init(given: Given) -> int:
-    from drillbook.cli.init import init
+def template(name: str) -> str:
+    """The file as documented, each of its settings a comment: an example must not be evidence."""
+    path = Path(name)
+    text = (ROOT / "docs" / f"{path.stem}.example{path.suffix}").read_text(encoding="utf-8")
+    return re.sub(r"^(?=[^#\n])", "# ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
 
-    del given
-    return init(Path.cwd())
+
+def _init(_given: Given) -> int:
+    """Write the files in which an operator declares something, with nothing set."""
+    for name in FILES:
+        try:
+            with Path(name).open("x", encoding="utf-8") as file:
+                file.write(template(name))
+        except FileExistsError:
+            sys.stdout.write(f"{name} is there and stays as it is\n")
+        except OSError as trouble:
+            sys.stderr.write(f"init: {name}: {trouble.strerror}\n")
+            return UNUSABLE
+        else:
+            sys.stdout.write(f"{name} written; what you do not set stays empty in the record\n")
+    return 0
 
 
 def _completion(given: Given) -> int:
@@ -375,9 +357,9 @@ COMMANDS: Sequence[Command] = (
         "key check",
         "Check offline whether a key opens a backup.",
         "drillbook key check backup.sql.gz --env-file .env",
-        _calls("drillbook.cli.check_key", named=True),
+        _calls("drillbook.cli.checks", "check_key"),
         arguments=(o.PIPED_BACKUP,),
-        options=o.KEY_CHECK,
+        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -386,7 +368,10 @@ COMMANDS: Sequence[Command] = (
         "drillbook backup check backup.sql.gz --env-file keys.env --max-age 26h",
         _check_backup,
         arguments=(o.PIPED_BACKUP,),
-        options=(*o.BACKUP_CHECK, o.CONFIG, *_PINGED),
+        options=(
+            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.MAX_AGE, o.DROP),
+            *(o.KEEP_AT_LEAST, o.OUTPUT, o.CONFIG, *_PINGED),
+        ),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -394,9 +379,12 @@ COMMANDS: Sequence[Command] = (
         "Get the secrets out of a backup without a server.",
         "drillbook key recover backup.sql.gz --env-file .env --out secrets.json.age "
         "--passphrase-file phrase.txt",
-        _calls("drillbook.cli.recover", named=True),
+        _calls("drillbook.cli.recover"),
         arguments=(o.PIPED_BACKUP,),
-        options=o.KEY_RECOVER,
+        options=(
+            *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
+            *(o.ONLY, o.BACKUP_OPTIONS),
+        ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
     ),
     Command(
@@ -427,7 +415,13 @@ COMMANDS: Sequence[Command] = (
         "env diff",
         "Show what changed settings do to an instance.",
         "drillbook env diff keys.env new.env",
-        _diff_env,
+        _calls(
+            "drillbook.infisical.setting_changes",
+            "print_changes",
+            o.OLD_ENV,
+            o.CHANGED_ENV,
+            o.OUTPUT,
+        ),
         arguments=(o.OLD_ENV, o.CHANGED_ENV),
         options=(o.OUTPUT,),
     ),
@@ -435,7 +429,7 @@ COMMANDS: Sequence[Command] = (
         "diagnose",
         "Read a backend's log: why it fails, and what to do.",
         "drillbook diagnose backend.log",
-        _diagnose,
+        _calls("drillbook.runbook.diagnosis", "print_diagnosis", o.LOG, o.OUTPUT),
         arguments=(o.LOG,),
         options=(o.OUTPUT,),
     ),
@@ -467,7 +461,7 @@ COMMANDS: Sequence[Command] = (
         "evidence sign-key",
         "Create an Ed25519 key to sign bundles with.",
         "drillbook evidence sign-key drill.key",
-        _calls("reports.seal.tools", "sign-key"),
+        _calls("reports.seal.tools", "sign_key"),
         arguments=(o.KEY_NAME,),
     ),
     Command(
@@ -482,7 +476,7 @@ COMMANDS: Sequence[Command] = (
         "evidence timestamp",
         "Have an authority time-stamp a bundle (RFC 3161).",
         "drillbook evidence timestamp bundle.zip --tsa https://tsa.example.com",
-        _calls("reports.seal.tools", "timestamp"),
+        _calls("reports.seal.tools", "stamp"),
         arguments=(o.BUNDLE,),
         options=(o.TSA, o.TSR),
     ),
@@ -510,7 +504,7 @@ COMMANDS: Sequence[Command] = (
         "evidence export",
         "Convert a bundle to another tool's format.",
         "drillbook evidence export bundle.zip --format oscal --out exported",
-        _export,
+        _calls("reports.export.from_bundle"),
         arguments=(o.BUNDLE,),
         options=(o.TAKER, o.OUT_FOLDER, o.OSCAL_VERSION),
         needs=(o.TAKER,),
@@ -527,7 +521,7 @@ COMMANDS: Sequence[Command] = (
         "history",
         "Show verdicts, recovery times and corrections over time.",
         "drillbook history",
-        _calls("reports.history.__main__"),
+        _calls("reports.history.overview"),
         options=(o.RUN_DIR, o.OUTPUT),
     ),
     Command(
@@ -641,14 +635,14 @@ COMMANDS: Sequence[Command] = (
         "sweep",
         "Remove what killed runs left behind.",
         "drillbook sweep",
-        _sweep,
+        _calls("drillbook.stack.sweep", "main", o.OUTPUT),
         options=(o.OUTPUT,),
     ),
     Command(
         "qualify",
         "Plant every known bug, and see that the suite finds it.",
         "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
-        _in_checkout(_calls("reports.qualification.__main__")),
+        _in_checkout(_calls("reports.qualification.command")),
         options=(
             *(o.STACK, o.IMAGE, o.MUTANTS, o.PART, o.HEALTHY, o.WORKERS),
             *(o.GENERATED, o.FIXED_SEED),
@@ -659,7 +653,7 @@ COMMANDS: Sequence[Command] = (
         "bench",
         "Measure how long runs take, as ratios on this machine.",
         "drillbook bench --controls 0 --mib 64",
-        _in_checkout(_calls("fixtures.bench.__main__")),
+        _in_checkout(_calls("fixtures.bench.ratios")),
         options=(o.BENCH_STACK, o.IMAGE, o.CONTROLS_ALONE, o.MIB),
     ),
 )

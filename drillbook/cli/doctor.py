@@ -22,6 +22,7 @@ State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
 # A report with its logs can take so much.
 _ROOM_MIB = 2048
+_INSTALL = "install it with the system's packages"
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
@@ -49,7 +50,9 @@ def doctor(stack: str, run_dir: Path, host: Machine, *, as_json: bool) -> int:
     machine = [*_machine(run_dir)]
     by_driver = {"embedded": [*_embedded()], "containers": [*_containers()]}
     for driver, checks in by_driver.items():
-        checks.append(_memory(driver, host))
+        needed, name = host.stack_mib[driver], f"{driver}: memory"
+        sentence = f"{host.free_mib} MiB free, a stack needs {needed}"
+        checks.append(_check(name, host.free_mib >= needed, sentence, "end other programs"))
     able = [
         driver
         for driver, checks in by_driver.items()
@@ -59,7 +62,11 @@ def doctor(stack: str, run_dir: Path, host: Machine, *, as_json: bool) -> int:
     can_run = wanted & {*able}
     for driver, checks in by_driver.items():
         # A driver that is not needed may lack something.
-        machine += map(_optional, checks) if can_run or driver not in wanted else checks
+        spare = bool(can_run) or driver not in wanted
+        machine += [
+            replace(one, state="optional") if spare and one.state == "lacks" else one
+            for one in checks
+        ]
     checks = [*machine, _clock(host.synchronised), *_extras()]
     ready = not any(check.state == "lacks" for check in checks)
     if as_json:
@@ -67,10 +74,6 @@ def doctor(stack: str, run_dir: Path, host: Machine, *, as_json: bool) -> int:
     else:
         sys.stdout.write("".join(_lines(checks, able, ready=ready)))
     return 0 if ready else 1
-
-
-def _optional(check: Check) -> Check:
-    return replace(check, state="optional") if check.state == "lacks" else check
 
 
 def _lines(checks: list[Check], able: list[str], *, ready: bool) -> Iterator[str]:
@@ -142,12 +145,6 @@ def _embedded() -> Iterator[Check]:
     yield _check("embedded: user", known, f"the database runs as {user or 'you'}", "add that user")
 
 
-def _memory(driver: str, host: Machine) -> Check:
-    needed = host.stack_mib[driver]
-    sentence = f"{host.free_mib} MiB free, a stack needs {needed}"
-    return _check(f"{driver}: memory", host.free_mib >= needed, sentence, "end other programs")
-
-
 def _containers() -> Iterator[Check]:
     from drillbook.stack.containers import docker_engine
 
@@ -206,6 +203,3 @@ def _extras() -> Iterator[Check]:
         path = shutil.which(program)
         state = "ok" if path else "optional"
         yield Check(name, state, what if path else f"no {program}", "" if path else _INSTALL)
-
-
-_INSTALL = "install it with the system's packages"

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from click import get_current_context
-
 from drillbook.cli.parser import Given, Refusal
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
@@ -64,7 +62,7 @@ def enqueue(given: Given) -> int:
         chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
     else:
         hint = f"say --pubkey, or --instance; for example: {given.command.example}"
-        raise Refusal(hint, get_current_context())
+        raise Refusal(hint)
     from drillbook.fleet import queue
 
     labels = {one.name: one.label for one in chosen}
@@ -86,7 +84,7 @@ def work(given: Given) -> int:
     signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
     if not signing:
         hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
-        raise Refusal(hint, get_current_context())
+        raise Refusal(hint)
     instances = load(Path(given[o.FLEET]))
     shown = "--verbose" if given[o.VERBOSE] else "--quiet"
     drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
@@ -94,7 +92,7 @@ def work(given: Given) -> int:
     if not commands:
         known = ", ".join(sorted({one.label for one in instances}))
         said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
-        raise Refusal(said, get_current_context())
+        raise Refusal(said)
     from drillbook.fleet.queue import database
     from drillbook.fleet.worker import Worker
 

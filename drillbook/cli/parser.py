@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -16,12 +18,15 @@ from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
 from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
+from drillbook.core.files import drop_output
 from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
 
 UNUSABLE = 3
 # Variables that the harness sets for its own processes; any other DRILLBOOK_ name is an option's.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
 _PROGRAM = "drillbook"
+# What the system says of an output that is full, or that no one reads any more.
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Given:
 
     def __getitem__(self, option: Option) -> Any:
         return self.values[option.key]
+
+    @property
+    def named(self) -> SimpleNamespace:
+        """Its values as attributes, for what does not know this package."""
+        return SimpleNamespace(**self.values)
 
     def words(self, *options: Option) -> list[str]:
         """These options as words of a command line."""
@@ -73,12 +83,21 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
     try:
         _refuse_unknown_variables(commands)
         code = _group(commands, words).main(list(words), prog_name=_PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as wrong:
         path = wrong.ctx.command_path if wrong.ctx else _PROGRAM
         sys.stderr.write(f"{printable(f'{path}: {_sentence(wrong, path)}')}\n")
         return UNUSABLE
     except click.Abort:
         sys.stderr.write(f"{_PROGRAM}: interrupted\n")
+        return UNUSABLE
+    except OSError as trouble:
+        if trouble.errno not in _UNWRITTEN or trouble.filename:
+            raise
+        # Uncaught, it would end with 1, which says that something was found.
+        drop_output()
+        cure = "free some space, or see why the reader of the output ended"
+        sys.stderr.write(f"{_PROGRAM}: not everything was written: {trouble.strerror}; {cure}\n")
         return UNUSABLE
     return int(code or 0)
 
@@ -91,7 +110,10 @@ def completion(commands: Sequence[Command], shell: str) -> str:
 
 
 class Refusal(click.UsageError):
-    """A fault whose message needs nothing added."""
+    """A fault whose message needs nothing added, of the command that runs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, click.get_current_context(silent=True))
 
 
 def _sentence(wrong: click.UsageError, path: str) -> str:
@@ -139,7 +161,7 @@ class _Value(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if wrong := fault(self._option, str(value)):
-            raise Refusal(f"{_label(param, ctx)}: {wrong}", ctx)
+            raise Refusal(f"{_label(param, ctx)}: {wrong}")
         return value
 
     def shell_complete(
@@ -233,12 +255,12 @@ class _Command(click.Command):
         for one in self._command.needs:
             spare = self._command.spared.get(one)
             if not (given[one] or (spare and given[spare])):
-                raise Refusal(f"--{one.name} is missing; for example: {self.example}", ctx)
+                raise Refusal(f"--{one.name} is missing; for example: {self.example}")
         for group in EXCLUSIVE:
             among = (one for one in group if one in self._command.options)
             both = [f"--{one.name}" for one in among if self._is_given(ctx, one)]
             if len(both) > 1:
-                raise Refusal(f"{' and '.join(both)} exclude each other; give one of them", ctx)
+                raise Refusal(f"{' and '.join(both)} exclude each other; give one of them")
         return self._command.run(given)
 
     def _is_given(self, ctx: click.Context, option: Option) -> bool:
@@ -263,7 +285,7 @@ class _Group(click.Group):
         for param in self.params:
             if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
                 said = f"give {param.opts[0]} after {ctx.invoked_subcommand}"
-                raise Refusal(said, ctx)
+                raise Refusal(said)
         return None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

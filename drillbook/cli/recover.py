@@ -7,18 +7,17 @@ itself is not whole, 3 when nothing could be written.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import SimpleNamespace
 
 from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
 from drillbook.backup.sql import Hostile
-from drillbook.cli.check_key import end_in_a_sentence
-from drillbook.core import options
+from drillbook.cli.checks import end_in_a_sentence
 from drillbook.core.errors import BadInput
 from drillbook.core.files import new_file
 from drillbook.keys import key_files, secrets_file
@@ -32,16 +31,13 @@ _MOST_NAMED = 20
 _MOST_NEAR = 3
 
 
-def main(arguments: list[str]) -> int:
+def main(given: SimpleNamespace) -> int:
     """Recover what the options say; the exit code."""
-    given = options.parse("key recover", arguments, (options.PIPED_BACKUP, *options.KEY_RECOVER))
     return end_in_a_sentence("key recover", _recover, given, "; nothing was written")
 
 
-def _recover(given: argparse.Namespace) -> int:
+def _recover(given: SimpleNamespace) -> int:
     seal = _seal(given)
-    if not given.backup:
-        raise BadInput("no backup to read: give BACKUP, a file made by pg_dump, or - for a pipe")
     keys, unread = key_files.load_all(given.env_file)
     with (
         backup_for_command(given.backup, given.backup_options) as found,
@@ -73,12 +69,9 @@ def _recover(given: argparse.Namespace) -> int:
         return 2 if dump.damage else int(bool(tally.shut))
 
 
-def _seal(given: argparse.Namespace) -> secrets_file.Seal:
+def _seal(given: SimpleNamespace) -> secrets_file.Seal:
     """How to write, as the options say; BadInput unless they say one way."""
-    ways = [bool(given.recipient), bool(given.passphrase_file), bool(given.plaintext)]
-    if not given.out:
-        raise BadInput("no file to write to: give --out secrets.json.age, or --out - for a pipe")
-    if sum(ways) != 1:
+    if not (given.recipient or given.passphrase_file or given.plaintext):
         raise BadInput(
             "give one of --recipient (an age or SSH public key), --passphrase-file, or, to have "
             "all secrets in the clear, --plaintext"
@@ -176,7 +169,7 @@ class _Tally:
         return self.opened + len(self.shut) + self.unnamed
 
 
-def _summary(given: argparse.Namespace, tally: _Tally, damage: str) -> Iterator[str]:
+def _summary(given: SimpleNamespace, tally: _Tally, damage: str) -> Iterator[str]:
     where = "standard output" if given.out == "-" else safe_text(given.out)
     count = f"{tally.opened} of {tally.total} secrets of {len(tally.projects)} project"
     count += "" if len(tally.projects) == 1 else "s"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from drillbook.cli.parser import UNUSABLE, Given
 from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, ROOT
+
+_FILE_CHECKS = ("suites/posture", "suites/deployment")
+# What a stack needs takes longer to load than these checks take to run; only evidence needs it.
+_WITHOUT_STACK = (
+    *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
+    *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
+    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:doctest"),
+)
 
 
 def run_specs(
@@ -38,23 +45,10 @@ def call_pytest(
     return min(code, UNUSABLE)
 
 
-_FOLDERS = ("suites/posture", "suites/deployment")
-# What a stack needs takes longer to load than these checks take to run; only evidence needs it.
-_WITHOUT_STACK = (
-    *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
-    *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
-    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:doctest"),
-)
-
-
-def main(arguments: list[str]) -> int:
-    """Run the checks; exit code 0, 1 for findings, 2 for what could not be judged, 3 for bad input.
+def check_files(arguments: list[str]) -> int:
+    """Run the file checks, without a stack unless they are to leave evidence; the exit code.
 
     Arguments are those of preflight_fixtures.py, and of an evidence run after --evidence.
     """
     plugins = () if "--evidence" in arguments else _WITHOUT_STACK
-    return call_pytest(["--preflight", *plugins, *arguments], _FOLDERS)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return call_pytest(["--preflight", *plugins, *arguments], _FILE_CHECKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -81,3 +82,21 @@ def _result(result: Result, number: int) -> dict[str, object]:
 def _uri(file: str) -> str:
     path = Path(file)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong in one place, and its cure; no file where none is at fault."""
+
+    file: str
+    line: int | None
+    sentence: str
+    cure: str
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.sentence
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.sentence}; {self.cure}"
+
+    __repr__ = __str__

@@ -159,6 +159,14 @@ class _RetryingWriter(io.BufferedIOBase):
         return len(memoryview(data))
 
 
+def drop_output() -> None:
+    """Write no more to standard output: at its end Python would try once more, and complain."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 @contextmanager
 def whole_output(also: str = "") -> Iterator[None]:
     """Standard output takes all that the block writes to it; else BadInput.
@@ -169,12 +177,45 @@ def whole_output(also: str = "") -> Iterator[None]:
         yield
         sys.stdout.flush()
     except OSError as trouble:
-        # At its end Python would try once more, and complain.
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+        drop_output()
         raise BadInput(
             f"standard output did not take everything: {trouble.strerror}; what it took is not "
             f"whole{also}. Free some space, or see why its reader ended"
         ) from None
+
+
+_LARGEST = 1 << 20
+
+
+def open_given(path: Path, what: str, where: str = "the path") -> BinaryIO:
+    """A regular file, opened to be read; BadInput in one sentence for anything else."""
+    try:
+        return open_file(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"{what} {path} does not exist; check {where}") from None
+    except OSError as trouble:
+        if trouble.errno in (errno.EINVAL, errno.EISDIR):
+            raise BadInput(f"{what} {path} is not an ordinary file; check {where}") from None
+        raise BadInput(f"{what} {path}: {trouble.strerror}; check {where}") from None
+    except ValueError:
+        raise BadInput(f"{what} {str(path)!r} cannot be the name of a file") from None
+
+
+def read_given(path: Path, what: str, where: str = "the path") -> str:
+    """The text of a small file; BadInput in one sentence for anything else."""
+    with open_given(path, what, where) as file:
+        try:
+            data = file.read(_LARGEST + 1)
+        except OSError as trouble:
+            raise BadInput(f"{what} {path}: {trouble.strerror}; check {where}") from None
+    if len(data) > _LARGEST:
+        raise BadInput(f"{what} {path} has more than the 1 MiB one can have; check {where}")
+    if not data.strip():
+        raise BadInput(f"{what} {path} is empty; check {where}")
+    try:
+        decoded = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput(f"{what} {path} is not text (UTF-8); check {where}") from None
+    if "\0" in decoded:
+        raise BadInput(f"{what} {path} is not text; check {where}")
+    return decoded

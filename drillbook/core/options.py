@@ -1,23 +1,23 @@
 """Every option, declared once: name, type, default and help.
 
-The command line (drillbook/cli), pytest's options and the parsers of single modules are made from
-these. A kind judges a value by its text and by the file system alone, so that a wrong one is
-refused before anything loads or starts.
+The command line (drillbook/cli) and pytest's options are made from these. A kind judges a value by
+its text and by the file system alone, so that a wrong one is refused before anything loads or
+starts.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from drillbook.core.application import ROOT
 from drillbook.core.durations import seconds
@@ -99,7 +99,12 @@ def fault(option: Option, value: str) -> str:
         return "a value with a line break in it; give one of one line"
     if not value.isprintable():
         return "a value with control characters in it; give one that can be printed"
-    return option.kind.fault(value)
+    try:
+        return option.kind.fault(value)
+    except OSError as trouble:
+        return f"a name that cannot be used ({trouble.strerror}); check it"
+    except RuntimeError:
+        return "the home folder of an unknown user (~name); give the whole path"
 
 
 def _no_fault(_value: str) -> str:
@@ -113,13 +118,13 @@ def _file(value: str) -> str:
 
 def _folder(value: str) -> str:
     path = Path(value).expanduser()
-    is_file = _exists(path) and not path.is_dir()
+    is_file = path.exists() and not path.is_dir()
     return f"{value} is a file; give a folder" if is_file else _place(value)
 
 
 def _place(value: str) -> str:
     path = Path(value).expanduser()
-    return "" if _exists(path) else f"{value} does not exist{_near_file(path)}"
+    return "" if path.exists() else f"{value} does not exist{_near_file(path)}"
 
 
 def _new_file(value: str) -> str:
@@ -136,12 +141,8 @@ def _new_folder(value: str) -> str:
     return f"{value} is a file; give a folder" if path.exists() and not path.is_dir() else ""
 
 
-def _log(value: str) -> str:
-    return "" if value == "-" else _file(value)
-
-
 def _queue(value: str) -> str:
-    if value != "local" and ("=" in value or "://" in value) and not _exists(Path(value)):
+    if value != "local" and ("=" in value or "://" in value) and not os.access(value, os.F_OK):
         # Without the value: it may hold a password.
         return "a connection string is a secret; write it to a file of mode 0600, and name the file"
     return "" if value == "local" else _file(value)
@@ -152,13 +153,6 @@ def _backup(value: str) -> str:
     if value == "-" or value.startswith(elsewhere) or "://" in value:
         return ""
     return _place(value)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _near_file(path: Path) -> str:
@@ -224,12 +218,8 @@ def _web(value: str) -> str:
     return "" if fits else "not a web address; give one such as https://secrets.example.com"
 
 
-def _address(value: str) -> str:
-    return "" if value == "rehearsal" else _web(value)
-
-
-def _authority(value: str) -> str:
-    return "" if value == "file" else _web(value)
+def _or(word: str, judge: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: "" if value == word else judge(value)
 
 
 def share(text: str | None) -> float:
@@ -268,7 +258,7 @@ FOLDER = Kind("FOLDER", _folder)
 PLACE = Kind("FILE|FOLDER", _place)
 NEW_FILE = Kind("FILE", _new_file)
 NEW_FOLDER = Kind("FOLDER", _new_folder)
-LOG_FILE = Kind("FILE|-", _log)
+LOG_FILE = Kind("FILE|-", _or("-", _file))
 BACKUP_PLACE = Kind("FILE|FOLDER|docker:CONTAINER|URL", _backup)
 BACKUP_OR_PIPE = Kind("FILE|FOLDER|docker:CONTAINER|URL|-", _backup)
 DURATION = Kind("DURATION", _duration)
@@ -323,7 +313,9 @@ OFFER = Option(
 )
 _BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")
 MUTANT = Option("mutant", Kind("NAME", _BUG), "plant a known bug, to see a control fail")
-URL = Option("url", Kind("URL", _address), "address of the running instance, or `rehearsal`")
+URL = Option(
+    "url", Kind("URL", _or("rehearsal", _web)), "address of the running instance, or `rehearsal`"
+)
 PLAIN_URL = Option("plain-url", Kind("URL", _web), "address for http://, if not on port 80")
 CA = Option("ca", FILE, "CA certificates (PEM) to trust instead of the system's")
 DOCKER = Option("docker", SWITCH, "also inspect the containers, read-only (DOCKER_HOST)")
@@ -393,8 +385,6 @@ OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest=
 NEWER = Option("to", IMAGE_NAME, "image to upgrade to (or reference:2)", dest="newer")
 VERIFY_FROM = Option("verify-from", PLACE, "earlier run of `verify` on the old image")
 VERIFY_TO = Option("verify-to", PLACE, "earlier run of `verify` on the new image")
-TRIED_ON = replace(STACK, default=None, help="where to try it; not at all unless given")
-STEPS = Option("steps", SWITCH, "what to do with such a backup")
 NO_REHEARSAL = Option("no-rehearsal", SWITCH, "only prove it offline; start nothing")
 
 # The record.
@@ -416,7 +406,9 @@ SIGNING_KEY = Option(
     "signing-key", FILE, "sign with this key; `evidence sign-key` makes one", also=("sign",)
 )
 SIGNING_KEY_ENV = Option("signing-key-env", TEXT, "sign with the key in this environment variable")
-TSA = Option("tsa", Kind("URL|file", _authority), "time-stamp authority (RFC 3161); file: by hand")
+TSA = Option(
+    "tsa", Kind("URL|file", _or("file", _web)), "time-stamp authority (RFC 3161); file: by hand"
+)
 
 # Where the outcome of a command is reported. An address of a ping is a key to the monitor.
 PING = Option(
@@ -554,12 +546,6 @@ DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
-
-# Commands whose module takes their options, too.
-KEY_CHECK = (KEY_FILES, BACKUP_OPTIONS, SELECT, SEED, OUTPUT)
-BACKUP_CHECK = (KEY_FILES, BACKUP_OPTIONS, SELECT, SEED, MAX_AGE, DROP, KEEP_AT_LEAST, OUTPUT)
-KEY_RECOVER = (KEY_FILES, SECRETS_FILE, RECIPIENT, PASSPHRASE_FILE, PLAINTEXT, ONLY, BACKUP_OPTIONS)
-
 # Of each of these groups a command takes one.
 EXCLUSIVE = (
     *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
@@ -596,40 +582,3 @@ def declare(group: Any, *options: Option) -> None:
             add(type=int, default=secrets.randbelow(2**32))
         else:
             add(default=default(option) if option.bare is None else option.bare)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses in one sentence, with the exit code of what could not start."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(3, f"{self.prog}: {message}\n")
-
-
-def parse(
-    program: str,
-    words: Sequence[str] | None,
-    named: Sequence[Option] = (),
-    placed: Sequence[Option] = (),
-    *,
-    judged: bool = False,
-) -> argparse.Namespace:
-    """The options of a module that is called by itself; judged: values are judged here, too."""
-    parser = _Parser(program)
-    for option in placed:
-        parser.add_argument(option.key, nargs="+" if option.many else None, help=option.help)
-    for option in named:
-        add = partial(parser.add_argument, *option.flags, dest=option.key, help=option.help)
-        kind = partial(_fit, option) if judged else str
-        if option.flag:
-            add(action="store_true")
-        elif option.many and not option.joined:
-            add(action="append", default=[], type=kind)
-        else:
-            add(default=default(option), type=kind)
-    return parser.parse_args(words)
-
-
-def _fit(option: Option, value: str) -> str:
-    if wrong := fault(option, value):
-        raise argparse.ArgumentTypeError(wrong)
-    return value

@@ -115,16 +115,16 @@ class SettingChange:
     meaning: str
 
 
-def print_changes(old: Path, new: Path, form: str) -> int:
+def print_changes(old: str, new: str, form: str) -> int:
     """Print how two environment files differ: exit code 1 for a dangerous change, 3 for no file."""
     try:
-        before, after = (dotenv.load(path.expanduser()) for path in (old, new))
+        before, after = (dotenv.load(Path(path).expanduser()) for path in (old, new))
     except BadInput as reason:
         sys.stderr.write(f"drillbook env diff: {reason}\n")
         return 3
     changes = compare_settings(before, after)
     if form == "json":
-        write_json("env-diff", old=str(old), new=str(new), changes=[asdict(c) for c in changes])
+        write_json("env-diff", old=old, new=new, changes=[asdict(c) for c in changes])
     for change in changes if form == "text" else ():
         mark = "DANGEROUS: " if change.dangerous else ""
         detail = f" ({change.detail})" if change.detail else ""

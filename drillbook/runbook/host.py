@@ -504,8 +504,9 @@ class Host:
                 self.act(verb, one)
             return Answer()
         kinds = ["container", *(["volume"] if verb == "down" and line.has("v", "volumes") else [])]
+        stops = verb == "down" or line.has("s", "stop")
         for listed in [one for kind in kinds for one in self._ours(kind)]:
-            if verb == "down" or listed.service in services:
+            if listed.service in services and (stops or not self._is_running(listed)):
                 self._remove(listed)
         return Answer()
 

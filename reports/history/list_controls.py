@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core import options
@@ -99,22 +100,17 @@ def last_verdicts(history: History) -> dict[str, Last]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Print the catalogue; exit code 3 and one sentence when it cannot be read."""
-    form = options.parse("catalogue", arguments, (options.LISTING,), judged=True).output
     try:
         catalogue = load(FOLDER / "controls.toml")
     except ReportError as trouble:
         print(trouble, file=sys.stderr)  # noqa: T201 - this module speaks to a person
         return UNUSABLE
     verdicts = last_verdicts(load_history(Path(options.run_folder())))
-    if form == "json":
+    if given.output == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
     else:
-        shown = markdown(catalogue) if form == "markdown" else text(catalogue, verdicts)
+        shown = markdown(catalogue) if given.output == "markdown" else text(catalogue, verdicts)
     sys.stdout.write(shown)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
@@ -498,16 +498,8 @@ def _done(one: Due) -> str:
     return f"{said}: {one.run.doubt}" if one.run.doubt else said
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Write both documents and say what is missing."""
-    given = options.parse(
-        "history report",
-        arguments,
-        (
-            *(options.SINCE, options.UNTIL, options.OUT_FOLDER, options.RUN_DIR, options.CONFIG),
-            *(options.PUBKEY, options.OUTPUT),
-        ),
-    )
     folder, out = Path(given.run_dir), Path(given.out)
     span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
     if span[0] > min(span[1:]):

@@ -18,9 +18,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
-from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
@@ -57,7 +57,7 @@ class Act(NamedTuple):
     command: str
 
 
-# Those of SEC-6 (drillbook/runbook/cadence.py), and the drill itself.
+# Those of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
 ACTS = (
     Act("drill", "drill of a backup", ("DRL-2",), "drillbook drill … --env-file … --image …"),
     Act(
@@ -185,15 +185,10 @@ def _text(words: str) -> str:
 
 
 def main(
-    arguments: Sequence[str] | None = None,
+    given: SimpleNamespace,
     keep: Callable[[History, Sequence[Standing]], None] | None = None,
 ) -> int:
     """Print what is due, and write the calendar that was asked for; keep gets what was found."""
-    given = options.parse(
-        "status",
-        arguments,
-        (options.RUN_DIR, options.CONFIG, options.PUBKEY, options.ICS, options.OUTPUT),
-    )
     run_dir = Path(given.run_dir)
     try:
         words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words

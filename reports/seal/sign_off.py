@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core import options
 from reports.errors import BadSignOff, ReportError
 from reports.evidence.model import Run
 from reports.render import phrases
@@ -115,20 +115,9 @@ def _statement(bundle: Path, run: Run, who: Who) -> dict[str, Any]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Sign one bundle off; exit code 3 and one sentence if that cannot be."""
-    given = options.parse(
-        "evidence sign-off",
-        arguments,
-        (
-            *(options.ACT, options.NAME, options.ROLE, options.REMARK, options.ANYWAY),
-            *(options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.PUBKEY),
-        ),
-        (options.BUNDLE,),
-    )
     try:
-        if not given.bundle:
-            raise BadSignOff("BUNDLE is missing: give reports/runs/latest/bundle.zip")
         who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
         key = make_sealer(given.signing_key, given.signing_key_env, None).key
         bundle = bundle_of(Path(given.bundle))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
+from types import SimpleNamespace
 
-from drillbook.core import options
 from drillbook.core.files import read_file
 from reports.errors import BadEvidence, BadKey, CannotSeal, ReportError
 from reports.evidence import json_file
@@ -27,21 +26,31 @@ from reports.seal.sealer import (
 from reports.verdict.verdicts import PASSED
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Do the step that is named first; exit code 3 and one sentence if that is impossible."""
-    name, *words = arguments
-    act, placed, named, example = _ACTS[name]
-    given = options.parse(f"evidence {name}", words, named, (placed,))
+def sign_key(given: SimpleNamespace) -> int:
+    """Make a key to sign with; the exit code."""
+    return _end(_signing_key(given))
+
+
+def seal(given: SimpleNamespace) -> int:
+    """Seal a run that has ended; the exit code."""
+    return _end(_seal(given))
+
+
+def stamp(given: SimpleNamespace) -> int:
+    """Have a bundle time-stamped; the exit code."""
+    return _end(_timestamp(given))
+
+
+def _end(lines: Iterator[Line]) -> int:
+    """What an act says; exit code 3 and one sentence if that is impossible."""
     try:
-        if not getattr(given, placed.key):
-            raise BadKey(f"{placed.name.upper()} was not given; for example {example}")
-        write(act(given), sys.stdout)
+        write(lines, sys.stdout)
     except (ReportError, OSError) as trouble:
         return refuse(trouble)
     return PASSED
 
 
-def _signing_key(given: Namespace) -> Iterator[Line]:
+def _signing_key(given: SimpleNamespace) -> Iterator[Line]:
     name = signature.generate(Path(given.out))
     used = f"drillbook verify --sign {quote(str(given.out))}"
     yield Line(f"Private key: {given.out} (keep it secret; {used})")
@@ -49,7 +58,7 @@ def _signing_key(given: Namespace) -> Iterator[Line]:
     yield Line(f"Key id:      {name}")
 
 
-def _seal(given: Namespace) -> Iterator[Line]:
+def _seal(given: SimpleNamespace) -> Iterator[Line]:
     """Sign a folder that was sealed before, after checking that it has not changed since."""
     folder = Path(given.run)
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
@@ -72,7 +81,7 @@ def _seal(given: Namespace) -> Iterator[Line]:
         )
 
 
-def _timestamp(given: Namespace) -> Iterator[Line]:
+def _timestamp(given: SimpleNamespace) -> Iterator[Line]:
     make_sealer(None, None, given.tsa)
     bundle = bundle_of(Path(given.bundle))
     query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
@@ -88,21 +97,3 @@ def _timestamp(given: Namespace) -> Iterator[Line]:
     answered.write_bytes(answer)
     query.unlink(missing_ok=True)
     yield Line(f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it")
-
-
-_Act = Callable[[Namespace], Iterator[Line]]
-_ACTS: dict[str, tuple[_Act, options.Option, tuple[options.Option, ...], str]] = {
-    "sign-key": (_signing_key, options.KEY_NAME, (), "drill.key"),
-    "seal": (
-        _seal,
-        options.RUN,
-        (options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
-        "reports/runs/latest",
-    ),
-    "timestamp": (
-        _timestamp,
-        options.BUNDLE,
-        (options.TSA, options.TSR),
-        "reports/runs/latest/bundle.zip",
-    ),
-}

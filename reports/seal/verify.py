@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
-from drillbook.core import options
 from drillbook.core.answer import write_json
 from reports.errors import BadBundle, BadKey
 from reports.render import phrases
@@ -27,14 +26,8 @@ _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Examine one bundle and say what was found."""
-    given = options.parse(
-        "evidence verify",
-        arguments,
-        (options.PUBKEY, options.PREVIOUS, options.TSA_CERT, options.UNSIGNED, options.OUTPUT),
-        (options.BUNDLE,),
-    )
     bundle = bundle_of(Path(given.bundle))
     try:
         examination = Examination(bundle, _trust(given))
@@ -49,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return FAILED if examination.bad else PASSED
 
 
-def _trust(given: Namespace) -> Trust:
-    if not given.bundle:
-        raise BadKey("no bundle was named: drillbook evidence verify reports/runs/latest")
+def _trust(given: SimpleNamespace) -> Trust:
     keys = authorities = None
     if given.pubkey:
         keys = load_trusted_keys(*given.pubkey)
@@ -136,7 +127,3 @@ def _run_lines(examination: Examination) -> Iterator[Line]:
         yield from wrap(worth, "  ", "  ")
     text = f"{end.word.upper()}. {end.sentence}"
     yield from wrap(printable(text), "  ", "  ", style=STYLES[run.verdict])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

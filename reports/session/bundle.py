@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
-from drillbook.core import options, run_directory
+from drillbook.core import run_directory
 from drillbook.core.files import write_file
-from reports.errors import BadEvidence, CannotWrite, ReportError
+from reports.errors import CannotWrite, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
@@ -239,9 +240,8 @@ def _refuse_unwritable(path: Path) -> Iterator[None]:
 _DIFFERS = ("red", "bold")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Render it; exit code 1 if a document is another, 3 without a record that fits together."""
-    given = options.parse("evidence render", arguments, (options.OUT_FOLDER,), (options.RECORD,))
     out = Path(given.out) if given.out else None
     try:
         lines = list(_report(Path(given.record), out))
@@ -253,8 +253,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(origin: Path, out: Path | None) -> Iterator[Line]:
     """A line for each document: written, and the same as in the folder or bundle, or not."""
-    if origin == Path():
-        raise BadEvidence("no record was named: give reports/runs/latest")
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
     check_consistency(run)

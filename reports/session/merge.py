@@ -12,13 +12,12 @@ import secrets
 import shlex
 import shutil
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from drillbook.core import options
 from reports.config.run_context import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
@@ -239,17 +238,8 @@ def _redaction(runs: Sequence[Run]) -> Redaction:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Join the given folders; the exit code of the joined run, 3 where they cannot be joined."""
-    given = options.parse(
-        "evidence merge",
-        arguments,
-        (
-            *(options.RUN_DIR, options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
-            *(options.QUIET, options.VERBOSE),
-        ),
-        (options.RUNS,),
-    )
     try:
         lines, code = _merge(given)
     except (ReportError, OSError) as trouble:
@@ -258,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _merge(given: Namespace) -> tuple[list[Line], int]:
+def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
     folders = list(dict.fromkeys(Path(name).resolve() for name in given.runs))
     run_dir = Path(given.run_dir)
     if len(folders) < 2:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drillbook.runbook import cadence
+from drillbook.runbook import procedures
 
 pytestmark = pytest.mark.control("SEC-6")
 
@@ -13,10 +13,10 @@ def test_quarterly_tasks_were_carried_out(history, grade, record, observe, step)
     now = datetime.now(UTC)
     with step("read the evidence of earlier runs"):
         record.note(f"{len(history.runs)} earlier runs, unreadable: {history.unreadable or 'none'}")
-        runs = cadence.counting(history.runs, grade, now)
+        runs = procedures.counting(history.runs, grade, now)
 
     with step("password rotation, key recovery test and move: none is overdue"):
-        late = cadence.late(runs, now)
+        late = procedures.late(runs, now)
         observe(what_was_seen(late.values()))
         assert late == {}, "; ".join(f"{act}: {words}" for act, words in late.items())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.drill import upgrade_report
+from drillbook.drill import drill_report
 from drillbook.stack.start_outcome import Watch
 
 pytestmark = [
@@ -37,7 +37,7 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
 
     with step("start it again; if it left a lock, remove the lock by hand"):
         again = upgrade.start_new()
-        observe(upgrade_report.note_killed_start(upgrade, killed, again, record))
+        observe(drill_report.note_killed_start(upgrade, killed, again, record))
         kept_out = upgrade.is_locked_by_kill(again)
         healed = upgrade.unlock_and_start() if kept_out else again
         assert healed.serves
@@ -89,7 +89,7 @@ def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, obs
     with step("restore the backup, and start the new release without its migrations"):
         assert upgrade.restore().trouble == ""
         start = upgrade.start_new(migrating=False)
-        seen = upgrade_report.note_unmigrated_start(upgrade, start, record)
+        seen = drill_report.note_unmigrated_start(upgrade, start, record)
         observe(seen)
 
     with step("start it with its migrations: it serves, and every secret is there"):
@@ -101,7 +101,7 @@ def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, 
     with step("upgrade to the new release, and start the old one on the migrated database"):
         assert upgrade.upgrade().start.serves
         start = upgrade.start_old()
-        seen = upgrade_report.note_old_release_start(upgrade, start, record)
+        seen = drill_report.note_old_release_start(upgrade, start, record)
         observe(seen)
 
     with step("start the new release again: it serves, and every secret is there"):

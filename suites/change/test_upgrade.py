@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.drill import release_snapshot, upgrade_report
+from drillbook.drill import drill_report, release_snapshot
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
 def test_every_secret_survives_the_change(upgrade, record, observe, step):
     with step("restore the backup under the release that runs now: every secret is there"):
         assert upgrade.start_before().serves
-        upgrade_report.begin(upgrade, record)
+        drill_report.begin_change(upgrade, record)
         first = upgrade.compare()
         assert first.faults == []
         writable = upgrade.write_probe()
@@ -19,7 +19,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
 
     with step("upgrade to the new release in place, its migrations first: it serves"):
         passage = upgrade.upgrade()
-        upgrade_report.passage(upgrade, record)
+        drill_report.passage(upgrade, record)
         assert passage.start.serves
 
     with step(

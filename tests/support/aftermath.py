@@ -81,7 +81,15 @@ def broken_bundle(runs):
     """Why the bundle of the latest run is not intact; None if it is, or if there is none."""
     if not (runs / "latest" / "bundle.zip").exists():
         return None
-    command = [sys.executable, "-m", "reports.seal.verify", str(runs / "latest"), "--unsigned"]
+    command = [
+        sys.executable,
+        "-m",
+        "drillbook.cli",
+        "evidence",
+        "verify",
+        str(runs / "latest"),
+        "--unsigned",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else f"its bundle: {done.stdout[-300:]}"
 

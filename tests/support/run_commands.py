@@ -18,11 +18,7 @@ WAYS = {
     "in the clear": ["--plaintext"],
 }
 NEW_KEY = "f" * 32
-MODULES = {
-    "check_key": "drillbook.cli.check_key",
-    "recover": "drillbook.cli.recover",
-    "rewrap": "fixtures.rekey.__main__",
-}
+NAMES = {"check_key": "key check", "recover": "key recover", "rewrap": "key rekey"}
 
 
 @pytest.fixture
@@ -38,10 +34,10 @@ def files(tmp_path, monkeypatch):
 def words(module, out="out.json", *more):
     given = {
         "recover": ["--out", out],
-        "rewrap": ["--new-env-file", "new.env", "--out", out],
+        "rewrap": ["--new-env-file=new.env", "--out", out, "--no-rehearsal"],
         "check_key": [],
     }
-    return ["--backup=backup.sql", "--env-file=keys.env", *given[module], *more]
+    return ["backup.sql", "--env-file=keys.env", *given[module], *more]
 
 
 def limited():
@@ -49,13 +45,10 @@ def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
-_END = "sys.exit(main(sys.argv[1:]))"
-
-
 def alone(module, *words, **options):
     """A command in a process of its own; its code, and what it said to standard error."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys\nfrom {MODULES[module]} import main\n{_END}", *words],
+        [sys.executable, "-m", "drillbook.cli", *NAMES[module].split(), *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
         text=True,

@@ -222,7 +222,7 @@ def test_every_planted_class_overrides_what_the_reference_backend_has():
 # They run for as long as whoever called them waits.
 ENDLESS = {
     "drillbook/cli/commands.py",
-    "fixtures/bench/__main__.py",
+    "fixtures/bench/ratios.py",
     "reports/qualification/generated.py",
     "reports/qualification/plan.py",
 }

@@ -7,12 +7,12 @@ from drillbook.core.application import ROOT
 from reports.config import declarations
 from reports.controls import catalogue
 from reports.evidence.json_file import render
-from reports.export import from_bundle
 from reports.history.list_controls import last_verdicts
 from reports.history.runs import load_history
-from reports.seal import signature, verify
+from reports.seal import signature
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
+from tests.support.commands import export, verify
 from tests.support.fuzzing import BUDGET, ends, inputs, survives
 
 CONTROLS = (ROOT / "suites" / "controls.toml").read_text()
@@ -78,7 +78,7 @@ def test_evidence(folder, capsys, data):
     run.mkdir(parents=True, exist_ok=True)
     (run / "evidence.json").write_bytes(data)
     last_verdicts(load_history(run.parent))
-    ends(from_bundle.main, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
+    ends(export, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
 
 
 @BUDGET
@@ -86,20 +86,20 @@ def test_evidence(folder, capsys, data):
 def test_files_that_are_no_bundles(folder, capsys, data):
     file = folder / "some.zip"
     file.write_bytes(data)
-    assert ends(verify.main, [str(file)], capsys) != 0
+    assert ends(verify, [str(file)], capsys) != 0
 
 
 def test_wounded_bundles(bundle, folder, capsys):
     whole, public = bundle
     file = folder / "bundle.zip"
     file.write_bytes(whole)
-    assert ends(verify.main, [str(file), "--pubkey", str(public)], capsys) == 0
+    assert ends(verify, [str(file), "--pubkey", str(public)], capsys) == 0
 
     @BUDGET
     @given(inputs([whole], [b"PK\1\2", b"PK\5\6", b"manifest.json", b"../x"]))
     def genuine_only_if_unchanged(data):
         file.write_bytes(data)
-        code = ends(verify.main, [str(file), "--pubkey", str(public)], capsys)
+        code = ends(verify, [str(file), "--pubkey", str(public)], capsys)
         assert (code == 0) == (data == whole)
 
     genuine_only_if_unchanged()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def preflight(*options, flags=()):
-    command = [sys.executable, *flags, "-m", "drillbook.cli.specs", *options]
+    command = [sys.executable, *flags, "-m", "drillbook.cli", "preflight", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -110,7 +110,7 @@ def test_missing_file_ends_the_run_in_one_sentence(files, option):
     assert done.returncode == 3
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stdout.count("\n") <= 3
-    assert "/nowhere/at/all" in done.stdout
+    assert "/nowhere/at/all does not exist" in done.stderr
 
 
 def test_mutant_turns_its_control():
@@ -121,7 +121,7 @@ def test_mutant_turns_its_control():
 
 def test_evidence_of_a_preflight_holds_no_secret(files, tmp_path):
     key = files["--env-file"].read_text().split("ENCRYPTION_KEY=")[1].split()[0]
-    preflight(*options(files), "--evidence", f"--run-dir={tmp_path / 'runs'}")
+    preflight(*options(files), f"--run-dir={tmp_path / 'runs'}")
     written = (tmp_path / "runs" / "latest" / "evidence.json").read_text()
     assert key not in written
     assert '"KEY-9"' in written

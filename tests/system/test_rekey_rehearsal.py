@@ -10,8 +10,8 @@ import pytest
 from drillbook.core.application import ROOT
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.runbook import procedures
-from fixtures.rekey.__main__ import main
 from fixtures.session.golden_session import Installation
+from tests.support.commands import rekey as main
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     assert procedures.back_up(embedded, Path(files["old.sql"])).exit_code == 0
     Path(files["old.env"]).write_text(f"ENCRYPTION_KEY={settings['ENCRYPTION_KEY']}\n")
     Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
-    given = ["--backup", files["old.sql"], "--env-file", files["old.env"]]
+    given = [files["old.sql"], "--env-file", files["old.env"]]
     given += ["--new-env-file", files["new.env"]]
     assert main([*given, "--out", files["new.sql"]]) == 0
     command = [sys.executable, "-m", "pytest", "suites/change/test_rewrap.py", "--evidence"]

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from drillbook.backup.fetch import fetch_backup, settings
-from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
 from tests.support import sftp
 from tests.support.backups import KEYS, dump
+from tests.support.commands import check_key as main
 
 OLD = time.time() - 7200
 
@@ -45,7 +45,7 @@ def server(backup, tmp_path):
 
 def test_sftp_brings_it_from_a_real_server(server, backup, key_file, capsys):
     for place in ("/good.sql", "/"):
-        given = ["--backup", server.url + place, "--backup-options", str(server.options)]
+        given = [server.url + place, "--backup-options", str(server.options)]
         assert main([*given, "--env-file", str(key_file)]) == 0
         shown = capsys.readouterr()
         assert shown.out.startswith("OPENS")

@@ -11,9 +11,9 @@ import pytest
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.backup.selection import Selection
-from drillbook.cli import check_backup
 from drillbook.core.errors import BadInput
 from tests.support.backups import KEYS, dump
+from tests.support.commands import check_backup
 
 PROGRAMS = [
     pytest.param(
@@ -134,8 +134,8 @@ def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
     keys.write_text(f"ENCRYPTION_KEY={KEYS['2026-07']}\n")
     options.write_text(f"passphrase_file={filled.passphrase}\n")
     options.chmod(0o600)
-    words = ["--backup", filled.given, "--env-file", str(keys), "--backup-options", str(options)]
-    assert check_backup.main([*words, "--max-age", "366d", "--keep-at-least", "3"]) == 1
+    words = [filled.given, "--env-file", str(keys), "--backup-options", str(options)]
+    assert check_backup([*words, "--max-age", "366d", "--keep-at-least", "3"]) == 1
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert "a newer one is not whole: " in said

@@ -4,8 +4,7 @@ import io
 
 import pytest
 
-from drillbook.backup.inquiry import inquiry
-from drillbook.backup.messages import LEFT_OUT, clean_log
+from drillbook.backup.inquiry import LEFT_OUT, clean_log, inquiry
 from drillbook.backup.restore import Refused, restore
 from drillbook.backup.sql import Hostile, Statement
 from drillbook.backup.statement_filter import judge

@@ -7,11 +7,11 @@ import pytest
 
 from drillbook.backup import tables as dump_module
 from drillbook.backup.fetch import write_copy
-from drillbook.cli.recover import main as recover
 from drillbook.core.errors import BadInput
 from drillbook.keys import rekey_check
 from drillbook.keys.decrypt_secrets import Reader
-from fixtures.rekey.__main__ import main as rewrap
+from tests.support.commands import check_key, recover
+from tests.support.commands import rekey as rewrap
 from tests.support.run_commands import WAYS, alone, files, limited, words
 
 __all__ = ["files"]
@@ -74,11 +74,11 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
 @pytest.mark.parametrize(
     ("out", "said"),
     [
-        ("none/out", "no file can be made in none: No such file or directory; make that folder"),
-        ("keys.env/out", "keys.env: Not a directory"),
-        (".", ". is a folder; name a file in it"),
-        ("x" * 300, "File name too long; "),
-        ("~nobody-of-this-name/out", "check --out"),
+        ("none/out", "the folder none does not exist"),
+        ("keys.env/out", "the folder keys.env does not exist"),
+        (".", ". is a folder; give the name of a file in it"),
+        ("x" * 300, "File name too long"),
+        ("~nobody-of-this-name/out", "the home folder of an unknown user"),
     ],
 )
 def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):
@@ -130,8 +130,6 @@ def test_a_backup_that_cannot_be_read_on_is_told_and_nothing_written(
 
 
 def test_a_disk_that_fails_among_the_rows_is_no_wrong_key(files, capsys, monkeypatch):
-    from drillbook.cli.check_key import main as check_key
-
     monkeypatch.setattr(dump_module, "chunks", failing_later(dump_module.chunks))
     before = sorted(files.iterdir())
     said = "backup backup.sql cannot be read to its end: Input/output error; try another copy"

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.cli import doctor
-from drillbook.cli.commands import COMMANDS
-from drillbook.cli.init import FILES, template
+from drillbook.cli.commands import COMMANDS, FILES, template
 from drillbook.cli.parser import run
 from drillbook.cli.runs import describe_latest
 from drillbook.core import run_directory

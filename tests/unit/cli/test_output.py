@@ -1,6 +1,9 @@
 """What recover, rewrap and check-key say when their output takes nothing: full, or no one reads."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +40,13 @@ def test_an_output_that_takes_nothing_is_told(
     assert ("yet new.sql is written, and right" in said) == (module == "rewrap")
     for one in {sink, ends[1]}:
         os.close(one)
+
+
+@pytest.mark.parametrize("name", ["catalogue", "doctor --stack=embedded", "backup check"])
+def test_a_full_output_is_no_finding(files, name):
+    given = words("check_key") if name == "backup check" else []
+    command = [sys.executable, "-m", "drillbook.cli", *name.split(), *given]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert "No space left on device" in done.stderr

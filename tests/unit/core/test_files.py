@@ -6,10 +6,7 @@ import os
 import pytest
 
 from drillbook.core.files import open_file, read_file, write_file
-from reports.export import from_bundle
-from reports.history import __main__ as history
-from reports.seal import sign_off, tools, verify
-from reports.session import bundle, merge
+from tests.support import commands
 
 
 @pytest.fixture
@@ -47,16 +44,16 @@ def full(_):
 
 
 READERS = {
-    "verify-evidence": lambda path: verify.main([path, "--unsigned"]),
-    "previous": lambda path: verify.main([path, "--unsigned", f"--previous={path}"]),
-    "key": lambda path: verify.main([path, f"--pubkey={path}"]),
-    "certificate": lambda path: verify.main([path, f"--tsa-cert={path}"]),
-    "sign-off": lambda path: sign_off.main([path, "--act=approved", "--name=x", "--anyway"]),
-    "timestamp": lambda path: tools.main(["timestamp", path]),
-    "export": lambda path: from_bundle.main(["oscal", path]),
-    "report": lambda path: bundle.main([path]),
-    "merge": lambda path: merge.main([path]),
-    "history": lambda path: history.main([f"--run-dir={path}"]),
+    "verify-evidence": lambda path: commands.verify([path, "--unsigned"]),
+    "previous": lambda path: commands.verify([path, "--unsigned", f"--previous={path}"]),
+    "key": lambda path: commands.verify([path, f"--pubkey={path}"]),
+    "certificate": lambda path: commands.verify([path, f"--tsa-cert={path}"]),
+    "sign-off": lambda path: commands.sign_off([path, "--act=approved", "--name=x", "--anyway"]),
+    "timestamp": lambda path: commands.seal(["timestamp", path]),
+    "export": lambda path: commands.export(["oscal", path]),
+    "report": lambda path: commands.render([path]),
+    "merge": lambda path: commands.merge([path]),
+    "history": lambda path: commands.history([f"--run-dir={path}"]),
 }
 
 

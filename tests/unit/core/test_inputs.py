@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.core import dotenv, inputs
+from drillbook.core import dotenv, files
 from drillbook.core.errors import BadInput
 from drillbook.keys import key_files, secrets_file
 from drillbook.live import https
@@ -17,8 +17,8 @@ from drillbook.stack.containers import compose
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 READERS = {
-    "text": lambda path: inputs.text(path, "file"),
-    "open": lambda path: inputs.open_file(path, "file"),
+    "text": lambda path: files.read_given(path, "file"),
+    "open": lambda path: files.open_given(path, "file"),
     "key": key_files.load,
     "environment": dotenv.load,
     "recipient": lambda path: secrets_file.for_recipients([str(path)]),

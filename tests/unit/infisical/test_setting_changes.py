@@ -57,10 +57,10 @@ def test_values_are_never_shown(tmp_path, capsys):
     old.write_text("".join(f"{name}={value}\n" for name, value in BASE.items()))
     new.write_text("".join(f"{name}={value}x1\n" for name, value in BASE.items()))
     for form in ("text", "json"):
-        assert print_changes(old, new, form) == 1
+        assert print_changes(str(old), str(new), form) == 1
         said = capsys.readouterr().out
         assert said.index("ENCRYPTION_KEY") < said.index("SMTP_PASSWORD")
         assert not [value for value in BASE.values() if value in said]
-    assert print_changes(old, old, "text") == 0
+    assert print_changes(str(old), str(old), "text") == 0
     assert capsys.readouterr().out == "no setting differs\n"
-    assert print_changes(old, tmp_path / "none.env", "text") == 3
+    assert print_changes(str(old), str(tmp_path / "none.env"), "text") == 3

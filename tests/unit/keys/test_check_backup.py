@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.cli.check_backup import main
 from drillbook.keys.inventory import Inventory, find_losses
 from tests.support.backups import HEAD, KEYS, TAIL, dump, rows
+from tests.support.commands import check_backup as main
 
 NOW = datetime.now(UTC)
 KEPT = 4
@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 def asked(capsys, backup, *options, key="keys.env", form="text"):
     keys = backup.parent / key if backup.is_dir() else backup.parent.parent / key
-    words = ["--backup", str(backup), "--env-file", str(keys), "--output", form]
+    words = [str(backup), "--env-file", str(keys), "--output", form]
     code = main([*words, *options])
     printed = capsys.readouterr()
     if code < 3 and form == "text":

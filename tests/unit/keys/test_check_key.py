@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from drillbook.backup.tables import open_dump
-from drillbook.cli.check_key import main
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
 from tests.support.backups import HEAD, KEYS, SAMPLES, TAIL, dump
+from tests.support.commands import check_key as main
 
 WRONG = "0123456789abcdef0123456789abcdef"
-COMMAND = [sys.executable, "-m", "drillbook.cli.check_key", "--backup", "-"]
+COMMAND = [sys.executable, "-m", "drillbook.cli", "key", "check", "-"]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def wrong(key_file):
 
 def asked(capsys, backup, *key_files, form="json"):
     files = [part for one in key_files for part in ("--env-file", one)]
-    code = main(["--backup", str(backup), *files, "--output", form])
+    code = main([str(backup), *files, "--output", form])
     printed = capsys.readouterr()
     return code, (json.loads(printed.out) if form == "json" and code < 3 else printed)
 
@@ -227,8 +227,8 @@ def test_no_key_ends_in_one_sentence(capsys, backup, key_file, key, said):
 
 
 def test_nothing_given_ends_in_one_sentence(capsys, backup, right, tmp_path):
-    assert "give BACKUP," in asked(capsys, "", right)[1].err
-    assert "give --env-file," in asked(capsys, backup)[1].err
+    assert "BACKUP: an empty value; give FILE" in asked(capsys, "", right)[1].err
+    assert "--env-file is missing" in asked(capsys, backup)[1].err
     assert "does not exist" in asked(capsys, tmp_path / "none.sql", right)[1].err
     (tmp_path / "nothing").mkdir()
     assert "no toc.dat" in asked(capsys, tmp_path / "nothing", right)[1].err
@@ -286,8 +286,9 @@ def test_standard_input_without_end_is_no_backup(right, endless):
     command = [
         sys.executable,
         "-m",
-        "drillbook.cli.check_key",
-        "--backup",
+        "drillbook.cli",
+        "key",
+        "check",
         "-",
         "--env-file",
         right,
@@ -302,8 +303,9 @@ def test_a_command_line_does_all_this(backup, right):
     command = [
         sys.executable,
         "-m",
-        "drillbook.cli.check_key",
-        "--backup",
+        "drillbook.cli",
+        "key",
+        "check",
         "-",
         "--env-file",
         right,

@@ -28,8 +28,9 @@ LIMIT_KIB = 100 << 10
 # The most memory the process itself ever held, which ru_maxrss would mix with its parent's.
 MEASURED = """
 import sys
-from drillbook.cli.check_key import main
-code = main(sys.argv[1:])
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run
+code = run(COMMANDS, ["key", "check", *sys.argv[1:]])
 status = open("/proc/self/status").read()
 print(code, status.split("VmHWM:")[1].split()[0])
 """
@@ -39,7 +40,7 @@ def measured(tmp_path, backup):
     """Exit code, what was said, and the most memory it took, in KiB."""
     env_file = tmp_path / "key.env"
     env_file.write_text(f"ENCRYPTION_KEY={KEY}\n")
-    command = [sys.executable, "-c", MEASURED, "--backup", backup, "--env-file", env_file]
+    command = [sys.executable, "-c", MEASURED, backup, "--env-file", env_file]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     *said, last = done.stdout.splitlines()
     code, used = last.split()

@@ -5,11 +5,9 @@ import json
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.cli import check_key as check_key
-from drillbook.cli import recover as recover
 from drillbook.preflight import backupfile
-from fixtures.rekey import __main__ as rewrap
 from tests.support.backups import KEYS, before_root_keys, dump
+from tests.support.commands import check_key, recover, rekey
 
 RIGHT, WRONG = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
 MIGRATIONS = "COPY public.infisical_migrations (id, name) FROM stdin;\n{}\\.\n\n"
@@ -33,7 +31,7 @@ def env_file(tmp_path):
 
 
 def checked(capsys, backup, key_file, *options):
-    code = check_key.main(["--backup", str(backup), "--env-file", key_file, *options])
+    code = check_key([str(backup), "--env-file", key_file, *options])
     return code, capsys.readouterr().out
 
 
@@ -65,8 +63,8 @@ def test_all_its_secrets_are_recovered_as_from_a_newer_one(capsys, backup, env_f
     found = []
     for name in ("march", "july"):
         out = tmp_path / f"{name}.json"
-        given = ["--backup", str(tmp_path / f"{name}.sql"), "--env-file", env_file(RIGHT)]
-        assert recover.main([*given, "--out", str(out), "--plaintext"]) == 0
+        given = [str(tmp_path / f"{name}.sql"), "--env-file", env_file(RIGHT)]
+        assert recover([*given, "--out", str(out), "--plaintext"]) == 0
         found.append(json.loads(out.read_text())["secrets"])
     assert found[0] == found[1]
     said = capsys.readouterr().err
@@ -129,8 +127,8 @@ def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
 
 def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
     new = "fedcba98765432100123456789abcdef"
-    given = ["--backup", str(backup), "--env-file", env_file(RIGHT)]
+    given = [str(backup), "--env-file", env_file(RIGHT)]
     out = tmp_path / "new.sql"
-    assert rewrap.main([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
+    assert rekey([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
     assert "restore it into a newer release, and rewrap a backup of that" in capsys.readouterr().err
     assert not out.exists()

@@ -12,12 +12,12 @@ import pyrage
 import pytest
 
 from drillbook.cli import recover
-from drillbook.cli.recover import main
 from drillbook.core import dotenv
 from drillbook.keys import secrets_file
 from drillbook.keys.decrypt_secrets import Place, Secret
 from drillbook.keys.secrets_file import encode_secrets
 from tests.support.backups import KEYS, SECRETS, VERSIONS, dump
+from tests.support.commands import recover as main
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def files(tmp_path):
 
 def run(files, version, out, *options, key=None):
     backup, env_file = files / f"{version}.sql", files / f"{key or version}.env"
-    given = ["--backup", str(backup), "--env-file", str(env_file), "--out", str(out)]
+    given = [str(backup), "--env-file", str(env_file), "--out", str(out)]
     return main([*given, *options])
 
 
@@ -254,7 +254,7 @@ def test_nothing_is_overwritten(files, capsys):
 def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
     out = files / "out.json"
     keys = f"{files}/2024-07.env {files}/nope.env {files}/2024-10.env"
-    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    given = [str(files / "2024-10.sql"), "--env-file", keys]
     assert main([*given, "--out", str(out), "--plaintext"]) == 0
     assert len(values(out.read_text())) == 10
     said = capsys.readouterr().err
@@ -265,7 +265,7 @@ def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
 def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     out = files / "out.json"
     keys = f"{files}/2024-07.env {files}/2026-07.env"
-    given = ["--backup", str(files / "2024-10.sql"), "--env-file", keys]
+    given = [str(files / "2024-10.sql"), "--env-file", keys]
     assert main([*given, "--out", str(out), "--plaintext"]) == 3
     said = capsys.readouterr().err
     assert f"2024-07.env, and the one in {files}/2026-07.env opens nothing" in said
@@ -276,10 +276,10 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     ("options", "said"),
     [
         ([], "give one of --recipient"),
-        (["--plaintext", "--recipient", "age1x"], "give one of --recipient"),
+        (["--plaintext", "--recipient", "age1x"], "exclude each other"),
         (["--recipient", "age1nonsense"], "not a public key of age"),
         (["--recipient", "nowhere"], "nor a file that lists them"),
-        (["--passphrase-file", "nowhere"], "passphrase file nowhere does not exist"),
+        (["--passphrase-file", "nowhere"], "--passphrase-file: nowhere does not exist"),
     ],
 )
 def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
@@ -292,7 +292,7 @@ def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
 
 def test_a_folder_that_is_not_there_is_told(files, capsys):
     assert run(files, "2024-10", files / "none" / "out.json", "--plaintext") == 3
-    assert "No such file" in capsys.readouterr().err
+    assert "none does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

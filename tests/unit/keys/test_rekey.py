@@ -11,8 +11,8 @@ from drillbook.core.bugs import BUGS
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey_check
 from drillbook.keys.proof import prove
-from fixtures.rekey.__main__ import main
 from tests.support.backups import KEYS, VERSIONS, dump
+from tests.support.commands import rekey as main
 
 NEW = "fedcba9876543210fedcba9876543210"
 SEALED = {"2024-07": 6, "2024-10": 5, "2026-07": 1}
@@ -29,9 +29,9 @@ def rewrap(files, capsys):
     def done(version, change=lambda text: text, new="new.env", out="new.sql", more=()):
         (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
         (files / "old.sql").write_text(change(dump(version)), newline="")
-        options = {"backup": "old.sql", "env-file": "old.env", "new-env-file": new, "out": out}
-        arguments = [part for k, v in options.items() for part in (f"--{k}", str(files / v))]
-        code = main([*arguments, *more])
+        options = {"env-file": "old.env", "new-env-file": new, "out": out}
+        arguments = [f"--{name}={files / value}" for name, value in options.items()]
+        code = main([files / "old.sql", *arguments, *more])
         printed = capsys.readouterr()
         return code, printed.out + printed.err
 
@@ -79,9 +79,9 @@ def test_there_and_back_again_is_the_same(rewrap, files):
 def test_a_packed_backup_is_unpacked(files, capsys):
     (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
     (files / "old.sql.gz").write_bytes(gzip.compress(dump("2024-10").encode()))
-    names = {"backup": "old.sql.gz", "env-file": "old.env", "new-env-file": "new.env"}
-    arguments = [part for k, v in names.items() for part in (f"--{k}", str(files / v))]
-    assert main([*arguments, "--out", str(files / "new.sql")]) == 0
+    names = {"env-file": "old.env", "new-env-file": "new.env", "out": "new.sql"}
+    arguments = [f"--{name}={files / value}" for name, value in names.items()]
+    assert main([files / "old.sql.gz", *arguments]) == 0
     assert prove(files / "new.sql", NEW).opens_everything
 
 

@@ -9,7 +9,6 @@ import re
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from drillbook.cli import check_key, recover
 from drillbook.infisical.crypto import (
     cipher,
     label,
@@ -21,8 +20,8 @@ from drillbook.infisical.crypto import (
 )
 from drillbook.infisical.schema import ACTIVE_ROOT
 from drillbook.keys.proof import prove
-from fixtures.rekey import __main__ as rekey
 from tests.support.backups import KEYS, dump
+from tests.support.commands import check_key, recover, rekey
 
 OLD, STRANGER = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
 FIRST, SECOND = "a" * 32, "b" * 32
@@ -100,7 +99,7 @@ def ask(tmp_path, capsys):
         file = tmp_path / "key.env"
         file.write_text(f"ENCRYPTION_KEY={key}\n")
         file.chmod(0o600)
-        code = check_key.main(["--backup", str(path), "--env-file", str(file), *options])
+        code = check_key([str(path), "--env-file", str(file), *options])
         return code, capsys.readouterr().out
 
     return asked
@@ -200,8 +199,8 @@ def test_recover_brings_everything_back_and_says_what_the_key_is(written, tmp_pa
     path, out = written(rotated(*STAGED)), tmp_path / "secrets.json"
     file = tmp_path / "key.env"
     file.write_text(f"ENCRYPTION_KEY={FIRST}\n")
-    arguments = ["--backup", str(path), "--env-file", str(file), "--out", str(out)]
-    assert recover.main([*arguments, "--plaintext"]) == 0
+    arguments = [str(path), "--env-file", str(file), "--out", str(out)]
+    assert recover([*arguments, "--plaintext"]) == 0
     said = capsys.readouterr().err
     assert "10 of 10 secrets" in said
     assert "Note: this key is staged and was not deployed" in said
@@ -214,6 +213,6 @@ def test_rekey_leaves_it_to_the_product_and_says_what_that_leaves(written, tmp_p
         (tmp_path / name).write_text(f"ENCRYPTION_KEY={key}\n")
     arguments = [part for name in files for part in (f"--{name}", str(tmp_path / name))]
     out = tmp_path / "new.sql"
-    assert rekey.main(["--backup", str(path), *arguments, "--out", str(out)]) == 2
+    assert rekey([str(path), *arguments, "--out", str(out)]) == 2
     assert "stays under it" in capsys.readouterr().err
     assert not out.exists()

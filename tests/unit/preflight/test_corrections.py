@@ -13,17 +13,17 @@ from unittest.mock import patch
 
 import pytest
 
-from drillbook.core import dotenv
+from drillbook.core import answer, dotenv
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.keys.hierarchy import Proof
-from drillbook.preflight import backupfile, compose_checks, compose_file, finding, key_strength
+from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
 from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, env, repository
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(finding.__file__).parent
+FOLDER = Path(answer.__file__).parent
 SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
 SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
 # What changes a key or a password, or takes data away.
@@ -198,7 +198,7 @@ class Places:
         sys.setprofile(None)
 
     def _look(self, frame, event, _argument):
-        if event != "call" or frame.f_code is not finding.Finding.__init__.__code__:
+        if event != "call" or frame.f_code is not answer.Finding.__init__.__code__:
             return
         while frame := frame.f_back:
             if Path(frame.f_code.co_filename).parent == FOLDER:

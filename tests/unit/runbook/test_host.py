@@ -134,6 +134,8 @@ def test_listings_have_the_titles_of_the_engine(type_in, line, title):
         ("docker compose stop", [f"stop {one}" for one in SERVICES]),
         ("docker rm -f db-abc-secrets", ["destroy stack-db-1"]),
         ("docker compose -p abc down", [f"destroy stack-{one}-1" for one in SERVICES]),
+        ("docker compose rm -f", []),
+        ("docker compose rm -fs backend", ["destroy stack-backend-1"]),
         ("docker compose up -d", ["up"]),
         ("docker network rm abc_default", []),
         (

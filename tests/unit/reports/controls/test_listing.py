@@ -32,7 +32,7 @@ def test_what_never_ran_says_so():
 
 
 def test_json_is_json():
-    command = [sys.executable, "-m", "reports.history.list_controls", "--output=json"]
+    command = [sys.executable, "-m", "drillbook.cli", "catalogue", "--output=json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert len(json.loads(done.stdout)) == len(CATALOGUE.ids)
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.runbook import cadence
+from drillbook.runbook import procedures
 from reports.history.runs import Past, load_history
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-EVERY = frozenset(controls[0] for controls in cadence.ACTS.values())
+EVERY = frozenset(controls[0] for controls in procedures.ACTS.values())
 
 
 def left(folder, name, days, grade="rehearsal", **verdicts):
@@ -65,27 +65,27 @@ def test_a_folder_that_is_not_there_holds_no_history(tmp_path):
 
 @pytest.mark.parametrize(("days", "overdue"), [(0, False), (90, False), (91, True), (400, True)])
 def test_ninety_days_are_the_limit(days, overdue):
-    assert bool(cadence.late([past(days)], NOW)) is overdue
+    assert bool(procedures.late([past(days)], NOW)) is overdue
 
 
 def test_each_act_is_missed_by_itself():
-    for act, controls in cadence.ACTS.items():
-        assert cadence.late([past(1, EVERY - {*controls}), past(2, ())], NOW) == {
+    for act, controls in procedures.ACTS.items():
+        assert procedures.late([past(1, EVERY - {*controls}), past(2, ())], NOW) == {
             act: "never, in the runs since 2026-11-22 (there are 2)"
         }
 
 
 def test_the_newest_success_counts():
-    assert cadence.late([past(200), past(1), past(100)], NOW) == {}
+    assert procedures.late([past(200), past(1), past(100)], NOW) == {}
 
 
 def test_a_rehearsal_is_no_evidence_about_a_deployment():
     rehearsals = [past(1, grade="rehearsal")]
-    assert cadence.counting(rehearsals, "rehearsal", NOW) == rehearsals
-    with pytest.raises(cadence.NoHistory, match="from the next run on"):
-        cadence.counting(rehearsals, "deployment", NOW)
+    assert procedures.counting(rehearsals, "rehearsal", NOW) == rehearsals
+    with pytest.raises(procedures.NoHistory, match="from the next run on"):
+        procedures.counting(rehearsals, "deployment", NOW)
 
 
 def test_a_run_of_the_future_counts_for_nothing():
-    with pytest.raises(cadence.NoHistory):
-        cadence.counting([past(-1)], "deployment", NOW)
+    with pytest.raises(procedures.NoHistory):
+        procedures.counting([past(-1)], "deployment", NOW)

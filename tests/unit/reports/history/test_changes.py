@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from reports.evidence.model import Objectives
-from reports.history.__main__ import describe, main
 from reports.history.diff import before, changes, corrections, overdue, stale
 from reports.history.history_page import render
+from reports.history.overview import describe
 from reports.history.runs import Facts, History, Past, Seen
 from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict
+from tests.support import commands
 from tests.support.sample_run import run as sample_run
 from tests.unit.reports.history.test_history import ended
 from tests.unit.reports.render.test_documents import parsed
@@ -221,15 +222,15 @@ def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp
     runs = tmp_path / "reports" / "runs"
     ended(runs, "one")
     ended(runs, "two", 1)
-    assert main(["--run-dir", str(runs)]) == 0
+    assert commands.history(["--run-dir", str(runs)]) == 0
     page = (tmp_path / "reports" / "history.html").read_text()
     assert 'href="runs/one/report.html"' in page
     ledger = tmp_path / "reports" / "history.jsonl"
     ledger.write_bytes(ledger.read_bytes()[:-40])
-    assert main(["--run-dir", str(runs)]) == 1
+    assert commands.history(["--run-dir", str(runs)]) == 1
     assert "history.jsonl: line 3 cannot be read" in capsys.readouterr().out.replace("\n ", "")
 
 
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
-    assert main(["--run-dir", str(tmp_path / "absent")]) == 3
+    assert commands.history(["--run-dir", str(tmp_path / "absent")]) == 3
     assert "is not a folder of runs" in capsys.readouterr().err

@@ -16,10 +16,9 @@ from reports.history.compare import (
     shifts,
 )
 from reports.render.terminal import WIDTH
-from reports.session import merge
 from reports.session.bundle import render
 from reports.verdict.verdicts import Verdict
-from tests.support import sample_run
+from tests.support import commands, sample_run
 from tests.unit.reports.render.test_documents import parsed
 
 OK, BAD = Verdict.SATISFIED, Verdict.VIOLATED
@@ -129,7 +128,7 @@ def folders(tmp_path):
 
 
 def test_merge_takes_runs_of_different_images(folders, tmp_path, capsys):
-    code = merge.main([*map(str, folders), f"--run-dir={tmp_path / 'runs'}"])
+    code = commands.merge([*map(str, folders), f"--run-dir={tmp_path / 'runs'}"])
     said = capsys.readouterr().out
     assert code == 0
     place = Path(said.strip().splitlines()[-1].removeprefix("Matrix: ")).parent
@@ -144,7 +143,7 @@ def test_merge_takes_runs_of_different_images(folders, tmp_path, capsys):
 def test_the_same_run_twice_is_refused(folders, tmp_path, capsys):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "evidence.json").write_bytes((folders[0] / "evidence.json").read_bytes())
-    assert merge.main([str(folders[0]), str(tmp_path / "copy"), f"--run-dir={tmp_path}"]) == 3
+    assert commands.merge([str(folders[0]), str(tmp_path / "copy"), f"--run-dir={tmp_path}"]) == 3
     assert "run run-v1-drill-1 is there twice" in capsys.readouterr().err
 
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from drillbook.core.errors import BadInput
-from reports.history.__main__ import main
 from reports.history.list_controls import last_verdicts
 from reports.history.runs import load_history
 from reports.session import xdist_controller
 from tests.support import sample_run
+from tests.support.commands import history as main
 from tests.support.compose_documents import reader
 
 HEAD = '{"run": {"id": "x", "command": ""}, "subject": {"grade": "rehearsal"}, "controls": '

@@ -13,12 +13,12 @@ from reports.evidence import json_file
 from reports.evidence.context import Organisation, Schedule, Waiver
 from reports.evidence.model import BackupFile
 from reports.history import period
-from reports.history.period import main
 from reports.history.runs import remember
-from reports.seal import sign_off
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
+from tests.support.commands import period as main
+from tests.support.commands import sign_off
 
 TODAY = date(2027, 1, 10)
 YEAR = ("--from=2026-01-01", "--to=2026-12-31")
@@ -90,7 +90,7 @@ def made(tmp_path_factory):
     drilled(place / "runs", signer, "2026-11-05", "satisfied", deviations=changed)
     bundle = place / "runs" / "2026-01-20-drill"
     given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
-    assert sign_off.main([str(bundle), *given, "--anyway"]) == 0
+    assert sign_off([str(bundle), *given, "--anyway"]) == 0
     return place, public
 
 

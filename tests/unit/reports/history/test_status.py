@@ -6,15 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 import icalendar
 import pytest
 
-from drillbook.runbook import cadence
+from drillbook.runbook import procedures
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
 from reports.history.runs import Facts, Past, remember
-from reports.history.status import ACTS, calendar, main, standings
+from reports.history.status import ACTS, calendar, standings
 from reports.render.terminal import WIDTH
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
+from tests.support.commands import call
 from tests.unit.reports.history.test_cadence import left, left_days_ago
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -39,7 +40,7 @@ def overdue(runs, **schedule):
 
 def test_the_acts_are_those_of_sec_6_and_the_drill():
     known = {act.name: act.controls for act in ACTS if act.id != "drill"}
-    assert known == cadence.ACTS
+    assert known == procedures.ACTS
 
 
 @pytest.mark.parametrize(("days", "late"), [(0, False), (90, False), (91, True)])
@@ -103,7 +104,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def ran(runs, capsys, *options):
-    code = main([f"--run-dir={runs}", *options])
+    code = call("status", [f"--run-dir={runs}", *options])
     return code, capsys.readouterr()
 
 

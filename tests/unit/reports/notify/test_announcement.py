@@ -19,6 +19,7 @@ from reports.notify.announcement import Announcement, Receivers, announce
 from reports.redaction.redactor import Redactor
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
+from tests.support.commands import given
 from tests.support.receiver import receiving
 from tests.unit.reports.history.test_cadence import left_days_ago
 from tests.unit.reports.notify.test_ping import private, short
@@ -197,7 +198,7 @@ def test_status_announces_what_is_stale_or_due(hooks, tmp_path, monkeypatch, cap
     everything = {control: "satisfied" for act in status.ACTS for control in act.controls}
     left_days_ago(tmp_path, "a", days, **everything)
     with announcement(hooks, tmp_path, "status") as one:
-        code = one.end(status.main([f"--run-dir={tmp_path}"], one.keep_standings))
+        code = one.end(status.main(given("status", f"--run-dir={tmp_path}"), one.keep_standings))
     notices, [(path, _)] = told(hooks)
     assert notices == ([f"drillbook status: {title} (SYS-042)"] if title else [])
     assert (code, path) == ((1, "/p/1") if title == "stale" else (0, "/p/0"))

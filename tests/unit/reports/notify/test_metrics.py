@@ -17,6 +17,7 @@ from reports.history import status
 from reports.history.status import standings
 from reports.notify.announcement import Announcement, Receivers
 from reports.notify.metrics import GAUGES, check_target, write_metrics
+from tests.support.commands import given
 from tests.unit.reports.history.test_status import NOW, past
 
 PAGES = ROOT / "docs" / "monitoring"
@@ -126,7 +127,7 @@ def test_a_full_disk_is_a_warning(tmp_path, monkeypatch, capsys):
     to = Receivers(metrics=tmp_path / "gone" / "x.prom")
     with Announcement("status", words, tmp_path, to) as one:
         (tmp_path / "gone").rmdir()
-        assert one.end(status.main(["--run-dir=."], one.keep_standings)) == 1
+        assert one.end(status.main(given("status", "--run-dir=."), one.keep_standings)) == 1
     assert "x.prom cannot be written: No such file" in capsys.readouterr().err
 
 
@@ -134,7 +135,7 @@ def test_status_writes_them_also_where_nothing_ran(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     to = Receivers(metrics=tmp_path / "x.prom")
     with Announcement("status", Words(), tmp_path / "runs", to) as one:
-        assert one.end(status.main(["--run-dir=runs"], one.keep_standings)) == 1
+        assert one.end(status.main(given("status", "--run-dir=runs"), one.keep_standings)) == 1
     found = read(tmp_path / "x.prom")
     assert found["act_stale", "", "drill"] == 1
     assert found["act_last_proof_timestamp_seconds", "", "drill"] == 0

@@ -14,7 +14,7 @@ from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
-from reports.qualification.__main__ import Teller
+from reports.qualification.command import Teller
 from reports.qualification.generated import Drawn, Fate, Sample
 from reports.qualification.judgement import Seen, results
 from reports.qualification.trial import Outcome, Trial

@@ -9,9 +9,9 @@ from reports.evidence.model import Seal
 from reports.seal import timestamp, zip_file
 from reports.seal.manifest import MANIFEST, SIGNATURE, digest
 from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changes
-from reports.seal.verify import main as verify
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
+from tests.support.commands import verify
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from reports.errors import BadKey, BadSignOff, Distrusted
 from reports.seal import examine, sign_off, signature
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
+from tests.support.commands import call
 
 LARGEST = 64 << 10
 
@@ -110,7 +111,7 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
         "--anyway",
         f"--signing-key={tmp_path}/drill.key",
     ]
-    assert sign_off.main(arguments) == 0
+    assert call("evidence sign-off", arguments) == 0
     assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
     ((vouched, said),) = examine.sign_offs(bundle, signature.load_trusted_keys(public), None)
     assert vouched

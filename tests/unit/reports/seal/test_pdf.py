@@ -12,9 +12,9 @@ from pikepdf import AttachedFileSpec, Name, Pdf
 
 from reports.seal import pdf_attachment
 from reports.seal.sealer import Sealer
-from reports.seal.verify import main
 from tests.support import sample_run
 from tests.support.bundles import sealed
+from tests.support.commands import verify as main
 
 
 def document(attachment=None, name="evidence.json", change=None):

@@ -7,10 +7,10 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.qualification import kept
 from reports.seal import signature, zip_file
-from reports.seal.tools import main as tools
-from reports.seal.verify import main as verify
 from reports.session.bundle import WRITERS
 from tests.support.bundles import key, newest
+from tests.support.commands import seal as tools
+from tests.support.commands import verify
 
 pytestmark = pytest.mark.slow
 

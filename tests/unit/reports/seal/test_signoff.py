@@ -5,10 +5,11 @@ import json
 import pytest
 
 from reports.evidence.context import SignOff
-from reports.seal import examine, sign_off
-from reports.seal.verify import main as verify
+from reports.seal import examine
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
+from tests.support.commands import sign_off as call_sign_off
+from tests.support.commands import verify
 
 
 @pytest.fixture
@@ -19,12 +20,12 @@ def bundle(tmp_path):
 
 def signed(bundle, *more, act="approved", name="Grace Hopper"):
     given = [str(bundle), f"--act={act}", f"--name={name}", "--anyway", *map(str, more)]
-    return sign_off.main(given)
+    return call_sign_off(given)
 
 
 def told(bundle, capsys, *more):
     capsys.readouterr()
-    code = verify([str(bundle), "--unsigned", *map(str, more)])
+    code = verify([str(bundle), *map(str, more or ["--unsigned"])])
     return code, " ".join(capsys.readouterr().out.split())
 
 
@@ -81,7 +82,7 @@ def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, cap
     rehearsal = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
     run = sample_run.run(subject=rehearsal)
     place = sealed(tmp_path / "runs", subject=rehearsal)
-    assert sign_off.main([str(place), "--act=reviewed", "--name=Grace"]) == 3
+    assert call_sign_off([str(place), "--act=reviewed", "--name=Grace"]) == 3
     refused = " ".join(capsys.readouterr().err.split())
     assert "it is a rehearsal, no evidence about a deployment; the bundle is unsigned" in refused
     assert "--anyway" in refused
@@ -151,20 +152,20 @@ def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["", "--act=approved", "--name=x"], "BUNDLE is missing"),
-        (["{}", "--name=x"], "--act is missing: give one of prepared, reviewed, approved"),
-        (["{}", "--act=liked", "--name=x"], "--act liked: give one of prepared"),
+        (["", "--act=approved", "--name=x"], "BUNDLE: an empty value"),
+        (["{}", "--name=x"], "--act is missing; for example"),
+        (["{}", "--act=liked", "--name=x"], "--act: liked is none of prepared"),
         (["{}", "--act=approved"], "--name is missing"),
-        (["{}", "--act=approved", "--name= "], "--name is missing"),
-        (["{}", "--act=approved", "--name=a\nb"], "--name: give one line of at most 300"),
+        (["{}", "--act=approved", "--name= "], "--name: an empty value"),
+        (["{}", "--act=approved", "--name=a\nb"], "--name: a value with a line break"),
         (["{}", "--act=approved", "--name=a", "--remark=" + "x" * 301], "--remark: give one line"),
-        (["gone.zip", "--act=approved", "--name=x"], "gone.zip: No such file"),
-        (["{}", "--act=approved", "--name=x", "--signing-key=gone"], "gone: No such file"),
+        (["gone.zip", "--act=approved", "--name=x"], "gone.zip does not exist"),
+        (["{}", "--act=approved", "--name=x", "--signing-key=gone"], "gone does not exist"),
     ],
 )
 def test_incomplete_sign_off_is_refused_in_one_sentence(bundle, capsys, arguments, said):
     given = [one.format(bundle) if one == "{}" else one for one in arguments]
-    assert sign_off.main(given) == 3
+    assert call_sign_off(given) == 3
     assert said in " ".join(capsys.readouterr().err.split())
     assert list(bundle.parent.glob("bundle.zip.*")) == []
 

@@ -9,10 +9,10 @@ import pytest
 from reports.errors import BadKey, CannotSeal, Distrusted
 from reports.seal import timestamp
 from reports.seal.sealer import BY_FILE, Sealer, companion
-from reports.seal.tools import main as tools
-from reports.seal.verify import main as verify
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
+from tests.support.commands import seal as tools
+from tests.support.commands import verify
 
 CONFIG = """
 [tsa]

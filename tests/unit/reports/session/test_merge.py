@@ -12,8 +12,8 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.errors import BadShard
 from reports.seal.manifest import MANIFEST
-from reports.session import merge
 from reports.session.spec_selection import Shard
+from tests.support.commands import call
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +91,7 @@ def parts(ran, tmp_path):
 @pytest.fixture
 def merged(tmp_path, capsys):
     def run(*folders):
-        code = merge.main([*map(str, folders), f"--run-dir={tmp_path / 'joined'}"])
+        code = call("evidence merge", [*map(str, folders), f"--run-dir={tmp_path / 'joined'}"])
         said = capsys.readouterr()
         return code, said.err.strip() or record(tmp_path / "joined" / "latest")
 
@@ -146,7 +146,7 @@ def test_quiet_says_the_result_alone(parts, tmp_path, capsys):
     said = {}
     for how in ("--quiet", "", "--verbose"):
         given = [*map(str, parts), f"--run-dir={tmp_path / f'joined{how}'}", *filter(None, [how])]
-        merge.main(given)
+        call("evidence merge", given)
         said[how] = capsys.readouterr().out
     assert "Report: " in said["--quiet"]
     assert len(said["--quiet"]) < len(said[""]) <= len(said["--verbose"])

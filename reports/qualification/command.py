@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 from rich.console import Console
 from rich.text import Text
 
-from drillbook.core import options
 from reports.errors import ReportError
 from reports.qualification import pages
 from reports.qualification.generated import Fate
@@ -101,41 +99,32 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _request(arguments: Namespace) -> Request:
-    workers = None if arguments.workers == "auto" else int(arguments.workers)
+def _request(given: SimpleNamespace) -> Request:
+    workers = None if given.workers == "auto" else int(given.workers)
     return Request(
-        stack=arguments.stack,
-        mutants=tuple(one.strip() for one in (arguments.mutants or "").split(",") if one.strip()),
-        part=arguments.shard or "1/1",
-        healthy=int(arguments.healthy),
+        stack=given.stack,
+        mutants=tuple(one.strip() for one in (given.mutants or "").split(",") if one.strip()),
+        part=given.shard or "1/1",
+        healthy=int(given.healthy),
         workers=workers,
-        image=arguments.image,
-        generated=int(arguments.generated),
-        seed=int(arguments.seed),
+        image=given.image,
+        generated=int(given.generated),
+        seed=int(given.seed),
     )
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """0: every bug died by its control; 1: one did not; 2: some were not run; 3: no start."""
-    arguments = options.parse(
-        "qualify",
-        words,
-        (
-            *(options.STACK, options.IMAGE, options.MUTANTS, options.PART, options.HEALTHY),
-            *(options.WORKERS, options.GENERATED, options.FIXED_SEED, options.KEEP),
-        ),
-        judged=True,
-    )
     signal.signal(signal.SIGTERM, interrupt)
     teller = Teller()
-    narrowed = arguments.mutants or arguments.shard or arguments.image
-    if arguments.keep and (narrowed or arguments.stack != "auto"):
+    narrowed = given.mutants or given.shard or given.image
+    if given.keep and (narrowed or given.stack != "auto"):
         teller.say(
             "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
         )
         return UNUSABLE
     try:
-        record = qualify(_request(arguments), teller.begin, teller.tell, teller.tell_fate)
+        record = qualify(_request(given), teller.begin, teller.tell, teller.tell_fate)
     except ReportError as trouble:
         teller.say(str(trouble))
         return UNUSABLE
@@ -144,9 +133,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return UNDECIDED
     where = pages.write(record, LATEST.parent)
     teller.end(record, where)
-    if arguments.keep and not record.passed:
+    if given.keep and not record.passed:
         teller.say("not kept: only a qualification that passed is")
-    elif arguments.keep:
+    elif given.keep:
         KEPT.write_text(text(record), encoding="utf-8")
         pages.update(record)
         teller.say("kept as reports/qualification.json, figures in README.md; commit both")
@@ -157,7 +146,3 @@ def _code(record: Qualification) -> int:
     if record.escaped or record.false_alarms:
         return FAILED
     return PASSED if record.passed else UNDECIDED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

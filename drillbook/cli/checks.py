@@ -1,34 +1,80 @@
-"""`drillbook backup check`: is the newest backup good? One line, made for cron.
+"""`drillbook key check` and `drillbook backup check`: offline, and in one of three words.
 
-Ends with 0 when it is GOOD, 1 when it is BAD, 2 when it CANNOT TELL, 3 when there is nothing
-to judge.
+Does this key open this backup? 0 when a key OPENS it to the last secret, 1 when none does (DOES NOT
+OPEN), 2 when it CANNOT TELL and says why, 3 when a file is missing, empty or not a backup.
+
+Is the newest backup good? One line, made for cron: 0 when it is GOOD, 1 when it is BAD, 2 when it
+CANNOT TELL, 3 when there is nothing to judge.
 """
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import UNDATED, LocalBackup, backup_for_command
 from drillbook.backup.location import CONTAINER, changed_at
 from drillbook.backup.selection import parse_selection
-from drillbook.cli.check_key import end_in_a_sentence
-from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.display import printable
 from drillbook.core.durations import seconds
 from drillbook.core.errors import BadInput
+from drillbook.core.files import whole_output
+from drillbook.core.options import share
 from drillbook.keys import key_files, proof
 from drillbook.keys.inventory import Inventory, find_losses, take_inventory
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof_report import about_backup
+from drillbook.keys.proof_report import about_backup, as_text, write_answer
 
 _WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4
+
+
+def end_in_a_sentence(
+    name: str, act: Callable[[SimpleNamespace], int], given: SimpleNamespace, outcome: str
+) -> int:
+    """What an act on a backup answers; exit code 3 and one sentence where it cannot end."""
+    try:
+        return act(given)
+    except BadInput as reason:
+        message = str(reason)
+    except OSError as trouble:
+        # Uncaught, it would end with 1, and a failing disk be taken for a wrong key.
+        message = f"{trouble.strerror or trouble}{outcome}"
+    except KeyboardInterrupt:
+        message = f"interrupted{outcome}"
+    sys.stderr.write(f"drillbook {name}: {message}\n")
+    return 3
+
+
+def check_key(given: SimpleNamespace) -> int:
+    """Try the keys on the backup and print the answer; the exit code."""
+    return end_in_a_sentence("key check", _check_key, given, ", so nothing is known")
+
+
+def _check_key(given: SimpleNamespace) -> int:
+    keys, unread = key_files.load_all(given.env_file)
+    selection = parse_selection(given.select, given.seed)
+    with (
+        backup_for_command(given.backup, given.backup_options, selection) as found,
+        tables.open_dump(found.path) as dump,
+    ):
+        path, name = found.path, found.shown
+        dump.refuse_harm(name)
+        backup, answers = proof.try_keys(dump, path, keys)
+    with whole_output():
+        if given.output == "json":
+            write_answer(backup, name, answers, unread)
+        else:
+            sys.stdout.write(as_text(backup, name, answers, unread))
+    for warning in key_files.permission_warnings(keys):
+        sys.stderr.write(f"drillbook key check: {warning}\n")
+    return proof.EXIT[proof.best(answers).word]
 
 
 @dataclass
@@ -53,20 +99,19 @@ class _Found:
     answer: proof.Answer
 
 
-def main(arguments: list[str]) -> int:
+def check_backup(given: SimpleNamespace) -> int:
     """Judge the backup that the options name; the exit code."""
-    given = options.parse("backup check", arguments, (options.PIPED_BACKUP, *options.BACKUP_CHECK))
-    return end_in_a_sentence("backup check", _check, given, ", so nothing is known")
+    return end_in_a_sentence("backup check", _check_backup, given, ", so nothing is known")
 
 
-def _check(given: Namespace) -> int:
+def _check_backup(given: SimpleNamespace) -> int:
     keys, unread = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with backup_for_command(given.backup, given.backup_options, selection) as backup:
         found = _read(backup, keys)
         judgement = _Judgement()
         _judge(judgement, given, backup, found)
-        compared = _compare(judgement, backup, found, options.share(given.drop))
+        compared = _compare(judgement, backup, found, share(given.drop))
     if given.output == "json":
         _write_json(judgement, backup, found, compared, unread)
     else:
@@ -84,7 +129,9 @@ def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Found:
         return _Found(known, old, take_inventory(dump, known), proof.best(answers))
 
 
-def _judge(judgement: _Judgement, given: Namespace, backup: LocalBackup, found: _Found) -> None:
+def _judge(
+    judgement: _Judgement, given: SimpleNamespace, backup: LocalBackup, found: _Found
+) -> None:
     """What the backup itself shows, and the place where it lies."""
     wrong, unknown = judgement.wrong, judgement.unknown
     for newer in backup.skipped:
@@ -117,7 +164,7 @@ def _kept(backup: LocalBackup) -> int | None:
 
 
 def _compare(
-    judgement: _Judgement, backup: LocalBackup, found: _Found, share: float
+    judgement: _Judgement, backup: LocalBackup, found: _Found, allowed: float
 ) -> dict[str, Inventory]:
     """The inventories of the one before and of the oldest, by their time; losses are wrong.
 
@@ -136,7 +183,7 @@ def _compare(
             # What it lacks was said of it when it was the newest.
             continue
         compared[when] = earlier
-        losses = find_losses(earlier, when, found.inventory, share)
+        losses = find_losses(earlier, when, found.inventory, allowed)
         judgement.wrong += [loss for loss in losses if loss not in judgement.wrong]
     return compared
 

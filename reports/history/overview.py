@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
-from drillbook.core import options
 from drillbook.core.answer import write_json
 from drillbook.core.files import write_file
 from reports.history.diff import ORDER, before, changes, overdue, stale
@@ -112,9 +112,8 @@ def _write_answer(history: History, page: Path) -> None:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: SimpleNamespace) -> int:
     """Print it, and write the page next to the ledger."""
-    given = options.parse("history", arguments, (options.RUN_DIR, options.OUTPUT))
     runs = Path(given.run_dir)
     if not runs.is_dir():
         said = f"{runs} is not a folder of runs; drillbook verify makes one, or give --run-dir"
@@ -133,7 +132,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         write([Line(f"Page: {page}")], sys.stdout)
     return FAILED if history.troubles or history.unreadable else PASSED
-
-
-if __name__ == "__main__":
-    sys.exit(main())
