@@ -23,12 +23,19 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     assert procedures.back_up(embedded, Path(files["old.sql"])).exit_code == 0
     Path(files["old.env"]).write_text(f"ENCRYPTION_KEY={settings['ENCRYPTION_KEY']}\n")
     Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
-    given = [files["old.sql"], "--env-file", files["old.env"]]
-    given += ["--new-env-file", files["new.env"]]
-    assert main([*given, "--out", files["new.sql"]]) == 0
+    given = ["--env-file", files["old.env"], "--new-env-file", files["new.env"]]
+    assert main([files["old.sql"], *given, "--out", files["new.sql"]]) == 0
     command = [sys.executable, "-m", "pytest", "suites/change/test_rewrap.py", "--evidence"]
     command += ["--one-question", "--stack=embedded", f"--run-dir={tmp_path / 'runs'}"]
-    command += [*given, "--rewrapped", files["new.sql"], "-p", "no:cacheprovider"]
+    command += [
+        "--backup",
+        files["old.sql"],
+        *given,
+        "--rewrapped",
+        files["new.sql"],
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     written = tmp_path / "runs" / "latest" / "evidence.json"
     assert written.exists(), done.stdout + done.stderr
