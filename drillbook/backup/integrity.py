@@ -74,7 +74,7 @@ def compare_checksum(backup: Path) -> Problem | None:
     if backup.is_dir() or not checksum.exists():
         return None
     try:
-        words = files.read_given(checksum, "checksum file").split()
+        words = files.load_text(checksum, "checksum file").split()
     except BadInput as trouble:
         return Problem(0, str(trouble))
     if words[:1] == [_sha256(backup)]:

@@ -187,7 +187,7 @@ def whole_output(also: str = "") -> Iterator[None]:
 _LARGEST = 1 << 20
 
 
-def open_given(path: Path, what: str, where: str = "the path") -> BinaryIO:
+def open_input(path: Path, what: str, where: str = "the path") -> BinaryIO:
     """A regular file, opened to be read; BadInput in one sentence for anything else."""
     try:
         return open_file(path)
@@ -201,9 +201,9 @@ def open_given(path: Path, what: str, where: str = "the path") -> BinaryIO:
         raise BadInput(f"{what} {str(path)!r} cannot be the name of a file") from None
 
 
-def read_given(path: Path, what: str, where: str = "the path") -> str:
+def load_text(path: Path, what: str, where: str = "the path") -> str:
     """The text of a small file; BadInput in one sentence for anything else."""
-    with open_given(path, what, where) as file:
+    with open_input(path, what, where) as file:
         try:
             data = file.read(_LARGEST + 1)
         except OSError as trouble:

@@ -29,7 +29,7 @@ from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 
 from drillbook.core.errors import BadInput, NoHost
-from drillbook.core.files import read_given
+from drillbook.core.files import load_text
 from drillbook.core.run_directory import cache_folder, unprivileged_user
 from drillbook.stack.embedded.servers import postgres_bin
 
@@ -53,7 +53,7 @@ def database(queue: str, runs: Path) -> Iterator[str]:
             yield conninfo
         return
     path = Path(queue).expanduser()
-    conninfo = read_given(path, "file of --queue").strip()
+    conninfo = load_text(path, "file of --queue").strip()
     if path.stat().st_mode & 0o077:
         raise BadInput(f"{path} holds a credential and can be read by others; run chmod 600 {path}")
     try:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.files import read_given
+from drillbook.core.files import load_text
 from drillbook.keys.decrypt_secrets import Place, Secret
 
 Form = Literal["json", "env"]
@@ -163,7 +163,7 @@ def _lines(word: str) -> list[str]:
     if word.startswith(("age1", "ssh-")):
         return [word]
     try:
-        lines = read_given(Path(word).expanduser(), "file", "--recipient").splitlines()
+        lines = load_text(Path(word).expanduser(), "file", "--recipient").splitlines()
     except BadInput as why:
         raise BadInput(
             f"--recipient {word} is neither a public key (age1…, ssh-ed25519 …) nor a file that "
@@ -186,9 +186,7 @@ def _recipient(line: str) -> object:
 
 def for_passphrase(path: Path) -> Seal:
     """Encrypt under the passphrase in a file; everything is held in memory, up to 64 MiB."""
-    passphrase = read_given(path.expanduser(), "passphrase file", "--passphrase-file").rstrip(
-        "\r\n"
-    )
+    passphrase = load_text(path.expanduser(), "passphrase file", "--passphrase-file").rstrip("\r\n")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         import pyrage

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from drillbook.core.answer import Result, write_json, write_sarif
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.files import read_given
+from drillbook.core.files import load_text
 from drillbook.runbook import rules
 from drillbook.runbook.document import OURS, Document
 from drillbook.runbook.fix import write_correction
@@ -82,7 +82,7 @@ def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False
     report, fixed = Report([str(path) for path in paths]), []
     try:
         for path in paths:
-            document = Document(str(path), read_given(Path(path), "the runbook"))
+            document = Document(str(path), load_text(Path(path), "the runbook"))
             if OURS.search(f"{path} {document.text}"):
                 before = len(report.findings)
                 report.add(document)

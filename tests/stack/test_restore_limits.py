@@ -8,7 +8,7 @@ from drillbook.backup.inquiry import allowed_s
 from drillbook.backup.restore import Limits, Overrun, Refused, restore
 from drillbook.backup.sql import Cut, Hostile, Script
 from drillbook.drill.restored_copy import Copy, compare_counts
-from drillbook.stack.isolated import run_as_warden
+from drillbook.stack.isolated import execute_as_warden
 from tests.support.attacks import FIRST, HEAD, TABLE
 
 pytestmark = pytest.mark.slow
@@ -107,11 +107,11 @@ def test_database_that_grows_beyond_its_backup_is_stopped(restored):
 
 def test_temporary_files_are_limited(isolated, restored):
     limit = "ALTER ROLE infisical SET temp_file_limit = '{}MB'"
-    run_as_warden(isolated, "postgres", limit.format(1))
+    execute_as_warden(isolated, "postgres", limit.format(1))
     sort = "CREATE MATERIALIZED VIEW public.v AS SELECT n FROM generate_series(1, 999999) n;"
     with pytest.raises(Refused, match=f"^line {FIRST}: .*temp_file_limit"):
         restored(HEAD + TABLE + sort + "\n")
-    run_as_warden(isolated, "postgres", limit.format(2048))
+    execute_as_warden(isolated, "postgres", limit.format(2048))
 
 
 class Endless(io.RawIOBase):

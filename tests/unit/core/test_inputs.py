@@ -17,8 +17,8 @@ from drillbook.stack.containers import compose
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 READERS = {
-    "text": lambda path: files.read_given(path, "file"),
-    "open": lambda path: files.open_given(path, "file"),
+    "text": lambda path: files.load_text(path, "file"),
+    "open": lambda path: files.open_input(path, "file"),
     "key": key_files.load,
     "environment": dotenv.load,
     "recipient": lambda path: secrets_file.for_recipients([str(path)]),
