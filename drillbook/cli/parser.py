@@ -161,6 +161,8 @@ class _Value(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if wrong := fault(self._option, str(value)):
+            if not str(value).strip() and not (param and param.required):
+                wrong += ", or leave it out"
             raise Refusal(f"{_label(param, ctx)}: {wrong}")
         return value
 

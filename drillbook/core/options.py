@@ -94,7 +94,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def fault(option: Option, value: str) -> str:
     """What is wrong with this value of an option; nothing where it may be used."""
     if not value.strip():
-        return f"an empty value; give {option.kind.metavar}, or leave it out"
+        return f"an empty value; give {option.kind.metavar}"
     if "\n" in value or "\r" in value:
         return "a value with a line break in it; give one of one line"
     if not value.isprintable():

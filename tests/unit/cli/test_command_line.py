@@ -126,6 +126,7 @@ WRONG = [
     ("drill 'one\ntwo.sql' --env-file keys.env", "BACKUP: a value with a line break in it"),
     ("drill 'one\x1btwo.sql' --env-file keys.env", "control characters"),
     ("verify --image ''", "--image: an empty value; give IMAGE, or leave it out"),
+    ("diagnose ''", "LOG: an empty value; give FILE|-\n"),
     ("verify --env-file=", "--env-file: an empty value"),
     ("verify --image 'a b'", "not the name of an image"),
     # What is missing, and what excludes each other.
