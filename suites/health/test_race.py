@@ -4,9 +4,6 @@ import pytest
 
 from fixtures.probes import observations
 
-# The exit code of a process that did not end when it was asked to.
-KILLED = 137
-
 
 @pytest.mark.control("HLT-4")
 def test_good_health_of_a_first_start_means_a_working_api(first_start, record, step):
@@ -14,7 +11,7 @@ def test_good_health_of_a_first_start_means_a_working_api(first_start, record, s
         record.note(f"both answered after {first_start.duration_s:.1f} s")
 
     with step("health was never good while the API failed"):
-        assert first_start.untrue_s == 0
+        assert not first_start.untrue_s, f"it was for {first_start.untrue_s:.1f} s"
 
 
 @pytest.mark.control("HLT-4")
@@ -33,12 +30,8 @@ def test_good_health_means_a_working_api(deployment, step):
         deployment.stack.start("backend")
         assert observations.reads_at_first_good_health(deployment)
 
-    with step(
-        "stop it, which it does by itself; redeploy with an empty cache; as soon as health is "
-        "good, a secret reads"
-    ):
+    with step("redeploy with an empty cache; as soon as health is good, a secret reads"):
         deployment.stack.stop("backend")
-        assert deployment.stack.backend().exit_code != KILLED, "it had to be killed"
         deployment.stack.exec("redis", ["redis-cli", "FLUSHALL"])
         deployment.stack.redeploy(deployment.stack.settings.but(INVITE_ONLY="true"))
         assert observations.reads_at_first_good_health(deployment)
