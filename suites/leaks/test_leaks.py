@@ -34,7 +34,10 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         assert deployment.redeploy(deployment.golden_settings).serves
         assert deployment.inventory().values
 
-    with step("search cache, database, health report, answers, processes and logs"):
+    with step(
+        "search cache, database, health report, answers, processes and logs; none holds a secret "
+        "that it must not hold"
+    ):
         searched = leak_search.search(deployment.stack)
         record.note(str(searched))
         assert [str(leak) for leak in searched.leaks] == []
