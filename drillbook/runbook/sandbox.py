@@ -203,7 +203,7 @@ class Sandbox:
         try:
             ended = self._follow(process, output, time.monotonic() + within_s, within_s)
         finally:
-            process.kill()
+            _kill(process)
             code = process.wait()
             if process.stdout:
                 process.stdout.close()
@@ -303,6 +303,15 @@ class Sandbox:
         unborn = at.with_name(f"{name}.unborn")
         unborn.write_text(str(answer.code))
         unborn.rename(at.with_name(f"{name}.code"))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the first process of the namespace: its parent ends after all others have ended."""
+    with suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+            return
+    process.kill()
 
 
 def _own_text(path: Path) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical import mails
 from drillbook.infisical.client import Place
-from fixtures.data.golden import TAG
+from fixtures.data.golden import MARKER, TAG
 from fixtures.oracle import access
 from fixtures.oracle.access import Access, Caller
 from fixtures.oracle.state import Watch
@@ -100,22 +100,24 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
+    requested = {"the name of the secret": MARKER}
 
     with step(
         "no route shows the first anything of the golden project, or lets it change anything"
     ):
         outsider, member, reader = (Caller(name, token) for name, token in tokens.items())
         assert [
-            str(one) for one in asked.find_disclosures(outsider, {**names, **folders}, ids)
+            str(one)
+            for one in asked.find_disclosures(outsider, {**names, **folders}, {**ids, **requested})
         ] == []
 
     with step("nor does one when it also names its own project"):
-        found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"])
+        found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"], MARKER)
         assert [str(one) for one in found] == []
 
     # The product lets every member of a project list its folders, whatever the role.
     with step("no route shows the second a secret, or lets it change anything"):
-        assert [str(one) for one in asked.find_disclosures(member, names, {})] == []
+        assert [str(one) for one in asked.find_disclosures(member, names, requested)] == []
 
     with step("no route lets the third change anything"):
         assert [str(one) for one in asked.find_disclosures(reader, {}, {})] == []

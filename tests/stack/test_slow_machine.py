@@ -15,6 +15,7 @@ from drillbook.infisical.http import Http
 from drillbook.runbook import procedures
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState
+from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.model import Model
@@ -68,7 +69,7 @@ class Watched(SimpleNamespace):
         return start_outcome.Start(serves=True, exit_code=None, duration_s=0.5, log="")
 
     def marker(self):
-        return "golden"
+        return GOLDEN_MARKER
 
 
 @pytest.fixture

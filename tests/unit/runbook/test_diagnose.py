@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from drillbook.core.application import ROOT
+from drillbook.runbook import diagnosis
 from drillbook.runbook.diagnosis import ALL, NAMES, diagnose
 from tests.support.boot_logs import (
     COMPLAINT,
@@ -233,3 +234,14 @@ def test_line_without_end_does_not_fill_memory(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", limited], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("word", ["pass", "a:", "://", "0123456789/"])
+def test_a_line_of_megabytes_is_read_at_once(word):
+    """The patterns for secrets take time by the square of what they search."""
+    assert len(diagnosis.summary_line(word * 1_000_000)) <= diagnosis._LONGEST_SHOWN + 1
+
+
+def test_credentials_that_a_long_line_cuts_are_not_shown():
+    line = "connecting to postgresql://infisical:hunter2 " + "x" * 5000 + "@db"
+    assert diagnosis.summary_line(line) == "connecting to postgresql***@"

@@ -288,7 +288,7 @@ def test_mixtures_are_refused_in_one_sentence(parts, merged, edit, said):
 
 def test_changed_or_missing_folder_is_refused(parts, merged, tmp_path):
     assert merged(parts[0])[1].startswith("merge: name the shards")
-    assert "is not a folder of a run" in merged(parts[0], tmp_path / "nowhere")[1]
+    assert "nowhere does not exist" in merged(parts[0], tmp_path / "nowhere")[1]
     (parts[1] / "report.html").write_text("nicer")
     code, told = merged(*parts)
     assert (code, "changed since it was sealed" in told) == (3, True)
