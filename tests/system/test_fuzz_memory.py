@@ -113,9 +113,10 @@ def read_all(folder):
     compose_file.shutil.which = lambda _: None
     known = {
         "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
-        **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity, verify)},
+        **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, declarations)},
         "load_history": load_history,
+        "verify": verify,
     }
     taken = {
         name: grown(reader, {**known, "path": folder / name}) for name, reader in READERS.items()
