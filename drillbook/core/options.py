@@ -298,7 +298,7 @@ IMAGE = Option("image", IMAGE_NAME, "backend image to use instead of the pinned 
 TO_DATABASE = Option(
     "to-database",
     choice("14", "15", "16", "17", "18"),
-    "PostgreSQL release to restore into, if different (embedded: 14 or 17)",
+    "PostgreSQL release to restore into, if different (embedded: 14, 17, 18)",
 )
 FROM_DATABASE = Option(
     "from-database",

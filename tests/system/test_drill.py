@@ -76,12 +76,12 @@ def register(folder, key):
 def test_another_postgresql_takes_it_as_well(original, tmp_path):
     runs, config = tmp_path / "runs", register(tmp_path, KEYS[VERSION])
     given = (original / "plain", original / "keys.env", runs)
-    code, verdicts, printed = drilled(*given, "--to-database=17", f"--config={config}")
+    code, verdicts, printed = drilled(*given, "--to-database=18", f"--config={config}")
     assert code == 2, printed
     assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
     assert verdicts["DRL-2"] == "inconclusive"
     record = json.loads((runs / "latest" / "evidence.json").read_text(encoding="utf-8"))
-    assert record["subject"]["database"]["version"].startswith("17.")
+    assert record["subject"]["database"]["version"].startswith("18.")
     (answer,) = record["key_register"][0]["acknowledged"]
     assert answer["held"] is True, "the drill has the key, and so can tell"
 
@@ -90,7 +90,7 @@ def test_a_postgresql_that_is_not_here_is_refused(original, tmp_path):
     given = (original / "plain", original / "keys.env", tmp_path / "runs")
     code, _, printed = drilled(*given, "--to-database=16")
     assert code == 3
-    assert "embedded has PostgreSQL 14 and 17" in " ".join(printed.split())
+    assert "no programs of PostgreSQL 16 without containers" in " ".join(printed.split())
 
 
 def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, tmp_path):
