@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from drillbook.core.errors import Trouble
 
-class ReportError(Exception):
+
+class ReportError(Trouble):
     """Any trouble in recording, judging or writing; the message says what, where, what next."""
 
 
@@ -44,6 +46,10 @@ class CannotWrite(ReportError):
 
 class BadEvidence(ReportError):
     """The record does not satisfy its own schema; this is a bug of the harness."""
+
+
+class BadHistory(ReportError):
+    """What is named is not a folder of runs, or a period in which nothing can have run."""
 
 
 class BadKey(ReportError):

@@ -134,11 +134,15 @@ class Age:
     def prove(self, target_s: float, what: str = "the backup") -> bool:
         """Whether it is at most so old; StackTrouble where its times prove neither."""
         if (young := self.within(target_s)) is None:
-            raise StackTrouble(
-                f"that {what} is at most {target_s / 3600:.1f} h old is not proven: {self}; a copy "
-                "has a new time, so only its rows and pg_dump's own date (-Fc, --verbose) prove it"
-            )
+            raise StackTrouble(self.doubt(what, f"{target_s / 3600:.1f} h"))
         return young
+
+    def doubt(self, what: str, target: str) -> str:
+        """That its times do not prove it to be at most so old, and what would prove it."""
+        return (
+            f"that {what} is at most {target} old is not proven: {self}; a copy has a new time, so "
+            "only its rows and pg_dump's own date prove it: dump with -Fc or --verbose"
+        )
 
     @property
     def in_future(self) -> bool:

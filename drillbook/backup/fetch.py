@@ -37,6 +37,7 @@ from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
+from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
 # The time of a copy whose original has none, in seconds since 1970; its newest row then counts.
@@ -177,9 +178,8 @@ def settings(path: str | None) -> dict[str, str]:
     if not path:
         return {}
     file = Path(path).expanduser()
-    options = dotenv.load(file, "file of --backup-options")
-    if options.mode & 0o077:
-        raise BadInput(f"{file} holds credentials and can be read by others; run chmod 600 {file}")
+    options = dotenv.load(file, what := "file of --backup-options")
+    refuse_open(file, what)
     return dict(options)
 
 

@@ -22,6 +22,7 @@ from drillbook.backup.selection import Member
 from drillbook.backup.stream import program_output
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
+from drillbook.core.files import refuse_open
 from drillbook.core.options import nearest
 
 _PLACE = re.compile(r"(?P<repository>[^#]+)(?:#(?P<snapshot>.*?)(?::(?P<path>/.*))?)?", re.DOTALL)
@@ -167,8 +168,7 @@ def _environment(program: str, repository: str, options: Mapping[str, str]) -> d
     file = Path(given).expanduser()
     if not file.is_file():
         raise BadInput(f"{_SETTING}={given} is not a file; check the file of --backup-options")
-    if file.stat().st_mode & 0o077:
-        raise BadInput(f"{file} holds a passphrase and can be read by others; run chmod 600 {file}")
+    refuse_open(file, "the passphrase file")
     env = {name: value for name, value in env.items() if name not in _OTHER_PASSPHRASES}
     env["RESTIC_PASSWORD_FILE"] = str(file)
     env["BORG_PASSCOMMAND"] = f"cat -- {shlex.quote(str(file.absolute()))}"

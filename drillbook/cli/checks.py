@@ -10,7 +10,6 @@ CANNOT TELL, 3 when there is nothing to judge.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -23,7 +22,7 @@ from drillbook.backup.selection import parse_selection
 from drillbook.core.answer import write_json
 from drillbook.core.display import printable
 from drillbook.core.durations import seconds
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
 from drillbook.core.options import share
 from drillbook.keys import key_files, proof
@@ -35,29 +34,9 @@ _WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4
 
 
-def end_in_a_sentence(
-    name: str, act: Callable[[SimpleNamespace], int], given: SimpleNamespace, outcome: str
-) -> int:
-    """What an act on a backup answers; exit code 3 and one sentence where it cannot end."""
-    try:
-        return act(given)
-    except BadInput as reason:
-        message = str(reason)
-    except OSError as trouble:
-        # Uncaught, it would end with 1, and a failing disk be taken for a wrong key.
-        message = f"{trouble.strerror or trouble}{outcome}"
-    except KeyboardInterrupt:
-        message = f"interrupted{outcome}"
-    sys.stderr.write(f"drillbook {name}: {message}\n")
-    return 3
-
-
+@state_outcome(", so nothing is known")
 def check_key(given: SimpleNamespace) -> int:
     """Try the keys on the backup and print the answer; the exit code."""
-    return end_in_a_sentence("key check", _check_key, given, ", so nothing is known")
-
-
-def _check_key(given: SimpleNamespace) -> int:
     keys, unread = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with (
@@ -99,12 +78,9 @@ class _Found:
     answer: proof.Answer
 
 
+@state_outcome(", so nothing is known")
 def check_backup(given: SimpleNamespace) -> int:
     """Judge the backup that the options name; the exit code."""
-    return end_in_a_sentence("backup check", _check_backup, given, ", so nothing is known")
-
-
-def _check_backup(given: SimpleNamespace) -> int:
     keys, unread = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with backup_for_command(given.backup, given.backup_options, selection) as backup:
@@ -148,7 +124,7 @@ def _judge(
     if found.age.in_future:
         wrong.append(f"it has a date in the future ({found.age})")
     elif (young := found.age.within(seconds(given.max_age, "--max-age"))) is None:
-        unknown.append(f"that it is at most {given.max_age} old is not proven: {found.age}")
+        unknown.append(found.age.doubt("it", given.max_age))
     elif not young:
         wrong.append(f"it is more than {given.max_age} old: {found.age}")
     if given.keep_at_least:

@@ -21,7 +21,6 @@ from drillbook.cli.specs import check_files, run_specs
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
 from drillbook.core.application import PACKAGE, ROOT
-from drillbook.core.errors import BadInput
 
 if TYPE_CHECKING:
     from reports.notify.announcement import Announcement
@@ -44,24 +43,20 @@ def _announce(given: Given) -> Announcement:
 
     The command takes _REPORTED, o.CONFIG and perhaps o.RUN_DIR as its options.
     """
-    from reports.errors import BadDeclaration
     from reports.notify.announcement import announce
 
     value = given.values.get
     # No process that a run starts is to inherit it.
     os.environ.pop(o.PING.variable, None)
-    try:
-        return announce(
-            given.command.name,
-            Path.cwd(),
-            config=value(o.CONFIG.key),
-            run_dir=value(o.RUN_DIR.key) or o.run_folder(),
-            monitor=value(o.PING.key),
-            monitor_file=value(o.PING_FILE.key),
-            metrics=value(o.METRICS.key),
-        )
-    except BadDeclaration as reason:
-        raise Refusal(str(reason)) from None
+    return announce(
+        given.command.name,
+        Path.cwd(),
+        config=value(o.CONFIG.key),
+        run_dir=value(o.RUN_DIR.key) or o.run_folder(),
+        monitor=value(o.PING.key),
+        monitor_file=value(o.PING_FILE.key),
+        metrics=value(o.METRICS.key),
+    )
 
 
 def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
@@ -139,9 +134,7 @@ def _check_backup(given: Given) -> int:
 def _prove_key(given: Given) -> int:
     from drillbook.keys import key_files
     from reports.config.declarations import load_words
-    from reports.errors import ReportError
     from reports.evidence.context import Acknowledgement
-    from reports.render.terminal import refuse
     from reports.seal import custody, signature
 
     said = Acknowledgement(
@@ -151,13 +144,10 @@ def _prove_key(given: Given) -> int:
         signed=datetime.now(UTC).replace(microsecond=0),
     )
     out = Path(given[o.ANSWER_FILE])
-    try:
-        file = key_files.load(Path(given[o.ENV_FILE]))
-        words = load_words(Path.cwd(), given[o.CONFIG])[1]
-        signer = signature.load(Path(given[o.SIGNING_KEY]))
-        custody.prove((file.key, file.label), said, words, signer, out)
-    except (BadInput, ReportError, OSError) as trouble:
-        return refuse(trouble, given.command.name)
+    file = key_files.load(Path(given[o.ENV_FILE]))
+    words = load_words(Path.cwd(), given[o.CONFIG])[1]
+    signer = signature.load(Path(given[o.SIGNING_KEY]))
+    custody.prove((file.key, file.label), said, words, signer, out)
     sys.stdout.write(f"{out}: {said.name} holds the key {file.label}, signed by {signer.id[:16]}\n")
     return 0
 
@@ -200,12 +190,9 @@ def _schedule(given: Given) -> int:
     from drillbook.cli.schedule import check_line, schedule
 
     words = given[o.LINE]
-    try:
-        name = check_line(COMMANDS, words)
-        image, out = given[o.COMMAND_IMAGE], given[o.UNIT_FOLDER]
-        return schedule(given[o.SCHEDULER], name, words, given[o.EVERY], image, out)
-    except BadInput as reason:
-        raise Refusal(str(reason)) from None
+    name = check_line(COMMANDS, words)
+    image, out = given[o.COMMAND_IMAGE], given[o.UNIT_FOLDER]
+    return schedule(given[o.SCHEDULER], name, words, given[o.EVERY], image, out)
 
 
 def _images(given: Given) -> int:
@@ -263,9 +250,6 @@ def _init(_given: Given) -> int:
                 file.write(template(name))
         except FileExistsError:
             sys.stdout.write(f"{name} is there and stays as it is\n")
-        except OSError as trouble:
-            sys.stderr.write(f"init: {name}: {trouble.strerror}\n")
-            return UNUSABLE
         else:
             sys.stdout.write(f"{name} written; what you do not set stays empty in the record\n")
     return 0

@@ -11,23 +11,18 @@ from drillbook.cli.parser import Given, Refusal
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
-from drillbook.core.errors import DrillbookError
 from reports.config.fleet_file import find, load
-from reports.errors import ReportError
 from reports.history import fleet
 from reports.history.fleet import Bundles, Restore, print_plan, print_report
-from reports.render.terminal import refuse
 
 
 def carry_out(act: Callable[[Given], int], given: Given) -> int:
-    """Do what a command says; what is wrong is one sentence, and exit code 3."""
+    """Do what a command says, where all that it needs is installed."""
     try:
         return act(given)
-    except (DrillbookError, ReportError) as reason:
-        return refuse(reason, given.command.name)
     except ModuleNotFoundError as missing:
         said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
-        return refuse(said, given.command.name)
+        raise Refusal(said) from None
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:

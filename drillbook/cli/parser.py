@@ -18,6 +18,7 @@ from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
 from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
+from drillbook.core.errors import Trouble
 from drillbook.core.files import drop_output
 from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
 
@@ -92,8 +93,6 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
         sys.stderr.write(f"{_PROGRAM}: interrupted\n")
         return UNUSABLE
     except OSError as trouble:
-        if trouble.errno not in _UNWRITTEN or trouble.filename:
-            raise
         # Uncaught, it would end with 1, which says that something was found.
         drop_output()
         cure = "free some space, or see why the reader of the output ended"
@@ -263,7 +262,15 @@ class _Command(click.Command):
             both = [f"--{one.name}" for one in among if self._is_given(ctx, one)]
             if len(both) > 1:
                 raise Refusal(f"{' and '.join(both)} exclude each other; give one of them")
-        return self._command.run(given)
+        try:
+            return self._command.run(given)
+        except Trouble as trouble:
+            raise Refusal(str(trouble)) from None
+        except OSError as trouble:
+            if trouble.errno in _UNWRITTEN and not trouble.filename:
+                raise
+            names = (trouble.filename, trouble.strerror or str(trouble))
+            raise Refusal(": ".join(str(one) for one in names if one)) from None
 
     def _is_given(self, ctx: click.Context, option: Option) -> bool:
         source = ctx.get_parameter_source(option.key)

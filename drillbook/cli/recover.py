@@ -17,8 +17,7 @@ from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
 from drillbook.backup.sql import Hostile
-from drillbook.cli.checks import end_in_a_sentence
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import new_file
 from drillbook.keys import key_files, secrets_file
 from drillbook.keys.decrypt_secrets import Reader, Secret
@@ -31,12 +30,9 @@ _MOST_NAMED = 20
 _MOST_NEAR = 3
 
 
+@state_outcome("; nothing was written")
 def main(given: SimpleNamespace) -> int:
     """Recover what the options say; the exit code."""
-    return end_in_a_sentence("key recover", _recover, given, "; nothing was written")
-
-
-def _recover(given: SimpleNamespace) -> int:
     seal = _seal(given)
     keys, unread = key_files.load_all(given.env_file)
     with (

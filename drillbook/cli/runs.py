@@ -22,7 +22,6 @@ _RECORD = "evidence.json"
 _LARGEST = 64 << 20
 # As the harness names a run, and a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
-_UNUSABLE = 3
 # A run that has written nothing for so long has died.
 _LATELY_S = 24 * 3600
 
@@ -89,7 +88,7 @@ def prune(
     as_json: bool,
     dry: bool,
 ) -> int:
-    """Remove old runs, and say what goes and what stays; exit code 3 where one cannot be removed.
+    """Remove old runs, and say what goes and what stays.
 
     Kept are the run that `latest` names, one that may be under way, those that are retained (by
     name, with the reason), the last keep_last, and those younger than keep_days. The line of a run
@@ -98,15 +97,10 @@ def prune(
     since = datetime.now(UTC) - timedelta(days=keep_days)
     kept: list[dict[str, str]] = []
     removed: list[dict[str, str]] = []
-    try:
-        for run, reason in _old_runs(folder, keep_last, since, retained):
-            if not reason and not dry:
-                shutil.rmtree(run)
-            (kept if reason else removed).append({"run": run.name, "reason": reason})
-    except OSError as trouble:
-        name = os.fspath(trouble.filename or folder)
-        sys.stderr.write(printable(f"prune: {name}: {trouble.strerror}") + "\n")
-        return _UNUSABLE
+    for run, reason in _old_runs(folder, keep_last, since, retained):
+        if not reason and not dry:
+            shutil.rmtree(run)
+        (kept if reason else removed).append({"run": run.name, "reason": reason})
     if as_json:
         names = [row["run"] for row in removed]
         write_json("prune", folder=str(folder), removed=names, kept=kept, dry_run=dry)

@@ -58,6 +58,21 @@ def read_file(path: Path, most: int) -> bytes:
     return data
 
 
+def open_mode(path: Path) -> str:
+    """The mode of a file that users other than its owner can get at, such as 640; else empty."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{mode:03o}" if mode & 0o077 and os.name == "posix" else ""
+
+
+def refuse_open(path: Path, what: str) -> None:
+    """BadInput where others than its owner can get at a file that gives access."""
+    if mode := open_mode(path):
+        raise BadInput(
+            f"{what} {path} can be read by others (mode {mode}); "
+            f"run chmod 600 {path}, and think of who has read it"
+        )
+
+
 @contextmanager
 def new_file(out: str) -> Iterator[BinaryIO]:
     """A file that only its owner reads, and that gets its name when it is whole.

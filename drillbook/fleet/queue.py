@@ -29,7 +29,7 @@ from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 
 from drillbook.core.errors import BadInput, NoHost
-from drillbook.core.files import load_text
+from drillbook.core.files import load_text, refuse_open
 from drillbook.core.run_directory import cache_folder, unprivileged_user
 from drillbook.stack.embedded.servers import postgres_bin
 
@@ -53,9 +53,8 @@ def database(queue: str, runs: Path) -> Iterator[str]:
             yield conninfo
         return
     path = Path(queue).expanduser()
-    conninfo = load_text(path, "file of --queue").strip()
-    if path.stat().st_mode & 0o077:
-        raise BadInput(f"{path} holds a credential and can be read by others; run chmod 600 {path}")
+    conninfo = load_text(path, what := "file of --queue").strip()
+    refuse_open(path, what)
     try:
         psycopg.conninfo.conninfo_to_dict(conninfo)
     except psycopg.Error:

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from drillbook.core import dotenv
 from drillbook.core.answer import write_json
-from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
 from drillbook.infisical.settings import KEYS
 
@@ -116,12 +115,8 @@ class SettingChange:
 
 
 def print_changes(old: str, new: str, form: str) -> int:
-    """Print how two environment files differ: exit code 1 for a dangerous change, 3 for no file."""
-    try:
-        before, after = (dotenv.load(Path(path).expanduser()) for path in (old, new))
-    except BadInput as reason:
-        sys.stderr.write(f"drillbook env diff: {reason}\n")
-        return 3
+    """Print how two environment files differ: exit code 1 for a dangerous change."""
+    before, after = (dotenv.load(Path(path).expanduser()) for path in (old, new))
     changes = compare_settings(before, after)
     if form == "json":
         write_json("env-diff", old=old, new=new, changes=[asdict(c) for c in changes])

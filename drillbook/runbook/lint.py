@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 from drillbook.core.answer import Result, write_json, write_sarif
 from drillbook.core.display import printable
-from drillbook.core.errors import BadInput
 from drillbook.core.files import load_text
 from drillbook.runbook import rules
 from drillbook.runbook.document import OURS, Document
 from drillbook.runbook.fix import write_correction
 
-_FOUND, _UNUSABLE = 1, 3
+_FOUND = 1
 _LONGEST = 160
 
 
@@ -80,19 +79,15 @@ class Report:
 def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False) -> int:
     """Print what is wrong in the documents, and write them corrected if asked to; the exit code."""
     report, fixed = Report([str(path) for path in paths]), []
-    try:
-        for path in paths:
-            document = Document(str(path), load_text(Path(path), "the runbook"))
-            if OURS.search(f"{path} {document.text}"):
-                before = len(report.findings)
-                report.add(document)
-                found = [(one.line, one.rule) for one in report.findings[before:]]
-                fixed += [write_correction(document, found)] if fix else []
-            else:
-                report.foreign.append(str(path))
-    except BadInput as trouble:
-        print(printable(str(trouble)), file=sys.stderr)  # noqa: T201
-        return _UNUSABLE
+    for path in paths:
+        document = Document(str(path), load_text(Path(path), "the runbook"))
+        if OURS.search(f"{path} {document.text}"):
+            before = len(report.findings)
+            report.add(document)
+            found = [(one.line, one.rule) for one in report.findings[before:]]
+            fixed += [write_correction(document, found)] if fix else []
+        else:
+            report.foreign.append(str(path))
     {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
     for sentence in fixed:
         print(printable(sentence), file=sys.stderr)  # noqa: T201

@@ -94,6 +94,11 @@ class Organisation(EvidenceModel):
     system_id: str | None = None
     site: str | None = None
 
+    @property
+    def identity(self) -> str | None:
+        """What tells the system from others: its number in the inventory, else its name."""
+        return self.system_id or self.system
+
 
 class Person(EvidenceModel):
     """A person with a part in the exercise; an owner is asked about the system."""

@@ -12,9 +12,8 @@ from typing import Any
 
 from drillbook.core import options
 from reports.controls.catalogue import FOLDER, Catalogue, Entry, load, specs
-from reports.errors import ReportError
 from reports.history.runs import History, load_history
-from reports.verdict.verdicts import UNUSABLE, Verdict
+from reports.verdict.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +100,8 @@ def last_verdicts(history: History) -> dict[str, Last]:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Print the catalogue; exit code 3 and one sentence when it cannot be read."""
-    try:
-        catalogue = load(FOLDER / "controls.toml")
-    except ReportError as trouble:
-        print(trouble, file=sys.stderr)  # noqa: T201 - this module speaks to a person
-        return UNUSABLE
+    """Print the catalogue; the exit code."""
+    catalogue = load(FOLDER / "controls.toml")
     verdicts = last_verdicts(load_history(Path(options.run_folder())))
     if given.output == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"

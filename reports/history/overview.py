@@ -16,12 +16,13 @@ from types import SimpleNamespace
 
 from drillbook.core.answer import write_json
 from drillbook.core.files import write_file
+from reports.errors import BadHistory
 from reports.history.diff import ORDER, before, changes, overdue, stale
 from reports.history.history_page import render
 from reports.history.runs import History, Past, ledger_path, load_history
 from reports.history.status import describe_troubles
 from reports.render.phrases import duration
-from reports.render.terminal import STYLES, Line, refuse, wrap, write
+from reports.render.terminal import STYLES, Line, wrap, write
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
 
 _RUNS, _MOST = 12, 24
@@ -117,16 +118,13 @@ def main(given: SimpleNamespace) -> int:
     runs = Path(given.run_dir)
     if not runs.is_dir():
         said = f"{runs} is not a folder of runs; drillbook verify makes one, or give --run-dir"
-        return refuse(said, "history")
+        raise BadHistory(said)
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
         write(describe(history, today), sys.stdout)
     page = ledger_path(runs).with_name("history.html")
-    try:
-        text = render(history, os.path.relpath(runs, page.parent), today)
-        write_file(page, text.encode())
-    except OSError as trouble:
-        return refuse(f"{page}: {trouble.strerror}", "history")
+    text = render(history, os.path.relpath(runs, page.parent), today)
+    write_file(page, text.encode())
     if given.output == "json":
         _write_answer(history, page)
     else:

@@ -32,7 +32,7 @@ from reports.config import declarations
 from reports.config.declarations import Declared
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
-from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.model import Run
 from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
@@ -40,7 +40,7 @@ from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
 from reports.render.phrases import days
-from reports.render.terminal import Line, refuse, wrap, write
+from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import file_digest
 from reports.seal.sealer import BUNDLE
@@ -147,7 +147,7 @@ def report(
 ) -> Period:
     """What is known of the period; span is its first day, its last, and today."""
     since, until, today = span
-    schedule, system = declared.words.schedule, _system(declared)
+    schedule, system = declared.words.schedule, declared.words.organisation.identity
     # Of what came before the period only a proof that may still be in force counts; of what came
     # after it, a re-test.
     wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
@@ -182,11 +182,6 @@ def report(
 
 def _day(past: Past) -> date:
     return past.finished.astimezone(UTC).date()
-
-
-def _system(declared: Declared) -> str | None:
-    said = declared.words.organisation
-    return said.system_id or said.system
 
 
 def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> Entry:
@@ -504,22 +499,17 @@ def main(given: SimpleNamespace) -> int:
     span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
     if span[0] > min(span[1:]):
         said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
-        return refuse(said, "history report")
+        raise BadHistory(said)
     if not folder.is_dir():
-        return refuse(f"{folder} is not a folder of runs; give --run-dir", "history report")
-    try:
-        declared = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS))
-        keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-        period = report(load_history(folder), folder, declared, keys, span)
-        name = f"period-{period.since}-{period.until}"
-        table = render_csv(period)
-        out.mkdir(parents=True, exist_ok=True)
-        write_file(out / f"{name}.csv", table.encode("utf-8-sig"))
-        write_file(out / f"{name}.pdf", render_pdf(period, table))
-    except (BadDeclaration, BadKey) as reason:
-        return refuse(reason, "history report")
-    except OSError as trouble:
-        return refuse(f"{trouble.filename or out}: {trouble.strerror}", "history report")
+        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    declared = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS))
+    keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
+    period = report(load_history(folder), folder, declared, keys, span)
+    name = f"period-{period.since}-{period.until}"
+    table = render_csv(period)
+    out.mkdir(parents=True, exist_ok=True)
+    write_file(out / f"{name}.csv", table.encode("utf-8-sig"))
+    write_file(out / f"{name}.pdf", render_pdf(period, table))
     if given.output == "json":
         _write_answer(period, out / f"{name}.pdf", out / f"{name}.csv")
     else:

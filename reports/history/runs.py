@@ -21,7 +21,7 @@ from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
 from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
-from reports.evidence.context import EvidenceModel, Time
+from reports.evidence.context import EvidenceModel, Organisation, Time
 from reports.evidence.json_file import strict_json
 from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
@@ -113,7 +113,7 @@ class Seen(EvidenceModel):
         return Facts(
             **{name: getattr(self, name) for name in alike},
             question=_question(self),
-            system=self.system_id or self.system,
+            system=Organisation(system=self.system, system_id=self.system_id).identity,
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,

@@ -29,11 +29,11 @@ from reports.config import declarations
 from reports.config.declarations import Words
 from reports.config.run_context import next_due_day
 from reports.controls import catalogue
-from reports.errors import BadBundle, BadDeclaration, BadKey, Distrusted
+from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
-from reports.render.terminal import Line, refuse, wrap, write
+from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.sealer import BUNDLE
 from reports.seal.signature import load_trusted_keys
@@ -190,11 +190,8 @@ def main(
 ) -> int:
     """Print what is due, and write the calendar that was asked for; keep gets what was found."""
     run_dir = Path(given.run_dir)
-    try:
-        words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
-        keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-    except (BadDeclaration, BadKey) as reason:
-        return refuse(reason, "status")
+    words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
+    keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     now = datetime.now(UTC)
     history = load_history(run_dir)
     runs = history.runs
@@ -210,9 +207,8 @@ def main(
     else:
         write(_lines(history, found, words, run_dir, now.date(), signed=counted), sys.stdout)
     if given.ics:
-        system = words.organisation.system or words.organisation.system_id or ""
-        if trouble := _write_calendar(Path(given.ics), calendar(found, system, now)):
-            return refuse(trouble, "status")
+        system = words.organisation.identity or ""
+        _write_calendar(Path(given.ics), calendar(found, system, now))
         write([Line(f"Calendar: {given.ics}")], sys.stderr)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
@@ -309,14 +305,16 @@ def _row(one: Standing) -> Iterator[Line]:
     yield from (Line(f"  {remark}", ("yellow",)) for remark in one.remarks())
 
 
-def _write_calendar(target: Path, content: bytes) -> str:
-    """Write the calendar in place of an older one; why that failed, else nothing."""
+def _write_calendar(target: Path, content: bytes) -> None:
+    """Write the calendar in place of an older one; CannotWrite where that fails."""
     try:
         if target.exists():
             with target.open("rb") as file:
                 if file.read(len(_BEGIN)) != _BEGIN:
-                    return f"{target} is there and is not a calendar; give another --ics"
+                    raise CannotWrite(
+                        f"{target} is there and is not a calendar; give another --ics"
+                    )
         write_file(target, content)
     except OSError as trouble:
-        return f"{target} cannot be written: {trouble.strerror}; give another --ics"
-    return ""
+        said = f"{target} cannot be written: {trouble.strerror}; give another --ics"
+        raise CannotWrite(said) from None

@@ -88,7 +88,7 @@ class Announcement:
 
     def __init__(self, command: str, words: Words, run_dir: Path, to: Receivers) -> None:
         self._command, self._words, self._run_dir = command, words, run_dir
-        self._system = words.organisation.system_id or words.organisation.system or ""
+        self._system = words.organisation.identity or ""
         self._to = to
         self._run: Any = None
         self._history: History | None = None

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from drillbook.core.display import printable
-from drillbook.core.files import read_file
+from drillbook.core.files import open_mode, read_file
 from reports.errors import BadDeclaration
 
 PATIENCE_S = 10.0
@@ -33,10 +33,10 @@ def load_private_lines(path: Path) -> list[str]:
     """The lines of a file that only its owner can read, without comments; or BadDeclaration."""
     try:
         data = read_file(path, _LARGEST)
-        mode = path.stat().st_mode
+        is_open = open_mode(path)
     except OSError as trouble:
         raise BadDeclaration(f"{path}: {trouble.strerror}; name a text file") from None
-    if mode & 0o077:
+    if is_open:
         raise BadDeclaration(f"{path}: others can read what gives access; run `chmod 600` on it")
     lines = map(str.strip, data.decode("utf-8", "replace").splitlines())
     return [line for line in lines if line and not line.startswith("#")]

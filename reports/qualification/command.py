@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from rich.console import Console
 from rich.text import Text
 
-from reports.errors import ReportError
+from reports.errors import Unqualifiable
 from reports.qualification import pages
 from reports.qualification.generated import Fate
 from reports.qualification.judgement import Row
@@ -18,7 +18,7 @@ from reports.qualification.pages import figures
 from reports.qualification.record import KEPT, LATEST, Qualification, text
 from reports.qualification.run import Request, qualify
 from reports.qualification.trial import Outcome
-from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, UNUSABLE
+from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED
 
 _LISTED = 40
 _STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}
@@ -114,20 +114,16 @@ def _request(given: SimpleNamespace) -> Request:
 
 
 def main(given: SimpleNamespace) -> int:
-    """0: every bug died by its control; 1: one did not; 2: some were not run; 3: no start."""
+    """0: every bug died by its control; 1: one did not; 2: some were not run."""
     signal.signal(signal.SIGTERM, interrupt)
     teller = Teller()
     narrowed = given.mutants or given.shard or given.image
     if given.keep and (narrowed or given.stack != "auto"):
-        teller.say(
+        raise Unqualifiable(
             "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
         )
-        return UNUSABLE
     try:
         record = qualify(_request(given), teller.begin, teller.tell, teller.tell_fate)
-    except ReportError as trouble:
-        teller.say(str(trouble))
-        return UNUSABLE
     except KeyboardInterrupt:
         teller.say("interrupted; nothing was recorded")
         return UNDECIDED

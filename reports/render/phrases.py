@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reports.evidence.context import Waiver
-from reports.evidence.model import ELSEWHERE, OUTSIDE, Control, Run, Spec
+from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec
 from reports.verdict.verdicts import Verdict
 
 REHEARSAL = (
@@ -226,7 +226,7 @@ def _undecided_outcome(run: Run, gating: list[Control]) -> Outcome:
         f"{_no_failure(run)}, but {len(unknown)} of {len(gating)} gating controls could not "
         f"be judged: {_ids(unknown)}.{_advisory(run)}"
     )
-    if run.run.selection and not run.run.asked:
+    if run.run.selection and all(reasons(control) == [LEFT_OUT] for control in unknown):
         advice = "Controls left out count as not run; for a verdict run all of them."
         return Outcome("Undecided", sentence, advice)
     return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")

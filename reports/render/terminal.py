@@ -6,7 +6,6 @@ NO_COLOR and pipes take their style away.
 from __future__ import annotations
 
 import shutil
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -33,7 +32,7 @@ from reports.render.phrases import (
     reasons,
     waiver,
 )
-from reports.verdict.verdicts import UNUSABLE, Verdict
+from reports.verdict.verdicts import Verdict
 
 WIDTH = 80
 # A file from a stranger must not steer the terminal.
@@ -85,16 +84,6 @@ def write(lines: Iterable[Line], file: IO[str]) -> None:
     with suppress(SystemExit):
         for line in lines:
             console.print(Text(line.text, " ".join(line.style)))
-
-
-def refuse(trouble: Exception | str, program: str = "") -> int:
-    """Say on standard error, in one sentence, why something cannot be done; exit code 3."""
-    said = str(trouble)
-    if isinstance(trouble, OSError):
-        said = f"{trouble.filename}: {trouble.strerror}"
-    said = printable(f"{program}: {said}" if program else said)
-    write([Line(said, ("red", "bold"))], sys.stderr)
-    return UNUSABLE
 
 
 def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:

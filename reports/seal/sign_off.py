@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reports.errors import BadSignOff, ReportError
+from reports.errors import BadSignOff
 from reports.evidence.model import Run
 from reports.render import phrases
-from reports.render.terminal import Line, printable, refuse, wrap, write
+from reports.render.terminal import Line, printable, wrap, write
 from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.seal.manifest import STATEMENT, file_digest
 from reports.seal.sealer import bundle_of, make_sealer
@@ -116,16 +116,13 @@ def _statement(bundle: Path, run: Run, who: Who) -> dict[str, Any]:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Sign one bundle off; exit code 3 and one sentence if that cannot be."""
-    try:
-        who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
-        key = make_sealer(given.signing_key, given.signing_key_env, None).key
-        bundle = bundle_of(Path(given.bundle))
-        trusted = load_trusted_keys(*given.pubkey) if given.pubkey else None
-        run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
-        path = sign_off(bundle, run, who, key)
-    except (ReportError, OSError) as trouble:
-        return refuse(trouble)
+    """Sign one bundle off; the exit code."""
+    who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
+    key = make_sealer(given.signing_key, given.signing_key_env, None).key
+    bundle = bundle_of(Path(given.bundle))
+    trusted = load_trusted_keys(*given.pubkey) if given.pubkey else None
+    run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
+    path = sign_off(bundle, run, who, key)
     by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
     write(shown, sys.stdout)
     write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)

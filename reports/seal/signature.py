@@ -27,7 +27,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
-from drillbook.core.files import open_file
+from drillbook.core.files import open_file, open_mode
 from reports.errors import BadKey, Distrusted
 from reports.evidence.json_file import strict_json
 
@@ -97,7 +97,7 @@ def generate(out: Path) -> str:
 def load(path: Path) -> SigningKey:
     """The private key in a file that only its owner can read."""
     data = _read_key(path)
-    if path.stat().st_mode & 0o077:
+    if open_mode(path):
         raise BadKey(f"{path}: others can read this private key; run `chmod 600` on it")
     return SigningKey(data, str(path))
 

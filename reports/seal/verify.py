@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from drillbook.core.answer import write_json
 from reports.errors import BadBundle, BadKey
 from reports.render import phrases
-from reports.render.terminal import STYLES, Line, printable, refuse, wrap, write
+from reports.render.terminal import STYLES, Line, printable, wrap, write
 from reports.seal.examine import Examination, Trust
 from reports.seal.sealer import bundle_of
 from reports.seal.signature import load_trusted_keys
@@ -34,7 +34,7 @@ def main(given: SimpleNamespace) -> int:
         examination.examine()
     except (BadBundle, BadKey) as trouble:
         where = "" if isinstance(trouble, BadKey) else f"{bundle}: "
-        return refuse(f"UNUSABLE. {where}{trouble}")
+        raise BadBundle(f"UNUSABLE. {where}{trouble}") from None
     if given.output == "json":
         _write_answer(bundle, examination)
     else:

@@ -39,7 +39,7 @@ from reports.evidence.model import (
 from reports.history.compare import describe, files, matrix, repeated_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
-from reports.render.terminal import Line, refuse, result, summary, write
+from reports.render.terminal import Line, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
 from reports.session.spec_selection import Shard
@@ -239,11 +239,8 @@ def _redaction(runs: Sequence[Run]) -> Redaction:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Join the given folders; the exit code of the joined run, 3 where they cannot be joined."""
-    try:
-        lines, code = _merge(given)
-    except (ReportError, OSError) as trouble:
-        return refuse(trouble, "merge")
+    """Join the given folders; the exit code of the joined run."""
+    lines, code = _merge(given)
     write(lines, sys.stdout)
     return code
 

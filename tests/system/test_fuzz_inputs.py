@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -17,10 +18,10 @@ from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove
 from drillbook.preflight import compose_checks, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import first_lines, needles
-from drillbook.runbook import diagnosis
 from fixtures.mutants.file_bugs import SOUND
 from tests.support import boot_logs
 from tests.support.backups import KEYS, SAMPLES, dump
+from tests.support.commands import call
 from tests.support.fuzzing import BUDGET, ends, inputs, survives
 from tests.unit.preflight.test_compose import OFFICIAL
 
@@ -124,7 +125,7 @@ LOGS = [one for one in vars(boot_logs).values() if isinstance(one, str) and len(
 @given(inputs(LOGS or ["{}"], [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | "]))
 def test_logs(file, capsys, data):
     file.write_bytes(data)
-    ends(diagnosis.print_diagnosis, str(file), capsys)
+    ends(partial(call, "diagnose"), [file], capsys)
 
 
 @BUDGET

@@ -241,6 +241,21 @@ def test_a_wrong_line_loads_no_heavy_library_and_takes_no_half_second(folder):
     assert spent < 0.5
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("evidence render", "evidence export --format=ctrf", "evidence verify --unsigned"),
+        *("evidence merge .", "evidence seal", "key check --env-file=keys.env"),
+        *("evidence sign-off --act=approved --name=Ada", "env diff keys.env", "runbook lint"),
+    ],
+)
+def test_an_error_names_the_command_it_is_of(folder, line, capsys):
+    (folder / "empty").touch()
+    name = " ".join(word for word in line.split() if word.isalpha() or word == "sign-off")
+    assert run(COMMANDS, [*line.split(), "empty"]) == 3
+    assert capsys.readouterr().err.startswith(f"drillbook {name}: ")
+
+
 WRONG_VARIABLES = [
     (
         "history",

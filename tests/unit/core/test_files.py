@@ -2,10 +2,12 @@
 
 import errno
 import os
+from contextlib import nullcontext
 
 import pytest
 
-from drillbook.core.files import open_file, read_file, write_file
+from drillbook.core.errors import BadInput
+from drillbook.core.files import open_file, open_mode, read_file, refuse_open, write_file
 from tests.support import commands
 
 
@@ -64,3 +66,12 @@ def test_each_reader_of_bundles_and_records_refuses_a_pipe_and_a_device(pipe, ca
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) <= 3
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("mode", "shown"), [(0o600, ""), (0o640, "640"), (0o604, "604")])
+def test_mode_of_an_open_file_is_shown(tmp_path, mode, shown):
+    (file := tmp_path / "keys.env").touch()
+    file.chmod(mode)
+    assert open_mode(file) == shown
+    with pytest.raises(BadInput, match="run chmod 600") if shown else nullcontext():
+        refuse_open(file, "keys")

@@ -14,6 +14,7 @@ from drillbook.keys import key_files, secrets_file
 from drillbook.live import https
 from drillbook.runbook import diagnosis
 from drillbook.stack.containers import compose
+from tests.support.commands import call
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 READERS = {
@@ -68,7 +69,7 @@ def test_checksum_that_is_no_file_is_a_problem_of_the_backup(endless, tmp_path, 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device"])
 def test_log_that_is_no_file_is_refused(endless, capsys, kind):
-    assert diagnosis.print_diagnosis(str(endless(kind))) == 3
+    assert call("diagnose", [endless(kind)]) == 3
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "is not an ordinary file; check the path" in said
@@ -87,5 +88,5 @@ def test_log_without_end_is_refused(capsys, monkeypatch, line):
 
     monkeypatch.setattr(diagnosis, "_LONGEST_LOG", 4 << 20)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
-    assert diagnosis.print_diagnosis("-") == 3
+    assert call("diagnose", ["-"]) == 3
     assert "this log has more than 4 MiB; give its end" in capsys.readouterr().err

@@ -118,6 +118,7 @@ def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
     found = json.loads(answer)
     assert (code, found["answer"], found["findings"]) == (2, "CANNOT TELL", [])
     assert "at most 26h old is not proven" in found["unknown"][0]
+    assert found["unknown"][0].endswith("dump with -Fc or --verbose")
 
 
 def test_what_the_product_clears_is_no_loss():

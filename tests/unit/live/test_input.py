@@ -85,5 +85,5 @@ def test_wrong_credential_file_is_one_sentence(tmp_path, text, mode, words):
 
 
 def test_missing_credential_file_is_named(tmp_path):
-    with pytest.raises(BadInput, match=r"nowhere: No such file or directory; check --credential"):
+    with pytest.raises(BadInput, match=r"nowhere does not exist; check the path"):
         credential.load(tmp_path / "nowhere")

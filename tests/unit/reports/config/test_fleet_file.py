@@ -93,7 +93,10 @@ REFUSED = [
     ("fleet work --queue local --label ue --sign k", "has the label ue; its labels are eu"),
     ("fleet work --queue postgresql://a:geheim@h/d --label eu", "a connection string is a secret"),
     ("fleet work --queue 'host=h password=geheim' --label eu", "a connection string is a secret"),
-    ("fleet enqueue --queue open.txt --instance payments", "can be read by others; run chmod"),
+    (
+        "fleet enqueue --queue open.txt --instance payments",
+        "can be read by others (mode 644)",
+    ),
     ("fleet enqueue --queue odd.txt --instance payments", "holds no connection string"),
     ("fleet enqueue --queue gone.txt --instance payments", "does not answer, or refuses"),
 ]

@@ -227,6 +227,16 @@ def test_another_library_reads_the_calendar(runs, capsys, tmp_path):
     assert len({str(event["UID"]) for event in events}) == len(ACTS)
 
 
+def test_a_calendar_knows_a_system_by_its_number(runs, capsys, tmp_path):
+    (tmp_path / "drillbook.toml").write_text(
+        '[organisation]\nsystem = "vault"\nsystem_id = "SYS-042"\n'
+    )
+    file = tmp_path / "due.ics"
+    ran(runs, capsys, f"--ics={file}")
+    [event, *_] = icalendar.Calendar.from_ical(file.read_bytes()).walk("VEVENT")
+    assert str(event["SUMMARY"]) == "Overdue: drill of a backup (SYS-042)"
+
+
 def test_an_event_has_day_words_and_reminder():
     system = "Infisical, production; the “ledger” \\ of Ä\N{SNOWMAN}sterreich " * 3
     content = calendar(stand([past(10)]), system, NOW)

@@ -3,7 +3,7 @@
 import pytest
 
 from reports.evidence.context import Exclusion
-from reports.evidence.model import OUTSIDE
+from reports.evidence.model import LEFT_OUT, OUTSIDE
 from reports.render import html, pdf, phrases, terminal
 from reports.verdict.verdicts import UNDECIDED, Verdict
 from tests.support import sample_run
@@ -87,14 +87,17 @@ def test_a_question_that_gates_nothing_has_no_verdict_and_says_what_was_seen():
     assert "drillbook verify" in said.next
 
 
-def test_what_could_not_be_judged_of_a_question_is_not_blamed_on_what_was_left_out():
+@pytest.mark.parametrize(
+    ("verdict", "note", "advice"),
+    [
+        (Verdict.INCONCLUSIVE, None, "Remove the causes"),
+        (Verdict.NOT_RUN, LEFT_OUT, "Controls left out count as not run"),
+    ],
+)
+def test_next_step_fits_what_left_a_question_open(verdict, note, advice):
     whole = sample_run.run()
     unknown = next(one for one in whole.controls if one.gating)
     facts = whole.run.model_copy(update={"asked": (unknown.id,), "selection": (unknown.id,)})
-    changed = {
-        "controls": (unknown.model_copy(update={"verdict": Verdict.INCONCLUSIVE}),),
-        "run": facts,
-        "verdict": Verdict.INCONCLUSIVE,
-        "exit_code": UNDECIDED,
-    }
-    assert "Remove the causes" in phrases.outcome(whole.model_copy(update=changed)).next
+    seen = unknown.model_copy(update={"verdict": verdict, "note": note, "specs": ()})
+    changed = {"controls": (seen,), "run": facts, "verdict": verdict, "exit_code": UNDECIDED}
+    assert advice in phrases.outcome(whole.model_copy(update=changed)).next

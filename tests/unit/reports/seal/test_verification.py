@@ -133,7 +133,7 @@ def test_what_is_no_bundle_is_one_sentence_and_exit_code_3(tmp_path, capsys, dat
         path.write_bytes(data)
     assert main([str(path), "--unsigned"]) == 3
     told = capsys.readouterr().err
-    assert told.startswith("UNUSABLE.") == (data is not None)
+    assert ("UNUSABLE." in told) == (data is not None)
     assert why in told
 
 

@@ -281,13 +281,13 @@ def test_mixtures_are_refused_in_one_sentence(parts, merged, edit, said):
     change(parts[1], edit)
     code, told = merged(*parts)
     assert code == 3
-    assert told.startswith("merge: ")
+    assert told.startswith("drillbook evidence merge: ")
     assert said in told
     assert "Traceback" not in told
 
 
 def test_changed_or_missing_folder_is_refused(parts, merged, tmp_path):
-    assert merged(parts[0])[1].startswith("merge: name the shards")
+    assert merged(parts[0])[1].startswith("drillbook evidence merge: name the shards")
     assert "nowhere does not exist" in merged(parts[0], tmp_path / "nowhere")[1]
     (parts[1] / "report.html").write_text("nicer")
     code, told = merged(*parts)
