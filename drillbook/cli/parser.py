@@ -281,28 +281,20 @@ class _Group(click.Group):
     """A group whose help lists every command by its whole name; it may be a command itself."""
 
     def __init__(self, name: str, own: _Command | None = None, **more: Any) -> None:
-        if own:
-            more = {"params": own.params, "help": own.help, "callback": self._run_own}
-        super().__init__(name, no_args_is_help=False, invoke_without_command=bool(own), **more)
+        super().__init__(name, no_args_is_help=False, params=own and own.params, **more)
         self.own = own
 
-    def _run_own(self, **_values: object) -> int | None:
-        """What the command does by itself; what was given for it is refused before another."""
-        ctx = click.get_current_context()
-        if self.own and ctx.invoked_subcommand is None:
-            return self.own.invoke(ctx)
-        for param in self.params:
-            if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
-                said = f"give {param.opts[0]} after {ctx.invoked_subcommand}"
-                raise Refusal(said)
-        return None
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.own is None:
-            super().format_options(ctx, formatter)
-        else:
-            self.own.format_options(ctx, formatter)
-            self.format_commands(ctx, formatter)
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """That of the command it is itself, unless another is named, or a shell completes one."""
+        if self.own and (not args or args[0].startswith("-")) and not extra:
+            return self.own.make_context(info_name, args, parent)
+        return super().make_context(info_name, args, parent, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -310,7 +302,7 @@ class _Group(click.Group):
             formatter.write_dl([(name, one.help or "") for name, one in _commands(self)])
 
 
-def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
+def _group(commands: Sequence[Command], words: Sequence[str]) -> _Group:
     root = _Group(
         _PROGRAM,
         help="Test the runbook, the backups and the keys of a self-hosted Infisical.",
@@ -328,12 +320,14 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> click.Group:
     )
     for one in commands:
         *above, name = one.name.split()
-        group: click.Group = root
+        group = root
         for word in above:
             child = group.commands.get(word)
-            if not isinstance(child, click.Group):
+            if not isinstance(child, _Group):
                 child = _Group(word, child if isinstance(child, _Command) else None)
                 group.add_command(child)
+            if child.own:
+                child.own.epilog = f"{_PROGRAM} {one.name}: {one.sentence}"
             group = child
         group.add_command(_Command(one, name, words))
     return root
@@ -348,7 +342,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, given: bool) -> 
 def _commands(group: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """All commands below a group by their whole names."""
     for name, one in group.commands.items() if isinstance(group, click.Group) else ():
-        if not isinstance(one, _Group) or one.own:
-            yield f"{above}{name}", one
+        if own := getattr(one, "own", one):
+            yield f"{above}{name}", own
         if isinstance(one, click.Group):
             yield from _commands(one, f"{above}{name} ")

@@ -42,6 +42,8 @@ _EXTRA = re.compile(
     r"|^ *Extra items in the left set:\n(?P<items>(?: *\S.*\n?)+)",
     re.MULTILINE,
 )
+# What a place holds, or who was answered, where no one was to be.
+_ALIKE = re.compile(r"(?P<place>.+? holds) .+|[^/:]+: (?P<request>[A-Z]+ /.+)")
 # A spec of such a verdict ended by an assertion: it says what was expected and what was seen.
 ASSERTED = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 _PROGRAMS = ("psql", "docker", "gzip", "compose", "make", "createdb", "dropdb")
@@ -314,14 +316,30 @@ def observation(control: Control) -> list[str]:
         return reasons(control)
     observed = [sentence(control.observed)] if control.observed else []
     said: list[str] = []
+    known = {""}
     for text in map(_asserted_words, reasons(control)):
-        if not {*text.split("; ")} <= {"", *"; ".join(said).split("; ")}:
-            said.append(text)
+        items = [item for item in dict.fromkeys(text.split("; ")) if item not in known]
+        known.update(items)
+        said += [_group(items)] if items else []
     compared = dict.fromkeys(filter(None, map(_compared, reasons(control))))
     return (
         [*observed, *said]
         or [*compared]
         or ["Something else; the report has what was compared, under “Technical detail”."]
+    )
+
+
+def _group(items: Iterable[str]) -> str:
+    """Findings as a sentence; those in one place, or by one request, are one, and counted."""
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        alike = _ALIKE.fullmatch(item)
+        groups.setdefault((alike["place"] or alike["request"]) if alike else item, []).append(item)
+    return "; ".join(
+        f"{same}: {_list(item.replace(same, '').strip(': ') for item in found)}"
+        if len(found) > 1
+        else found[0]
+        for same, found in groups.items()
     )
 
 

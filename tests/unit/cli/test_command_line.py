@@ -256,6 +256,9 @@ def test_an_error_names_the_command_it_is_of(folder, line, capsys):
     assert capsys.readouterr().err.startswith(f"drillbook {name}: ")
 
 
+PERIOD = "--from 2026-01-01 --to 2026-12-31 --out period"
+
+
 WRONG_VARIABLES = [
     (
         "history",
@@ -370,6 +373,21 @@ def taken_once_files_are_there(words, capsys):
         else:
             return told
     return told
+
+
+def test_a_command_may_have_commands_below_it(folder, capsys):
+    heard = []
+    table = [replace(one, run=lambda it: heard.append(it.line) or 0) for one in COMMANDS]
+    for line in ("history", "history --run-dir=runs", f"history report {PERIOD}"):
+        assert run(table, line.split()) == 0
+        assert heard.pop() == f"drillbook {line}"
+    assert run(table, ["history", "reprot"]) == 3
+    assert "did you mean history report?" in capsys.readouterr().err
+    assert run(table, ["history", "--run-dir=runs", "report"]) == 3
+    assert "unexpected extra argument (report)" in capsys.readouterr().err
+    assert run(table, ["history", "--help"]) == 0
+    assert "drillbook history report: " in " ".join(capsys.readouterr().out.split())
+    assert heard == []
 
 
 def test_commands_are_listed_and_the_version_is_that_of_the_package(capsys):

@@ -481,3 +481,22 @@ def test_name_at_the_start_of_a_sentence_keeps_its_letters():
     assert sentence("psql went on") == "psql went on."
     assert sentence("`psql` went on") == "`psql` went on."
     assert sentence("the backend started") == "The backend started."
+
+
+def test_findings_of_one_place_or_request_are_one_sentence():
+    control = next(one for one in sample_run.run().controls if one.verdict is Verdict.VIOLATED)
+    said = "; ".join(
+        [
+            *(f"the cache holds CANARY#{number} (plain)" for number in range(9)),
+            *(f"{who}: GET /api/v4/secrets answered 200" for who in ("no token", "another key")),
+            "the log holds ROOT_KEY (json)",
+        ]
+    )
+    specs = (control.specs[0].model_copy(update={"message": said}),)
+    failed = control.model_copy(update={"specs": specs, "observed": None})
+    [told] = phrases.observation(failed)
+    assert told.startswith("the cache holds: CANARY#0 (plain), CANARY#1 (plain), ")
+    assert told.endswith(
+        " and 3 more; GET /api/v4/secrets answered 200: no token, another key; "
+        "the log holds ROOT_KEY (json)"
+    )
