@@ -96,6 +96,12 @@ def _open(
     if not reader.opens:
         files = ", and the one in ".join(file.path for file in keys)
         also = "".join(f"; not tried: {file}" for file in unread)
+        if dump.damage:
+            # A root key that is not there accuses no key.
+            raise BadInput(
+                f"{name} {dump.damage}, and the key in {files} opens nothing of what is left; take "
+                f"an earlier backup; nothing written{also}"
+            )
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
     return reader, key
 

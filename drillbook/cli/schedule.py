@@ -198,12 +198,25 @@ def _time_here(name: str, every: str) -> str:
     return cron_time(f"{name} {Path.cwd()}", every)
 
 
+def _to_mount(words: Sequence[str]) -> str:
+    """A comment that names the paths of a line that a container has not; empty where it has all."""
+    values = (word.partition("=")[2] if word.startswith("--") else word for word in words)
+    outside = [
+        value
+        for value in values
+        if value.startswith("/")
+        and not any(PurePosixPath(value).is_relative_to(folder) for folder in (_HOME, _KEYS))
+    ]
+    return f"# Not in the container, mount it as well: {', '.join(outside)}\n" if outside else ""
+
+
 def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict[str, str]:
     pod = _pod(image, {"args": [*words]}, {_KEYS: "drillbook"}, {})
     head = f"""\
 # It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
 # keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a run is a rehearsal.
 """
+    head += _to_mount(words)
     return {f"{name}.yaml": head + _yaml(_cron_job(name, _time_here(name, every), pod))}
 
 
@@ -312,7 +325,7 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 # (DOCKER_HOST) a run is a rehearsal.
 """
     compose = {"services": {"drillbook": service}, "volumes": {"drillbook": {}}}
-    return {f"{name}.compose.yaml": head + _yaml(compose)}
+    return {f"{name}.compose.yaml": head + _to_mount(words) + _yaml(compose)}
 
 
 def _yaml(*documents: dict[str, Any]) -> str:

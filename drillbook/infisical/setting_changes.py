@@ -36,7 +36,7 @@ _ACCESS = (
     "database's container reads it for an empty volume alone"
 )
 _IGNORED = "the product does not read it"
-_MAIL = "mail alone; a server that takes the connection and never answers delays a start by 2 min"
+_MAIL = "mail alone; a server that does not answer delays a start by up to 2 min"
 # By pattern, the first that fits counts: whether a change is dangerous, and what it does.
 _MEANINGS: dict[str, tuple[bool, str]] = {
     "ENCRYPTION_KEY": (True, _KEY),
@@ -67,8 +67,8 @@ _MEANINGS: dict[str, tuple[bool, str]] = {
     "DB_*": (True, "it counts where DB_CONNECTION_URI is not set: then as that does"),
     "REDIS_URL": (
         True,
-        "secrets do not lie there, jobs and sessions do; if the backend does not reach it, or its "
-        "password is refused, it ends after 11 s",
+        "no secret and no session is lost with it, jobs that wait there are; if the backend does "
+        "not reach it, or its password is refused, it ends at its start",
     ),
     "REDIS_*": (True, "as REDIS_URL; REDIS_PASSWORD does not count where REDIS_URL is set"),
     "SITE_URL": (False, "the origin that browsers are allowed, and links in mails"),

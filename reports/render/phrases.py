@@ -193,29 +193,41 @@ def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
 
 def _advice(run: Run, first: str) -> str:
     """What to do about the first failure: not every run is about a deployment."""
-    if run.run.asked and first.startswith("DRL-"):
-        return _drill_advice(first)
+    if any(one.startswith("DRL-") for one in run.run.asked):
+        return _DRILL_ADVICE.get(
+            first, f"Do not rely on a recovery from this backup. Begin with {first}."
+        )
+    if "KEY-14" in run.run.asked:
+        return "Do not use the new backup; the old one and its key stay. Begin with KEY-14."
+    if run.subject.driver == "remote":
+        return f"Do not rely on this instance before it is put right. Begin with {first}."
     document = next((one for one in run.controls if one.id == "RBK-1"), None)
     if document and document.verdict not in (Verdict.NOT_APPLICABLE, Verdict.NOT_RUN):
         return f"Do not follow this document as it is. Begin with {first}."
     return f"Do not deploy. Begin with {first}."
 
 
-def _drill_advice(first: str) -> str:
-    """What to do about the first failure of a drill: a backup is at stake there, not a deploy."""
-    if first == "DRL-1":
-        return (
-            "Do not rely on this backup with these keys. Look for the key that opens it: "
-            "drillbook key check … --env-file one.env --env-file other.env. Where they open a "
-            "part, the rest may be damaged: take an earlier backup, and save that part by "
-            "drillbook key recover."
-        )
-    if first == "DRL-5":
-        return (
-            "Find out what was lost, and keep the older backups until then. If it was deleted on "
-            "purpose, a larger --drop accepts it once."
-        )
-    return f"Do not rely on this backup for a recovery in time. Begin with {first}."
+# What to do about the first failure of a drill: a backup is at stake there, not a deploy.
+_DRILL_ADVICE = {
+    "BKP-4": (
+        "Do not rely on this backup: it is damaged, or more than data. Take the one before it, and "
+        "find out how it was made."
+    ),
+    "DRL-1": (
+        "Do not rely on this backup with these keys. Look for the key that opens it: drillbook key "
+        "check BACKUP --env-file one.env --env-file other.env. Where they open a part, the rest "
+        "may be damaged: take an earlier backup, and save that part by drillbook key recover."
+    ),
+    "DRL-3": "Do not rely on this backup for a recovery in time. Begin with DRL-3.",
+    "DRL-4": (
+        "Compare backup and keys with copies of theirs, and remove what the drill left behind: "
+        "drillbook sweep."
+    ),
+    "DRL-5": (
+        "Find out what was lost, and keep the older backups until then. If it was deleted on "
+        "purpose, a larger --drop accepts it once."
+    ),
+}
 
 
 def _undecided_outcome(run: Run, gating: list[Control]) -> Outcome:

@@ -10,6 +10,7 @@ import pytest
 
 from drillbook.core import options
 from drillbook.core.application import ROOT
+from drillbook.runbook import diagnosis, rules
 
 CODE = sorted(
     path
@@ -252,11 +253,8 @@ def test_advice_to_go_back_empties_the_cache():
     going_back = re.compile(
         r"restor(?:e|ing) (?:\w+ ){0,3}(?:backup|dump)\b|way back is", re.IGNORECASE
     )
-    lines = [
-        (name, line)
-        for name in ("drillbook/runbook/causes.toml", "drillbook/runbook/rules.toml")
-        for line in (ROOT / name).read_text().splitlines()
-    ]
+    lines = [(cause.name, cause.cure) for cause in diagnosis.ALL]
+    lines += [(rule.id, rule.write) for rule in rules.rules().values()]
     lines += [
         (one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()
     ]

@@ -100,6 +100,14 @@ def test_coolify_gets_a_resource_and_a_task(folder, tmp_path, capsys):
     assert shlex.split(line) == ODD
 
 
+@pytest.mark.parametrize("scheduler", ["kubernetes", "coolify"])
+def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
+    line = "drill /backups --env-file /etc/drillbook/keys.env --config=/srv/drillbook.toml"
+    text = printed(capsys, scheduler, "--", *line.split())
+    assert "# Not in the container, mount it as well: /backups, /srv/drillbook.toml\n" in text
+    assert "mount it" not in printed(capsys, scheduler, "--", "status")
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

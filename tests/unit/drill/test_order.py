@@ -18,6 +18,7 @@ OPENS = Proof(root_keys=1, roots_opened=1)
     ("proof", "why"),
     [
         (Proof(root_keys=1), "these keys do not open this backup"),
+        (Proof(damage="breaks off"), "the backup breaks off"),
         (Proof(root_keys=1, roots_opened=1, damage="breaks off"), "the backup breaks off"),
         (Proof(projects=1, projects_opened=1), ""),
         (OPENS, ""),

@@ -28,7 +28,7 @@ def change(name, value):
         ("ENCRYPTION_KEY", "", True, "without it the backend does not start"),
         ("AUTH_SECRET", "other", False, "every token issued before is refused"),
         ("AUTH_SECRET", "", True, "without it"),
-        ("REDIS_URL", "redis://other:6379", True, "ends after 11 s"),
+        ("REDIS_URL", "redis://other:6379", True, "no session is lost with it, jobs"),
         ("SITE_URL", "https://two.example.com", False, "links in mails"),
         ("INVITE_ONLY", "true", False, "does not read it"),
         ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),

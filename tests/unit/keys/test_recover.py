@@ -233,6 +233,18 @@ def test_of_a_cut_backup_the_rest_is_not_called_all(files, capsys):
     assert "NOT ALL" in capsys.readouterr().err
 
 
+def test_a_cut_that_left_no_key_accuses_the_backup_first(files, capsys):
+    backup = files / "cut.sql"
+    whole = dump("2024-10")
+    backup.write_text(whole[: whole.index("COPY public.kms_root_config")])
+    out = files / "out.json"
+    code = run(files, "cut", out, "--plaintext", key="2024-10")
+    said = capsys.readouterr().err
+    assert (code, out.exists()) == (3, False)
+    assert "take an earlier backup" in said
+    assert said.index("pg_dump's last words") < said.index("opens nothing")
+
+
 def test_a_wrong_key_writes_nothing(files, capsys):
     out = files / "out.json"
     assert run(files, "2024-10", out, "--plaintext", key="2024-07") == 3

@@ -155,8 +155,27 @@ def test_no_cure_makes_a_key_or_wipes_before_a_proof(cause):
     if harm:
         before = cause.cure[: harm.start()]
         assert re.search(
-            "key check|back the database up|only if|where there was|newer image", before
+            "key check|back the database up|only if|where there was|newer image",
+            before,
+            re.IGNORECASE,
         )
+
+
+@pytest.mark.parametrize(
+    "cause", [one for one in ALL if "restore" in one.cure], ids=lambda one: one.name
+)
+def test_restore_begins_with_a_stopped_backend_and_a_dump(cause):
+    steps = ("stop the backend", "dump", "FLUSHALL", "an empty", "key check has proved", "start")
+    cure = cause.cure[cause.cure.index(steps[0]) :]
+    places = [cure.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "cause", [one for one in ALL if "Coolify" in one.cure], ids=lambda one: one.name
+)
+def test_cure_in_coolify_fits_compose_as_well(cause):
+    assert "Coolify" not in cause.cure.replace("Coolify (or in .env)", "")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ def test_what_was_left_aside_is_one_row():
         ("DRL-1", ("DRL-1",), "Look for the key that opens it: drillbook key check"),
         ("DRL-3", ("DRL-3",), "Do not rely on this backup for a recovery in time"),
         ("DRL-5", ("DRL-5",), "Find out what was lost"),
+        ("BKP-4", ("BKP-4", "DRL-1"), "Take the one before it"),
+        ("DRL-4", ("DRL-1", "DRL-4"), "remove what the drill left behind"),
+        ("KEY-5", ("DRL-1", "KEY-5"), "Do not rely on a recovery from this backup"),
+        ("KEY-14", ("KEY-14",), "Do not use the new backup"),
         ("UPG-1", ("UPG-1",), "Do not deploy"),
         ("DRL-1", (), "Do not deploy"),
     ],
@@ -72,6 +76,13 @@ def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked,
         }
     )
     assert advice in phrases.outcome(run).next
+
+
+def test_a_running_instance_is_not_told_to_stay_undeployed():
+    whole = sample_run.run()
+    subject = whole.subject.model_copy(update={"driver": "remote"})
+    said = phrases.outcome(whole.model_copy(update={"subject": subject})).next
+    assert said.startswith("Do not rely on this instance before it is put right")
 
 
 def test_a_question_that_gates_nothing_has_no_verdict_and_says_what_was_seen():
