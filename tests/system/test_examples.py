@@ -56,7 +56,6 @@ SAMPLES = {
     r"--seed …": "--seed 7",
     r"--shard …": "--shard 1/5",
     r"--generated …": "--generated 3",
-    r"--control \$C": "--control DEP-4",
     r"https://…": "https://tsa.example.com",
     r"folder folder(?: …)?$": "runs/one runs/two",
     r"<Name>": "ForgetsEmptyFolders",
@@ -77,7 +76,6 @@ PARSED = {
     r"verify --shard": "a shard of a run takes minutes; tests/unit/reports/session joins some",
     r"verify --sign \S+ --tsa": "takes a time-stamp authority, as evidence timestamp does here",
     r"rehearse .*reference:": "takes a minute and a whole backup; test_drill.py has one",
-    r"evidence merge one/": "takes the shards of the lines before it",
     r"live rehearsal": "takes half a minute; tests/unit/live has it",
     r"fleet \w+ .*(queue\.txt|runs/eu)": "takes a PostgreSQL, or runs of other machines",
     r"runbook run ops.md$": "is run with --stack embedded",
@@ -156,7 +154,7 @@ def folder(tmp_path_factory):
 def later_folder(tmp_path_factory):
     """A folder as it is when the lines were run that make what others name."""
     folder = sample_folder(tmp_path_factory.mktemp("parsed"))
-    for name in ("one/latest", "two/latest", "runs/eu", "runs/us"):
+    for name in ("runs/eu", "runs/us"):
         (folder / name).mkdir(parents=True)
     for name in ("drill.key", "drill.key.pub"):
         shutil.copy(folder / name.replace("drill", "grace"), folder / name)

@@ -114,7 +114,8 @@ def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
         backupfile.find_other_instance(read, WRONG),
     )
     assert "does not open with the deployed ENCRYPTION_KEY" in str(unopened)
-    assert "is of another instance" in str(foreign)
+    assert "is of another instance, or the deployed key is another" in str(foreign)
+    assert "key check) before you deploy" in foreign.cure
 
 
 def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
