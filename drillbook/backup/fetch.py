@@ -35,6 +35,7 @@ from drillbook.backup.repository import Repository
 from drillbook.backup.selection import NEWEST, Member, Selection, pick
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
+from drillbook.core.application import install_extra
 from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
@@ -50,7 +51,6 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ABSENT = (126, 127)
 # pg_dump reads in a transaction that may only read; so does anything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
-_INSTALL = "install drillbook[remote] (`make remote` in a checkout), and try again"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
 # A shorter value may stand in a message by chance.
 _LEAST_SECRET = 4
@@ -344,7 +344,7 @@ def _copy(
         raise
     except ImportError as trouble:
         raise BadInput(
-            f"{address.scheme}:// needs more than is here ({trouble}): {_INSTALL}"
+            f"{address.scheme}:// needs more than is here ({trouble}): {install_extra('remote')}"
         ) from None
     except FileNotFoundError:
         raise BadInput(f"nothing lies at {address.shown}; check the backup given") from None

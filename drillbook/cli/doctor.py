@@ -16,6 +16,7 @@ from typing import Literal
 
 from drillbook.core import run_directory
 from drillbook.core.answer import write_json
+from drillbook.core.application import install_extra
 from drillbook.core.errors import NoHost
 
 State = Literal["ok", "lacks", "optional"]
@@ -194,7 +195,7 @@ def _extras() -> Iterator[Check]:
     missing = ", ".join(name for name in _REMOTE if not find_spec(name))
     sentence = f"no {missing}" if missing else "backups at s3://, sftp:// and https:// work"
     state: State = "optional" if missing else "ok"
-    cure = "install drillbook[remote] for backups at s3://, sftp:// or https://"
+    cure = f"{install_extra('remote')}, for backups at s3://, sftp:// or https://"
     yield Check("extra: remote", state, sentence, cure if missing else "")
     for name, program, what in (
         ("program: git", "git", "Git repositories can be searched for keys"),

@@ -11,6 +11,7 @@ from drillbook.cli.parser import Given, Refusal
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
 from drillbook.core.answer import write_json
+from drillbook.core.application import install_extra
 from reports.config.fleet_file import find, load
 from reports.history import fleet
 from reports.history.fleet import Bundles, Restore, print_plan, print_report
@@ -21,7 +22,7 @@ def carry_out(act: Callable[[Given], int], given: Given) -> int:
     try:
         return act(given)
     except ModuleNotFoundError as missing:
-        said = f"{missing.name} is not installed; a queue needs the extra: drillbook[fleet]"
+        said = f"{missing.name} is not installed; {install_extra('fleet')}"
         raise Refusal(said) from None
 
 

@@ -13,6 +13,12 @@ ROOT = _PACKED if _PACKED.is_dir() else PACKAGE.parent
 IS_CHECKOUT = (ROOT / ".git").exists()
 
 
+def install_extra(name: str) -> str:
+    """How an extra is installed: with a wheel, because an index may give a stranger's package."""
+    checkout = ", or `make remote` in a checkout" if name == "remote" else ""
+    return f"install the extra {name}: pip install 'WHEEL[{name}]' with Drillbook's wheel{checkout}"
+
+
 def make_importable() -> None:
     """Let this process, the command's own, import suites, fixtures and reports."""
     if str(ROOT) not in sys.path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from drillbook.core.application import install_extra
 from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
 from reports.evidence.model import Run
@@ -220,16 +221,15 @@ def _describe(event: str, standing: Standing) -> str:
     return f"{_WORDS[event]}: {standing.act.name}, {last}, due {standing.due:%Y-%m-%d}"
 
 
-_LIBRARY = "install it: pip install 'drillbook[notify]'"
-
-
 def load_receivers(path: Path) -> tuple[str, ...]:
     """The addresses of a file, one a line; BadDeclaration for one that Apprise does not know."""
     addresses = tuple(ping.load_private_lines(path))
     try:
         import apprise
     except ImportError:
-        raise BadDeclaration(f"{path}: notices are sent by Apprise; {_LIBRARY}") from None
+        raise BadDeclaration(
+            f"{path}: notices are sent by Apprise; {install_extra('notify')}"
+        ) from None
     # What it logs names the address, and so the key in it.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     for number, address in enumerate(addresses, 1):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from drillbook.core.application import install_extra
 from reports.errors import BadDeclaration
 from reports.history.runs import Past
 from reports.history.status import Standing
@@ -40,7 +41,7 @@ def check_target(path: Path) -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
-        said = "metrics need prometheus-client; install it: pip install 'drillbook[notify]'"
+        said = f"metrics need prometheus-client; {install_extra('notify')}"
         raise BadDeclaration(f"{path}: {said}") from None
     if not path.parent.is_dir() or path.is_dir():
         raise BadDeclaration(f"{path}: name a file in a folder that exists")

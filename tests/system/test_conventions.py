@@ -323,6 +323,13 @@ def test_texts_are_in_plain_words():
     assert found == []
 
 
+def test_nothing_tells_to_install_our_name_from_an_index():
+    documents = [*CODE, *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.yml")]
+    by_name = re.compile(r"drillbook\[\w+\](?! @)|install [\"']?drillbook(?![\w-])")
+    ours = [path for path in documents if not path.is_relative_to(ROOT / "tests")]
+    assert [relative(path) for path in ours if by_name.search(path.read_text())] == []
+
+
 def test_no_machine_or_workplace_is_named():
     forbidden = re.compile(f"{re.escape(str(ROOT))}|/root/|/home/")
     guilty = [

@@ -13,6 +13,7 @@ import pytest
 from drillbook.backup import location
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
+from drillbook.core.application import install_extra
 from drillbook.core.errors import BadInput
 from drillbook.preflight import backupfile
 from reports.record import run_metadata
@@ -274,7 +275,7 @@ def test_what_cannot_be_had_is_told_in_one_sentence(given, words):
 
 def test_a_missing_extra_is_told_with_its_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    assert "install drillbook[remote]" in refused("s3://bucket/b.sql")
+    assert install_extra("remote") in refused("s3://bucket/b.sql")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
