@@ -19,13 +19,16 @@ _MOST_PROJECTS = 20
 _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
     "OPENS": (
-        "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET and the "
-        "database password may be new ones. Keep this key as long as this backup; `drillbook "
-        "drill` shows that it also starts"
+        "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET may be "
+        "a new one, and in a new database its password. Keep this key as long as this backup; "
+        "`drillbook drill` shows that it also starts"
     ),
     "DOES NOT OPEN": "try the other keys you have: --env-file first.env --env-file second.env",
     "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
 }
+_NOT_IN_FORCE = (
+    "look for the key in force, and deploy that one; keep this key as long as this backup"
+)
 # The secrets lie under keys of the projects, all of which this key has opened.
 _DAMAGED = (
     "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
@@ -58,7 +61,10 @@ def _lines(
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
     proof = decisive.proof
     right = proof.roots_opened and proof.projects_opened == proof.projects
+    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
     todo = _DAMAGED if decisive.word == "DOES NOT OPEN" and right else _NEXT[decisive.word]
+    if decisive.word == "OPENS" and states and "active" not in states:
+        todo = _NOT_IN_FORCE
     yield f"Next: {todo.format(variable=decisive.file.deployed_as)}."
 
 

@@ -64,8 +64,8 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
         "\n"
         "Next: if an instance waits for it, set ENCRYPTION_KEY to this key and redeploy; "
-        "AUTH_SECRET and the database password may be new ones. Keep this key as long as this "
-        "backup; `drillbook drill` shows that it also starts.\n"
+        "AUTH_SECRET may be a new one, and in a new database its password. Keep this key as long "
+        "as this backup; `drillbook drill` shows that it also starts.\n"
     )
 
 

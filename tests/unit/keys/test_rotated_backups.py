@@ -131,6 +131,10 @@ def test_states_are_told_apart_and_by_their_labels(written, ask):
 def test_a_staged_key_is_said_to_be_one_and_so_is_a_superseded_one(written, ask):
     path = written(rotated(wrapped(FIRST), wrapped(OLD, "retained"), wrapped(SECOND, "staged")))
     assert "this key is staged and was not deployed" in ask(path, SECOND)[1]
+    # To deploy one of these is not what is next.
+    for key in (OLD, SECOND):
+        assert "Next: look for the key in force" in ask(path, key)[1]
+    assert "Next: if an instance waits for it" in ask(path, FIRST)[1]
     assert f"superseded by the one with label {label(FIRST)}" in ask(path, OLD)[1]
     assert "this key is" not in ask(path, FIRST)[1]
 
