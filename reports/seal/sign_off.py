@@ -38,7 +38,7 @@ def sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> Path:
         with path.open("xb") as file:
             file.write(key.sign(payload + b"\n") if key else payload + b"\n")
     except FileExistsError:
-        done = f"it was {who.act} before; remove it to sign again"
+        done = f"it was {who.act} before; to sign again, keep that file elsewhere"
         raise BadSignOff(f"{path} exists: {done}") from None
     return path
 
