@@ -174,7 +174,8 @@ def test_what_was_signed_is_not_overwritten(bundle, capsys):
     signed(bundle)
     before = bundle.with_name("bundle.zip.approved.json").read_bytes()
     assert signed(bundle, name="Someone Else") == 3
-    assert "it was approved before; to sign again, keep that file elsewhere" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "it was approved before; to sign again, keep that file elsewhere" in said
     assert bundle.with_name("bundle.zip.approved.json").read_bytes() == before
 
 
