@@ -151,7 +151,8 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
     verb = "is" if len(bad) == 1 else "are"
     warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
     if run.subject.grade == "rehearsal":
-        return Outcome("Passed", sentence, f"{warning}Run it against the image you deploy.")
+        what = "instance you run" if run.subject.driver == "remote" else "image you deploy"
+        return Outcome("Passed", sentence, f"{warning}Run it against the {what}.")
     kept = "Keep the folder of this run with your audit records."
     return Outcome("Passed", sentence, warning + kept)
 

@@ -85,6 +85,13 @@ def test_a_running_instance_is_not_told_to_stay_undeployed():
     assert said.startswith("Do not rely on this instance before it is put right")
 
 
+def test_a_rehearsed_live_check_leads_to_the_running_instance():
+    whole = sample_run.run()
+    subject = whole.subject.model_copy(update={"driver": "remote", "grade": "rehearsal"})
+    run = whole.model_copy(update={"subject": subject, "exit_code": 0})
+    assert phrases.outcome(run).next.endswith("Run it against the instance you run.")
+
+
 def test_a_question_that_gates_nothing_has_no_verdict_and_says_what_was_seen():
     whole = sample_run.run()
     advisory = tuple(one.model_copy(update={"gating": False}) for one in whole.controls)
