@@ -141,7 +141,8 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
     if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
         raise OwnRotation(
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
-            "as its administrator, deploy it, and remove the old one (KEY-12.STAGED). What lies "
+            "as its administrator, put it into escrow, deploy it, prove a new backup with it, and "
+            "only then remove the old one, which earlier backups need (KEY-12.STAGED). What lies "
             "directly under the old one (bots, users, indexes of the first generation) stays "
             "under it; `drillbook key check` counts that"
         )

@@ -151,7 +151,7 @@ NOT_UNDERSTOOD = {
         lambda text: text.replace(
             'kms_root_config (id, "encryptedRootKey")', 'kms_root_config (id, "kekLabel")'
         ),
-        "rotates ENCRYPTION_KEY in stages by itself",
+        "prove a new backup with it, and only then remove the old one",
     ),
 }
 
