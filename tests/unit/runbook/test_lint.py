@@ -389,7 +389,7 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, content, said):
     path = tmp_path / "runbook.md"
     if content is not None:
         path.write_bytes(content)
-    assert lint([path]) == 3
+    assert run(COMMANDS, ["runbook", "lint", str(path)]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
@@ -400,7 +400,7 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, content, said):
     "path", ["/dev/zero", "/proc/self", "a\0b"], ids=["device", "folder", "name"]
 )
 def test_what_is_no_file_is_refused(path, capsys):
-    assert lint([path]) == 3
+    assert run(COMMANDS, ["runbook", "lint", path]) == 3
     assert capsys.readouterr().err.count("\n") == 1
 
 
