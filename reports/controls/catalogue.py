@@ -16,6 +16,7 @@ from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
 from reports.verdict.verdicts import Nature, Severity
 
 FOLDER = ROOT / "suites"
+CONTROLS = FOLDER / "controls.toml"
 
 
 class Entry(BaseModel):
@@ -87,7 +88,7 @@ class Catalogue(BaseModel):
         )
 
 
-def load(path: Path) -> Catalogue:
+def load(path: Path = CONTROLS) -> Catalogue:
     """Read the catalogue; BadCatalogue says in one sentence what is wrong with which entry."""
     try:
         return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -16,6 +16,7 @@ from drillbook.core.files import read_file
 from reports.errors import BadEvidence
 from reports.evidence.model import Run
 
+RECORD = "evidence.json"
 LARGEST = 64 << 20
 SCHEMA = Path(__file__).parents[1] / "schema" / "evidence-1.schema.json"
 
@@ -40,7 +41,7 @@ def check(record: object) -> None:
         where = "".join(
             f"[{at}]" if isinstance(at, int) else f".{at}" for at in broken.instance_path
         )
-        raise BadEvidence(f"evidence.json: ${where}: {broken.message[:200]}")
+        raise BadEvidence(f"{RECORD}: ${where}: {broken.message[:200]}")
 
 
 def text(record: dict[str, Any]) -> str:

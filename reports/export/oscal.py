@@ -383,9 +383,11 @@ def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
     digest = {"algorithm": "SHA-256", "value": hashlib.sha256(record).hexdigest()}
     yield {
         "uuid": uid(run, "resource", "evidence"),
-        "title": "evidence.json",
+        "title": json_file.RECORD,
         "description": "The record of the run, from which this document was made.",
-        "rlinks": [{"href": "evidence.json", "media-type": "application/json", "hashes": [digest]}],
+        "rlinks": [
+            {"href": json_file.RECORD, "media-type": "application/json", "hashes": [digest]}
+        ],
     }
 
 

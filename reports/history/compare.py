@@ -215,7 +215,7 @@ def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:
     """The newest record of a whole run on an image, among those kept in a folder of runs."""
-    for path in sorted(folder.glob("*/evidence.json"), reverse=True):
+    for path in sorted(folder.glob(f"*/{json_file.RECORD}"), reverse=True):
         if path.parent.is_symlink():
             continue
         try:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core import options
-from reports.controls.catalogue import FOLDER, Catalogue, Entry, load, specs
+from reports.controls.catalogue import Catalogue, Entry, load, specs
 from reports.history.runs import History, load_history
 from reports.verdict.verdicts import Verdict
 
@@ -101,7 +101,7 @@ def last_verdicts(history: History) -> dict[str, Last]:
 
 def main(given: SimpleNamespace) -> int:
     """Print the catalogue; the exit code."""
-    catalogue = load(FOLDER / "controls.toml")
+    catalogue = load()
     verdicts = last_verdicts(load_history(Path(options.run_folder())))
     if given.output == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"

@@ -25,7 +25,6 @@ from typing import Any, Literal, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drillbook.core.answer import write_json
-from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
@@ -34,8 +33,9 @@ from reports.config.run_context import next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
+from reports.evidence.json_file import RECORD
 from reports.evidence.model import Run
-from reports.history.runs import RECORD, History, Past, load_history, load_record, past_of
+from reports.history.runs import History, Past, load_history, load_record, past_of
 from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
@@ -49,7 +49,6 @@ from reports.verdict.verdicts import FAILED, PASSED, Verdict
 
 Keys = dict[str, Ed25519PublicKey]
 State = Literal["done", "missed", "not proven", "not yet due"]
-_CONTROLS = ROOT / "suites" / "controls.toml"
 _DAY = timedelta(days=1)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
@@ -502,7 +501,7 @@ def main(given: SimpleNamespace) -> int:
         raise BadHistory(said)
     if not folder.is_dir():
         raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
-    declared = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS))
+    declared = declarations.load(Path.cwd(), given.config, None, catalogue.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     period = report(load_history(folder), folder, declared, keys, span)
     name = f"period-{period.since}-{period.until}"

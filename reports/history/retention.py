@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reports.errors import Distrusted
 from reports.evidence.context import Schedule
-from reports.history.runs import RECORD, History, Past, load_history
+from reports.evidence.json_file import RECORD
+from reports.history.runs import History, Past, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.examine import ACTS, Trust
 from reports.seal.manifest import SIGNATURE

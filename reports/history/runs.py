@@ -22,7 +22,7 @@ from drillbook.core.files import open_file, read_file
 from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
-from reports.evidence.json_file import strict_json
+from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Objectives, Run, Seal
 from reports.render.phrases import NO_CORRECTION
 from reports.seal.manifest import MANIFEST, digest, parse
@@ -40,9 +40,7 @@ _ROUTES = {
 # Commands that ask controls of several chapters, by the chapter that only they ask.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}
 LEDGER = "history.jsonl"
-_LARGEST_LEDGER = 256 << 20
-RECORD = "evidence.json"
-_LARGEST = 64 << 20
+LARGEST_LEDGER = 256 << 20
 
 
 class Facts(EvidenceModel):
@@ -159,7 +157,7 @@ def ledger_path(runs: Path) -> Path:
 def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
     """Every line that can be read, in their order; what is wrong with the file, in a sentence."""
     try:
-        data = read_file(path, _LARGEST_LEDGER)
+        data = read_file(path, LARGEST_LEDGER)
     except FileNotFoundError:
         return [], None
     except OSError as trouble:
@@ -265,7 +263,7 @@ def load_history(folder: Path) -> History:
         if file.parent.is_symlink():
             continue
         try:
-            data = read_file(file, _LARGEST)
+            data = read_file(file, LARGEST)
             record = Seen.model_validate(strict_json(data))
         except (OSError, ValueError, RecursionError):
             unreadable.append(file.parent.name)
@@ -318,7 +316,7 @@ def _satisfied_controls(facts: Facts) -> frozenset[str]:
 def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
     """Whether evidence is what the manifest in its folder says, if there is one."""
     try:
-        manifest = parse(read_file(folder / MANIFEST, _LARGEST))
+        manifest = parse(read_file(folder / MANIFEST, LARGEST))
     except FileNotFoundError:
         return True
     except (OSError, Distrusted):
@@ -341,7 +339,7 @@ def _find_changed(
 
 def _seal(folder: Path) -> str | None:
     try:
-        return digest([read_file(folder / MANIFEST, _LARGEST)])
+        return digest([read_file(folder / MANIFEST, LARGEST)])
     except OSError:
         return None
 
@@ -363,9 +361,9 @@ def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
     """Those of these files that a folder or a bundle holds; of a record itself, the record."""
     if origin.is_dir():
         found = {name: origin / name for name in names}
-        return {name: read_file(path, _LARGEST) for name, path in found.items() if path.is_file()}
+        return {name: read_file(path, LARGEST) for name, path in found.items() if path.is_file()}
     with open_file(origin) as file:
         is_bundle = file.read(2) == b"PK"
     if is_bundle:
-        return read_entries(origin, names, _LARGEST)
-    return {RECORD: read_file(origin, _LARGEST)}
+        return read_entries(origin, names, LARGEST)
+    return {RECORD: read_file(origin, LARGEST)}

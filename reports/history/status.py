@@ -22,7 +22,6 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from drillbook.core.answer import write_json
-from drillbook.core.application import ROOT
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import write_file
 from reports.config import declarations
@@ -43,7 +42,6 @@ _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
 # At most 75 octets with the blank before what is continued (3.1), and no character in pieces.
 _PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
-_CONTROLS = ROOT / "suites" / "controls.toml"
 _RED: tuple[str, ...] = ("red", "bold")
 _BEGIN = b"BEGIN:VCALENDAR"
 
@@ -190,7 +188,7 @@ def main(
 ) -> int:
     """Print what is due, and write the calendar that was asked for; keep gets what was found."""
     run_dir = Path(given.run_dir)
-    words = declarations.load(Path.cwd(), given.config, None, catalogue.load(_CONTROLS)).words
+    words = declarations.load(Path.cwd(), given.config, None, catalogue.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     now = datetime.now(UTC)
     history = load_history(run_dir)

@@ -11,7 +11,6 @@ from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import Unqualifiable
 from reports.qualification import generated, plan
@@ -57,7 +56,7 @@ def qualify(
     """
     if asked.generated and asked.stack == "containers":
         raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
-    catalogue = load(ROOT / "suites" / "controls.toml")
+    catalogue = load()
     known = list_bugs(asked.container_image)
     bugs = _choose_bugs(asked, known)
     here = [one for one in bugs if plan.driver_for(one, asked.stack) not in known.absent]

@@ -103,7 +103,7 @@ class Trials:
         with TemporaryDirectory(dir=self._folder) as folder:
             output = Path(folder) / "output"
             code = self._pytest([*self._options(trial), f"--run-dir={folder}"], output, trial)
-            written = Path(folder) / "latest" / "evidence.json"
+            written = Path(folder) / "latest" / json_file.RECORD
             run = json_file.load(written) if written.exists() else None
             trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
             never = unreached_reason(output.read_text(errors="replace")) if output.exists() else ""

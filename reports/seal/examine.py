@@ -21,7 +21,7 @@ from reports.config.run_context import is_separated
 from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.findings import judge, match_keys
-from reports.evidence.json_file import strict_json
+from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render.terminal import printable
 from reports.seal import signature, timestamp
@@ -44,9 +44,7 @@ from reports.verdict.verdicts import Verdict, worst
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")
 SIGN_OFF = "urn:drillbook:sign-off:1"
-RECORD = "evidence.json"
 PDF = "report.pdf"
-_LARGEST = 64 << 20
 _MOST_VALUES = 3_000_000
 State = Literal["ok", "bad", "open"]
 
@@ -198,7 +196,7 @@ class Examination:
 
 def load_record(archive: Archive) -> Run:
     """The run of a bundle; Distrusted if its record breaks the schema."""
-    data = archive.read(RECORD, _LARGEST)
+    data = archive.read(RECORD, LARGEST)
     if data.count(b",") > _MOST_VALUES:
         raise Distrusted(f"{RECORD} has more values than is sane")
     try:
@@ -254,7 +252,7 @@ def _odd(control: Control, run: Run) -> str | None:
 def check_attachment(archive: Archive) -> str:
     """That report.pdf carries the record itself; Distrusted if it carries another or none."""
     size = archive.entries[RECORD].size
-    found = attachment_digest(archive.read(PDF, _LARGEST), RECORD, size)
+    found = attachment_digest(archive.read(PDF, LARGEST), RECORD, size)
     if found != digest(archive.chunks(RECORD)):
         raise Distrusted(f"the {RECORD} attached to it is another than the bundle's")
     return f"the {RECORD} attached to it is the bundle's"

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drillbook.core.files import open_file
 from reports.errors import Distrusted
-from reports.evidence.json_file import compact_text
+from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
 from reports.verdict.verdicts import HOLDS, PASSED, Verdict
 
@@ -108,7 +108,7 @@ def statement(run: Run, manifest: Manifest) -> bytes:
         "predicateType": TEST_RESULT,
         "predicate": {
             "result": result(run),
-            "configuration": list(_configuration(run, digests["evidence.json"])),
+            "configuration": list(_configuration(run, digests[RECORD])),
             "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
             "warnedTests": [c.id for c in run.controls if _warns(c)],
             "failedTests": [c.id for c in run.controls if _fails(c)],
@@ -144,7 +144,7 @@ def _configuration(run: Run, evidence: str) -> Iterator[dict[str, Any]]:
     """With what was tested: the record, the tool and the backend, each as far as it is known."""
     facts, subject, tool = run.run, run.subject, run.run.tool
     yield {
-        "name": "evidence.json",
+        "name": RECORD,
         "digest": {"sha256": evidence},
         "annotations": {
             "run": facts.id,

@@ -57,9 +57,9 @@ def _seal(given: SimpleNamespace) -> Iterator[Line]:
     folder = Path(given.run)
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     try:
-        run = json_file.load(folder / "evidence.json")
+        run = json_file.load(folder / json_file.RECORD)
     except (OSError, ValueError):
-        raise BadEvidence(f"{given.run}: no folder of a run with its evidence.json") from None
+        raise BadEvidence(f"{given.run}: no folder of a run with its {json_file.RECORD}") from None
     refuse_changes(folder)
     if sealer.key is None and (folder / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")

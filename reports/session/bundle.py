@@ -29,7 +29,7 @@ from reports.seal.sealer import Sealed, Sealer
 from reports.verdict.verdicts import FAILED, PASSED
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {
-    "evidence.json": json_file.render,
+    json_file.RECORD: json_file.render,
     "junit.xml": junit.render,
     "oscal-assessment-results.json": oscal.render,
     "report.html": html.render,

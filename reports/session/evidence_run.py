@@ -18,6 +18,7 @@ from reports.config.declarations import Declared
 from reports.config.run_context import Setting
 from reports.controls.catalogue import Catalogue
 from reports.errors import NotCertifiable, ReportError
+from reports.evidence.json_file import RECORD
 from reports.evidence.model import Redaction, Run, RunFacts, Tool
 from reports.history import compare
 from reports.record import run_metadata
@@ -43,7 +44,7 @@ _FILTERS = {
     "failedfirst": "--failed-first",
     "maxfail": "-x or --maxfail",
 }
-_EVIDENCE = ("evidence.json",)
+_EVIDENCE = (RECORD,)
 
 
 @contextmanager

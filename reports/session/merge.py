@@ -23,6 +23,7 @@ from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
 from reports.evidence.findings import judge, match_keys
+from reports.evidence.json_file import RECORD
 from reports.evidence.model import (
     ELSEWHERE,
     Control,
@@ -54,7 +55,6 @@ _SAME: dict[str, Callable[[Run], object]] = {
     "selection": lambda run: (run.run.selection, run.run.asked, run.run.strict_claims),
     "declarations": lambda run: (run.identity.declared, run.identity.number),
 }
-_RECORD = "evidence.json"
 
 
 def refuse_unlike(runs: Sequence[Run]) -> None:
@@ -281,7 +281,7 @@ def _side_by_side(
         raise Unmergeable(f"run {twice} is there twice")
     named, command = _name(runs)
     digests = {
-        run.run.id: hashlib.sha256((folder / _RECORD).read_bytes()).hexdigest()
+        run.run.id: hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
         for run, folder in zip(runs, folders, strict=True)
     }
     made = matrix(runs, id=named, command=command, digests=digests)
@@ -308,9 +308,9 @@ def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
 
 def _load(folder: Path) -> Run:
     """The record of a shard, unless the folder was changed since it was sealed."""
-    record = folder / _RECORD
+    record = folder / RECORD
     if not record.is_file():
-        raise Unmergeable(f"{folder} is not a folder of a run: it has no {_RECORD}")
+        raise Unmergeable(f"{folder} is not a folder of a run: it has no {RECORD}")
     refuse_changes(folder)
     try:
         run = json_file.load(record)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from drillbook.core.files import read_file
+from reports.evidence.json_file import LARGEST, RECORD
 from reports.record.in_progress import SpecDraft
 from reports.session.evidence_run import EvidenceRun, undisturbed
 from reports.session.spec_selection import READING
@@ -28,14 +29,13 @@ from reports.verdict.verdicts import Verdict
 
 _AHEAD = 2
 _MOMENT_S = 0.25
-_LARGEST = 64 << 20
 _PATIENCE_S = 60.0
 
 
 def durations(runs: Path) -> dict[str, float]:
     """Seconds of each spec in the latest run of a folder; nothing where there is none."""
     with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        seen = json.loads(read_file(runs / "latest" / "evidence.json", _LARGEST))
+        seen = json.loads(read_file(runs / "latest" / RECORD, LARGEST))
         specs = (spec for control in seen["controls"] for spec in control["specs"])
         return {str(one["id"]): float(one["duration_s"]) for one in specs if one["steps"]}
     return {}
