@@ -137,7 +137,7 @@ def test_no_answer_is_anothers(deployment, stranger, record, step):
         assert [str(one) for one in asked.find_mixed_answers(outsider, insider)] == []
 
 
-def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, step):
+def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, observe, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed")
         lockout = access.promised_lockout(deployment.owner, machine)
@@ -155,6 +155,10 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, st
         tried = mails.RESET.ask(http, email)
         guessed = bool(tried) and mails.opens(http, tried, email, "0" * 32)
         assert not guessed
+
+    with step("request one for an address without an account; the answer is the same"):
+        if access.discloses_accounts(http, email, tried):
+            observe("accounts_disclosed")
 
 
 def test_expired_access_is_refused(deployment, step):

@@ -41,6 +41,9 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
     with step("no user, machine, credential or comment is missing"):
         assert release_snapshot.missing_rows(passage.before.rows, upgrade.list_rows()) == []
 
+    with step("what was revoked, disabled or locked still is"):
+        assert release_snapshot.restored_access(passage.before, passage.after) == []
+
 
 @pytest.mark.control("UPG-4")
 def test_outage_is_within_its_target(upgrade, outage_target, record, step):

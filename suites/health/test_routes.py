@@ -3,6 +3,7 @@
 import pytest
 
 from drillbook.infisical.client import Infisical, ask_every_generation
+from fixtures.oracle.edge_use import EdgeUse
 from fixtures.oracle.route_use import RouteUse
 from fixtures.probes import observations
 
@@ -19,13 +20,15 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
     for routes in every:
         used = routes.secrets == deployment.public.routes.secrets
         with step(f"use {routes.secrets} and the routes of its generation, and read the results"):
-            use = RouteUse(Infisical(http, routes), organization, f"Use of {routes.project_field}")
-            use.do()
-            for one in use.failed + use.wrong:
-                record.note(one)
-            if use.failed or use.wrong:
-                observe("route_fails_its_owner")
-            failed += use.failed if used else []
+            for kind, name in ((RouteUse, "Use"), (EdgeUse, "Use at the edge")):
+                client = Infisical(http, routes)
+                use = kind(client, organization, f"{name} of {routes.project_field}")
+                use.do()
+                for one in use.failed + use.wrong:
+                    record.note(one)
+                if use.failed or use.wrong:
+                    observe("route_fails_its_owner")
+                failed += use.failed if used else []
 
     # Other differences may be intended by a release: they are noted and observed.
     with step("none of the routes that this run uses failed"):

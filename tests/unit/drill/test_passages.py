@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.core.errors import NotGiven
 from drillbook.drill.outage_probe import Outage
-from drillbook.drill.release_snapshot import Look
+from drillbook.drill.release_snapshot import Look, Revoked, restored_access
 from drillbook.drill.upgrade import Change, Passage, Upgrade
 from drillbook.stack import releases
 from drillbook.stack.base import BackendState
@@ -47,6 +47,22 @@ def test_first_passage_is_told_as_long_as_a_later_one_comes_up(second, told):
     assert upgrade.upgrade() is both[told]
     assert upgrade.passage is both[told]
     assert upgrade.passages == []
+
+
+@pytest.mark.parametrize(
+    ("after", "found"),
+    [
+        (Revoked(frozenset("ab"), frozenset("c")), []),
+        (Revoked(frozenset("a"), frozenset("bc")), ["credentials isRevoked: 1 of 2 no longer"]),
+        (Revoked(frozenset("a"), frozenset("c")), []),
+        (None, []),
+    ],
+)
+def test_access_that_was_ended_stays_so(after, found):
+    name, was = "credentials isRevoked", Revoked(frozenset("ab"), frozenset("c"))
+    now = {name: after} if after else {}
+    looks = (Look({}, {}, frozenset(), {}, revoked) for revoked in ({name: was}, now))
+    assert restored_access(*looks) == found
 
 
 class CrashLooping:
