@@ -20,7 +20,8 @@ from drillbook.stack.start_outcome import Start
 
 # What a database is besides its rows, each part as one value that can be compared. From 18 on
 # PostgreSQL lists NOT NULL among the constraints, and releases differ over whether the trigger of a
-# partitioned table is listed again for each of its partitions.
+# partitioned table is listed again for each of its partitions, and over how many foreign keys they
+# make for the partitions of a table that is referenced.
 _PARTS = {
     "encoding": "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = {here}",
     "collation": "SELECT datcollate || ', ' || datctype FROM pg_database WHERE datname = {here}",
@@ -38,7 +39,7 @@ _PARTS = {
     ),
     "constraints": (
         "SELECT array_agg(conrelid::regclass::text || ' ' || conname) FROM pg_constraint "
-        "WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
+        "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conparentid = 0"
     ),
     "triggers": (
         "SELECT array_agg(tgrelid::regclass::text || ' ' || tgname) FROM pg_trigger "

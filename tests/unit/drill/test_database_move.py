@@ -30,14 +30,15 @@ def test_differences_between_two_databases(after, says):
 
 
 PARTITIONED = """
-    CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
+    CREATE TABLE events (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
     CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    CREATE TABLE remarks (event int, day date, FOREIGN KEY (event, day) REFERENCES events);
     CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     CREATE TRIGGER noted BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION note()"""
 
 
 @pytest.mark.slow
-def test_triggers_of_partitions_are_no_difference_between_releases(living):
+def test_what_follows_from_partitions_is_no_difference(living):
     described = []
     for release in ("14", "17", "18"):
         place = living.path / release
@@ -52,6 +53,7 @@ def test_triggers_of_partitions_are_no_difference_between_releases(living):
             described.append(describe(SimpleNamespace(connect=connect)))
         finally:
             server.stop()
+    assert described[0]["constraints"] == ["events events_pkey", "remarks remarks_event_day_fkey"]
     assert described[0]["triggers"] == ["events noted"]
     for later in described[1:]:
         assert differences(described[0], later) == []
