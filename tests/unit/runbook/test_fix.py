@@ -12,6 +12,7 @@ from drillbook.runbook.document import Document
 from drillbook.runbook.fix import correct, write_correction
 from drillbook.runbook.lint import lint
 from drillbook.runbook.rules import check, rules
+from tests.support.commands import call
 
 
 def fixed(text):
@@ -154,7 +155,7 @@ def test_a_second_run_changes_nothing(tmp_path, capsys):
 def test_no_other_text_is_overwritten(tmp_path, capsys, name):
     (tmp_path / "ops.md").write_text(WRONG)
     (tmp_path / name).write_text("mine\n")
-    assert lint([tmp_path / "ops.md"], fix=True) == 3
+    assert call("runbook lint", ["--fix", tmp_path / "ops.md"]) == 3
     assert f"{name} is there already and is something else" in capsys.readouterr().err
     assert (tmp_path / name).read_text() == "mine\n"
     assert len(list(tmp_path.iterdir())) == 2
@@ -165,7 +166,7 @@ def test_a_link_is_not_written_through(tmp_path, capsys):
     (tmp_path / "elsewhere" / "mine.md").write_text("")
     (tmp_path / "ops.md").write_text(WRONG)
     (tmp_path / "ops.corrected.md").symlink_to("elsewhere/mine.md")
-    assert lint([tmp_path / "ops.md"], fix=True) == 3
+    assert call("runbook lint", ["--fix", tmp_path / "ops.md"]) == 3
     assert (tmp_path / "elsewhere" / "mine.md").read_text() == ""
     (tmp_path / "ops.corrected.md").unlink()
     (tmp_path / "linked.md").symlink_to("ops.md")
@@ -204,7 +205,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path, monkeypatch, cap
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    assert lint([path], fix=True) == 3
+    assert call("runbook lint", ["--fix", path]) == 3
     assert "No space left on device" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
 
@@ -212,7 +213,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path, monkeypatch, cap
 def test_a_huge_document_is_refused_and_kept(tmp_path, capsys):
     path = tmp_path / "ops.md"
     path.write_text(WRONG * (5_000_000 // len(WRONG)))
-    assert lint([path], fix=True) == 3
+    assert call("runbook lint", ["--fix", path]) == 3
     assert "1 MiB" in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["ops.md"]
 
