@@ -112,6 +112,14 @@ class Proof:
         return whole and projects and self.secrets == self.secrets_opened
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether a lost part, or what no such key opens, leaves open if the key opens the rest."""
+        if self.root_keys and not self.roots_opened:
+            return bool(self.unproven) and self.opens_nothing
+        shut = (self.projects, self.secrets) != (self.projects_opened, self.secrets_opened)
+        return bool(self.damage) or not self.root_keys or (bool(self.unproven) and not shut)
+
+    @property
     def opens_nothing(self) -> bool:
         """Whether not even one of them opened."""
         return not (self.roots_opened or self.projects_opened or self.secrets_opened)

@@ -84,19 +84,17 @@ def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
     if not proof.root_keys:
         return "CANNOT TELL", [_rootless(dump)]
     if not proof.roots_opened:
-        if proof.unproven and proof.opens_nothing:
+        if proof.is_undecided:
             return "CANNOT TELL", list(proof.unproven)
         if proof.rootless:
             return "DOES NOT OPEN", ["it opens no project's key"]
         return "DOES NOT OPEN", ["it does not open the root key", *_opens_secrets(proof)]
     missing = _missing(proof)
-    if missing and not dump.damage:
-        return "DOES NOT OPEN", missing
-    if dump.damage or proof.unproven:
+    if proof.is_undecided:
         # The key to the rest may lie in the part that is lost.
         damage = [f"the backup {dump.damage}"] if dump.damage else []
         return "CANNOT TELL", [*damage, *missing, *proof.unproven]
-    return "OPENS", []
+    return ("DOES NOT OPEN", missing) if missing else ("OPENS", [])
 
 
 def _missing(proof: Proof) -> list[str]:

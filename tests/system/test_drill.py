@@ -127,6 +127,16 @@ def test_fewer_secrets_than_in_the_last_drill_are_named(original, tmp_path):
         assert verdicts["DRL-5"] == "satisfied", printed
 
 
+def test_a_cut_file_accuses_no_key(original, tmp_path):
+    cut = tmp_path / "backup.sql"
+    for mark in (b"COPY public.kms_root_config", b"COPY public.secrets_v2"):
+        cut.write_bytes((original / "plain").read_bytes().partition(mark)[0])
+        given = (cut, original / "keys.env", tmp_path / "runs", "--controls=DRL-1,BKP-4")
+        code, verdicts, printed = drilled(*given)
+        assert (code, verdicts["DRL-1"], verdicts["BKP-4"]) == (1, "inconclusive", "violated")
+        assert "do not open" not in printed
+
+
 def said(runs):
     """All that the last run recorded."""
     return (runs / "latest" / "evidence.json").read_text(encoding="utf-8")
