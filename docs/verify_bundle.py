@@ -184,6 +184,15 @@ def check_files(files: dict[str, bytes], digests: dict[str, str], sizes: bytes) 
     return f"SHA-256 and size of {len(digests)} files are those of {MANIFEST}"
 
 
+def check_folder(files: dict[str, bytes], folder: Path) -> str:
+    """What lies next to the bundle under the name of a file in it is that file."""
+    there = sorted(name for name in files if (folder / name).is_file())
+    for name in there:
+        same = (folder / name).read_bytes() == files[name]
+        need(same, f"{name} next to the bundle is not the one in it; read the one in the bundle")
+    return f"the {len(there)} files next to the bundle are those in it"
+
+
 def open_envelope(data: bytes) -> tuple[bytes, str, bytes]:
     """What was signed, by which key, and the signature; an envelope has one form, too."""
     try:
@@ -522,7 +531,11 @@ def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
 
 
 def judge(
-    path: Path, keys: dict[str, Ed25519PublicKey], unsigned: bool, previous: Path | None = None
+    path: Path,
+    keys: dict[str, Ed25519PublicKey],
+    unsigned: bool,
+    previous: Path | None = None,
+    folder: Path | None = None,
 ) -> tuple[str, list[tuple[str, bool, str]]]:
     """The verdict, and each check with its name, whether it held, and a sentence."""
     checks: list[tuple[str, bool, str]] = []
@@ -569,6 +582,8 @@ def judge(
     record = ask("record", lambda: check_record(files[RECORD], files, run, backup))
     if PDF in files:
         ask(PDF, lambda: check_pdf(files[PDF], files[RECORD]))
+    if folder:
+        ask("folder", lambda: check_folder(files, folder))
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
     ask("sign-off", lambda: check_sign_offs(path, keys))
@@ -603,9 +618,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--unsigned", action="store_true", help="look at it without a signature")
     parser.add_argument("--previous", type=Path, help="the bundle of the run before")
     given = parser.parse_args(words)
-    path = given.bundle / "bundle.zip" if given.bundle.is_dir() else given.bundle
+    folder = given.bundle if given.bundle.is_dir() else None
+    path = folder / "bundle.zip" if folder else given.bundle
     try:
-        verdict, checks = judge(path, load_keys(given.pubkey), given.unsigned, given.previous)
+        keys = load_keys(given.pubkey)
+        verdict, checks = judge(path, keys, given.unsigned, given.previous, folder)
     except (Unusable, OSError, ValueError) as trouble:
         sys.stderr.write(f"UNUSABLE. {path.name!a}: {str(trouble)!a}\n")
         return 3

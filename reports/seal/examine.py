@@ -67,10 +67,13 @@ class Check(NamedTuple):
 
 
 class Examination:
-    """The checks of one bundle, in the order in which they may be believed."""
+    """The checks of one bundle, in the order in which they may be believed.
 
-    def __init__(self, path: Path, trust: Trust) -> None:
-        self.path, self.trust = path, trust
+    Where a folder is given, the files in it that have the names of the bundle's are compared, too.
+    """
+
+    def __init__(self, path: Path, trust: Trust, folder: Path | None = None) -> None:
+        self.path, self.trust, self.folder = path, trust, folder
         self.checks: list[Check] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
@@ -101,6 +104,9 @@ class Examination:
         self._ask("record", lambda: self._record(archive, manifest))
         if PDF in archive.entries:
             self._ask(PDF, lambda: check_attachment(archive))
+        if self.folder is not None:
+            folder = self.folder
+            self._ask("folder", lambda: _folder(folder, archive))
         self._ask("chain", self._chain)
         self._ask("time-stamp", self._stamp)
         self._ask("sign-off", self._sign_off)
@@ -284,6 +290,18 @@ def _files(archive: Archive, manifest: Manifest) -> str:
         if file.size != size or digest(archive.chunks(file.name)) != file.sha256:
             raise Distrusted(f"{file.name} was changed: {MANIFEST} has another digest or size")
     return f"SHA-256 and size of {len(manifest.files)} files are those of {MANIFEST}"
+
+
+def _folder(folder: Path, archive: Archive) -> str:
+    """That the files of a folder are those of its bundle; Distrusted for one that differs."""
+    there = [name for name in archive.entries if (folder / name).is_file()]
+    for name in there:
+        if file_digest(folder / name) != digest(archive.chunks(name)):
+            raise Distrusted(
+                f"{name} next to the bundle is not the one in it: it was changed, or written anew; "
+                "read the one in the bundle"
+            )
+    return f"the {len(there)} files next to the bundle are those in it"
 
 
 def _covers(payload: bytes, manifest: Manifest, own: str) -> dict[str, str]:

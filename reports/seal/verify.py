@@ -28,9 +28,10 @@ _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold")
 
 def main(given: SimpleNamespace) -> int:
     """Examine one bundle and say what was found."""
-    bundle = bundle_of(Path(given.bundle))
+    place = Path(given.bundle)
+    bundle = bundle_of(place)
     try:
-        examination = Examination(bundle, _trust(given))
+        examination = Examination(bundle, _trust(given), place if place.is_dir() else None)
         examination.examine()
     except (BadBundle, BadKey) as trouble:
         where = "" if isinstance(trouble, BadKey) else f"{bundle}: "

@@ -10,9 +10,10 @@ from reports.seal.examine import Examination
 from tests.support.bundles import key, script, sealed
 
 
-def script_verdict(path, trust):
+def script_verdict(path, trust, folder):
+    keys = trust.keys or {}
     try:
-        return script.judge(path, trust.keys or {}, trust.unsigned, trust.previous)[0]
+        return script.judge(path, keys, trust.unsigned, trust.previous, folder)[0]
     except script.Unusable:
         return "UNUSABLE"
 
@@ -29,7 +30,7 @@ def compared(monkeypatch, request):
             said = verify._WORD.findall(verify._judge(self)[0])[0]
         finally:
             if self.trust.authorities is None:
-                pairs.append((said, script_verdict(self.path, self.trust)))
+                pairs.append((said, script_verdict(self.path, self.trust, self.folder)))
 
     monkeypatch.setattr(Examination, "examine", both)
     yield pairs

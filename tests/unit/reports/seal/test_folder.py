@@ -10,7 +10,7 @@ from reports.seal import timestamp, zip_file
 from reports.seal.manifest import MANIFEST, SIGNATURE, digest
 from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changes
 from tests.support import sample_run
-from tests.support.bundles import key, latest, sealed
+from tests.support.bundles import key, latest, script, sealed
 from tests.support.commands import verify
 
 
@@ -146,3 +146,18 @@ def test_folder_with_another_file_is_changed(folder, name):
     (folder / name).write_text("all is well")
     with pytest.raises(Distrusted, match="changed since it was sealed; it is not sealed again"):
         refuse_changes(folder)
+
+
+def test_a_file_of_the_folder_that_is_not_the_bundles_is_seen(folder, capsys):
+    page = folder / "report.html"
+    assert "report.html" in contents(folder)
+    assert verify([folder, "--unsigned"]) == 0
+    assert script.main([str(folder), "--unsigned"]) == 0
+    page.write_text(page.read_text() + "<!-- all is well -->")
+    capsys.readouterr()
+    assert verify([folder, "--unsigned"]) == 1
+    assert script.main([str(folder), "--unsigned"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("report.html next to the bundle is not the one in it") == 2
+    # The bundle itself is what it was.
+    assert verify([folder / "bundle.zip", "--unsigned"]) == 0
