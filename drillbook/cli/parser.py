@@ -119,8 +119,11 @@ def _sentence(wrong: click.UsageError, path: str) -> str:
     """What is wrong, and what to do next."""
     command = wrong.ctx.command if wrong.ctx else None
     if isinstance(wrong, NoSuchOption) and command:
+        asked = wrong.option_name.lstrip("-")
         known = {name.lstrip("-"): name for param in command.params for name in param.opts}
-        hint = nearest(wrong.option_name.lstrip("-"), known) or f"; {path} --help lists them"
+        if known.get(asked) == asked and isinstance(command, _Command):
+            return f"{asked} is given without a name; for example: {command.example}"
+        hint = nearest(asked, known) or f"; {path} --help lists them"
         return f"there is no option {wrong.option_name}{hint}"
     if isinstance(wrong, NoSuchCommand) and isinstance(command, click.Group):
         name = f"{path} {wrong.command_name}".removeprefix(f"{_PROGRAM} ")

@@ -76,6 +76,7 @@ WRONG = [
     ("frobnicate", "no command frobnicate; drillbook --help lists them"),
     # Names of options.
     ("verify --stak embedded", "no option --stak; did you mean --stack?"),
+    ("live --url https://example.com", "url is given without a name; for example: drillbook live"),
     ("verify --certfied", "did you mean --certified?"),
     ("verify --signingkey drill.key", "did you mean --signing-key?"),
     ("verify --cntrol KEY-1", "did you mean --control?"),
