@@ -1,5 +1,6 @@
 """What a rehearsed change is made of: outages, differences, releases, refusals."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -250,6 +251,20 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
     assert "old release read on new schema" in change["downgraded"]
     assert "Safe to deploy reference:2" in " ".join(done.stdout.split())
     assert str(Settings(deployment.golden_settings)["ENCRYPTION_KEY"]) not in json.dumps(evidence)
+
+
+def test_record_of_a_move_names_what_was_moved(embedded, recorder, tmp_path):
+    deployment = Installation(embedded, recorder, tmp_path).for_reading()
+    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
+    assert procedures.back_up(embedded, backup).exit_code == 0
+    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+    options = [f"--backup={backup}", f"--env-file={keys}", "--from=reference:1"]
+    done, evidence = rehearse(tmp_path, *options, "--to-database=18")
+    assert evidence, done.stdout + done.stderr
+    subject = evidence["subject"]
+    assert subject["backup"]["sha256"] == hashlib.sha256(backup.read_bytes()).hexdigest()
+    assert subject["database"]["version"].startswith("18.")
+    assert subject["backend"]["image"]
 
 
 def test_outage_over_the_target_that_was_given_fails_the_run(embedded, recorder, tmp_path):
