@@ -118,7 +118,7 @@ def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
     if not engine.exists():
         raise Unqualifiable(
             "the engine that generates bugs is not installed; "
-            f"`drillbook qualify --generated {asked.count}` installs it"
+            "`make .tools/generating/ready` installs it"
         )
     files = [str(one) for one in sources()]
     program = str(Path(__file__).with_name("engine.py"))

@@ -164,7 +164,7 @@ def test_a_control_sees_a_generated_bug(changed, tmp_path):
 
 
 def test_without_the_engine_one_sentence_says_how_to_have_it(tmp_path):
-    with pytest.raises(Unqualifiable, match=r"`drillbook qualify --generated 9` installs it"):
+    with pytest.raises(Unqualifiable, match=r"`make .tools/generating/ready` installs it"):
         generated.draw(Sample(9, 1, 1), tmp_path / "python")
 
 
