@@ -184,9 +184,11 @@ def waiver(one: Waiver) -> str:
 
 def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
     bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
+    unknown = len(_unknown(gating))
+    undecided = f", and {unknown} could not be judged" if unknown else ""
     return Outcome(
         "Failed",
-        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}."
+        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}{undecided}."
         f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
         _advice(run, bad[0].id),
     )

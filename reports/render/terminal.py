@@ -150,7 +150,7 @@ def _by_reason(controls: list[Control]) -> Iterator[Line]:
             causes.setdefault(cause(reason), []).append((control, reason))
     for found in causes.values():
         control, reason = found[0]
-        ids = ", ".join(one.id for one, _ in found)
+        ids = ", ".join(dict.fromkeys(one.id for one, _ in found))
         yield from wrap(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
         yield from wrap(_shorten(cause(reason)), "      ", "      ")
 

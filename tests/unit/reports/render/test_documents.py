@@ -440,6 +440,13 @@ def test_a_document_that_failed_is_not_to_be_followed():
         assert outcome(run).next.startswith(advice)
 
 
+def test_a_failed_run_counts_what_it_could_not_judge():
+    undecided = outcome(run_of(BAD, OPEN, OPEN, GOOD, GOOD, GOOD)).sentence
+    assert undecided.startswith("1 of 3 gating controls failed: ")
+    assert ", and 2 could not be judged." in undecided
+    assert "judged" not in outcome(run_of(BAD, GOOD, GOOD, GOOD, GOOD, GOOD)).sentence
+
+
 def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, GOOD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Interrupted"
@@ -447,6 +454,17 @@ def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Failed"
     assert "The run was interrupted." in end.sentence
+
+
+def test_a_control_stands_once_at_a_cause_of_two_of_its_specs():
+    made = sample_run.run()
+    bad = next(one for one in made.controls if one.verdict is OPEN)
+    spec = bad.specs[0]
+    two = [spec.model_copy(update={"message": f"no image\n(at suites/{x}.py:1)"}) for x in "ab"]
+    twice = bad.model_copy(update={"id": "DBP-50", "specs": tuple(two)})
+    once = bad.model_copy(update={"id": "DBP-51", "specs": tuple(two[:1])})
+    said = text_of(made.model_copy(update={"controls": (*made.controls, twice, once)}))
+    assert "DBP-50, DBP-51\n" in said
 
 
 def test_one_cause_is_printed_once():
