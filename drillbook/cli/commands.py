@@ -203,7 +203,7 @@ def _images(given: Given) -> int:
     code = min(subprocess.run(build, stdout=progress, check=False).returncode, UNUSABLE)
     if progress and not code:
         from drillbook.stack.base import SERVICES
-        from drillbook.stack.containers.images import offline_image
+        from drillbook.stack.containers.compose import offline_image
 
         write_json("images", images=[offline_image(service) for service in SERVICES])
     return code
@@ -400,7 +400,7 @@ COMMANDS: Sequence[Command] = (
         "Show what changed settings do to an instance.",
         "drillbook env diff keys.env new.env",
         _calls(
-            "drillbook.infisical.setting_changes",
+            "drillbook.infisical.settings",
             "print_changes",
             o.OLD_ENV,
             o.CHANGED_ENV,

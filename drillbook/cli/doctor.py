@@ -167,7 +167,7 @@ def _containers() -> Iterator[Check]:
 
 def _images() -> Check:
     """Whether the images of a run are here, or the engine can pull them; none is pulled."""
-    from drillbook.stack.containers import docker_engine, images
+    from drillbook.stack.containers import compose, docker_engine
     from drillbook.stack.containers.compose import load
     from drillbook.stack.driver_selection import COMPOSE_FILE
 
@@ -180,8 +180,8 @@ def _images() -> Check:
         return not troubles[image]
 
     try:
-        model = load(COMPOSE_FILE, images.pinned_images())
-        needed = images.choose(model, None, available)
+        model = load(COMPOSE_FILE, compose.pinned_images())
+        needed = compose.choose(model, None, available)
     except NoHost as missing:
         lack = _lack("containers: images", missing)
         why = [trouble for trouble in troubles.values() if trouble]

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from drillbook.infisical.errors import ApiError
+from drillbook.infisical.http import ApiError
 from fixtures.faults.outage import outage
 from fixtures.probes import observations
 

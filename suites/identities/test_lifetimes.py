@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.lifetimes import DAY_S, issued_for, lifetimes, observation
+from drillbook.infisical.client import DAY_S, issued_for, lifetimes, observation
 
 pytestmark = pytest.mark.control("SEC-3")
 

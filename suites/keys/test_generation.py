@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Answered
+from drillbook.infisical.http import Answered
 
 pytestmark = pytest.mark.control("KEY-7")
 

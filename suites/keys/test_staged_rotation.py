@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical import key_rotation
 from drillbook.infisical.crypto import label, openssl_rand_hex
-from drillbook.infisical.errors import Refused
+from drillbook.infisical.http import Refused
 from drillbook.keys.proof import prove
 from fixtures.rekey.rekey_trial import plant
 

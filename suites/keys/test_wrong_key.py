@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.bootstrap import create_first_admin
+from drillbook.infisical.client import create_first_admin
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables

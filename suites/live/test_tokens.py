@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.lifetimes import DAY_S, observation
+from drillbook.infisical.client import DAY_S, observation
 
 
 @pytest.mark.control("SEC-3")

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.infisical import mails
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Unauthorized
+from drillbook.infisical.http import Unauthorized
 from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from drillbook.infisical.errors import Answered
+from drillbook.infisical.http import Answered
 from drillbook.infisical.settings import Settings
 from drillbook.runbook import procedures
 from drillbook.stack.start_outcome import Start

@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from drillbook.infisical.lifetimes import DAY_S, issued_for
+from drillbook.infisical.client import DAY_S, issued_for
 from tests.support.backends import LOGIN, Backend, running
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.settings import Settings
 from drillbook.stack.containers import docker_engine as engine
+from drillbook.stack.containers.compose import check
 from drillbook.stack.containers.container_driver import Containers
-from drillbook.stack.containers.images import check
 from drillbook.stack.driver_selection import COMPOSE_FILE
 from drillbook.stack.start_outcome import log_mark, outcome
 from tests.support.recorder import SecretRecorder

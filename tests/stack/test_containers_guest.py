@@ -9,8 +9,8 @@ from drillbook.core.errors import BadInput, DrillbookError, NoHost, NotOurs
 from drillbook.infisical.settings import Settings
 from drillbook.stack.base import Resource
 from drillbook.stack.containers import docker_engine as engine
+from drillbook.stack.containers.compose import check
 from drillbook.stack.containers.container_driver import Containers
-from drillbook.stack.containers.images import check
 from drillbook.stack.driver_selection import COMPOSE_FILE
 from tests.stack.test_containers import IMAGE, missing, ours, settled
 

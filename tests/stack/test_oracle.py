@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
-from drillbook.infisical.errors import Unauthorized
+from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, OptionalParts
 from fixtures.oracle import access, remains

@@ -10,8 +10,7 @@ import pytest
 
 from drillbook.core.errors import NotReady
 from drillbook.infisical.client import CURRENT, Infisical, Place
-from drillbook.infisical.errors import Broken, RateLimited, Unreachable
-from drillbook.infisical.http import Http
+from drillbook.infisical.http import Broken, Http, RateLimited, Unreachable
 from drillbook.runbook import procedures
 from drillbook.stack import start_outcome
 from drillbook.stack.base import BackendState

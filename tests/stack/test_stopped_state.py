@@ -8,7 +8,7 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import DrillbookError, StackTrouble
 from drillbook.infisical.client import Infisical
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.errors import Broken, NotFound, RateLimited, TooSlow, Unreachable
+from drillbook.infisical.http import Broken, NotFound, RateLimited, TooSlow, Unreachable
 from drillbook.stack import golden_template
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import GOLDEN_MARKER

@@ -18,7 +18,7 @@ from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.client import LIFETIME
 from drillbook.infisical.settings import Settings, backend_environment
 from drillbook.stack.embedded.servers import Cache, Postgres
-from drillbook.stack.ports import free_port
+from drillbook.stack.processes import free_port
 from fixtures.mutants.base import registry
 from fixtures.reference import modes
 from fixtures.reference.app import App, Parts

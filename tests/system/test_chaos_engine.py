@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.stack import wait
+from drillbook.stack.start_outcome import wait_for
 from tests.stack.test_containers import missing
 from tests.support import disturbances
 from tests.support.chaos import Chaos, disturbed
@@ -63,7 +63,7 @@ def test_the_engine_ends_with_us(chaos):
     done = subprocess.run([sys.executable, "-c", code, str(place)], cwd=ROOT)
     assert done.returncode == -9
     assert (place / "pid").exists(), "it never ran"
-    wait.until(lambda: not of(place), within_s=10, what="nothing of it runs")
+    wait_for(lambda: not of(place), within_s=10, what="nothing of it runs")
 
 
 def of(folder):

@@ -18,7 +18,7 @@ from drillbook.cli.parser import run
 from drillbook.cli.runs import describe_latest
 from drillbook.core import run_directory
 from drillbook.core.errors import NoHost
-from drillbook.stack.containers import compose, docker_engine, images
+from drillbook.stack.containers import compose, docker_engine
 from reports.config.declarations import WaiverEntry, Words
 from reports.session.bundle import Bundle
 
@@ -120,7 +120,7 @@ def images_here(monkeypatch):
 
 
 def test_images_are_asked_for_as_a_run_does(images_here):
-    images_here({images.offline_image("db"), "redis:7"}, pulled=[REFERENCE])
+    images_here({compose.offline_image("db"), "redis:7"}, pulled=[REFERENCE])
     found = doctor._images()
     assert (found.state, found.sentence) == ("ok", f"the engine can pull {REFERENCE}")
     images_here({REFERENCE, "postgres:14", "redis:7"})
@@ -128,12 +128,12 @@ def test_images_are_asked_for_as_a_run_does(images_here):
 
 
 def test_no_image_stands_in_for_the_backend(images_here):
-    images_here({images.offline_image(one) for one in ("backend", "db", "redis")})
+    images_here({compose.offline_image(one) for one in ("backend", "db", "redis")})
     found = doctor._images()
     assert found.state == "lacks"
     assert found.sentence.startswith(f"image {REFERENCE} is not on this machine")
     assert found.sentence.endswith("pulled: dial tcp: no such host")
-    assert f"--image {images.offline_image('backend')}" in found.next
+    assert f"--image {compose.offline_image('backend')}" in found.next
 
 
 # init

@@ -15,8 +15,8 @@ import pytest
 from drillbook.core import docker_cli, run_directory
 from drillbook.core.application import ROOT
 from drillbook.core.errors import NoHost, StackTrouble
-from drillbook.stack import driver_selection, ports, processes
-from drillbook.stack.containers import docker_engine, images
+from drillbook.stack import driver_selection, processes
+from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.embedded import servers
 from fixtures.session import stacks
 
@@ -115,38 +115,40 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
 
 
 def test_a_free_port_is_none_that_the_kernel_hands_out():
-    lowest = int(ports._RANGE.read_text().split()[0])
-    found = {ports.free_port() for _ in range(20)}
+    lowest = int(processes._PORT_RANGE.read_text().split()[0])
+    found = {processes.free_port() for _ in range(20)}
     assert max(found) < lowest
     assert len(found) > 10
 
 
 def test_where_the_kernel_hands_out_all_ports_it_is_asked(monkeypatch, tmp_path):
-    monkeypatch.setattr(ports, "_RANGE", tmp_path / "range")
+    monkeypatch.setattr(processes, "_PORT_RANGE", tmp_path / "range")
     for told in ("1024\t65000\n", "", "nonsense"):
         (tmp_path / "range").write_text(told)
-        assert ports.free_port() > 1023
+        assert processes.free_port() > 1023
 
 
 def test_a_port_is_given_once(monkeypatch):
-    given = ports.free_port()
-    drawn = itertools.count(given - ports._LOWEST)
-    monkeypatch.setattr(ports.secrets, "randbelow", lambda _: next(drawn))
-    assert ports.free_port() != given
-    assert next(drawn) > given - ports._LOWEST + 1
+    given = processes.free_port()
+    drawn = itertools.count(given - processes._LOWEST_PORT)
+    monkeypatch.setattr(processes.secrets, "randbelow", lambda _: next(drawn))
+    assert processes.free_port() != given
+    assert next(drawn) > given - processes._LOWEST_PORT + 1
 
 
 def test_a_port_that_another_run_has_chosen_is_its_own_until_that_ends(monkeypatch):
-    chooses = "from drillbook.stack.ports import free_port; print(free_port(), flush=True); input()"
+    chooses = (
+        "from drillbook.stack.processes import free_port; print(free_port(), flush=True); input()"
+    )
     command = [sys.executable, "-c", chooses]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as other:
         taken = int(other.stdout.readline())
-        monkeypatch.setattr(ports, "_bind", lambda _: taken)
+        monkeypatch.setattr(processes, "_bind", lambda _: taken)
         with pytest.raises(NoHost, match="no loopback port is free"):
-            ports.free_port()
+            processes.free_port()
         other.communicate("\n")
-    assert ports.free_port() == taken
+    assert processes.free_port() == taken
 
 
 def test_a_process_is_told_from_a_later_one_of_its_number():
@@ -185,8 +187,8 @@ def test_an_image_on_a_base_of_ours_is_not_the_reference_backend(
     monkeypatch, labels, command, ours
 ):
     told = {"Labels": labels, "Entrypoint": None, "Cmd": command}
-    monkeypatch.setattr(images.docker_engine, "configuration", lambda _: told)
-    assert images.is_reference("some/image") is ours
+    monkeypatch.setattr(compose.docker_engine, "configuration", lambda _: told)
+    assert compose.is_reference("some/image") is ours
 
 
 class Recording:

@@ -14,7 +14,7 @@ from drillbook.drill import comparison, restored_copy
 from drillbook.drill.order import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
-from drillbook.infisical.errors import Unauthorized
+from drillbook.infisical.http import Unauthorized
 from reports.config.declarations import load as load_declared
 from reports.controls.catalogue import load as load_catalogue
 

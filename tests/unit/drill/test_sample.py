@@ -10,7 +10,7 @@ from drillbook.drill.api_readers import ApiReaders
 from drillbook.drill.drill import refusal
 from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from drillbook.infisical.client import Secret
-from drillbook.infisical.errors import NotFound, Unauthorized
+from drillbook.infisical.http import NotFound, Unauthorized
 from drillbook.keys.proof import prove
 from tests.support.backups import KEYS, ROWS, VERSIONS, before_root_keys, dump
 

@@ -12,8 +12,7 @@ import pytest
 
 from drillbook.infisical import http as http_module
 from drillbook.infisical.client import DEPRECATED, Infisical, Place
-from drillbook.infisical.errors import Broken, NotFound, RateLimited, Unauthorized, Unreachable
-from drillbook.infisical.http import Http
+from drillbook.infisical.http import Broken, Http, NotFound, RateLimited, Unauthorized, Unreachable
 
 
 class Scripted(BaseHTTPRequestHandler):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.infisical.lifetimes import lifetimes
+from drillbook.infisical.client import lifetimes
 
 MANY = 150
 

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import label
-from drillbook.infisical.setting_changes import compare_settings, print_changes
+from drillbook.infisical.settings import compare_settings, print_changes
 from tests.support.commands import call
 
 BASE = {

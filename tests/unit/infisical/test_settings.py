@@ -5,7 +5,7 @@ import re
 import pytest
 
 from drillbook.core.display import Hidden
-from drillbook.infisical import bootstrap
+from drillbook.infisical import client
 from drillbook.infisical.crypto import label
 from drillbook.infisical.settings import KEYS, SENSITIVE, Settings, backend_environment
 
@@ -59,7 +59,7 @@ def test_hidden_is_a_string_that_does_not_show_itself():
 
 
 def test_the_old_sign_up_carries_all_it_must():
-    body = bootstrap.sign_up_body("owner@example.com", "a password")
+    body = client.sign_up_body("owner@example.com", "a password")
     assert {len(body["salt"]), len(body["verifier"])} == {64, 1024}
     assert {name for name in body if name.startswith(("protectedKey", "encryptedPrivateKey"))} == {
         f"{stem}{end}"

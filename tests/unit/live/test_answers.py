@@ -14,8 +14,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, NoHost, Unsupported
-from drillbook.infisical.address import Address, parse
-from drillbook.infisical.errors import Unreachable
+from drillbook.infisical.http import Address, Unreachable, parse_address
 from drillbook.live import https, readonly_clients
 from drillbook.live.instance import Instance
 from drillbook.live.readonly_clients import Reader
@@ -159,7 +158,7 @@ def test_closed_port_and_unknown_name_are_one_sentence():
         with pytest.raises(NoHost, match=r"cannot be reached: the connection was refused; is the"):
             https.fetch_certificate(closed, https.tls_context(None))
     with pytest.raises(NoHost, match=r"https://nowhere\.invalid cannot be reached: the name is"):
-        https.connect(parse("https://nowhere.invalid"))
+        https.connect(parse_address("https://nowhere.invalid"))
 
 
 def test_silent_port_is_no_tls(monkeypatch):

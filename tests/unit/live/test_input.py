@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import BadInput
-from drillbook.infisical.address import parse
+from drillbook.infisical.http import parse_address
 from drillbook.live import credential
 
 
@@ -20,7 +20,7 @@ from drillbook.live import credential
     ],
 )
 def test_address_is_understood(given, origin):
-    assert parse(given).origin == origin
+    assert parse_address(given).origin == origin
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_address_is_understood(given, origin):
 )
 def test_wrong_address_is_one_sentence_without_what_it_holds(given, words):
     with pytest.raises(BadInput, match=words) as told:
-        parse(given)
+        parse_address(given)
     assert "hunter2" not in str(told.value)
     assert "\n" not in str(told.value)
 

@@ -8,7 +8,7 @@ import yaml
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
-from drillbook.stack.containers import images
+from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project, load, mount_above, overlay
 from fixtures.faults import resource_limits
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("docker"), reason="there is no 
 
 def resolved(settings, *files):
     project = Project("drillbook-test-secrets", [FILE, *files])
-    project.take(settings, images.pinned_images())
+    project.take(settings, compose.pinned_images())
     return yaml.safe_load(project.call("config", "--format", "json"))
 
 
@@ -39,7 +39,7 @@ def test_no_port_is_published_and_no_host_is_shared(model):
 
 def test_a_late_postgresql_has_its_volume_above_its_data(tmp_path):
     file = tmp_path / "above.yml"
-    file.write_text(mount_above(load(FILE, images.pinned_images()), "", {}, ""))
+    file.write_text(mount_above(load(FILE, compose.pinned_images()), "", {}, ""))
     found = resolved(Settings.generate(), file)["services"]["db"]["volumes"]
     assert [(one["source"], one["target"]) for one in found] == [("pg_data", "/var/lib/postgresql")]
 
@@ -67,10 +67,10 @@ def test_backend_waits_for_healthy_neighbours(model):
 
 def test_images_are_those_of_versions_env(model):
     text = FILE.read_text()
-    for name, image in images.pinned_images().items():
+    for name, image in compose.pinned_images().items():
         assert f"${{{name}:-{image}}}" in text
     found = {one["image"] for one in model["services"].values()}
-    assert found == set(images.pinned_images().values())
+    assert found == set(compose.pinned_images().values())
 
 
 def test_documented_variables_reach_the_backend():
@@ -96,7 +96,7 @@ def test_password_is_encoded_in_the_address_and_plain_for_the_database():
 def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
     over = tmp_path / "over.yml"
     marks, pinned = {"io.drillbook.run": "r1"}, {"db": "drillbook/postgres:14"}
-    model = load(FILE, images.pinned_images())
+    model = load(FILE, compose.pinned_images())
     over.write_text(overlay(model, "drillbook-test-secrets", marks, pinned, ["NEW_VARIABLE"]))
     found = resolved({"POSTGRES_PASSWORD": PASSWORD, "NEW_VARIABLE": "seen"}, over)
     for kind in ("services", "volumes", "networks"):
@@ -112,7 +112,7 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
     over.write_text(
-        overlay(load(FILE, images.pinned_images()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
+        overlay(load(FILE, compose.pinned_images()), "ours", {}, {}, [], resource_limits.DOCUMENTED)
     )
     services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
     for name, share in resource_limits.DOCUMENTED.memory.items():

@@ -10,8 +10,8 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.core.errors import StackTrouble
-from drillbook.stack import wait
-from drillbook.stack.embedded.backend_fork_server import Forked, ForkServer
+from drillbook.stack.embedded.embedded_driver import Forked, ForkServer
+from drillbook.stack.start_outcome import wait_for
 
 COMPLETE = {
     "PORT": "1",
@@ -43,7 +43,7 @@ def hanging(server, log):
     uri = COMPLETE["DB_CONNECTION_URI"].format(silent.getsockname()[1])
     started = server.start({**COMPLETE, "DB_CONNECTION_URI": uri}, log)
     connecting = "Cryptography module initialized"
-    wait.until(lambda: connecting in log.read_text(), within_s=20, what="the start")
+    wait_for(lambda: connecting in log.read_text(), within_s=20, what="the start")
     with silent:
         yield started
 
@@ -108,7 +108,7 @@ def test_signal_to_one_that_was_reaped_before_its_code_is_here_is_nothing():
 def test_a_fork_server_that_is_killed_takes_its_backends_along(server, hanging):
     server._process.kill()
     assert hanging.process.wait(20) == -signal.SIGKILL
-    wait.until(
+    wait_for(
         lambda: not Path(f"/proc/{hanging.process.pid}").exists() or ended(hanging.process.pid),
         within_s=20,
         what="the end of the backend",

@@ -16,10 +16,10 @@ import pytest
 
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput, NoHost
-from drillbook.stack.containers import docker_engine, images, ssh_tunnel
+from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.containers.compose import Model
 from drillbook.stack.containers.docker_engine import NO_PORT, port
-from drillbook.stack.ports import free_port
+from drillbook.stack.processes import free_port
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 needs_sshd = pytest.mark.skipif(not (SSHD and os.getuid() == 0), reason="no sshd, or not root")
@@ -103,10 +103,10 @@ def test_a_port_and_the_engines_socket_of_another_machine_are_near(sshd, service
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"{sshd}{engine}"
         try:
-            near = ssh_tunnel.local_port(address, service)
+            near = docker_engine.local_port(address, service)
             assert near != service
-            assert (_heard(near), ssh_tunnel.local_port(address, service)) == (b"hello", near)
-            path = ssh_tunnel.local_socket(address).removeprefix("unix://")
+            assert (_heard(near), docker_engine.local_port(address, service)) == (b"hello", near)
+            path = docker_engine.local_socket(address).removeprefix("unix://")
             assert Path(path).stat().st_mode & 0o077 == 0
             with socket.socket(socket.AF_UNIX) as asked:
                 asked.connect(path)
@@ -119,7 +119,7 @@ def test_a_port_and_the_engines_socket_of_another_machine_are_near(sshd, service
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_run_that_is_over_leaves_no_connection(sshd, service, killed):
     code = (
-        "import sys; from drillbook.stack.containers.ssh_tunnel import local_port, local_socket;"
+        "import sys; from drillbook.stack.containers.docker_engine import local_port, local_socket;"
         "print(local_socket(sys.argv[1])); print(local_port(sys.argv[1], int(sys.argv[2])));"
         "sys.stdout.flush(); input()"
     )
@@ -140,13 +140,13 @@ def test_a_run_that_is_over_leaves_no_connection(sshd, service, killed):
 @pytest.mark.parametrize("user", ["nobody@", "no-such-user@"])
 def test_who_is_not_let_in_is_told_in_a_sentence(sshd, user):
     with pytest.raises(NoHost, match=r"cannot be reached by ssh \(.*Permission denied.*by hand"):
-        ssh_tunnel.local_port(sshd.replace("ssh://", f"ssh://{user}"), 1)
+        docker_engine.local_port(sshd.replace("ssh://", f"ssh://{user}"), 1)
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh")
 def test_nobody_listens():
     with pytest.raises(NoHost, match="Connection refused"):
-        ssh_tunnel.local_port(f"ssh://127.0.0.1:{free_port()}", 1)
+        docker_engine.local_port(f"ssh://127.0.0.1:{free_port()}", 1)
 
 
 @pytest.mark.parametrize(
@@ -155,18 +155,18 @@ def test_nobody_listens():
 )
 def test_what_names_no_machine_is_refused(address):
     with pytest.raises(BadInput, match="give ssh://USER@HOST") as refused:
-        ssh_tunnel.local_socket(address)
+        docker_engine.local_socket(address)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:2375", "tcp://localhost:1", "unix:///x"])
 def test_an_engine_on_this_machine_may_speak_tcp(address):
-    ssh_tunnel.refuse_unreachable(address)
+    docker_engine.refuse_unreachable(address)
 
 
 def test_an_engine_whose_ports_cannot_be_reached_is_refused():
     with pytest.raises(NoHost, match=r"reach it by ssh: DOCKER_HOST=ssh://10\.0\.0\.1"):
-        ssh_tunnel.refuse_unreachable("tcp://10.0.0.1:2376")
+        docker_engine.refuse_unreachable("tcp://10.0.0.1:2376")
 
 
 RUNNING = SimpleNamespace(ports={"8080/tcp": [{"HostPort": "32768"}]})
@@ -178,7 +178,7 @@ def test_ports_are_those_of_the_engines_machine_or_a_tunnels(monkeypatch):
     assert docker_engine.remote_machine() is None
 
     monkeypatch.setattr(docker_cli, "address", lambda: "ssh://ci@builder")
-    monkeypatch.setattr(ssh_tunnel, "local_port", lambda _address, there: there + 1)
+    monkeypatch.setattr(docker_engine, "local_port", lambda _address, there: there + 1)
     assert (port(RUNNING, 8080), docker_engine.remote_machine()) == (32769, "builder")
 
 
@@ -193,4 +193,4 @@ def test_a_file_of_this_machine_is_not_mounted_over_there():
     mounts = [{"type": "volume", "source": "data"}, {"type": "bind", "source": "/etc/hosts"}]
     model = Model({}, {"web": {"volumes": mounts[:1]}, "db": {"volumes": mounts}}, (), ())
     with pytest.raises(BadInput, match=r"db mounts /etc/hosts, a file of this machine, .*builder"):
-        images._refuse_local_files(Path("compose.yml"), model, "builder")
+        compose._refuse_local_files(Path("compose.yml"), model, "builder")

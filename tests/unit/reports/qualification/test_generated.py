@@ -131,7 +131,7 @@ def test_the_backend_alone_finds_the_changed_code(changed):
     bug = find(str(changed))
     assert bug == ChangedCode(str(changed))
     asked = "import fixtures.reference.api.health as h, inspect; "
-    asked += "import drillbook.stack.reference_releases as r; "
+    asked += "import drillbook.stack.releases as r; "
     asked += "print('Changed' in inspect.getsource(h), len(r.migrations(r.NEWEST)) > 3)"
     env = {"PATH": os.environ["PATH"], **bug.variables}
     done = subprocess.run([sys.executable, "-c", asked], cwd="/", env=env, capture_output=True)
