@@ -116,12 +116,13 @@ def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[
 
 def _name_latest(given: Given) -> None:
     """Say which run a command acts on, where a path goes through `latest`."""
-    from drillbook.cli.runs import describe_latest
+    one = [given.values.get(option.key) or "" for option in (o.BUNDLE, o.RUN, o.RECORD)]
+    paths: list[str] = [*one, *given.values.get(o.RUNS.key, ())]
+    if any("latest" in Path(path).parts for path in paths):
+        from reports.history.runs import describe_latest
 
-    paths = [given.values.get(option.key) for option in (o.BUNDLE, o.RUN, o.RECORD)]
-    for path in (*filter(None, paths), *given.values.get(o.RUNS.key, ())):
-        if sentence := describe_latest(path):
-            sys.stderr.write(f"{sentence}\n")
+        said = filter(None, map(describe_latest, paths))
+        sys.stderr.writelines(f"{sentence}\n" for sentence in said)
 
 
 def _check_backup(given: Given) -> int:
@@ -210,20 +211,12 @@ def _images(given: Given) -> int:
 
 
 def _prune(given: Given) -> int:
-    from drillbook.cli.runs import prune
-    from reports.history.retention import reasons_to_keep
+    from reports.history import retention
 
-    last, days = given[o.KEEP_LAST], given[o.KEEP_WITHIN]
-    if last is None and days is None:
+    if given[o.KEEP_LAST] is None and given[o.KEEP_WITHIN] is None:
         hint = f"say what to keep; for example: {given.command.example}"
         raise Refusal(hint)
-    folder = Path(given[o.RUN_DIR])
-    if not folder.is_dir():
-        raise Refusal(f"{folder} is not a folder of runs; give --run-dir")
-    as_json, dry = given[o.OUTPUT] == "json", bool(given[o.DRY_RUN])
-    needed = reasons_to_keep(folder, datetime.now(UTC))
-    days = int((days or "0d")[:-1])
-    return prune(folder, int(last or 0), days, needed, as_json=as_json, dry=dry)
+    return retention.main(given.named)
 
 
 def _doctor(given: Given) -> int:

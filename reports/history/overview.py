@@ -1,5 +1,8 @@
 """`drillbook history`: the runs of a folder over time, on the terminal and as a page.
 
+Two runs are comparable when they asked the same question of the same system by the same kind of
+stack; the image may differ, as that is what one wants to know. A planted bug sets a run apart.
+
 Exit code 0; 1 if a run's evidence or its seal is no longer what it was; 3 if the page cannot be
 written.
 """
@@ -9,23 +12,192 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Literal, NamedTuple
 
 from drillbook.core.answer import write_json
 from drillbook.core.files import write_file
 from reports.errors import BadHistory
-from reports.history.diff import ORDER, before, changes, overdue, stale
-from reports.history.history_page import render
 from reports.history.runs import History, Past, ledger_path, load_history
 from reports.history.status import describe_troubles
-from reports.render.phrases import duration
+from reports.render import phrases
+from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap, write
-from reports.verdict.verdicts import FAILED, PASSED, Verdict
+from reports.verdict.verdicts import FAILED, IDLE, PASSED, Verdict
 
+Kind = Literal["newly violated", "newly contradicted", "healed", "no longer run", "other"]
+ORDER: tuple[Kind, ...] = (
+    "newly violated",
+    "no longer run",
+    "newly contradicted",
+    "healed",
+    "other",
+)
+_AMISS = (Verdict.VIOLATED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+# As many runs as fit on a page, the newest of them; as many runs and changes as fit a terminal.
+_COLUMNS = 30
 _RUNS, _MOST = 12, 24
+_SIGNS = {
+    Verdict.SATISFIED: "✓",
+    Verdict.CONTRADICTED: "C",
+    Verdict.VIOLATED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_RUN: "–",
+    Verdict.NOT_APPLICABLE: "·",
+}
+
+
+class Change(NamedTuple):
+    """A control whose verdict is another than before; None where it was not known at all."""
+
+    control: str
+    before: Verdict | None
+    now: Verdict | None
+    kind: Kind
+
+
+class Stale(NamedTuple):
+    """Controls whose newest evidence counts no longer, and the run it is of."""
+
+    run: Past
+    controls: tuple[str, ...]
+
+
+class Correction(NamedTuple):
+    """A sentence the runbook should carry: in which run it was first and last asked for."""
+
+    control: str
+    text: str
+    first: Past
+    last: Past
+    open: bool
+
+
+def key(past: Past) -> tuple[object, ...]:
+    """What two runs must share to be comparable."""
+    facts = past.facts
+    remote = facts.driver == "remote"
+    return past.grade, facts.question, facts.system, facts.mutant, remote
+
+
+def before(runs: Sequence[Past], run: Past) -> Past | None:
+    """The last comparable run that ended before this one; runs are oldest first."""
+    earlier = [one for one in runs if one.finished < run.finished and key(one) == key(run)]
+    return earlier[-1] if earlier else None
+
+
+def changes(earlier: Past, later: Past) -> list[Change]:
+    """Controls with another verdict, the worst first."""
+    was, now = earlier.facts.verdicts, later.facts.verdicts
+    found = [
+        Change(one, was.get(one), now.get(one), _kind(was.get(one), now.get(one)))
+        for one in dict.fromkeys((*now, *was))
+        if was.get(one) is not now.get(one)
+    ]
+    return sorted(found, key=lambda change: ORDER.index(change.kind))
+
+
+def _kind(was: Verdict | None, now: Verdict | None) -> Kind:
+    if now is Verdict.VIOLATED:
+        return "newly violated"
+    if now is Verdict.CONTRADICTED:
+        return "newly contradicted"
+    if was in _AMISS and now is Verdict.SATISFIED:
+        return "healed"
+    if _ran(was) and not _ran(now):
+        return "no longer run"
+    return "other"
+
+
+def _ran(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict not in IDLE
+
+
+def stale(runs: Iterable[Past], today: date) -> list[Stale]:
+    """Evidence past its time to live: of each system and grade, the newest of each control."""
+    newest: dict[tuple[str, str | None, str], Past] = {}
+    for run in runs:
+        for control, verdict in run.facts.verdicts.items():
+            if _ran(verdict) and not run.facts.mutant:
+                newest[run.grade, run.facts.system, control] = run
+    old: dict[str, tuple[Past, list[str]]] = {}
+    for (*_, control), run in newest.items():
+        if run.facts.valid_until and run.facts.valid_until < today:
+            old.setdefault(run.id, (run, []))[1].append(control)
+    return [Stale(run, tuple(controls)) for run, controls in old.values()]
+
+
+def overdue(runs: Iterable[Past], today: date) -> list[Past]:
+    """Runs whose evidence is kept longer than was declared."""
+    return [one for one in runs if one.kept and (one.facts.dispose_after or today) < today]
+
+
+def corrections(runs: Sequence[Past]) -> list[Correction]:
+    """Every sentence that was ever asked for, those first for which the newest run still asks."""
+    runs_by_sentence: dict[tuple[str, str], list[Past]] = {}
+    judged: dict[tuple[str, object], Past] = {}
+    for run in [one for one in runs if not one.facts.mutant]:
+        for control, text in run.facts.corrections.items():
+            runs_by_sentence.setdefault((control, text), []).append(run)
+        for control, verdict in run.facts.verdicts.items():
+            if _ran(verdict):
+                judged[control, run.grade] = run
+    found = []
+    for (control, text), by in runs_by_sentence.items():
+        last = judged.get((control, by[-1].grade), by[-1])
+        found.append(Correction(control, text, by[0], by[-1], last.id == by[-1].id))
+    return sorted(found, key=lambda one: (not one.open, one.control))
+
+
+class Row(NamedTuple):
+    """A run, the run before it that asked the same, and what changed since."""
+
+    run: Past
+    before: Past | None
+    changes: list[Change]
+
+    @property
+    def counted(self) -> dict[Verdict, int]:
+        """How many controls have which verdict."""
+        seen = list(self.run.facts.verdicts.values())
+        return {verdict: seen.count(verdict) for verdict in phrases.COLUMNS if verdict in seen}
+
+
+def render(history: History, runs: str, today: date) -> str:
+    """The page; `runs` is where the folders of runs are, as seen from it."""
+    rows = [_row(history.runs, run) for run in reversed(history.runs)]
+    made: Any = environment()
+    made.filters |= {"duration": phrases.duration, "met": phrases.objective_result}
+    page: str = made.get_template("history.html.j2").render(
+        history=history,
+        rows=rows,
+        runs=runs,
+        today=today,
+        columns=history.runs[-_COLUMNS:],
+        controls=_judged_controls(history.runs[-_COLUMNS:]),
+        signs=_SIGNS,
+        corrections=corrections(history.runs),
+        stale=stale(history.runs, today),
+        overdue=overdue(history.runs, today),
+    )
+    return page
+
+
+def _row(runs: Sequence[Past], run: Past) -> Row:
+    earlier = before(runs, run)
+    return Row(run, earlier, changes(earlier, run) if earlier else [])
+
+
+def _judged_controls(runs: Sequence[Past]) -> dict[str, bool]:
+    """The controls in the order of the newest catalogue; for each, whether these runs differ."""
+    verdicts: dict[str, set[Verdict]] = {}
+    for run in reversed(runs):
+        for control, verdict in run.facts.verdicts.items():
+            verdicts.setdefault(control, set()).update({verdict}.difference(IDLE))
+    return {control: len(seen) > 1 for control, seen in verdicts.items()}
 
 
 def describe(history: History, today: date) -> Iterator[Line]:
@@ -50,7 +222,7 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
         times = (facts.objectives.rto_s, facts.objectives.rpo_s)
         question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
         row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
-        row += "".join(f"{'-' if one is None else duration(one):>12}" for one in times)
+        row += "".join(f"{'-' if one is None else phrases.duration(one):>12}" for one in times)
         style = STYLES[facts.verdict] if facts.verdict else ()
         yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
     if any(run.grade == "rehearsal" for run in runs):

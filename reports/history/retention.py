@@ -1,14 +1,22 @@
-"""Which runs of a folder are kept whatever their age: those that something still rests on."""
+"""`drillbook prune`: removes old runs, but for those that something still rests on."""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import sys
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
-from reports.errors import Distrusted
+from drillbook.core import run_directory
+from drillbook.core.answer import write_json
+from reports.errors import BadHistory, Distrusted
 from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD
 from reports.history.runs import History, Past, load_history
@@ -18,6 +26,82 @@ from reports.seal.manifest import SIGNATURE
 from reports.seal.sealer import BUNDLE
 from reports.seal.signature import open_envelope
 from reports.verdict.verdicts import PASSED
+
+# As the harness names a run, and a matrix of runs: when it began, and three random bytes.
+_RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
+# A run that has written nothing for so long has died.
+_LATELY_S = 24 * 3600
+
+
+def main(given: SimpleNamespace) -> int:
+    """Remove old runs, and say what goes and what stays.
+
+    Kept are the run that `latest` names, one that may be under way, those that something rests on,
+    the last keep_last, and those younger than keep_within. The line of a run in the history stays,
+    and so does anything that is not a run.
+    """
+    folder, now = Path(given.run_dir), datetime.now(UTC)
+    if not folder.is_dir():
+        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    since = now - timedelta(days=int((given.keep_within or "0d")[:-1]))
+    retained = reasons_to_keep(folder, now)
+    kept: list[dict[str, str]] = []
+    removed: list[str] = []
+    for run, reason in _old_runs(folder, int(given.keep_last or 0), since, retained):
+        if reason:
+            kept.append({"run": run.name, "reason": reason})
+            continue
+        if not given.dry_run:
+            shutil.rmtree(run)
+        removed.append(run.name)
+    if given.output == "json":
+        dry = bool(given.dry_run)
+        write_json("prune", folder=str(folder), removed=removed, kept=kept, dry_run=dry)
+        return PASSED
+    word = "would be removed" if given.dry_run else "removed"
+    lines = [f"{word}: {name}" for name in removed]
+    lines += [f"kept: {row['run']} ({row['reason']})" for row in kept]
+    sys.stdout.write("\n".join([*lines, f"{folder}: {len(removed)} {word}, {len(kept)} kept\n"]))
+    return PASSED
+
+
+def _old_runs(
+    folder: Path, keep_last: int, since: datetime, retained: Mapping[str, str]
+) -> Iterator[tuple[Path, str]]:
+    """Each run of a folder, the newest first, and why it is kept; "" where it may be removed."""
+    link = folder / "latest"
+    latest = link.resolve().name if link.is_symlink() else None
+    folders = (one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())
+    runs = sorted((one for one in folders if _RUN.fullmatch(one.name)), reverse=True)
+    for number, run in enumerate(runs):
+        began = datetime.strptime(run.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if run.name == latest:
+            yield run, "latest names it"
+        elif _may_be_under_way(run):
+            yield run, "it may be under way"
+        elif run.name in retained:
+            yield run, retained[run.name]
+        elif number < keep_last:
+            yield run, "one of the last"
+        elif began >= since:
+            yield run, "young enough"
+        else:
+            yield run, ""
+
+
+def _may_be_under_way(run: Path) -> bool:
+    """Whether a process holds it, or it has no evidence yet and was written to lately."""
+    try:
+        os.close(run_directory.hold(run))
+    except BlockingIOError:
+        return True
+    except OSError:
+        # No locks on that file system.
+        pass
+    if (run / RECORD).exists():
+        return False
+    newest = max(path.lstat().st_mtime for path in (run, *run.rglob("*")))
+    return time.time() - newest < _LATELY_S
 
 
 def reasons_to_keep(folder: Path, now: datetime) -> dict[str, str]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasPath, Field, ValidationError
 
+from drillbook.core.display import printable
 from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
 from reports.errors import BadEvidence, Distrusted
@@ -342,6 +344,20 @@ def _seal(folder: Path) -> str | None:
         return digest([read_file(folder / MANIFEST, LARGEST)])
     except OSError:
         return None
+
+
+def describe_latest(path: str) -> str:
+    """Which run a path through `latest` leads to, when it ended and how; "" for another path."""
+    folders = [folder for folder in (Path(path), *Path(path).parents) if folder.name == "latest"]
+    if not folders or not folders[0].is_symlink():
+        return ""
+    run = folders[0].readlink().name
+    with suppress(OSError, ValueError, RecursionError):
+        seen = Seen.model_validate(strict_json(read_file(folders[0] / RECORD, LARGEST)))
+        verdict = seen.verdict.value if seen.verdict else "no verdict"
+        ended = seen.finished.astimezone(UTC)
+        run += f", ended {ended:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
+    return printable(f"{folders[0]} is run {run}")
 
 
 def load_record(origin: Path) -> Run:

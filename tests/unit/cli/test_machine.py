@@ -15,11 +15,11 @@ import pytest
 from drillbook.cli import doctor
 from drillbook.cli.commands import COMMANDS, FILES, template
 from drillbook.cli.parser import run
-from drillbook.cli.runs import describe_latest
 from drillbook.core import run_directory
 from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine
 from reports.config.declarations import WaiverEntry, Words
+from reports.history.runs import describe_latest
 from reports.session.bundle import Bundle
 
 PROGRAM = Path(sys.executable).with_name("drillbook")
@@ -265,8 +265,8 @@ def test_prune_without_a_word_of_what_to_keep_removes_nothing(runs, capsys):
 
 def test_a_command_on_latest_says_first_which_run_that_is(runs, capsys):
     place, names = runs
-    record = {"run": {"finished": "2026-11-26T22:05:00Z"}, "verdict": "satisfied"}
-    record["subject"] = {"grade": "rehearsal"}
+    record = {"run": {"id": names[4], "finished": "2026-11-26T22:05:00Z"}, "controls": []}
+    record |= {"subject": {"grade": "rehearsal"}, "verdict": "satisfied"}
     (place / names[4] / "evidence.json").write_text(json.dumps(record))
     assert call("evidence", "sign-off", str(place / "latest"), "--act=approved", "--name=Ada") == 3
     first = capsys.readouterr().err.splitlines()[0]

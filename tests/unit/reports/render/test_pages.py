@@ -11,7 +11,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from reports.history import compare as matrix_page
 from reports.history.compare import matrix
-from reports.history.history_page import render as history_page
+from reports.history.overview import render as history_page
 from reports.render import html
 from tests.support import sample_run
 from tests.support.browser import CONTRAST, Browser
