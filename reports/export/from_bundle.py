@@ -23,7 +23,7 @@ from reports.export import ctrf, hdf, ocsf, oscal, oscal_plan
 from reports.render import phrases
 from reports.render.terminal import Line, write
 from reports.seal.examine import PDF, Trust, intact
-from reports.seal.sealer import bundle_of
+from reports.seal.manifest import bundle_of
 from reports.seal.zip_file import read_entries
 from reports.verdict.verdicts import PASSED
 

@@ -24,7 +24,7 @@ from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap, write
 from reports.seal.examine import Trust, intact
-from reports.seal.sealer import BUNDLE
+from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
 

@@ -42,8 +42,7 @@ from reports.render.pdf import compile_pdf
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
-from reports.seal.manifest import file_digest
-from reports.seal.sealer import BUNDLE
+from reports.seal.manifest import BUNDLE, file_digest
 from reports.seal.signature import load_trusted_keys
 from reports.verdict.verdicts import FAILED, PASSED, Verdict
 

@@ -22,8 +22,7 @@ from reports.evidence.json_file import RECORD
 from reports.history.runs import History, Past, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.examine import ACTS, Trust
-from reports.seal.manifest import SIGNATURE
-from reports.seal.sealer import BUNDLE
+from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
 from reports.verdict.verdicts import PASSED
 

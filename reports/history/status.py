@@ -34,7 +34,7 @@ from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
-from reports.seal.sealer import BUNDLE
+from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.verdict.verdicts import FAILED, IDLE, PASSED
 

@@ -1,29 +1,37 @@
-"""Checks of a bundle, by the bundle alone and by what its reader trusts.
+"""`drillbook evidence verify`: is this bundle what was sealed, and who signed it?
 
-Nothing in a bundle is believed before its form, its digests and its signature have been checked;
-nothing in it is ever unpacked to disk.
+It is checked by the bundle alone and by what its reader trusts. Nothing in a bundle is believed
+before its form, its digests and its signature have been checked; nothing in it is ever unpacked to
+disk.
+
+Exit code 0: genuine. 1: changed, or without a trusted signature. 3: not a bundle.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import Certificate
 from pydantic import ValidationError
 
+from drillbook.core.answer import write_json
 from drillbook.core.files import open_file, read_file
 from reports.config.run_context import is_separated
-from reports.errors import BadBundle, BadEvidence, Distrusted
+from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted
 from reports.evidence import json_file
 from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Control, Run, gate, is_gating
-from reports.render.terminal import printable
+from reports.render import phrases
+from reports.render.terminal import STYLES, Line, printable, wrap, write
 from reports.seal import signature, timestamp
 from reports.seal.manifest import (
     BACKUP,
@@ -33,19 +41,23 @@ from reports.seal.manifest import (
     TEST_RESULT,
     Manifest,
     backup_subject,
+    bundle_of,
     digest,
     file_digest,
     parse,
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
-from reports.verdict.verdicts import Verdict, worst
+from reports.verdict.verdicts import FAILED, PASSED, Verdict, worst
 
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")
 SIGN_OFF = "urn:drillbook:sign-off:1"
 PDF = "report.pdf"
 _MOST_VALUES = 3_000_000
+_WORD = re.compile("[A-Z]+")
+_MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
+_COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 State = Literal["ok", "bad", "open"]
 
 
@@ -378,3 +390,107 @@ def _opened_sign_off(
         return opened.payload, False, f"by key {name}, for which no one vouches here"
     payload, signer = signature.verify(data, keys)
     return payload, True, f"by the trusted key {signer[:16]}"
+
+
+def main(given: SimpleNamespace) -> int:
+    """Examine one bundle and say what was found."""
+    place = Path(given.bundle)
+    bundle = bundle_of(place)
+    try:
+        examination = Examination(bundle, _trust(given), place if place.is_dir() else None)
+        examination.examine()
+    except (BadBundle, BadKey) as trouble:
+        where = "" if isinstance(trouble, BadKey) else f"{bundle}: "
+        raise BadBundle(f"UNUSABLE. {where}{trouble}") from None
+    if given.output == "json":
+        _write_answer(bundle, examination)
+    else:
+        write(_account(bundle, examination), sys.stdout)
+    return FAILED if examination.bad else PASSED
+
+
+def _trust(given: SimpleNamespace) -> Trust:
+    keys = authorities = None
+    if given.pubkey:
+        keys = signature.load_trusted_keys(*given.pubkey)
+    if given.tsa_cert:
+        authorities = timestamp.authorities(Path(given.tsa_cert))
+    previous = Path(given.previous) if given.previous else None
+    return Trust(keys, given.unsigned, previous, authorities)
+
+
+def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
+    yield Line(f"Bundle {bundle}", ("bold",))
+    for check in examination.checks:
+        first = f"  {_MARKS[check.state]}  {check.name:<11} "
+        style = _COLOURS[check.state]
+        yield from wrap(printable(check.sentence), first, " " * len(first), style=style)
+    yield Line("")
+    yield from _result(examination)
+    if examination.run and not examination.bad:
+        yield from _run_lines(examination)
+
+
+def _write_answer(bundle: Path, examination: Examination) -> None:
+    said, _, _ = _judge(examination)
+    run = None if examination.bad else examination.run
+    write_json(
+        "evidence-verify",
+        bundle=str(bundle),
+        answer=_WORD.findall(said)[0],
+        checks=[one._asdict() for one in examination.checks],
+        run={
+            "id": run.run.id,
+            "grade": run.subject.grade,
+            "verdict": run.verdict,
+            "exit_code": run.exit_code,
+        }
+        if run
+        else None,
+    )
+
+
+def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
+    """The answer by the checks, the next step, and the style."""
+    bad, red = [check.name for check in examination.bad], _COLOURS["bad"]
+    if not bad and examination.signed:
+        said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
+        return said, "", _COLOURS["ok"]
+    if not bad:
+        said = "INTACT, and no more: it fits together, and nothing proves who made it."
+        return said, "", ("yellow", "bold")
+    if bad != ["signature"]:
+        return "TAMPERED. Do not rely on it.", "get the bundle again from its maker.", red
+    if not examination.envelope:
+        return (
+            "UNSIGNED. It fits together, and nothing says who made it.",
+            "sign runs with a key (drillbook evidence sign-key, --sign). --unsigned looks at this "
+            "one all the same.",
+            red,
+        )
+    return (
+        "UNTRUSTED. It fits together, and no one you trust vouches for it.",
+        "ask its maker for the public key, by another way than the bundle's (--pubkey). "
+        "--unsigned looks at it without one.",
+        red,
+    )
+
+
+def _result(examination: Examination) -> Iterator[Line]:
+    said, then, style = _judge(examination)
+    yield Line(said, style)
+    if then:
+        yield from wrap(f"Next: {then}", then="      ")
+
+
+def _run_lines(examination: Examination) -> Iterator[Line]:
+    """The result that the genuine record reports, which may be bad."""
+    assert examination.run
+    run = examination.run
+    end = phrases.outcome(run)
+    yield Line("")
+    yield Line(f"Run {printable(run.run.id)}, as recorded:")
+    if worth := phrases.grade(run):
+        yield from wrap(worth, "  ", "  ")
+    text = f"{end.word.upper()}. {end.sentence}"
+    yield from wrap(printable(text), "  ", "  ", style=STYLES[run.verdict])

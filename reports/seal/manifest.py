@@ -24,6 +24,7 @@ from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
 from reports.verdict.verdicts import HOLDS, PASSED, Verdict
 
+BUNDLE = "bundle.zip"
 MANIFEST = "MANIFEST.json"
 SIGNATURE = "attestation.intoto.jsonl"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -58,6 +59,11 @@ class Manifest(BaseModel):
     def digests(self) -> dict[str, str]:
         """SHA-256 by name."""
         return {file.name: file.sha256 for file in self.files}
+
+
+def bundle_of(place: Path) -> Path:
+    """The bundle that was named by itself or by the folder it is in."""
+    return place / BUNDLE if place.is_dir() else place
 
 
 def measure(run: str, files: Mapping[str, Path]) -> Manifest:

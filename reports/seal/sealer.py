@@ -1,4 +1,4 @@
-"""Sealing the folder of a run: manifest, signature, zip, stamp; `evidence seal` does it again.
+"""Sealing the folder of a run: manifest, signature, zip, stamp; the commands that do it afterwards.
 
 Nothing that goes wrong here costs evidence: the folder stays as it is, and the trouble is reported.
 """
@@ -6,19 +6,26 @@ Nothing that goes wrong here costs evidence: the folder stays as it is, and the 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
+from types import SimpleNamespace
 from typing import NamedTuple
 
-from reports.errors import BadKey, CannotSeal, Distrusted, ReportError
+from drillbook.core.files import read_file
+from reports.errors import BadEvidence, BadKey, CannotSeal, Distrusted, ReportError
+from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
-from reports.render.terminal import Line, wrap
+from reports.render.terminal import Line, wrap, write
 from reports.seal import signature, timestamp, zip_file
 from reports.seal.manifest import (
+    BUNDLE,
     MANIFEST,
     SIGNATURE,
+    bundle_of,
     digest,
     file_digest,
     measure,
@@ -26,8 +33,8 @@ from reports.seal.manifest import (
     statement,
 )
 from reports.seal.signature import SigningKey
+from reports.verdict.verdicts import PASSED
 
-BUNDLE = "bundle.zip"
 BY_FILE = "file"
 _MANIFEST_BYTES = 4 << 20
 
@@ -119,11 +126,6 @@ def companion(bundle: Path, suffix: str) -> Path:
     return bundle.with_name(bundle.name + suffix)
 
 
-def bundle_of(place: Path) -> Path:
-    """The bundle that was named by itself or by the folder it is in."""
-    return place / BUNDLE if place.is_dir() else place
-
-
 def contents(folder: Path) -> dict[str, Path]:
     """The files of a run's folder that belong into its bundle, by their name in it."""
     return {
@@ -195,3 +197,60 @@ def describe_seal(sealed: Sealed) -> Iterator[Line]:
         again = "The folder holds all evidence; `drillbook evidence seal` tries again."
         text = f"{what}: {sealed.trouble}. {again}"
         yield from wrap(text, then="  ", style=("red", "bold"))
+
+
+def sign_key(given: SimpleNamespace) -> int:
+    """Make a key to sign with; the exit code."""
+    name = signature.generate(Path(given.out))
+    used = f"drillbook verify --sign {quote(str(given.out))}"
+    lines = (
+        f"Private key: {given.out} (keep it secret; {used})",
+        f"Public key:  {given.out}.pub (give it to anyone who checks your bundles)",
+        f"Key id:      {name}",
+    )
+    write(map(Line, lines), sys.stdout)
+    return PASSED
+
+
+def seal(given: SimpleNamespace) -> int:
+    """Seal a run that has ended, unless it has changed since it was sealed; the exit code."""
+    folder = Path(given.run)
+    sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
+    try:
+        run = json_file.load(folder / json_file.RECORD)
+    except (OSError, ValueError):
+        raise BadEvidence(f"{given.run}: no folder of a run with its {json_file.RECORD}") from None
+    refuse_changes(folder)
+    if sealer.key is None and (folder / SIGNATURE).is_file():
+        raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")
+    stamped = companion(folder / BUNDLE, ".tsr").is_file()
+    sealed = sealer.seal(folder, run, lambda _: True)
+    if sealed.trouble:
+        raise CannotSeal(sealed.trouble)
+    lines = [*describe_seal(sealed), Line(f"Bundle: {folder / BUNDLE}")]
+    if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
+        said = "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+        lines.append(Line(said))
+    write(lines, sys.stdout)
+    return PASSED
+
+
+def stamp(given: SimpleNamespace) -> int:
+    """Have a bundle time-stamped; the exit code."""
+    make_sealer(None, None, given.tsa)
+    bundle = bundle_of(Path(given.bundle))
+    query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
+    asked = timestamp.request(bundle)
+    if given.tsr is None and given.tsa in (None, "", BY_FILE):
+        query.write_bytes(asked)
+        said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
+    else:
+        answer = (
+            read_file(Path(given.tsr), 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
+        )
+        moment = timestamp.accept(answer, bundle)
+        answered.write_bytes(answer)
+        query.unlink(missing_ok=True)
+        said = f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
+    write([Line(said)], sys.stdout)
+    return PASSED

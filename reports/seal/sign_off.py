@@ -22,8 +22,8 @@ from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, wrap, write
 from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, intact
-from reports.seal.manifest import STATEMENT, file_digest
-from reports.seal.sealer import bundle_of, make_sealer
+from reports.seal.manifest import STATEMENT, bundle_of, file_digest
+from reports.seal.sealer import make_sealer
 from reports.seal.signature import SigningKey, load_trusted_keys
 from reports.verdict.verdicts import FAILED, PASSED
 

@@ -5,7 +5,7 @@ docs/verify_bundle.py shares no code with Drillbook; the two must come to the sa
 
 import pytest
 
-from reports.seal import verify
+from reports.seal import examine as checks
 from reports.seal.examine import Examination
 from tests.support.bundles import key, script, sealed
 
@@ -27,7 +27,7 @@ def compared(monkeypatch, request):
         said = "UNUSABLE"
         try:
             examine(self)
-            said = verify._WORD.findall(verify._judge(self)[0])[0]
+            said = checks._WORD.findall(checks._judge(self)[0])[0]
         finally:
             if self.trust.authorities is None:
                 pairs.append((said, script_verdict(self.path, self.trust, self.folder)))
