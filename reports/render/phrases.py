@@ -42,6 +42,8 @@ _EXTRA = re.compile(
     r"|^ *Extra items in the left set:\n(?P<items>(?: *\S.*\n?)+)",
     re.MULTILINE,
 )
+# Findings stand in a row; those of one stack in a line.
+_ITEMS = re.compile(r"; |\n(?=the )")
 # What a place holds, or who was answered, where no one was to be.
 _ALIKE = re.compile(r"(?P<place>.+? holds) .+|[^/:]+: (?P<request>[A-Z]+ /.+)")
 # A spec of such a verdict ended by an assertion: it says what was expected and what was seen.
@@ -330,12 +332,18 @@ def observation(control: Control) -> list[str]:
     if control.verdict not in ASSERTED:
         return reasons(control)
     observed = [sentence(control.observed)] if control.observed else []
-    said: list[str] = []
-    known = {""}
+    said, groups, known = list[str](), dict[str, list[str]](), {""}
     for text in map(_asserted_words, reasons(control)):
-        items = [item for item in dict.fromkeys(text.split("; ")) if item not in known]
-        known.update(items)
-        said += [_group(items)] if items else []
+        rest = []
+        for item in _ITEMS.split(text):
+            alike = _ALIKE.fullmatch(item)
+            if alike and item not in known:
+                groups.setdefault(alike["place"] or alike["request"], []).append(item)
+            elif item not in known:
+                rest.append(item)
+            known.add(item)
+        said += ["; ".join(rest)] if rest else []
+    said += [_join(same, found) for same, found in groups.items()]
     compared = dict.fromkeys(filter(None, map(_compared, reasons(control))))
     return (
         [*observed, *said]
@@ -344,18 +352,11 @@ def observation(control: Control) -> list[str]:
     )
 
 
-def _group(items: Iterable[str]) -> str:
-    """Findings as a sentence; those in one place, or by one request, are one, and counted."""
-    groups: dict[str, list[str]] = {}
-    for item in items:
-        alike = _ALIKE.fullmatch(item)
-        groups.setdefault((alike["place"] or alike["request"]) if alike else item, []).append(item)
-    return "; ".join(
-        f"{same}: {_list(item.replace(same, '').strip(': ') for item in found)}"
-        if len(found) > 1
-        else found[0]
-        for same, found in groups.items()
-    )
+def _join(same: str, found: list[str]) -> str:
+    """Findings in one place, or by one request, as a sentence."""
+    if len(found) == 1:
+        return found[0]
+    return f"{same}: {_list(item.replace(same, '').strip(': ') for item in found)}"
 
 
 def _compared(message: str) -> str:

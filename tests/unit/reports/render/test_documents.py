@@ -134,7 +134,7 @@ def test_what_was_seen_by_several_specs_is_said_once():
     texts = ("a holds PW", "b holds PW; c holds PW", "a holds PW; c holds PW")
     specs = [failed.specs[0].model_copy(update={"message": text}) for text in texts]
     failed = failed.model_copy(update={"observed": None, "specs": tuple(specs)})
-    assert phrases.observation(failed) == ["a holds PW", "b holds PW; c holds PW"]
+    assert phrases.observation(failed) == ["a holds PW", "b holds PW", "c holds PW"]
 
 
 def test_timeline_has_a_lane_of_specs_for_each_worker():
@@ -507,14 +507,16 @@ def test_findings_of_one_place_or_request_are_one_sentence():
         [
             *(f"the cache holds CANARY#{number} (plain)" for number in range(9)),
             *(f"{who}: GET /api/v4/secrets answered 200" for who in ("no token", "another key")),
-            "the log holds ROOT_KEY (json)",
+            "the log holds ROOT_KEY (json)\nthe cache holds CANARY#0 (plain)",
         ]
     )
-    specs = (control.specs[0].model_copy(update={"message": said}),)
-    failed = control.model_copy(update={"specs": specs, "observed": None})
-    [told] = phrases.observation(failed)
-    assert told.startswith("the cache holds: CANARY#0 (plain), CANARY#1 (plain), ")
-    assert told.endswith(
-        " and 3 more; GET /api/v4/secrets answered 200: no token, another key; "
-        "the log holds ROOT_KEY (json)"
-    )
+    again = "the cache holds CANARY#1 (plain)"
+    specs = [control.specs[0].model_copy(update={"message": text}) for text in (said, again)]
+    failed = control.model_copy(update={"specs": tuple(specs), "observed": None})
+    cache, *others = phrases.observation(failed)
+    assert cache.startswith("the cache holds: CANARY#0 (plain), CANARY#1 (plain), ")
+    assert cache.endswith(" and 3 more")
+    assert others == [
+        "GET /api/v4/secrets answered 200: no token, another key",
+        "the log holds ROOT_KEY (json)",
+    ]
