@@ -14,8 +14,7 @@ from drillbook.core.application import ROOT
 from reports.controls.catalogue import Catalogue
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
-from reports.qualification.plan import PlantedBug
-from reports.qualification.trial import Outcome
+from reports.qualification.trial import Outcome, PlantedBug
 from reports.render.phrases import failing_step
 from reports.verdict.verdicts import Verdict
 

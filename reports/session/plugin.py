@@ -14,7 +14,7 @@ from reports.config import declarations
 from reports.controls.catalogue import Catalogue, load
 from reports.errors import ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
-from reports.qualification import kept
+from reports.qualification.pages import bundle_files
 from reports.record.recorder import Recorder
 from reports.session import xdist_worker
 from reports.session.evidence_run import EvidenceRun, runs_folder
@@ -82,7 +82,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _run(config: pytest.Config, recorder: Recorder) -> None:
     """This process writes the evidence, and sees the specs run itself or has workers for it."""
-    run = EvidenceRun(config, _catalogue(config), recorder, kept.bundle_files)
+    run = EvidenceRun(config, _catalogue(config), recorder, bundle_files)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
         config.pluginmanager.register(XdistController(run), "drillbook-workers")

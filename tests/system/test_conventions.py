@@ -225,7 +225,7 @@ ENDLESS = {
     "drillbook/cli/commands.py",
     "fixtures/bench/ratios.py",
     "reports/qualification/generated.py",
-    "reports/qualification/plan.py",
+    "reports/qualification/trial.py",
 }
 
 

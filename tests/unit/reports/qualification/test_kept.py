@@ -5,8 +5,8 @@ import json
 import pytest
 
 from reports.errors import Unqualifiable
-from reports.qualification import kept, pages
-from reports.qualification.kept import code_digests, whole
+from reports.qualification import pages
+from reports.qualification.pages import code_digests, whole
 from reports.qualification.record import KEPT, load, text
 from tests.unit.reports.qualification.test_qualification import CAUGHT, ESCAPED, record
 
@@ -22,7 +22,7 @@ def parts():
 
 
 def attached(path):
-    return kept.bundle_files(path, path.with_name("latest.json"))
+    return pages.bundle_files(path, path.with_name("latest.json"))
 
 
 def test_nothing_is_attached_where_nothing_was_qualified(path):

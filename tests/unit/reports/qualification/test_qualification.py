@@ -10,11 +10,19 @@ from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls.catalogue import load
 from reports.errors import Unqualifiable
-from reports.qualification import pages, plan, run
+from reports.qualification import command, pages, trial
 from reports.qualification.judgement import Seen, results, row
-from reports.qualification.plan import PlantedBug, choose, list_bugs
 from reports.qualification.record import Qualification, counts, text
-from reports.qualification.trial import REFERENCE, Outcome, Trial, Trials, limit_s
+from reports.qualification.trial import (
+    REFERENCE,
+    Outcome,
+    PlantedBug,
+    Trial,
+    Trials,
+    choose,
+    limit_s,
+    list_bugs,
+)
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 
@@ -87,15 +95,15 @@ def test_other_controls_that_moved_are_by_catch():
     [(0, 30, 1 - 0.05 ** (1 / 30)), (0, 1, 0.95), (1, 1, 1.0), (0, 0, 1.0), (1, 20, 0.2161)],
 )
 def test_upper_bound_is_that_of_clopper_and_pearson(found, of, bound):
-    assert isclose(run.upper_bound(found, of), bound, abs_tol=1e-4)
+    assert isclose(command.upper_bound(found, of), bound, abs_tol=1e-4)
 
 
 def test_rule_of_three_is_near():
-    assert isclose(run.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
+    assert isclose(command.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
 
 
 def test_flaking_is_what_differs_from_the_usual():
-    assert run.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
+    assert command.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
 
 
 def test_bugs_are_chosen_by_name_control_or_place():
@@ -122,7 +130,7 @@ def test_bugs_are_chosen_by_name_control_or_place():
     ],
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
-    assert plan.driver_for(bug(where=where, driver=driver), wanted) == placed
+    assert trial.driver_for(bug(where=where, driver=driver), wanted) == placed
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, reh
 
 def asked_of_healthy(stack, runs, **options):
     bugs = [bug(), bug(name="Leaks", control="DEP-2", driver="containers")]
-    trials = plan.healthy_trials(bugs, stack, runs, "image", **options)
+    trials = trial.healthy_trials(bugs, stack, runs, "image", **options)
     return [(one.driver, one.number, one.controls) for one in trials]
 
 
@@ -157,7 +165,7 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
 
 @pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
 def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
-    trials = plan.healthy_trials([bug()], "embedded", runs, None)
+    trials = trial.healthy_trials([bug()], "embedded", runs, None)
     assert [one.workers for one in trials] == workers
 
 
@@ -169,13 +177,13 @@ def test_a_product_that_is_not_ours_is_waited_for_longer():
 
 def test_the_bug_whose_controls_take_longest_is_tried_first():
     bugs = [bug(name="Quick", control="KEY-3"), bug(name="Slow", control="BKP-1")]
-    planned = plan.trials(bugs, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
+    planned = trial.bug_trials(bugs, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
     assert [one.mutant for one in planned] == ["Slow", "Quick"]
 
 
 def test_before_a_bug_stands_the_control_meant_for_it():
     took = {"KEY-3": 1.0, "KEY-4": 3.0, "KEY-5": 2.0, "HLT-1": 0.1}
-    planned = plan.trials([bug(control="KEY-3")], took, "embedded", None)
+    planned = trial.bug_trials([bug(control="KEY-3")], took, "embedded", None)
     assert [one.controls for one in planned] == [("KEY-3",)]
 
 
@@ -258,7 +266,9 @@ def test_picture_marks_each_cell_once_with_a_title():
 
 def test_parts_of_the_planted_bugs_have_each_bug_once():
     known = list_bugs(None)
-    parts = [run._choose_bugs(run.Request(part=f"{number}/3"), known) for number in (1, 2, 3)]
+    parts = [
+        command._choose_bugs(command.Request(part=f"{number}/3"), known) for number in (1, 2, 3)
+    ]
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

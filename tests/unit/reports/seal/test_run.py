@@ -5,7 +5,7 @@ import json
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.qualification import kept
+from reports.qualification import pages
 from reports.seal import signature, zip_file
 from reports.session.bundle import WRITERS
 from tests.support.bundles import key, newest
@@ -150,7 +150,7 @@ def test_run_that_cannot_be_sealed_keeps_its_evidence(rehearse, runs, monkeypatc
     assert result.ret == 3
     result.stdout.fnmatch_lines(["PASSED. *", "Not sealed: more than 0 MiB *"])
     left = {file.name for file in (runs / "latest").iterdir()}
-    assert left == WRITERS.keys() | kept.bundle_files().keys() | {"MANIFEST.json"}
+    assert left == WRITERS.keys() | pages.bundle_files().keys() | {"MANIFEST.json"}
 
 
 def test_secret_as_the_name_of_a_file_fails_the_run_and_goes(rehearse, runs):

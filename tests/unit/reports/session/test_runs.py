@@ -11,7 +11,7 @@ import time
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.qualification import kept
+from reports.qualification import pages
 from reports.session.bundle import WRITERS
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
     sealed = {"MANIFEST.json", "bundle.zip"}
-    assert files == WRITERS.keys() | kept.bundle_files().keys() | sealed | {"logs/backend.log"}
+    assert files == WRITERS.keys() | pages.bundle_files().keys() | sealed | {"logs/backend.log"}
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -310,7 +310,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": len(WRITERS) + len(kept.bundle_files()),
+        "scanned_files": len(WRITERS) + len(pages.bundle_files()),
         "leaks": [],
     }
 
