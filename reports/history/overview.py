@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 from drillbook.core.answer import write_json
 from drillbook.core.files import write_file
 from reports.errors import BadHistory
+from reports.history.recovery_chart import curves
 from reports.history.runs import History, Past, ledger_path, load_history
 from reports.history.status import describe_troubles
 from reports.render import phrases
@@ -176,6 +177,7 @@ def render(history: History, runs: str, today: date) -> str:
         rows=rows,
         runs=runs,
         today=today,
+        curves=curves(history.runs),
         columns=history.runs[-_COLUMNS:],
         controls=_judged_controls(history.runs[-_COLUMNS:]),
         signs=_SIGNS,

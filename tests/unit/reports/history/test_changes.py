@@ -186,6 +186,35 @@ def test_a_recovery_time_stands_with_its_target_where_there_is_one():
     ]
 
 
+def measured(name, day, rto, **facts):
+    return past(name, day, objectives=Objectives(rto_s=rto, rto_target_s=3600), **facts)
+
+
+def test_recovery_times_keep_apart_on_one_scale_and_by_grade():
+    runs = [measured("one", 0, 20), measured("two", 5, 40), measured("three", 9, 7200)]
+    runs.append(measured("four", 10, 2, grade="rehearsal"))
+    page = render(History(tuple(runs), ()), "runs", date(2027, 1, 1))
+    curves = re.findall(r"<h3>(.*?)</h3>.*?</svg>", page, re.DOTALL)
+    assert curves == ["Recovery time (RTO)", "Recovery time (RTO), rehearsals"]
+    first = page[page.index("<h3>Recovery") : page.index("</svg>")]
+    dots = re.findall(r'class="(met|missed)" d="M([\d.]+) ([\d.]+)h', first)
+    assert [met for met, _, _ in dots] == ["met", "met", "missed"]
+    x, y = [float(dot[1]) for dot in dots], [float(dot[2]) for dot in dots]
+    assert (x[0], x[2]) == (0, 1000)
+    # Twenty seconds and forty stay apart next to two hours.
+    assert y[0] - y[1] > 5
+    assert 0 < y[2] < y[1] < y[0] < 100
+    assert "target 1 h 00 min" in page
+    assert "<span>2026-03-01</span><span>2026-03-10</span>" in page
+
+
+def test_a_time_without_a_target_is_neither_met_nor_missed():
+    run = past("one", 0, objectives=Objectives(rto_s=20))
+    page = render(History((run,), ()), "runs", date(2027, 1, 1))
+    assert '<path class="not" ' in page
+    assert "20 s, no target, run one" in page
+
+
 def test_a_drill_is_called_a_drill():
     controls = tuple(
         one.model_copy(update={"chapter": "drill"}) if one.id == "KEY-3" else one
