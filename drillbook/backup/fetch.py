@@ -21,18 +21,21 @@ from drillbook.backup.archive import form_of
 from drillbook.backup.facts import stated_time
 from drillbook.backup.location import (
     NAMES,
+    NEWEST,
     TAIL,
     Address,
+    Member,
+    Selection,
     ends_well,
     has_name_of_backup,
     holds_backups,
     members,
     parse,
+    pick,
     pick_from,
     why_cut,
 )
 from drillbook.backup.repository import Repository
-from drillbook.backup.selection import NEWEST, Member, Selection, pick
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra

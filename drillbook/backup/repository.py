@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from drillbook.backup.facts import stated_time
-from drillbook.backup.location import NAMES, Address, has_name_of_backup
-from drillbook.backup.selection import Member
+from drillbook.backup.location import NAMES, Address, Member, has_name_of_backup
 from drillbook.backup.stream import program_output
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput

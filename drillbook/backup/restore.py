@@ -1,13 +1,21 @@
-"""A backup's statements, one by one, into an empty database: no psql, no powers, within limits."""
+"""A backup's statements, one by one, into an empty database: no psql, no powers, within limits.
+
+Our own queries of the restored copy are limited in time, and untouched by the backup's policies. A
+policy, view or trigger that came with a backup may run for ever, and may catch the cancellation
+too. So the server gets a limit, the query is cancelled after it, and a connection that still does
+not answer is closed from our side.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 import select
+import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +24,116 @@ from typing import IO, Self
 import psycopg
 from psycopg.pq import ConnStatus, ExecStatus
 
-from drillbook.backup import inquiry
 from drillbook.backup.archive import open_sql
-from drillbook.backup.inquiry import HOW, allowed_s
-from drillbook.backup.sql import Script, Statement
-from drillbook.backup.statement_filter import judge
+from drillbook.backup.sql import Script, Statement, judge
 from drillbook.core.errors import BadInput, StackTrouble
+
+_NAMED = {
+    "42501": "permission denied: it needs powers that no backup needs",
+    "53400": "more temporary files than temp_file_limit allows",
+    "57014": "it was cancelled",
+    "P0001": "code of the backup raised an error",
+}
+_LONGEST_NAME = 63
+# What server and backup may quote values in; LOG, FATAL and PANIC are the server's own words.
+_QUOTING = re.compile(
+    r"\b(ERROR|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): "
+)
+LEFT_OUT = "(left out: it may quote a row)"
+
+
+def explain(trouble: psycopg.Error) -> str:
+    """An error in words that quote nothing of a row."""
+    if not trouble.sqlstate:
+        return "the connection was lost or refused"
+    diag = trouble.diag
+    subjects = {
+        "table": diag.table_name,
+        "column": diag.column_name,
+        "constraint": diag.constraint_name,
+    }
+    where = ", ".join(f"{what} {name[:_LONGEST_NAME]}" for what, name in subjects.items() if name)
+    return f"{_name(trouble.sqlstate)} ({trouble.sqlstate})" + (f", {where}" if where else "")
+
+
+def _name(code: str) -> str:
+    if code in _NAMED:
+        return _NAMED[code]
+    try:
+        name = psycopg.errors.lookup(code).__name__
+    except KeyError:
+        return "an error"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def clean_log(text: str) -> str:
+    """A log of PostgreSQL without what may quote a row; times and severities stay."""
+    kept: list[str] = []
+    quoting = False
+    for line in text.splitlines(keepends=True):
+        if line.startswith("\t"):
+            # It continues the message of the line before.
+            if not quoting:
+                kept.append(line)
+            continue
+        match = _QUOTING.search(line)
+        quoting = bool(match)
+        kept.append(f"{line[: match.end()]} {LEFT_OUT}\n" if match else line)
+    return "".join(kept)
+
+
+# A statement that does no work is ended after this time, and a second more for each MiB of backup.
+LEAST_S = 120.0
+_S_PER_MIB = 1.0
+_QUERY_GRACE_S = 3.0
+HOW = "--statement-limit allows more"
+
+
+def allowed_s(size: int, limit_s: float | None = None) -> float:
+    """Seconds one statement on a backup of this size may take, unless the operator sets a limit."""
+    return limit_s if limit_s is not None else LEAST_S + _S_PER_MIB * (size >> 20)
+
+
+@contextmanager
+def inquiry(
+    connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
+) -> Iterator[psycopg.Connection]:
+    """A connection for queries that together take no longer; StackTrouble without any value."""
+    over = threading.Event()
+    try:
+        with connect() as connection:
+            connection.execute(f"SET statement_timeout = {int(within_s * 1000)}".encode())
+            connection.execute("SET row_security = off")
+            connection.commit()
+            timer = threading.Timer(within_s, _end, (connection, over))
+            timer.daemon = True
+            timer.start()
+            try:
+                yield connection
+            finally:
+                timer.cancel()
+    except psycopg.Error as trouble:
+        if over.is_set() or trouble.sqlstate == "57014":
+            raise StackTrouble(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
+        raise StackTrouble(f"the copy does not answer: {explain(trouble)}") from None
+
+
+def has_table(connection: psycopg.Connection, table: str) -> bool:
+    """Whether the copy has a table of this name."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{table}",)).fetchone()
+    return bool(row and row[0])
+
+
+def _end(connection: psycopg.Connection, over: threading.Event) -> None:
+    over.set()
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=_QUERY_GRACE_S)
+    # The thread that waits for the answer goes on, whatever the server still does.
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=connection.fileno()) as wire:
+        try:
+            wire.shutdown(socket.SHUT_RDWR)
+        finally:
+            wire.detach()
 
 
 @dataclass(slots=True)
@@ -96,7 +208,7 @@ def _copy(
                 copy.write(piece)
                 count += piece.count(b"\n")
     except psycopg.Error as trouble:
-        raise refusal(statement, connection, inquiry.explain(trouble)) from None
+        raise refusal(statement, connection, explain(trouble)) from None
     restored.rows[table] = count
 
 
@@ -157,7 +269,7 @@ class Batch:
             if troubles:
                 raise refusal(troubles[0][0], self._connection, troubles[0][1])
         except psycopg.Error as trouble:
-            raise refusal(batch[0], self._connection, inquiry.explain(trouble)) from None
+            raise refusal(batch[0], self._connection, explain(trouble)) from None
 
     def _answer(self) -> str:
         """Why the server refused the next command; empty when it carried it out."""
@@ -170,7 +282,7 @@ class Batch:
             if (result := wire.get_result()) is None:
                 break
             if result.status in _FAILED:
-                why = why or inquiry.explain(psycopg.errors.error_from_result(result))
+                why = why or explain(psycopg.errors.error_from_result(result))
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
         self._on_answer()

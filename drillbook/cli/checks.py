@@ -17,18 +17,15 @@ from types import SimpleNamespace
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import UNDATED, LocalBackup, backup_for_command
-from drillbook.backup.location import CONTAINER, changed_at
-from drillbook.backup.selection import parse_selection
-from drillbook.core.answer import write_json
-from drillbook.core.display import printable
-from drillbook.core.durations import seconds
+from drillbook.backup.location import CONTAINER, changed_at, parse_selection
+from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
-from drillbook.core.options import share
+from drillbook.core.options import seconds, share
 from drillbook.keys import key_files, proof
-from drillbook.keys.inventory import Inventory, find_losses, take_inventory
+from drillbook.keys.hierarchy import Inventory, find_losses, take_inventory
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof_report import about_backup, as_text, write_answer
+from drillbook.keys.proof import about_backup, as_text, write_answer
 
 _WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4

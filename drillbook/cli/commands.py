@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
 from drillbook.cli.specs import check_files, run_specs
 from drillbook.core import options as o
-from drillbook.core.answer import write_json
 from drillbook.core.application import PACKAGE, ROOT
+from drillbook.core.display import write_json
 
 if TYPE_CHECKING:
     from reports.notify.announcement import Announcement

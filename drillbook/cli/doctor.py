@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from drillbook.core import run_directory
-from drillbook.core.answer import write_json
 from drillbook.core.application import install_extra
+from drillbook.core.display import write_json
 from drillbook.core.errors import NoHost
 
 State = Literal["ok", "lacks", "optional"]

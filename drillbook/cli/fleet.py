@@ -10,8 +10,8 @@ from pathlib import Path
 from drillbook.cli.parser import Given, Refusal
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
-from drillbook.core.answer import write_json
 from drillbook.core.application import install_extra
+from drillbook.core.display import write_json
 from reports.config.fleet_file import find, load
 from reports.history import fleet
 from reports.history.fleet import Bundles, Restore, print_plan, print_report

@@ -19,12 +19,10 @@ from drillbook.backup.fetch import backup_for_command
 from drillbook.backup.sql import Hostile
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import new_file
-from drillbook.keys import key_files, secrets_file
-from drillbook.keys.decrypt_secrets import Reader, Secret
+from drillbook.keys import decrypt_secrets, key_files
+from drillbook.keys.decrypt_secrets import Reader, Secret, form_of, sets_a_variable
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof import prove_all
-from drillbook.keys.proof_report import notes, safe_text
-from drillbook.keys.secrets_file import form_of, sets_a_variable
+from drillbook.keys.proof import notes, prove_all, safe_text
 
 _MOST_NAMED = 20
 _MOST_NEAR = 3
@@ -43,7 +41,7 @@ def main(given: SimpleNamespace) -> int:
         reader, key = _open(dump, keys, unread, name)
         about = _about(facts(dump, path), name)
         tally = _Tally()
-        pieces = secrets_file.encode_secrets(
+        pieces = decrypt_secrets.encode_secrets(
             form_of(given.out),
             tally.count(iter([_find_one(reader, given.only)]) if given.only else reader.secrets()),
             about,
@@ -65,7 +63,7 @@ def main(given: SimpleNamespace) -> int:
         return 2 if dump.damage else int(bool(tally.shut))
 
 
-def _seal(given: SimpleNamespace) -> secrets_file.Seal:
+def _seal(given: SimpleNamespace) -> decrypt_secrets.Seal:
     """How to write, as the options say; BadInput unless they say one way."""
     if not (given.recipient or given.passphrase_file or given.plaintext):
         raise BadInput(
@@ -75,12 +73,12 @@ def _seal(given: SimpleNamespace) -> secrets_file.Seal:
     if given.plaintext and given.out.endswith(".age"):
         raise BadInput(f"--plaintext encrypts nothing, yet --out {given.out} ends in .age")
     if given.plaintext:
-        return secrets_file.write_plain
+        return decrypt_secrets.write_plain
     if given.out == "-" and sys.stdout.isatty():
         raise BadInput("a terminal shows nothing of an encrypted file; give --out FILE, or a pipe")
     if given.recipient:
-        return secrets_file.for_recipients(given.recipient)
-    return secrets_file.for_passphrase(Path(given.passphrase_file))
+        return decrypt_secrets.for_recipients(given.recipient)
+    return decrypt_secrets.for_passphrase(Path(given.passphrase_file))
 
 
 def _open(

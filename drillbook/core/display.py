@@ -1,6 +1,16 @@
-"""What may be shown: a credential that no representation shows, and text fit for a terminal."""
+"""What is shown: text fit for a terminal, hidden credentials, and answers for programs."""
 
 from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 
 class Hidden(str):
@@ -15,3 +25,93 @@ class Hidden(str):
 def printable(text: str, keep: str = "", instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
     """Untrusted text without what a terminal would obey, such as colours or new lines."""
     return "".join(char if char.isprintable() or char in keep else instead for char in text)
+
+
+_SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+
+
+def write_json(name: str, **fields: object) -> None:
+    """Write the document of a command; `schema` names the schema that it follows."""
+    _write({"schema": f"drillbook/{name}/1", **fields})
+
+
+def _write(document: object) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+    sys.stdout.write(f"{text}\n")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+class Result(NamedTuple):
+    """A finding of a rule in a place; an empty file or no line where none is at fault.
+
+    accepted is the reason that the file itself gives for accepting it.
+    """
+
+    rule: str
+    text: str
+    file: str
+    line: int | None
+    accepted: str = ""
+
+
+def write_sarif(
+    tool: str,
+    rules: Mapping[str, Mapping[str, object]],
+    results: Sequence[Result],
+    files: Sequence[str] = (),
+) -> None:
+    """Write SARIF 2.1.0, which code hosts show at the line; files are those that were checked."""
+    ids = sorted(rules)
+    driver = {"name": tool, "rules": [{"id": rule, **rules[rule]} for rule in ids]}
+    run: dict[str, object] = {
+        "tool": {"driver": driver},
+        "artifacts": [{"location": {"uri": _uri(file)}} for file in files],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(result, ids.index(result.rule)) for result in results],
+    }
+    _write({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})
+
+
+def _result(result: Result, number: int) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "ruleId": result.rule,
+        "ruleIndex": number,
+        "level": "error",
+        "message": {"text": result.text},
+    }
+    if result.file:
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(result.file)}}
+        if result.line:
+            place["region"] = {"startLine": result.line}
+        entry["locations"] = [{"physicalLocation": place}]
+    if result.accepted:
+        entry["suppressions"] = [{"kind": "inSource", "justification": result.accepted}]
+    return entry
+
+
+def _uri(file: str) -> str:
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong in one place, and its cure; no file where none is at fault."""
+
+    file: str
+    line: int | None
+    sentence: str
+    cure: str
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.sentence
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.sentence}; {self.cure}"
+
+    __repr__ = __str__

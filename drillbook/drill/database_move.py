@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from drillbook.backup.inquiry import inquiry
+from drillbook.backup.restore import inquiry
 from drillbook.core.bugs import seam
 from drillbook.core.errors import StackTrouble
-from drillbook.drill.drill import Drill
-from drillbook.drill.order import Order
+from drillbook.drill.comparison import Copy
+from drillbook.drill.drill import Drill, Order
 from drillbook.drill.outage_probe import Probe, clock
-from drillbook.drill.restored_copy import Copy
 from drillbook.runbook import procedures
 from drillbook.stack.containers.compose import MOUNTED_ABOVE
 from drillbook.stack.isolated import Isolated

@@ -1,13 +1,22 @@
-"""Every secret of a backup, decrypted or not, with the place where it lived."""
+"""Every secret of a backup, decrypted or not, with its place; and all of them as a file."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 from drillbook.backup.tables import Dump, Values, blob, open_dump, text
+from drillbook.core.display import printable
+from drillbook.core.errors import BadInput
+from drillbook.core.files import load_text
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import EncryptedBackup, UnlockedKeys
 
@@ -136,3 +145,243 @@ def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str
             for secret in Reader(dump, key).secrets()
             if secret.value is not None and secret.place.project_id == project_id
         }
+
+
+Form = Literal["json", "env"]
+# What a shell takes for the name of a variable; it would run anything else as a command.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What these say is run, loaded or refused: at once, at the prompt, or with the next command.
+_ACTED_ON = re.compile(
+    r"F?PATH|IFS|BASH_ENV|PROMPT_COMMAND|R?PROMPT\d?|R?PS\d|HISTFILE|ZDOTDIR|BASHOPTS|SHELLOPTS|"
+    r"E?UID|PPID|LD_\w+|DYLD_\w+"
+)
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
+
+
+def form_of(name: str) -> Form:
+    """JSON unless the name ends in .env or .env.age."""
+    plain = name.removesuffix(".age")
+    return "env" if plain.endswith(".env") else "json"
+
+
+def encode_secrets(
+    form: Form, secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
+) -> Iterator[bytes]:
+    """The file in pieces; about names the backup, the last words say whether all is there.
+
+    whole is called when the last secret has been written.
+    """
+    write = _as_json if form == "json" else _as_env
+    return write(secrets, about, whole)
+
+
+def _as_json(
+    secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
+) -> Iterator[bytes]:
+    head = json.dumps(about, indent=1, ensure_ascii=False)
+    yield f'{head[:-2]},\n "secrets": ['.encode()
+    between = "\n  "
+    for secret in secrets:
+        yield (between + json.dumps(_as_data(secret), ensure_ascii=False)).encode()
+        between = ",\n  "
+    yield f'\n ],\n "complete": {json.dumps(whole())}\n}}\n'.encode()
+
+
+def _as_data(secret: Secret) -> dict[str, Any]:
+    data = {**asdict(secret.place), "name": secret.name, "version": secret.version}
+    data |= {"type": secret.type, "id": secret.id}
+    if secret.reason:
+        return {**data, "reason": secret.reason}
+    return {
+        **data,
+        **_readable("value", secret.value),
+        **_readable("comment", secret.comment or b""),
+    }
+
+
+def _readable(what: str, value: bytes | None) -> dict[str, str]:
+    try:
+        return {what: (value or b"").decode()}
+    except UnicodeDecodeError:
+        return {f"{what}_base64": base64.b64encode(value or b"").decode()}
+
+
+def _as_env(
+    secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
+) -> Iterator[bytes]:
+    """One section for each place; a name may come again in another section.
+
+    A shell that sources it sets variables and runs nothing, whatever names and values say.
+    """
+    yield b"".join(f"# {name}: {printable(value)}\n".encode() for name, value in about.items())
+    place: Place | None = None
+    for secret in secrets:
+        if secret.place != place:
+            place = secret.place
+            yield _heading(place)
+        yield _assignment(secret)
+    yield b"\n# complete\n" if whole() else b"\n# NOT COMPLETE\n"
+
+
+def _heading(place: Place) -> bytes:
+    where = f"{place.project} ({place.project_id}), {place.environment}, {place.path}"
+    return f"\n# project, environment, folder: {printable(where)}\n".encode()
+
+
+def _assignment(secret: Secret) -> bytes:
+    if secret.reason:
+        return f"# {printable(secret.name or secret.id)}: {printable(secret.reason)}\n".encode()
+    name, value = secret.name or "", (secret.value or b"").decode(errors="surrogateescape")
+    # A member's own value must not take the place of the one that all share.
+    if secret.type != "shared":
+        return _as_comment(secret.type, name, value)
+    if not sets_a_variable(secret):
+        acts = _ACTED_ON.fullmatch(name)
+        why = "a shell acts on this name" if acts else "not a variable of a shell"
+        return _as_comment(why, name, value)
+    return f"{name}={_quote(value)}\n".encode(errors="surrogateescape")
+
+
+def sets_a_variable(secret: Secret) -> bool:
+    """Whether an environment file can set it: a name that a shell only keeps, no zero byte."""
+    name = secret.name or ""
+    named = _NAME.fullmatch(name) and not _ACTED_ON.fullmatch(name)
+    return bool(named) and b"\0" not in (secret.value or b"")
+
+
+def _as_comment(why: str, name: str, value: str) -> bytes:
+    """A comment on one line, with name and value as JSON strings, so that neither ends it."""
+    return f"# {printable(why)}: {json.dumps(name)}={json.dumps(value)}\n".encode()
+
+
+def _quote(value: str) -> str:
+    """A value as shells and readers of environment files take it literally.
+
+    Single quotes protect everything but a single quote.
+    """
+    return f"'{value}'" if "'" not in value else f'"{value.translate(_ESCAPES)}"'
+
+
+# Writes pieces of text to a file, encrypted or not.
+Seal = Callable[[Iterator[bytes], BinaryIO], None]
+_MOST_FOR_PASSPHRASE = 64 << 20
+
+
+def for_recipients(words: Sequence[str]) -> Seal:
+    """Encrypt for age or SSH public keys, given as such or as files that list them."""
+    import pyrage
+
+    keys = [_recipient(line) for word in words for line in _lines(word)]
+    if not keys:
+        raise BadInput("--recipient names no public key; make one with `age-keygen`")
+
+    def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
+        callbacks = _Callbacks()
+        try:
+            pyrage.encrypt_io(_Pieces(pieces, callbacks), _Output(file, callbacks), keys)
+        except pyrage.EncryptError as trouble:
+            # It wraps our own errors in its words.
+            raise callbacks.trouble or BadInput(f"age cannot encrypt: {trouble}") from None
+        if callbacks.trouble:
+            # It reports no error of closing a file.
+            raise callbacks.trouble
+
+    return seal
+
+
+def _lines(word: str) -> list[str]:
+    if word.startswith(("age1", "ssh-")):
+        return [word]
+    try:
+        lines = load_text(Path(word).expanduser(), "file", "--recipient").splitlines()
+    except BadInput as why:
+        raise BadInput(
+            f"--recipient {word} is neither a public key (age1…, ssh-ed25519 …) nor a file that "
+            f"lists them: {why}"
+        ) from None
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _recipient(line: str) -> object:
+    import pyrage
+
+    kind = pyrage.ssh.Recipient if line.startswith("ssh-") else pyrage.x25519.Recipient
+    try:
+        return kind.from_str(line)
+    except pyrage.RecipientError:
+        raise BadInput(
+            f"{line[:60]} is not a public key of age or SSH; check --recipient"
+        ) from None
+
+
+def for_passphrase(path: Path) -> Seal:
+    """Encrypt under the passphrase in a file; everything is held in memory, up to 64 MiB."""
+    passphrase = load_text(path.expanduser(), "passphrase file", "--passphrase-file").rstrip("\r\n")
+
+    def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
+        import pyrage
+
+        plain = io.BytesIO()
+        for piece in pieces:
+            plain.write(piece)
+            if plain.tell() > _MOST_FOR_PASSPHRASE:
+                raise BadInput("more than 64 MiB do not go under a passphrase; give --recipient")
+        file.write(pyrage.passphrase.encrypt(plain.getvalue(), passphrase))
+
+    return seal
+
+
+def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
+    """No encryption: anyone who reads the file reads the secrets."""
+    for piece in pieces:
+        file.write(piece)
+
+
+class _Callbacks:
+    """Keeps the first trouble of our code that pyrage calls."""
+
+    def __init__(self) -> None:
+        self.trouble: BaseException | None = None
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as trouble:
+            self.trouble = self.trouble or trouble
+            raise
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of text as a file that is read once."""
+
+    def __init__(self, pieces: Iterator[bytes], callbacks: _Callbacks) -> None:
+        self._pieces = pieces
+        self._callbacks = callbacks
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        with self._callbacks.guard():
+            if not self._left:
+                self._left = next(self._pieces, b"")
+        got = min(len(buffer), len(self._left))
+        buffer[:got], self._left = self._left[:got], self._left[got:]
+        return got
+
+
+class _Output(io.RawIOBase):
+    """A file that is written to."""
+
+    def __init__(self, file: BinaryIO, callbacks: _Callbacks) -> None:
+        self._file = file
+        self._callbacks = callbacks
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        with self._callbacks.guard():
+            return self._file.write(data)

@@ -1,17 +1,27 @@
-"""Does this key open this backup? One of three answers, found offline, with reasons."""
+"""Does this key open this backup? One of three answers, found offline, for people and programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.tables import Dump, open_dump, text
 from drillbook.core.bugs import seam
+from drillbook.core.display import printable, write_json
 from drillbook.infisical import schema
-from drillbook.keys.hierarchy import EncryptedBackup, Proof, UnlockedKeys
+from drillbook.keys.hierarchy import (
+    ROOTLESS,
+    EncryptedBackup,
+    Project,
+    Proof,
+    UnlockedKeys,
+    Wrapper,
+)
 from drillbook.keys.key_files import KeyFile
 
 
@@ -166,3 +176,210 @@ def best(answers: Sequence[Answer]) -> Answer:
     """The one that decides: a key that opens, else one that opens something, else the first."""
     order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
     return min(answers, key=lambda answer: (order.index(answer.word), -answer.proof.roots_opened))
+
+
+_COLOURS: dict[Word, str] = {"OPENS": "32", "DOES NOT OPEN": "31", "CANNOT TELL": "33"}
+_MOST_PROJECTS = 20
+_KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
+_NEXT: dict[Word, str] = {
+    "OPENS": (
+        "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET may be "
+        "a new one, and in a new database its password. Keep this key as long as this backup; "
+        "`drillbook drill` shows that it also starts"
+    ),
+    "DOES NOT OPEN": "try the other keys you have: --env-file first.env --env-file second.env",
+    "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
+}
+_NOT_IN_FORCE = (
+    "look for the key in force, and deploy that one; keep this key as long as this backup"
+)
+# The secrets lie under keys of the projects, all of which this key has opened.
+_DAMAGED = (
+    "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
+    "save what opens by `drillbook key recover`"
+)
+
+
+def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
+    """Some lines for a terminal: the answer, its reasons, what is in the backup, what is next.
+
+    unread says why a key file could not be tried.
+    """
+    return "\n".join(_lines(facts, name, answers, unread)) + "\n"
+
+
+def _lines(
+    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str]
+) -> Iterator[str]:
+    decisive = best(answers)
+    yield f"{_colour(decisive.word)}: {_sentence(decisive)}"
+    yield from (f"  because {reason}" for reason in map(safe_text, decisive.reasons))
+    yield ""
+    yield f"  key        {_key(decisive)}"
+    others = (answer for answer in answers if answer is not decisive)
+    yield from (f"  tried too  {_key(other)}: {other.word}" for other in others)
+    yield from (f"  not tried  {safe_text(reason)}" for reason in unread)
+    yield from _about(facts, name)
+    yield from _numbers(decisive)
+    yield ""
+    yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
+    proof = decisive.proof
+    right = proof.roots_opened and proof.projects_opened == proof.projects
+    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
+    todo = _DAMAGED if decisive.word == "DOES NOT OPEN" and right else _NEXT[decisive.word]
+    if decisive.word == "OPENS" and states and "active" not in states:
+        todo = _NOT_IN_FORCE
+    yield f"Next: {todo.format(variable=decisive.file.deployed_as)}."
+
+
+def _colour(word: Word) -> str:
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return word
+    return f"\x1b[1;{_COLOURS[word]}m{word}\x1b[0m"
+
+
+def _sentence(answer: Answer) -> str:
+    if answer.word == "OPENS":
+        return "this key opens this backup, to the last secret"
+    if answer.word == "CANNOT TELL":
+        return "this may or may not be the key to all of this backup"
+    part = "nothing" if answer.proof.opens_nothing else "only a part"
+    return f"this key opens {part} of this backup"
+
+
+def _key(answer: Answer) -> str:
+    return f"{safe_text(answer.file.path)}: {answer.file.variable} with label {answer.file.label}"
+
+
+def _numbers(answer: Answer) -> Iterator[str]:
+    proof = answer.proof
+    first = "bots' keys" if proof.rootless else "root key  "
+    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(answer)}"
+    if len(proof.wrappers) > 1:
+        yield from (f"    {_wrapper(wrapper)}" for wrapper in proof.wrappers)
+    yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
+    empty = f", {proof.empty} more are empty" if proof.empty else ""
+    yield f"  secrets    {proof.secrets_opened} of {proof.secrets} open{empty}"
+    projects = sorted(
+        (project for project in proof.by_project if project.secrets),
+        key=lambda project: (project.secrets == project.secrets_opened, -project.secrets),
+    )
+    yield from map(_project, projects[:_MOST_PROJECTS])
+    if rest := projects[_MOST_PROJECTS:]:
+        secrets = sum(project.secrets for project in rest)
+        opened = sum(project.secrets_opened for project in rest)
+        yield f"    {len(rest)} more projects: {opened} of {secrets}"
+
+
+_STATES = {
+    "active": "in force{since}",
+    "staged": "staged and not deployed yet",
+    "retained": "superseded{since}",
+}
+
+
+def _wrapper(wrapper: Wrapper) -> str:
+    state = _STATES[wrapper.state].format(
+        since=f" since {safe_text(wrapper.since)}" if wrapper.since else ""
+    )
+    opens = "opens with this key" if wrapper.opened else "stays shut"
+    return f"under label {safe_text(wrapper.label) or 'not said'}, {state}: {opens}"
+
+
+def notes(proof: Proof, key: str) -> Iterator[str]:
+    """What to know about a backup that the key with this label opens: its age, and rotations."""
+    if proof.rootless:
+        yield ROOTLESS
+    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
+    active = next((wrapper.label for wrapper in proof.wrappers if wrapper.state == "active"), "")
+    if states == {"staged"}:
+        yield (
+            "this key is staged and was not deployed: it opens this backup, and the running "
+            "database until it is discarded. Its first start puts it in force"
+        )
+    elif states == {"retained"}:
+        yield (
+            f"this key is superseded by the one with label {active or 'not said'}: an instance "
+            "starts with it only until it is removed. Deploy the one in force"
+        )
+    if proof.first_generation and (earlier := [label for label in proof.kept if label != key]):
+        yield (
+            f"{proof.first_generation} values of the first generation (bots, users, indexes) lie "
+            f"under the key with label {', '.join(earlier)} for good. The backup keeps that one "
+            "under its root key, so anyone who has this key has both; if the earlier one leaked, "
+            "the rotation does not protect these values"
+        )
+
+
+def _rotating(answer: Answer) -> str:
+    two = answer.proof.root_keys > 1 and answer.proof.roots_opened and not answer.proof.rootless
+    return "; a key rotation was under way, so another key opens as well" if two else ""
+
+
+def _project(project: Project) -> str:
+    why = project.reason or _KINDS.get(project.generation, "")
+    name = safe_text(project.name) or "unknown project"
+    return f"    {name}: {project.secrets_opened} of {project.secrets} ({why})"
+
+
+def _about(facts: Backup, name: str) -> Iterator[str]:
+    packed = f", packed by {facts.packed}" if facts.packed else ""
+    whole = "whole" if facts.complete else "not whole"
+    about = f"{facts.form} format{packed}, {facts.size:,} bytes, {whole}"
+    yield f"  backup     {safe_text(name)}: {about}"
+    yield f"  instance   {safe_text(facts.instance or 'not said')}"
+    yield f"  product    {_schema(facts)}"
+    yield f"  dumped     {_origin(facts)}"
+
+
+def _schema(facts: Backup) -> str:
+    if not facts.schema:
+        return "version not said"
+    stamp = facts.schema[:8]
+    day = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}" if stamp.isdigit() else safe_text(facts.schema)
+    return f"database schema of {day} ({facts.migrations} migrations), so a release from then on"
+
+
+def _origin(facts: Backup) -> str:
+    parts = []
+    if facts.dumped_at:
+        parts.append(f"{facts.dumped_at:%Y-%m-%d %H:%M} by the clock of its machine")
+    if facts.newest:
+        parts.append(f"not before {facts.newest:%Y-%m-%d %H:%M} UTC (newest row)")
+    tools = (("from PostgreSQL", facts.server), ("by pg_dump", facts.dumped_by))
+    parts += [f"{what} {safe_text(version)}" for what, version in tools if version]
+    return ", ".join(parts) or "not said"
+
+
+def safe_text(text: str) -> str:
+    """A text from the backup or the user, cut, and without what a terminal would obey."""
+    safe = printable(text)
+    return safe if len(safe) <= 200 else f"{safe[:199]}…"
+
+
+def write_answer(
+    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()
+) -> None:
+    """The answer for programs: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
+    decisive = best(answers)
+    write_json(
+        "key-check",
+        answer=decisive.word,
+        exit_code=EXIT[decisive.word],
+        reasons=decisive.reasons,
+        backup=about_backup(facts, name),
+        keys=[_as_data(answer) for answer in answers],
+        not_tried=list(unread),
+    )
+
+
+def about_backup(facts: Backup, name: str) -> dict[str, Any]:
+    """The facts of a backup for programs."""
+    left_out = ("path", "rows", "orders")
+    about = {key: value for key, value in asdict(facts).items() if key not in left_out}
+    return {"path": name, "complete": facts.complete, **about}
+
+
+def _as_data(answer: Answer) -> dict[str, Any]:
+    key = {"file": answer.file.path, "variable": answer.file.variable, "label": answer.file.label}
+    return {**key, "answer": answer.word, "reasons": answer.reasons, **asdict(answer.proof)}

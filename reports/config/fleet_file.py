@@ -24,7 +24,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from drillbook.core import options as o
-from drillbook.core.durations import seconds
+from drillbook.core.options import seconds
 from reports.config.strict_toml import load_toml, validate_tables
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import Cadence, EvidenceModel

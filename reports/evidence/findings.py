@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 
-from drillbook.core.durations import QUARTER
+from drillbook.core.options import QUARTER
 from reports.evidence.context import Action, DeclaredExercise, Exercise, RegisteredKey
 from reports.evidence.model import Key, Run
 

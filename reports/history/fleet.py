@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drillbook.core.answer import write_json
+from drillbook.core.display import write_json
 from drillbook.core.files import read_file, write_file
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, CannotWrite, Distrusted

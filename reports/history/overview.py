@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
-from drillbook.core.answer import write_json
+from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from reports.errors import BadHistory
 from reports.history.recovery_chart import curves

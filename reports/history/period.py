@@ -24,9 +24,9 @@ from typing import Any, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core.answer import write_json
-from drillbook.core.durations import QUARTER
+from drillbook.core.display import write_json
 from drillbook.core.files import write_file
+from drillbook.core.options import QUARTER
 from reports.config import declarations
 from reports.config.declarations import Declared
 from reports.config.run_context import next_due_day

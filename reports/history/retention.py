@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from drillbook.core import run_directory
-from drillbook.core.answer import write_json
+from drillbook.core.display import write_json
 from reports.errors import BadHistory, Distrusted
 from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD

@@ -19,8 +19,8 @@ from typing import Any, Literal
 from pydantic import AliasPath, Field, ValidationError
 
 from drillbook.core.display import printable
-from drillbook.core.durations import QUARTER
 from drillbook.core.files import open_file, read_file
+from drillbook.core.options import QUARTER
 from reports.errors import BadEvidence, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time

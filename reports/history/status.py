@@ -21,9 +21,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from drillbook.core.answer import write_json
-from drillbook.core.durations import QUARTER
+from drillbook.core.display import write_json
 from drillbook.core.files import write_file
+from drillbook.core.options import QUARTER
 from reports.config import declarations
 from reports.config.declarations import Words
 from reports.config.run_context import next_due_day

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import Certificate
 from pydantic import ValidationError
 
-from drillbook.core.answer import write_json
+from drillbook.core.display import write_json
 from drillbook.core.files import open_file, read_file
 from reports.config.run_context import is_separated
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted

@@ -8,7 +8,7 @@ from fixtures.data import dumps
 from fixtures.data.machine_inventory import differing, digest
 from fixtures.data.strategies import secret_sets
 from fixtures.probes import observations
-from fixtures.probes.exposure import ExposureProbe
+from fixtures.probes.read_probe import ExposureProbe
 
 
 @pytest.mark.control("BKP-1")

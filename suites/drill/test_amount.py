@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.drill import drill_report
-from drillbook.keys.inventory import find_losses
+from drillbook.keys.hierarchy import find_losses
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
 

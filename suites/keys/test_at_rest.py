@@ -7,7 +7,7 @@ from drillbook.keys.proof import prove
 from fixtures.data.golden import COMMENT, ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
-from fixtures.probes.exposure import ExposureProbe
+from fixtures.probes.read_probe import ExposureProbe
 
 # As many as a start may seal other things before.
 NOTES = 40

@@ -6,7 +6,7 @@ from drillbook.infisical.client import create_first_admin
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.proof import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables
-from fixtures.probes.exposure import ExposureProbe
+from fixtures.probes.read_probe import ExposureProbe
 
 
 @pytest.mark.control("KEY-3")

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from drillbook.core.errors import DrillbookError
-from fixtures.faults import cache_trouble
+from fixtures.faults import outage
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-5")
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.control("TRB-5")
 def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
     stack = deployment.stack
     with step("read everything, list the schedules that the cache holds, and empty it"):
-        before, held = deployment.inventory(), cache_trouble.schedules(stack)
-        cache_trouble.command(stack, "FLUSHALL")
+        before, held = deployment.inventory(), outage.schedules(stack)
+        outage.command(stack, "FLUSHALL")
 
     with step("with the same token everything reads as before, and a write works"):
         assert deployment.reads_as(before)
         assert deployment.writes()
 
     with step("restart the backend: everything reads as before"):
-        left = cache_trouble.schedules(stack)
+        left = outage.schedules(stack)
         assert deployment.restart().serves
         assert deployment.reads_as(before)
 
     with step("look for the schedules again"):
-        back = cache_trouble.schedules(stack)
+        back = outage.schedules(stack)
         record.note(f"schedules: {len(held)}, then {len(left)}, after a restart {len(back)}")
         observe(what_happened_to_schedules(held, back))
 
@@ -39,7 +39,7 @@ def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step
         record.secret("CACHE_PASSWORD", password)
 
     under = "give the cache a password, cut its connections, read, and restart the backend"
-    with step(under), cache_trouble.under_password(deployment.stack, password):
+    with step(under), outage.under_password(deployment.stack, password):
         observe(reading(deployment, record))
         mark = deployment.log_mark()
         deployment.stack.restart("backend")
@@ -57,7 +57,7 @@ def test_failover_of_the_cache_costs_no_secret(deployment, record, observe, step
         before = deployment.inventory()
 
     over = "have the cache take no writes, as a replica does; cut its connections, and read"
-    with step(over), cache_trouble.failover(deployment.stack):
+    with step(over), outage.failover(deployment.stack):
         observe(reading(deployment, record))
 
     with step("it takes writes again, and holds nothing; everything reads as before"):

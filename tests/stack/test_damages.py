@@ -9,9 +9,8 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
-from drillbook.drill.drill import Drill
-from drillbook.drill.order import Order, Targets
-from drillbook.drill.restored_copy import compare_counts, restore_copy
+from drillbook.drill.comparison import compare_counts, restore_copy
+from drillbook.drill.drill import Drill, Order, Targets
 from tests.support.backups import KEYS, rows
 from tests.support.damage_kinds import (
     FOLDER,

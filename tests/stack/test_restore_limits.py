@@ -4,10 +4,9 @@ import io
 
 import pytest
 
-from drillbook.backup.inquiry import allowed_s
-from drillbook.backup.restore import Limits, Overrun, Refused, restore
+from drillbook.backup.restore import Limits, Overrun, Refused, allowed_s, restore
 from drillbook.backup.sql import Cut, Hostile, Script
-from drillbook.drill.restored_copy import Copy, compare_counts
+from drillbook.drill.comparison import Copy, compare_counts
 from drillbook.stack.isolated import execute_as_warden
 from tests.support.attacks import FIRST, HEAD, TABLE
 

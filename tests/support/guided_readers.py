@@ -104,8 +104,7 @@ def read_backup(path):
 
 
 def read_statements(path):
-    from drillbook.backup.sql import Script
-    from drillbook.backup.statement_filter import judge
+    from drillbook.backup.sql import Script, judge
 
     with path.open("rb") as file:
         survives(lambda: [judge(statement) for statement in Script(file)])

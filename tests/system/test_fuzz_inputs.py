@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from drillbook.backup import archive, integrity
 from drillbook.backup.facts import examine
-from drillbook.backup.sql import Script
-from drillbook.backup.statement_filter import judge
+from drillbook.backup.sql import Script, judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
 from drillbook.keys.proof import prove

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from drillbook.backup.fetch import fetch_backup
-from drillbook.backup.location import parse
-from drillbook.backup.selection import Selection
+from drillbook.backup.location import Selection, parse
 from drillbook.core.errors import BadInput
 from tests.support.backups import KEYS, dump
 from tests.support.commands import check_backup

@@ -4,10 +4,8 @@ import io
 
 import pytest
 
-from drillbook.backup.inquiry import LEFT_OUT, clean_log, inquiry
-from drillbook.backup.restore import Refused, restore
-from drillbook.backup.sql import Hostile, Statement
-from drillbook.backup.statement_filter import judge
+from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
+from drillbook.backup.sql import Hostile, Statement, judge
 from drillbook.core.errors import StackTrouble
 from tests.support.attacks import HEAD
 

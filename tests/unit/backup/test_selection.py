@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.backup.location import members, pick_from
-from drillbook.backup.selection import Selection
+from drillbook.backup.location import Selection, members, pick_from
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.errors import BadInput

@@ -8,7 +8,7 @@ import pytest
 from drillbook.backup import tables as dump_module
 from drillbook.backup.fetch import write_copy
 from drillbook.core.errors import BadInput
-from drillbook.keys import rekey_check
+from drillbook.keys import rekey
 from drillbook.keys.decrypt_secrets import Reader
 from tests.support.commands import check_key, recover
 from tests.support.commands import rekey as rewrap
@@ -166,7 +166,7 @@ def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, tr
     def failing(*_given):
         raise trouble
 
-    monkeypatch.setattr(rekey_check, "check_rekey", failing)
+    monkeypatch.setattr(rekey, "check_rekey", failing)
     before = sorted(files.iterdir())
     code = rewrap(words("rewrap", "new.sql"))
     said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"

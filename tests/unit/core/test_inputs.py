@@ -10,7 +10,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.core import dotenv, files
 from drillbook.core.errors import BadInput
-from drillbook.keys import key_files, secrets_file
+from drillbook.keys import decrypt_secrets, key_files
 from drillbook.live import https
 from drillbook.runbook import diagnosis
 from drillbook.stack.containers import compose
@@ -22,8 +22,8 @@ READERS = {
     "open": lambda path: files.open_input(path, "file"),
     "key": key_files.load,
     "environment": dotenv.load,
-    "recipient": lambda path: secrets_file.for_recipients([str(path)]),
-    "passphrase": secrets_file.for_passphrase,
+    "recipient": lambda path: decrypt_secrets.for_recipients([str(path)]),
+    "passphrase": decrypt_secrets.for_passphrase,
     "authority": https.tls_context,
     "compose": lambda path: compose.load(path, {}),
 }

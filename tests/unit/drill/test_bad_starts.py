@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from drillbook.drill import bad_starts
+from drillbook.drill import upgrade
 from drillbook.stack.base import BackendState
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
 
     held = Held(launched)
     stack = SimpleNamespace(backend=lambda: DEAD, base_url="http://127.0.0.1:1", name="stack")
-    assert bad_starts.find_waiting(stack, held, starting) == []
+    assert upgrade.find_waiting(stack, held, starting) == []
     assert held.asked == 4
 
 
@@ -105,7 +105,7 @@ def test_killed_between_migrations_or_in_the_one_transaction(
     with isolated.connect() as own:
         own.execute(TABLES)
     stack = Migrating(isolated.connect, together)
-    killed = bad_starts.kill_midway(stack, stack.begin, stack.many)
+    killed = upgrade.kill_midway(stack, stack.begin, stack.many)
     assert killed.applied in applied
     assert killed.moment == moment
     assert stack.locked() == locked

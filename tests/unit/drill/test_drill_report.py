@@ -6,9 +6,8 @@ from contextlib import closing
 
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill_report
-from drillbook.drill.drill import Drill
-from drillbook.drill.order import Order, Targets
-from drillbook.drill.restored_copy import look
+from drillbook.drill.comparison import look
+from drillbook.drill.drill import Drill, Order, Targets
 from reports.evidence.model import Subject
 from reports.record.recorder import Recorder
 from tests.support.backups import KEYS, dump

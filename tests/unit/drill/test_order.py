@@ -5,8 +5,7 @@ import pytest
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill
-from drillbook.drill.drill import Drill, NotBegun, refusal
-from drillbook.drill.order import Order, Targets, load_key
+from drillbook.drill.drill import Drill, NotBegun, Order, Targets, load_key, refusal
 from drillbook.keys.hierarchy import Proof
 from tests.support.backups import KEYS, dump
 from tests.support.recorder import SecretRecorder

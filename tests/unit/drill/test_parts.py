@@ -8,10 +8,10 @@ import pytest
 
 from drillbook.backup.facts import examine
 from drillbook.core.application import ROOT
-from drillbook.core.durations import seconds
 from drillbook.core.errors import BadInput, StackTrouble
-from drillbook.drill import comparison, restored_copy
-from drillbook.drill.order import Targets, merge_targets, targets
+from drillbook.core.options import seconds
+from drillbook.drill import comparison
+from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.http import Unauthorized
@@ -81,9 +81,9 @@ def backup(tmp_path):
 
 
 def test_source_that_is_only_read_is_unchanged(backup):
-    before = restored_copy.look(backup)
+    before = comparison.look(backup)
     backup.read_bytes()
-    assert restored_copy.differences(before) == []
+    assert comparison.differences(before) == []
 
 
 @pytest.mark.parametrize(
@@ -96,30 +96,30 @@ def test_source_that_is_only_read_is_unchanged(backup):
     ],
 )
 def test_source_that_was_touched_is_told(backup, act, told):
-    before = restored_copy.look(backup)
+    before = comparison.look(backup)
     act(backup)
-    assert restored_copy.differences(before) == [told]
+    assert comparison.differences(before) == [told]
 
 
 def test_a_file_of_another_name_accuses_no_one(backup):
-    before = restored_copy.look(backup)
+    before = comparison.look(backup)
     backup.with_name("of-tonight.sql").touch()
     with pytest.raises(StackTrouble, match=r"of-tonight.sql appeared next to backup.sql"):
-        restored_copy.differences(before)
+        comparison.differences(before)
 
 
 def test_source_of_many_files_is_one(tmp_path):
     for name in ("toc.dat", "1.dat.gz"):
         (tmp_path / name).write_text(name)
-    before = restored_copy.look(tmp_path)
+    before = comparison.look(tmp_path)
     (tmp_path / "1.dat.gz").unlink()
     assert before.size == len("toc.dat1.dat.gz")
-    assert restored_copy.differences(before) == ["1.dat.gz was changed"]
+    assert comparison.differences(before) == ["1.dat.gz was changed"]
 
 
 def test_missing_source_is_a_sentence(tmp_path):
     with pytest.raises(BadInput, match="No such file"):
-        restored_copy.look(tmp_path / "nowhere.sql")
+        comparison.look(tmp_path / "nowhere.sql")
 
 
 def test_orders_are_found_in_a_packed_backup(tmp_path):

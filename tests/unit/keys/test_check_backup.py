@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.keys.inventory import Inventory, find_losses
+from drillbook.keys.hierarchy import Inventory, find_losses
 from tests.support.backups import HEAD, KEYS, TAIL, dump, rows
 from tests.support.commands import check_backup as main
 

@@ -13,9 +13,8 @@ import pytest
 
 from drillbook.cli import recover
 from drillbook.core import dotenv
-from drillbook.keys import secrets_file
-from drillbook.keys.decrypt_secrets import Place, Secret
-from drillbook.keys.secrets_file import encode_secrets
+from drillbook.keys import decrypt_secrets
+from drillbook.keys.decrypt_secrets import Place, Secret, encode_secrets
 from tests.support.backups import KEYS, SECRETS, VERSIONS, dump
 from tests.support.commands import recover as main
 
@@ -316,7 +315,7 @@ def test_a_write_that_fails_leaves_nothing(files, capsys, monkeypatch, trouble, 
         file.write(next(pieces))
         raise trouble
 
-    monkeypatch.setattr(secrets_file, "write_plain", seal)
+    monkeypatch.setattr(decrypt_secrets, "write_plain", seal)
     before = sorted(files.iterdir())
     assert run(files, "2024-10", files / "out.json", "--plaintext") == 3
     assert said in capsys.readouterr().err

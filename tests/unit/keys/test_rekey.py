@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drillbook.core.bugs import BUGS
 from drillbook.infisical.crypto import seal_bytes, seal_columns
-from drillbook.keys import rekey_check
+from drillbook.keys import rekey
 from drillbook.keys.proof import prove
 from tests.support.backups import KEYS, VERSIONS, dump
 from tests.support.commands import rekey as main
@@ -70,8 +70,8 @@ def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, ver
 
 def test_there_and_back_again_is_the_same(rewrap, files):
     rewrap("2024-07")
-    check = rekey_check.check_rekey(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
-    back = rekey_check.check_rekey(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
+    check = rekey.check_rekey(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
+    back = rekey.check_rekey(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
     assert check.holds
     assert back.holds
 

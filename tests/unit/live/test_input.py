@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from drillbook.infisical.http import parse_address
-from drillbook.live import credential
+from drillbook.live import instance
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def file(tmp_path, text, mode=0o600):
 
 
 def test_token_or_machine_is_read_and_never_shown(tmp_path):
-    given = credential.load(file(tmp_path, "TOKEN=st.abc.def\nPROJECTS=one, two\n"))
+    given = instance.load(file(tmp_path, "TOKEN=st.abc.def\nPROJECTS=one, two\n"))
     assert (given.token, given.machine, given.projects) == ("st.abc.def", None, ("one", "two"))
     assert "abc" not in repr(given)
-    given = credential.load(file(tmp_path, "CLIENT_ID=me\nCLIENT_SECRET=s3cret\n"))
+    given = instance.load(file(tmp_path, "CLIENT_ID=me\nCLIENT_SECRET=s3cret\n"))
     assert given.machine.client_secret == "s3cret"
     assert "s3cret" not in repr(given)
 
@@ -80,10 +80,10 @@ def test_token_or_machine_is_read_and_never_shown(tmp_path):
 )
 def test_wrong_credential_file_is_one_sentence(tmp_path, text, mode, words):
     with pytest.raises(BadInput, match=words) as told:
-        credential.load(file(tmp_path, text, mode))
+        instance.load(file(tmp_path, text, mode))
     assert "hunter2" not in str(told.value)
 
 
 def test_missing_credential_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"nowhere does not exist; check the path"):
-        credential.load(tmp_path / "nowhere")
+        instance.load(tmp_path / "nowhere")

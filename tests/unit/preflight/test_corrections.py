@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from drillbook.core import answer, dotenv
+from drillbook.core import display, dotenv
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.keys.hierarchy import Proof
 from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
@@ -23,7 +23,7 @@ from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, en
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(answer.__file__).parent
+FOLDER = Path(display.__file__).parent
 SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
 SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
 # What changes a key or a password, or takes data away.
@@ -198,7 +198,7 @@ class Places:
         sys.setprofile(None)
 
     def _look(self, frame, event, _argument):
-        if event != "call" or frame.f_code is not answer.Finding.__init__.__code__:
+        if event != "call" or frame.f_code is not display.Finding.__init__.__code__:
             return
         while frame := frame.f_back:
             if Path(frame.f_code.co_filename).parent == FOLDER:

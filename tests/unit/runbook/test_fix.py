@@ -9,8 +9,7 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.errors import BadInput
 from drillbook.runbook.document import Document
-from drillbook.runbook.fix import correct, write_correction
-from drillbook.runbook.lint import lint
+from drillbook.runbook.lint import correct, lint, write_correction
 from drillbook.runbook.rules import check, rules
 from tests.support.commands import call
 
