@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -264,7 +262,7 @@ def _quote(value: str) -> str:
 
 # Writes pieces of text to a file, encrypted or not.
 Seal = Callable[[Iterator[bytes], BinaryIO], None]
-_MOST_FOR_PASSPHRASE = 64 << 20
+_MOST_ENCRYPTED = 256 << 20
 
 
 def for_recipients(words: Sequence[str]) -> Seal:
@@ -276,15 +274,10 @@ def for_recipients(words: Sequence[str]) -> Seal:
         raise BadInput("--recipient names no public key; make one with `age-keygen`")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
-        callbacks = _Callbacks()
         try:
-            pyrage.encrypt_io(_Pieces(pieces, callbacks), _Output(file, callbacks), keys)
+            file.write(pyrage.encrypt(_hold(pieces), keys))
         except pyrage.EncryptError as trouble:
-            # It wraps our own errors in its words.
-            raise callbacks.trouble or BadInput(f"age cannot encrypt: {trouble}") from None
-        if callbacks.trouble:
-            # It reports no error of closing a file.
-            raise callbacks.trouble
+            raise BadInput(f"age cannot encrypt: {trouble}") from None
 
     return seal
 
@@ -315,73 +308,31 @@ def _recipient(line: str) -> object:
 
 
 def for_passphrase(path: Path) -> Seal:
-    """Encrypt under the passphrase in a file; everything is held in memory, up to 64 MiB."""
+    """Encrypt under the passphrase in a file."""
     passphrase = load_text(path.expanduser(), "passphrase file", "--passphrase-file").rstrip("\r\n")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         import pyrage
 
-        plain = io.BytesIO()
-        for piece in pieces:
-            plain.write(piece)
-            if plain.tell() > _MOST_FOR_PASSPHRASE:
-                raise BadInput("more than 64 MiB do not go under a passphrase; give --recipient")
-        file.write(pyrage.passphrase.encrypt(plain.getvalue(), passphrase))
+        file.write(pyrage.passphrase.encrypt(_hold(pieces), passphrase))
 
     return seal
+
+
+def _hold(pieces: Iterator[bytes]) -> bytes:
+    """All of a file, as age takes it: in memory."""
+    plain = bytearray()
+    for piece in pieces:
+        plain += piece
+        if len(plain) > _MOST_ENCRYPTED:
+            raise BadInput(
+                f"more than {_MOST_ENCRYPTED >> 20} MiB are not encrypted at once; give "
+                "--plaintext --out - and have age read that: drillbook … | age -r KEY > FILE"
+            )
+    return bytes(plain)
 
 
 def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
     """No encryption: anyone who reads the file reads the secrets."""
     for piece in pieces:
         file.write(piece)
-
-
-class _Callbacks:
-    """Keeps the first trouble of our code that pyrage calls."""
-
-    def __init__(self) -> None:
-        self.trouble: BaseException | None = None
-
-    @contextmanager
-    def guard(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as trouble:
-            self.trouble = self.trouble or trouble
-            raise
-
-
-class _Pieces(io.RawIOBase):
-    """Pieces of text as a file that is read once."""
-
-    def __init__(self, pieces: Iterator[bytes], callbacks: _Callbacks) -> None:
-        self._pieces = pieces
-        self._callbacks = callbacks
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        with self._callbacks.guard():
-            if not self._left:
-                self._left = next(self._pieces, b"")
-        got = min(len(buffer), len(self._left))
-        buffer[:got], self._left = self._left[:got], self._left[got:]
-        return got
-
-
-class _Output(io.RawIOBase):
-    """A file that is written to."""
-
-    def __init__(self, file: BinaryIO, callbacks: _Callbacks) -> None:
-        self._file = file
-        self._callbacks = callbacks
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        with self._callbacks.guard():
-            return self._file.write(data)

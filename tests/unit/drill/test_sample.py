@@ -1,6 +1,5 @@
 """What a drill takes out of a backup in one reading, and reads of many secrets by their names."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -102,10 +101,6 @@ class Asker:
 
     def __init__(self, known, a_minute=float("inf")):
         self.known, self.a_minute, self.listed, self.read = known, a_minute, 0, []
-
-    @contextmanager
-    def keeping(self, _connections):
-        yield self
 
     def reads_a_minute(self):
         return self.a_minute
