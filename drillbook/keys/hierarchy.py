@@ -348,10 +348,7 @@ class UnlockedKeys:
 
     def try_secret(self, at: int, old: bool, values: Values) -> None:
         """Count a secret and whether it opens, without keeping its value."""
-        self.count(at, old, self.open_value(at, old, values) is not None)
-
-    def count(self, at: int, old: bool, opened: bool) -> None:
-        """Count a secret that opened or did not, by its project's number."""
+        opened = self.open_value(at, old, values) is not None
         project = self.proof.by_project[at] if at >= 0 else self._lost()
         project.secrets += 1
         if at >= 0 and old and self._backup.projects[at].keyless:

@@ -43,11 +43,6 @@ def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
     for at, old, values in backup.secrets():
         for keyring in unlocked:
             keyring.try_secret(at, old, values)
-    return conclude(dump, backup, unlocked)
-
-
-def conclude(dump: Dump, backup: EncryptedBackup, unlocked: Sequence[UnlockedKeys]) -> list[Proof]:
-    """The proofs of several keys, once every secret of the dump was counted."""
     proofs = [keyring.result() for keyring in unlocked]
     for proof in proofs:
         proof.damage, proof.empty = dump.damage, backup.empty

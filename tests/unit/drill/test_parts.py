@@ -47,10 +47,10 @@ def test_nonsense_is_told_with_an_example(text):
 
 def test_of_many_only_the_smallest_of_each_project_is_read_again():
     places = {("p", "dev"): ["a"] * 1500, ("p", "prod"): ["b"] * 900, ("q", "dev"): ["c"] * 3}
-    many = Values({}, {}, places, (), ())
+    many = Values({}, places, (), ())
     again, size = comparison.once_more(many)
     assert (set(again), size) == ({("p", "prod"), ("q", "dev")}, 903)
-    few = Values({}, {}, {("p", "dev"): ["a"] * 2000}, (), ())
+    few = Values({}, {("p", "dev"): ["a"] * 2000}, (), ())
     assert comparison.once_more(few) == (few.places, 2000)
 
 
@@ -147,7 +147,7 @@ class Asker:
 
 def values(told):
     ids = {id_: digest(value.encode()) for id_, value in told.items()}
-    return Values(ids, {}, {PLACE: list(ids)}, (), ())
+    return Values(ids, {PLACE: list(ids)}, (), ())
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,10 @@ def test_reading_tells_what_differs_is_missing_or_refused(
 
 def test_of_many_places_a_sample_is_read_and_each_project():
     many = {(f"p{n // 3}", f"e{n % 3}"): [f"s{n}-{i}" for i in range(5)] for n in range(300)}
-    chosen, size = comparison.choose_places(Values({}, {}, many, (), ()), seed=7)
+    chosen, size = comparison.choose_places(Values({}, many, (), ()), seed=7)
     assert size == sample_size(1500)
     assert {project for project, _ in chosen} == {project for project, _ in many}
-    assert chosen == comparison.choose_places(Values({}, {}, many, (), ()), seed=7)[0]
+    assert chosen == comparison.choose_places(Values({}, many, (), ()), seed=7)[0]
 
 
 @pytest.mark.parametrize(
