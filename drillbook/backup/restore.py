@@ -174,7 +174,6 @@ def restore(
         # What is lost with the machine is restored again.
         connection.execute("SET synchronous_commit = off")
         with Watch(connection, connect, kill, limits or Limits()) as watch:
-            batch = Batch(connection, watch.note_answer)
             for statement in script:
                 watch.check(statement.line, script.bytes)
                 if judge(statement) == "leave out":
@@ -182,11 +181,10 @@ def restore(
                     continue
                 restored.run += 1
                 if statement.table is None:
-                    batch.add(statement)
-                    continue
-                batch.flush()
-                _copy(statement, script, connection, watch, restored)
-            batch.flush()
+                    _run(statement, connection)
+                    watch.note_answer()
+                else:
+                    _copy(statement, script, connection, watch, restored)
     restored.duration_s = time.monotonic() - started
     restored.bytes, restored.complete = script.bytes, script.complete
     return restored
@@ -212,10 +210,6 @@ def _copy(
     restored.rows[table] = count
 
 
-# One transaction a batch: its locks must fit into a server with default settings, and its text
-# into the buffers of both ends.
-_STATEMENTS = 100
-_BYTES = 256 << 10
 _BUFFER = 1 << 20
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -228,52 +222,15 @@ class Refused(BadInput):
         self.line = line
 
 
-class Batch:
-    """Collects statements and sends them by the extended protocol, one command in each."""
-
-    def __init__(
-        self, connection: psycopg.Connection, on_answer: Callable[[], None] = lambda: None
-    ) -> None:
-        self._connection = connection
-        self._on_answer = on_answer
-        self._waiting: list[Statement] = []
-        self._bytes = 0
-
-    def add(self, statement: Statement) -> None:
-        """Have a statement carried out, now or with the next ones."""
-        self._waiting.append(statement)
-        self._bytes += len(statement.text)
-        if len(self._waiting) >= _STATEMENTS or self._bytes >= _BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what waits. Refused names the first statement the server does not carry out."""
-        batch, self._waiting, self._bytes = self._waiting, [], 0
-        if not batch:
-            return
-        wire = self._connection.pgconn
-        wire.enter_pipeline_mode()
-        try:
-            for statement in batch:
-                # With parameters, even none, several commands in one text are refused.
-                wire.send_query_params(statement.text, None)
-                # Each is answered when it is done, so that a slow one is noticed.
-                wire.send_flush_request()
-            wire.pipeline_sync()
-            while wire.flush():
-                select.select([wire.socket], [wire.socket], [])
-                wire.consume_input()
-            troubles = [(statement, why) for statement in batch if (why := self._answer())]
-            self._answer()
-            wire.exit_pipeline_mode()
-            if troubles:
-                raise refusal(troubles[0][0], self._connection, troubles[0][1])
-        except psycopg.Error as trouble:
-            raise refusal(batch[0], self._connection, explain(trouble)) from None
-
-    def _answer(self) -> str:
-        """Why the server refused the next command; empty when it carried it out."""
-        why, wire = "", self._connection.pgconn
+def _run(statement: Statement, connection: psycopg.Connection) -> None:
+    """Carry a statement out; Refused where the server does not."""
+    why, wire = "", connection.pgconn
+    try:
+        # With parameters, even none, several commands in one text are refused.
+        wire.send_query_params(statement.text, None)
+        while wire.flush():
+            select.select([wire.socket], [wire.socket], [])
+            wire.consume_input()
         while True:
             # The library's own waiting would keep every other thread from running.
             while wire.is_busy():
@@ -283,10 +240,10 @@ class Batch:
                 break
             if result.status in _FAILED:
                 why = why or explain(psycopg.errors.error_from_result(result))
-            if result.status == ExecStatus.PIPELINE_SYNC:
-                break
-        self._on_answer()
-        return why
+    except psycopg.Error as trouble:
+        why = explain(trouble)
+    if why:
+        raise refusal(statement, connection, why)
 
 
 def refusal(statement: Statement, connection: psycopg.Connection, why: str) -> Exception:
