@@ -360,13 +360,21 @@ def _join(same: str, found: list[str]) -> str:
 
 
 def _compared(message: str) -> str:
-    """The two values that an assertion without words compared; empty where they are not short."""
-    found = _COMPARED.search(cause(message))
+    """The two values that an assertion without words compared; empty where it shows none."""
+    text = cause(message)
+    found = _COMPARED.search(text)
     if not found:
         return ""
     if found["how"] in ("==", "is"):
-        return f"{found['left']} instead of {found['right']}"
+        left, right = _whole(found["left"], "+", text), _whole(found["right"], "-", text)
+        return left.strip("'\"") if right == "''" else f"{left} instead of {right}"
     return f"not {found['left']} {found['how']} {found['right']}"
+
+
+def _whole(value: str, sign: str, text: str) -> str:
+    """A text that pytest cut in the middle, from the lines of this sign below it."""
+    lines = re.findall(rf"^ *\{sign} (.*)$", text, re.MULTILINE) if "..." in value else []
+    return f"'{' '.join(lines)}'" if lines else value
 
 
 def _asserted_words(message: str) -> str:

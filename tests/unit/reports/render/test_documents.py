@@ -109,6 +109,16 @@ def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
         ("assert False\n +  where False = all(x)", "Something else; the report has"),
         ("assert 404 == 200\n +  where 404 = answer.status", "404 instead of 200"),
         ("AssertionError: assert 0 > 0", "not 0 > 0"),
+        (
+            "AssertionError: assert 'line 8: un...able (42P01)' == ''\n  \n"
+            "  + line 8: undefined table (42P01)",
+            "line 8: undefined table (42P01)",
+        ),
+        (
+            "AssertionError: assert 'Ok, and ...e as well' == 'Ok'\n  \n"
+            "  - Ok\n  + Ok, and more as well",
+            "'Ok, and more as well' instead of 'Ok'",
+        ),
         ("Failed: DID NOT RAISE <class 'OSError'>", "Something else; the report has"),
     ],
 )
