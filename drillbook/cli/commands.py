@@ -483,7 +483,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook evidence export bundle.zip --format oscal --out exported",
         _calls("reports.export.from_bundle"),
         arguments=(o.BUNDLE,),
-        options=(o.TAKER, o.OUT_FOLDER, o.OSCAL_VERSION),
+        options=(o.TAKER, o.OUT_FOLDER),
         needs=(o.TAKER,),
     ),
     Command(
@@ -545,7 +545,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "fleet kubernetes",
-        "Print a CronJob for each instance, and an Indexed Job.",
+        "Print a CronJob of Kubernetes for each instance.",
         "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
         _fleet("print_kubernetes"),
         options=(o.FLEET, o.COMMAND_IMAGE),

@@ -197,10 +197,6 @@ def _extras() -> Iterator[Check]:
     state: State = "optional" if missing else "ok"
     cure = f"{install_extra('remote')}, for backups at s3://, sftp:// or https://"
     yield Check("extra: remote", state, sentence, cure if missing else "")
-    for name, program, what in (
-        ("program: git", "git", "Git repositories can be searched for keys"),
-        ("tests: browser", "chromedriver", "tests open the pages in Chromium"),
-    ):
-        path = shutil.which(program)
-        state = "ok" if path else "optional"
-        yield Check(name, state, what if path else f"no {program}", "" if path else _INSTALL)
+    git = shutil.which("git")
+    found = "Git repositories can be searched for keys" if git else "no git"
+    yield Check("program: git", "ok" if git else "optional", found, "" if git else _INSTALL)

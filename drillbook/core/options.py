@@ -484,11 +484,6 @@ TAKER = Option(
     ),
     "format to write",
 )
-OSCAL_VERSION = Option(
-    "oscal-version",
-    Kind("VERSION", _form(r"1\.(1\.[2-9]|[2-9]\.\d+)", "is not a version such as 1.2.2")),
-    "version of OSCAL, such as 1.1.2",
-)
 KEEP_LAST = Option("keep-last", number(0, 100_000), "keep this many of the newest runs")
 KEEP_WITHIN = Option(
     "keep-within",

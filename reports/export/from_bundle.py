@@ -19,7 +19,7 @@ from typing import Any
 from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.model import Run
-from reports.export import ctrf, hdf, ocsf, oscal, oscal_plan
+from reports.export import ctrf, hdf, ocsf, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, write
 from reports.seal.examine import PDF, Trust, intact
@@ -45,7 +45,7 @@ def main(given: SimpleNamespace) -> int:
 def _export(given: SimpleNamespace) -> Iterator[Line]:
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
     run, pdf = _read(bundle)
-    files = _TAKERS[given.format](run, pdf, given.oscal_version or oscal.VERSION)
+    files = _TAKERS[given.format](run, pdf)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).write_bytes(content)
@@ -76,7 +76,7 @@ def _description(run: Run) -> str:
     return " ".join(part for part in said if part)
 
 
-def _drata(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+def _drata(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """Fields of an evidence library item, without the ids that only the workspace has."""
     due, cadence = run.schedule.next_due, run.schedule.cadence
     words: dict[str, Any] = {
@@ -90,7 +90,7 @@ def _drata(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
     return _document(run, pdf) | {f"{_file(run)}.drata.json": _json(known)}
 
 
-def _vanta(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+def _vanta(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """The form fields that go with an uploaded file."""
     words = {
         "description": f"{_kind(run)} {run.identity.number or run.run.id}. {_description(run)}",
@@ -99,7 +99,7 @@ def _vanta(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
     return _document(run, pdf) | {f"{_file(run)}.vanta.json": _json(words)}
 
 
-def _ciso_assistant(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+def _ciso_assistant(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """A row for `import-evidences` of its CLI; `upload-attachment` takes the PDF by this name."""
     row = {
         "name": f"{_kind(run)} {run.identity.number or run.run.id}",
@@ -113,20 +113,18 @@ def _ciso_assistant(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
     return _document(run, pdf) | {f"{_file(run)}.ciso-assistant.csv": table.getvalue().encode()}
 
 
-def _aws(run: Run, pdf: bytes | None, _: str) -> dict[str, bytes]:
+def _aws(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """What `aws auditmanager batch-import-evidence-to-assessment-control` takes."""
     words = [{"evidenceFileName": f"{_file(run)}.pdf"}]
     return _document(run, pdf) | {f"{_file(run)}.aws-audit-manager.json": _json(words)}
 
 
-def _oscal(run: Run, _: bytes | None, version: str) -> dict[str, bytes]:
+def _oscal(run: Run, _: bytes | None) -> dict[str, bytes]:
     plan = f"{_file(run)}.assessment-plan.json"
     return {
-        f"{_file(run)}.oscal-{version}.json": oscal.render(run, version, plan).encode(),
-        plan: _json(oscal_plan.assessment_plan(run, version)),
-        f"{_file(run)}.component-definition.json": _json(
-            oscal_plan.component_definition(run, version)
-        ),
+        f"{_file(run)}.oscal.json": oscal.render(run, plan).encode(),
+        plan: _json(oscal.assessment_plan(run)),
+        f"{_file(run)}.component-definition.json": _json(oscal.component_definition(run)),
     }
 
 
@@ -138,14 +136,14 @@ def _json(words: object) -> bytes:
     return json_file.compact_text(words).encode()
 
 
-_TAKERS: dict[str, Callable[[Run, bytes | None, str], dict[str, bytes]]] = {
+_TAKERS: dict[str, Callable[[Run, bytes | None], dict[str, bytes]]] = {
     "drata": _drata,
     "vanta": _vanta,
     "ciso-assistant": _ciso_assistant,
-    "probo": lambda run, pdf, _: _document(run, pdf),
+    "probo": _document,
     "aws-audit-manager": _aws,
     "oscal": _oscal,
-    "ctrf": lambda run, *_: {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()},
-    "ocsf": lambda run, *_: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},
-    "hdf": lambda run, *_: {f"{_file(run)}.hdf.json": hdf.render(run).encode()},
+    "ctrf": lambda run, _: {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()},
+    "ocsf": lambda run, _: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},
+    "hdf": lambda run, _: {f"{_file(run)}.hdf.json": hdf.render(run).encode()},
 }

@@ -1,4 +1,4 @@
-"""oscal-assessment-results.json: the run in NIST's language for assessments.
+"""The run in NIST's language for assessments: results, and next to them what was planned.
 
 OSCAL knows two states of a finding. So only what was judged becomes one: satisfied, or
 not-satisfied for violated and contradicted. Everything else is an observation without a finding,
@@ -6,6 +6,10 @@ and the property `verdict` of each observation holds the true one.
 
 A finding's target is our own objective, defined in the document under the NIST control it
 belongs to: one drill does not satisfy all of `sc-12_obj`, and should not say so.
+The component definition names Drillbook as a validation component: each control is a rule with its
+check, in the properties that compliance-trestle and compliance-to-policy read. The assessment plan
+is a stub: what was selected, and that no system security plan is known.
+
 The content uses nothing that is newer than OSCAL 1.1.2. Ids follow from the run, so the same run
 gives the same bytes. Source: https://pages.nist.gov/OSCAL, assessment-results model.
 """
@@ -35,7 +39,12 @@ _NO_PLAN = (
     "No assessment plan exists: Drillbook's catalogue of controls takes its place. The record "
     "repeats it in full, with what was left out and why."
 )
-VERSION = "1.1.2"
+_NIST = (
+    "https://raw.githubusercontent.com/usnistgov/oscal-content/main/nist.gov/SP800-53/rev5/json/"
+    "NIST_SP-800-53_rev5_catalog.json"
+)
+_NO_SSP = "Drillbook knows of no system security plan. Put yours in the place of this resource."
+_VERSION = "1.1.2"
 
 
 def uid(run: Run, *what: str) -> str:
@@ -214,10 +223,10 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _document(run: Run, version: str, plan: str | None) -> dict[str, Any]:
+def _document(run: Run, plan: str | None) -> dict[str, Any]:
     return {
         "uuid": uid(run, "assessment-results"),
-        "metadata": metadata(run, version),
+        "metadata": metadata(run),
         "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
         "local-definitions": {"objectives-and-methods": _objectives(run)},
         "results": [_result(run)],
@@ -225,7 +234,7 @@ def _document(run: Run, version: str, plan: str | None) -> dict[str, Any]:
     }
 
 
-def metadata(run: Run, version: str) -> dict[str, Any]:
+def metadata(run: Run) -> dict[str, Any]:
     """Title, version, and who answers for it."""
     owner = run.organisation.name
     parties = [{"uuid": uid(run, "operator"), "type": "person", "name": line(run.run.operator)}]
@@ -236,7 +245,7 @@ def metadata(run: Run, version: str) -> dict[str, Any]:
         "title": line(f"{phrases.outcome(run).word}: Drillbook run {run.run.id}"),
         "last-modified": run.run.finished.isoformat(),
         "version": "1",
-        "oscal-version": version,
+        "oscal-version": _VERSION,
         "props": props(grade=run.subject.grade, record=run.identity.number),
         "roles": [{"id": "assessor", "title": "Who ran it"}],
         "parties": [party for party in parties if party["name"]],
@@ -391,7 +400,83 @@ def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
     }
 
 
-def render(run: Run, version: str = VERSION, plan: str | None = None) -> str:
-    """The run as assessment results of this OSCAL version; plan is the assessment plan's file."""
-    record = drop_empty({"assessment-results": _document(run, version, plan)})
+def render(run: Run, plan: str | None = None) -> str:
+    """The run as assessment results; plan is the assessment plan's file."""
+    record = drop_empty({"assessment-results": _document(run, plan)})
     return json_file.compact_text(record)
+
+
+def component_definition(run: Run) -> dict[str, Any]:
+    """Drillbook's controls as rules, and which NIST control each is evidence for."""
+    mapped = [control for control in run.controls if nist(control)]
+    component = {
+        "uuid": uid(run, "component-definition", "component"),
+        "type": "validation",
+        "title": "Drillbook",
+        "description": "Carries out each step of a runbook, and says whether it held.",
+        "props": [prop for number, one in enumerate(mapped) for prop in _rule(one, number)],
+        "control-implementations": [
+            {
+                "uuid": uid(run, "component-definition", "implementation"),
+                "source": _NIST,
+                "description": "Proposals: a check is evidence for the control, and does not "
+                "meet it alone.",
+                "implemented-requirements": list(_requirements(run, mapped)),
+            }
+        ]
+        if mapped
+        else [],
+    }
+    record = {
+        "component-definition": {
+            "uuid": uid(run, "component-definition"),
+            "metadata": metadata(run) | {"title": "Drillbook as a validation component"},
+            "components": [component],
+        }
+    }
+    return dict(drop_empty(record))
+
+
+def _rule(control: Control, number: int) -> Iterator[dict[str, str]]:
+    known = {
+        "Rule_Id": control.id,
+        "Rule_Description": control.title,
+        "Check_Id": control.id,
+        "Check_Description": control.claim,
+    }
+    for name, value in known.items():
+        # The remark is what groups them.
+        yield {"name": name, "value": line(value), "remarks": f"rule_set_{number:03}"}
+
+
+def _requirements(run: Run, mapped: list[Control]) -> Iterator[dict[str, Any]]:
+    for name in sorted({one for control in mapped for one in nist(control)}):
+        rules = [control.id for control in mapped if name in nist(control)]
+        yield {
+            "uuid": uid(run, "component-definition", name),
+            "control-id": name,
+            "description": f"Checked by {', '.join(rules)}.",
+            "props": [{"name": "Rule_Id", "value": rule} for rule in rules],
+        }
+
+
+def assessment_plan(run: Run) -> dict[str, Any]:
+    """What the run set out to review."""
+    record = {
+        "assessment-plan": {
+            "uuid": uid(run, "assessment-plan"),
+            "metadata": metadata(run) | {"title": line(f"Plan of run {run.run.id}")},
+            "import-ssp": {"href": f"#{uid(run, 'resource', 'ssp')}"},
+            "reviewed-controls": selection(run),
+            "back-matter": {
+                "resources": [
+                    {
+                        "uuid": uid(run, "resource", "ssp"),
+                        "title": "No system security plan",
+                        "description": _NO_SSP,
+                    }
+                ]
+            },
+        }
+    }
+    return dict(drop_empty(record))

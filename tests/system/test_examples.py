@@ -44,7 +44,6 @@ SAMPLES = {
     rf"--(to|image) {RELEASE}": r"--\1 infisical/infisical:v0.165.16",
     r"(check|recover|rehearse) …": r"\1 backup.sql.gz",
     r"(timestamp|export) …": r"\1 bundle.zip",
-    r"(--oscal-version \S+) …": r"\1 bundle.zip",
     r"--recipient age1…": f"--recipient {RECIPIENT}",
     r"--out …": "--out secrets.json.age",
     r"--signing-key …": "--signing-key drill.key",

@@ -97,7 +97,6 @@ WRONG = [
     ("catalogue --output jsn", "did you mean json?"),
     ("evidence sign-off bundle.zip --act aproved --name Ada", "did you mean approved?"),
     ("evidence export bundle.zip --format oscl", "did you mean oscal?"),
-    ("evidence export bundle.zip --format oscal --oscal-version 2", "is not a version"),
     # Flags take no value.
     ("verify --certified=no", "drillbook verify: option '--certified' does not take a value; d"),
     ("verify --certified no", "unexpected extra argument (no)"),

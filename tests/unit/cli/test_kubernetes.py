@@ -34,7 +34,7 @@ def objects():
 def test_the_schema_of_kubernetes_takes_them(objects):
     for one in objects:
         kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
-    assert [one["kind"] for one in objects] == ["CronJob", "CronJob", "CronJob", "Job"]
+    assert [one["kind"] for one in objects] == ["CronJob", "CronJob", "CronJob"]
 
 
 def pod_of(cron_job):
@@ -55,7 +55,8 @@ def test_a_cron_job_has_the_files_of_its_instance_alone(objects):
     }
     assert all(one["readOnly"] for path, one in mounts.items() if path != "/work")
     assert pod["containers"][0]["args"][0] == "drill"
-    assert "--instance=ada" in pod["containers"][0]["args"]
+    for one, made in zip(FLEET, objects, strict=True):
+        assert pod_of(made)["containers"][0]["args"][-len(one.words) :] == one.words
 
 
 def test_no_container_has_rights(objects):
@@ -87,23 +88,6 @@ def test_secrets_are_copied_for_their_owner_alone(objects, tmp_path):
         ("drillbook-signing-key", "file"),
     }
     assert {path.stat().st_mode & 0o777 for path in copies} == {0o600}
-
-
-def test_the_index_of_the_job_is_the_instance(objects):
-    spec = objects[-1]["spec"]
-    assert (spec["completionMode"], spec["completions"], spec["suspend"]) == ("Indexed", 3, True)
-    *shell, script = spec["template"]["spec"]["containers"][0]["command"]
-    called = script.replace("exec drillbook", "printf '%s\\n'")
-    for index, one in enumerate(FLEET):
-        done = subprocess.run(
-            [*shell, called],
-            env={"JOB_COMPLETION_INDEX": str(index)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        words = done.stdout.splitlines()
-        assert words[-len(one.words) :] == one.words
 
 
 def test_instances_are_spread_over_the_nights():
