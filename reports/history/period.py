@@ -28,8 +28,7 @@ from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from drillbook.core.options import QUARTER
 from reports.config import declarations
-from reports.config.declarations import Declared
-from reports.config.run_context import next_due_day
+from reports.config.declarations import Declared, next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver

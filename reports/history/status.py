@@ -25,8 +25,7 @@ from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from drillbook.core.options import QUARTER
 from reports.config import declarations
-from reports.config.declarations import Words
-from reports.config.run_context import next_due_day
+from reports.config.declarations import Words, next_due_day
 from reports.controls import catalogue
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule

@@ -1,29 +1,49 @@
-"""One call of a command, for those who wait for how it ends: a monitor, and people."""
+"""One call of a command, for those who wait for how it ends: a monitor, and people.
+
+A monitor expects pings and alarms when none comes (healthchecks.io, Uptime Kuma). One of the
+healthchecks protocol gets URL/start, then URL/<exit status> with a short text. A push address of
+Uptime Kuma (…/api/push/…) gets a status and the first line, at the end only.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import signal
+import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.error import HTTPError
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
 from drillbook.core.application import install_extra
+from drillbook.core.display import printable
+from drillbook.core.files import open_mode, read_file
 from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
 from reports.evidence.model import Run
 from reports.history.runs import History, load_history, past_of
 from reports.history.status import Standing, standings
-from reports.notify import ping
 from reports.notify.metrics import check_target, write_metrics
 from reports.verdict.verdicts import HOLDS, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
     import pytest
 
+PATIENCE_S = 10.0
+_TRIES, _PAUSE_S = 3, 0.3
+_LARGEST = 1 << 16
+_KUMA = re.compile(r"/api/push/[^/]+/?$")
+_WEB = re.compile(r"https?://[^\s/]+\S*")
 # As the alarm of the calendar.
 _SOON = timedelta(days=7)
 _WORDS = {
@@ -58,7 +78,7 @@ def announce(
     said = words.notify
     if monitor_file or said.ping_file:
         file = folder / monitor_file if monitor_file else path.parent / str(said.ping_file)
-        addresses = ping.load_addresses(file)
+        addresses = load_addresses(file)
         monitor = monitor or addresses.get(command) or addresses.get("")
     receivers: tuple[str, ...] = ()
     if said.receivers_file:
@@ -161,12 +181,12 @@ class Announcement:
         """The ping, and notices where there is a title."""
         messages: list[tuple[str, Callable[[], str]]] = []
         if monitor := self._to.monitor:
-            name = f"the monitor at {ping.host(monitor)}"
-            messages.append((name, partial(ping.send, monitor, status, body)))
+            name = f"the monitor at {host(monitor)}"
+            messages.append((name, partial(send_ping, monitor, status, body)))
         for number, address in enumerate(self._to.people if title else (), 1):
             name = f"receiver {number} ({address.partition(':')[0]})"
             messages.append((name, partial(send_notice, address, title, body, kind)))
-        ping.deliver(self._command, messages)
+        deliver(self._command, messages)
 
     def _write_metrics(self, target: Path, now: datetime) -> None:
         """Metrics of the whole history, this run included; a full disk is a warning."""
@@ -175,7 +195,7 @@ class Announcement:
         try:
             write_metrics(target, history.runs, found, self._system, now)
         except OSError as trouble:
-            ping.warn(self._command, f"{target} cannot be written: {trouble.strerror}")
+            warn(self._command, f"{target} cannot be written: {trouble.strerror}")
 
     def _failed_before(self, run: Run) -> bool:
         """Whether the last run of the same question about the same instance failed."""
@@ -223,7 +243,7 @@ def _describe(event: str, standing: Standing) -> str:
 
 def load_receivers(path: Path) -> tuple[str, ...]:
     """The addresses of a file, one a line; BadDeclaration for one that Apprise does not know."""
-    addresses = tuple(ping.load_private_lines(path))
+    addresses = tuple(load_private_lines(path))
     try:
         import apprise
     except ImportError:
@@ -245,3 +265,101 @@ def send_notice(address: str, title: str, body: str, kind: str) -> str:
     receiver = apprise.Apprise.instantiate(address)
     sent = receiver and receiver.notify(body=body, title=title, notify_type=kind)
     return "" if sent else "it was refused or nothing answered"
+
+
+def load_private_lines(path: Path) -> list[str]:
+    """The lines of a file that only its owner can read, without comments; or BadDeclaration."""
+    try:
+        data = read_file(path, _LARGEST)
+        is_open = open_mode(path)
+    except OSError as trouble:
+        raise BadDeclaration(f"{path}: {trouble.strerror}; name a text file") from None
+    if is_open:
+        raise BadDeclaration(f"{path}: others can read what gives access; run `chmod 600` on it")
+    lines = map(str.strip, data.decode("utf-8", "replace").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def load_addresses(path: Path) -> dict[str, str]:
+    """The addresses of a ping file by command; "" has the one of all other commands."""
+    found = {}
+    for number, line in enumerate(load_private_lines(path), 1):
+        command, _, address = line.rpartition(" ")
+        if not _WEB.fullmatch(address):
+            said = f"entry {number} is not `COMMAND URL` or `URL`; write `drill https://…`"
+            raise BadDeclaration(f"{path}: {said}")
+        found[command.strip()] = address
+    return found
+
+
+def send_ping(address: str, status: int | None, body: str) -> str:
+    """Send one ping, status None at the start; why it was not received, or nothing."""
+    url = urlsplit(address)
+    if _KUMA.search(url.path):
+        if status is None:
+            return ""
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        query |= {"status": "down" if status else "up", "msg": body.partition("\n")[0]}
+        url, body = url._replace(query=urlencode(query)), ""
+    else:
+        path = f"{url.path.rstrip('/')}/{'start' if status is None else status}"
+        url = url._replace(path=path)
+    # A larger client may not be loaded before pytest, which is to rewrite parts of it.
+    request = Request(urlunsplit(url), data=body.encode() or None)  # noqa: S310 - judged before
+    request.add_header("Content-Type", "text/plain; charset=utf-8")
+    for left in reversed(range(_TRIES)):
+        try:
+            with urlopen(request, timeout=PATIENCE_S):  # noqa: S310
+                return ""
+        except HTTPError as trouble:
+            why = f"answer {trouble.code}"
+            trouble.close()
+            if trouble.code < 500:
+                break
+        except (HTTPException, OSError) as trouble:
+            # Its message may hold the address.
+            reason = getattr(trouble, "reason", trouble)
+            why = getattr(reason, "strerror", None) or type(reason).__name__
+        if left:
+            time.sleep(_PAUSE_S)
+    return why
+
+
+def deliver(command: str, messages: Sequence[tuple[str, Callable[[], str]]]) -> None:
+    """Send all at once, and warn of each that was not received within 10 s, and why.
+
+    A message is the name of its receiver, which is shown, and what sends it. A receiver that
+    answers a byte at a time is left to a thread that does not keep the program from ending.
+    """
+    outcome: dict[int, str] = {}
+
+    def attempt(number: int, act: Callable[[], str]) -> None:
+        try:
+            outcome[number] = act()
+        except Exception as trouble:  # a library's bug must not change what the run came to
+            outcome[number] = type(trouble).__name__
+
+    threads = [
+        Thread(target=attempt, args=(number, act), daemon=True)
+        for number, (_, act) in enumerate(messages)
+    ]
+    end = time.monotonic() + PATIENCE_S
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    for number, (name, _) in enumerate(messages):
+        if why := outcome.get(number, f"no answer within {PATIENCE_S:.0f} s"):
+            warn(command, f"{name} was not reached: {why}")
+
+
+def warn(command: str, sentence: str) -> None:
+    """Say on standard error what did not arrive."""
+    sys.stderr.write(f"{printable(f'drillbook {command}: warning: {sentence}')}\n")
+
+
+def host(address: str) -> str:
+    """The part of an address that may be shown."""
+    with suppress(ValueError):
+        return urlsplit(address).hostname or "the address"
+    return "the address"

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, read_file
-from reports.config.run_context import is_separated
+from reports.config.declarations import is_separated
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted
 from reports.evidence import json_file
 from reports.evidence.findings import judge, match_keys

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from reports.config.run_context import list_exclusions, uuid_of_run
+from reports.config.declarations import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun

@@ -19,8 +19,7 @@ from pydantic import TypeAdapter
 from reports.controls.catalogue import Catalogue
 from reports.evidence.context import Comparison
 from reports.evidence.model import Span
-from reports.record.in_progress import Clock, SpecDraft
-from reports.record.recorder import Recorder
+from reports.record.recorder import Clock, Recorder, SpecDraft
 from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import UNUSABLE
 

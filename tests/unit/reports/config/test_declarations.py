@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.config import declarations, run_context
-from reports.config.run_context import (
+from reports.config import declarations
+from reports.config.declarations import (
     Setting,
     build_context,
     is_separated,
@@ -200,5 +200,5 @@ def test_separation_is_claimed_only_between_known_people(approver, executor, exp
 
 
 def test_sign_off_names_who_executed_it_only_if_somebody_did():
-    assert run_context.sign_off(declarations.Declared()).executed_by is None
-    assert run_context.sign_off(declarations.Declared(executor="Ada")).executed_by == "Ada"
+    assert declarations.sign_off(declarations.Declared()).executed_by is None
+    assert declarations.sign_off(declarations.Declared(executor="Ada")).executed_by == "Ada"

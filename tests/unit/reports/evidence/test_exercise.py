@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from reports.config import declarations
-from reports.config.run_context import Setting, build_context, compare_runbook
+from reports.config.declarations import Setting, build_context, compare_runbook
 from reports.errors import BadDeclaration, Distrusted
 from reports.evidence.context import Action, DataSet, Deviations, Exercise, Person
 from reports.evidence.findings import judge

@@ -5,13 +5,13 @@ import time
 import pytest
 
 from reports.errors import BadDeclaration
-from reports.notify import ping
+from reports.notify.announcement import deliver, load_addresses, send_ping
 from tests.support.receiver import receiving
 
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(ping, "PATIENCE_S", 0.5)
+    monkeypatch.setattr("reports.notify.announcement.PATIENCE_S", 0.5)
 
 
 def private(path, text):
@@ -23,8 +23,8 @@ def private(path, text):
 def test_a_healthchecks_monitor_gets_start_and_exit_status():
     with receiving() as monitor:
         address = f"{monitor.url}/ping/c0ffee?rid=1"
-        assert ping.send(address, None, "") == ""
-        assert ping.send(address, 2, "one\ntwo") == ""
+        assert send_ping(address, None, "") == ""
+        assert send_ping(address, 2, "one\ntwo") == ""
         assert monitor.seen == [
             ("GET", "/ping/c0ffee/start?rid=1", ""),
             ("POST", "/ping/c0ffee/2?rid=1", "one\ntwo"),
@@ -34,8 +34,8 @@ def test_a_healthchecks_monitor_gets_start_and_exit_status():
 def test_uptime_kuma_gets_status_and_one_line():
     with receiving() as monitor:
         address = f"{monitor.url}/api/push/T0ken?status=up&msg=OK&ping="
-        assert ping.send(address, None, "") == ""
-        assert ping.send(address, 1, "drill failed\nmore") == ping.send(address, 0, "ok") == ""
+        assert send_ping(address, None, "") == ""
+        assert send_ping(address, 1, "drill failed\nmore") == send_ping(address, 0, "ok") == ""
         assert monitor.paths == [
             "/api/push/T0ken?status=down&msg=drill+failed&ping=",
             "/api/push/T0ken?status=up&msg=ok&ping=",
@@ -48,7 +48,10 @@ def test_uptime_kuma_gets_status_and_one_line():
 )
 def test_two_retries_and_no_more(answers, said, tries):
     with receiving(answers) as monitor:
-        assert (ping.send(f"{monitor.url}/x", 0, "b"), len(monitor.seen)) == (said, tries)
+        assert (send_ping(f"{monitor.url}/x", 0, "b"), len(monitor.seen)) == (
+            said,
+            tries,
+        )
 
 
 @pytest.mark.parametrize("way", ["silent", "drips", "closed", "nonsense"])
@@ -58,7 +61,7 @@ def test_an_unreachable_monitor_is_a_warning(short, capsys, way):
         address = {"closed": "http://127.0.0.1:9/T0ken", "nonsense": "http://[T0ken"}.get(
             way, f"{monitor.url}/T0ken"
         )
-        ping.deliver("drill", [("the monitor", lambda: ping.send(address, 0, "b"))])
+        deliver("drill", [("the monitor", lambda: send_ping(address, 0, "b"))])
     assert time.monotonic() - began < 30
     told = capsys.readouterr().err
     assert "drillbook drill: warning: the monitor was not reached: " in told
@@ -66,13 +69,13 @@ def test_an_unreachable_monitor_is_a_warning(short, capsys, way):
 
 
 def test_a_bug_of_a_library_is_a_warning(capsys):
-    ping.deliver("drill", [("mail", lambda: 1 // 0), ("chat", lambda: "")])
+    deliver("drill", [("mail", lambda: 1 // 0), ("chat", lambda: "")])
     assert capsys.readouterr().err.count("not reached: ZeroDivisionError") == 1
 
 
 def test_each_command_has_its_own_address(tmp_path):
     text = "# monitors\ndrill https://a/1\nrunbook run https://a/2\n\nhttps://a/3\n"
-    found = ping.load_addresses(private(tmp_path / "ping", text))
+    found = load_addresses(private(tmp_path / "ping", text))
     assert found == {"drill": "https://a/1", "runbook run": "https://a/2", "": "https://a/3"}
 
 
@@ -89,5 +92,5 @@ def test_a_wrong_ping_file_is_one_sentence_without_its_content(tmp_path, text, m
     if text:
         private(path, text).chmod(mode)
     with pytest.raises(BadDeclaration, match=said) as refused:
-        ping.load_addresses(path)
+        load_addresses(path)
     assert "T0ken" not in str(refused.value)

@@ -7,7 +7,6 @@ import pytest
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from reports.history import status
-from reports.notify import ping
 from tests.support.receiver import receiving
 from tests.unit.reports.history.test_cadence import left_days_ago
 from tests.unit.reports.notify.test_metrics import read
@@ -26,7 +25,7 @@ metrics = "drillbook.prom"
 @pytest.mark.parametrize("days", [100, None, 10])
 def test_the_age_of_the_proof_alarms_in_four_ways(tmp_path, monkeypatch, capsys, days):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ping, "PATIENCE_S", 60)
+    monkeypatch.setattr("reports.notify.announcement.PATIENCE_S", 60)
     (tmp_path / "drillbook.toml").write_text(CONFIG)
     runs = tmp_path / "drillbook-runs"
     runs.mkdir()

@@ -14,15 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pikepdf import AttachedFileSpec, Pdf
 
-from reports.config.declarations import Declared
-from reports.config.run_context import Setting
+from reports.config.declarations import Declared, Setting
 from reports.record.recorder import Recorder
 from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.session import bundle
-from reports.session.assemble import assemble
 from reports.session.bundle import Bundle
+from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run

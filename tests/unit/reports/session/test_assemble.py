@@ -5,13 +5,11 @@ from datetime import date, timedelta
 import pytest
 
 from reports.config import declarations
-from reports.config.declarations import WaiverEntry
-from reports.config.run_context import Setting
+from reports.config.declarations import Setting, WaiverEntry
 from reports.controls.catalogue import Catalogue
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
-from reports.record.in_progress import Clock
-from reports.record.recorder import Recorder
-from reports.session.assemble import assemble
+from reports.record.recorder import Clock, Recorder
+from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
