@@ -23,7 +23,6 @@ State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
 # A report with its logs can take so much.
 _ROOM_MIB = 2048
-_INSTALL = "install it with the system's packages"
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
@@ -99,8 +98,8 @@ def _machine(run_dir: Path) -> Iterator[Check]:
     yield _try("machine: ports", _bind, "loopback has free ports")
 
 
-def _check(name: str, fits: bool, sentence: str, cure: str) -> Check:
-    return Check(name, "ok" if fits else "lacks", sentence, "" if fits else cure)
+def _check(name: str, fits: bool, sentence: str, cure: str, otherwise: State = "lacks") -> Check:
+    return Check(name, "ok" if fits else otherwise, sentence, "" if fits else cure)
 
 
 def _try(name: str, act: Callable[[], object], sentence: str) -> Check:
@@ -131,9 +130,8 @@ def _clock(synchronised: bool | None) -> Check:
     if synchronised is None:
         return Check("clock", "optional", "the kernel does not say whether it is synchronised")
     cure = "start chrony or systemd-timesyncd, or the times in the record prove little"
-    state: State = "ok" if synchronised else "optional"
     word = "synchronised" if synchronised else "not synchronised"
-    return Check("clock", state, word, "" if synchronised else cure)
+    return _check("clock", synchronised, word, cure, "optional")
 
 
 def _embedded() -> Iterator[Check]:
@@ -194,9 +192,8 @@ def _images() -> Check:
 def _extras() -> Iterator[Check]:
     missing = ", ".join(name for name in _REMOTE if not find_spec(name))
     sentence = f"no {missing}" if missing else "backups at s3://, sftp:// and https:// work"
-    state: State = "optional" if missing else "ok"
     cure = f"{install_extra('remote')}, for backups at s3://, sftp:// or https://"
-    yield Check("extra: remote", state, sentence, cure if missing else "")
-    git = shutil.which("git")
+    yield _check("extra: remote", not missing, sentence, cure, "optional")
+    git = shutil.which("git") is not None
     found = "Git repositories can be searched for keys" if git else "no git"
-    yield Check("program: git", "ok" if git else "optional", found, "" if git else _INSTALL)
+    yield _check("program: git", git, found, "install it with the system's packages", "optional")

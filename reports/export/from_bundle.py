@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,25 +37,15 @@ _RENEWAL = {
 
 
 def main(given: SimpleNamespace) -> int:
-    """Write the files; the exit code."""
-    write(_export(given), sys.stdout)
-    return PASSED
-
-
-def _export(given: SimpleNamespace) -> Iterator[Line]:
+    """Write the files from a bundle that fits together; the exit code."""
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
-    run, pdf = _read(bundle)
-    files = _TAKERS[given.format](run, pdf)
+    run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
+    files = _TAKERS[given.format](run, read_entries(bundle, [PDF], _LARGEST).get(PDF))
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).write_bytes(content)
-        yield Line(str(out / name))
-
-
-def _read(bundle: Path) -> tuple[Run, bytes | None]:
-    """The record of a bundle that fits together, and its PDF if it has one."""
-    run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
-    return run, read_entries(bundle, [PDF], _LARGEST).get(PDF)
+    write((Line(str(out / name)) for name in files), sys.stdout)
+    return PASSED
 
 
 def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ The matrix is written as a page, for machines, and for a terminal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,11 +129,6 @@ def matrix(
     return Matrix(id=id, command=command, columns=columns, rows=rows)
 
 
-def shifts(before: Run, after: Run) -> list[Row]:
-    """Statements of the runbook whose verdict is another after than before, both being judged."""
-    return [row for row in matrix([before, after]).different if row.runbook]
-
-
 def _row(alike: Sequence[Control | None]) -> Row:
     """The words are those of the last run that has the control."""
     said = next(one for one in reversed(alike) if one)
@@ -194,12 +189,6 @@ def _names(run: Run) -> tuple[str, ...]:
     return (image.rpartition("/")[2], backend.version or "", digest, *ways)
 
 
-def repeated_run(runs: Iterable[Run]) -> str | None:
-    """The id of a run that occurs twice."""
-    counted = Counter(run.run.id for run in runs)
-    return next((run for run, times in counted.items() if times > 1), None)
-
-
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
     """The two records that were named, as far as they were; BadEvidence for what is not one."""
     return _named_run(option, "--verify-from"), _named_run(option, "--verify-to")
@@ -229,9 +218,10 @@ def newest_whole_run(folder: Path, image: str) -> Run | None:
 
 def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
     """The statements of the runbook that both runs judged, and not alike."""
-    for row in shifts(older, newer):
-        before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
-        yield Turned(id=row.id, title=row.title, older=before, newer=after)
+    for row in matrix([older, newer]).different:
+        if row.runbook:
+            before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
+            yield Turned(id=row.id, title=row.title, older=before, newer=after)
 
 
 def compared_facts(

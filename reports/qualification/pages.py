@@ -41,7 +41,7 @@ _DECIDING = (
     "conftest.py",
     "tests/predicted.toml",
     "reports/verdict",
-    "reports/session/verdict_hooks.py",
+    "reports/session/plugin.py",
     "reports/controls/catalogue.py",
 )
 # Bytecode, and what a wheel keeps inside drillbook.

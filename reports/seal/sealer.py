@@ -110,15 +110,9 @@ class Sealer(NamedTuple):
 
 
 def make_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
-    """A sealer from what was given."""
-    if authority and authority != BY_FILE and not authority.startswith(("http://", "https://")):
-        raise BadKey(f'TSA {authority}: give an http(s) address, or "file" to carry it by hand')
-    if not file and not variable:
-        return Sealer(None, authority or None)
-    if file and variable:
-        raise BadKey("two signing keys were given: by file and by environment; give one")
-    key = signature.load(Path(file)) if file else signature.from_environment(str(variable))
-    return Sealer(key, authority or None)
+    """A sealer from what was given; that it is not contradictory the command line has seen."""
+    key = signature.from_environment(variable) if variable else None
+    return Sealer(signature.load(Path(file)) if file else key, authority or None)
 
 
 def companion(bundle: Path, suffix: str) -> Path:
@@ -237,7 +231,6 @@ def seal(given: SimpleNamespace) -> int:
 
 def stamp(given: SimpleNamespace) -> int:
     """Have a bundle time-stamped; the exit code."""
-    make_sealer(None, None, given.tsa)
     bundle = bundle_of(Path(given.bundle))
     query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
     asked = timestamp.request(bundle)

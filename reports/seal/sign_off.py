@@ -21,7 +21,7 @@ from reports.errors import BadSignOff
 from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, wrap, write
-from reports.seal.examine import ACTS, SIGN_OFF, Examination, Trust, intact
+from reports.seal.examine import SIGN_OFF, Examination, Trust, intact
 from reports.seal.manifest import STATEMENT, bundle_of, file_digest
 from reports.seal.sealer import make_sealer
 from reports.seal.signature import SigningKey, load_trusted_keys
@@ -52,14 +52,10 @@ class Who(NamedTuple):
     remark: str
 
     def check(self) -> Who:
-        """Without white space around; BadSignOff if something is missing or cannot be shown."""
-        if self.act not in ACTS:
-            raise BadSignOff(f"--act {self.act or 'is missing'}: give one of {', '.join(ACTS)}")
+        """Without white space around; BadSignOff if something cannot be shown."""
         for what, text in (("--name", self.name), ("--role", self.role), ("--remark", self.remark)):
             if len(text) > _LONGEST or not text.isprintable():
                 raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")
-        if not self.name.strip():
-            raise BadSignOff('--name is missing: name the person who signs, --name "Grace Hopper"')
         return Who(*(text.strip() for text in self))
 
 

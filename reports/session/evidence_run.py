@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,7 @@ from reports.evidence.model import (
     is_gating,
 )
 from reports.history import compare
+from reports.qualification.pages import bundle_files
 from reports.record import run_metadata
 from reports.record.recorder import Recorder, SpecDraft
 from reports.record.run_metadata import kernel_clock
@@ -123,17 +124,10 @@ def refuse_gaps(plan: Plan) -> None:
 class EvidenceRun:
     """A pytest plugin that lives for one run; `result` is the evidence once it is written."""
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        catalogue: Catalogue,
-        recorder: Recorder,
-        attached: Callable[[], dict[str, bytes]],
-    ) -> None:
+    def __init__(self, config: pytest.Config, catalogue: Catalogue, recorder: Recorder) -> None:
         self.config = config
         self.catalogue = catalogue
         self.recorder = recorder
-        self._attached = attached
         self.plan = plan(config)
         catalogue.select(self.plan.selection)
         self.tool = run_metadata.tool()
@@ -278,7 +272,7 @@ class EvidenceRun:
         """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
         if self.config.getoption("--mutant", None):
             return
-        for name, data in self._attached().items():
+        for name, data in bundle_files().items():
             self.bundle.add(name, data)
 
     def _assemble(self, redaction: Redaction) -> Run:

@@ -13,7 +13,7 @@ from reports.history.compare import (
     matrix,
     render_page,
     schema,
-    shifts,
+    verdict_changes,
 )
 from reports.render.terminal import WIDTH
 from reports.session.bundle import render
@@ -91,7 +91,7 @@ def test_labels_say_no_more_than_tells_runs_apart():
 
 
 def test_statements_whose_verdict_changes_are_found():
-    rows = shifts(on("v1", DBP_1=OK), on("v2"))
+    rows = verdict_changes(on("v1", DBP_1=OK), on("v2"))
     assert [one.id for one in rows] == ["DBP-1"]
 
 

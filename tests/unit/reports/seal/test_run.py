@@ -101,8 +101,6 @@ def test_runs_of_a_folder_form_a_chain(rehearse, runs, keys, capsys):
         (["--signing-key=none"], "none: No such file*"),
         (["--signing-key=drill.key.pub"], "drill.key.pub: *"),
         (["--signing-key-env=NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY is empty*"),
-        (["--signing-key=drill.key", "--signing-key-env=X"], "two signing keys were given*"),
-        (["--tsa=ftp://clock"], "TSA ftp://clock: give an http(s) address*"),
     ],
 )
 def test_bad_key_ends_the_run_before_it_begins(rehearse, runs, keys, arguments, said):

@@ -7,7 +7,7 @@ import pytest
 from _pytest import hookspec
 
 from reports.errors import NotApplicable
-from reports.session.verdict_hooks import Judging
+from reports.session.plugin import Judging
 from reports.verdict.verdicts import Verdict
 
 
