@@ -23,7 +23,7 @@ from drillbook.core.application import PACKAGE, ROOT
 from drillbook.core.display import write_json
 
 if TYPE_CHECKING:
-    from reports.notify.announcement import Announcement
+    from reports.notify import Announcement
 
 
 FILES = ("drillbook.toml", "waivers.toml")
@@ -43,7 +43,7 @@ def _announce(given: Given) -> Announcement:
 
     The command takes _REPORTED, o.CONFIG and perhaps o.RUN_DIR as its options.
     """
-    from reports.notify.announcement import announce
+    from reports.notify import announce
 
     value = given.values.get
     # No process that a run starts is to inherit it.
@@ -69,10 +69,6 @@ def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
 
 def _verify(given: Given) -> int:
     return _run(given, ["suites"], ["--own-question"] if given[o.CONTROLS] else [])
-
-
-# What a drill does not use takes a quarter of a second to load.
-_LEAN = ("-p", "no:hypothesispytest", "-p", "no:doctest")
 
 
 def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
@@ -280,7 +276,7 @@ COMMANDS: Sequence[Command] = (
         "drill",
         "Restore your backup into an isolated stack, and time it.",
         "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
-        _runs("suites/drill", "--drill", *_LEAN),
+        _runs("suites/drill", "--drill"),
         arguments=(o.BACKUP,),
         options=(
             *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),

@@ -59,11 +59,12 @@ def enqueue(given: Given) -> int:
     else:
         hint = f"say --pubkey, or --instance; for example: {given.command.example}"
         raise Refusal(hint)
-    from drillbook.fleet import queue
+    from drillbook.fleet import database
+    from drillbook.fleet import enqueue as add
 
     labels = {one.name: one.label for one in chosen}
-    with queue.database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
-        added, waiting, interrupted = queue.enqueue(conninfo, labels)
+    with database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
+        added, waiting, interrupted = add(conninfo, labels)
     if given[o.OUTPUT] == "json":
         write_json("fleet-enqueue", added=added, waiting=waiting, interrupted=interrupted)
         return 0
@@ -89,8 +90,7 @@ def work(given: Given) -> int:
         known = ", ".join(sorted({one.label for one in instances}))
         said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
         raise Refusal(said)
-    from drillbook.fleet.queue import database
-    from drillbook.fleet.worker import Worker
+    from drillbook.fleet import Worker, database
 
     with database(given[o.QUEUE], Path(runs)) as conninfo:
         return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))

@@ -66,7 +66,8 @@ def main(goal: str) -> int:
         return run(COMMANDS, [goal])
     if RUN_DIR in command.options:
         # The record names the command line that made it.
-        os.environ["DRILLBOOK_MAKE"] = f"make {goal} {flags.partition('-- ')[2]}".strip()
+        called = (f"{name}={value}" for name, value in variables(flags))
+        os.environ["DRILLBOOK_MAKE"] = shlex.join(["make", goal, *called])
     try:
         line = [*command.name.split(), *words(command, variables(flags))]
     except ValueError as wrong:

@@ -22,11 +22,11 @@ from reports.history.runs import Past, name_past, past_of
 from reports.history.status import ACTS, Standing, standings
 from reports.render import phrases
 from reports.render.html import environment
-from reports.render.terminal import STYLES, Line, wrap, write
+from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
-from reports.verdict.verdicts import FAILED, PASSED, Verdict
+from reports.verdict.verdicts import FAILED, PASSED
 
 _DRILL = next(act for act in ACTS if act.id == "drill")
 _PAGE = b"<!doctype html>"
@@ -156,7 +156,7 @@ def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
         row += f"{verdict.words if verdict else '-':<13}{due:<10}"
         for measured, _, _ in one.objectives.values():
             row += f"{'-' if measured is None else phrases.duration(measured):>9}"
-        yield Line(row, _style(one))
+        yield Line(row, () if one.is_well else _RED)
         yield from _remarks(one)
         for name, (measured, target, result) in one.objectives.items():
             if result == "missed":
@@ -167,13 +167,6 @@ def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
     said = f"{ill} of {len(found)} need something." if ill else "Every restore is proven."
     yield Line(said, _RED if ill else _GREEN)
     yield from _ignored(bundles)
-
-
-def _style(one: Restore) -> tuple[str, ...]:
-    if one.is_well:
-        return ()
-    verdict = one.last.facts.verdict if one.last else None
-    return STYLES[verdict] if verdict not in (None, Verdict.SATISFIED) else _RED
 
 
 def _remarks(one: Restore) -> Iterator[Line]:

@@ -63,15 +63,9 @@ def command(arguments: Iterable[str], called_as: str | None = None) -> str:
 
 
 def make() -> str | None:
-    """The make command line as it would be typed again; None when make did not call.
-
-    The Makefile hands over goals and variables, in which make has escaped blanks and dollars.
-    """
+    """The make command line as it would be typed again; None when make did not call."""
     handed = os.environ.get(MAKE)
-    if not handed:
-        return None
-    words = re.findall(r"(?:\\.|[^\s\\])+", handed.replace("$$", "$"))
-    return shlex.join(_bare(re.sub(r"\\(.)", r"\1", word)) for word in words)
+    return shlex.join(map(_bare, shlex.split(handed))) if handed else None
 
 
 def _bare(word: str) -> str:

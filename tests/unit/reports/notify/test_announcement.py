@@ -14,7 +14,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
-from reports.notify.announcement import Announcement, Receivers, announce
+from reports.notify import Announcement, Receivers, announce
 from reports.redaction.redactor import Redactor
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
@@ -31,7 +31,7 @@ MODES = ["fail", "recover", "stale", "due"]
 def hooks(monkeypatch):
     """Two receivers at once: a monitor, and a webhook by Apprise."""
     # On a busy machine the first notice of a process takes seconds.
-    monkeypatch.setattr("reports.notify.announcement.PATIENCE_S", 60)
+    monkeypatch.setattr("reports.notify.PATIENCE_S", 60)
     with receiving() as receiver:
         yield receiver
 

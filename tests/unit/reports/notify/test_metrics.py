@@ -15,8 +15,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.status import standings
-from reports.notify.announcement import Announcement, Receivers
-from reports.notify.metrics import GAUGES, check_target, write_metrics
+from reports.notify import GAUGES, Announcement, Receivers, check_target, write_metrics
 from tests.support.commands import given
 from tests.unit.reports.history.test_status import NOW, past
 

@@ -5,13 +5,13 @@ import time
 import pytest
 
 from reports.errors import BadDeclaration
-from reports.notify.announcement import deliver, load_addresses, send_ping
+from reports.notify import deliver, load_addresses, send_ping
 from tests.support.receiver import receiving
 
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr("reports.notify.announcement.PATIENCE_S", 0.5)
+    monkeypatch.setattr("reports.notify.PATIENCE_S", 0.5)
 
 
 def private(path, text):

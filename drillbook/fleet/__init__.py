@@ -1,1 +1,0 @@
-"""Many instances: a queue of drills, and workers that carry them out."""

@@ -1,1 +1,0 @@
-"""How a command ended, for others: pings, notices, metrics; none of it decides anything."""
