@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
 from reports.config.strict_toml import LARGEST, load_toml, validate_tables
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
     Acknowledgement,

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core import options
-from reports.controls.catalogue import Catalogue, Entry, load, specs
+from reports.controls import Catalogue, Entry, load, specs
 from reports.history.runs import History, load_history
 from reports.verdict.verdicts import Verdict
 

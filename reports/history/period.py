@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from drillbook.core.options import QUARTER
+from reports import controls
 from reports.config import declarations
 from reports.config.declarations import Declared, next_due_day
-from reports.controls import catalogue
 from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.json_file import RECORD
@@ -499,7 +499,7 @@ def main(given: SimpleNamespace) -> int:
         raise BadHistory(said)
     if not folder.is_dir():
         raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
-    declared = declarations.load(Path.cwd(), given.config, None, catalogue.load())
+    declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     period = report(load_history(folder), folder, declared, keys, span)
     name = f"period-{period.since}-{period.until}"

@@ -24,9 +24,9 @@ from typing import NamedTuple
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from drillbook.core.options import QUARTER
+from reports import controls
 from reports.config import declarations
 from reports.config.declarations import Words, next_due_day
-from reports.controls import catalogue
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
@@ -187,7 +187,7 @@ def main(
 ) -> int:
     """Print what is due, and write the calendar that was asked for; keep gets what was found."""
     run_dir = Path(given.run_dir)
-    words = declarations.load(Path.cwd(), given.config, None, catalogue.load()).words
+    words = declarations.load(Path.cwd(), given.config, None, controls.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     now = datetime.now(UTC)
     history = load_history(run_dir)

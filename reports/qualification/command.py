@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from rich.console import Console
 from rich.text import Text
 
-from reports.controls.catalogue import Catalogue, load
+from reports.controls import Catalogue, load
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
 from reports.qualification.judgement import Row, Seen, load_predictions, results, row

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from drillbook.core.application import ROOT
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
 from reports.qualification.trial import Outcome, PlantedBug

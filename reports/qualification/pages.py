@@ -42,7 +42,7 @@ _DECIDING = (
     "tests/predicted.toml",
     "reports/verdict",
     "reports/session/plugin.py",
-    "reports/controls/catalogue.py",
+    "reports/controls.py",
 )
 # Bytecode, and what a wheel keeps inside drillbook.
 _NO_PART = {"__pycache__", "application"}

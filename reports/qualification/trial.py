@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from drillbook.core.application import ROOT
-from reports.controls.catalogue import Catalogue, specs
+from reports.controls import Catalogue, specs
 from reports.errors import Unqualifiable, near
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from reports.controls import mappings
+from reports.controls import load_mappings
 from reports.evidence.context import (
     ClockFacts,
     DataSet,
@@ -173,7 +173,7 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
     """The clauses of each framework for which a control of this run came to a verdict."""
     judged = {one.id: one.verdict for one in run.controls if one.verdict not in IDLE}
     found = []
-    for framework in mappings.load():
+    for framework in load_mappings():
         rows = [
             {
                 "id": clause.id,

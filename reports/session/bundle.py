@@ -21,7 +21,7 @@ from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
 from reports.history.runs import load_files, parse_record, remember
 from reports.record import run_metadata
-from reports.redaction.redactor import Redactor, is_packed
+from reports.redaction import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
 from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import check_consistency

@@ -25,7 +25,7 @@ from reports.config.declarations import (
     compare_runbook,
     objectives,
 )
-from reports.controls.catalogue import Catalogue, Entry
+from reports.controls import Catalogue, Entry
 from reports.errors import NotCertifiable, ReportError
 from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import RECORD

@@ -39,7 +39,7 @@ from reports.evidence.model import (
 )
 from reports.history.compare import describe, files, matrix
 from reports.record import run_metadata
-from reports.redaction.redactor import Redactor
+from reports.redaction import Redactor
 from reports.render.terminal import Line, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle

@@ -11,7 +11,7 @@ import pytest
 
 from drillbook.core import options
 from reports.config import declarations
-from reports.controls.catalogue import Catalogue, load
+from reports.controls import Catalogue, load
 from reports.errors import NotApplicable, ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
 from reports.record.recorder import Recorder

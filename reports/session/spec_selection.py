@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from reports.controls.catalogue import Catalogue, patterns
+from reports.controls import Catalogue, patterns
 from reports.errors import BadShard, UnknownControl
 from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 

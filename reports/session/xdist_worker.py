@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.evidence.context import Comparison
 from reports.evidence.model import Span
 from reports.record.recorder import Clock, Recorder, SpecDraft

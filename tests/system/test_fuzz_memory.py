@@ -105,14 +105,14 @@ def read_all(folder):
     from drillbook.keys import proof
     from drillbook.preflight import compose_file
     from drillbook.runbook import diagnosis
+    from reports import controls
     from reports.config import declarations
-    from reports.controls import catalogue
     from reports.history.runs import load_history
     from tests.support.commands import verify
 
     compose_file.shutil.which = lambda _: None
     known = {
-        "CATALOGUE": catalogue.load(ROOT / "suites" / "controls.toml"),
+        "CATALOGUE": controls.load(ROOT / "suites" / "controls.toml"),
         **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, declarations)},
         "load_history": load_history,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from drillbook.core.application import ROOT
+from reports import controls
 from reports.config import declarations
-from reports.controls import catalogue
 from reports.evidence.json_file import render
 from reports.history.list_controls import last_verdicts
 from reports.history.runs import load_history
@@ -16,7 +16,7 @@ from tests.support.commands import export, verify
 from tests.support.fuzzing import BUDGET, ends, inputs, survives
 
 CONTROLS = (ROOT / "suites" / "controls.toml").read_text()
-CATALOGUE = catalogue.load(ROOT / "suites" / "controls.toml")
+CATALOGUE = controls.load(ROOT / "suites" / "controls.toml")
 WAIVERS = """
 [[waiver]]
 control = "KEY-9"
@@ -68,7 +68,7 @@ def test_declarations(folder, data):
 def test_catalogues(folder, data):
     file = folder / "controls.toml"
     file.write_bytes(data)
-    survives(lambda: catalogue.load(file))
+    survives(lambda: controls.load(file))
 
 
 @BUDGET

@@ -16,7 +16,7 @@ from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.http import Unauthorized
 from reports.config.declarations import load as load_declared
-from reports.controls.catalogue import load as load_catalogue
+from reports.controls import load as load_catalogue
 
 CONTROLS = ROOT / "suites" / "controls.toml"
 

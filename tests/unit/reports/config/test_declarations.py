@@ -13,8 +13,8 @@ from reports.config.declarations import (
     next_due_day,
     objectives,
 )
-from reports.controls.catalogue import Catalogue
-from reports.controls.catalogue import load as load_catalogue
+from reports.controls import Catalogue
+from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration
 from reports.verdict.verdicts import Verdict
 from tests.support.sample_run import run as sample_run

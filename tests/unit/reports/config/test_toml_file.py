@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reports.config import declarations
 from reports.config.strict_toml import LARGEST, validate_tables
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.errors import BadDeclaration
 
 CONTROL = {

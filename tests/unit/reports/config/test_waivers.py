@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.config import declarations
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.errors import BadDeclaration
 from reports.render import junit, phrases
 from reports.render.terminal import summary

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.controls.catalogue import load
+from reports.controls import load
 from reports.errors import BadCatalogue, UnknownControl, UnknownWord
 
 GOOD = """

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from drillbook.core.application import ROOT
-from reports.controls.catalogue import load
+from reports.controls import load
 from reports.history.list_controls import Last, last_verdicts, markdown, rows, text
 from reports.history.runs import load_history
 

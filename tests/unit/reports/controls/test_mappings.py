@@ -1,13 +1,13 @@
 """Each mapping names controls that exist, says why, and which text was read."""
 
 from drillbook.core.application import ROOT
-from reports.controls import catalogue, mappings
+from reports import controls
 
-FRAMEWORKS = mappings.load()
+FRAMEWORKS = controls.load_mappings()
 
 
 def test_every_control_of_a_mapping_exists():
-    known = catalogue.load(ROOT / "suites" / "controls.toml").ids
+    known = controls.load(ROOT / "suites" / "controls.toml").ids
     named = {one for part in FRAMEWORKS for clause in part.clause for one in clause.controls}
     assert named <= {*known}
 
@@ -24,6 +24,6 @@ def test_each_framework_says_which_text_was_read():
 
 
 def test_the_page_is_that_of_now():
-    assert mappings.PAGE.read_text("utf-8") == mappings.markdown(FRAMEWORKS), (
-        "write it anew: python -m reports.controls.mappings"
+    assert controls.PAGE.read_text("utf-8") == controls.mappings_page(FRAMEWORKS), (
+        "write it anew: python -m reports.controls"
     )

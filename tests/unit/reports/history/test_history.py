@@ -20,7 +20,7 @@ from reports.history.runs import (
     load_ledger,
     remember,
 )
-from reports.redaction.redactor import Redactor
+from reports.redaction import Redactor
 from reports.session.bundle import Bundle, render
 from tests.support import sample_run
 from tests.support.bundles import latest, sealed

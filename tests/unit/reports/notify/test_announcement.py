@@ -15,7 +15,7 @@ from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
 from reports.notify import Announcement, Receivers, announce
-from reports.redaction.redactor import Redactor
+from reports.redaction import Redactor
 from reports.verdict.verdicts import Verdict
 from tests.support import sample_run
 from tests.support.commands import given

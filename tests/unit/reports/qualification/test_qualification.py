@@ -8,7 +8,7 @@ from drillbook.core.application import ROOT
 from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
-from reports.controls.catalogue import load
+from reports.controls import load
 from reports.errors import Unqualifiable
 from reports.qualification import command, pages, trial
 from reports.qualification.judgement import Seen, results, row

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drillbook.core import secret_search
 from drillbook.core.secret_search import Index, Needle
-from reports.redaction.redactor import Redactor
+from reports.redaction import Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 AWKWARD = "p@ss:/#%? \"w\\ö'rd<&>\n\tend"

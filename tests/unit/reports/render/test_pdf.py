@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
-from reports.controls import mappings
+from reports import redaction as redactor
+from reports.controls import load_mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
 from reports.evidence.model import Objectives, Subject
-from reports.redaction import redactor
 from reports.render import pdf
 from reports.render.context_sections import frameworks
 from reports.render.pdf import account
@@ -168,7 +168,7 @@ def test_sixty_three_controls_fit_fifteen_pages():
 
 
 def test_fifty_controls_that_frameworks_name_fit_fifteen_pages():
-    mapped = sorted({one for f in mappings.load() for row in f.clause for one in row.controls})
+    mapped = sorted({one for f in load_mappings() for row in f.clause for one in row.controls})
     run = sample_run.large_run(50)
     named = zip(run.controls, [*mapped, "X-1", "X-2", "X-3", "X-4"], strict=True)
     controls = tuple(one.model_copy(update={"id": name}) for one, name in named)

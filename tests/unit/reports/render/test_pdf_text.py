@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pikepdf import Pdf
 
+from reports import redaction as redactor
 from reports.evidence.context import Organisation
-from reports.redaction import redactor
-from reports.redaction.redactor import Redactor
+from reports.redaction import Redactor
 from reports.render import pdf
 from reports.render.pdf import name_missing_glyphs, name_missing_in_tree
 from tests.support import sample_run

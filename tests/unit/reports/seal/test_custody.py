@@ -9,7 +9,7 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run as command_line
 from drillbook.infisical.crypto import label
 from reports.config import declarations
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.errors import BadDeclaration, Distrusted
 from reports.evidence.findings import match_keys
 from reports.evidence.model import Key

@@ -6,7 +6,7 @@ import pytest
 
 from reports.config import declarations
 from reports.config.declarations import Setting, WaiverEntry
-from reports.controls.catalogue import Catalogue
+from reports.controls import Catalogue
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
 from reports.record.recorder import Clock, Recorder
 from reports.session.evidence_run import assemble

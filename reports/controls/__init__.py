@@ -1,1 +1,0 @@
-"""suites/controls.toml: the catalogue of controls, and its listing."""

@@ -1,1 +1,0 @@
-"""Known secrets, out of everything that is recorded and out of every finished file."""
