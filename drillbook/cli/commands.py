@@ -215,15 +215,6 @@ def _prune(given: Given) -> int:
     return retention.main(given.named)
 
 
-def _doctor(given: Given) -> int:
-    from drillbook.cli.doctor import Machine, doctor
-    from fixtures.session.workers import STACK_MIB, free_mib
-    from reports.record.run_metadata import kernel_clock
-
-    host = Machine(free_mib(), STACK_MIB, kernel_clock().synchronised)
-    return doctor(given[o.STACK], Path(given[o.RUN_DIR]), host, as_json=given[o.OUTPUT] == "json")
-
-
 def template(name: str) -> str:
     """The file as documented, each of its settings a comment: an example must not be evidence."""
     path = Path(name)
@@ -581,7 +572,7 @@ COMMANDS: Sequence[Command] = (
         "doctor",
         "Check what this machine can run, and what is missing.",
         "drillbook doctor --stack embedded",
-        _doctor,
+        _calls("drillbook.cli.doctor"),
         options=(o.STACK, o.RUN_DIR, o.OUTPUT),
     ),
     Command(

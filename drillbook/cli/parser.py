@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -311,16 +310,8 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> _Group:
         help="Test the runbook, the backups and the keys of a self-hosted Infisical.",
         epilog=f"{_PROGRAM} COMMAND --help shows the options of a command, and an example.",
     )
-    root.params.append(
-        click.Option(
-            ["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_print_version,
-            help="Show the version.",
-        )
-    )
+    shown = {"message": "%(prog)s %(version)s", "help": "Show the version."}
+    click.version_option(package_name=_PROGRAM, prog_name=_PROGRAM, **shown)(root)
     for one in commands:
         *above, name = one.name.split()
         group = root
@@ -334,12 +325,6 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> _Group:
             group = child
         group.add_command(_Command(one, name, words))
     return root
-
-
-def _print_version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
-    if given:
-        click.echo(f"{_PROGRAM} {version(_PROGRAM)}")
-        ctx.exit()
 
 
 def _commands(group: click.Command, above: str = "") -> Iterator[tuple[str, click.Command]]:
