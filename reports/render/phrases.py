@@ -334,13 +334,15 @@ def observation(control: Control) -> list[str]:
     observed = [sentence(control.observed)] if control.observed else []
     said, groups, known = list[str](), dict[str, list[str]](), {""}
     for text in map(_asserted_words, reasons(control)):
-        rest = []
+        rest = group = list[str]()
         for item in _ITEMS.split(text):
             alike = _ALIKE.fullmatch(item)
-            if alike and item not in known:
-                groups.setdefault(alike["place"] or alike["request"], []).append(item)
-            elif item not in known:
-                rest.append(item)
+            if alike:
+                group = groups.setdefault(alike["place"] or alike["request"], [])
+            elif not item.startswith("and "):
+                group = rest
+            if item not in known:
+                group.append(item)
             known.add(item)
         said += ["; ".join(rest)] if rest else []
     said += [_join(same, found) for same, found in groups.items()]

@@ -520,12 +520,12 @@ def test_findings_of_one_place_or_request_are_one_sentence():
             "the log holds ROOT_KEY (json)\nthe cache holds CANARY#0 (plain)",
         ]
     )
-    again = "the cache holds CANARY#1 (plain)"
+    again = "the cache holds CANARY#1 (plain); and 2 more"
     specs = [control.specs[0].model_copy(update={"message": text}) for text in (said, again)]
     failed = control.model_copy(update={"specs": tuple(specs), "observed": None})
     cache, *others = phrases.observation(failed)
     assert cache.startswith("the cache holds: CANARY#0 (plain), CANARY#1 (plain), ")
-    assert cache.endswith(" and 3 more")
+    assert cache.endswith(" and 4 more")
     assert others == [
         "GET /api/v4/secrets answered 200: no token, another key",
         "the log holds ROOT_KEY (json)",
