@@ -199,8 +199,9 @@ class DatabaseMove:
             f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
             "(6) start the backend; read and write a secret; restart, and read it again",
             "(7) back up and drill once more before the old volume goes",
-            "the way back: stop the backend, empty the cache (redis-cli FLUSHALL), then the old "
-            "image with the old volume; what was written since (6) is not in it",
+            "the way back: stop the backend, empty the cache (redis-cli FLUSHALL; it empties the "
+            "whole server), then the old image with the old volume; what was written since (6) is not "
+            "in it",
         ]
 
     def close(self) -> None:
