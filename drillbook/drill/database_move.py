@@ -200,8 +200,8 @@ class DatabaseMove:
             "(6) start the backend; read and write a secret; restart, and read it again",
             "(7) back up and drill once more before the old volume goes",
             "the way back: stop the backend, empty the cache (redis-cli FLUSHALL; it empties the "
-            "whole server), then the old image with the old volume; what was written since (6) is not "
-            "in it",
+            "whole server), then the old image with the old volume; what was written since (6) is "
+            "not in it",
         ]
 
     def close(self) -> None:
