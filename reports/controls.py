@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from drillbook.core.application import ROOT
 from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
-from reports.verdict.verdicts import Nature, Severity
+from reports.verdict import Nature, Severity
 
 FOLDER = ROOT / "suites"
 CONTROLS = FOLDER / "controls.toml"

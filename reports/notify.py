@@ -39,7 +39,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
 from reports.history.status import Standing, standings
-from reports.verdict.verdicts import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
+from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
     import pytest

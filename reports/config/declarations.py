@@ -63,7 +63,7 @@ from reports.evidence.context import (
     WaiverState,
 )
 from reports.evidence.model import Control, Objectives, RunFacts
-from reports.verdict.verdicts import HOLDS, IDLE, Verdict
+from reports.verdict import HOLDS, IDLE, Verdict
 
 CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]

@@ -27,7 +27,7 @@ from reports.evidence.context import (
     Time,
     Waiver,
 )
-from reports.verdict.verdicts import (
+from reports.verdict import (
     UNDECIDED,
     UNUSABLE,
     Nature,

@@ -22,7 +22,7 @@ from typing import Any
 from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run, Spec, Step
 from reports.render import phrases
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 _SPEC_VERSION = "0.0.0"
 _STATUS = {

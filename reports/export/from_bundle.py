@@ -25,7 +25,7 @@ from reports.render.terminal import Line, write
 from reports.seal.examine import PDF, Trust, intact
 from reports.seal.manifest import bundle_of
 from reports.seal.zip_file import read_entries
-from reports.verdict.verdicts import PASSED
+from reports.verdict import PASSED
 
 _LARGEST = 25_000_000
 _RENEWAL = {

@@ -21,7 +21,7 @@ from typing import Any
 from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run, Spec
 from reports.render import phrases
-from reports.verdict.verdicts import Severity, Verdict
+from reports.verdict import Severity, Verdict
 
 _STATUS = {
     Verdict.SATISFIED: "passed",

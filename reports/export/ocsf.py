@@ -21,7 +21,7 @@ from typing import Any
 from reports.evidence.json_file import compact_text
 from reports.evidence.model import Control, Run
 from reports.render import phrases
-from reports.verdict.verdicts import Severity, Verdict
+from reports.verdict import Severity, Verdict
 
 _VERSION = "1.5.0"
 _STATUS = {

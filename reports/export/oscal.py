@@ -26,7 +26,7 @@ from typing import Any
 from reports.evidence import json_file
 from reports.evidence.model import Control, Run
 from reports.render import phrases
-from reports.verdict.verdicts import IDLE, Verdict
+from reports.verdict import IDLE, Verdict
 
 NAMESPACE = "urn:drillbook:oscal"
 _ENHANCEMENT = re.compile(r"([A-Za-z]{2}-\d+)(?:\((\d+)\))?")

@@ -20,7 +20,7 @@ from reports.evidence.model import Control, Grade, Run, Tool, Turned
 from reports.history.runs import load_record
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap
-from reports.verdict.verdicts import IDLE, Nature, Severity, Verdict
+from reports.verdict import IDLE, Nature, Severity, Verdict
 
 _NARROW = 14
 SCHEMA = Path(__file__).parents[1] / "schema" / "matrix-1.schema.json"

@@ -26,7 +26,7 @@ from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
-from reports.verdict.verdicts import FAILED, PASSED
+from reports.verdict import FAILED, PASSED
 
 _DRILL = next(act for act in ACTS if act.id == "drill")
 _PAGE = b"<!doctype html>"

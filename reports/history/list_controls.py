@@ -13,7 +13,7 @@ from typing import Any
 from drillbook.core import options
 from reports.controls import Catalogue, Entry, load, specs
 from reports.history.runs import History, load_history
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from reports.history.status import describe_troubles
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap, write
-from reports.verdict.verdicts import FAILED, IDLE, PASSED, Verdict
+from reports.verdict import FAILED, IDLE, PASSED, Verdict
 
 Kind = Literal["newly violated", "newly contradicted", "healed", "no longer run", "other"]
 ORDER: tuple[Kind, ...] = (

@@ -43,7 +43,7 @@ from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE, file_digest
 from reports.seal.signature import load_trusted_keys
-from reports.verdict.verdicts import FAILED, PASSED, Verdict
+from reports.verdict import FAILED, PASSED, Verdict
 
 Keys = dict[str, Ed25519PublicKey]
 State = Literal["done", "missed", "not proven", "not yet due"]

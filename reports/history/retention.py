@@ -24,7 +24,7 @@ from reports.history.status import recurs, sealed_past, standings
 from reports.seal.examine import ACTS, Trust
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
-from reports.verdict.verdicts import PASSED
+from reports.verdict import PASSED
 
 # As the harness names a run, and a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")

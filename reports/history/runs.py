@@ -29,7 +29,7 @@ from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Obj
 from reports.render.phrases import NO_CORRECTION
 from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
 # What a command line says, that of `drillbook` and that of pytest, of what was asked.

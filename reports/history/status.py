@@ -35,7 +35,7 @@ from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
-from reports.verdict.verdicts import FAILED, IDLE, PASSED
+from reports.verdict import FAILED, IDLE, PASSED
 
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"

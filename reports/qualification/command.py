@@ -46,7 +46,7 @@ from reports.qualification.trial import (
     list_bugs,
 )
 from reports.record import run_metadata
-from reports.verdict.verdicts import FAILED, PASSED, UNDECIDED, Verdict
+from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict
 
 _LISTED = 40
 _STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}

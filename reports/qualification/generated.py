@@ -22,7 +22,7 @@ from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
 from reports.qualification.judgement import Seen, results
 from reports.qualification.trial import Outcome, Trial, Trials
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 State = Literal["killed", "survived", "stumbled", "equivalent"]
 REFERENCE_CODE = ROOT / "fixtures" / "reference"

@@ -16,7 +16,7 @@ from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
 from reports.qualification.trial import Outcome, PlantedBug
 from reports.render.phrases import failing_step
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "equivalent"]
 Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]

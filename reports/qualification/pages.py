@@ -40,8 +40,8 @@ _DECIDING = (
     "compose",
     "conftest.py",
     "tests/predicted.toml",
-    "reports/verdict",
-    "reports/session/plugin.py",
+    "reports/verdict.py",
+    "reports/session/judging.py",
     "reports/controls.py",
 )
 # Bytecode, and what a wheel keeps inside drillbook.

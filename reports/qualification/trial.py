@@ -23,7 +23,7 @@ from reports.errors import Unqualifiable, near
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Run
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 # --mutants none: generated bugs alone.
 NONE = "none"

@@ -30,7 +30,7 @@ from reports.evidence.model import (
     Subject,
 )
 from reports.redaction import Redactor
-from reports.verdict.verdicts import Nature, Verdict, worst
+from reports.verdict import Nature, Verdict, worst
 
 _EXCERPT_LINES = 40
 _EXCERPT_CHARACTERS = 4000

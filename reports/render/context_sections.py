@@ -22,7 +22,7 @@ from reports.evidence.findings import is_declared
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
 from reports.render.phrases import duration, seal
-from reports.verdict.verdicts import IDLE
+from reports.verdict import IDLE
 
 Row = tuple[str, str | None]
 

@@ -27,7 +27,7 @@ from reports.render.context_sections import (
     separation,
     with_value,
 )
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 

@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.evidence.model import Control, Run
 from reports.render.phrases import waiver
-from reports.verdict.verdicts import IDLE, Verdict
+from reports.verdict import IDLE, Verdict
 
 _OF_ALL = ("tests", "failures", "errors", "time")
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")

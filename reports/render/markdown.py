@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from reports.evidence.model import Control, Run
 from reports.render import phrases
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 
 def corrected_runbook(run: Run) -> str:

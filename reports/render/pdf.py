@@ -38,7 +38,7 @@ from reports.render.context_sections import (
 )
 from reports.render.html import TEMPLATES
 from reports.render.phrases import duration, shorten, spec_in_words
-from reports.verdict.verdicts import HOLDS, Verdict
+from reports.verdict import HOLDS, Verdict
 
 FONTS = Path(str(files("font_source_sans_pro"))) / "files"
 _USED = ("Regular", "Semibold", "Bold")

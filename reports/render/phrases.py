@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "

@@ -32,7 +32,7 @@ from reports.render.phrases import (
     reasons,
     waiver,
 )
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 WIDTH = 80
 # A file from a stranger must not steer the terminal.

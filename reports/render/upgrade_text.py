@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reports.evidence.model import Change, Control, Run
 from reports.render.phrases import duration, reasons
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"

@@ -48,7 +48,7 @@ from reports.seal.manifest import (
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
-from reports.verdict.verdicts import FAILED, PASSED, Verdict, worst
+from reports.verdict import FAILED, PASSED, Verdict, worst
 
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")

@@ -22,7 +22,7 @@ from drillbook.core.files import open_file
 from reports.errors import Distrusted
 from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
-from reports.verdict.verdicts import HOLDS, PASSED, Verdict
+from reports.verdict import HOLDS, PASSED, Verdict
 
 BUNDLE = "bundle.zip"
 MANIFEST = "MANIFEST.json"

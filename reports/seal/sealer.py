@@ -33,7 +33,7 @@ from reports.seal.manifest import (
     statement,
 )
 from reports.seal.signature import SigningKey
-from reports.verdict.verdicts import PASSED
+from reports.verdict import PASSED
 
 BY_FILE = "file"
 _MANIFEST_BYTES = 4 << 20

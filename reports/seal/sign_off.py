@@ -25,7 +25,7 @@ from reports.seal.examine import SIGN_OFF, Examination, Trust, intact
 from reports.seal.manifest import STATEMENT, bundle_of, file_digest
 from reports.seal.sealer import make_sealer
 from reports.seal.signature import SigningKey, load_trusted_keys
-from reports.verdict.verdicts import FAILED, PASSED
+from reports.verdict import FAILED, PASSED
 
 _LONGEST = 300
 

@@ -26,7 +26,7 @@ from reports.render import html, junit, markdown, pdf
 from reports.render.terminal import Line, wrap, write
 from reports.seal.examine import check_consistency
 from reports.seal.sealer import Sealed, Sealer
-from reports.verdict.verdicts import FAILED, PASSED
+from reports.verdict import FAILED, PASSED
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {
     json_file.RECORD: json_file.render,

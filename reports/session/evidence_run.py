@@ -54,7 +54,7 @@ from reports.seal.sealer import Sealer, make_sealer
 from reports.session.bundle import WRITERS, Bundle
 from reports.session.spec_selection import Plan, controls, plan, shuffle
 from reports.session.xdist_worker import INTERRUPTIONS
-from reports.verdict.verdicts import IDLE, UNUSABLE, Verdict, worst
+from reports.verdict import IDLE, UNUSABLE, Verdict, worst
 
 _FILTERS = {
     "controls": "--controls",

@@ -44,7 +44,7 @@ from reports.render.terminal import Line, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle
 from reports.session.spec_selection import Shard
-from reports.verdict.verdicts import HOLDS, IDLE, PASSED, UNUSABLE, worst
+from reports.verdict import HOLDS, IDLE, PASSED, UNUSABLE, worst
 
 # What shards may differ in: each has keys and an engine of its own.
 _OWN = {"keys", "engine", "endpoint_note"}

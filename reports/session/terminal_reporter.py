@@ -17,7 +17,7 @@ from reports.render.terminal import STYLES, Line, result, summary
 from reports.seal.sealer import describe_seal
 from reports.session.evidence_run import EvidenceRun
 from reports.session.xdist_controller import durations
-from reports.verdict.verdicts import worst
+from reports.verdict import worst
 
 _BAR = 10
 

@@ -25,7 +25,7 @@ from reports.record.recorder import SpecDraft
 from reports.session.evidence_run import EvidenceRun, undisturbed
 from reports.session.spec_selection import READING
 from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 _AHEAD = 2
 _MOMENT_S = 0.25

@@ -21,7 +21,7 @@ from reports.evidence.context import Comparison
 from reports.evidence.model import Span
 from reports.record.recorder import Clock, Recorder, SpecDraft
 from reports.session.spec_selection import Plan
-from reports.verdict.verdicts import UNUSABLE
+from reports.verdict import UNUSABLE
 
 MESSAGE = "drillbook"
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)

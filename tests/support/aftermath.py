@@ -11,7 +11,7 @@ from drillbook.core import run_directory
 from drillbook.core.application import ROOT
 from reports.evidence.json_file import check
 from reports.evidence.model import Run
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support.disturbances import BUGS
 
 _DONE = (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)

@@ -31,7 +31,7 @@ from reports.evidence.model import (
     Tool,
 )
 from reports.session.bundle import WRITERS, render
-from reports.verdict.verdicts import Verdict, exit_code, gates, overall
+from reports.verdict import Verdict, exit_code, gates, overall
 
 _START = datetime(2026, 11, 24, 16, 5, 12, tzinfo=UTC)
 _SEEN = {

@@ -5,7 +5,7 @@
 
 import pytest
 
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import aftermath, disturbances, sample_run
 from tests.support.chaos import tried
 

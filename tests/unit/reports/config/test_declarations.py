@@ -16,7 +16,7 @@ from reports.config.declarations import (
 from reports.controls import Catalogue
 from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support.sample_run import run as sample_run
 
 CONTROL = {

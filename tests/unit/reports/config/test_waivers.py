@@ -10,7 +10,7 @@ from reports.controls import Catalogue
 from reports.errors import BadDeclaration
 from reports.render import junit, phrases
 from reports.render.terminal import summary
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 ENTRY = {

@@ -15,7 +15,7 @@ from reports.evidence.model import Subject, gate
 from reports.export import ctrf, hdf, ocsf, oscal
 from reports.seal.manifest import File, Manifest, result, statement
 from reports.session.bundle import WRITERS, render
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 SCHEMAS = ROOT / "tests" / "schemas"

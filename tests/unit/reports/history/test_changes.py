@@ -17,7 +17,7 @@ from reports.history.overview import (
 )
 from reports.history.runs import Facts, History, Past, Seen
 from reports.render.terminal import WIDTH
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import commands
 from tests.support.sample_run import run as sample_run
 from tests.unit.reports.history.test_history import ended

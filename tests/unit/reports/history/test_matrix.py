@@ -17,7 +17,7 @@ from reports.history.compare import (
 )
 from reports.render.terminal import WIDTH
 from reports.session.bundle import render
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import commands, sample_run
 from tests.unit.reports.render.test_documents import parsed
 

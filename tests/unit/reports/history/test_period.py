@@ -14,7 +14,7 @@ from reports.evidence.context import Organisation, Schedule, Waiver
 from reports.evidence.model import BackupFile
 from reports.history import period
 from reports.history.runs import remember
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
 from tests.support.commands import period as main

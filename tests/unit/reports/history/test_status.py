@@ -12,7 +12,7 @@ from reports.evidence import json_file
 from reports.history.runs import Facts, Past, remember
 from reports.history.status import ACTS, calendar, standings
 from reports.render.terminal import WIDTH
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import call

@@ -16,7 +16,7 @@ from reports.history import status
 from reports.history.runs import remember
 from reports.notify import Announcement, Receivers, announce
 from reports.redaction import Redactor
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.commands import given
 from tests.support.receiver import receiving

@@ -18,7 +18,7 @@ from reports.qualification.command import Teller
 from reports.qualification.generated import Drawn, Fate, Sample
 from reports.qualification.judgement import Seen, results
 from reports.qualification.trial import Outcome, Trial
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.unit.reports.qualification.test_qualification import CAUGHT, record
 

@@ -33,7 +33,7 @@ def test_parts_are_folders_of_what_decides_a_verdict(parts):
     assert {
         "suites/keys",
         "drillbook/stack",
-        "reports/verdict",
+        "reports/verdict.py",
         "conftest.py",
     } <= parts.keys()
     assert not any(name.startswith("reports/templates") for name in parts)

@@ -23,7 +23,7 @@ from reports.qualification.trial import (
     limit_s,
     list_bugs,
 )
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 RUN = sample_run.run()

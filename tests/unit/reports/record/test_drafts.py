@@ -6,7 +6,7 @@ import pytest
 
 from reports.evidence.model import Exchange
 from reports.record.recorder import Clock, Recorder, SpecDraft, StepDraft, add, excerpt
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 

@@ -23,7 +23,7 @@ from reports.session import bundle
 from reports.session.bundle import Bundle
 from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.unit.core.test_secret_search import WRITERS
 from tests.unit.reports.session.test_assemble import CATALOGUE

@@ -8,7 +8,7 @@ import pytest
 
 from reports.evidence.context import PartOfRun
 from reports.render import markdown
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 

@@ -15,7 +15,7 @@ from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import summary
 from reports.session.terminal_reporter import Pace, time_and_title
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 VOID = {"meta", "br", "input"}

@@ -5,7 +5,7 @@ import pytest
 from reports.evidence.context import Exclusion
 from reports.evidence.model import LEFT_OUT, OUTSIDE
 from reports.render import html, pdf, phrases, terminal
-from reports.verdict.verdicts import UNDECIDED, Verdict
+from reports.verdict import UNDECIDED, Verdict
 from tests.support import sample_run
 
 

@@ -15,7 +15,7 @@ from reports.evidence.model import Objectives, Subject
 from reports.render import pdf
 from reports.render.context_sections import frameworks
 from reports.render.pdf import account
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 RUN = sample_run.waived_run()

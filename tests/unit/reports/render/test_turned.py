@@ -10,7 +10,7 @@ from reports.evidence.model import Backend, Change, Subject, Turned
 from reports.history import compare
 from reports.render import html, upgrade_text
 from reports.render.terminal import summary
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 RUN = sample_run.run()

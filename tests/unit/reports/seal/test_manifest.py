@@ -10,7 +10,7 @@ from reports.evidence.model import Subject
 from reports.seal.examine import check_consistency, load_record
 from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
 from reports.seal.zip_file import Archive, pack
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 ONE = File(name="evidence.json", size=3, sha256="1" * 64)

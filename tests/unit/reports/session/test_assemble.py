@@ -11,7 +11,7 @@ from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redacti
 from reports.record.recorder import Clock, Recorder
 from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
-from reports.verdict.verdicts import Verdict
+from reports.verdict import Verdict
 from tests.support import sample_run
 
 

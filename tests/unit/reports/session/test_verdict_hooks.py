@@ -7,8 +7,8 @@ import pytest
 from _pytest import hookspec
 
 from reports.errors import NotApplicable
-from reports.session.plugin import Judging
-from reports.verdict.verdicts import Verdict
+from reports.session.judging import Judging
+from reports.verdict import Verdict
 
 
 class Noting:

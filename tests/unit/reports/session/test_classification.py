@@ -6,8 +6,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from reports.verdict.classify import judge, stated_verdict
-from reports.verdict.verdicts import Verdict
+from reports.session.judging import judge, stated_verdict
+from reports.verdict import Verdict
 
 SPEC = "suites/keys/test_spec.py"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.verdict.verdicts import (
+from reports.verdict import (
     FAILED,
     PASSED,
     UNDECIDED,

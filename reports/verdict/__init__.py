@@ -1,1 +1,0 @@
-"""The six verdicts, and how an exception of a spec becomes one."""
