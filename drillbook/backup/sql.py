@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import IO, Literal
 
 from drillbook.core.errors import BadInput
 
@@ -161,12 +161,6 @@ def plain(name: str) -> str:
     return name.replace('"', "").removeprefix("public.")
 
 
-class Stream(Protocol):
-    """What is read: a file of bytes."""
-
-    def read(self, size: int = -1, /) -> bytes | None: ...
-
-
 class Script:
     """Reads a dump once: iterate over the statements; after a COPY take its data by `rows`.
 
@@ -175,7 +169,7 @@ class Script:
     and the table whose rows have no end is `open`. Another reader raises the trouble.
     """
 
-    def __init__(self, stream: Stream, *, tolerant: bool = False) -> None:
+    def __init__(self, stream: IO[bytes], *, tolerant: bool = False) -> None:
         self.line = 0
         self.bytes = 0
         self.head = self.tail = b""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal
 
 from drillbook.core.errors import BadInput
 
@@ -145,12 +145,6 @@ def _refuse_trouble(name: str) -> Iterator[None]:
         raise BadInput(f"backup {name}: {trouble.strerror}; check the backup given") from None
 
 
-class Readable(Protocol):
-    """Anything packed bytes are read from."""
-
-    def read(self, size: int = -1, /) -> bytes | None: ...
-
-
 class _Inflate:
     """zlib's decompressor with the interface of lzma's."""
 
@@ -204,7 +198,7 @@ class Unpackable(Exception):
 class Unpacked(io.RawIOBase):
     """What was packed, one stream after another, to the end of the last."""
 
-    def __init__(self, raw: Readable, way: str) -> None:
+    def __init__(self, raw: BinaryIO, way: str) -> None:
         self._raw = raw
         self._way = way
         self._unpacking = _WAYS[way]()

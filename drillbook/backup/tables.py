@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
-from drillbook.backup.sql import Hostile, Script, Statement, Stream, Unreadable, judge, plain
+from drillbook.backup.sql import Hostile, Script, Statement, Unreadable, judge, plain
 from drillbook.backup.stream import Source
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import TABLES
@@ -225,7 +225,7 @@ class _Reading:
     twice is read once.
     """
 
-    def __init__(self, stream: Stream, wanted: Collection[str], spool: BinaryIO | None) -> None:
+    def __init__(self, stream: IO[bytes], wanted: Collection[str], spool: BinaryIO | None) -> None:
         self.script = Script(stream, tolerant=True)
         self._wanted = wanted
         self._spool = spool
