@@ -17,23 +17,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from drillbook.backup import location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import stated_time
 from drillbook.backup.location import (
-    NAMES,
     NEWEST,
-    TAIL,
     Address,
     Member,
     Selection,
-    ends_well,
-    has_name_of_backup,
-    holds_backups,
-    members,
-    parse,
-    pick,
-    pick_from,
-    why_cut,
 )
 from drillbook.backup.repository import Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
@@ -201,14 +192,14 @@ def fetch_backup(
     selection asks for. options are the settings of a storage. say gets what was taken,
     and the progress of a long copy.
     """
-    address, started = parse(given), time.monotonic()
+    address, started = location.parse(given), time.monotonic()
     if address.kind == "path":
         path = Path(address.what).expanduser()
-        if choose and holds_backups(path):
-            picked = pick_from(path, selection)
+        if choose and location.holds_backups(path):
+            picked = location.pick_from(path, selection)
             say(picked.said)
             path = picked.member.item
-            several = (tuple(members(path.parent)), picked.member, picked.skipped)
+            several = (tuple(location.members(path.parent)), picked.member, picked.skipped)
             taken_s = time.monotonic() - started
             yield LocalBackup(path, str(path), picked.said, taken_s, None, None, list, (), *several)
         else:
@@ -401,7 +392,7 @@ def _take(
         if why := reason_unfinished(member):
             return why
         backup = download(member, place)
-        if why := why_cut(backup.path):
+        if why := location.why_cut(backup.path):
             backup.path.unlink()
         else:
             fetched.append(backup)
@@ -412,7 +403,7 @@ def _take(
         with tempfile.TemporaryDirectory(dir=place) as folder:
             yield download(member, Path(folder)).path
 
-    picked = pick(address.shown, found, selection, reason_incomplete)
+    picked = location.pick(address.shown, found, selection, reason_incomplete)
     return replace(
         fetched[0] if fetched else download(picked.member, place),
         said=picked.said,
@@ -491,16 +482,18 @@ def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
 def _listed(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
     """The files of a folder with the names of backups; BadInput where there is none."""
     entries = storage.ls(path, detail=True)
-    files = [file for file in entries if has_name_of_backup(_name(file)) and file["type"] == "file"]
+    files = [one for one in entries if one["type"] == "file"]
+    files = [one for one in files if location.has_name_of_backup(_name(one))]
     if not files:
-        raise BadInput(f"{address.shown} holds no {NAMES}; check the backup given")
+        raise BadInput(f"{address.shown} holds no {location.NAMES}; check the backup given")
     return files
 
 
 def _unfinished(storage: Any, entry: dict[str, Any]) -> str:
     if not entry.get("size"):
         return "empty"
-    if entry["name"].endswith(".sql") and not ends_well(storage.tail(entry["name"], TAIL)):
+    name = entry["name"]
+    if name.endswith(".sql") and not location.ends_well(storage.tail(name, location.TAIL)):
         return "cut short: pg_dump's last words are missing"
     return ""
 

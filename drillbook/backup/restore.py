@@ -138,12 +138,9 @@ def _end(connection: psycopg.Connection, over: threading.Event) -> None:
 
 @dataclass(slots=True)
 class Restored:
-    """What was restored: rows by table, statements run and left out, seconds, bytes of SQL."""
+    """What was restored: rows by table, bytes of SQL, and whether it came to its end."""
 
     rows: dict[str, int] = field(default_factory=dict)
-    run: int = 0
-    left_out: int = 0
-    duration_s: float = 0.0
     bytes: int = 0
     complete: bool = False
 
@@ -168,7 +165,6 @@ def restore(
     cancelling, or after `kill`, which ends the database server, where cancelling does not help.
     """
     script, restored = Script(stream), Restored()
-    started = time.monotonic()
     with connect() as connection:
         connection.autocommit = True
         # What is lost with the machine is restored again.
@@ -177,15 +173,12 @@ def restore(
             for statement in script:
                 watch.check(statement.line, script.bytes)
                 if judge(statement) == "leave out":
-                    restored.left_out += 1
                     continue
-                restored.run += 1
                 if statement.table is None:
                     _run(statement, connection)
                     watch.note_answer()
                 else:
                     _copy(statement, script, connection, watch, restored)
-    restored.duration_s = time.monotonic() - started
     restored.bytes, restored.complete = script.bytes, script.complete
     return restored
 

@@ -84,7 +84,9 @@ def new_file(out: str) -> Iterator[BinaryIO]:
         with whole_output():
             yield cast(BinaryIO, _RetryingWriter(sys.stdout.buffer))
         return
-    target = _free(out)
+    target = Path(out).expanduser()
+    if target.exists() or target.is_symlink():
+        raise BadInput(f"{target} exists, and is not overwritten; check --out")
     part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     raw = _New(part, target)
     file = io.BufferedWriter(raw, _BUFFER)
@@ -99,22 +101,6 @@ def new_file(out: str) -> Iterator[BinaryIO]:
         raw.given_up = True
         file.close()
         part.unlink(missing_ok=True)
-
-
-def _free(out: str) -> Path:
-    """The path of a file that is not there yet."""
-    try:
-        target = Path(out).expanduser()
-        if target.is_dir():
-            raise BadInput(
-                f"{target} is a folder; name a file in it: --out {target}/secrets.json.age"
-            )
-        if target.exists() or target.is_symlink():
-            raise BadInput(f"{target} exists, and is not overwritten; check --out")
-    except (OSError, RuntimeError) as trouble:
-        why = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
-        raise BadInput(f"--out {out} names no file: {why}; check --out") from None
-    return target
 
 
 class _New(io.FileIO):

@@ -27,15 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drillbook.backup.facts import Backup
 from drillbook.backup.tables import Dump, Values, blob, text
 from drillbook.core.errors import BadInput
-from drillbook.infisical import schema
-from drillbook.infisical.crypto import (
-    cipher,
-    label,
-    material,
-    open_box,
-    open_bytes,
-    open_columns,
-)
+from drillbook.infisical import crypto, schema
 
 # IV 12, key 32, tag 16.
 ROOT_BYTES = 60
@@ -254,9 +246,9 @@ class UnlockedKeys:
 
     def __init__(self, backup: EncryptedBackup, key: str) -> None:
         self._backup = backup
-        self._instance = cipher(material(key))
-        roots = [open_bytes(self._instance, root) for root in backup.roots]
-        self._roots = [cipher(root) for root in roots if root is not None]
+        self._instance = crypto.cipher(crypto.material(key))
+        roots = [crypto.open_bytes(self._instance, root) for root in backup.roots]
+        self._roots = [crypto.cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
         self._new = [self._data_key(project) for project in backup.projects]
         self._old: dict[int, AESGCM | None] = {}
@@ -265,7 +257,7 @@ class UnlockedKeys:
             replace(state, opened=root is not None)
             for state, root in zip(backup.states, roots, strict=True)
         ]
-        self.proof.kept = list(dict.fromkeys(label(key) for key in self._kept))
+        self.proof.kept = list(dict.fromkeys(crypto.label(key) for key in self._kept))
         if backup.kept:
             self._count_first_generation()
         if backup.rootless:
@@ -279,24 +271,24 @@ class UnlockedKeys:
         """The earlier instance keys that the backup keeps under its root key, as texts."""
         for sealed in self._backup.kept:
             for root in self._roots:
-                if (plain := open_bytes(root, sealed)) is not None:
+                if (plain := crypto.open_bytes(root, sealed)) is not None:
                     yield from _key_texts(plain)
 
     def _count_first_generation(self) -> None:
         """Count what lies directly under an instance key, and try the kept keys on it."""
         proof, past = self.proof, 0
-        kept = {material(key) for key in self._kept}
-        ciphers = [cipher(key) for key in kept]
+        kept = {crypto.material(key) for key in self._kept}
+        ciphers = [crypto.cipher(key) for key in kept]
         for place in schema.FIRST_GENERATION:
             for row in self._backup.dump.rows(place.table, place.columns):
                 if row[0] is None:
                     continue
                 parts = [text(value) for value in row]
                 proof.first_generation += 1
-                if open_columns(self._instance, *parts) is None:
+                if crypto.open_columns(self._instance, *parts) is None:
                     continue
                 proof.under_this_key += 1
-                past += all(open_columns(old, *parts) is None for old in ciphers)
+                past += all(crypto.open_columns(old, *parts) is None for old in ciphers)
         if self._roots and not kept:
             proof.unproven.append("the earlier keys that it keeps under the root key stay shut")
         elif self._roots and past:
@@ -309,8 +301,10 @@ class UnlockedKeys:
     def _data_key(self, project: Sealed) -> AESGCM | None:
         for sealed in self._backup.kms.get(project.kms_key, []):
             for root in self._roots:
-                key = cipher(open_bytes(root, sealed))
-                if (data_key := cipher(open_bytes(key, project.data_key))) is not None:
+                key = crypto.cipher(crypto.open_bytes(root, sealed))
+                if (
+                    data_key := crypto.cipher(crypto.open_bytes(key, project.data_key))
+                ) is not None:
                     return data_key
         return None
 
@@ -325,13 +319,15 @@ class UnlockedKeys:
             return None
         public = self._backup.publics.get(bot[1])
         box, nonce = (text(value) for value in bot[2:4])
-        return cipher(open_box(self._private_key(bot), public or "", box or "", nonce or ""))
+        return crypto.cipher(
+            crypto.open_box(self._private_key(bot), public or "", box or "", nonce or "")
+        )
 
     def _private_key(self, bot: Values) -> bytes | None:
         parts = [text(value) for value in bot[4:]]
-        keys = (*(cipher(material(kept)) for kept in self._kept), self._instance)
+        keys = (*(crypto.cipher(crypto.material(kept)) for kept in self._kept), self._instance)
         return next(
-            (plain for key in keys if (plain := open_columns(key, *parts)) is not None), None
+            (plain for key in keys if (plain := crypto.open_columns(key, *parts)) is not None), None
         )
 
     def _judge(self, at: int) -> Project:
@@ -373,13 +369,13 @@ class UnlockedKeys:
 
     def open_new(self, at: int, sealed: bytes | None) -> bytes | None:
         """A value under the data key of a project, by its number (-1: unknown)."""
-        return open_bytes(self._new[at], sealed) if at >= 0 else None
+        return crypto.open_bytes(self._new[at], sealed) if at >= 0 else None
 
     def open_old(
         self, at: int, ciphertext: str | None, iv: str | None, tag: str | None
     ) -> bytes | None:
         """A value under a project's key that its bot holds, by the project's number."""
-        return open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
+        return crypto.open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
 
     def reason(self, at: int) -> str:
         """Why a project's secrets stay shut under any key; empty without such a reason."""
@@ -416,7 +412,7 @@ def _key_texts(plain: bytes) -> Iterator[str]:
         keys = snapshot.get(part) if isinstance(snapshot, dict) else None
         for name in ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"):
             key = keys.get(name) if isinstance(keys, dict) else None
-            if isinstance(key, str) and material(key):
+            if isinstance(key, str) and crypto.material(key):
                 yield key
 
 

@@ -25,15 +25,7 @@ from drillbook.backup.tables import Block, Damaged, Dump, blob, text
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput, Unsupported
 from drillbook.core.files import new_file
-from drillbook.infisical import schema
-from drillbook.infisical.crypto import (
-    cipher,
-    material,
-    open_bytes,
-    open_columns,
-    seal_bytes,
-    seal_columns,
-)
+from drillbook.infisical import crypto, schema
 from drillbook.infisical.schema import Place
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import Proof
@@ -82,7 +74,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
     Raises NotUnderstood, OwnRotation, and BadInput for unusable keys or a target that exists.
     """
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
-    if material(old) == material(new):
+    if crypto.material(old) == crypto.material(new):
         raise BadInput("the old key and the new one are the same; check --new-env-file")
     with open_plain_dump(source) as backup:
         result = _survey(backup, source, keys[0])
@@ -103,7 +95,7 @@ def survey(source: Path, old: str) -> Survey:
 
 
 def _cipher(name: str, key: str) -> AESGCM:
-    if (aes := cipher(material(key))) is None:
+    if (aes := crypto.cipher(crypto.material(key))) is None:
         raise BadInput(f"the {name} key has {len(key.strip().encode())} bytes, not the 32 it needs")
     return aes
 
@@ -206,9 +198,9 @@ def as_text(value: bytes) -> str | None:
 def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | None:
     """The plain bytes of one place's columns; None if they stay shut, or one is missing."""
     if place.iv:
-        return open_columns(key, *parts) if len(parts) == len(place.columns) else None
+        return crypto.open_columns(key, *parts) if len(parts) == len(place.columns) else None
     try:
-        return open_bytes(key, bytes.fromhex((parts[0] or "").removeprefix("\\x")))
+        return crypto.open_bytes(key, bytes.fromhex((parts[0] or "").removeprefix("\\x")))
     except ValueError:
         return None
 
@@ -243,11 +235,11 @@ def _columns_opened(
 ) -> Iterator[str]:
     for name, value in zip(block.columns, values, strict=False):
         if value.startswith(_HEX):
-            if open_bytes(key, blob(value)) is not None:
+            if crypto.open_bytes(key, blob(value)) is not None:
                 yield f"{block.table}.{name}"
         elif pairs and _SEALED.search(name) and (sealed := as_text(value)) is not None:
             parts = ((as_text(values[iv]), as_text(values[tag])) for iv, tag in pairs)
-            if any(open_columns(key, sealed, *two) is not None for two in parts):
+            if any(crypto.open_columns(key, sealed, *two) is not None for two in parts):
                 yield f"{block.table}.{name}"
 
 
@@ -303,9 +295,9 @@ def seal_value(
 ) -> tuple[bytes, ...]:
     """A place's columns resealed, as a backup writes them; the IV keeps its length."""
     if not place.iv:
-        return (_HEX + seal_bytes(new, plain).hex().encode(),)
+        return (_HEX + crypto.seal_bytes(new, plain).hex().encode(),)
     iv_bytes = len(base64.b64decode(parts[1] or ""))
-    return tuple(part.encode() for part in seal_columns(new, plain, iv_bytes))
+    return tuple(part.encode() for part in crypto.seal_columns(new, plain, iv_bytes))
 
 
 _MOST_DIFFERENCES = 20
@@ -341,7 +333,7 @@ class Check:
 def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
     """Compare a rewrapped backup with its source; old and new are the texts of the two keys."""
     check = Check(prove(rewrapped, new), prove(rewrapped, old))
-    keys = {name: cipher(material(key)) for name, key in (("old", old), ("new", new))}
+    keys = {name: crypto.cipher(crypto.material(key)) for name, key in (("old", old), ("new", new))}
     ciphers = {name: key for name, key in keys.items() if key}
     if len(ciphers) < len(keys):
         raise ValueError("a key of 32 bytes is wanted")
