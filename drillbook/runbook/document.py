@@ -233,7 +233,7 @@ class Document:
         self.statements: list[Statement] = []
         self.blocks: list[Block] = []
         self.marks: list[Mark] = []
-        self.top = self._section = Section("", 0, 1, None)
+        self._section = Section("", 0, 1, None)
         self._lead = ""
         self._lists: list[str] = []
         self._row = 1

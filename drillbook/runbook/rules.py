@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drillbook.infisical import image_tags
+from drillbook.infisical.health_report import FLAGS
 from drillbook.infisical.settings import SENSITIVE, is_sample
 from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
 from drillbook.runbook.shell import Command
@@ -644,9 +645,7 @@ def _goes_back_without_data(document: Document) -> Iterator[Found]:
 
 # The health report -------------------------------------------------------------------------------
 
-_FLAGS = frozenset(
-    ["emailConfigured", "inviteOnlySignup", "redisConfigured", "secretScanningConfigured"]
-)
+_FLAGS = frozenset(FLAGS)
 _OTHER_FIELDS = {
     *("date", "message", "samlDefaultOrgSlug", "auditLogStorageDisabled"),
     "maxIdentityAccessTokenTTL",
