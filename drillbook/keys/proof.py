@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,7 +171,6 @@ def best(answers: Sequence[Answer]) -> Answer:
     return min(answers, key=lambda answer: (order.index(answer.word), -answer.proof.roots_opened))
 
 
-_COLOURS: dict[Word, str] = {"OPENS": "32", "DOES NOT OPEN": "31", "CANNOT TELL": "33"}
 _MOST_PROJECTS = 20
 _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
@@ -207,7 +204,7 @@ def _lines(
     facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str]
 ) -> Iterator[str]:
     decisive = best(answers)
-    yield f"{_colour(decisive.word)}: {_sentence(decisive)}"
+    yield f"{decisive.word}: {_sentence(decisive)}"
     yield from (f"  because {reason}" for reason in map(safe_text, decisive.reasons))
     yield ""
     yield f"  key        {_key(decisive)}"
@@ -225,12 +222,6 @@ def _lines(
     if decisive.word == "OPENS" and states and "active" not in states:
         todo = _NOT_IN_FORCE
     yield f"Next: {todo.format(variable=decisive.file.deployed_as)}."
-
-
-def _colour(word: Word) -> str:
-    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
-        return word
-    return f"\x1b[1;{_COLOURS[word]}m{word}\x1b[0m"
 
 
 def _sentence(answer: Answer) -> str:

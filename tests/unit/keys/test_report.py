@@ -1,7 +1,6 @@
 """The answer about a key as people read it on a terminal, and as programs read it."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -153,16 +152,6 @@ def test_twenty_projects_are_listed_and_the_rest_added_up():
         "2 more projects: 3 of 3",
     ]
     assert listed(*projects[:20])[19:] == ["N1: 1 of 1 (keys held by the KMS)"]
-
-
-@pytest.mark.parametrize(
-    ("terminal", "plainly", "word"),
-    [(True, "", "\x1b[1;32mOPENS\x1b[0m"), (True, "1", "OPENS"), (False, "", "OPENS")],
-)
-def test_colours_are_for_a_terminal_whose_user_wants_them(monkeypatch, terminal, plainly, word):
-    monkeypatch.setenv("NO_COLOR", plainly)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    assert lines()[0].partition(":")[0] == word
 
 
 def test_a_name_is_shown_up_to_two_hundred_letters():
