@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,7 +66,12 @@ def command(arguments: Iterable[str], called_as: str | None = None) -> str:
 def make() -> str | None:
     """The make command line as it would be typed again; None when make did not call."""
     handed = os.environ.get(MAKE)
-    return shlex.join(map(_bare, shlex.split(handed))) if handed else None
+    if not handed:
+        return None
+    # Someone else may have set it, and no run is lost to that.
+    with suppress(ValueError):
+        return shlex.join(map(_bare, shlex.split(handed)))
+    return _bare(handed)
 
 
 def _bare(word: str) -> str:

@@ -196,13 +196,16 @@ def test_broken_declarations_end_the_run_before_it_begins(suite):
 
 
 def test_record_names_the_run_before_the_make_line_and_what_was_applied(suite, monkeypatch):
-    monkeypatch.setenv(run_metadata.MAKE, r"make verify REASON=it's\ due STACK=$$HOME")
+    called = """make verify 'REASON=it'"'"'s due' 'STACK=$HOME'"""
+    monkeypatch.setenv(run_metadata.MAKE, called)
     drilled(suite)
     first = record(suite)
     assert first["identity"]["previous_run"] is None
-    assert first["run"]["make"] == """make verify 'REASON=it'"'"'s due' 'STACK=$HOME'"""
+    assert first["run"]["make"] == called
+    monkeypatch.setenv(run_metadata.MAKE, "make it's")
     drilled(suite)
     second = record(suite)
+    assert second["run"]["make"] == "make it's"
     assert second["identity"]["previous_run"] == first["run"]["id"]
     assert second["identity"]["pack"]["sha256"] == first["identity"]["pack"]["sha256"]
     fails(suite)
