@@ -10,7 +10,7 @@ import shlex
 import sys
 import sysconfig
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -85,28 +85,49 @@ def cron_time(of: str, every: str) -> str:
     return f"{night} {1 + spread // 240 % 28} {_MONTHS[every]} *"
 
 
-def fleet_objects(instances: Iterable[Instance], image: str) -> str:
-    """A CronJob for each instance; BadInput for a relative path."""
-    return _yaml(
-        *(
-            _cron_job(
-                f"drillbook-{one.name}",
-                cron_time(one.name, one.cadence),
-                _pod(image, [*_DRILL, *one.words], *_mounts(one)),
-            )
-            for one in instances
+def fleet_objects(instances: Sequence[Instance], image: str) -> str:
+    """A CronJob for each instance, and an Indexed Job of them all; BadInput for a relative path."""
+    objects = [
+        _cron_job(
+            f"drillbook-{one.name}",
+            cron_time(one.name, one.cadence),
+            _pod(image, {"args": [*_DRILL, *one.words]}, *_mounts([one])),
         )
-    )
+        for one in instances
+    ]
+    cases = [
+        f"{index}) exec {shlex.join(['drillbook', *_DRILL, *one.words])};;"
+        for index, one in enumerate(instances)
+    ]
+    script = "\n".join(["case $JOB_COMPLETION_INDEX in", *cases, "esac"])
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _metadata("drillbook-fleet"),
+        "spec": {
+            # So that to apply it starts nothing.
+            "suspend": True,
+            "completionMode": "Indexed",
+            "completions": len(instances),
+            "parallelism": min(2, len(instances)),
+            # One that fails is a finding, and does not end the others.
+            "backoffLimitPerIndex": 0,
+            "template": _pod(image, {"command": ["/bin/sh", "-c", script]}, *_mounts(instances)),
+        },
+    }
+    return _yaml(*objects, job)
 
 
-def _mounts(one: Instance) -> tuple[dict[str, str], dict[str, str]]:
-    """Where the files of an instance are to lie, and the claim with its backup."""
+def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, str]]:
+    """Where the files of these instances are to lie, and the claims with their backups."""
     files, claims = {f"/etc/{_SIGNING_KEY}": _SIGNING_KEY}, {}
-    for file in one.files:
-        files[_absolute(file)] = f"drillbook-{one.name}/{PurePosixPath(file).name}"
-    if not (one.backup.startswith("docker:") or "://" in one.backup):
-        path = PurePosixPath(_absolute(one.backup))
-        claims[f"drillbook-backups-{one.name}"] = str(path.parent if path.suffix else path)
+    for one in instances:
+        for file in one.files:
+            files[_absolute(file)] = f"drillbook-{one.name}/{PurePosixPath(file).name}"
+        if not (one.backup.startswith("docker:") or "://" in one.backup):
+            path = PurePosixPath(_absolute(one.backup))
+            folder = str(path.parent if path.suffix else path)
+            claims[f"drillbook-backups-{one.name}"] = folder
     return files, claims
 
 
@@ -190,7 +211,7 @@ def _to_mount(words: Sequence[str]) -> str:
 
 
 def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict[str, str]:
-    pod = _pod(image, words, {_KEYS: "drillbook"}, {})
+    pod = _pod(image, {"args": [*words]}, {_KEYS: "drillbook"}, {})
     head = f"""\
 # It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
 # keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a run is a rehearsal.
@@ -217,7 +238,7 @@ def _cron_job(name: str, when: str, pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pod(
-    image: str, words: Sequence[str], files: Mapping[str, str], claims: Mapping[str, str]
+    image: str, run: Mapping[str, list[str]], files: Mapping[str, str], claims: Mapping[str, str]
 ) -> dict[str, Any]:
     """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these claims, read-only.
 
@@ -262,7 +283,7 @@ def _pod(
                 **_container(
                     "drillbook", image, [{"name": "drillbook-work", "mountPath": _HOME}, *mounts]
                 ),
-                "args": [*words],
+                **run,
                 "workingDir": _HOME,
                 "envFrom": [{"configMapRef": {"name": "drillbook-engine", "optional": True}}],
                 "resources": {

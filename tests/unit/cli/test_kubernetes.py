@@ -34,7 +34,7 @@ def objects():
 def test_the_schema_of_kubernetes_takes_them(objects):
     for one in objects:
         kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
-    assert [one["kind"] for one in objects] == ["CronJob", "CronJob", "CronJob"]
+    assert [one["kind"] for one in objects] == ["CronJob", "CronJob", "CronJob", "Job"]
 
 
 def pod_of(cron_job):
@@ -55,8 +55,7 @@ def test_a_cron_job_has_the_files_of_its_instance_alone(objects):
     }
     assert all(one["readOnly"] for path, one in mounts.items() if path != "/work")
     assert pod["containers"][0]["args"][0] == "drill"
-    for one, made in zip(FLEET, objects, strict=True):
-        assert pod_of(made)["containers"][0]["args"][-len(one.words) :] == one.words
+    assert "--instance=ada" in pod["containers"][0]["args"]
 
 
 def test_no_container_has_rights(objects):
@@ -90,6 +89,23 @@ def test_secrets_are_copied_for_their_owner_alone(objects, tmp_path):
     assert {path.stat().st_mode & 0o777 for path in copies} == {0o600}
 
 
+def test_the_index_of_the_job_is_the_instance(objects):
+    spec = objects[-1]["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["suspend"]) == ("Indexed", 3, True)
+    *shell, script = spec["template"]["spec"]["containers"][0]["command"]
+    called = script.replace("exec drillbook", "printf '%s\\n'")
+    for index, one in enumerate(FLEET):
+        done = subprocess.run(
+            [*shell, called],
+            env={"JOB_COMPLETION_INDEX": str(index)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        words = done.stdout.splitlines()
+        assert words[-len(one.words) :] == one.words
+
+
 def test_instances_are_spread_over_the_nights():
     when = {cron_time(f"instance-{number}", "quarterly") for number in range(20)}
     assert len(when) == 20
@@ -115,5 +131,6 @@ def test_the_command_prints_them(tmp_path, monkeypatch, capsys):
         'backup = "/b"\nenv_file = "/k.env"\n'
     )
     assert run(COMMANDS, ["fleet", "kubernetes", "--command-image", "here/drillbook:2"]) == 0
-    (cron,) = yaml.safe_load_all(capsys.readouterr().out)
-    assert pod_of(cron)["containers"][0]["image"] == "here/drillbook:2"
+    cron, job = yaml.safe_load_all(capsys.readouterr().out)
+    for one in (cron["spec"]["jobTemplate"], job):
+        assert one["spec"]["template"]["spec"]["containers"][0]["image"] == "here/drillbook:2"
