@@ -118,7 +118,8 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
         assert [str(one) for one in asked.find_disclosures(member, names, REQUESTED)] == []
 
     with step("no route lets the third change anything"):
-        assert [str(one) for one in asked.find_disclosures(reader, {}, {})] == []
+        newcomer = machines["a machine of another project"]
+        assert [str(one) for one in asked.find_disclosures(reader, {}, {}, newcomer)] == []
         assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
     record.note(str(asked))
 

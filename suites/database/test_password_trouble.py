@@ -95,6 +95,10 @@ def test_unencoded_password_works_or_is_refused(deployment, explore, record, ste
     with step("put a password with / # and ? into the connection string unencoded: it is refused"):
         assert observations.reports_password_refusal(deployed_raw("half/of#it?is lost"))
 
+    with step("one with + ~ ! and *, which mean nothing in that place, works as it is"):
+        assert deployed_raw("half+of~it!is*kept").serves
+        assert deployment.marker() == GOLDEN_MARKER
+
     with step("put random ones there: each works, or the backend stops and says why"):
         explore(passwords_that_name_no_host(), works_or_is_refused)
 

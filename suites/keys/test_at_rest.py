@@ -21,7 +21,8 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
     with step("restart, which resets any counter; write again, and back up"):
         assert deployment.restart().serves
-        deployment.fill({f"NOTE_{number}": f"note {number}" for number in range(NOTES)})
+        # Two and two alike: of equal texts what is stored must differ too.
+        deployment.fill({f"NOTE_{number}": f"note {number // 2}" for number in range(NOTES)})
         backup = deployment.back_up()
 
     with step("search backup, database files, cache and logs, in every encoding"):
@@ -42,6 +43,21 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
     with step("flip a bit in every stored value: none is served in its altered form"):
         assert not deployment.serves_altered_value()
+
+
+@pytest.mark.control("KEY-1")
+@pytest.mark.golden("stopped")
+def test_each_database_has_a_root_key_of_its_own(deployment, step):
+    with step("back up; start on an empty database under the same key, and back up again"):
+        backups = [deployment.back_up()]
+        deployment.empty()
+        assert deployment.redeploy(deployment.golden_settings).serves
+        backups.append(deployment.back_up())
+
+    with step("that key opens a root key in each, and they differ"):
+        key = deployment.golden_settings["ENCRYPTION_KEY"]
+        first, second = (sealing.root_keys(one, key) for one in backups)
+        assert not first & second
 
 
 @pytest.mark.control("KEY-6")

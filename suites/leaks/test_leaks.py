@@ -3,11 +3,14 @@
 import base64
 import gzip
 import secrets
+from contextlib import suppress
 
 import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
+from drillbook.infisical.http import ApiError
+from fixtures.faults.outage import outage
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
 
@@ -28,6 +31,11 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
                 lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3
             )
         assert deployment.restart().serves
+
+    with step("be asked while the database is gone, and again when it is back"):
+        with outage(deployment.stack, "db"), suppress(ApiError):
+            deployment.mark("monday")
+        assert observations.reads_again(deployment)
 
     with step("fail to start under another key, and start again"):
         deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16))
