@@ -1,1 +1,1 @@
-"""The command line, one command a file."""
+"""The command line: a table of commands, and what carries some of them out."""

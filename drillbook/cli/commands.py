@@ -532,7 +532,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "fleet kubernetes",
-        "Print a CronJob of Kubernetes for each instance.",
+        "Print a CronJob for each instance, and an Indexed Job.",
         "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
         _fleet("print_kubernetes"),
         options=(o.FLEET, o.COMMAND_IMAGE),

@@ -1,1 +1,1 @@
-"""What people declare: drillbook.toml, waivers.toml, and what follows from them."""
+"""What people declare: drillbook.toml, waivers.toml, fleet.toml, and what follows from them."""
