@@ -129,6 +129,12 @@ def _no_fault(_value: str) -> str:
     return ""
 
 
+def _home(value: str) -> str:
+    """No fault but a home folder of a user who is not there, which raises RuntimeError."""
+    Path(value).expanduser()
+    return ""
+
+
 def _file(value: str) -> str:
     folder = Path(value).expanduser().is_dir()
     return f"{value} is a folder; give a file" if folder else _place(value)
@@ -365,7 +371,7 @@ CERTIFIED = Option("certified", SWITCH, "refuse waivers, filters, planted bugs a
 ENV_FILE = Option("env-file", FILE, "environment file of the deployment")
 KEY_FILES = Option(
     "env-file",
-    Kind("FILE", _no_fault),
+    Kind("FILE", _home),
     "file with an ENCRYPTION_KEY; repeat it to try several",
     many=True,
 )
@@ -451,7 +457,9 @@ SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - f
 SINCE = Option("from", DAY, "first day of the period", dest="since")
 UNTIL = Option("to", DAY, "last day of the period", dest="until")
 OUT_FOLDER = Option("out", NEW_FOLDER, "folder to write the documents to")
-RECIPIENT = Option("recipient", TEXT, "age or SSH public key to encrypt for; repeatable", many=True)
+RECIPIENT = Option(
+    "recipient", Kind("TEXT", _home), "age or SSH public key to encrypt for; repeatable", many=True
+)
 PASSPHRASE_FILE = Option("passphrase-file", FILE, "encrypt with the passphrase in this file")
 PLAINTEXT = Option("plaintext", SWITCH, "write the secrets unencrypted")
 LOG = Option("log", LOG_FILE, "log of the backend; - for standard input")

@@ -282,8 +282,11 @@ def for_recipients(words: Sequence[str]) -> Seal:
     return seal
 
 
+_PRIVATE = "AGE-SECRET-KEY-"
+
+
 def _lines(word: str) -> list[str]:
-    if word.startswith(("age1", "ssh-")):
+    if word.startswith(("age1", "ssh-", _PRIVATE)):
         return [word]
     try:
         lines = load_text(Path(word).expanduser(), "file", "--recipient").splitlines()
@@ -298,6 +301,9 @@ def _lines(word: str) -> list[str]:
 def _recipient(line: str) -> object:
     import pyrage
 
+    if line.startswith(_PRIVATE):
+        # It is not quoted: it may open earlier backups.
+        raise BadInput("--recipient holds a private key of age; give its public key (age1…)")
     kind = pyrage.ssh.Recipient if line.startswith("ssh-") else pyrage.x25519.Recipient
     try:
         return kind.from_str(line)

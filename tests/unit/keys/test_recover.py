@@ -264,8 +264,8 @@ def test_nothing_is_overwritten(files, capsys):
 
 def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
     out = files / "out.json"
-    keys = f"{files}/2024-07.env {files}/nope.env {files}/2024-10.env"
-    given = [str(files / "2024-10.sql"), "--env-file", keys]
+    keys = [f"--env-file={files}/{name}.env" for name in ("2024-07", "nope", "2024-10")]
+    given = [str(files / "2024-10.sql"), *keys]
     assert main([*given, "--out", str(out), "--plaintext"]) == 0
     assert len(values(out.read_text())) == 10
     said = capsys.readouterr().err
@@ -275,8 +275,8 @@ def test_of_several_keys_the_one_that_opens_is_taken(files, capsys):
 
 def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
     out = files / "out.json"
-    keys = f"{files}/2024-07.env {files}/2026-07.env"
-    given = [str(files / "2024-10.sql"), "--env-file", keys]
+    keys = [f"--env-file={files}/{name}.env" for name in ("2024-07", "2026-07")]
+    given = [str(files / "2024-10.sql"), *keys]
     assert main([*given, "--out", str(out), "--plaintext"]) == 3
     said = capsys.readouterr().err
     assert f"2024-07.env, and the one in {files}/2026-07.env opens nothing" in said
@@ -357,3 +357,21 @@ def test_a_name_of_two_projects_is_refused(files, capsys, monkeypatch):
     assert (
         run(files, "2024-10", files / "one.json", "--plaintext", "--only", "id-1/dev/pay/KEY") == 0
     )
+
+
+@pytest.mark.parametrize("given", ["itself", "in a file"])
+def test_a_private_key_for_a_recipient_is_not_quoted(files, capsys, given):
+    private = "AGE-SECRET-KEY-1" + "Q" * 58
+    identity = files / "identity.txt"
+    identity.write_text(f"# created today\n{private}\n")
+    recipient = private if given == "itself" else str(identity)
+    assert run(files, "2024-10", files / "out.age", "--recipient", recipient) == 3
+    said = capsys.readouterr().err
+    assert "holds a private key of age; give its public key (age1…)" in said
+    assert "QQQQ" not in said
+
+
+@pytest.mark.parametrize("option", ["--env-file", "--recipient"])
+def test_the_home_of_an_unknown_user_is_a_sentence(files, capsys, option):
+    assert run(files, "2024-10", files / "out.age", option, "~nosuchuser/k") == 3
+    assert "the home folder of an unknown user" in capsys.readouterr().err

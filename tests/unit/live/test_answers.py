@@ -1,18 +1,21 @@
 """What a running instance may answer: nothing, too much, too late, in circles, or a web page."""
 
 import contextlib
+import gzip
 import http.server
 import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, NoHost, Unsupported
-from drillbook.infisical.http import Address, Unreachable, parse_address
+from drillbook.infisical.address import Address, parse_address
+from drillbook.infisical.http import Unreachable
 from drillbook.live import https, readonly_clients
 from drillbook.live.instance import Instance
 from drillbook.live.readonly_clients import Reader
@@ -95,29 +98,49 @@ def raw(*pieces, pause_s=0.0):
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
+PACKED = OK + b"content-encoding: gzip\r\n\r\n"
+# A gzip file's head, and blocks that hold nothing: it never ends, and nothing comes of it.
+EMPTY_BLOCK = b"\0\0\0\xff\xff"
 
 
-def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch):
+@pytest.mark.parametrize(
+    "pieces",
+    [(OK, b"x"), (PACKED, gzip.compress(b"")[:10], EMPTY_BLOCK)],
+    ids=["in its head", "in what is compressed"],
+)
+def test_answer_that_drips_for_ever_has_an_end(recorder, monkeypatch, pieces):
     monkeypatch.setattr(readonly_clients, "_LONGEST_S", 0.5)
-    with raw(OK, b"x", pause_s=0.05) as address, pytest.raises(Unreachable, match="took longer"):
+    with raw(*pieces, pause_s=0.05) as address, pytest.raises(Unreachable, match="took longer"):
         ask(address, recorder)
 
 
-def test_answer_that_is_larger_than_fits_is_given_up(recorder, monkeypatch):
+def test_answer_that_unpacks_to_more_than_fits_is_given_up_while_it_is_unpacked(
+    recorder, monkeypatch
+):
     monkeypatch.setattr(readonly_clients, "_LARGEST", 1 << 20)
-    with (
-        raw(OK + b"\r\n", bytes(2 << 20)) as address,
-        pytest.raises(Unreachable, match="larger than 1 MiB"),
+    bomb = gzip.compress(bytes(64 << 20))
+    with raw(PACKED, bomb, b"") as address:
+        tracemalloc.start()
+        try:
+            with pytest.raises(Unreachable, match="larger than 1 MiB"):
+                ask(address, recorder)
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_answer_in_a_form_nobody_asked_for_or_cut_is_none(recorder):
+    for head, body, why in (
+        (OK + b"content-encoding: br\r\ncontent-length: 2\r\n\r\n", b"{}", "is encoded as 'br'"),
+        (OK + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n", b"{}", "decompressed"),
+        (
+            OK + b"content-encoding: gzip\r\ncontent-length: 12\r\n\r\n",
+            gzip.compress(b"a" * 10_000)[:12],
+            "breaks off",
+        ),
     ):
-        ask(address, recorder)
-
-
-@pytest.mark.parametrize("encoding", [b"br", b"gzip"])
-def test_answer_that_is_compressed_unasked_is_not_unpacked(recorder, encoding):
-    head = OK + b"content-encoding: " + encoding + b"\r\ncontent-length: 2\r\n\r\n"
-    why = f"is encoded as '{encoding.decode()}'"
-    with raw(head + b"{}", b"") as address, pytest.raises(Unreachable, match=why):
-        ask(address, recorder)
+        with raw(head + body, b"") as address, pytest.raises(Unreachable, match=why):
+            ask(address, recorder)
 
 
 def test_redirect_is_told_and_not_followed(address, recorder):

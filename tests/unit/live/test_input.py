@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.core.errors import BadInput
-from drillbook.infisical.http import parse_address
+from drillbook.infisical.address import parse_address
 from drillbook.live import instance
 
 
