@@ -218,7 +218,7 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
 
     with step("nor does it accept a credential that was revoked, has expired or is used up"):
         taken = [
-            name
+            f"a credential that is {name}"
             for name, machine in deployment.golden.dead_credentials.items()
             if access.can_log_in(deployment.public, machine)
         ]
