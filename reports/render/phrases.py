@@ -187,7 +187,7 @@ def waiver(one: Waiver) -> str:
 def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
     bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
     unknown = len(_unknown(gating))
-    undecided = f", and {unknown} could not be judged" if unknown else ""
+    undecided = f", and {unknown} {'was' if unknown == 1 else 'were'} not judged" if unknown else ""
     return Outcome(
         "Failed",
         f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}{undecided}."

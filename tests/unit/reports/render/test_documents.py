@@ -453,7 +453,7 @@ def test_a_document_that_failed_is_not_to_be_followed():
 def test_a_failed_run_counts_what_it_could_not_judge():
     undecided = outcome(run_of(BAD, OPEN, OPEN, GOOD, GOOD, GOOD)).sentence
     assert undecided.startswith("1 of 3 gating controls failed: ")
-    assert ", and 2 could not be judged." in undecided
+    assert ", and 2 were not judged." in undecided
     assert "judged" not in outcome(run_of(BAD, GOOD, GOOD, GOOD, GOOD, GOOD)).sentence
 
 
