@@ -111,10 +111,11 @@ def figures(record: Qualification) -> Iterator[str]:
 def fates_of_generated_bugs(generated: Generated) -> str:
     """How the generated bugs ended."""
     return (
-        f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted} that can "
-        f"be seen from outside. Killed: {generated.killed} ({generated.rate:.1%}). Survived: "
-        f"{generated.survived}. Kept controls from being finished, accused by none: "
-        f"{generated.stumbled}. Reviewed as equivalent, not counted: {generated.equivalent}."
+        f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted}. Killed: "
+        f"{generated.killed} ({generated.rate:.1%}). Survived, as gaps of the suite or because no "
+        f"one outside can see them: {generated.survived}. Kept controls from being finished, "
+        f"accused by none: {generated.stumbled}. Reviewed as unseen from outside, not counted: "
+        f"{generated.equivalent}."
     )
 
 

@@ -201,8 +201,8 @@ def test_the_record_tells_of_generated_bugs_and_is_passed_without_them(capsys, t
     kept = record(CAUGHT, generated=FOUND)
     assert kept.passed
     assert record(CAUGHT).generated is None
-    sentence = "Generated bugs (cosmic-ray 8, seed 7): 3 that can be seen from outside. "
-    sentence += "Killed: 1 (33.3%). Survived: 2."
+    sentence = "Generated bugs (cosmic-ray 8, seed 7): 3. Killed: 1 (33.3%). Survived, as gaps of "
+    sentence += "the suite or because no one outside can see them: 2."
     assert any(one.startswith(sentence) for one in pages.figures(kept))
     assert sentence in pages.files(kept)["qualification.md"].decode()
     Teller().end(kept, tmp_path)
