@@ -1,5 +1,7 @@
 """Every route refuses who has no right to it, and what was to end after a time ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from drillbook.infisical import mails
@@ -143,6 +145,11 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
         machine = stranger("guessed")
         lockout = access.promised_lockout(deployment.owner, machine)
         record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
+
+    with step("send one wrong secret fewer than that; the right one is accepted"):
+        fewer = lockout and replace(lockout, guesses=lockout.guesses - 1)
+        early = fewer and access.locks_out(deployment.public, machine, fewer)
+        assert not early
 
     with step("send that many wrong secrets; then the right one is refused as well"):
         locked = lockout and access.locks_out(deployment.public, machine, lockout)

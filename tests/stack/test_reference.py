@@ -150,7 +150,7 @@ def opened(key, blob):
 
 def test_another_auth_secret_refuses_tokens_and_keeps_everything_else(services):
     golden = services.golden
-    with Backend(services, services.copy(), AUTH_SECRET="another") as backend:
+    with Backend(services, services.copy(), AUTH_SECRET="another" * 5) as backend:
         path = "/api/v4/secrets/PLAIN"
         refused = backend.ask("GET", path, None, golden.token, **golden.at)
         assert (refused.status, refused.body["message"]) == (403, "invalid signature")
