@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drillbook.backup.sql import BEGINNING, TRAILER, Script
+from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script
 from drillbook.backup.stream import Source
 from drillbook.backup.tables import LONGEST_ROW
 from drillbook.core import files

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from drillbook.backup.archive import MAGIC
 from drillbook.backup.facts import stated_time
-from drillbook.backup.sql import TRAILER
+from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 from drillbook.core.options import seconds

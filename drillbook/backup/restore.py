@@ -25,7 +25,7 @@ import psycopg
 from psycopg.pq import ConnStatus, ExecStatus
 
 from drillbook.backup.archive import open_sql
-from drillbook.backup.sql import Script, Statement, judge
+from drillbook.backup.plain_dump import Script, Statement, judge
 from drillbook.core.errors import BadInput, StackTrouble
 
 _NAMED = {

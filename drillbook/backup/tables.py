@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
-from drillbook.backup.sql import Hostile, Script, Statement, Unreadable, judge, plain
+from drillbook.backup.plain_dump import Hostile, Script, Statement, Unreadable, judge, plain
 from drillbook.backup.stream import Source
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import TABLES

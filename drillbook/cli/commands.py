@@ -122,7 +122,7 @@ def _name_latest(given: Given) -> None:
 
 
 def _check_backup(given: Given) -> int:
-    from drillbook.cli.checks import check_backup
+    from drillbook.cli.offline_checks import check_backup
 
     with _announce(given) as announcement:
         return announcement.end(check_backup(given.named))
@@ -150,7 +150,7 @@ def _prove_key(given: Given) -> int:
 
 
 def _rekey(given: Given) -> int:
-    from fixtures.rekey import write_backup as rekey
+    from fixtures.rekey import rekey_command as rekey
 
     code = rekey.main(given.named)
     if code == 0 and not given[o.NO_REHEARSAL]:
@@ -321,7 +321,7 @@ COMMANDS: Sequence[Command] = (
         "key check",
         "Check offline whether a key opens a backup.",
         "drillbook key check backup.sql.gz --env-file .env",
-        _calls("drillbook.cli.checks", "check_key"),
+        _calls("drillbook.cli.offline_checks", "check_key"),
         arguments=(o.PIPED_BACKUP,),
         options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
         needs=(o.KEY_FILES,),
@@ -417,7 +417,7 @@ COMMANDS: Sequence[Command] = (
         "evidence verify",
         "Check that a bundle is unchanged, and who signed it.",
         "drillbook evidence verify bundle.zip --pubkey drill.key.pub",
-        _calls("reports.seal.examine"),
+        _calls("reports.seal.verification"),
         arguments=(o.BUNDLE,),
         options=(o.PUBKEY, o.PREVIOUS, o.TSA_CERT, o.UNSIGNED, o.OUTPUT),
     ),
@@ -558,7 +558,7 @@ COMMANDS: Sequence[Command] = (
         "catalogue",
         "List every control and the statement it checks.",
         "drillbook catalogue --output json",
-        _calls("reports.history.list_controls"),
+        _calls("reports.history.catalogue"),
         options=(o.LISTING,),
     ),
     Command(

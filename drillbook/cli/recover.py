@@ -16,13 +16,13 @@ from types import SimpleNamespace
 from drillbook.backup import tables
 from drillbook.backup.facts import Backup, facts
 from drillbook.backup.fetch import backup_for_command
-from drillbook.backup.sql import Hostile
+from drillbook.backup.plain_dump import Hostile
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import new_file
 from drillbook.keys import decrypt_secrets, key_files
 from drillbook.keys.decrypt_secrets import Reader, Secret, form_of, sets_a_variable
+from drillbook.keys.key_check import notes, prove_all, safe_text
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof import notes, prove_all, safe_text
 
 _MOST_NAMED = 20
 _MOST_NEAR = 3

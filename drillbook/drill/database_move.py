@@ -15,7 +15,7 @@ from drillbook.drill.outage_probe import Probe, clock
 from drillbook.runbook import procedures
 from drillbook.stack.containers.compose import MOUNTED_ABOVE
 from drillbook.stack.isolated import Isolated
-from drillbook.stack.start_outcome import Start
+from drillbook.stack.waiting import Start
 
 # What a database is besides its rows, each part as one value that can be compared. From 18 on
 # PostgreSQL lists NOT NULL among the constraints, and releases differ over whether the trigger of a

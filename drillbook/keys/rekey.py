@@ -29,7 +29,7 @@ from drillbook.infisical import crypto, schema
 from drillbook.infisical.schema import Place
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import Proof
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 
 TABLES = frozenset(place.table for place in schema.PLACES)
 _MOST_NAMED = 30

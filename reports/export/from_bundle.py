@@ -22,8 +22,8 @@ from reports.evidence.model import Run
 from reports.export import ctrf, hdf, ocsf, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, write
-from reports.seal.examine import PDF, Trust, intact
 from reports.seal.manifest import bundle_of
+from reports.seal.verification import PDF, Trust, intact
 from reports.seal.zip_file import read_entries
 from reports.verdict import PASSED
 

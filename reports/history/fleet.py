@@ -23,9 +23,9 @@ from reports.history.status import ACTS, Standing, standings
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import Line, wrap, write
-from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
+from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED
 
 _DRILL = next(act for act in ACTS if act.id == "drill")

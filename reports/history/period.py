@@ -40,9 +40,9 @@ from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
-from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE, file_digest
 from reports.seal.signature import load_trusted_keys
+from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED, Verdict
 
 Keys = dict[str, Ed25519PublicKey]

@@ -21,9 +21,9 @@ from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD
 from reports.history.runs import History, Past, load_history
 from reports.history.status import recurs, sealed_past, standings
-from reports.seal.examine import ACTS, Trust
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
+from reports.seal.verification import ACTS, Trust
 from reports.verdict import PASSED
 
 # As the harness names a run, and a matrix of runs: when it began, and three random bytes.

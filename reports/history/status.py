@@ -32,9 +32,9 @@ from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
-from reports.seal.examine import Trust, intact
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
+from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, IDLE, PASSED
 
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})

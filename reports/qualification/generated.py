@@ -121,7 +121,7 @@ def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
             "`make .tools/generating/ready` installs it"
         )
     files = [str(one) for one in sources()]
-    program = str(Path(__file__).with_name("engine.py"))
+    program = str(Path(__file__).with_name("code_changes.py"))
     without = [f"--without={one}" for one in _OFFERED]
     command = [str(engine), program, *without, str(asked.seed), str(asked.count), *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

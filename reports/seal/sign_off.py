@@ -21,10 +21,10 @@ from reports.errors import BadSignOff
 from reports.evidence.model import Run
 from reports.render import phrases
 from reports.render.terminal import Line, printable, wrap, write
-from reports.seal.examine import SIGN_OFF, Examination, Trust, intact
 from reports.seal.manifest import STATEMENT, bundle_of, file_digest
 from reports.seal.sealer import make_sealer
 from reports.seal.signature import SigningKey, load_trusted_keys
+from reports.seal.verification import SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED
 
 _LONGEST = 300

@@ -24,8 +24,8 @@ from reports.record import run_metadata
 from reports.redaction import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
 from reports.render.terminal import Line, wrap, write
-from reports.seal.examine import check_consistency
 from reports.seal.sealer import Sealed, Sealer
+from reports.seal.verification import check_consistency
 from reports.verdict import FAILED, PASSED
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {

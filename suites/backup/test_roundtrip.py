@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from fixtures.data import dumps
 from fixtures.data.machine_inventory import differing, digest
 from fixtures.data.strategies import secret_sets

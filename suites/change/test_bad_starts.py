@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.drill import drill_report
-from drillbook.stack.start_outcome import Watch
+from drillbook.stack.waiting import Watch
 
 pytestmark = [
     pytest.mark.control("UPG-3"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.outage import hold_within_bounds
+from fixtures.faults.temporary_faults import hold_within_bounds
 from fixtures.probes.bulk import Bulk
 
 pytestmark = pytest.mark.control("DEP-2")

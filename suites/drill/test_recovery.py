@@ -8,7 +8,7 @@ from drillbook.drill import drill_report
 from drillbook.infisical import health_report
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.stack.base import SERVICES
-from drillbook.stack.start_outcome import Watch
+from drillbook.stack.waiting import Watch
 from fixtures.data.plaintext_search import Search
 
 pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]

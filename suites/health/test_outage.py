@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from drillbook.infisical.http import ApiError
-from fixtures.faults.outage import outage
+from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
 
 WORDS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.client import Infisical, ask_every_generation
-from fixtures.oracle.edge_use import EdgeUse
+from fixtures.oracle.edge_cases import EdgeUse
 from fixtures.oracle.route_use import RouteUse
 from fixtures.probes import observations
 

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from fixtures.data.golden import COMMENT, ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing

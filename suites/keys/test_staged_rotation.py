@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical import key_rotation
 from drillbook.infisical.crypto import label, openssl_rand_hex
 from drillbook.infisical.http import Refused
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from fixtures.rekey.rekey_trial import plant
 
 

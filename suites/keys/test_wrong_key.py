@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.infisical.client import create_first_admin
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables
 from fixtures.probes.read_probe import ExposureProbe
 

@@ -10,7 +10,7 @@ import pytest
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import ApiError
-from fixtures.faults.outage import outage
+from fixtures.faults.temporary_faults import outage
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
 

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical import schema
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration
 from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS

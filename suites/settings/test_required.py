@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.faults.outage import empty_on_redeploy
+from fixtures.faults.temporary_faults import empty_on_redeploy
 
 JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
 

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from drillbook.core.errors import DrillbookError
-from fixtures.faults import outage
+from fixtures.faults import temporary_faults
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-5")
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.control("TRB-5")
 def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
     stack = deployment.stack
     with step("read everything, list the schedules that the cache holds, and empty it"):
-        before, held = deployment.inventory(), outage.schedules(stack)
-        outage.command(stack, "FLUSHALL")
+        before, held = deployment.inventory(), temporary_faults.schedules(stack)
+        temporary_faults.command(stack, "FLUSHALL")
 
     with step("with the same token everything reads as before, and a write works"):
         assert deployment.reads_as(before)
         assert deployment.writes()
 
     with step("restart the backend: everything reads as before"):
-        left = outage.schedules(stack)
+        left = temporary_faults.schedules(stack)
         assert deployment.restart().serves
         assert deployment.reads_as(before)
 
     with step("look for the schedules again"):
-        back = outage.schedules(stack)
+        back = temporary_faults.schedules(stack)
         record.note(f"schedules: {len(held)}, then {len(left)}, after a restart {len(back)}")
         observe(what_happened_to_schedules(held, back))
 
@@ -39,7 +39,7 @@ def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step
         record.secret("CACHE_PASSWORD", password)
 
     under = "give the cache a password, cut its connections, read, and restart the backend"
-    with step(under), outage.under_password(deployment.stack, password):
+    with step(under), temporary_faults.under_password(deployment.stack, password):
         observe(reading(deployment, record))
         mark = deployment.log_mark()
         deployment.stack.restart("backend")
@@ -57,7 +57,7 @@ def test_failover_of_the_cache_costs_no_secret(deployment, record, observe, step
         before = deployment.inventory()
 
     over = "have the cache take no writes, as a replica does; cut its connections, and read"
-    with step(over), outage.failover(deployment.stack):
+    with step(over), temporary_faults.failover(deployment.stack):
         observe(reading(deployment, record))
 
     with step("it takes writes again, and holds nothing; everything reads as before"):

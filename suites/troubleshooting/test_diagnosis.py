@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.faults.outage import outage
+from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-4")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from drillbook.stack.start_outcome import serves
-from fixtures.faults.outage import outage
+from drillbook.stack.waiting import serves
+from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
 
 

@@ -8,7 +8,7 @@ import pytest
 from drillbook.infisical.http import Answered
 from drillbook.infisical.settings import Settings
 from drillbook.runbook import procedures
-from drillbook.stack.start_outcome import Start
+from drillbook.stack.waiting import Start
 from fixtures.data.golden import SETTINGS
 from fixtures.data.machine_inventory import Inventory
 from fixtures.deployment import Deployment

@@ -21,7 +21,7 @@ from drillbook.preflight import compose_checks
 from drillbook.preflight.compose_file import load
 from drillbook.runbook import procedures
 from drillbook.stack import releases
-from drillbook.stack.start_outcome import Start
+from drillbook.stack.waiting import Start
 from fixtures.session.drill_fixtures import requested_change
 from fixtures.session.golden_session import Installation
 

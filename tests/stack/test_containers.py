@@ -13,7 +13,7 @@ from drillbook.stack.containers import docker_engine as engine
 from drillbook.stack.containers.compose import check
 from drillbook.stack.containers.container_driver import Containers
 from drillbook.stack.driver_selection import COMPOSE_FILE
-from drillbook.stack.start_outcome import log_mark, outcome
+from drillbook.stack.waiting import log_mark, outcome
 from tests.support.recorder import SecretRecorder
 
 IMAGE = "drillbook/reference:latest"

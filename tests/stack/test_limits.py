@@ -8,8 +8,8 @@ import pytest
 from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.stack.base import Pressure
 from drillbook.stack.containers.docker_engine import parse_counters
-from fixtures.faults import outage
-from fixtures.faults.outage import DOCUMENTED, describe, hold_within_bounds, worse
+from fixtures.faults import temporary_faults
+from fixtures.faults.temporary_faults import DOCUMENTED, describe, hold_within_bounds, worse
 from tests.support.backends import Backend, running
 
 MIB = 1 << 20
@@ -62,8 +62,8 @@ def test_a_driver_without_bounds_says_so(recorder):
 
 
 def test_the_shares_are_the_documented_instance():
-    assert sum(outage.DOCUMENTED.memory.values()) == 2 << 30
-    assert outage.DOCUMENTED.processors == 2
+    assert sum(temporary_faults.DOCUMENTED.memory.values()) == 2 << 30
+    assert temporary_faults.DOCUMENTED.processors == 2
 
 
 def test_the_worst_of_two_looks_is_kept():

@@ -7,8 +7,8 @@ import pytest
 from drillbook.backup import archive
 from drillbook.backup.archive import open_sql
 from drillbook.backup.facts import examine
+from drillbook.backup.plain_dump import Script
 from drillbook.backup.restore import restore_file
-from drillbook.backup.sql import Script
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
 

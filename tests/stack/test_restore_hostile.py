@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from drillbook.backup import restore as restoring
+from drillbook.backup.plain_dump import Hostile
 from drillbook.backup.restore import Refused, restore
-from drillbook.backup.sql import Hostile
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
+from drillbook.backup.plain_dump import Cut, Hostile, Script
 from drillbook.backup.restore import Limits, Overrun, Refused, allowed_s, restore
-from drillbook.backup.sql import Cut, Hostile, Script
 from drillbook.drill.comparison import Copy, compare_counts
 from drillbook.stack.isolated import execute_as_warden
 from tests.support.attacks import FIRST, HEAD, TABLE

@@ -12,7 +12,7 @@ from drillbook.core.errors import NotReady
 from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.http import Broken, Http, RateLimited, Unreachable
 from drillbook.runbook import procedures
-from drillbook.stack import start_outcome
+from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.lifecycle import operator
@@ -65,7 +65,7 @@ class Watched(SimpleNamespace):
     def change(self, **_):
         self.become()
         time.sleep(0.5)
-        return start_outcome.Start(serves=True, exit_code=None, duration_s=0.5, log="")
+        return waiting.Start(serves=True, exit_code=None, duration_s=0.5, log="")
 
     def marker(self):
         return GOLDEN_MARKER
@@ -193,13 +193,13 @@ def test_fewer_secrets_are_written_where_there_are_no_batches_and_how_many_is_sa
 
 def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch):
     stack = SimpleNamespace(name="slow", driver="embedded", logs=lambda _service: "")
-    assert start_outcome.patience_s(stack, 15) == 15
+    assert waiting.patience_s(stack, 15) == 15
     moments = iter([0.0, 10.0])
-    monkeypatch.setattr(start_outcome.time, "monotonic", lambda: next(moments))
-    monkeypatch.setattr(start_outcome, "_wait_settled", lambda *_: (None, 0.0))
-    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {})
-    assert start_outcome.outcome(stack, recorder, 0, within_s=60).serves
-    assert start_outcome.patience_s(stack, 15) == 50
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(waiting, "_wait_settled", lambda *_: (None, 0.0))
+    monkeypatch.setattr(waiting, "_SLOWEST_S", {})
+    assert waiting.outcome(stack, recorder, 0, within_s=60).serves
+    assert waiting.patience_s(stack, 15) == 50
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_a_limit_of_requests_is_no_refused_write(recorder):
 
 def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
-    monkeypatch.setattr(start_outcome, "_SLOWEST_S", {"slow": 40.0})
+    monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
     waited = []
     monkeypatch.setattr(
         observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s)

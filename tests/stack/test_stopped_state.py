@@ -9,7 +9,7 @@ from drillbook.core.errors import DrillbookError, StackTrouble
 from drillbook.infisical.client import Infisical
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import Broken, NotFound, RateLimited, TooSlow, Unreachable
-from drillbook.stack import golden_template
+from drillbook.stack import database_access
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Deployment
@@ -137,7 +137,7 @@ def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(ins
 def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
     held = installation.for_starting().inventory_before_stop
     installation.stack.database.inside(
-        f"DROP DATABASE {golden_template.GOLDEN}", database="postgres"
+        f"DROP DATABASE {database_access.GOLDEN}", database="postgres"
     )
     stopped = installation.for_starting()
     assert stopped.change(INVITE_ONLY="true").serves

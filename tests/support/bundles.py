@@ -4,10 +4,10 @@ import importlib.util
 
 from drillbook.core.application import ROOT
 from reports.errors import Distrusted
-from reports.seal.examine import Examination, Trust, check_consistency
 from reports.seal.manifest import MANIFEST, SIGNATURE, measure
 from reports.seal.sealer import Sealer, contents
 from reports.seal.signature import SigningKey, generate
+from reports.seal.verification import Examination, Trust, check_consistency
 from reports.seal.zip_file import Archive, pack
 from reports.session.bundle import WRITERS, render
 from tests.support import sample_run

@@ -94,7 +94,7 @@ def records():
 def read_backup(path):
     from drillbook.backup import integrity
     from drillbook.backup.facts import examine
-    from drillbook.keys.proof import prove
+    from drillbook.keys.key_check import prove
     from tests.support.backups import KEYS
 
     survives(lambda: examine(path))
@@ -104,7 +104,7 @@ def read_backup(path):
 
 
 def read_statements(path):
-    from drillbook.backup.sql import Script, judge
+    from drillbook.backup.plain_dump import Script, judge
 
     with path.open("rb") as file:
         survives(lambda: [judge(statement) for statement in Script(file)])

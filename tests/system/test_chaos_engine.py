@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.stack.start_outcome import wait_for
+from drillbook.stack.waiting import wait_for
 from tests.stack.test_containers import missing
 from tests.support import disturbances
 from tests.support.chaos import Chaos, disturbed

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from drillbook.backup import archive, integrity
 from drillbook.backup.facts import examine
-from drillbook.backup.sql import Script, judge
+from drillbook.backup.plain_dump import Script, judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from drillbook.preflight import compose_checks, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import first_lines, needles
 from fixtures.mutants.file_bugs import SOUND

@@ -102,7 +102,7 @@ def read_all(folder):
     """In a process of its own: how much each reader takes."""
     from drillbook.backup import facts, integrity
     from drillbook.core import dotenv
-    from drillbook.keys import proof
+    from drillbook.keys import key_check
     from drillbook.preflight import compose_file
     from drillbook.runbook import diagnosis
     from reports import controls
@@ -113,7 +113,7 @@ def read_all(folder):
     compose_file.shutil.which = lambda _: None
     known = {
         "CATALOGUE": controls.load(ROOT / "suites" / "controls.toml"),
-        **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, proof, integrity)},
+        **{m.__name__.rpartition(".")[2]: m for m in (diagnosis, facts, key_check, integrity)},
         **{m.__name__.rpartition(".")[2]: m for m in (compose_file, dotenv, declarations)},
         "load_history": load_history,
         "verify": verify,

@@ -7,7 +7,7 @@ from drillbook.core.application import ROOT
 from reports import controls
 from reports.config import declarations
 from reports.evidence.json_file import render
-from reports.history.list_controls import last_verdicts
+from reports.history.catalogue import last_verdicts
 from reports.history.runs import load_history
 from reports.seal import signature
 from tests.support import sample_run

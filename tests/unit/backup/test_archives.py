@@ -11,7 +11,7 @@ from drillbook.backup import archive as archives
 from drillbook.backup.facts import examine
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import Home, new_run_id
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from drillbook.stack.embedded.servers import Postgres
 from tests.support.backups import KEYS, SAMPLES, SECRETS, VERSIONS, rows, tables
 

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
+from drillbook.backup.plain_dump import Hostile, Statement, judge
 from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
-from drillbook.backup.sql import Hostile, Statement, judge
 from drillbook.core.errors import StackTrouble
 from tests.support.attacks import HEAD
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from drillbook.backup import sql
-from drillbook.backup.sql import Cut, Hostile, Script
+from drillbook.backup import plain_dump
+from drillbook.backup.plain_dump import Cut, Hostile, Script
 
 TRICKY = [
     "x;y",
@@ -99,8 +99,8 @@ def test_a_heading_is_found_across_any_cut(harm):
 
 
 def test_lines_longer_than_what_is_kept_hide_no_block(monkeypatch):
-    monkeypatch.setattr(sql, "LONGEST", 1000)
-    monkeypatch.setattr(sql, "_CHUNK", 100)
+    monkeypatch.setattr(plain_dump, "LONGEST", 1000)
+    monkeypatch.setattr(plain_dump, "_CHUNK", 100)
     content, _ = written([("t", [("1", "z")]), ("u", [("2", "z")])], ["x" * 3000], "\n")
     script = Script(io.BytesIO(content), tolerant=True)
     assert [table for table, _, _ in read(script)] == ["t", "u"]
@@ -162,7 +162,7 @@ def test_where_a_heading_was_lost_no_row_is_taken_for_one(before, tables, end):
 
 
 def test_row_of_which_only_the_end_is_read_is_no_comment(monkeypatch):
-    monkeypatch.setattr(sql, "_CHUNK", 100)
+    monkeypatch.setattr(plain_dump, "_CHUNK", 100)
     fake = b"COPY public.u (n, v) FROM stdin;\n1\t2\n\\.\n"
     content = b"\\lost\n" + b"x" * 101 + b"--" + b"y" * 40 + b"\n" + fake
     assert read(Script(io.BytesIO(content), tolerant=True)) == []

@@ -11,7 +11,7 @@ from drillbook.drill.release_snapshot import Look, Revoked, restored_access
 from drillbook.drill.upgrade import Change, Passage, Upgrade
 from drillbook.stack import releases
 from drillbook.stack.base import BackendState
-from drillbook.stack.start_outcome import Start
+from drillbook.stack.waiting import Start
 
 NOTHING = Look({}, {}, frozenset(), {})
 

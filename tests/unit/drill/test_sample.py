@@ -10,7 +10,7 @@ from drillbook.drill.drill import refusal
 from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
 from drillbook.infisical.client import Secret
 from drillbook.infisical.http import NotFound, Unauthorized
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, ROWS, VERSIONS, before_root_keys, dump
 
 MANY = 5000

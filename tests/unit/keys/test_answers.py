@@ -6,8 +6,8 @@ import pytest
 
 from drillbook.backup.tables import Dump
 from drillbook.keys.hierarchy import Proof
+from drillbook.keys.key_check import Answer, answer, best
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof import Answer, answer, best
 
 HSM = "the root key is sealed by an HSM, not by a key"
 WHOLE = Dump("plain", "", 1, [])

@@ -237,7 +237,7 @@ def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
     def failing(*_given):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("drillbook.keys.proof.prove_all", failing)
+    monkeypatch.setattr("drillbook.keys.key_check.prove_all", failing)
     code, printed = asked(capsys, backup, right)
     assert (code, printed.out) == (3, "")
     said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"

@@ -7,7 +7,7 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
 from drillbook.keys import hierarchy
 from drillbook.keys.hierarchy import UnlockedKeys
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import (
     DATA,

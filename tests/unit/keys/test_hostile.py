@@ -16,7 +16,7 @@ from drillbook.backup import stream, tables
 from drillbook.backup.facts import examine
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, SAMPLES, dump
 
 pytestmark = pytest.mark.slow

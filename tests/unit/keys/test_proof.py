@@ -12,7 +12,7 @@ from backports import zstd
 from drillbook.backup.facts import examine
 from drillbook.backup.tables import Block, blob, text
 from drillbook.core.errors import BadInput
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import HEAD, KEYS, ROWS, SECRETS, TAIL, VERSIONS, dump
 
 OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drillbook.core.bugs import BUGS
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, VERSIONS, dump
 from tests.support.commands import rekey as main
 

@@ -8,8 +8,8 @@ import pytest
 
 from drillbook.backup.facts import Backup
 from drillbook.keys.hierarchy import Project, Proof
+from drillbook.keys.key_check import Answer, as_text, safe_text, write_answer
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof import Answer, as_text, safe_text, write_answer
 
 DUMPED = datetime(2026, 11, 24, 23, 30, 5)
 NEWEST = datetime(2026, 11, 24, 13, 41, 9, tzinfo=UTC)

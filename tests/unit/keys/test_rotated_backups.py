@@ -19,7 +19,7 @@ from drillbook.infisical.crypto import (
     seal_columns,
 )
 from drillbook.infisical.schema import ACTIVE_ROOT
-from drillbook.keys.proof import prove
+from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, dump
 from tests.support.commands import check_key, recover, rekey
 

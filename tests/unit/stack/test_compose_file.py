@@ -10,7 +10,7 @@ from drillbook.core.errors import BadInput
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project, load, mount_above, overlay
-from fixtures.faults import outage
+from fixtures.faults import temporary_faults
 
 FILE = ROOT / "compose" / "docker-compose.coolify.yml"
 DOCUMENTED = (*KEYS, "SITE_URL", "INVITE_ONLY", "TELEMETRY_ENABLED", "SMTP_HOST", "SMTP_PORT")
@@ -112,10 +112,12 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
     over.write_text(
-        overlay(load(FILE, compose.pinned_images()), "ours", {}, {}, [], outage.DOCUMENTED)
+        overlay(
+            load(FILE, compose.pinned_images()), "ours", {}, {}, [], temporary_faults.DOCUMENTED
+        )
     )
     services = resolved({"POSTGRES_PASSWORD": PASSWORD}, over)["services"]
-    for name, share in outage.DOCUMENTED.memory.items():
+    for name, share in temporary_faults.DOCUMENTED.memory.items():
         assert int(services[name]["mem_limit"]) == int(services[name]["memswap_limit"]) == share
         assert services[name]["cpuset"] == "0,1"
 

@@ -9,8 +9,8 @@ import pytest
 from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_checks, compose_file
 from drillbook.preflight.compose_file import load
+from drillbook.stack.compose_services import plays, service_of
 from drillbook.stack.containers import compose
-from drillbook.stack.roles import plays, service_of
 
 PLAIN = "services:\n  backend:\n    image: infisical/infisical:v1\n"
 

@@ -11,7 +11,7 @@ import pytest
 from drillbook.core.application import ROOT
 from drillbook.core.errors import StackTrouble
 from drillbook.stack.embedded.embedded_driver import Forked, ForkServer
-from drillbook.stack.start_outcome import wait_for
+from drillbook.stack.waiting import wait_for
 
 COMPLETE = {
     "PORT": "1",

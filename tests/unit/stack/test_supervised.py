@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.stack.processes import Supervised, spawn
-from drillbook.stack.start_outcome import wait_for
+from drillbook.stack.waiting import wait_for
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
-from drillbook.stack.start_outcome import Watch
+from drillbook.stack.waiting import Watch
 
 
 class Healthy(BaseHTTPRequestHandler):

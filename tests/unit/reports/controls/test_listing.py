@@ -6,7 +6,7 @@ import sys
 
 from drillbook.core.application import ROOT
 from reports.controls import load
-from reports.history.list_controls import Last, last_verdicts, markdown, rows, text
+from reports.history.catalogue import Last, last_verdicts, markdown, rows, text
 from reports.history.runs import load_history
 
 CATALOGUE = load(ROOT / "suites" / "controls.toml")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from drillbook.core.errors import BadInput
-from reports.history.list_controls import last_verdicts
+from reports.history.catalogue import last_verdicts
 from reports.history.runs import load_history
 from reports.session import xdist_controller
 from tests.support import sample_run

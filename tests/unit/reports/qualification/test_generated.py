@@ -230,7 +230,7 @@ def test_the_engine_draws_the_same_by_one_seed_and_each_change_is_another_progra
     def engine(seed, *without):
         command = [
             generated.ENGINE,
-            ROOT / "reports/qualification/engine.py",
+            ROOT / "reports/qualification/code_changes.py",
             str(seed),
             "50",
             path,

@@ -5,8 +5,8 @@ docs/verify_bundle.py shares no code with Drillbook; the two must come to the sa
 
 import pytest
 
-from reports.seal import examine as checks
-from reports.seal.examine import Examination
+from reports.seal import verification as checks
+from reports.seal.verification import Examination
 from tests.support.bundles import key, script, sealed
 
 

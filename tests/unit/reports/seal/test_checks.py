@@ -3,8 +3,8 @@
 import pytest
 
 from reports.seal import signature
-from reports.seal.examine import Trust
 from reports.seal.manifest import SIGNATURE
+from reports.seal.verification import Trust
 from tests.support.bundles import examined, repacked, sealed
 from tests.support.commands import verify as main
 

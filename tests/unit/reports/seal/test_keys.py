@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from reports.errors import BadKey, BadSignOff, Distrusted
-from reports.seal import examine, sign_off, signature
+from reports.seal import sign_off, signature, verification
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import call
@@ -113,10 +113,10 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
     ]
     assert call("evidence sign-off", arguments) == 0
     assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
-    ((vouched, said),) = examine.sign_offs(bundle, signature.load_trusted_keys(public), None)
+    ((vouched, said),) = verification.sign_offs(bundle, signature.load_trusted_keys(public), None)
     assert vouched
     assert said.endswith(f", by the trusted key {signer.id[:16]}")
-    ((vouched, said),) = examine.sign_offs(bundle, None, None)
+    ((vouched, said),) = verification.sign_offs(bundle, None, None)
     assert not vouched
     assert said.endswith(f", by key {signer.id[:16]}, for which no one vouches here")
 
@@ -125,6 +125,6 @@ def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
         who = sign_off.Who(act, "Grace", "lead" if act == "approved" else "", "")
         sign_off.sign_off(bundle, sample_run.run(), who, None)
-    said = [sentence for _, sentence in examine.sign_offs(bundle, None, None)]
+    said = [sentence for _, sentence in verification.sign_offs(bundle, None, None)]
     assert said[0].startswith("prepared by Grace on ")
     assert said[1].startswith("approved by Grace (lead) on ")

@@ -7,8 +7,8 @@ import pytest
 
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.model import Subject
-from reports.seal.examine import check_consistency, load_record
 from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
+from reports.seal.verification import check_consistency, load_record
 from reports.seal.zip_file import Archive, pack
 from reports.verdict import Verdict
 from tests.support import sample_run

@@ -107,7 +107,7 @@ def test_record_that_cannot_be_read_is_caught(tmp_path, text):
     ("bound", "told"), [("LARGEST", "not sane"), ("_MOST_VALUES", "more values than is sane")]
 )
 def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
-    monkeypatch.setattr(f"reports.seal.examine.{bound}", 10)
+    monkeypatch.setattr(f"reports.seal.verification.{bound}", 10)
     found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
     assert told in found["record"].sentence
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reports.evidence.context import SignOff
-from reports.seal import examine
+from reports.seal import verification
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import sign_off as call_sign_off
@@ -55,10 +55,10 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     _, other = key(tmp_path, "other.key")
     assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
     assert "for which no one vouches here" in told(bundle, capsys)[1]
-    found = list(examine.sign_offs(bundle, _keys(public), None))
+    found = list(verification.sign_offs(bundle, _keys(public), None))
     assert [vouched for vouched, _ in found] == [True]
     assert "by the trusted key" in found[0][1]
-    assert [vouched for vouched, _ in examine.sign_offs(bundle, _keys(other), None)] == [False]
+    assert [vouched for vouched, _ in verification.sign_offs(bundle, _keys(other), None)] == [False]
 
 
 def test_executor_who_approves_is_not_independent(bundle, capsys):

@@ -22,10 +22,10 @@ from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
 from drillbook.core.options import seconds, share
-from drillbook.keys import key_files, proof
+from drillbook.keys import key_check, key_files
 from drillbook.keys.hierarchy import Inventory, find_losses, take_inventory
+from drillbook.keys.key_check import about_backup, as_text, write_answer
 from drillbook.keys.key_files import KeyFile
-from drillbook.keys.proof import about_backup, as_text, write_answer
 
 _WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4
@@ -42,7 +42,7 @@ def check_key(given: SimpleNamespace) -> int:
     ):
         path, name = found.path, found.shown
         dump.refuse_harm(name)
-        backup, answers = proof.try_keys(dump, path, keys)
+        backup, answers = key_check.try_keys(dump, path, keys)
     with whole_output():
         if given.output == "json":
             write_answer(backup, name, answers, unread)
@@ -50,7 +50,7 @@ def check_key(given: SimpleNamespace) -> int:
             sys.stdout.write(as_text(backup, name, answers, unread))
     for warning in key_files.permission_warnings(keys):
         sys.stderr.write(f"drillbook key check: {warning}\n")
-    return proof.EXIT[proof.best(answers).word]
+    return key_check.EXIT[key_check.best(answers).word]
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Found:
     facts: Backup
     age: Age
     inventory: Inventory
-    answer: proof.Answer
+    answer: key_check.Answer
 
 
 @state_outcome(", so nothing is known")
@@ -95,11 +95,11 @@ def check_backup(given: SimpleNamespace) -> int:
 
 def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Found:
     with tables.open_dump(backup.path) as dump:
-        known, answers = proof.try_keys(dump, backup.path, keys)
+        known, answers = key_check.try_keys(dump, backup.path, keys)
         stated = None if (at := changed_at(backup.path)) == UNDATED else at
         dumped = backup.modified if backup.shown.startswith(CONTAINER) else None
         old = age(known, backup.path, stated, datetime.now(UTC), dumped)
-        return _Found(known, old, take_inventory(dump, known), proof.best(answers))
+        return _Found(known, old, take_inventory(dump, known), key_check.best(answers))
 
 
 def _judge(

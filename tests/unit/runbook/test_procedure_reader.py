@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.runbook.document import Document
-from drillbook.runbook.procedure import (
+from drillbook.runbook.procedure_reader import (
     Act,
     Typed,
     folders,

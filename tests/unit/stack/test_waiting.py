@@ -9,9 +9,9 @@ import pytest
 
 from drillbook.core.errors import NotReady
 from drillbook.core.recorder_protocol import NullRecorder
-from drillbook.stack import start_outcome
+from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
-from drillbook.stack.start_outcome import NeverWell
+from drillbook.stack.waiting import NeverWell
 
 RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 
@@ -42,7 +42,7 @@ def backend(api, state=lambda: RUNNING, health=lambda: 200):
 
 
 def ended(stack):
-    return start_outcome.outcome(stack, NullRecorder(), 0, within_s=60)
+    return waiting.outcome(stack, NullRecorder(), 0, within_s=60)
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])
@@ -69,10 +69,10 @@ def test_a_backend_that_dies_with_good_health_has_not_served():
 
 
 def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
-    monkeypatch.setitem(start_outcome._UNTRUE_S, "embedded", 0.1)
+    monkeypatch.setitem(waiting._UNTRUE_S, "embedded", 0.1)
     with backend(lambda: 503) as stack:
         start = ended(stack)
-        assert start_outcome.works(stack.base_url) is False
+        assert waiting.works(stack.base_url) is False
     assert start.serves
     assert start.untrue_s > 0.1
 
@@ -80,13 +80,13 @@ def test_health_without_an_api_is_not_waited_for_for_ever(monkeypatch):
 def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for():
     with backend(lambda: 200, health=lambda: 404) as stack:
         with pytest.raises(NeverWell, match=r"for 0 s its port was open, .* answered 404"):
-            start_outcome.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
+            waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
         with pytest.raises(NotReady, match="neither serving nor dead") as raised:
-            start_outcome.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})
+            waiting.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})
     assert not isinstance(raised.value, NeverWell)
 
 
 def test_health_that_turns_good_in_time_is_no_illness():
     answers = iter([503, 503, 503])
     with backend(lambda: 200, health=lambda: next(answers, 200)) as stack:
-        assert start_outcome.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 30.0}).serves
+        assert waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 30.0}).serves

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.core.errors import NotOurs, NotReady
 from drillbook.infisical.settings import Settings
-from drillbook.runbook.host import Host, Listed
+from drillbook.runbook.emulated_host import Host, Listed
 from drillbook.runbook.sandbox import Call
 from drillbook.stack.base import SERVICES, Resource
 
@@ -266,7 +266,7 @@ def command_lines():
 
 def test_output_without_end_is_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sh", "-c", "yes drillbook-without-end; echo never"]
-    monkeypatch.setattr("drillbook.runbook.host._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("drillbook.runbook.emulated_host._MOST_BYTES", 1 << 20)
     answer = type_in("docker exec db-abc-secrets yes")
     assert answer.code != 0
     assert answer.out.stat().st_size < 1 << 30
@@ -275,7 +275,7 @@ def test_output_without_end_is_ended(type_in, stack, monkeypatch):
 
 def test_errors_without_end_are_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sh", "-c", "yes drillbook-without-end >&2"]
-    monkeypatch.setattr("drillbook.runbook.host._MOST_SAID", 1000)
+    monkeypatch.setattr("drillbook.runbook.emulated_host._MOST_SAID", 1000)
     answer = type_in("docker exec db-abc-secrets yes")
     assert answer.code != 0
     assert len(answer.err) == 1000
@@ -283,7 +283,7 @@ def test_errors_without_end_are_ended(type_in, stack, monkeypatch):
 
 def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sleep", "60"]
-    monkeypatch.setattr("drillbook.runbook.host._LONGEST_S", 0.2)
+    monkeypatch.setattr("drillbook.runbook.emulated_host._LONGEST_S", 0.2)
     assert type_in("docker exec db-abc-secrets sleep 60").code != 0
 
 

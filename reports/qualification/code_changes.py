@@ -1,7 +1,8 @@
 """Small changes of code at random, made by the operators of cosmic-ray.
 
-A program of its own, for the environment that has cosmic-ray: `python engine.py SEED COUNT FILE…`
-prints the changes as JSON, each with the whole file as it then is; --without leaves a class out.
+A program of its own, for the environment that has cosmic-ray:
+`python code_changes.py SEED COUNT FILE…` prints the changes as JSON, each with the whole file as it
+then is; --without leaves a class out.
 Each place of the code is as likely as every other, whatever number of operators fits it. What no
 program looks at, as a type in an annotation or the import of one, is not a change.
 """

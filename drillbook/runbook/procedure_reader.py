@@ -29,7 +29,7 @@ from drillbook.runbook.document import (
     Statement,
     without_prompts,
 )
-from drillbook.runbook.host import service_of
+from drillbook.runbook.emulated_host import service_of
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
 from drillbook.runbook.sandbox import ROOTS, SHIMS
 from drillbook.runbook.shell import Command

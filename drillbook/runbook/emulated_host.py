@@ -25,7 +25,7 @@ from drillbook.runbook.sandbox import Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import SERVICES, Resource, Service, Stack
 from drillbook.stack.processes import call_program
-from drillbook.stack.start_outcome import log_mark
+from drillbook.stack.waiting import log_mark
 
 _WORDS: dict[Service, str] = {
     "db": r"db|database|postgres\w*|pg|pgsql|psql",
