@@ -61,6 +61,11 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe
         with step(f"request every route with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_open_routes(caller)] == []
     record.note(str(asked))
+    if asked.source.startswith("a list"):
+        observe("routes_undescribed")
+    if asked.odd:
+        observe("refused_with_odd_status")
+        record.note(f"refused with another status than usual: {'; '.join(sorted(asked.odd))}")
     if asked.description_faults:
         observe("description_unsound")
         record.note(f"unsound in its description: {'; '.join(asked.description_faults)}")
@@ -154,6 +159,9 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
     with step("send that many wrong secrets; then the right one is refused as well"):
         locked = lockout and access.locks_out(deployment.public, machine, lockout)
         assert locked is not False
+
+    with step("what the cache holds of it expires by itself"):
+        assert access.find_endless_keys(deployment.stack, machine) == []
 
     with step("another machine is not locked out"):
         assert deployment.machine_can_log_in()

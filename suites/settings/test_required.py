@@ -27,6 +27,7 @@ def test_missing_key_stops_the_start(deployment, observe, step, variables):
         observe(what_happened([missing, empty], variables))
         for start in (missing, empty):
             assert not start.serves
+            assert start.exit_code != 0
             assert all(start.says(name) for name in variables)
 
 
@@ -58,10 +59,13 @@ def test_missing_address_stops_the_start(deployment, observe, step, variable):
     with step("the backend has stopped and named it"):
         observe(what_happened([start], [variable]))
         assert not start.serves
+        assert start.exit_code != 0
         assert start.says(variable)
 
 
 def what_happened(starts, variables):
+    if any(start.exit_code == 0 for start in starts):
+        return "stopped_with_status_zero"
     if any(start.serves for start in starts):
         return "started_without_variable"
     named = all(start.says(name) for start in starts for name in variables)
