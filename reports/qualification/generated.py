@@ -176,7 +176,8 @@ def qualify(
     def sift(ended: Outcome) -> None:
         place = str(ended.trial.mutant)
         found = judge_run(places[place], ended, healthy)
-        if found.state == "killed":
+        # What takes too long once takes too long again.
+        if found.state == "killed" or ended.timed_out:
             judge(places[place], found)
         else:
             (alive if found.state == "survived" else stuck).append(place)
@@ -235,9 +236,15 @@ def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fat
         if one.verdict not in _UNDECIDED and one != healthy.get(name):
             words = one.verdict.words + (f": {one.observed}" if one.observed else "")
             return _fate(change, "killed", name, words, ended.duration_s)
-    stuck = [name for name, one in now.items() if one.verdict is Verdict.INCONCLUSIVE]
+    stuck = [
+        name
+        for name, one in now.items()
+        if one.verdict is Verdict.INCONCLUSIVE
+        or (one.verdict is Verdict.NOT_RUN and name in ended.trial.controls)
+    ]
     if stuck:
-        words = f"{len(stuck)} controls could not be finished: {', '.join(stuck[:5])}"
+        more = f" and {len(stuck) - 5} more" if len(stuck) > 5 else ""
+        words = f"not finished: {', '.join(stuck[:5])}{more}"
         return _fate(change, "stumbled", words=words, took=ended.duration_s)
     return _fate(change, "survived", took=ended.duration_s)
 

@@ -200,12 +200,13 @@ def durations(runs: Iterable[Run]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a trial; without evidence, why there is none."""
+    """The result of a trial; without evidence, why there is none, as where its time was up."""
 
     trial: Trial
     run: Run | None
     trouble: str
     duration_s: float
+    timed_out: bool = False
 
 
 class Trials:
@@ -249,13 +250,17 @@ class Trials:
             trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
             never = unreached_reason(output.read_text(errors="replace")) if output.exists() else ""
         lasted = round(time.monotonic() - started, 3)
+        if code is None:
+            trouble = f"it was not done after {limit_s(trial):.0f} s"
+            return Outcome(trial, None, trouble, lasted, timed_out=True)
         if run and (run.run.stopped or run.run.interrupted):
             return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
         if never:
             return Outcome(trial, None, never, lasted)
         return Outcome(trial, run, "" if run else trouble, lasted)
 
-    def _pytest(self, options: list[str], output: Path, trial: Trial) -> int:
+    def _pytest(self, options: list[str], output: Path, trial: Trial) -> int | None:
+        """The exit code of a run; None where it took too long and was ended."""
         with output.open("wb") as sink:
             with self._lock:
                 if self._stopped:
@@ -274,7 +279,8 @@ class Trials:
                 return process.wait(limit_s(trial))
             except subprocess.TimeoutExpired:
                 process.terminate()
-                return _wait_or_kill(process)
+                _wait_or_kill(process)
+                return None
             finally:
                 with self._lock:
                     self._running.discard(process)
@@ -315,12 +321,12 @@ def unreached_reason(printed: str) -> str:
     return next((line for line in printed.splitlines() if _UNREACHED in line), "")
 
 
-def _wait_or_kill(process: subprocess.Popen[bytes]) -> int:
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
     try:
-        return process.wait(_TERMINATE_S)
+        process.wait(_TERMINATE_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        return process.wait()
+        process.wait()
 
 
 def _last_lines(output: Path) -> str:

@@ -42,8 +42,8 @@ def drawn(code="", **changes):
     return Drawn(**place | {"number": 1} | changes, code=code)
 
 
-def ended(run, trouble=""):
-    return Outcome(Trial("embedded", "folder"), run, trouble, 1.5)
+def ended(run, trouble="", asked=()):
+    return Outcome(Trial("embedded", "folder", asked), run, trouble, 1.5)
 
 
 def with_verdicts(verdict):
@@ -64,6 +64,28 @@ def with_verdicts(verdict):
 def test_only_a_control_that_accuses_kills(run, healthy, state, control):
     fate = generated.judge_run(drawn(), ended(run, "no evidence"), healthy)
     assert (fate.state, fate.control) == (state, control)
+
+
+def test_a_run_that_was_ended_before_its_controls_is_no_survivor():
+    fate = generated.judge_run(
+        drawn(), ended(with_verdicts(Verdict.NOT_RUN), asked=(MOVED.id,)), SOUND
+    )
+    assert (fate.state, fate.told) == ("stumbled", f"not finished: {MOVED.id}")
+
+
+def test_a_bug_that_only_takes_long_is_asked_once(tmp_path, monkeypatch):
+    class Slow:
+        asked = 0
+
+        def run(self, trials, workers, report):
+            for one in trials:
+                self.asked += 1
+                report(Outcome(one, None, "it was not done after 900 s", 900.0, timed_out=True))
+
+    monkeypatch.setattr(generated, "draw", lambda _: ("engine 1", (drawn("x = 1\n"),)))
+    trials = Slow()
+    found = generated.qualify(Sample(1, 7, 1), trials, SOUND, tmp_path, lambda *_: None)
+    assert (found.stumbled, trials.asked) == (1, 1)
 
 
 class Scripted:
