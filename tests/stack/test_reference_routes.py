@@ -170,20 +170,16 @@ def test_first_administrator_is_made_once(services, backend):
     again = {"email": "b@example.com", "password": "p", "organization": "o", "firstName": "B"}
     second = backend.ask("POST", "/api/v1/admin/bootstrap", again)
     assert (second.status, second.body["message"]) == (400, "Instance has already been set up")
-    second = backend.ask("POST", "/api/v1/admin/signup", again)
-    assert (second.status, second.body["message"]) == (
-        400,
-        "Admin account has already been set up",
-    )
 
 
-def test_sign_up_makes_an_administrator_where_there_is_none(services):
+def test_an_empty_instance_takes_its_first_administrator(services):
     with Backend(services, services.copy("template0")) as fresh:
         assert "Welcome to Infisical" in fresh.journal.text
-        body = {"email": "a@example.com", "password": "p", "firstName": "A"}
-        token = fresh.ask("POST", "/api/v1/admin/signup", body).body["token"]
-        made = fresh.ask("POST", "/api/v1/projects", {"projectName": "First"}, token)
-        assert made.status == 200
+        body = {"email": "a@example.com", "password": "p", "organization": "o"}
+        made = fresh.ask("POST", "/api/v1/admin/bootstrap", body).body
+        token = made["identity"]["credentials"]["token"]
+        first = fresh.ask("POST", "/api/v1/projects", {"projectName": "First"}, token)
+        assert first.status == 200
 
 
 def refused(answer):
