@@ -10,9 +10,18 @@ from typing import ClassVar
 
 import pytest
 
+from drillbook.infisical import client as client_module
 from drillbook.infisical import http as http_module
 from drillbook.infisical.client import DEPRECATED, Infisical, Place
-from drillbook.infisical.http import Broken, Http, NotFound, RateLimited, Unauthorized, Unreachable
+from drillbook.infisical.http import (
+    Broken,
+    Http,
+    NotFound,
+    RateLimited,
+    TooSlow,
+    Unauthorized,
+    Unreachable,
+)
 
 
 class Scripted(BaseHTTPRequestHandler):
@@ -142,6 +151,15 @@ def test_no_answer_is_unreachable_and_says_how(recorder):
         nobody.call("GET", "/x")
 
 
+@pytest.mark.parametrize(("late_s", "late"), [(0.0, True), (20.0, False)])
+def test_a_connection_that_is_cut_after_long_is_late(monkeypatch, ask, late_s, late):
+    monkeypatch.setattr(http_module, "_LATE_S", late_s)
+    # Without an answer to give, the server ends the connection.
+    with pytest.raises(Unreachable, match="RemoteProtocolError") as cut:
+        ask.call("GET", "/x")
+    assert isinstance(cut.value, TooSlow) is late
+
+
 def test_the_token_goes_into_the_header_only(ask):
     queue(200)
     ask.as_bearer("s3cret-token").call("GET", "/x")
@@ -165,6 +183,17 @@ def test_a_large_batch_of_mid_2024_goes_in_parts(ask):
     values = {f"N{number}": "1" for number in range(51)}
     Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), values)
     assert [path for path, _ in Scripted.asked].count(DEPRECATED.batch) == 1 + 3
+
+
+def test_a_batch_that_takes_long_is_followed_by_smaller_ones(ask, monkeypatch):
+    monkeypatch.setattr(client_module, "_BATCH_AIM_S", 0.0)
+    queue(403, '[{"path": ["projectSlug"], "message": "Required"}]')
+    Scripted.answers.append((200, {}, b'{"workspace": {"slug": "ledger-x"}}'))
+    for _ in range(4):
+        queue(200)
+    values = {f"N{number}": "1" for number in range(8)}
+    Infisical(ask, DEPRECATED).write(Place("ledger", "dev"), values)
+    assert [path for path, _ in Scripted.asked].count(DEPRECATED.batch) == 1 + 4
 
 
 @pytest.mark.parametrize(
