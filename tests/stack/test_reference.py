@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+import redis
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drillbook.stack.embedded.servers import Cache
 from fixtures.reference import boot
+from fixtures.reference.cache import _as_sent
 from tests.support.backends import GOLDEN, ROOT, Backend, die, running
 
 pytestmark = pytest.mark.slow
@@ -222,6 +224,21 @@ def test_cache_that_refuses_the_password_ends_the_start(services):
     with Backend(services, services.copy(), REDIS_URL=url) as backend:
         assert backend.code == 1
     assert '"type":"ReplyError"' in backend.journal.text
+    # A password that none asks for; other refusals have other codes.
+    assert "ERR AUTH <password> called without any password" in backend.journal.text
+
+
+@pytest.mark.parametrize(
+    ("refused", "sent"),
+    [
+        (redis.AuthenticationError("invalid username-password pair"), "WRONGPASS invalid username"),
+        (redis.AuthenticationError("Authentication required."), "NOAUTH Authentication required."),
+        (redis.exceptions.ReadOnlyError("You can't write"), "READONLY You can't write"),
+        (redis.ResponseError("MISCONF Redis is configured"), "MISCONF Redis is configured"),
+    ],
+)
+def test_a_refusal_of_the_cache_has_its_code(refused, sent):
+    assert _as_sent(refused).startswith(sent)
 
 
 def test_log_is_json_with_requests_and_without_values(services):
