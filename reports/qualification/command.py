@@ -302,6 +302,8 @@ def next_step(record: Qualification) -> str:
         return "A healthy stack was accused: find out why before a verdict is trusted."
     if record.not_run:
         return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
+    if not record.planted:
+        return "No planted bug was tried, so nothing is said of the controls."
     return "Every control can fail, and failed for its reason."
 
 

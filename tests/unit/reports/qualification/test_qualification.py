@@ -272,3 +272,9 @@ def test_parts_of_the_planted_bugs_have_each_bug_once():
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_without_a_planted_bug_nothing_is_said_of_controls():
+    assert command.next_step(record()) == (
+        "No planted bug was tried, so nothing is said of the controls."
+    )
