@@ -1,4 +1,4 @@
-"""Where suites, fixtures and reports meet: a list of plugins, and nothing else."""
+"""Lists the pytest plugins by which suites, fixtures and reports work together."""
 
 pytest_plugins = [
     "pytester",

@@ -1,6 +1,6 @@
-"""Checks after each spec that the deployment changed only as its steps may change it.
+"""Checks after each spec that its steps changed only what they may change in the database.
 
-Whatever has is a matter of safety: the control is violated, also one that only checks a claim.
+Any other change concerns safety: the control is then violated, even if it checks a claim.
 """
 
 import secrets
@@ -15,7 +15,7 @@ UNCHANGED = "nothing in the database has changed that these steps were not to ch
 
 @pytest.fixture
 def new_password(record):
-    """Another password for the database's role."""
+    """A new random password for the database's role."""
     password = secrets.token_urlsafe(32)
     record.secret("NEW_POSTGRES_PASSWORD", password)
     return password
@@ -23,7 +23,7 @@ def new_password(record):
 
 @pytest.fixture(autouse=True)
 def _compared(request):
-    """Keep the deployment for the comparison after the spec."""
+    """Keep the fixtures that the comparison after the spec needs."""
     if "installation" in request.fixturenames:
         names = ("installation", "step", "observe", "record")
         request.node.stash[COMPARED] = [request.getfixturevalue(name) for name in names]
@@ -34,7 +34,7 @@ COMPARED = pytest.StashKey()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Compare as the last step of the spec; an assertion that failed before stays what it was."""
+    """Compare the database as the last step of a spec; an earlier failed assertion is kept."""
     if COMPARED not in pyfuncitem.stash:
         return (yield)
     installation, step, observe, record = pyfuncitem.stash[COMPARED]

@@ -1,4 +1,4 @@
-"""A stack for the harness's own tests, started on demand and gone afterwards."""
+"""Fixtures of the harness's own tests: recorders, run directories and embedded stacks."""
 
 import hypothesis  # it asks the collector about what a run in this process has frozen
 import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
@@ -10,7 +10,7 @@ from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.isolated import IsolatedEmbedded
 from tests.support.recorder import SecretRecorder
 
-# A busy machine is not a fault of what is tested, and each run tries the same examples.
+# No deadlines, as the machine may be busy; each run tries the same examples.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
@@ -48,7 +48,7 @@ def embedded(living, recorder):
 
 @pytest.fixture(scope="module")
 def isolated():
-    """A stack that waits for a backup; each test of a module empties it."""
+    """A running isolated stack without a backup, shared by the tests of a module."""
     place = Home(new_run_id())
     stack = IsolatedEmbedded(place.run_id, SecretRecorder(), place.path)
     stack.prepare(Settings.generate())

@@ -1,4 +1,4 @@
-"""Every route refuses who has no right to it, and what was to end after a time ends."""
+"""Every route refuses callers without a right to it, and tokens and credentials expire."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-8")
 
-# How many of several hundred routes each caller with a token requests.
+# The number of routes, of several hundred, that each caller with a token requests.
 MOST = 80
 # Names of secrets of the golden project.
 NAMES = ("YEAR_2019", "IBAN")
@@ -23,7 +23,7 @@ REQUESTED = {"the name of the secret": MARKER}
 
 @pytest.fixture
 def stranger(deployment):
-    """Makes machines of the golden organisation, each with a role in a project."""
+    """A function that creates a machine with a role in a project, by default in a new one."""
     owner, organization = deployment.owner, deployment.golden.admin.organization
 
     def make(name, project=None, role="admin"):
@@ -181,7 +181,7 @@ def test_expired_access_is_refused(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
 
     def log_in_briefly(seconds):
-        # The longest time with renewals stays long: without one it does not count.
+        # accessTokenMaxTTL stays long, because it only limits renewals.
         name, organization = "short-lived", golden.admin.organization
         machine = owner.create_identity(organization, name, accessTokenTTL=seconds)
         owner.add_member(golden.project, machine.identity, "admin")
@@ -220,7 +220,7 @@ def test_expired_access_is_refused(deployment, step):
 
 
 def test_restart_keeps_tokens_and_revocations(deployment, step):
-    # Tokens of this run of the backend; those of the golden state prove nothing here.
+    # New tokens, because those of the golden state were not issued by this backend process.
     with step("log a machine in twice, and revoke one of its tokens"):
         token, revoked = (deployment.public.login(deployment.golden.machine) for _ in range(2))
         assert deployment.accepts(token)

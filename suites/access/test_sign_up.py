@@ -1,4 +1,4 @@
-"""Where sign-up is closed, anyone can see that it is, and a stranger is refused."""
+"""If sign-up is closed, the public configuration says so, and a stranger is refused."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""A backup and its key give the secrets back without any Infisical, equal to what it served."""
+"""A backup and its key give back the secrets without Infisical, equal to what it served."""
 
 import pytest
 

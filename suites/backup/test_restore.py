@@ -1,4 +1,4 @@
-"""A restore brings a database that is not empty back to the backup: by which procedure."""
+"""Which procedure restores a backup into a database that is not empty."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_restore_into_a_new_database_brings_everything_back(deployment, step):
         assert deployment.inventory() == before
 
     with step("new writes are read back, and nothing from before the restore"):
-        # It may have the version number under which the cache kept tuesday's list.
+        # This write may get the version number under which the cache kept tuesday's list.
         deployment.mark("wednesday")
         assert deployment.marker() == "wednesday"
         deployment.mark("monday")

@@ -16,7 +16,7 @@ from fixtures.probes.read_probe import ExposureProbe
 def test_written_data_is_listed_before_the_backup(deployment, observe, step):
     golden = deployment.golden
     with step("the instance failed at none of its first data"):
-        # A release may lack a part; an instance of which one is lost looks the same.
+        # A release may lack a part; an instance that lost one looks the same.
         if golden.left_out or golden.not_reported - {"versions"}:
             observe("parts_untaken")
         if "versions" in golden.not_reported:

@@ -1,4 +1,4 @@
-"""What is due quarterly was carried out within the last 90 days, as earlier runs show."""
+"""Quarterly tasks were carried out within the last 90 days, as earlier runs show."""
 
 from datetime import UTC, datetime
 

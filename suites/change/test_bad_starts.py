@@ -1,4 +1,4 @@
-"""A start of the new image that goes wrong does no damage that the right start does not heal."""
+"""A failed start of the new image does no damage that a correct start does not repair."""
 
 import pytest
 

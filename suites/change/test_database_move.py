@@ -1,4 +1,4 @@
-"""A move to another release of PostgreSQL keeps everything, and the old one is the way back."""
+"""A move to another PostgreSQL release keeps everything, and the old database is the rollback."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, ste
         assert check.same_secrets
 
 
-# Four starts, a refusal and a restore: on a slow machine one of them alone takes minutes.
+# Four starts and a restore, each of which takes minutes on a slow machine.
 @pytest.mark.timeout(1800)
 def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
     with step("rewrap, and restore into an empty database"):

@@ -1,4 +1,4 @@
-"""After the change of image every secret of the backup is there, and no one waited too long."""
+"""After the upgrade every secret of the backup is there, and the outage was not too long."""
 
 import pytest
 

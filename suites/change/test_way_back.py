@@ -1,4 +1,4 @@
-"""The way back works: the backup, restored under the old image, gives everything."""
+"""The rollback works: the backup, restored under the old image, brings everything back."""
 
 import pytest
 

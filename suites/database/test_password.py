@@ -1,4 +1,4 @@
-"""The database password can be changed: by which procedure, and what is left of the old one."""
+"""Which procedure changes the database password, and that the old one stops working."""
 
 import secrets
 

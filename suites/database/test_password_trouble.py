@@ -1,4 +1,4 @@
-"""A password mismatch heals, awkward passwords work, and what a rotation costs is known."""
+"""A password mismatch is repaired, awkward passwords work, and a rotation's outage is known."""
 
 import secrets
 
@@ -23,7 +23,7 @@ def passwords_that_name_no_host():
     # Imported here: it takes a while to load.
     from hypothesis import strategies as st
 
-    # After an unencoded @ follows a host, to which a backend would connect.
+    # Without @, after which a backend would take the rest for a host to connect to.
     return st.text(":/#%? äß日'\"\\$abc019", min_size=8, max_size=40).map("pw".__add__)
 
 

@@ -1,4 +1,4 @@
-"""The compose file is sound, exposes no data, and names containers as the runbook finds them."""
+"""The compose file is sound, publishes no data, and names containers as the runbook does."""
 
 from datetime import UTC, datetime, timedelta
 

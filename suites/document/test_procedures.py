@@ -1,4 +1,4 @@
-"""What each section of the operator's own document promises holds after it was carried out."""
+"""Each section of the operator's own document does what it promises."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No command of the operator's own document reaches anything but this deployment."""
+"""No command of the operator's own document affects anything but this deployment."""
 
 import pytest
 

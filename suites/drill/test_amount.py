@@ -1,4 +1,4 @@
-"""The backup holds no less than the one that was drilled before it, even where all comes back."""
+"""The backup does not hold less than the backup of the last good drill."""
 
 import pytest
 

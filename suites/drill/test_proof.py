@@ -1,4 +1,4 @@
-"""These keys, and no others, open this backup: shown offline, before anything is started."""
+"""The given keys open the backup, and a random key does not: proved offline, without a start."""
 
 import pytest
 

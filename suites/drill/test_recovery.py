@@ -1,4 +1,4 @@
-"""Restored where nothing leads out, with these keys: it starts, reads, starts again, and writes."""
+"""Restored into an isolated stack with these keys, the backup starts, reads, restarts, writes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Health turns bad within its time when cache or database is gone, and good again after."""
+"""Health turns bad in time when the cache or database stops, and good again afterwards."""
 
 from contextlib import suppress
 
@@ -26,7 +26,7 @@ def test_health_follows_cache_and_database(deployment, observe, step):
 
     with step("stop the database and poll the health check"), outage(deployment.stack, "db"):
         without_database = observations.health_turns_bad(deployment)
-        # The search for leaks that follows finds a value that is logged where a write fails.
+        # A failed write, so that the leak search after the spec finds a logged value.
         with suppress(ApiError):
             deployment.mark(deployment.golden.canaries["PLAIN"])
 

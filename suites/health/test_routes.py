@@ -1,4 +1,4 @@
-"""Good health means that each route does, for a caller with a right to it, what it is for."""
+"""Good health means that each route works for an authorized caller."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The health report has its documented form, and its flags tell the truth."""
+"""The health report has its documented form, and its flags are correct."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_report_has_its_documented_form(deployment, step):
 @pytest.mark.golden("stopped")
 def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step):
     with step("without a mail server the report says so; the cache is configured"):
-        # What else there is to set of mails makes no mail server.
+        # Other settings of mails do not configure a mail server.
         others = {"SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
         assert deployment.change(SMTP_HOST=None, **others).serves
         without = deployment.public.status()

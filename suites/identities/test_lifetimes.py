@@ -1,4 +1,4 @@
-"""The tokens of machine identities live for hours, not days: as stated, and as issued."""
+"""Tokens of machine identities live for hours, not days, both as configured and as issued."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is stored is unreadable without the keys, and the keys are not stored next to it."""
+"""Stored data is unreadable without the keys, and the keys are not stored in the instance."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from fixtures.data.plaintext_search import Search, find_keys, storage_places
 from fixtures.oracle import sealing
 from fixtures.probes.read_probe import ExposureProbe
 
-# As many as a start may seal other things before.
+# More values than a start may encrypt before them, so that a restarted nonce counter repeats.
 NOTES = 40
 
 
@@ -21,7 +21,7 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
 
     with step("restart, which resets any counter; write again, and back up"):
         assert deployment.restart().serves
-        # Two and two alike: of equal texts what is stored must differ too.
+        # Pairs of equal texts, because their ciphertexts must differ too.
         deployment.fill({f"NOTE_{number}": f"note {number // 2}" for number in range(NOTES)})
         backup = deployment.back_up()
 

@@ -1,4 +1,4 @@
-"""Which of the five keys can be changed once data exists, and what happens when one is."""
+"""What happens when one of the five keys is changed after data exists."""
 
 import pytest
 

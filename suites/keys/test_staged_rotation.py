@@ -1,4 +1,4 @@
-"""No rotation of ENCRYPTION_KEY is offered; where one is, it goes through its stages losslessly."""
+"""The runbook knows no rotation of ENCRYPTION_KEY; if the product offers one, it loses nothing."""
 
 import pytest
 
@@ -11,19 +11,19 @@ from fixtures.rekey.rekey_trial import plant
 
 @pytest.fixture
 def rotating(installation):
-    """The golden deployment, if the instance can rotate its key; checked once on the shared one."""
+    """The golden deployment to change; raises if the instance cannot rotate its key."""
     key_rotation.require(installation.for_reading().stack.sql)
     return installation.pristine()
 
 
 @pytest.fixture
 def root_keys(rotating):
-    """The rows of the root key, read from the database."""
+    """A function that reads the rows of the root key from the database."""
     return lambda: key_rotation.root_keys(rotating.stack.sql)
 
 
 def promoted(deployment):
-    """Stage a key and deploy it; the key that was in force before, and the new one."""
+    """Stage a key and deploy it; return the previous and the new key."""
     old = deployment.stack.settings["ENCRYPTION_KEY"]
     new = key_rotation.stage(deployment.owner).key
     assert deployment.change(ENCRYPTION_KEY=new).serves
@@ -202,7 +202,7 @@ def test_a_backup_needs_the_key_of_its_day(rotating, step):
 def test_a_rotation_takes_everything_from_the_old_key(rotating, observe, step):
     with step("count what is encrypted directly with the key, besides the root key"):
         with rotating.change_by_hand():
-            # An instance of today may have such rows; one without the tables gets some.
+            # Add tables with such values if the instance lacks them.
             plant(rotating.stack, rotating.stack.settings)
         under = prove(rotating.back_up(), rotating.stack.settings["ENCRYPTION_KEY"])
 

@@ -1,4 +1,4 @@
-"""Under a wrong ENCRYPTION_KEY nothing is served and nothing is changed; the right one heals."""
+"""A wrong ENCRYPTION_KEY serves nothing and changes nothing, and the right one recovers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No secret of a run stands in a place that may not hold it; each spec of a run is searched so."""
+"""No secret of a run is in a place that may not hold it; the search also runs after each spec."""
 
 import base64
 import gzip

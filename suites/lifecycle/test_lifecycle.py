@@ -1,4 +1,4 @@
-"""Whatever an operator does, in whatever order: no secret is lost, none served by a wrong key."""
+"""No order of an operator's acts loses a secret, or serves one under a wrong key."""
 
 import pytest
 

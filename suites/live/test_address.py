@@ -1,4 +1,4 @@
-"""The public address is HTTPS: certificate, redirect, HSTS, and cookies that stay encrypted."""
+"""The public address is HTTPS: certificate, redirect, HSTS and secure cookies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A running deployment, through its engine: components, exposure, container names."""
+"""A running deployment's components, exposure and container names, read from its engine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A running instance reports its health in the documented form, and its flags tell the truth."""
+"""A running instance reports its health in the documented form, and its flags are correct."""
 
 import pytest
 

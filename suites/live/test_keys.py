@@ -1,4 +1,4 @@
-"""The keys of a running instance are not stored in it."""
+"""The keys of a running instance are not stored in it as secrets."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No stranger can sign up with a running instance, as far as it says so itself."""
+"""A running instance's public configuration says that strangers cannot sign up."""
 
 import pytest
 

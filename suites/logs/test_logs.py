@@ -1,4 +1,4 @@
-"""Logs show who failed to get in and who read what, and never hold a value, a key or a password."""
+"""Logs show failed log-ins and readers of secrets, and never contain a value, key or password."""
 
 import json
 import secrets
@@ -149,7 +149,7 @@ def test_without_a_mail_server_no_mail_is_printed(deployment, record, observe, s
         codes = observations.wait_for_codes(deployment, mark, mailed, email) if tried else []
         for code in codes:
             record.secret("MAILED_CODE", code)
-        # Counted, because showing a code in a message prints it again.
+        # Counted, because the message of a failed assertion would show the codes.
         opening = sum(mails.opens(http, tried, email, code) for code in codes)
         if opening:
             observe("mails_printed")
@@ -169,6 +169,6 @@ def known(deployment, wrong):
 
 
 def as_logged(values):
-    # Within an entry of JSON, quotes and line ends are escaped.
+    # In JSON log entries, quotes and line ends are escaped.
     escaped = {f"{name}, escaped": json.dumps(value)[1:-1] for name, value in values.items()}
     return values | {name: text for name, text in escaped.items() if text not in values.values()}

@@ -1,4 +1,4 @@
-"""A move to a new instance takes everything along, and leaves each with keys of its own."""
+"""A move to a new instance transfers everything, and each instance has its own keys."""
 
 import pytest
 
@@ -10,13 +10,13 @@ from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS
 from fixtures.data.machine_inventory import differing, digest, digest_each
 from fixtures.data.strategies import secret_sets
 
-# What an export must not touch; tokens and counters of use change with every request.
+# Tables that an export must not change; tokens and usage counters change with every request.
 CONTENT_TABLES = schema.CONTENT
 COMMENT = "see the ledger of 2019: Überweisung, 日本"
 
 
 def moved(deployment, neighbour, environments=ENVIRONMENTS):
-    """The golden project imported into the other instance: the new project, and the export."""
+    """Import the golden project into the other instance; return the new project and the export."""
     exported = migration.export(deployment.service, deployment.golden.project, environments)
     project = neighbour.api.create_project("Ledger moved")
     migration.load(neighbour.api, project, exported)
@@ -26,7 +26,7 @@ def moved(deployment, neighbour, environments=ENVIRONMENTS):
 @pytest.mark.control("MIG-1")
 def test_everything_arrives(deployment, neighbour, step):
     with step("create a secret with a comment; the old instance lists everything that was written"):
-        # Made with it: a release of July 2024 drops the comment of a later change.
+        # Created with its comment: a release of July 2024 drops a comment that is added later.
         noted = {"secretKey": "NOTED", "secretValue": "2019", "secretComment": COMMENT}
         deployment.service.create(deployment.golden.place("dev"), [noted])
         written = {**deployment.golden.values(), ("dev", "/", "NOTED"): digest("2019")}

@@ -1,4 +1,4 @@
-"""Passwords are strong, the public address is https, the newest backup is fresh and ours."""
+"""Passwords are strong, SITE_URL is https, the newest backup is fresh and of this deployment."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The deployer's own keys are usable and strong, in no repository, and the same in escrow."""
+"""The deployment's keys are usable and strong, not in the repository, and equal to the escrow."""
 
 import pytest
 

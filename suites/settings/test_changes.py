@@ -1,4 +1,4 @@
-"""Settings called safe to change are: the backend starts, and every secret reads as before."""
+"""After a change of settings documented as safe, the backend starts and every secret reads."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def application_settings(driver):
     # Imported here: it takes a while to load.
     from hypothesis import strategies
 
-    # The real product would send telemetry; a drill must not.
+    # The real product would send telemetry from a test stack.
     telemetry = ["true", "false"] if driver == "embedded" else ["false"]
     return strategies.fixed_dictionaries(
         {

@@ -1,4 +1,4 @@
-"""A cache that is emptied, protected or failed over under a running backend costs no secret."""
+"""No secret is lost if the cache of a running backend is emptied, protected or failed over."""
 
 import secrets
 

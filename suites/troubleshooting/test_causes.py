@@ -1,4 +1,4 @@
-"""Each documented symptom comes from its documented cause, and its documented cure cures it."""
+"""Each documented symptom has its documented cause, and the documented cure works."""
 
 import secrets
 

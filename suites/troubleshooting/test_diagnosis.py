@@ -1,4 +1,4 @@
-"""The cause of a failed start is named from its log alone, and a healthy log has none."""
+"""The log of a failed start is enough to name its cause, and a healthy log has no cause."""
 
 import secrets
 
@@ -15,11 +15,11 @@ FAULTS = {
     "encryption_key_length": {"ENCRYPTION_KEY": openssl_rand_hex(32)},
     "encryption_key_missing": {"ENCRYPTION_KEY": None},
     "database_password": {"POSTGRES_PASSWORD": secrets.token_urlsafe(32)},
-    # Some versions take any TELEMETRY_ENABLED; none starts without anything to sign tokens with.
+    # No version starts without a secret that signs tokens; some accept any TELEMETRY_ENABLED.
     "invalid_environment": {"AUTH_SECRET": None, "JWT_AUTH_SECRET": None},
 }
 
-# A stopped container takes its name out of the network; a stopped process leaves its address.
+# A stopped container's host name is unknown; a stopped process's address refuses connections.
 AWAY = ("database_refused", "database_host_unknown")
 
 

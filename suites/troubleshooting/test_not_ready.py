@@ -1,4 +1,4 @@
-"""A database or cache that comes late is waited for, and its absence is named."""
+"""The backend waits for a late database or cache, and its log names a missing one."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_backend_names_the_missing_cache_and_comes_up_with_it(deployment, observ
     late = "start the backend without a cache; it says so; start the cache, and it comes up"
     with step(late), outage(deployment.stack, "redis") as start_it:
         deployment.stack.start("backend")
-        # A stopped container takes its name out of the network.
+        # The host name of a stopped container is unknown.
         named = observations.log_names_cause(
             deployment, mark, "cache_unavailable", "cache_host_unknown"
         )

@@ -1,4 +1,4 @@
-"""The wipe destroys this deployment and nothing else, whatever the documented selectors match."""
+"""The wipe destroys only this deployment, even if the documented selectors match more."""
 
 import pytest
 

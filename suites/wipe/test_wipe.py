@@ -1,4 +1,4 @@
-"""After the documented wipe the deployment starts anew, and nothing from before is left."""
+"""After the documented wipe the deployment starts as new, and no earlier data is left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def test_nothing_from_before_is_left(wiped, step):
     with step("the database holds no row of a project, a secret or a machine"):
         assert deployment.tables_left() == []
 
-    # Before any request with old credentials: failed log-ins are noted in the cache.
+    # Before any request with old credentials, because the cache records failed log-ins.
     with step("no row, id, credential or value from before is in database, backup or cache"):
         backup = deployment.back_up()
         assert remains.find_remains(wiped.held, deployment.stack, backup) == []

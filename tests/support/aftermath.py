@@ -1,4 +1,4 @@
-"""Checks of what a disturbed run must leave, whatever disturbed it."""
+"""Checks that a disturbed run leaves true evidence, and no processes or folders."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _DONE = (Verdict.SATISFIED, Verdict.NOT_APPLICABLE)
 
 
 def evidence(runs):
-    """The record of the latest run of a folder; None where there is none. ValueError if torn."""
+    """The record of the latest run of a folder, or None; ValueError if it is incomplete."""
     written = runs / "latest" / "evidence.json"
     if not written.exists():
         return None
@@ -28,10 +28,10 @@ def evidence(runs):
 
 
 def untruths(run, code, mutant, undisturbed=None):
-    """What a record or an exit code (None: killed) says that cannot be so.
+    """The false statements of a record, or of an exit code (None: killed).
 
-    undisturbed is the record of a run on a healthy stack to which nothing happened: a planted bug
-    may well make a claim true.
+    undisturbed is the record of an undisturbed run on a healthy stack; it is not compared with a
+    run that has a planted bug, which may make a claim true.
     """
     if code == 0 and run is None:
         yield "it passed and left no evidence"
@@ -48,7 +48,7 @@ def untruths(run, code, mutant, undisturbed=None):
         yield f"{control} is satisfied, and is not where nothing happens"
     if code == 0 and unfinished(run):
         yield "it passed, and not everything was run"
-    # A full disk prevents the seal, not the verdict; then only the exit code shows that.
+    # A full disk may prevent the seal and not the verdict; only the exit code then shows that.
     if code is not None and code >= 0 and not code and code != run.exit_code:
         yield f"its exit code is {code}, and the record says {run.exit_code}"
 
@@ -95,12 +95,12 @@ def broken_bundle(runs):
 
 
 def swept(code, environment):
-    """`drillbook sweep`, for what lies where this environment's temporary folder is."""
+    """Run this code, which sweeps, in a process with this environment and its TMPDIR."""
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
 def left(ids, *folders):
-    """Processes and folders of runs that are still there, after a moment to go."""
+    """The processes and folders of these runs that are still there after ten seconds."""
     deadline = time.monotonic() + 10
     while found := [*_processes(ids), *_folders(ids, folders)]:
         if time.monotonic() > deadline:
@@ -119,7 +119,7 @@ def _folders(ids, folders):
 
 
 class Bystanders:
-    """Things with names like ours that are no one's business, and one living run."""
+    """Files and a process of others with names like Drillbook's, and the folder of a living run."""
 
     def __init__(self, folder):
         uid = os.getuid()
@@ -138,14 +138,14 @@ class Bystanders:
         self._sleeper = subprocess.Popen(["sleep", "3600"], env=names)
 
     def harmed(self):
-        """The bystanders that have changed."""
+        """The bystanders that have changed or are gone."""
         found = [str(one) for one in self._files if not one.exists() or one.read_text()[:1] != "n"]
         found += [] if self._link.is_symlink() else ["a link"]
         found += [] if self.run.is_dir() else ["the folder of a living run"]
         return found + ([] if self._sleeper.poll() is None else ["a process"])
 
     def close(self):
-        """Remove them."""
+        """End the process, release the run's lock, and remove the link."""
         self._sleeper.kill()
         self._sleeper.wait()
         self._lock.close()

@@ -1,4 +1,4 @@
-"""The schemas of what commands answer with `--output json`."""
+"""Loads the JSON Schemas of commands' answers to `--output json`."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a hostile backup may try; {mark} is a file that shows that an attack has worked."""
+"""Attacks that a hostile backup may contain; one that works creates the file {mark}."""
 
 HEAD = "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\n"
 TABLE = "CREATE TABLE public.t (a text);\n"
@@ -21,7 +21,7 @@ COMMANDS = {
     "back-ticks": r"\set x `touch {mark}`",
     "after the data": "COPY public.t (a) FROM stdin;\nrow\n\\.\n\\! touch {mark}",
 }
-# Statements that make the server write it; the second group uses only words of a usual dump.
+# Statements that make the server write the file; IN_DISGUISE uses only words of usual dumps.
 STATEMENTS = {
     "copy from a program": "COPY public.t FROM PROGRAM 'touch {mark}';",
     "copy to a program": "COPY (SELECT 1) TO PROGRAM 'touch {mark}';",

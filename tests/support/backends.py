@@ -1,4 +1,4 @@
-"""The reference backend for its own tests: in a thread, or as a process where it must end."""
+"""Starts the reference backend for its own tests: in a thread, or as a process that must end."""
 
 import contextlib
 import functools
@@ -28,7 +28,7 @@ GOLDEN = "golden"
 
 
 class Services:
-    """A database server and a cache, and a golden database that is copied for each test."""
+    """A database server with a golden database, which tests copy, and a cache."""
 
     def __init__(self):
         self.home = Home(new_run_id())
@@ -50,7 +50,7 @@ class Services:
         self.postgres.inside(statement, database="postgres")
 
     def copy(self, template=GOLDEN):
-        """A database of its own for one test."""
+        """The name of a new copy of a database, for one test; the cache is emptied."""
         name = f"copy_{next(self._numbers)}"
         self.admin(f"CREATE DATABASE {name} TEMPLATE {template}")
         self.cache.flush()
@@ -74,7 +74,7 @@ class Services:
 
 @contextlib.contextmanager
 def running():
-    """Services for a module's tests, stopped whatever happens."""
+    """Services for the tests of a module, stopped afterwards in any case."""
     made = Services()
     try:
         made.start()
@@ -117,7 +117,7 @@ class Backend:
         class Listening(boot):
             def listen(self):
                 server = super().listen()
-                # The default looks every half second whether it is to stop.
+                # By default a server checks only every half second whether it should stop.
                 server.serve_forever = functools.partial(server.serve_forever, 0.01)
                 backend.servers.append(server)
                 return server
@@ -145,7 +145,7 @@ class Backend:
         self._thread.join()
 
     def ask(self, method, route, body=None, token=None, /, **query):
-        """Send one request; status, type, body (JSON where it is) and text."""
+        """Send a request; return its answer's status, type, text, and body if that is JSON."""
         words = "&".join(f"{name}={value}" for name, value in query.items())
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.env['PORT']}{route}{'?' if words else ''}{words}",
@@ -168,7 +168,7 @@ def _answer(status, response):
 
 
 def die(services, database, **changes):
-    """Run the backend as a process that is expected to end: its exit code and what it printed."""
+    """Run the backend as a process that should end; return its exit code and its output."""
     env = {**services.environment(database, **changes), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "fixtures.reference"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, cwd="/")
@@ -176,7 +176,7 @@ def die(services, database, **changes):
 
 
 def create_golden(backend):
-    """Bootstrap; a project with a folder in a folder; a machine; two secrets, one written twice."""
+    """Set up an instance with a project, nested folders, a machine, and two secrets."""
     assert backend.code is None, backend.journal.text
     owner = {"email": "owner@example.com", "password": "pass word", "organization": "Drill"}
     made = backend.ask("POST", "/api/v1/admin/bootstrap", owner).body
@@ -198,7 +198,7 @@ LOGIN = "/api/v1/auth/universal-auth/login"
 
 
 def machine_of(backend, admin, org, project):
-    """A machine identity that administers the project: its credential."""
+    """The credential of a new machine identity that administers the project."""
     new = {"name": "service", "organizationId": org, "role": "no-access"}
     identity = backend.ask("POST", "/api/v1/identities", new, admin).body["identity"]["id"]
     auth = f"/api/v1/auth/universal-auth/identities/{identity}"

@@ -1,4 +1,4 @@
-"""Backups made of rows that real versions of the product wrote; the keys are throw-away."""
+"""Plain dumps made of rows that real releases of the product wrote, with throw-away keys."""
 
 import re
 
@@ -17,7 +17,7 @@ KEYS = {
     "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
     "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
 }
-# With a value; in later projects an empty secret has none.
+# The number of secrets with a value; ROWS also counts empty ones, which may have none.
 SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
 ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
 VERSIONS = sorted(KEYS)
@@ -33,7 +33,7 @@ def dump(version):
 
 
 def tables(version):
-    """Statements for tables these rows fit in: bytea where the rows say so, else text."""
+    """Statements that create tables for these rows, with columns of type bytea or text."""
     made = []
     for name, columns, block in _BLOCK.findall(rows(version)):
         values = [line.split("\t") for line in block.split("\n") if line]
@@ -46,7 +46,7 @@ def tables(version):
 
 
 def before_root_keys():
-    """A backup as a release from before mid-2024 wrote it: no root key, no column that names one.
+    """A backup as releases before mid-2024 wrote it, without tables and columns of the KMS.
 
     Made of the rows of July 2024, whose project is of the same generation.
     """

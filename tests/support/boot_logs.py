@@ -1,4 +1,4 @@
-"""Lines as a backend prints them, made for tests of what is read out of them."""
+"""Log lines of a backend for tests of the diagnosis, by the cause that they show."""
 
 import json
 

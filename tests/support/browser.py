@@ -1,4 +1,4 @@
-"""A headless Chromium of the system's packages, driven by selenium, that reaches only files."""
+"""A headless Chromium, driven by selenium, that can open only files, to test pages."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import shutil
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-# The colours that are really drawn, whatever notation they come in, also behind a text.
+# A script that returns texts with a contrast below 4.5, from the colours as they are drawn.
 CONTRAST = """
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 canvas.canvas.width = canvas.canvas.height = 1;
@@ -40,7 +40,7 @@ return [...new Set(poor)];
 
 
 class Browser:
-    """One window; `open` starts anew, `noise` tells what the page complained of and asked for."""
+    """A browser with one window; `open` loads a page in a given size, scheme and medium."""
 
     def __init__(self):
         options = ChromeOptions()
@@ -73,14 +73,14 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def count(self):
-        """From now on the page's work is counted, and timed as processor time of its thread."""
+        """Start to count the page's work, with times in processor time of its thread."""
         self.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         self.driver.execute_cdp_cmd("Profiler.enable", {})
         counted = {"callCount": True, "detailed": True}
         self.driver.execute_cdp_cmd("Profiler.startPreciseCoverage", counted)
 
     def spent(self, script, *arguments):
-        """What a script makes of the page's own: blocks entered, layouts, seconds, ..."""
+        """The page's work for a script: blocks entered, seconds, and the browser's metrics."""
         self._blocks()
         before = self._metrics()
         self.run(script, *arguments)
@@ -93,7 +93,7 @@ class Browser:
         return {one["name"]: one["value"] for one in told}
 
     def _blocks(self):
-        """How often any block of the page's own script was entered since this was last asked."""
+        """How often blocks of the page's own script were entered since the last call."""
         told = self.driver.execute_cdp_cmd("Profiler.takePreciseCoverage", {})["result"]
         own = [one for one in told if one["url"].startswith("file:")]
         parts = [
@@ -102,7 +102,7 @@ class Browser:
         return sum(part["count"] for part in parts)
 
     def noise(self):
-        """What was written to the console, and every address that was asked for."""
+        """Messages on the console and requested addresses since the last call."""
         said = [entry["message"] for entry in self.driver.get_log("browser")]
         events = [
             json.loads(one["message"])["message"] for one in self.driver.get_log("performance")
@@ -115,7 +115,7 @@ class Browser:
         return said, asked
 
     def tree(self):
-        """What a screen reader is given, in its order: (role, name, level)."""
+        """The accessibility tree in order, as tuples of role, name and level."""
         found = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         return [_read(node) for node in found if not node["ignored"]]
 

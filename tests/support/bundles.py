@@ -1,4 +1,4 @@
-"""Sealed folders of a sample run, for tests that break them."""
+"""Makes sealed run folders of a sample run, for tests that break them."""
 
 import importlib.util
 
@@ -18,13 +18,13 @@ _SPEC.loader.exec_module(script)
 
 
 def key(folder, name="drill.key"):
-    """A signing key, and the path of its public half."""
+    """A new signing key, and the path of its public key."""
     generate(folder / name)
     return SigningKey((folder / name).read_bytes(), name), folder / f"{name}.pub"
 
 
 def sealed(runs, signer=None, name=None, pdf=False, **changes):
-    """The folder of the sample run with a log, sealed by the signer or by no one."""
+    """The sealed folder of the sample run with a log; without a signer it is not signed."""
     run = sample_run.run(**changes)
     folder = runs / (name or run.run.id)
     (folder / "logs").mkdir(parents=True)
@@ -40,21 +40,21 @@ def sealed(runs, signer=None, name=None, pdf=False, **changes):
 
 
 def latest(runs, folder):
-    """What a run does last: the next one follows this one."""
+    """Let the link `latest` point to this run, as a run does at its end."""
     link = runs / "latest"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
 
 
 def examined(bundle, **trust):
-    """What is said of a bundle, by the name of the check."""
+    """The checks of a bundle by their names."""
     examination = Examination(bundle, Trust(**trust))
     examination.examine()
     return {check.name: check for check in examination.checks}
 
 
 def check_record(run):
-    """Whether a record is at one with itself, by Drillbook and by the auditors' script."""
+    """The sentence about a consistent record; Distrusted if Drillbook and the script refuse it."""
     try:
         script.check_own_rules(run.model_dump(mode="json", by_alias=True))
         trouble = None
@@ -70,7 +70,7 @@ def check_record(run):
 
 
 def repacked(folder, target, **changed):
-    """The zip of a folder with some files other than they were; None removes one."""
+    """The zip of a folder with some files changed; None removes a file."""
     files = contents(folder)
     for number, (name, data) in enumerate(changed.items()):
         files.pop(name, None)
@@ -83,7 +83,7 @@ def repacked(folder, target, **changed):
 
 
 def resealed(folder, target, run=None, **changed):
-    """Someone without the key changes a file and makes the manifest fit."""
+    """The zip of a folder with changed files and a manifest that fits, but the old signature."""
     repacked(folder, target, **changed)
     with target.open("rb") as file:
         archive = Archive(file)
@@ -99,5 +99,5 @@ def resealed(folder, target, run=None, **changed):
 
 
 def newest(runs):
-    """The folder of the run that ended last, also of one that judged nothing."""
+    """The folder of the run whose evidence was written last, even if it judged nothing."""
     return max(runs.glob("*Z-*/evidence.json"), key=lambda one: one.stat().st_mtime_ns).parent

@@ -1,8 +1,7 @@
-"""`make chaos`: disturbs a run at a random moment, and checks what it leaves.
+"""`make chaos` disturbs runs at random moments, and checks what they leave.
 
-A full disk, a clock that jumps, an end without warning of the run, a worker, the backend, the
-database, the cache or the Docker engine: on healthy stacks and on some with a planted bug, which
-no run may pass.
+It fills the disk, shifts the clock, or kills the run, a worker, the backend, the database, the
+cache or the Docker engine. Some stacks have a planted bug, with which no run may pass.
 """
 
 import argparse
@@ -28,7 +27,7 @@ _DISK_MIB, _MEMORY = 400, Path("/dev/shm")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The result of a run: whether it was disturbed, its exit code, and what was wrong after it."""
+    """The result of a run: whether it was disturbed, its exit code, and the faults found."""
 
     moment: Moment
     struck: bool
@@ -38,7 +37,7 @@ class Seen:
 
 
 class Chaos:
-    """Runs in a temporary folder of their own, which bystanders share."""
+    """Disturbs runs that use one temporary folder, in which there are also bystanders."""
 
     def __init__(self, place: Path, ground):
         self.place = place
@@ -50,7 +49,7 @@ class Chaos:
         self._number, self._lasted_s = 0, 0.0
 
     def measured(self):
-        """How long an undisturbed run takes, which must pass; the second does what is cached."""
+        """Seconds of an undisturbed run, which must pass; of two runs, the second uses caches."""
         for _ in range(2):
             done = self.happened(Moment(0, "nothing", math.inf, None, ""))
             self.takes_s = self._lasted_s
@@ -59,7 +58,7 @@ class Chaos:
         return self.takes_s
 
     def happened(self, moment):
-        """Let it happen to a run, and look at what is there afterwards."""
+        """Start a run, disturb it at this moment, and return what was found afterwards."""
         self._number += 1
         place = self.place / str(self._number)
         place.mkdir()
@@ -67,7 +66,7 @@ class Chaos:
             return self._happened(moment, place, temporary)
 
     def struck(self, moment):
-        """The same; again, by the new measure, where a quicker run was over before it."""
+        """The same, but repeated up to twice if the run ended before the moment."""
         for _ in range(3):
             seen = self.happened(moment)
             if seen.struck or seen.wrong:
@@ -77,7 +76,7 @@ class Chaos:
 
     @contextmanager
     def _disk(self, moment, place):
-        """The temporary folder of a run: for a full disk a small one, warm as the common one."""
+        """The temporary folder of a run; for a full disk a small one of its own, with caches."""
         if moment.kind != "disk":
             yield self.temporary
             return
@@ -117,7 +116,7 @@ class Chaos:
         )
 
     def _watched(self, process, moment, ids, place, temporary):
-        """Wait for the moment, then for something to strike; the ids of its runs are gathered."""
+        """Wait for the moment, disturb the run, wait for its end, and add the ids of its runs."""
         began, struck, patience_s = time.monotonic(), False, self.ground.patience_s
         while process.poll() is None and not struck and time.monotonic() - began < patience_s:
             ids |= _ids(temporary)
@@ -174,13 +173,13 @@ def _ids(folder):
 
 
 def say(sentence):
-    """A line, at once."""
+    """Print a line at once."""
     sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()
 
 
 def tried(count, seed, kinds=None, tell=say, stack="embedded"):
-    """Undisturbed runs, then so many disturbed ones; what became of each."""
+    """Yield the results of `count` disturbed runs, after undisturbed ones."""
     with chaos_place() as place, closing(run_places.of(stack, place)) as ground:
         chaos = Chaos(place, ground)
         here = [kind for kind in kinds or ground.kinds if not disturbances.absent(kind)]
@@ -191,7 +190,7 @@ def tried(count, seed, kinds=None, tell=say, stack="embedded"):
 
 
 def disturbed(chaos, moments):
-    """What became of a run at each of these moments, and of what belongs to others."""
+    """Yield the result of a run for each moment, including harm to bystanders."""
     with closing(chaos.ground.bystanders(chaos.temporary)) as bystanders:
         chaos.strangers = _ids(chaos.temporary)
         for moment in moments:
@@ -201,7 +200,7 @@ def disturbed(chaos, moments):
 
 
 def summary(seed, stack, found):
-    """What happened, as a few numbers for the record."""
+    """The numbers of all results, and the faults, as data for a JSON file."""
     return {
         "schema": "drillbook/chaos/1",
         "seed": seed,
@@ -216,7 +215,7 @@ def summary(seed, stack, found):
 
 
 def told(one):
-    """The result of a run, in one or more lines."""
+    """The result of a run as lines of text."""
     code = "hung" if one.code is None else f"exit {one.code}"
     late = "" if one.struck else ", over before it"
     yield f"{one.moment}: {code}, evidence {one.kept}{late}"
@@ -225,7 +224,7 @@ def told(one):
 
 
 def main():
-    """0: all as it must be; 1: something was not."""
+    """Run `make chaos`; return 1 if a fault was found, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=30)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))

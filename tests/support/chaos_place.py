@@ -1,4 +1,4 @@
-"""The folder of a `make chaos`; what a killed one left mounted and lying about goes first."""
+"""The working folder of `make chaos`, which first removes what a killed one left."""
 
 import fcntl
 import os
@@ -13,13 +13,13 @@ _PREFIX = "dbchaos-"
 
 @contextmanager
 def chaos_place(root=None):
-    """A folder of its own, locked while it is used; those of dead ones are cleared before."""
+    """A new folder that is locked while the block runs; unlocked old ones are removed first."""
     root = Path(root or tempfile.gettempdir())
     cleared(root)
     unborn = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=root))
     with (unborn / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Locked under another name first: no one who clears must meet it unlocked.
+        # Renamed only when it is locked, so that another process does not clear it.
         place = unborn.rename(root / unborn.name.removeprefix("."))
         place.chmod(0o755)  # the database's user must pass through
         try:
@@ -29,7 +29,7 @@ def chaos_place(root=None):
 
 
 def cleared(root):
-    """Unmount and remove what dead ones of this user left; one still in use waits. Names them."""
+    """Unmount and remove this user's folders that are not in use; return their paths."""
     found = []
     for place in sorted(root.glob(f"{_PREFIX}*")):
         if place.is_symlink() or place.stat().st_uid != os.getuid() or _alive(place):
@@ -50,7 +50,7 @@ def _alive(place):
 
 
 def mounts(place):
-    """What is mounted in a folder, the innermost first."""
+    """The mount points in a folder, the innermost first."""
     lines = Path("/proc/self/mounts").read_text().splitlines()
     points = [line.split(" ")[1] for line in lines]
     return sorted((one for one in points if one.startswith(f"{place}/")), reverse=True)

@@ -1,4 +1,4 @@
-"""Commands in this process, called as on a command line."""
+"""Calls Drillbook's commands in this process, with words as on a command line."""
 
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ def call(name, words):
 
 
 def given(name, *words):
-    """The values that a command of this name gets from its words, as attributes."""
+    """The values that a command gets from its words, as attributes, without running it."""
     caught = []
     (command,) = (one for one in COMMANDS if one.name == name)
     assert (
@@ -37,13 +37,13 @@ period = partial(call, "history report")
 
 
 def rekey(words):
-    """The exit code of `key rekey`, which rehearses only where a stack is named."""
+    """The exit code of `key rekey`, with --no-rehearsal unless the words name a stack."""
     where = any(str(word).startswith("--stack") for word in words)
     return call("key rekey", [*words, *([] if where else ["--no-rehearsal"])])
 
 
 def seal(words):
-    """The exit code of a command of `evidence`, which is the first word."""
+    """The exit code of a subcommand of `evidence`, which is the first word."""
     return call(f"evidence {words[0]}", words[1:])
 
 

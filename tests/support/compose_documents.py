@@ -1,4 +1,4 @@
-"""Compose files for the lint, and what is found in them."""
+"""Reads texts as compose files, and returns the findings of the lint in them."""
 
 from drillbook.preflight import compose_checks, compose_file
 
@@ -6,7 +6,7 @@ PINNED = "redis:7@sha256:" + "0" * 64
 
 
 def service(text):
-    """The file of one service whose keys are these lines."""
+    """A compose file of one service whose keys are these lines."""
     lines = "".join(f"    {one}\n" for one in text.splitlines())
     return f"services:\n  other:\n{lines}"
 
@@ -16,7 +16,7 @@ def about(found, words):
 
 
 def reader(folder, monkeypatch):
-    """Reads a text as a compose file of a folder, as where no docker is."""
+    """A function that reads a text as a compose file, as if docker were not installed."""
     monkeypatch.setattr(compose_file.shutil, "which", lambda _: None)
 
     def read(text, variables=()):
@@ -33,7 +33,7 @@ def told(found):
 
 
 def linter(folder, monkeypatch):
-    """What is found in a text, as line and sentence."""
+    """A function that returns the lint's findings in a text, as line and sentence."""
     read = reader(folder, monkeypatch)
 
     def found(text, **variables):

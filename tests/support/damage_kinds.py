@@ -1,4 +1,4 @@
-"""The kinds of damage by name: of a plain backup, of a packed one, of an archive."""
+"""Kinds of damage by name: of a plain backup, a packed one, and a pg_dump folder."""
 
 import base64
 import gzip
@@ -42,7 +42,7 @@ from tests.support.damages import (
     zeroed,
 )
 
-# Each is noticed before anything is restored, or refused by the server with its line.
+# Each is found before the restore, or refused by the server with its line.
 PLAIN = {
     "empty": lambda _c, _r: b"",
     "one byte": lambda _c, _r: b"-",
@@ -159,12 +159,12 @@ def flipped_packed(content, chosen):
 
 
 def largest(folder, at=-1):
-    """A file of rows of a folder of -Fd, by its size."""
+    """A file of rows in a folder of `pg_dump -Fd`; by default the largest."""
     return sorted(folder.glob("[0-9]*"), key=lambda one: one.stat().st_size)[at]
 
 
 def written(change):
-    """Change the largest file of rows by what becomes of its bytes."""
+    """A damage that changes the bytes of the largest file of rows."""
 
     def damaged(folder, chosen):
         file = largest(folder)

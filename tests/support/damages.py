@@ -1,4 +1,4 @@
-"""More than fifty ways in which a backup gets damaged on its way to the day it is needed."""
+"""Functions that damage the content of a backup; damage_kinds.py gives them names."""
 
 import re
 
@@ -24,7 +24,7 @@ MYSQL = (
 
 
 def line_of(content, start, chosen):
-    """Where a line of a block begins and ends, the block given by how its heading begins."""
+    """Start and end of a random row of the block whose heading begins with `start`."""
     block = content.index(start)
     begin = content.index(b"\n", block) + 1
     lines = content[begin : content.index(b"\n\\.\n", begin)].split(b"\n")
@@ -34,7 +34,7 @@ def line_of(content, start, chosen):
 
 
 def block(content, start):
-    """A block of rows from its heading to its end."""
+    """Start and end of a block of rows, with its heading and end."""
     begin = content.index(start)
     return begin, content.index(b"\n\\.\n", begin) + len(b"\n\\.\n")
 
@@ -44,7 +44,7 @@ def put(content, at, instead):
 
 
 def flipped(content, at):
-    """Another character of the same kind: a digit for a digit, a letter for a letter."""
+    """Replace a character by another of the same kind, a digit or a letter."""
     here = content[at : at + 1]
     return put(
         content,
@@ -54,7 +54,7 @@ def flipped(content, at):
 
 
 def in_value(start, wanted):
-    """Flip a character inside the first value of a random row that a pattern finds."""
+    """A damage that flips a character in a random match of a pattern in a block."""
 
     def damaged(content, chosen):
         begin, end = block(content, start)
@@ -91,7 +91,7 @@ def cut_at_row(content, chosen):
 
 
 def cut_and_closed(content, chosen):
-    """A truncated dump that was completed by hand, so that it looks whole."""
+    """Truncate a dump, and complete it so that it looks whole."""
     begin, _ = line_of(content, b"COPY public.projects ", chosen)
     return content[:begin] + b"\\.\n\n--\n" + TRAILER + b"\n--\n\n"
 
@@ -144,7 +144,7 @@ def rows_gone(start):
 
 
 def rows_of_another(content, _chosen):
-    """The root key's row is that of another instance."""
+    """Replace the root key's row by that of another instance."""
     begin, end = block(content, b"COPY public.kms_root_config ")
     other = rows("2024-07").encode()
     there = block(other, b"COPY public.kms_root_config ")
@@ -163,7 +163,7 @@ def columns_swapped(content, _chosen):
 
 
 def reference(content, chosen):
-    """A secret's folder is another one, which is not there."""
+    """Change the folder of a secret to one that does not exist."""
     begin, end = block(content, b"COPY public.secret_folders ")
     folders = re.findall(rb"(?<=\n)[0-9a-f]{8}-[-0-9a-f]{27}(?=\t)", content[begin:end])
     begin, end = block(content, b"COPY public.secrets_v2 ")

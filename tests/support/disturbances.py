@@ -1,4 +1,4 @@
-"""Disturbances of a run, and a choice of their kinds and moments by the seed."""
+"""Disturbances of a run: kills, a full disk, a shifted clock; their moments follow a seed."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from random import Random
 from drillbook.core import run_directory
 
 KINDS = ("run", "worker", "backend", "database", "cache", "interrupt", "disk", "clock")
-# Each with the control that must not be satisfied while the bug is there.
+# Planted bugs, each with the control that must not be satisfied with it.
 BUGS = {
     "OverwritesRootKey": "KEY-4",
     "ServesBeforeCheck": "KEY-3",
@@ -27,7 +27,7 @@ _FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When (a part of the time a run takes), what, with which bug in the stack, or none."""
+    """A disturbance: its kind, its time as a part of a run's duration, and a planted bug."""
 
     number: int
     kind: str
@@ -41,7 +41,7 @@ class Moment:
 
 
 def moments(count, seed, kinds=KINDS, bugs=tuple(BUGS)):
-    """So many, every kind in turn, the rest drawn by the seed."""
+    """As many moments as `count`, of each kind in turn; the rest is drawn by the seed."""
     draw, found = Random(seed), []
     while len(found) < count:
         for kind in draw.sample(kinds, len(kinds)):
@@ -52,7 +52,7 @@ def moments(count, seed, kinds=KINDS, bugs=tuple(BUGS)):
 
 
 def absent(kind):
-    """Why a kind cannot be tried here; None if it can."""
+    """Why a kind of disturbance is impossible here; None if it is possible."""
     if kind == "disk" and os.getuid() != 0:
         return "a small disk can be mounted by root alone"
     if kind == "engine" and os.getuid() != 0:
@@ -63,12 +63,12 @@ def absent(kind):
 
 
 def faketime():
-    """The library that shifts a program's clock, if it is installed."""
+    """The path of libfaketime, which shifts a program's clock, or None."""
     return next(iter(sorted(Path("/").glob(_FAKETIME))), None)
 
 
 def children(pid):
-    """All processes below one."""
+    """The ids of all descendants of a process."""
     found = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -78,7 +78,7 @@ def children(pid):
 
 
 def targets(kind, run, ids):
-    """The processes of a run that a kind of trouble may strike."""
+    """The processes of a run that a kind of disturbance may kill."""
     if kind in ("run", "interrupt"):
         return [run]
     if kind == "worker":
@@ -96,7 +96,7 @@ def _words(pid):
 
 
 def program(pid):
-    """The name of the file a process runs; nothing where it is gone."""
+    """The name of a process's executable; "" if the process is gone."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/exe").readlink().name
     return ""
@@ -127,14 +127,14 @@ def _fill(disk):
 
 
 def mounted(disk, mebibytes):
-    """A small disk of its own; unmount it afterwards."""
+    """Mount a small tmpfs here; the caller unmounts it."""
     disk.mkdir()
     size = f"size={mebibytes}m"
     subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(disk)], check=True)
 
 
 def unmounted(disk):
-    """Take a disk away once no one holds it."""
+    """Unmount and remove a disk; OSError if it stays in use for five seconds."""
     for _ in range(50):
         if not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
             return disk.rmdir()

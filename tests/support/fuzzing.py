@@ -1,7 +1,6 @@
-"""Inputs that are nearly right, and what must not happen to a reader of them.
+"""Generates nearly valid inputs, and checks that a reader accepts or properly refuses them.
 
-`make test` tries few of them, the same each time; `make fuzz` tries as many as DRILLBOOK_FUZZ says,
-others each time.
+`make test` tries the same few each time; `make fuzz` tries DRILLBOOK_FUZZ new ones.
 """
 
 import os
@@ -42,7 +41,7 @@ NASTY = [
 
 @st.composite
 def damaged(draw, samples, words):
-    """A good sample with up to six wounds."""
+    """A valid sample with up to six random changes."""
     data = bytearray(draw(st.sampled_from(samples)))
     for _ in range(draw(st.integers(0, 6))):
         at = draw(st.integers(0, len(data)))
@@ -63,7 +62,7 @@ def damaged(draw, samples, words):
 
 
 def inputs(samples, words=()):
-    """What someone may hand over: mostly nearly right, sometimes anything."""
+    """Mostly nearly valid inputs, sometimes arbitrary ones."""
     good = [one if isinstance(one, bytes) else one.encode() for one in samples]
     put_together = st.lists(st.sampled_from([*words, *NASTY[:-4], b"\n", b"a"]), max_size=8)
     return st.one_of(
@@ -76,7 +75,7 @@ def inputs(samples, words=()):
 
 
 def survives(read):
-    """Read it; what comes out, or None for input that was refused in one fair sentence."""
+    """The result of reading; None for input that was refused with a readable message."""
     try:
         return read()
     except (DrillbookError, ReportError) as refusal:
@@ -88,7 +87,7 @@ def survives(read):
 
 
 def ends(main, arguments, capsys):
-    """Run a command in this process; its exit code, which says one of four things."""
+    """The exit code of a command in this process, which must be 0 to 3 without a traceback."""
     code = main(arguments)
     said = capsys.readouterr()
     assert code in (0, 1, 2, 3)

@@ -1,7 +1,7 @@
-"""`make fuzz-coverage`: inputs that reach new code of our parsers, found by libFuzzer (atheris).
+"""`make fuzz-coverage` searches inputs that reach new code of our parsers, by libFuzzer (atheris).
 
-Each reader gets a process of its own, seeded with what our own generators make. What breaks one
-stays in .cache/fuzz/READER/found, and is tried first by the next call.
+Each reader runs in its own process, with the inputs of our generators as seeds. An input that
+breaks one is kept in .cache/fuzz/READER/found, and the next call tries it first.
 """
 
 import argparse
@@ -22,7 +22,7 @@ OURS += ["reports.evidence.model"]
 
 
 def seeded(name):
-    """The folders of a reader's corpus and finds, and its dictionary."""
+    """The folders of a reader's corpus, with seeds, and of its finds; and its dictionary."""
     _, make, words = READERS[name]
     corpus, found = CORPUS / name / "corpus", CORPUS / name / "found"
     for folder in (corpus, found):
@@ -36,10 +36,10 @@ def seeded(name):
 
 
 def one_reader(name, seconds):
-    """Does not return: libFuzzer ends the process, with 0 when nothing was found."""
+    """Fuzz one reader; libFuzzer ends the process, with 0 if it found nothing."""
     import atheris
 
-    # Before the first import of ours: the tests' modules load the readers, too.
+    # Before the first import of our own modules, which also load the readers.
     with atheris.instrument_imports(include=OURS):
         corpus, found, dictionary = seeded(name)
         read, _, _ = READERS[name]
@@ -59,7 +59,7 @@ def read_once(read, place, data):
 
 
 def main():
-    """Give each reader its seconds; the exit code is 1 when one broke."""
+    """Fuzz each chosen reader; return 1 if one broke, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("readers", nargs="?", default="*", help=", ".join(READERS))
     parser.add_argument("--seconds", type=int, default=60, help="for each (default: 60)")
@@ -74,7 +74,7 @@ def main():
 
 
 def measured(name, seconds):
-    """Run one reader; say how much was tried, and where what broke it lies."""
+    """Fuzz one reader in a process, print the result, and return 1 if it broke, else 0."""
     command = [sys.executable, "-m", "tests.support.guided", name, "--one", f"--seconds={seconds}"]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(command, cwd=ROOT, text=True, errors="replace", **both)

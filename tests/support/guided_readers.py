@@ -1,4 +1,4 @@
-"""What `make fuzz-coverage` tries: readers, their seeds, and words that random bytes miss."""
+"""The readers that `make fuzz-coverage` tries, with their seeds and dictionaries."""
 
 import argparse
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def backups():
-    """Plain and packed, of every version that has samples."""
+    """Plain backups of every release that has samples, each also with a time of its start."""
     from tests.support.backups import KEYS, dump
 
     plain = [dump(version).encode() for version in KEYS]
@@ -20,7 +20,7 @@ def backups():
 
 
 def packed():
-    """Backups in each packing that is read."""
+    """A backup in each supported compression."""
     import lzma
     from importlib import import_module
 
@@ -60,7 +60,7 @@ def bundles():
 
 
 def zips():
-    """A bundle of three small files, so that what is tried is its structure."""
+    """A zip of three small files, so that mostly its structure is tried."""
     from reports.seal.zip_file import pack
 
     made = io.BytesIO()
@@ -117,7 +117,7 @@ def read_env(path):
 
 
 def read_compose(path):
-    """Without docker's own reader, as where no docker is."""
+    """Read and check a compose file, as if docker were not installed."""
     from drillbook.preflight import compose_checks, compose_file
 
     compose_file.shutil = argparse.Namespace(which=lambda _: None)
@@ -132,7 +132,7 @@ def read_compose(path):
 
 
 def read_record(path):
-    """As everything that looks at the evidence of a run does."""
+    """Read a run's evidence by each of its readers."""
     from reports.history.runs import load_history, load_record
     from reports.session import merge, xdist_controller
 
@@ -201,7 +201,7 @@ COMPOSE = [b"services:\n", b"<<: *a", b"&a ", b"extends: {service: db}", b"!!x",
 JSON = [b'"run":', b'"id": []', b'"specs": {}', b"null", b"1e999", b"NaN", b"[" * 5000, b"9" * 400]
 LOG = [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | ", b"migration failed with error: "]
 TOML = [b"[[waiver]]\n", b"2026-02-30", b"'''", b"\\u0000", b"inf", b"[a.b]\n"]
-# What reads, what our generators make of it, and words that random bytes never become.
+# By name: a reader, a function that makes its seeds, and words that random bytes rarely form.
 READERS = {
     "backup": (read_backup, backups, SQL),
     "packed": (read_backup, packed, [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]),

@@ -1,4 +1,4 @@
-"""Backups made to measure: keys that seal keys, secrets of both generations, foreign keys."""
+"""Makes rows of backups with known keys: root, KMS, project and bot keys, and secrets."""
 
 import base64
 
@@ -22,7 +22,7 @@ def written(value):
 
 
 def block(table, *rows):
-    """Rows of a table, each a mapping of columns, as pg_dump writes them."""
+    """Rows of a table, each a mapping by column, in the form of pg_dump."""
     columns = ", ".join(f'"{name}"' for name in rows[0])
     lines = ["\t".join(map(written, row.values())) for row in rows]
     return f"COPY public.{table} ({columns}) FROM stdin;\n" + "\n".join([*lines, "\\.\n\n"])
@@ -54,7 +54,7 @@ def secret(folder="in-new", key=DATA, value=b"ledger"):
 
 
 def bot(key=DATA, sender="ada", publisher=None):
-    """A project's key as a bot holds it, and the sender's public half."""
+    """The tables of a bot with an old project's key, and of its sender's public key."""
     private, giver = PrivateKey.generate(), PrivateKey.generate()
     made = Box(giver, private.public_key).encrypt(key)
     box, nonce = (base64.b64encode(one).decode() for one in (made.ciphertext, made.nonce))

@@ -1,7 +1,7 @@
-"""A Docker engine for tests that kill it; the machine's own engine must not be killed.
+"""Starts a separate Docker engine for tests that kill it, instead of the machine's own.
 
-It and its containers live in namespaces of their own. They share no network, port or rule with
-others, and whatever becomes of us ends with the first process in them, which ends with us.
+It runs with its containers in its own namespaces, so they share no network or port with others. All
+of them end with the first process of the namespaces, which ends with the test process.
 """
 
 import os
@@ -14,10 +14,10 @@ from tests.support.disturbances import children, program
 
 IMAGES = ("drillbook/reference:latest", "drillbook/postgres:14", "drillbook/redis:7")
 _KEEPER = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--mount", "--fork"]
-# A shell, because the first process must reap: an engine takes a dead containerd for a living one.
+# A shell, because the first process must reap: an unreaped containerd looks alive to an engine.
 _KEEPER += ["--kill-child", "--mount-proc", "sh", "-c", "ip link set lo up && sleep infinity; exit"]
 _PATIENCE_S = 60
-# An engine waits fifteen seconds for containerd, too few on a busy machine.
+# An engine waits only fifteen seconds for containerd, which is short on a busy machine.
 _TRIES = 4
 
 
@@ -26,7 +26,7 @@ class EngineEnded(OSError):
 
 
 class OwnEngine:
-    """Running, with the images a rehearsal needs; its folder takes all it writes."""
+    """A running engine with the images of a rehearsal; it writes only into its folder."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -43,7 +43,7 @@ class OwnEngine:
             raise
 
     def start(self):
-        """Start the engine, again on its earlier data; does nothing if it runs."""
+        """Start the engine on its earlier data, unless it runs; EngineEnded after four tries."""
         if self._daemon and self._daemon.poll() is None:
             return
         for _ in range(_TRIES):
@@ -77,26 +77,26 @@ class OwnEngine:
         yield from ("--exec-root", str(folder / "exec"), "--pidfile", str(folder / "pid"))
 
     def beside(self):
-        """The words before a command that is to reach the ports this engine publishes."""
+        """The prefix for a command that must reach the ports that this engine publishes."""
         return self._beside()
 
     def _beside(self, *others):
         return ["nsenter", "--target", str(self._inside), "--net", *others]
 
     def _load(self):
-        """The machine's engine hands its images over; CalledProcessError where it has none."""
+        """Copy the images from the machine's engine; CalledProcessError if loading fails."""
         with subprocess.Popen(["docker", "save", *IMAGES], stdout=subprocess.PIPE) as saved:
             load = ["docker", "--host", self.address, "load", "--quiet"]
             subprocess.run(load, stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True)
 
     def ask(self, *words, check=True):
-        """The lines a docker command prints; None where it fails and that is no trouble."""
+        """The output lines of a docker command; without `check` None if it fails."""
         argv = ["docker", "--host", self.address, *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=check, timeout=120)
         return None if done.returncode else done.stdout.splitlines()
 
     def kill(self):
-        """Kill the engine; its containers stay. False if it does not run."""
+        """Kill the engine but not its containers; False if it does not run."""
         found = [one for one in children(self._daemon.pid) if program(one) == "dockerd"]
         with suppress(ProcessLookupError):
             for one in found:

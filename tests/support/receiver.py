@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback that keeps what it was sent, or answers badly."""
+"""An HTTP server on loopback that records requests, and can answer with errors or not at all."""
 
 import threading
 from contextlib import contextmanager, suppress
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """What arrived, oldest first, as (method, path with query, body)."""
+    """The received requests in order, as tuples of method, path with query, and body."""
 
     def __init__(self, server):
         self.url = f"http://127.0.0.1:{server.server_port}"
@@ -20,7 +20,7 @@ class Receiver:
 
 @contextmanager
 def receiving(answers=(), *, silent=False, drips=False):
-    """A receiver that answers 200; first with these statuses, never, or a byte at a time."""
+    """A receiver that answers 200, after these statuses; or never, or with dripping bytes."""
     answers = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,7 +30,7 @@ def receiving(answers=(), *, silent=False, drips=False):
             if silent:
                 receiver.released.wait(60)
             while drips and not receiver.released.wait(0.05):
-                # Before the status line is whole, no time-out of a single read is ever reached.
+                # Each byte restarts the time-out of a single read.
                 with suppress(OSError):
                     self.wfile.write(b"H")
             self.send_response(answers.pop(0) if answers else 200)

@@ -1,10 +1,10 @@
-"""A recorder for tests that only keeps the secrets it gets."""
+"""A recorder for tests."""
 
 import contextlib
 
 
 class SecretRecorder:
-    """A null recorder that keeps the secrets it gets."""
+    """A recorder that keeps only the secrets, in `secrets` by name."""
 
     def __init__(self):
         self.secrets = {}

@@ -1,8 +1,8 @@
-"""Verdicts by control and release, as a table in Markdown, from the records of runs.
+"""Prints the verdicts of runs on several releases as a Markdown table.
 
 python -m tests.support.release_table 2024-07=FOLDER 2024-10=FOLDER,LATER 2026-07=FOLDER
 
-What a later run of a release was asked takes the place of what an earlier one said.
+The verdicts of a later run of a release replace those of an earlier one.
 """
 
 import json
@@ -13,14 +13,14 @@ from reports.evidence.model import OUTSIDE
 
 
 def read(folders):
-    """The verdict of each control that the runs were asked."""
+    """The verdicts of the controls that these runs were asked for, by id."""
     records = [json.loads((Path(one) / "evidence.json").read_text("utf-8")) for one in folders]
     controls = [one for record in records for one in record["controls"] if one["note"] != OUTSIDE]
     return {one["id"]: one["verdict"].replace("_", " ") for one in controls}
 
 
 def table(runs):
-    """A row for each control on which releases differ, then one for each verdict they share."""
+    """A row for each control on which releases differ, then a row for each shared verdict."""
     controls = list(dict.fromkeys(control for run in runs.values() for control in run))
     lines = [f"| control | {' | '.join(runs)} |", f"| --- {'| --- ' * len(runs)}|"]
     shared = {}

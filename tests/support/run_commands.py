@@ -1,4 +1,4 @@
-"""The commands that are no runs, as a process of its own or in this one, on a small real backup."""
+"""Runs key commands on a small real backup, for tests of failures such as a full disk."""
 
 import os
 import resource
@@ -41,12 +41,12 @@ def words(module, out="out.json", *more):
 
 
 def limited():
-    """No file may grow beyond some bytes: as good as a full disk, and needs no mount."""
+    """Limit files to 100 bytes, which acts like a full disk without a mount."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
 def alone(module, *words, **options):
-    """A command in a process of its own; its code, and what it said to standard error."""
+    """The exit code and standard error of a command in its own process."""
     done = subprocess.run(
         [sys.executable, "-m", "drillbook.cli", *NAMES[module].split(), *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -1,4 +1,4 @@
-"""Where a run stands while something happens to it: processes here, or containers on an engine."""
+"""The places of disturbed runs: embedded processes, or containers on a separate engine."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ _LISTS = {"container": ["ps", "--all"], "volume": ["volume", "ls"], "network": [
 
 
 class Processes:
-    """Embedded stacks: everything is a process and a folder of this machine."""
+    """Embedded stacks, which consist of processes and folders of this machine."""
 
     kinds = disturbances.KINDS
     bugs = tuple(disturbances.BUGS)
@@ -24,22 +24,22 @@ class Processes:
     sweeping = "from drillbook.core import run_directory; run_directory.sweep()"
 
     def mend(self):
-        """What must be whole again before a sweep."""
+        """Repair what a sweep needs; nothing here."""
 
     def left(self, ids):
-        """What an engine still has of these runs."""
+        """What an engine still has of these runs; nothing here."""
         return []
 
     def bystanders(self, folder):
-        """What belongs to others."""
+        """Things of others, which a run must not harm."""
         return aftermath.Bystanders(folder)
 
     def close(self):
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class Guests(Processes):
-    """Containers of the reference image on an engine of our own, which is killed, too."""
+    """Containers of the reference image on a separate engine, which may be killed too."""
 
     kinds = ("run", "interrupt", "backend", "database", "cache", "engine")
     bugs = ("OverwritesRootKey", "ServesBeforeCheck", "HealthAsHtml")
@@ -53,7 +53,7 @@ class Guests(Processes):
         self.environment = {"DOCKER_HOST": self.engine.address}
 
     def strike(self, moment, run, ids, place):
-        """Do it; False when there is nothing it could hit at this moment."""
+        """Cause the disturbance; False if there is nothing to disturb at this moment."""
         if moment.kind == "engine":
             return self.engine.kill()
         if moment.kind not in _SERVICES:
@@ -65,11 +65,11 @@ class Guests(Processes):
         return bool(struck) and self.engine.ask("kill", struck, check=False) is not None
 
     def mend(self):
-        """An engine that was killed comes back, as it does on a server."""
+        """Start a killed engine again."""
         self.engine.start()
 
     def left(self, ids):
-        """Containers, volumes and networks that these runs made."""
+        """The containers, volumes and networks of these runs."""
         told = [f"{kind} {line}" for kind in _LISTS for line in self._labelled(kind)]
         return [line for line in told if line.split()[-1] in ids]
 
@@ -79,16 +79,16 @@ class Guests(Processes):
         return self.engine.ask(*_LISTS[kind], "--format", form)
 
     def bystanders(self, folder):
-        """What belongs to others, here and on the engine."""
+        """Things of others, on this machine and on the engine."""
         return Neighbours(folder, self.engine)
 
     def close(self):
-        """The engine goes, with all that is on it."""
+        """Stop the engine and remove everything on it."""
         self.engine.close()
 
 
 class Neighbours(aftermath.Bystanders):
-    """On the engine, too: things of no one we know, of another machine, and of a living run."""
+    """Also things on the engine: without labels, of another machine, and of a living run."""
 
     def __init__(self, folder, own):
         super().__init__(folder)
@@ -123,7 +123,7 @@ class Neighbours(aftermath.Bystanders):
         }
 
     def harmed(self):
-        """Which of them are not as they were; a container that runs no more among them."""
+        """The bystanders that have changed, including containers that do not run any more."""
         return super().harmed() + sorted(self._known - self._all())
 
     def close(self):

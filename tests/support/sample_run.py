@@ -1,6 +1,6 @@
-"""A run made by hand with every verdict in it, to look at documents and to test their writers.
+"""A sample run with every verdict, to test the writers of documents.
 
-`python -m tests.support.sample_run FOLDER` writes all of them.
+`python -m tests.support.sample_run FOLDER` writes all its documents.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _CORRECTION = "Replace the last step: `docker restart` keeps the old environment
 
 
 def run(**changes: object) -> Run:
-    """The run; changes replace parts of it."""
+    """The sample run, with these fields replaced."""
     controls = tuple(_control(number, control) for number, control in enumerate(_SEEN))
     verdict = overall(control.verdict for control in controls if control.gating)
     made = Run(
@@ -72,7 +72,7 @@ def run(**changes: object) -> Run:
 
 
 def waived_run(**changes: object) -> Run:
-    """The run, its violated control waived for another two weeks."""
+    """The run with its violated control waived for two more weeks."""
     waiver = Waiver(
         control="KEY-3",
         reason="the vendor repairs it in the next release",
@@ -98,7 +98,7 @@ def waived_run(**changes: object) -> Run:
 
 
 def drill_run(**changes: object) -> Run:
-    """The run as one of a backup that was given."""
+    """The run with a given backup as its subject."""
     backup = BackupFile(
         name="nightly.sql.gz",
         sha256="5a" * 32,
@@ -115,7 +115,7 @@ def drill_run(**changes: object) -> Run:
 
 
 def large_run(controls: int, steps: int = 5) -> Run:
-    """The run with this many controls of two specs; those that ran have so many steps each."""
+    """The run with this many controls of two specs, each with `steps` steps if it ran."""
     made = run()
     copies = (_copy(made.controls[n % 6], n, steps) for n in range(controls))
     return made.model_copy(update={"controls": tuple(copies)})

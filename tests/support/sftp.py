@@ -1,4 +1,4 @@
-"""A real SFTP server on loopback, which serves one folder to anyone who knows the password."""
+"""An SFTP server on loopback that serves one folder, with a password."""
 
 import os
 import socket
@@ -59,7 +59,7 @@ def files(folder):
 
 @contextmanager
 def serving(folder):
-    """Yields port and the line of known_hosts that names the server's key."""
+    """A running server: its port, and the line of known_hosts with its key."""
     key = paramiko.RSAKey.generate(2048)
     listening = socket.create_server(("127.0.0.1", 0))
     port, transports = listening.getsockname()[1], []

@@ -1,4 +1,4 @@
-"""A deployment that is played, with the bugs one can have: what a budget finds, without a stack."""
+"""Simulated deployments with bugs, to test without a stack which bugs a lifecycle budget finds."""
 
 import contextlib
 from copy import deepcopy
@@ -11,7 +11,7 @@ STARTS = ("restart", "rotate", "put back", "rotate password", "restore", "kill",
 
 
 class Played:
-    """Acts as the claim has it; a subclass is a bug."""
+    """A deployment that behaves as claimed; each subclass has a bug."""
 
     def __init__(self):
         self.state = Model()
@@ -27,10 +27,10 @@ class Played:
             self.last = act
 
     def happened(self, act, before):
-        """What a bug does as soon as an act is done."""
+        """Apply the bug after an act."""
 
     def started(self, act, before):
-        """What a bug does when the backend has started under the right key."""
+        """Apply the bug after a start under the right key."""
 
     def look(self, _wanted):
         return self.state.seen
@@ -62,7 +62,7 @@ class DeletedComesBack(Played):
 
 
 class ChangeIsForgotten(Played):
-    """A second version is there until the restart."""
+    """A changed value lasts only until the next start."""
 
     def __init__(self):
         super().__init__()
@@ -124,7 +124,7 @@ class NewKeyTakesOver(Played):
 
 
 class NewKeyLocksOut(Played):
-    """After a start under a wrong key the right one does not open either."""
+    """After a start under a wrong key the right one does not work either."""
 
     def happened(self, act, before):
         if not self.state.readable:
@@ -157,7 +157,7 @@ class LongValuesLastUntilRestart(Played):
 
 
 class ThirdStartLosesOldest(Played):
-    """It takes three starts of the same database to see it."""
+    """The third start of the same database loses the oldest secret."""
 
     starts = 0
 

@@ -1,4 +1,4 @@
-"""Each bundle that a test here has examined is also examined by the script for auditors.
+"""Examines each bundle that a test examines with the script for auditors as well.
 
 docs/verify_bundle.py shares no code with Drillbook; the two must come to the same verdict.
 """
@@ -20,7 +20,10 @@ def script_verdict(path, trust, folder):
 
 @pytest.fixture(autouse=True)
 def compared(monkeypatch, request):
-    """Every verdict, next to the script's; a test that changes a bound of ours is left out."""
+    """Pairs of Drillbook's verdict and the script's, which must agree after the test.
+
+    Tests that use monkeypatch are not compared, because they change limits of Drillbook alone.
+    """
     examine, pairs = Examination.examine, []
 
     def both(self):
