@@ -1,7 +1,7 @@
 """Fixtures of the harness's own tests: recorders, run directories and embedded stacks."""
 
-import hypothesis  # it asks the collector about what a run in this process has frozen
-import pikepdf  # noqa: F401 - pytester forgets what it imports, and this must not be loaded twice
+import hypothesis
+import pikepdf  # noqa: F401 - pytester unloads what its runs import; this must not load twice
 import pytest
 
 from drillbook.core.run_directory import Home, new_run_id

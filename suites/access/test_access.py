@@ -120,7 +120,7 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
         found = asked.find_cross_project(outsider, own, [*NAMES, "payroll"], MARKER)
         assert [str(one) for one in found] == []
 
-    # The product lets every member of a project list its folders, whatever the role.
+    # The product lets members of any role list the folders of a project.
     with step("no route shows the second a secret, or lets it change anything"):
         assert [str(one) for one in asked.find_disclosures(member, names, REQUESTED)] == []
 

@@ -20,7 +20,7 @@ def script_verdict(path, trust, folder):
 
 @pytest.fixture(autouse=True)
 def compared(monkeypatch, request):
-    """Pairs of Drillbook's verdict and the script's, which must agree after the test.
+    """Pairs of Drillbook's and the script's verdict, which must agree after the test.
 
     Tests that use monkeypatch are not compared, because they change limits of Drillbook alone.
     """
