@@ -66,7 +66,7 @@ class Chaos:
             return self._happened(moment, place, temporary)
 
     def struck(self, moment):
-        """The same, but repeated up to twice if the run ended before the moment."""
+        """As `happened`, but repeated up to twice if the run ended before the moment."""
         for _ in range(3):
             seen = self.happened(moment)
             if seen.struck or seen.wrong:
