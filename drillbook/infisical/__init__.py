@@ -1,1 +1,1 @@
-"""The product as a client and a backup show it: tables, ciphers, settings, keys, HTTP API."""
+"""What Drillbook knows of Infisical: tables, ciphers, settings, image tags, and its HTTP API."""

@@ -1,8 +1,8 @@
-"""What the product calls its tables and columns, as far as backups and keys need them.
+"""Names of Infisical's tables and columns, as far as backups and keys need them.
 
-Read from the product's sources of October 2024 and July 2026, and seen in backups of July and
-October 2024 and July 2026. The reference backend keeps its own copy: a judge must not share its
-list with what it judges.
+They come from the product's sources of October 2024 and July 2026, and were checked against backups
+of July and October 2024 and July 2026. The reference backend keeps its own copy, because an oracle
+must not share its list with what it judges.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import NamedTuple
 
 
 class Rows(NamedTuple):
-    """Rows to read: their table, its columns, and how many of the columns must exist."""
+    """Rows to read: their table, its columns, and how many of these columns must exist."""
 
     table: str
     columns: tuple[str, ...]
     needed: int = 1
 
 
-# The way from the instance key to the secrets.
-# Since autumn 2026 there may be three rows: of the active key, under a fixed id; of a staged one,
-# which has no activatedAt; and of the previous one, which has a supersededAt.
+# The tables between the instance key and the secrets. Since autumn 2026 the root key may have three
+# rows: the active one, with a fixed id; a staged one, without activatedAt; and the previous one,
+# with supersededAt.
 _ROTATION = ("id", "activatedAt", "supersededAt", "kekLabel")
 ROOTS = Rows("kms_root_config", ("encryptedRootKey", "encryptionStrategy", *_ROTATION))
 ACTIVE_ROOT = b"00000000-0000-0000-0000-000000000000"
-# What lies directly under the instance key next to the root key stays under the one it was written
-# with; the instance keeps that one as JSON under the root key.
+# Values encrypted directly with an instance key keep that key after a rotation; the instance stores
+# such a key as JSON under the root key.
 KEPT_KEYS = Rows("kms_legacy_encryption_keys", ("encryptedKeySnapshot",))
 KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt", "retiredAt"))
 KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
 EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
 EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
-# A release from before mid-2024 has the first two columns alone.
+# Releases before mid-2024 have only the first two columns.
 PROJECTS = Rows(
     "projects", ("id", "name", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey"), 2
 )
@@ -42,7 +42,7 @@ BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
 PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))
 ENVIRONMENTS = Rows("project_environments", ("projectId", "id", "slug"))
 FOLDERS = Rows("secret_folders", ("envId", "id", "parentId", "name"))
-# Of a secret what is sealed, and its folder: generation 3 and generation 2.
+# The encrypted columns of a secret and its folder: generation 3, then generation 2.
 NEW = Rows("secrets_v2", ("encryptedValue", "folderId"))
 _OLD_VALUE = ("secretValueCiphertext", "secretValueIV", "secretValueTag")
 _OLD_NAME = ("secretKeyCiphertext", "secretKeyIV", "secretKeyTag")
@@ -53,12 +53,12 @@ WHOLE_OLD = Rows(OLD.table, (*OLD.columns, "version", "type", *_OLD_COMMENT, "id
 SEALED_NEW = Rows(NEW.table, ("encryptedValue", "encryptedComment"))
 SEALED_OLD = Rows(OLD.table, (*_OLD_VALUE[:2], *_OLD_COMMENT[:2]))
 MIGRATIONS = Rows("infisical_migrations", ("name",))
-# Its row is marked while a start migrates; a start that is killed leaves it marked.
+# Its row is marked while a start migrates; a killed start leaves it marked.
 MIGRATION_LOCK = f"{MIGRATIONS.table}_lock"
 FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
 INSTANCES = Rows("super_admin", ("instanceId",))
 LABELS = Rows(ROOTS.table, ("kekLabel",))
-# The times in these rows move whenever someone works with the instance.
+# The times in these rows change when someone works with the instance.
 TIMES = (
     Rows(INSTANCES.table, ("updatedAt",)),
     Rows(OLD.table, ("updatedAt",)),
@@ -67,31 +67,32 @@ TIMES = (
     Rows("identity_access_tokens", ("updatedAt", "accessTokenLastUsedAt")),
     Rows("identity_ua_client_secrets", ("updatedAt",)),
 )
-# Where one of these is, there was a root key; the migration of this name made its table.
+# If one of these tables exists, there was a root key; a migration of this name created the root
+# key's table.
 OF_ROOT_KEYS = frozenset(
     rows.table for rows in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
 ) | {"kms_keys"}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
-# Those who may log in, and what they log in with.
+# Users and machines that may log in, and their credentials.
 UNIVERSAL_AUTH = "identity_universal_auths"
 PEOPLE = ("users", "identities", "identity_ua_client_secrets", UNIVERSAL_AUTH)
-# What holds an operator's data, and must come back from a backup row for row.
+# Tables with an operator's data, which a backup must restore row for row.
 SECRETS = (OLD.table, NEW.table)
 CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities")
-# Of these the product itself removes rows: logs, sessions, tokens that have ended, old history,
-# jobs. That they become fewer says nothing about a backup.
+# The product itself removes rows from these: logs, sessions, expired tokens, old history, jobs.
+# Fewer rows than before are no sign of a bad backup.
 CLEARED = re.compile(
     "(audit_logs|auth_token|identity_access_token|identity_ua_client_secrets|.*version|.*snapshot|"
     "folder_commit|folder_.*checkpoint|.*lease|secret_sharing|key_value|queue_|rate_limit|"
     ".*approval|.*reminder|.*_lock$|user_actions|.*_read_status|.*notification)"
 )
-# Every instance in use has rows of these.
+# Every instance in use has rows in these tables.
 ALWAYS_FILLED = (ROOTS.table, INSTANCES.table)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value lies directly under ENCRYPTION_KEY: a bytea in layout A, or layout C."""
+    """Columns of a value encrypted directly with ENCRYPTION_KEY: bytea (layout A) or layout C."""
 
     table: str
     sealed: str
@@ -103,13 +104,13 @@ class Place:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns the value takes."""
+        """The columns that hold the value."""
         return (self.sealed, self.iv, self.tag) if self.iv else (self.sealed,)
 
 
 ROOT = Place("kms_root_config", "encryptedRootKey")
-# Every use of the key in the product's sources. What lies under other keys, such as the root key, a
-# project's or a bot's, is not here.
+# Every use of the key in the product's sources. Values under other keys, such as the root key, a
+# project's or a bot's, are not listed.
 PLACES = (
     ROOT,
     Place("project_bots", "encryptedPrivateKey", "iv", "tag"),
@@ -133,11 +134,11 @@ PLACES = (
         "encryptedHeadersTag",
     ),
 )
-# The first generation: what lies under the instance key for good, besides the root key.
+# The first generation: values that stay under the instance key, without the root key.
 FIRST_GENERATION = PLACES[1:]
 _KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
 _ROTATED = (KEPT_KEYS, KEY_HISTORY)
-# Every table of which rows are read here.
+# The tables whose rows are read from a backup by default.
 TABLES = frozenset(
     rows.table
     for rows in (
@@ -147,7 +148,7 @@ TABLES = frozenset(
 )
 # Tables with values under ENCRYPTION_KEY itself that not every release has.
 LEGACY_TABLES = ("org_bots", "project_bots", "secret_blind_indexes", "user_encryption_keys")
-# Their values, too, have an encoding column, but lie under a project's or a member's key.
+# Their values have an encoding column, too, but are under a project's or a member's key.
 UNDER_OTHER_KEYS = frozenset(
     {
         "backup_private_key",
@@ -157,13 +158,13 @@ UNDER_OTHER_KEYS = frozenset(
         "secrets",
     }
 )
-# A column of this name says under which of two instance keys a value lies.
+# A column of this name says which of two instance keys encrypts a value.
 KEY_ENCODING = "KeyEncoding"
-# Where the product keeps a key's label it also rotates the key by itself.
+# Releases with these columns store a key's label and rotate the key themselves.
 OWN_ROTATION = frozenset({"kekLabel", "supersededAt"})
-# What an export through the API carries, what it leaves behind, and what belongs to one instance.
+# What an export through the API contains, what it omits, and what belongs to one instance.
 VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
-# Tables of all versions of the product; each instance has some of them.
+# Tables of all releases of the product; each instance has some of them.
 NOT_EXPORTED = {
     "machine identities": "identities",
     "machine credentials": "identity_ua_client_secrets service_tokens",
@@ -186,7 +187,7 @@ NOT_EXPORTED = {
     "audit log entries": "audit_logs",
 }
 EXPORTED = "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction"
-# Belonging to one instance: its keys, sessions, migrations, queues, and rows about other rows.
+# Tables that belong to one instance: keys, sessions, migrations, queues, and rows about others.
 OF_ONE_INSTANCE = """
 organizations org_bots super_admin user_encryption_keys auth_tokens auth_token_sessions
 kms_root_config kms_keys internal_kms internal_kms_key_version kms_key_versions

@@ -1,4 +1,4 @@
-"""Each bug planted in the reference backend shows, and a healthy one shows none of them."""
+"""Each bug planted in the reference backend shows, and a healthy backend shows none of them."""
 
 import secrets
 
@@ -19,7 +19,7 @@ def services():
 
 
 class World:
-    """A copy of the golden database, and starts on it, all with the same bug or none."""
+    """A copy of the golden database, and starts on it, all with the same bug or without one."""
 
     def __init__(self, services, plant):
         self.services, self.plant = services, plant
@@ -165,7 +165,7 @@ def value_comes_back_changed(value):
 def restored_folder_is_gone(world):
     with world.start():
         pass
-    # As a restore does: the table by which the bug knows one is made anew, with its row.
+    # As a restore does, recreate the table by which the bug recognises a restore, with its row.
     for statement in (
         "CREATE TABLE IF NOT EXISTS planted_origin (number bigint)",
         "CREATE TABLE restored AS TABLE planted_origin",

@@ -1,4 +1,4 @@
-"""What a rehearsed change is made of: outages, differences, releases, refusals."""
+"""Upgrade rehearsals: outages, differences, releases, refusals."""
 
 import hashlib
 import json
@@ -81,7 +81,7 @@ def test_outage_that_never_ended_is_over_its_target_or_unknown_and_never_infinit
 
 
 class SecretRecorder(Probe):
-    """A probe whose instance gives its answers in turn, then the last one for ever."""
+    """A probe whose instance gives these answers in turn, then the last one forever."""
 
     def __init__(self, allowed_s, answers):
         self._allowed_s, self._answers = allowed_s, answers

@@ -1,4 +1,4 @@
-"""The driver for containers, on a real engine with the images `drillbook images` assembles."""
+"""The containers driver, on a real engine with the images that `drillbook images` makes."""
 
 import time
 
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def shared():
-    """A stack for tests that leave it as it was."""
+    """A stack for tests that leave it unchanged."""
     place = Home(new_run_id())
     made = Containers(place.run_id, SecretRecorder(), COMPOSE_FILE, IMAGE, place.path)
     made.up(Settings.generate())
@@ -51,7 +51,7 @@ def shared():
 @pytest.fixture
 def stack(living, recorder):
     made = Containers(living.run_id, recorder, COMPOSE_FILE, IMAGE, living.path)
-    # A first process that has just started is deaf to SIGTERM: let it begin to serve.
+    # A first process that has just started ignores SIGTERM, so wait until it serves.
     assert settled(made, recorder, lambda: made.up(Settings.generate())).serves
     yield made
     made.down()

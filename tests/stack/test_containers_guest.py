@@ -1,4 +1,4 @@
-"""Stacks on an engine are guests: labelled, on loopback, discreet, and gone without a trace."""
+"""Stacks on an engine are labelled, on loopback, hide secrets, and leave nothing behind."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 @pytest.fixture
 def stack(living, recorder):
     made = Containers(living.run_id, recorder, COMPOSE_FILE, IMAGE, living.path)
-    # A first process that has just started is deaf to SIGTERM: let it begin to serve.
+    # A first process that has just started ignores SIGTERM, so wait until it serves.
     assert settled(made, recorder, lambda: made.up(Settings.generate())).serves
     yield made
     made.down()
@@ -55,7 +55,7 @@ def test_two_stacks_of_a_run_do_not_meet(stack, living, recorder):
 
 @pytest.fixture
 def bystander(living):
-    # Named as a neighbour on a shared server might be, by a run that is not ours.
+    # Named like another team's container on a shared server, made by another run.
     name = f"someone-secrets-db-{living.run_id}"
     api = engine.client()
     volume = api.volumes.create(name)

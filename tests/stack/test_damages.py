@@ -1,4 +1,4 @@
-"""Every kind of damage is noticed: before anything is restored, or by the server with its line."""
+"""Each kind of damage to a backup is noticed, before the restore or by the server with its line."""
 
 import random
 import re
@@ -44,7 +44,7 @@ _REFERENCES = {
 
 
 def schema():
-    """Tables as the product has them: types, primary keys and references by what the rows hold."""
+    """Tables like the product's: types guessed from the rows, primary keys and references."""
     made, after = [], []
     for name, columns, block in _BLOCK.findall(rows(VERSION)):
         values = [line.split("\t") for line in block.split("\n") if line]
@@ -63,7 +63,7 @@ def typed(values):
 
 @pytest.fixture(scope="module")
 def originals(isolated, tmp_path_factory):
-    """The same database as pg_dump writes it: plain, custom, tar, directory."""
+    """One database in every form of pg_dump: plain, custom, tar, directory."""
     made, after = schema()
     isolated.empty_database()
     psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
@@ -80,12 +80,12 @@ def originals(isolated, tmp_path_factory):
 
 
 def noticed(backup):
-    """What the drill says against a backup before it starts anything; empty where nothing."""
+    """What the drill objects to in a backup before it starts anything; empty if nothing."""
     place = Home(new_run_id())
     order = Order(backup, {"ENCRYPTION_KEY": KEYS[VERSION]}, Targets())
     drill = Drill(order, lambda: None, SecretRecorder(), place, SEED, rehearsal=True)
     try:
-        # Like the specs, which stop at the first.
+        # Like the specs, stop at the first problem.
         return next(filter(None, _said(drill)), "")
     except BadInput as reason:
         return str(reason)
@@ -94,7 +94,7 @@ def noticed(backup):
 
 
 def _said(drill):
-    """The same questions as suites/drill/test_proof.py asks."""
+    """The checks of suites/drill/test_proof.py."""
     proof, facts = drill.proof, drill.facts
     yield facts.damage
     if not proof.opens_everything:
@@ -105,7 +105,7 @@ def _said(drill):
 
 
 def refused(isolated, backup):
-    """What the restore says, or which rows are missing after it; empty where it went through."""
+    """The restore's error, or the rows missing after it; empty if it succeeded."""
     place = Home(new_run_id())
     order = Order(backup, {"ENCRYPTION_KEY": KEYS[VERSION]}, Targets())
     drill = Drill(order, lambda: None, SecretRecorder(), place, SEED, rehearsal=True)

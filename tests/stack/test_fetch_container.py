@@ -1,4 +1,4 @@
-"""A dump is taken of a database in a container, which is read and nothing else."""
+"""A dump is taken from a database in a container without changing the database."""
 
 import subprocess
 import time

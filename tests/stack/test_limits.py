@@ -1,4 +1,4 @@
-"""Bounds on a stack: set, read, taken away again, and too tight for a backend that leaks."""
+"""Resource limits of a stack: set, read, removed, and too tight for a backend that leaks."""
 
 import tracemalloc
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class Boundable:
-    """A stack that remembers what bounds it was given."""
+    """A stack that records the limits it was given."""
 
     driver = "containers"
 
@@ -105,7 +105,8 @@ def services():
 @pytest.mark.parametrize(("plant", "leaks"), [("LeaksMemory", True), (None, False)])
 def test_a_leak_shows_in_memory(services, plant, leaks):
     with Backend(services, services.copy(), plant) as backend:
-        # Asked of Python: a worker that has run for long has room of its own for a leak.
+        # Measured by Python, because a process that has run for long may hide a leak in free
+        # memory.
         tracemalloc.start()
         for _ in range(40):
             backend.app.secrets.normalise("value")

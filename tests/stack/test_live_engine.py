@@ -1,4 +1,4 @@
-"""A live check of containers that a real engine runs: found, described, judged, and left alone."""
+"""A live check finds, describes and judges containers on a real engine, and changes nothing."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_running_deployment_is_found_and_described(stack, asked):
     assert container_checks.version("db", parts["db"], asked).startswith("14")
     assert container_checks.version("redis", parts["redis"], asked).startswith("7")
     assert 8080 in container_checks.listening(parts["backend"])
-    # The harness publishes the backend and the database, on loopback alone.
+    # The harness publishes backend and database on loopback only.
     assert container_checks.find_exposure(parts, asked) == []
 
 
@@ -58,7 +58,7 @@ def test_rehearsed_description_has_the_form_of_a_real_one(stack, asked, role):
 
 
 def missing_in(real, rehearsed, at=""):
-    """Keys of the rehearsed description that a real one lacks, or has with another type."""
+    """Keys of the rehearsed description that the real one lacks, or has with another type."""
     free = ("Ports", "PortBindings", "Networks", "ExposedPorts", "Labels")
     found = []
     for name, value in rehearsed.items():

@@ -1,4 +1,4 @@
-"""What a migration command makes of an empty database is made once, and then restored."""
+"""The migration of an empty database by a command runs once; its result is restored later."""
 
 import pytest
 
@@ -19,7 +19,7 @@ NAMES = "SELECT name FROM infisical_migrations"
 
 @pytest.fixture
 def stack(shared, monkeypatch):
-    """A stack with an empty database, whose image migrates by a command; and how often that ran."""
+    """A stack with an empty database, whose image migrates by a command; `ran` has its runs."""
     procedures.empty_database(shared)
     shared.ran = []
 
@@ -33,7 +33,7 @@ def stack(shared, monkeypatch):
 
 
 def migrated(stack):
-    """The migrations of its database, which was not migrated before."""
+    """Migrate the database, which was not migrated before, and return its migrations."""
     assert not stack._migrator.is_migrated()
     stack._migrator.migrate()
     assert stack._migrator.is_migrated()

@@ -1,4 +1,4 @@
-"""Features that only some instances have are asked for by name, and are otherwise not there."""
+"""The reference backend has optional features only when they are requested by name."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def services():
 
 @pytest.fixture
 def start(services):
-    """Start a backend on a database of this test's own, with features or without."""
+    """Starts a backend on this test's own database, with features or without."""
     database = services.copy()
 
     def begin(features="rotation", **changes):
@@ -109,7 +109,7 @@ def test_only_an_administrator_stages(start, services):
 
 
 def rotated(start, services, key, times=1):
-    """Stage a key and start with it, so often; the keys in force, the newest last."""
+    """Stage a key and start with it, `times` times; return the keys in order, the newest last."""
     keys = [key]
     for _ in range(times):
         with start(ENCRYPTION_KEY=keys[-1]) as backend:

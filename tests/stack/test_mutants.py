@@ -1,4 +1,4 @@
-"""A healthy stack is accused of nothing; `drillbook qualify` shows that each bug is caught."""
+"""A healthy stack gets the expected verdicts; `drillbook qualify` shows that bugs are caught."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from drillbook.core.application import ROOT
 from tests.stack.test_containers import IMAGE, missing
 
-# Each runs the whole suite, which takes many minutes where other programs use the processors.
+# Each runs the whole suite, which takes many minutes on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 OBSERVED = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())["observations"]
@@ -19,7 +19,7 @@ TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
 
 
 def predicted(table):
-    """Verdict, and what was seen in one sentence where something was, by control."""
+    """The expected verdict by control, with the observations in one sentence if there are any."""
     return {
         control: [verdict, *(["; ".join(OBSERVED[word] for word in words)] if words else [])]
         for control, (verdict, *words) in TABLES[table].items()
@@ -32,7 +32,7 @@ PRINTING = predicted("printing")
 
 @pytest.fixture
 def verify(tmp_path):
-    """Run the suites on the embedded stack in a process of their own; the evidence of the run."""
+    """Runs the suites on the embedded stack in a process of their own; exit code and evidence."""
 
     def run(*options):
         command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]

@@ -13,7 +13,7 @@ from drillbook.core.errors import BadInput
 from drillbook.stack import releases
 
 pytestmark = pytest.mark.engine
-# Its migrations are those of a product, and none of its code knows the root key's table.
+# It has migrations like the product's, but its code does not name the root key's table.
 OLD = b"""FROM drillbook/base
 RUN mkdir -p /backend/dist/db/migrations \
  && echo "export const up = 1" > /backend/dist/db/migrations/20240101000000_first.mjs
@@ -33,7 +33,7 @@ def test_an_old_image_is_refused_and_ours_is_not(old_image):
     with pytest.raises(BadInput, match=f"{old_image} is older than July 2024"):
         releases.refuse_older(old_image)
     releases.refuse_older("drillbook/reference:latest")
-    # An image that does not tell its migrations is not judged by them.
+    # An image that does not show its migrations is not refused.
     releases.refuse_older("drillbook/redis:7")
 
 

@@ -1,4 +1,4 @@
-"""The state oracle: one reading, one comparison, and frames that say what may change."""
+"""The state oracle reads the database, compares two readings, and knows what may change."""
 
 import pytest
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def state(**tables):
-    """A reading of these tables: rows by key, each with digests by column."""
+    """A reading of these tables: rows by key, each with a digest by column."""
     return State({name: table(rows) for name, rows in tables.items()}, {})
 
 
@@ -75,7 +75,7 @@ def test_what_is_volatile_is_little():
     uses = ("lastUsed", "lastLoginTime", "clientSecretNumUses", "updatedAt")
     assert not [name for name in uses if is_compared("identities", name)]
     assert is_compared("secrets_v2", "updatedAt"), "no use of a secret is noted there"
-    # A name of a person, and a limit that someone has set.
+    # A person's name, and a limit that an administrator has set.
     kept = ("lastName", "clientSecretNumUsesLimit", "version")
     assert all(is_compared("users", name) for name in kept)
     history = compare(state(secret_versions_v2={"a": {}}), state(secret_versions_v2={"b": {}}))
@@ -95,7 +95,7 @@ def test_a_request_for_one_secret_may_change_that_one():
     assert find_violations(removed, frame) == removed
     created = [Change("changed", "secrets_v2", "MARKER", "MARKER", ("createdAt", "version"))]
     assert find_violations(created, frame) == created
-    # Without names, as in mid-2024, there may be no more of them than were asked for.
+    # Without names, as in mid-2024, no more may change than were asked for.
     unnamed = [change("changed", "secrets"), change("changed", "secrets")]
     assert find_violations(unnamed, frame) == unnamed[1:]
 
@@ -145,7 +145,7 @@ def test_a_reading_holds_every_table_and_no_value(installation):
     assert "MARKER" in {row.name for row in seen.tables["secrets_v2"].rows.values()}
     held = repr(seen.tables["secrets_v2"].rows)
     assert not [one for one in deployment.golden.canaries.values() if one and one[:20] in held]
-    # As the superuser, inside the container, where no password counts.
+    # As superuser inside the container, without a password.
     assert compare(seen, read(deployment.stack, database="infisical")) == []
 
 
@@ -256,7 +256,7 @@ def test_only_the_same_row_to_the_last_column_has_survived():
     after = state(projects={"a": {"name": "1"}, "b": {"name": "2"}}, columns={"x": {"kind": "1"}})
     nothing = state()
     assert survivors(nothing, before, after) == {"projects": 1}
-    # What every instance has from its migrations on is no one's.
+    # Rows that every instance has from its migrations are not counted.
     assert survivors(before, before, after) == {}
 
 
@@ -292,9 +292,9 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     deployment = installation.for_reading()
     golden = deployment.golden
     optional = OptionalParts(deployment.public, deployment.owner, deployment.service, golden)
-    # All of it is there already: the second project is another one, the rest is refused.
+    # Everything exists already: the second project is a new one, the rest is refused.
     again = optional.make_all()
-    # Made for a second, and expired when all is made: a spec may come at once.
+    # Made to live for a second, and expired when everything is made: a spec may follow at once.
     with pytest.raises(Unauthorized):
         deployment.public.login(again.dead_credentials["expired"])
     assert {"reference", "import"} <= again.left_out.keys()

@@ -1,4 +1,4 @@
-"""The property specs alone find what shows only in some values, within their default budget."""
+"""The property specs find bugs that show only for some values, within their default budget."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The reference backend starts, fails, stores and logs as the product was measured."""
+"""The reference backend starts, fails, stores and logs as the product does."""
 
 import base64
 import json
@@ -224,7 +224,7 @@ def test_cache_that_refuses_the_password_ends_the_start(services):
     with Backend(services, services.copy(), REDIS_URL=url) as backend:
         assert backend.code == 1
     assert '"type":"ReplyError"' in backend.journal.text
-    # A password that none asks for; other refusals have other codes.
+    # The server has no password; other refusals have other codes.
     assert "ERR AUTH <password> called without any password" in backend.journal.text
 
 

@@ -1,4 +1,4 @@
-"""The reference backend answers as the product was measured, in both generations of its routes."""
+"""The reference backend answers as the product does, in both generations of its routes."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""What comes out of a restore is what pg_dump put into the backup, whatever its form."""
+"""A restore returns what pg_dump put into the backup, in every form."""
 
 import gzip
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SAMPLES = ROOT / "tests" / "samples" / "archives"
 
-# Everything a splitter of statements could trip over, and a row for each escape of COPY.
+# Everything that could confuse a parser of statements, and a row for each escape of COPY.
 SCHEMA = r"""
 CREATE EXTENSION pgcrypto;
 CREATE TYPE mood AS ENUM ('a;b', 'it''s');

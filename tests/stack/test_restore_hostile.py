@@ -1,8 +1,8 @@
-"""A backup is hostile input: nothing in it runs a program, opens a file, connects or fills a disk.
+"""A hostile backup cannot run a program, open a file, connect, or fill a disk.
 
-Each attack is first shown to work on the documented way (psql, as the superuser the official image
-makes of the deployment's role); then it is refused with its line; then, with the list of statements
-switched off, the role it would run under cannot do it either.
+Each attack is first shown to work the documented way (psql, as the superuser that the official
+image makes of the deployment's role). Then it is refused with its line. Then, with the list of
+allowed statements switched off, the role that runs it cannot do it either.
 """
 
 import io
@@ -37,8 +37,8 @@ def documented():
 
 @pytest.fixture
 def mark():
-    # The database's own user must be able to write there, or nothing would be shown; the folders
-    # pytest makes are closed to others, one level more of them when workers run side by side.
+    # The database's user must be able to write here, or the attack would show nothing. pytest's
+    # folders are closed to other users.
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         yield Path(folder) / "mark"

@@ -1,4 +1,4 @@
-"""A restore ends: whatever never ends in a backup, or grows without bounds, is stopped."""
+"""A restore of a backup that never ends, or grows without bounds, is stopped."""
 
 import io
 
@@ -114,7 +114,7 @@ def test_temporary_files_are_limited(isolated, restored):
 
 
 class Endless(io.RawIOBase):
-    """A dump whose data never ends; it counts what was asked for."""
+    """A dump whose data never ends; it counts the bytes that were read."""
 
     def __init__(self, unit):
         self.unit, self.read_so_far = unit, 0

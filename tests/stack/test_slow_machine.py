@@ -1,4 +1,4 @@
-"""What our own patience ends is not a fault of the product; a silence that is measured is."""
+"""A timeout of the harness is not a fault of the product; a measured silence is."""
 
 import contextlib
 import threading
@@ -30,7 +30,7 @@ SPEC = loaded(SUITES / "database" / "test_password_trouble.py")
 
 
 class Server:
-    """Answers each read after `delay_s`; not at all where that is None."""
+    """Answers each read after `delay_s` seconds; not at all for None."""
 
     def __init__(self):
         self.delay_s, self.status = 0.0, 200
@@ -60,7 +60,7 @@ class Server:
 
 
 class Watched(SimpleNamespace):
-    """A deployment whose reads come from that server; it becomes what the test says by a change."""
+    """A deployment that reads from that server; a change calls `become` of the test."""
 
     def change(self, **_):
         self.become()
@@ -81,7 +81,7 @@ def server():
 @pytest.fixture
 def deployment(server, recorder, monkeypatch):
     monkeypatch.setattr(procedures, "alter_password", lambda _stack, _password: None)
-    # A hasty read gives up sooner than a slow machine answers.
+    # A short read times out before a slow machine answers.
     monkeypatch.setattr(read_probe, "_SHORT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(read_probe, "_AT_LEAST_S", 5.0)
     monkeypatch.setattr(read_probe, "_SLOWER", 1.0)
@@ -92,7 +92,7 @@ def deployment(server, recorder, monkeypatch):
 
 @pytest.fixture
 def rotated(deployment, monkeypatch):
-    """The spec of DBP-6, to be run; what it noted."""
+    """Runs the spec of DBP-6 and returns its notes."""
     notes = []
 
     def run():
@@ -204,7 +204,7 @@ def test_a_start_is_waited_for_as_long_as_starts_take_here(recorder, monkeypatch
 
 @pytest.fixture
 def hands(monkeypatch):
-    """An operator whose writes are not answered, by a backend that runs."""
+    """An operator whose writes a running backend does not answer."""
     made = operator.Operator.__new__(operator.Operator)
     made._patience_s = made._silence_s = 0.1
     made._stack = SimpleNamespace(backend=lambda: BackendState("running", None, 0))

@@ -1,4 +1,4 @@
-"""A deployment at rest is the golden one, stopped, and what it held is known."""
+"""A stopped deployment is the golden one, and what it held before the stop is known."""
 
 import os
 
@@ -28,7 +28,7 @@ def installation(module_home, module_recorder):
 
 @pytest.fixture
 def counted(installation, monkeypatch):
-    """Under which key the backend was started: once for each start."""
+    """The key of each start of the backend."""
     seen, launch = [], Embedded._launch
 
     def launched(self, env, log):
@@ -54,7 +54,7 @@ def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counte
     counted.clear()
     stopped = installation.for_starting()
     assert stopped.stack.settings == stopped.golden_settings
-    # The crash loop may have gone on until then.
+    # The crash loop may have continued until then.
     assert stopped.golden_settings["ENCRYPTION_KEY"] not in counted
     counted.clear()
     assert stopped.change(INVITE_ONLY="true").serves
@@ -174,8 +174,8 @@ def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, mon
 
 @pytest.fixture
 def first_day(module_home, module_recorder, tmp_path):
-    """An installation that has not been started, over a stack of its own."""
-    # Not in tmp_path: the database runs as somebody who may not look there.
+    """An installation that was not started yet, on its own stack."""
+    # Not in tmp_path, which the database's user may not read.
     folder = module_home.path / tmp_path.name
     folder.mkdir()
     stack = Embedded(module_home.run_id, module_recorder, folder)

@@ -1,4 +1,4 @@
-"""A backend that starts under a wrong key is judged by what it gives out and what it destroys."""
+"""A backend that starts with a wrong key is judged by what it returns and what it destroys."""
 
 import json
 import subprocess
@@ -38,8 +38,8 @@ def test_a_start_that_harms_nothing_is_not_one_that_loses_everything(tmp_path):
         "KEY-6": ("satisfied", {"nothing_accessible"}),
         "BKP-2": ("satisfied", {served}),
     }
-    # It also changes the database, which is a finding of whatever control sees it happen, and
-    # a matter of safety, also where the control checks what the runbook claims.
+    # It also changes the database. Every control that sees this reports it, and it is a matter of
+    # safety even if the control checks a claim of the runbook.
     changed = "changed_beyond_its_frame"
     assert judged(tmp_path / "deadly", "RecreatesRootKey") == {
         "KEY-2.ENC": ("violated", {"started_without_secrets", changed}),

@@ -1,6 +1,6 @@
-"""Whatever happens to a run, nothing of it is left, others are untouched, and it never passes.
+"""A disturbed run leaves nothing behind, harms no one, and never passes wrongly.
 
-`make chaos` does the same at more moments.
+`make chaos` does so at more moments.
 """
 
 import pytest
@@ -31,7 +31,7 @@ def test_the_seed_decides_what_happens_when():
 
 
 def satisfied(control="KEY-4"):
-    """A record in which a control is satisfied, one spec of which has this verdict."""
+    """A record, a satisfied control of it with this id, and the other controls."""
     run = sample_run.run()
     first = next(one for one in run.controls if one.verdict is Verdict.SATISFIED)
     others = tuple(one for one in run.controls if one is not first)

@@ -1,4 +1,4 @@
-"""A container or its engine is killed under a run: it ends, untruth and remains are none."""
+"""A run whose container or engine is killed ends, says nothing untrue, and leaves nothing."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def test_the_engine_ends_with_us(chaos):
 
 
 def of(folder):
-    """The processes that were told of a folder."""
+    """The processes with a folder in their command line."""
     words = str(folder).encode()
     return [one for one in Path("/proc").glob("[0-9]*/cmdline") if words in read(one)]
 

@@ -1,4 +1,4 @@
-"""The folder of a `make chaos` is its own, and what a killed one left goes with the next."""
+"""Each `make chaos` has its own folder, and removes what a killed one left."""
 
 import os
 

@@ -67,7 +67,7 @@ def test_our_fixtures_are_imported_not_a_package_of_that_name():
     ],
 )
 def test_arrows_point_one_way(folder, stranger):
-    # Commands are carried out by all of them: they meet on the command line, as in conftest.py.
+    # The commands of drillbook/cli use all of them, as conftest.py does.
     guilty = [
         relative(path)
         for path in CODE
@@ -122,8 +122,8 @@ def test_specs_do_not_wait_retry_or_print():
 
 
 def test_nothing_of_a_run_lies_in_a_folder_of_pytest():
-    # The tear-down of tmp_path fails where a spec is interrupted in its set-up, and no sweep
-    # finds what a killed run left there: `working_folder` is the place.
+    # The tear-down of tmp_path fails if a spec is interrupted in its set-up, and no sweep finds
+    # what a killed run left there. Use `working_folder` instead.
     guilty = {
         relative(path)
         for path in CODE
@@ -135,7 +135,7 @@ def test_nothing_of_a_run_lies_in_a_folder_of_pytest():
 
 
 def test_asserts_of_the_harness_live_in_suites():
-    # An assert in fixtures/ would be taken for a finding about the stack.
+    # An assert in fixtures/ would be mistaken for a finding about the stack.
     guilty = {
         relative(path)
         for path in CODE
@@ -222,7 +222,7 @@ def test_every_planted_class_overrides_what_the_reference_backend_has():
             assert own & set(dir(honest)) - set(dir(object)) or "__init__" in own, (name, part)
 
 
-# They run for as long as whoever called them waits.
+# Commands that run for as long as their caller waits.
 ENDLESS = {
     "drillbook/cli/commands.py",
     "fixtures/bench/ratios.py",
@@ -251,7 +251,8 @@ def test_claims_have_corrections():
 
 
 def test_advice_to_go_back_empties_the_cache():
-    # Releases of 2026 would serve lists from before the restore out of it (docs/measured.md).
+    # Otherwise releases of 2026 serve lists from before the restore from the cache
+    # (docs/measured.md).
     going_back = re.compile(
         r"restor(?:e|ing) (?:\w+ ){0,3}(?:backup|dump)\b|way back is", re.IGNORECASE
     )
@@ -268,7 +269,7 @@ def test_advice_to_go_back_empties_the_cache():
 def test_options_are_named_as_the_command_line_has_them():
     declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
     names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
-    # NAME=value is how a file of variables is written.
+    # NAME=value is the form of an env file.
     of_make = re.compile(rf"(?<![\w$])({'|'.join(names - {'NAME'})})=(?!=)")
     ours = [path for path in CODE if not path.is_relative_to(ROOT / "tests")]
     documents = [path for path in (ROOT / "docs").glob("*.md") if path.name != "changelog.md"]
@@ -281,7 +282,7 @@ def test_options_are_named_as_the_command_line_has_them():
     assert guilty == [], "say --env-file, not ENV_FILE="
 
 
-# What a reader from elsewhere stumbles over, and what to say instead.
+# Phrases that are hard to read, and what to say instead.
 STILTED = {
     r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer|more|one|way)\w+": "is not a …",
     r"\b(?:whoever|nobody|somebody)\b": "the operator, anyone, no one",
@@ -299,7 +300,7 @@ STILTED = {
 
 
 def prose():
-    """What people read, each with its place: documents without code, templates, strings of code."""
+    """The texts that people read, each with its place: documents, templates, strings of code."""
     documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "suites/controls.toml"]
     documents += [*(ROOT / "drillbook").rglob("*.toml"), *(ROOT / "reports/templates").glob("*.j2")]
     for path in documents:
@@ -310,7 +311,7 @@ def prose():
     for path in CODE:
         if not path.is_relative_to(ROOT / "tests"):
             for node in ast.walk(tree(path)):
-                # The user of that name is a word alone.
+                # A string without a blank may be the user `nobody`.
                 if isinstance(node, ast.Constant) and " " in str(node.value):
                     yield f"{relative(path)}:{node.lineno}", str(node.value)
 
@@ -336,7 +337,7 @@ def test_the_offline_image_holds_what_the_reference_backend_imports(tmp_path):
     start = [sys.executable, "-m", "fixtures.reference"]
     place = tmp_path / "reference"
     done = subprocess.run(start, cwd=place, env={}, capture_output=True, text=True, timeout=60)
-    # It starts as far as its environment, which is empty.
+    # It starts until it reads its environment, which is empty.
     assert (done.returncode, "Traceback" in done.stderr) == (255, False), done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`drillbook drill` as a command: a damaged backup never goes through it, and many secrets fit."""
+"""`drillbook drill` as a command: damaged backups never pass, and many secrets fit in memory."""
 
 import json
 import random
@@ -23,10 +23,10 @@ from tests.support.damage_kinds import PLAIN
 
 pytestmark = pytest.mark.slow
 
-# All rows of secrets but the first.
+# All rows of secrets except the first.
 SECRETS = re.compile(rb"(COPY public\.secrets(?:_v2)? [^\n]*\n[^\\\n][^\n]*\n)(?:[^\\\n][^\n]*\n)*")
 NOTICED = {"violated", "inconclusive"}
-# On a backup that knows a migration of the product's own the reference backend is not started.
+# The reference backend is not started on a backup that records a migration of the product.
 FOREIGN = """
 CREATE TABLE public.infisical_migrations (id integer PRIMARY KEY, name text);
 INSERT INTO public.infisical_migrations VALUES (1, '20240101000000_of-the-product.mjs');
@@ -35,7 +35,7 @@ INSERT INTO public.infisical_migrations VALUES (1, '20240101000000_of-the-produc
 
 @pytest.fixture(scope="module")
 def original(isolated, tmp_path_factory):
-    """A real backup's rows, as pg_dump writes them; and its key."""
+    """A real backup's rows, as pg_dump writes them, and its key."""
     made, after = schema()
     isolated.empty_database()
     psql = ["psql", "-v", "ON_ERROR_STOP=1", "-q", "-U", "infisical", "infisical"]
@@ -48,7 +48,7 @@ def original(isolated, tmp_path_factory):
 
 
 def drilled(backup, keys, runs, *options):
-    """The exit code of a drill, its verdicts by control, and all it printed."""
+    """The exit code of a drill, its verdicts by control, and its output."""
     command = [sys.executable, "-m", "pytest", "suites/drill", "--evidence", "--only-evidence"]
     command += ["--one-question", "--drill", "--stack=embedded", "-p", "no:cacheprovider"]
     command += [f"--backup={backup}", f"--env-file={keys}", f"--run-dir={runs}", *options]
@@ -60,7 +60,7 @@ def drilled(backup, keys, runs, *options):
 
 
 def register(folder, key):
-    """A drillbook.toml whose key a custodian has proved to hold."""
+    """A drillbook.toml with a key that a custodian has proved to hold."""
     signature.generate(folder / "ada.key")
     lines = (
         *("[[keys]]", f'label = "{label(key)}"', 'purpose = "production"', 'custodians = ["Ada"]'),
@@ -97,7 +97,7 @@ def test_an_undamaged_one_is_restored_and_nothing_is_said_against_it(original, t
     code, verdicts, printed = drilled(original / "plain", original / "keys.env", tmp_path / "runs")
     assert code == 2, printed
     assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
-    # Proved and restored, and only not started: that is more than not run, and the report says so.
+    # Proved and restored, but not started: that is more than not run, and the report says so.
     assert verdicts.pop("DRL-2") == verdicts.pop("BKP-6") == "inconclusive"
     assert not NOTICED & {*verdicts.values()}
     said = " ".join(printed.split())
@@ -121,7 +121,7 @@ def test_fewer_secrets_than_in_the_last_drill_are_named(original, tmp_path):
     assert re.search(
         r"secrets: \d+ in the backup of 20\d\d-\d\d-\d\d \(run .*\), 1 now", said(runs)
     )
-    # Accepted once, it is what the next one is compared with.
+    # Once accepted, it is what the next drill is compared with.
     for options in (("--drop=100%",), ()):
         _, verdicts, printed = drilled(emptied, *given, *options)
         assert verdicts["DRL-5"] == "satisfied", printed
@@ -138,7 +138,7 @@ def test_a_cut_file_accuses_no_key(original, tmp_path):
 
 
 def said(runs):
-    """All that the last run recorded."""
+    """The evidence of the last run as text."""
     return (runs / "latest" / "evidence.json").read_text(encoding="utf-8")
 
 

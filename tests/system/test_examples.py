@@ -1,5 +1,7 @@
-"""Each example of a command's help, and each line of the README and of docs/, is run as it is
-printed, with sample files for what a reader fills in."""
+"""The examples in the help, the README and docs/ run as printed.
+
+Sample files stand for what a reader fills in.
+"""
 
 import contextlib
 import gzip
@@ -28,11 +30,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 COMMAND = r"(?:\.venv/bin/)?(drillbook [a-z]"
 SHOWN = re.compile(rf"(?m)^ *{COMMAND}.*?)(?: +#.*)?$|`{COMMAND}[^`]+)`")
-# The example of age's own documents.
+# The example recipient of age's own documentation.
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 RELEASE = r"(?:OLD\b|NEW\b|…(?::\S+)?|\S+:<\w+>)"
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-# What a reader fills in, and what stands for it here.
+# What a reader fills in, and its sample here.
 SAMPLES = {
     r"\bBACKUP\b": "backup.sql.gz",
     r"\bFOLDER\b": "backups",
@@ -60,12 +62,12 @@ SAMPLES = {
     r"<Name>": "ForgetsEmptyFolders",
     r" &$": "",
 }
-# What is asked of a line here, as much takes minutes: controls without a stack, and few acts.
+# Lines that take minutes are shortened: to controls without a stack, and few steps.
 LESS = {
     r"--control 'WIP-\*' --control DBP-1": "--control 'DEP-4*' --control DEP-6",
     r"--budget \d+x12": "--budget 1x2",
 }
-# Lines that are only parsed, and why; all others are run.
+# Lines that are only parsed, and the reason; all others are run.
 PARSED = {
     r"images": "assembles images from packages, as root, in minutes",
     r"(qualify|bench)": "takes many minutes; CI runs it by itself",
@@ -82,7 +84,7 @@ PARSED = {
 
 
 def lines_of(text):
-    """The lines that a page shows, each with samples for what a reader fills in."""
+    """The command lines in a page, filled in with samples."""
     shown = (" ".join("".join(pair).split()) for pair in SHOWN.findall(text))
     return [fill_in(line, SAMPLES) for line in shown]
 
@@ -97,23 +99,23 @@ NAMES = {f"drillbook {one.name}" for one in COMMANDS}
 EXAMPLES = [one.example for one in COMMANDS]
 ALONE = [line for line in lines_of((ROOT / "README.md").read_text("utf-8")) if line in NAMES]
 SHOWN_LINES = [line for page in PAGES for line in lines_of((ROOT / page).read_text("utf-8"))]
-# A page may name a command in a sentence; the README's lines are all to be typed.
+# A page may name a command in a sentence; the README's lines are all meant to be typed.
 EVERY = {*EXAMPLES, *ALONE, *(line for line in SHOWN_LINES if line not in NAMES)}
 LINES = {fill_in(line, LESS) for line in EVERY}
-# This driver is that of each line here, and one line for the two is enough.
+# Every line runs on the embedded driver here, so one of two such lines is enough.
 LINES -= {one for one in LINES if one.replace(" --stack embedded", "") in LINES - {one}}
 IS_PARSED = re.compile(f"drillbook ({'|'.join(PARSED)})")
-# Commands that run specs or other processes: these run as they are called. The others need not load
-# everything anew.
+# Commands that run specs or other processes get a process of their own. The others run in this one,
+# which need not load everything again.
 APART = re.compile(
     r"drillbook (verify|lifecycle|drill|rehearse|live|preflight|runbook run|key rekey|doctor|fleet)"
 )
-# Some lines begin with what later ones need.
+# Lines that make files which later lines need come first.
 ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "fleet enqueue", "")
 FLEET = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)[0]
 LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
-# Where it is not 0: the exit code, and words of what is printed. These name an image, a server or a
-# backup that a reader has and this machine has not.
+# The exit code, if not 0, and words in the output. Such lines name an image, a server or a backup
+# that this machine does not have.
 ANSWERS = {
     # The sample's rows are old, and its file is new.
     r"backup check .*--keep-at-least": (1, "1 kept where 7 are wanted"),
@@ -128,7 +130,7 @@ ANSWERS = {
     r"live ": (3, "secrets.example.com"),
     r"runbook run .*--image": (3, "image|Docker engine"),
     r"runbook run": (3 if why_unavailable() else 0, "bubblewrap|RBK-1"),
-    # The sample has the rows of a backup, and not all of its tables.
+    # The sample has a backup's rows, but not all of its tables.
     r"key recover (?!.*--(recipient|pass))": (3, "--recipient"),
     r"key rekey (?!.*--no-rehearsal)": (2, "KEY-14"),
     r"preflight --compose \S+$": (0, "findings"),
@@ -138,7 +140,7 @@ ANSWERS = {
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
     r"status": (1, "due"),
     r"fleet (plan|report)": (1, "payments"),
-    # Its backup is a folder of another server.
+    # Its backup is in a folder of another server.
     r"fleet work": (1, "payments: not passed, exit code 3"),
     r"history report": (1, "missed"),
 }
@@ -151,7 +153,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def later_folder(tmp_path_factory):
-    """A folder as it is when the lines were run that make what others name."""
+    """A folder as it is after the lines have run that make what others name."""
     folder = sample_folder(tmp_path_factory.mktemp("parsed"))
     for name in ("runs/eu", "runs/us"):
         (folder / name).mkdir(parents=True)
@@ -161,7 +163,7 @@ def later_folder(tmp_path_factory):
 
 
 def sample_folder(folder):
-    """A folder that holds what the lines name, with runs kept where a checkout keeps them."""
+    """A folder with what the lines name, and with runs where a checkout keeps them."""
     for name in ("suites", "reports"):
         (folder / name).mkdir()
     (folder / "suites" / "controls.toml").touch()
@@ -198,7 +200,7 @@ def sample_folder(folder):
 
 
 def place(line):
-    """Where a line stands among those that are run."""
+    """The position of a line in the order in which lines are run."""
     return next(
         number for number, words in enumerate(ORDER) if re.match(f"drillbook {words}", line)
     )
@@ -206,19 +208,19 @@ def place(line):
 
 @pytest.fixture(scope="module")
 def queue():
-    """Runs of a queue on this machine: as root, its database has a user who enters none of ours."""
+    """The run folder of a queue on this machine; its database's user must be able to enter it."""
     with tempfile.TemporaryDirectory(prefix="drillbook-queue-") as name:
         Path(name).chmod(0o711)
         yield name
 
 
 def ask(folder, line, queue=""):
-    """The exit code of a line, and all that it prints; of specs, one that starts nothing."""
-    # Each worker loads everything anew, in more time than what a line asks takes.
+    """The exit code of a line and its output; `verify` runs one control, which starts nothing."""
+    # Loading everything in another worker takes longer than the specs of a line.
     env = {**os.environ, "DRILLBOOK_STACK": "embedded", "DRILLBOOK_WORKERS": "1"}
     for name in ("new.sql", "secrets.json.age"):
         (folder / name).unlink(missing_ok=True)
-    # A server's folders.
+    # Folders of a server.
     line = line.replace("/backups", "backups").replace("/etc/drillbook/", "")
     if "--queue local" in line:
         env["DRILLBOOK_RUN_DIR"] = queue
@@ -264,7 +266,7 @@ def test_each_line_does_what_it_says(folder, queue):
         wanted, words = next(found, (0, ""))
         code, printed = ask(folder, line, queue)
         if code == 3 and line not in EXAMPLES and "is missing; for example" in printed:
-            # In a sentence a command is named without all that it needs.
+            # A sentence may name a command without its required options.
             continue
         if code != wanted or not re.search(words, printed) or "Traceback" in printed:
             wrong.append(
@@ -295,7 +297,7 @@ def test_what_is_only_parsed_is_a_line_that_the_command_takes(
 
 
 def keep_bundle(folder):
-    """What the lines on bundles and runs name: the last bundle, and the last two runs."""
+    """Keep what the lines on bundles and runs name: the last bundle, and the last two runs."""
     runs = folder / "reports" / "runs"
     for name in ("bundle.zip", "evidence.json"):
         shutil.copy(runs / "latest" / name, folder)

@@ -1,5 +1,4 @@
-"""A fleet on a real PostgreSQL queue: no instance twice at once, nothing lost, nothing passed that
-was not, whatever happens to a worker."""
+"""A fleet on a real PostgreSQL queue loses, repeats and invents no drill if workers are killed."""
 
 import json
 import os
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 INSTANCES = ("ada", "bob", "cyd", "dee", "eve")
 JOBS, WORKERS = 40, 4
-# A drill: it says when it begins and ends, and passes unless it is eve's.
+# A drill: it records when it begins and ends, and passes unless it is eve's.
 DRILL = 'echo "$1 $$ begins" >>stamps; sleep "$2"; echo "$1 $$ ends" >>stamps; test "$1" != eve'
 WORKER = """
 import sys
@@ -40,7 +39,7 @@ sys.exit(Worker("eu", commands, beat_s=0.4, silent_s=2.0).work(conninfo))
 
 @pytest.fixture(scope="module")
 def runs():
-    """A folder of runs that every user can enter, as those of pytest are not."""
+    """A folder of runs that every user can enter, unlike pytest's."""
     with tempfile.TemporaryDirectory(prefix="drillbook-fleet-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -61,7 +60,7 @@ def database(server):
 
 @pytest.fixture
 def start(database, tmp_path):
-    """Starts a worker; each is gone at the end."""
+    """Starts workers, which are killed at the end."""
     with ExitStack() as ends:
 
         def begin(seconds="0.05"):
@@ -109,14 +108,14 @@ def test_four_workers_and_a_killed_one_lose_and_invent_nothing(database, start, 
         time.sleep(0.2)
     until(lambda: not {"todo", "doing"} & set(states(database)))
     assert sum(added) == JOBS == sum(states(database).values())
-    # The drill of the killed worker ended with it, and counts for nothing.
+    # The drill of the killed worker ended with it, and does not count.
     assert ask(database, "SELECT lock FROM procrastinate_jobs WHERE status = 'aborted'") == [
         ("ada",)
     ]
     seen = stamps(tmp_path)
     assert [*began[:2], "ends"] not in seen
     assert not Path(f"/proc/{began[1]}").exists()
-    # Each of the others ran once and alone, and passed if it did.
+    # Each of the others ran once and alone, and its state is its result.
     rest = [one for one in seen if one != began]
     assert len(rest) == 2 * (JOBS - 1)
     for name in INSTANCES:
@@ -144,7 +143,7 @@ def test_a_job_that_is_no_longer_ours_is_stopped(database, start, tmp_path):
     (began,) = stamps(tmp_path)
     ask(database, "UPDATE procrastinate_jobs SET status = 'aborted' WHERE lock = 'ada' RETURNING 1")
     until(lambda: not Path(f"/proc/{began[1]}").exists())
-    # A name that this worker does not know is not drilled, and does not pass.
+    # An instance that this worker does not know is not drilled, and does not pass.
     until(lambda: states(database) == {"aborted": 1, "failed": 1})
     assert stamps(tmp_path) == [began]
 
@@ -175,7 +174,7 @@ def test_a_real_drill_is_carried_out_signed_and_reported(
     command = [sys.executable, "-m", "drillbook.cli", *line.split()]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    # A sample has not every table of a backup.
+    # The sample lacks some tables of a backup.
     said = "ada: drill begins\nada: not passed, exit code 1\n"
     assert (done.returncode, done.stdout) == (1, said), done.stderr
     code, out = call(f"fleet report {runs} --pubkey drill.key.pub --output json")

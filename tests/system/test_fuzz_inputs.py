@@ -1,4 +1,4 @@
-"""What is handed over is read or refused in one sentence: a deployment's files, backups, logs."""
+"""Random env files, compose files, backups and logs are read, or refused in one sentence."""
 
 import gzip
 import io

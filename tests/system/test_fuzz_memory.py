@@ -1,4 +1,4 @@
-"""However large, deep or packed an input is, no reader of it takes more than a bound of memory."""
+"""Readers of huge, deep or compressed inputs stay within a bound of memory."""
 
 import contextlib
 import gzip
@@ -18,13 +18,13 @@ from drillbook.core.application import ROOT
 pytestmark = pytest.mark.slow
 
 HUGE = 400 << 20
-# Pages of a megabyte that many readers use, their libraries, and room to breathe.
+# Buffers of a megabyte that many readers use, their libraries, and some room.
 BOUND_KB = 200 << 10
 HEAD = b"--\n-- PostgreSQL database dump\n--\n\nCOPY public.secrets_v2 (id) FROM stdin;\n"
 
 
 def sparse(path, head=b""):
-    """A file of nothing behind a beginning; it takes no room on the disk."""
+    """A sparse file of zeros after a head, which takes no space on the disk."""
     with path.open("wb") as file:
         file.write(head)
         file.truncate(HUGE)
@@ -43,7 +43,7 @@ def bombs(folder):
     sparse(folder / "huge.sql", HEAD)
     sparse(folder / "huge.dump", b"PGDMP\x01\x0e\x00\x04\x08\x01")
     with (folder / "huge.log").open("wb") as file:
-        # Of letters: what holds a zero is not text to begin with.
+        # Letters, because a file with a zero byte is rejected as not text.
         file.write(b'{"level":50,"msg":"')
         for _ in range(256):
             file.write(b"x" * (1 << 20))
@@ -80,7 +80,7 @@ READERS = {
 
 
 def grown(reader, known):
-    """How much more memory than now a reader takes, in KiB, in a fork of this process."""
+    """How many KiB of memory a reader adds, in a fork of this process."""
     from drillbook.core.errors import DrillbookError
     from reports.errors import ReportError
 
@@ -99,7 +99,7 @@ def grown(reader, known):
 
 
 def read_all(folder):
-    """In a process of its own: how much each reader takes."""
+    """Measure what each reader takes, in KiB; runs in a process of its own."""
     from drillbook.backup import facts, integrity
     from drillbook.core import dotenv
     from drillbook.keys import key_check

@@ -1,4 +1,4 @@
-"""Whatever is handed over is read or refused in one sentence: declarations, evidence, bundles."""
+"""Random declarations, evidence, bundles and keys are read, or refused in one sentence."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Whole commands, watched by a monitor: a passed run, one that is stopped, one that is killed."""
+"""Commands with --ping report to a monitor: a passed run, a stopped one, a killed one."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def test_a_passed_run_pings_and_keeps_the_address_to_itself(tmp_path, monitor):
     config = '[notify]\nreceivers_file = "receivers"\non = ["success"]\nmetrics = "x.prom"\n'
     (tmp_path / "drillbook.toml").write_text(config)
     private(tmp_path / "receivers", f"{address.replace('http', 'json')}/hook\n")
-    # Documents are made of the evidence alone, and take seconds.
+    # Documents are made from the evidence only, and take seconds.
     env = {"PYTEST_ADDOPTS": "--only-evidence"}
     with start(tmp_path, *READS_FILES_ONLY, "--ping", address, **env) as run:
         said = run.stdout.read()

@@ -1,4 +1,4 @@
-"""A run on a terminal draws what is under way, and leaves nothing of it."""
+"""A run on a terminal draws its progress, and ends cleanly."""
 
 import os
 import pty
@@ -17,7 +17,7 @@ PATIENCE_S = 120
 
 
 def on_a_terminal(*options):
-    """Exit code and output of a run of pytest whose standard output is a terminal."""
+    """The exit code and output of a pytest run whose standard output is a terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "pytest", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as run:
@@ -29,7 +29,7 @@ def on_a_terminal(*options):
             try:
                 printed += os.read(ours, 1 << 16)
             except OSError:
-                # No one holds the other end any more.
+                # The other end is closed.
                 break
         os.close(ours)
     return run.returncode, printed.decode()

@@ -1,4 +1,4 @@
-"""`drillbook preflight` says file, line, sentence and cure, and ends with the right code, soon."""
+"""`drillbook preflight` prints file, line, finding and cure, and returns the right exit code."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def test_a_database_without_fixes_is_told_with_its_place_and_fails_nothing(files
 
 
 def test_nothing_of_a_stack_is_loaded(files):
-    # A pre-commit hook is forgiven a second, and these alone take longer.
+    # A pre-commit hook may take a second, and loading these alone takes longer.
     done = preflight(*options(files), flags=["-X", "importtime"])
     loaded = {row.rpartition("|")[2].strip() for row in done.stderr.splitlines() if "|" in row}
     assert "yaml" in loaded

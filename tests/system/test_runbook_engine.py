@@ -1,4 +1,4 @@
-"""`drillbook runbook run --stack containers`: what others run on the same engine is not touched."""
+"""`drillbook runbook run --stack containers` does not touch other containers on the engine."""
 
 import json
 import secrets
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable()),
 ]
 
-# Whatever may be destroyed by a word, a name, a label or all at once; then a wipe that is done.
+# Commands that destroy by a word, a name, a label or everything; then a wipe that is done.
 DESTROYING = """# Infisical
 
 ## Throw everything away
@@ -44,7 +44,7 @@ docker system prune --all --force --volumes
 
 @pytest.fixture
 def bystanders():
-    """Containers of others with volumes, networks and data, named as the document's commands."""
+    """Other teams' containers with volumes, networks and data, named as in the document."""
     if reason := missing():
         pytest.skip(reason)
     word, api, made = secrets.token_hex(3), engine.client(), []
@@ -74,7 +74,7 @@ def bystanders():
 
 
 def state(names):
-    """What would differ if anyone had stopped, restarted, replaced or emptied one of them."""
+    """What would differ if one of them had been stopped, restarted, replaced or emptied."""
     api, found = engine.client(), {}
     for name in names:
         one = api.containers.get(name)
@@ -102,7 +102,7 @@ def test_bystanders_with_matching_names_are_as_they_were(bystanders, tmp_path):
     controls = json.loads(record.read_text())["controls"]
     verdicts = {one["id"]: spec["verdict"] for one in controls for spec in one["specs"]}
     assert verdicts["RBK-1"] == "violated", done.stdout + done.stderr
-    # The deployment of the run itself was destroyed, and came back with nothing from before.
+    # The run's own deployment was destroyed, and came back with nothing from before.
     assert verdicts["WIP-2"] == "satisfied", done.stdout + done.stderr
     said = record.read_text()
     for name in (*bystanders[:2], "whatever else is unused on the host"):

@@ -1,4 +1,4 @@
-"""`drillbook runbook run`: what a document says is carried out, and judged by what it leaves."""
+"""`drillbook runbook run` carries out a document, and judges it by what it leaves."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ SAMPLES = ROOT / "tests" / "samples"
 
 @pytest.fixture
 def run(tmp_path):
-    """Run the command on a document; its exit code, the evidence, and what it printed."""
+    """Runs the command on a document: exit code, path of the evidence, and output."""
 
     def run(document, *options, **environment):
         words = ["runbook", "run", str(document), f"--run-dir={tmp_path / 'runs'}", "--seed=1"]
@@ -36,7 +36,7 @@ def run(tmp_path):
 
 
 def judged(record):
-    """Verdict by section and control."""
+    """The verdicts by section and control."""
     return {
         (one["id"].partition("[")[2].split("-line-")[0], control["id"]): one["verdict"]
         for control in json.loads(record.read_text())["controls"]
@@ -44,7 +44,7 @@ def judged(record):
     }
 
 
-# What our own specs say of these procedures of the runbook, on the reference backend.
+# The verdicts of Drillbook's own specs on these procedures, on the reference backend.
 AS_OUR_SPECS = {
     ("when-a-key-was-changed", "KEY-2.ENC"): "satisfied",
     ("put-the-old-keys-back", "KEY-5"): "satisfied",

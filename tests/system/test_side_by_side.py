@@ -15,7 +15,7 @@ from drillbook.core.application import ROOT
 
 pytestmark = pytest.mark.slow
 
-# Cheap, and of several kinds: one that reads, a change of key, of password, a wipe.
+# Cheap controls of several kinds: a read, a change of key, of password, a wipe.
 SLIM = "KEY-2.AUTH,KEY-2.ENC,DBP-2,WIP-1,HLT-1"
 
 
@@ -60,7 +60,7 @@ def verdicts(found):
 
 
 def homes(run):
-    """The private folders of the workers of a run that have one by now, by their processes."""
+    """The process and private folder of each worker of a run that has one by now."""
     children = Path(f"/proc/{run}/task/{run}/children").read_text().split()
     for child in children:
         for opened in Path(f"/proc/{child}/fd").glob("*"):

@@ -1,4 +1,4 @@
-"""The wheel: all of Drillbook for a machine that has no checkout, and nothing of other names."""
+"""The wheel has all of Drillbook for a machine without a checkout, under one package name."""
 
 import json
 import os
@@ -23,7 +23,7 @@ UV = shutil.which("uv") or str(ROOT / ".tools" / "uv")
 
 
 def call(*command, cwd, **env):
-    """Call a program with nothing of this process's environment but where libraries come from."""
+    """Call a program with exactly the given environment."""
     return subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=1500
     )
@@ -31,7 +31,7 @@ def call(*command, cwd, **env):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel of this checkout, as `make dist` releases it."""
+    """The wheel of this checkout, as `make dist` makes it."""
     folder = tmp_path_factory.mktemp("dist")
     done = call("make", "dist", f"DIST={folder}", cwd=ROOT, **os.environ)
     assert done.returncode == 0, done.stderr
@@ -41,9 +41,9 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(wheel):
-    """A folder with an environment in it that was made of the wheel, and nothing of the checkout.
+    """A folder with an environment that has the wheel, and nothing of the checkout.
 
-    Not pytest's own: that one is closed to the ordinary user who calls the command.
+    It is not pytest's own, which is closed to the ordinary user who calls the command.
     """
     with tempfile.TemporaryDirectory(prefix="drillbook-wheel-") as name:
         folder = Path(name)
@@ -57,7 +57,7 @@ def machine(wheel):
 
 @pytest.fixture(scope="module")
 def user(machine):
-    """Calls a program of the environment in an empty folder, as an ordinary user."""
+    """Calls a program of the environment in a folder of its own, as an ordinary user."""
     home = machine / "home"
     home.mkdir()
     (home / "backup.sql").write_text(dump("2024-10"))
@@ -160,7 +160,7 @@ def test_a_run_of_the_wheel_is_sealed_and_its_bundle_verified(user):
     assert done.returncode == 0, done.stdout + done.stderr
     runs = user.home / "drillbook-runs"
     tool = json.loads((newest(runs) / "evidence.json").read_text())["run"]["tool"]
-    # No repository around the environment may pass for the one it was made of.
+    # A repository around the environment must not be reported as the wheel's source.
     assert tool["commit"] is None
     pubkey = ("--pubkey", "drill.key.pub")
     verified = user("drillbook", "evidence", "verify", "drillbook-runs/latest", *pubkey)

@@ -1,1 +1,1 @@
-"""A stack of processes of this host: PostgreSQL, Redis, and a backend that they start."""
+"""The embedded driver: a stack of processes on this host, with PostgreSQL, Redis and a backend."""
