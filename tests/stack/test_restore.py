@@ -11,6 +11,7 @@ from drillbook.backup.plain_dump import Script
 from drillbook.backup.restore import restore_file
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
+from drillbook.stack.isolated import execute_as_warden
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +61,18 @@ def backup(isolated, tmp_path):
 def restored(isolated, path):
     isolated.empty_database()
     return restore_file(path, isolated.connect, lambda: isolated.kill("db"))
+
+
+def test_a_role_that_may_run_programs_is_a_way_out(isolated):
+    isolated.empty_database()
+    assert isolated.ways_out() == []
+    act = "{} pg_execute_server_program {} infisical"
+    execute_as_warden(isolated, "postgres", act.format("GRANT", "TO"))
+    try:
+        (way,) = isolated.ways_out()
+    finally:
+        execute_as_warden(isolated, "postgres", act.format("REVOKE", "FROM"))
+    assert "pg_execute_server_program" in way
 
 
 def content(isolated):

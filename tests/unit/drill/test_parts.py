@@ -108,6 +108,15 @@ def test_a_file_of_another_name_accuses_no_one(backup):
         comparison.differences(before)
 
 
+def test_a_file_of_another_name_accuses_no_hidden_backup(tmp_path):
+    hidden = tmp_path / ".dump.sql"
+    hidden.write_text("row\n")
+    before = comparison.look(hidden)
+    hidden.with_name("of-tonight.sql").touch()
+    with pytest.raises(StackTrouble, match=r"of-tonight.sql appeared next to .dump.sql"):
+        comparison.differences(before)
+
+
 def test_source_of_many_files_is_one(tmp_path):
     for name in ("toc.dat", "1.dat.gz"):
         (tmp_path / name).write_text(name)

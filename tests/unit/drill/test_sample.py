@@ -186,3 +186,14 @@ def test_an_instance_that_allows_few_reads_is_asked_for_lists(a_minute, by_name)
     assert askers.compare(many(), seed=1).whole
     assert bool(asker.read) == by_name
     assert asker.listed == (not by_name)
+
+
+def test_a_sample_is_trusted_only_if_all_of_it_was_read():
+    kept = comparison.Kept(MANY, (), (), ())
+    found = read(Asker(all_of_them()))
+    sentence = "a loss of 1% would have shown with 95 % confidence"
+    assert sentence in comparison.summary(kept, found, "names")
+    found.refused["p2"] = "it has no member whose session could be entered"
+    said = comparison.summary(kept, found, "names")
+    assert "confidence" not in said
+    assert "project p2 not read by API" in said
