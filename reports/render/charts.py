@@ -8,8 +8,7 @@ from typing import NamedTuple, get_args
 from reports.evidence.model import Objectives, Run, SpanKind
 from reports.render.phrases import duration, objective_result
 
-_PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
-_WORDS = {
+_PHASES = {
     "fetch": "fetch the backup",
     "proof": "prove the keys",
     "restore": "restore",
@@ -22,7 +21,6 @@ _WORDS = {
 class Phase(NamedTuple):
     """A phase on a line of 1000 units."""
 
-    name: str
     words: str
     x: float
     width: float
@@ -92,11 +90,11 @@ def _limit(seconds: float, target: float | None) -> str:
 
 
 def _phases(seen: Objectives) -> list[Phase]:
-    times = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
-    known = [(name, seconds) for name, seconds in times if seconds is not None]
+    times = [(words, getattr(seen, f"{name}_s")) for name, words in _PHASES.items()]
+    known = [(words, seconds) for words, seconds in times if seconds is not None]
     scale, at, found = 1000 / max(sum(s for _, s in known), 0.001), 0.0, []
-    for name, seconds in known:
-        found.append(Phase(name, _WORDS[name], round(at, 1), round(seconds * scale, 1), seconds))
+    for words, seconds in known:
+        found.append(Phase(words, round(at, 1), round(seconds * scale, 1), seconds))
         at += seconds * scale
     return found
 

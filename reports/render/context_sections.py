@@ -7,12 +7,13 @@ list of names, so that a gap is seen and never filled.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from reports.controls import load_mappings
 from reports.evidence.context import (
     ClockFacts,
     DataSet,
+    Involvement,
     Person,
     Reference,
     RegisteredKey,
@@ -78,8 +79,7 @@ def organisation(run: Run) -> list[Row]:
         ("System", _join(said.system, said.system_id)),
         ("Site", said.site),
         ("Record number", run.identity.number),
-        *((f"{part.capitalize()}s", _people(run, part)) for part in ("lead", "participant")),
-        *((f"{part.capitalize()}s", _people(run, part)) for part in ("observer", "owner")),
+        *((f"{part.capitalize()}s", _people(run, part)) for part in get_args(Involvement)),
         ("Planned for", day(run.schedule.planned)),
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),

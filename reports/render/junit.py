@@ -21,7 +21,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.evidence.model import Control, Run
-from reports.render.phrases import waiver
+from reports.render.phrases import by_chapter, waiver
 from reports.verdict import IDLE, Verdict
 
 _OF_ALL = ("tests", "failures", "errors", "time")
@@ -32,8 +32,7 @@ def render(run: Run) -> str:
     """The run as JUnit XML."""
     totals = _totals(list(run.controls), run)
     root = Element("testsuites", {"name": "drillbook"} | {one: totals[one] for one in _OF_ALL})
-    for chapter in dict.fromkeys(control.chapter for control in run.controls):
-        members = [control for control in run.controls if control.chapter == chapter]
+    for chapter, members in by_chapter(run.controls).items():
         suite = SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
         for control in members:
             _case(suite, control, run)

@@ -98,6 +98,20 @@ def exclusions(run: Run) -> list[dict[str, str | None]]:
     ]
 
 
+def by_chapter(controls: Iterable[Control]) -> dict[str, list[Control]]:
+    """The controls of each chapter, in their order."""
+    found: dict[str, list[Control]] = {}
+    for control in controls:
+        found.setdefault(control.chapter, []).append(control)
+    return found
+
+
+def tally(controls: Iterable[Control]) -> list[tuple[Verdict, int]]:
+    """How many of the controls have each verdict, in the order of every document."""
+    verdicts = [control.verdict for control in controls]
+    return [(verdict, verdicts.count(verdict)) for verdict in COLUMNS]
+
+
 class Outcome(NamedTuple):
     """The result in a word, a sentence, and what to do next."""
 

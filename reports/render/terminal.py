@@ -23,6 +23,7 @@ from reports.render.phrases import (
     COLUMNS,
     NEXT,
     asked_controls,
+    by_chapter,
     cause,
     contradicted_controls,
     expectation,
@@ -30,6 +31,7 @@ from reports.render.phrases import (
     observation,
     outcome,
     reasons,
+    tally,
     waiver,
 )
 from reports.verdict import Verdict
@@ -45,7 +47,7 @@ STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.INCONCLUSIVE: ("yellow", "bold"),
     Verdict.VIOLATED: ("red", "bold"),
 }
-_COLUMNS = [(one, "n/a" if one is Verdict.NOT_APPLICABLE else one.words) for one in COLUMNS]
+_COLUMNS = ["n/a" if one is Verdict.NOT_APPLICABLE else one.words for one in COLUMNS]
 _LINES = 8
 
 
@@ -105,22 +107,16 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def _table(run: Run) -> Iterator[Line]:
-    head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
-    yield Line(f"{'controls':<17}{head}", ("bold",))
     controls = asked_controls(run)
-    for chapter in dict.fromkeys(control.chapter for control in controls):
-        yield Line(_row(chapter, [c for c in controls if c.chapter == chapter]))
-    yield Line(_row("all", controls), ("bold",))
+    yield Line(_row("controls", _COLUMNS), ("bold",))
+    for chapter, members in by_chapter(controls).items():
+        yield Line(_row(chapter, [count or "-" for _, count in tally(members)]))
+    yield Line(_row("all", [count or "-" for _, count in tally(controls)]), ("bold",))
 
 
-def _row(name: str, controls: list[Control]) -> str:
-    verdicts = [control.verdict for control in controls]
-    cells = ((verdicts.count(verdict) or "-", _wide(word)) for verdict, word in _COLUMNS)
-    return f"{name[:16]:<17}" + "".join(f"{count:>{wide}}" for count, wide in cells)
-
-
-def _wide(word: str) -> int:
-    return len(word) + 2
+def _row(name: str, cells: Iterable[object]) -> str:
+    columns = zip(_COLUMNS, cells, strict=True)
+    return f"{name[:16]:<17}" + "".join(f"{cell:>{len(word) + 2}}" for word, cell in columns)
 
 
 def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
