@@ -39,7 +39,7 @@ class Measure(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """What a recovery took, phase by phase, and how it stands to its targets."""
+    """How long a recovery took, phase by phase, and how that compares with its targets."""
 
     sentence: str
     phases: list[Phase]
@@ -47,7 +47,7 @@ class Recovery(NamedTuple):
 
 
 def recovery(run: Run) -> Recovery | None:
-    """The recovery of a run; None where nothing was brought back."""
+    """The recovery of a run; None if nothing was restored."""
     seen = run.objectives
     if seen.rto_s is None and seen.restore_s is None:
         return None
@@ -60,7 +60,7 @@ def recovery(run: Run) -> Recovery | None:
 
 
 def recovery_sentence(seen: Objectives) -> str:
-    """Both objectives in words; empty where nothing was restored."""
+    """Both objectives in words; empty if nothing was restored."""
     if seen.rto_s is not None:
         said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"
     elif seen.restore_s is not None:
@@ -134,7 +134,7 @@ def lanes(run: Run) -> list[Lane]:
 
 
 def worker_lanes(run: Run) -> list[Lane]:
-    """A lane for each worker with its specs, each named by the controls that it is about."""
+    """A lane for each worker with its specs, each named by its controls."""
     controls: dict[str, list[str]] = {}
     specs = {spec.id: spec for one in run.controls for spec in one.specs if spec.steps}
     for control in run.controls:

@@ -1,7 +1,7 @@
-"""What stands around the verdicts, as rows of name and value; None where it was not stated.
+"""The facts of a run other than its verdicts, as rows of name and value; None means not stated.
 
-Every document shows these rows with the same words: what was said as a table, what was not as a
-list of names, so that a gap is seen and never filled.
+Every document shows these rows in the same words: stated ones as a table, the others as a list of
+names, so that a reader sees the gap.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row = tuple[str, str | None]
 
 
 def _if_any(name: str, value: str | None) -> list[Row]:
-    """A row that is not a gap when it is empty, as most runs have no such thing."""
+    """The row, or nothing without a value: most runs have no such thing, so it is not a gap."""
     return [(name, value)] if value else []
 
 
@@ -39,12 +39,12 @@ def with_value(rows: list[Row]) -> list[tuple[str, str]]:
 
 
 def names_without_value(rows: list[Row]) -> str:
-    """The names of the others, for one line; empty when everything was said."""
+    """The names of the rows without a value, in one line; empty if each row has one."""
     return ", ".join(name.lower() for name, value in rows if not value)
 
 
 def sections(run: Run) -> list[tuple[str, list[Row]]]:
-    """All of them, under their titles, in the order of every document."""
+    """All rows by title, in the order of every document."""
     return [
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
@@ -58,7 +58,7 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
 
 
 def heading(run: Run) -> list[Row]:
-    """What stands at the top of every document."""
+    """The rows at the top of every document."""
     wanted = {"Organisation", "System", "Record number", "Due again"}
     return [
         *(row for row in organisation(run) if row[0] in wanted),
@@ -109,7 +109,7 @@ def subject(run: Run) -> list[Row]:
 
 
 def surroundings(run: Run) -> list[Row]:
-    """Where, with what and in whose time it ran."""
+    """Where the run took place, on which machine, and by which clock."""
     host, place = run.run.host, run.environment
     memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
     return [
@@ -190,7 +190,7 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
 
 
 def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
-    """What was declared of the exercise, and apart from it what the run found."""
+    """What is declared of the exercise, and in a section of its own what the run found."""
     said = run.exercise
     if not is_declared(said):
         return []
@@ -253,7 +253,7 @@ def keys(run: Run) -> list[tuple[str, str]]:
 
 
 def key_register(run: Run) -> list[Row]:
-    """Each key of the register: what is declared of it, and what this run saw."""
+    """Each key of the register: what is declared about it, and what this run saw."""
     return [(key.label[:16], _registered(key)) for key in run.key_register]
 
 
@@ -284,7 +284,7 @@ def _registered(key: RegisteredKey) -> str:
 
 
 def separation(run: Run) -> str:
-    """Whether who approves did not execute it."""
+    """Whether the approver is someone other than the person who executed the run."""
     said = {
         True: "The approver did not execute the run.",
         False: "The approver executed the run: approval is not independent.",
@@ -329,7 +329,7 @@ def _data(seen: DataSet | None) -> str | None:
 
 
 def _backup(seen: BackupFile) -> list[Row]:
-    """Which backup it was; what it does not say of itself is a gap."""
+    """Which backup it was; facts that the backup does not state are gaps."""
     kept = _join(seen.form, seen.compression, seen.cipher)
     taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
     return [

@@ -1,4 +1,4 @@
-"""report.html: the run for a reader with a browser, in one file that needs nothing else.
+"""report.html: the run as one page that needs no other file.
 
 Above one megabyte the log excerpts of satisfied specs are left out; they remain in logs/.
 """
@@ -41,7 +41,7 @@ def code(text: str) -> Markup:
 
 
 def environment() -> Environment:
-    """An environment for our templates, pages escaped; `style` is known to each of them."""
+    """The Jinja environment of our templates: pages are escaped, and each template has `style`."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
@@ -117,7 +117,7 @@ def template() -> Any:
 
 
 def _framework_ids(run: Run) -> dict[str, list[str]]:
-    """The ids of each framework that controls are mapped to, in their order."""
+    """The ids of each framework that controls are mapped to, sorted."""
     found: dict[str, set[str]] = {}
     for control in phrases.asked_controls(run):
         for name, ids in control.frameworks.items():

@@ -9,9 +9,9 @@
 | not_run, not_applicable | skipped, with the reason |
 | any of these, but waived | passed with system-out; the property `waived` is true |
 
-JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
-Properties of a case are what pytest writes and most readers know; the strictest schema, that of
-Jenkins' xUnit plugin, has none there. In all else the file is valid by it.
+JUnit has fewer outcomes than Drillbook: the property `verdict` of each case holds the verdict.
+pytest writes properties of a case, too, and most readers know them; the strictest schema, that of
+Jenkins' xUnit plugin, does not. Apart from them the file is valid by that schema.
 Equal runs give equal bytes.
 """
 
@@ -104,7 +104,7 @@ def _properties(control: Control) -> list[tuple[str, str]]:
 
 
 def _account(control: Control) -> str:
-    """Why, in lines: what the specs said, what was seen, what the runbook should say."""
+    """The reasons, a line each: messages of specs, the observation, the correction."""
     lines = [spec.message for spec in control.specs if spec.message]
     lines += [f"observed: {control.observed}"] if control.observed else []
     lines += [f"correction: {control.correction}"] if control.correction else []
@@ -112,5 +112,5 @@ def _account(control: Control) -> str:
 
 
 def _legal(text: str) -> str:
-    """Without the characters that XML cannot hold at all."""
+    """The text without the characters that XML cannot hold."""
     return _FORBIDDEN.sub("\ufffd", text)

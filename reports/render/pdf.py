@@ -2,8 +2,8 @@
 
 Equal runs give equal bytes. Text of the run goes to the template as data and is never read
 as markup; fonts are those of the package and those built into typst, never the machine's. PDF/A
-refuses a character without a glyph: such a character is named by its number, and stands whole in
-the attached record.
+refuses a character without a glyph: such a character is written as its number, and the attached
+record has it unchanged.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def name_missing_glyphs(text: str) -> str:
 
 
 def name_missing_in_tree(value: Any) -> Any:
-    """The value with every text in its lists and dictionaries treated so; keys stay."""
+    """The value with missing glyphs named in each text of its lists and dictionaries."""
     if isinstance(value, str):
         return name_missing_glyphs(value)
     if isinstance(value, dict):
@@ -85,7 +85,7 @@ def render(run: Run) -> bytes:
 def compile_pdf(
     template: str, printed: dict[str, Any], attached: dict[str, str], timestamp: int
 ) -> bytes:
-    """A template filled with what is printed, as data, and with texts that are attached whole."""
+    """A PDF by a template: `printed` is its data, `attached` are texts to attach unchanged."""
     texts = {name: json.dumps(name_missing_in_tree(value)) for name, value in printed.items()}
     document = typst.compile(
         str(TEMPLATES / template),
@@ -99,15 +99,15 @@ def compile_pdf(
 
 
 def is_long(run: Run) -> bool:
-    """Whether the account leaves out steps, to stay readable."""
+    """Whether the run has so many steps that the account leaves some out."""
     steps = (len(spec.steps) for control in run.controls for spec in control.specs)
     return sum(steps) > _MOST_STEPS
 
 
 def account(run: Run) -> Iterator[dict[str, Any]]:
-    """Each step with its moment and time.
+    """The steps of each control with their start and duration.
 
-    Of a very long run only what did not hold, until that is too long as well.
+    Of a very long run only controls that did not hold, until those are too many as well.
     """
     room = _MOST_STEPS if is_long(run) else None
     for control in run.controls:
@@ -144,7 +144,7 @@ def _offset(seconds: float) -> str:
 
 
 def commands(run: Run) -> list[dict[str, Any]]:
-    """What was run inside services, each line once; lines that differ only in numbers are one."""
+    """The commands run in services, with counts; lines that differ only in numbers are one."""
     found: dict[tuple[str | None, str], dict[str, Any]] = {}
     for step in (s for c in run.controls for spec in c.specs for s in spec.steps):
         for command in step.commands:
@@ -164,7 +164,7 @@ def first_line(text: str) -> str:
 
 
 def draw_lane(lane: Lane) -> dict[str, Any]:
-    """Bars that touch are drawn as one: there may be thousands, and paper cannot tell."""
+    """A lane for paper: bars that touch become one, as there may be thousands."""
     spans: list[list[float]] = []
     for bar in sorted(lane.bars):
         end = min(bar.x + bar.width, 1000.0)
@@ -237,7 +237,6 @@ def _summary(run: Run, findings: list[Control]) -> dict[str, Any]:
         "more": max(0, len(findings) - 8),
         "wrong": [_line(control) for control in wrong[:_MOST_WRONG]],
         "more_wrong": max(0, len(wrong) - _MOST_WRONG),
-        # What has to be done after the run, as far as it was said.
         "follows": [
             ("Next step", phrases.outcome(run).next),
             ("Corrective actions", str(len(run.deviations.actions) or "none declared")),

@@ -37,7 +37,7 @@ from reports.render.phrases import (
 from reports.verdict import Verdict
 
 WIDTH = 80
-# A file from a stranger must not steer the terminal.
+# Text of an untrusted file must not control the terminal.
 printable = partial(display.printable, keep="\n")
 STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.NOT_APPLICABLE: (),
@@ -80,9 +80,9 @@ def wrap(
 
 
 def write(lines: Iterable[Line], file: IO[str]) -> None:
-    """Print them, for programs that are not pytest."""
+    """Print lines in their style; under pytest its own reporter does that."""
     console = Console(file=file, highlight=False, soft_wrap=True)
-    # rich ends the program with status 1 when its reader has seen enough; ours is a verdict.
+    # rich ends the program with status 1 if the reader of a pipe is gone; ours is a verdict.
     with suppress(SystemExit):
         for line in lines:
             console.print(Text(line.text, " ".join(line.style)))
@@ -139,7 +139,7 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
 
 
 def _by_reason(controls: list[Control]) -> Iterator[Line]:
-    """Many controls are often unknown for one reason, which is then said once."""
+    """The controls by reason: often many are unknown for the same one."""
     causes: dict[str, list[tuple[Control, str]]] = {}
     for control in controls:
         for reason in reasons(control):
@@ -181,7 +181,7 @@ def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
 
 
 def _not_given(run: Run) -> Iterator[Line]:
-    """Controls that would gate and are about something that this run has not: nothing holds."""
+    """Gating controls that do not apply: this run lacks the input or feature they are about."""
     found = [
         one for one in asked_controls(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE
     ]

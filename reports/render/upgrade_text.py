@@ -22,7 +22,7 @@ Row = tuple[str, str | None]
 
 
 def sentence(run: Run) -> str:
-    """Safe to deploy, or what breaks; empty where no change was rehearsed."""
+    """Safe to deploy, or what breaks; empty if no change was rehearsed."""
     change = run.change
     if change is None:
         return ""
@@ -49,7 +49,7 @@ def sentence(run: Run) -> str:
 
 
 def _back(change: Change) -> str:
-    """What the operator must know before the change, if the old release fails after it."""
+    """How to go back, if the old release fails on the new schema; else empty."""
     if not change.downgraded or not change.downgraded.startswith(_NO_WAY_BACK):
         return ""
     return (
@@ -92,7 +92,7 @@ def _outage_length(change: Change) -> str | None:
 
 
 def rows(run: Run) -> list[Row]:
-    """Everything that was seen of the change, for a table of names and values."""
+    """What was seen of the change, as rows of name and value."""
     return list(_rows(run.change)) if run.change else []
 
 
@@ -104,14 +104,14 @@ def _rows(change: Change) -> Iterator[Row]:
     yield "Migrations", f"{change.migrations} in {duration(change.migrations_s)}"
     for slow in change.slowest:
         yield f"Migration {slow.name}", duration(slow.seconds)
-    yield "Killed amid its migrations", change.killed
+    yield "Killed during its migrations", change.killed
     yield "Without its migrations", change.unmigrated
     yield "The old one on the new schema", change.downgraded
     yield "Going back", _back(change) or None
     for difference in change.differences:
-        yield "Otherwise than before", difference
+        yield "Different from before", difference
     for advice in change.advice:
-        yield f"To be known: {advice.name}", advice.sentence
+        yield f"Note: {advice.name}", advice.sentence
     yield "Runs of all controls compared", " and ".join(change.compared) or None
     for one in change.turned:
         yield f"{one.id} changes its verdict", f"{_word(one.older)} becomes {_word(one.newer)}"
@@ -122,5 +122,5 @@ def _word(verdict: str | None) -> str:
 
 
 def experimental(run: Run) -> str | None:
-    """What every page says of a run about a procedure that the product does not know."""
+    """A warning, if the run is about a procedure that the product does not support."""
     return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None
