@@ -1,14 +1,14 @@
-"""The run in NIST's language for assessments: results, and next to them what was planned.
+"""The run in OSCAL, NIST's format for assessments: results, component definition, assessment plan.
 
-OSCAL knows two states of a finding. So only what was judged becomes one: satisfied, or
-not-satisfied for violated and contradicted. Everything else is an observation without a finding,
-and the property `verdict` of each observation holds the true one.
+A finding has one of two states in OSCAL. So only a control that was judged becomes a finding:
+satisfied, or not-satisfied for violated and contradicted. Each control is an observation, and its
+property `verdict` holds the verdict itself.
 
-A finding's target is our own objective, defined in the document under the NIST control it
+The target of a finding is an objective of ours, defined in the document under the NIST control it
 belongs to: one drill does not satisfy all of `sc-12_obj`, and should not say so.
 The component definition names Drillbook as a validation component: each control is a rule with its
 check, in the properties that compliance-trestle and compliance-to-policy read. The assessment plan
-is a stub: what was selected, and that no system security plan is known.
+is a stub: it says what was selected, and that no system security plan is known.
 
 The content uses nothing that is newer than OSCAL 1.1.2. Ids follow from the run, so the same run
 gives the same bytes. Source: https://pages.nist.gov/OSCAL, assessment-results model.
@@ -19,13 +19,14 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from reports.evidence import json_file
 from reports.evidence.model import Control, Run
 from reports.render import phrases
+from reports.render.phrases import ASSERTED
 from reports.verdict import IDLE, Verdict
 
 NAMESPACE = "urn:drillbook:oscal"
@@ -48,7 +49,7 @@ _VERSION = "1.1.2"
 
 
 def uid(run: Run, *what: str) -> str:
-    """A UUID version 5 of something in this run."""
+    """The UUID version 5 of a thing in this run, by its names."""
     name = ":".join(("urn:drillbook", run.run.id, *what))
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
@@ -60,26 +61,30 @@ def props(**named: object) -> list[dict[str, str]]:
 
 
 def drop_empty(value: Any) -> Any:
-    """Without what is empty, however deep: OSCAL refuses empty lists and texts."""
+    """The value without empty lists, texts and objects at any depth: OSCAL refuses them."""
     if isinstance(value, list):
         return [drop_empty(one) for one in value]
     if not isinstance(value, dict):
         return value
     kept = {name: drop_empty(one) for name, one in value.items() if one not in (None, "", [])}
-    # What holds nothing by intent, `include-all`, stays.
+    # An object that was empty from the start, such as `include-all`, stays.
     return {name: one for name, one in kept.items() if one != {} or value[name] == {}}
 
 
 def line(text: str) -> str:
-    """On one line, as names and values must be."""
+    """The text on one line, as names and values must be."""
     return " ".join(text.replace("\ufeff", " ").split())
 
 
 def nist(control: Control) -> list[str]:
-    """The ids of the NIST catalogue: SC-28(1) is sc-28.1 there."""
+    """The control's ids in the NIST catalogue: SC-28(1) is sc-28.1 there."""
     found = [_ENHANCEMENT.fullmatch(one) for one in control.frameworks.get("nist", ())]
     parts = [match.groups() for match in found if match]
     return [f"{base.lower()}.{number}" if number else base.lower() for base, number in parts]
+
+
+def _all_nist(controls: Iterable[Control]) -> list[str]:
+    return sorted({one for control in controls for one in nist(control)})
 
 
 def objective(control: Control) -> str:
@@ -98,12 +103,9 @@ def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _amiss(control: Control) -> bool:
-    return _STATES.get(control.verdict, {}).get("state") == "not-satisfied"
-
-
 def _observation(control: Control, run: Run) -> dict[str, Any]:
     idle = control.verdict in IDLE
+    starts = (step.started for spec in control.specs for step in spec.steps)
     return {
         "uuid": uid(run, "observation", control.id),
         "title": line(f"{control.id} {control.title}"),
@@ -114,7 +116,7 @@ def _observation(control: Control, run: Run) -> dict[str, Any]:
         "origins": [_origin(run)],
         "subjects": [{"subject-uuid": uid(run, "component", "backend"), "type": "component"}],
         "relevant-evidence": [_evidence(control, run)],
-        "collected": _collection_time(control, run),
+        "collected": max(starts, default=run.run.finished).isoformat(),
         "expires": None if idle else day(run.schedule.next_due),
     }
 
@@ -149,13 +151,6 @@ def _evidence(control: Control, run: Run) -> dict[str, Any]:
     }
 
 
-def _collection_time(control: Control, run: Run) -> str:
-    steps = [step for spec in control.specs for step in spec.steps]
-    if not steps:
-        return run.run.finished.isoformat()
-    return max(step.started for step in steps).isoformat()
-
-
 def _finding(control: Control, run: Run) -> dict[str, Any]:
     risk = [{"risk-uuid": uid(run, "risk", control.id)}]
     return {
@@ -172,18 +167,21 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
             "status": _STATES[control.verdict],
         },
         "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
-        "related-risks": risk if _amiss(control) else [],
+        "related-risks": risk if control.verdict in ASSERTED else [],
     }
 
 
 def _risk(control: Control, run: Run) -> dict[str, Any]:
     actions = [action for action in run.deviations.actions if action.control == control.id]
     due = min((action.due for action in actions if action.due), default=None)
+    statement = "Data or access is at stake."
+    if control.verdict is Verdict.CONTRADICTED:
+        statement = "Anyone who follows the runbook here does not get what it promises."
     return {
         "uuid": uid(run, "risk", control.id),
         "title": line(f"{control.id} does not hold: {control.title}"),
         "description": _account(control),
-        "statement": _statement(control),
+        "statement": statement,
         "props": _facts(control),
         "status": "deviation-approved" if control.waived else "open",
         "origins": [_origin(run)],
@@ -191,12 +189,6 @@ def _risk(control: Control, run: Run) -> dict[str, Any]:
         "remediations": list(_responses(control, run)),
         "related-observations": [{"observation-uuid": uid(run, "observation", control.id)}],
     }
-
-
-def _statement(control: Control) -> str:
-    if control.verdict is Verdict.CONTRADICTED:
-        return "Anyone who follows the runbook here does not get what it promises."
-    return "Data or access is at stake."
 
 
 def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
@@ -221,17 +213,6 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
         }
         for lifecycle, title, text, number in made
     ]
-
-
-def _document(run: Run, plan: str | None) -> dict[str, Any]:
-    return {
-        "uuid": uid(run, "assessment-results"),
-        "metadata": metadata(run),
-        "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
-        "local-definitions": {"objectives-and-methods": _objectives(run)},
-        "results": [_result(run)],
-        "back-matter": {"resources": list(_resources(run, plan))},
-    }
 
 
 def metadata(run: Run) -> dict[str, Any]:
@@ -289,8 +270,8 @@ def _result(run: Run) -> dict[str, Any]:
         "attestations": [_attestation(run)],
         "assessment-log": {"entries": list(_log(run))},
         "observations": [_observation(control, run) for control in run.controls],
-        # A waiver does not take a risk away.
-        "risks": [_risk(control, run) for control in run.controls if _amiss(control)],
+        # A waiver does not remove a risk.
+        "risks": [_risk(one, run) for one in run.controls if one.verdict in ASSERTED],
         "findings": [_finding(one, run) for one in run.controls if one.verdict in _STATES],
     }
 
@@ -343,22 +324,18 @@ def _assets(run: Run) -> dict[str, Any]:
 def selection(run: Run) -> dict[str, Any]:
     """The controls of which something ran; OSCAL wants one named even where nothing did."""
     ran = [control for control in run.controls if control.verdict not in IDLE]
-    ids = sorted({one for control in ran for one in nist(control)})
-    if not ids:
-        return {"control-selections": [_empty_selection(run)]}
+    ids, planned = _all_nist(ran), _all_nist(run.controls)
+    selected: dict[str, Any] = {
+        "description": None if ids else "Planned and not reviewed: nothing of these ran.",
+        "include-controls": [{"control-id": one} for one in ids or planned],
+    }
+    if not planned:
+        selected = {"description": "No control of a catalogue is mapped.", "include-all": {}}
     objectives = [{"objective-id": objective(control)} for control in ran if nist(control)]
     return {
-        "control-selections": [{"include-controls": [{"control-id": one} for one in ids]}],
-        "control-objective-selections": [{"include-objectives": objectives}],
+        "control-selections": [selected],
+        "control-objective-selections": [{"include-objectives": objectives}] if ids else [],
     }
-
-
-def _empty_selection(run: Run) -> dict[str, Any]:
-    planned = sorted({one for control in run.controls for one in nist(control)})
-    if not planned:
-        return {"description": "No control of a catalogue is mapped.", "include-all": {}}
-    nothing = "Planned and not reviewed: nothing of these ran."
-    return {"description": nothing, "include-controls": [{"control-id": one} for one in planned]}
 
 
 def _attestation(run: Run) -> dict[str, Any]:
@@ -402,8 +379,15 @@ def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
 
 def render(run: Run, plan: str | None = None) -> str:
     """The run as assessment results; plan is the assessment plan's file."""
-    record = drop_empty({"assessment-results": _document(run, plan)})
-    return json_file.compact_text(record)
+    record = {
+        "uuid": uid(run, "assessment-results"),
+        "metadata": metadata(run),
+        "import-ap": {"href": plan or f"#{uid(run, 'resource', 'plan')}"},
+        "local-definitions": {"objectives-and-methods": _objectives(run)},
+        "results": [_result(run)],
+        "back-matter": {"resources": list(_resources(run, plan))},
+    }
+    return json_file.compact_text(drop_empty({"assessment-results": record}))
 
 
 def component_definition(run: Run) -> dict[str, Any]:
@@ -445,12 +429,12 @@ def _rule(control: Control, number: int) -> Iterator[dict[str, str]]:
         "Check_Description": control.claim,
     }
     for name, value in known.items():
-        # The remark is what groups them.
+        # Properties with the same remark belong together.
         yield {"name": name, "value": line(value), "remarks": f"rule_set_{number:03}"}
 
 
 def _requirements(run: Run, mapped: list[Control]) -> Iterator[dict[str, Any]]:
-    for name in sorted({one for control in mapped for one in nist(control)}):
+    for name in _all_nist(mapped):
         rules = [control.id for control in mapped if name in nist(control)]
         yield {
             "uuid": uid(run, "component-definition", name),
