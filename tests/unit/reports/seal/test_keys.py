@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from reports.errors import BadKey, BadSignOff, Distrusted
-from reports.seal import sign_off, signature, verification
+from reports.seal import sealer, signature, verification
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import call
@@ -94,12 +94,12 @@ def test_several_public_keys_may_stand_in_one_file_and_one_that_is_broken_may_no
 @pytest.mark.parametrize("what", ["name", "role", "remark"])
 def test_sign_off_takes_three_hundred_characters(bundle, what):
     given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
-    who = sign_off.Who(**given | {what: "x" * 300}).check()
-    path = sign_off.sign_off(bundle, sample_run.run(), who, None)
+    who = sealer.Who(**given | {what: "x" * 300}).check()
+    path = sealer.write_sign_off(bundle, sample_run.run(), who, None)
     assert "x" * 300 in path.read_text()
     path.unlink()
     with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
-        sign_off.Who(**given | {what: "x" * 301}).check()
+        sealer.Who(**given | {what: "x" * 301}).check()
 
 
 def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys):
@@ -123,8 +123,8 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, made, tmp_path, capsys
 
 def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
-        who = sign_off.Who(act, "Grace", "lead" if act == "approved" else "", "")
-        sign_off.sign_off(bundle, sample_run.run(), who, None)
+        who = sealer.Who(act, "Grace", "lead" if act == "approved" else "", "")
+        sealer.write_sign_off(bundle, sample_run.run(), who, None)
     said = [sentence for _, sentence in verification.sign_offs(bundle, None, None)]
     assert said[0].startswith("prepared by Grace on ")
     assert said[1].startswith("approved by Grace (lead) on ")
