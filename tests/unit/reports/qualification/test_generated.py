@@ -14,10 +14,10 @@ from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
-from reports.qualification.command import Teller
-from reports.qualification.generated import Drawn, Fate, Sample
-from reports.qualification.judgement import Seen, results
-from reports.qualification.trial import Outcome, Trial
+from reports.qualification.command import Progress
+from reports.qualification.generated import Drawn, Sample
+from reports.qualification.record import Fate, Seen
+from reports.qualification.trial import Outcome, Trial, results
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.unit.reports.qualification.test_qualification import CAUGHT, record
@@ -227,7 +227,7 @@ def test_the_record_tells_of_generated_bugs_and_is_passed_without_them(capsys, t
     sentence += "the suite or because no one outside can see them: 2."
     assert any(one.startswith(sentence) for one in pages.figures(kept))
     assert sentence in pages.files(kept)["qualification.md"].decode()
-    Teller().end(kept, tmp_path)
+    Progress().end(kept, tmp_path)
     printed = capsys.readouterr().out
     assert "survived, generated: health.py: Health.report AddNot 2" in printed
     assert "QUALIFIED." in printed

@@ -11,8 +11,7 @@ from fixtures.mutants.base import Mutant
 from reports.controls import load
 from reports.errors import Unqualifiable
 from reports.qualification import command, pages, trial
-from reports.qualification.judgement import Seen, results, row
-from reports.qualification.record import Qualification, counts, text
+from reports.qualification.record import Qualification, Seen, counts, text
 from reports.qualification.trial import (
     REFERENCE,
     Outcome,
@@ -22,6 +21,8 @@ from reports.qualification.trial import (
     choose,
     limit_s,
     list_bugs,
+    results,
+    row,
 )
 from reports.verdict import Verdict
 from tests.support import sample_run
