@@ -203,17 +203,17 @@ def _controls(
     ]
 
 
-def upper_bound(found: int, of: int, confidence: float = 0.95) -> float:
-    """The largest rate that `found` out of `of` leaves possible (Clopper and Pearson, one-sided).
+def upper_bound(found: int, of: int) -> float:
+    """The largest rate that `found` out of `of` leaves possible, with 95 % confidence.
 
-    With nothing found this is about 3/of, the rule of three.
+    The bound is the one-sided one of Clopper and Pearson; with nothing found it is about 3/of.
     """
     if of == 0 or found >= of:
         return 1.0
     low, high = found / of, 1.0
     for _ in range(60):
         rate = (low + high) / 2
-        if _at_most(found, of, rate) > 1 - confidence:
+        if _at_most(found, of, rate) > 0.05:
             low = rate
         else:
             high = rate

@@ -26,7 +26,7 @@ from reports.verdict import IDLE, Verdict
 
 REFERENCE_CODE = ROOT / "fixtures" / "reference"
 # Changes, each with the reason why it cannot be told from healthy code from outside.
-REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
+_REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
 ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
 # How the harness starts the backend; and what the backend has only with --offer.
 _LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
@@ -81,9 +81,9 @@ def sources() -> list[Path]:
     return sorted(found, key=lambda one: one.name)
 
 
-def load_reviews(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
+def load_reviews() -> dict[tuple[str, str], str]:
     """By file and name of a change, why it cannot be seen from outside."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = tomllib.loads(_REVIEWED.read_text(encoding="utf-8"))
     return {(file, name): why for file, rows in tables.items() for name, why in rows.items()}
 
 

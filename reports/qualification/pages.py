@@ -22,7 +22,6 @@ from reports.qualification.record import (
     KEPT,
     LATEST,
     Applies,
-    Cell,
     Checked,
     Generated,
     Qualification,
@@ -152,12 +151,12 @@ def summary(record: Qualification) -> str:
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False) + "\n"
 
 
-def update(record: Qualification, path: Path = README) -> None:
+def update(record: Qualification) -> None:
     """Put the figures between the marks; Unqualifiable if there are none."""
-    text = path.read_text(encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
     if not _PLACE.search(text):
-        raise Unqualifiable(f"{path.name} has no <!-- qualification --> to put the figures behind")
-    path.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
+        raise Unqualifiable("README.md has no <!-- qualification --> to put the figures behind")
+    README.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
 
 
 def files(record: Qualification, note: str = "") -> dict[str, bytes]:
@@ -244,21 +243,13 @@ def _marks(row: Row, columns: Sequence[Checked]) -> Iterator[tuple[int, str, str
     cells = {cell.control: cell for cell in row.cells}
     for place, control in enumerate(columns):
         cell = cells.get(control.id)
-        if kind := _kind(row, control.id, cell):
-            yield place, kind, _title(row, control.id, cell)
-
-
-def _kind(row: Row, control: str, cell: Cell | None) -> str:
-    if control == row.meant and row.state not in ("killed", "equivalent", "not run"):
-        return "escaped"
-    if cell is None or cell.kind == "not run":
-        return ""
-    return cell.kind
-
-
-def _title(row: Row, control: str, cell: Cell | None) -> str:
-    said = f"{cell.verdict.words}{f', {cell.observed}' if cell.observed else ''}" if cell else "-"
-    return f"{row.mutant} before {control}: {said}"
+        kind: str = cell.kind if cell else "not run"
+        if row.escaped and control.id == row.meant:
+            kind = "escaped"
+        if kind != "not run":
+            observed = f", {cell.observed}" if cell and cell.observed else ""
+            said = f"{cell.verdict.words}{observed}" if cell else "-"
+            yield place, kind, f"{row.mutant} before {control.id}: {said}"
 
 
 def code_digests() -> dict[str, str]:

@@ -53,6 +53,11 @@ class Row(EvidenceModel):
     duration_s: float
     cells: tuple[Cell, ...] = ()
 
+    @property
+    def escaped(self) -> bool:
+        """Whether the bug ran, counts, and was not caught by the control meant for it."""
+        return self.state not in ("killed", "equivalent", "not run")
+
 
 class Change(EvidenceModel):
     """A change of code: the operator, and which of its places in a function it was."""
@@ -185,8 +190,7 @@ class Qualification(EvidenceModel):
     @property
     def escaped(self) -> list[Row]:
         """The bugs that the control meant for them did not catch."""
-        fine = ("killed", "equivalent", "not run")
-        return [one for one in self.matrix if one.state not in fine]
+        return [one for one in self.matrix if one.escaped]
 
     @property
     def passed(self) -> bool:

@@ -33,8 +33,6 @@ from reports.verdict import IDLE, Verdict
 NONE = "none"
 # Healthy runs on containers, if those run only the few bugs that need them.
 _FEW_HEALTHY = 2
-# Processes of a healthy embedded run that no other runs next to.
-_ALONE = 2
 # A bug in procedures or in the network shows on any stack.
 _ANYWHERE = ("procedure", "network")
 REFERENCE = "drillbook/reference:latest"
@@ -53,7 +51,7 @@ _OPTIONS = {
     "files": ["--preflight"],
     "remote": ["--stack=remote", "--url=rehearsal", "--one-question"],
 }
-PREDICTED = ROOT / "tests" / "predicted.toml"
+_PREDICTED = ROOT / "tests" / "predicted.toml"
 _TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
 _LONGEST = 400
 _FOLDERS = {"remote": ["suites/live"], "files": ["suites/posture", "suites/deployment"]}
@@ -90,17 +88,16 @@ def list_bugs(image: str | None) -> KnownBugs:
     return KnownBugs.model_validate(json.loads(done.stdout))
 
 
-def choose(found: Iterable[PlantedBug], patterns: Iterable[str]) -> list[PlantedBug]:
-    """The bugs whose name, control or place fits a pattern; Unqualifiable if one fits no bug."""
-    every = list(found)
-    wanted = [one for one in patterns if one]
-    if not wanted:
-        return every
-    for pattern in wanted:
-        if not any(_fits(one, pattern) for one in every):
-            names = [one.name for one in every]
+def choose(bugs: Sequence[PlantedBug], patterns: Sequence[str]) -> list[PlantedBug]:
+    """The bugs whose name, control or place fits a pattern; all without patterns.
+
+    Unqualifiable if a pattern fits no bug.
+    """
+    for pattern in patterns:
+        if not any(_fits(bug, pattern) for bug in bugs):
+            names = [bug.name for bug in bugs]
             raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, names)}")
-    return [one for one in every if any(_fits(one, pattern) for pattern in wanted)]
+    return [bug for bug in bugs if not patterns or any(_fits(bug, one) for one in patterns)]
 
 
 def _fits(one: PlantedBug, pattern: str) -> bool:
@@ -135,27 +132,20 @@ def healthy_trials(
 
     If only some bugs need containers, healthy ones run only the controls of those bugs.
     """
-    drivers = {driver_for(one, stack) for one in bugs}
-    here = [one for one in bugs if driver_for(one, stack) == "containers"]
-    few = tuple(dict.fromkeys(one.control for one in here))
-    asked = {"containers": few if some or stack == "auto" else ()}
-    # The bugs wait for a single healthy run, so two processes share it.
-    workers = {"embedded": _ALONE} if runs == 1 else {}
-    return [
-        Trial(
-            driver,
-            None,
-            asked.get(driver, ()),
-            number,
-            image if driver == "containers" else None,
-            workers=workers.get(driver, 1),
-        )
-        for driver in ("embedded", "containers", "remote")
-        if driver in drivers
-        for number in range(
-            1, (min(runs, _FEW_HEALTHY) if (stack, driver) == ("auto", "containers") else runs) + 1
-        )
-    ]
+    drivers = [driver_for(bug, stack) for bug in bugs]
+    found = []
+    if "embedded" in drivers:
+        # The bugs wait for a single healthy run, so two processes share it.
+        workers = 2 if runs == 1 else 1
+        found += [Trial("embedded", number=one, workers=workers) for one in range(1, runs + 1)]
+    if "containers" in drivers:
+        few = (bug.control for bug, on in zip(bugs, drivers, strict=True) if on == "containers")
+        controls = tuple(dict.fromkeys(few)) if some or stack == "auto" else ()
+        last = min(runs, _FEW_HEALTHY) if stack == "auto" else runs
+        found += [Trial("containers", None, controls, one, image) for one in range(1, last + 1)]
+    if "remote" in drivers:
+        found += [Trial("remote", number=one) for one in range(1, runs + 1)]
+    return found
 
 
 def bug_trials(
@@ -169,14 +159,13 @@ def bug_trials(
     took: seconds of each control on a healthy stack.
     """
     found = []
-    for one in bugs:
-        driver = driver_for(one, stack)
-        if driver and not one.equivalent:
-            with_image = image if driver == "containers" else None
+    for bug in bugs:
+        driver = driver_for(bug, stack)
+        if driver and not bug.equivalent:
             # Checks of files and of a rehearsed address are quick: all of them run.
-            whole = driver in ("files", "remote")
-            controls = () if whole else (one.control,)
-            found.append(Trial(driver, one.name, controls, image=with_image))
+            controls = () if driver in ("files", "remote") else (bug.control,)
+            on_image = image if driver == "containers" else None
+            found.append(Trial(driver, bug.name, controls, image=on_image))
 
     def expected_s(one: Trial) -> float:
         return sum(took.get(name, 1.0) for name in one.controls)
@@ -253,17 +242,18 @@ class Trials:
             code = self._pytest([*self._options(trial), f"--run-dir={folder}"], output, trial)
             written = Path(folder) / "latest" / json_file.RECORD
             run = json_file.load(written) if written.exists() else None
-            trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
-            never = unreached_reason(output.read_text(errors="replace")) if output.exists() else ""
+            printed = output.read_text(errors="replace")
         lasted = round(time.monotonic() - started, 3)
         if code is None:
             trouble = f"it was not done after {limit_s(trial):.0f} s"
-            return Outcome(trial, None, trouble, lasted, timed_out=True)
-        if run and (run.run.stopped or run.run.interrupted):
-            return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
-        if never:
-            return Outcome(trial, None, never, lasted)
-        return Outcome(trial, run, "" if run else trouble, lasted)
+        elif run and (run.run.stopped or run.run.interrupted):
+            trouble = f"ended early: {run.run.stopped or 'interrupted'}"
+        elif run is None:
+            trouble = unreached_reason(printed)
+            trouble = trouble or f"no evidence (exit code {code}): {_last_lines(printed)}"
+        else:
+            trouble = unreached_reason(printed)
+        return Outcome(trial, None if trouble else run, trouble, lasted, timed_out=code is None)
 
     def _pytest(self, options: list[str], output: Path, trial: Trial) -> int | None:
         """The exit code of a run; None where it took too long and was ended."""
@@ -294,17 +284,20 @@ class Trials:
     def _options(self, trial: Trial) -> list[str]:
         command = [*self._files(trial), "--evidence", "--only-evidence", "-q"]
         command += ["-p", "no:cacheprovider", "--reason=qualification", *_OPTIONS[trial.driver]]
-        command += [f"--seed={trial.number}"]
-        command += [f"--controls={','.join(trial.controls)}"] if trial.controls else []
-        command += [f"--mutant={trial.mutant}"] if trial.mutant else []
-        # Changes by other specs must not hide a bug from the control meant for it.
-        command += [f"--first={trial.controls[0]}"] if trial.mutant and trial.controls else []
-        explored = bool(trial.mutant) and trial.controls == (EXPLORING,)
-        command += ["--exitfirst"] if trial.to_first or explored else []
-        # A plan that breaks the claim is enough; the shortest one is not needed.
-        command += ["--shorten-s=0"] if trial.mutant and EXPLORING in trial.controls else []
-        command += [f"--workers={trial.workers}"] if trial.workers > 1 else []
-        return command + ([f"--image={trial.image}"] if trial.image else [])
+        command += [f"--seed={trial.number}", f"--workers={trial.workers}"]
+        if trial.image:
+            command.append(f"--image={trial.image}")
+        if trial.controls:
+            command.append(f"--controls={','.join(trial.controls)}")
+        if trial.mutant:
+            command.append(f"--mutant={trial.mutant}")
+            # Changes by other specs must not hide a bug from the control meant for it.
+            command += [f"--first={one}" for one in trial.controls[:1]]
+            # A plan that breaks the claim is enough; the shortest one is not needed.
+            command += ["--shorten-s=0"] if EXPLORING in trial.controls else []
+        if trial.to_first or (trial.mutant and trial.controls == (EXPLORING,)):
+            command.append("--exitfirst")
+        return command
 
     def _files(self, trial: Trial) -> list[str]:
         """The spec files of the trial's controls, as collecting all files takes longer."""
@@ -335,9 +328,8 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _last_lines(output: Path) -> str:
-    words = output.read_text(errors="replace") if output.exists() else ""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+def _last_lines(printed: str) -> str:
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     return " ".join(lines[-2:])[:300] or "it printed nothing"
 
 
@@ -346,9 +338,9 @@ def results(run: Run) -> dict[str, Seen]:
     return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
 
 
-def load_predictions(driver: str, catalogue: Catalogue, path: Path = PREDICTED) -> dict[str, Seen]:
+def load_predictions(driver: str, catalogue: Catalogue) -> dict[str, Seen]:
     """The results of a healthy stack that measurements predict; {} for an unknown driver."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = tomllib.loads(_PREDICTED.read_text(encoding="utf-8"))
     predicted = tables.get(_TABLES.get(driver, driver), {})
     seen = {}
     for control, (verdict, *words) in predicted.items():

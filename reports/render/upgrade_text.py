@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.evidence.model import Change, Control, Run
-from reports.render.phrases import duration, reasons
+from reports.render.phrases import ASSERTED, duration, expectation, reasons
 from reports.verdict import Verdict
 
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
 # How `downgraded` begins where the old image does not run on the new schema.
 _NO_WAY_BACK = ("old release failed", "old release refused")
-_BAD = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 EXPERIMENTAL = (
     "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
     "the instance rotates its key in stages by itself, use that instead."
@@ -29,12 +28,12 @@ def sentence(run: Run) -> str:
     ids = _DECIDING if change.outage_target_s is None else (*_DECIDING, _OUTAGE)
     deciding = [control for control in run.controls if control.id in ids]
     name, older = change.newer or "the new image", change.older or "the old image"
-    bad = [control for control in deciding if control.verdict in _BAD]
+    bad = [control for control in deciding if control.verdict in ASSERTED]
     held = f"every secret survives, a bad start heals, and the backup brings {older} back"
     if broken := [control for control in bad if control.id != _OUTAGE]:
         what = "; ".join(f"{control.id}, {_failing_step(control)}" for control in broken)
         return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()
-    open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*_BAD, Verdict.SATISFIED))
+    open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*ASSERTED, Verdict.SATISFIED))
     if bad:
         rest = f"{open_ones} could not be judged" if open_ones else held
         return (
@@ -62,14 +61,8 @@ def _back(change: Change) -> str:
 
 
 def _failing_step(control: Control) -> str:
-    steps = [
-        step.title
-        for spec in control.specs
-        if spec.verdict in _BAD
-        for step in spec.steps
-        if step.verdict in _BAD
-    ]
-    return f'seen at "{steps[0]}"' if steps else (reasons(control) or [control.title])[0]
+    step = expectation(control)
+    return f'seen at "{step}"' if step else reasons(control)[0]
 
 
 def _outage(run: Run, change: Change) -> str:
@@ -78,7 +71,7 @@ def _outage(run: Run, change: Change) -> str:
     said = f"For {_outage_length(change)} no one can read a secret"
     if change.outage_target_s is None:
         return f"{said}."
-    late = any(control.id == _OUTAGE and control.verdict in _BAD for control in run.controls)
+    late = any(control.id == _OUTAGE and control.verdict in ASSERTED for control in run.controls)
     allowed = duration(change.outage_target_s)
     return f"{said}, and {allowed} were allowed." if late else f"{said}, of {allowed} allowed."
 
