@@ -302,6 +302,8 @@ def next_step(record: Qualification) -> str:
         return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
     if not record.planted:
         return "No planted bug was tried, so nothing is said of the controls."
+    if record.selection:
+        return "The controls that these bugs are meant for can fail; the others were not tried."
     return "Every control can fail, and failed for its reason."
 
 

@@ -275,6 +275,12 @@ def test_parts_of_the_planted_bugs_have_each_bug_once():
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+def test_a_part_of_the_bugs_says_nothing_of_the_other_controls():
+    assert command.next_step(record(CAUGHT)).startswith("Every control can fail")
+    part = command.next_step(record(CAUGHT, selection=("KEY-3",)))
+    assert part == "The controls that these bugs are meant for can fail; the others were not tried."
+
+
 def test_without_a_planted_bug_nothing_is_said_of_controls():
     assert command.next_step(record()) == (
         "No planted bug was tried, so nothing is said of the controls."
