@@ -50,15 +50,13 @@ def sites(name: str, code: str) -> dict[Site, list[Option]]:
 def defined_in(node: Any) -> str:
     """The name of the function around a node, with its class; decorators belong to it."""
     names: list[str] = []
-    child, parent = node, node.parent
-    if node.type in ("funcdef", "classdef"):
-        names.append(node.name.value)
-    while parent is not None:
-        if parent.type == "decorated" and child is parent.children[0]:
-            names.append(parent.children[-1].name.value)
-        elif parent.type in ("funcdef", "classdef"):
-            names.append(parent.name.value)
-        child, parent = parent, parent.parent
+    child = None
+    while node is not None:
+        if node.type in ("funcdef", "classdef"):
+            names.append(node.name.value)
+        elif node.type == "decorated" and child is node.children[0]:
+            names.append(node.children[-1].name.value)
+        child, node = node, node.parent
     return ".".join(reversed(names)) or "module"
 
 

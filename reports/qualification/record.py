@@ -161,7 +161,7 @@ class Qualification(EvidenceModel):
     selection: tuple[str, ...] = Field(default=(), description="which bugs; empty means all")
     host: Host
     mutants: int
-    killed: int = Field(description="turned some control, whichever, for whatever reason")
+    killed: int = Field(description="turned any control, for any reason")
     killed_by_meant: int = Field(description="turned the control meant for it, for its reason")
     equivalent: int
     not_run: int

@@ -245,7 +245,7 @@ class Trials:
             printed = output.read_text(errors="replace")
         lasted = round(time.monotonic() - started, 3)
         if code is None:
-            trouble = f"it was not done after {limit_s(trial):.0f} s"
+            trouble = f"it did not end within {limit_s(trial):.0f} s"
         elif run and (run.run.stopped or run.run.interrupted):
             trouble = f"ended early: {run.run.stopped or 'interrupted'}"
         elif run is None:

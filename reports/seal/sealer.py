@@ -230,7 +230,7 @@ def seal(given: SimpleNamespace) -> int:
         raise CannotSeal(sealed.trouble)
     lines = [*describe_seal(sealed), Line(f"Bundle: {folder / BUNDLE}")]
     if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
-        said = "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+        said = "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
         lines.append(Line(said))
     write(lines, sys.stdout)
     return PASSED

@@ -55,7 +55,7 @@ def accept(answer: bytes, bundle: Path) -> datetime:
     """
     stamp = _decode(answer)
     if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
-        raise Distrusted("the time-stamp is one of another file")
+        raise Distrusted("the time-stamp is for another file")
     return stamp.tst_info.gen_time
 
 
@@ -90,7 +90,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
             return stamp
         said = "; ".join(stamp.status_string) or f"status {stamp.status}"
     except ValueError:
-        raise Distrusted("what should be a time-stamp is none") from None
+        raise Distrusted("the answer is not a time-stamp") from None
     raise Distrusted(f"the authority refused: {said}")
 
 

@@ -59,7 +59,7 @@ def only(verdict, **changes):
 
 
 def changed(**changes):
-    """With the first control, the violated one, otherwise."""
+    """The run with these changes of its first control, the violated one."""
     return judged(RUN.controls[0].model_copy(update=changes), *RUN.controls[1:])
 
 
@@ -74,7 +74,7 @@ def odd_text():
 
 @settings(max_examples=60, deadline=None)
 @given(odd_text(), odd_text(), odd_text())
-def test_odd_words_break_no_format(title, name, message):
+def test_odd_words_do_not_break_a_format(title, name, message):
     control = RUN.controls[0].model_copy(update={"title": title, "observed": name, "note": message})
     span = RUN.timeline[0].model_copy(update={"name": name})
     facts = RUN.run.model_copy(update={"operator": name, "reason": message, "stopped": title})
@@ -90,7 +90,7 @@ def test_each_verdict_alone_is_valid_oscal(verdict):
     OSCAL.validate(read_oscal(only(verdict)))
 
 
-def test_schema_refuses_what_is_no_oscal():
+def test_schema_refuses_incomplete_oscal():
     broken = read_oscal()
     del broken["assessment-results"]["results"][0]["observations"][0]["collected"]
     assert not OSCAL.is_valid(broken)

@@ -165,7 +165,7 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
 
 
 @pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
-def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
+def test_a_single_healthy_run_is_shared_by_two_processes(runs, workers):
     trials = trial.healthy_trials([bug()], "embedded", runs, None)
     assert [one.workers for one in trials] == workers
 
@@ -188,7 +188,7 @@ def test_before_a_bug_stands_the_control_meant_for_it():
     assert [one.controls for one in planned] == [("KEY-3",)]
 
 
-def test_a_run_that_leaves_no_evidence_says_its_last_words(catalogue, tmp_path):
+def test_a_run_without_evidence_reports_its_last_lines(catalogue, tmp_path):
     ended = Trials(catalogue, tmp_path).run(
         [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
     )
@@ -231,7 +231,7 @@ ABSENT = row(bug(name="NotHere"), None, HEALTHY)
 EQUAL = row(bug(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
 
 
-def test_qualified_means_every_bug_that_counts_died_and_nobody_was_accused():
+def test_qualified_means_every_bug_that_counts_was_caught_without_a_false_alarm():
     assert record(CAUGHT, EQUAL).passed
     assert record(CAUGHT, EQUAL).kill_rate == 1
     assert not record(CAUGHT, ESCAPED).passed

@@ -130,7 +130,7 @@ def test_it_asks_the_network_for_nothing(opened):
     assert [page for page in opened().pages if page.obj.get("/Annots")] == []
 
 
-def test_every_control_verdict_correction_and_waiver_is_told(opened):
+def test_every_control_verdict_correction_and_waiver_is_printed(opened):
     text = " ".join(pages(opened()))
     assert [c.id for c in RUN.controls if c.id not in text or c.verdict.words not in text] == []
     assert "redeploy." in text
@@ -205,7 +205,7 @@ def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
     assert all(one["verdict"] != "satisfied" for one in told)
 
 
-def test_what_nobody_said_is_named_as_such(tmp_path):
+def test_facts_that_are_not_stated_are_named(tmp_path):
     text = said(RUN, tmp_path)
     assert "Not stated: organisation, system, site, record number" in text
     told = said(RUN.model_copy(update={"organisation": Organisation(name="Example")}), tmp_path)
@@ -233,7 +233,7 @@ def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results
     assert text.count("not determined") == 2 * results.count("not determined")
 
 
-def test_exclusions_and_actions_are_told(tmp_path):
+def test_exclusions_and_actions_are_printed(tmp_path):
     scope = RUN.scope.model_copy(
         update={
             "exclusions": (

@@ -102,7 +102,7 @@ def full(_path):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_disk_that_is_full_is_told_and_costs_no_evidence(folder):
+def test_full_disk_is_reported_and_costs_no_evidence(folder):
     before = (folder / "bundle.zip").read_bytes()
     assert again(folder, clean=full).trouble == f"cannot write {folder}: No space left on device"
     assert (folder / "bundle.zip").read_bytes() == before
@@ -136,7 +136,7 @@ def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, mon
     told = again(folder, clock="http://clock")
     assert told.request == folder / "bundle.zip.tsq"
     assert told.trouble == (
-        "what should be a time-stamp is none; carry bundle.zip.tsq there, then: "
+        "the answer is not a time-stamp; carry bundle.zip.tsq there, then: "
         "drillbook evidence timestamp ... --tsr ..."
     )
     assert told.request.is_file()
@@ -191,29 +191,29 @@ def made(tmp_path, monkeypatch):
     return signer, str(tmp_path / "drill.key")
 
 
-def test_bundle_is_told_by_sixteen_digits_of_who_signed_it():
+def test_line_of_a_bundle_has_sixteen_digits_of_the_signing_key():
     (line,) = describe_seal(WHOLE)
     assert line == ("Bundle sealed: signed by key 0123456789abcdef", ())
 
 
-def test_unsigned_bundle_is_told_so_in_a_colour():
+def test_line_of_an_unsigned_bundle_is_yellow():
     (line,) = describe_seal(Sealed(Path("b.zip")))
     assert line == ("Bundle sealed: unsigned", ("yellow",))
 
 
-def test_time_of_a_stamp_is_told_to_the_second():
+def test_time_of_a_stamp_is_printed_to_the_second():
     stamped = WHOLE._replace(stamped=datetime(2026, 11, 24, 7, 5, 9, tzinfo=UTC))
     assert said(stamped)[1:] == ["Time-stamp: 24 November 2026, 07:05:09 UTC"]
 
 
-def test_stamp_by_hand_is_told_with_what_to_carry_where():
+def test_stamp_by_hand_is_printed_with_what_to_carry_where():
     lines = said(WHOLE._replace(request=Path("x/b.zip.tsq")))
     by_hand = " ".join(" ".join(lines[1:]).split())
     assert by_hand.startswith("Time-stamp: to be fetched by hand. Carry b.zip.tsq to the")
     assert by_hand.endswith("drillbook evidence timestamp ... --tsr ...")
 
 
-def test_what_went_wrong_is_told_once_and_loudly():
+def test_failure_is_printed_once_in_bold_red():
     lines = list(describe_seal(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
     assert lines[1].text == (
         "Sealed only in part: no clock. The folder holds all evidence; `drillbook"

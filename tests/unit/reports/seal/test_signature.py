@@ -197,7 +197,7 @@ def test_key_file_has_a_bound(tmp_path, made):
     ("mode", "fits"), [(0o600, True), (0o400, True), (0o700, True), (0o640, False), (0o604, False),
                        (0o610, False), (0o601, False), (0o620, False), (0o602, False)]
 )  # fmt: skip
-def test_key_that_anybody_else_can_use_is_refused(tmp_path, made, mode, fits):
+def test_key_that_others_can_use_is_refused(tmp_path, made, mode, fits):
     (tmp_path / "drill.key").chmod(mode)
     if fits:
         assert signature.load(tmp_path / "drill.key").id == made[0].id

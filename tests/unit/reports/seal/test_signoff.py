@@ -30,11 +30,11 @@ def told(bundle, capsys, *more):
     return code, " ".join(capsys.readouterr().out.split())
 
 
-def test_nobody_signed_is_said(bundle, capsys):
+def test_missing_sign_off_is_printed_as_none(bundle, capsys):
     assert "-- sign-off none" in told(bundle, capsys)[1]
 
 
-def test_note_without_a_key_is_no_proof(bundle, capsys):
+def test_note_without_a_key_is_not_proof(bundle, capsys):
     assert signed(bundle, "--role=head of platform", "--remark=with a smile") == 0
     code, said = told(bundle, capsys)
     assert code == 0
@@ -210,7 +210,7 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, tmp_path, capsys):
     assert said.endswith(f", by key {signer.id[:16]}, for which no one vouches here")
 
 
-def test_sign_offs_are_told_in_the_order_of_their_acts(bundle):
+def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
         who = sealer.Who(act, "Grace", "lead" if act == "approved" else "", "")
         sealer.write_sign_off(bundle, sample_run.run(), who, None)

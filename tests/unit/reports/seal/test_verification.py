@@ -30,7 +30,7 @@ def test_signed_bundle_is_genuine(folder, signer, capsys):
     assert "FAILED. " in told, "a genuine record of a failed run must not look like good news"
 
 
-def test_signature_nobody_vouches_for_is_not_enough(folder, place, capsys):
+def test_signature_without_a_trusted_key_is_not_enough(folder, place, capsys):
     assert main([str(folder / "bundle.zip")]) == 1
     assert "no one vouches: give --pubkey" in said(capsys)
     _, foreign = key(place, "foreign")
@@ -129,7 +129,7 @@ def test_chain_leads_to_the_bundle_before(tmp_path, signer):
         (b"not a zip" * 9, "no zip file"),
     ],
 )
-def test_what_is_no_bundle_is_one_sentence_and_exit_code_3(tmp_path, capsys, data, why):
+def test_file_that_is_not_a_bundle_gives_one_sentence_and_exit_code_3(tmp_path, capsys, data, why):
     path = tmp_path / "b.zip"
     if data is not None:
         path.write_bytes(data)
@@ -139,7 +139,7 @@ def test_what_is_no_bundle_is_one_sentence_and_exit_code_3(tmp_path, capsys, dat
     assert why in told
 
 
-def test_zip_of_something_else_is_no_bundle(tmp_path, capsys):
+def test_zip_of_something_else_is_not_a_bundle(tmp_path, capsys):
     (tmp_path / "x").write_text("x")
     target = io.BytesIO()
     pack({"holiday.jpg": tmp_path / "x"}, target)
@@ -152,7 +152,7 @@ def test_folder_of_a_run_stands_for_its_bundle(folder, signer):
     assert main([str(folder), "--pubkey", str(signer[1])]) == 0
 
 
-def test_folders_bad_keys_and_nothing_are_told(folder, tmp_path, capsys):
+def test_folders_bad_keys_and_nothing_are_refused(folder, tmp_path, capsys):
     assert main([str(tmp_path)]) == 3
     assert "bundle.zip: No such file" in capsys.readouterr().err
     assert main([""]) == 3
@@ -185,7 +185,7 @@ def altered(folder, change):
 
 
 def first(**changes):
-    """The violated control otherwise, and counts that fit its verdict."""
+    """A change of the violated control, with counts that fit its new verdict."""
 
     def change(record):
         control = record["controls"][0]
@@ -210,7 +210,7 @@ def first(**changes):
         (first(waived=True), "KEY-3 is waived without a waiver in force"),
     ],
 )
-def test_record_at_odds_with_itself_is_caught_even_when_sealed(tmp_path, change, told):
+def test_contradictory_record_is_caught_even_when_sealed(tmp_path, change, told):
     folder = sealed(tmp_path)
     bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
     found = examined(bundle, unsigned=True)["record"]
@@ -291,7 +291,7 @@ def test_manifest_of_another_run_is_caught(tmp_path):
     assert "is of run another" in examined(bundle, unsigned=True)["record"].sentence
 
 
-def test_previous_bundle_of_a_record_that_names_none_is_told(tmp_path):
+def test_previous_bundle_of_a_record_that_names_none_is_refused(tmp_path):
     bundle = sealed(tmp_path) / "bundle.zip"
     found = examined(bundle, unsigned=True, previous=bundle)["chain"]
     assert "names no run before it" in found.sentence
@@ -362,7 +362,7 @@ def test_a_key_is_named_by_sixteen_digits(folder, trusted, tmp_path):
     "payload",
     [b"no json", b"[]", b"{}", b'{"subject": 5}', b'{"subject": [{}]}', b"[" * 100_000],
 )
-def test_a_signed_statement_about_no_files_is_told(folder, signer, trusted, tmp_path, payload):
+def test_a_signed_statement_about_no_files_is_refused(folder, signer, trusted, tmp_path, payload):
     envelope = signer[0].sign(payload)
     bundle = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: envelope})
     found = examined(bundle, keys=trusted)["signature"]
@@ -379,7 +379,7 @@ def test_of_several_strange_or_missing_files_the_first_is_named(folder, tmp_path
     assert found.sentence.startswith("junit.xml was removed")
 
 
-def test_a_bundle_before_that_is_not_there_is_told(place, signer, folder, tmp_path):
+def test_a_missing_previous_bundle_is_reported(place, signer, folder, tmp_path):
     (place / "latest").symlink_to(folder.name)
     second = sealed(place, signer[0], name="second")
     absent = tmp_path / "absent.zip"
