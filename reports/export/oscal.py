@@ -322,7 +322,7 @@ def _assets(run: Run) -> dict[str, Any]:
 
 
 def selection(run: Run) -> dict[str, Any]:
-    """The controls of which something ran; OSCAL wants one named even where nothing did."""
+    """The controls of which something ran; if none did, those planned, as OSCAL requires one."""
     ran = [control for control in run.controls if control.verdict not in IDLE]
     ids, planned = _all_nist(ran), _all_nist(run.controls)
     selected: dict[str, Any] = {

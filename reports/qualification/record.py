@@ -184,7 +184,7 @@ class Qualification(EvidenceModel):
 
     @property
     def kill_rate(self) -> float:
-        """Of those that count, the part that died by the control meant for it, for its reason."""
+        """The share of the bugs that count and were caught by their control, for its reason."""
         return self.killed_by_meant / self.planted if self.planted else 0.0
 
     @property

@@ -256,7 +256,7 @@ class Trials:
         return Outcome(trial, None if trouble else run, trouble, lasted, timed_out=code is None)
 
     def _pytest(self, options: list[str], output: Path, trial: Trial) -> int | None:
-        """The exit code of a run; None where it took too long and was ended."""
+        """The exit code of a run; None if it took too long and was ended."""
         with output.open("wb") as sink:
             with self._lock:
                 if self._stopped:

@@ -72,7 +72,7 @@ NEXT = {
 
 
 def asked_controls(run: Run) -> list[Control]:
-    """The controls that the run was asked for, in their order; all where no question was named."""
+    """The controls that the run was asked for, in their order; all without a named question."""
     return [control for control in run.controls if control.note != OUTSIDE]
 
 
@@ -375,7 +375,7 @@ def _join(same: str, found: list[str]) -> str:
 
 
 def _compared(message: str) -> str:
-    """The two values that an assertion without words compared; empty where it shows none."""
+    """The two values that an assertion without a message compared; empty if it shows none."""
     text = cause(message)
     found = _COMPARED.search(text)
     if not found:
@@ -387,13 +387,13 @@ def _compared(message: str) -> str:
 
 
 def _whole(value: str, sign: str, text: str) -> str:
-    """A text that pytest cut in the middle, from the lines of this sign below it."""
+    """A text that pytest shortened, rebuilt from the lines below it that begin with this sign."""
     lines = re.findall(rf"^ *\{sign} (.*)$", text, re.MULTILINE) if "..." in value else []
     return f"'{' '.join(lines)}'" if lines else value
 
 
 def _asserted_words(message: str) -> str:
-    """What a failed assertion says to people: its own words, or what should not be there."""
+    """The message of a failed assertion, else the items that should not be there."""
     text = cause(message)
     own = _EXPLAINED.split(text, maxsplit=1)[0].strip().removeprefix("AssertionError: ")
     if own or not (extra := _EXTRA.search(text)):
@@ -496,7 +496,7 @@ def spec_in_words(spec: str) -> str:
 
 
 def objective_result(measured: float | None, target: float | None) -> str:
-    """Whether an objective was met; not determined where it has no target or no measurement."""
+    """Whether an objective was met; not determined without a target or a measurement."""
     if measured is None or target is None:
         return "not determined"
     return "met" if measured <= target else "missed"

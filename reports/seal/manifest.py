@@ -57,7 +57,7 @@ class Manifest(BaseModel):
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 by name."""
+        """SHA-256 of each file by name."""
         return {file.name: file.sha256 for file in self.files}
 
 
@@ -87,16 +87,16 @@ def parse(data: bytes) -> Manifest:
 
 
 def digest(chunks: Iterable[bytes]) -> str:
-    """SHA-256 in hexadecimal."""
+    """SHA-256 of the chunks in hexadecimal."""
     sha = hashlib.sha256()
     for chunk in chunks:
         sha.update(chunk)
     return sha.hexdigest()
 
 
-def file_digest(bundle: Path) -> str:
-    """SHA-256 in hexadecimal."""
-    with open_file(bundle) as file:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

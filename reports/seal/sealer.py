@@ -102,19 +102,24 @@ class Sealer(NamedTuple):
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
-        query, answered = companion(bundle, ".tsq"), companion(bundle, ".tsr")
+        query = companion(bundle, ".tsq")
         query.write_bytes(timestamp.request(bundle))
         if self.authority == BY_FILE:
             return sealed._replace(request=query)
         try:
             answer = timestamp.ask(self.authority, query.read_bytes())
-            sealed = sealed._replace(stamped=timestamp.accept(answer, bundle))
+            return sealed._replace(stamped=_keep_stamp(answer, bundle))
         except ReportError as trouble:
             hint = f"carry {query.name} there, then: drillbook evidence timestamp ... --tsr ..."
             return sealed._replace(request=query, trouble=f"{trouble}; {hint}")
-        answered.write_bytes(answer)
-        query.unlink()
-        return sealed
+
+
+def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
+    """When the bundle existed, by an authority's answer, which replaces the request for it."""
+    moment = timestamp.accept(answer, bundle)
+    companion(bundle, ".tsr").write_bytes(answer)
+    companion(bundle, ".tsq").unlink(missing_ok=True)
+    return moment
 
 
 def make_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
@@ -239,8 +244,7 @@ def seal(given: SimpleNamespace) -> int:
 def stamp(given: SimpleNamespace) -> int:
     """Have a bundle time-stamped; the exit code."""
     bundle = bundle_of(Path(given.bundle))
-    query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
-    asked = timestamp.request(bundle)
+    query, asked = companion(bundle, ".tsq"), timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
         said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
@@ -248,16 +252,15 @@ def stamp(given: SimpleNamespace) -> int:
         answer = (
             read_file(Path(given.tsr), 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
         )
-        moment = timestamp.accept(answer, bundle)
-        answered.write_bytes(answer)
-        query.unlink(missing_ok=True)
-        said = f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
+        moment = _keep_stamp(answer, bundle)
+        place = companion(bundle, ".tsr")
+        said = f"{place}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
     write([Line(said)], sys.stdout)
     return PASSED
 
 
 class Who(NamedTuple):
-    """A person and what they did."""
+    """A person, and whether they prepared, reviewed or approved the bundle."""
 
     act: str
     name: str
@@ -265,7 +268,7 @@ class Who(NamedTuple):
     remark: str
 
     def check(self) -> Who:
-        """The same without outer white space; BadSignOff if something cannot be shown."""
+        """A copy without outer white space; BadSignOff if something cannot be shown."""
         for what, text in (("--name", self.name), ("--role", self.role), ("--remark", self.remark)):
             if len(text) > _LONGEST or not text.isprintable():
                 raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")

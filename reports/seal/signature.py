@@ -72,7 +72,7 @@ class SigningKey:
 
 
 def key_id(public: Ed25519PublicKey) -> str:
-    """64 hexadecimal digits."""
+    """The id of a public key: 64 hexadecimal digits."""
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
