@@ -26,7 +26,7 @@ from reports.seal.manifest import in_toto
 from reports.seal.signature import SigningKey, load_trusted_keys
 
 KIND = "urn:drillbook:custody:1"
-_LARGEST = 64 << 10
+_LARGEST = 1 << 20
 
 
 def answer(key: str, label: str, said: Acknowledgement) -> str:

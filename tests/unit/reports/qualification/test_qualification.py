@@ -257,6 +257,15 @@ def test_pages_say_what_escaped_and_show_no_markup_of_others():
         assert "1 (50.0%)" in page
 
 
+def test_plain_page_says_how_to_repeat_it():
+    drawn = {"engine": "cosmic-ray 8", "seed": 7, "asked": 9}
+    drawn |= dict.fromkeys(("killed", "survived", "stumbled", "equivalent"), 0)
+    made = pages.files(record(CAUGHT, stack="embedded", generated=drawn))
+    plain = made["qualification.md"].decode()
+    assert "`drillbook qualify --stack embedded --generated 9 --seed 7`" in plain
+    assert "this record has 30 in all" in plain
+
+
 def test_picture_marks_each_cell_once_with_a_title():
     page = pages.files(record(CAUGHT, ESCAPED))["qualification.html"].decode()
     shown = page.partition('<svg class="matrix"')[2]
