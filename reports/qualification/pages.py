@@ -46,7 +46,7 @@ _DECIDING = (
 )
 # Bytecode, and the folder in which a wheel has the rest.
 _NO_PART = {"__pycache__", "application"}
-CLAIMS = (
+_CLAIMS = (
     (
         "It detects",
         "For each control, at least one known-bad deployment makes the control fail, for the "
@@ -104,11 +104,11 @@ def figures(record: Qualification) -> Iterator[str]:
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
     if record.generated:
-        yield fates_of_generated_bugs(record.generated)
+        yield _fates_of_generated_bugs(record.generated)
     yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
 
 
-def fates_of_generated_bugs(generated: Generated) -> str:
+def _fates_of_generated_bugs(generated: Generated) -> str:
     """How the generated bugs ended, in sentences."""
     return (
         f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted}. Killed: "
@@ -119,7 +119,7 @@ def fates_of_generated_bugs(generated: Generated) -> str:
     )
 
 
-def limits(record: Qualification) -> list[str]:
+def _limits(record: Qualification) -> list[str]:
     """What the qualification does not show."""
     found = [_INCOMPLETE, _AROUND if record.stack == "containers" else _REFERENCE, _ONCE, _HERE]
     if record.selection:
@@ -136,7 +136,7 @@ _WIDTH = 110
 
 def summary(record: Qualification) -> str:
     """The figures in a paragraph, for README.md."""
-    drawn = f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
+    drawn = f"{_fates_of_generated_bugs(record.generated)} " if record.generated else ""
     text = (
         f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
         f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
@@ -184,12 +184,12 @@ def _render(template: str, record: Qualification, note: str) -> str:
             record=record,
             note=note,
             figures=list(figures(record)),
-            claims=CLAIMS,
-            limits=limits(record),
+            claims=_CLAIMS,
+            limits=_limits(record),
             places=_places(record),
             chapters=_chapters(record),
             matrix=_matrix(record),
-            legend=LEGEND,
+            legend=_LEGEND,
             taken=duration(record.duration_s),
         )
     )
@@ -214,7 +214,7 @@ def _chapters(record: Qualification) -> list[tuple[str, int, int, int]]:
     ]
 
 
-LEGEND = (
+_LEGEND = (
     ("meant", "the control meant for the bug turned, for its reason"),
     ("escaped", "the control meant for it did not, or for another reason"),
     ("by-catch", "another control turned as well"),
@@ -306,10 +306,10 @@ def bundle_files(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
         return {}
     same = record.code == code
     applies = Applies(commit=run_metadata.tool().commit, code=code, same_code=same)
-    return files(record.model_copy(update={"applies": applies}), note(record, parts))
+    return files(record.model_copy(update={"applies": applies}), _note(record, parts))
 
 
-def note(record: Qualification, parts: dict[str, str]) -> str:
+def _note(record: Qualification, parts: dict[str, str]) -> str:
     """What has changed since the qualification, in sentences; empty if nothing has."""
     if record.code == whole(parts):
         return ""

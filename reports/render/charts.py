@@ -56,10 +56,10 @@ def recovery(run: Run) -> Recovery | None:
         ("age of the backup", seen.rpo_s, seen.rpo_target_s),
     )
     measures = [_measure(*one) for one in pairs if one[1:] != (None, None)]
-    return Recovery(recovery_sentence(seen), _phases(seen), measures)
+    return Recovery(_recovery_sentence(seen), _phases(seen), measures)
 
 
-def recovery_sentence(seen: Objectives) -> str:
+def _recovery_sentence(seen: Objectives) -> str:
     """Both objectives in words; empty if nothing was restored."""
     if seen.rto_s is not None:
         said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"

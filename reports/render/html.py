@@ -35,7 +35,7 @@ _FILES = {
 }
 
 
-def code(text: str) -> Markup:
+def _mark_code(text: str) -> Markup:
     """Text with the words in backticks marked as code."""
     return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
@@ -49,7 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["code"] = code
+    made.filters["code"] = _mark_code
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
     return made
@@ -70,7 +70,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     unstated = (context_sections.names_without_value(rows) for _, rows in sections)
     waived = [control for control in run.controls if control.waiver]
     written = {*run.documents, *(["document.html"] if run.subject.document else ())}
-    page: str = template().render(
+    page: str = _template().render(
         run=run,
         outcome=phrases.outcome(run),
         worth=phrases.grade(run),
@@ -101,7 +101,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
 
 
 @cache
-def template() -> Any:
+def _template() -> Any:
     """The page's template, compiled: a tenth of a second, once a process."""
     made = environment()
     made.filters |= {"duration": phrases.duration, "sentence": phrases.sentence}

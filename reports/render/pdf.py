@@ -40,7 +40,7 @@ from reports.render.html import TEMPLATES
 from reports.render.phrases import duration, shorten, spec_in_words
 from reports.verdict import HOLDS, Verdict
 
-FONTS = Path(str(files("font_source_sans_pro"))) / "files"
+_FONTS = Path(str(files("font_source_sans_pro"))) / "files"
 _USED = ("Regular", "Semibold", "Bold")
 _UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _HARNESS = ("set up", "between the steps", "tear down")
@@ -69,7 +69,7 @@ def name_missing_in_tree(value: Any) -> Any:
 @cache
 def _characters() -> frozenset[str]:
     """The characters that every weight of the text font has, and the line break."""
-    fonts = [set(TTFont(FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
+    fonts = [set(TTFont(_FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
     seen = (chr(code) for code in set.intersection(*fonts))
     return frozenset(one for one in seen if unicodedata.category(one) not in _UNSEEN) | {"\n"}
 
@@ -91,14 +91,14 @@ def compile_pdf(
         str(TEMPLATES / template),
         sys_inputs=texts | attached,
         pdf_standards=["a-3a", "ua-1"],
-        font_paths=[str(FONTS)],
+        font_paths=[str(_FONTS)],
         ignore_system_fonts=True,
         timestamp=timestamp,
     )
     return bytes(document)
 
 
-def is_long(run: Run) -> bool:
+def _is_long(run: Run) -> bool:
     """Whether the run has so many steps that the account leaves some out."""
     steps = (len(spec.steps) for control in run.controls for spec in control.specs)
     return sum(steps) > _MOST_STEPS
@@ -109,7 +109,7 @@ def account(run: Run) -> Iterator[dict[str, Any]]:
 
     Of a very long run only controls that did not hold, until those are too many as well.
     """
-    room = _MOST_STEPS if is_long(run) else None
+    room = _MOST_STEPS if _is_long(run) else None
     for control in run.controls:
         specs = [_spec(run, spec) for spec in control.specs if spec.steps]
         if not specs or (room is not None and (control.verdict in HOLDS or room <= 0)):
@@ -143,12 +143,12 @@ def _offset(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02}"
 
 
-def commands(run: Run) -> list[dict[str, Any]]:
+def _commands(run: Run) -> list[dict[str, Any]]:
     """The commands run in services, with counts; lines that differ only in numbers are one."""
     found: dict[tuple[str | None, str], dict[str, Any]] = {}
     for step in (s for c in run.controls for spec in c.specs for s in spec.steps):
         for command in step.commands:
-            line = first_line(command.line or command.act)
+            line = _first_line(command.line or command.act)
             key = (command.service, _NUMBERED.sub("0", line))
             row = found.setdefault(
                 key, {"service": command.service, "line": shorten(line), "count": 0}
@@ -157,13 +157,13 @@ def commands(run: Run) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda one: (one["service"] or "", one["line"]))
 
 
-def first_line(text: str) -> str:
+def _first_line(text: str) -> str:
     """The first line of a command, which identifies a script."""
     first, *rest = text.strip().splitlines() or [""]
     return f"{first} ..." if rest else first
 
 
-def draw_lane(lane: Lane) -> dict[str, Any]:
+def _draw_lane(lane: Lane) -> dict[str, Any]:
     """A lane for paper: bars that touch become one, as there may be thousands."""
     spans: list[list[float]] = []
     for bar in sorted(lane.bars):
@@ -207,10 +207,10 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "mapped": phrases.MAPPED,
         "controls": [_row(control) for control in phrases.asked_controls(run)],
         "account": list(account(run)),
-        "short_account": is_long(run),
-        "commands": commands(run),
+        "short_account": _is_long(run),
+        "commands": _commands(run),
         "times": {
-            "lanes": [draw_lane(lane) for lane in lanes(run)],
+            "lanes": [_draw_lane(lane) for lane in lanes(run)],
             "half": duration(run.run.duration_s / 2),
             "whole": duration(run.run.duration_s),
         },

@@ -25,13 +25,13 @@ from reports.seal import signature
 from reports.seal.manifest import in_toto
 from reports.seal.signature import SigningKey, load_trusted_keys
 
-KIND = "urn:drillbook:custody:1"
+_KIND = "urn:drillbook:custody:1"
 _LARGEST = 1 << 20
 
 
-def answer(key: str, label: str, said: Acknowledgement) -> str:
+def _answer(key: str, label: str, said: Acknowledgement) -> str:
     """The answer of a holder of the key to the challenge, under this name."""
-    text = "\0".join((KIND, label, said.challenge, said.name))
+    text = "\0".join((_KIND, label, said.challenge, said.name))
     return hmac.new(key.strip().encode(), text.encode(), "sha256").hexdigest()
 
 
@@ -46,9 +46,9 @@ def prove(
     if said.name not in registered.custodians:
         custodians = ", ".join(registered.custodians) or "no one"
         raise BadSignOff(f"--name {said.name}: the custodians of this key are {custodians}")
-    said = said.model_copy(update={"answer": answer(text, label, said)})
+    said = said.model_copy(update={"answer": _answer(text, label, said)})
     predicate = said.model_dump(mode="json", exclude={"key_id", "held"})
-    statement = in_toto(KIND, {"key": {"label": label}}, predicate)
+    statement = in_toto(_KIND, {"key": {"label": label}}, predicate)
     try:
         with out.open("xb") as file:
             file.write(signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
@@ -81,7 +81,7 @@ def _read(path: Path, trusted: dict[str, Ed25519PublicKey]) -> tuple[str, Acknow
     try:
         said = strict_json(payload)
         (subject,) = said["subject"]
-        if said["predicateType"] != KIND:
+        if said["predicateType"] != _KIND:
             raise ValueError
         stated = Acknowledgement.model_validate(said["predicate"])
         return str(subject["digest"]["label"]), stated.model_copy(update={"key_id": signer})
@@ -100,7 +100,7 @@ def register(
         own = [(value, labels[name]) for name, value in values if name in labels]
         answers = []
         for said in declared.acknowledged[at] if declared.acknowledged else ():
-            held = any(answer(*one, said) == said.answer for one in own) if own else None
+            held = any(_answer(*one, said) == said.answer for one in own) if own else None
             answers.append(said.model_copy(update={"held": held}))
         stated = key.model_dump(exclude={"acknowledgements", "custodian_keys"})
         yield RegisteredKey(**stated, acknowledged=tuple(answers))

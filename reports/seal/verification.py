@@ -114,7 +114,7 @@ class Examination:
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
         if PDF in archive.entries:
-            self._ask(PDF, lambda: check_attachment(archive))
+            self._ask(PDF, lambda: _check_attachment(archive))
         if self.folder is not None:
             folder = self.folder
             self._ask("folder", lambda: _folder(folder, archive))
@@ -266,7 +266,7 @@ def _odd(control: Control, run: Run) -> str | None:
     return None
 
 
-def check_attachment(archive: Archive) -> str:
+def _check_attachment(archive: Archive) -> str:
     """A sentence that report.pdf has the record attached; Distrusted if another or none is."""
     size = archive.entries[RECORD].size
     found = attachment_digest(archive.read(PDF, LARGEST), RECORD, size)
