@@ -45,16 +45,18 @@ def names_without_value(rows: list[Row]) -> str:
 
 def sections(run: Run) -> list[tuple[str, list[Row]]]:
     """All rows by title, in the order of every document."""
-    return [
+    change = list(upgrade_text.rows(run.change)) if run.change else []
+    titled = [
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
-        *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
+        ("The change that was rehearsed", change),
         *_exercise(run),
-        *([("Register of keys", key_register(run))] if run.key_register else []),
+        ("Register of keys", key_register(run)),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
         ("Why and how it was examined", method(run)),
     ]
+    return [(title, rows) for title, rows in titled if rows]
 
 
 def heading(run: Run) -> list[Row]:

@@ -17,7 +17,6 @@ EXPERIMENTAL = (
     "the instance rotates its key in stages by itself, use that instead."
 )
 _EXPERIMENT = "KEY-14"
-Row = tuple[str, str | None]
 
 
 def sentence(run: Run) -> str:
@@ -84,12 +83,8 @@ def _outage_length(change: Change) -> str | None:
     return ("" if change.outage_ended else "at least ") + duration(change.outage_s)
 
 
-def rows(run: Run) -> list[Row]:
+def rows(change: Change) -> Iterator[tuple[str, str | None]]:
     """What was seen of the change, as rows of name and value."""
-    return list(_rows(run.change)) if run.change else []
-
-
-def _rows(change: Change) -> Iterator[Row]:
     yield "From", change.older
     yield "To", change.newer
     yield "No one could read for", _outage_length(change)
