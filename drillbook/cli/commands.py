@@ -448,7 +448,7 @@ COMMANDS: Sequence[Command] = (
         "evidence sign-off",
         "Sign off a bundle as prepared, reviewed or approved.",
         "drillbook evidence sign-off bundle.zip --act approved --name 'Grace Hopper'",
-        _calls("reports.seal.sign_off"),
+        _calls("reports.seal.sealer", "sign_off"),
         arguments=(o.BUNDLE,),
         options=(
             *(o.ACT, o.NAME, o.ROLE, o.REMARK, o.SIGNING_KEY, o.SIGNING_KEY_ENV),

@@ -1,8 +1,8 @@
 """`drillbook evidence export`: a bundle in other people's formats, from the bundle alone.
 
-ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEM, Heimdall and assessors. The
-others take a PDF and words about it, so they get `report.pdf` and a file with those words; what
-only they know (ids of owners, controls, documents) is left to the person who uploads.
+ctrf, ocsf, hdf and oscal are the record in formats of dashboards, SIEMs, Heimdall and assessors.
+The other services take a PDF and a description, so they get `report.pdf` and a file that describes
+it. Ids that only such a service knows, of owners or controls, are left to the person who uploads.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.model import Run
-from reports.export import ctrf, hdf, ocsf, oscal
+from reports.export import dashboards, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, write
 from reports.seal.manifest import bundle_of
@@ -40,7 +39,7 @@ def main(given: SimpleNamespace) -> int:
     """Write the files from a bundle that fits together; the exit code."""
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
     run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
-    files = _TAKERS[given.format](run, read_entries(bundle, [PDF], _LARGEST).get(PDF))
+    files = _FORMATS[given.format](run, read_entries(bundle, [PDF], _LARGEST).get(PDF))
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).write_bytes(content)
@@ -55,9 +54,14 @@ def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:
 
 
 def _file(run: Run) -> str:
-    return (
-        re.sub(r"[^A-Za-z0-9._-]+", "-", run.identity.number or run.run.id).lstrip(".-") or "record"
-    )
+    """The name of the run's files, without their endings."""
+    number = run.identity.number or run.run.id
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", number).lstrip(".-") or "record"
+
+
+def _title(run: Run) -> str:
+    kind = "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
+    return f"{kind} {run.identity.number or run.run.id}"
 
 
 def _description(run: Run) -> str:
@@ -68,31 +72,31 @@ def _description(run: Run) -> str:
 
 def _drata(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """Fields of an evidence library item, without the ids that only the workspace has."""
-    due, cadence = run.schedule.next_due, run.schedule.cadence
-    words: dict[str, Any] = {
-        "name": f"{_kind(run)} {run.identity.number or run.run.id}",
+    due = run.schedule.next_due
+    fields = {
+        "name": _title(run),
         "description": _description(run),
         "filedAt": run.run.finished.isoformat(),
         "renewalDate": due.isoformat() if due else None,
-        "renewalScheduleType": _RENEWAL.get(cadence or ""),
+        "renewalScheduleType": _RENEWAL.get(run.schedule.cadence or ""),
     }
-    known = {name: value for name, value in words.items() if value is not None}
+    known = {name: value for name, value in fields.items() if value is not None}
     return _document(run, pdf) | {f"{_file(run)}.drata.json": _json(known)}
 
 
 def _vanta(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """The form fields that go with an uploaded file."""
-    words = {
-        "description": f"{_kind(run)} {run.identity.number or run.run.id}. {_description(run)}",
+    fields = {
+        "description": f"{_title(run)}. {_description(run)}",
         "effectiveAtDate": run.run.finished.isoformat(),
     }
-    return _document(run, pdf) | {f"{_file(run)}.vanta.json": _json(words)}
+    return _document(run, pdf) | {f"{_file(run)}.vanta.json": _json(fields)}
 
 
 def _ciso_assistant(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """A row for `import-evidences` of its CLI; `upload-attachment` takes the PDF by this name."""
     row = {
-        "name": f"{_kind(run)} {run.identity.number or run.run.id}",
+        "name": _title(run),
         "description": _description(run),
         "expiry_date": run.schedule.next_due or "",
     }
@@ -105,8 +109,8 @@ def _ciso_assistant(run: Run, pdf: bytes | None) -> dict[str, bytes]:
 
 def _aws(run: Run, pdf: bytes | None) -> dict[str, bytes]:
     """What `aws auditmanager batch-import-evidence-to-assessment-control` takes."""
-    words = [{"evidenceFileName": f"{_file(run)}.pdf"}]
-    return _document(run, pdf) | {f"{_file(run)}.aws-audit-manager.json": _json(words)}
+    fields = [{"evidenceFileName": f"{_file(run)}.pdf"}]
+    return _document(run, pdf) | {f"{_file(run)}.aws-audit-manager.json": _json(fields)}
 
 
 def _oscal(run: Run, _: bytes | None) -> dict[str, bytes]:
@@ -118,22 +122,18 @@ def _oscal(run: Run, _: bytes | None) -> dict[str, bytes]:
     }
 
 
-def _kind(run: Run) -> str:
-    return "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
+def _json(value: object) -> bytes:
+    return json_file.compact_text(value).encode()
 
 
-def _json(words: object) -> bytes:
-    return json_file.compact_text(words).encode()
-
-
-_TAKERS: dict[str, Callable[[Run, bytes | None], dict[str, bytes]]] = {
+_FORMATS: dict[str, Callable[[Run, bytes | None], dict[str, bytes]]] = {
     "drata": _drata,
     "vanta": _vanta,
     "ciso-assistant": _ciso_assistant,
     "probo": _document,
     "aws-audit-manager": _aws,
     "oscal": _oscal,
-    "ctrf": lambda run, _: {f"{_file(run)}.ctrf.json": ctrf.render(run).encode()},
-    "ocsf": lambda run, _: {f"{_file(run)}.ocsf.json": ocsf.render(run).encode()},
-    "hdf": lambda run, _: {f"{_file(run)}.hdf.json": hdf.render(run).encode()},
+    "ctrf": lambda run, _: {f"{_file(run)}.ctrf.json": _json(dashboards.ctrf(run))},
+    "ocsf": lambda run, _: {f"{_file(run)}.ocsf.json": _json(dashboards.ocsf(run))},
+    "hdf": lambda run, _: {f"{_file(run)}.hdf.json": _json(dashboards.hdf(run))},
 }

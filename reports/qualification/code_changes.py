@@ -1,10 +1,10 @@
 """Small changes of code at random, made by the operators of cosmic-ray.
 
-A program of its own, for the environment that has cosmic-ray:
-`python code_changes.py SEED COUNT FILE…` prints the changes as JSON, each with the whole file as it
-then is; --without leaves a class out.
-Each place of the code is as likely as every other, whatever number of operators fits it. What no
-program looks at, as a type in an annotation or the import of one, is not a change.
+This is a program of its own, for the environment that has cosmic-ray:
+`python code_changes.py SEED COUNT FILE…` prints the changes as JSON, each with the whole changed
+file; --without leaves a class out.
+Each place of the code is as likely as every other, however many operators fit it. A change of a
+type annotation, or of an import for one, does not count, because it changes no behaviour.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-# A file, and where in it something stands.
+# A file, and the beginning and end of a place in it.
 Site = tuple[str, Any, Any]
-# An operator's name, which of all its places in the file it is, and which in the definition.
+# An operator's name, the number of its place in the file, the definition, the number in that.
 Option = tuple[str, int, str, int]
 
 
 def sites(name: str, code: str) -> dict[Site, list[Option]]:
-    """Each place of a file that an operator would change, and what would change it."""
+    """Each place of a file that an operator can change, with the operators that can."""
     nodes, found = list(ast_nodes(get_ast(code))), dict[Site, list[Option]]()
     for operator_name in sorted(plugins.operator_names()):
         operator = plugins.get_operator(operator_name)
@@ -48,26 +48,20 @@ def sites(name: str, code: str) -> dict[Site, list[Option]]:
 
 
 def defined_in(node: Any) -> str:
-    """The function a node stands in, with its class; what decorates a function is part of it."""
+    """The name of the function around a node, with its class; decorators belong to it."""
     names: list[str] = []
-    child, parent = node, node.parent
-    if node.type in ("funcdef", "classdef"):
-        names.append(node.name.value)
-    while parent is not None:
-        if parent.type == "decorated" and child is parent.children[0]:
-            names.append(parent.children[-1].name.value)
-        elif parent.type in ("funcdef", "classdef"):
-            names.append(parent.name.value)
-        child, parent = parent, parent.parent
+    child = None
+    while node is not None:
+        if node.type in ("funcdef", "classdef"):
+            names.append(node.name.value)
+        elif node.type == "decorated" and child is node.children[0]:
+            names.append(node.children[-1].name.value)
+        child, node = node, node.parent
     return ".".join(reversed(names)) or "module"
 
 
-def same_program(code: str, other: str) -> bool:
-    """Whether two codes differ in nothing a program looks at; SyntaxError if one is none."""
-    return _without_annotations(code) == _without_annotations(other)
-
-
 def _without_annotations(code: str) -> str:
+    """The syntax tree of code as text, without what only annotations need."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
@@ -77,17 +71,17 @@ def _without_annotations(code: str) -> str:
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            # What annotations alone need.
             node.test, node.body = ast.Constant(False), [ast.Pass()]
     return ast.dump(tree)
 
 
 def first_change(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
-    """The first of these that makes another program of the code, and that code; None if none."""
+    """The first of the options that changes behaviour, and the changed code; None if none does."""
+    before = _without_annotations(code)
     for option in options:
         made = mutate_code(code, plugins.get_operator(option[0])(), option[1])
         try:
-            if made is not None and not same_program(code, made):
+            if made is not None and _without_annotations(made) != before:
                 return option, made
         except SyntaxError:
             continue
@@ -97,7 +91,7 @@ def first_change(code: str, options: Sequence[Option]) -> tuple[Option, str] | N
 def draw_changes(
     seed: int, count: int, paths: Sequence[Path], without: Container[str] = ()
 ) -> Iterator[dict[str, object]]:
-    """So many changes, drawn by a seed; fewer where there are not as many places."""
+    """The changes drawn by a seed; fewer than `count` if there are not as many places."""
     codes = {path.name: path.read_text(encoding="utf-8") for path in paths}
     every: dict[Site, list[Option]] = {}
     for name, code in sorted(codes.items()):
@@ -115,7 +109,7 @@ def draw_changes(
 
 
 def main() -> None:
-    """Print the changes and who made them."""
+    """Print the changes, and the version of cosmic-ray, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("seed", type=int)
     parser.add_argument("count", type=int)

@@ -1,4 +1,4 @@
-"""`drillbook qualify`: healthy runs, then every bug; says what was caught, and keeps the record."""
+"""`drillbook qualify`: healthy runs, then every bug; prints what was caught, keeps the record."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from rich.text import Text
 from reports.controls import Catalogue, load
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
-from reports.qualification.judgement import Row, Seen, load_predictions, results, row
 from reports.qualification.pages import code_digests, figures, whole
 from reports.qualification.record import (
     KEPT,
     LATEST,
     Alarm,
     Checked,
+    Fate,
     Qualification,
+    Row,
+    Seen,
     counts,
     text,
 )
@@ -44,6 +46,9 @@ from reports.qualification.trial import (
     durations,
     healthy_trials,
     list_bugs,
+    load_predictions,
+    results,
+    row,
 )
 from reports.record import run_metadata
 from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict
@@ -54,7 +59,7 @@ _STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "st
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted: the stack, which bugs, how many healthy runs, how many side by side."""
+    """The options: which stack and bugs, how many healthy runs, how many runs side by side."""
 
     stack: str = "auto"
     mutants: tuple[str, ...] = ()
@@ -67,14 +72,14 @@ class Request:
 
     @property
     def container_image(self) -> str | None:
-        """The image of containers: the reference where none is named and containers come along."""
+        """The image of containers: the one named, else the reference if the stack is open."""
         return self.image or (REFERENCE if self.stack == "auto" else None)
 
 
-def qualify(asked: Request, teller: Teller) -> Qualification:
-    """Healthy runs, then every bug; the teller hears of each run as it ends, with the bug's row.
+def qualify(asked: Request, progress: Progress) -> Qualification:
+    """The record of healthy runs and a run of every bug, each printed as it ends.
 
-    Raises Unqualifiable where a healthy run leaves no evidence: nothing can be compared then.
+    Unqualifiable if a healthy run leaves no evidence, as there is nothing to compare with then.
     """
     if asked.generated and asked.stack == "containers":
         raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
@@ -89,14 +94,14 @@ def qualify(asked: Request, teller: Teller) -> Qualification:
     workers = (
         asked.workers or known.workers["containers" if asked.stack == "containers" else "embedded"]
     )
-    # What is judged is the code as it is now, whatever becomes of the checkout meanwhile.
+    # The record is about the code as it is now; the checkout may change during the runs.
     tool, parts = run_metadata.tool(), code_digests()
     started, zero = datetime.now(UTC), time.monotonic()
-    teller.begin(len(here), len(well), workers)
+    progress.begin(len(here), len(well), workers)
     rows: dict[str, Row] = {}
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
         trials = Trials(catalogue, Path(folder))
-        healthy = trials.run(well, workers, lambda one: teller.tell(one, None))
+        healthy = trials.run(well, workers, lambda one: progress.add_run(one, None))
         for one in healthy:
             if one.run is None:
                 raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
@@ -106,7 +111,7 @@ def qualify(asked: Request, teller: Teller) -> Qualification:
         def judge(one: Outcome) -> None:
             name = str(one.trial.mutant)
             rows[name] = row(by_name[name], one, _sound(one.trial.driver, catalogue, healthy))
-            teller.tell(one, rows[name])
+            progress.add_run(one, rows[name])
 
         trials.run(bug_trials(here, took, asked.stack, image), workers, judge)
         drawn = None
@@ -116,7 +121,7 @@ def qualify(asked: Request, teller: Teller) -> Qualification:
                 trials,
                 load_predictions("embedded", catalogue),
                 Path(folder),
-                teller.tell_fate,
+                progress.add_fate,
             )
     matrix = tuple(rows.get(one.name) or row(one, None, {}) for one in bugs)
     return Qualification.model_validate(
@@ -132,7 +137,7 @@ def qualify(asked: Request, teller: Teller) -> Qualification:
             "image": asked.image,
             "selection": (*asked.mutants, *([f"part {asked.part}"] * (asked.part != "1/1"))),
             "host": run_metadata.host(),
-            "controls": tuple(_controls(catalogue, matrix, healthy)),
+            "controls": tuple(_controls(catalogue, matrix, took)),
             "matrix": matrix,
             "generated": drawn,
             **counts(matrix),
@@ -142,10 +147,7 @@ def qualify(asked: Request, teller: Teller) -> Qualification:
 
 
 def _choose_bugs(asked: Request, known: KnownBugs) -> list[PlantedBug]:
-    """The bugs to plant; a stack that was named leaves out what it cannot carry.
-
-    Unqualifiable when that stack is not available.
-    """
+    """The bugs to plant; Unqualifiable if the stack that was named is not available."""
     found = [] if asked.mutants == (NONE,) else choose(known.mutants, asked.mutants)
     number, of = map(int, asked.part.split("/"))
     found = found[number - 1 :: of]
@@ -157,7 +159,7 @@ def _choose_bugs(asked: Request, known: KnownBugs) -> list[PlantedBug]:
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
-    """The results of a healthy stack: as predicted, or as measured here without a prediction."""
+    """The results of a healthy stack: the predicted ones, else those of the first healthy run."""
     predicted = load_predictions(driver, catalogue)
     runs = [one.run for one in healthy if one.run and one.trial.driver == driver]
     return predicted or (results(runs[0]) if runs else {})
@@ -188,9 +190,8 @@ def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[s
 
 
 def _controls(
-    catalogue: Catalogue, rows: Sequence[Row], healthy: Sequence[Outcome]
+    catalogue: Catalogue, rows: Sequence[Row], took: Mapping[str, float]
 ) -> list[Checked]:
-    took = durations(one.run for one in healthy if one.run)
     return [
         Checked(
             **entry.model_dump(include={"id", "title", "chapter", "nature", "severity"}),
@@ -202,17 +203,17 @@ def _controls(
     ]
 
 
-def upper_bound(found: int, of: int, confidence: float = 0.95) -> float:
-    """The largest rate that `found` out of `of` leaves possible (Clopper and Pearson, one-sided).
+def upper_bound(found: int, of: int) -> float:
+    """The largest rate that `found` out of `of` leaves possible, with 95 % confidence.
 
-    With nothing found this is about 3/of, the rule of three.
+    The bound is the one-sided one of Clopper and Pearson; with nothing found it is about 3/of.
     """
     if of == 0 or found >= of:
         return 1.0
     low, high = found / of, 1.0
     for _ in range(60):
         rate = (low + high) / 2
-        if _at_most(found, of, rate) > 1 - confidence:
+        if _at_most(found, of, rate) > 0.05:
             low = rate
         else:
             high = rate
@@ -220,7 +221,7 @@ def upper_bound(found: int, of: int, confidence: float = 0.95) -> float:
 
 
 def _at_most(found: int, of: int, rate: float) -> float:
-    """The probability of so few or fewer."""
+    """The probability of at most `found` out of `of` at this rate."""
     terms = (comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(found + 1))
     return sum(terms)
 
@@ -235,46 +236,43 @@ def flaking(verdicts: Iterable[Sequence[object]]) -> tuple[int, int]:
     return strays, total
 
 
-class Teller:
-    """One line for each run; NO_COLOR and pipes are obeyed."""
+class Progress:
+    """Prints a line for each run as it ends; without style for NO_COLOR and pipes."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._total = 0
-        self._ended = 0
-        self._judged = 0
+        self._total = self._ended = self._judged = 0
 
     def say(self, sentence: str) -> None:
-        """A sentence of its own."""
+        """Print a sentence."""
         self._console.print(Text(sentence))
 
     def begin(self, mutants: int, healthy: int, workers: int) -> None:
-        """What is about to be done."""
+        """Print what is about to be done."""
         self._total = mutants + healthy
         self.say(f"{mutants} planted bugs and {healthy} healthy runs, {workers} side by side")
 
-    def tell(self, outcome: Outcome, row: Row | None) -> None:
-        """A run has ended."""
+    def add_run(self, outcome: Outcome, row: Row | None) -> None:
+        """Print a run that ended."""
         self._ended += 1
         state = row.state if row else ("ended" if outcome.run else "stumbled")
-        line = Text(f"{self._ended:4}/{self._total}  ")
-        line.append(f"{state:<13}", _STYLES.get(state, ""))
-        line.append(f"{outcome.duration_s:6.1f} s  ")
-        line.append(f"{row.meant:<11}{row.mutant}" if row else outcome.trial.name)
-        self._console.print(line)
+        words = f"{row.meant:<11}{row.mutant}" if row else outcome.trial.name
+        self._print(f"{self._ended:4}/{self._total}", state, outcome.duration_s, words)
         if row and row.state not in ("killed", "equivalent"):
-            self._console.print(Text(f"{'':12}{row.told.splitlines()[0][:200]}"))
+            self.say(f"{'':12}{row.told.splitlines()[0][:200]}")
 
-    def tell_fate(self, fate: generated.Fate, total: int) -> None:
-        """A generated bug was judged."""
+    def add_fate(self, fate: Fate, total: int) -> None:
+        """Print a generated bug that was judged."""
         self._judged += 1
-        line = Text(f"{self._judged:4}/{total}  ")
-        line.append(f"{fate.state:<13}", _STYLES.get(fate.state, ""))
-        line.append(f"{fate.duration_s:6.1f} s  {fate.control or '':<11}{fate}")
-        self._console.print(line)
+        words = f"{fate.control or '':<11}{fate}"
+        self._print(f"{self._judged:4}/{total}", fate.state, fate.duration_s, words)
+
+    def _print(self, number: str, state: str, seconds: float, words: str) -> None:
+        line = Text(f"{number}  ").append(f"{state:<13}", _STYLES.get(state, ""))
+        self._console.print(line.append(f"{seconds:6.1f} s  {words}"))
 
     def end(self, record: Qualification, where: Path) -> None:
-        """The figures, what escaped, and what to do next."""
+        """Print the figures, what escaped, and what to do next."""
         self.say("")
         for line in figures(record):
             self.say(line)
@@ -304,12 +302,9 @@ def next_step(record: Qualification) -> str:
         return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
     if not record.planted:
         return "No planted bug was tried, so nothing is said of the controls."
+    if record.selection:
+        return "The controls that these bugs are meant for can fail; the others were not tried."
     return "Every control can fail, and failed for its reason."
-
-
-def interrupt(*_: object) -> None:
-    """A supervisor's SIGTERM ends a command as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _request(given: SimpleNamespace) -> Request:
@@ -327,27 +322,28 @@ def _request(given: SimpleNamespace) -> Request:
 
 
 def main(given: SimpleNamespace) -> int:
-    """0: every bug died by its control; 1: one did not; 2: some were not run."""
-    signal.signal(signal.SIGTERM, interrupt)
-    teller = Teller()
+    """0: every bug was caught by its control; 1: one was not; 2: some were not run."""
+    # A supervisor's SIGTERM ends the command as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    progress = Progress()
     narrowed = given.mutants or given.shard or given.image
     if given.keep and (narrowed or given.stack != "auto"):
         raise Unqualifiable(
             "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
         )
     try:
-        record = qualify(_request(given), teller)
+        record = qualify(_request(given), progress)
     except KeyboardInterrupt:
-        teller.say("interrupted; nothing was recorded")
+        progress.say("interrupted; nothing was recorded")
         return UNDECIDED
     where = pages.write(record, LATEST.parent)
-    teller.end(record, where)
+    progress.end(record, where)
     if given.keep and not record.passed:
-        teller.say("not kept: only a qualification that passed is")
+        progress.say("not kept: only a qualification that passed is")
     elif given.keep:
         KEPT.write_text(text(record), encoding="utf-8")
         pages.update(record)
-        teller.say("kept as reports/qualification.json, figures in README.md; commit both")
+        progress.say("kept as reports/qualification.json, figures in README.md; commit both")
     return _code(record)
 
 

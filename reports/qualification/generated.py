@@ -1,10 +1,10 @@
-"""Bugs that no one thought of: small random changes of the reference backend, and who saw them.
+"""Generated bugs: small random changes of the reference backend, and which control sees them.
 
-Each is tried in a run of its own, with no golden state but its own. First the controls that see
-most are asked until one fails, then all others that a healthy stack satisfies; a bug that is alive
-then meets the rest, and where a run ended without a verdict all of them, to the end. It is killed
-if a control says something else than of a healthy stack. One that only keeps controls from being
-finished, as where answers come too late, is not: no control has accused it.
+Each bug has a run and a golden state of its own. First the controls that see most run until one
+fails, then the others that a healthy stack satisfies. Then a bug that no control accused meets the
+remaining controls, and one that kept a control from finishing meets all of them, to the end. A bug
+is killed if a control gives another result than on a healthy stack. A bug that only keeps controls
+from finishing, because answers come too late, is not killed: no control accused it.
 """
 
 from __future__ import annotations
@@ -15,88 +15,31 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from drillbook.core.application import ROOT
 from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
-from reports.qualification.judgement import Seen, results
-from reports.qualification.trial import Outcome, Trial, Trials
-from reports.verdict import Verdict
+from reports.qualification.record import Change, Fate, FateState, Generated, Seen
+from reports.qualification.trial import EXPLORING, Outcome, Trial, Trials, results
+from reports.verdict import IDLE, Verdict
 
-State = Literal["killed", "survived", "stumbled", "equivalent"]
 REFERENCE_CODE = ROOT / "fixtures" / "reference"
-# Each with the reason why no one outside can tell it from healthy code.
-REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
+# Changes, each with the reason why it cannot be told from healthy code from outside.
+_REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
 ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
-# How the harness starts the backend, and what it has only if it is asked to (--offer).
+# How the harness starts the backend; and what the backend has only with --offer.
 _LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
 _OFFERED = ("LicensedAudit", "PrintedMail", "PrintingEnvironment")
-# A first day that fails spoils all that follows, and a backup is looked at more than all else.
+# The controls that see most: the first start, and what a backup holds.
 _FIRST = ("HLT-4", "BKP-1")
-# It explores, and is asked last.
-_LONGEST = "LIF-1"
-_UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
-
-
-class Change(EvidenceModel):
-    """A change of code: the operator, and which of its places in a function it was."""
-
-    file: str
-    definition: str
-    operator: str
-    number: int
-
-    @property
-    def name(self) -> str:
-        """By which it is reviewed; it says nothing of what the code reads."""
-        return f"{self.definition} {self.operator.removeprefix('core/')} {self.number}"
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.name}"
+_UNDECIDED = {Verdict.INCONCLUSIVE, *IDLE}
 
 
 class Drawn(Change):
-    """A change, and the whole file as it then is."""
+    """A change, and the changed file."""
 
     code: str
-
-
-class Fate(Change):
-    """What became of a generated bug: which control saw it and how, or why it does not count."""
-
-    state: State
-    control: str | None = None
-    told: str = ""
-    duration_s: float = 0.0
-
-
-class Generated(EvidenceModel):
-    """The bugs that an engine drew by a seed, and how many of them were seen."""
-
-    engine: str
-    seed: int
-    asked: int
-    killed: int
-    survived: int
-    stumbled: int
-    equivalent: int
-    bugs: tuple[Fate, ...] = ()
-
-    @property
-    def counted(self) -> int:
-        """Those that are not reviewed as equivalent."""
-        return self.killed + self.survived + self.stumbled
-
-    @property
-    def rate(self) -> float:
-        """The part of those that count that a control accused."""
-        return self.killed / self.counted if self.counted else 0.0
-
-    @property
-    def alive(self) -> list[Fate]:
-        """The bugs that no control accused."""
-        return [one for one in self.bugs if one.state in ("survived", "stumbled")]
 
 
 class _Drawing(EvidenceModel):
@@ -106,7 +49,7 @@ class _Drawing(EvidenceModel):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many bugs by which seed, and how many runs side by side."""
+    """How many bugs to draw by which seed, and how many runs side by side."""
 
     count: int
     seed: int
@@ -114,7 +57,7 @@ class Sample:
 
 
 def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
-    """The engine's name, and so many changes; Unqualifiable where it is not installed."""
+    """The engine's name, and the changes it drew; Unqualifiable if it is not installed."""
     if not engine.exists():
         raise Unqualifiable(
             "the engine that generates bugs is not installed; "
@@ -133,14 +76,14 @@ def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
 
 
 def sources() -> list[Path]:
-    """The files of the reference backend that are changed; no two have one name."""
+    """The files of the reference backend that may be changed; each has another name."""
     found = (one for one in REFERENCE_CODE.rglob("*.py") if one.name not in _LEFT_OUT)
     return sorted(found, key=lambda one: one.name)
 
 
-def load_reviews(path: Path = REVIEWED) -> dict[tuple[str, str], str]:
-    """Why a change, by its file and name, cannot be seen from outside."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+def load_reviews() -> dict[tuple[str, str], str]:
+    """By file and name of a change, why it cannot be seen from outside."""
+    tables = tomllib.loads(_REVIEWED.read_text(encoding="utf-8"))
     return {(file, name): why for file, rows in tables.items() for name, why in rows.items()}
 
 
@@ -151,12 +94,12 @@ def qualify(
     folder: Path,
     report: Callable[[Fate, int], None],
 ) -> Generated:
-    """Try every bug that was drawn and is not reviewed; `report` hears of each when it is judged.
+    """The drawn bugs, each tried unless it was reviewed; `report` is called as each is judged.
 
     folder: where the changed copies of the backend are put.
     """
     engine, changes = draw(asked)
-    known = load_reviews()
+    reviews = load_reviews()
     fates: dict[Drawn, Fate] = {}
 
     def judge(change: Drawn, fate: Fate) -> None:
@@ -165,55 +108,51 @@ def qualify(
 
     places: dict[str, Drawn] = {}
     for number, one in enumerate(changes):
-        why = known.get((one.file, one.name))
-        if why is not None:
+        if why := reviews.get((one.file, one.name)):
             judge(one, _fate(one, "equivalent", words=why))
         else:
             places[str(copy_project(folder / f"generated-{number:03}", one))] = one
-    rounds = controls(healthy)
+    *sifting, rest = controls(healthy)
     alive, stuck = list(places), list[str]()
 
-    def sift(ended: Outcome) -> None:
-        place = str(ended.trial.mutant)
-        found = judge_run(places[place], ended, healthy)
+    def ended(outcome: Outcome) -> None:
+        place = str(outcome.trial.mutant)
+        found = judge_run(places[place], outcome, healthy)
+        last = not outcome.trial.to_first
         # What takes too long once takes too long again.
-        if found.state == "killed" or ended.timed_out:
+        if last or found.state == "killed" or outcome.timed_out:
             judge(places[place], found)
         else:
             (alive if found.state == "survived" else stuck).append(place)
 
-    def last(ended: Outcome) -> None:
-        change = places[str(ended.trial.mutant)]
-        judge(change, judge_run(change, ended, healthy))
-
     def trial(place: str, names: tuple[str, ...], *, to_first: bool) -> Trial:
         return Trial("embedded", place, names, asked.seed, to_first=to_first)
 
-    for names in filter(None, rounds[:-1]):
+    for names in filter(None, sifting):
         begun = [trial(place, names, to_first=True) for place in alive]
         alive.clear()
-        trials.run(begun, asked.workers, sift)
-    ended = [trial(place, rounds[-1], to_first=False) for place in alive]
-    every = tuple(name for names in rounds for name in names)
-    ended += [trial(place, every, to_first=False) for place in stuck]
-    trials.run(ended, asked.workers, last)
+        trials.run(begun, asked.workers, ended)
+    every = (*(name for names in sifting for name in names), *rest)
+    begun = [trial(place, rest, to_first=False) for place in alive]
+    begun += [trial(place, every, to_first=False) for place in stuck]
+    trials.run(begun, asked.workers, ended)
     return sum_up(engine, asked.seed, [fates[one] for one in changes])
 
 
 def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], ...]:
-    """Round by round: those that see most, others that fail only if something is wrong, the rest.
+    """By round: controls that see most, others that a healthy stack satisfies, and the rest.
 
-    The rest fails or takes long anyway.
+    The rest fails on a healthy stack as well, or takes long.
     """
     ran = [name for name, one in healthy.items() if one.verdict not in _UNDECIDED]
-    sound = [one for one in ran if healthy[one].verdict is Verdict.SATISFIED and one != _LONGEST]
+    sound = [one for one in ran if healthy[one].verdict is Verdict.SATISFIED and one != EXPLORING]
     first = tuple(one for one in _FIRST if one in sound)
     others = tuple(one for one in sound if one not in first)
     return first, others, tuple(one for one in ran if one not in sound)
 
 
 def copy_project(folder: Path, change: Drawn) -> Path:
-    """A folder to be put before the project: its fixtures, in which one file is changed."""
+    """A folder to put before the project on the path: its fixtures, with one file changed."""
     fixtures = REFERENCE_CODE.parent
     original = next(one for one in sources() if one.name == change.file)
     changed = folder / original.relative_to(fixtures.parent)
@@ -228,7 +167,7 @@ def copy_project(folder: Path, change: Drawn) -> Path:
 
 
 def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fate:
-    """What a run shows about a bug."""
+    """The fate of a bug by a run with it."""
     if ended.run is None:
         return _fate(change, "stumbled", words=ended.trouble, took=ended.duration_s)
     now = results(ended.run)
@@ -250,15 +189,14 @@ def judge_run(change: Drawn, ended: Outcome, healthy: Mapping[str, Seen]) -> Fat
 
 
 def _fate(
-    change: Change, state: State, control: str | None = None, words: str = "", took: float = 0.0
+    change: Change, state: FateState, control: str | None = None, words: str = "", took: float = 0.0
 ) -> Fate:
     place = change.model_dump(include=set(Change.model_fields))
     return Fate(**place, state=state, control=control, told=words, duration_s=took)
 
 
 def sum_up(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
-    """The bugs and their numbers by what became of them."""
+    """The bugs, and how many have each fate."""
     bugs = tuple(fates)
-    states: tuple[State, ...] = get_args(State)
-    counts = {state: sum(one.state == state for one in bugs) for state in states}
+    counts = {state: sum(bug.state == state for bug in bugs) for state in get_args(FateState)}
     return Generated(engine=engine, seed=seed, asked=len(bugs), bugs=bugs, **counts)

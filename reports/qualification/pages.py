@@ -1,8 +1,8 @@
-"""The qualification for people: a page with the kill matrix, plain text, and what a bundle takes.
+"""The qualification as documents: a page with the kill matrix, Markdown, and files of a bundle.
 
-`drillbook qualify` writes its record to reports/runs/qualification; one that passed and is of
-this very code is taken. Else it is reports/qualification.json, which is under version control
-(--keep), and the bundle says which parts of the code have changed since.
+A bundle has the record that `drillbook qualify` left in reports/runs/qualification, if that passed
+and is about this very code. Else it has reports/qualification.json, which is under version control
+(--keep), and says which parts of the code have changed since.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from reports.errors import Unqualifiable
-from reports.qualification.generated import Generated
-from reports.qualification.judgement import Cell, Row
 from reports.qualification.record import (
     KEPT,
     LATEST,
     Applies,
     Checked,
+    Generated,
     Qualification,
+    Row,
     load,
     text,
 )
@@ -44,9 +44,9 @@ _DECIDING = (
     "reports/session/judging.py",
     "reports/controls.py",
 )
-# Bytecode, and what a wheel keeps inside drillbook.
+# Bytecode, and the folder in which a wheel has the rest.
 _NO_PART = {"__pycache__", "application"}
-CLAIMS = (
+_CLAIMS = (
     (
         "It detects",
         "For each control, at least one known-bad deployment makes the control fail, for the "
@@ -88,7 +88,7 @@ _HERE = "The bound on false alarms holds for this machine and its load, and for 
 
 
 def figures(record: Qualification) -> Iterator[str]:
-    """What was planted, caught and falsely alarmed, a sentence each."""
+    """What was planted and caught, and false alarms, a sentence each."""
     yield (
         f"Planted bugs: {record.planted}. Caught by the control meant for them, for their reason: "
         f"{record.killed_by_meant} ({record.kill_rate:.1%}). Equivalent: {record.equivalent}. "
@@ -104,12 +104,12 @@ def figures(record: Qualification) -> Iterator[str]:
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
     if record.generated:
-        yield fates_of_generated_bugs(record.generated)
+        yield _fates_of_generated_bugs(record.generated)
     yield f"It took {duration(record.duration_s)}, {record.workers} runs side by side."
 
 
-def fates_of_generated_bugs(generated: Generated) -> str:
-    """How the generated bugs ended."""
+def _fates_of_generated_bugs(generated: Generated) -> str:
+    """How the generated bugs ended, in sentences."""
     return (
         f"Generated bugs ({generated.engine}, seed {generated.seed}): {generated.counted}. Killed: "
         f"{generated.killed} ({generated.rate:.1%}). Survived, as gaps of the suite or because no "
@@ -119,8 +119,8 @@ def fates_of_generated_bugs(generated: Generated) -> str:
     )
 
 
-def limits(record: Qualification) -> list[str]:
-    """What does not follow from it."""
+def _limits(record: Qualification) -> list[str]:
+    """What the qualification does not show."""
     found = [_INCOMPLETE, _AROUND if record.stack == "containers" else _REFERENCE, _ONCE, _HERE]
     if record.selection:
         found.insert(0, f"Only a part was asked: {','.join(record.selection)}.")
@@ -135,8 +135,8 @@ _WIDTH = 110
 
 
 def summary(record: Qualification) -> str:
-    """The figures in a paragraph, as README.md has them."""
-    drawn = f"{fates_of_generated_bugs(record.generated)} " if record.generated else ""
+    """The figures in a paragraph, for README.md."""
+    drawn = f"{_fates_of_generated_bugs(record.generated)} " if record.generated else ""
     text = (
         f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
         f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
@@ -151,22 +151,16 @@ def summary(record: Qualification) -> str:
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False) + "\n"
 
 
-def update(record: Qualification, path: Path = README) -> None:
-    """Put the figures where the marks are; Unqualifiable when there are none."""
-    text = path.read_text(encoding="utf-8")
+def update(record: Qualification) -> None:
+    """Put the figures between the marks; Unqualifiable if there are none."""
+    text = README.read_text(encoding="utf-8")
     if not _PLACE.search(text):
-        raise Unqualifiable(f"{path.name} has no <!-- qualification --> to put the figures behind")
-    path.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
-
-
-def current_text(path: Path = README) -> str:
-    """The text between the marks."""
-    found = _PLACE.search(path.read_text(encoding="utf-8"))
-    return found[0] if found else ""
+        raise Unqualifiable("README.md has no <!-- qualification --> to put the figures behind")
+    README.write_text(_PLACE.sub(lambda _: summary(record), text), encoding="utf-8")
 
 
 def files(record: Qualification, note: str = "") -> dict[str, bytes]:
-    """The record in its three forms, by file name; note says what a reader must know first."""
+    """The record in its three forms, by file name; the note stands at the top."""
     return {
         "qualification.json": text(record).encode(),
         "qualification.md": _render("qualification.md.j2", record, note).encode(),
@@ -175,7 +169,7 @@ def files(record: Qualification, note: str = "") -> dict[str, bytes]:
 
 
 def write(record: Qualification, folder: Path) -> Path:
-    """Write the three files; the folder that holds them."""
+    """Write the three files to the folder, which is returned."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files(record).items():
         (folder / name).write_bytes(data)
@@ -190,12 +184,12 @@ def _render(template: str, record: Qualification, note: str) -> str:
             record=record,
             note=note,
             figures=list(figures(record)),
-            claims=CLAIMS,
-            limits=limits(record),
+            claims=_CLAIMS,
+            limits=_limits(record),
             places=_places(record),
             chapters=_chapters(record),
             matrix=_matrix(record),
-            legend=LEGEND,
+            legend=_LEGEND,
             taken=duration(record.duration_s),
         )
     )
@@ -203,24 +197,24 @@ def _render(template: str, record: Qualification, note: str) -> str:
 
 
 def _places(record: Qualification) -> list[tuple[str, int, int]]:
-    """Where bugs were planted: how many, and how many of them were caught."""
+    """Each place where bugs were planted, how many, and how many of them were caught."""
     planted = Counter(one.where for one in record.matrix)
     caught = Counter(one.where for one in record.matrix if one.state == "killed")
     return [(where, count, caught[where]) for where, count in planted.items()]
 
 
 def _chapters(record: Qualification) -> list[tuple[str, int, int, int]]:
-    """Chapters: controls, bugs meant for them, and how many of those were caught."""
-    names = dict.fromkeys(one.chapter for one in record.controls)
-    found = []
-    for name in names:
-        of_it = [one for one in record.controls if one.chapter == name]
-        mutants, caught = sum(one.mutants for one in of_it), sum(one.caught for one in of_it)
-        found.append((name, len(of_it), mutants, caught))
-    return found
+    """Each chapter, its controls, the bugs meant for them, and how many of those were caught."""
+    chapters: dict[str, list[Checked]] = {}
+    for one in record.controls:
+        chapters.setdefault(one.chapter, []).append(one)
+    return [
+        (name, len(found), sum(one.mutants for one in found), sum(one.caught for one in found))
+        for name, found in chapters.items()
+    ]
 
 
-LEGEND = (
+_LEGEND = (
     ("meant", "the control meant for the bug turned, for its reason"),
     ("escaped", "the control meant for it did not, or for another reason"),
     ("by-catch", "another control turned as well"),
@@ -230,12 +224,12 @@ LEGEND = (
 
 
 def _matrix(record: Qualification) -> dict[str, object]:
-    """Columns, and rows with their marks, for the picture: kills form a diagonal."""
+    """Columns, and rows with their marks, for the picture; kills form a diagonal."""
     controls = {cell.control for row in record.matrix for cell in row.cells}
     columns = [one for one in record.controls if one.mutants or one.id in controls]
     place = {one.id: number for number, one in enumerate(columns)}
     chapters = list(dict.fromkeys(one.chapter for one in columns))
-    # Every other chapter has a shade.
+    # Every other chapter is shaded.
     shaded = {one.id for one in columns if chapters.index(one.chapter) % 2}
     rows = sorted(record.matrix, key=lambda one: (place.get(one.meant, 0), one.mutant))
     return {
@@ -245,29 +239,21 @@ def _matrix(record: Qualification) -> dict[str, object]:
 
 
 def _marks(row: Row, columns: Sequence[Checked]) -> Iterator[tuple[int, str, str]]:
-    """In which column stands which mark, and its title."""
+    """The marks of a row: column, kind and title."""
     cells = {cell.control: cell for cell in row.cells}
     for place, control in enumerate(columns):
         cell = cells.get(control.id)
-        if kind := _kind(row, control.id, cell):
-            yield place, kind, _title(row, control.id, cell)
-
-
-def _kind(row: Row, control: str, cell: Cell | None) -> str:
-    if control == row.meant and row.state not in ("killed", "equivalent", "not run"):
-        return "escaped"
-    if cell is None or cell.kind == "not run":
-        return ""
-    return cell.kind
-
-
-def _title(row: Row, control: str, cell: Cell | None) -> str:
-    said = f"{cell.verdict.words}{f', {cell.observed}' if cell.observed else ''}" if cell else "-"
-    return f"{row.mutant} before {control}: {said}"
+        kind: str = cell.kind if cell else "not run"
+        if row.escaped and control.id == row.meant:
+            kind = "escaped"
+        if kind != "not run":
+            observed = f", {cell.observed}" if cell and cell.observed else ""
+            said = f"{cell.verdict.words}{observed}" if cell else "-"
+            yield place, kind, f"{row.mutant} before {control.id}: {said}"
 
 
 def code_digests() -> dict[str, str]:
-    """SHA-256 over names and contents of the files that decide, by part: a folder or a file."""
+    """By part, a folder or a file: SHA-256 of the names and contents of the files that decide."""
     parts: dict[str, hashlib._Hash] = {}
     for name in sorted(_names()):
         path = _above(name) / name
@@ -306,24 +292,25 @@ def _names() -> list[str]:
 
 
 def bundle_files(path: Path = KEPT, latest: Path = LATEST) -> dict[str, bytes]:
-    """The files for a bundle by name; of a record that cannot be read, a sentence about that.
+    """The files for a bundle by name; {} if nothing was ever qualified.
 
-    {} where nothing was ever qualified.
+    For a record that cannot be read, a file that says so.
     """
     parts = code_digests()
+    code = whole(parts)
     try:
-        record = _of_this_code(latest, whole(parts)) or load(path)
+        record = _of_this_code(latest, code) or load(path)
     except Unqualifiable as trouble:
         return {"qualification.md": f"# Qualification record\n\n{trouble}\n".encode()}
     if record is None:
         return {}
-    same = record.code == whole(parts)
-    applies = Applies(commit=run_metadata.tool().commit, code=whole(parts), same_code=same)
-    return files(record.model_copy(update={"applies": applies}), note(record, parts))
+    same = record.code == code
+    applies = Applies(commit=run_metadata.tool().commit, code=code, same_code=same)
+    return files(record.model_copy(update={"applies": applies}), _note(record, parts))
 
 
-def note(record: Qualification, parts: dict[str, str]) -> str:
-    """What has changed since the qualification, in a sentence; "" where nothing has."""
+def _note(record: Qualification, parts: dict[str, str]) -> str:
+    """What has changed since the qualification, in sentences; empty if nothing has."""
     if record.code == whole(parts):
         return ""
     of = f"commit {(record.commit or 'unknown')[:12]} of {record.started:%Y-%m-%d}"

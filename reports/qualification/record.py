@@ -13,15 +13,108 @@ from drillbook.core.application import ROOT
 from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Host
-from reports.qualification.generated import Generated
-from reports.qualification.judgement import Row, Seen
+from reports.verdict import Verdict
 
+State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "equivalent"]
+Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]
+FateState = Literal["killed", "survived", "stumbled", "equivalent"]
 KEPT = ROOT / "reports" / "qualification.json"
 LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"
 
 
+class Seen(EvidenceModel):
+    """A control's verdict and observation, which tell a healthy stack from a bad one."""
+
+    verdict: Verdict
+    observed: str | None = None
+
+
+class Cell(EvidenceModel):
+    """A bug and a control: what the control said, and how that counts."""
+
+    control: str
+    verdict: Verdict
+    observed: str | None
+    kind: Kind
+
+
+class Row(EvidenceModel):
+    """A bug: which control was to catch it and how, what happened, and each control that ran."""
+
+    mutant: str
+    meant: str
+    where: str
+    driver: str
+    sentence: str
+    turns: str | None
+    says: str | None
+    state: State
+    told: str
+    duration_s: float
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def escaped(self) -> bool:
+        """Whether the bug ran, counts, and was not caught by the control meant for it."""
+        return self.state not in ("killed", "equivalent", "not run")
+
+
+class Change(EvidenceModel):
+    """A change of code: the operator, and which of its places in a function it was."""
+
+    file: str
+    definition: str
+    operator: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The name of the change in reviews; it quotes no code."""
+        return f"{self.definition} {self.operator.removeprefix('core/')} {self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.name}"
+
+
+class Fate(Change):
+    """What became of a generated bug: which control saw it and how, or why it does not count."""
+
+    state: FateState
+    control: str | None = None
+    told: str = ""
+    duration_s: float = 0.0
+
+
+class Generated(EvidenceModel):
+    """The bugs that an engine drew by a seed, and how many of them were seen."""
+
+    engine: str
+    seed: int
+    asked: int
+    killed: int
+    survived: int
+    stumbled: int
+    equivalent: int
+    bugs: tuple[Fate, ...] = ()
+
+    @property
+    def counted(self) -> int:
+        """How many bugs are not reviewed as equivalent."""
+        return self.killed + self.survived + self.stumbled
+
+    @property
+    def rate(self) -> float:
+        """The share of the bugs that count which a control accused."""
+        return self.killed / self.counted if self.counted else 0.0
+
+    @property
+    def alive(self) -> list[Fate]:
+        """The bugs that no control accused."""
+        return [one for one in self.bugs if one.state in ("survived", "stumbled")]
+
+
 class Checked(EvidenceModel):
-    """A control, and how many of the bugs meant for it it caught."""
+    """A control, and how many of the bugs meant for it were caught by it."""
 
     id: str
     title: str
@@ -68,7 +161,7 @@ class Qualification(EvidenceModel):
     selection: tuple[str, ...] = Field(default=(), description="which bugs; empty means all")
     host: Host
     mutants: int
-    killed: int = Field(description="turned some control, whichever, for whatever reason")
+    killed: int = Field(description="turned any control, for any reason")
     killed_by_meant: int = Field(description="turned the control meant for it, for its reason")
     equivalent: int
     not_run: int
@@ -91,18 +184,17 @@ class Qualification(EvidenceModel):
 
     @property
     def kill_rate(self) -> float:
-        """Of those that count, the part that died by the control meant for it, for its reason."""
+        """The share of the bugs that count and were caught by their control, for its reason."""
         return self.killed_by_meant / self.planted if self.planted else 0.0
 
     @property
     def escaped(self) -> list[Row]:
-        """The bugs that did not die as they must."""
-        fine = ("killed", "equivalent", "not run")
-        return [one for one in self.matrix if one.state not in fine]
+        """The bugs that the control meant for them did not catch."""
+        return [one for one in self.matrix if one.escaped]
 
     @property
     def passed(self) -> bool:
-        """Every bug that counts died by its control, and no healthy stack was accused."""
+        """Whether each bug that counts was caught by its control, and no healthy stack accused."""
         return not self.escaped and not self.not_run and not self.false_alarms and self.planted > 0
 
 
@@ -120,7 +212,7 @@ def counts(rows: tuple[Row, ...]) -> dict[str, int]:
 
 
 def text(record: Qualification) -> str:
-    """The record as JSON, a line for each bug so that its differences can be read."""
+    """The record as JSON, with a line for each bug so that a diff is readable."""
     fields = record.model_dump(mode="json")
     rows = fields.pop("matrix")
     head = json.dumps(fields, indent=1, ensure_ascii=False).removesuffix("\n}")
@@ -129,7 +221,7 @@ def text(record: Qualification) -> str:
 
 
 def load(path: Path = KEPT) -> Qualification | None:
-    """The last qualification that was kept; None where there is none."""
+    """The last qualification that was kept; None if there is none."""
     if not path.exists():
         return None
     try:

@@ -1,6 +1,7 @@
-"""Runs of the suite for their verdicts: on a healthy stack, or with one planted bug.
+"""Runs of the suite for their verdicts, on a healthy stack or with a planted bug; and their result.
 
-Which bugs there are, fixtures/mutants lists.
+fixtures/mutants lists the bugs. A bug is caught by the control meant for it, for its reason, or it
+is not.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -22,16 +24,16 @@ from reports.controls import Catalogue, specs
 from reports.errors import Unqualifiable, near
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
-from reports.evidence.model import Run
-from reports.verdict import Verdict
+from reports.evidence.model import Control, Run
+from reports.qualification.record import Cell, Kind, Row, Seen, State
+from reports.render.phrases import failing_step
+from reports.verdict import IDLE, Verdict
 
 # --mutants none: generated bugs alone.
 NONE = "none"
-# Where containers merely come along, so many healthy ones tell what they say.
-_ALONG = 2
-# A healthy embedded run without another next to it takes as many processes.
-_ALONE = 2
-# Planted in procedures, a bug shows on any stack that is driven by them.
+# Healthy runs on containers, if those run only the few bugs that need them.
+_FEW_HEALTHY = 2
+# A bug in procedures or in the network shows on any stack.
 _ANYWHERE = ("procedure", "network")
 REFERENCE = "drillbook/reference:latest"
 _LIMIT_S = 900
@@ -39,9 +41,9 @@ _LIMIT_S = 900
 _PRODUCT_LIMIT_S = 7200
 # A terminated run takes down its stack; after this it is killed, and the next start sweeps.
 _TERMINATE_S = 60
-# Specs of one control that explore alike: the first that finds the bug ends the trial.
-_EXPLORED = ("LIF-1",)
-# Said by fixtures/session/stacks.py.
+# It explores sequences of steps and takes longest; the first spec that finds a bug ends its trial.
+EXPLORING = "LIF-1"
+# A message of fixtures/session/stacks.py.
 _UNREACHED = " was never reached at "
 _OPTIONS = {
     "embedded": ["--stack=embedded"],
@@ -49,6 +51,9 @@ _OPTIONS = {
     "files": ["--preflight"],
     "remote": ["--stack=remote", "--url=rehearsal", "--one-question"],
 }
+_PREDICTED = ROOT / "tests" / "predicted.toml"
+_TABLES = {"embedded": "reference", "files": "reference", "remote": "rehearsal"}
+_LONGEST = 400
 _FOLDERS = {"remote": ["suites/live"], "files": ["suites/posture", "suites/deployment"]}
 
 
@@ -66,7 +71,7 @@ class PlantedBug(EvidenceModel):
 
 
 class KnownBugs(EvidenceModel):
-    """Every planted bug, and how many stacks of a driver this machine carries side by side."""
+    """Every planted bug, how many stacks of a driver fit on this machine, and what it lacks."""
 
     workers: dict[str, int]
     absent: dict[str, str]
@@ -74,7 +79,7 @@ class KnownBugs(EvidenceModel):
 
 
 def list_bugs(image: str | None) -> KnownBugs:
-    """Ask fixtures/mutants, which this package must not import."""
+    """The bugs by `python -m fixtures.mutants`, which this package must not import."""
     command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -83,17 +88,16 @@ def list_bugs(image: str | None) -> KnownBugs:
     return KnownBugs.model_validate(json.loads(done.stdout))
 
 
-def choose(found: Iterable[PlantedBug], patterns: Iterable[str]) -> list[PlantedBug]:
-    """The bugs whose names, controls or places fit one of the patterns; each must fit some."""
-    every = list(found)
-    wanted = [one for one in patterns if one]
-    if not wanted:
-        return every
-    for pattern in wanted:
-        if not any(_fits(one, pattern) for one in every):
-            names = [one.name for one in every]
+def choose(bugs: Sequence[PlantedBug], patterns: Sequence[str]) -> list[PlantedBug]:
+    """The bugs whose name, control or place fits a pattern; all without patterns.
+
+    Unqualifiable if a pattern fits no bug.
+    """
+    for pattern in patterns:
+        if not any(_fits(bug, pattern) for bug in bugs):
+            names = [bug.name for bug in bugs]
             raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, names)}")
-    return [one for one in every if any(_fits(one, pattern) for pattern in wanted)]
+    return [bug for bug in bugs if not patterns or any(_fits(bug, one) for one in patterns)]
 
 
 def _fits(one: PlantedBug, pattern: str) -> bool:
@@ -102,9 +106,9 @@ def _fits(one: PlantedBug, pattern: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is run: a driver, the bug or none, the controls (none named: all), a number as seed.
+    """A run: its driver, bug or none, controls (empty: all), and a number, which is its seed.
 
-    to_first: the first spec that fails ends it; workers: so many processes share its specs.
+    to_first: the first spec that fails ends it; workers: how many processes share its specs.
     """
 
     driver: str
@@ -117,39 +121,31 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Its name in the list."""
+        """The name of the trial in the list."""
         return self.mutant or f"healthy {self.driver} run {self.number}"
 
 
 def healthy_trials(
     bugs: Sequence[PlantedBug], stack: str, runs: int, image: str | None, some: bool = False
 ) -> list[Trial]:
-    """So many runs of every driver that a bug is planted on; the number is the seed.
+    """The healthy runs of each driver that a bug is planted on; the number is the seed.
 
-    Where containers merely come along, or only some bugs are planted in them, a healthy one is
-    asked only what these bugs are about.
+    If only some bugs need containers, healthy ones run only the controls of those bugs.
     """
-    drivers = {driver_for(one, stack) for one in bugs}
-    here = [one for one in bugs if driver_for(one, stack) == "containers"]
-    few = tuple(dict.fromkeys(one.control for one in here))
-    asked = {"containers": few if some or stack == "auto" else ()}
-    # One alone would keep the others waiting: its specs are shared.
-    workers = {"embedded": _ALONE} if runs == 1 else {}
-    return [
-        Trial(
-            driver,
-            None,
-            asked.get(driver, ()),
-            number,
-            image if driver == "containers" else None,
-            workers=workers.get(driver, 1),
-        )
-        for driver in ("embedded", "containers", "remote")
-        if driver in drivers
-        for number in range(
-            1, (min(runs, _ALONG) if (stack, driver) == ("auto", "containers") else runs) + 1
-        )
-    ]
+    drivers = [driver_for(bug, stack) for bug in bugs]
+    found = []
+    if "embedded" in drivers:
+        # The bugs wait for a single healthy run, so two processes share it.
+        workers = 2 if runs == 1 else 1
+        found += [Trial("embedded", number=one, workers=workers) for one in range(1, runs + 1)]
+    if "containers" in drivers:
+        few = (bug.control for bug, on in zip(bugs, drivers, strict=True) if on == "containers")
+        controls = tuple(dict.fromkeys(few)) if some or stack == "auto" else ()
+        last = min(runs, _FEW_HEALTHY) if stack == "auto" else runs
+        found += [Trial("containers", None, controls, one, image) for one in range(1, last + 1)]
+    if "remote" in drivers:
+        found += [Trial("remote", number=one) for one in range(1, runs + 1)]
+    return found
 
 
 def bug_trials(
@@ -158,19 +154,18 @@ def bug_trials(
     stack: str,
     image: str | None,
 ) -> list[Trial]:
-    """One for each bug that is not equivalent and can be planted here, the longest first.
+    """A trial for each bug that is not equivalent and can be planted here, the longest first.
 
     took: seconds of each control on a healthy stack.
     """
     found = []
-    for one in bugs:
-        driver = driver_for(one, stack)
-        if driver and not one.equivalent:
-            with_image = image if driver == "containers" else None
-            # Files and a rehearsed address are looked at in a moment: all of it is asked.
-            whole = driver in ("files", "remote")
-            controls = () if whole else (one.control,)
-            found.append(Trial(driver, one.name, controls, image=with_image))
+    for bug in bugs:
+        driver = driver_for(bug, stack)
+        if driver and not bug.equivalent:
+            # Checks of files and of a rehearsed address are quick: all of them run.
+            controls = () if driver in ("files", "remote") else (bug.control,)
+            on_image = image if driver == "containers" else None
+            found.append(Trial(driver, bug.name, controls, image=on_image))
 
     def expected_s(one: Trial) -> float:
         return sum(took.get(name, 1.0) for name in one.controls)
@@ -179,7 +174,7 @@ def bug_trials(
 
 
 def driver_for(one: PlantedBug, stack: str) -> str | None:
-    """The driver a bug is planted on in a qualification of this stack; None: on none."""
+    """The driver a bug is planted on in a qualification of this stack; None if on none."""
     if stack == "containers":
         anywhere = one.where in _ANYWHERE and one.driver != "remote"
         return "containers" if one.driver == "containers" or anywhere else None
@@ -189,18 +184,18 @@ def driver_for(one: PlantedBug, stack: str) -> str | None:
 
 
 def durations(runs: Iterable[Run]) -> dict[str, float]:
-    """Seconds each control took on a healthy stack, where a spec of it ran."""
+    """Seconds that each control took on a healthy stack, if a spec of it ran."""
     return {
         control.id: control.duration_s
         for run in runs
         for control in run.controls
-        if control.verdict not in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
+        if control.verdict not in IDLE
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a trial; without evidence, why there is none, as where its time was up."""
+    """The result of a trial; without evidence, why there is none."""
 
     trial: Trial
     run: Run | None
@@ -210,7 +205,7 @@ class Outcome:
 
 
 class Trials:
-    """Runs trials, some at a time, each in a pytest process of its own that removes its stack."""
+    """Runs trials, several at a time, each in a pytest process that removes its own stack."""
 
     def __init__(self, catalogue: Catalogue, folder: Path) -> None:
         self._catalogue = catalogue
@@ -247,20 +242,21 @@ class Trials:
             code = self._pytest([*self._options(trial), f"--run-dir={folder}"], output, trial)
             written = Path(folder) / "latest" / json_file.RECORD
             run = json_file.load(written) if written.exists() else None
-            trouble = f"no evidence (exit code {code}): {_last_lines(output)}"
-            never = unreached_reason(output.read_text(errors="replace")) if output.exists() else ""
+            printed = output.read_text(errors="replace")
         lasted = round(time.monotonic() - started, 3)
         if code is None:
-            trouble = f"it was not done after {limit_s(trial):.0f} s"
-            return Outcome(trial, None, trouble, lasted, timed_out=True)
-        if run and (run.run.stopped or run.run.interrupted):
-            return Outcome(trial, None, f"ended early: {run.run.stopped or 'interrupted'}", lasted)
-        if never:
-            return Outcome(trial, None, never, lasted)
-        return Outcome(trial, run, "" if run else trouble, lasted)
+            trouble = f"it did not end within {limit_s(trial):.0f} s"
+        elif run and (run.run.stopped or run.run.interrupted):
+            trouble = f"ended early: {run.run.stopped or 'interrupted'}"
+        elif run is None:
+            trouble = unreached_reason(printed)
+            trouble = trouble or f"no evidence (exit code {code}): {_last_lines(printed)}"
+        else:
+            trouble = unreached_reason(printed)
+        return Outcome(trial, None if trouble else run, trouble, lasted, timed_out=code is None)
 
     def _pytest(self, options: list[str], output: Path, trial: Trial) -> int | None:
-        """The exit code of a run; None where it took too long and was ended."""
+        """The exit code of a run; None if it took too long and was ended."""
         with output.open("wb") as sink:
             with self._lock:
                 if self._stopped:
@@ -288,20 +284,23 @@ class Trials:
     def _options(self, trial: Trial) -> list[str]:
         command = [*self._files(trial), "--evidence", "--only-evidence", "-q"]
         command += ["-p", "no:cacheprovider", "--reason=qualification", *_OPTIONS[trial.driver]]
-        command += [f"--seed={trial.number}"]
-        command += [f"--controls={','.join(trial.controls)}"] if trial.controls else []
-        command += [f"--mutant={trial.mutant}"] if trial.mutant else []
-        # What others do to a stack must not hide a bug from the control that is meant for it.
-        command += [f"--first={trial.controls[0]}"] if trial.mutant and trial.controls else []
-        explored = bool(trial.mutant) and trial.controls == _EXPLORED
-        command += ["--exitfirst"] if trial.to_first or explored else []
-        # That a plan breaks the claim is enough; it is carried out once more, and not shortened.
-        command += ["--shorten-s=0"] if trial.mutant and _EXPLORED[0] in trial.controls else []
-        command += [f"--workers={trial.workers}"] if trial.workers > 1 else []
-        return command + ([f"--image={trial.image}"] if trial.image else [])
+        command += [f"--seed={trial.number}", f"--workers={trial.workers}"]
+        if trial.image:
+            command.append(f"--image={trial.image}")
+        if trial.controls:
+            command.append(f"--controls={','.join(trial.controls)}")
+        if trial.mutant:
+            command.append(f"--mutant={trial.mutant}")
+            # Changes by other specs must not hide a bug from the control meant for it.
+            command += [f"--first={one}" for one in trial.controls[:1]]
+            # A plan that breaks the claim is enough; the shortest one is not needed.
+            command += ["--shorten-s=0"] if EXPLORING in trial.controls else []
+        if trial.to_first or (trial.mutant and trial.controls == (EXPLORING,)):
+            command.append("--exitfirst")
+        return command
 
     def _files(self, trial: Trial) -> list[str]:
-        """The spec files of the named controls: collecting all of them takes longer."""
+        """The spec files of the trial's controls, as collecting all files takes longer."""
         if trial.driver in _FOLDERS:
             return _FOLDERS[trial.driver]
         named = [specs(self._catalogue[one]) for one in trial.controls]
@@ -309,14 +308,14 @@ class Trials:
 
 
 def limit_s(trial: Trial) -> float:
-    """Seconds after which a trial is ended, so that one that hangs does not hold up the others."""
+    """Seconds after which a trial is ended, so that a hanging one does not delay the others."""
     return _PRODUCT_LIMIT_S if trial.image not in (None, REFERENCE) else _LIMIT_S
 
 
 def unreached_reason(printed: str) -> str:
-    """What a run said of a bug that nothing has called; empty where it said nothing of the kind.
+    """The line in which a run says that nothing called the bug; empty if there is none.
 
-    Such a bug has not survived: it was never there.
+    Such a bug has not survived: it was never in the way of anything.
     """
     return next((line for line in printed.splitlines() if _UNREACHED in line), "")
 
@@ -329,7 +328,99 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _last_lines(output: Path) -> str:
-    words = output.read_text(errors="replace") if output.exists() else ""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+def _last_lines(printed: str) -> str:
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     return " ".join(lines[-2:])[:300] or "it printed nothing"
+
+
+def results(run: Run) -> dict[str, Seen]:
+    """Verdict and observation of every control of a run."""
+    return {one.id: Seen(verdict=one.verdict, observed=one.observed) for one in run.controls}
+
+
+def load_predictions(driver: str, catalogue: Catalogue) -> dict[str, Seen]:
+    """The results of a healthy stack that measurements predict; {} for an unknown driver."""
+    tables = tomllib.loads(_PREDICTED.read_text(encoding="utf-8"))
+    predicted = tables.get(_TABLES.get(driver, driver), {})
+    seen = {}
+    for control, (verdict, *words) in predicted.items():
+        observed = "; ".join(catalogue.sentence(word, [control]) for word in words) or None
+        seen[control] = Seen(verdict=Verdict(verdict), observed=observed)
+    return seen
+
+
+def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
+    """The row of a bug: its trial compared with a healthy stack."""
+    state, words = _state(bug, outcome, healthy)
+    run = outcome.run if outcome else None
+    return Row(
+        mutant=bug.name,
+        meant=bug.control,
+        **bug.model_dump(exclude={"name", "control", "equivalent"}),
+        state=state,
+        told=words,
+        duration_s=outcome.duration_s if outcome else 0.0,
+        cells=tuple(_cells(bug, run, healthy)) if run else (),
+    )
+
+
+def _state(
+    bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]
+) -> tuple[State, str]:
+    if bug.equivalent:
+        return "equivalent", bug.equivalent
+    if outcome is None:
+        return "not run", f"needs the driver {bug.driver}, which was not available"
+    if outcome.run is None:
+        return "stumbled", outcome.trouble
+    control = next(one for one in outcome.run.controls if one.id == bug.control)
+    now = Seen(verdict=control.verdict, observed=control.observed)
+    if control.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN):
+        return "stumbled", f"{control.verdict.words}: {_words(control)[:_LONGEST]}"
+    if now == healthy.get(bug.control):
+        return "survived", f"{bug.control} said what it says of a healthy stack"
+    return _reason(bug, control)
+
+
+def _reason(bug: PlantedBug, control: Control) -> tuple[State, str]:
+    words = _words(control)
+    if bug.turns is None or bug.says is None:
+        return "wrong reason", f"no reason is stated in bugs.toml; it was: {words[:_LONGEST]}"
+    if control.verdict.value != bug.turns:
+        return "wrong reason", f"{control.verdict.words}, not {bug.turns}: {words[:_LONGEST]}"
+    if bug.says not in words:
+        return "wrong reason", f"not a word of {bug.says!r} in: {words[:_LONGEST]}"
+    return "killed", bug.says
+
+
+def _words(control: Control) -> str:
+    """Observations, failing steps, messages and notes of the control's worst specs."""
+    words: list[str] = []
+    for spec in control.specs:
+        if spec.verdict is control.verdict:
+            words += [*spec.observations, failing_step(spec) or "", spec.message or ""]
+            words += [note for step in spec.steps for note in step.notes]
+    return " | ".join(dict.fromkeys(filter(None, words)))
+
+
+def _cells(bug: PlantedBug, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
+    return [
+        Cell(
+            control=one.id,
+            verdict=one.verdict,
+            observed=one.observed,
+            kind=_kind(bug, one, healthy.get(one.id)),
+        )
+        for one in run.controls
+        if any(spec.steps or spec.verdict is not Verdict.NOT_RUN for spec in one.specs)
+    ]
+
+
+def _kind(bug: PlantedBug, control: Control, healthy: Seen | None) -> Kind:
+    if control.verdict is Verdict.INCONCLUSIVE:
+        return "stumbled"
+    if Seen(verdict=control.verdict, observed=control.observed) == healthy:
+        return "unmoved"
+    if control.verdict in IDLE:
+        return "not run"
+    return "meant" if control.id == bug.control else "by-catch"

@@ -8,8 +8,7 @@ from typing import NamedTuple, get_args
 from reports.evidence.model import Objectives, Run, SpanKind
 from reports.render.phrases import duration, objective_result
 
-_PHASES = ("fetch", "proof", "restore", "migrate", "boot", "verified")
-_WORDS = {
+_PHASES = {
     "fetch": "fetch the backup",
     "proof": "prove the keys",
     "restore": "restore",
@@ -22,7 +21,6 @@ _WORDS = {
 class Phase(NamedTuple):
     """A phase on a line of 1000 units."""
 
-    name: str
     words: str
     x: float
     width: float
@@ -41,7 +39,7 @@ class Measure(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """What a recovery took, phase by phase, and how it stands to its targets."""
+    """How long a recovery took, phase by phase, and how that compares with its targets."""
 
     sentence: str
     phases: list[Phase]
@@ -49,7 +47,7 @@ class Recovery(NamedTuple):
 
 
 def recovery(run: Run) -> Recovery | None:
-    """The recovery of a run; None where nothing was brought back."""
+    """The recovery of a run; None if nothing was restored."""
     seen = run.objectives
     if seen.rto_s is None and seen.restore_s is None:
         return None
@@ -58,11 +56,11 @@ def recovery(run: Run) -> Recovery | None:
         ("age of the backup", seen.rpo_s, seen.rpo_target_s),
     )
     measures = [_measure(*one) for one in pairs if one[1:] != (None, None)]
-    return Recovery(recovery_sentence(seen), _phases(seen), measures)
+    return Recovery(_recovery_sentence(seen), _phases(seen), measures)
 
 
-def recovery_sentence(seen: Objectives) -> str:
-    """Both objectives in words; empty where nothing was restored."""
+def _recovery_sentence(seen: Objectives) -> str:
+    """Both objectives in words; empty if nothing was restored."""
     if seen.rto_s is not None:
         said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"
     elif seen.restore_s is not None:
@@ -92,11 +90,11 @@ def _limit(seconds: float, target: float | None) -> str:
 
 
 def _phases(seen: Objectives) -> list[Phase]:
-    times = [(name, getattr(seen, f"{name}_s")) for name in _PHASES]
-    known = [(name, seconds) for name, seconds in times if seconds is not None]
+    times = [(words, getattr(seen, f"{name}_s")) for name, words in _PHASES.items()]
+    known = [(words, seconds) for words, seconds in times if seconds is not None]
     scale, at, found = 1000 / max(sum(s for _, s in known), 0.001), 0.0, []
-    for name, seconds in known:
-        found.append(Phase(name, _WORDS[name], round(at, 1), round(seconds * scale, 1), seconds))
+    for words, seconds in known:
+        found.append(Phase(words, round(at, 1), round(seconds * scale, 1), seconds))
         at += seconds * scale
     return found
 
@@ -136,7 +134,7 @@ def lanes(run: Run) -> list[Lane]:
 
 
 def worker_lanes(run: Run) -> list[Lane]:
-    """A lane for each worker with its specs, each named by the controls that it is about."""
+    """A lane for each worker with its specs, each named by its controls."""
     controls: dict[str, list[str]] = {}
     specs = {spec.id: spec for one in run.controls for spec in one.specs if spec.steps}
     for control in run.controls:

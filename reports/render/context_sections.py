@@ -1,18 +1,19 @@
-"""What stands around the verdicts, as rows of name and value; None where it was not stated.
+"""The facts of a run other than its verdicts, as rows of name and value; None means not stated.
 
-Every document shows these rows with the same words: what was said as a table, what was not as a
-list of names, so that a gap is seen and never filled.
+Every document shows these rows in the same words: stated ones as a table, the others as a list of
+names, so that a reader sees the gap.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, get_args
 
 from reports.controls import load_mappings
 from reports.evidence.context import (
     ClockFacts,
     DataSet,
+    Involvement,
     Person,
     Reference,
     RegisteredKey,
@@ -28,7 +29,7 @@ Row = tuple[str, str | None]
 
 
 def _if_any(name: str, value: str | None) -> list[Row]:
-    """A row that is not a gap when it is empty, as most runs have no such thing."""
+    """The row, or nothing without a value: most runs have no such thing, so it is not a gap."""
     return [(name, value)] if value else []
 
 
@@ -38,26 +39,28 @@ def with_value(rows: list[Row]) -> list[tuple[str, str]]:
 
 
 def names_without_value(rows: list[Row]) -> str:
-    """The names of the others, for one line; empty when everything was said."""
+    """The names of the rows without a value, in one line; empty if each row has one."""
     return ", ".join(name.lower() for name, value in rows if not value)
 
 
 def sections(run: Run) -> list[tuple[str, list[Row]]]:
-    """All of them, under their titles, in the order of every document."""
-    return [
+    """All rows by title, in the order of every document."""
+    change = list(upgrade_text.rows(run.change)) if run.change else []
+    titled = [
         ("Whose system, and who took part", organisation(run)),
         ("What was examined", subject(run)),
-        *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
+        ("The change that was rehearsed", change),
         *_exercise(run),
-        *([("Register of keys", key_register(run))] if run.key_register else []),
+        ("Register of keys", key_register(run)),
         ("Where it ran", surroundings(run)),
         ("How it was called", call(run)),
         ("Why and how it was examined", method(run)),
     ]
+    return [(title, rows) for title, rows in titled if rows]
 
 
 def heading(run: Run) -> list[Row]:
-    """What stands at the top of every document."""
+    """The rows at the top of every document."""
     wanted = {"Organisation", "System", "Record number", "Due again"}
     return [
         *(row for row in organisation(run) if row[0] in wanted),
@@ -78,8 +81,7 @@ def organisation(run: Run) -> list[Row]:
         ("System", _join(said.system, said.system_id)),
         ("Site", said.site),
         ("Record number", run.identity.number),
-        *((f"{part.capitalize()}s", _people(run, part)) for part in ("lead", "participant")),
-        *((f"{part.capitalize()}s", _people(run, part)) for part in ("observer", "owner")),
+        *((f"{part.capitalize()}s", _people(run, part)) for part in get_args(Involvement)),
         ("Planned for", day(run.schedule.planned)),
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),
@@ -109,7 +111,7 @@ def subject(run: Run) -> list[Row]:
 
 
 def surroundings(run: Run) -> list[Row]:
-    """Where, with what and in whose time it ran."""
+    """Where the run took place, on which machine, and by which clock."""
     host, place = run.run.host, run.environment
     memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
     return [
@@ -190,7 +192,7 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
 
 
 def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
-    """What was declared of the exercise, and apart from it what the run found."""
+    """What is declared of the exercise, and in a section of its own what the run found."""
     said = run.exercise
     if not is_declared(said):
         return []
@@ -253,7 +255,7 @@ def keys(run: Run) -> list[tuple[str, str]]:
 
 
 def key_register(run: Run) -> list[Row]:
-    """Each key of the register: what is declared of it, and what this run saw."""
+    """Each key of the register: what is declared about it, and what this run saw."""
     return [(key.label[:16], _registered(key)) for key in run.key_register]
 
 
@@ -284,7 +286,7 @@ def _registered(key: RegisteredKey) -> str:
 
 
 def separation(run: Run) -> str:
-    """Whether who approves did not execute it."""
+    """Whether the approver is someone other than the person who executed the run."""
     said = {
         True: "The approver did not execute the run.",
         False: "The approver executed the run: approval is not independent.",
@@ -329,7 +331,7 @@ def _data(seen: DataSet | None) -> str | None:
 
 
 def _backup(seen: BackupFile) -> list[Row]:
-    """Which backup it was; what it does not say of itself is a gap."""
+    """Which backup it was; facts that the backup does not state are gaps."""
     kept = _join(seen.form, seen.compression, seen.cipher)
     taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
     return [

@@ -1,4 +1,4 @@
-"""report.html: the run for a reader with a browser, in one file that needs nothing else.
+"""report.html: the run as one page that needs no other file.
 
 Above one megabyte the log excerpts of satisfied specs are left out; they remain in logs/.
 """
@@ -15,18 +15,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from reports.evidence.model import Control, Run
-from reports.render import phrases, upgrade_text
+from reports.evidence.model import Run
+from reports.render import context_sections, phrases, upgrade_text
 from reports.render.charts import lanes, recovery, worker_lanes
-from reports.render.context_sections import (
-    frameworks,
-    heading,
-    moment,
-    names_without_value,
-    sections,
-    separation,
-    with_value,
-)
 from reports.verdict import Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -44,13 +35,13 @@ _FILES = {
 }
 
 
-def code(text: str) -> Markup:
+def _mark_code(text: str) -> Markup:
     """Text with the words in backticks marked as code."""
     return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def environment() -> Environment:
-    """An environment for our templates, pages escaped; `style` is known to each of them."""
+    """The Jinja environment of our templates: pages are escaped, and each template has `style`."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
@@ -58,7 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["code"] = code
+    made.filters["code"] = _mark_code
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
     return made
@@ -74,19 +65,18 @@ def render(run: Run) -> str:
 
 def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     asked = phrases.asked_controls(run)
-    chapters = dict.fromkeys(control.chapter for control in asked)
     findings = phrases.findings(run)
+    sections = context_sections.sections(run)
+    unstated = (context_sections.names_without_value(rows) for _, rows in sections)
     waived = [control for control in run.controls if control.waiver]
     written = {*run.documents, *(["document.html"] if run.subject.document else ())}
-    page: str = template().render(
+    page: str = _template().render(
         run=run,
         outcome=phrases.outcome(run),
         worth=phrases.grade(run),
         experimental=upgrade_text.experimental(run),
         asked=asked,
-        executed=phrases.executed_count(run),
-        exclusions=phrases.exclusions(run),
-        chapters={name: [c for c in asked if c.chapter == name] for name in chapters},
+        chapters=phrases.by_chapter(asked),
         findings=findings,
         repeated=phrases.find_repeats(findings),
         corrections=phrases.contradicted_controls(run),
@@ -94,11 +84,9 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         workers=worker_lanes(run),
         recovery=recovery(run),
         change_said=upgrade_text.sentence(run),
-        sections=sections(run),
-        heading=with_value(heading(run)),
-        separation=separation(run),
-        frameworks=_frameworks(run),
-        unstated=", ".join(filter(None, (names_without_value(rows) for _, rows in sections(run)))),
+        sections=sections,
+        mapped=_framework_ids(run),
+        unstated=", ".join(filter(None, unstated)),
         files=[(name, words) for name, words in _FILES.items() if name in written],
         again="" if run.run.asked else f"drillbook verify --seed {run.run.seed} --control ",
         waived=waived,
@@ -106,58 +94,32 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
             waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
         ),
         exchanges_shown=_EXCHANGES,
-        clauses=frameworks(run),
+        clauses=context_sections.frameworks(run),
         without_logs=without_logs,
     )
     return page
 
 
 @cache
-def template() -> Any:
+def _template() -> Any:
     """The page's template, compiled: a tenth of a second, once a process."""
     made = environment()
-    made.filters |= {
-        "duration": phrases.duration,
-        "moment": moment,
-        "stated": with_value,
-        "waiver": phrases.waiver,
-        "having": lambda controls, verdict: sum(one.verdict is verdict for one in controls),
-        "expected": phrases.expectation,
-        "seen": phrases.observation,
-        "spoken": phrases.spec_in_words,
-        "first_of": lambda items, count: items[:count],
-        "sentence": phrases.sentence,
-        "ids": _ids,
-    }
+    made.filters |= {"duration": phrases.duration, "sentence": phrases.sentence}
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     made.globals |= {
         "script": Markup(script),  # noqa: S704 - our own file
         "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
-        "verdicts": phrases.COLUMNS,
-        "names": {verdict.value: verdict for verdict in Verdict},
-        "asserted": phrases.ASSERTED,
-        "limits": phrases.LIMITS,
-        "mapped": phrases.MAPPED,
-        "redaction": phrases.redaction,
-        "taken_over": phrases.taken_over,
-        "no_correction": phrases.NO_CORRECTION,
-        "framework": lambda name: phrases.FRAMEWORKS.get(name, name),
+        "phrases": phrases,
+        "context": context_sections,
+        "Verdict": Verdict,
     }
     return made.get_template("report.html.j2")
 
 
-def _frameworks(run: Run) -> dict[str, list[str]]:
-    """The ids of each framework that controls are mapped to, in their order."""
+def _framework_ids(run: Run) -> dict[str, list[str]]:
+    """The ids of each framework that controls are mapped to, sorted."""
     found: dict[str, set[str]] = {}
     for control in phrases.asked_controls(run):
         for name, ids in control.frameworks.items():
             found.setdefault(name, set()).update(ids)
     return {name: sorted(found[name]) for name in sorted(found)}
-
-
-def _ids(control: Control) -> str:
-    """The words by which a reader finds a control: a framework, or one of its ids."""
-    mapped = control.frameworks.items()
-    return "|".join(
-        [*control.frameworks, *(f"{name} {one}" for name, ids in mapped for one in ids)]
-    )

@@ -9,9 +9,9 @@
 | not_run, not_applicable | skipped, with the reason |
 | any of these, but waived | passed with system-out; the property `waived` is true |
 
-JUnit has fewer words than we have: the property `verdict` of each case always holds the true one.
-Properties of a case are what pytest writes and most readers know; the strictest schema, that of
-Jenkins' xUnit plugin, has none there. In all else the file is valid by it.
+JUnit has fewer outcomes than Drillbook: the property `verdict` of each case holds the verdict.
+pytest writes properties of a case, too, and most readers know them; the strictest schema, that of
+Jenkins' xUnit plugin, does not. Apart from them the file is valid by that schema.
 Equal runs give equal bytes.
 """
 
@@ -21,7 +21,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reports.evidence.model import Control, Run
-from reports.render.phrases import waiver
+from reports.render.phrases import by_chapter, waiver
 from reports.verdict import IDLE, Verdict
 
 _OF_ALL = ("tests", "failures", "errors", "time")
@@ -32,8 +32,7 @@ def render(run: Run) -> str:
     """The run as JUnit XML."""
     totals = _totals(list(run.controls), run)
     root = Element("testsuites", {"name": "drillbook"} | {one: totals[one] for one in _OF_ALL})
-    for chapter in dict.fromkeys(control.chapter for control in run.controls):
-        members = [control for control in run.controls if control.chapter == chapter]
+    for chapter, members in by_chapter(run.controls).items():
         suite = SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
         for control in members:
             _case(suite, control, run)
@@ -105,7 +104,7 @@ def _properties(control: Control) -> list[tuple[str, str]]:
 
 
 def _account(control: Control) -> str:
-    """Why, in lines: what the specs said, what was seen, what the runbook should say."""
+    """The reasons, a line each: messages of specs, the observation, the correction."""
     lines = [spec.message for spec in control.specs if spec.message]
     lines += [f"observed: {control.observed}"] if control.observed else []
     lines += [f"correction: {control.correction}"] if control.correction else []
@@ -113,5 +112,5 @@ def _account(control: Control) -> str:
 
 
 def _legal(text: str) -> str:
-    """Without the characters that XML cannot hold at all."""
+    """The text without the characters that XML cannot hold."""
     return _FORBIDDEN.sub("\ufffd", text)

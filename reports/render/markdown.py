@@ -86,7 +86,7 @@ def _steps(run: Run) -> Iterator[str]:
     if run.run.parts:
         yield "# repeat each shard as its own REPRODUCE.md says, then name the new folders here"
     elif "--seed" not in command:
-        # What follows a lone -- is no option.
+        # Options end at a lone --.
         options, mark, places = command.partition(" -- ")
         command = f"{options} --seed={run.run.seed}{mark}{places}"
     yield f"{folder}{'' if command.startswith('drillbook ') else 'python -m '}{command}"

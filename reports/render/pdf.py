@@ -2,8 +2,8 @@
 
 Equal runs give equal bytes. Text of the run goes to the template as data and is never read
 as markup; fonts are those of the package and those built into typst, never the machine's. PDF/A
-refuses a character without a glyph: such a character is named by its number, and stands whole in
-the attached record.
+refuses a character without a glyph: such a character is written as its number, and the attached
+record has it unchanged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -40,9 +40,13 @@ from reports.render.html import TEMPLATES
 from reports.render.phrases import duration, shorten, spec_in_words
 from reports.verdict import HOLDS, Verdict
 
-FONTS = Path(str(files("font_source_sans_pro"))) / "files"
+_FONTS = Path(str(files("font_source_sans_pro"))) / "files"
 _USED = ("Regular", "Semibold", "Bold")
 _UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+_HARNESS = ("set up", "between the steps", "tear down")
+_MOST_STEPS = 1500
+_NUMBERED = re.compile(r"\d+")
+_MOST_WRONG = 24
 
 
 def name_missing_glyphs(text: str) -> str:
@@ -51,21 +55,21 @@ def name_missing_glyphs(text: str) -> str:
     return "".join(one if one in known else f"[U+{ord(one):04X}]" for one in text)
 
 
-def name_missing_in_tree[Value](value: Value) -> Value:
-    """Do so with every text in lists and dictionaries; keys are ours and stay."""
+def name_missing_in_tree(value: Any) -> Any:
+    """The value with missing glyphs named in each text of its lists and dictionaries."""
     if isinstance(value, str):
-        return name_missing_glyphs(value)  # type: ignore[return-value]  # a str comes in
+        return name_missing_glyphs(value)
     if isinstance(value, dict):
-        return {key: name_missing_in_tree(one) for key, one in value.items()}  # type: ignore[return-value]
+        return {key: name_missing_in_tree(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [name_missing_in_tree(one) for one in value]  # type: ignore[return-value]
+        return [name_missing_in_tree(one) for one in value]
     return value
 
 
 @cache
 def _characters() -> frozenset[str]:
     """The characters that every weight of the text font has, and the line break."""
-    fonts = [set(TTFont(FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
+    fonts = [set(TTFont(_FONTS / f"SourceSansPro-{name}.ttf").getBestCmap()) for name in _USED]
     seen = (chr(code) for code in set.intersection(*fonts))
     return frozenset(one for one in seen if unicodedata.category(one) not in _UNSEEN) | {"\n"}
 
@@ -81,37 +85,31 @@ def render(run: Run) -> bytes:
 def compile_pdf(
     template: str, printed: dict[str, Any], attached: dict[str, str], timestamp: int
 ) -> bytes:
-    """A template filled with what is printed, as data, and with texts that are attached whole."""
+    """A PDF by a template: `printed` is its data, `attached` are texts to attach unchanged."""
     texts = {name: json.dumps(name_missing_in_tree(value)) for name, value in printed.items()}
     document = typst.compile(
         str(TEMPLATES / template),
         sys_inputs=texts | attached,
         pdf_standards=["a-3a", "ua-1"],
-        font_paths=[str(FONTS)],
+        font_paths=[str(_FONTS)],
         ignore_system_fonts=True,
         timestamp=timestamp,
     )
     return bytes(document)
 
 
-_HARNESS = ("set up", "between the steps", "tear down")
-_MOST_STEPS = 1500
-_NUMBERED = re.compile(r"\d+")
-_MOST_WRONG = 24
-
-
-def is_long(run: Run) -> bool:
-    """Whether the account leaves out steps, to stay readable."""
+def _is_long(run: Run) -> bool:
+    """Whether the run has so many steps that the account leaves some out."""
     steps = (len(spec.steps) for control in run.controls for spec in control.specs)
     return sum(steps) > _MOST_STEPS
 
 
 def account(run: Run) -> Iterator[dict[str, Any]]:
-    """Each step with its moment and time.
+    """The steps of each control with their start and duration.
 
-    Of a very long run only what did not hold, until that is too long as well.
+    Of a very long run only controls that did not hold, until those are too many as well.
     """
-    room = _MOST_STEPS if is_long(run) else None
+    room = _MOST_STEPS if _is_long(run) else None
     for control in run.controls:
         specs = [_spec(run, spec) for spec in control.specs if spec.steps]
         if not specs or (room is not None and (control.verdict in HOLDS or room <= 0)):
@@ -123,8 +121,6 @@ def account(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _spec(run: Run, spec: Spec) -> dict[str, Any]:
-    plain = [s.title in _HARNESS and s.verdict is Verdict.SATISFIED for s in spec.steps]
-    steps = [step for step, left_out in zip(spec.steps, plain, strict=True) if not left_out]
     return {
         "name": spec_in_words(spec.id),
         "verdict": spec.verdict.value,
@@ -136,7 +132,8 @@ def _spec(run: Run, spec: Spec) -> dict[str, Any]:
                 duration(step.duration_s),
                 step.verdict.value,
             ]
-            for step in steps
+            for step in spec.steps
+            if step.title not in _HARNESS or step.verdict is not Verdict.SATISFIED
         ],
     }
 
@@ -146,12 +143,12 @@ def _offset(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02}"
 
 
-def commands(run: Run) -> list[dict[str, Any]]:
-    """What was run inside services, each line once; lines that differ only in numbers are one."""
+def _commands(run: Run) -> list[dict[str, Any]]:
+    """The commands run in services, with counts; lines that differ only in numbers are one."""
     found: dict[tuple[str | None, str], dict[str, Any]] = {}
     for step in (s for c in run.controls for spec in c.specs for s in spec.steps):
         for command in step.commands:
-            line = first_line(command.line or command.act)
+            line = _first_line(command.line or command.act)
             key = (command.service, _NUMBERED.sub("0", line))
             row = found.setdefault(
                 key, {"service": command.service, "line": shorten(line), "count": 0}
@@ -160,14 +157,14 @@ def commands(run: Run) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda one: (one["service"] or "", one["line"]))
 
 
-def first_line(text: str) -> str:
+def _first_line(text: str) -> str:
     """The first line of a command, which identifies a script."""
     first, *rest = text.strip().splitlines() or [""]
     return f"{first} ..." if rest else first
 
 
-def draw_lane(lane: Lane) -> dict[str, Any]:
-    """Bars that touch are drawn as one: there may be thousands, and paper cannot tell."""
+def _draw_lane(lane: Lane) -> dict[str, Any]:
+    """A lane for paper: bars that touch become one, as there may be thousands."""
     spans: list[list[float]] = []
     for bar in sorted(lane.bars):
         end = min(bar.x + bar.width, 1000.0)
@@ -187,21 +184,20 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
     return {
         "title": f"{end.word}: evidence of run {run.run.id}",
         "date": [run.run.finished.year, run.run.finished.month, run.run.finished.day],
-        "outcome": {"word": end.word, "sentence": end.sentence, "next": end.next},
+        "outcome": end._asdict(),
         "code": run.exit_code,
         "worth": phrases.grade(run),
         "experimental": upgrade_text.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",
-        "grade": run.subject.grade,
         "run": run.run.id,
         "version": run.run.tool.version,
         "digest": digest,
-        "when": moment(run.run.started),
         "certified": run.run.certified,
         "strict": run.run.strict_claims,
         "classification": run.retention.classification,
         "cover": with_value(heading(run)),
-        "summary": _summary(run),
+        "summary": _summary(run, findings),
+        "objectives": _objectives(run),
         "corrections": [_correction(control) for control in phrases.contradicted_controls(run)],
         "findings": [_finding(control, same.get(control.id)) for control in findings],
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
@@ -211,13 +207,12 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "mapped": phrases.MAPPED,
         "controls": [_row(control) for control in phrases.asked_controls(run)],
         "account": list(account(run)),
-        "short_account": is_long(run),
-        "commands": commands(run),
+        "short_account": _is_long(run),
+        "commands": _commands(run),
         "times": {
-            "lanes": [draw_lane(lane) for lane in lanes(run)],
+            "lanes": [_draw_lane(lane) for lane in lanes(run)],
             "half": duration(run.run.duration_s / 2),
             "whole": duration(run.run.duration_s),
-            "objectives": _objectives(run),
         },
         "sections": [
             {"title": title, "rows": with_value(rows), "unstated": names_without_value(rows)}
@@ -230,24 +225,18 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
     }
 
 
-def _summary(run: Run) -> dict[str, Any]:
-    controls, findings, wrong = (
-        phrases.asked_controls(run),
-        phrases.findings(run),
-        phrases.contradicted_controls(run),
-    )
-    chapters = dict.fromkeys(control.chapter for control in controls)
+def _summary(run: Run, findings: list[Control]) -> dict[str, Any]:
+    controls, wrong = phrases.asked_controls(run), phrases.contradicted_controls(run)
+    chapters = phrases.by_chapter(controls)
     return {
         "columns": [[verdict.value, verdict.words] for verdict in phrases.COLUMNS],
-        "rows": [[name, _tally(c for c in controls if c.chapter == name)] for name in chapters],
-        "all": _tally(controls),
+        "rows": [[name, _counts(members)] for name, members in chapters.items()],
+        "all": _counts(controls),
         "figures": _figures(run),
         "urgent": [_line(control) for control in findings[:8]],
         "more": max(0, len(findings) - 8),
-        "objectives": _objectives(run),
         "wrong": [_line(control) for control in wrong[:_MOST_WRONG]],
         "more_wrong": max(0, len(wrong) - _MOST_WRONG),
-        # What has to be done after the run, as far as it was said.
         "follows": [
             ("Next step", phrases.outcome(run).next),
             ("Corrective actions", str(len(run.deviations.actions) or "none declared")),
@@ -257,9 +246,8 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _tally(controls: Iterable[Control]) -> list[int]:
-    verdicts = [control.verdict for control in controls]
-    return [verdicts.count(verdict) for verdict in phrases.COLUMNS]
+def _counts(controls: list[Control]) -> list[int]:
+    return [count for _, count in phrases.tally(controls)]
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:
@@ -299,6 +287,9 @@ def _line(control: Control) -> dict[str, Any]:
         "id": control.id,
         "title": control.title,
         "verdict": control.verdict.value,
+        "nature": control.nature,
+        "severity": control.severity,
+        "gating": control.gating,
         "waived": control.waived,
         "advisory": not control.gating and control.verdict is Verdict.VIOLATED,
     }
@@ -307,8 +298,6 @@ def _line(control: Control) -> dict[str, Any]:
 def _finding(control: Control, same: str | None) -> dict[str, Any]:
     said = [f"For the same reason as {same}."] if same else phrases.observation(control)
     return _line(control) | {
-        "severity": control.severity,
-        "gating": control.gating,
         "expected": phrases.expectation(control),
         "asserted": control.verdict in phrases.ASSERTED,
         "reasons": [shorten(reason) for reason in said],
@@ -332,18 +321,11 @@ def _waiver(control: Control) -> dict[str, Any]:
 
 
 def _row(control: Control) -> dict[str, Any]:
-    frameworks = [
+    mapped = [
         f"{phrases.FRAMEWORKS.get(name, name)} {', '.join(ids)}"
         for name, ids in sorted(control.frameworks.items())
     ]
-    return _line(control) | {
-        "chapter": control.chapter,
-        "nature": control.nature,
-        "severity": control.severity,
-        "gating": control.gating,
-        "frameworks": "; ".join(frameworks),
-        "taken": duration(control.duration_s),
-    }
+    return _line(control) | {"frameworks": "; ".join(mapped)}
 
 
 def _sign_off(run: Run) -> dict[str, Any]:
@@ -353,13 +335,7 @@ def _sign_off(run: Run) -> dict[str, Any]:
         "executed_by": said.executed_by or run.run.operator,
         "separation": separation(run),
         "signatures": [
-            {
-                "act": act,
-                "name": one.name,
-                "role": one.role,
-                "signed": moment(one.signed) if one.signed else None,
-                "remark": one.remark,
-            }
+            one.model_dump() | {"act": act, "signed": moment(one.signed) if one.signed else None}
             for act, one in acts.items()
         ],
     }

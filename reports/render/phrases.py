@@ -1,7 +1,6 @@
 """A run in plain sentences, the same on the terminal and in every document.
 
-Of a run that asked one question a reader is shown the controls that it asked for; the record holds
-all of them.
+A run that asked one question shows readers the controls that it asked for; the record has all.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ _EXTRA = re.compile(
     r"|^ *Extra items in the left set:\n(?P<items>(?: *\S.*\n?)+)",
     re.MULTILINE,
 )
-# Findings stand in a row; those of one stack in a line.
+# Between findings: a semicolon, or a new line for each stack.
 _ITEMS = re.compile(r"; |\n(?=the )")
-# What a place holds, or who was answered, where no one was to be.
+# A place that holds a secret, or a request that was answered and should have been refused.
 _ALIKE = re.compile(r"(?P<place>.+? holds) .+|[^/:]+: (?P<request>[A-Z]+ /.+)")
 # A spec of such a verdict ended by an assertion: it says what was expected and what was seen.
 ASSERTED = (Verdict.VIOLATED, Verdict.CONTRADICTED)
@@ -73,18 +72,18 @@ NEXT = {
 
 
 def asked_controls(run: Run) -> list[Control]:
-    """The controls that the run was asked for, in their order; all where no question was named."""
+    """The controls that the run was asked for, in their order; all without a named question."""
     return [control for control in run.controls if control.note != OUTSIDE]
 
 
 def executed_count(run: Run) -> str:
-    """How many of the controls that it was asked for were executed."""
+    """How many of the controls that the run was asked for were executed, such as 4 of 6."""
     outside = len(run.controls) - len(asked_controls(run))
     return f"{run.counts.executed} of {run.counts.planned - outside}"
 
 
 def exclusions(run: Run) -> list[dict[str, str | None]]:
-    """What was not examined; controls that were left out for one reason are one row."""
+    """What was not examined; controls left out for the same reason share a row."""
     found: dict[tuple[str | None, str], list[str]] = {}
     for one in run.scope.exclusions:
         found.setdefault((one.reason, one.source), []).append(one.what)
@@ -98,6 +97,20 @@ def exclusions(run: Run) -> list[dict[str, str | None]]:
     ]
 
 
+def by_chapter(controls: Iterable[Control]) -> dict[str, list[Control]]:
+    """The controls of each chapter, in their order."""
+    found: dict[str, list[Control]] = {}
+    for control in controls:
+        found.setdefault(control.chapter, []).append(control)
+    return found
+
+
+def tally(controls: Iterable[Control]) -> list[tuple[Verdict, int]]:
+    """How many of the controls have each verdict, in the order of every document."""
+    verdicts = [control.verdict for control in controls]
+    return [(verdict, verdicts.count(verdict)) for verdict in COLUMNS]
+
+
 class Outcome(NamedTuple):
     """The result in a word, a sentence, and what to do next."""
 
@@ -107,14 +120,14 @@ class Outcome(NamedTuple):
 
 
 def grade(run: Run) -> str | None:
-    """The limits of the result, where it is worth less than it seems."""
+    """Why the result is not evidence about a deployment; None if it is."""
     if run.subject.driver == "none":
         return "No stack was started: the result is not evidence about a deployment."
     return REHEARSAL if run.subject.grade == "rehearsal" else None
 
 
 def outcome(run: Run) -> Outcome:
-    """The result of the gate, and why; of a rehearsal, the word says so."""
+    """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
     return end._replace(word=f"{end.word} in rehearsal") if grade(run) == REHEARSAL else end
 
@@ -174,7 +187,7 @@ def _all_held(run: Run, gating: list[Control]) -> str:
 
 
 def waiver(one: Waiver) -> str:
-    """What becomes of a waiver in this run, in a sentence."""
+    """The effect of a waiver on this run, in a sentence."""
     if one.state == "expired":
         return f"The waiver expired on {one.expires} and no longer counts: renew it or repair."
     if one.state == "not_needed":
@@ -197,7 +210,7 @@ def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
 
 
 def _advice(run: Run, first: str) -> str:
-    """What to do about the first failure: not every run is about a deployment."""
+    """What to do about the first failure, by what the run is about."""
     if any(one.startswith("DRL-") for one in run.run.asked):
         return _DRILL_ADVICE.get(
             first, f"Do not rely on a recovery from this backup. Begin with {first}."
@@ -212,7 +225,7 @@ def _advice(run: Run, first: str) -> str:
     return f"Do not deploy. Begin with {first}."
 
 
-# What to do about the first failure of a drill: a backup is at stake there, not a deploy.
+# By the first control that failed in a drill, which is about a backup and not a deployment.
 _DRILL_ADVICE = {
     "BKP-4": (
         "Do not rely on this backup: it is damaged, or more than data. Take the one before it, and "
@@ -272,7 +285,7 @@ def _unknown(gating: list[Control]) -> list[Control]:
 
 
 def _no_failure(run: Run) -> str:
-    """Says that nothing failed only if no control at all failed."""
+    """That nothing failed; if a control failed, only that none of those that gate did."""
     failed = any(c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED) for c in run.controls)
     return "No gating control failed" if failed else "Nothing failed"
 
@@ -283,7 +296,7 @@ def _outside_gate(run: Run) -> list[Control]:
 
 
 def _advisory(run: Run) -> str:
-    """What became of the controls that do not decide, counted; nothing where all hold."""
+    """How many of the controls that do not gate have which bad verdict; empty if all hold."""
     verdicts = [control.verdict for control in _outside_gate(run)]
     wrong = verdicts.count(Verdict.CONTRADICTED)
     counts = (
@@ -308,7 +321,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
 
 
 def seal(run: Run) -> str:
-    """Who signed the bundle of this report; a report alone proves nothing."""
+    """Who signed the bundle of this report."""
     if run.seal.key_id is None:
         return "unsigned: anyone could have made or changed this bundle"
     return f"bundle signed by key {run.seal.key_id}; check it with drillbook evidence verify"
@@ -321,14 +334,14 @@ def reasons(control: Control) -> list[str]:
 
 
 def expectation(control: Control) -> str | None:
-    """The step at which a control was found to fail; its title says what should have been."""
+    """The title of the step at which a control failed, which says what should have happened."""
     specs = [spec for spec in control.specs if spec.verdict is control.verdict]
     titles = (failing_step(spec) for spec in specs if spec.verdict in ASSERTED)
     return next(filter(None, titles), None)
 
 
 def observation(control: Control) -> list[str]:
-    """What was seen of a control that failed, without pytest's words; or why nothing is known."""
+    """What was seen of a control that failed, without pytest's words; else its reasons."""
     if control.verdict not in ASSERTED:
         return reasons(control)
     observed = [sentence(control.observed)] if control.observed else []
@@ -362,7 +375,7 @@ def _join(same: str, found: list[str]) -> str:
 
 
 def _compared(message: str) -> str:
-    """The two values that an assertion without words compared; empty where it shows none."""
+    """The two values that an assertion without a message compared; empty if it shows none."""
     text = cause(message)
     found = _COMPARED.search(text)
     if not found:
@@ -374,13 +387,13 @@ def _compared(message: str) -> str:
 
 
 def _whole(value: str, sign: str, text: str) -> str:
-    """A text that pytest cut in the middle, from the lines of this sign below it."""
+    """A text that pytest shortened, rebuilt from the lines below it that begin with this sign."""
     lines = re.findall(rf"^ *\{sign} (.*)$", text, re.MULTILINE) if "..." in value else []
     return f"'{' '.join(lines)}'" if lines else value
 
 
 def _asserted_words(message: str) -> str:
-    """What a failed assertion says to people: its own words, or what should not be there."""
+    """The message of a failed assertion, else the items that should not be there."""
     text = cause(message)
     own = _EXPLAINED.split(text, maxsplit=1)[0].strip().removeprefix("AssertionError: ")
     if own or not (extra := _EXTRA.search(text)):
@@ -392,9 +405,9 @@ def _asserted_words(message: str) -> str:
 
 
 def find_repeats(controls: Iterable[Control]) -> dict[str, str]:
-    """Controls for whose verdict the same was said as for an earlier one, and which that is.
+    """By the id of a control, the earlier control that has the same reasons.
 
-    One cause, such as a missing image, is then stated once and not once for each control.
+    A cause such as a missing image is then stated once and not once for each control.
     """
     first: dict[tuple[str, ...], str] = {}
     found = {}
@@ -406,12 +419,12 @@ def find_repeats(controls: Iterable[Control]) -> dict[str, str]:
 
 
 def cause(reason: str) -> str:
-    """A reason without the line of the spec that met it."""
+    """A reason without the line of the spec at which it was seen."""
     return _PLACE.sub("", reason)
 
 
 def findings(run: Run) -> list[Control]:
-    """What failed or is unknown and decides, the weightiest first."""
+    """Controls that failed or could not be judged, and gating ones not run; the gravest first."""
     bad = (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
     found = [
         one
@@ -427,14 +440,14 @@ def contradicted_controls(run: Run) -> list[Control]:
 
 
 def taken_over(control: Control) -> str | None:
-    """Whether the runbook that people worked from has the correction; None if that is not known."""
+    """Whether the runbook that people used has the correction; None if that is not known."""
     if control.taken_over is None:
         return None
     return "yes, in its words" if control.taken_over else "no: its words are not in the runbook"
 
 
 def redaction(run: Run) -> str:
-    """What was done so that no secret stands in the report."""
+    """How secrets were kept out of the report."""
     done = run.redaction
     found = "none was found"
     if done.leaks:
@@ -454,7 +467,7 @@ def redaction(run: Run) -> str:
 
 
 def failing_step(spec: Spec) -> str | None:
-    """The title of the step at which a spec left its path."""
+    """The title of the first step that did not hold."""
     amiss = [step.title for step in spec.steps if step.verdict is not Verdict.SATISFIED]
     return amiss[0] if amiss else None
 
@@ -483,7 +496,7 @@ def spec_in_words(spec: str) -> str:
 
 
 def objective_result(measured: float | None, target: float | None) -> str:
-    """Whether an objective was met; not determined where it has no target or no measurement."""
+    """Whether an objective was met; not determined without a target or a measurement."""
     if measured is None or target is None:
         return "not determined"
     return "met" if measured <= target else "missed"

@@ -23,6 +23,7 @@ from reports.render.phrases import (
     COLUMNS,
     NEXT,
     asked_controls,
+    by_chapter,
     cause,
     contradicted_controls,
     expectation,
@@ -30,12 +31,13 @@ from reports.render.phrases import (
     observation,
     outcome,
     reasons,
+    tally,
     waiver,
 )
 from reports.verdict import Verdict
 
 WIDTH = 80
-# A file from a stranger must not steer the terminal.
+# Text of an untrusted file must not control the terminal.
 printable = partial(display.printable, keep="\n")
 STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.NOT_APPLICABLE: (),
@@ -45,7 +47,7 @@ STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.INCONCLUSIVE: ("yellow", "bold"),
     Verdict.VIOLATED: ("red", "bold"),
 }
-_COLUMNS = [(one, "n/a" if one is Verdict.NOT_APPLICABLE else one.words) for one in COLUMNS]
+_COLUMNS = ["n/a" if one is Verdict.NOT_APPLICABLE else one.words for one in COLUMNS]
 _LINES = 8
 
 
@@ -78,9 +80,9 @@ def wrap(
 
 
 def write(lines: Iterable[Line], file: IO[str]) -> None:
-    """Print them, for programs that are not pytest."""
+    """Print lines in their style; under pytest its own reporter does that."""
     console = Console(file=file, highlight=False, soft_wrap=True)
-    # rich ends the program with status 1 when its reader has seen enough; ours is a verdict.
+    # rich ends the program with status 1 if the reader of a pipe is gone; ours is a verdict.
     with suppress(SystemExit):
         for line in lines:
             console.print(Text(line.text, " ".join(line.style)))
@@ -105,22 +107,16 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def _table(run: Run) -> Iterator[Line]:
-    head = "".join(f"{word:>{_wide(word)}}" for _, word in _COLUMNS)
-    yield Line(f"{'controls':<17}{head}", ("bold",))
     controls = asked_controls(run)
-    for chapter in dict.fromkeys(control.chapter for control in controls):
-        yield Line(_row(chapter, [c for c in controls if c.chapter == chapter]))
-    yield Line(_row("all", controls), ("bold",))
+    yield Line(_row("controls", _COLUMNS), ("bold",))
+    for chapter, members in by_chapter(controls).items():
+        yield Line(_row(chapter, [count or "-" for _, count in tally(members)]))
+    yield Line(_row("all", [count or "-" for _, count in tally(controls)]), ("bold",))
 
 
-def _row(name: str, controls: list[Control]) -> str:
-    verdicts = [control.verdict for control in controls]
-    cells = ((verdicts.count(verdict) or "-", _wide(word)) for verdict, word in _COLUMNS)
-    return f"{name[:16]:<17}" + "".join(f"{count:>{wide}}" for count, wide in cells)
-
-
-def _wide(word: str) -> int:
-    return len(word) + 2
+def _row(name: str, cells: Iterable[object]) -> str:
+    columns = zip(_COLUMNS, cells, strict=True)
+    return f"{name[:16]:<17}" + "".join(f"{cell:>{len(word) + 2}}" for word, cell in columns)
 
 
 def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
@@ -143,7 +139,7 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
 
 
 def _by_reason(controls: list[Control]) -> Iterator[Line]:
-    """Many controls are often unknown for one reason, which is then said once."""
+    """The controls by reason: often many are unknown for the same one."""
     causes: dict[str, list[tuple[Control, str]]] = {}
     for control in controls:
         for reason in reasons(control):
@@ -185,7 +181,7 @@ def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
 
 
 def _not_given(run: Run) -> Iterator[Line]:
-    """Controls that would gate and are about something that this run has not: nothing holds."""
+    """Gating controls that do not apply: this run lacks the input or feature they are about."""
     found = [
         one for one in asked_controls(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE
     ]

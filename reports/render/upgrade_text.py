@@ -5,36 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.evidence.model import Change, Control, Run
-from reports.render.phrases import duration, reasons
+from reports.render.phrases import ASSERTED, duration, expectation, reasons
 from reports.verdict import Verdict
 
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
 # How `downgraded` begins where the old image does not run on the new schema.
 _NO_WAY_BACK = ("old release failed", "old release refused")
-_BAD = (Verdict.VIOLATED, Verdict.CONTRADICTED)
 EXPERIMENTAL = (
     "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
     "the instance rotates its key in stages by itself, use that instead."
 )
 _EXPERIMENT = "KEY-14"
-Row = tuple[str, str | None]
 
 
 def sentence(run: Run) -> str:
-    """Safe to deploy, or what breaks; empty where no change was rehearsed."""
+    """Safe to deploy, or what breaks; empty if no change was rehearsed."""
     change = run.change
     if change is None:
         return ""
     ids = _DECIDING if change.outage_target_s is None else (*_DECIDING, _OUTAGE)
     deciding = [control for control in run.controls if control.id in ids]
     name, older = change.newer or "the new image", change.older or "the old image"
-    bad = [control for control in deciding if control.verdict in _BAD]
+    bad = [control for control in deciding if control.verdict in ASSERTED]
     held = f"every secret survives, a bad start heals, and the backup brings {older} back"
     if broken := [control for control in bad if control.id != _OUTAGE]:
         what = "; ".join(f"{control.id}, {_failing_step(control)}" for control in broken)
         return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()
-    open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*_BAD, Verdict.SATISFIED))
+    open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*ASSERTED, Verdict.SATISFIED))
     if bad:
         rest = f"{open_ones} could not be judged" if open_ones else held
         return (
@@ -49,7 +47,7 @@ def sentence(run: Run) -> str:
 
 
 def _back(change: Change) -> str:
-    """What the operator must know before the change, if the old release fails after it."""
+    """How to go back, if the old release fails on the new schema; else empty."""
     if not change.downgraded or not change.downgraded.startswith(_NO_WAY_BACK):
         return ""
     return (
@@ -62,14 +60,8 @@ def _back(change: Change) -> str:
 
 
 def _failing_step(control: Control) -> str:
-    steps = [
-        step.title
-        for spec in control.specs
-        if spec.verdict in _BAD
-        for step in spec.steps
-        if step.verdict in _BAD
-    ]
-    return f'seen at "{steps[0]}"' if steps else (reasons(control) or [control.title])[0]
+    step = expectation(control)
+    return f'seen at "{step}"' if step else reasons(control)[0]
 
 
 def _outage(run: Run, change: Change) -> str:
@@ -78,7 +70,7 @@ def _outage(run: Run, change: Change) -> str:
     said = f"For {_outage_length(change)} no one can read a secret"
     if change.outage_target_s is None:
         return f"{said}."
-    late = any(control.id == _OUTAGE and control.verdict in _BAD for control in run.controls)
+    late = any(control.id == _OUTAGE and control.verdict in ASSERTED for control in run.controls)
     allowed = duration(change.outage_target_s)
     return f"{said}, and {allowed} were allowed." if late else f"{said}, of {allowed} allowed."
 
@@ -91,12 +83,8 @@ def _outage_length(change: Change) -> str | None:
     return ("" if change.outage_ended else "at least ") + duration(change.outage_s)
 
 
-def rows(run: Run) -> list[Row]:
-    """Everything that was seen of the change, for a table of names and values."""
-    return list(_rows(run.change)) if run.change else []
-
-
-def _rows(change: Change) -> Iterator[Row]:
+def rows(change: Change) -> Iterator[tuple[str, str | None]]:
+    """What was seen of the change, as rows of name and value."""
     yield "From", change.older
     yield "To", change.newer
     yield "No one could read for", _outage_length(change)
@@ -104,14 +92,14 @@ def _rows(change: Change) -> Iterator[Row]:
     yield "Migrations", f"{change.migrations} in {duration(change.migrations_s)}"
     for slow in change.slowest:
         yield f"Migration {slow.name}", duration(slow.seconds)
-    yield "Killed amid its migrations", change.killed
+    yield "Killed during its migrations", change.killed
     yield "Without its migrations", change.unmigrated
     yield "The old one on the new schema", change.downgraded
     yield "Going back", _back(change) or None
     for difference in change.differences:
-        yield "Otherwise than before", difference
+        yield "Different from before", difference
     for advice in change.advice:
-        yield f"To be known: {advice.name}", advice.sentence
+        yield f"Note: {advice.name}", advice.sentence
     yield "Runs of all controls compared", " and ".join(change.compared) or None
     for one in change.turned:
         yield f"{one.id} changes its verdict", f"{_word(one.older)} becomes {_word(one.newer)}"
@@ -122,5 +110,5 @@ def _word(verdict: str | None) -> str:
 
 
 def experimental(run: Run) -> str | None:
-    """What every page says of a run about a procedure that the product does not know."""
+    """A warning, if the run is about a procedure that the product does not support."""
     return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None

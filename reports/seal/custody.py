@@ -1,8 +1,8 @@
-"""`drillbook key prove`: a custodian proves to hold a registered key, and does not show it.
+"""`drillbook key prove`: a custodian proves to hold a registered key without showing it.
 
-The answer is an HMAC under the key over a challenge, the key's label and the custodian's name: only
-who has the key makes it, or can tell whether it is right. A run that has the key does. The answer
-is signed like a sign-off, by a key of the custodian's own.
+The answer is an HMAC under the key over a challenge, the key's label and the custodian's name: to
+make or to check it takes the key. A run that has the key checks it. The answer is signed like a
+sign-off, by a key of the custodian's own.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from reports.evidence.context import Acknowledgement, RegisteredKey
 from reports.evidence.json_file import strict_json
 from reports.evidence.model import Key
 from reports.seal import signature
-from reports.seal.manifest import STATEMENT
+from reports.seal.manifest import in_toto
 from reports.seal.signature import SigningKey, load_trusted_keys
 
-KIND = "urn:drillbook:custody:1"
-_LARGEST = 64 << 10
+_KIND = "urn:drillbook:custody:1"
+_LARGEST = 1 << 20
 
 
-def answer(key: str, label: str, said: Acknowledgement) -> str:
-    """What a holder of the key answers to the challenge, under this name."""
-    text = "\0".join((KIND, label, said.challenge, said.name))
+def _answer(key: str, label: str, said: Acknowledgement) -> str:
+    """The answer of a holder of the key to the challenge, under this name."""
+    text = "\0".join((_KIND, label, said.challenge, said.name))
     return hmac.new(key.strip().encode(), text.encode(), "sha256").hexdigest()
 
 
 def prove(
     key: tuple[str, str], said: Acknowledgement, words: Words, signer: SigningKey, out: Path
 ) -> None:
-    """Write a custodian's answer; key is its text and label. BadSignOff where it is not theirs."""
+    """Write a custodian's answer; key is its text and label. BadSignOff if it is not theirs."""
     text, label = key
     registered = next((one for one in words.keys if label.startswith(one.label)), None)
     if registered is None:
@@ -46,13 +46,9 @@ def prove(
     if said.name not in registered.custodians:
         custodians = ", ".join(registered.custodians) or "no one"
         raise BadSignOff(f"--name {said.name}: the custodians of this key are {custodians}")
-    said = said.model_copy(update={"answer": answer(text, label, said)})
-    statement = {
-        "_type": STATEMENT,
-        "subject": [{"name": "key", "digest": {"label": label}}],
-        "predicateType": KIND,
-        "predicate": said.model_dump(mode="json", exclude={"key_id", "held"}),
-    }
+    said = said.model_copy(update={"answer": _answer(text, label, said)})
+    predicate = said.model_dump(mode="json", exclude={"key_id", "held"})
+    statement = in_toto(_KIND, {"key": {"label": label}}, predicate)
     try:
         with out.open("xb") as file:
             file.write(signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
@@ -61,7 +57,7 @@ def prove(
 
 
 def load(declared: Declared) -> Declared:
-    """With the answers that the register names, each signed by one of the key's custodians."""
+    """The declaration with the answers its register names, each signed by a custodian's key."""
     try:
         found = tuple(tuple(_answers(declared.folder, key)) for key in declared.words.keys)
     except (OSError, ReportError) as trouble:
@@ -85,7 +81,7 @@ def _read(path: Path, trusted: dict[str, Ed25519PublicKey]) -> tuple[str, Acknow
     try:
         said = strict_json(payload)
         (subject,) = said["subject"]
-        if said["predicateType"] != KIND:
+        if said["predicateType"] != _KIND:
             raise ValueError
         stated = Acknowledgement.model_validate(said["predicate"])
         return str(subject["digest"]["label"]), stated.model_copy(update={"key_id": signer})
@@ -96,15 +92,15 @@ def _read(path: Path, trusted: dict[str, Ed25519PublicKey]) -> tuple[str, Acknow
 def register(
     declared: Declared, seen: Sequence[Key], secrets: Iterable[tuple[str, str]]
 ) -> Iterator[RegisteredKey]:
-    """The register, with each answer judged where the run had the key."""
-    # A drill makes the keys that it was given known under this prefix.
+    """The register; answers are judged if the run has the key."""
+    # A drill names the keys that it was given with this prefix.
     values = [(name.removeprefix("BACKUP_"), value) for name, value in secrets]
     for at, key in enumerate(declared.words.keys):
         labels = {one.name: one.label for one in seen if one.label.startswith(key.label[:16])}
         own = [(value, labels[name]) for name, value in values if name in labels]
         answers = []
         for said in declared.acknowledged[at] if declared.acknowledged else ():
-            held = any(answer(*one, said) == said.answer for one in own) if own else None
+            held = any(_answer(*one, said) == said.answer for one in own) if own else None
             answers.append(said.model_copy(update={"held": held}))
         stated = key.model_dump(exclude={"acknowledgements", "custodian_keys"})
         yield RegisteredKey(**stated, acknowledged=tuple(answers))

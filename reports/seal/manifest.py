@@ -1,10 +1,10 @@
 """MANIFEST.json, and what is signed: an in-toto Statement about every file of the bundle.
 
-The manifest has name, size and SHA-256 of every file of a bundle but itself and its signature. The
-statement is also about the backup that was drilled. It is of type test-result/v0.1. Its `result` is
-meant for policies that admit a deployment, so it says less rather than more: PASSED only when every
-gating control of a deployment held and nothing was contradicted; WARNED when the gate held, yet
-claims were contradicted, or waivers were needed, or it was a rehearsal; else FAILED.
+The manifest has the name, size and SHA-256 of every file of a bundle except itself and its
+signature. The statement also covers the backup that was drilled. It is of type test-result/v0.1.
+Its `result` is for policies that admit a deployment, so it is cautious: PASSED only if every gating
+control of a deployment held and nothing was contradicted; WARNED if the gate held, but claims were
+contradicted, waivers were needed, or it was a rehearsal; else FAILED.
 Source: https://github.com/in-toto/attestation, spec/v1 and spec/predicates/test-result.md.
 """
 
@@ -52,23 +52,27 @@ class Manifest(BaseModel):
     files: tuple[File, ...]
 
     def render(self) -> bytes:
-        """As a file; equal manifests give equal bytes."""
+        """The manifest as a file; equal manifests give equal bytes."""
         return compact_text(self.model_dump(mode="json", by_alias=True)).encode()
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 by name."""
+        """SHA-256 of each file by name."""
         return {file.name: file.sha256 for file in self.files}
 
 
 def bundle_of(place: Path) -> Path:
-    """The bundle that was named by itself or by the folder it is in."""
+    """The path of a bundle, given itself or its folder."""
     return place / BUNDLE if place.is_dir() else place
 
 
 def measure(run: str, files: Mapping[str, Path]) -> Manifest:
     """The manifest of these files, sorted by name."""
-    return Manifest(run=run, files=tuple(_file(name, files[name]) for name in sorted(files)))
+    measured = (
+        File(name=name, size=path.stat().st_size, sha256=file_digest(path))
+        for name, path in sorted(files.items())
+    )
+    return Manifest(run=run, files=tuple(measured))
 
 
 def parse(data: bytes) -> Manifest:
@@ -83,48 +87,47 @@ def parse(data: bytes) -> Manifest:
 
 
 def digest(chunks: Iterable[bytes]) -> str:
-    """SHA-256 in hexadecimal."""
+    """SHA-256 of the chunks in hexadecimal."""
     sha = hashlib.sha256()
     for chunk in chunks:
         sha.update(chunk)
     return sha.hexdigest()
 
 
-def file_digest(bundle: Path) -> str:
-    """SHA-256 in hexadecimal."""
-    with open_file(bundle) as file:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _file(name: str, path: Path) -> File:
-    with path.open("rb") as file:
-        sha = hashlib.file_digest(file, "sha256").hexdigest()
-        return File(name=name, size=file.tell(), sha256=sha)
+def in_toto(kind: str, subjects: Mapping[str, Mapping[str, str]], predicate: object) -> object:
+    """An in-toto statement: a predicate of this kind about subjects with their digests."""
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": digest} for name, digest in subjects.items()],
+        "predicateType": kind,
+        "predicate": predicate,
+    }
 
 
 def statement(run: Run, manifest: Manifest) -> bytes:
     """The statement as JSON; equal runs with equal files give equal bytes."""
     digests = manifest.digests | {MANIFEST: hashlib.sha256(manifest.render()).hexdigest()}
     digests |= backup_subject(run)
-    record: dict[str, Any] = {
-        "_type": STATEMENT,
-        "subject": [
-            {"name": name, "digest": {"sha256": sha}} for name, sha in sorted(digests.items())
-        ],
-        "predicateType": TEST_RESULT,
-        "predicate": {
-            "result": result(run),
-            "configuration": list(_configuration(run, digests[RECORD])),
-            "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
-            "warnedTests": [c.id for c in run.controls if _warns(c)],
-            "failedTests": [c.id for c in run.controls if _fails(c)],
-        },
+    predicate = {
+        "result": result(run),
+        "configuration": list(_configuration(run, digests[RECORD])),
+        "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
+        "warnedTests": [c.id for c in run.controls if _warns(c)],
+        "failedTests": [c.id for c in run.controls if _fails(c)],
     }
+    subjects = {name: {"sha256": sha} for name, sha in sorted(digests.items())}
+    record = in_toto(TEST_RESULT, subjects, predicate)
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def backup_subject(run: Run) -> dict[str, str]:
-    """The backup that the run was about, by a name that no file of a bundle can have."""
+    """SHA-256 of the backup of the run, by a name that no file of a bundle can have."""
     backup = run.subject.backup
     return {f"{BACKUP}{backup.name}": backup.sha256} if backup else {}
 
@@ -147,7 +150,7 @@ def _warns(control: Control) -> bool:
 
 
 def _configuration(run: Run, evidence: str) -> Iterator[dict[str, Any]]:
-    """With what was tested: the record, the tool and the backend, each as far as it is known."""
+    """What was used for the test: record, tool, backend and compose file, as far as known."""
     facts, subject, tool = run.run, run.subject, run.run.tool
     yield {
         "name": RECORD,

@@ -1,7 +1,7 @@
-"""Which record a PDF carries, asked in a process that may not use much memory or time.
+"""The digest of a file attached to a PDF, computed in a process with little memory and time.
 
-A PDF from a stranger can unpack to any size while it is opened. The child reads it from standard
-input and prints the SHA-256 of the attachment, and nothing else of it comes back.
+An untrusted PDF can unpack to any size while it is opened. The child reads it from standard input
+and prints the SHA-256 of the attachment and nothing else.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _ABSENT, _ODD = 10, 11
 
 
 def attachment_digest(pdf: bytes, name: str, size: int) -> str:
-    """SHA-256 of the attachment of this name, unpacked to at most one byte more than `size`.
+    """SHA-256 of the attachment of this name; at most one byte more than `size` is unpacked.
 
-    Distrusted if there is none, or the PDF cannot be read within bounds.
+    Distrusted if there is none, or the PDF cannot be read within the bounds.
     """
     command = [sys.executable, "-m", "reports.seal.pdf_attachment", name, str(size), str(MEMORY)]
     try:

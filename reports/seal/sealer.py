@@ -1,25 +1,30 @@
-"""Sealing the folder of a run: manifest, signature, zip, stamp; the commands that do it afterwards.
+"""Sealing the folder of a run: manifest, signature, zip, time-stamp; and the commands for later.
 
-Nothing that goes wrong here costs evidence: the folder stays as it is, and the trouble is reported.
+A failure here costs no evidence: the folder stays as it is, and the failure is reported. Evidence
+does not change after a run, so a sign-off is a file of its own next to the bundle.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from drillbook.core.files import read_file
-from reports.errors import BadEvidence, BadKey, CannotSeal, Distrusted, ReportError
+from reports.errors import BadEvidence, BadKey, BadSignOff, CannotSeal, Distrusted, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
-from reports.render.terminal import Line, wrap, write
+from reports.render import phrases
+from reports.render.terminal import Line, printable, wrap, write
 from reports.seal import signature, timestamp, zip_file
 from reports.seal.manifest import (
     BUNDLE,
@@ -28,19 +33,22 @@ from reports.seal.manifest import (
     bundle_of,
     digest,
     file_digest,
+    in_toto,
     measure,
     parse,
     statement,
 )
 from reports.seal.signature import SigningKey
-from reports.verdict import PASSED
+from reports.seal.verification import SIGN_OFF, Examination, Trust, intact
+from reports.verdict import FAILED, PASSED
 
 BY_FILE = "file"
 _MANIFEST_BYTES = 4 << 20
+_LONGEST = 300
 
 
 class Sealed(NamedTuple):
-    """How far it came: the zip, who signed it, when an authority saw it, what went wrong."""
+    """How far sealing got: zip, signing key, time of the stamp, request for one, what failed."""
 
     bundle: Path | None = None
     key_id: str | None = None
@@ -50,7 +58,7 @@ class Sealed(NamedTuple):
 
 
 class Sealer(NamedTuple):
-    """With what a run is sealed: a key or none, and who stamps it (an address, "file", or none)."""
+    """What a run is sealed with: a key or none, and who stamps it: an address, "file" or none."""
 
     key: SigningKey | None = None
     authority: str | None = None
@@ -88,50 +96,54 @@ class Sealer(NamedTuple):
             target.flush()
             os.fsync(target.fileno())
         if before != _digest_of(folder / BUNDLE):
-            for suffix in (".tsq", ".tsr"):  # they are of the bundle that was here before
+            for suffix in (".tsq", ".tsr"):  # of the earlier bundle
                 (folder / f"{BUNDLE}{suffix}").unlink(missing_ok=True)
 
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
-        query, answered = companion(bundle, ".tsq"), companion(bundle, ".tsr")
+        query = companion(bundle, ".tsq")
         query.write_bytes(timestamp.request(bundle))
         if self.authority == BY_FILE:
             return sealed._replace(request=query)
         try:
             answer = timestamp.ask(self.authority, query.read_bytes())
-            sealed = sealed._replace(stamped=timestamp.accept(answer, bundle))
+            return sealed._replace(stamped=_keep_stamp(answer, bundle))
         except ReportError as trouble:
             hint = f"carry {query.name} there, then: drillbook evidence timestamp ... --tsr ..."
             return sealed._replace(request=query, trouble=f"{trouble}; {hint}")
-        answered.write_bytes(answer)
-        query.unlink()
-        return sealed
+
+
+def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
+    """When the bundle existed, by an authority's answer, which replaces the request for it."""
+    moment = timestamp.accept(answer, bundle)
+    companion(bundle, ".tsr").write_bytes(answer)
+    companion(bundle, ".tsq").unlink(missing_ok=True)
+    return moment
 
 
 def make_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
-    """A sealer from what was given; that it is not contradictory the command line has seen."""
+    """A sealer from options; the command line has refused contradictory ones."""
     key = signature.from_environment(variable) if variable else None
     return Sealer(signature.load(Path(file)) if file else key, authority or None)
 
 
 def companion(bundle: Path, suffix: str) -> Path:
-    """Where a bundle's request (`.tsq`) or stamp (`.tsr`) is."""
+    """The path of a bundle's request (`.tsq`) or stamp (`.tsr`)."""
     return bundle.with_name(bundle.name + suffix)
 
 
 def contents(folder: Path) -> dict[str, Path]:
-    """The files of a run's folder that belong into its bundle, by their name in it."""
+    """The files of a run's folder that belong in its bundle, by their names there."""
     return {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and not _aside(path.name)
+        if path.is_file()
+        and not path.is_symlink()
+        # The bundle and the files about it, and files that are still being written.
+        and not path.name.startswith(BUNDLE)
+        and not (path.name.startswith(".") and path.name.endswith(".new"))
     }
-
-
-def _aside(name: str) -> bool:
-    """The bundle itself and what accompanies it, and files on their way to a name."""
-    return name.startswith(BUNDLE) or (name.startswith(".") and name.endswith(".new"))
 
 
 def _digest_of(path: Path) -> str | None:
@@ -139,7 +151,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 def previous(runs: Path) -> Previous | None:
-    """The newest sealed run of a folder of runs; None where there is none to be read."""
+    """The newest sealed run of a folder of runs; None if there is none, or it cannot be read."""
     with suppress(OSError, ReportError):
         held = zip_file.read_entries(runs / "latest" / BUNDLE, [MANIFEST], _MANIFEST_BYTES)
         data = held.get(MANIFEST, b"")
@@ -148,7 +160,7 @@ def previous(runs: Path) -> Previous | None:
 
 
 def refuse_changes(folder: Path) -> None:
-    """Distrusted if a folder that was sealed is no longer what its manifest says."""
+    """Distrusted if a sealed folder is not what its manifest says any more."""
     if not (folder / MANIFEST).is_file():
         return
     manifest = parse((folder / MANIFEST).read_bytes())
@@ -161,7 +173,7 @@ def refuse_changes(folder: Path) -> None:
 
 @contextmanager
 def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
-    """A file that appears whole and searched for secrets, or not at all."""
+    """A path to write to; the file gets its name if the search finds no secret in it."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         yield fresh
@@ -173,7 +185,7 @@ def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
 
 
 def describe_seal(sealed: Sealed) -> Iterator[Line]:
-    """Who sealed it, when an authority saw it, and what is missing."""
+    """Who sealed the bundle, when it was stamped, and what failed, as lines."""
     by = f"signed by key {sealed.key_id[:16]}" if sealed.key_id else "unsigned"
     if sealed.bundle:
         style = () if sealed.key_id else ("yellow",)
@@ -223,7 +235,7 @@ def seal(given: SimpleNamespace) -> int:
         raise CannotSeal(sealed.trouble)
     lines = [*describe_seal(sealed), Line(f"Bundle: {folder / BUNDLE}")]
     if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
-        said = "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+        said = "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
         lines.append(Line(said))
     write(lines, sys.stdout)
     return PASSED
@@ -232,8 +244,7 @@ def seal(given: SimpleNamespace) -> int:
 def stamp(given: SimpleNamespace) -> int:
     """Have a bundle time-stamped; the exit code."""
     bundle = bundle_of(Path(given.bundle))
-    query, answered = (companion(bundle, suffix) for suffix in (".tsq", ".tsr"))
-    asked = timestamp.request(bundle)
+    query, asked = companion(bundle, ".tsq"), timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         query.write_bytes(asked)
         said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
@@ -241,9 +252,100 @@ def stamp(given: SimpleNamespace) -> int:
         answer = (
             read_file(Path(given.tsr), 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
         )
-        moment = timestamp.accept(answer, bundle)
-        answered.write_bytes(answer)
-        query.unlink(missing_ok=True)
-        said = f"{answered}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
+        moment = _keep_stamp(answer, bundle)
+        place = companion(bundle, ".tsr")
+        said = f"{place}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
     write([Line(said)], sys.stdout)
+    return PASSED
+
+
+class Who(NamedTuple):
+    """A person, and whether they prepared, reviewed or approved the bundle."""
+
+    act: str
+    name: str
+    role: str
+    remark: str
+
+    def check(self) -> Who:
+        """A copy without outer white space; BadSignOff if something cannot be shown."""
+        for what, text in (("--name", self.name), ("--role", self.role), ("--remark", self.remark)):
+            if len(text) > _LONGEST or not text.isprintable():
+                raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")
+        return Who(*(text.strip() for text in self))
+
+
+def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> Path:
+    """The file next to the bundle, written: an in-toto statement that covers its SHA-256.
+
+    It is in a DSSE envelope if a key is given; without one, anyone could have written it, and
+    `evidence verify` says so. An existing file is never overwritten.
+    """
+    predicate = {
+        "run": run.run.id,
+        "act": who.act,
+        "name": who.name,
+        "role": who.role or None,
+        "remark": who.remark or None,
+        "signed": datetime.now(UTC).isoformat(timespec="seconds"),
+        "executedBy": run.sign_off.executed_by,
+    }
+    statement = in_toto(SIGN_OFF, {bundle.name: {"sha256": file_digest(bundle)}}, predicate)
+    payload = json.dumps(statement, indent=2, ensure_ascii=False).encode() + b"\n"
+    path = bundle.with_name(f"{bundle.name}.{who.act}.json")
+    try:
+        with path.open("xb") as file:
+            file.write(key.sign(payload) if key else payload)
+    except FileExistsError:
+        done = f"it was {who.act} before; to sign again, keep that file elsewhere"
+        raise BadSignOff(f"{path} exists: {done}") from None
+    return path
+
+
+def examine_to_sign(
+    bundle: Path, keys: dict[str, Ed25519PublicKey] | None = None, *, anyway: bool
+) -> tuple[Run, list[Line]]:
+    """The run to sign off, and lines that describe it.
+
+    Distrusted if the bundle was changed, or none of these keys signed it. BadSignOff if it decides
+    or proves little, unless `anyway`.
+    """
+    run, examination = intact(bundle, Trust(keys, keys is None), "it is not signed off")
+    doubts = []
+    if run.exit_code not in (PASSED, FAILED):
+        doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
+    if run.subject.grade == "rehearsal":
+        doubts.append("it is a rehearsal, no evidence about a deployment")
+    if not examination.envelope:
+        doubts.append("the bundle is unsigned")
+    if doubts and not anyway:
+        raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
+    return run, list(_preview(run, examination))
+
+
+def _preview(run: Run, examination: Examination) -> Iterator[Line]:
+    """What the person signs off, in lines."""
+    end = phrases.outcome(run)
+    trusted = "trusted" if examination.signed else "not checked; give --pubkey"
+    by = (
+        f"signed by key {str(run.seal.key_id)[:16]} ({trusted})"
+        if examination.envelope
+        else "unsigned"
+    )
+    yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
+    yield Line(f"{run.run.finished:%d %B %Y, %H:%M} UTC, grade {run.subject.grade}, bundle {by}")
+    yield from wrap(printable(f"{end.word.upper()}. {end.sentence}"))
+
+
+def sign_off(given: SimpleNamespace) -> int:
+    """Sign a bundle off as prepared, reviewed or approved; the exit code."""
+    who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
+    key = make_sealer(given.signing_key, given.signing_key_env, None).key
+    bundle = bundle_of(Path(given.bundle))
+    trusted = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
+    run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
+    path = write_sign_off(bundle, run, who, key)
+    by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
+    write(shown, sys.stdout)
+    write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)
     return PASSED

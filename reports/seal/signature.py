@@ -57,7 +57,7 @@ class SigningKey:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What must appear nowhere: the seed in hexadecimal and the key's text, by name."""
+        """What no report may contain: the seed in hexadecimal and the key's text, by name."""
         seed = self._key.private_bytes_raw()
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         body = b"".join(pem.splitlines()[1:-1])
@@ -72,7 +72,7 @@ class SigningKey:
 
 
 def key_id(public: Ed25519PublicKey) -> str:
-    """64 hexadecimal digits."""
+    """The id of a public key: 64 hexadecimal digits."""
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
@@ -113,11 +113,8 @@ def from_environment(name: str) -> SigningKey:
 
 
 def load_trusted_keys(*paths: str | Path) -> dict[str, Ed25519PublicKey]:
-    """Public keys by id, of files that have one or several each in PEM form."""
-    found: dict[str, Ed25519PublicKey] = {}
-    for path in paths:
-        found |= _public_keys(Path(path))
-    return found
+    """Public keys by id; each file has one or more in PEM form."""
+    return {name: key for path in paths for name, key in _public_keys(Path(path)).items()}
 
 
 def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
@@ -137,7 +134,7 @@ def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
 
 
 def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
-    """What was signed, and by which of these keys; Distrusted if by none, or not exactly that."""
+    """What was signed, and by which of these keys; Distrusted if by none, or if it was changed."""
     opened = open_envelope(envelope)
     known: list[Key] = [SSlibKey.from_crypto(key, keyid=name) for name, key in keys.items()]
     try:
@@ -154,10 +151,10 @@ def open_envelope(envelope: bytes) -> Envelope:
     """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
     try:
         opened = Envelope.from_dict(strict_json(envelope))
-        # The library keeps what else is next to a signature, and nothing of it is signed.
+        # The library accepts further fields next to a signature, which are not signed.
         added = any(one.unrecognized_fields for one in opened.signatures.values())
         same = _line(opened) == envelope and not added
-    except Exception:  # whatever a forged envelope makes the parser do
+    except Exception:  # a forged envelope may make the parser fail in any way
         raise Distrusted("the signature's envelope cannot be read: it was changed") from None
     if not same or len(opened.signatures) != 1 or opened.payload_type != PAYLOAD:
         raise Distrusted("the signature's envelope was changed")

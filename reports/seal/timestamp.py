@@ -1,8 +1,8 @@
-"""RFC 3161: the clock of an authority says that a bundle existed.
+"""RFC 3161: a time-stamp authority confirms when a bundle existed.
 
-The stamp is a file next to the bundle and covers all of it, so it can come later and by hand:
-`bundle.zip.tsq` is carried to an authority, `bundle.zip.tsr` is brought back. It can be checked
-without us: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem`.
+The stamp is a file next to the bundle and covers all of it, so it can be added later and by hand:
+carry `bundle.zip.tsq` to an authority, and bring `bundle.zip.tsr` back. To check it without
+Drillbook: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.pem`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GRANTED = 0
 
 
 def request(bundle: Path) -> bytes:
-    """What an authority is asked to stamp; it learns a digest and nothing else."""
+    """The request for a stamp; from it an authority learns a digest and nothing else."""
     builder = TimestampRequestBuilder(read_file(bundle, 2 * zip_file.LARGEST), HashAlgorithm.SHA256)
     return builder.build().as_bytes()
 
@@ -49,13 +49,13 @@ def ask(authority: str, query: bytes) -> bytes:
 
 
 def accept(answer: bytes, bundle: Path) -> datetime:
-    """When the stamp says the bundle existed; Distrusted if it is none, or one of another file.
+    """When the bundle existed, by the stamp; Distrusted if it is not a stamp of this bundle.
 
-    Who stamped is not checked here: that needs a certificate from outside, see verify.
+    Who stamped it is not checked: that takes a certificate, see verify.
     """
     stamp = _decode(answer)
     if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
-        raise Distrusted("the time-stamp is one of another file")
+        raise Distrusted("the time-stamp is for another file")
     return stamp.tst_info.gen_time
 
 
@@ -86,11 +86,11 @@ def _decode(answer: bytes) -> TimeStampResponse:
     try:
         stamp = decode_timestamp_response(answer[:_LARGEST])
         if stamp.status == _GRANTED:
-            stamp.tst_info.message_imprint  # noqa: B018  # malformed ones raise only when asked
+            stamp.tst_info.message_imprint  # noqa: B018  # a malformed one raises only on access
             return stamp
         said = "; ".join(stamp.status_string) or f"status {stamp.status}"
     except ValueError:
-        raise Distrusted("what should be a time-stamp is none") from None
+        raise Distrusted("the answer is not a time-stamp") from None
     raise Distrusted(f"the authority refused: {said}")
 
 

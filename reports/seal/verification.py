@@ -1,8 +1,7 @@
 """`drillbook evidence verify`: is this bundle what was sealed, and who signed it?
 
-It is checked by the bundle alone and by what its reader trusts. Nothing in a bundle is believed
-before its form, its digests and its signature have been checked; nothing in it is ever unpacked to
-disk.
+The checks use the bundle and what its reader trusts, and nothing else. Content of a bundle counts
+only after its form, digests and signature were checked, and is never unpacked to disk.
 
 Exit code 0: genuine. 1: changed, or without a trusted signature. 3: not a bundle.
 """
@@ -62,7 +61,7 @@ State = Literal["ok", "bad", "open"]
 
 
 class Trust(NamedTuple):
-    """What comes from outside the bundle: keys, certificates, the bundle before, how strict."""
+    """What the reader brings: keys, certificates, the earlier bundle; or no need of a signature."""
 
     keys: dict[str, Ed25519PublicKey] | None = None
     unsigned: bool = False
@@ -71,7 +70,7 @@ class Trust(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One question asked of a bundle and its answer; `open` means that it could not be asked."""
+    """A check of a bundle and its result; `open` means that there was nothing to check it by."""
 
     name: str
     state: State
@@ -79,9 +78,9 @@ class Check(NamedTuple):
 
 
 class Examination:
-    """The checks of one bundle, in the order in which they may be believed.
+    """The checks of a bundle; each relies only on earlier ones.
 
-    Where a folder is given, the files in it that have the names of the bundle's are compared, too.
+    If a folder is given, the files in it that have names of the bundle's are compared as well.
     """
 
     def __init__(self, path: Path, trust: Trust, folder: Path | None = None) -> None:
@@ -97,7 +96,7 @@ class Examination:
         return [check for check in self.checks if check.state == "bad"]
 
     def examine(self) -> None:
-        """Ask everything; BadBundle if the file is not a bundle that can be opened."""
+        """Do every check; BadBundle if the file is not a bundle that can be opened."""
         try:
             with open_file(self.path) as file:
                 self._examine(Archive(file))
@@ -115,7 +114,7 @@ class Examination:
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
         if PDF in archive.entries:
-            self._ask(PDF, lambda: check_attachment(archive))
+            self._ask(PDF, lambda: _check_attachment(archive))
         if self.folder is not None:
             folder = self.folder
             self._ask("folder", lambda: _folder(folder, archive))
@@ -163,7 +162,7 @@ class Examination:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
         if self._backup is not None and self._backup != backup_subject(run):
             raise Distrusted(f"it is about another backup than the one in {SIGNATURE}")
-        # Records from before this field existed always had these two, unless they leaked.
+        # Versions without this field always wrote these two, unless they leaked.
         leaked = {leak.file for leak in run.redaction.leaks}
         wanted = run.documents or {"report.html", PDF} - leaked
         if missing := sorted(set(wanted) - archive.entries.keys()):
@@ -179,7 +178,7 @@ class Examination:
             return Check("chain", "open", "the record names no run before it")
         found = self.trust.previous
         if found is None:
-            # Looked up by a name from the bundle, so only among the neighbours of its own folder.
+            # The name comes from the bundle, so only folders next to the bundle's are looked at.
             folder = self.path.resolve().parent.parent
             known = {path.parent.name: path for path in folder.glob(f"*/{self.path.name}")}
             if before.run not in known:
@@ -267,8 +266,8 @@ def _odd(control: Control, run: Run) -> str | None:
     return None
 
 
-def check_attachment(archive: Archive) -> str:
-    """That report.pdf carries the record itself; Distrusted if it carries another or none."""
+def _check_attachment(archive: Archive) -> str:
+    """A sentence that report.pdf has the record attached; Distrusted if another or none is."""
     size = archive.entries[RECORD].size
     found = attachment_digest(archive.read(PDF, LARGEST), RECORD, size)
     if found != digest(archive.chunks(RECORD)):
@@ -277,9 +276,9 @@ def check_attachment(archive: Archive) -> str:
 
 
 def intact(bundle: Path, trust: Trust, refusal: str) -> tuple[Run, Examination]:
-    """The record of a bundle that fits together and is trusted as asked, and what was found.
+    """The run of a bundle that passes its checks, and the checks.
 
-    BadBundle where it cannot be opened; Distrusted, with what is then not done, for any bad check.
+    BadBundle if it cannot be opened; Distrusted for a bad check, with `refusal` in the message.
     """
     examination = Examination(bundle, trust)
     try:
@@ -305,7 +304,7 @@ def _files(archive: Archive, manifest: Manifest) -> str:
 
 
 def _folder(folder: Path, archive: Archive) -> str:
-    """That the files of a folder are those of its bundle; Distrusted for one that differs."""
+    """A sentence that a folder's files are those of its bundle; Distrusted if one differs."""
     there = [name for name in archive.entries if (folder / name).is_file()]
     for name in there:
         if file_digest(folder / name) != digest(archive.chunks(name)):
@@ -317,7 +316,7 @@ def _folder(folder: Path, archive: Archive) -> str:
 
 
 def _covers(payload: bytes, manifest: Manifest, own: str) -> dict[str, str]:
-    """The backup that was signed for: the rest must be exactly the files of the bundle."""
+    """The backup among the subjects that were signed; the others must be the bundle's files."""
     try:
         signed = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
@@ -342,7 +341,7 @@ def _manifest_digest(bundle: Path) -> str:
 def sign_offs(
     bundle: Path, keys: dict[str, Ed25519PublicKey] | None, executor: str | None
 ) -> Iterator[tuple[bool, str]]:
-    """For each signature next to a bundle, whether a trusted key vouches for it, and a sentence.
+    """For each sign-off next to a bundle, whether a trusted key signed it, and a sentence.
 
     The executor is the record's. Distrusted if one is about another bundle, or cannot be read.
     """
@@ -381,7 +380,7 @@ def _sign_off_of(
 def _opened_sign_off(
     data: bytes, keys: dict[str, Ed25519PublicKey] | None
 ) -> tuple[bytes, bool, str]:
-    """What was said, whether a trusted key vouches for it, and how."""
+    """The statement, whether a trusted key signed it, and who signed it in words."""
     if b'"payload"' not in data[:64]:  # an envelope begins with it
         return data, False, "without a signature: anyone could have written it"
     opened = signature.open_envelope(data)
@@ -393,7 +392,7 @@ def _opened_sign_off(
 
 
 def main(given: SimpleNamespace) -> int:
-    """Examine one bundle and say what was found."""
+    """Check a bundle and print the result; the exit code."""
     place = Path(given.bundle)
     bundle = bundle_of(place)
     try:
@@ -425,10 +424,13 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
         first = f"  {_MARKS[check.state]}  {check.name:<11} "
         style = _COLOURS[check.state]
         yield from wrap(printable(check.sentence), first, " " * len(first), style=style)
+    said, then, style = _judge(examination)
     yield Line("")
-    yield from _result(examination)
+    yield Line(said, style)
+    if then:
+        yield from wrap(f"Next: {then}", then="      ")
     if examination.run and not examination.bad:
-        yield from _run_lines(examination)
+        yield from _run_lines(examination.run)
 
 
 def _write_answer(bundle: Path, examination: Examination) -> None:
@@ -476,17 +478,8 @@ def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
     )
 
 
-def _result(examination: Examination) -> Iterator[Line]:
-    said, then, style = _judge(examination)
-    yield Line(said, style)
-    if then:
-        yield from wrap(f"Next: {then}", then="      ")
-
-
-def _run_lines(examination: Examination) -> Iterator[Line]:
-    """The result that the genuine record reports, which may be bad."""
-    assert examination.run
-    run = examination.run
+def _run_lines(run: Run) -> Iterator[Line]:
+    """The result that the record reports."""
     end = phrases.outcome(run)
     yield Line("")
     yield Line(f"Run {printable(run.run.id)}, as recorded:")

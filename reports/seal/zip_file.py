@@ -1,9 +1,9 @@
-"""A bundle's zip in its one possible form: sorted, stored, undated, nothing before, between, after.
+"""The zip of a bundle, in one canonical form: sorted, stored, undated, without any gap.
 
-Equal files give equal bytes on every machine, and a reader that accepts no other form leaves
-no place where something could be added. That is why the few structures are written here: what
-zipfile writes depends on its version, and it reads what hides between entries. Stored and not
-compressed, as compressors differ, and as a search for secrets must see through.
+Equal files give equal bytes on every machine. A reader that accepts no other form leaves no place
+where something could be added. Python's zipfile gives neither: what it writes depends on its
+version, and it skips bytes between entries. Files are stored and not compressed, because
+compressors differ, and because a search for secrets must read the files in it.
 Source: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.16.
 """
 
@@ -40,14 +40,14 @@ class Entry(NamedTuple):
 
     @property
     def head(self) -> bytes:
-        """What stands before its content."""
+        """The local header, before the content."""
         name = self.name.encode()
         fixed = (_VERSION, _UTF8, 0, 0, _DAY_ZERO, self.crc, self.size, self.size, len(name), 0)
         return _LOCAL.pack(b"PK\3\4", *fixed) + name
 
     @property
     def listing(self) -> bytes:
-        """What the directory says of it."""
+        """The entry in the central directory."""
         name = self.name.encode()
         fixed = (_MADE_BY_UNIX, _VERSION, _UTF8, 0, 0, _DAY_ZERO, self.crc, self.size, self.size)
         rest = (len(name), 0, 0, 0, 0, _ORDINARY, self.at)
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the next one begins."""
+        """Where the next entry begins."""
         return self.at + len(self.head) + self.size
 
 
@@ -100,14 +100,14 @@ def _directory(entries: list[Entry]) -> bytes:
 
 
 def read_entries(bundle: Path, names: Iterable[str], most: int) -> dict[str, bytes]:
-    """Those of these files that a bundle holds; BadBundle if one has more than so many bytes."""
+    """Those of the named files that a bundle has; BadBundle if one is larger than `most`."""
     with open_file(bundle) as file:
         archive = Archive(file)
         return {name: archive.read(name, most) for name in names if name in archive.entries}
 
 
 class Archive:
-    """An open bundle whose form has been checked; contents are read on demand."""
+    """An open bundle whose form was checked; contents are read on demand."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -119,7 +119,7 @@ class Archive:
         self._check(list(self.entries.values()))
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a file in pieces; Distrusted if its CRC-32 is another."""
+        """The content of a file in pieces; Distrusted if its CRC-32 does not match."""
         entry, crc = self.entries[name], 0
         self._file.seek(entry.at + len(entry.head))
         for start in range(0, entry.size, _CHUNK):
@@ -130,7 +130,7 @@ class Archive:
             raise Distrusted(f"{name} has another content than when it was sealed")
 
     def read(self, name: str, most: int) -> bytes:
-        """The content of a file of at most so many bytes; BadBundle if it has more."""
+        """The content of a file; BadBundle if it is larger than `most` bytes."""
         if self.entries[name].size > most:
             raise BadBundle(f"{name} has {self.entries[name].size >> 20} MiB, which is not sane")
         return b"".join(self.chunks(name))
@@ -148,7 +148,7 @@ class Archive:
         return self._file.read(size), count
 
     def _check(self, entries: list[Entry]) -> None:
-        """Every byte that is not content is what pack would have written."""
+        """Distrusted unless every byte that is not content is what pack writes."""
         if any(entry.end > self.size for entry in entries):
             raise BadBundle("it claims to hold more than it has bytes")
         same, at = [entry.name for entry in entries] == sorted(self.entries), 0
@@ -162,7 +162,7 @@ class Archive:
 
 
 def _list(listing: bytes, count: int) -> Iterator[Entry]:
-    """The entries of a directory; BadBundle for what is not safe to unpack."""
+    """The entries of a directory; BadBundle if one is not safe to unpack."""
     at, seen = 0, set[str]()
     for _ in range(count):
         if at + _CENTRAL.size > len(listing):
@@ -190,7 +190,7 @@ def _hostile(flags: int, method: int, mode: int, differs: bool) -> str | None:
 
 
 def _unfit(name: str) -> str | None:
-    """Why a name leads out of the folder, or cannot be read everywhere."""
+    """Why a name is not portable or leads out of its folder; None if it is fine."""
     parts = name.split("/")
     if len(name.encode("utf-8", "replace")) > _NAME or not name.isprintable():
         return "has a name that cannot be written everywhere"

@@ -8,7 +8,8 @@ import pytest
 
 from drillbook.core.application import ROOT
 from reports.evidence.context import Organisation, Person
-from reports.export import ocsf, oscal
+from reports.export import oscal
+from reports.export.dashboards import ocsf
 from reports.render import junit
 from tests.support import sample_run
 
@@ -59,7 +60,7 @@ def test_trestle_reads_oscal_and_writes_the_same(tmp_path):
 
 
 def test_prowlers_models_read_ocsf(tmp_path):
-    (tmp_path / "ocsf.json").write_text(ocsf.render(sample_run.run()))
+    (tmp_path / "ocsf.json").write_text(json.dumps(ocsf(sample_run.run())))
     statuses = dict(json.loads(foreign(OCSF, tmp_path / "ocsf.json")))
     assert statuses["KEY-3"] == "Fail"
     assert statuses["KEY-5"] == "Pass"

@@ -14,10 +14,10 @@ from drillbook.core.errors import BadInput
 from fixtures.mutants.base import ChangedCode, find
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
-from reports.qualification.command import Teller
-from reports.qualification.generated import Drawn, Fate, Sample
-from reports.qualification.judgement import Seen, results
-from reports.qualification.trial import Outcome, Trial
+from reports.qualification.command import Progress
+from reports.qualification.generated import Drawn, Sample
+from reports.qualification.record import Fate, Seen
+from reports.qualification.trial import Outcome, Trial, results
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.unit.reports.qualification.test_qualification import CAUGHT, record
@@ -66,7 +66,7 @@ def test_only_a_control_that_accuses_kills(run, healthy, state, control):
     assert (fate.state, fate.control) == (state, control)
 
 
-def test_a_run_that_was_ended_before_its_controls_is_no_survivor():
+def test_a_bug_whose_controls_did_not_run_has_not_survived():
     fate = generated.judge_run(
         drawn(), ended(with_verdicts(Verdict.NOT_RUN), asked=(MOVED.id,)), SOUND
     )
@@ -80,7 +80,7 @@ def test_a_bug_that_only_takes_long_is_asked_once(tmp_path, monkeypatch):
         def run(self, trials, workers, report):
             for one in trials:
                 self.asked += 1
-                report(Outcome(one, None, "it was not done after 900 s", 900.0, timed_out=True))
+                report(Outcome(one, None, "it did not end within 900 s", 900.0, timed_out=True))
 
     monkeypatch.setattr(generated, "draw", lambda _: ("engine 1", (drawn("x = 1\n"),)))
     trials = Slow()
@@ -190,7 +190,7 @@ def test_without_the_engine_one_sentence_says_how_to_have_it(tmp_path):
         generated.draw(Sample(9, 1, 1), tmp_path / "python")
 
 
-def test_every_review_speaks_of_a_function_there_is_and_quotes_no_code():
+def test_every_review_names_an_existing_function_and_quotes_no_code():
     for (file, name), why in generated.load_reviews().items():
         code = next(one for one in generated.sources() if one.name == file).read_text()
         definition, _, number = name.split(" ")
@@ -219,7 +219,7 @@ FOUND = generated.sum_up(
 )
 
 
-def test_the_record_tells_of_generated_bugs_and_is_passed_without_them(capsys, tmp_path):
+def test_the_record_has_generated_bugs_and_passes_without_them(capsys, tmp_path):
     kept = record(CAUGHT, generated=FOUND)
     assert kept.passed
     assert record(CAUGHT).generated is None
@@ -227,7 +227,7 @@ def test_the_record_tells_of_generated_bugs_and_is_passed_without_them(capsys, t
     sentence += "the suite or because no one outside can see them: 2."
     assert any(one.startswith(sentence) for one in pages.figures(kept))
     assert sentence in pages.files(kept)["qualification.md"].decode()
-    Teller().end(kept, tmp_path)
+    Progress().end(kept, tmp_path)
     printed = capsys.readouterr().out
     assert "survived, generated: health.py: Health.report AddNot 2" in printed
     assert "QUALIFIED." in printed

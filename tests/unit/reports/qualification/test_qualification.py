@@ -11,8 +11,7 @@ from fixtures.mutants.base import Mutant
 from reports.controls import load
 from reports.errors import Unqualifiable
 from reports.qualification import command, pages, trial
-from reports.qualification.judgement import Seen, results, row
-from reports.qualification.record import Qualification, counts, text
+from reports.qualification.record import Qualification, Seen, counts, text
 from reports.qualification.trial import (
     REFERENCE,
     Outcome,
@@ -22,6 +21,8 @@ from reports.qualification.trial import (
     choose,
     limit_s,
     list_bugs,
+    results,
+    row,
 )
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -164,7 +165,7 @@ def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
 
 
 @pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
-def test_a_healthy_run_that_nothing_runs_beside_is_shared(runs, workers):
+def test_a_single_healthy_run_is_shared_by_two_processes(runs, workers):
     trials = trial.healthy_trials([bug()], "embedded", runs, None)
     assert [one.workers for one in trials] == workers
 
@@ -187,7 +188,7 @@ def test_before_a_bug_stands_the_control_meant_for_it():
     assert [one.controls for one in planned] == [("KEY-3",)]
 
 
-def test_a_run_that_leaves_no_evidence_says_its_last_words(catalogue, tmp_path):
+def test_a_run_without_evidence_reports_its_last_lines(catalogue, tmp_path):
     ended = Trials(catalogue, tmp_path).run(
         [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
     )
@@ -230,7 +231,7 @@ ABSENT = row(bug(name="NotHere"), None, HEALTHY)
 EQUAL = row(bug(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
 
 
-def test_qualified_means_every_bug_that_counts_died_and_nobody_was_accused():
+def test_qualified_means_every_bug_that_counts_was_caught_without_a_false_alarm():
     assert record(CAUGHT, EQUAL).passed
     assert record(CAUGHT, EQUAL).kill_rate == 1
     assert not record(CAUGHT, ESCAPED).passed
@@ -256,6 +257,15 @@ def test_pages_say_what_escaped_and_show_no_markup_of_others():
         assert "1 (50.0%)" in page
 
 
+def test_plain_page_says_how_to_repeat_it():
+    drawn = {"engine": "cosmic-ray 8", "seed": 7, "asked": 9}
+    drawn |= dict.fromkeys(("killed", "survived", "stumbled", "equivalent"), 0)
+    made = pages.files(record(CAUGHT, stack="embedded", generated=drawn))
+    plain = made["qualification.md"].decode()
+    assert "`drillbook qualify --stack embedded --generated 9 --seed 7`" in plain
+    assert "this record has 30 in all" in plain
+
+
 def test_picture_marks_each_cell_once_with_a_title():
     page = pages.files(record(CAUGHT, ESCAPED))["qualification.html"].decode()
     shown = page.partition('<svg class="matrix"')[2]
@@ -272,6 +282,12 @@ def test_parts_of_the_planted_bugs_have_each_bug_once():
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_part_of_the_bugs_says_nothing_of_the_other_controls():
+    assert command.next_step(record(CAUGHT)).startswith("Every control can fail")
+    part = command.next_step(record(CAUGHT, selection=("KEY-3",)))
+    assert part == "The controls that these bugs are meant for can fail; the others were not tried."
 
 
 def test_without_a_planted_bug_nothing_is_said_of_controls():

@@ -1,4 +1,4 @@
-"""Every document tells the whole run, in the words of its format, and carries nothing foreign."""
+"""Every document has the whole run in the words of its format, and loads nothing from elsewhere."""
 
 import base64
 import hashlib
@@ -122,7 +122,7 @@ def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
         ("Failed: DID NOT RAISE <class 'OSError'>", "Something else; the report has"),
     ],
 )
-def test_what_was_seen_is_told_without_the_words_of_pytest(message, seen):
+def test_observation_has_no_words_of_pytest(message, seen):
     failed = next(c for c in sample_run.run().controls if c.verdict is Verdict.VIOLATED)
     specs = [
         spec.model_copy(update={"message": f"{message}\n(at suites/x.py:1)"})
@@ -178,7 +178,7 @@ def test_an_objective_is_met_missed_or_not_determined():
     assert [result for _, result in halves] == ["not determined", "not determined"]
 
 
-def test_sections_that_changed_are_told_and_the_document_is_linked():
+def test_changed_sections_are_named_and_the_document_is_linked():
     document = DocumentFile(name="ops.md", sha256="ab", commit="c0ffee", changed=("Restore",))
     run = sample_run.run(subject=Subject(driver="embedded", document=document))
     said = " ".join(line.text for line in summary(run, "report.html"))
@@ -228,7 +228,7 @@ def test_without_an_earlier_run_no_time_is_named():
 
 
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
-def test_every_verdict_and_correction_is_told(render):
+def test_every_verdict_and_correction_is_shown(render):
     run, text = sample_run.run(), re.sub(r"</?code>|\s+", " ", render(sample_run.run()))
     assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
 
@@ -353,7 +353,7 @@ def test_summary_uses_the_width_and_fits_it(said, columns, monkeypatch):
     assert columns - 10 < max(len(line.text) for line in lines) <= columns
 
 
-def test_leak_is_the_outcome_whatever_else_held():
+def test_leak_is_the_outcome_even_if_all_controls_hold():
     leak = Leak(file="logs/db.log", secret="ENCRYPTION_KEY", encoding="base64")
     end = outcome(sample_run.run(redaction=Redaction(secrets_known=1, leaks=(leak,))))
     assert end.word == "Failed"
@@ -411,7 +411,7 @@ GOOD, BAD, WRONG = Verdict.SATISFIED, Verdict.VIOLATED, Verdict.CONTRADICTED
 OPEN, IDLE = Verdict.INCONCLUSIVE, Verdict.NOT_RUN
 
 
-def test_passed_run_names_what_is_violated_beside_the_gate_in_every_document():
+def test_passed_run_names_violated_advisory_controls_in_every_document():
     run = run_of(GOOD, GOOD, GOOD, BAD, WRONG, IDLE)
     end = outcome(run)
     said = "3 of 3 gating controls hold. Advisory: 1 violated, 1 runbook correction, 1 not run."

@@ -1,4 +1,4 @@
-"""A run that asked one question is told as the answer to it: what it left aside fills no pages."""
+"""Documents of a run that asked one question answer it; other controls are on no page."""
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_a_failed_drill_speaks_of_the_backup_and_not_of_a_deploy(control, asked,
     assert advice in phrases.outcome(run).next
 
 
-def test_a_running_instance_is_not_told_to_stay_undeployed():
+def test_advice_for_a_running_instance_is_not_about_deploying():
     whole = sample_run.run()
     subject = whole.subject.model_copy(update={"driver": "remote"})
     said = phrases.outcome(whole.model_copy(update={"subject": subject})).next

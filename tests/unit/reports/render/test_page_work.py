@@ -1,4 +1,4 @@
-"""A filter of a page with a thousand controls costs what a thousand cost, whatever else is running.
+"""The time of a filter grows in proportion to the controls on a page.
 
 What is counted does not depend on the machine; what is measured is processor time of the page's
 own thread, against the same on a small page of the same browser.

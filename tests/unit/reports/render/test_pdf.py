@@ -1,10 +1,13 @@
-"""report.pdf is PDF/A-3a and PDF/UA-1, carries the record, tells the run, and obeys no text."""
+"""report.pdf is PDF/A-3a and PDF/UA-1, has the record, prints the run, and obeys no text."""
 
+import base64
 import io
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
 from reports import redaction as redactor
@@ -12,9 +15,10 @@ from reports.controls import load_mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
 from reports.evidence.model import Objectives, Subject
+from reports.redaction import Redactor
 from reports.render import pdf
 from reports.render.context_sections import frameworks
-from reports.render.pdf import account
+from reports.render.pdf import account, name_missing_glyphs, name_missing_in_tree
 from reports.verdict import Verdict
 from tests.support import sample_run
 
@@ -126,7 +130,7 @@ def test_it_asks_the_network_for_nothing(opened):
     assert [page for page in opened().pages if page.obj.get("/Annots")] == []
 
 
-def test_every_control_verdict_correction_and_waiver_is_told(opened):
+def test_every_control_verdict_correction_and_waiver_is_printed(opened):
     text = " ".join(pages(opened()))
     assert [c.id for c in RUN.controls if c.id not in text or c.verdict.words not in text] == []
     assert "redeploy." in text
@@ -201,7 +205,7 @@ def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
     assert all(one["verdict"] != "satisfied" for one in told)
 
 
-def test_what_nobody_said_is_named_as_such(tmp_path):
+def test_facts_that_are_not_stated_are_named(tmp_path):
     text = said(RUN, tmp_path)
     assert "Not stated: organisation, system, site, record number" in text
     told = said(RUN.model_copy(update={"organisation": Organisation(name="Example")}), tmp_path)
@@ -229,7 +233,7 @@ def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results
     assert text.count("not determined") == 2 * results.count("not determined")
 
 
-def test_exclusions_and_actions_are_told(tmp_path):
+def test_exclusions_and_actions_are_printed(tmp_path):
     scope = RUN.scope.model_copy(
         update={
             "exclusions": (
@@ -245,3 +249,80 @@ def test_exclusions_and_actions_are_told(tmp_path):
     assert all(words in text for words in ("KEY-1, KEY-2", "no engine", "the run"))
     assert all(words in text for words in ("mail", "no server", "declaration"))
     assert "20261101T000000Z-000000" in text
+
+
+HOSTILE = (
+    '#panic("x") #read("/etc/passwd") $ x $ *b* _i_ `c` @ref <label> = h // // /* \\u{41} #{ [ ] }',
+    "#let x = 1 #include sys.inputs.run #pdf.attach",
+    "日本語 العربية \u202egnirts\u202c 🔑\ufeff\x00\x07\x1b[2J\u2028",
+    "`",
+    "``` ` ",
+    "x" * 3000,
+    "- item\n+ item\n/ term: x\n\n\n\n= heading",
+)
+
+
+def changed(run=RUN, **changes):
+    first = run.controls[0].model_copy(update=changes)
+    return run.model_copy(update={"controls": (first, *run.controls[1:])})
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_and_never_obeyed(text, tmp_path):
+    run = changed(title=text, observed=text, claim=text, correction=text, waiver=None)
+    run = run.model_copy(update={"organisation": Organisation(name=text)})
+    plain = re.sub(r"[\s`]", "", said(run, tmp_path))
+    assert re.sub(r"[\s`]", "", name_missing_glyphs(text)) in plain
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=60))
+@example("\ue000 private \U000f0000")
+@example("a\u0301\u0327 ﬁ ǆ \u00ad \u200b \u200d")
+def test_any_text_can_be_printed(text):
+    run = changed(title=text, observed=text or None)
+    run = run.model_copy(update={"organisation": Organisation(name=text, site=f"`{text}`")})
+    assert pdf.render(run).startswith(b"%PDF-1.7")
+
+
+def test_character_without_a_glyph_is_named_by_its_number():
+    assert name_missing_glyphs("Ω ж → é\n") == "Ω ж → é\n"
+    assert name_missing_glyphs("日\x07\u202e\ue000\t") == "[U+65E5][U+0007][U+202E][U+E000][U+0009]"
+    assert name_missing_in_tree({"日": ["日", 1, None, ("日",)]}) == {
+        "日": ["[U+65E5]", 1, None, ["[U+65E5]"]]
+    }
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.binary(min_size=12, max_size=80))
+@example(bytes(range(70)))
+def test_secret_is_found_wherever_a_pdf_holds_it(tmp_path_factory, data):
+    # A prefix keeps Hypothesis from finding a word that every report holds.
+    secret = f"k9$Zw~{base64.b85encode(data).decode()}"
+    path = tmp_path_factory.mktemp("leak") / "report.pdf"
+    redactor = Redactor()
+    redactor.add("KEY", secret)
+    path.write_bytes(pdf.render(changed(title=secret)))
+    assert {leak.secret for leak in redactor.scan(path, "report.pdf")} == {"KEY"}
+
+
+def test_clean_pdf_has_no_leak(tmp_path):
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf.render(RUN))
+    redactor = Redactor()
+    redactor.add("KEY", "corner-office-opal-42")
+    assert redactor.scan(path, "report.pdf") == []
+
+
+def test_pages_themselves_are_read_not_only_the_attachment(tmp_path):
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf.render(changed(title="corner-office-opal-42 in a title")))
+    with Pdf.open(path, allow_overwriting_input=True) as document:
+        del document.Root.AF
+        del document.Root.Names
+        del document.Root.Outlines
+        document.save(path)
+    redactor = Redactor()
+    redactor.add("KEY", "corner-office-opal-42")
+    assert b"corner-office" not in path.read_bytes()
+    assert [leak.secret for leak in redactor.scan(path, "report.pdf")] == ["KEY"]

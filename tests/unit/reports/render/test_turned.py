@@ -27,7 +27,7 @@ def with_first(verdict):
     return (FIRST.model_copy(update={"verdict": verdict}), *RUN.controls[1:])
 
 
-def test_only_statements_that_both_judged_and_not_alike_are_told():
+def test_only_statements_that_both_judged_and_that_differ_are_shown():
     newer = RUN.model_copy(update={"controls": with_first(OTHER)[:-1]})
     assert list(compare.verdict_changes(RUN, newer)) == [
         Turned(id=FIRST.id, title=FIRST.title, older=FIRST.verdict.value, newer=OTHER.value)
@@ -105,12 +105,12 @@ def test_target_of_the_outage_decides_only_where_one_was_given():
     assert upgrade_text.sentence(run).startswith("Safe to deploy b:2")
 
 
-def test_outage_that_did_not_end_is_told_as_the_least_it_took():
+def test_outage_that_did_not_end_took_at_least_what_was_measured():
     run = changed({"outage_ended": False}, **HELD, **{"UPG-4": Verdict.VIOLATED})
     assert "For at least 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
 
 
-def test_outage_that_no_read_saw_is_told_as_the_most_it_took():
+def test_outage_that_no_read_saw_took_at_most_what_was_measured():
     run = changed({"outage_seen": False}, **HELD, **{"UPG-4": Verdict.SATISFIED})
     assert "For at most 1 min 30 s no one can read a secret" in upgrade_text.sentence(run)
 

@@ -97,7 +97,7 @@ def test_an_answer_cannot_be_taken_over_by_another_custodian(place):
     assert [(one.name, one.held) for one in key.acknowledged] == [("Ada", True), ("Grace", False)]
 
 
-def test_one_person_under_two_names_is_no_dual_control(place):
+def test_one_person_under_two_names_is_not_dual_control(place):
     prove("Ada")
     prove("Grace", signer="Ada")
     (key,) = registered(place)

@@ -50,7 +50,7 @@ def test_manifest_reads_back_from_its_one_form_alone():
         lambda record: record["files"][0].pop("sha256"),
     ],
 )
-def test_manifest_that_says_more_less_or_otherwise_is_none(change):
+def test_manifest_with_more_fewer_or_other_fields_is_refused(change):
     record = json.loads(MANIFEST.render())
     change(record)
     with pytest.raises(Distrusted, match="is not a manifest: it was changed"):
@@ -195,7 +195,7 @@ def test_record_that_agrees_with_itself_says_so():
     assert check_consistency(sample_run.waived_run()).startswith("of its schema")
 
 
-def otherwise(**changes):
+def with_first(**changes):
     first, *rest = sample_run.waived_run().controls
     return sample_run.waived_run(controls=(first.model_copy(update=changes), *rest))
 
@@ -204,12 +204,12 @@ def test_waiver_that_is_not_in_force_waives_nothing():
     waiver = sample_run.waived_run().controls[0].waiver
     for changed in (None, waiver.model_copy(update={"state": "expired"})):
         with pytest.raises(Distrusted, match="KEY-3 is waived without a waiver in force"):
-            check_consistency(otherwise(waiver=changed))
+            check_consistency(with_first(waiver=changed))
 
 
 def test_control_gates_by_its_nature_by_strictness_and_by_what_was_asked():
     with pytest.raises(Distrusted, match="KEY-3 gates, or does not, against the rule"):
-        check_consistency(otherwise(gating=False))
+        check_consistency(with_first(gating=False))
     facts = sample_run.run().run
     for changes in ({"strict_claims": True}, {"asked": ("KEY-5",)}):
         with pytest.raises(Distrusted, match="gates, or does not, against the rule"):
@@ -220,7 +220,7 @@ def test_control_gates_by_its_nature_by_strictness_and_by_what_was_asked():
 
 def test_verdict_and_counts_are_those_of_the_controls():
     with pytest.raises(Distrusted, match="counts are not those of its controls"):
-        check_consistency(otherwise(verdict=Verdict.SATISFIED))
+        check_consistency(with_first(verdict=Verdict.SATISFIED))
     for changes in ({"exit_code": 0}, {"verdict": Verdict.SATISFIED}):
         with pytest.raises(Distrusted, match="not what its controls amount to"):
             check_consistency(sample_run.run(**changes))

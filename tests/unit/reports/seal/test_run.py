@@ -1,4 +1,4 @@
-"""Every run ends sealed; what goes wrong with the seal is told and costs no evidence."""
+"""Every run ends sealed; a failure of sealing is reported and costs no evidence."""
 
 import json
 

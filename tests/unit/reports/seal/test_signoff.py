@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from reports.errors import BadSignOff
 from reports.evidence.context import SignOff
-from reports.seal import verification
+from reports.seal import sealer, signature, verification
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import sign_off as call_sign_off
@@ -29,11 +30,11 @@ def told(bundle, capsys, *more):
     return code, " ".join(capsys.readouterr().out.split())
 
 
-def test_nobody_signed_is_said(bundle, capsys):
+def test_missing_sign_off_is_printed_as_none(bundle, capsys):
     assert "-- sign-off none" in told(bundle, capsys)[1]
 
 
-def test_note_without_a_key_is_no_proof(bundle, capsys):
+def test_note_without_a_key_is_not_proof(bundle, capsys):
     assert signed(bundle, "--role=head of platform", "--remark=with a smile") == 0
     code, said = told(bundle, capsys)
     assert code == 0
@@ -183,3 +184,36 @@ def _keys(public):
     from reports.seal.signature import load_trusted_keys
 
     return load_trusted_keys(public)
+
+
+@pytest.mark.parametrize("what", ["name", "role", "remark"])
+def test_sign_off_takes_three_hundred_characters(bundle, what):
+    given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
+    who = sealer.Who(**given | {what: "x" * 300}).check()
+    path = sealer.write_sign_off(bundle, sample_run.run(), who, None)
+    assert "x" * 300 in path.read_text()
+    path.unlink()
+    with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
+        sealer.Who(**given | {what: "x" * 301}).check()
+
+
+def test_sign_off_names_its_key_by_sixteen_digits(bundle, tmp_path, capsys):
+    signer, public = key(tmp_path)
+    given = f"--signing-key={tmp_path}/drill.key"
+    assert signed(bundle, given, act="reviewed", name="Grace") == 0
+    assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
+    ((vouched, said),) = verification.sign_offs(bundle, signature.load_trusted_keys(public), None)
+    assert vouched
+    assert said.endswith(f", by the trusted key {signer.id[:16]}")
+    ((vouched, said),) = verification.sign_offs(bundle, None, None)
+    assert not vouched
+    assert said.endswith(f", by key {signer.id[:16]}, for which no one vouches here")
+
+
+def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):
+    for act in ("approved", "prepared"):
+        who = sealer.Who(act, "Grace", "lead" if act == "approved" else "", "")
+        sealer.write_sign_off(bundle, sample_run.run(), who, None)
+    said = [sentence for _, sentence in verification.sign_offs(bundle, None, None)]
+    assert said[0].startswith("prepared by Grace on ")
+    assert said[1].startswith("approved by Grace (lead) on ")

@@ -133,22 +133,22 @@ def test_stamp_of_another_authority_or_of_another_bundle_does_not_hold(bundle, a
     changed.write_bytes(bundle.read_bytes() + b" ")
     with pytest.raises(Distrusted):
         timestamp.verify(answer, changed, timestamp.authorities(authority.cert))
-    with pytest.raises(Distrusted, match="of another file"):
+    with pytest.raises(Distrusted, match="for another file"):
         timestamp.accept(answer, changed)
 
 
-def test_missing_stamp_fails_whoever_asks_for_one(bundle, authority, capsys):
+def test_missing_stamp_fails_if_one_is_required(bundle, authority, capsys):
     assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 1
     assert "bundle.zip.tsr is missing" in said(capsys)
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"0" * 5000, bytes(range(256)) * 8])
-def test_answer_that_is_no_stamp_is_told(bundle, answer):
-    with pytest.raises(Distrusted, match="time-stamp is none"):
+def test_answer_that_is_not_a_stamp_is_refused(bundle, answer):
+    with pytest.raises(Distrusted, match="the answer is not a time-stamp"):
         timestamp.accept(answer, bundle)
 
 
-def test_refusal_of_the_authority_is_told(bundle, authority):
+def test_refusal_of_the_authority_is_reported(bundle, authority):
     refusal = authority.answer(b"no request")
     with pytest.raises(Distrusted, match=r"^the authority refused: \w+ \w+"):
         timestamp.accept(refusal, bundle)
@@ -186,18 +186,18 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
     assert verify([str(bundle), "--unsigned"]) == 0
 
 
-def test_authority_that_cannot_be_reached_is_told(bundle):
+def test_authority_that_cannot_be_reached_is_reported(bundle):
     with pytest.raises(CannotSeal, match=r"no time-stamp from http://127\.0\.0\.1:1/"):
         timestamp.ask("http://127.0.0.1:1/", b"")
 
 
-def test_by_hand_means_a_request_beside_the_bundle(bundle):
+def test_by_hand_means_a_request_next_to_the_bundle(bundle):
     made = Sealer(None, BY_FILE).seal(bundle.parent, sample_run.run(), lambda _: True)
     assert made.request == companion(bundle, ".tsq")
     assert made.trouble is None
 
 
-def test_certificates_that_are_none_are_told(tmp_path):
+def test_file_without_a_certificate_is_refused(tmp_path):
     with pytest.raises(BadKey, match="No such file"):
         timestamp.authorities(tmp_path / "none")
     (tmp_path / "bad").write_text("hello")
@@ -205,7 +205,7 @@ def test_certificates_that_are_none_are_told(tmp_path):
         timestamp.authorities(tmp_path / "bad")
 
 
-def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_not(
+def test_sealing_anew_keeps_a_valid_stamp_and_reports_a_lost_one(
     bundle, authority, tmp_path, capsys
 ):
     key(tmp_path)
@@ -215,6 +215,6 @@ def test_sealing_anew_keeps_a_stamp_that_still_holds_and_tells_of_one_that_does_
     assert answer.is_file()
     assert tools(["seal", str(bundle.parent), "--signing-key", str(tmp_path / "drill.key")]) == 0
     assert not answer.exists()
-    assert "time-stamp was of the bundle before" in said(capsys)
+    assert "time-stamp was for the earlier bundle" in said(capsys)
     assert tools(["seal", str(bundle.parent)]) == 3
     assert "is signed; give --signing-key" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_folder_that_cannot_be_sealed_says_why(folder, monkeypatch, capsys):
     assert err.startswith("more than 0 MiB")
 
 
-def test_stamp_of_the_bundle_before_is_told_to_be_gone(folder, signing, capsys):
+def test_lost_stamp_of_the_earlier_bundle_is_reported(folder, signing, capsys):
     stamp, query = folder / "bundle.zip.tsr", folder / "bundle.zip.tsq"
     stamp.write_bytes(b"of the bundle before")
     assert "Its time-stamp was" not in asked(capsys, "seal", folder)[1]
@@ -78,8 +78,7 @@ def test_stamp_of_the_bundle_before_is_told_to_be_gone(folder, signing, capsys):
     query.write_bytes(b"of the bundle before")
     lines = asked(capsys, "seal", folder, signing[0])[1].splitlines()
     assert (
-        lines[-1]
-        == "Its time-stamp was of the bundle before: drillbook evidence timestamp gets another."
+        lines[-1] == "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
     )
     assert not stamp.exists()
     assert not query.exists()
@@ -97,11 +96,11 @@ def test_request_is_written_for_who_carries_it_by_hand(folder, capsys, by_hand):
     assert query.stat().st_size > 32
 
 
-def test_answer_that_is_none_leaves_no_stamp(folder, tmp_path, capsys):
+def test_answer_that_is_not_a_stamp_leaves_none(folder, tmp_path, capsys):
     (tmp_path / "answer").write_bytes(b"<html>")
     bundle = folder / "bundle.zip"
     code, _, err = asked(capsys, "timestamp", bundle, f"--tsr={tmp_path / 'answer'}")
-    assert (code, err) == (3, "what should be a time-stamp is none")
+    assert (code, err) == (3, "the answer is not a time-stamp")
     code, _, err = asked(capsys, "timestamp", bundle, f"--tsr={tmp_path / 'none'}")
     assert (code, err) == (
         3,
@@ -115,7 +114,7 @@ def test_answer_that_is_none_leaves_no_stamp(folder, tmp_path, capsys):
     assert {path.name for path in folder.glob("bundle.*")} == {"bundle.zip"}
 
 
-def test_new_key_is_told_with_both_its_files_and_its_name(tmp_path, capsys):
+def test_new_key_is_printed_with_both_files_and_its_id(tmp_path, capsys):
     out = tmp_path / "a key"
     code, told, _ = asked(capsys, "sign-key", out)
     assert code == 0

@@ -1,14 +1,16 @@
-"""A bundle is genuine, or it is not: any change to any part is caught, anyone who makes it."""
+"""A genuine bundle passes; a changed one, or a record that contradicts itself, is caught."""
 
 import io
+import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.seal import signature
-from reports.seal.manifest import SIGNATURE
+from reports.seal.manifest import SIGNATURE, statement
 from reports.seal.sealer import Sealer, contents
+from reports.seal.verification import Trust
 from reports.seal.zip_file import pack
 from tests.support import sample_run
 from tests.support.bundles import examined, key, latest, repacked, resealed, sealed
@@ -28,7 +30,7 @@ def test_signed_bundle_is_genuine(folder, signer, capsys):
     assert "FAILED. " in told, "a genuine record of a failed run must not look like good news"
 
 
-def test_signature_nobody_vouches_for_is_not_enough(folder, place, capsys):
+def test_signature_without_a_trusted_key_is_not_enough(folder, place, capsys):
     assert main([str(folder / "bundle.zip")]) == 1
     assert "no one vouches: give --pubkey" in said(capsys)
     _, foreign = key(place, "foreign")
@@ -127,7 +129,7 @@ def test_chain_leads_to_the_bundle_before(tmp_path, signer):
         (b"not a zip" * 9, "no zip file"),
     ],
 )
-def test_what_is_no_bundle_is_one_sentence_and_exit_code_3(tmp_path, capsys, data, why):
+def test_file_that_is_not_a_bundle_gives_one_sentence_and_exit_code_3(tmp_path, capsys, data, why):
     path = tmp_path / "b.zip"
     if data is not None:
         path.write_bytes(data)
@@ -137,7 +139,7 @@ def test_what_is_no_bundle_is_one_sentence_and_exit_code_3(tmp_path, capsys, dat
     assert why in told
 
 
-def test_zip_of_something_else_is_no_bundle(tmp_path, capsys):
+def test_zip_of_something_else_is_not_a_bundle(tmp_path, capsys):
     (tmp_path / "x").write_text("x")
     target = io.BytesIO()
     pack({"holiday.jpg": tmp_path / "x"}, target)
@@ -150,7 +152,7 @@ def test_folder_of_a_run_stands_for_its_bundle(folder, signer):
     assert main([str(folder), "--pubkey", str(signer[1])]) == 0
 
 
-def test_folders_bad_keys_and_nothing_are_told(folder, tmp_path, capsys):
+def test_folders_bad_keys_and_nothing_are_refused(folder, tmp_path, capsys):
     assert main([str(tmp_path)]) == 3
     assert "bundle.zip: No such file" in capsys.readouterr().err
     assert main([""]) == 3
@@ -174,3 +176,222 @@ def test_checks_are_asked_in_the_order_of_belief(tmp_path, signer):
     found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(signer[1]))
     assert " ".join(found) == "form files signature record report.pdf chain time-stamp sign-off"
     assert found["report.pdf"].state == "ok"
+
+
+def altered(folder, change):
+    record = json.loads((folder / "evidence.json").read_bytes())
+    change(record)
+    return json.dumps(record).encode()
+
+
+def first(**changes):
+    """A change of the violated control, with counts that fit its new verdict."""
+
+    def change(record):
+        control = record["controls"][0]
+        record["counts"][control["verdict"]] -= 1
+        control.update(changes)
+        record["counts"][control["verdict"]] += 1
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda r: r.update(controls="none"), "$.controls"),
+        (lambda r: r.update(run=7), "$.run"),
+        (lambda r: r.update(controls=[]), "counts are not those"),
+        (lambda r: r["counts"].update(planned=7), "7 controls planned, 6 reported"),
+        (lambda r: r.update(exit_code=0, verdict="satisfied"), "what its controls amount to"),
+        (lambda r: r.update(exit_code=1, verdict="inconclusive"), "what its controls amount to"),
+        (first(verdict="satisfied"), "KEY-3 has another verdict than its specs"),
+        (first(gating=False), "KEY-3 gates, or does not, against the rule"),
+        (first(waived=True), "KEY-3 is waived without a waiver in force"),
+    ],
+)
+def test_contradictory_record_is_caught_even_when_sealed(tmp_path, change, told):
+    folder = sealed(tmp_path)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
+    found = examined(bundle, unsigned=True)["record"]
+    assert found.state == "bad"
+    assert told in found.sentence
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("severity", "gating"), [("major", True), ("minor", False)])
+def test_a_claim_that_is_violated_gates_as_safety_does(tmp_path, severity, gating, strict):
+    def violate(record):
+        control = next(one for one in record["controls"] if one["id"] == "DBP-1")
+        control |= {"severity": severity, "gating": gating or strict, "verdict": "violated"}
+        control["specs"][0]["verdict"] = "violated"
+        record["counts"] |= {"contradicted": 0, "violated": 2}
+        record["run"]["strict_claims"] = strict
+        for one in record["controls"]:
+            one["gating"] |= strict and one["nature"] == "claim"
+
+    folder = sealed(tmp_path)
+    record = {"evidence.json": altered(folder, violate)}
+    bundle = resealed(folder, tmp_path / "b.zip", **record)
+    assert examined(bundle, unsigned=True)["record"].state == "ok"
+
+
+def test_record_that_says_a_thing_twice_is_refused(tmp_path):
+    folder = sealed(tmp_path)
+    text = (folder / "evidence.json").read_bytes()
+    twice = text.replace(b'"exit_code": ', b'"exit_code": 0,\n  "exit_code": ', 1)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": twice})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, "'exit_code' stands twice" in found.sentence) == ("bad", True)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.html", "junit.xml"])
+def test_bundle_without_a_document_that_was_written_is_refused(tmp_path, name):
+    folder = sealed(tmp_path, pdf=True)
+    assert examined(folder / "bundle.zip", unsigned=True)["record"].state == "ok"
+    bundle = resealed(folder, tmp_path / "b.zip", **{name: None})
+    found = examined(bundle, unsigned=True)["record"]
+    assert (found.state, f"{name} was written" in found.sentence) == ("bad", True)
+
+
+def test_bundle_of_before_documents_were_named_needs_its_reports(tmp_path):
+    folder = sealed(tmp_path, pdf=True)
+    record = altered(folder, lambda one: one.pop("documents"))
+    old = resealed(folder, tmp_path / "a.zip", **{"evidence.json": record})
+    assert examined(old, unsigned=True)["record"].state == "ok"
+    without = {"evidence.json": record, "report.pdf": None}
+    bundle = resealed(folder, tmp_path / "b.zip", **without)
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"\xff\xfe", b"", b"nul", b'{"a":1e999}'])
+def test_record_that_cannot_be_read_is_caught(tmp_path, text):
+    bundle = resealed(sealed(tmp_path), tmp_path / "b.zip", **{"evidence.json": text})
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"), [("LARGEST", "not sane"), ("_MOST_VALUES", "more values than is sane")]
+)
+def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
+    monkeypatch.setattr(f"reports.seal.verification.{bound}", 10)
+    found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
+    assert told in found["record"].sentence
+
+
+def test_link_in_a_folder_is_not_followed_into_the_bundle(tmp_path):
+    folder = sealed(tmp_path)
+    (tmp_path / "elsewhere").write_text("not of this run")
+    (folder / "logs" / "link.log").symlink_to(tmp_path / "elsewhere")
+    assert "logs/link.log" not in contents(folder)
+
+
+def test_manifest_of_another_run_is_caught(tmp_path):
+    bundle = resealed(sealed(tmp_path), tmp_path / "b.zip", run="another")
+    assert "is of run another" in examined(bundle, unsigned=True)["record"].sentence
+
+
+def test_previous_bundle_of_a_record_that_names_none_is_refused(tmp_path):
+    bundle = sealed(tmp_path) / "bundle.zip"
+    found = examined(bundle, unsigned=True, previous=bundle)["chain"]
+    assert "names no run before it" in found.sentence
+    assert found.state == "bad"
+
+
+@pytest.mark.parametrize("signed", [sample_run.run(), sample_run.drill_run()])
+@pytest.mark.parametrize("trusting", [True, False])
+def test_record_of_another_backup_than_was_signed_is_caught(
+    tmp_path, monkeypatch, signed, trusting
+):
+    made, public = key(tmp_path)
+    other = sample_run.drill_run().subject
+    other = other.model_copy(update={"backup": other.backup.model_copy(update={"name": "old.sql"})})
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "reports.seal.sealer.statement", lambda _, manifest: statement(signed, manifest)
+        )
+        folder = sealed(tmp_path, made, subject=other)
+    trust = {"keys": signature.load_trusted_keys(public)} if trusting else {"unsigned": True}
+    found = examined(folder / "bundle.zip", **trust)["record"]
+    assert (found.state, "about another backup" in found.sentence) == ("bad", True)
+
+
+def test_record_of_the_backup_that_was_signed_is_accepted(tmp_path):
+    made, public = key(tmp_path)
+    folder = sealed(tmp_path, made, subject=sample_run.drill_run().subject)
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert (found["record"].state, found["signature"].state) == ("ok", "ok")
+
+
+def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
+    made, public = key(tmp_path)
+
+    def other(run, manifest):
+        return statement(run, manifest).replace(b"test-result/v0.1", b"link/v0.3")
+
+    monkeypatch.setattr("reports.seal.sealer.statement", other)
+    folder = sealed(tmp_path, made)
+    monkeypatch.undo()
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert "about other files" in found["signature"].sentence
+
+
+@pytest.fixture(scope="module")
+def trusted(signer):
+    return signature.load_trusted_keys(signer[1])
+
+
+def test_who_says_nothing_trusts_nothing():
+    assert not Trust().unsigned
+
+
+def test_a_key_is_named_by_sixteen_digits(folder, trusted, tmp_path):
+    (whole,) = trusted
+    named = f"key {whole[:16]}"
+    bundle = folder / "bundle.zip"
+    found = examined(bundle, keys=trusted)["signature"].sentence
+    assert found == f"Ed25519, by the trusted {named}, over every file"
+    found = examined(bundle, unsigned=True)["signature"].sentence
+    assert found == f"by {named}, not checked: no --pubkey was given"
+    stripped = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: None})
+    found = examined(stripped, unsigned=True)["record"].sentence
+    assert found == f"it says {named} signs it: the signature is gone"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"no json", b"[]", b"{}", b'{"subject": 5}', b'{"subject": [{}]}', b"[" * 100_000],
+)
+def test_a_signed_statement_about_no_files_is_refused(folder, signer, trusted, tmp_path, payload):
+    envelope = signer[0].sign(payload)
+    bundle = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: envelope})
+    found = examined(bundle, keys=trusted)["signature"]
+    assert found.state == "bad"
+    assert found.sentence == "what was signed is not a statement about files"
+
+
+def test_of_several_strange_or_missing_files_the_first_is_named(folder, tmp_path):
+    more = {"logs/b.log": b"", "logs/a.log": b""}
+    found = examined(repacked(folder, tmp_path / "b.zip", **more), unsigned=True)["files"]
+    assert found.sentence.startswith("logs/a.log was added")
+    fewer = {"logs/backend.log": None, "junit.xml": None}
+    found = examined(repacked(folder, tmp_path / "b.zip", **fewer), unsigned=True)["files"]
+    assert found.sentence.startswith("junit.xml was removed")
+
+
+def test_a_missing_previous_bundle_is_reported(place, signer, folder, tmp_path):
+    (place / "latest").symlink_to(folder.name)
+    second = sealed(place, signer[0], name="second")
+    absent = tmp_path / "absent.zip"
+    found = examined(second / "bundle.zip", unsigned=True, previous=absent)["chain"]
+    assert found.state == "bad"
+    assert found.sentence == f"{absent}: No such file or directory; --previous takes a bundle"
+
+
+def test_a_key_that_cannot_be_read_is_not_the_bundles_fault(folder, tmp_path, capsys):
+    broken = tmp_path / "broken.pub"
+    broken.write_text("no key")
+    assert main([str(folder / "bundle.zip"), "--pubkey", str(broken)]) == 3
+    told = capsys.readouterr().err
+    assert str(broken) in told
+    assert "bundle.zip" not in told

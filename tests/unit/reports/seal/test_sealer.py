@@ -1,6 +1,8 @@
-"""What of a run's folder goes into its bundle, what a seal leaves there, and what it costs."""
+"""What a seal leaves in a run's folder, what it reports, and with which key and clock."""
 
 import errno
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,17 @@ from reports.errors import Distrusted
 from reports.evidence.model import Seal
 from reports.seal import timestamp, zip_file
 from reports.seal.manifest import MANIFEST, SIGNATURE, digest
-from reports.seal.sealer import BY_FILE, Sealer, contents, previous, refuse_changes
+from reports.seal.sealer import (
+    BY_FILE,
+    Sealed,
+    Sealer,
+    contents,
+    describe_seal,
+    make_sealer,
+    previous,
+    refuse_changes,
+)
+from reports.session.evidence_run import sealer_for
 from tests.support import sample_run
 from tests.support.bundles import key, latest, script, sealed
 from tests.support.commands import verify
@@ -90,7 +102,7 @@ def full(_path):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_disk_that_is_full_is_told_and_costs_no_evidence(folder):
+def test_full_disk_is_reported_and_costs_no_evidence(folder):
     before = (folder / "bundle.zip").read_bytes()
     assert again(folder, clean=full).trouble == f"cannot write {folder}: No space left on device"
     assert (folder / "bundle.zip").read_bytes() == before
@@ -124,7 +136,7 @@ def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, mon
     told = again(folder, clock="http://clock")
     assert told.request == folder / "bundle.zip.tsq"
     assert told.trouble == (
-        "what should be a time-stamp is none; carry bundle.zip.tsq there, then: "
+        "the answer is not a time-stamp; carry bundle.zip.tsq there, then: "
         "drillbook evidence timestamp ... --tsr ..."
     )
     assert told.request.is_file()
@@ -161,3 +173,89 @@ def test_a_file_of_the_folder_that_is_not_the_bundles_is_seen(folder, capsys):
     assert printed.count("report.html next to the bundle is not the one in it") == 2
     # The bundle itself is what it was.
     assert verify([folder / "bundle.zip", "--unsigned"]) == 0
+
+
+ID = "0123456789abcdef0123"
+WHOLE = Sealed(Path("b.zip"), ID)
+
+
+def said(sealed):
+    return [line.text for line in describe_seal(sealed)]
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A signing key in a file and in the environment."""
+    signer, _ = key(tmp_path)
+    monkeypatch.setenv("CI_KEY", (tmp_path / "drill.key").read_text())
+    return signer, str(tmp_path / "drill.key")
+
+
+def test_line_of_a_bundle_has_sixteen_digits_of_the_signing_key():
+    (line,) = describe_seal(WHOLE)
+    assert line == ("Bundle sealed: signed by key 0123456789abcdef", ())
+
+
+def test_line_of_an_unsigned_bundle_is_yellow():
+    (line,) = describe_seal(Sealed(Path("b.zip")))
+    assert line == ("Bundle sealed: unsigned", ("yellow",))
+
+
+def test_time_of_a_stamp_is_printed_to_the_second():
+    stamped = WHOLE._replace(stamped=datetime(2026, 11, 24, 7, 5, 9, tzinfo=UTC))
+    assert said(stamped)[1:] == ["Time-stamp: 24 November 2026, 07:05:09 UTC"]
+
+
+def test_stamp_by_hand_is_printed_with_what_to_carry_where():
+    lines = said(WHOLE._replace(request=Path("x/b.zip.tsq")))
+    by_hand = " ".join(" ".join(lines[1:]).split())
+    assert by_hand.startswith("Time-stamp: to be fetched by hand. Carry b.zip.tsq to the")
+    assert by_hand.endswith("drillbook evidence timestamp ... --tsr ...")
+
+
+def test_failure_is_printed_once_in_bold_red():
+    lines = list(describe_seal(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
+    assert lines[1].text == (
+        "Sealed only in part: no clock. The folder holds all evidence; `drillbook"
+    )
+    assert [line.style for line in lines[1:]] == [("red", "bold")] * 2
+    (first, *_) = said(Sealed(trouble="no room"))
+    assert first.startswith("Not sealed: no room. ")
+
+
+@pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
+def test_clock_is_an_address_or_is_asked_by_hand_or_there_is_none(made, clock):
+    signer, path = made
+    assert make_sealer(None, None, clock) == (None, clock or None)
+    signed = make_sealer(path, None, clock)
+    assert (signed.key.id, signed.authority) == (signer.id, clock or None)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_key_is_of_a_file_or_of_the_environment(made, nothing):
+    signer, path = made
+    assert make_sealer(path, nothing, None).key.id == signer.id
+    assert make_sealer(nothing, "CI_KEY", None).key.id == signer.id
+    assert make_sealer(nothing, nothing, None).key is None
+
+
+class Config(dict):
+    """The options of a run."""
+
+    getoption = dict.get
+
+
+class Noting(dict):
+    """What the recorder is told never to write."""
+
+    secret = dict.__setitem__
+
+
+def test_run_learns_what_of_its_key_must_appear_nowhere(made):
+    signer, path = made
+    noted = Noting()
+    given = sealer_for(Config({"--signing-key": path, "--tsa": BY_FILE}), noted)
+    assert (given.key.id, given.authority) == (signer.id, BY_FILE)
+    assert noted == signer.secrets
+    assert len(noted) == 2
+    assert sealer_for(Config(), Noting()) == (None, None)
