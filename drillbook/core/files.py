@@ -54,7 +54,8 @@ def read_file(path: Path, most: int) -> bytes:
     with open_file(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise OSError(errno.EFBIG, f"more than {most >> 20 or 1} MiB, which is not sane", str(path))
+        limit = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise OSError(errno.EFBIG, f"more than {limit}, which is not sane", str(path))
     return data
 
 
