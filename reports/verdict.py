@@ -51,6 +51,11 @@ _EXIT_CODES = {
 }
 
 
+def is_judged(verdict: Verdict | None) -> bool:
+    """Whether something of a control ran; None stands for a control that was not there."""
+    return verdict is not None and verdict not in IDLE
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of them; of nothing, nothing is known: not_run."""
     return max(verdicts, default=Verdict.NOT_RUN)

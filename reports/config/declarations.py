@@ -31,6 +31,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
+from drillbook.core.options import QUARTER
 from reports.config.strict_toml import LARGEST, load_toml, validate_tables
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
@@ -369,8 +370,13 @@ def _schedule(declared: Declared, ended: date) -> Schedule:
     return said.model_copy(update={"next_due": due})
 
 
-def next_due_day(day: date, cadence: Cadence) -> date:
-    """The day after a week, a month, ...; the last of a month that has no such day."""
+def next_due_day(day: date, cadence: Cadence | None) -> date:
+    """The day after a week, a month, ...; the last of a month that has no such day.
+
+    90 days later where no cadence is declared.
+    """
+    if cadence is None:
+        return day + QUARTER
     if cadence == "weekly":
         return date.fromordinal(day.toordinal() + 7)
     return _later(day, _MONTHS[cadence])

@@ -14,6 +14,7 @@ from jsonschema_rs import Draft202012Validator
 
 from drillbook.core.files import read_file
 from reports.errors import BadEvidence
+from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Run
 
 RECORD = "evidence.json"
@@ -21,11 +22,11 @@ LARGEST = 64 << 20
 SCHEMA = Path(__file__).parents[1] / "schema" / "evidence-1.schema.json"
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the model as it is now."""
-    described = Run.model_json_schema(by_alias=True)
+def schema(model: type[EvidenceModel] = Run, name: str = "evidence") -> dict[str, Any]:
+    """The JSON Schema of the record, or of another model of ours, as it is now."""
+    described = model.model_json_schema(by_alias=True, mode="serialization")
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "$id": "urn:drillbook:evidence:1"} | described
+    return {"$schema": dialect, "$id": f"urn:drillbook:{name}:1"} | described
 
 
 def render(run: Run) -> str:

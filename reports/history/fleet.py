@@ -1,7 +1,7 @@
 """`drillbook fleet plan` and `fleet report`: the last proven restore of each instance.
 
-Only a bundle counts that a trusted key signed, and that names the instance inside. So neither the
-queue nor the folder in which a bundle was found is believed.
+Only a bundle counts that a trusted key signed and that names the instance inside. Neither the queue
+nor the folder of a bundle is believed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drillbook.core.display import write_json
-from drillbook.core.files import read_file, write_file
 from reports.config.fleet_file import Instance
-from reports.errors import BadBundle, CannotWrite, Distrusted
+from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import Past, name_past, past_of
-from reports.history.status import ACTS, Standing, standings
+from reports.history.status import ACTS, Standing, replace_file, standings
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import Line, wrap, write
@@ -29,7 +28,6 @@ from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED
 
 _DRILL = next(act for act in ACTS if act.id == "drill")
-_PAGE = b"<!doctype html>"
 _RED, _YELLOW, _GREEN = ("red", "bold"), ("yellow",), ("green", "bold")
 
 
@@ -41,7 +39,7 @@ class Bundles(NamedTuple):
 
 
 def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
-    """All bundles anywhere in these folders, judged by files of public keys; BadKey for these."""
+    """All bundles below these folders, checked with files of public keys; BadKey for a bad file."""
     trust = Trust(keys=load_trusted_keys(*keys))
     runs: dict[str, Past] = {}
     ignored = []
@@ -56,7 +54,7 @@ def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
 
 
 class Restore:
-    """How it stands with the restore of an instance on a day."""
+    """The last proven restore of an instance, and when the next is due, as of a day."""
 
     def __init__(self, instance: Instance, runs: Iterable[Past], today: date) -> None:
         self.instance = instance
@@ -68,12 +66,12 @@ class Restore:
 
     @property
     def last(self) -> Past | None:
-        """The last drill that brought everything back, of a deployment."""
+        """The last drill of a deployment that brought everything back."""
         return self.standing.last
 
     @property
     def is_due(self) -> bool:
-        """Whether it is to be drilled today."""
+        """Whether a drill is due today."""
         return self.standing.due <= self.today
 
     @property
@@ -83,7 +81,7 @@ class Restore:
 
     @cached_property
     def objectives(self) -> dict[str, tuple[float | None, float | None, str]]:
-        """What was measured, what fleet.toml wants, and the result; by name."""
+        """The measured time, the one that fleet.toml wants, and the result, by name."""
         seen = self.last.facts.objectives if self.last else None
         wanted = {"rto": self.instance.rto_s, "rpo": self.instance.rpo_s}
         return {
@@ -103,20 +101,20 @@ class Restore:
 
     @property
     def is_well(self) -> bool:
-        """Whether a proof is there, passed, in time and within what fleet.toml wants."""
+        """Whether the last proof passed, is not overdue, and is within what fleet.toml wants."""
         missed = any(result == "missed" for _, _, result in self.objectives.values())
         passed = self.last is not None and self.last.facts.exit_code == PASSED
         return passed and not (self.standing.overdue or self.standing.failed or missed)
 
 
 def survey(instances: Iterable[Instance], bundles: Bundles, today: date) -> list[Restore]:
-    """How each instance stands, those that need something first."""
+    """How each instance stands; those that need something come first."""
     found = [Restore(one, bundles.runs, today) for one in instances]
     return sorted(found, key=lambda one: (one.is_well, not one.is_due, one.standing.due))
 
 
 def print_plan(found: Sequence[Restore], bundles: Bundles, output: str) -> int:
-    """Say which instance is due and why; exit code 1 if one is."""
+    """Print which instance is due and why; exit code 1 if one is."""
     if output == "json":
         _write_answer("fleet-plan", found, bundles)
     else:
@@ -133,8 +131,11 @@ def _plan_lines(one: Restore) -> Iterator[Line]:
 
 def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output: str) -> int:
     """Write the page and print it; exit code 1 unless every instance is well."""
+    made: Any = environment()
+    made.filters["duration"] = phrases.duration
     today = datetime.now(UTC).date()
-    _write_page(page, found, bundles, today)
+    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
+    replace_file(page, text.encode(), "page", "--out")
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:
@@ -209,16 +210,3 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
             for one in found
         ],
     )
-
-
-def _write_page(page: Path, found: Sequence[Restore], bundles: Bundles, today: date) -> None:
-    """Write the page in place of an older one; CannotWrite where that fails."""
-    made: Any = environment()
-    made.filters["duration"] = phrases.duration
-    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
-    try:
-        if page.exists() and not read_file(page, 1 << 26).startswith(_PAGE):
-            raise CannotWrite(f"{page} is there and is not a page; give another --out")
-        write_file(page, text.encode())
-    except OSError as trouble:
-        raise CannotWrite(f"{page} cannot be written: {trouble.strerror}; give --out") from None

@@ -31,7 +31,7 @@ def past(name, days, grade="deployment", kept=True, **facts):
     finished = START + timedelta(days=days)
     until = {"valid_until": (finished + timedelta(days=90)).date()}
     said = Facts.model_validate({**until, **facts})
-    return Past(name, finished, grade, frozenset(), said, kept)
+    return Past(name, finished, grade, said, kept)
 
 
 def seen(**changed):
