@@ -135,7 +135,7 @@ class Announcement:
 
     def __enter__(self) -> Self:
         if not self._ended:
-            # SIGTERM acts like Ctrl-C. pytest sets its own handler while it runs, and restores ours.
+            # SIGTERM acts like Ctrl-C. pytest sets its own handler as it runs, and restores ours.
             self._before = signal.signal(signal.SIGTERM, _interrupt)
             self._deliver(None, "", "", "")
         return self
@@ -320,7 +320,7 @@ def send_ping(address: str, status: int | None, body: str) -> str:
     else:
         path = f"{url.path.rstrip('/')}/{'start' if status is None else status}"
         url = url._replace(path=path)
-    # Not httpx2: pytest must be able to rewrite its asserts, so it may not be imported before.
+    # Not httpx2: it imports anyio, which pytest can no longer rewrite once it is imported.
     request = Request(urlunsplit(url), data=body.encode() or None)  # noqa: S310 - judged before
     request.add_header("Content-Type", "text/plain; charset=utf-8")
     for left in reversed(range(_TRIES)):
@@ -415,9 +415,9 @@ def write_metrics(
         labels = {"system": system, "act": standing.act.id}
         last = standing.last.finished.timestamp() if standing.last else 0
         say("act_last_proof_timestamp_seconds", last, **labels)
-        # Midnight after the day: until then it is not overdue.
-        end = datetime.combine(standing.due, midnight, UTC) + timedelta(days=1)
-        say("act_due_timestamp_seconds", end.timestamp(), **labels)
+        # The midnight after the day: until then it is not overdue.
+        due = datetime.combine(standing.due, datetime.min.time(), UTC).timestamp() + 86400
+        say("act_due_timestamp_seconds", due, **labels)
         say("act_days_until_due", (standing.due - now.date()).days, **labels)
         say("act_stale", standing.overdue, **labels)
     say("written_timestamp_seconds", now.timestamp())

@@ -14,7 +14,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
-from reports.notify import Announcement, Receivers, announce
+from reports.notify import Announcement, announce
 from reports.redaction import Redactor
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -46,7 +46,7 @@ def told(hooks):
 def announcement(hooks, tmp_path, command="drill", wanted=MODES):
     hook = hooks.url.replace("http:", "json:") + "/hook"
     words = Words(organisation=Organisation(system_id="SYS-042"))
-    return Announcement(command, words, tmp_path, Receivers(f"{hooks.url}/p", [hook], wanted))
+    return Announcement(command, words, tmp_path, f"{hooks.url}/p", [hook], wanted)
 
 
 def ran(exit_code=1, name="run-1", **changes):
