@@ -1,6 +1,6 @@
-"""A TOML file that people write and a run believes: read whole, checked, refused in one sentence.
+"""Reads a TOML file that people write, checks it, and refuses it in one sentence.
 
-Its texts end in reports: what would steer a terminal or turn the reading direction is refused.
+Its texts appear in reports, so control characters and changes of the reading direction are refused.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def validate_tables[Model: BaseModel](
 
 
 def _clean(path: Path, value: Any, where: str = "") -> Any:
-    """The value without empty texts and tables; BadDeclaration for one too large or steering."""
+    """The value without empty texts and tables; BadDeclaration for control characters or size."""
     most, of = (_LONGEST, "characters") if isinstance(value, str) else (_MOST, "entries")
     if isinstance(value, str | list | dict) and len(value) > most:
         said = f"{where or 'the file'} has {len(value)} {of}; at most {most} are read"
@@ -88,5 +88,5 @@ def _keys(model: Any, tables: list[int | str]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """A key or message as one line that steers nothing: TOML lets a key hold any character."""
+    """A key or message as one printable line: a key in TOML may hold any character."""
     return printable(text, instead="?")
