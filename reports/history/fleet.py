@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +17,9 @@ from drillbook.core.display import write_json
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Schedule
+from reports.evidence.model import Objectives
 from reports.history.runs import Past, name_past, past_of
-from reports.history.status import ACTS, Standing, replace_file, standings
+from reports.history.status import Standing, replace_file, standings
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import Line, wrap, write
@@ -27,7 +28,6 @@ from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED
 
-_DRILL = next(act for act in ACTS if act.id == "drill")
 _RED, _YELLOW, _GREEN = ("red", "bold"), ("yellow",), ("green", "bold")
 
 
@@ -53,15 +53,22 @@ def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
     return Bundles(tuple(runs.values()), tuple(ignored))
 
 
+class Objective(NamedTuple):
+    """The measured time, the one that fleet.toml wants, and the result."""
+
+    measured_s: float | None
+    target_s: float | None
+    result: str
+
+
 class Restore:
     """The last proven restore of an instance, and when the next is due, as of a day."""
 
     def __init__(self, instance: Instance, runs: Iterable[Past], today: date) -> None:
         self.instance = instance
         own = [one for one in runs if one.facts.system == instance.name]
-        schedule = Schedule(cadence=instance.cadence)
-        found = standings(own, schedule, today)
-        self.standing: Standing = next(one for one in found if one.act is _DRILL)
+        found = standings(own, Schedule(cadence=instance.cadence), today)
+        self.standing: Standing = next(one for one in found if one.act.id == "drill")
         self.today = today
 
     @property
@@ -80,15 +87,15 @@ class Restore:
         return (self.today - self.last.finished.date()).days if self.last else None
 
     @cached_property
-    def objectives(self) -> dict[str, tuple[float | None, float | None, str]]:
-        """The measured time, the one that fleet.toml wants, and the result, by name."""
-        seen = self.last.facts.objectives if self.last else None
-        wanted = {"rto": self.instance.rto_s, "rpo": self.instance.rpo_s}
-        return {
-            name: (measured, target, phrases.objective_result(measured, target))
-            for name, target in wanted.items()
-            for measured in [getattr(seen, f"{name}_s", None)]
-        }
+    def objectives(self) -> dict[str, Objective]:
+        """The objectives "rto" and "rpo" of the last proof."""
+        seen = self.last.facts.objectives if self.last else Objectives()
+        found = {}
+        for name in ("rto", "rpo"):
+            measured, target = getattr(seen, f"{name}_s"), getattr(self.instance, f"{name}_s")
+            result = phrases.objective_result(measured, target)
+            found[name] = Objective(measured, target, result)
+        return found
 
     @property
     def why(self) -> str:
@@ -102,7 +109,7 @@ class Restore:
     @property
     def is_well(self) -> bool:
         """Whether the last proof passed, is not overdue, and is within what fleet.toml wants."""
-        missed = any(result == "missed" for _, _, result in self.objectives.values())
+        missed = any(one.result == "missed" for one in self.objectives.values())
         passed = self.last is not None and self.last.facts.exit_code == PASSED
         return passed and not (self.standing.overdue or self.standing.failed or missed)
 
@@ -133,7 +140,7 @@ def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output:
     """Write the page and print it; exit code 1 unless every instance is well."""
     made: Any = environment()
     made.filters["duration"] = phrases.duration
-    today = datetime.now(UTC).date()
+    today = found[0].today
     text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
     replace_file(page, text.encode(), "page", "--out")
     if output == "json":
@@ -155,8 +162,8 @@ def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
         verdict = last.facts.verdict if last else None
         row = f"{one.instance.name[:19]:<20}{when:<11}{age:>5}  "
         row += f"{verdict.words if verdict else '-':<13}{due:<10}"
-        for measured, _, _ in one.objectives.values():
-            row += f"{'-' if measured is None else phrases.duration(measured):>9}"
+        for seen in one.objectives.values():
+            row += f"{'-' if seen.measured_s is None else phrases.duration(seen.measured_s):>9}"
         yield Line(row, () if one.is_well else _RED)
         yield from _remarks(one)
         for name, (measured, target, result) in one.objectives.items():
@@ -180,10 +187,6 @@ def _ignored(bundles: Bundles) -> Iterator[Line]:
 
 
 def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more: object) -> None:
-    def objective(one: Restore, name: str) -> dict[str, object]:
-        measured, target, result = one.objectives[name]
-        return {"measured_s": measured, "target_s": target, "result": result}
-
     write_json(
         name,
         **more,
@@ -204,8 +207,7 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
                 "proven": name_past(one.last),
                 "failed": name_past(one.standing.failed),
                 "rehearsed": name_past(one.standing.rehearsed),
-                "rto": objective(one, "rto"),
-                "rpo": objective(one, "rpo"),
+                **{name: seen._asdict() for name, seen in one.objectives.items()},
             }
             for one in found
         ],

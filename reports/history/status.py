@@ -272,7 +272,7 @@ def _lines(
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
     else:
-        yield Line(f"Of them {signed} are about these and signed by a trusted key; no other counts")
+        yield Line(f"Only {signed} of them count: those on these tasks that a trusted key signed")
     yield Line("")
     yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
     for one in found:
