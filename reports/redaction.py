@@ -122,17 +122,13 @@ class Redactor:
 
         A file that cannot be unpacked cannot be searched, and is reported as a leak.
         """
-        found: dict[Leak, None] = {}
+        found: dict[tuple[str, str], None] = {}
         try:
             for data in self._pieces(path, packed):
-                with self._lock:
-                    hits = list(self._index.find(data))
-                for hit in hits:
-                    seen = hit.needle
-                    found[Leak(file=shown_as, secret=seen.name, encoding=seen.encoding)] = None
+                found |= dict.fromkeys(sorted(self.find(data)))
         except Unsearchable as trouble:
-            found[Leak(file=shown_as, secret=_UNKNOWN, encoding=str(trouble))] = None
-        return list(found)
+            found[_UNKNOWN, str(trouble)] = None
+        return [Leak(file=shown_as, secret=name, encoding=how) for name, how in found]
 
     def _pieces(self, path: Path, packed: bool) -> Iterator[bytes]:
         """The data to search: the file in pieces that overlap by the longest needle."""

@@ -223,7 +223,7 @@ class Declared:
     acknowledged: tuple[tuple[Acknowledgement, ...], ...] = ()
 
     def of_instance(self, name: str) -> Declared:
-        """The same declarations, about the instance with this name."""
+        """These declarations, with the name of an instance as the system."""
         whose = self.words.organisation.model_copy(update={"system_id": name})
         return replace(self, words=self.words.model_copy(update={"organisation": whose}))
 

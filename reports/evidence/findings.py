@@ -1,6 +1,6 @@
-"""What is missing or cannot be: in a declared exercise, and in the register of keys.
+"""Findings about what was declared: what an exercise lacks or contradicts, and its keys.
 
-The register is matched by label with the keys that a run saw.
+The register of keys is matched by label with the keys that a run saw.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ UNREGISTERED = "used, and not in the register"
 
 
 def judge(run: Run) -> Run:
-    """The run with the findings of its exercise; of one that is not declared nothing is said.
+    """The run with the findings of its exercise; without a declared exercise there are none.
 
-    Records are checked by finding the same again, so a sentence here is part of the contract.
+    Verification finds them again and compares, so the sentences here are part of the contract.
     """
     found = tuple(_findings(run)) if is_declared(run.exercise) else ()
     return run.model_copy(update={"exercise": run.exercise.model_copy(update={"findings": found})})
@@ -95,10 +95,10 @@ def _of_action(action: Action, day: date) -> Iterator[str]:
 def match_keys(
     declared: Iterable[RegisteredKey], seen: Sequence[Key], day: date
 ) -> tuple[RegisteredKey, ...]:
-    """Each registered key with the names under which it was seen, and what is wrong on this day.
+    """Each registered key with the names under which it was seen, and its findings on this day.
 
-    A key that was used and is not in the register comes last. Without a register nothing is said.
-    A register that was matched before may be matched again.
+    A key that was used and is not in the register comes last. Without a register the result is
+    empty. A register that was matched before may be matched again.
     """
     ours = (key for key in declared if key.findings != (UNREGISTERED,))
     register = [_matched(key, seen, day) for key in ours]
@@ -126,7 +126,7 @@ def _names(label: str, seen: Iterable[Key]) -> tuple[str, ...]:
 
 
 def _short(label: str) -> str:
-    """Labels may be cut to sixteen digits."""
+    """The first sixteen digits, as labels may be cut to so many."""
     return label[:16]
 
 
@@ -145,7 +145,7 @@ def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
         yield "no store is named"
     if key.escrow_last_opened is None:
         yield "never opened from escrow, as far as is declared"
-    # An escrow that no one has opened for so long is a hope.
+    # An escrow that was not opened for so long may no longer open.
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
     if key.challenge:
@@ -153,7 +153,7 @@ def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
 
 
 def _of_custody(key: RegisteredKey, *, used: bool) -> Iterator[str]:
-    """What is wrong with the answers to a challenge that was put to the key's custodians."""
+    """Findings about the answers of the key's custodians to its challenge."""
     answered = [one for one in key.acknowledged if one.challenge == key.challenge]
     for name in key.custodians:
         if name not in {one.name for one in answered}:

@@ -46,12 +46,12 @@ def check(record: object) -> None:
 
 
 def text(record: dict[str, Any]) -> str:
-    """JSON that people and diffs can read."""
+    """JSON for people and for diffs."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def compact_text(record: object) -> str:
-    """JSON for programs that people may still read."""
+    """JSON for programs, indented by one space."""
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -61,14 +61,14 @@ def load(path: Path) -> Run:
 
 
 def parse(data: bytes) -> Run:
-    """The run of a record; ValueError where it cannot be read or says a thing twice."""
+    """The run of a record; ValueError if it cannot be read or has a name twice."""
     return Run.model_validate(strict_json(data))
 
 
 def strict_json(data: bytes) -> Any:
-    """JSON in which a name stands once; ValueError where one stands twice.
+    """The value of a JSON text; ValueError if a name stands twice in one object.
 
-    Of two values one reader takes the first and another the last: such a record says two things.
+    Of two values some readers take the first and others the last, so they would disagree.
     """
     return json.loads(data, object_pairs_hook=_once)
 

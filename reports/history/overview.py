@@ -3,8 +3,7 @@
 Two runs are comparable when they asked the same question of the same system with the same kind of
 stack. The image may differ. A run with a planted bug is only compared with runs of the same bug.
 
-Exit code 0; 1 if a run's evidence or its seal is no longer what it was; 3 if the page cannot be
-written.
+Exit code 0; 1 if a run's evidence or its seal was changed; 3 if the page cannot be written.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from datetime import UTC, date, datetime
 from math import log
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
@@ -29,14 +28,9 @@ from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap, write
 from reports.verdict import FAILED, IDLE, PASSED, Verdict, is_judged
 
-Kind = Literal["newly violated", "newly contradicted", "healed", "no longer run", "other"]
-ORDER: tuple[Kind, ...] = (
-    "newly violated",
-    "no longer run",
-    "newly contradicted",
-    "healed",
-    "other",
-)
+# The worst first.
+Kind = Literal["newly violated", "no longer run", "newly contradicted", "healed", "other"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _AMISS = (Verdict.VIOLATED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
 # How many of the newest runs a page shows; how many runs and changes a terminal shows.
 _COLUMNS = 30
@@ -79,28 +73,31 @@ class Correction(NamedTuple):
     open: bool
 
 
-def key(past: Past) -> tuple[object, ...]:
-    """What two runs must share to be comparable."""
+def comparison_key(past: Past) -> tuple[object, ...]:
+    """The facts that two runs must share to be comparable."""
     facts = past.facts
     remote = facts.driver == "remote"
     return past.grade, facts.question, facts.system, facts.mutant, remote
 
 
-def before(runs: Sequence[Past], run: Past) -> Past | None:
+def last_comparable(runs: Sequence[Past], run: Past) -> Past | None:
     """The last comparable run that ended before this one; runs are oldest first."""
-    earlier = [one for one in runs if one.finished < run.finished and key(one) == key(run)]
-    return earlier[-1] if earlier else None
+    wanted = comparison_key(run)
+    for one in reversed(runs):
+        if one.finished < run.finished and comparison_key(one) == wanted:
+            return one
+    return None
 
 
 def changes(earlier: Past, later: Past) -> list[Change]:
-    """Controls with another verdict, the worst first."""
+    """The controls whose verdict changed, the worst first."""
     was, now = earlier.facts.verdicts, later.facts.verdicts
     found = [
         Change(one, was.get(one), now.get(one), _kind(was.get(one), now.get(one)))
         for one in dict.fromkeys((*now, *was))
         if was.get(one) is not now.get(one)
     ]
-    return sorted(found, key=lambda change: ORDER.index(change.kind))
+    return sorted(found, key=lambda change: KINDS.index(change.kind))
 
 
 def _kind(was: Verdict | None, now: Verdict | None) -> Kind:
@@ -187,7 +184,7 @@ def render(history: History, runs: str, today: date) -> str:
 
 
 def _row(runs: Sequence[Past], run: Past) -> Row:
-    earlier = before(runs, run)
+    earlier = last_comparable(runs, run)
     return Row(run, earlier, changes(earlier, run) if earlier else [])
 
 
@@ -321,7 +318,7 @@ def _change_lines(row: Row) -> Iterator[Line]:
         yield Line(f"Run {row.run.id} is the first that asked this.")
         return
     counted, named = Counter(one.kind for one in row.changes), {"other": "changed otherwise"}
-    said = ", ".join(f"{counted[kind]} {named.get(kind, kind)}" for kind in ORDER if counted[kind])
+    said = ", ".join(f"{counted[kind]} {named.get(kind, kind)}" for kind in KINDS if counted[kind])
     yield from wrap(f"Since run {row.before.id}: {said or 'no verdict changed'}.", then="  ")
     for one in row.changes[:_MOST]:
         words = " -> ".join(verdict.words if verdict else "unknown" for verdict in one[1:3])

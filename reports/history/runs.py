@@ -250,7 +250,7 @@ class History:
 
     @property
     def kept(self) -> History:
-        """The same with only the runs whose evidence is still there."""
+        """The history without the runs whose evidence is gone."""
         return replace(self, runs=tuple(one for one in self.runs if one.kept))
 
 

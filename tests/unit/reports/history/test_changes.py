@@ -7,10 +7,10 @@ import pytest
 
 from reports.evidence.model import Objectives
 from reports.history.overview import (
-    before,
     changes,
     corrections,
     describe,
+    last_comparable,
     overdue,
     render,
     stale,
@@ -78,8 +78,8 @@ def test_what_stayed_is_no_change_and_the_worst_comes_first():
 )
 def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
     same, strange, now = past("a", 0), past("b", 1, **other), past("c", 2, image="newer")
-    assert before([same, strange, now], now) is same
-    assert before([strange, now], now) is None
+    assert last_comparable([same, strange, now], now) is same
+    assert last_comparable([strange, now], now) is None
 
 
 def test_the_question_of_a_run_is_told_from_its_record():
