@@ -2,7 +2,7 @@
 
 The keys of drillbook.toml are the names of the evidence (reports/evidence/context.py). The file is
 optional; what it leaves out stays empty in the record. What the run finds out by itself cannot be
-declared: a key that a table here does not have is refused (validate_tables).
+declared: a key that a table here does not have is refused (strict_toml.py).
 
 A waiver never hides a verdict. It lets the gate pass, and every document says so.
 
@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
 from drillbook.core.options import QUARTER
-from reports.config.strict_toml import LARGEST, load_toml, validate_tables
+from reports.config.strict_toml import LARGEST, load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
@@ -68,7 +68,7 @@ CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
-Said = Annotated[str, Field(pattern=r"\S")]
+NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
 class WaiverEntry(BaseModel):
@@ -76,10 +76,10 @@ class WaiverEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    control: Said
-    reason: Said
-    owner: Said
-    approved_by: Said
+    control: NonBlank
+    reason: NonBlank
+    owner: NonBlank
+    approved_by: NonBlank
     expires: Day
 
 
@@ -91,7 +91,7 @@ class WaiverFile(BaseModel):
 
 def load_waivers(path: Path, catalogue: Catalogue) -> tuple[WaiverEntry, ...]:
     """The waivers of a file; BadDeclaration for a control that is unknown or waived twice."""
-    entries = validate_tables(path, load_toml(path)[0], WaiverFile).waiver
+    entries = load_toml(path, WaiverFile)[0].waiver
     named = [entry.control for entry in entries]
     for control in named:
         _check_control(str(path), control, catalogue)
@@ -109,14 +109,14 @@ def apply_waiver(entry: WaiverEntry, verdict: Verdict, today: date) -> Waiver:
     return Waiver(**entry.model_dump(), state=state, days_left=left)
 
 
-class Excluded(EvidenceModel):
+class DeclaredExclusion(EvidenceModel):
     """Something that is left out of the examination on purpose."""
 
     what: str
     reason: str
 
 
-class Data(EvidenceModel):
+class DeclaredDataSet(EvidenceModel):
     """The data that the procedures work on, where the run cannot find it out."""
 
     kind: DataKind | None = None
@@ -129,8 +129,8 @@ class DeclaredScope(EvidenceModel):
     """The examined systems and data, and what is left out."""
 
     systems: tuple[str, ...] = ()
-    data_set: Data | None = None
-    exclusions: tuple[Excluded, ...] = ()
+    data_set: DeclaredDataSet | None = None
+    exclusions: tuple[DeclaredExclusion, ...] = ()
 
 
 class Targets(EvidenceModel):
@@ -166,7 +166,7 @@ class Signatories(EvidenceModel):
     approved: Signatory | None = None
 
 
-class Kept(EvidenceModel):
+class DeclaredRetention(EvidenceModel):
     """The classification of the record, and for how many years it is kept."""
 
     classification: str | None = None
@@ -203,7 +203,7 @@ class Words(EvidenceModel):
     exercise: DeclaredExercise = DeclaredExercise()
     keys: tuple[DeclaredKey, ...] = ()
     sign_off: Signatories = Signatories()
-    retention: Kept = Kept()
+    retention: DeclaredRetention = DeclaredRetention()
     notify: Notify = Notify()
 
 
@@ -246,8 +246,7 @@ def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declarati
     path = _find(folder, config, CONFIG)
     if path is None:
         return folder / CONFIG, Words(), None
-    tables, sha256 = load_toml(path)
-    words = validate_tables(path, tables, Words)
+    words, sha256 = load_toml(path, Words)
     return path, words, Declaration(file=path.name, sha256=sha256)
 
 

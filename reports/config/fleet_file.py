@@ -25,7 +25,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from drillbook.core import options as o
 from drillbook.core.options import seconds
-from reports.config.strict_toml import load_toml, validate_tables
+from reports.config.strict_toml import load_toml
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import Cadence, EvidenceModel
 
@@ -124,8 +124,7 @@ class Fleet(EvidenceModel):
 
 def load(path: Path) -> tuple[Instance, ...]:
     """The instances of a fleet.toml; BadDeclaration says what is wrong with which key."""
-    tables, _ = load_toml(path)
-    return validate_tables(path, tables, Fleet).instance
+    return load_toml(path, Fleet)[0].instance
 
 
 def find(instances: Iterable[Instance], names: Iterable[str]) -> list[Instance]:

@@ -32,7 +32,7 @@ def is_declared(said: Exercise) -> bool:
 
 def _findings(run: Run) -> Iterator[str]:
     said = run.exercise
-    yield from _of_runbook(run)
+    yield from _runbook_findings(run)
     for before, after in pairwise(said.timeline):
         if after.at < before.at:
             yield f"{after.what} stands after {before.what}, and is earlier"
@@ -52,12 +52,12 @@ def _findings(run: Run) -> Iterator[str]:
     for party in said.third_parties:
         if not party.involved:
             yield f"{party.name}: a third party, and not involved"
-    yield from _of_production(run)
+    yield from _production_findings(run)
     for action in run.deviations.actions:
-        yield from _of_action(action, run.run.finished.date())
+        yield from _action_findings(action, run.run.finished.date())
 
 
-def _of_runbook(run: Run) -> Iterator[str]:
+def _runbook_findings(run: Run) -> Iterator[str]:
     book, people = run.exercise.runbook, {one.name for one in run.people}
     if book is None:
         yield "no runbook is named"
@@ -69,7 +69,7 @@ def _of_runbook(run: Run) -> Iterator[str]:
             yield f"{name} worked from the runbook, and is not among the people"
 
 
-def _of_production(run: Run) -> Iterator[str]:
+def _production_findings(run: Run) -> Iterator[str]:
     data, said = run.subject.data_set or run.scope.data_set, run.exercise.production
     if data is None or data.kind not in ("production", "production copy"):
         return
@@ -81,7 +81,7 @@ def _of_production(run: Run) -> Iterator[str]:
     yield from (words for name, words in missing.items() if not getattr(said, name, None))
 
 
-def _of_action(action: Action, day: date) -> Iterator[str]:
+def _action_findings(action: Action, day: date) -> Iterator[str]:
     name = f"the action about {action.control}"
     if action.closed is None:
         if action.due and action.due < day:
@@ -101,7 +101,7 @@ def match_keys(
     empty. A register that was matched before may be matched again.
     """
     ours = (key for key in declared if key.findings != (UNREGISTERED,))
-    register = [_matched(key, seen, day) for key in ours]
+    register = [_match(key, seen, day) for key in ours]
     if not register:
         return ()
     labels = {_short(key.label) for key in register}
@@ -115,9 +115,9 @@ def match_keys(
     return (*register, *unknown)
 
 
-def _matched(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
+def _match(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
     names = _names(key.label, seen)
-    found = tuple(_of_key(key, day, used=bool(names)))
+    found = tuple(_key_findings(key, day, used=bool(names)))
     return key.model_copy(update={"seen_as": names, "findings": found})
 
 
@@ -130,7 +130,7 @@ def _short(label: str) -> str:
     return label[:16]
 
 
-def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
+def _key_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
     if key.retired and key.retired <= day:
         if used:
             yield f"used, although it was retired on {key.retired}"
@@ -149,10 +149,10 @@ def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
     if key.challenge:
-        yield from _of_custody(key, used=used)
+        yield from _custody_findings(key, used=used)
 
 
-def _of_custody(key: RegisteredKey, *, used: bool) -> Iterator[str]:
+def _custody_findings(key: RegisteredKey, *, used: bool) -> Iterator[str]:
     """Findings about the answers of the key's custodians to its challenge."""
     answered = [one for one in key.acknowledged if one.challenge == key.challenge]
     for name in key.custodians:

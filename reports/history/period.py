@@ -285,12 +285,12 @@ def _failures(
                 control.id,
                 next(iter(about), None),
                 control.waiver if control.waived else None,
-                next((one for one in runs if _heals(one, entry.past, control.id)), None),
+                next((one for one in runs if _is_retest(one, entry.past, control.id)), None),
                 next((one for one in reports if one.run == entry.past.id), None),
             )
 
 
-def _heals(later: Past, failed: Past, control: str) -> bool:
+def _is_retest(later: Past, failed: Past, control: str) -> bool:
     same = later.grade == failed.grade and later.facts.system == failed.facts.system
     instances = {one.backup.instance for one in (later, failed) if one.backup}
     # A backup of another instance says nothing about this one.
