@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Grade, Run, Tool, Turned
-from reports.history.runs import load_record
+from reports.history.runs import load_history, load_record
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap
 from reports.verdict import Nature, Severity, Verdict, is_judged
@@ -196,16 +197,12 @@ def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
 
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:
-    """The newest record of a whole run on an image, in a folder of runs."""
-    for path in sorted(folder.glob(f"*/{json_file.RECORD}"), reverse=True):
-        if path.parent.is_symlink():
-            continue
-        try:
-            run = load_record(path)
-        except (BadEvidence, OSError):
-            continue
-        if run.subject.backend.image == image and not (run.run.asked or run.run.selection):
-            return run
+    """The newest record of `drillbook verify` with all controls on an image, without a bug."""
+    for past in reversed(load_history(folder).runs):
+        is_whole = past.facts.image == image and past.facts.question == "verify"
+        if past.kept and past.is_genuine and is_whole:
+            with suppress(BadEvidence, OSError):
+                return load_record(folder / past.id)
     return None
 
 
