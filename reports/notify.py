@@ -107,7 +107,8 @@ def announce(
     return Announcement(command, words, folder / run_dir, monitor, people, said.on, target)
 
 
-@dataclass
+# Not compared by value: pytest keeps its plugins in sets.
+@dataclass(eq=False)
 class Announcement:
     """Sends a ping at the start, and a ping and notices at the end, to the receivers it has.
 
@@ -246,7 +247,7 @@ def _describe_run(run: Run) -> Sequence[str]:
 
 
 def _due(found: Sequence[Standing], today: date) -> Sequence[tuple[str, Standing]]:
-    """The tasks that are stale, and those that are due within a week."""
+    """The acts that are stale, and those that are due within a week."""
     stale = [("stale", one) for one in found if one.overdue]
     soon = [("due", one) for one in found if not one.overdue and one.due - today <= _SOON]
     return [*stale, *soon]

@@ -1,9 +1,9 @@
 """`drillbook history report`: what was due in a period, what was done, and what is missing.
 
-The period is divided by the declared cadence (90 days without one), and in each part each task of
+The period is divided by the declared cadence (90 days without one), and in each part each act of
 `drillbook status` is due once. It was done if a run of a deployment ended in that part with one of
-the task's controls satisfied, and if its evidence is there and is what its seal says; with public
-keys, one of them must have signed it. Otherwise the task is named as missed or as not proven.
+the act's controls satisfied, and if its evidence is there and is what its seal says; with public
+keys, one of them must have signed it. Otherwise the act is named as missed or as not proven.
 
 Exit code 0; 1 if something was missed or is not proven, or if the history was changed; 3 if the
 report cannot be made.
@@ -34,7 +34,14 @@ from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import BackupFile, Run
-from reports.history.runs import History, Past, load_history, load_record, past_of
+from reports.history.runs import (
+    History,
+    Past,
+    existing_runs_folder,
+    load_history,
+    load_record,
+    past_of,
+)
 from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
@@ -71,12 +78,12 @@ class Entry(NamedTuple):
         return self.record.subject.backup if self.record else None
 
     def shows(self, act: Act) -> bool:
-        """Whether one of the task's controls came out satisfied."""
+        """Whether one of the act's controls came out satisfied."""
         return not self.past.satisfied.isdisjoint(act.controls)
 
 
 class Due(NamedTuple):
-    """A task in one part of the period; `run` is the one that did it, or that says it did."""
+    """An act in one part of the period; `run` is the one that did it, or that says it did."""
 
     act: Act
     first: date
@@ -86,7 +93,7 @@ class Due(NamedTuple):
 
 
 class Lapse(NamedTuple):
-    """Days on which the last proof of a task was older than the cadence allows."""
+    """Days on which the last proof of an act was older than the cadence allows."""
 
     act: Act
     first: date
@@ -133,7 +140,7 @@ class Period:
 
     @property
     def open(self) -> tuple[Due, ...]:
-        """Tasks that were due and are not shown to have been done."""
+        """Acts that were due and are not shown to have been done."""
         return tuple(one for one in self.dues if one.state in ("missed", "not proven"))
 
     @property
@@ -328,7 +335,7 @@ def _other_systems(entries: Iterable[Entry], system: str | None) -> Iterator[str
 
 
 def render_csv(period: Period) -> str:
-    """One line for each due task, lapse, failure, waiver and run."""
+    """One line for each due act, lapse, failure, waiver and run."""
     target = io.StringIO()
     table = csv.DictWriter(target, COLUMNS, restval="", lineterminator="\r\n")
     table.writeheader()
@@ -502,13 +509,11 @@ def _done(one: Due) -> str:
 
 def main(given: SimpleNamespace) -> int:
     """Write both documents and print what is missing; the exit code."""
-    folder, out = Path(given.run_dir), Path(given.out)
     span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
     if span[0] > min(span[1:]):
         said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
         raise BadHistory(said)
-    if not folder.is_dir():
-        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    folder, out = existing_runs_folder(given.run_dir), Path(given.out)
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     period = report(load_history(folder), folder, declared, keys, span)

@@ -16,10 +16,10 @@ from types import SimpleNamespace
 
 from drillbook.core import run_directory
 from drillbook.core.display import write_json
-from reports.errors import BadHistory, Distrusted
+from reports.errors import Distrusted
 from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD
-from reports.history.runs import History, Past, load_history
+from reports.history.runs import History, Past, existing_runs_folder, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
@@ -39,9 +39,7 @@ def main(given: SimpleNamespace) -> int:
     on, the last keep_last, and runs younger than keep_within. The line of a run in the history
     stays, and so does everything that is not a run.
     """
-    folder, now = Path(given.run_dir), datetime.now(UTC)
-    if not folder.is_dir():
-        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    folder, now = existing_runs_folder(given.run_dir), datetime.now(UTC)
     since = now - timedelta(days=int((given.keep_within or "0d")[:-1]))
     retained = reasons_to_keep(folder, now)
     kept: list[dict[str, str]] = []

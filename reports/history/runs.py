@@ -21,7 +21,7 @@ from pydantic import AliasPath, Field, ValidationError
 from drillbook.core.display import printable
 from drillbook.core.files import open_file, read_file
 from drillbook.core.options import QUARTER
-from reports.errors import BadEvidence, Distrusted
+from reports.errors import BadEvidence, BadHistory, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
@@ -157,6 +157,15 @@ class LedgerLine(EvidenceModel):
     finished: Time
     grade: Grade
     facts: Facts = Facts()
+
+
+def existing_runs_folder(name: str) -> Path:
+    """The folder of runs that the user named; BadHistory if it does not exist."""
+    folder = Path(name)
+    if not folder.is_dir():
+        said = f"{folder} is not a folder of runs; drillbook verify makes one, or give --run-dir"
+        raise BadHistory(said)
+    return folder
 
 
 def ledger_path(runs: Path) -> Path:

@@ -46,7 +46,7 @@ _RED: tuple[str, ...] = ("red", "bold")
 
 
 class Act(NamedTuple):
-    """A recurring task. Any one of its controls, satisfied, shows that it was done."""
+    """Something that recurs. Any one of its controls, satisfied, shows that it was done."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class Act(NamedTuple):
     command: str
 
 
-# The tasks of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
+# The acts of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
 ACTS = (
     Act("drill", "drill of a backup", ("DRL-2",), "drillbook drill … --env-file … --image …"),
     Act(
@@ -79,7 +79,7 @@ ACTS = (
 
 
 class Standing(NamedTuple):
-    """When a task was last done and is due.
+    """When an act was last done and is due.
 
     failed: a later run that did not show it. rehearsed: the last rehearsal, which never counts.
     due: the day when it is due, or was; today if it was never done.
@@ -102,7 +102,7 @@ class Standing(NamedTuple):
 
 
 def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
-    """All tasks, by runs of deployments with unchanged evidence and without a planted bug."""
+    """All acts, by runs of deployments with unchanged evidence and without a planted bug."""
     counting = [one for one in runs if one.is_genuine and one.finished.date() <= today]
     return [_standing(act, counting, schedule, today) for act in ACTS]
 
@@ -120,12 +120,12 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
 
 
 def recurs(run: Past) -> bool:
-    """Whether a run tried a recurring task."""
+    """Whether a run tried a recurring act."""
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
 
 
 def _has_failed(act: Act, run: Past) -> bool:
-    """Whether a run judged one of the task's controls, and none came out satisfied."""
+    """Whether a run judged one of the act's controls, and none came out satisfied."""
     judged = any(is_judged(run.facts.verdicts.get(one)) for one in act.controls)
     return judged and run.satisfied.isdisjoint(act.controls)
 
@@ -150,7 +150,7 @@ def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
 
 
 def _event(one: Standing, system: str, now: datetime) -> str:
-    # An overdue task is due today: a reminder in the past has no effect. An event without an end
+    # An overdue act is due today: a reminder in the past has no effect. An event without an end
     # lasts a whole day (3.6.1).
     day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
     whose = f" ({system})" if system else ""
@@ -272,7 +272,7 @@ def _lines(
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
     else:
-        yield Line(f"Only {signed} of them count: those on these tasks that a trusted key signed")
+        yield Line(f"Only {signed} of them count: those on these acts that a trusted key signed")
     yield Line("")
     yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
     for one in found:

@@ -94,6 +94,11 @@ def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
     assert [path for path, _ in told(hooks)[1]] == ["/p/1", "/p/0", "/p/0"]
 
 
+def test_pytest_can_keep_it_in_a_set(tmp_path):
+    one = Announcement("drill", Words(), tmp_path)
+    assert one in {one}
+
+
 def test_success_is_a_notice_on_wish(hooks, tmp_path):
     with announcement(hooks, tmp_path, wanted=["success"]) as one:
         one.end(0)
