@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
-from reports.history.runs import History, Past, existing_runs_folder, ledger_path, load_history
+from reports.history.runs import History, Past, find_runs, ledger_path, load_history
 from reports.history.status import describe_troubles
 from reports.render import phrases
 from reports.render.html import environment
@@ -353,7 +353,7 @@ def _write_answer(history: History, page: Path) -> None:
 
 def main(given: SimpleNamespace) -> int:
     """Print the history, and write the page next to the ledger; the exit code."""
-    runs = existing_runs_folder(given.run_dir)
+    runs = find_runs(given.run_dir)
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
         write(describe(history, today), sys.stdout)

@@ -5,8 +5,8 @@ The period is divided by the declared cadence (90 days without one), and in each
 the act's controls satisfied, and if its evidence is there and is what its seal says; with public
 keys, one of them must have signed it. Otherwise the act is named as missed or as not proven.
 
-Exit code 0; 1 if something was missed or is not proven, or if the history was changed; 3 if the
-report cannot be made.
+Exit code 0; 1 if something was missed or is not proven, if the history was changed, or if runs of
+another cadence or of several systems are counted; 3 if the report cannot be made.
 """
 
 from __future__ import annotations
@@ -34,14 +34,7 @@ from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import BackupFile, Run
-from reports.history.runs import (
-    History,
-    Past,
-    existing_runs_folder,
-    load_history,
-    load_record,
-    past_of,
-)
+from reports.history.runs import History, Past, find_runs, load_history, load_record, past_of
 from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
@@ -513,7 +506,7 @@ def main(given: SimpleNamespace) -> int:
     if span[0] > min(span[1:]):
         said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
         raise BadHistory(said)
-    folder, out = existing_runs_folder(given.run_dir), Path(given.out)
+    folder, out = find_runs(given.run_dir), Path(given.out)
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     period = report(load_history(folder), folder, declared, keys, span)

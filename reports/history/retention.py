@@ -19,7 +19,7 @@ from drillbook.core.display import write_json
 from reports.errors import Distrusted
 from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD
-from reports.history.runs import History, Past, existing_runs_folder, load_history
+from reports.history.runs import History, Past, find_runs, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
@@ -39,7 +39,7 @@ def main(given: SimpleNamespace) -> int:
     on, the last keep_last, and runs younger than keep_within. The line of a run in the history
     stays, and so does everything that is not a run.
     """
-    folder, now = existing_runs_folder(given.run_dir), datetime.now(UTC)
+    folder, now = find_runs(given.run_dir), datetime.now(UTC)
     since = now - timedelta(days=int((given.keep_within or "0d")[:-1]))
     retained = reasons_to_keep(folder, now)
     kept: list[dict[str, str]] = []

@@ -159,7 +159,7 @@ class LedgerLine(EvidenceModel):
     facts: Facts = Facts()
 
 
-def existing_runs_folder(name: str) -> Path:
+def find_runs(name: str) -> Path:
     """The folder of runs that the user named; BadHistory if it does not exist."""
     folder = Path(name)
     if not folder.is_dir():
