@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.client import HTTPException
@@ -125,14 +125,14 @@ class Announcement:
     people: Sequence[str] = ()
     on: Sequence[str] = ()
     metrics: Path | None = None
-    _run: Any = field(default=None, init=False)
-    _history: History | None = field(default=None, init=False)
-    _standings: Sequence[Standing] = field(default=(), init=False)
-    _before: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._system = self.words.organisation.identity or ""
+        self._run: Any = None
+        self._history: History | None = None
+        self._standings: Sequence[Standing] = ()
         self._ended = not (self.monitor or self.people or self.metrics)
+        self._before: Any = None
 
     def __enter__(self) -> Self:
         if not self._ended:
@@ -215,16 +215,9 @@ class Announcement:
             warn(self.command, f"{target} cannot be written: {trouble.strerror}")
 
     def _failed_before(self, run: Run) -> bool:
-        """Whether the last run of the same question about the same instance failed."""
-        now = past_of(run)
-        same = [
-            one.facts.exit_code
-            for one in load_history(self.run_dir).runs
-            if one.id != now.id
-            and not one.facts.mutant
-            and (one.facts.question, one.facts.system) == (now.facts.question, now.facts.system)
-        ]
-        return bool(same and same[-1])
+        """Whether the last comparable run failed."""
+        earlier = load_history(self.run_dir).last_comparable(past_of(run))
+        return bool(earlier and earlier.facts.exit_code)
 
 
 def _interrupt(*_: object) -> None:
@@ -264,9 +257,8 @@ def load_receivers(path: Path) -> tuple[str, ...]:
     try:
         import apprise
     except ImportError:
-        raise BadDeclaration(
-            f"{path}: notices are sent by Apprise; {install_extra('notify')}"
-        ) from None
+        said = f"{path}: notices are sent by Apprise; {install_extra('notify')}"
+        raise BadDeclaration(said) from None
     # Its log messages name the address, with the key in it.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     for number, address in enumerate(addresses, 1):

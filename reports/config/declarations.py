@@ -251,10 +251,9 @@ def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declarati
 
 
 def _find(folder: Path, named: str | None, usual: Path) -> Path | None:
-    if named:
-        return folder / named
+    path = folder / (named or usual)
     # A broken link is an error to report, not an absent file.
-    return folder / usual if (folder / usual).exists(follow_symlinks=False) else None
+    return path if named or path.exists(follow_symlinks=False) else None
 
 
 def _read_runbook(path: Path, words: Words) -> bytes | None:

@@ -72,22 +72,6 @@ class Correction(NamedTuple):
     open: bool
 
 
-def comparison_key(past: Past) -> tuple[object, ...]:
-    """The facts that two runs must share to be comparable."""
-    facts = past.facts
-    remote = facts.driver == "remote"
-    return past.grade, facts.question, facts.system, facts.mutant, remote
-
-
-def last_comparable(runs: Sequence[Past], run: Past) -> Past | None:
-    """The last comparable run that ended before this one; runs are oldest first."""
-    wanted = comparison_key(run)
-    for one in reversed(runs):
-        if one.finished < run.finished and comparison_key(one) == wanted:
-            return one
-    return None
-
-
 def changes(earlier: Past, later: Past) -> list[Change]:
     """The controls whose verdict changed, the worst first."""
     was, now = earlier.facts.verdicts, later.facts.verdicts
@@ -163,7 +147,7 @@ class Row(NamedTuple):
 
 def render(history: History, runs: str, today: date) -> str:
     """The page; `runs` is the path from the page to the folders of runs."""
-    rows = [_row(history.runs, run) for run in reversed(history.runs)]
+    rows = [_row(history, run) for run in reversed(history.runs)]
     made: Any = environment()
     made.filters |= {"duration": phrases.duration, "met": phrases.objective_result}
     page: str = made.get_template("history.html.j2").render(
@@ -182,8 +166,8 @@ def render(history: History, runs: str, today: date) -> str:
     return page
 
 
-def _row(runs: Sequence[Past], run: Past) -> Row:
-    earlier = last_comparable(runs, run)
+def _row(history: History, run: Past) -> Row:
+    earlier = history.last_comparable(run)
     return Row(run, earlier, changes(earlier, run) if earlier else [])
 
 
@@ -278,7 +262,7 @@ def describe(history: History, today: date) -> Iterator[Line]:
     if len(history.runs) > _RUNS:
         yield Line(f"({len(history.runs) - _RUNS} earlier ones are on the page)")
     yield from _old(history, today)
-    yield from _change_lines(_row(history.runs, history.runs[-1]))
+    yield from _change_lines(_row(history, history.runs[-1]))
 
 
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
@@ -328,7 +312,7 @@ def _change_lines(row: Row) -> Iterator[Line]:
 
 
 def _write_answer(history: History, page: Path) -> None:
-    newest = _row(history.runs, history.runs[-1]) if history.runs else None
+    newest = _row(history, history.runs[-1]) if history.runs else None
     earlier = newest.before if newest else None
     write_json(
         "history",

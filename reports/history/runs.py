@@ -240,6 +240,12 @@ class Past:
         return frozenset(one for one, seen in verdicts if seen is Verdict.SATISFIED)
 
     @property
+    def comparison_key(self) -> tuple[object, ...]:
+        """The facts that two runs must share to be comparable."""
+        facts, remote = self.facts, self.facts.driver == "remote"
+        return self.grade, facts.question, facts.system, facts.mutant, remote
+
+    @property
     def is_genuine(self) -> bool:
         """Whether its evidence is unchanged and no bug was planted on purpose."""
         return self.intact and not self.facts.mutant
@@ -261,6 +267,13 @@ class History:
     def kept(self) -> History:
         """The history without the runs whose evidence is gone."""
         return replace(self, runs=tuple(one for one in self.runs if one.kept))
+
+    def last_comparable(self, run: Past) -> Past | None:
+        """The last comparable run that ended before this one."""
+        for one in reversed(self.runs):
+            if one.finished < run.finished and one.comparison_key == run.comparison_key:
+                return one
+        return None
 
 
 def last_good_drill(history: History, instance: str | None) -> Past | None:

@@ -10,7 +10,6 @@ from reports.history.overview import (
     changes,
     corrections,
     describe,
-    last_comparable,
     overdue,
     render,
     stale,
@@ -78,8 +77,8 @@ def test_what_stayed_is_no_change_and_the_worst_comes_first():
 )
 def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
     same, strange, now = past("a", 0), past("b", 1, **other), past("c", 2, image="newer")
-    assert last_comparable([same, strange, now], now) is same
-    assert last_comparable([strange, now], now) is None
+    assert History((same, strange, now), ()).last_comparable(now) is same
+    assert History((strange, now), ()).last_comparable(now) is None
 
 
 def test_the_question_of_a_run_is_told_from_its_record():
