@@ -9,14 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-)
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
 Involvement = Literal["lead", "participant", "observer", "owner"]

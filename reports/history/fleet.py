@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,40 +61,26 @@ class Objective(NamedTuple):
 
 
 class Restore:
-    """The last proven restore of an instance, and when the next is due, as of a day."""
+    """The last proven restore of an instance, and when the next is due, as of a day.
+
+    last: the last drill of a deployment that brought everything back. age_days: how old that is.
+    objectives: its "rto" and "rpo".
+    """
 
     def __init__(self, instance: Instance, runs: Iterable[Past], today: date) -> None:
-        self.instance = instance
+        self.instance, self.today = instance, today
         own = [one for one in runs if one.facts.system == instance.name]
         found = standings(own, Schedule(cadence=instance.cadence), today)
         self.standing: Standing = next(one for one in found if one.act.id == "drill")
-        self.today = today
-
-    @property
-    def last(self) -> Past | None:
-        """The last drill of a deployment that brought everything back."""
-        return self.standing.last
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a drill is due today."""
-        return self.standing.due <= self.today
-
-    @property
-    def age_days(self) -> int | None:
-        """The age of the last proof."""
-        return (self.today - self.last.finished.date()).days if self.last else None
-
-    @cached_property
-    def objectives(self) -> dict[str, Objective]:
-        """The objectives "rto" and "rpo" of the last proof."""
+        self.last = self.standing.last
+        self.is_due = self.standing.due <= today
+        self.age_days = self.standing.age_days(today)
+        self.objectives: dict[str, Objective] = {}
         seen = self.last.facts.objectives if self.last else Objectives()
-        found = {}
         for name in ("rto", "rpo"):
-            measured, target = getattr(seen, f"{name}_s"), getattr(self.instance, f"{name}_s")
+            measured, target = getattr(seen, f"{name}_s"), getattr(instance, f"{name}_s")
             result = phrases.objective_result(measured, target)
-            found[name] = Objective(measured, target, result)
-        return found
+            self.objectives[name] = Objective(measured, target, result)
 
     @property
     def why(self) -> str:
@@ -125,15 +110,16 @@ def print_plan(found: Sequence[Restore], bundles: Bundles, output: str) -> int:
     if output == "json":
         _write_answer("fleet-plan", found, bundles)
     else:
-        lines = (line for one in found for line in _plan_lines(one))
-        write([*lines, *_ignored(bundles)], sys.stdout)
+        write(_plan_lines(found, bundles), sys.stdout)
     return FAILED if any(one.is_due for one in found) else PASSED
 
 
-def _plan_lines(one: Restore) -> Iterator[Line]:
-    word, style = ("due", _RED) if one.is_due else ("   ", ())
-    yield from wrap(f"{word}  {one.instance.name}: {one.why}", then="     ", style=style)
-    yield from _remarks(one)
+def _plan_lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
+    for one in found:
+        word, style = ("due", _RED) if one.is_due else ("   ", ())
+        yield from wrap(f"{word}  {one.instance.name}: {one.why}", then="     ", style=style)
+        yield from _remarks(one)
+    yield from _ignored(bundles)
 
 
 def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output: str) -> int:
@@ -146,8 +132,7 @@ def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output:
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:
-        write(_lines(found, bundles), sys.stdout)
-        write([Line(f"Page: {page}")], sys.stdout)
+        write([*_lines(found, bundles), Line(f"Page: {page}")], sys.stdout)
     return PASSED if all(one.is_well for one in found) else FAILED
 
 

@@ -92,6 +92,10 @@ class Standing(NamedTuple):
     due: date
     overdue: bool
 
+    def age_days(self, today: date) -> int | None:
+        """How many days ago it was last done; None for never."""
+        return (today - self.last.finished.date()).days if self.last else None
+
     def remarks(self) -> Iterator[str]:
         """Sentences about runs that tried it and prove nothing."""
         if self.failed:
@@ -216,11 +220,6 @@ def sealed_past(folder: Path, run: str, trust: Trust) -> Past | None:
     return past_of(record) if record.run.id == run else None
 
 
-def _age(one: Standing, today: date) -> int | None:
-    """How many days ago it was last done; None for never."""
-    return (today - one.last.finished.date()).days if one.last else None
-
-
 def _write_answer(history: History, found: list[Standing], signed: int | None, today: date) -> None:
     write_json(
         "status",
@@ -235,7 +234,7 @@ def _write_answer(history: History, found: list[Standing], signed: int | None, t
                 "command": one.act.command,
                 "due": one.due,
                 "overdue": one.overdue,
-                "age_days": _age(one, today),
+                "age_days": one.age_days(today),
                 "last": name_past(one.last),
                 "failed": name_past(one.failed),
                 "rehearsed": name_past(one.rehearsed),
@@ -283,7 +282,7 @@ def _lines(
         doubt, colour = (", if this history is true", "yellow") if signed is None else ("", "green")
         yield Line(f"Nothing is overdue{doubt}.", (colour, "bold"))
         return
-    ages = [age for one in found if (age := _age(one, today)) is not None]
+    ages = [age for one in found if (age := one.age_days(today)) is not None]
     newest = f"the newest proof is {days(min(ages))} old" if ages else "nothing was ever proved"
     yield from wrap(f"STALE: {newest}.", then="  ", style=_RED)
     yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
