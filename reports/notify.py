@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.client import HTTPException
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -254,17 +255,21 @@ def _describe(event: str, standing: Standing) -> str:
 def load_receivers(path: Path) -> tuple[str, ...]:
     """The addresses in a file, one a line; BadDeclaration for one that Apprise does not know."""
     addresses = tuple(load_private_lines(path))
-    try:
-        import apprise
-    except ImportError:
-        said = f"{path}: notices are sent by Apprise; {install_extra('notify')}"
-        raise BadDeclaration(said) from None
+    apprise = _import_extra("apprise", f"{path}: notices are sent by Apprise")
     # Its log messages name the address, with the key in it.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     for number, address in enumerate(addresses, 1):
         if not apprise.Apprise.instantiate(address):
             raise BadDeclaration(f"{path}: entry {number} is not an address that Apprise knows")
     return addresses
+
+
+def _import_extra(name: str, need: str) -> Any:
+    """A module of the extra `notify`; BadDeclaration with the need for it if it is missing."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise BadDeclaration(f"{need}; {install_extra('notify')}") from None
 
 
 def send_notice(address: str, title: str, body: str, kind: str) -> str:
@@ -376,11 +381,7 @@ def host(address: str) -> str:
 
 def check_target(path: Path) -> None:
     """BadDeclaration where metrics cannot be written to this file."""
-    try:
-        import prometheus_client  # noqa: F401
-    except ImportError:
-        said = f"metrics need prometheus-client; {install_extra('notify')}"
-        raise BadDeclaration(f"{path}: {said}") from None
+    _import_extra("prometheus_client", f"{path}: metrics need prometheus-client")
     if not path.parent.is_dir() or path.is_dir():
         raise BadDeclaration(f"{path}: name a file in a folder that exists")
 

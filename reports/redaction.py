@@ -62,21 +62,18 @@ class Redactor:
             if not value or value in self._names:
                 return
             twins = sum(known.partition("#")[0] == name for known in self._names.values())
-            self._names[value] = f"{name}#{twins + 1}" if twins else name
+            shown = self._names[value] = f"{name}#{twins + 1}" if twins else name
             if is_weak(value):
-                self._add_weak(name, self._names[value], value)
-            else:
-                self._add(self._names[value], value)
-
-    def _add(self, shown: str, value: str) -> None:
-        for fragment in fragments(value):
-            if not is_weak(fragment):
-                self._index.add_value(shown, fragment)
+                self.weak += 1
+                if len(value) <= 64:
+                    self._add_weak(name, shown, value)
+                return
+            for fragment in fragments(value):
+                if not is_weak(fragment):
+                    self._index.add_value(shown, fragment)
 
     def _add_weak(self, name: str, shown: str, value: str) -> None:
-        self.weak += 1
-        if len(value) > 64:
-            return
+        """Search for a weak value after its own name and as the password of a connection string."""
         for before in (":", f"{name}=", f"{name}: ", f'{name}": "', f'{name}":"'):
             after = "@" if before == ":" else ""
             for text, encoding in forms(value).items():
