@@ -84,20 +84,21 @@ class _Control(EvidenceModel):
     correction: str | None = None
 
 
-def _at(*path: str) -> Any:
-    return Field(default=None, validation_alias=AliasPath(*path))
+def _at(*path: str, default: Any = None) -> Any:
+    """A field that is at this path of the record; without it, the default. `...`: required."""
+    return Field(default=default, validation_alias=AliasPath(*path))
 
 
 class Seen(EvidenceModel):
     """The part of a record that this module reads; fields that later versions add are ignored."""
 
-    id: str = Field(validation_alias=AliasPath("run", "id"))
-    finished: Time = Field(validation_alias=AliasPath("run", "finished"))
-    grade: Grade = Field(validation_alias=AliasPath("subject", "grade"))
+    id: str = _at("run", "id", default=...)
+    finished: Time = _at("run", "finished", default=...)
+    grade: Grade = _at("subject", "grade", default=...)
     controls: tuple[_Control, ...]
-    command: str = Field(default="", validation_alias=AliasPath("run", "command"))
-    selection: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "selection"))
-    asked: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "asked"))
+    command: str = _at("run", "command", default="")
+    selection: tuple[str, ...] = _at("run", "selection", default=())
+    asked: tuple[str, ...] = _at("run", "asked", default=())
     shard: str | None = _at("run", "shard")
     reason: str | None = _at("run", "reason")
     started: Time | None = _at("run", "started")
@@ -105,9 +106,8 @@ class Seen(EvidenceModel):
     verdict: Verdict | None = None
     exit_code: int | None = None
     driver: str | None = _at("subject", "driver")
-    backend: Backend = Field(default=Backend(), validation_alias=AliasPath("subject", "backend"))
-    system: str | None = _at("organisation", "system")
-    system_id: str | None = _at("organisation", "system_id")
+    backend: Backend = _at("subject", "backend", default=Backend())
+    organisation: Organisation = Organisation()
     next_due: date | None = _at("schedule", "next_due")
     dispose_after: date | None = _at("retention", "dispose_after")
     objectives: Objectives = Objectives()
@@ -118,11 +118,11 @@ class Seen(EvidenceModel):
     def facts(self) -> Facts:
         """The facts that the ledger remembers."""
         planted = _MUTANT.search(self.command)
-        alike = Facts.model_fields.keys() & Seen.model_fields.keys() - {"system"}
+        alike = Facts.model_fields.keys() & Seen.model_fields.keys()
         return Facts(
             **{name: getattr(self, name) for name in alike},
             question=_question(self),
-            system=Organisation(system=self.system, system_id=self.system_id).identity,
+            system=self.organisation.identity,
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,
