@@ -211,11 +211,11 @@ def curves(runs: Sequence[Past]) -> list[Curve]:
     found = []
     for name, title in _CHARTS.items():
         for grade, apart in (("deployment", ""), ("rehearsal", ", rehearsals")):
-            seen = [(one, one.facts.objectives) for one in runs if one.grade == grade]
+            counting = [one for one in runs if one.grade == grade and one.is_genuine]
             measured = [
-                (one, spent, getattr(times, f"{name}_target_s"))
-                for one, times in seen
-                if (spent := getattr(times, f"{name}_s")) is not None
+                (one, spent, getattr(one.facts.objectives, f"{name}_target_s"))
+                for one in counting
+                if (spent := getattr(one.facts.objectives, f"{name}_s")) is not None
             ]
             if measured:
                 found.append(_curve(title + apart, measured))

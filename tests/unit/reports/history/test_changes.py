@@ -192,6 +192,7 @@ def measured(name, day, rto, **facts):
 def test_recovery_times_keep_apart_on_one_scale_and_by_grade():
     runs = [measured("one", 0, 20), measured("two", 5, 40), measured("three", 9, 7200)]
     runs.append(measured("four", 10, 2, grade="rehearsal"))
+    runs.append(measured("planted", 11, 9000, mutant="LosesRows"))
     page = render(History(tuple(runs), ()), "runs", date(2027, 1, 1))
     curves = re.findall(r"<h3>(.*?)</h3>.*?</svg>", page, re.DOTALL)
     assert curves == ["Recovery time (RTO)", "Recovery time (RTO), rehearsals"]
