@@ -68,6 +68,7 @@ CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
+Event = Literal["fail", "recover", "stale", "due", "success"]
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -179,12 +180,7 @@ class Notify(EvidenceModel):
     ping_file: str | None = None
     receivers_file: str | None = None
     metrics: str | None = None
-    on: tuple[Literal["fail", "recover", "stale", "due", "success"], ...] = (
-        "fail",
-        "recover",
-        "stale",
-        "due",
-    )
+    on: tuple[Event, ...] = ("fail", "recover", "stale", "due")
 
 
 class Words(EvidenceModel):

@@ -26,7 +26,7 @@ from drillbook.core.files import open_file, write_file
 from drillbook.core.options import QUARTER
 from reports import controls
 from reports.config import declarations
-from reports.config.declarations import Words, next_due_day
+from reports.config.declarations import next_due_day
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
@@ -203,7 +203,9 @@ def main(
     if given.output == "json":
         _write_answer(history, found, counted, now.date())
     else:
-        write(_lines(history, found, words, run_dir, now.date(), signed=counted), sys.stdout)
+        cadence = words.schedule.cadence or f"every {QUARTER.days} days"
+        place = f"in {run_dir}; due {cadence}"
+        write(_lines(history, found, place, counted, now.date()), sys.stdout)
     if given.ics:
         system = words.organisation.identity or ""
         replace_file(Path(given.ics), calendar(found, system, now), "calendar", "--ics")
@@ -253,20 +255,11 @@ def describe_troubles(history: History) -> Iterator[Line]:
 
 
 def _lines(
-    history: History,
-    found: list[Standing],
-    words: Words,
-    runs: Path,
-    today: date,
-    *,
-    signed: int | None,
+    history: History, found: list[Standing], place: str, signed: int | None, today: date
 ) -> Iterator[Line]:
     yield from describe_troubles(history)
-    cadence = words.schedule.cadence or f"every {QUARTER.days} days"
-    yield from wrap(
-        f"{len(history.runs)} run{'s' * (len(history.runs) != 1)} in {runs}; due {cadence}",
-        then="  ",
-    )
+    runs = f"{len(history.runs)} run{'s' * (len(history.runs) != 1)}"
+    yield from wrap(f"{runs} {place}", then="  ")
     if signed is None:
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
