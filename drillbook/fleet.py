@@ -1,16 +1,16 @@
-"""A queue of drills and its workers: procrastinate on a PostgreSQL; only names travel through it.
+"""A queue of drills and its workers, with procrastinate on a PostgreSQL. It holds only names.
 
-The lock of a job is the name of an instance, its queue the label of the workers that drill it. It
-is never tried again: a drill that fails is a finding, and one that was interrupted proves nothing.
-Whether a drill passed, its signed bundle says and not this queue.
+The lock of a job is the name of an instance, its queue is the label of the workers that drill it. A
+job is never retried: a failed drill is a finding, and an interrupted one proves nothing. Whether a
+drill passed is in its signed bundle, not in the queue.
 
-The PostgreSQL may be this machine's own: its first user starts it, its last one stops it. Its data
-is in a folder of the run directory, and stays. It listens on a socket alone, in a folder that only
-its user enters; a killed process leaves it running for the next one.
+The PostgreSQL may be a local one: its first user starts it, and its last user stops it. Its data
+stays in a folder of the run directory. It listens only on a socket, in a folder that only its user
+can enter. A killed process leaves it running for the next one.
 
-A worker takes a name from the queue, and drills that instance as its own fleet.toml says. A drill
-is a process of its own, which ends with its worker: so when the job of a killed worker is marked,
-its drill is over, and the next of that instance can begin.
+A worker takes a name from the queue and drills that instance as its own fleet.toml says. A drill is
+a separate process that ends with its worker. So when the job of a killed worker is marked as
+aborted, its drill has ended, and the next drill of that instance can begin.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from drillbook.stack.embedded.servers import postgres_bin
 
 TASK = "drill"
 LOCAL = "local"
-# How often a worker gives a sign of life, and after how long a silence it counts as dead.
+# How often a worker sends its heartbeat, and after how long without one it counts as dead.
 BEAT_S, SILENT_S = 10.0, 60.0
-# Two that find an empty database do not both make its tables.
+# An advisory lock, so that two processes do not both make the tables of an empty database.
 _LOCK = 0x6472696C6C
 _CONNECT_S = 10
 _FOLDER = "queue"
@@ -60,9 +60,9 @@ _LIBC = ctypes.CDLL(None)
 
 @contextmanager
 def database(queue: str, runs: Path) -> Iterator[str]:
-    """The connection string of a queue: what its file holds, or of this machine's own database.
+    """The connection string of a queue: the one in its file, or that of the local database.
 
-    BadInput where the file may be read by others or holds no connection string.
+    BadInput if others can read the file, or if it holds no connection string.
     """
     if queue == LOCAL:
         with local_database(runs) as conninfo:
@@ -74,7 +74,7 @@ def database(queue: str, runs: Path) -> Iterator[str]:
     try:
         psycopg.conninfo.conninfo_to_dict(conninfo)
     except psycopg.Error:
-        # Without its words, which quote the string.
+        # The original message would quote the string.
         raise BadInput(
             f"{path} holds no connection string; write one such as "
             "postgresql://drillbook@queue.example.com/drillbook"
@@ -84,8 +84,8 @@ def database(queue: str, runs: Path) -> Iterator[str]:
 
 @asynccontextmanager
 async def open_queue(conninfo: str) -> AsyncIterator[App]:
-    """The queue in a database, whose tables are made if there are none; NoHost where it fails."""
-    # What goes wrong is said by us; a connection's error may quote the connection string.
+    """The queue in a database; its tables are made if they are missing. NoHost if that fails."""
+    # Errors are reported here; those of a connection may quote the connection string.
     for name in ("procrastinate", "psycopg", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
@@ -120,9 +120,9 @@ async def _make_tables(conninfo: str) -> None:
 
 
 def enqueue(conninfo: str, labels: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
-    """Add a drill of each instance, by its name and label, and mark what dead workers left.
+    """Add a drill of each instance, by its name and label, and abort the jobs of dead workers.
 
-    The names that were added, those that wait in the queue already, and those that were marked.
+    Returns the names that were added, that were in the queue already, and that were aborted.
     """
     return asyncio.run(_enqueue(conninfo, labels))
 
@@ -145,15 +145,15 @@ async def _enqueue(
 
 
 async def abort_lost_jobs(app: App, queue: str | None, silent_s: float) -> list[str]:
-    """End the jobs of workers that have been silent for so long; the names of their instances.
+    """Abort the jobs of workers without a heartbeat for so long; the names of their instances.
 
-    They count as interrupted: not passed, and not taken up again. queue: only those of this label.
+    An aborted drill has not passed, and is not retried. queue: only the jobs of this label.
     """
     names = []
     for job in await app.job_manager.get_stalled_jobs(
         queue=queue, task_name=TASK, seconds_since_heartbeat=silent_s
     ):
-        # Another worker may have marked it a moment ago.
+        # Another worker may have aborted it a moment ago.
         with suppress(ConnectorException):
             await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
             names.append(str(job.lock))
@@ -161,10 +161,10 @@ async def abort_lost_jobs(app: App, queue: str | None, silent_s: float) -> list[
 
 
 async def watch(app: App, context: JobContext, beat_s: float, patience_s: float) -> str:
-    """Return, with the reason, once a job under way is no longer ours.
+    """Wait until a running job no longer belongs to this worker; returns the reason.
 
-    That is so when it was marked, or aborted; and when the database has not answered for so long
-    that others will mark it.
+    That is when another worker aborted it, or when the database has not answered for so long that
+    others will abort it.
     """
     loop = asyncio.get_running_loop()
     answered = loop.time()
@@ -184,15 +184,15 @@ async def watch(app: App, context: JobContext, beat_s: float, patience_s: float)
 
 @contextmanager
 def local_database(runs: Path) -> Iterator[str]:
-    """The connection string of the database of a run directory, which runs for the block.
+    """The connection string of the local database of a run directory, which runs for the block.
 
-    NoHost, in a sentence, where it cannot be made or started.
+    NoHost if it cannot be made or started.
     """
     folder = runs.resolve() / _FOLDER
     with ExitStack() as files:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # The gate is for the one who starts or stops it; users have theirs for their time.
+            # "gate" is locked to start or stop the server; "users" is shared while it is used.
             gate, users = (
                 files.enter_context((folder / name).open("w")) for name in ("gate", "users")
             )
@@ -227,7 +227,7 @@ class _Server:
         self._data = folder / "pg_data"
 
     def start(self) -> None:
-        """Start it where it does not run; data is made where there is none."""
+        """Start the server if it does not run; its data is made if there is none."""
         user = unprivileged_user()
         if user and (closed := [one for one in self._data.parents if not one.stat().st_mode & 1]):
             raise NoHost(
@@ -251,7 +251,7 @@ class _Server:
     def _call(self, program: str, *options: str, may_fail: bool = False) -> int:
         argv = [str(postgres_bin() / program), *options, f"--pgdata={self._data}"]
         try:
-            # What it starts keeps its standard output, so nothing may wait for that to end.
+            # The server that it starts keeps its standard output open, so that must not be a pipe.
             done = subprocess.run(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -276,12 +276,12 @@ class _Server:
 
 
 class NotPassed(Exception):
-    """A drill ended with another exit code than 0."""
+    """A drill did not end with exit code 0."""
 
 
 @dataclass
 class Worker:
-    """What a worker drills: the command of each instance by its name."""
+    """A worker that drills the instances of one label, with the command of each by its name."""
 
     label: str
     commands: Mapping[str, Sequence[str]]
@@ -292,7 +292,7 @@ class Worker:
     def work(self, conninfo: str, *, until_empty: bool = False) -> int:
         """Work until a signal, or until the queue is empty; 1 if a drill did not pass, else 0.
 
-        A drill under way at SIGTERM or SIGINT is finished.
+        A drill that runs at SIGTERM or SIGINT is finished first.
         """
         asyncio.run(self._work(conninfo, until_empty=until_empty))
         return 1 if self.failures else 0
@@ -313,7 +313,7 @@ class Worker:
                 marker.cancel()
 
     async def _mark(self, app: App) -> None:
-        """Mark the jobs of dead workers for as long as this one lives."""
+        """Abort the jobs of dead workers for as long as this worker runs."""
         while True:
             with suppress(ConnectorException):
                 for name in await abort_lost_jobs(app, self.label, self.silent_s):
@@ -321,7 +321,7 @@ class Worker:
             await asyncio.sleep(self.beat_s)
 
     async def _drill(self, context: JobContext) -> None:
-        """Carry out a job; NotPassed unless its drill ends with exit code 0."""
+        """Run the drill of a job; NotPassed unless it ends with exit code 0."""
         instance = context.job.lock or ""
         command = self.commands.get(instance)
         if command is None:
@@ -333,7 +333,7 @@ class Worker:
             stdout=sys.stderr,
             start_new_session=True,
             preexec_fn=partial(_die_with_worker, os.getpid()),
-            # The worker's own options are not its drills'.
+            # The options of the worker are not those of its drills.
             env={key: os.environ[key] for key in os.environ if not key.startswith("DRILLBOOK_")},
         )
         ended = asyncio.create_task(process.wait())
@@ -363,7 +363,7 @@ def _say(line: str) -> None:
 
 
 def _die_with_worker(worker: int) -> None:
-    """In the drill's process, before it begins: the kernel kills it when its worker dies."""
+    """Called in the process of a drill: the kernel is to kill it when its worker dies."""
     if sys.platform == "linux":
         _LIBC.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != worker:
@@ -371,7 +371,7 @@ def _die_with_worker(worker: int) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process, patience_s: float) -> None:
-    """End a drill that is still under way, with time to end its stack."""
+    """End a drill that still runs, with time for it to end its stack."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)

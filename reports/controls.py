@@ -1,7 +1,7 @@
 """The catalogue of controls, and the clauses of frameworks that they produce evidence for.
 
 A mapping to a clause is a proposal, with our reason. `python -m reports.controls` writes
-docs/mappings.md anew.
+docs/mappings.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,7 +22,7 @@ from reports.verdict import Nature, Severity
 
 FOLDER = ROOT / "suites"
 CONTROLS = FOLDER / "controls.toml"
-MAPPINGS = ROOT / "suites" / "mappings.toml"
+MAPPINGS = FOLDER / "mappings.toml"
 PAGE = ROOT / "docs" / "mappings.md"
 _HEAD = """# Mappings to frameworks
 
@@ -35,7 +35,7 @@ relevant to the clause, and none of them meets it alone. Open is what they do no
 
 
 class Entry(BaseModel):
-    """One control as suites/controls.toml states it."""
+    """A control in suites/controls.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class Entry(BaseModel):
 
 
 class Catalogue(BaseModel):
-    """All controls, in the order of the file, and the vocabulary of observations."""
+    """The whole suites/controls.toml: all controls, and the vocabulary of observations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,9 +60,7 @@ class Catalogue(BaseModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        ids = [entry.id for entry in self.control]
-        twice = sorted({known for known in ids if ids.count(known) > 1})
-        if twice:
+        if twice := sorted({known for known in self.ids if self.ids.count(known) > 1}):
             raise ValueError(f"defined twice: {', '.join(twice)}")
         return self
 
@@ -74,7 +72,7 @@ class Catalogue(BaseModel):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids in the order of the file."""
+        """The ids of all controls, in the order of the file."""
         return tuple(entry.id for entry in self.control)
 
     def select(self, patterns: Iterable[str]) -> frozenset[str]:
@@ -106,43 +104,37 @@ class Catalogue(BaseModel):
 def load(path: Path = CONTROLS) -> Catalogue:
     """Read the catalogue; BadCatalogue says in one sentence what is wrong with which entry."""
     try:
-        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as trouble:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as trouble:
         reason = getattr(trouble, "strerror", None) or str(trouble)
         raise BadCatalogue(f"{path}: {reason}; correct it or pass --catalogue") from None
+    try:
+        return Catalogue.model_validate(tables)
     except ValidationError as trouble:
-        raise BadCatalogue(f"{path}: {_first(trouble, path)}; correct this entry") from None
-
-
-def _first(trouble: ValidationError, path: Path) -> str:
-    error = trouble.errors()[0]
-    inside = len(error["loc"]) > 1
-    where = ".".join(_readable_path(path, error["loc"]) if inside else map(str, error["loc"]))
-    more = f" (and {trouble.error_count() - 1} more)" if trouble.error_count() > 1 else ""
-    return f"{where}: {error['msg']}{more}" if where else f"{error['msg']}{more}"
-
-
-def _readable_path(path: Path, loc: tuple[int | str, ...]) -> list[str]:
-    # The id of an entry says more than its position in a list.
-    entries: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["control"]
-    ids = {number: str(entry.get("id", number)) for number, entry in enumerate(entries)}
-    return [ids[part] if isinstance(part, int) else part for part in loc]
+        first, *others = trouble.errors()
+    place = list(first["loc"])
+    if place[:1] == ["control"] and len(place) > 1:
+        # The id of an entry says more than its position in the list.
+        place[1] = tables["control"][place[1]].get("id", place[1])
+    where = f"{'.'.join(map(str, place))}: " if place else ""
+    more = f" (and {len(others)} more)" if others else ""
+    raise BadCatalogue(f"{path}: {where}{first['msg']}{more}; correct this entry")
 
 
 def patterns(option: str) -> tuple[str, ...]:
-    """What --controls selects, by the commas between."""
+    """The patterns of --controls, which commas separate."""
     return tuple(pattern.strip() for pattern in option.split(",") if pattern.strip())
 
 
-def specs(entry: Entry, folder: Path = FOLDER) -> list[str]:
-    """The spec files that carry a control's id, sorted; empty when it has none."""
+def specs(entry: Entry) -> list[str]:
+    """The spec files with a control's id, sorted."""
     wanted = re.compile(rf'"{re.escape(entry.id)}"')
-    found = (path for path in folder.rglob("test_*.py") if wanted.search(path.read_text()))
-    return sorted(path.relative_to(folder.parent).as_posix() for path in found)
+    found = (path for path in FOLDER.rglob("test_*.py") if wanted.search(path.read_text()))
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
 class Clause(BaseModel):
-    """What a clause asks, in our words; what the controls show of it, and what they leave open."""
+    """A clause in our words: what it asks, what the controls show of it, what they leave open."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -154,7 +146,7 @@ class Clause(BaseModel):
 
 
 class Framework(BaseModel):
-    """A framework, and which text of it was read for its mapping."""
+    """A framework, and which of its texts was read for the mapping."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -164,7 +156,7 @@ class Framework(BaseModel):
 
 
 class Mappings(BaseModel):
-    """All of them."""
+    """The whole suites/mappings.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -172,13 +164,13 @@ class Mappings(BaseModel):
 
 
 @cache
-def load_mappings(path: Path = MAPPINGS) -> tuple[Framework, ...]:
-    """The frameworks of the file."""
-    return Mappings.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).framework
+def load_mappings() -> tuple[Framework, ...]:
+    """The frameworks with their clauses."""
+    return Mappings.model_validate(tomllib.loads(MAPPINGS.read_text(encoding="utf-8"))).framework
 
 
 def mappings_page(frameworks: tuple[Framework, ...]) -> str:
-    """The page of docs/."""
+    """The text of docs/mappings.md."""
     return "\n".join([_HEAD, *(line for one in frameworks for line in _section(one))])
 
 

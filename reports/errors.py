@@ -1,4 +1,4 @@
-"""What can go wrong while a run is recorded and written, as its reader would sort it."""
+"""Errors of recording, judging and writing a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from drillbook.core.errors import Trouble
 
 
 class ReportError(Trouble):
-    """Any trouble in recording, judging or writing; the message says what, where, what next."""
+    """Any error in recording, judging or writing; the message says what, where, what to do."""
 
 
 class BadCatalogue(ReportError):
@@ -21,11 +21,11 @@ class UnknownControl(ReportError):
 
 
 class UnknownWord(ReportError):
-    """A spec observed, or a driver stated, something that has no agreed name."""
+    """A spec observed, or a driver stated, a word that is not in the vocabulary."""
 
 
 class BadShard(ReportError):
-    """--shard names no part of a run."""
+    """--shard does not name a part of a run."""
 
 
 class Unmergeable(ReportError):
@@ -49,19 +49,19 @@ class BadEvidence(ReportError):
 
 
 class BadHistory(ReportError):
-    """What is named is not a folder of runs, or a period in which nothing can have run."""
+    """What was named is not a folder of runs, or is a period in which nothing can have run."""
 
 
 class BadKey(ReportError):
-    """A signing key or a public key is missing, broken, of another kind or open to all."""
+    """A signing key or a public key is missing, broken, of another kind or open to others."""
 
 
 class CannotSeal(ReportError):
-    """A run's folder could not be sealed; what is in it stays."""
+    """A run's folder could not be sealed; its files stay."""
 
 
 class BadSignOff(ReportError):
-    """A sign-off lacks who signs or as what, or was given before."""
+    """A sign-off does not say who signs or as what, or was given before."""
 
 
 class BadBundle(ReportError):
@@ -77,13 +77,13 @@ class Unqualifiable(ReportError):
 
 
 class NotApplicable(Exception):
-    """A spec has no meaning for this deployment."""
+    """A spec does not apply to this deployment."""
 
     verdict = "not_applicable"
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """What the user may have meant, as the tail of a sentence; the known ones if nothing is."""
+    """What the user may have meant, as the end of a sentence; else the known words."""
     choices = sorted(known)
     by_case = {choice.upper(): choice for choice in choices}
     found = [by_case[match] for match in get_close_matches(word.upper(), by_case, 3, 0.5)]

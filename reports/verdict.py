@@ -1,4 +1,4 @@
-"""Six verdicts, the worst wins, and what they mean for the exit code of a run."""
+"""The six verdicts, their order, and the exit code of a run."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Verdict(Enum):
         return _ORDER.index(self) < _ORDER.index(other)
 
     def of(self, nature: Nature) -> Verdict:
-        """This finding for a control of this nature: a false claim harms only the runbook."""
+        """The verdict for a control of this nature: a violated claim is only contradicted."""
         contradicted = self is Verdict.VIOLATED and nature == "claim"
         return Verdict.CONTRADICTED if contradicted else self
 
     @property
     def words(self) -> str:
-        """The verdict as prose."""
+        """The verdict as words."""
         return self.value.replace("_", " ")
 
 
@@ -51,23 +51,28 @@ _EXIT_CODES = {
 }
 
 
+def is_judged(verdict: Verdict | None) -> bool:
+    """Whether a control ran and came to a verdict; None stands for a control that is missing."""
+    return verdict is not None and verdict not in IDLE
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of them; of nothing, nothing is known: not_run."""
+    """The worst of these verdicts; not_run if there is none."""
     return max(verdicts, default=Verdict.NOT_RUN)
 
 
 def gates(nature: Nature, severity: Severity, *, strict: bool = False) -> bool:
-    """Whether a control decides the exit code. Strict runs let every claim decide as well."""
+    """Whether a control decides the exit code. In a strict run, every claim does as well."""
     return strict if nature == "claim" else severity in ("critical", "major")
 
 
 def overall(gating: Iterable[Verdict]) -> Verdict:
-    """The verdict of a run: a failure first, whatever else could not be decided."""
+    """The verdict of a run: a failure comes first, even if other controls are undecided."""
     verdicts = list(gating)
     failures = [verdict for verdict in verdicts if _EXIT_CODES[verdict] == FAILED]
     return worst(failures or verdicts)
 
 
 def exit_code(verdict: Verdict) -> int:
-    """0 all held, 1 something failed, 2 something could not be decided."""
+    """0: all held; 1: something failed; 2: something could not be decided."""
     return _EXIT_CODES[verdict]

@@ -39,7 +39,7 @@ class Check:
 def main(given: SimpleNamespace) -> int:
     """Print the checks; exit code 1 where no driver that was asked for can run here."""
     from fixtures.session.workers import STACK_MIB, free_mib
-    from reports.record.run_metadata import kernel_clock
+    from reports.run_metadata import kernel_clock
 
     free, stack = free_mib(), given.stack
     machine = [*_machine(Path(given.run_dir))]

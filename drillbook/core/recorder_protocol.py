@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Recorder(Protocol):
-    """Where a driver and a client leave what they saw; a run has that of reports/record."""
+    """Where a driver and a client leave what they saw; a run has that of reports/recorder.py."""
 
     def secret(self, name: str, value: str) -> None:
         """Make a value known, so that it is redacted and searched for in the finished bundle."""

@@ -1,19 +1,19 @@
-"""What only people know of a run, and what follows from it: drillbook.toml and waivers.toml.
+"""drillbook.toml and waivers.toml: what only people know of a run, and what follows from it.
 
-drillbook.toml has the names of the evidence (reports/evidence/context.py). It is optional; what it
-leaves out stays empty in the record, and what the run finds out by itself cannot be declared. A key
-that a table here does not have is refused (validate_tables).
+The keys of drillbook.toml are the names of the evidence (reports/evidence/context.py). The file is
+optional; what it leaves out stays empty in the record. What the run finds out by itself cannot be
+declared: a key that a table here does not have is refused (strict_toml.py).
 
 A waiver never hides a verdict. It lets the gate pass, and every document says so.
 
 | waiver | what happens |
 | --- | --- |
 | in force, the control does not hold | the verdict stays, `waived` is true, the gate lets it pass |
-| in force, the control holds or has no meaning | the run says that it is not needed |
+| in force, the control holds or does not apply | the run says that it is not needed |
 | expired | it no longer counts, and the run says so |
 | unknown control, missing field, two for one control | the run does not begin (exit code 3) |
 
-A waiver counts through the whole of its last day, in UTC.
+A waiver counts until the end of its last day, in UTC.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
-from reports.config.strict_toml import LARGEST, load_toml, validate_tables
+from drillbook.core.options import QUARTER
+from reports.config.strict_toml import LARGEST, load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
@@ -39,7 +40,6 @@ from reports.evidence.context import (
     Action,
     Cadence,
     DataKind,
-    DataSet,
     Day,
     Declaration,
     DeclaredExercise,
@@ -57,7 +57,6 @@ from reports.evidence.context import (
     Retention,
     Schedule,
     Scope,
-    Signature,
     SignOff,
     Waiver,
     WaiverState,
@@ -69,28 +68,31 @@ CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
-Said = Annotated[str, Field(pattern=r"\S")]
+Event = Literal["fail", "recover", "stale", "due", "success"]
+NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
 class WaiverEntry(BaseModel):
-    """One waiver as waivers.toml states it; every field is needed."""
+    """A waiver in waivers.toml; every field is required."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    control: Said
-    reason: Said
-    owner: Said
-    approved_by: Said
+    control: NonBlank
+    reason: NonBlank
+    owner: NonBlank
+    approved_by: NonBlank
     expires: Day
 
 
-class _File(BaseModel):
+class WaiverFile(BaseModel):
+    """The whole waivers.toml."""
+
     waiver: tuple[WaiverEntry, ...] = ()
 
 
 def load_waivers(path: Path, catalogue: Catalogue) -> tuple[WaiverEntry, ...]:
     """The waivers of a file; BadDeclaration for a control that is unknown or waived twice."""
-    entries = validate_tables(path, load_toml(path)[0], _File).waiver
+    entries = load_toml(path, WaiverFile)[0].waiver
     named = [entry.control for entry in entries]
     for control in named:
         _check_control(str(path), control, catalogue)
@@ -100,7 +102,7 @@ def load_waivers(path: Path, catalogue: Catalogue) -> tuple[WaiverEntry, ...]:
 
 
 def apply_waiver(entry: WaiverEntry, verdict: Verdict, today: date) -> Waiver:
-    """A waiver with the verdict of its control, on the day of the run."""
+    """The waiver for the record: its state by the verdict of its control on the day of the run."""
     left = (entry.expires - today).days
     state: WaiverState = "expired" if left < 0 else "in_force"
     if state == "in_force" and verdict in HOLDS:
@@ -108,15 +110,15 @@ def apply_waiver(entry: WaiverEntry, verdict: Verdict, today: date) -> Waiver:
     return Waiver(**entry.model_dump(), state=state, days_left=left)
 
 
-class Excluded(EvidenceModel):
-    """Something that is deliberately not examined."""
+class DeclaredExclusion(EvidenceModel):
+    """Something that is left out of the examination on purpose."""
 
     what: str
     reason: str
 
 
-class Data(EvidenceModel):
-    """The data the procedures work on, where the run cannot know better."""
+class DeclaredDataSet(EvidenceModel):
+    """The data that the procedures work on, where the run cannot find it out."""
 
     kind: DataKind | None = None
     description: str | None = None
@@ -125,17 +127,17 @@ class Data(EvidenceModel):
 
 
 class DeclaredScope(EvidenceModel):
-    """Systems, data, and what is left out."""
+    """The examined systems and data, and what is left out."""
 
     systems: tuple[str, ...] = ()
-    data_set: Data | None = None
-    exclusions: tuple[Excluded, ...] = ()
+    data_set: DeclaredDataSet | None = None
+    exclusions: tuple[DeclaredExclusion, ...] = ()
 
 
 class Targets(EvidenceModel):
-    """Recovery time and recovery point that are wanted, in seconds.
+    """The wanted recovery time and recovery point, in seconds.
 
-    drop is how much less a backup may hold than the one of the last good drill, such as 20%.
+    drop: how much less a backup may hold than that of the last good drill, such as 20%.
     """
 
     rto_s: Seconds | None = None
@@ -144,50 +146,45 @@ class Targets(EvidenceModel):
 
 
 class DeclaredKey(KeyFacts):
-    """A key of the register, with the answers of its custodians and their public keys, as files."""
+    """A key of the register; the files of its custodians' answers and of their public keys."""
 
     acknowledgements: tuple[str, ...] = ()
     custodian_keys: tuple[str, ...] = ()
 
 
 class Signatory(EvidenceModel):
-    """Who is to sign; the signature itself is given after the run."""
+    """A person who is to sign; the signature itself is given after the run."""
 
     name: str
     role: str | None = None
 
 
 class Signatories(EvidenceModel):
-    """Three names; who executed the run should not approve it."""
+    """Three persons; the one who executed the run should not approve it."""
 
     prepared: Signatory | None = None
     reviewed: Signatory | None = None
     approved: Signatory | None = None
 
 
-class Kept(EvidenceModel):
-    """How secret the record is, and for how many years it is kept."""
+class DeclaredRetention(EvidenceModel):
+    """The classification of the record, and for how many years it is kept."""
 
     classification: str | None = None
     years: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
 class Notify(EvidenceModel):
-    """Where it is reported how a command ended; paths are relative to drillbook.toml."""
+    """Who is notified how a command ended; paths are relative to drillbook.toml."""
 
     ping_file: str | None = None
     receivers_file: str | None = None
     metrics: str | None = None
-    on: tuple[Literal["fail", "recover", "stale", "due", "success"], ...] = (
-        "fail",
-        "recover",
-        "stale",
-        "due",
-    )
+    on: tuple[Event, ...] = ("fail", "recover", "stale", "due")
 
 
 class Words(EvidenceModel):
-    """The whole file."""
+    """The whole drillbook.toml."""
 
     number: str | None = None
     organisation: Organisation = Organisation()
@@ -202,15 +199,15 @@ class Words(EvidenceModel):
     exercise: DeclaredExercise = DeclaredExercise()
     keys: tuple[DeclaredKey, ...] = ()
     sign_off: Signatories = Signatories()
-    retention: Kept = Kept()
+    retention: DeclaredRetention = DeclaredRetention()
     notify: Notify = Notify()
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The words of the file, where they come from, the waivers, and what the file names.
+    """Everything that is declared: the words of drillbook.toml, waivers, and the named runbook.
 
-    acknowledged has the answers of custodians for each key of the register, once they are loaded.
+    acknowledged: the answers of custodians for each key of the register, once they are loaded.
     """
 
     words: Words = field(default_factory=Words)
@@ -222,15 +219,15 @@ class Declared:
     acknowledged: tuple[tuple[Acknowledgement, ...], ...] = ()
 
     def of_instance(self, name: str) -> Declared:
-        """What was declared, about the instance of this name."""
+        """These declarations, with the name of an instance as the system."""
         whose = self.words.organisation.model_copy(update={"system_id": name})
         return replace(self, words=self.words.model_copy(update={"organisation": whose}))
 
 
 def load(folder: Path, config: str | None, waiver_file: str | None, known: Catalogue) -> Declared:
-    """Both files, from where the user stands; each may be absent unless it was named.
+    """Both files, looked for in the folder; each may be absent unless it was named.
 
-    BadDeclaration says what is wrong with which line of which file.
+    BadDeclaration says what is wrong with which key of which file.
     """
     path, words, source = load_words(folder, config)
     for action in words.actions:
@@ -241,24 +238,22 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
 
 
 def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
-    """The path, words and digest of drillbook.toml alone; without the file, nothing is declared."""
+    """The path, words and digest of drillbook.toml; empty words if there is no file."""
     path = _find(folder, config, CONFIG)
     if path is None:
         return folder / CONFIG, Words(), None
-    tables, sha256 = load_toml(path)
-    words = validate_tables(path, tables, Words)
+    words, sha256 = load_toml(path, Words)
     return path, words, Declaration(file=path.name, sha256=sha256)
 
 
 def _find(folder: Path, named: str | None, usual: Path) -> Path | None:
-    if named:
-        return folder / named
-    # A broken link is a mistake to report, not an absent file.
-    return folder / usual if (folder / usual).exists(follow_symlinks=False) else None
+    path = folder / (named or usual)
+    # A broken link is an error to report, not an absent file.
+    return path if named or path.exists(follow_symlinks=False) else None
 
 
 def _read_runbook(path: Path, words: Words) -> bytes | None:
-    """The document that people worked from; its path is relative to drillbook.toml."""
+    """The text of the runbook that people worked from; its path is relative to drillbook.toml."""
     if words.exercise.runbook is None:
         return None
     try:
@@ -275,7 +270,7 @@ def _check_control(where: str, control: str, known: Catalogue) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run knows before it begins: declarations, what was applied, the run before."""
+    """What a run knows before it begins: declarations, the applied specs, the previous run."""
 
     declared: Declared
     pack: Pack = Pack()  # noqa: RUF009 - frozen
@@ -283,7 +278,7 @@ class Setting:
 
 
 def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) -> list[Control]:
-    """The controls with their waivers; one in force is `waived`, its verdict untouched."""
+    """The controls with their waivers; `waived` marks those in force, the verdicts stay."""
     entries = {entry.control: entry for entry in declared.waivers}
     found = []
     for control in controls:
@@ -296,7 +291,7 @@ def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) 
 
 
 def compare_runbook(controls: Iterable[Control], declared: Declared) -> list[Control]:
-    """The controls; one with a correction says whether the declared runbook has its words."""
+    """The controls; those with a correction say whether the declared runbook has its words."""
     if declared.runbook is None:
         return [*controls]
     text = _words(declared.runbook.decode(errors="replace"))
@@ -309,15 +304,16 @@ def compare_runbook(controls: Iterable[Control], declared: Declared) -> list[Con
 
 
 def _words(text: str) -> str:
-    """Its words alone, whatever the markup around them."""
+    """The words of a text, without markup and punctuation."""
     return f" {' '.join(re.findall(r'\w+', text.casefold()))} "
 
 
 def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dict[str, Any]:
-    """The parts of the record that stand around its verdicts, by field name."""
+    """The parts of the record around its verdicts, by field name."""
     words, ended = setting.declared.words, facts.finished.date()
     waivers = tuple(control.waiver for control in controls if control.waiver)
-    runbook, data_set = setting.declared.runbook, words.scope.data_set
+    runbook, scope = setting.declared.runbook, Scope.model_validate(words.scope.model_dump())
+    years = words.retention.years
     return {
         "identity": Identity(
             uuid=uuid_of_run(facts.id),
@@ -329,13 +325,8 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
         "organisation": words.organisation,
         "people": words.people,
         "schedule": _schedule(setting.declared, ended),
-        "scope": Scope(
-            systems=words.scope.systems,
-            data_set=DataSet(**data_set.model_dump()) if data_set else None,
-            exclusions=(
-                *(Exclusion(**one.model_dump()) for one in words.scope.exclusions),
-                *list_exclusions(controls),
-            ),
+        "scope": scope.model_copy(
+            update={"exclusions": (*scope.exclusions, *list_exclusions(controls))}
         ),
         "environment": words.environment,
         "method": words.method,
@@ -347,12 +338,14 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
             runbook_sha256=hashlib.sha256(runbook).hexdigest() if runbook is not None else None,
         ),
         "sign_off": sign_off(setting.declared),
-        "retention": _retention(setting.declared, ended),
+        "retention": Retention(
+            **dict(words.retention), dispose_after=_later(ended, 12 * years) if years else None
+        ),
     }
 
 
 def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
-    """What was measured and what is wanted; a spec's own target goes before the declared one."""
+    """The measured and the wanted times; a target that a spec states replaces the declared one."""
     wanted = declared.words.objectives
     targets = {"rto_target_s": wanted.rto_s, "rpo_target_s": wanted.rpo_s}
     return Objectives.model_validate(targets | measured)
@@ -369,8 +362,13 @@ def _schedule(declared: Declared, ended: date) -> Schedule:
     return said.model_copy(update={"next_due": due})
 
 
-def next_due_day(day: date, cadence: Cadence) -> date:
-    """The day after a week, a month, ...; the last of a month that has no such day."""
+def next_due_day(day: date, cadence: Cadence | None) -> date:
+    """The day after a week, a month, ...; the last of a month that has no such day.
+
+    90 days later where no cadence is declared.
+    """
+    if cadence is None:
+        return day + QUARTER
     if cadence == "weekly":
         return date.fromordinal(day.toordinal() + 7)
     return _later(day, _MONTHS[cadence])
@@ -383,7 +381,7 @@ def _later(day: date, months: int) -> date:
 
 
 def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:
-    """The controls of which nothing ran, each with the reason."""
+    """The controls that did not run, each with the reason."""
     return [
         Exclusion(what=control.id, reason=_reason(control), source="run")
         for control in controls
@@ -399,30 +397,18 @@ def _reason(control: Control) -> str | None:
 
 
 def sign_off(declared: Declared) -> SignOff:
-    """Who is to sign. A log-in name says too little of who executed it to compare it with names."""
+    """Who is to sign. The executor is the one who was named: a login name is not compared."""
     said = declared.words.sign_off
     approver = said.approved.name if said.approved else None
     return SignOff(
         executed_by=declared.executor,
-        prepared=_signature(said.prepared),
-        reviewed=_signature(said.reviewed),
-        approved=_signature(said.approved),
         separated=is_separated(approver, declared.executor),
+        **said.model_dump(exclude_none=True),
     )
 
 
 def is_separated(approver: str | None, executor: str | None) -> bool | None:
-    """Whether the approver is not the person who executed it; None where one is unknown."""
+    """Whether the approver is another person than the executor; None if one is unknown."""
     if not approver or not executor:
         return None
     return approver.strip().casefold() != executor.strip().casefold()
-
-
-def _signature(said: Signatory | None) -> Signature:
-    return Signature(name=said.name, role=said.role) if said else Signature()
-
-
-def _retention(declared: Declared, ended: date) -> Retention:
-    said = declared.words.retention
-    until = _later(ended, 12 * said.years) if said.years else None
-    return Retention(classification=said.classification, years=said.years, dispose_after=until)

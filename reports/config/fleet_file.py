@@ -1,4 +1,4 @@
-"""fleet.toml: the instances whose restores are drilled, by whom, how often, and with what.
+"""fleet.toml: the instances whose restores are drilled, by which workers, how often, with what.
 
     [[instance]]
     name = "payments"
@@ -10,8 +10,8 @@
     rto = "4h"
     rpo = "24h"
 
-Each key below cadence is an option of `drillbook drill`, with underscores. Paths are those of the
-worker, which has a file of its own: none is looked for where the file is only read.
+Each key below cadence is an option of `drillbook drill`, with underscores. Paths are those on the
+worker's machine, which has its own fleet.toml; where the file is only read, no path is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from drillbook.core import options as o
 from drillbook.core.options import seconds
-from reports.config.strict_toml import load_toml, validate_tables
+from reports.config.strict_toml import load_toml
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import Cadence, EvidenceModel
 
@@ -94,7 +94,7 @@ class Instance(EvidenceModel):
 
     @property
     def files(self) -> list[str]:
-        """The files of its drill that are secret or its own; the backup is not among them."""
+        """The files that its drill reads, except the backup."""
         return [value for key in _FILES if (value := getattr(self, key))]
 
     @property
@@ -109,7 +109,7 @@ class Instance(EvidenceModel):
 
 
 class Fleet(EvidenceModel):
-    """The whole file."""
+    """The whole fleet.toml."""
 
     instance: Annotated[tuple[Instance, ...], Field(min_length=1)]
 
@@ -124,12 +124,11 @@ class Fleet(EvidenceModel):
 
 def load(path: Path) -> tuple[Instance, ...]:
     """The instances of a fleet.toml; BadDeclaration says what is wrong with which key."""
-    tables, _ = load_toml(path)
-    return validate_tables(path, tables, Fleet).instance
+    return load_toml(path, Fleet)[0].instance
 
 
 def find(instances: Iterable[Instance], names: Iterable[str]) -> list[Instance]:
-    """The instances of these names; BadDeclaration for one that is not there."""
+    """The instances with these names; BadDeclaration for an unknown name."""
     known = {one.name: one for one in instances}
     for name in names:
         if name not in known:

@@ -1,6 +1,6 @@
-"""A TOML file that people write and a run believes: read whole, checked, refused in one sentence.
+"""Reads a TOML file that people write, checks it, and refuses it in one sentence.
 
-Its texts end in reports: what would steer a terminal or turn the reading direction is refused.
+Its texts appear in reports, so control characters and changes of the reading direction are refused.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LONGEST, _MOST = 4000, 1000
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def load_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """The file's tables without its empty texts, and the digest of its bytes; or BadDeclaration."""
+def load_toml[Model: BaseModel](path: Path, model: type[Model]) -> tuple[Model, str]:
+    """The tables of a file as a model, and the digest of its bytes; or BadDeclaration."""
     try:
         data = read_file(path, LARGEST)
         tables = tomllib.loads(data.decode().replace("\r\n", "\n"))
@@ -35,8 +35,8 @@ def load_toml(path: Path) -> tuple[dict[str, Any], str]:
     except RecursionError:
         raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
     except ValueError as trouble:
-        raise BadDeclaration(_line(f"{path}: {trouble}; correct the file")) from None
-    return _clean(path, tables), hashlib.sha256(data).hexdigest()
+        raise BadDeclaration(_one_line(f"{path}: {trouble}; correct the file")) from None
+    return validate_tables(path, _clean(path, tables), model), hashlib.sha256(data).hexdigest()
 
 
 def validate_tables[Model: BaseModel](
@@ -48,19 +48,20 @@ def validate_tables[Model: BaseModel](
     except ValidationError as trouble:
         error = min(trouble.errors(), key=lambda one: one["type"] != "extra_forbidden")
     parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    where = _line("".join(parts).lstrip(".") or "the file")
+    where = _one_line("".join(parts).lstrip(".") or "the file")
     if error["type"] == "extra_forbidden":
         *tables_above, key = error["loc"]
-        said = f"{where} is unknown; {near(_line(str(key)), _keys(model, tables_above))}"
+        said = f"{where} is unknown; {near(_one_line(str(key)), _keys(model, tables_above))}"
     elif error["type"] == "missing":
         said = f"{where}: is missing; correct it"
     else:
-        said = f"{where}: {_line(error['msg'].removeprefix('Value error, ').lower())}; correct it"
+        reason = _one_line(error["msg"].removeprefix("Value error, ").lower())
+        said = f"{where}: {reason}; correct it"
     raise BadDeclaration(f"{path}: {said}")
 
 
 def _clean(path: Path, value: Any, where: str = "") -> Any:
-    """The value without empty texts and tables; BadDeclaration for one too large or steering."""
+    """The value without empty texts and tables; BadDeclaration for control characters or size."""
     most, of = (_LONGEST, "characters") if isinstance(value, str) else (_MOST, "entries")
     if isinstance(value, str | list | dict) and len(value) > most:
         said = f"{where or 'the file'} has {len(value)} {of}; at most {most} are read"
@@ -87,6 +88,6 @@ def _keys(model: Any, tables: list[int | str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _line(text: str) -> str:
-    """A key or message as one line that steers nothing: TOML lets a key hold any character."""
+def _one_line(text: str) -> str:
+    """A key or message as one printable line: a key in TOML may hold any character."""
     return printable(text, instead="?")

@@ -1,7 +1,7 @@
-"""What stands around the verdicts of a run: who, for whom, when again, on what, with what limits.
+"""The parts of the evidence around the verdicts: who, for whom, when, on what, with what limits.
 
-What `drillbook.toml` declares, the run measures or a sign-off adds. What is not stated is null or
-empty: nothing is made up.
+They are declared in `drillbook.toml`, measured by the run, or added by a sign-off. A fact that is
+not stated is null or empty: nothing is made up.
 """
 
 from __future__ import annotations
@@ -9,14 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-)
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
 Involvement = Literal["lead", "participant", "observer", "owner"]
@@ -32,7 +25,7 @@ class EvidenceModel(BaseModel):
     )
 
 
-# Near the ends of the calendar a day more, or another zone, is no date any more.
+# At the ends of the calendar, another day or another time zone would overflow.
 Time = Annotated[
     AwareDatetime,
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
@@ -40,14 +33,14 @@ Time = Annotated[
 
 
 def _no_number(value: object) -> object:
-    """A number is not a moment, although it could be taken for seconds."""
+    """Refuse a number, which would be read as seconds since 1970."""
     if isinstance(value, int | float):
         raise ValueError("write a moment with its zone: 2026-11-24T16:05:00Z")
     return value
 
 
 def _no_lookalike(value: object, info: ValidationInfo) -> object:
-    """In a file that people write, a date is one: 20271231 would be a day of 1970."""
+    """In a file that people write, accept only dates: 20271231 would be a day of 1970."""
     if info.context and (isinstance(value, datetime) or not isinstance(value, date)):
         raise ValueError("write a date without quotes: 2027-01-31")
     return value
@@ -96,7 +89,7 @@ class Organisation(EvidenceModel):
 
     @property
     def identity(self) -> str | None:
-        """What tells the system from others: its number in the inventory, else its name."""
+        """What identifies the system: its number in the inventory, else its name."""
         return self.system_id or self.system
 
 

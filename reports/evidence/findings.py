@@ -1,6 +1,6 @@
-"""What is missing or cannot be: in a declared exercise, and in the register of keys.
+"""Findings about what was declared: what an exercise lacks or contradicts, and its keys.
 
-The register is matched by label with the keys that a run saw.
+The register of keys is matched by label with the keys that a run saw.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ UNREGISTERED = "used, and not in the register"
 
 
 def judge(run: Run) -> Run:
-    """The run with the findings of its exercise; of one that is not declared nothing is said.
+    """The run with the findings of its exercise; without a declared exercise there are none.
 
-    Records are checked by finding the same again, so a sentence here is part of the contract.
+    Verification finds them again and compares, so the sentences here are part of the contract.
     """
     found = tuple(_findings(run)) if is_declared(run.exercise) else ()
     return run.model_copy(update={"exercise": run.exercise.model_copy(update={"findings": found})})
@@ -32,7 +32,7 @@ def is_declared(said: Exercise) -> bool:
 
 def _findings(run: Run) -> Iterator[str]:
     said = run.exercise
-    yield from _of_runbook(run)
+    yield from _runbook_findings(run)
     for before, after in pairwise(said.timeline):
         if after.at < before.at:
             yield f"{after.what} stands after {before.what}, and is earlier"
@@ -52,12 +52,12 @@ def _findings(run: Run) -> Iterator[str]:
     for party in said.third_parties:
         if not party.involved:
             yield f"{party.name}: a third party, and not involved"
-    yield from _of_production(run)
+    yield from _production_findings(run)
     for action in run.deviations.actions:
-        yield from _of_action(action, run.run.finished.date())
+        yield from _action_findings(action, run.run.finished.date())
 
 
-def _of_runbook(run: Run) -> Iterator[str]:
+def _runbook_findings(run: Run) -> Iterator[str]:
     book, people = run.exercise.runbook, {one.name for one in run.people}
     if book is None:
         yield "no runbook is named"
@@ -69,7 +69,7 @@ def _of_runbook(run: Run) -> Iterator[str]:
             yield f"{name} worked from the runbook, and is not among the people"
 
 
-def _of_production(run: Run) -> Iterator[str]:
+def _production_findings(run: Run) -> Iterator[str]:
     data, said = run.subject.data_set or run.scope.data_set, run.exercise.production
     if data is None or data.kind not in ("production", "production copy"):
         return
@@ -81,7 +81,7 @@ def _of_production(run: Run) -> Iterator[str]:
     yield from (words for name, words in missing.items() if not getattr(said, name, None))
 
 
-def _of_action(action: Action, day: date) -> Iterator[str]:
+def _action_findings(action: Action, day: date) -> Iterator[str]:
     name = f"the action about {action.control}"
     if action.closed is None:
         if action.due and action.due < day:
@@ -95,13 +95,13 @@ def _of_action(action: Action, day: date) -> Iterator[str]:
 def match_keys(
     declared: Iterable[RegisteredKey], seen: Sequence[Key], day: date
 ) -> tuple[RegisteredKey, ...]:
-    """Each registered key with the names under which it was seen, and what is wrong on this day.
+    """Each registered key with the names under which it was seen, and its findings on this day.
 
-    A key that was used and is not in the register comes last. Without a register nothing is said.
-    A register that was matched before may be matched again.
+    A key that was used and is not in the register comes last. Without a register the result is
+    empty. A register that was matched before may be matched again.
     """
     ours = (key for key in declared if key.findings != (UNREGISTERED,))
-    register = [_matched(key, seen, day) for key in ours]
+    register = [_match(key, seen, day) for key in ours]
     if not register:
         return ()
     labels = {_short(key.label) for key in register}
@@ -115,9 +115,9 @@ def match_keys(
     return (*register, *unknown)
 
 
-def _matched(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
+def _match(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
     names = _names(key.label, seen)
-    found = tuple(_of_key(key, day, used=bool(names)))
+    found = tuple(_key_findings(key, day, used=bool(names)))
     return key.model_copy(update={"seen_as": names, "findings": found})
 
 
@@ -126,11 +126,11 @@ def _names(label: str, seen: Iterable[Key]) -> tuple[str, ...]:
 
 
 def _short(label: str) -> str:
-    """Labels may be cut to sixteen digits."""
+    """The first sixteen digits, as labels may be cut to so many."""
     return label[:16]
 
 
-def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
+def _key_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
     if key.retired and key.retired <= day:
         if used:
             yield f"used, although it was retired on {key.retired}"
@@ -145,15 +145,15 @@ def _of_key(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
         yield "no store is named"
     if key.escrow_last_opened is None:
         yield "never opened from escrow, as far as is declared"
-    # An escrow that no one has opened for so long is a hope.
+    # An escrow that was not opened for so long may no longer open.
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
     if key.challenge:
-        yield from _of_custody(key, used=used)
+        yield from _custody_findings(key, used=used)
 
 
-def _of_custody(key: RegisteredKey, *, used: bool) -> Iterator[str]:
-    """What is wrong with the answers to a challenge that was put to the key's custodians."""
+def _custody_findings(key: RegisteredKey, *, used: bool) -> Iterator[str]:
+    """Findings about the answers of the key's custodians to its challenge."""
     answered = [one for one in key.acknowledged if one.challenge == key.challenge]
     for name in key.custodians:
         if name not in {one.name for one in answered}:

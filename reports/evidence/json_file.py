@@ -14,6 +14,7 @@ from jsonschema_rs import Draft202012Validator
 
 from drillbook.core.files import read_file
 from reports.errors import BadEvidence
+from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Run
 
 RECORD = "evidence.json"
@@ -21,11 +22,11 @@ LARGEST = 64 << 20
 SCHEMA = Path(__file__).parents[1] / "schema" / "evidence-1.schema.json"
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the model as it is now."""
-    described = Run.model_json_schema(by_alias=True)
+def schema(model: type[EvidenceModel] = Run, name: str = "evidence") -> dict[str, Any]:
+    """The JSON Schema of the record, or of another model of ours, as it is now."""
+    described = model.model_json_schema(by_alias=True, mode="serialization")
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "$id": "urn:drillbook:evidence:1"} | described
+    return {"$schema": dialect, "$id": f"urn:drillbook:{name}:1"} | described
 
 
 def render(run: Run) -> str:
@@ -45,12 +46,12 @@ def check(record: object) -> None:
 
 
 def text(record: dict[str, Any]) -> str:
-    """JSON that people and diffs can read."""
+    """JSON for people and for diffs."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def compact_text(record: object) -> str:
-    """JSON for programs that people may still read."""
+    """JSON for programs, indented by one space."""
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -60,14 +61,14 @@ def load(path: Path) -> Run:
 
 
 def parse(data: bytes) -> Run:
-    """The run of a record; ValueError where it cannot be read or says a thing twice."""
+    """The run of a record; ValueError if it cannot be read or has a name twice."""
     return Run.model_validate(strict_json(data))
 
 
 def strict_json(data: bytes) -> Any:
-    """JSON in which a name stands once; ValueError where one stands twice.
+    """The value of a JSON text; ValueError if a name stands twice in one object.
 
-    Of two values one reader takes the first and another the last: such a record says two things.
+    Of two values some readers take the first and others the last, so they would disagree.
     """
     return json.loads(data, object_pairs_hook=_once)
 

@@ -472,7 +472,7 @@ class Run(EvidenceModel):
 
 
 def is_gating(control: Control, facts: RunFacts) -> bool:
-    """Whether a control decides the exit code; a violated claim is a matter of safety as well."""
+    """Whether a control decides the exit code; a violated claim counts as a matter of safety."""
     natures: list[Nature] = [control.nature]
     natures += ["safety"] if control.verdict is Verdict.VIOLATED else []
     asked = not facts.asked or control.id in facts.asked
@@ -482,7 +482,7 @@ def is_gating(control: Control, facts: RunFacts) -> bool:
 
 
 def gate(controls: Iterable[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
-    """A leak fails any run; one that could not go on, or was interrupted, never passes."""
+    """The verdict and exit code of a run; a leak fails it, and an interrupted run never passes."""
     if redaction.leaks:
         return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)
     verdict = overall(c.verdict for c in controls if c.gating and not c.waived)
@@ -494,7 +494,7 @@ def gate(controls: Iterable[Control], facts: RunFacts, redaction: Redaction) -> 
 
 
 def count(controls: Sequence[Control], specs_planned: int, executed: Collection[str]) -> Counts:
-    """The counts of a record; executed are the ids of the specs that came to a verdict."""
+    """The counts of a record; `executed` has the ids of the specs that came to a verdict."""
     verdicts = [control.verdict for control in controls]
     return Counts(
         planned=len(controls),

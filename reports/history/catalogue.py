@@ -1,4 +1,4 @@
-"""`drillbook catalogue`: every control, its statement and spec, and how it was judged last here."""
+"""`drillbook catalogue`: every control with its statement, its specs and its last verdict here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core import options
-from reports.controls import Catalogue, Entry, load, specs
+from reports.controls import Catalogue, load, specs
 from reports.history.runs import History, load_history
 from reports.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """How a control was judged when it was judged last: verdict, id and grade of that run."""
+    """The last verdict on a control, with the id and the grade of that run."""
 
     verdict: str
     run: str
@@ -29,7 +29,7 @@ class Last:
 
 
 def rows(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> Iterator[dict[str, Any]]:
-    """One record a control: statement, nature, severity, specs, frameworks, last verdict."""
+    """One record for each control: statement, nature, severity, specs, frameworks, last verdict."""
     for entry in catalogue.control:
         last = verdicts.get(entry.id)
         yield {
@@ -59,7 +59,7 @@ def text(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> str:
 
 
 def markdown(catalogue: Catalogue) -> str:
-    """The catalogue as a page of docs/; it knows no verdicts, which belong to a machine."""
+    """The catalogue as a page of docs/, without verdicts, which differ from machine to machine."""
     lines = [
         "# Catalogue of controls",
         "",
@@ -68,28 +68,22 @@ def markdown(catalogue: Catalogue) -> str:
         "| control | statement | nature | runbook | spec | frameworks |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    lines += [_line(entry) for entry in catalogue.control]
+    for entry in catalogue.control:
+        frameworks = (f"{name} {', '.join(ids)}" for name, ids in entry.frameworks.items())
+        cells = (
+            entry.id,
+            entry.claim,
+            f"{entry.nature}, {entry.severity}",
+            "; ".join(entry.runbook),
+            "<br>".join(f"`{spec}`" for spec in specs(entry)),
+            "; ".join(frameworks),
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _line(entry: Entry) -> str:
-    frameworks = "; ".join(f"{name} {', '.join(ids)}" for name, ids in entry.frameworks.items())
-    cells = (
-        entry.id,
-        entry.claim,
-        f"{entry.nature}, {entry.severity}",
-        "; ".join(entry.runbook),
-        "<br>".join(f"`{spec}`" for spec in specs(entry)),
-        frameworks,
-    )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
 def last_verdicts(history: History) -> dict[str, Last]:
-    """The latest verdict on each control.
-
-    A run that was not asked for a control says nothing about it, nor does one with a planted bug.
-    """
+    """The latest verdict on each control, of runs that ran it without a planted bug."""
     return {
         control: Last(verdict.value, past.id, past.grade)
         for past in history.runs

@@ -1,15 +1,16 @@
-"""Runs side by side: each control's verdict on each subject, and no verdict over them all.
+"""Runs side by side: each control's verdict on each subject, without a common verdict.
 
-A run is of one subject, and so is its verdict: that one image holds says nothing about another.
-The matrix is written as a page, for machines, and for a terminal.
+A run examines one subject, and its verdict is about that subject: that one image holds says nothing
+about another. The matrix is written as a page, as JSON, and for a terminal.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -17,10 +18,10 @@ from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Grade, Run, Tool, Turned
-from reports.history.runs import load_record
+from reports.history.runs import load_history, load_record
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap
-from reports.verdict import IDLE, Nature, Severity, Verdict
+from reports.verdict import Nature, Severity, Verdict, is_judged
 
 _NARROW = 14
 SCHEMA = Path(__file__).parents[1] / "schema" / "matrix-1.schema.json"
@@ -73,13 +74,13 @@ class Row(EvidenceModel):
 
     @property
     def compared(self) -> bool:
-        """Whether it was judged on two subjects at least: else nothing can differ."""
-        return sum(_is_judged(cell) for cell in self.cells) > 1
+        """Whether it was judged on two or more subjects, so that it can differ."""
+        return sum(is_judged(cell.verdict) for cell in self.cells) > 1
 
     @property
     def partly(self) -> bool:
         """Whether some subjects were judged and others were not."""
-        return len({_is_judged(cell) for cell in self.cells}) > 1
+        return len({is_judged(cell.verdict) for cell in self.cells}) > 1
 
 
 class Matrix(EvidenceModel):
@@ -93,17 +94,17 @@ class Matrix(EvidenceModel):
 
     @property
     def compared(self) -> int:
-        """How many controls were judged on two subjects at least."""
+        """How many controls were judged on two or more subjects."""
         return sum(row.compared for row in self.rows)
 
     @property
     def partly(self) -> list[Row]:
-        """The controls that some subjects were judged by, and others were not."""
+        """The controls that were judged on some subjects and not on others."""
         return [row for row in self.rows if row.partly]
 
     @property
     def different(self) -> list[Row]:
-        """The controls that do not come out alike."""
+        """The controls with different verdicts."""
         return [row for row in self.rows if row.differs]
 
 
@@ -114,9 +115,9 @@ def matrix(
     command: str = "",
     digests: Mapping[str, str | None] | None = None,
 ) -> Matrix:
-    """The matrix of these runs, in their order; `digests` are of their evidence.json, by run.
+    """The matrix of these runs, in their order; `digests` are those of each run's evidence.json.
 
-    The order of the controls is that of the last run, followed by those only others have.
+    The controls are in the order of the last run, followed by those that only other runs have.
     """
     digests = digests or {}
     columns = tuple(
@@ -129,24 +130,17 @@ def matrix(
     return Matrix(id=id, command=command, columns=columns, rows=rows)
 
 
-def _row(alike: Sequence[Control | None]) -> Row:
-    """The words are those of the last run that has the control."""
-    said = next(one for one in reversed(alike) if one)
-    cells = tuple(_cell(one) for one in alike)
-    judged = {cell.verdict for cell in cells if _is_judged(cell)}
+def _row(seen: Sequence[Control | None]) -> Row:
+    """A control as each run has it; its texts are those of the last run that has it."""
+    last = next(one for one in reversed(seen) if one)
+    cells = tuple(
+        Cell.model_validate(one, from_attributes=True) if one else Cell(verdict=None)
+        for one in seen
+    )
+    judged = {cell.verdict for cell in cells if is_judged(cell.verdict)}
     names = ("id", "title", "claim", "nature", "severity", "chapter", "runbook")
-    words = {name: getattr(said, name) for name in names}
+    words = {name: getattr(last, name) for name in names}
     return Row(**words, cells=cells, differs=len(judged) > 1)
-
-
-def _is_judged(cell: Cell) -> bool:
-    return cell.verdict is not None and cell.verdict not in IDLE
-
-
-def _cell(control: Control | None) -> Cell:
-    if control is None:
-        return Cell(verdict=None)
-    return Cell(**{name: getattr(control, name) for name in Cell.model_fields})
 
 
 def _column(run: Run, label: str, digest: str | None) -> Column:
@@ -172,7 +166,7 @@ def _column(run: Run, label: str, digest: str | None) -> Column:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """What sets each run apart: its image, else also machine, driver, number of the run."""
+    """What sets each run apart: its image, and where that is not enough, more facts of the run."""
     parts = [_names(run) for run in runs]
     for much in range(1, len(parts[0]) + 1):
         labels = [", ".join(dict.fromkeys(filter(None, one[:much]))) for one in parts]
@@ -190,7 +184,7 @@ def _names(run: Run) -> tuple[str, ...]:
 
 
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
-    """The two records that were named, as far as they were; BadEvidence for what is not one."""
+    """The two records that were named, None for each that was not; BadEvidence for a bad file."""
     return _named_run(option, "--verify-from"), _named_run(option, "--verify-to")
 
 
@@ -203,21 +197,17 @@ def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
 
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:
-    """The newest record of a whole run on an image, among those kept in a folder of runs."""
-    for path in sorted(folder.glob(f"*/{json_file.RECORD}"), reverse=True):
-        if path.parent.is_symlink():
-            continue
-        try:
-            run = load_record(path)
-        except (BadEvidence, OSError):
-            continue
-        if run.subject.backend.image == image and not (run.run.asked or run.run.selection):
-            return run
+    """The newest record of `drillbook verify` with all controls on an image, without a bug."""
+    for past in reversed(load_history(folder).runs):
+        is_whole = past.facts.image == image and past.facts.question == "verify"
+        if past.kept and past.is_genuine and is_whole:
+            with suppress(BadEvidence, OSError):
+                return load_record(folder / past.id)
     return None
 
 
 def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
-    """The statements of the runbook that both runs judged, and not alike."""
+    """The statements of the runbook that the two runs judged differently."""
     for row in matrix([older, newer]).different:
         if row.runbook:
             before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
@@ -227,9 +217,9 @@ def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
 def compared_facts(
     named: tuple[Run | None, Run | None], changed: dict[str, object], folder: Path
 ) -> dict[str, object]:
-    """For the record of a change: the runs that were compared, and what differs between them.
+    """For the record of a change of release: the compared runs and the verdicts that differ.
 
-    A run that was not named is looked for by its image. Empty where one of the two is missing.
+    A run that was not named is looked for by its image. Empty if one of the two is missing.
     """
     images = (str(changed.get("older", "")), str(changed.get("newer", "")))
     older, newer = (
@@ -250,7 +240,7 @@ def _word(cell: Cell) -> str:
 
 
 def describe(made: Matrix) -> Iterator[Line]:
-    """A table of the differences for a terminal, below each subject's own verdict."""
+    """Each subject's own verdict and a table of the differences, for a terminal."""
     for number, one in enumerate(made.columns, 1):
         text = f"{number}  {one.label}, {one.grade}: {one.verdict.words} (run {one.run})"
         yield from wrap(text, then="   ", style=STYLES[one.verdict])
@@ -290,12 +280,5 @@ def render_page(made: Matrix) -> str:
     return str(page)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the matrix as it is now."""
-    described = Matrix.model_json_schema(by_alias=True, mode="serialization")
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, "$id": "urn:drillbook:matrix:1"} | described
-
-
 if __name__ == "__main__":
-    SCHEMA.write_text(json_file.text(schema()), encoding="utf-8")
+    SCHEMA.write_text(json_file.text(json_file.schema(Matrix, "matrix")), encoding="utf-8")

@@ -1,25 +1,24 @@
 """`drillbook fleet plan` and `fleet report`: the last proven restore of each instance.
 
-Only a bundle counts that a trusted key signed, and that names the instance inside. So neither the
-queue nor the folder in which a bundle was found is believed.
+Only a bundle counts that a trusted key signed and that names the instance inside. Neither the queue
+nor the folder of a bundle is believed.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
-from functools import cached_property
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from drillbook.core.display import write_json
-from drillbook.core.files import read_file, write_file
 from reports.config.fleet_file import Instance
-from reports.errors import BadBundle, CannotWrite, Distrusted
+from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Schedule
+from reports.evidence.model import Objectives
 from reports.history.runs import Past, name_past, past_of
-from reports.history.status import ACTS, Standing, standings
+from reports.history.status import Standing, replace_file, standings
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import Line, wrap, write
@@ -28,8 +27,6 @@ from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED
 
-_DRILL = next(act for act in ACTS if act.id == "drill")
-_PAGE = b"<!doctype html>"
 _RED, _YELLOW, _GREEN = ("red", "bold"), ("yellow",), ("green", "bold")
 
 
@@ -41,7 +38,7 @@ class Bundles(NamedTuple):
 
 
 def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
-    """All bundles anywhere in these folders, judged by files of public keys; BadKey for these."""
+    """All bundles below these folders, checked with files of public keys; BadKey for a bad file."""
     trust = Trust(keys=load_trusted_keys(*keys))
     runs: dict[str, Past] = {}
     ignored = []
@@ -55,42 +52,35 @@ def load_bundles(folders: Iterable[Path], keys: Sequence[str]) -> Bundles:
     return Bundles(tuple(runs.values()), tuple(ignored))
 
 
+class Objective(NamedTuple):
+    """The measured time, the one that fleet.toml wants, and the result."""
+
+    measured_s: float | None
+    target_s: float | None
+    result: str
+
+
 class Restore:
-    """How it stands with the restore of an instance on a day."""
+    """The last proven restore of an instance, and when the next is due, as of a day.
+
+    last: the last drill of a deployment that brought everything back. age_days: how old that is.
+    objectives: its "rto" and "rpo".
+    """
 
     def __init__(self, instance: Instance, runs: Iterable[Past], today: date) -> None:
-        self.instance = instance
+        self.instance, self.today = instance, today
         own = [one for one in runs if one.facts.system == instance.name]
-        schedule = Schedule(cadence=instance.cadence)
-        found = standings(own, schedule, today)
-        self.standing: Standing = next(one for one in found if one.act is _DRILL)
-        self.today = today
-
-    @property
-    def last(self) -> Past | None:
-        """The last drill that brought everything back, of a deployment."""
-        return self.standing.last
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it is to be drilled today."""
-        return self.standing.due <= self.today
-
-    @property
-    def age_days(self) -> int | None:
-        """The age of the last proof."""
-        return (self.today - self.last.finished.date()).days if self.last else None
-
-    @cached_property
-    def objectives(self) -> dict[str, tuple[float | None, float | None, str]]:
-        """What was measured, what fleet.toml wants, and the result; by name."""
-        seen = self.last.facts.objectives if self.last else None
-        wanted = {"rto": self.instance.rto_s, "rpo": self.instance.rpo_s}
-        return {
-            name: (measured, target, phrases.objective_result(measured, target))
-            for name, target in wanted.items()
-            for measured in [getattr(seen, f"{name}_s", None)]
-        }
+        found = standings(own, Schedule(cadence=instance.cadence), today)
+        self.standing: Standing = next(one for one in found if one.act.id == "drill")
+        self.last = self.standing.last
+        self.is_due = self.standing.due <= today
+        self.age_days = self.standing.age_days(today)
+        self.objectives: dict[str, Objective] = {}
+        seen = self.last.facts.objectives if self.last else Objectives()
+        for name in ("rto", "rpo"):
+            measured, target = getattr(seen, f"{name}_s"), getattr(instance, f"{name}_s")
+            result = phrases.objective_result(measured, target)
+            self.objectives[name] = Objective(measured, target, result)
 
     @property
     def why(self) -> str:
@@ -103,43 +93,46 @@ class Restore:
 
     @property
     def is_well(self) -> bool:
-        """Whether a proof is there, passed, in time and within what fleet.toml wants."""
-        missed = any(result == "missed" for _, _, result in self.objectives.values())
+        """Whether the last proof passed, is not overdue, and is within what fleet.toml wants."""
+        missed = any(one.result == "missed" for one in self.objectives.values())
         passed = self.last is not None and self.last.facts.exit_code == PASSED
         return passed and not (self.standing.overdue or self.standing.failed or missed)
 
 
 def survey(instances: Iterable[Instance], bundles: Bundles, today: date) -> list[Restore]:
-    """How each instance stands, those that need something first."""
+    """How each instance stands; those that need something come first."""
     found = [Restore(one, bundles.runs, today) for one in instances]
     return sorted(found, key=lambda one: (one.is_well, not one.is_due, one.standing.due))
 
 
 def print_plan(found: Sequence[Restore], bundles: Bundles, output: str) -> int:
-    """Say which instance is due and why; exit code 1 if one is."""
+    """Print which instance is due and why; exit code 1 if one is."""
     if output == "json":
         _write_answer("fleet-plan", found, bundles)
     else:
-        lines = (line for one in found for line in _plan_lines(one))
-        write([*lines, *_ignored(bundles)], sys.stdout)
+        write(_plan_lines(found, bundles), sys.stdout)
     return FAILED if any(one.is_due for one in found) else PASSED
 
 
-def _plan_lines(one: Restore) -> Iterator[Line]:
-    word, style = ("due", _RED) if one.is_due else ("   ", ())
-    yield from wrap(f"{word}  {one.instance.name}: {one.why}", then="     ", style=style)
-    yield from _remarks(one)
+def _plan_lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
+    for one in found:
+        word, style = ("due", _RED) if one.is_due else ("   ", ())
+        yield from wrap(f"{word}  {one.instance.name}: {one.why}", then="     ", style=style)
+        yield from _remarks(one)
+    yield from _ignored(bundles)
 
 
 def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output: str) -> int:
     """Write the page and print it; exit code 1 unless every instance is well."""
-    today = datetime.now(UTC).date()
-    _write_page(page, found, bundles, today)
+    made: Any = environment()
+    made.filters["duration"] = phrases.duration
+    today = found[0].today
+    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
+    replace_file(page, text.encode(), "page", "--out")
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:
-        write(_lines(found, bundles), sys.stdout)
-        write([Line(f"Page: {page}")], sys.stdout)
+        write([*_lines(found, bundles), Line(f"Page: {page}")], sys.stdout)
     return PASSED if all(one.is_well for one in found) else FAILED
 
 
@@ -154,8 +147,8 @@ def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
         verdict = last.facts.verdict if last else None
         row = f"{one.instance.name[:19]:<20}{when:<11}{age:>5}  "
         row += f"{verdict.words if verdict else '-':<13}{due:<10}"
-        for measured, _, _ in one.objectives.values():
-            row += f"{'-' if measured is None else phrases.duration(measured):>9}"
+        for seen in one.objectives.values():
+            row += f"{'-' if seen.measured_s is None else phrases.duration(seen.measured_s):>9}"
         yield Line(row, () if one.is_well else _RED)
         yield from _remarks(one)
         for name, (measured, target, result) in one.objectives.items():
@@ -179,10 +172,6 @@ def _ignored(bundles: Bundles) -> Iterator[Line]:
 
 
 def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more: object) -> None:
-    def objective(one: Restore, name: str) -> dict[str, object]:
-        measured, target, result = one.objectives[name]
-        return {"measured_s": measured, "target_s": target, "result": result}
-
     write_json(
         name,
         **more,
@@ -203,22 +192,8 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
                 "proven": name_past(one.last),
                 "failed": name_past(one.standing.failed),
                 "rehearsed": name_past(one.standing.rehearsed),
-                "rto": objective(one, "rto"),
-                "rpo": objective(one, "rpo"),
+                **{name: seen._asdict() for name, seen in one.objectives.items()},
             }
             for one in found
         ],
     )
-
-
-def _write_page(page: Path, found: Sequence[Restore], bundles: Bundles, today: date) -> None:
-    """Write the page in place of an older one; CannotWrite where that fails."""
-    made: Any = environment()
-    made.filters["duration"] = phrases.duration
-    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
-    try:
-        if page.exists() and not read_file(page, 1 << 26).startswith(_PAGE):
-            raise CannotWrite(f"{page} is there and is not a page; give another --out")
-        write_file(page, text.encode())
-    except OSError as trouble:
-        raise CannotWrite(f"{page} cannot be written: {trouble.strerror}; give --out") from None

@@ -1,10 +1,9 @@
 """`drillbook history`: the runs of a folder over time, on the terminal and as a page.
 
-Two runs are comparable when they asked the same question of the same system by the same kind of
-stack; the image may differ, as that is what one wants to know. A planted bug sets a run apart.
+Two runs are comparable when they asked the same question of the same system with the same kind of
+stack. The image may differ. A run with a planted bug is only compared with runs of the same bug.
 
-Exit code 0; 1 if a run's evidence or its seal is no longer what it was; 3 if the page cannot be
-written.
+Exit code 0; 1 if a run's evidence or its seal was changed; 3 if the page cannot be written.
 """
 
 from __future__ import annotations
@@ -14,33 +13,29 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from math import log
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
-from reports.errors import BadHistory
-from reports.history.recovery_chart import curves
-from reports.history.runs import History, Past, ledger_path, load_history
+from reports.history.runs import History, Past, find_runs, ledger_path, load_history
 from reports.history.status import describe_troubles
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap, write
-from reports.verdict import FAILED, IDLE, PASSED, Verdict
+from reports.verdict import FAILED, IDLE, PASSED, Verdict, is_judged
 
-Kind = Literal["newly violated", "newly contradicted", "healed", "no longer run", "other"]
-ORDER: tuple[Kind, ...] = (
-    "newly violated",
-    "no longer run",
-    "newly contradicted",
-    "healed",
-    "other",
-)
+# The worst first.
+Kind = Literal["newly violated", "no longer run", "newly contradicted", "healed", "other"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _AMISS = (Verdict.VIOLATED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
-# As many runs as fit on a page, the newest of them; as many runs and changes as fit a terminal.
+# How many of the newest runs a page shows; how many runs and changes a terminal shows.
 _COLUMNS = 30
 _RUNS, _MOST = 12, 24
+_CHART_WIDTH = 1000.0
+_CHARTS = {"rto": "Recovery time (RTO)", "rpo": "Age of the backup (RPO)"}
 _SIGNS = {
     Verdict.SATISFIED: "✓",
     Verdict.CONTRADICTED: "C",
@@ -52,7 +47,7 @@ _SIGNS = {
 
 
 class Change(NamedTuple):
-    """A control whose verdict is another than before; None where it was not known at all."""
+    """A control whose verdict changed; None where the control was not in the run."""
 
     control: str
     before: Verdict | None
@@ -61,14 +56,14 @@ class Change(NamedTuple):
 
 
 class Stale(NamedTuple):
-    """Controls whose newest evidence counts no longer, and the run it is of."""
+    """Controls whose newest evidence has expired, and the run it comes from."""
 
     run: Past
     controls: tuple[str, ...]
 
 
 class Correction(NamedTuple):
-    """A sentence the runbook should carry: in which run it was first and last asked for."""
+    """A sentence that the runbook should have; the first and the last run that asked for it."""
 
     control: str
     text: str
@@ -77,28 +72,15 @@ class Correction(NamedTuple):
     open: bool
 
 
-def key(past: Past) -> tuple[object, ...]:
-    """What two runs must share to be comparable."""
-    facts = past.facts
-    remote = facts.driver == "remote"
-    return past.grade, facts.question, facts.system, facts.mutant, remote
-
-
-def before(runs: Sequence[Past], run: Past) -> Past | None:
-    """The last comparable run that ended before this one; runs are oldest first."""
-    earlier = [one for one in runs if one.finished < run.finished and key(one) == key(run)]
-    return earlier[-1] if earlier else None
-
-
 def changes(earlier: Past, later: Past) -> list[Change]:
-    """Controls with another verdict, the worst first."""
+    """The controls whose verdict changed, the worst first."""
     was, now = earlier.facts.verdicts, later.facts.verdicts
     found = [
         Change(one, was.get(one), now.get(one), _kind(was.get(one), now.get(one)))
         for one in dict.fromkeys((*now, *was))
         if was.get(one) is not now.get(one)
     ]
-    return sorted(found, key=lambda change: ORDER.index(change.kind))
+    return sorted(found, key=lambda change: KINDS.index(change.kind))
 
 
 def _kind(was: Verdict | None, now: Verdict | None) -> Kind:
@@ -108,21 +90,17 @@ def _kind(was: Verdict | None, now: Verdict | None) -> Kind:
         return "newly contradicted"
     if was in _AMISS and now is Verdict.SATISFIED:
         return "healed"
-    if _ran(was) and not _ran(now):
+    if is_judged(was) and not is_judged(now):
         return "no longer run"
     return "other"
 
 
-def _ran(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict not in IDLE
-
-
 def stale(runs: Iterable[Past], today: date) -> list[Stale]:
-    """Evidence past its time to live: of each system and grade, the newest of each control."""
+    """Expired evidence, among the newest of each control, system and grade."""
     newest: dict[tuple[str, str | None, str], Past] = {}
     for run in runs:
         for control, verdict in run.facts.verdicts.items():
-            if _ran(verdict) and not run.facts.mutant:
+            if is_judged(verdict) and not run.facts.mutant:
                 newest[run.grade, run.facts.system, control] = run
     old: dict[str, tuple[Past, list[str]]] = {}
     for (*_, control), run in newest.items():
@@ -132,19 +110,19 @@ def stale(runs: Iterable[Past], today: date) -> list[Stale]:
 
 
 def overdue(runs: Iterable[Past], today: date) -> list[Past]:
-    """Runs whose evidence is kept longer than was declared."""
+    """Runs whose evidence is kept longer than declared."""
     return [one for one in runs if one.kept and (one.facts.dispose_after or today) < today]
 
 
 def corrections(runs: Sequence[Past]) -> list[Correction]:
-    """Every sentence that was ever asked for, those first for which the newest run still asks."""
+    """Every correction ever asked for; those that the newest run still asks for come first."""
     runs_by_sentence: dict[tuple[str, str], list[Past]] = {}
     judged: dict[tuple[str, object], Past] = {}
     for run in [one for one in runs if not one.facts.mutant]:
         for control, text in run.facts.corrections.items():
             runs_by_sentence.setdefault((control, text), []).append(run)
         for control, verdict in run.facts.verdicts.items():
-            if _ran(verdict):
+            if is_judged(verdict):
                 judged[control, run.grade] = run
     found = []
     for (control, text), by in runs_by_sentence.items():
@@ -154,7 +132,7 @@ def corrections(runs: Sequence[Past]) -> list[Correction]:
 
 
 class Row(NamedTuple):
-    """A run, the run before it that asked the same, and what changed since."""
+    """A run, the last comparable run before it, and what changed since then."""
 
     run: Past
     before: Past | None
@@ -168,8 +146,8 @@ class Row(NamedTuple):
 
 
 def render(history: History, runs: str, today: date) -> str:
-    """The page; `runs` is where the folders of runs are, as seen from it."""
-    rows = [_row(history.runs, run) for run in reversed(history.runs)]
+    """The page; `runs` is the path from the page to the folders of runs."""
+    rows = [_row(history, run) for run in reversed(history.runs)]
     made: Any = environment()
     made.filters |= {"duration": phrases.duration, "met": phrases.objective_result}
     page: str = made.get_template("history.html.j2").render(
@@ -188,13 +166,13 @@ def render(history: History, runs: str, today: date) -> str:
     return page
 
 
-def _row(runs: Sequence[Past], run: Past) -> Row:
-    earlier = before(runs, run)
+def _row(history: History, run: Past) -> Row:
+    earlier = history.last_comparable(run)
     return Row(run, earlier, changes(earlier, run) if earlier else [])
 
 
 def _judged_controls(runs: Sequence[Past]) -> dict[str, bool]:
-    """The controls in the order of the newest catalogue; for each, whether these runs differ."""
+    """The controls in the order of the newest catalogue, and whether their verdicts differ."""
     verdicts: dict[str, set[Verdict]] = {}
     for run in reversed(runs):
         for control, verdict in run.facts.verdicts.items():
@@ -202,8 +180,80 @@ def _judged_controls(runs: Sequence[Past]) -> dict[str, bool]:
     return {control: len(seen) > 1 for control, seen in verdicts.items()}
 
 
+class Dot(NamedTuple):
+    """A measured time as a point of a 1000 by 100 chart, its label, and its result."""
+
+    x: float
+    y: float
+    words: str
+    result: str
+
+
+class Tick(NamedTuple):
+    """A labelled height of the chart."""
+
+    y: float
+    words: str
+
+
+class Curve(NamedTuple):
+    """One objective over time, on a logarithmic scale, in runs of one grade."""
+
+    title: str
+    dots: list[Dot]
+    scale: list[Tick]
+    target: Tick | None
+    dates: tuple[str, str]
+
+
+def curves(runs: Sequence[Past]) -> list[Curve]:
+    """Recovery times and ages of backups; deployments and rehearsals have charts of their own."""
+    found = []
+    for name, title in _CHARTS.items():
+        for grade, apart in (("deployment", ""), ("rehearsal", ", rehearsals")):
+            counting = [one for one in runs if one.grade == grade and one.is_genuine]
+            measured = [
+                (one, spent, getattr(one.facts.objectives, f"{name}_target_s"))
+                for one in counting
+                if (spent := getattr(one.facts.objectives, f"{name}_s")) is not None
+            ]
+            if measured:
+                found.append(_curve(title + apart, measured))
+    return found
+
+
+def _curve(title: str, measured: Sequence[tuple[Past, float, float | None]]) -> Curve:
+    """The chart of these runs, each with the measured time and its target."""
+    target = measured[-1][2]
+    times = [max(spent, 1.0) for _, spent, _ in measured]
+    bounds = [*times, target or times[0]]
+    low, high = min(bounds) / 2, max(bounds) * 2
+
+    def height(seconds: float) -> float:
+        return round(100 * (1 - log(max(seconds, 1.0) / low) / log(high / low)), 1)
+
+    first, last = measured[0][0].finished, measured[-1][0].finished
+    span = (last - first).total_seconds()
+    form = "%Y-%m-%d" if first.date() != last.date() else "%Y-%m-%d %H:%M"
+    dots = []
+    for run, spent, allowed in measured:
+        at = (run.finished - first).total_seconds() / span if span else 0.5
+        result = phrases.objective_result(spent, allowed)
+        end = result if allowed is not None else "no target"
+        words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent)}, {end}, run {run.id}"
+        dots.append(Dot(round(at * _CHART_WIDTH, 1), height(spent), words, result))
+    named = [max(times)] if max(times) < 2 * min(times) else [max(times), min(times)]
+    return Curve(
+        title,
+        dots,
+        [Tick(height(seconds), phrases.duration(seconds)) for seconds in named],
+        Tick(height(target), f"target {phrases.duration(target)}") if target else None,
+        (first.strftime(form), last.strftime(form)),
+    )
+
+
 def describe(history: History, today: date) -> Iterator[Line]:
-    """The history as lines; the newest run and its changes come last, where a reader looks."""
+    """The history as lines; the newest run and its changes come last, next to the prompt."""
     yield from describe_troubles(history)
     if not history.runs:
         yield Line("No run has ended here yet: drillbook verify")
@@ -212,7 +262,7 @@ def describe(history: History, today: date) -> Iterator[Line]:
     if len(history.runs) > _RUNS:
         yield Line(f"({len(history.runs) - _RUNS} earlier ones are on the page)")
     yield from _old(history, today)
-    yield from _change_lines(history, history.runs[-1])
+    yield from _change_lines(_row(history, history.runs[-1]))
 
 
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
@@ -244,28 +294,26 @@ def _old(history: History, today: date) -> Iterator[Line]:
         )
 
 
-def _change_lines(history: History, run: Past) -> Iterator[Line]:
-    """What changed from the last comparable run to the newest."""
+def _change_lines(row: Row) -> Iterator[Line]:
+    """What changed since the last comparable run."""
     yield Line("")
-    earlier = before(history.runs, run)
-    if earlier is None:
-        yield Line(f"Run {run.id} is the first that asked this.")
+    if row.before is None:
+        yield Line(f"Run {row.run.id} is the first that asked this.")
         return
-    found = changes(earlier, run)
-    counted, named = Counter(one.kind for one in found), {"other": "changed otherwise"}
-    said = ", ".join(f"{counted[kind]} {named.get(kind, kind)}" for kind in ORDER if counted[kind])
-    yield from wrap(f"Since run {earlier.id}: {said or 'no verdict changed'}.", then="  ")
-    for one in found[:_MOST]:
+    counted, named = Counter(one.kind for one in row.changes), {"other": "changed otherwise"}
+    said = ", ".join(f"{counted[kind]} {named.get(kind, kind)}" for kind in KINDS if counted[kind])
+    yield from wrap(f"Since run {row.before.id}: {said or 'no verdict changed'}.", then="  ")
+    for one in row.changes[:_MOST]:
         words = " -> ".join(verdict.words if verdict else "unknown" for verdict in one[1:3])
         style = STYLES[one.now] if one.now else STYLES[Verdict.NOT_RUN]
         yield Line(f"  {one.control:<12} {words}", style)
-    if len(found) > _MOST:
-        yield Line(f"  and {len(found) - _MOST} more, on the page")
+    if len(row.changes) > _MOST:
+        yield Line(f"  and {len(row.changes) - _MOST} more, on the page")
 
 
 def _write_answer(history: History, page: Path) -> None:
-    newest = history.runs[-1] if history.runs else None
-    earlier = before(history.runs, newest) if newest else None
+    newest = _row(history, history.runs[-1]) if history.runs else None
+    earlier = newest.before if newest else None
     write_json(
         "history",
         page=str(page),
@@ -283,16 +331,13 @@ def _write_answer(history: History, page: Path) -> None:
             for one in history.runs
         ],
         changed_since=earlier.id if earlier else None,
-        changes=[one._asdict() for one in changes(earlier, newest)] if earlier and newest else [],
+        changes=[one._asdict() for one in newest.changes] if newest else [],
     )
 
 
 def main(given: SimpleNamespace) -> int:
-    """Print it, and write the page next to the ledger."""
-    runs = Path(given.run_dir)
-    if not runs.is_dir():
-        said = f"{runs} is not a folder of runs; drillbook verify makes one, or give --run-dir"
-        raise BadHistory(said)
+    """Print the history, and write the page next to the ledger; the exit code."""
+    runs = find_runs(given.run_dir)
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
         write(describe(history, today), sys.stdout)

@@ -2,11 +2,11 @@
 
 The period is divided by the declared cadence (90 days without one), and in each part each act of
 `drillbook status` is due once. It was done if a run of a deployment ended in that part with one of
-the act's controls satisfied, and its evidence is there and is what its seal says; with public keys
-also only if one of them signed it. Anything else is named as missed, or as not proven.
+the act's controls satisfied, and if its evidence is there and is what its seal says; with public
+keys, one of them must have signed it. Otherwise the act is named as missed or as not proven.
 
-Exit code 0; 1 if something was missed or is not proven, or if the history is not what it was; 3 if
-the report cannot be made.
+Exit code 0; 1 if something was missed or is not proven, if the history was changed, or if runs of
+another cadence or of several systems are counted; 3 if the report cannot be made.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from reports.config.declarations import Declared, next_due_day
 from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.json_file import RECORD
-from reports.evidence.model import Run
-from reports.history.runs import History, Past, load_history, load_record, past_of
+from reports.evidence.model import BackupFile, Run
+from reports.history.runs import History, Past, find_runs, load_history, load_record, past_of
 from reports.history.status import ACTS, Act, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
@@ -56,18 +56,27 @@ COLUMNS = (
 
 
 class Entry(NamedTuple):
-    """A run that ended by the end of the period, and why it proves nothing where it does not."""
+    """A run with its record and seal. `doubt` says why it proves nothing; empty if it does."""
 
     past: Past
-    record: Run | None
-    digest: str | None
-    seal: str
-    sign_off: str
-    doubt: str
+    record: Run | None = None
+    digest: str | None = None
+    seal: str = "not sealed"
+    sign_off: str = ""
+    doubt: str = ""
+
+    @property
+    def backup(self) -> BackupFile | None:
+        """The backup that the run examined."""
+        return self.record.subject.backup if self.record else None
+
+    def shows(self, act: Act) -> bool:
+        """Whether one of the act's controls came out satisfied."""
+        return not self.past.satisfied.isdisjoint(act.controls)
 
 
 class Due(NamedTuple):
-    """An act in one part of the period; run is the one that did it, or that says it did."""
+    """An act in one part of the period; `run` is the one that did it, or that says it did."""
 
     act: Act
     first: date
@@ -85,12 +94,12 @@ class Lapse(NamedTuple):
 
     @property
     def days(self) -> int:
-        """How many they are."""
+        """How many days."""
         return (self.last - self.first).days + 1
 
 
 class Failure(NamedTuple):
-    """A control that was violated, what is declared to be done, and the run that saw it healed."""
+    """A violated control, the declared action, and the later run that found it satisfied."""
 
     entry: Entry
     control: str
@@ -102,7 +111,7 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Everything that is said of a period, as it was known on the day `today`."""
+    """What the report says of a period, as known on the day `today`."""
 
     since: date
     until: date
@@ -124,7 +133,7 @@ class Period:
 
     @property
     def open(self) -> tuple[Due, ...]:
-        """What was due and is not shown to have been done."""
+        """Acts that were due and are not shown to have been done."""
         return tuple(one for one in self.dues if one.state in ("missed", "not proven"))
 
     @property
@@ -142,11 +151,11 @@ class Period:
 def report(
     history: History, folder: Path, declared: Declared, keys: Keys | None, span: tuple[date, ...]
 ) -> Period:
-    """What is known of the period; span is its first day, its last, and today."""
+    """The report of a period; span is its first day, its last day, and today."""
     since, until, today = span
     schedule, system = declared.words.schedule, declared.words.organisation.identity
-    # Of what came before the period only a proof that may still be in force counts; of what came
-    # after it, a re-test.
+    # A run before the period matters only if its proof may still be in force, and a run after it
+    # only as a re-test.
     wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
     entries = [_entry(one, folder, keys, system) for one in wanted]
     inside = [one for one in entries if since <= _day(one.past) <= until]
@@ -182,31 +191,37 @@ def _day(past: Past) -> date:
 
 
 def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> Entry:
-    """A run with its record and seal; nothing of it is believed that is not in its evidence."""
+    """A run with its record and seal; only what its evidence says is believed."""
     if not past.kept:
-        return Entry(past, None, None, "evidence gone", "", "its evidence is not there any more")
+        return Entry(past, seal="evidence gone", doubt="its evidence is not there any more")
     place = folder / past.id
     try:
         digest, record = file_digest(place / RECORD), load_record(place)
     except (OSError, ValueError, BadBundle, Distrusted):
-        return Entry(past, None, None, "unreadable", "", "its evidence cannot be read")
-    seal, sign_off, doubt = "not sealed", "", "" if keys is None else "no trusted key signed it"
-    if (place / BUNDLE).is_file():
-        try:
-            record, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
-        except (BadBundle, Distrusted) as trouble:
-            seal, doubt = "not accepted", str(trouble).partition(": ")[2] or str(trouble)
-        else:
-            by = f"key {str(record.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
-            seal = by if found.envelope else "unsigned"
-            sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
-            sign_off = "" if sign_off == "none" else sign_off
-            past, doubt = past_of(record), ""
-    return Entry(past, record, digest, seal, sign_off, doubt or _doubt(past, system))
+        return Entry(past, seal="unreadable", doubt="its evidence cannot be read")
+    if not (place / BUNDLE).is_file():
+        unsigned = "" if keys is None else "no trusted key signed it"
+        return Entry(past, record, digest, doubt=unsigned or _doubt(past, system))
+    try:
+        record, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
+    except (BadBundle, Distrusted) as trouble:
+        doubt = str(trouble).partition(": ")[2] or str(trouble)
+        return Entry(past, record, digest, "not accepted", doubt=doubt)
+    seal = f"key {str(record.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
+    sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
+    past = past_of(record)
+    return Entry(
+        past,
+        record,
+        digest,
+        seal if found.envelope else "unsigned",
+        "" if sign_off == "none" else sign_off,
+        _doubt(past, system),
+    )
 
 
 def _doubt(past: Past, system: str | None) -> str:
-    """Why a run shows nothing of the deployment, whatever its verdict."""
+    """Why a run proves nothing about the deployment; empty if it may."""
     if not past.intact:
         return "its evidence was changed since it was sealed"
     if past.grade != "deployment":
@@ -218,24 +233,16 @@ def _doubt(past: Past, system: str | None) -> str:
     return ""
 
 
-def _next(day: date, schedule: Schedule) -> date:
-    return next_due_day(day, schedule.cadence) if schedule.cadence else day + QUARTER
-
-
 def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date, date]]:
     """The first and last day of each part; the last part may end after the period."""
     while since <= until:
-        after = _next(since, schedule)
+        after = next_due_day(since, schedule.cadence)
         yield since, after - _DAY
         since = after
 
 
 def _due(act: Act, first: date, last: date, entries: Sequence[Entry], *, closed: bool) -> Due:
-    did = [
-        one
-        for one in entries
-        if first <= _day(one.past) <= last and not one.past.satisfied.isdisjoint(act.controls)
-    ]
+    did = [one for one in entries if first <= _day(one.past) <= last and one.shows(act)]
     proven = next((one for one in did if not one.doubt), None)
     claimed = next((one for one in did if one.past.grade == "deployment"), None)
     if proven:
@@ -250,13 +257,13 @@ def _lapses(
 ) -> Iterator[Lapse]:
     """The days of the period that no proof covered."""
     since, until = bounds
-    done = [_day(one.past) for one in proving if not one.past.satisfied.isdisjoint(act.controls)]
+    done = sorted(_day(one.past) for one in proving if one.shows(act))
     first = since
-    for again in [*sorted(done), until + _DAY]:
+    for again in [*done, until + _DAY]:
         start, end = max(first, since), min(again - _DAY, until)
         if start <= end:
             yield Lapse(act, start, end)
-        first = max(first, _next(again, schedule) + _DAY)
+        first = max(first, next_due_day(again, schedule.cadence) + _DAY)
 
 
 def _failures(
@@ -278,30 +285,32 @@ def _failures(
                 control.id,
                 next(iter(about), None),
                 control.waiver if control.waived else None,
-                next((one for one in runs if _heals(one, entry.past, control.id)), None),
+                next((one for one in runs if _is_retest(one, entry.past, control.id)), None),
                 next((one for one in reports if one.run == entry.past.id), None),
             )
 
 
-def _heals(later: Past, failed: Past, control: str) -> bool:
+def _is_retest(later: Past, failed: Past, control: str) -> bool:
     same = later.grade == failed.grade and later.facts.system == failed.facts.system
     instances = {one.backup.instance for one in (later, failed) if one.backup}
-    # That another instance's backup comes back says nothing of this one's.
+    # A backup of another instance says nothing about this one.
     same = same and len(instances - {None}) < 2
     return later.finished > failed.finished and same and control in later.satisfied
 
 
 def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
     """Each waiver that a record names, once, as the last run saw it."""
-    found: dict[tuple[object, ...], Waiver] = {}
-    for entry in entries:
-        for one in entry.record.deviations.waivers if entry.record else ():
-            found[one.control, one.reason, one.approved_by, one.expires] = one
+    records = (entry.record for entry in entries if entry.record)
+    found = {
+        (one.control, one.reason, one.approved_by, one.expires): one
+        for record in records
+        for one in record.deviations.waivers
+    }
     yield from found.values()
 
 
 def _other_cadences(entries: Iterable[Entry], schedule: Schedule) -> Iterator[str]:
-    """A cadence that was changed afterwards could hide what was due."""
+    """Sentences about runs made under another cadence: a later change could hide what was due."""
     for entry in entries:
         said = entry.record.schedule.cadence if entry.record else None
         if said and said != schedule.cadence:
@@ -329,7 +338,7 @@ def render_csv(period: Period) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """A cell that no spreadsheet reads as a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
@@ -356,8 +365,7 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
         span = {"until": waiver.expires, "state": waiver.state, "note": said}
         yield {"kind": "waiver", "what": waiver.control, **span}
     for entry in period.entries:
-        facts, record = entry.past.facts, entry.record
-        backup = record.subject.backup if record else None
+        facts, backup = entry.past.facts, entry.backup
         yield {
             "kind": "run",
             "state": "does not count" if entry.doubt else "counts",
@@ -444,30 +452,32 @@ def render_pdf(period: Period, table: str) -> bytes:
             [one.control, one.entry.past.id, day(_day(one.entry.past)), _correction(one)]
             for one in period.failures
         ],
-        "waivers": [
-            [one.control, one.reason, one.owner, one.approved_by, day(one.expires), state]
-            for one in period.waivers
-            for state in [one.state.replace("_", " ")]
-        ],
-        "runs": [
-            {
-                "id": one.past.id,
-                "when": moment(one.past.finished),
-                "question": one.past.facts.question,
-                "verdict": one.past.facts.verdict.words if one.past.facts.verdict else "none",
-                "grade": one.past.grade,
-                "seal": one.seal,
-                "sign_off": one.sign_off or "not signed off",
-                "doubt": one.doubt,
-                "digest": one.digest or "",
-                "backup": f"{backup.name}, SHA-256 {backup.sha256}" if backup else "",
-            }
-            for one in period.entries
-            for backup in [one.record.subject.backup if one.record else None]
-        ],
+        "waivers": [_printed_waiver(one) for one in period.waivers],
+        "runs": [_printed_run(one) for one in period.entries],
     }
     noon = datetime.combine(period.today, time(12), UTC)
     return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
+
+
+def _printed_waiver(one: Waiver) -> list[str | None]:
+    state = one.state.replace("_", " ")
+    return [one.control, one.reason, one.owner, one.approved_by, day(one.expires), state]
+
+
+def _printed_run(one: Entry) -> dict[str, str]:
+    facts, backup = one.past.facts, one.backup
+    return {
+        "id": one.past.id,
+        "when": moment(one.past.finished),
+        "question": facts.question,
+        "verdict": facts.verdict.words if facts.verdict else "none",
+        "grade": one.past.grade,
+        "seal": one.seal,
+        "sign_off": one.sign_off or "not signed off",
+        "doubt": one.doubt,
+        "digest": one.digest or "",
+        "backup": f"{backup.name}, SHA-256 {backup.sha256}" if backup else "",
+    }
 
 
 def _trust(period: Period) -> str:
@@ -491,14 +501,12 @@ def _done(one: Due) -> str:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Write both documents and say what is missing."""
-    folder, out = Path(given.run_dir), Path(given.out)
+    """Write both documents and print what is missing; the exit code."""
     span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
     if span[0] > min(span[1:]):
         said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
         raise BadHistory(said)
-    if not folder.is_dir():
-        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    folder, out = find_runs(given.run_dir), Path(given.out)
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     period = report(load_history(folder), folder, declared, keys, span)

@@ -1,4 +1,4 @@
-"""`drillbook prune`: removes old runs, but for those that something still rests on."""
+"""`drillbook prune`: removes old runs, except those that something still depends on."""
 
 from __future__ import annotations
 
@@ -16,32 +16,30 @@ from types import SimpleNamespace
 
 from drillbook.core import run_directory
 from drillbook.core.display import write_json
-from reports.errors import BadHistory, Distrusted
+from reports.errors import Distrusted
 from reports.evidence.context import Schedule
 from reports.evidence.json_file import RECORD
-from reports.history.runs import History, Past, load_history
+from reports.history.runs import History, Past, find_runs, load_history
 from reports.history.status import recurs, sealed_past, standings
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
 from reports.seal.verification import ACTS, Trust
 from reports.verdict import PASSED
 
-# As the harness names a run, and a matrix of runs: when it began, and three random bytes.
+# The name of a run, or of a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
-# A run that has written nothing for so long has died.
+# A run without evidence that has written nothing for so long has died.
 _LATELY_S = 24 * 3600
 
 
 def main(given: SimpleNamespace) -> int:
-    """Remove old runs, and say what goes and what stays.
+    """Remove old runs, and print what is removed and what is kept.
 
-    Kept are the run that `latest` names, one that may be under way, those that something rests on,
-    the last keep_last, and those younger than keep_within. The line of a run in the history stays,
-    and so does anything that is not a run.
+    Kept are the run that `latest` names, a run that may be under way, runs that something depends
+    on, the last keep_last, and runs younger than keep_within. The line of a run in the history
+    stays, and so does everything that is not a run.
     """
-    folder, now = Path(given.run_dir), datetime.now(UTC)
-    if not folder.is_dir():
-        raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
+    folder, now = find_runs(given.run_dir), datetime.now(UTC)
     since = now - timedelta(days=int((given.keep_within or "0d")[:-1]))
     retained = reasons_to_keep(folder, now)
     kept: list[dict[str, str]] = []
@@ -67,7 +65,7 @@ def main(given: SimpleNamespace) -> int:
 def _old_runs(
     folder: Path, keep_last: int, since: datetime, retained: Mapping[str, str]
 ) -> Iterator[tuple[Path, str]]:
-    """Each run of a folder, the newest first, and why it is kept; "" where it may be removed."""
+    """Each run of a folder, newest first, and why it is kept; "" if it may be removed."""
     link = folder / "latest"
     latest = link.resolve().name if link.is_symlink() else None
     folders = (one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())
@@ -89,13 +87,13 @@ def _old_runs(
 
 
 def _may_be_under_way(run: Path) -> bool:
-    """Whether a process holds it, or it has no evidence yet and was written to lately."""
+    """Whether a process holds its lock, or it has no evidence yet and was written to lately."""
     try:
         os.close(run_directory.hold(run))
     except BlockingIOError:
         return True
     except OSError:
-        # No locks on that file system.
+        # The file system has no locks.
         pass
     if (run / RECORD).exists():
         return False
@@ -104,26 +102,32 @@ def _may_be_under_way(run: Path) -> bool:
 
 
 def reasons_to_keep(folder: Path, now: datetime) -> dict[str, str]:
-    """Why a run is kept, by the name of its folder; a run that may go is not in it."""
-    history, today = load_history(folder), now.date()
-    runs = history.kept.runs
+    """Why a run is kept, by the name of its folder; runs that may be removed are left out."""
     found: dict[str, str] = {}
-    for name, reason in (
-        *_suspicious(folder, history),
-        *_signed_off(folder),
-        *((one.id, reason) for one in runs if (reason := _declared_reason(one, today))),
-        *((one.id, "`drillbook status` rests on it") for one in _proofs(folder, runs, today)),
-        *(
-            (one.id, f"the last that passed: {one.facts.question}")
-            for one in _last_passing(runs, today)
-        ),
-    ):
+    for name, reason in _reasons(folder, load_history(folder), now.date()):
         found.setdefault(name, reason)
     return found
 
 
+def _reasons(folder: Path, history: History, today: date) -> Iterator[tuple[str, str]]:
+    """The name of a run and a reason to keep it, the strongest reason first."""
+    runs = history.kept.runs
+    yield from _suspicious(folder, history)
+    for act in ACTS:
+        for file in folder.glob(f"*/{BUNDLE}.{act}.json"):
+            yield file.parent.name, f"signed off: {act}"
+    for run in runs:
+        until = run.facts.dispose_after
+        if until and until >= today:
+            yield run.id, f"to be kept until {until}"
+    for run in _proofs(folder, runs, today):
+        yield run.id, "`drillbook status` rests on it"
+    for run in _last_passing(runs, today):
+        yield run.id, f"the last that passed: {run.facts.question}"
+
+
 def _suspicious(folder: Path, history: History) -> Iterator[tuple[str, str]]:
-    """Runs that cannot be judged, or that show a change of the history."""
+    """Runs that cannot be read, and runs that were changed."""
     yield from ((name, "its evidence cannot be read") for name in history.unreadable)
     yield from ((name, "changed since: drillbook history says what") for name in history.changed)
     known = {*history.unreadable, *(one.id for one in history.kept.runs)}
@@ -132,19 +136,8 @@ def _suspicious(folder: Path, history: History) -> Iterator[tuple[str, str]]:
             yield file.parent.name, "its evidence is of a run of another name"
 
 
-def _signed_off(folder: Path) -> Iterator[tuple[str, str]]:
-    for act in ACTS:
-        for file in folder.glob(f"*/{BUNDLE}.{act}.json"):
-            yield file.parent.name, f"signed off: {act}"
-
-
-def _declared_reason(run: Past, today: date) -> str:
-    until = run.facts.dispose_after
-    return f"to be kept until {until}" if until and until >= today else ""
-
-
 def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
-    """The runs that `status` may name, with any of the keys that signed them, or without a key."""
+    """The runs that `status` may name, with any one of the keys that signed runs, or without."""
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
         with suppress(Distrusted, OSError):
@@ -157,11 +150,10 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
 
 
 def _last_passing(runs: Iterable[Past], today: date) -> Iterable[Past]:
-    """The newest run that passed, of each instance and command; runs come oldest first."""
+    """The newest run that passed, for each instance and question; runs come oldest first."""
     newest = {}
     for run in runs:
         facts = run.facts
-        honest = run.intact and not facts.mutant and run.finished.date() <= today
-        if honest and facts.exit_code == PASSED:
+        if run.is_genuine and run.finished.date() <= today and facts.exit_code == PASSED:
             newest[run.grade, facts.system or facts.image, facts.question] = run
     return newest.values()

@@ -1,8 +1,8 @@
 """What earlier runs saw, from the evidence they left in a folder.
 
-Whether it was changed since, the seal says: a run's manifest has the digest of its evidence, and
-the next run's evidence that of the manifest. history.jsonl has a line for each run, so that it is
-remembered when its folder is gone; a line proves nothing.
+The seal shows whether evidence was changed: a run's manifest has the digest of its evidence, and
+the next run's evidence has the digest of that manifest. history.jsonl has a line for each run, so
+that a run is remembered after its folder is gone; a line proves nothing.
 """
 
 from __future__ import annotations
@@ -21,32 +21,41 @@ from pydantic import AliasPath, Field, ValidationError
 from drillbook.core.display import printable
 from drillbook.core.files import open_file, read_file
 from drillbook.core.options import QUARTER
-from reports.errors import BadEvidence, Distrusted
+from reports.errors import BadEvidence, BadHistory, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
-from reports.evidence.model import Backend, BackupFile, DocumentFile, Grade, Objectives, Run, Seal
+from reports.evidence.model import (
+    Backend,
+    BackupFile,
+    DocumentFile,
+    Grade,
+    Objectives,
+    Previous,
+    Run,
+    Seal,
+)
 from reports.render.phrases import NO_CORRECTION
-from reports.seal.manifest import MANIFEST, digest, parse
+from reports.seal.manifest import MANIFEST, digest, file_digest, parse
 from reports.seal.zip_file import read_entries
 from reports.verdict import Verdict
 
 _MUTANT = re.compile(r"--mutant[= ](\S+)")
-# What a command line says, that of `drillbook` and that of pytest, of what was asked.
+# Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
 _ROUTES = {
     "drillbook preflight": "preflight",
     "--preflight": "preflight",
     "drillbook key rekey": "rewrap",
     "--rewrapped": "rewrap",
 }
-# Commands that ask controls of several chapters, by the chapter that only they ask.
+# Commands that ask for controls of several chapters, by the chapter that only they ask for.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}
 LEDGER = "history.jsonl"
 LARGEST_LEDGER = 256 << 20
 
 
 class Facts(EvidenceModel):
-    """A run in short. `question` is what it asked; runs of another question are not comparable."""
+    """A run in short. Only runs with the same `question` can be compared."""
 
     question: str = "verify"
     driver: str | None = None
@@ -75,20 +84,21 @@ class _Control(EvidenceModel):
     correction: str | None = None
 
 
-def _at(*path: str) -> Any:
-    return Field(default=None, validation_alias=AliasPath(*path))
+def _at(*path: str, default: Any = None) -> Any:
+    """A field that is at this path of the record; without it, the default. `...`: required."""
+    return Field(default=default, validation_alias=AliasPath(*path))
 
 
 class Seen(EvidenceModel):
-    """The part of a record that this module uses, whatever later versions add."""
+    """The part of a record that this module reads; fields that later versions add are ignored."""
 
-    id: str = Field(validation_alias=AliasPath("run", "id"))
-    finished: Time = Field(validation_alias=AliasPath("run", "finished"))
-    grade: Grade = Field(validation_alias=AliasPath("subject", "grade"))
+    id: str = _at("run", "id", default=...)
+    finished: Time = _at("run", "finished", default=...)
+    grade: Grade = _at("subject", "grade", default=...)
     controls: tuple[_Control, ...]
-    command: str = Field(default="", validation_alias=AliasPath("run", "command"))
-    selection: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "selection"))
-    asked: tuple[str, ...] = Field(default=(), validation_alias=AliasPath("run", "asked"))
+    command: str = _at("run", "command", default="")
+    selection: tuple[str, ...] = _at("run", "selection", default=())
+    asked: tuple[str, ...] = _at("run", "asked", default=())
     shard: str | None = _at("run", "shard")
     reason: str | None = _at("run", "reason")
     started: Time | None = _at("run", "started")
@@ -96,9 +106,8 @@ class Seen(EvidenceModel):
     verdict: Verdict | None = None
     exit_code: int | None = None
     driver: str | None = _at("subject", "driver")
-    backend: Backend = Field(default=Backend(), validation_alias=AliasPath("subject", "backend"))
-    system: str | None = _at("organisation", "system")
-    system_id: str | None = _at("organisation", "system_id")
+    backend: Backend = _at("subject", "backend", default=Backend())
+    organisation: Organisation = Organisation()
     next_due: date | None = _at("schedule", "next_due")
     dispose_after: date | None = _at("retention", "dispose_after")
     objectives: Objectives = Objectives()
@@ -107,13 +116,13 @@ class Seen(EvidenceModel):
     backup: BackupFile | None = _at("subject", "backup")
 
     def facts(self) -> Facts:
-        """The facts of a run that are remembered."""
+        """The facts that the ledger remembers."""
         planted = _MUTANT.search(self.command)
-        alike = Facts.model_fields.keys() & Seen.model_fields.keys() - {"system"}
+        alike = Facts.model_fields.keys() & Seen.model_fields.keys()
         return Facts(
             **{name: getattr(self, name) for name in alike},
             question=_question(self),
-            system=Organisation(system=self.system, system_id=self.system_id).identity,
+            system=self.organisation.identity,
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,
@@ -130,7 +139,7 @@ class Seen(EvidenceModel):
 
 
 def _question(seen: Seen) -> str:
-    """What a run asked, in words: all of the runbook, one chapter, some controls, one shard."""
+    """What a run asked, in words: the whole runbook, one chapter, some controls, or one shard."""
     chapters = dict.fromkeys(one.chapter for one in seen.controls if one.id in seen.asked)
     routes = [name for mark, name in _ROUTES.items() if mark in seen.command]
     routes += ["live"] if seen.driver == "remote" else []
@@ -141,7 +150,7 @@ def _question(seen: Seen) -> str:
 
 
 class LedgerLine(EvidenceModel):
-    """A run that ended, and what is remembered of it."""
+    """A line of history.jsonl: a run that ended, in short."""
 
     schema_: Literal["drillbook/history/1"] = Field(alias="schema")
     run: str
@@ -150,14 +159,23 @@ class LedgerLine(EvidenceModel):
     facts: Facts = Facts()
 
 
+def find_runs(name: str) -> Path:
+    """The folder of runs that the user named; BadHistory if it does not exist."""
+    folder = Path(name)
+    if not folder.is_dir():
+        said = f"{folder} is not a folder of runs; drillbook verify makes one, or give --run-dir"
+        raise BadHistory(said)
+    return folder
+
+
 def ledger_path(runs: Path) -> Path:
-    """Where the ledger of a folder of runs is: reports/runs has it at its side, others inside."""
+    """Where the ledger of a folder of runs is: next to reports/runs, inside any other folder."""
     ordinary = runs.parts[-2:] == ("reports", "runs")
     return (runs.parent if ordinary else runs) / LEDGER
 
 
 def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
-    """Every line that can be read, in their order; what is wrong with the file, in a sentence."""
+    """The lines that can be read, in order, and a sentence about what is wrong, or None."""
     try:
         data = read_file(path, LARGEST_LEDGER)
     except FileNotFoundError:
@@ -175,7 +193,7 @@ def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
 
 
 def remember(run: Run, folder: Path) -> str | None:
-    """Add the line of a run whose evidence is in the folder; why that failed, else None."""
+    """Add a line for a run whose evidence is in the folder; None, or the reason it failed."""
     path = ledger_path(folder.parent)
     line = LedgerLine(
         schema="drillbook/history/1",
@@ -187,7 +205,8 @@ def remember(run: Run, folder: Path) -> str | None:
     text = json.dumps(line.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
     data = f"\n{text}".encode()
     try:
-        # One write: runs that end at once do not mix. A break first: it ends what a crash cut off.
+        # One write, so that lines of runs that end at the same time do not mix. It begins with a
+        # line break, to end a line that a crash cut off.
         with path.open("ab", buffering=0) as file:
             whole = file.write(data) == len(data)
     except OSError as trouble:
@@ -197,29 +216,46 @@ def remember(run: Run, folder: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier run: when it ended, how far its evidence reaches, which controls it satisfied.
+    """An earlier run.
 
-    `facts` has the rest (verdicts, objectives, how long it counts). `kept`: its evidence is in the
-    folder; `intact`: and it is what its seal says it was, where it has one. `document` is the
-    operator's own, where one was carried out; `backup` the one that was drilled.
+    kept: its evidence is still in the folder. intact: the evidence is what its seal says, if it has
+    one. document: the operator's own document that was carried out. backup: the one that was
+    drilled. previous: the run that was sealed before it.
     """
 
     id: str
     finished: Time
     grade: Grade
-    satisfied: frozenset[str]
     facts: Facts = field(default_factory=Facts)
     kept: bool = True
     intact: bool = True
     document: DocumentFile | None = None
     backup: BackupFile | None = None
+    previous: Previous | None = None
+
+    @property
+    def satisfied(self) -> frozenset[str]:
+        """The controls that came out satisfied."""
+        verdicts = self.facts.verdicts.items()
+        return frozenset(one for one, seen in verdicts if seen is Verdict.SATISFIED)
+
+    @property
+    def comparison_key(self) -> tuple[object, ...]:
+        """The facts that two runs must share to be comparable."""
+        facts, remote = self.facts, self.facts.driver == "remote"
+        return self.grade, facts.question, facts.system, facts.mutant, remote
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether its evidence is unchanged and no bug was planted on purpose."""
+        return self.intact and not self.facts.mutant
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong.
 
-    `changed` are the runs that troubles accuse.
+    changed: the runs that `troubles` says were changed.
     """
 
     runs: tuple[Past, ...]
@@ -229,37 +265,33 @@ class History:
 
     @property
     def kept(self) -> History:
-        """Only the runs whose evidence is still there."""
-        runs = tuple(one for one in self.runs if one.kept)
-        return replace(self, runs=runs)
+        """The history without the runs whose evidence is gone."""
+        return replace(self, runs=tuple(one for one in self.runs if one.kept))
+
+    def last_comparable(self, run: Past) -> Past | None:
+        """The last comparable run that ended before this one."""
+        for one in reversed(self.runs):
+            if one.finished < run.finished and one.comparison_key == run.comparison_key:
+                return one
+        return None
 
 
 def last_good_drill(history: History, instance: str | None) -> Past | None:
-    """The newest drill of this instance whose keys opened all, and whose backup had lost nothing.
+    """The newest drill of this instance whose keys opened everything and whose backup lost nothing.
 
     Only evidence that is there and unchanged counts.
     """
-    return next(
-        (
-            past
-            for past in reversed(history.runs)
-            if instance
-            and past.backup
-            and past.backup.holds
-            and past.backup.instance == instance
-            and past.intact
-            and not past.facts.mutant
-            and "DRL-1" in past.satisfied
-            and past.facts.verdicts.get("DRL-5") is not Verdict.VIOLATED
-        ),
-        None,
-    )
+    for past in reversed(history.runs):
+        backup, lost = past.backup, past.facts.verdicts.get("DRL-5") is Verdict.VIOLATED
+        is_good = past.is_genuine and "DRL-1" in past.satisfied and not lost
+        if is_good and instance and backup and backup.holds and backup.instance == instance:
+            return past
+    return None
 
 
 def load_history(folder: Path) -> History:
-    """All runs of a folder of bundles and of its ledger; without either the history is empty."""
+    """All runs of a folder of bundles and of its ledger; empty where there is neither."""
     found: dict[str, Past] = {}
-    seen: dict[str, Seen] = {}
     unreadable = []
     for file in sorted(folder.glob(f"*/{RECORD}")):
         if file.parent.is_symlink():
@@ -271,11 +303,14 @@ def load_history(folder: Path) -> History:
             unreadable.append(file.parent.name)
             continue
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
-        seen[record.id] = record
     lines, trouble = load_ledger(ledger_path(folder))
-    gone = {line.run: _from_ledger(line) for line in lines if line.run not in found}
+    gone = {
+        line.run: Past(line.run, line.finished, line.grade, line.facts, kept=False)
+        for line in lines
+        if line.run not in found
+    }
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
-    accused = list(_find_changed(folder, found, seen))
+    accused = list(_find_changed(folder, found))
     troubles = [trouble] if trouble else []
     troubles += [f"run {name}: {said}" for name, said in accused]
     changed = tuple(name for name, _ in accused)
@@ -288,35 +323,25 @@ def past_of(run: Run) -> Past:
 
 
 def name_past(past: Past | None) -> dict[str, object] | None:
-    """Which run it was and when it ended, for an answer as JSON."""
+    """The id of a run and when it ended, for JSON; None for no run."""
     return {"run": past.id, "finished": past.finished} if past else None
 
 
 def _past(seen: Seen, *, intact: bool = True) -> Past:
-    facts = seen.facts()
     return Past(
         seen.id,
         seen.finished,
         seen.grade,
-        _satisfied_controls(facts),
-        facts,
+        seen.facts(),
         intact=intact,
         document=seen.document,
         backup=seen.backup,
+        previous=seen.seal.previous,
     )
 
 
-def _from_ledger(line: LedgerLine) -> Past:
-    satisfied = _satisfied_controls(line.facts)
-    return Past(line.run, line.finished, line.grade, satisfied, line.facts, kept=False)
-
-
-def _satisfied_controls(facts: Facts) -> frozenset[str]:
-    return frozenset(one for one, seen in facts.verdicts.items() if seen is Verdict.SATISFIED)
-
-
 def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
-    """Whether evidence is what the manifest in its folder says, if there is one."""
+    """Whether evidence is what the manifest in its folder says; True where there is no manifest."""
     try:
         manifest = parse(read_file(folder / MANIFEST, LARGEST))
     except FileNotFoundError:
@@ -326,28 +351,25 @@ def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
     return manifest.digests.get(RECORD) == digest([evidence])
 
 
-def _find_changed(
-    folder: Path, found: Mapping[str, Past], seen: Mapping[str, Seen]
-) -> Iterator[tuple[str, str]]:
-    """Evidence that is not what was sealed; a seal that is not the one a later run followed."""
+def _find_changed(folder: Path, found: Mapping[str, Past]) -> Iterator[tuple[str, str]]:
+    """Runs whose evidence is not what was sealed, or whose seal is not the one a later run follows.
+
+    Each with a sentence about it.
+    """
     for name, past in found.items():
         if not past.intact:
             yield name, f"its {RECORD} and its {MANIFEST} differ: one was changed since"
-    for name, record in seen.items():
-        before = record.seal.previous
-        if before and before.run in found and _seal(folder / before.run) != before.manifest_sha256:
+    for name, past in found.items():
+        before = past.previous
+        if before and before.run in found:
+            with suppress(OSError):
+                if file_digest(folder / before.run / MANIFEST) == before.manifest_sha256:
+                    continue
             yield before.run, f"its {MANIFEST} is not the one that run {name} follows"
 
 
-def _seal(folder: Path) -> str | None:
-    try:
-        return digest([read_file(folder / MANIFEST, LARGEST)])
-    except OSError:
-        return None
-
-
 def describe_latest(path: str) -> str:
-    """Which run a path through `latest` leads to, when it ended and how; "" for another path."""
+    """The run that a path through `latest` leads to, its end and verdict; "" for other paths."""
     folders = [folder for folder in (Path(path), *Path(path).parents) if folder.name == "latest"]
     if not folders or not folders[0].is_symlink():
         return ""
@@ -361,12 +383,12 @@ def describe_latest(path: str) -> str:
 
 
 def load_record(origin: Path) -> Run:
-    """The record a user names: evidence.json, a run's folder, or a bundle; BadEvidence else."""
+    """The record in an evidence.json, a run's folder or a bundle; BadEvidence for anything else."""
     return parse_record(load_files(origin, [RECORD]), origin)
 
 
 def parse_record(files: Mapping[str, bytes], origin: Path) -> Run:
-    """The record among these files; BadEvidence where there is none that can be read."""
+    """The record among these files; BadEvidence if none of them can be read as one."""
     try:
         return json_file.parse(files.get(RECORD, b""))
     except ValueError:
@@ -374,7 +396,7 @@ def parse_record(files: Mapping[str, bytes], origin: Path) -> Run:
 
 
 def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Those of these files that a folder or a bundle holds; of a record itself, the record."""
+    """The named files of a folder or a bundle, as far as it has them; of evidence.json, itself."""
     if origin.is_dir():
         found = {name: origin / name for name in names}
         return {name: read_file(path, LARGEST) for name, path in found.items() if path.is_file()}

@@ -1,13 +1,13 @@
 """`drillbook status`: the last drill, recovery, rotation and move, how old, and when each is due.
 
-It is stale once one of them is overdue, also where nothing ever ran.
+The result is stale once one of them is overdue, or where nothing ever ran.
 
-With public keys (--pubkey) only what one of them signed counts: anyone who can write the folder of
-a history can rewrite it. Without, the account says that it rests on no signature. `calendar` has
-the days that are due as any calendar program imports them (RFC 5545).
+With public keys (--pubkey) only runs that one of them signed count: anyone who can write to the
+folder of a history can rewrite it. Without keys, the output says that no signature was checked.
+`calendar` makes the due days a file that any calendar program imports (RFC 5545).
 
-Exit code 0; 1 if something is overdue, or if the history is no longer what it was; 3 if the
-declaration cannot be read or the calendar not be written.
+Exit code 0; 1 if something is overdue, or if the history was changed; 3 if the declaration cannot
+be read or the calendar cannot be written.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from drillbook.core.display import write_json
-from drillbook.core.files import write_file
+from drillbook.core.files import open_file, write_file
 from drillbook.core.options import QUARTER
 from reports import controls
 from reports.config import declarations
-from reports.config.declarations import Words, next_due_day
+from reports.config.declarations import next_due_day
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
@@ -35,18 +35,18 @@ from reports.render.terminal import Line, wrap, write
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
-from reports.verdict import FAILED, IDLE, PASSED
+from reports.verdict import FAILED, PASSED, is_judged
 
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
-# At most 75 octets with the blank before what is continued (3.1), and no character in pieces.
+# A line has at most 75 octets, with the space that begins a continued one (3.1), and no character
+# is cut in two.
 _PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
 _RED: tuple[str, ...] = ("red", "bold")
-_BEGIN = b"BEGIN:VCALENDAR"
 
 
 class Act(NamedTuple):
-    """Something that recurs: the controls of which any one, satisfied, shows that it was done."""
+    """Something that recurs. Any one of its controls, satisfied, shows that it was done."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class Act(NamedTuple):
     command: str
 
 
-# Those of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
+# The acts of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
 ACTS = (
     Act("drill", "drill of a backup", ("DRL-2",), "drillbook drill … --env-file … --image …"),
     Act(
@@ -79,9 +79,10 @@ ACTS = (
 
 
 class Standing(NamedTuple):
-    """How an act stands. `failed` came after `last`, if anything did; `rehearsed` never counts.
+    """When an act was last done and is due.
 
-    due is the day it is due next, or was; today where it was never done.
+    failed: a later run that did not show it. rehearsed: the last rehearsal, which never counts.
+    due: the day when it is due, or was; today if it was never done.
     """
 
     act: Act
@@ -91,8 +92,12 @@ class Standing(NamedTuple):
     due: date
     overdue: bool
 
+    def age_days(self, today: date) -> int | None:
+        """How many days ago it was last done; None for never."""
+        return (today - self.last.finished.date()).days if self.last else None
+
     def remarks(self) -> Iterator[str]:
-        """What happened that is not a proof."""
+        """Sentences about runs that tried it and prove nothing."""
         if self.failed:
             yield f"tried on {self.failed.finished:%Y-%m-%d} and not shown (run {self.failed.id})"
         if self.rehearsed and not self.last:
@@ -101,11 +106,9 @@ class Standing(NamedTuple):
 
 
 def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
-    """All acts. Of deployments only, and of no run with a planted bug or with changed evidence."""
-    honest = [
-        one for one in runs if one.intact and not one.facts.mutant and one.finished.date() <= today
-    ]
-    return [_standing(act, honest, schedule, today) for act in ACTS]
+    """All acts, by runs of deployments with unchanged evidence and without a planted bug."""
+    counting = [one for one in runs if one.is_genuine and one.finished.date() <= today]
+    return [_standing(act, counting, schedule, today) for act in ACTS]
 
 
 def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -> Standing:
@@ -121,14 +124,14 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
 
 
 def recurs(run: Past) -> bool:
-    """Whether a run tried anything that recurs."""
+    """Whether a run tried a recurring act."""
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
 
 
 def _has_failed(act: Act, run: Past) -> bool:
-    """Whether a run did one of its controls, and none came out satisfied."""
-    seen = [run.facts.verdicts[one] for one in act.controls if one in run.facts.verdicts]
-    return run.satisfied.isdisjoint(act.controls) and any(one not in IDLE for one in seen)
+    """Whether a run judged one of the act's controls, and none came out satisfied."""
+    judged = any(is_judged(run.facts.verdicts.get(one)) for one in act.controls)
+    return judged and run.satisfied.isdisjoint(act.controls)
 
 
 def _last(runs: Iterable[Past]) -> Past | None:
@@ -136,25 +139,23 @@ def _last(runs: Iterable[Past]) -> Past | None:
 
 
 def _due(last: Past | None, schedule: Schedule, today: date) -> date:
-    """The declared day while it lies ahead of the last time; else the cadence, or 90 days."""
+    """The declared day if it is later than the last time; else by the cadence, or after 90 days."""
     done = last.finished.date() if last else None
     if schedule.next_due and (done is None or done < schedule.next_due):
         return schedule.next_due
-    if done is None:
-        return today
-    return next_due_day(done, schedule.cadence) if schedule.cadence else done + QUARTER
+    return next_due_day(done, schedule.cadence) if done else today
 
 
 def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
-    """The calendar; importing a newer one moves the events of the older, as their ids stay."""
+    """The calendar as a file; importing a newer one moves the events, as their ids stay."""
     events = "".join(_event(one, system, now) for one in found)
     lines = f"BEGIN:VCALENDAR\n{_HEAD}{events}END:VCALENDAR".encode().split(b"\n")
     return b"".join(b"\r\n ".join(_PART.findall(line)) + b"\r\n" for line in lines)
 
 
 def _event(one: Standing, system: str, now: datetime) -> str:
-    # What is overdue is due today: a reminder in the past has no effect. A day without an end is
-    # one whole day (3.6.1), also the last of the calendar.
+    # An overdue act is due today: a reminder in the past has no effect. An event without an end
+    # lasts a whole day (3.6.1).
     day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
     whose = f" ({system})" if system else ""
     last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
@@ -177,7 +178,7 @@ END:VEVENT
 
 
 def _text(words: str) -> str:
-    """A text as RFC 5545 (3.3.11) escapes it, without what no calendar takes."""
+    """A text as RFC 5545 (3.3.11) escapes it, without characters that calendars refuse."""
     return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
 
 
@@ -185,7 +186,7 @@ def main(
     given: SimpleNamespace,
     keep: Callable[[History, Sequence[Standing]], None] | None = None,
 ) -> int:
-    """Print what is due, and write the calendar that was asked for; keep gets what was found."""
+    """Print what is due, and write the calendar if one was asked for; `keep` gets the result."""
     run_dir = Path(given.run_dir)
     words = declarations.load(Path.cwd(), given.config, None, controls.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
@@ -202,26 +203,23 @@ def main(
     if given.output == "json":
         _write_answer(history, found, counted, now.date())
     else:
-        write(_lines(history, found, words, run_dir, now.date(), signed=counted), sys.stdout)
+        cadence = words.schedule.cadence or f"every {QUARTER.days} days"
+        place = f"in {run_dir}; due {cadence}"
+        write(_lines(history, found, place, counted, now.date()), sys.stdout)
     if given.ics:
         system = words.organisation.identity or ""
-        _write_calendar(Path(given.ics), calendar(found, system, now))
+        replace_file(Path(given.ics), calendar(found, system, now), "calendar", "--ics")
         write([Line(f"Calendar: {given.ics}")], sys.stderr)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 
 def sealed_past(folder: Path, run: str, trust: Trust) -> Past | None:
-    """A run as its bundle describes it; None where that is not trusted, or of another run."""
+    """A run as its bundle describes it; None if the bundle is not trusted or is of another run."""
     try:
         record, _ = intact(folder / run / BUNDLE, trust, "it does not count")
     except (BadBundle, Distrusted):
         return None
     return past_of(record) if record.run.id == run else None
-
-
-def _age(one: Standing, today: date) -> int | None:
-    """How many days ago it was last done; None: never."""
-    return (today - one.last.finished.date()).days if one.last else None
 
 
 def _write_answer(history: History, found: list[Standing], signed: int | None, today: date) -> None:
@@ -238,7 +236,7 @@ def _write_answer(history: History, found: list[Standing], signed: int | None, t
                 "command": one.act.command,
                 "due": one.due,
                 "overdue": one.overdue,
-                "age_days": _age(one, today),
+                "age_days": one.age_days(today),
                 "last": name_past(one.last),
                 "failed": name_past(one.failed),
                 "rehearsed": name_past(one.rehearsed),
@@ -249,7 +247,7 @@ def _write_answer(history: History, found: list[Standing], signed: int | None, t
 
 
 def describe_troubles(history: History) -> Iterator[Line]:
-    """What is wrong with a history, which comes before what it says."""
+    """Lines about what is wrong with a history; they are printed before what it says."""
     for trouble in history.troubles:
         yield from wrap(f"History: {trouble}.", then="  ", style=_RED)
     for folder in history.unreadable:
@@ -257,25 +255,16 @@ def describe_troubles(history: History) -> Iterator[Line]:
 
 
 def _lines(
-    history: History,
-    found: list[Standing],
-    words: Words,
-    runs: Path,
-    today: date,
-    *,
-    signed: int | None,
+    history: History, found: list[Standing], place: str, signed: int | None, today: date
 ) -> Iterator[Line]:
     yield from describe_troubles(history)
-    cadence = words.schedule.cadence or f"every {QUARTER.days} days"
-    yield from wrap(
-        f"{len(history.runs)} run{'s' * (len(history.runs) != 1)} in {runs}; due {cadence}",
-        then="  ",
-    )
+    runs = f"{len(history.runs)} run{'s' * (len(history.runs) != 1)}"
+    yield from wrap(f"{runs} {place}", then="  ")
     if signed is None:
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
     else:
-        yield Line(f"Of them {signed} are about these and signed by a trusted key; no other counts")
+        yield Line(f"Only {signed} of them count: those on these acts that a trusted key signed")
     yield Line("")
     yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
     for one in found:
@@ -286,7 +275,7 @@ def _lines(
         doubt, colour = (", if this history is true", "yellow") if signed is None else ("", "green")
         yield Line(f"Nothing is overdue{doubt}.", (colour, "bold"))
         return
-    ages = [age for one in found if (age := _age(one, today)) is not None]
+    ages = [age for one in found if (age := one.age_days(today)) is not None]
     newest = f"the newest proof is {days(min(ages))} old" if ages else "nothing was ever proved"
     yield from wrap(f"STALE: {newest}.", then="  ", style=_RED)
     yield Line(f"OVERDUE: {len(late)} of {len(found)}. Next:", _RED)
@@ -302,16 +291,19 @@ def _row(one: Standing) -> Iterator[Line]:
     yield from (Line(f"  {remark}", ("yellow",)) for remark in one.remarks())
 
 
-def _write_calendar(target: Path, content: bytes) -> None:
-    """Write the calendar in place of an older one; CannotWrite where that fails."""
+def replace_file(target: Path, content: bytes, kind: str, option: str) -> None:
+    """Write a file in place of an older one of its kind, known by the first line.
+
+    CannotWrite where another file has the name, or where the disk refuses.
+    """
+    first = content.partition(b"\n")[0]
     try:
         if target.exists():
-            with target.open("rb") as file:
-                if file.read(len(_BEGIN)) != _BEGIN:
-                    raise CannotWrite(
-                        f"{target} is there and is not a calendar; give another --ics"
-                    )
+            with open_file(target) as file:
+                if file.read(len(first)) != first:
+                    said = f"{target} is there and is not a {kind}; give another {option}"
+                    raise CannotWrite(said)
         write_file(target, content)
     except OSError as trouble:
-        said = f"{target} cannot be written: {trouble.strerror}; give another --ics"
+        said = f"{target} cannot be written: {trouble.strerror}; give another {option}"
         raise CannotWrite(said) from None

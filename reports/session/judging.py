@@ -21,7 +21,7 @@ from types import TracebackType
 import pytest
 
 from reports.errors import NotApplicable
-from reports.record.recorder import Recorder
+from reports.recorder import Recorder
 from reports.session.spec_selection import controls
 from reports.verdict import UNUSABLE, Verdict, worst
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from reports import run_metadata
 from reports.config.declarations import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
@@ -38,7 +39,6 @@ from reports.evidence.model import (
     is_gating,
 )
 from reports.history.compare import describe, files, matrix
-from reports.record import run_metadata
 from reports.redaction import Redactor
 from reports.render.terminal import Line, result, summary, write
 from reports.seal.sealer import make_sealer, refuse_changes

@@ -21,7 +21,7 @@ import pytest
 
 from drillbook.core.files import read_file
 from reports.evidence.json_file import LARGEST, RECORD
-from reports.record.recorder import SpecDraft
+from reports.recorder import SpecDraft
 from reports.session.evidence_run import EvidenceRun, undisturbed
 from reports.session.spec_selection import READING
 from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack

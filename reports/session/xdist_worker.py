@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from reports.controls import Catalogue
 from reports.evidence.context import Comparison
 from reports.evidence.model import Span
-from reports.record.recorder import Clock, Recorder, SpecDraft
+from reports.recorder import Clock, Recorder, SpecDraft
 from reports.session.spec_selection import Plan
 from reports.verdict import UNUSABLE
 

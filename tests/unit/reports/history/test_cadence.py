@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillbook.runbook import procedures
-from reports.history.runs import Past, load_history
+from reports.history.runs import Facts, Past, load_history
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVERY = frozenset(controls[0] for controls in procedures.ACTS.values())
@@ -32,7 +32,8 @@ def left_days_ago(folder, name, days, grade="deployment", **verdicts):
 
 
 def past(days, satisfied=EVERY, grade="deployment"):
-    return Past("run", NOW - timedelta(days=days), grade, frozenset(satisfied))
+    facts = Facts(verdicts=dict.fromkeys(satisfied, "satisfied"))
+    return Past("run", NOW - timedelta(days=days), grade, facts)
 
 
 def test_only_satisfied_controls_are_remembered_and_latest_counts_once(tmp_path):

@@ -7,7 +7,6 @@ import pytest
 
 from reports.evidence.model import Objectives
 from reports.history.overview import (
-    before,
     changes,
     corrections,
     describe,
@@ -31,7 +30,7 @@ def past(name, days, grade="deployment", kept=True, **facts):
     finished = START + timedelta(days=days)
     until = {"valid_until": (finished + timedelta(days=90)).date()}
     said = Facts.model_validate({**until, **facts})
-    return Past(name, finished, grade, frozenset(), said, kept)
+    return Past(name, finished, grade, said, kept)
 
 
 def seen(**changed):
@@ -78,8 +77,8 @@ def test_what_stayed_is_no_change_and_the_worst_comes_first():
 )
 def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
     same, strange, now = past("a", 0), past("b", 1, **other), past("c", 2, image="newer")
-    assert before([same, strange, now], now) is same
-    assert before([strange, now], now) is None
+    assert History((same, strange, now), ()).last_comparable(now) is same
+    assert History((strange, now), ()).last_comparable(now) is None
 
 
 def test_the_question_of_a_run_is_told_from_its_record():
@@ -193,6 +192,7 @@ def measured(name, day, rto, **facts):
 def test_recovery_times_keep_apart_on_one_scale_and_by_grade():
     runs = [measured("one", 0, 20), measured("two", 5, 40), measured("three", 9, 7200)]
     runs.append(measured("four", 10, 2, grade="rehearsal"))
+    runs.append(measured("planted", 11, 9000, mutant="LosesRows"))
     page = render(History(tuple(runs), ()), "runs", date(2027, 1, 1))
     curves = re.findall(r"<h3>(.*?)</h3>.*?</svg>", page, re.DOTALL)
     assert curves == ["Recovery time (RTO)", "Recovery time (RTO), rehearsals"]

@@ -6,13 +6,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from reports.evidence import json_file
 from reports.history.compare import (
     SCHEMA,
+    Matrix,
     describe,
     files,
     matrix,
     render_page,
-    schema,
     verdict_changes,
 )
 from reports.render.terminal import WIDTH
@@ -107,7 +108,8 @@ def test_equal_matrices_give_equal_bytes_that_satisfy_their_schema(made):
     assert files(made) == files(made.model_copy())
     record = json.loads(files(made)["matrix.json"])
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(record)
-    assert json.loads(SCHEMA.read_text()) == schema(), "python -m reports.history.compare"
+    now = json_file.schema(Matrix, "matrix")
+    assert json.loads(SCHEMA.read_text()) == now, "python -m reports.history.compare"
 
 
 def test_the_terminal_is_told_in_lines_that_fit(made):

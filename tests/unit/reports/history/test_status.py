@@ -27,7 +27,7 @@ def past(days, satisfied=EVERY, grade="deployment", intact=True, **facts):
     verdicts = {**dict.fromkeys(satisfied, "satisfied"), **facts.pop("verdicts", {})}
     said = Facts.model_validate({"verdicts": verdicts, **facts})
     when = NOW - timedelta(days=days)
-    return Past(f"run-{days}", when, grade, frozenset(satisfied), said, intact=intact)
+    return Past(f"run-{days}", when, grade, said, intact=intact)
 
 
 def stand(runs, **schedule):

@@ -14,7 +14,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
-from reports.notify import Announcement, Receivers, announce
+from reports.notify import Announcement, announce
 from reports.redaction import Redactor
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -46,7 +46,7 @@ def told(hooks):
 def announcement(hooks, tmp_path, command="drill", wanted=MODES):
     hook = hooks.url.replace("http:", "json:") + "/hook"
     words = Words(organisation=Organisation(system_id="SYS-042"))
-    return Announcement(command, words, tmp_path, Receivers(f"{hooks.url}/p", [hook], wanted))
+    return Announcement(command, words, tmp_path, f"{hooks.url}/p", [hook], wanted)
 
 
 def ran(exit_code=1, name="run-1", **changes):
@@ -92,6 +92,11 @@ def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
         "drillbook drill: passed again («CANARY»)",
     ]
     assert [path for path, _ in told(hooks)[1]] == ["/p/1", "/p/0", "/p/0"]
+
+
+def test_pytest_can_keep_it_in_a_set(tmp_path):
+    one = Announcement("drill", Words(), tmp_path)
+    assert one in {one}
 
 
 def test_success_is_a_notice_on_wish(hooks, tmp_path):

@@ -15,7 +15,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.status import standings
-from reports.notify import GAUGES, Announcement, Receivers, check_target, write_metrics
+from reports.notify import GAUGES, Announcement, check_target, write_metrics
 from tests.support.commands import given
 from tests.unit.reports.history.test_status import NOW, past
 
@@ -123,8 +123,7 @@ def test_a_full_disk_is_a_warning(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = Words(organisation=Organisation(system="Infisical"))
     (tmp_path / "gone").mkdir()
-    to = Receivers(metrics=tmp_path / "gone" / "x.prom")
-    with Announcement("status", words, tmp_path, to) as one:
+    with Announcement("status", words, tmp_path, metrics=tmp_path / "gone" / "x.prom") as one:
         (tmp_path / "gone").rmdir()
         assert one.end(status.main(given("status", "--run-dir=."), one.keep_standings)) == 1
     assert "x.prom cannot be written: No such file" in capsys.readouterr().err
@@ -132,8 +131,8 @@ def test_a_full_disk_is_a_warning(tmp_path, monkeypatch, capsys):
 
 def test_status_writes_them_also_where_nothing_ran(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    to = Receivers(metrics=tmp_path / "x.prom")
-    with Announcement("status", Words(), tmp_path / "runs", to) as one:
+    target = tmp_path / "x.prom"
+    with Announcement("status", Words(), tmp_path / "runs", metrics=target) as one:
         assert one.end(status.main(given("status", "--run-dir=runs"), one.keep_standings)) == 1
     found = read(tmp_path / "x.prom")
     assert found["act_stale", "", "drill"] == 1

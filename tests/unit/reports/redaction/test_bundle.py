@@ -16,7 +16,7 @@ from pikepdf import AttachedFileSpec, Pdf
 
 from reports import redaction as redactor
 from reports.config.declarations import Declared, Setting
-from reports.record.recorder import Recorder
+from reports.recorder import Recorder
 from reports.redaction import Redactor
 from reports.render import pdf
 from reports.session import bundle

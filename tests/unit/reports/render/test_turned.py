@@ -43,17 +43,18 @@ def kept(folder, name, run):
 
 
 def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
-    asked = RUN.run.model_copy(update={"asked": ("DRL-1",), "id": "asked"})
-    whole = RUN.run.model_copy(update={"selection": (), "asked": ()})
-    old = whole.model_copy(update={"id": "old"})
-    runs = [("a:1", old, Verdict.VIOLATED), ("a:1", whole, FIRST.verdict)]
-    runs += [("a:1", asked, OTHER), ("b:2", whole, OTHER)]
-    for number, (image, run, verdict) in enumerate(runs):
-        kept(tmp_path, f"run-{number}", of_image(image, run=run, controls=with_first(verdict)))
+    whole = {"selection": (), "asked": ()}
+    runs = [("a:1", whole, Verdict.VIOLATED), ("a:1", whole, FIRST.verdict)]
+    runs += [("a:1", {**whole, "asked": (FIRST.id,)}, OTHER), ("b:2", whole, OTHER)]
+    runs += [("a:1", {**whole, "shard": "1/2"}, OTHER)]
+    runs += [("a:1", {**whole, "command": "drillbook verify --mutant=LosesRows"}, OTHER)]
+    for number, (image, changes, verdict) in enumerate(runs):
+        facts = RUN.run.model_copy(update={**changes, "id": f"run-{number}"})
+        kept(tmp_path, facts.id, of_image(image, run=facts, controls=with_first(verdict)))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "evidence.json").write_text("{}")
     told = compare.compared_facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
-    assert told["compared"] == (RUN.run.id, RUN.run.id)
+    assert told["compared"] == ("run-1", "run-3")
     assert [one["id"] for one in told["turned"]] == [FIRST.id]
     assert compare.compared_facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
 

@@ -1,4 +1,4 @@
-"""Who, where, with what and by whose clock: what the stack cannot know of a run."""
+"""Facts of a run that the stack cannot know: tool, machine, operator, command, clock."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def host() -> Host:
 
 
 def operator() -> str:
-    """The login name; unknown where the system has none for this user."""
+    """The login name; "unknown" if the system has none for this user."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -58,29 +58,29 @@ def operator() -> str:
 
 
 def command(arguments: Iterable[str], called_as: str | None = None) -> str:
-    """How the run was called, fit to be called again; called_as: by a command that calls pytest."""
+    """The command line of the run, to repeat it; called_as: that of a command that calls pytest."""
     words = shlex.split(called_as) if called_as else ["pytest", *arguments]
     return shlex.join(map(_bare, words))
 
 
 def make() -> str | None:
-    """The make command line as it would be typed again; None when make did not call."""
+    """The make command line, to repeat it; None if the run was not called by make."""
     handed = os.environ.get(MAKE)
     if not handed:
         return None
-    # Someone else may have set it, and no run is lost to that.
+    # Another program may have set the variable; that must not end a run.
     with suppress(ValueError):
         return shlex.join(map(_bare, shlex.split(handed)))
     return _bare(handed)
 
 
 def _bare(word: str) -> str:
-    """A word of a command line without the user, password or query of a URL in it."""
+    """A word of a command line, without the user, password and query of a URL."""
     return re.sub(r"(://)[^/@\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
 
 
 def pack(suites: Path, tool: Tool) -> Pack:
-    """The statements and specs of a folder, by one digest over them all."""
+    """The statements and specs of a folder, with one digest of all of them."""
     files = sorted(path for path in suites.rglob("*") if path.suffix in (".py", ".toml"))
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(suites).as_posix()}\n"
@@ -91,7 +91,7 @@ def pack(suites: Path, tool: Tool) -> Pack:
 
 
 def previous_run(runs: Path) -> str | None:
-    """The run that `latest` names now, before another one takes the name."""
+    """The run that `latest` names now."""
     latest = runs / "latest"
     return latest.readlink().name if latest.is_symlink() and latest.exists() else None
 
@@ -127,7 +127,7 @@ def _memory() -> int | None:
 
 
 class _Timex(ctypes.Structure):
-    """The head of struct timex of adjtimex(2), and room for the rest of it."""
+    """The beginning of struct timex of adjtimex(2), and room for the rest."""
 
     _fields_ = (
         ("modes", ctypes.c_int),
@@ -141,9 +141,9 @@ class _Timex(ctypes.Structure):
 
 
 def kernel_clock() -> ClockFacts:
-    """Whether the kernel holds its clock synchronised, and how far off it can be; null if silent.
+    """Whether the kernel says that its clock is synchronised, and its largest error; else null.
 
-    Asks and sets nothing (modes is 0). Containers and sandboxes may refuse the question.
+    It reads and sets nothing (modes is 0). Containers and sandboxes may refuse the call.
     """
     if not sys.platform.startswith("linux"):
         return ClockFacts()

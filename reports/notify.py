@@ -1,13 +1,13 @@
-"""How a command ended, for others: pings, notices, metrics; none of it decides anything.
+"""Reports how a command ended: pings, notices and metrics. None of them changes an exit code.
 
-A monitor expects pings and alarms when none comes (healthchecks.io, Uptime Kuma). One of the
-healthchecks protocol gets URL/start, then URL/<exit status> with a short text. A push address of
-Uptime Kuma (…/api/push/…) gets a status and the first line, at the end only.
+A monitor expects pings and raises an alarm when none comes. A monitor with the healthchecks.io
+protocol gets URL/start, then URL/<exit status> with a short text. A push address of Uptime Kuma
+(…/api/push/…) gets a status and the first line of the text, at the end only.
 
-Metrics are a file in Prometheus' text format, for the textfile collector of node_exporter. Times
-are points in time and not ages, so that an alarm is raised by the clock of Prometheus even where
-nothing writes this file any more. The label of an instance is `system`: Prometheus gives `instance`
-to what it scrapes.
+Metrics are a file in Prometheus' text format, for the textfile collector of node_exporter. They
+hold points in time and not ages, so that Prometheus raises the alarm by its own clock even if
+nothing writes the file any more. The label of an instance is `system`, because Prometheus gives the
+label `instance` to what it scrapes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http.client import HTTPException
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
@@ -49,24 +51,16 @@ _TRIES, _PAUSE_S = 3, 0.3
 _LARGEST = 1 << 16
 _KUMA = re.compile(r"/api/push/[^/]+/?$")
 _WEB = re.compile(r"https?://[^\s/]+\S*")
-# As the alarm of the calendar.
+# The calendar of `drillbook status` reminds as early.
 _SOON = timedelta(days=7)
-_WORDS = {
-    "success": "passed",
-    "recover": "passed again",
-    "fail": "failed",
-    "stale": "stale",
-    "due": "due soon",
+# Each event in a word for people, and as Apprise's type of notice.
+_EVENTS = {
+    "success": ("passed", "success"),
+    "recover": ("passed again", "success"),
+    "fail": ("failed", "failure"),
+    "stale": ("stale", "failure"),
+    "due": ("due soon", "warning"),
 }
-# In Apprise's words.
-_KINDS = {
-    "success": "success",
-    "recover": "success",
-    "fail": "failure",
-    "stale": "failure",
-    "due": "warning",
-}
-_DAY_S = 86400
 GAUGES = {
     "last_run_timestamp_seconds": "when a command last ran to its end",
     "last_proof_timestamp_seconds": "when a command last passed",
@@ -94,53 +88,56 @@ def announce(
     monitor_file: str | None,
     metrics: str | None = None,
 ) -> Announcement:
-    """As the command line and drillbook.toml ask for it; BadDeclaration where that cannot be."""
+    """The announcement that the command line and drillbook.toml ask for.
+
+    BadDeclaration if a file is missing, broken or open to others.
+    """
     path, words, _ = load_words(folder, config)
     said = words.notify
     if monitor_file or said.ping_file:
         file = folder / monitor_file if monitor_file else path.parent / str(said.ping_file)
         addresses = load_addresses(file)
         monitor = monitor or addresses.get(command) or addresses.get("")
-    receivers: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
     if said.receivers_file:
-        receivers = load_receivers(path.parent / said.receivers_file)
+        people = load_receivers(path.parent / said.receivers_file)
     target = None
     if metrics or said.metrics:
         target = folder / metrics if metrics else path.parent / str(said.metrics)
         check_target(target)
-    to = Receivers(monitor, receivers, said.on, target)
-    return Announcement(command, words, folder / run_dir, to)
+    return Announcement(command, words, folder / run_dir, monitor, people, said.on, target)
 
 
-class Receivers(NamedTuple):
-    """Where it is said: a monitor, addresses of Apprise and what is worth a notice, metrics."""
+# Not compared by value: pytest keeps its plugins in sets.
+@dataclass(eq=False)
+class Announcement:
+    """Sends a ping at the start, and a ping and notices at the end, to the receivers it has.
 
+    people: addresses of Apprise; on: the events that are worth a notice; metrics: the file of
+    metrics. As a plugin of pytest it gets the result of the run, and has addresses redacted in what
+    the run writes. A command that leaves the block without `end` was interrupted, and is never
+    announced as passed.
+    """
+
+    command: str
+    words: Words
+    run_dir: Path
     monitor: str | None = None
     people: Sequence[str] = ()
     on: Sequence[str] = ()
     metrics: Path | None = None
 
-
-class Announcement:
-    """Sends a ping at the start, and a ping and notices at the end; it changes no exit code.
-
-    As a plugin of pytest it sees the run, and makes known to its redaction what must be in no file.
-    What ends without `end` was interrupted: it is never announced as passed.
-    """
-
-    def __init__(self, command: str, words: Words, run_dir: Path, to: Receivers) -> None:
-        self._command, self._words, self._run_dir = command, words, run_dir
-        self._system = words.organisation.identity or ""
-        self._to = to
+    def __post_init__(self) -> None:
+        self._system = self.words.organisation.identity or ""
         self._run: Any = None
         self._history: History | None = None
         self._standings: Sequence[Standing] = ()
-        self._ended = not (to.monitor or to.people or to.metrics)
+        self._ended = not (self.monitor or self.people or self.metrics)
         self._before: Any = None
 
     def __enter__(self) -> Self:
         if not self._ended:
-            # As Ctrl-C: pytest does the same while it runs, and gives this back at its end.
+            # SIGTERM acts like Ctrl-C. pytest sets its own handler as it runs, and restores ours.
             self._before = signal.signal(signal.SIGTERM, _interrupt)
             self._deliver(None, "", "", "")
         return self
@@ -156,18 +153,18 @@ class Announcement:
                 signal.signal(signal.SIGTERM, self._before)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep the run, and have addresses left out of all that it writes."""
+        """Remember the run, and have addresses redacted in everything that it writes."""
         self._run = session.config.pluginmanager.get_plugin("drillbook-run")
         if self._run:
-            for address in filter(None, (self._to.monitor, *self._to.people)):
+            for address in filter(None, (self.monitor, *self.people)):
                 self._run.recorder.secret("PING", address)
 
     def keep_standings(self, history: History, found: Sequence[Standing]) -> None:
-        """What `status` found is stale or due."""
+        """Remember what `status` found stale or due."""
         self._history, self._standings = history, found
 
     def end(self, code: int) -> int:
-        """Tell how it ended; the exit code, as it was."""
+        """Announce how the command ended; returns the exit code unchanged."""
         if not self._ended:
             self._tell(code, interrupted=bool(self._run and self._run.interrupted))
         return code
@@ -175,7 +172,7 @@ class Announcement:
     def _tell(self, code: int, *, interrupted: bool) -> None:
         self._ended = True
         run: Run | None = self._run.result if self._run else None
-        # A shard that was interrupted ends with 0, as one that decides nothing.
+        # An interrupted shard ends with 0, because a shard alone decides nothing.
         status = code or UNDECIDED if interrupted else code
         now = datetime.now(UTC)
         due = _due(self._standings, now.date())
@@ -183,52 +180,45 @@ class Announcement:
         if status and "stale" not in events:
             events = ["fail", *events]
         elif not events:
-            recovers = run and self._to.people and self._failed_before(run)
+            recovers = run and self.people and self._failed_before(run)
             events = ["recover" if recovers else "success"]
-        word = "interrupted" if interrupted else " and ".join(_WORDS[one] for one in events)
+        word = "interrupted" if interrupted else " and ".join(_EVENTS[one][0] for one in events)
         whose = f" ({self._system})" if self._system else ""
-        title = f"drillbook {self._command}: {word}{whose}"
+        title = f"drillbook {self.command}: {word}{whose}"
         lines = [*(_describe_run(run) if run else ()), *(_describe(*one) for one in due)]
         body = "\n".join([title, f"exit code {code}", *lines])
         if self._run:
             redact: Callable[[str], str] = self._run.recorder.redactor.text
             title, body = redact(title), redact(body)
-        is_wanted = {*events, *(() if status else ["success"])} & {*self._to.on}
-        self._deliver(status, title if is_wanted else "", body, _KINDS[events[0]])
-        if self._to.metrics and (run or self._history):
-            self._write_metrics(self._to.metrics, now)
+        is_wanted = {*events, *(() if status else ["success"])} & {*self.on}
+        self._deliver(status, title if is_wanted else "", body, _EVENTS[events[0]][1])
+        if self.metrics and (run or self._history):
+            self._write_metrics(self.metrics, now)
 
     def _deliver(self, status: int | None, title: str, body: str, kind: str) -> None:
-        """The ping, and notices where there is a title."""
+        """Send the ping, and notices if there is a title."""
         messages: list[tuple[str, Callable[[], str]]] = []
-        if monitor := self._to.monitor:
+        if monitor := self.monitor:
             name = f"the monitor at {host(monitor)}"
             messages.append((name, partial(send_ping, monitor, status, body)))
-        for number, address in enumerate(self._to.people if title else (), 1):
+        for number, address in enumerate(self.people if title else (), 1):
             name = f"receiver {number} ({address.partition(':')[0]})"
             messages.append((name, partial(send_notice, address, title, body, kind)))
-        deliver(self._command, messages)
+        deliver(self.command, messages)
 
     def _write_metrics(self, target: Path, now: datetime) -> None:
-        """Metrics of the whole history, this run included; a full disk is a warning."""
-        history = self._history or load_history(self._run_dir)
-        found = self._standings or standings(history.runs, self._words.schedule, now.date())
+        """Write metrics of the whole history, including this run; a full disk is a warning."""
+        history = self._history or load_history(self.run_dir)
+        found = self._standings or standings(history.runs, self.words.schedule, now.date())
         try:
             write_metrics(target, history.runs, found, self._system, now)
         except OSError as trouble:
-            warn(self._command, f"{target} cannot be written: {trouble.strerror}")
+            warn(self.command, f"{target} cannot be written: {trouble.strerror}")
 
     def _failed_before(self, run: Run) -> bool:
-        """Whether the last run of the same question about the same instance failed."""
-        now = past_of(run)
-        same = [
-            one.facts.exit_code
-            for one in load_history(self._run_dir).runs
-            if one.id != now.id
-            and not one.facts.mutant
-            and (one.facts.question, one.facts.system) == (now.facts.question, now.facts.system)
-        ]
-        return bool(same and same[-1])
+        """Whether the last comparable run failed."""
+        earlier = load_history(self.run_dir).last_comparable(past_of(run))
+        return bool(earlier and earlier.facts.exit_code)
 
 
 def _interrupt(*_: object) -> None:
@@ -236,7 +226,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _describe_run(run: Run) -> Sequence[str]:
-    """Verdict, counts and ids of controls, and nothing that was seen."""
+    """Verdict, counts and ids of controls; nothing that the run saw."""
     by_verdict = {
         verdict: [control.id for control in run.controls if control.verdict is verdict]
         for verdict in Verdict
@@ -251,7 +241,7 @@ def _describe_run(run: Run) -> Sequence[str]:
 
 
 def _due(found: Sequence[Standing], today: date) -> Sequence[tuple[str, Standing]]:
-    """What is stale, and what is due within a week."""
+    """The acts that are stale, and those that are due within a week."""
     stale = [("stale", one) for one in found if one.overdue]
     soon = [("due", one) for one in found if not one.overdue and one.due - today <= _SOON]
     return [*stale, *soon]
@@ -259,19 +249,14 @@ def _due(found: Sequence[Standing], today: date) -> Sequence[tuple[str, Standing
 
 def _describe(event: str, standing: Standing) -> str:
     last = f"last {standing.last.finished:%Y-%m-%d}" if standing.last else "never done"
-    return f"{_WORDS[event]}: {standing.act.name}, {last}, due {standing.due:%Y-%m-%d}"
+    return f"{_EVENTS[event][0]}: {standing.act.name}, {last}, due {standing.due:%Y-%m-%d}"
 
 
 def load_receivers(path: Path) -> tuple[str, ...]:
-    """The addresses of a file, one a line; BadDeclaration for one that Apprise does not know."""
+    """The addresses in a file, one a line; BadDeclaration for one that Apprise does not know."""
     addresses = tuple(load_private_lines(path))
-    try:
-        import apprise
-    except ImportError:
-        raise BadDeclaration(
-            f"{path}: notices are sent by Apprise; {install_extra('notify')}"
-        ) from None
-    # What it logs names the address, and so the key in it.
+    apprise = _import_extra("apprise", f"{path}: notices are sent by Apprise")
+    # Its log messages name the address, with the key in it.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     for number, address in enumerate(addresses, 1):
         if not apprise.Apprise.instantiate(address):
@@ -279,8 +264,16 @@ def load_receivers(path: Path) -> tuple[str, ...]:
     return addresses
 
 
+def _import_extra(name: str, need: str) -> Any:
+    """A module of the extra `notify`; BadDeclaration with the need for it if it is missing."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise BadDeclaration(f"{need}; {install_extra('notify')}") from None
+
+
 def send_notice(address: str, title: str, body: str, kind: str) -> str:
-    """Send one notice; why it was not received, or nothing."""
+    """Send one notice; returns why it was not received, or ""."""
     import apprise
 
     receiver = apprise.Apprise.instantiate(address)
@@ -289,7 +282,7 @@ def send_notice(address: str, title: str, body: str, kind: str) -> str:
 
 
 def load_private_lines(path: Path) -> list[str]:
-    """The lines of a file that only its owner can read, without comments; or BadDeclaration."""
+    """The lines of a private file, without comments; BadDeclaration if others can read it."""
     try:
         data = read_file(path, _LARGEST)
         is_open = open_mode(path)
@@ -302,7 +295,7 @@ def load_private_lines(path: Path) -> list[str]:
 
 
 def load_addresses(path: Path) -> dict[str, str]:
-    """The addresses of a ping file by command; "" has the one of all other commands."""
+    """The addresses of a ping file, by command; "" stands for all other commands."""
     found = {}
     for number, line in enumerate(load_private_lines(path), 1):
         command, _, address = line.rpartition(" ")
@@ -314,7 +307,7 @@ def load_addresses(path: Path) -> dict[str, str]:
 
 
 def send_ping(address: str, status: int | None, body: str) -> str:
-    """Send one ping, status None at the start; why it was not received, or nothing."""
+    """Send one ping, with status None at the start; returns why it was not received, or ""."""
     url = urlsplit(address)
     if _KUMA.search(url.path):
         if status is None:
@@ -325,7 +318,7 @@ def send_ping(address: str, status: int | None, body: str) -> str:
     else:
         path = f"{url.path.rstrip('/')}/{'start' if status is None else status}"
         url = url._replace(path=path)
-    # A larger client may not be loaded before pytest, which is to rewrite parts of it.
+    # Not httpx2: it imports anyio, which pytest can no longer rewrite once it is imported.
     request = Request(urlunsplit(url), data=body.encode() or None)  # noqa: S310 - judged before
     request.add_header("Content-Type", "text/plain; charset=utf-8")
     for left in reversed(range(_TRIES)):
@@ -338,7 +331,7 @@ def send_ping(address: str, status: int | None, body: str) -> str:
             if trouble.code < 500:
                 break
         except (HTTPException, OSError) as trouble:
-            # Its message may hold the address.
+            # Its message may contain the address.
             reason = getattr(trouble, "reason", trouble)
             why = getattr(reason, "strerror", None) or type(reason).__name__
         if left:
@@ -347,10 +340,10 @@ def send_ping(address: str, status: int | None, body: str) -> str:
 
 
 def deliver(command: str, messages: Sequence[tuple[str, Callable[[], str]]]) -> None:
-    """Send all at once, and warn of each that was not received within 10 s, and why.
+    """Send all messages at once; warn of each that was not received within 10 s, and why.
 
-    A message is the name of its receiver, which is shown, and what sends it. A receiver that
-    answers a byte at a time is left to a thread that does not keep the program from ending.
+    A message is the name of its receiver, which is shown, and a function that sends it. The threads
+    are daemons, so a receiver that answers one byte at a time does not keep the program alive.
     """
     outcome: dict[int, str] = {}
 
@@ -375,7 +368,7 @@ def deliver(command: str, messages: Sequence[tuple[str, Callable[[], str]]]) -> 
 
 
 def warn(command: str, sentence: str) -> None:
-    """Say on standard error what did not arrive."""
+    """Print a warning on standard error."""
     sys.stderr.write(f"{printable(f'drillbook {command}: warning: {sentence}')}\n")
 
 
@@ -388,11 +381,7 @@ def host(address: str) -> str:
 
 def check_target(path: Path) -> None:
     """BadDeclaration where metrics cannot be written to this file."""
-    try:
-        import prometheus_client  # noqa: F401
-    except ImportError:
-        said = f"metrics need prometheus-client; {install_extra('notify')}"
-        raise BadDeclaration(f"{path}: {said}") from None
+    _import_extra("prometheus_client", f"{path}: metrics need prometheus-client")
     if not path.parent.is_dir() or path.is_dir():
         raise BadDeclaration(f"{path}: name a file in a folder that exists")
 
@@ -400,7 +389,7 @@ def check_target(path: Path) -> None:
 def write_metrics(
     path: Path, runs: Iterable[Past], found: Sequence[Standing], system: str, now: datetime
 ) -> None:
-    """Write the file anew, whole or not at all; OSError where the disk refuses."""
+    """Write the file of metrics, whole or not at all; OSError if the disk refuses."""
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
@@ -412,15 +401,17 @@ def write_metrics(
         (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
 
     for one in runs:
-        if one.intact and not one.facts.mutant:
-            # Oldest first: what a later run saw takes the place of what an earlier one did.
+        if one.is_genuine:
+            # Oldest first, so that a later run replaces the values of an earlier one.
             whose = {"system": one.facts.system or "", "command": one.facts.question}
             _say_run(say, one, {**whose, "grade": one.grade})
     for standing in found:
         labels = {"system": system, "act": standing.act.id}
         last = standing.last.finished.timestamp() if standing.last else 0
         say("act_last_proof_timestamp_seconds", last, **labels)
-        say("act_due_timestamp_seconds", _end_of(standing.due), **labels)
+        # The midnight after the day: until then it is not overdue.
+        due = datetime.combine(standing.due, datetime.min.time(), UTC).timestamp() + 86400
+        say("act_due_timestamp_seconds", due, **labels)
         say("act_days_until_due", (standing.due - now.date()).days, **labels)
         say("act_stale", standing.overdue, **labels)
     say("written_timestamp_seconds", now.timestamp())
@@ -440,8 +431,3 @@ def _say_run(say: Callable[..., None], run: Past, labels: dict[str, str]) -> Non
     for name in ("rto_s", "rto_target_s", "rpo_s", "rpo_target_s"):
         if (value := getattr(facts.objectives, name)) is not None:
             say(f"{name}econds", value, **labels)
-
-
-def _end_of(day: date) -> float:
-    """Midnight after a day: until then it is not overdue."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + _DAY_S

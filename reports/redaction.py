@@ -1,14 +1,14 @@
-"""Secrets become their names where text enters the record; finished files are searched again.
+"""Replaces secrets with their names in everything recorded, and searches finished files for them.
 
-A value is searched in every encoding that drillbook/core/secret_search.py lists. A weak one (fewer
-than six characters, fewer than four different ones, or a plain word or number) may stand in any
-text by chance and would shred the report; it is searched only where a secret stands: after its own
-name, and as the password of a connection string. An empty value is not a secret.
+A value is searched for in every encoding that drillbook/core/secret_search.py lists. A weak value
+(fewer than six characters, fewer than four different ones, or a plain word or number) occurs by
+chance in any text, so it is searched for only after its own name and as the password of a
+connection string. An empty value is not a secret.
 
-Of a PDF streams, attachments and strings are searched, and the text of its pages as well: a page
-holds numbers of glyphs, which only the fonts' tables turn into letters. Nothing else in a bundle is
-packed: what is packed by other means, or a PDF that is too large or broken, cannot be searched,
-which is reported as a leak.
+In a PDF the streams, attachments and strings are searched, and also the text of the pages: a page
+holds numbers of glyphs, which only the tables of the fonts turn into letters. Nothing else in a
+bundle is packed: a file that is packed in another way, or a PDF that is too large or broken, cannot
+be searched, and is reported as a leak.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from drillbook.core.secret_search import Hit, Index, Needle, forms, fragments, i
 from reports.evidence.model import Leak
 
 _CHUNK = 1 << 20
-# What pdfium writes where a line ends, with and without a hyphen.
+# What pdfium writes at the end of a line, and what stands for it.
 _LINE_ENDS = (("\r\n", ""), ("\x02", "-"), ("\ufffe", "-"))
 _LARGEST = 512 << 20
-# Commands to a terminal as ECMA-48 writes them: strings (titles, links), colours, the rest.
+# Terminal commands of ECMA-48: strings (titles, links), colours, and the others.
 _ESCAPES = re.compile(r"\x1b(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
 _UNKNOWN = "not known"
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -51,32 +51,29 @@ class Redactor:
         return len(self._names)
 
     def new_secrets(self, since: int) -> list[tuple[str, str]]:
-        """Names and values that were made known after the first `since` ones."""
+        """Names and values in the order they were added, without the first `since` ones."""
         with self._lock:
             known = [(shown.partition("#")[0], value) for value, shown in self._names.items()]
         return known[since:]
 
     def add(self, name: str, value: str) -> None:
-        """Make a value known. A second value of the same name is shown as NAME#2."""
+        """Add a value. A second value with the same name is shown as NAME#2."""
         with self._lock:
             if not value or value in self._names:
                 return
             twins = sum(known.partition("#")[0] == name for known in self._names.values())
-            self._names[value] = f"{name}#{twins + 1}" if twins else name
+            shown = self._names[value] = f"{name}#{twins + 1}" if twins else name
             if is_weak(value):
-                self._add_weak(name, self._names[value], value)
-            else:
-                self._add(self._names[value], value)
-
-    def _add(self, shown: str, value: str) -> None:
-        for fragment in fragments(value):
-            if not is_weak(fragment):
-                self._index.add_value(shown, fragment)
+                self.weak += 1
+                if len(value) <= 64:
+                    self._add_weak(name, shown, value)
+                return
+            for fragment in fragments(value):
+                if not is_weak(fragment):
+                    self._index.add_value(shown, fragment)
 
     def _add_weak(self, name: str, shown: str, value: str) -> None:
-        self.weak += 1
-        if len(value) > 64:
-            return
+        """Search for a weak value after its own name and as the password of a connection string."""
         for before in (":", f"{name}=", f"{name}: ", f'{name}": "', f'{name}":"'):
             after = "@" if before == ":" else ""
             for text, encoding in forms(value).items():
@@ -84,14 +81,14 @@ class Redactor:
                 self._index.add(before.encode() + text + after.encode(), needle)
 
     def find(self, data: bytes) -> set[tuple[str, str]]:
-        """Which known values stand in data, by name, and in which encoding each."""
+        """The known values in data: the name and the encoding of each."""
         with self._lock:
             return {(hit.needle.name, hit.needle.encoding) for hit in self._index.find(data)}
 
     def text(self, text: str) -> str:
-        """The text with each known value replaced by its name, and without terminal's colours.
+        """The text with each known value replaced by its name, and without terminal commands.
 
-        Twice where there were colours: a value may hold such a code, or be cut by one.
+        Text that had such commands is searched again: a value may contain one, or be cut by one.
         """
         clean = self.data(text.encode("utf-8", "replace")).decode("utf-8", "replace")
         plain = _ESCAPES.sub("", clean)
@@ -108,7 +105,7 @@ class Redactor:
         return b"".join([*parts, data[done:]]) if done else data
 
     def tree(self, value: object) -> object:
-        """Redact every text in lists and dictionaries; keys are ours and stay."""
+        """Redact every text in lists and dictionaries; keys are not secret and stay."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -118,24 +115,20 @@ class Redactor:
         return value
 
     def scan(self, path: Path, shown_as: str, *, packed: bool = True) -> list[Leak]:
-        """Which secrets a file still holds, in its bytes and in what is packed in it, if asked.
+        """The secrets that a file still holds; with `packed`, also inside a PDF.
 
-        What cannot be unpacked cannot be vouched for, and is reported as a leak of its own.
+        A file that cannot be unpacked cannot be searched, and is reported as a leak.
         """
-        found: dict[Leak, None] = {}
+        found: dict[tuple[str, str], None] = {}
         try:
             for data in self._pieces(path, packed):
-                with self._lock:
-                    hits = list(self._index.find(data))
-                for hit in hits:
-                    seen = hit.needle
-                    found[Leak(file=shown_as, secret=seen.name, encoding=seen.encoding)] = None
+                found |= dict.fromkeys(sorted(self.find(data)))
         except Unsearchable as trouble:
-            found[Leak(file=shown_as, secret=_UNKNOWN, encoding=str(trouble))] = None
-        return list(found)
+            found[_UNKNOWN, str(trouble)] = None
+        return [Leak(file=shown_as, secret=name, encoding=how) for name, how in found]
 
     def _pieces(self, path: Path, packed: bool) -> Iterator[bytes]:
-        """What to search: a file in pieces that overlap by the longest needle."""
+        """The data to search: the file in pieces that overlap by the longest needle."""
         rest = b""
         with path.open("rb") as file:
             if packed and is_packed(file.read(8)):
@@ -148,7 +141,7 @@ class Redactor:
 
 
 def _trim(data: bytes, hit: Hit) -> Hit:
-    """Without its context; with the base64 letters and padding that share bits with it."""
+    """The hit without its context, but with base64 letters and padding that share bits with it."""
     start, end = hit.start + hit.needle.before, hit.end - hit.needle.after
     if hit.needle.encoding == "base64":
         start -= start > 0 and data[start - 1] in _BASE64
@@ -159,7 +152,7 @@ def _trim(data: bytes, hit: Hit) -> Hit:
 
 
 def _merge(hits: list[Hit]) -> Iterator[Hit]:
-    """Overlapping ones as one, and pieces of one value that follow each other."""
+    """The hits, with overlapping ones and adjoining pieces of one value joined."""
     current: Hit | None = None
     for hit in hits:
         touching = current and hit.needle.name == current.needle.name
@@ -174,7 +167,7 @@ def _merge(hits: list[Hit]) -> Iterator[Hit]:
 
 
 def pdf_pieces(data: bytes) -> Iterator[bytes]:
-    """Streams (the attached record among them), strings such as bookmarks, and each page's text.
+    """Streams (also the attached record), strings such as bookmarks, and the text of each page.
 
     pikepdf.PdfError where the data is not a PDF.
     """
@@ -186,7 +179,7 @@ def pdf_pieces(data: bytes) -> Iterator[bytes]:
 
 
 def pdf_pages(data: bytes) -> Iterator[str]:
-    """The text of each page, lines joined: a value that runs over a line's end is one word."""
+    """The text of each page, with lines joined, so that a value across two lines is one word."""
     with pypdfium2.PdfDocument(data) as document:
         for page in document:
             text: str = page.get_textpage().get_text_range()
@@ -196,7 +189,7 @@ def pdf_pages(data: bytes) -> Iterator[str]:
 
 
 def _strings(one: Any) -> Iterator[str]:
-    """Texts in an object itself; what it refers to is an object of its own."""
+    """Texts in an object itself; objects that it refers to are read by themselves."""
     inside: list[Any] = []
     if isinstance(one, String):
         yield str(one)
@@ -210,16 +203,16 @@ def _strings(one: Any) -> Iterator[str]:
 
 
 class Unsearchable(Exception):
-    """Part of a file was not unpacked here, although it may be elsewhere."""
+    """Part of a file could not be unpacked."""
 
 
 def is_packed(head: bytes) -> bool:
-    """Whether a file with this beginning holds more than its bytes show."""
+    """Whether a file with this beginning is a PDF or compressed."""
     return head.startswith((b"%PDF-", b"PK\3\4", b"PK\5\6", b"\x1f\x8b"))
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """Everything inside a packed file; Unsearchable where something is left that was not read."""
+    """Everything inside a packed file; Unsearchable if a part of it cannot be read."""
     data = path.read_bytes()
     if not data.startswith(b"%PDF-"):
         raise Unsearchable("packed, and not a PDF: only a PDF is searched inside")

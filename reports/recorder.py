@@ -1,6 +1,6 @@
-"""What drivers, clients and specs leave behind while they run, redacted on the way in.
+"""The recorder of a run: what drivers, clients and specs report, redacted as it comes in.
 
-A spec is a draft while it is under way: steps open and close, exchanges, notes and logs gather.
+A spec is a draft while it runs: steps open and close, and requests, notes and logs are added.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from reports.errors import UnknownWord, near
-from reports.evidence.context import Comparison
+from reports.evidence.context import Comparison, EvidenceModel
 from reports.evidence.model import (
     Change,
     Command,
@@ -38,7 +38,7 @@ OUTSIDE = {"setup": "set up", "call": "between the steps", "teardown": "tear dow
 
 
 class Clock:
-    """Wall time that never jumps: one reading of the wall, then the monotonic clock."""
+    """Wall time that never jumps: the wall clock is read once, then the monotonic clock counts."""
 
     def __init__(self, wall: datetime | None = None, zero: float | None = None) -> None:
         self._wall = wall or datetime.now(UTC)
@@ -46,28 +46,28 @@ class Clock:
 
     @property
     def origin(self) -> tuple[datetime, float]:
-        """The two readings, for another process on this machine to go by the same clock."""
+        """The first two readings, with which another process on this machine has the same clock."""
         return self._wall, self._zero
 
     def seconds(self) -> float:
-        """Since this clock was made."""
+        """The seconds since this clock was made."""
         return time.perf_counter() - self._zero
 
     def at(self, seconds: float) -> datetime:
-        """The moment, to the millisecond."""
+        """The moment that many seconds after the start, to the millisecond."""
         moment = self._wall + timedelta(seconds=seconds)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 @dataclass
 class StepDraft:
-    """A step under way, or done."""
+    """A step that runs or has ended."""
 
     title: str
     started: float
     duration: float | None = None
     state: Literal["open", "held", "failed"] = "open"
-    # How far it is; for the terminal alone.
+    # For the terminal only; it is not evidence.
     progress: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     logs: list[LogExcerpt] = field(default_factory=list)
@@ -75,7 +75,7 @@ class StepDraft:
     commands: list[Command] = field(default_factory=list)
 
     def freeze(self, clock: Clock, verdict: Verdict) -> Step:
-        """As evidence. A failed step has the verdict of its spec; an open one did not end."""
+        """The step as evidence; a failed one has the verdict of its spec, an open one not_run."""
         verdicts = {"held": Verdict.SATISFIED, "failed": verdict, "open": Verdict.NOT_RUN}
         duration = clock.seconds() - self.started if self.duration is None else self.duration
         return Step(
@@ -92,9 +92,9 @@ class StepDraft:
 
 @dataclass
 class SpecDraft:
-    """A spec under way, or done; `verdicts` says violated for any failed assertion.
+    """A spec that runs or has ended. `verdicts` has violated for each failed assertion.
 
-    unsafe: what it found is a matter of safety, whatever the nature of its controls.
+    unsafe: its findings are a matter of safety, even if its controls are claims.
     """
 
     id: str
@@ -111,7 +111,7 @@ class SpecDraft:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its phases; not_run when it was interrupted before it had one."""
+        """The worst verdict of its phases; not_run if it was interrupted before the first."""
         return worst(self.verdicts)
 
     def verdict_for(self, nature: Nature) -> Verdict:
@@ -120,14 +120,14 @@ class SpecDraft:
 
     @property
     def under_way(self) -> str | None:
-        """The title of the step under way, and how far it is; None outside of any."""
+        """The title and progress of the current step; None between steps."""
         if not self.open:
             return None
         step = self.open[-1]
         return f"{step.title}: {step.progress}" if step.progress else step.title
 
     def step(self, now: float) -> StepDraft:
-        """The step under way; outside of any, one named after the phase."""
+        """The current step; between steps, one that is named after the phase."""
         if self.open:
             return self.open[-1]
         title = OUTSIDE[self.phase]
@@ -138,7 +138,7 @@ class SpecDraft:
 
 
 def add[Seen: (Command, Exchange)](seen: list[Seen], new: Seen) -> None:
-    """Add an act or a request; to the last one when it is equal, so that polling stays readable."""
+    """Add a command or a request; equal ones in a row are counted as one, as in polling."""
     own = {"duration_s", "count"}
     last = seen[-1] if seen else None
     if last and last.model_dump(exclude=own) == new.model_dump(exclude=own):
@@ -149,14 +149,14 @@ def add[Seen: (Command, Exchange)](seen: list[Seen], new: Seen) -> None:
 
 
 def excerpt(service: str, text: str) -> LogExcerpt:
-    """The last lines of a log, few enough for a report."""
+    """The last lines of a log, short enough for a report."""
     lines = text.rstrip("\n").split("\n")
     end = "\n".join(lines[-_EXCERPT_LINES:])[-_EXCERPT_CHARACTERS:]
     return LogExcerpt(service=service, text=end, truncated=len(end) < len(text.rstrip("\n")))
 
 
 class Recorder:
-    """The one place where a run's observations meet; safe to use from threads."""
+    """Collects what a run observes; safe to use from threads."""
 
     def __init__(self, seed: int = 0, clock: Clock | None = None) -> None:
         self.seed = seed
@@ -190,7 +190,7 @@ class Recorder:
         self._leave(lambda step: add(step.exchanges, seen))
 
     def note(self, text: str) -> None:
-        """Leave a line of the operator's log in the current step."""
+        """Add a line of the operator's log to the current step."""
         text = self.redactor.text(text)
         self._leave(lambda step: step.notes.append(text))
 
@@ -200,7 +200,7 @@ class Recorder:
                 put(self._spec.step(self.clock.seconds()))
 
     def progress(self, text: str) -> None:
-        """Say how far the step under way is: for the terminal, not for the record."""
+        """Say how far the current step is: for the terminal, not for the record."""
         with self._lock:
             if self._spec is None or not self._spec.open:
                 return
@@ -246,42 +246,50 @@ class Recorder:
             self._add_span(self.redactor.text(name), kind, started)
 
     def log(self, service: str, text: str) -> None:
-        """Append a service's log to the bundle, and its end to the current step."""
+        """Append a service's log to the bundle, and its last lines to the current step."""
         text = self.redactor.text(text)
         with self._lock:
             owner = "the run"
             if self._spec is not None and text.strip():
                 owner = self._spec.id
                 self._spec.step(self.clock.seconds()).logs.append(excerpt(service, text))
-            self._append(service, f"=== {self.clock.at(self.clock.seconds())}, {owner}\n{text}\n")
+            if self.logs is not None:
+                head = f"=== {self.clock.at(self.clock.seconds())}, {owner}"
+                self._put(self.logs / f"{service}.log", f"{head}\n{text}\n", "a")
 
     def attach(self, name: str, text: str) -> None:
-        """Put a text that was made during the run into its folder, without what is secret."""
+        """Write a text that was made during the run to the run's folder, redacted."""
         if self.logs is not None:
             with self._lock:
                 self._put(self.logs.parent / name, self.redactor.text(text), "w")
 
     def subject(self, **facts: object) -> None:
         """State what is examined: driver, grade, backend, database, cache, keys, data_set, ..."""
-        _refuse_unknown(Subject, facts)
-        with self._lock:
-            self.facts |= facts
+        self._state(Subject, self.facts, facts)
 
     def change(self, **facts: object) -> None:
-        """State a fact about the change of release that is rehearsed."""
-        _refuse_unknown(Change, facts)
-        with self._lock:
-            self.changed |= facts
+        """State a fact about the rehearsed change of release."""
+        self._state(Change, self.changed, facts)
 
     def objectives(self, **seconds: float) -> None:
         """State a measured or wanted recovery time or point (rto_s, rto_target_s, rpo_s, ...)."""
-        _refuse_unknown(Objectives, seconds)
+        self._state(Objectives, self.measured, seconds)
+
+    def _state(
+        self, model: type[EvidenceModel], known: dict[str, Any], facts: Mapping[str, object]
+    ) -> None:
+        """Keep facts that are fields of the model; UnknownWord for one that is not."""
+        for name in facts:
+            if name not in model.model_fields:
+                said = model.__name__.lower()
+                raise UnknownWord(f"{said}({name}=...); {near(name, model.model_fields)}")
+        model.model_validate(facts)
         with self._lock:
-            self.measured |= seconds
+            known.update(facts)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """A titled part of the spec under way."""
+        """A titled part of the current spec."""
         draft = StepDraft(self.redactor.text(title), self.clock.seconds())
         spec = self._spec
         if spec is not None:
@@ -296,7 +304,10 @@ class Recorder:
             draft.state = "failed"
             raise
         finally:
-            self._close(draft, spec)
+            draft.duration = self.clock.seconds() - draft.started
+            if spec is not None:
+                spec.open.remove(draft)
+                self._add_span(draft.title, "step", draft.started)
 
     def begin(self, spec: str, controls: tuple[str, ...]) -> None:
         """A spec starts."""
@@ -305,32 +316,32 @@ class Recorder:
             self.specs.append(self._spec)
 
     def phase(self, name: str) -> None:
-        """The spec under way comes to its setup, call or teardown."""
+        """The current spec begins its setup, call or teardown."""
         if self._spec is not None:
             self._spec.phase = name
 
     def judge(self, verdict: Verdict, message: str | None) -> None:
-        """The phase ended with this verdict."""
+        """The current phase ended with this verdict."""
         if self._spec is not None:
             self._spec.verdicts.append(verdict)
             if message:
                 self._spec.messages.append(self.redactor.text(message))
 
     def observe(self, word: str) -> None:
-        """The spec under way saw something that has a word."""
+        """The current spec saw something that is in the vocabulary of observations."""
         if self._spec is not None and word not in self._spec.words:
             self._spec.words.append(word)
 
     def mark_unsafe(self) -> None:
-        """What the spec under way found is a matter of safety, also where it checks a claim."""
+        """The findings of the current spec are a matter of safety, even if it checks a claim."""
         if self._spec is not None:
             self._spec.unsafe = True
 
     def accuse(self, control: str, title: str, said: str) -> bool:
-        """Have it on record that a control is violated, whatever the spec under way checks.
+        """Record that a control is violated, even if the current spec checks another one.
 
-        What is seen next to a spec is evidence of a spec of its own, named after both. False where
-        nothing is under way, so that no one would judge it.
+        The evidence is that of an additional spec, named after both. False if no spec is running,
+        because then it would not be judged.
         """
         with self._lock:
             if self._spec is None:
@@ -346,7 +357,7 @@ class Recorder:
         return True
 
     def end(self) -> None:
-        """The spec under way is over, torn down and all."""
+        """The current spec has ended, including its teardown."""
         with self._lock:
             if self._spec is not None:
                 self._spec.duration = self.clock.seconds() - self._spec.started
@@ -354,19 +365,13 @@ class Recorder:
 
     @property
     def under_way(self) -> tuple[str, float] | None:
-        """The title of the step under way and its seconds so far, for the terminal."""
+        """The title of the current step and its seconds so far, for the terminal."""
         spec = self._spec
         if spec is None:
             return None
         if title := spec.under_way:
             return title, self.clock.seconds() - spec.open[-1].started
         return OUTSIDE[spec.phase], self.clock.seconds() - spec.started
-
-    def _close(self, draft: StepDraft, spec: SpecDraft | None) -> None:
-        draft.duration = self.clock.seconds() - draft.started
-        if spec is not None:
-            spec.open.remove(draft)
-            self._add_span(draft.title, "step", draft.started)
 
     def _add_span(self, name: str, kind: str, started: float) -> None:
         span = Span(
@@ -379,12 +384,8 @@ class Recorder:
         with self._lock:
             self.spans.append(span)
 
-    def _append(self, service: str, text: str) -> None:
-        """Logs go to disk at once; a full disk is reported later, so as not to mask a finding."""
-        if self.logs is not None:
-            self._put(self.logs / f"{service}.log", text, "a")
-
     def _put(self, path: Path, text: str, mode: Literal["a", "w"]) -> None:
+        """Write to disk at once; a full disk is reported later, so that it hides no finding."""
         try:
             path.parent.mkdir(exist_ok=True)
             with path.open(mode, encoding="utf-8") as file:
@@ -393,13 +394,3 @@ class Recorder:
                 file.write(text)
         except OSError as trouble:
             self.trouble = trouble
-
-
-def _refuse_unknown(
-    model: type[Subject | Change | Objectives], facts: Mapping[str, object]
-) -> None:
-    for name in facts:
-        if name not in model.model_fields:
-            said = model.__name__.lower()
-            raise UnknownWord(f"{said}({name}=...); {near(name, model.model_fields)}")
-    model.model_validate(facts)

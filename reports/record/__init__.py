@@ -1,1 +1,0 @@
-"""What is captured while a run goes on."""
