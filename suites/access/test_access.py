@@ -22,6 +22,20 @@ REQUESTED = {"the name of the secret": MARKER}
 
 
 @pytest.fixture
+def asked(deployment, leak_search, record):
+    """The routes of the instance; the cache is searched for secrets while they are requested."""
+    stack, http = deployment.stack, deployment.public.http
+    return Access(
+        http,
+        deployment.golden,
+        record.seed,
+        MOST,
+        Watch(stack),
+        lambda: leak_search.search_cache(stack),
+    )
+
+
+@pytest.fixture
 def stranger(deployment):
     """A function that creates a machine with a role in a project, by default in a new one."""
     owner, organization = deployment.owner, deployment.golden.admin.organization
@@ -35,7 +49,7 @@ def stranger(deployment):
     return make
 
 
-def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe, step):
+def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, observe, step):
     golden = deployment.golden
     own = deployment.owner.create_project("Project of both")
     with step(
@@ -55,7 +69,6 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe
             ended.append(Caller("a revoked token", tokens[revoked]))
         access.delete_identity(deployment.owner, deleted.identity)
 
-    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     forged = access.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (*forged, *ended):
         with step(f"request every route with {caller.name}; each refuses"):
@@ -75,9 +88,7 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, record, observe
         assert deployment.inventory().values
 
 
-def test_no_other_way_leads_in(deployment, record, step):
-    watch = Watch(deployment.stack)
-    asked = Access(deployment.public.http, deployment.golden, record.seed, MOST, watch)
+def test_no_other_way_leads_in(deployment, asked, step):
     with step("request secrets by undescribed methods and paths, without a token; each is refused"):
         assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
 
@@ -89,7 +100,7 @@ def test_no_other_way_leads_in(deployment, record, step):
         assert not again
 
 
-def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, step):
+def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, record, step):
     golden, owner = deployment.golden, deployment.owner
     with step(
         "create three machines that administer another project; in the golden one the first has no "
@@ -104,7 +115,6 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
         for machine in list(machines.values())[1:]:
             owner.add_member(own, machine.identity, "admin")
         tokens = {name: owner.login(one) for name, one in machines.items()}
-    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
@@ -131,9 +141,8 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, record, st
     record.note(str(asked))
 
 
-def test_no_answer_is_anothers(deployment, stranger, record, step):
+def test_no_answer_is_anothers(deployment, stranger, asked, step):
     golden, owner = deployment.golden, deployment.owner
-    asked = Access(deployment.public.http, golden, record.seed, MOST, Watch(deployment.stack))
     with step("create a machine of another project; no route about that shows the golden one"):
         own = owner.create_project("Project of one alone")
         outsider = Caller("a machine of another project", owner.login(stranger("alone", own)))
