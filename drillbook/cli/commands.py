@@ -1,6 +1,6 @@
-"""Every command: what it answers, what it takes, and what carries it out.
+"""The table of commands: what each answers, which options it has, and what it calls.
 
-A command loads what carries it out when it runs: a wrong line is refused, and a help shown, before.
+A command imports its code when it runs, so that help and the refusal of a wrong line are quick.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _announce(given: Given) -> Announcement:
     from reports.notify import announce
 
     value = given.values.get
-    # No process that a run starts is to inherit it.
+    # No process of a run should inherit it.
     os.environ.pop(o.PING.variable, None)
     return announce(
         given.command.name,
@@ -69,7 +69,7 @@ def _call_pytest(
     words: Sequence[str], folders: Sequence[str], plugins: Sequence[object] = ()
 ) -> int:
     """Run pytest in this process on folders of the application; the exit code."""
-    # It takes a fifth of a second to load, and most commands do without it.
+    # Imported here: it takes a fifth of a second, and most commands do not need it.
     import pytest
 
     # The word that pytest prints before the sentence that ends a run.
@@ -233,7 +233,7 @@ def _schedule(given: Given) -> int:
 def _images(given: Given) -> int:
     site = sysconfig.get_path("purelib")
     build = [str(ROOT / "compose" / "offline" / "build.sh"), str(PACKAGE), site]
-    # Standard output is for the answer alone where a program reads it.
+    # With --output json, standard output has the answer alone.
     progress = sys.stderr if given[o.OUTPUT] == "json" else None
     code = min(subprocess.run(build, stdout=progress, check=False).returncode, UNUSABLE)
     if progress and not code:
@@ -254,14 +254,14 @@ def _prune(given: Given) -> int:
 
 
 def template(name: str) -> str:
-    """The file as documented, each of its settings a comment: an example must not be evidence."""
+    """The documented file with each setting as a comment: an example must not become evidence."""
     path = Path(name)
     text = (ROOT / "docs" / f"{path.stem}.example{path.suffix}").read_text(encoding="utf-8")
     return re.sub(r"^(?=[^#\n])", "# ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
 
 
 def _init(_given: Given) -> int:
-    """Write the files in which an operator declares something, with nothing set."""
+    """Write drillbook.toml and waivers.toml with nothing set."""
     for name in FILES:
         try:
             with Path(name).open("x", encoding="utf-8") as file:

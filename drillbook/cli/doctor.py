@@ -1,4 +1,4 @@
-"""`drillbook doctor`: what this machine has and lacks, one line each, with the next step."""
+"""`drillbook doctor`: what this machine has and lacks, with the next step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from drillbook.core.errors import NoHost
 
 State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
-# A report with its logs can take so much.
+# What a report and its logs can take.
 _ROOM_MIB = 2048
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked; optional is what only some commands need."""
+    """One thing that was checked; only some commands need an optional one."""
 
     name: str
     state: State
@@ -37,7 +37,7 @@ class Check:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Print the checks; exit code 1 where no driver that was asked for can run here."""
+    """Print the checks; exit code 1 if no driver that was asked for can run here."""
     from fixtures.session.workers import STACK_MIB, free_mib
     from reports.record.run_metadata import kernel_clock
 

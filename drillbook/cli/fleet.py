@@ -18,7 +18,7 @@ from reports.history.fleet import Bundles, Restore, print_plan, print_report
 
 
 def carry_out(act: Callable[[Given], int], given: Given) -> int:
-    """Do what a command says, where all that it needs is installed."""
+    """Call the function of a command; Refusal if a library that it needs is not installed."""
     try:
         return act(given)
     except ModuleNotFoundError as missing:
@@ -27,7 +27,7 @@ def carry_out(act: Callable[[Given], int], given: Given) -> int:
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
-    """How each instance of fleet.toml stands, by the signed bundles in these folders."""
+    """The state of each instance of fleet.toml, from the signed bundles in these folders."""
     instances = load(Path(given[o.FLEET]))
     bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
     return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles

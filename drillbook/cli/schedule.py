@@ -1,6 +1,6 @@
-"""What makes a scheduler run a command again and again, ready to use.
+"""Files that make a scheduler run a command regularly: systemd, cron, Kubernetes, Coolify.
 
-Objects of Kubernetes hold paths and names of Secrets, and no secret.
+Kubernetes objects have paths and names of Secrets in them, and no secret.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _DRILL = (
 
 
 def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
-    """The name of what is scheduled; BadInput for an unknown command or option, and for a secret.
+    """The name for the scheduled command; BadInput for an unknown one or option, or for a secret.
 
-    Files are not looked for: in a container they lie elsewhere.
+    Whether files exist is not checked: in a container they have other paths.
     """
     known = {one.name: one for one in commands}
     count = 2 if " ".join(words[:2]) in known else 1
@@ -75,7 +75,7 @@ def schedule(
 
 
 def cron_time(of: str, every: str) -> str:
-    """When, as cron writes it: by night, and spread by what it is of, so that not all meet."""
+    """A time of night in cron's syntax; it depends on the name, so that jobs are spread."""
     spread = zlib.crc32(of.encode())
     night = f"{spread % 60} {1 + spread // 60 % 4}"
     if every == "daily":
@@ -105,12 +105,12 @@ def fleet_objects(instances: Sequence[Instance], image: str) -> str:
         "kind": "Job",
         "metadata": _metadata("drillbook-fleet"),
         "spec": {
-            # So that to apply it starts nothing.
+            # Applying the object must start nothing.
             "suspend": True,
             "completionMode": "Indexed",
             "completions": len(instances),
             "parallelism": min(2, len(instances)),
-            # One that fails is a finding, and does not end the others.
+            # A failed drill is a finding, and does not end the others.
             "backoffLimitPerIndex": 0,
             "template": _pod(image, {"command": ["/bin/sh", "-c", script]}, *_mounts(instances)),
         },
@@ -119,7 +119,7 @@ def fleet_objects(instances: Sequence[Instance], image: str) -> str:
 
 
 def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, str]]:
-    """Where the files of these instances are to lie, and the claims with their backups."""
+    """The mount paths of the files of these instances, and the claims with their backups."""
     files, claims = {f"/etc/{_SIGNING_KEY}": _SIGNING_KEY}, {}
     for one in instances:
         for file in one.files:
@@ -199,7 +199,7 @@ def _time_here(name: str, every: str) -> str:
 
 
 def _to_mount(words: Sequence[str]) -> str:
-    """A comment that names the paths of a line that a container has not; empty where it has all."""
+    """A comment that names the paths of a line that the container lacks; else empty."""
     values = (word.partition("=")[2] if word.startswith("--") else word for word in words)
     outside = [
         value
@@ -240,10 +240,10 @@ def _cron_job(name: str, when: str, pod: dict[str, Any]) -> dict[str, Any]:
 def _pod(
     image: str, run: Mapping[str, list[str]], files: Mapping[str, str], claims: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these claims, read-only.
+    """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these read-only claims.
 
-    Kubernetes lets a group read a Secret, and Drillbook refuses what others can read: so the first
-    container copies it into memory.
+    The first container copies the Secrets into memory: Kubernetes lets a group read them, and
+    Drillbook refuses files that others can read.
     """
     secrets = sorted({secret.partition("/")[0] for secret in files.values()})
     copy = "for one in *; do install -D -m 600 -t /keys/$one $one/*; done"

@@ -1,4 +1,4 @@
-"""The folder a run leaves: evidence, documents and logs, searched for secrets, sealed, linked.
+"""The folder of a run: evidence, documents and logs, searched for secrets and sealed.
 
 Formats that are not in it are made from a bundle by `drillbook evidence export`.
 """
@@ -49,7 +49,7 @@ def render(name: str, run: Run) -> bytes:
 
 
 class Bundle:
-    """The folder of one run, made and tried before the run, so that no evidence is lost after."""
+    """The folder of one run, made before the run starts, so that a full disk costs no evidence."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Bundle:
 
     @property
     def whole(self) -> bool:
-        """Whether every document is asked for, and so a seal."""
+        """Whether it has every document, and so gets a seal."""
         return self._names == tuple(WRITERS)
 
     @property
@@ -94,7 +94,7 @@ class Bundle:
         return bool(self.sealed.trouble or self.not_remembered)
 
     def tell_history(self) -> Iterator[Line]:
-        """A sentence for the end of a run that the history does not have."""
+        """The sentence to print if the run could not be added to the history."""
         if self.not_remembered:
             said = f"Not in the history: {self.not_remembered}."
             yield from wrap(said, then="  ", style=("red", "bold"))
@@ -107,7 +107,7 @@ class Bundle:
         self.close()
 
     def close(self) -> None:
-        """Hold the folder no longer; safe to call twice."""
+        """Release the lock on the folder; safe to call twice."""
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -119,10 +119,10 @@ class Bundle:
             write_file(self.path / name, data)
 
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
-        """Write everything, search it, and if a secret was found clean it and write again.
+        """Write and search everything, again if a secret was found; then seal it.
 
-        Sealing and the line in the history come last and never cost what was written; `sealed`
-        and `not_remembered` say how far it came. What is not whole is not sealed.
+        Sealing and the line in the history come last; if they fail, what was written stays, and
+        `sealed` and `not_remembered` say why. A bundle that is not whole is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -183,9 +183,9 @@ class Bundle:
         )
 
     def _clean(self, redactor: Redactor) -> list[Leak]:
-        """Search every file and its name; what leaks is redacted in place and reported.
+        """Search every file and its name for secrets, redact them in place, and return them.
 
-        What is packed cannot be redacted in place: such a file is taken away.
+        A compressed file cannot be redacted in place and is removed.
         """
         leaks: list[Leak] = []
         for path in self._files():
@@ -208,9 +208,9 @@ class Bundle:
         return self.path / shown, [named]
 
     def _link(self) -> None:
-        """`latest` names this run; a reader meets the old link or the new, never none.
+        """Point `latest` to this run, in one step.
 
-        A run that judged nothing leaves it: what is signed or checked next is meant to be another.
+        A run that judged nothing is not linked: the next command is meant for another.
         """
         fresh = self.path.parent / f".latest-{self.path.name}"
         fresh.symlink_to(self.path.name)
@@ -241,14 +241,14 @@ _DIFFERS = ("red", "bold")
 
 
 def main(given: SimpleNamespace) -> int:
-    """Render it; exit code 1 if a document is another."""
+    """Render the documents of a record; exit code 1 if one differs from the given one."""
     lines = list(_report(Path(given.record), Path(given.out) if given.out else None))
     write(lines, sys.stdout)
     return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
 
 
 def _report(origin: Path, out: Path | None) -> Iterator[Line]:
-    """A line for each document: written, and the same as in the folder or bundle, or not."""
+    """Write the documents; a line for each says whether it is the same as the given one."""
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
     check_consistency(run)

@@ -1,4 +1,4 @@
-"""How a spec is judged: from what pytest saw in one of its phases to a verdict and a sentence.
+"""How a spec is judged: what pytest saw in a phase gives a verdict and a message.
 
 | seen | verdict |
 | --- | --- |
@@ -31,17 +31,14 @@ _LONGEST = 2000
 
 
 class Judging:
-    """Follows each spec through its phases and judges them, in the process where it runs.
-
-    That is the one process of a run, or each of its workers.
-    """
+    """A pytest plugin that judges each phase of a spec, in the process or worker that runs it."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A spec opens and closes; one cut short by an interruption stays open."""
+        """Open and close the record of a spec; one cut short by an interruption stays open."""
         self.recorder.begin(item.nodeid, controls(item))
         result = yield
         if full := self.recorder.trouble:
@@ -51,24 +48,24 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
-        """Before the terminal shows how long it took."""
+        """Close the record before the terminal shows how long the spec took."""
         self.recorder.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The mark not_applicable is obeyed before anything is started for the spec."""
+        """Apply the mark not_applicable before anything is started for the spec."""
         mark = item.get_closest_marker("not_applicable")
         if mark:
             raise NotApplicable(*mark.args)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        """From here on what is seen belongs to the spec's own steps."""
+        """Record what is seen from here on under the spec's own steps."""
         self.recorder.phase("call")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
-        """From here on it belongs to the tear-down."""
+        """Record what is seen from here on under the tear-down."""
         self.recorder.phase("teardown")
 
     @pytest.hookimpl(wrapper=True)
@@ -103,7 +100,7 @@ def judge(
 
 
 def stated_verdict(raised: BaseException) -> Verdict | None:
-    """The verdict an exception brings along: a spec that did not run says so itself."""
+    """The verdict that an exception states itself, such as not_run; else None."""
     if isinstance(raised, pytest.skip.Exception):
         return Verdict.NOT_RUN
     named = any(parent.__name__ == "Unsupported" for parent in type(raised).__mro__)
@@ -148,9 +145,9 @@ def _suite(item: pytest.Item) -> Path:
 def _message(item: pytest.Item, raised: BaseException) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
     text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
-    # The module of an error of ours says nothing to a reader; its class and its sentence do.
+    # A reader needs the class and the sentence of our errors, not the module.
     text = text.removeprefix(f"{type(raised).__module__}.")
-    # An option of pytest, which is nothing that a reader of evidence could give.
+    # A hint about an option of pytest, which a reader of evidence cannot use.
     text = "\n".join(
         line for line in text.splitlines() if line.strip() != "Use -v to get more diff"
     )

@@ -1,7 +1,4 @@
-"""A run's side of several workers: hands out specs, longest first, and gathers what they saw.
-
-A worker of pytest-xdist starts a spec only when it knows the next one, so each has two.
-"""
+"""The controlling side of a run on several workers: hands out specs, and collects what they saw."""
 
 from __future__ import annotations
 
@@ -27,6 +24,7 @@ from reports.session.spec_selection import READING
 from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
 from reports.verdict import Verdict
 
+# A worker of pytest-xdist starts a spec only when it knows the next one.
 _AHEAD = 2
 _MOMENT_S = 0.25
 _PATIENCE_S = 60.0
@@ -42,10 +40,10 @@ def durations(runs: Path) -> dict[str, float]:
 
 
 def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
-    """Specs by what belongs together (the mark xdist_group, or reading), the longest first.
+    """Groups of specs (by the mark xdist_group, or reading), the longest first.
 
-    One that was never seen may be the longest of all. Those of about a length stay in the order
-    in which they came.
+    A spec without an earlier run counts as the longest. Groups of about the same length keep their
+    order.
     """
     groups: dict[str, list[str]] = {}
     for item in items:
@@ -62,12 +60,12 @@ def _belongs_to(item: pytest.Item) -> str:
 
 
 def _grade(seconds: float) -> float:
-    """Equal for lengths within a factor of four; whatever takes less than a moment is equal."""
+    """The order of magnitude, in powers of four; all below a moment are equal."""
     return round(log(max(seconds, _MOMENT_S), 4)) if isfinite(seconds) else seconds
 
 
 class LongestFirst:
-    """A scheduler of pytest-xdist; nodes are its workers, started the specs that run."""
+    """A scheduler of pytest-xdist. Nodes are its workers; started has the specs that run now."""
 
     def __init__(self, units: Iterable[list[str]], started: Container[str]) -> None:
         self._units = deque(units)
@@ -81,7 +79,7 @@ class LongestFirst:
 
     @property
     def collection_is_completed(self) -> bool:
-        # A worker that has collected need not wait for the others.
+        # A worker that has collected does not wait for the others.
         return bool(self._known)
 
     @property
@@ -117,7 +115,7 @@ class LongestFirst:
         self._feed(node)
 
     def remove_node(self, node: Any) -> str | None:
-        """The spec a lost worker was at, if any; others get what it had not begun."""
+        """The spec that a lost worker was running, if any; the others get what it had not begun."""
         self._known.pop(node, None)
         rest = self._given.pop(node)
         lost = rest.pop(0) if rest and rest[0] in self._started else None
@@ -127,15 +125,9 @@ class LongestFirst:
             self._feed(other)
         return lost
 
-    def mark_test_pending(self, item: str) -> None:
-        raise NotImplementedError(f"{item} is not run twice")
-
-    def remove_pending_tests_from_node(self, node: Any, indices: Sequence[int]) -> None:
-        raise NotImplementedError(f"{node} keeps {indices}")
-
 
 class XdistController:
-    """A pytest plugin in the process that the workers of pytest-xdist report to."""
+    """The pytest plugin of the process to which the workers of pytest-xdist report."""
 
     def __init__(self, run: EvidenceRun) -> None:
         self._run = run
@@ -149,7 +141,7 @@ class XdistController:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self) -> Generator[None]:
-        """Start the workers deaf to a Ctrl-C until they can handle it; xdist keeps silent."""
+        """Start the workers with Ctrl-C blocked until they can handle it, and silence xdist."""
         plugins = self._run.config.pluginmanager
         self._xdist.terminal = None
         plugins.unregister(name="terminaldistreporter")
@@ -161,7 +153,7 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker how the run records."""
+        """Hand a worker the seed, the clock and the log folder of the run."""
         recorder = self._run.recorder
         wall, zero = recorder.clock.origin
         node.workerinput[MESSAGE] = {
@@ -173,7 +165,7 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """Collect here, too, while the workers start: the plan is the run's own."""
+        """Collect here as well, while the workers start, for the plan of the run."""
         session.perform_collect()
         self._order = units(session.items, durations(self._run.bundle.path.parent))
         if session.testsfailed:
@@ -181,14 +173,14 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> LongestFirst:
-        """Whatever takes longest starts first."""
+        """The scheduler that starts with what takes longest."""
         return LongestFirst(self._order, self._started)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_from_serializable(
         self, data: dict[str, Any]
     ) -> Generator[None, object, object]:
-        """Not in the main thread, which takes the message when it sees the report."""
+        """Keep the message with its report for the main thread, which unpacks it."""
         message = data.pop(MESSAGE, None)
         report = yield
         if report is not None:
@@ -201,14 +193,14 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add to the record what came with a report; a lost worker's spec has none."""
+        """Add the message of a report to the record; a lost worker's report has none."""
         if message := getattr(report, MESSAGE, None):
             unpack(message, self._run.recorder)
         elif report.nodeid in self._started:
             self._note_lost(report)
 
     def _note_lost(self, report: pytest.TestReport) -> None:
-        """Note a spec as inconclusive whose worker was killed."""
+        """Record a spec as inconclusive because its worker was killed."""
         specs, nodeid = self._run.recorder.specs, report.nodeid
         draft = next((one for one in specs if one.id == nodeid), None)
         if draft is None:
@@ -226,7 +218,7 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Add to the record what a worker said at its end, if it could."""
+        """Add the last message of a worker to the record, if it sent one."""
         said = getattr(node, "workeroutput", {})
         if message := said.pop(MESSAGE, None):
             unpack(message, self._run.recorder)
@@ -234,7 +226,7 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """An interrupted run calls its workers back and hears them out, before xdist ends them."""
+        """Stop the workers of an interrupted run, and collect what they still send."""
         with undisturbed():
             self._recall()
 

@@ -1,6 +1,6 @@
-"""A worker's side of a run on several workers: it judges its specs and sends what it saw.
+"""The worker's side of a run on several workers: judges specs, and sends what it saw.
 
-It sends with each report all that it has seen since it last sent something.
+With each report it sends all that is new since the last one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Message:
-    """Secrets travel in it as they are: it goes through a pipe of ours and is never stored."""
+    """What a worker sends, secrets and all: it goes through a pipe and is not stored."""
 
     secrets: list[tuple[str, str]] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
@@ -43,7 +43,7 @@ _WIRE = TypeAdapter(Message)
 
 
 class Sender:
-    """Packs what a recorder has seen, each thing once; a spec again as it goes on."""
+    """Packs what is new in a recorder; a spec that is still running is sent again."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -65,12 +65,12 @@ class Sender:
         self._spans += len(message.spans)
         self._specs = len(recorder.specs)
         self._clocks += len(message.clocks)
-        # A value may hold what UTF-8 cannot; json escapes it.
+        # A value may have characters that UTF-8 cannot encode; json escapes them.
         return json.dumps(_WIRE.dump_python(message, mode="json"))
 
 
 def unpack(wire: str, recorder: Recorder) -> None:
-    """Add what a worker has seen to the record of the run."""
+    """Add the message of a worker to the record of the run."""
     message = _WIRE.validate_python(json.loads(wire))
     for name, value in message.secrets:
         recorder.secret(name, value)
@@ -84,7 +84,7 @@ def unpack(wire: str, recorder: Recorder) -> None:
 
 
 def _state(recorder: Recorder, facts: dict[str, object]) -> None:
-    """Facts about one subject; workers without a golden state in common have keys of their own."""
+    """Add facts about the subject; the keys of all workers count, as each may have its own."""
     known = recorder.facts.get("keys")
     recorder.facts |= facts
     new = facts.get("keys")
@@ -101,9 +101,9 @@ def _put(specs: list[SpecDraft], fresh: SpecDraft) -> None:
 
 
 def worker_recorder(orders: dict[str, Any]) -> Recorder:
-    """A recorder on the clock, the seed and the log files of the run; orders are its own words.
+    """A recorder with the clock, the seed and the log files of the run, from workerinput.
 
-    Workers run on the machine of the run: its monotonic clock is theirs.
+    Workers run on the same machine, and so share its monotonic clock.
     """
     made = Recorder(orders["seed"], Clock(datetime.fromisoformat(orders["wall"]), orders["zero"]))
     made.logs = Path(orders["logs"])
@@ -124,28 +124,28 @@ class Worker:
         recorder.tell_progress = self._tell_progress
         for number in INTERRUPTIONS:
             signal.signal(number, _interrupt_once)
-        # The run has kept a Ctrl-C from a worker that could not handle it yet.
+        # The run started its workers with these signals blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Only the session can tell the run to stop."""
+        """Keep the session, through which a worker can stop the run."""
         self._session = session
 
     def _tell_progress(self, spec: str) -> None:
-        """Send along what was seen so far: a second report of a setup that went well."""
+        """Send what was seen so far, with a second report of a successful setup."""
         report = pytest.TestReport(spec, ("", None, ""), {}, "passed", None, "setup")
         self._session.config.hook.pytest_runtest_logreport(report=report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """The run has chosen among the same specs by the same rule."""
+        """Choose the same specs as the run does, by the same rule."""
         self._plan.choose(items, self._catalogue)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_to_serializable(
         self, report: object
     ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-        """Send along what the phase that is reported has left."""
+        """Add the message of this phase to its report."""
         data = yield
         if data is not None and isinstance(report, pytest.TestReport):
             if report.when == "teardown":
@@ -154,20 +154,20 @@ class Worker:
         return data
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """An interruption, or a fixture that cannot go on, ends the whole run."""
+        """Stop the whole run on an interruption, or if a fixture cannot go on."""
         self._session.shouldstop = str(excinfo.value) or "a worker was interrupted"
         if getattr(excinfo.value, "returncode", None) == UNUSABLE:
             self._output["stopped"] = self._recorder.redactor.text(str(excinfo.value))
 
     def pytest_sessionfinish(self) -> None:
-        """What was seen since the last report; xdist would replace a worker that says 2."""
+        """Send the rest. Not exit status 2, for which xdist would start another worker."""
         self._output[MESSAGE] = self._sender.pack()
         if self._output.get("exitstatus") == pytest.ExitCode.INTERRUPTED:
             self._output["exitstatus"] = int(pytest.ExitCode.TESTS_FAILED)
 
 
 def _interrupt_once(*_: object) -> None:
-    """A terminal sends Ctrl-C to all processes: the run itself tears everything down."""
+    """Interrupt, and ignore further signals: a terminal sends Ctrl-C to all processes."""
     for number in INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
