@@ -140,9 +140,7 @@ def _file(value: str) -> str:
 
 
 def _folder(value: str) -> str:
-    path = Path(value).expanduser()
-    is_file = path.exists() and not path.is_dir()
-    return f"{value} is a file; give a folder" if is_file else _place(value)
+    return _new_folder(value) or _place(value)
 
 
 def _place(value: str) -> str:
@@ -189,7 +187,7 @@ def _duration(value: str) -> str:
     try:
         seconds(value, "")
     except BadInput as reason:
-        return str(reason).removeprefix("=")
+        return str(reason)
     return ""
 
 
@@ -220,8 +218,8 @@ def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
 
 
 def _shard(value: str) -> str:
-    part, _, of = value.partition("/")
-    fits = part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of) <= 999
+    found = re.fullmatch("([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", value)
+    fits = found and int(found[1]) <= int(found[2])
     return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
 
 

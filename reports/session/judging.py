@@ -4,7 +4,7 @@
 | --- | --- |
 | an assertion of the spec failed; `pytest.raises` did not meet its exception | violated |
 | the same in set-up, in tear-down, or inside fixtures/ or reports/ | inconclusive |
-| an exception with `verdict = "not_run"` or `"not_applicable"`; `Unsupported` | that verdict |
+| an exception with a verdict of its own (not_run, not_applicable), such as `Unsupported` | that |
 | `pytest.skip` | not_run |
 | anything else: another exception, a time-out, a flaky example | inconclusive |
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_tb
 
 import pytest
 
@@ -103,8 +103,7 @@ def stated_verdict(raised: BaseException) -> Verdict | None:
     """The verdict that an exception states itself, such as not_run; else None."""
     if isinstance(raised, pytest.skip.Exception):
         return Verdict.NOT_RUN
-    named = any(parent.__name__ == "Unsupported" for parent in type(raised).__mro__)
-    return _STATED.get(getattr(raised, "verdict", "not_run" if named else ""))
+    return _STATED.get(getattr(raised, "verdict", ""))
 
 
 def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
@@ -114,19 +113,22 @@ def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
         return worst(_classify(item, one) for one in raised.exceptions)
     excused = isinstance(raised, pytest.xfail.Exception)
     asserted = isinstance(raised, _ASSERTIONS) and not excused
-    asserted = asserted and _in_spec(item, raised.__traceback__)
+    asserted = asserted and _in_spec(item, raised)
     return Verdict.VIOLATED if asserted else Verdict.INCONCLUSIVE
 
 
-def _in_spec(item: pytest.Item, traceback: TracebackType | None) -> bool:
-    """Whether the innermost frame, the test tools' own apart, is the spec's or its folder's."""
-    place = None
-    while traceback is not None:
-        file = Path(traceback.tb_frame.f_code.co_filename)
-        if not any(file.is_relative_to(tool) for tool in _TOOLS):
-            place = file
-        traceback = traceback.tb_next
-    return place is not None and (place == item.path or place.is_relative_to(_suite(item)))
+def _lines(raised: BaseException) -> list[tuple[Path, int]]:
+    """File and line of each frame of the traceback, without frames of the test tools."""
+    frames = walk_tb(raised.__traceback__)
+    lines = [(Path(frame.f_code.co_filename), line) for frame, line in frames]
+    return [one for one in lines if not any(one[0].is_relative_to(tool) for tool in _TOOLS)]
+
+
+def _in_spec(item: pytest.Item, raised: BaseException) -> bool:
+    """Whether the innermost frame is in the spec's file or in its top folder (suites/)."""
+    top = item.config.rootpath / item.path.relative_to(item.config.rootpath).parts[0]
+    lines = _lines(raised)
+    return bool(lines) and lines[-1][0].is_relative_to(top)
 
 
 _TOOLS = tuple(
@@ -134,12 +136,6 @@ _TOOLS = tuple(
     for name in ("_pytest", "hypothesis")
     if (found := find_spec(name))
 )
-
-
-def _suite(item: pytest.Item) -> Path:
-    """The top folder the spec lives in (suites/); the spec itself when it has none."""
-    first = item.path.relative_to(item.config.rootpath).parts[0]
-    return item.config.rootpath / first
 
 
 def _message(item: pytest.Item, raised: BaseException) -> str:
@@ -156,9 +152,5 @@ def _message(item: pytest.Item, raised: BaseException) -> str:
 
 
 def _place(item: pytest.Item, raised: BaseException) -> str:
-    place, traceback = item.nodeid, raised.__traceback__
-    while traceback is not None:
-        if Path(traceback.tb_frame.f_code.co_filename) == item.path:
-            place = f"{item.path.relative_to(item.config.rootpath)}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return place
+    lines = [line for file, line in _lines(raised) if file == item.path]
+    return f"{item.path.relative_to(item.config.rootpath)}:{lines[-1]}" if lines else item.nodeid

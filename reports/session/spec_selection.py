@@ -8,7 +8,6 @@ fails sooner or later.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -17,11 +16,11 @@ from typing import NamedTuple
 
 import pytest
 
+from drillbook.core.options import SHARD
 from reports.controls import Catalogue, patterns
 from reports.errors import BadShard, UnknownControl
 from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 
-_FORM = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})")
 # The mark of a spec that changes nothing.
 READING = "reading"
 
@@ -38,10 +37,9 @@ class Shard(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Shard:
         """A shard from NUMBER/OF; BadShard for anything else."""
-        found = _FORM.fullmatch(text)
-        if not found or int(found[1]) > int(found[2]):
-            raise BadShard(f"--shard {text}: give the part and how many there are, such as 2/5")
-        return cls(int(found[1]), int(found[2]))
+        if wrong := SHARD.kind.fault(text):
+            raise BadShard(f"--shard {wrong}")
+        return cls(*map(int, text.split("/")))
 
     def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The items of this part, in their order."""
