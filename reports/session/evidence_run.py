@@ -50,7 +50,6 @@ from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.bundle import WRITERS, Bundle
 from reports.session.spec_selection import Plan, controls, plan, shuffle
-from reports.session.xdist_worker import INTERRUPTIONS
 from reports.verdict import IDLE, UNUSABLE, Verdict, worst
 
 _FILTERS = {
@@ -65,6 +64,7 @@ _FILTERS = {
     "failedfirst": "--failed-first",
     "maxfail": "-x or --maxfail",
 }
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _EVIDENCE = (RECORD,)
 _ENDED_EARLY = "interrupted before it ended"
 

@@ -15,12 +15,11 @@ from reports.controls import Catalogue, load
 from reports.errors import ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
 from reports.record.recorder import Recorder
-from reports.session import xdist_worker
+from reports.session import xdist_workers
 from reports.session.evidence_run import EvidenceRun, runs_folder
 from reports.session.judging import Judging
 from reports.session.spec_selection import controls, plan
 from reports.session.terminal_reporter import install
-from reports.session.xdist_controller import XdistController
 from reports.verdict import UNUSABLE
 
 RECORDER = pytest.StashKey[Recorder]()
@@ -58,8 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set up the recorder, and with --evidence the run."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    orders = getattr(config, "workerinput", {}).get(xdist_worker.MESSAGE)
-    made = xdist_worker.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
+    orders = getattr(config, "workerinput", {}).get(xdist_workers.MESSAGE)
+    made = xdist_workers.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
     config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
         return
@@ -84,7 +83,7 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
     run = EvidenceRun(config, _catalogue(config), recorder)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
-        config.pluginmanager.register(XdistController(run), "drillbook-workers")
+        config.pluginmanager.register(xdist_workers.Controller(run), "drillbook-workers")
     else:
         config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     install(config, run)
@@ -92,7 +91,7 @@ def _run(config: pytest.Config, recorder: Recorder) -> None:
 
 def _work(config: pytest.Config, recorder: Recorder) -> None:
     """Register the plugins of a worker."""
-    worker = xdist_worker.Worker(config, _catalogue(config), recorder, plan(config))
+    worker = xdist_workers.Worker(config, _catalogue(config), recorder, plan(config))
     config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     config.pluginmanager.register(worker, "drillbook-worker")
 

@@ -16,7 +16,7 @@ from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line, result, summary
 from reports.seal.sealer import describe_seal
 from reports.session.evidence_run import EvidenceRun
-from reports.session.xdist_controller import durations
+from reports.session.xdist_workers import durations
 from reports.verdict import worst
 
 _BAR = 10
