@@ -16,10 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
+from drillbook.cli.parser import UNUSABLE, Command, Given
 from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from drillbook.core.display import write_json
+from drillbook.core.errors import BadInput
 
 if TYPE_CHECKING:
     from reports.notify import Announcement
@@ -126,7 +127,7 @@ def _preflight(given: Given) -> int:
         return _call_pytest(words, _FILE_CHECKS)
     if record:
         option = record[0].partition("=")[0]
-        raise Refusal(f"{option} needs a record; add --run-dir")
+        raise BadInput(f"{option} needs a record; add --run-dir")
     words = ["--preflight", *_WITHOUT_STACK, *files, *given.words(o.FINDINGS)]
     return _call_pytest(words, _FILE_CHECKS)
 
@@ -248,8 +249,7 @@ def _prune(given: Given) -> int:
     from reports.history import retention
 
     if given[o.KEEP_LAST] is None and given[o.KEEP_WITHIN] is None:
-        hint = f"say what to keep; for example: {given.command.example}"
-        raise Refusal(hint)
+        raise BadInput(f"say what to keep; for example: {given.command.example}")
     return retention.main(given.named)
 
 
