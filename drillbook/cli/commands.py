@@ -16,11 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.cli.parser import UNUSABLE, Command, Given
+from drillbook.cli.parser import Command, Given
 from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from drillbook.core.display import write_json
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import UNUSABLE, BadInput
 
 if TYPE_CHECKING:
     from reports.notify import Announcement

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drillbook.cli.commands import COMMANDS
-from drillbook.cli.parser import UNUSABLE, Command, run
+from drillbook.cli.parser import Command, run
+from drillbook.core.errors import UNUSABLE
 from drillbook.core.options import RUN_DIR
 
 _YES = ("1", "yes")

@@ -17,11 +17,10 @@ from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
 from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
-from drillbook.core.errors import Trouble
+from drillbook.core.errors import UNUSABLE, Trouble
 from drillbook.core.files import drop_output
 from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
 
-UNUSABLE = 3
 # Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
 _PROGRAM = "drillbook"
