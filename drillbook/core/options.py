@@ -304,7 +304,7 @@ _GROUPS = {
 STACK = Option(
     "stack",
     choice("auto", "containers", "embedded"),
-    "where it runs: in containers, as processes on this machine, or whichever is available",
+    "where it runs: in containers, as processes on this machine, or auto: what is available",
     default="auto",
     bare="embedded",
 )
