@@ -6,10 +6,12 @@ Formats that are not in it are made from a bundle by `drillbook evidence export`
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,10 +25,10 @@ from reports.history.runs import load_files, parse_record, remember
 from reports.record import run_metadata
 from reports.redaction import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
-from reports.render.terminal import Line, wrap, write
-from reports.seal.sealer import Sealed, Sealer
+from reports.render.terminal import Line, result, summary, wrap, write
+from reports.seal.sealer import Sealed, Sealer, describe_seal
 from reports.seal.verification import check_consistency
-from reports.verdict import FAILED, PASSED
+from reports.verdict import FAILED, PASSED, UNUSABLE
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {
     json_file.RECORD: json_file.render,
@@ -40,6 +42,11 @@ WRITERS: dict[str, Callable[[Run], str | bytes]] = {
 _ROOM = 64 << 20
 _PASSES = 4
 _NAME = "in the name of the file"
+
+
+def new_id(started: datetime) -> str:
+    """A unique id for a run that starts at this moment."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def render(name: str, run: Run) -> bytes:
@@ -88,13 +95,15 @@ class Bundle:
         """Whether it has every document, and so gets a seal."""
         return self._names == tuple(WRITERS)
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether the seal or the line in the history is missing, which a passed run must have."""
-        return bool(self.sealed.trouble or self.not_remembered)
+    def exit_code(self, run: Run) -> int:
+        """That of the run; 3 if it passed, and its seal or its line in the history is missing."""
+        incomplete = self.sealed.trouble or self.not_remembered
+        return run.exit_code or (UNUSABLE if incomplete else PASSED)
 
-    def tell_history(self) -> Iterator[Line]:
-        """The sentence to print if the run could not be added to the history."""
+    def conclude(self, run: Run, report: str, *, quiet: bool, verbose: bool) -> Iterator[Line]:
+        """The lines at the end of a run: its result or summary, and how it was sealed."""
+        yield from result(run, report) if quiet else summary(run, report, verbose=verbose)
+        yield from describe_seal(self.sealed)
         if self.not_remembered:
             said = f"Not in the history: {self.not_remembered}."
             yield from wrap(said, then="  ", style=("red", "bold"))

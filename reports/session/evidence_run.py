@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -48,7 +47,7 @@ from reports.record.recorder import Recorder, SpecDraft
 from reports.record.run_metadata import kernel_clock
 from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
-from reports.session.bundle import WRITERS, Bundle
+from reports.session.bundle import WRITERS, Bundle, new_id
 from reports.session.spec_selection import Plan, controls, plan, shuffle
 from reports.verdict import IDLE, UNUSABLE, Verdict, worst
 
@@ -137,8 +136,7 @@ class EvidenceRun:
         self.stopped: str | None = None
         self.result: Run | None = None
         self.trouble: str | None = None
-        started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
-        self.id = f"{started}-{secrets.token_hex(3)}"
+        self.id = new_id(recorder.clock.at(0))
         names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
         self.bundle = Bundle(runs_folder(config), self.id, sealer_for(config, recorder), names)
         recorder.logs = self.bundle.logs
@@ -253,9 +251,7 @@ class EvidenceRun:
         try:
             self._attach()
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
-            # A passed run whose seal was lost is not what was asked for; a failed one stays failed.
-            lost = UNUSABLE if self.bundle.incomplete else 0
-            session.exitstatus = self.result.exit_code or lost
+            session.exitstatus = self.bundle.exit_code(self.result)
         except ReportError as trouble:
             self.trouble = str(trouble)
             session.exitstatus = UNUSABLE

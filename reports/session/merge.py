@@ -8,7 +8,6 @@ its own secrets.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import shlex
 import shutil
 import sys
@@ -40,11 +39,11 @@ from reports.evidence.model import (
 from reports.history.compare import describe, files, matrix
 from reports.record import run_metadata
 from reports.redaction import Redactor
-from reports.render.terminal import Line, result, summary, write
+from reports.render.terminal import Line, write
 from reports.seal.sealer import make_sealer, refuse_changes
-from reports.session.bundle import Bundle
+from reports.session.bundle import Bundle, new_id
 from reports.session.spec_selection import Shard
-from reports.verdict import HOLDS, IDLE, PASSED, UNUSABLE, worst
+from reports.verdict import HOLDS, IDLE, PASSED, worst
 
 # What shards may differ in: each has keys and an engine of its own.
 _OWN = {"keys", "engine", "endpoint_note"}
@@ -265,13 +264,9 @@ def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
         written = bundle.write(Redactor(), lambda found: _with_scan(joined, found))
     finally:
         bundle.close()
-    report = str(bundle.path / "report.html")
-    said = result(written, report)
-    lines = list(said if given.quiet else summary(written, report, verbose=given.verbose))
-    if lost := bundle.sealed.trouble:
-        lines.append(Line(lost, ("red", "bold")))
-    lines += bundle.tell_history()
-    return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
+    report, quiet = str(bundle.path / "report.html"), bool(given.quiet)
+    lines = [*bundle.conclude(written, report, quiet=quiet, verbose=bool(given.verbose))]
+    return lines, bundle.exit_code(written)
 
 
 def _side_by_side(
@@ -296,9 +291,8 @@ def _side_by_side(
 
 def _name(runs: Sequence[Run]) -> tuple[str, str]:
     """The id of what is made now, and the command that makes it."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     command = shlex.join(["drillbook", "evidence", "merge", *(one.run.id for one in runs)])
-    return f"{now}-{secrets.token_hex(3)}", command
+    return new_id(datetime.now(UTC)), command
 
 
 def _load(folder: Path) -> Run:

@@ -13,8 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.render.phrases import duration
-from reports.render.terminal import STYLES, Line, result, summary
-from reports.seal.sealer import describe_seal
+from reports.render.terminal import STYLES, Line
 from reports.session.evidence_run import EvidenceRun
 from reports.session.xdist_workers import durations
 from reports.verdict import worst
@@ -127,12 +126,8 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
                 yield Line(sentence, ("red", "bold"))
             return
         report = self._relative(bundle.path / "report.html")
-        if self._quiet:
-            yield from result(run.result, report)
-        else:
-            yield from summary(run.result, report, verbose=self.verbosity > 0)
-        # Printed last: a bundle that could not be sealed makes the exit code 3.
-        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
+        verbose = self.verbosity > 0
+        yield from bundle.conclude(run.result, report, quiet=self._quiet, verbose=verbose)
 
     def _still(self) -> None:
         """Remove the line of what is under way, for good."""
