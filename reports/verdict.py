@@ -7,10 +7,12 @@ from enum import Enum
 from functools import total_ordering
 from typing import Literal
 
+from drillbook.core.errors import FAILED, PASSED, UNDECIDED, UNUSABLE
+
+__all__ = ["FAILED", "PASSED", "UNDECIDED", "UNUSABLE"]
+
 Nature = Literal["claim", "safety"]
 Severity = Literal["critical", "major", "minor", "info"]
-
-PASSED, FAILED, UNDECIDED, UNUSABLE = 0, 1, 2, 3
 
 
 @total_ordering

@@ -1,1 +1,1 @@
-"""The command line: a table of commands, and what carries some of them out."""
+"""The command line: a table of commands, and the code of some of them."""

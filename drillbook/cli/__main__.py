@@ -10,7 +10,7 @@ from drillbook.core.application import make_importable
 
 
 def main() -> None:
-    """Do what the command line says, and end with its exit code."""
+    """Run the command line, and exit with its code."""
     make_importable()
     sys.exit(run(COMMANDS, sys.argv[1:]))
 

@@ -1,6 +1,6 @@
-"""Every command: what it answers, what it takes, and what carries it out.
+"""The table of commands: what each answers, which options it has, and what it calls.
 
-A command loads what carries it out when it runs: a wrong line is refused, and a help shown, before.
+A command imports its code when it runs, so that help and the refusal of a wrong line are quick.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.cli.parser import UNUSABLE, Command, Given, Refusal
-from drillbook.cli.specs import check_files, run_specs
+from drillbook.cli.parser import Command, Given
 from drillbook.core import options as o
-from drillbook.core.application import PACKAGE, ROOT
+from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from drillbook.core.display import write_json
+from drillbook.core.errors import UNUSABLE, BadInput
 
 if TYPE_CHECKING:
     from reports.notify import Announcement
@@ -36,17 +36,24 @@ _REPORTED = (*_PINGED, o.METRICS)
 _RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
+_FILE_CHECKS = ("suites/posture", "suites/deployment")
+# What a stack needs takes longer to load than the file checks take to run; only evidence needs it.
+_WITHOUT_STACK = (
+    *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
+    *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
+    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:doctest"),
+)
 
 
 def _announce(given: Given) -> Announcement:
-    """What reports how the command ended, for `with`: it is given the exit code by `end`.
+    """A context manager that reports how the command ended; `end` takes the exit code.
 
-    The command takes _REPORTED, o.CONFIG and perhaps o.RUN_DIR as its options.
+    The command has _PINGED or _REPORTED among its options, and o.CONFIG.
     """
     from reports.notify import announce
 
     value = given.values.get
-    # No process that a run starts is to inherit it.
+    # No process of a run should inherit it.
     os.environ.pop(o.PING.variable, None)
     return announce(
         given.command.name,
@@ -59,10 +66,41 @@ def _announce(given: Given) -> Announcement:
     )
 
 
+def _call_pytest(
+    words: Sequence[str], folders: Sequence[str], plugins: Sequence[object] = ()
+) -> int:
+    """Run pytest in this process on folders of the application; the exit code."""
+    # Imported here: it takes a fifth of a second, and most commands do not need it.
+    import pytest
+
+    # The word that pytest prints before the sentence that ends a run.
+    pytest.exit.Exception.__name__ = "drillbook"
+    place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    quiet = ["-p", "no:cacheprovider"]
+    # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.
+    quiet += [] if IS_CHECKOUT else ["-W", "default"]
+    paths = (str(ROOT / one) for one in folders)
+    code = int(pytest.main([*place, *quiet, *words, *paths], [*plugins]))
+    return min(code, UNUSABLE)
+
+
+def _called_as(given: Given) -> str:
+    return f"--{o.CALLED_AS.name}={given.line}"
+
+
+def _run_specs(
+    given: Given, folders: Sequence[str], fixed: Sequence[str], plugins: Sequence[object] = ()
+) -> int:
+    """Run the specs of some folders with the options that the command was given; the exit code."""
+    own = (o.NO_REHEARSAL, o.NEW_BACKUP, o.PING, o.PING_FILE, o.METRICS)
+    words = given.words(*(option for option in given.command.options if option not in own))
+    return _call_pytest(["--evidence", *fixed, *words, _called_as(given)], folders, plugins)
+
+
 def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
     """Run specs, and report how they ended."""
     with _announce(given) as announcement:
-        code = run_specs(given, folders, ["--evidence", *fixed], [announcement])
+        code = _run_specs(given, folders, fixed, [announcement])
         # A shard alone decides nothing.
         return announcement.end(0 if given.values.get(o.SHARD.key) and code == 2 else code)
 
@@ -72,7 +110,7 @@ def _verify(given: Given) -> int:
 
 
 def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
-    """What runs the specs of a folder: they are the question."""
+    """A function that runs the specs of a folder: their controls alone decide the exit code."""
 
     def call(given: Given) -> int:
         arguments = given.words(*given.command.arguments)
@@ -85,12 +123,13 @@ def _preflight(given: Given) -> int:
     files = given.words(*_FILES, o.MUTANT, *_SPOKEN)
     record = given.words(*_RECORD)
     if given[o.RUN_DIR]:
-        called_as = f"--{o.CALLED_AS.name}={given.line}"
-        return check_files(["--evidence", *files, *record, called_as])
+        words = ["--preflight", "--evidence", *files, *record, _called_as(given)]
+        return _call_pytest(words, _FILE_CHECKS)
     if record:
         option = record[0].partition("=")[0]
-        raise Refusal(f"{option} needs a record; add --run-dir")
-    return check_files([*files, *given.words(o.FINDINGS)])
+        raise BadInput(f"{option} needs a record; add --run-dir")
+    words = ["--preflight", *_WITHOUT_STACK, *files, *given.words(o.FINDINGS)]
+    return _call_pytest(words, _FILE_CHECKS)
 
 
 def _rehearse(given: Given) -> int:
@@ -100,7 +139,7 @@ def _rehearse(given: Given) -> int:
 
 
 def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[[Given], int]:
-    """What calls a function of a module with these options, or with all that was given."""
+    """A function that calls one of a module, with these options or with all that was given."""
 
     def call(given: Given) -> int:
         _name_latest(given)
@@ -111,7 +150,7 @@ def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[
 
 
 def _name_latest(given: Given) -> None:
-    """Say which run a command acts on, where a path goes through `latest`."""
+    """Print which run a command acts on, where a path goes through `latest`."""
     one = [given.values.get(option.key) or "" for option in (o.BUNDLE, o.RUN, o.RECORD)]
     paths: list[str] = [*one, *given.values.get(o.RUNS.key, ())]
     if any("latest" in Path(path).parts for path in paths):
@@ -154,8 +193,8 @@ def _rekey(given: Given) -> int:
 
     code = rekey.main(given.named)
     if code == 0 and not given[o.NO_REHEARSAL]:
-        fixed = ["--evidence", "--one-question", f"--rewrapped={given[o.NEW_BACKUP]}"]
-        code = run_specs(given, ["suites/change/test_rewrap.py"], [*fixed, *given.words(o.BACKUP)])
+        fixed = ["--one-question", f"--rewrapped={given[o.NEW_BACKUP]}", *given.words(o.BACKUP)]
+        code = _run_specs(given, ["suites/change/test_rewrap.py"], fixed)
     if code == 0:
         sys.stdout.write(rekey.STEPS)
     return code
@@ -195,7 +234,7 @@ def _schedule(given: Given) -> int:
 def _images(given: Given) -> int:
     site = sysconfig.get_path("purelib")
     build = [str(ROOT / "compose" / "offline" / "build.sh"), str(PACKAGE), site]
-    # Standard output is for the answer alone where a program reads it.
+    # With --output json, standard output has the answer alone.
     progress = sys.stderr if given[o.OUTPUT] == "json" else None
     code = min(subprocess.run(build, stdout=progress, check=False).returncode, UNUSABLE)
     if progress and not code:
@@ -210,20 +249,19 @@ def _prune(given: Given) -> int:
     from reports.history import retention
 
     if given[o.KEEP_LAST] is None and given[o.KEEP_WITHIN] is None:
-        hint = f"say what to keep; for example: {given.command.example}"
-        raise Refusal(hint)
+        raise BadInput(f"say what to keep; for example: {given.command.example}")
     return retention.main(given.named)
 
 
 def template(name: str) -> str:
-    """The file as documented, each of its settings a comment: an example must not be evidence."""
+    """The documented file with each setting as a comment: an example must not become evidence."""
     path = Path(name)
     text = (ROOT / "docs" / f"{path.stem}.example{path.suffix}").read_text(encoding="utf-8")
     return re.sub(r"^(?=[^#\n])", "# ", text.rstrip("\n"), flags=re.MULTILINE) + "\n"
 
 
 def _init(_given: Given) -> int:
-    """Write the files in which an operator declares something, with nothing set."""
+    """Write drillbook.toml and waivers.toml with nothing set."""
     for name in FILES:
         try:
             with Path(name).open("x", encoding="utf-8") as file:
@@ -243,7 +281,7 @@ def _completion(given: Given) -> int:
 
 
 def _in_checkout(run: Callable[[Given], int]) -> Callable[[Given], int]:
-    """A command for those who work on Drillbook."""
+    """A command for developers of Drillbook, which runs in the checkout."""
 
     def call_there(given: Given) -> int:
         os.chdir(ROOT)
@@ -306,7 +344,7 @@ COMMANDS: Sequence[Command] = (
         "Check configuration, keys and backups as files.",
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
         _preflight,
-        options=(*_FILES, *_RUN, o.FINDINGS),
+        options=(*_FILES, *_RECORD, o.MUTANT, *_SPOKEN, o.FINDINGS),
         defaults={o.RUN_DIR: None},
     ),
     Command(

@@ -1,4 +1,4 @@
-"""`drillbook doctor`: what this machine has and lacks, one line each, with the next step."""
+"""`drillbook doctor`: what this machine has and lacks, with the next step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from drillbook.core.errors import NoHost
 
 State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
-# A report with its logs can take so much.
+# What a report and its logs can take.
 _ROOM_MIB = 2048
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked; optional is what only some commands need."""
+    """One thing that was checked; only some commands need an optional one."""
 
     name: str
     state: State
@@ -37,32 +37,27 @@ class Check:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Print the checks; exit code 1 where no driver that was asked for can run here."""
+    """Print the checks; exit code 1 if no driver that was asked for can run here."""
     from fixtures.session.workers import STACK_MIB, free_mib
     from reports.run_metadata import kernel_clock
 
-    free, stack = free_mib(), given.stack
-    machine = [*_machine(Path(given.run_dir))]
+    free = free_mib()
+    checks = [*_machine(Path(given.run_dir))]
     by_driver = {"embedded": [*_embedded()], "containers": [*_containers()]}
-    for driver, checks in by_driver.items():
+    for driver, of_driver in by_driver.items():
         needed, name = STACK_MIB[driver], f"{driver}: memory"
         sentence = f"{free} MiB free, a stack needs {needed}"
-        checks.append(_check(name, free >= needed, sentence, "end other programs"))
-    able = [
-        driver
-        for driver, checks in by_driver.items()
-        if all(check.state == "ok" for check in checks)
-    ]
-    wanted = {*by_driver} if stack == "auto" else {stack}
-    can_run = wanted & {*able}
-    for driver, checks in by_driver.items():
+        of_driver.append(_check(name, free >= needed, sentence, "end other programs"))
+    able = [name for name, found in by_driver.items() if all(one.state == "ok" for one in found)]
+    wanted = {*by_driver} if given.stack == "auto" else {given.stack}
+    for driver, of_driver in by_driver.items():
         # A driver that is not needed may lack something.
-        spare = bool(can_run) or driver not in wanted
-        machine += [
+        spare = driver not in wanted or not wanted.isdisjoint(able)
+        checks += [
             replace(one, state="optional") if spare and one.state == "lacks" else one
-            for one in checks
+            for one in of_driver
         ]
-    checks = [*machine, _clock(kernel_clock().synchronised), *_extras()]
+    checks += [_clock(kernel_clock().synchronised), *_extras()]
     ready = not any(check.state == "lacks" for check in checks)
     if given.output == "json":
         write_json("doctor", ready=ready, drivers=able, checks=[asdict(check) for check in checks])

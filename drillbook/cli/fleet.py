@@ -7,27 +7,28 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drillbook.cli.parser import Given, Refusal
+from drillbook.cli.parser import Given
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
 from drillbook.core.application import install_extra
 from drillbook.core.display import write_json
+from drillbook.core.errors import BadInput
 from reports.config.fleet_file import find, load
 from reports.history import fleet
 from reports.history.fleet import Bundles, Restore, print_plan, print_report
 
 
 def carry_out(act: Callable[[Given], int], given: Given) -> int:
-    """Do what a command says, where all that it needs is installed."""
+    """Call the function of a command; BadInput if a library that it needs is not installed."""
     try:
         return act(given)
     except ModuleNotFoundError as missing:
-        said = f"{missing.name} is not installed; {install_extra('fleet')}"
-        raise Refusal(said) from None
+        how = install_extra("fleet")
+        raise BadInput(f"{missing.name} is not installed; {how}") from None
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
-    """How each instance of fleet.toml stands, by the signed bundles in these folders."""
+    """The state of each instance of fleet.toml, from the signed bundles in these folders."""
     instances = load(Path(given[o.FLEET]))
     bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
     return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
@@ -57,8 +58,7 @@ def enqueue(given: Given) -> int:
     elif given[o.PUBKEY]:
         chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
     else:
-        hint = f"say --pubkey, or --instance; for example: {given.command.example}"
-        raise Refusal(hint)
+        raise BadInput(f"say --pubkey, or --instance; for example: {given.command.example}")
     from drillbook.fleet import database
     from drillbook.fleet import enqueue as add
 
@@ -80,16 +80,17 @@ def work(given: Given) -> int:
     label, runs = given[o.LABEL], given[o.RUN_DIR]
     signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
     if not signing:
-        hint = f"say --sign: an unsigned drill counts for nothing; {given.command.example}"
-        raise Refusal(hint)
+        example = given.command.example
+        raise BadInput(f"say --sign: an unsigned drill counts for nothing; {example}")
     instances = load(Path(given[o.FLEET]))
     shown = "--verbose" if given[o.VERBOSE] else "--quiet"
     drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
     commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
     if not commands:
         known = ", ".join(sorted({one.label for one in instances}))
-        said = f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
-        raise Refusal(said)
+        raise BadInput(
+            f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
+        )
     from drillbook.fleet import Worker, database
 
     with database(given[o.QUEUE], Path(runs)) as conninfo:

@@ -1,8 +1,8 @@
 """`make COMMAND NAME=value`: each variable of make's command line is an option of the command.
 
-Make hands its command line over in MAKEFLAGS. It goes through no shell and into no arguments of a
-process, so blanks, quotes and dollars stay what they are, and no list of processes shows a URL's
-password. Variables of the environment are not in it.
+Make passes its command line in MAKEFLAGS, without variables of the environment. No shell and no
+argument list is involved: blanks, quotes and dollars stay as they are, and no list of processes
+shows a password in a URL.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drillbook.cli.commands import COMMANDS
-from drillbook.cli.parser import UNUSABLE, Command, run
+from drillbook.cli.parser import Command, run
+from drillbook.core.errors import UNUSABLE
 from drillbook.core.options import RUN_DIR
 
 _YES = ("1", "yes")
 
 
 def find(goal: str) -> Command | None:
-    """The command of a goal: its name, with a dash for the blank."""
+    """The command of a goal, whose name has dashes for blanks; None if there is none."""
     names = (goal, goal.replace("-", " ", 1))
     return next((command for command in COMMANDS if command.name in names), None)
 
 
 def variables(flags: str) -> list[tuple[str, str]]:
-    """The variables in MAKEFLAGS: after two dashes; blanks, backslashes and dollars are escaped."""
+    """The variables in MAKEFLAGS, after two dashes; blanks, backslashes and dollars are escaped."""
     _, _, line = f" {flags}".partition(" -- ")
     pairs = []
     for word in re.findall(r"(?:\\.|[^ \\])+", line.replace("$$", "$"), re.DOTALL):
@@ -38,7 +39,7 @@ def variables(flags: str) -> list[tuple[str, str]]:
 
 
 def words(command: Command, given: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The command line of a command; ValueError for a flag that is neither set nor left out."""
+    """The words of a command line; ValueError for a flag with a value other than 1 or yes."""
     options, arguments = (
         {name: option for option in options for name in (option.name, *option.also)}
         for options in (command.options, command.arguments)

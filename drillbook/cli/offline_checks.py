@@ -27,7 +27,6 @@ from drillbook.keys.hierarchy import Inventory, find_losses, take_inventory
 from drillbook.keys.key_check import about_backup, as_text, write_answer
 from drillbook.keys.key_files import KeyFile
 
-_WORDS = ("GOOD", "BAD", "CANNOT TELL")
 _MOST_NAMED = 4
 
 
@@ -55,8 +54,14 @@ def check_key(given: SimpleNamespace) -> int:
 
 @dataclass
 class _Judgement:
-    """What is wrong with a backup, and what it does not show."""
+    """A backup, the answer of the best key, what is wrong, and what the backup does not show."""
 
+    backup: LocalBackup
+    facts: Backup
+    age: Age
+    inventory: Inventory
+    key: key_check.Answer
+    compared: dict[str, Inventory] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -64,15 +69,15 @@ class _Judgement:
     def exit_code(self) -> int:
         return 1 if self.wrong else 2 if self.unknown else 0
 
+    @property
+    def word(self) -> str:
+        return ("GOOD", "BAD", "CANNOT TELL")[self.exit_code]
 
-@dataclass(frozen=True)
-class _Found:
-    """One backup: its facts, age, inventory, and the answer of the best key."""
-
-    facts: Backup
-    age: Age
-    inventory: Inventory
-    answer: key_check.Answer
+    @property
+    def kept(self) -> int | None:
+        """How many whole backups lie in its place; None where a single one was given."""
+        members = self.backup.members
+        return len(members) - len(self.backup.skipped) if members else None
 
 
 @state_outcome(", so nothing is known")
@@ -81,70 +86,63 @@ def check_backup(given: SimpleNamespace) -> int:
     keys, unread = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with backup_for_command(given.backup, given.backup_options, selection) as backup:
-        found = _read(backup, keys)
-        judgement = _Judgement()
-        _judge(judgement, given, backup, found)
-        compared = _compare(judgement, backup, found, share(given.drop))
+        judgement = _read(backup, keys)
+        _judge(judgement, given)
+        _compare(judgement, share(given.drop))
     if given.output == "json":
-        _write_json(judgement, backup, found, compared, unread)
+        _write_json(judgement, unread)
     else:
-        line = f"{_WORDS[judgement.exit_code]}: {_sentence(judgement, backup, found, compared)}"
-        sys.stdout.write(f"{printable(line)}\n")
+        sys.stdout.write(f"{printable(f'{judgement.word}: {_sentence(judgement)}')}\n")
     return judgement.exit_code
 
 
-def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Found:
+def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Judgement:
     with tables.open_dump(backup.path) as dump:
         known, answers = key_check.try_keys(dump, backup.path, keys)
         stated = None if (at := changed_at(backup.path)) == UNDATED else at
         dumped = backup.modified if backup.shown.startswith(CONTAINER) else None
         old = age(known, backup.path, stated, datetime.now(UTC), dumped)
-        return _Found(known, old, take_inventory(dump, known), key_check.best(answers))
+        holds, best = take_inventory(dump, known), key_check.best(answers)
+        return _Judgement(backup, known, old, holds, best)
 
 
-def _judge(
-    judgement: _Judgement, given: SimpleNamespace, backup: LocalBackup, found: _Found
-) -> None:
-    """What the backup itself shows, and the place where it lies."""
-    wrong, unknown = judgement.wrong, judgement.unknown
+def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
+    """Note what is wrong with the backup itself, and with the place where it lies."""
+    wrong, unknown, backup = judgement.wrong, judgement.unknown, judgement.backup
+    damage, orders, old = judgement.facts.damage, judgement.facts.orders, judgement.age
     for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" not in newer:
             wrong.append(f"a newer one is not whole: {newer}")
-    if why := found.facts.damage or found.facts.orders:
-        wrong.append(f"it {why}" if found.facts.damage else f"it is more than data: {why}")
-    reasons = ", ".join(found.answer.reasons)
-    if found.answer.word == "DOES NOT OPEN":
-        wrong.append(f"the key with label {found.answer.file.label} does not open it: {reasons}")
-    elif found.answer.word == "CANNOT TELL" and not found.facts.damage:
+    if damage:
+        wrong.append(f"it {damage}")
+    elif orders:
+        wrong.append(f"it is more than data: {orders}")
+    reasons = ", ".join(judgement.key.reasons)
+    if judgement.key.word == "DOES NOT OPEN":
+        wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")
+    elif judgement.key.word == "CANNOT TELL" and not damage:
         unknown.append(f"whether the key opens it: {reasons}")
-    if found.age.in_future:
-        wrong.append(f"it has a date in the future ({found.age})")
-    elif (young := found.age.within(seconds(given.max_age, "--max-age"))) is None:
-        unknown.append(found.age.doubt("it", given.max_age))
+    if old.in_future:
+        wrong.append(f"it has a date in the future ({old})")
+    elif (young := old.within(seconds(given.max_age, "--max-age"))) is None:
+        unknown.append(old.doubt("it", given.max_age))
     elif not young:
-        wrong.append(f"it is more than {given.max_age} old: {found.age}")
+        wrong.append(f"it is more than {given.max_age} old: {old}")
     if given.keep_at_least:
-        if (kept := _kept(backup)) is None:
+        if judgement.kept is None:
             raise BadInput(f"--keep-at-least: {backup.shown} is one backup; give a folder")
-        if kept < int(given.keep_at_least):
-            wrong.append(f"{kept} kept where {given.keep_at_least} are wanted")
+        if judgement.kept < int(given.keep_at_least):
+            wrong.append(f"{judgement.kept} kept where {given.keep_at_least} are wanted")
 
 
-def _kept(backup: LocalBackup) -> int | None:
-    """How many backups lie in its place, without those that are not whole; None of a single one."""
-    return len(backup.members) - len(backup.skipped) if backup.members else None
+def _compare(judgement: _Judgement, allowed: float) -> None:
+    """Compare with the backup before it and with the oldest one; losses are wrong.
 
-
-def _compare(
-    judgement: _Judgement, backup: LocalBackup, found: _Found, allowed: float
-) -> dict[str, Inventory]:
-    """The inventories of the one before and of the oldest, by their time; losses are wrong.
-
-    Only the one before would call a loss good again on the next day.
+    Compared with the one before alone, a loss would be good again on the next day.
     """
+    backup = judgement.backup
     older = [one for one in sorted(backup.members) if backup.chosen and one < backup.chosen]
-    compared: dict[str, Inventory] = {}
     for member in dict.fromkeys([*older[-1:], *older[:1]]):
         when = f"{member.at:%Y-%m-%d %H:%M} UTC"
         try:
@@ -153,61 +151,53 @@ def _compare(
                 if dump.damage:
                     continue
         except BadInput:
-            # What it lacks was said of it when it was the newest.
+            # What is wrong with it was said when it was the newest.
             continue
-        compared[when] = earlier
-        losses = find_losses(earlier, when, found.inventory, allowed)
+        judgement.compared[when] = earlier
+        losses = find_losses(earlier, when, judgement.inventory, allowed)
         judgement.wrong += [loss for loss in losses if loss not in judgement.wrong]
-    return compared
 
 
-def _sentence(
-    judgement: _Judgement, backup: LocalBackup, found: _Found, compared: dict[str, Inventory]
-) -> str:
+def _sentence(judgement: _Judgement) -> str:
+    backup = judgement.backup
     name = backup.chosen.name if backup.chosen else backup.shown
     if reasons := [*judgement.wrong, *judgement.unknown]:
         more = f"; and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
         return f"{name}: {'; '.join(reasons[:_MOST_NAMED])}{more}"
-    proven = found.answer.proof
+    proven = judgement.key.proof
     trend = [
         f"{then.secrets:,} secrets and {then.bytes:,} bytes on {when[:10]}"
-        for when, then in compared.items()
+        for when, then in judgement.compared.items()
     ]
     parts = [
-        f"{name} ({found.age})",
+        f"{name} ({judgement.age})",
         "whole",
         f"{proven.secrets_opened:,} of {proven.secrets:,} secrets of {proven.projects} projects "
-        f"open with the key of label {found.answer.file.label}",
-        f"instance {found.facts.instance or 'not said'}",
-        f"{found.inventory.bytes:,} bytes of rows",
+        f"open with the key of label {judgement.key.file.label}",
+        f"instance {judgement.facts.instance or 'not said'}",
+        f"{judgement.inventory.bytes:,} bytes of rows",
         f"before: {', '.join(trend)}" if trend else "nothing to compare with",
     ]
-    kept = _kept(backup)
-    return "; ".join([*parts, *([f"{kept} kept"] if kept is not None else [])])
+    parts += [] if judgement.kept is None else [f"{judgement.kept} kept"]
+    return "; ".join(parts)
 
 
-def _write_json(
-    judgement: _Judgement,
-    backup: LocalBackup,
-    found: _Found,
-    compared: dict[str, Inventory],
-    unread: list[str],
-) -> None:
-    key = found.answer
+def _write_json(judgement: _Judgement, unread: list[str]) -> None:
+    key, backup = judgement.key, judgement.backup
     write_json(
         "backup-check",
-        answer=_WORDS[judgement.exit_code],
+        answer=judgement.word,
         exit_code=judgement.exit_code,
         findings=judgement.wrong,
         unknown=judgement.unknown,
         chosen=backup.said,
-        backup=about_backup(found.facts, backup.shown),
-        age=asdict(found.age),
+        backup=about_backup(judgement.facts, backup.shown),
+        age=asdict(judgement.age),
         key={"file": key.file.path, "label": key.file.label, "answer": key.word},
         not_tried=unread,
         secrets_opened=key.proof.secrets_opened,
-        kept=_kept(backup),
+        kept=judgement.kept,
         passed_over=backup.skipped,
-        holds=asdict(found.inventory),
-        compared=[{"at": when, **asdict(then)} for when, then in compared.items()],
+        holds=asdict(judgement.inventory),
+        compared=[{"at": when, **asdict(then)} for when, then in judgement.compared.items()],
     )

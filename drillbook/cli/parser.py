@@ -1,4 +1,4 @@
-"""A table of commands as a command line, by click: a fault is one sentence, with exit code 3."""
+"""The table of commands as click commands; every error is one sentence, with exit code 3."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from click.exceptions import MissingParameter, NoSuchCommand, NoSuchOption
 from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 
 from drillbook.core.display import printable
-from drillbook.core.errors import Trouble
+from drillbook.core.errors import UNUSABLE, Trouble
 from drillbook.core.files import drop_output
 from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
 
-UNUSABLE = 3
-# Variables that the harness sets for its own processes; any other DRILLBOOK_ name is an option's.
+# Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
 _PROGRAM = "drillbook"
-# What the system says of an output that is full, or that no one reads any more.
+# Errors of an output that is full, or that no one reads any more.
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a command was given, defaults included, and the line that gave it."""
+    """The values of a command, defaults included, and its command line."""
 
     command: Command
     values: Mapping[str, Any]
@@ -42,7 +41,7 @@ class Given:
 
     @property
     def named(self) -> SimpleNamespace:
-        """Its values as attributes, for what does not know this package."""
+        """The values as attributes, for packages that do not import this one."""
         return SimpleNamespace(**self.values)
 
     def words(self, *options: Option) -> list[str]:
@@ -61,10 +60,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it answers, how it is called, what it takes.
+    """A command: what it answers, an example, its arguments and options.
 
-    needs are options without which it cannot begin, spared says which of them another one makes
-    needless; defaults are those that differ from an option's own.
+    needs are its required options; spared maps one of them to an option that replaces it; defaults
+    are those that differ from the option's own.
     """
 
     name: str
@@ -79,7 +78,7 @@ class Command:
 
 
 def run(commands: Sequence[Command], words: Sequence[str]) -> int:
-    """Do what a command line says; the exit code, 3 after one sentence where that cannot be."""
+    """Run a command line; the exit code, 3 after a sentence about an error."""
     try:
         _refuse_unknown_variables(commands)
         code = _group(commands, words).main(list(words), prog_name=_PROGRAM, standalone_mode=False)
@@ -92,7 +91,7 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
         sys.stderr.write(f"{_PROGRAM}: interrupted\n")
         return UNUSABLE
     except OSError as trouble:
-        # Uncaught, it would end with 1, which says that something was found.
+        # Uncaught, it would end with 1, which means that something was found.
         drop_output()
         cure = "free some space, or see why the reader of the output ended"
         sys.stderr.write(f"{_PROGRAM}: not everything was written: {trouble.strerror}; {cure}\n")
@@ -101,14 +100,14 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
 
 
 def completion(commands: Sequence[Command], shell: str) -> str:
-    """What a shell reads to complete the command: `eval "$(drillbook completion bash)"`."""
+    """The completion script for a shell: `eval "$(drillbook completion bash)"`."""
     completer = get_completion_class(shell) or BashComplete
     variable = f"_{_PROGRAM.upper()}_COMPLETE"
     return completer(_group(commands, ()), {}, _PROGRAM, variable).source()
 
 
 class Refusal(click.UsageError):
-    """A fault whose message needs nothing added, of the command that runs."""
+    """An error of the command that runs, whose message is printed as it is."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, click.get_current_context(silent=True))
@@ -154,7 +153,7 @@ def _refuse_unknown_variables(commands: Sequence[Command]) -> None:
 
 
 class _Value(click.ParamType[str]):
-    """A value that is judged by the kind of its option."""
+    """A click type that judges a value by the kind of its option."""
 
     def __init__(self, option: Option) -> None:
         self.name = option.kind.metavar
@@ -180,7 +179,7 @@ class _Value(click.ParamType[str]):
 
 
 def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> str:
-    """The name under which a value was given."""
+    """The name of the option, argument or variable that has the value."""
     if param is None or param.name is None:
         return "a value"
     if ctx and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
@@ -189,7 +188,7 @@ def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> s
 
 
 class _Option(click.Option):
-    """An option that stands in a group of the help."""
+    """An option with its group in the help."""
 
     def __init__(self, option: Option, shown: str | None, *, needed: bool) -> None:
         self.group = option.group
@@ -234,7 +233,7 @@ class _Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as wrong:
-            # click does not say of each fault which command it is one of.
+            # Some errors of click lack the command that they are about.
             wrong.ctx = wrong.ctx or ctx
             raise
 
@@ -244,7 +243,7 @@ class _Command(click.Command):
         if arguments:
             groups["Arguments"] = arguments
         for param in self.get_params(ctx):
-            # The arguments stand above, with what they are.
+            # Arguments have a section of their own above.
             if not isinstance(param, click.Argument) and (record := param.get_help_record(ctx)):
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)
         for name, records in groups.items():
@@ -293,7 +292,7 @@ class _Group(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """That of the command it is itself, unless another is named, or a shell completes one."""
+        """The context of its own command, unless a subcommand is named or a shell completes one."""
         if self.own and (not args or args[0].startswith("-")) and not extra:
             return self.own.make_context(info_name, args, parent)
         return super().make_context(info_name, args, parent, **extra)

@@ -1,8 +1,8 @@
-"""`drillbook key recover`: every secret from a backup and its key, without any Infisical, offline.
+"""`drillbook key recover`: every secret of a backup, with its key, without a server.
 
-They are written encrypted (--recipient, --passphrase-file), or with --plaintext in the clear. Ends
-with 0 when every secret was written, 1 when some stay shut (they are named), 2 when the backup
-itself is not whole, 3 when nothing could be written.
+They are written encrypted (--recipient, --passphrase-file), or in the clear with --plaintext. Exit
+codes: 0, every secret was written; 1, some do not open (they are named); 2, the backup is not
+whole; 3, nothing was written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_NEAR = 3
 
 @state_outcome("; nothing was written")
 def main(given: SimpleNamespace) -> int:
-    """Recover what the options say; the exit code."""
+    """Recover the secrets that the options name; the exit code."""
     seal = _seal(given)
     keys, unread = key_files.load_all(given.env_file)
     with (
@@ -64,7 +64,7 @@ def main(given: SimpleNamespace) -> int:
 
 
 def _seal(given: SimpleNamespace) -> decrypt_secrets.Seal:
-    """How to write, as the options say; BadInput unless they say one way."""
+    """The function that writes the secrets, by the options; BadInput where they do not fit."""
     if not (given.recipient or given.passphrase_file or given.plaintext):
         raise BadInput(
             "give one of --recipient (an age or SSH public key), --passphrase-file, or, to have "
@@ -95,7 +95,7 @@ def _open(
         files = ", and the one in ".join(file.path for file in keys)
         also = "".join(f"; not tried: {file}" for file in unread)
         if dump.damage:
-            # A root key that is not there accuses no key.
+            # Without a root key in the backup nothing is known of the key.
             raise BadInput(
                 f"{name} {dump.damage}, and the key in {files} opens nothing of what is left; take "
                 f"an earlier backup; nothing written{also}"
@@ -107,7 +107,7 @@ def _open(
 def _find_one(reader: Reader, wanted: str) -> Secret:
     """The secret of this project, environment, folder and name; BadInput unless there is one.
 
-    A member's own value does not stand in for the one that all share.
+    A shared value comes before a member's own.
     """
     sought = wanted.strip("/")
     found: list[Secret] = []
@@ -123,7 +123,7 @@ def _find_one(reader: Reader, wanted: str) -> Secret:
         case [secret]:
             return secret
         case []:
-            # The names alone are often all that is wrong.
+            # Often the place is wrong and the name is right.
             last = sought.rpartition("/")[2]
             same = [name for name in known if name.rpartition("/")[2] == last]
             near = get_close_matches(sought, same or known, _MOST_NEAR, 0 if same else 0.4)
@@ -142,7 +142,7 @@ def _about(backup: Backup, name: str) -> dict[str, str]:
 
 
 class _Tally:
-    """Counts secrets on their way to the file, and notes where those are that stay shut."""
+    """Counts secrets while they are written, and notes which ones do not open."""
 
     def __init__(self) -> None:
         self.opened = 0

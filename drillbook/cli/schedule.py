@@ -1,6 +1,6 @@
-"""What makes a scheduler run a command again and again, ready to use.
+"""Files that make a scheduler run a command regularly: systemd, cron, Kubernetes, Coolify.
 
-Objects of Kubernetes hold paths and names of Secrets, and no secret.
+Kubernetes objects have paths and names of Secrets in them, and no secret.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from reports.config.fleet_file import Instance
 
 _MONTHS = {"monthly": "*", "quarterly": "1,4,7,10", "half-yearly": "1,7", "yearly": "1"}
-# The user of the image, see compose/command/Dockerfile.
-_USER = 1001
+_KUBERNETES = Path(__file__).with_name("kubernetes.yml")
 _HOME, _KEYS = "/work", "/etc/drillbook"
 _SIGNING_KEY = "drillbook-signing-key"
 _DRILL = (
@@ -38,9 +37,9 @@ _DRILL = (
 
 
 def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
-    """The name of what is scheduled; BadInput for an unknown command or option, and for a secret.
+    """The name for the scheduled command; BadInput for an unknown one or option, or for a secret.
 
-    Files are not looked for: in a container they lie elsewhere.
+    Whether files exist is not checked: in a container they have other paths.
     """
     known = {one.name: one for one in commands}
     count = 2 if " ".join(words[:2]) in known else 1
@@ -75,7 +74,7 @@ def schedule(
 
 
 def cron_time(of: str, every: str) -> str:
-    """When, as cron writes it: by night, and spread by what it is of, so that not all meet."""
+    """A time of night in cron's syntax; it depends on the name, so that jobs are spread."""
     spread = zlib.crc32(of.encode())
     night = f"{spread % 60} {1 + spread // 60 % 4}"
     if every == "daily":
@@ -100,26 +99,17 @@ def fleet_objects(instances: Sequence[Instance], image: str) -> str:
         for index, one in enumerate(instances)
     ]
     script = "\n".join(["case $JOB_COMPLETION_INDEX in", *cases, "esac"])
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": _metadata("drillbook-fleet"),
-        "spec": {
-            # So that to apply it starts nothing.
-            "suspend": True,
-            "completionMode": "Indexed",
-            "completions": len(instances),
-            "parallelism": min(2, len(instances)),
-            # One that fails is a finding, and does not end the others.
-            "backoffLimitPerIndex": 0,
-            "template": _pod(image, {"command": ["/bin/sh", "-c", script]}, *_mounts(instances)),
-        },
+    job = _skeleton("fleet_job")
+    job["spec"] |= {
+        "completions": len(instances),
+        "parallelism": min(2, len(instances)),
+        "template": _pod(image, {"command": ["/bin/sh", "-c", script]}, *_mounts(instances)),
     }
     return _yaml(*objects, job)
 
 
 def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, str]]:
-    """Where the files of these instances are to lie, and the claims with their backups."""
+    """The mount paths of the files of these instances, and the claims with their backups."""
     files, claims = {f"/etc/{_SIGNING_KEY}": _SIGNING_KEY}, {}
     for one in instances:
         for file in one.files:
@@ -199,7 +189,7 @@ def _time_here(name: str, every: str) -> str:
 
 
 def _to_mount(words: Sequence[str]) -> str:
-    """A comment that names the paths of a line that a container has not; empty where it has all."""
+    """A comment that names the paths of a line that the container lacks; else empty."""
     values = (word.partition("=")[2] if word.startswith("--") else word for word in words)
     outside = [
         value
@@ -220,90 +210,41 @@ def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict
     return {f"{name}.yaml": head + _yaml(_cron_job(name, _time_here(name, every), pod))}
 
 
+def _skeleton(name: str) -> Any:
+    """A new copy of an object of kubernetes.yml."""
+    return yaml.safe_load(_KUBERNETES.read_text(encoding="utf-8"))[name]
+
+
 def _cron_job(name: str, when: str, pod: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": _metadata(name),
-        "spec": {
-            "schedule": when,
-            "timeZone": "Etc/UTC",
-            "concurrencyPolicy": "Forbid",
-            # What was missed is made up for within a day.
-            "startingDeadlineSeconds": 86400,
-            # A verdict is not tried again until it suits.
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": pod}},
-        },
-    }
+    job: dict[str, Any] = _skeleton("cron_job")
+    job["metadata"]["name"] = name
+    job["spec"]["schedule"] = when
+    job["spec"]["jobTemplate"]["spec"]["template"] = pod
+    return job
 
 
 def _pod(
     image: str, run: Mapping[str, list[str]], files: Mapping[str, str], claims: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these claims, read-only.
-
-    Kubernetes lets a group read a Secret, and Drillbook refuses what others can read: so the first
-    container copies it into memory.
-    """
-    secrets = sorted({secret.partition("/")[0] for secret in files.values()})
-    copy = "for one in *; do install -D -m 600 -t /keys/$one $one/*; done"
-    copied = [
-        {"name": name, "mountPath": f"/run/keys/{name}", "readOnly": True} for name in secrets
-    ]
-    mounts = [
-        {"name": "keys", "mountPath": path, "subPath": secret, "readOnly": True}
-        for path, secret in files.items()
-    ]
-    mounts += [{"name": name, "mountPath": at, "readOnly": True} for name, at in claims.items()]
-    volumes: dict[str, dict[str, Any]] = {
-        "drillbook-work": {"persistentVolumeClaim": {"claimName": "drillbook"}},
-        "keys": {"emptyDir": {"medium": "Memory"}},
-    }
-    volumes |= {name: {"secret": {"secretName": name}} for name in secrets}
-    for name in claims:
-        volumes[name] = {"persistentVolumeClaim": {"claimName": name, "readOnly": True}}
-    spec = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "initContainers": [
-            {
-                **_container("keys", image, [*copied, {"name": "keys", "mountPath": "/keys"}]),
-                "command": ["sh", "-c", copy],
-                "workingDir": "/run/keys",
-            }
-        ],
-        "containers": [
-            {
-                **_container(
-                    "drillbook", image, [{"name": "drillbook-work", "mountPath": _HOME}, *mounts]
-                ),
-                **run,
-                "workingDir": _HOME,
-                "envFrom": [{"configMapRef": {"name": "drillbook-engine", "optional": True}}],
-                "resources": {
-                    "requests": {"cpu": "1", "memory": "2Gi"},
-                    "limits": {"memory": "4Gi"},
-                },
-            }
-        ],
-        "volumes": [{"name": name, **volume} for name, volume in volumes.items()],
-    }
-    return {"metadata": _metadata(), "spec": spec}
+    """A pod with these files of Secrets (`SECRET` or `SECRET/KEY`) and these read-only claims."""
+    pod: dict[str, Any] = _skeleton("pod")
+    spec, (copy,), (drill,) = pod["spec"], pod["spec"]["initContainers"], pod["spec"]["containers"]
+    copy["image"] = drill["image"] = image
+    drill |= run
+    for secret in sorted({secret.partition("/")[0] for secret in files.values()}):
+        copy["volumeMounts"].append(_mount(secret, f"/run/keys/{secret}"))
+        spec["volumes"].append({"name": secret, "secret": {"secretName": secret}})
+    for path, secret in files.items():
+        drill["volumeMounts"].append({**_mount("keys", path), "subPath": secret})
+    for claim, path in claims.items():
+        drill["volumeMounts"].append(_mount(claim, path))
+        source = {"claimName": claim, "readOnly": True}
+        spec["volumes"].append({"name": claim, "persistentVolumeClaim": source})
+    return pod
 
 
-def _container(name: str, image: str, mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    limits = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    return {"name": name, "image": image, "securityContext": limits, "volumeMounts": [*mounts]}
-
-
-def _metadata(name: str = "") -> dict[str, Any]:
-    return ({"name": name} if name else {}) | {"labels": {"app.kubernetes.io/name": "drillbook"}}
+def _mount(volume: str, path: str) -> dict[str, Any]:
+    return {"name": volume, "mountPath": path, "readOnly": True}
 
 
 def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[str, str]:
@@ -321,7 +262,7 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 #   Command:   {shlex.join(["drillbook", *words])}
 #   Frequency: {_time_here(name, every)}
 #   Container: drillbook
-# Files of {_KEYS} on the server belong to user {_USER}, mode 0600. Without an engine
+# Files of {_KEYS} on the server belong to user 1001, mode 0600. Without an engine
 # (DOCKER_HOST) a run is a rehearsal.
 """
     compose = {"services": {"drillbook": service}, "volumes": {"drillbook": {}}}

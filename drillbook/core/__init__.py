@@ -1,1 +1,1 @@
-"""What everything else may import and what imports nothing of ours."""
+"""What all other packages may import; it imports none of them."""

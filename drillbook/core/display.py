@@ -1,4 +1,4 @@
-"""What is shown: text fit for a terminal, hidden credentials, and answers for programs."""
+"""What is printed: safe text for a terminal, hidden credentials, JSON and SARIF."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 
 class Hidden(str):
-    """A credential that no representation shows, not even that of a failed assertion."""
+    """A credential whose repr hides it, also in a failed assertion."""
 
     __slots__ = ()
 
@@ -23,7 +23,7 @@ class Hidden(str):
 
 
 def printable(text: str, keep: str = "", instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
-    """Untrusted text without what a terminal would obey, such as colours or new lines."""
+    """Untrusted text without control characters, such as colours or new lines."""
     return "".join(char if char.isprintable() or char in keep else instead for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Files: read only if they are regular, up to a limit; written whole or not at all."""
+"""Reading of regular files up to a limit; writing of files whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from typing import BinaryIO, cast
 
 from drillbook.core.errors import BadInput
 
-_BUFFER = 1 << 16
-
 
 def open_file(path: Path) -> io.BufferedReader:
     """An ordinary file for reading. OSError for a pipe or a device, which may never end."""
@@ -31,10 +29,7 @@ def open_file(path: Path) -> io.BufferedReader:
 
 
 def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Whole or not at all: the name holds what it held before, or all of the new.
-
-    The file has the mode, if one is given, before anything is in it.
-    """
+    """Replace a file whole or not at all, with this mode before anything is in it."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         with fresh.open("wb") as file:
@@ -60,13 +55,13 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def open_mode(path: Path) -> str:
-    """The mode of a file that users other than its owner can get at, such as 640; else empty."""
+    """The mode of a file that others than its owner have rights on, such as 640; else empty."""
     mode = stat.S_IMODE(path.stat().st_mode)
     return f"{mode:03o}" if mode & 0o077 and os.name == "posix" else ""
 
 
 def refuse_open(path: Path, what: str) -> None:
-    """BadInput where others than its owner can get at a file that gives access."""
+    """BadInput where others than its owner have rights on a file that gives access."""
     if mode := open_mode(path):
         raise BadInput(
             f"{what} {path} can be read by others (mode {mode}); "
@@ -76,10 +71,10 @@ def refuse_open(path: Path, what: str) -> None:
 
 @contextmanager
 def new_file(out: str) -> Iterator[BinaryIO]:
-    """A file that only its owner reads, and that gets its name when it is whole.
+    """A file that only its owner can read, and that gets its name when it is whole.
 
-    Standard output for -. An existing file is never overwritten. BadInput, in one sentence, where
-    it cannot be written; then nothing is left.
+    `-` is standard output. An existing file is never overwritten. BadInput where the file cannot
+    be written; then nothing is left.
     """
     if out == "-":
         with whole_output():
@@ -89,23 +84,19 @@ def new_file(out: str) -> Iterator[BinaryIO]:
     if target.exists() or target.is_symlink():
         raise BadInput(f"{target} exists, and is not overwritten; check --out")
     part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
-    raw = _New(part, target)
-    file = io.BufferedWriter(raw, _BUFFER)
     try:
-        yield file
-        with raw.refusing():
-            file.flush()
-            os.fsync(raw.fileno())
-            _name(part, target)
+        with _New(part, target) as raw, io.BufferedWriter(raw) as file:
+            yield file
+            with raw.refusing():
+                file.flush()
+                os.fsync(raw.fileno())
+                _name(part, target)
     finally:
-        # To close a file that is given up must not write what is still in its buffer.
-        raw.given_up = True
-        file.close()
         part.unlink(missing_ok=True)
 
 
 class _New(io.FileIO):
-    """A new file on a disk that may be full or fail, under a name of its own until it is whole."""
+    """A new file under a temporary name; BadInput where the disk is full or fails."""
 
     def __init__(self, part: Path, target: Path) -> None:
         try:
@@ -114,12 +105,9 @@ class _New(io.FileIO):
             why = f"no file can be made in {target.parent}: {trouble.strerror}"
             raise BadInput(f"{why}; make that folder, or choose another with --out") from None
         super().__init__(handle, "wb")
-        self.given_up = False
         self._target = target
 
     def write(self, data: Buffer) -> int:
-        if self.given_up:
-            return len(memoryview(data))
         with self.refusing():
             return super().write(data)
 
@@ -162,7 +150,7 @@ class _RetryingWriter(io.BufferedIOBase):
 
 
 def drop_output() -> None:
-    """Write no more to standard output: at its end Python would try once more, and complain."""
+    """Drop what is left for standard output, which Python would else try to write as it ends."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -171,9 +159,9 @@ def drop_output() -> None:
 
 @contextmanager
 def whole_output(also: str = "") -> Iterator[None]:
-    """Standard output takes all that the block writes to it; else BadInput.
+    """BadInput unless standard output takes all that the block writes to it.
 
-    also says what was written nevertheless.
+    also says what was written to a file all the same.
     """
     try:
         yield

@@ -1,8 +1,7 @@
 """Every option, declared once: name, type, default and help.
 
 The command line (drillbook/cli) and pytest's options are made from these. A kind judges a value by
-its text and by the file system alone, so that a wrong one is refused before anything loads or
-starts.
+its text and the file system alone, so that a wrong one is refused before anything is imported.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
 
-# What is due quarterly, and what counts for a quarter.
+# How long something that is due quarterly counts.
 QUARTER = timedelta(days=90)
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(d|h|min|m|s)")
@@ -30,7 +29,7 @@ _LONGEST_S = 366 * 86400
 
 
 def seconds(text: str, name: str) -> float:
-    """4h, 90m, 1d12h, 45s or 1.5 h in seconds; BadInput for anything else, as for zero."""
+    """The seconds of 4h, 90m, 1d12h, 45s or 1.5 h; BadInput for anything else and for zero."""
     lower = text.strip().lower()
     parts = _PART.findall(lower)
     what = f"{name} {text[:40]}".lstrip()
@@ -44,7 +43,7 @@ def seconds(text: str, name: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value may be; fault says what is wrong with one, or nothing."""
+    """A type of values; fault says what is wrong with a value, or returns ""."""
 
     metavar: str
     fault: Callable[[str], str]
@@ -55,9 +54,9 @@ class Kind:
 class Option:
     """An option, or a positional argument.
 
-    default is its value where it is not given; bare is that value where pytest is called by itself,
-    as by those who work on specs. also are further names on the command line. An option with many
-    values is repeated for each, unless they are joined by commas.
+    default is its value on the command line if it is not given; bare is that under plain pytest, as
+    developers of specs call it. also are further names. An option with many values is repeated for
+    each; joined: pytest gets them with commas between.
     """
 
     name: str
@@ -72,7 +71,7 @@ class Option:
 
     @property
     def key(self) -> str:
-        """Its name as an attribute of what was parsed."""
+        """Its name as an attribute."""
         return self.dest or self.name.replace("-", "_")
 
     @property
@@ -82,7 +81,7 @@ class Option:
 
     @property
     def group(self) -> str:
-        """The part of a help in which it stands."""
+        """Its section in the help."""
         return next(
             (title for title, names in _GROUPS.items() if self.name in names.split()), "Options"
         )
@@ -99,9 +98,9 @@ class Option:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The one of these that was probably meant, as the end of a sentence; or nothing.
+    """The end of a sentence that names the most similar known word; or "".
 
-    A mapping has what each of its words stands for.
+    A mapping gives what to print for each word.
     """
     names = known if isinstance(known, Mapping) else {name: name for name in known}
     by_lower = {name.lower(): names[name] for name in names}
@@ -110,7 +109,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def fault(option: Option, value: str) -> str:
-    """What is wrong with this value of an option; nothing where it may be used."""
+    """What is wrong with this value of an option; "" if it can be used."""
     if not value.strip():
         return f"an empty value; give {option.kind.metavar}"
     if "\n" in value or "\r" in value:
@@ -130,7 +129,7 @@ def _no_fault(_value: str) -> str:
 
 
 def _home(value: str) -> str:
-    """No fault but a home folder of a user who is not there, which raises RuntimeError."""
+    """No fault; RuntimeError for the home folder of an unknown user."""
     Path(value).expanduser()
     return ""
 
@@ -141,9 +140,7 @@ def _file(value: str) -> str:
 
 
 def _folder(value: str) -> str:
-    path = Path(value).expanduser()
-    is_file = path.exists() and not path.is_dir()
-    return f"{value} is a file; give a folder" if is_file else _place(value)
+    return _new_folder(value) or _place(value)
 
 
 def _place(value: str) -> str:
@@ -190,7 +187,7 @@ def _duration(value: str) -> str:
     try:
         seconds(value, "")
     except BadInput as reason:
-        return str(reason).removeprefix("=")
+        return str(reason)
     return ""
 
 
@@ -208,7 +205,7 @@ def _form(form: str, words: str) -> Callable[[str], str]:
 
 
 def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
-    """Judge patterns, with commas between, by the names that a file of the application lists."""
+    """A function that judges comma-separated patterns by the names in a file of the application."""
 
     def judge(value: str) -> str:
         known = re.findall(form, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
@@ -221,8 +218,8 @@ def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
 
 
 def _shard(value: str) -> str:
-    part, _, of = value.partition("/")
-    fits = part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of) <= 999
+    found = re.fullmatch("([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", value)
+    fits = found and int(found[1]) <= int(found[2])
     return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
 
 
@@ -247,7 +244,7 @@ def _or(word: str, judge: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def share(text: str | None) -> float:
-    """How much less of something may be there: 20% is 0.2, and what counts if nothing is said."""
+    """The share by which a backup may shrink; 0.2 is the default."""
     return int((text or "20%").removesuffix("%")) / 100
 
 
@@ -292,7 +289,7 @@ IMAGE_NAME = Kind(
 )
 FORM = choice("text", "json")
 
-# How a help groups options; any other stands under Options.
+# Sections of the help; any other option is in the section Options.
 _GROUPS = {
     "What it runs on": "stack workers image to-database from-database compose offer mutant url",
     "What is checked": "controls shard budget seed strict-claims certified",
@@ -307,7 +304,7 @@ _GROUPS = {
 STACK = Option(
     "stack",
     choice("auto", "containers", "embedded"),
-    "where it runs: in containers, as processes on this machine, or whichever is available",
+    "where it runs: in containers, as processes on this machine, or auto: what is available",
     default="auto",
     bare="embedded",
 )
@@ -434,7 +431,7 @@ TSA = Option(
     "tsa", Kind("URL|file", _or("file", _web)), "time-stamp authority (RFC 3161); file: by hand"
 )
 
-# Where the outcome of a command is reported. An address of a ping is a key to the monitor.
+# Where the outcome of a command is reported. The address of a ping is a credential.
 PING = Option(
     "ping", Kind("URL", _web), "ping this monitor at start and end (healthchecks, Uptime Kuma)"
 )
@@ -548,7 +545,7 @@ MIB = Option(
     "mib", number(0, 1 << 20), "size of the backup for key check, in MiB; 0: none", default="1024"
 )
 
-# What a command sets and no user types.
+# Set by commands, not by users.
 EVIDENCE = Option("evidence", SWITCH, "judge, record and write a bundle")
 ONLY_EVIDENCE = Option("only-evidence", SWITCH, "write the evidence; no documents and no seal")
 ONE_QUESTION = Option(
@@ -567,7 +564,7 @@ DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
-# Of each of these groups a command takes one.
+# Options that exclude each other.
 EXCLUSIVE = (
     *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
     (SIGNING_KEY, SIGNING_KEY_ENV),
@@ -589,12 +586,12 @@ def run_folder() -> str:
 
 
 def default(option: Option) -> str | None:
-    """What an option is where a command was not given it."""
+    """The value of an option that a command was not given."""
     return run_folder() if option is RUN_DIR else option.default
 
 
 def declare(group: Any, *options: Option) -> None:
-    """Give pytest these options; a value is judged where it is used."""
+    """Declare these options for pytest; values are judged where they are used."""
     for option in options:
         add = partial(group.addoption, f"--{option.name}", dest=option.key, help=option.help)
         if option.flag:

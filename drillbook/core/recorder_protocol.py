@@ -1,4 +1,4 @@
-"""Where a driver, a client and a check leave what they saw, and a recorder that keeps nothing."""
+"""The protocol by which a driver, a client and a check record what they saw."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 
 class Recorder(Protocol):
-    """Where a driver and a client leave what they saw; a run has that of reports/recorder.py."""
+    """Records what drivers and clients saw; a run has the one of reports/recorder.py."""
 
     def secret(self, name: str, value: str) -> None:
-        """Make a value known, so that it is redacted and searched for in the finished bundle."""
+        """Redact this value everywhere, and search the finished bundle for it."""
 
     def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None:
         """Note one HTTP request and its answer (status None: no answer) in the current step."""
@@ -57,27 +57,10 @@ class NullRecorder:
         if self._recorder:
             self._recorder.secret(name, value)
 
-    def exchange(self, method: str, url: str, status: int | None, duration_s: float) -> None: ...
-
     def span(self, name: str, kind: str) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
-    def note(self, text: str) -> None: ...
+    def _ignore(self, *args: Any, **named: Any) -> None: ...
 
-    def subject(self, **facts: Any) -> None: ...
-
-    def log(self, service: str, text: str) -> None: ...
-
-    def command(
-        self, service: str | None, act: str, line: str | None, status: int | None, taken_s: float
-    ) -> None: ...
-
-    def compare_clock(
-        self, source: str, offset_s: float, uncertainty_s: float, *, same_machine: bool | None
-    ) -> None: ...
-
-    def progress(self, text: str) -> None: ...
-
-    def objectives(self, **seconds: float) -> None: ...
-
-    def change(self, **facts: Any) -> None: ...
+    exchange = note = subject = log = command = _ignore
+    progress = compare_clock = objectives = change = _ignore

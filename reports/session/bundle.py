@@ -1,4 +1,4 @@
-"""The folder a run leaves: evidence, documents and logs, searched for secrets, sealed, linked.
+"""The folder of a run: evidence, documents and logs, searched for secrets and sealed.
 
 Formats that are not in it are made from a bundle by `drillbook evidence export`.
 """
@@ -6,10 +6,12 @@ Formats that are not in it are made from a bundle by `drillbook evidence export`
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,10 +25,10 @@ from reports.export import oscal
 from reports.history.runs import load_files, parse_record, remember
 from reports.redaction import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
-from reports.render.terminal import Line, wrap, write
-from reports.seal.sealer import Sealed, Sealer
+from reports.render.terminal import Line, result, summary, wrap, write
+from reports.seal.sealer import Sealed, Sealer, describe_seal
 from reports.seal.verification import check_consistency
-from reports.verdict import FAILED, PASSED
+from reports.verdict import FAILED, PASSED, UNUSABLE
 
 WRITERS: dict[str, Callable[[Run], str | bytes]] = {
     json_file.RECORD: json_file.render,
@@ -42,6 +44,11 @@ _PASSES = 4
 _NAME = "in the name of the file"
 
 
+def new_id(started: datetime) -> str:
+    """A unique id for a run that starts at this moment."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
 def render(name: str, run: Run) -> bytes:
     """The run as this file; equal runs give equal bytes."""
     text = WRITERS[name](run)
@@ -49,7 +56,7 @@ def render(name: str, run: Run) -> bytes:
 
 
 class Bundle:
-    """The folder of one run, made and tried before the run, so that no evidence is lost after."""
+    """The folder of one run, made before the run starts, so that a full disk costs no evidence."""
 
     def __init__(
         self,
@@ -85,16 +92,18 @@ class Bundle:
 
     @property
     def whole(self) -> bool:
-        """Whether every document is asked for, and so a seal."""
+        """Whether it has every document, and so gets a seal."""
         return self._names == tuple(WRITERS)
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether the seal or the line in the history is missing, which a passed run must have."""
-        return bool(self.sealed.trouble or self.not_remembered)
+    def exit_code(self, run: Run) -> int:
+        """That of the run; 3 if it passed, and its seal or its line in the history is missing."""
+        incomplete = self.sealed.trouble or self.not_remembered
+        return run.exit_code or (UNUSABLE if incomplete else PASSED)
 
-    def tell_history(self) -> Iterator[Line]:
-        """A sentence for the end of a run that the history does not have."""
+    def conclude(self, run: Run, report: str, *, quiet: bool, verbose: bool) -> Iterator[Line]:
+        """The lines at the end of a run: its result or summary, and how it was sealed."""
+        yield from result(run, report) if quiet else summary(run, report, verbose=verbose)
+        yield from describe_seal(self.sealed)
         if self.not_remembered:
             said = f"Not in the history: {self.not_remembered}."
             yield from wrap(said, then="  ", style=("red", "bold"))
@@ -107,7 +116,7 @@ class Bundle:
         self.close()
 
     def close(self) -> None:
-        """Hold the folder no longer; safe to call twice."""
+        """Release the lock on the folder; safe to call twice."""
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -119,10 +128,10 @@ class Bundle:
             write_file(self.path / name, data)
 
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
-        """Write everything, search it, and if a secret was found clean it and write again.
+        """Write and search everything, again if a secret was found; then seal it.
 
-        Sealing and the line in the history come last and never cost what was written; `sealed`
-        and `not_remembered` say how far it came. What is not whole is not sealed.
+        Sealing and the line in the history come last; if they fail, what was written stays, and
+        `sealed` and `not_remembered` say why. A bundle that is not whole is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -183,9 +192,9 @@ class Bundle:
         )
 
     def _clean(self, redactor: Redactor) -> list[Leak]:
-        """Search every file and its name; what leaks is redacted in place and reported.
+        """Search every file and its name for secrets, redact them in place, and return them.
 
-        What is packed cannot be redacted in place: such a file is taken away.
+        A compressed file cannot be redacted in place and is removed.
         """
         leaks: list[Leak] = []
         for path in self._files():
@@ -208,9 +217,9 @@ class Bundle:
         return self.path / shown, [named]
 
     def _link(self) -> None:
-        """`latest` names this run; a reader meets the old link or the new, never none.
+        """Point `latest` to this run, in one step.
 
-        A run that judged nothing leaves it: what is signed or checked next is meant to be another.
+        A run that judged nothing is not linked: the next command is meant for another.
         """
         fresh = self.path.parent / f".latest-{self.path.name}"
         fresh.symlink_to(self.path.name)
@@ -241,14 +250,14 @@ _DIFFERS = ("red", "bold")
 
 
 def main(given: SimpleNamespace) -> int:
-    """Render it; exit code 1 if a document is another."""
+    """Render the documents of a record; exit code 1 if one differs from the given one."""
     lines = list(_report(Path(given.record), Path(given.out) if given.out else None))
     write(lines, sys.stdout)
     return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
 
 
 def _report(origin: Path, out: Path | None) -> Iterator[Line]:
-    """A line for each document: written, and the same as in the folder or bundle, or not."""
+    """Write the documents; a line for each says whether it is the same as the given one."""
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
     check_consistency(run)

@@ -1,12 +1,8 @@
-"""An evidence run: follows pytest from collection to the end and leaves a bundle behind.
-
-From what was recorded to the frozen evidence: verdicts of controls, counts, gate.
-"""
+"""An evidence run: a pytest plugin that makes evidence of what was recorded, and writes it."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -51,9 +47,8 @@ from reports.recorder import Recorder, SpecDraft
 from reports.run_metadata import kernel_clock
 from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
-from reports.session.bundle import WRITERS, Bundle
+from reports.session.bundle import WRITERS, Bundle, new_id
 from reports.session.spec_selection import Plan, controls, plan, shuffle
-from reports.session.xdist_worker import INTERRUPTIONS
 from reports.verdict import IDLE, UNUSABLE, Verdict, worst
 
 _FILTERS = {
@@ -68,13 +63,14 @@ _FILTERS = {
     "failedfirst": "--failed-first",
     "maxfail": "-x or --maxfail",
 }
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _EVIDENCE = (RECORD,)
 _ENDED_EARLY = "interrupted before it ended"
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """An impatient second Ctrl-C must not cost the evidence."""
+    """Ignore interruptions while the block runs: a second Ctrl-C must not cost the evidence."""
     before = [signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS]
     try:
         yield
@@ -84,7 +80,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) -> None:
-    """NotCertifiable for the first thing that a certified run must not have."""
+    """Raise NotCertifiable for the first thing that a certified run must not have."""
     option = config.getoption
     used = [shown for name, shown in _FILTERS.items() if option(name, None)]
     if used:
@@ -108,7 +104,7 @@ def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) 
 
 
 def refuse_gaps(plan: Plan) -> None:
-    """NotCertifiable when something was left out after all, by whatever means."""
+    """Raise NotCertifiable if any spec was left out."""
     if plan.left_out:
         raise NotCertifiable(
             f"a certified run leaves nothing out, and {len(plan.left_out)} specs were (the first "
@@ -140,13 +136,12 @@ class EvidenceRun:
         self.stopped: str | None = None
         self.result: Run | None = None
         self.trouble: str | None = None
-        started = recorder.clock.at(0).strftime("%Y%m%dT%H%M%SZ")
-        self.id = f"{started}-{secrets.token_hex(3)}"
+        self.id = new_id(recorder.clock.at(0))
         names = _EVIDENCE if config.getoption("--only-evidence") else WRITERS
         self.bundle = Bundle(runs_folder(config), self.id, sealer_for(config, recorder), names)
         recorder.logs = self.bundle.logs
         # A supervisor's SIGTERM is an interruption like Ctrl-C: what was seen is still written.
-        # A shell's background job is born deaf to SIGINT; who sends one to a run means it.
+        # A shell starts background jobs with SIGINT ignored; here it interrupts them as well.
         self._before = [signal.signal(number, self._interrupt) for number in INTERRUPTIONS]
         # An interruption while a report is made passes through Hypothesis' old-style hook; where
         # warnings are errors, what pluggy says of that would take the interruption's place.
@@ -156,7 +151,7 @@ class EvidenceRun:
         self._told = False
 
     def _settle(self, config: pytest.Config) -> Setting:
-        """What was declared for this run; refused where --certified allows none of it."""
+        """What was declared for this run; NotCertifiable if --certified forbids it."""
         option, folder = config.getoption, config.invocation_params.dir
         said = declarations.load(folder, option("--config"), option("--waivers"), self.catalogue)
         if name := option("--instance"):
@@ -180,19 +175,19 @@ class EvidenceRun:
             self.config.hook.pytest_deselected(items=others)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """What a filter leaves out is not run, and never a pass."""
+        """Note what a filter leaves out: it is not_run, never satisfied."""
         self.plan.leave_out(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be imported is named as the reason for what is missing."""
+        """Note a file that cannot be imported, the reason for missing specs."""
         if report.failed:
             self.plan.uncollected.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """What is planned now is what the counts of the evidence are measured against.
+        """Fix the plan, which the counts of the evidence refer to, and shuffle the specs.
 
-        The record keeps this order; what runs when is the seed's choice.
+        The record keeps the order of the plan; the seed decides the order of execution.
         """
         self.plan.settle(session.items)
         first = self.config.getoption("--first")
@@ -205,19 +200,19 @@ class EvidenceRun:
                 pytest.exit(str(trouble), returncode=UNUSABLE)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Ctrl-C, SIGTERM, or a fixture that ends the run because it cannot go on."""
+        """Note that Ctrl-C, SIGTERM or a fixture ended the run early."""
         self.interrupted = True
         if getattr(excinfo.value, "returncode", None) == UNUSABLE:
             self.stopped = self.recorder.redactor.text(str(excinfo.value))
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        """A bug of the harness: what was seen before is written, the run does not count."""
+        """Note an error of the harness: what was seen is written, and the run does not count."""
         last = str(excrepr).strip().splitlines()[-1:]
         self.stopped = self.recorder.redactor.text(" ".join(["error of the harness:", *last]))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """Innermost: after pytest has torn down what an interruption left up."""
+        """Write the evidence, after pytest has torn down what an interruption left running."""
         try:
             return (yield)
         finally:
@@ -226,9 +221,9 @@ class EvidenceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
-        """Leave the process as it was, and no empty folder of a run that never was."""
+        """Restore the signal handlers, and remove the folder if nothing was written."""
         if self.interrupted:
-            # What an interruption lets fall half made, a connection, is not a bug to report.
+            # A connection that an interruption left half open is not a bug to report.
             warnings.simplefilter("ignore")
         self.bundle.discard()
         for number, handler in zip(INTERRUPTIONS, self._before, strict=True):
@@ -237,7 +232,7 @@ class EvidenceRun:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """An interruption that was swallowed while a failure was described still counts."""
+        """Interrupt the run even if pytest swallowed the signal while it described a failure."""
         report = yield
         if self._told:
             raise KeyboardInterrupt
@@ -256,9 +251,7 @@ class EvidenceRun:
         try:
             self._attach()
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
-            # A passed run whose seal was lost is not what was asked for; a failed one stays failed.
-            lost = UNUSABLE if self.bundle.incomplete else 0
-            session.exitstatus = self.result.exit_code or lost
+            session.exitstatus = self.bundle.exit_code(self.result)
         except ReportError as trouble:
             self.trouble = str(trouble)
             session.exitstatus = UNUSABLE
@@ -269,7 +262,7 @@ class EvidenceRun:
             session.exitstatus = UNUSABLE
 
     def _attach(self) -> None:
-        """The proof that the suite can fail; a run with a planted bug is part of such a proof."""
+        """Add the proof that the suite can fail, unless this run has a planted bug itself."""
         if self.config.getoption("--mutant", None):
             return
         for name, data in bundle_files().items():
@@ -310,7 +303,7 @@ class EvidenceRun:
 
 
 def sealer_for(config: pytest.Config, recorder: Recorder) -> Sealer:
-    """The key, read now so that no run is lost to a bad one; BadKey says what is wrong with it."""
+    """The sealer; its key is read before the run, so that a bad one (BadKey) costs no run."""
     option = config.getoption
     made = make_sealer(option("--signing-key"), option("--signing-key-env"), option("--tsa"))
     if made.key:
@@ -332,7 +325,7 @@ def assemble(
     redaction: Redaction,
     setting: Setting,
 ) -> Run:
-    """The evidence as it stands, redacted once more with every secret known by now."""
+    """The evidence so far, redacted again with every secret that is known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
     compared = compare_runbook(judged, setting.declared)
     controls = apply_waivers(compared, setting.declared, facts.started.date())
@@ -384,7 +377,7 @@ def _control(
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:
-    """What these specs observed, in the catalogue's order whatever the order of the specs.
+    """What these specs observed, in the order of the catalogue.
 
     A spec of several controls may use words of the others.
     """
@@ -408,7 +401,7 @@ def _spec(entry: Entry, draft: SpecDraft, recorder: Recorder) -> Spec:
 
 
 def _missing_specs(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spec]:
-    """A spec that was left out or not reached is evidence, too: of nothing."""
+    """The specs of a control that were left out or not reached, as not_run."""
     for spec, named in {**plan.specs, **plan.left_out}.items():
         if entry.id in named and spec not in executed:
             reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
@@ -416,7 +409,7 @@ def _missing_specs(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spe
 
 
 def _counts(controls: list[Control], plan: Plan, executed: set[str]) -> Counts:
-    """The counts of the record; what was seen next to a spec is not a spec of the plan."""
+    """The counts of the record; only specs of the plan count as executed."""
     known = {*plan.specs, *plan.left_out}
     counts = count(controls, len(plan.specs) + len(plan.left_out), executed)
     return counts.model_copy(update={"specs_executed": len(executed & known)})

@@ -1,10 +1,10 @@
-"""How a spec is judged: from what pytest saw in one of its phases to a verdict and a sentence.
+"""How a spec is judged: what pytest saw in a phase gives a verdict and a message.
 
 | seen | verdict |
 | --- | --- |
 | an assertion of the spec failed; `pytest.raises` did not meet its exception | violated |
 | the same in set-up, in tear-down, or inside fixtures/ or reports/ | inconclusive |
-| an exception with `verdict = "not_run"` or `"not_applicable"`; `Unsupported` | that verdict |
+| an exception with a verdict of its own (not_run, not_applicable), such as `Unsupported` | that |
 | `pytest.skip` | not_run |
 | anything else: another exception, a time-out, a flaky example | inconclusive |
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_tb
 
 import pytest
 
@@ -31,17 +31,14 @@ _LONGEST = 2000
 
 
 class Judging:
-    """Follows each spec through its phases and judges them, in the process where it runs.
-
-    That is the one process of a run, or each of its workers.
-    """
+    """A pytest plugin that judges each phase of a spec, in the process or worker that runs it."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A spec opens and closes; one cut short by an interruption stays open."""
+        """Open and close the record of a spec; one cut short by an interruption stays open."""
         self.recorder.begin(item.nodeid, controls(item))
         result = yield
         if full := self.recorder.trouble:
@@ -51,24 +48,24 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
-        """Before the terminal shows how long it took."""
+        """Close the record before the terminal shows how long the spec took."""
         self.recorder.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """The mark not_applicable is obeyed before anything is started for the spec."""
+        """Apply the mark not_applicable before anything is started for the spec."""
         mark = item.get_closest_marker("not_applicable")
         if mark:
             raise NotApplicable(*mark.args)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        """From here on what is seen belongs to the spec's own steps."""
+        """Record what is seen from here on under the spec's own steps."""
         self.recorder.phase("call")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
-        """From here on it belongs to the tear-down."""
+        """Record what is seen from here on under the tear-down."""
         self.recorder.phase("teardown")
 
     @pytest.hookimpl(wrapper=True)
@@ -103,11 +100,10 @@ def judge(
 
 
 def stated_verdict(raised: BaseException) -> Verdict | None:
-    """The verdict an exception brings along: a spec that did not run says so itself."""
+    """The verdict that an exception states itself, such as not_run; else None."""
     if isinstance(raised, pytest.skip.Exception):
         return Verdict.NOT_RUN
-    named = any(parent.__name__ == "Unsupported" for parent in type(raised).__mro__)
-    return _STATED.get(getattr(raised, "verdict", "not_run" if named else ""))
+    return _STATED.get(getattr(raised, "verdict", ""))
 
 
 def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
@@ -117,19 +113,22 @@ def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
         return worst(_classify(item, one) for one in raised.exceptions)
     excused = isinstance(raised, pytest.xfail.Exception)
     asserted = isinstance(raised, _ASSERTIONS) and not excused
-    asserted = asserted and _in_spec(item, raised.__traceback__)
+    asserted = asserted and _in_spec(item, raised)
     return Verdict.VIOLATED if asserted else Verdict.INCONCLUSIVE
 
 
-def _in_spec(item: pytest.Item, traceback: TracebackType | None) -> bool:
-    """Whether the innermost frame, the test tools' own apart, is the spec's or its folder's."""
-    place = None
-    while traceback is not None:
-        file = Path(traceback.tb_frame.f_code.co_filename)
-        if not any(file.is_relative_to(tool) for tool in _TOOLS):
-            place = file
-        traceback = traceback.tb_next
-    return place is not None and (place == item.path or place.is_relative_to(_suite(item)))
+def _lines(raised: BaseException) -> list[tuple[Path, int]]:
+    """File and line of each frame of the traceback, without frames of the test tools."""
+    frames = walk_tb(raised.__traceback__)
+    lines = [(Path(frame.f_code.co_filename), line) for frame, line in frames]
+    return [one for one in lines if not any(one[0].is_relative_to(tool) for tool in _TOOLS)]
+
+
+def _in_spec(item: pytest.Item, raised: BaseException) -> bool:
+    """Whether the innermost frame is in the spec's file or in its top folder (suites/)."""
+    top = item.config.rootpath / item.path.relative_to(item.config.rootpath).parts[0]
+    lines = _lines(raised)
+    return bool(lines) and lines[-1][0].is_relative_to(top)
 
 
 _TOOLS = tuple(
@@ -139,18 +138,12 @@ _TOOLS = tuple(
 )
 
 
-def _suite(item: pytest.Item) -> Path:
-    """The top folder the spec lives in (suites/); the spec itself when it has none."""
-    first = item.path.relative_to(item.config.rootpath).parts[0]
-    return item.config.rootpath / first
-
-
 def _message(item: pytest.Item, raised: BaseException) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
     text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
-    # The module of an error of ours says nothing to a reader; its class and its sentence do.
+    # A reader needs the class and the sentence of our errors, not the module.
     text = text.removeprefix(f"{type(raised).__module__}.")
-    # An option of pytest, which is nothing that a reader of evidence could give.
+    # A hint about an option of pytest, which a reader of evidence cannot use.
     text = "\n".join(
         line for line in text.splitlines() if line.strip() != "Use -v to get more diff"
     )
@@ -159,9 +152,5 @@ def _message(item: pytest.Item, raised: BaseException) -> str:
 
 
 def _place(item: pytest.Item, raised: BaseException) -> str:
-    place, traceback = item.nodeid, raised.__traceback__
-    while traceback is not None:
-        if Path(traceback.tb_frame.f_code.co_filename) == item.path:
-            place = f"{item.path.relative_to(item.config.rootpath)}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return place
+    lines = [line for file, line in _lines(raised) if file == item.path]
+    return f"{item.path.relative_to(item.config.rootpath)}:{lines[-1]}" if lines else item.nodeid

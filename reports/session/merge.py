@@ -1,14 +1,13 @@
-"""`drillbook evidence merge`: shards become one record; runs of other images or machines a matrix.
+"""`drillbook evidence merge`: joins shards to one record, or puts other runs into a matrix.
 
-A record has one verdict, as it is of one subject; a matrix has none of its own. Each control is
-taken from the shard that ran it. What is merged stays as it is, and was searched for secrets where
-they were known.
+A record has one subject and so one verdict; a matrix has none of its own. Each control is taken
+from the shard that ran it. The merged folders stay unchanged; each shard searched its own files for
+its own secrets.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 import shlex
 import shutil
 import sys
@@ -40,11 +39,11 @@ from reports.evidence.model import (
 )
 from reports.history.compare import describe, files, matrix
 from reports.redaction import Redactor
-from reports.render.terminal import Line, result, summary, write
+from reports.render.terminal import Line, write
 from reports.seal.sealer import make_sealer, refuse_changes
-from reports.session.bundle import Bundle
+from reports.session.bundle import Bundle, new_id
 from reports.session.spec_selection import Shard
-from reports.verdict import HOLDS, IDLE, PASSED, UNUSABLE, worst
+from reports.verdict import HOLDS, IDLE, PASSED, worst
 
 # What shards may differ in: each has keys and an engine of its own.
 _OWN = {"keys", "engine", "endpoint_note"}
@@ -58,7 +57,7 @@ _SAME: dict[str, Callable[[Run], object]] = {
 
 
 def refuse_unlike(runs: Sequence[Run]) -> None:
-    """Unmergeable, in a sentence, unless these are different shards of one run."""
+    """Unmergeable unless these are different shards of one run."""
     for run in runs:
         if not run.run.shard:
             raise Unmergeable(
@@ -132,7 +131,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
 
 
 def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
-    """The control as the shard that has it saw it, and what others saw next to their specs."""
+    """The control of the shard that ran it, with what others saw of it next to their specs."""
     own = [one for one in alike if not _is_elsewhere(one)]
     if own:
         return _with_accusations(own)
@@ -147,11 +146,12 @@ def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
 def _with_accusations(own: Sequence[Control]) -> Control:
     """The control of the shard that has its specs, with what was seen of it in other shards."""
 
-    def own_specs(one: Control) -> int:
-        here = [spec for spec in one.specs if spec.message != ELSEWHERE]
-        return len(here) if len(here) == len(one.specs) else 0
+    def completeness(one: Control) -> tuple[int, int]:
+        is_whole = all(spec.message != ELSEWHERE for spec in one.specs)
+        executed = sum(spec.verdict not in IDLE for spec in one.specs)
+        return len(one.specs) if is_whole else 0, executed
 
-    whole = max(own, key=lambda one: (own_specs(one), _count_executed(one)))
+    whole = max(own, key=completeness)
     known = {spec.id for spec in whole.specs}
     seen = {
         spec.id: spec
@@ -166,10 +166,6 @@ def _with_accusations(own: Sequence[Control]) -> Control:
     waived = bool(waiver and waiver.state == "in_force")
     judged = {"verdict": verdict, "waiver": waiver, "waived": waived}
     return whole.model_copy(update={"specs": specs} | judged)
-
-
-def _count_executed(control: Control) -> int:
-    return sum(spec.verdict not in IDLE for spec in control.specs)
 
 
 def _is_elsewhere(control: Control) -> bool:
@@ -255,28 +251,28 @@ def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
         lines, code = _side_by_side(runs, folders, run_dir)
         return lines[-1:] if given.quiet else lines, code
     refuse_unlike(runs)
-    joined = _joined_run(runs, run_dir)
+    run_id, command = _name(runs)
+    run = join(runs, id=run_id, command=command, make=run_metadata.make())
+    fresh = {"uuid": uuid_of_run(run_id), "previous_run": run_metadata.previous_run(run_dir)}
+    joined = run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     bundle = Bundle(run_dir, joined.run.id, sealer)
-    for run, folder in zip(runs, folders, strict=True):
-        _copy_logs(folder, bundle.logs / str(run.run.shard).replace("/", "-of-"))
+    for part, folder in zip(runs, folders, strict=True):
+        if (logs := folder / "logs").is_dir():
+            shutil.copytree(logs, bundle.logs / str(part.run.shard).replace("/", "-of-"))
     try:
         written = bundle.write(Redactor(), lambda found: _with_scan(joined, found))
     finally:
         bundle.close()
-    report = str(bundle.path / "report.html")
-    said = result(written, report)
-    lines = list(said if given.quiet else summary(written, report, verbose=given.verbose))
-    if lost := bundle.sealed.trouble:
-        lines.append(Line(lost, ("red", "bold")))
-    lines += bundle.tell_history()
-    return lines, written.exit_code or (UNUSABLE if bundle.incomplete else PASSED)
+    report, quiet = str(bundle.path / "report.html"), bool(given.quiet)
+    lines = [*bundle.conclude(written, report, quiet=quiet, verbose=bool(given.verbose))]
+    return lines, bundle.exit_code(written)
 
 
 def _side_by_side(
     runs: Sequence[Run], folders: Sequence[Path], run_dir: Path
 ) -> tuple[list[Line], int]:
-    """The matrix in a folder of its own; whether it shows good news is for each run to say."""
+    """Write the matrix to a folder of its own; it has no verdict, so the exit code is 0."""
     ids = [run.run.id for run in runs]
     if twice := [one for one in ids if ids.count(one) > 1]:
         raise Unmergeable(f"run {twice[0]} is there twice")
@@ -295,20 +291,12 @@ def _side_by_side(
 
 def _name(runs: Sequence[Run]) -> tuple[str, str]:
     """The id of what is made now, and the command that makes it."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     command = shlex.join(["drillbook", "evidence", "merge", *(one.run.id for one in runs)])
-    return f"{now}-{secrets.token_hex(3)}", command
-
-
-def _joined_run(runs: Sequence[Run], run_dir: Path) -> Run:
-    run_id, command = _name(runs)
-    run = join(runs, id=run_id, command=command, make=run_metadata.make())
-    fresh = {"uuid": uuid_of_run(run_id), "previous_run": run_metadata.previous_run(run_dir)}
-    return run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
+    return new_id(datetime.now(UTC)), command
 
 
 def _load(folder: Path) -> Run:
-    """The record of a shard, unless the folder was changed since it was sealed."""
+    """The record of a run; Unmergeable where there is none, or the folder was changed."""
     record = folder / RECORD
     if not record.is_file():
         raise Unmergeable(f"{folder} is not a folder of a run: it has no {RECORD}")
@@ -325,8 +313,3 @@ def _load(folder: Path) -> Run:
 def _with_scan(run: Run, found: Redaction) -> Run:
     counted = run.redaction.model_copy(update={"scanned_files": found.scanned_files})
     return run.model_copy(update={"redaction": counted})
-
-
-def _copy_logs(folder: Path, to: Path) -> None:
-    if (folder / "logs").is_dir():
-        shutil.copytree(folder / "logs", to)

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, marks and what a spec may ask for; `--evidence` makes it a run."""
+"""The pytest plugin of evidence runs: options, marks and fixtures; `--evidence` makes a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from reports.controls import Catalogue, load
 from reports.errors import ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
 from reports.recorder import Recorder
-from reports.session import xdist_worker
+from reports.session import xdist_workers
 from reports.session.evidence_run import EvidenceRun, runs_folder
 from reports.session.judging import Judging
 from reports.session.spec_selection import controls, plan
 from reports.session.terminal_reporter import install
-from reports.session.xdist_controller import XdistController
 from reports.verdict import UNUSABLE
 
 RECORDER = pytest.StashKey[Recorder]()
@@ -34,7 +33,7 @@ _MARKS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Everything about a run that is not about the stack."""
+    """Declare the options of a run that are not about the stack."""
     options.declare(
         parser.getgroup("drillbook", "drillbook: evidence of a run"),
         *(options.EVIDENCE, options.ONLY_EVIDENCE, options.RUN_DIR, options.CALLED_AS),
@@ -55,11 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Recording is always possible; only with --evidence is there a run to judge and keep."""
+    """Set up the recorder, and with --evidence the run."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
-    orders = getattr(config, "workerinput", {}).get(xdist_worker.MESSAGE)
-    made = xdist_worker.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
+    orders = getattr(config, "workerinput", {}).get(xdist_workers.MESSAGE)
+    made = xdist_workers.worker_recorder(orders) if orders else Recorder(config.getoption("--seed"))
     config.stash[RECORDER] = made
     if not config.getoption("--evidence") or config.option.collectonly:
         return
@@ -73,32 +72,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """What kept a run from starting was said in a sentence; pytest would repeat it as an Exit."""
+    """Keep pytest from repeating as an Exit the sentence that says why a run did not start."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and config.getoption("--evidence"):
         reporter._keyboardinterrupt_memo = None
 
 
 def _run(config: pytest.Config, recorder: Recorder) -> None:
-    """This process writes the evidence, and sees the specs run itself or has workers for it."""
+    """Register the plugins of a run, whose specs run in this process or on workers."""
     run = EvidenceRun(config, _catalogue(config), recorder)
     config.pluginmanager.register(run, "drillbook-run")
     if config.option.numprocesses:
-        config.pluginmanager.register(XdistController(run), "drillbook-workers")
+        config.pluginmanager.register(xdist_workers.Controller(run), "drillbook-workers")
     else:
         config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     install(config, run)
 
 
 def _work(config: pytest.Config, recorder: Recorder) -> None:
-    """This process is a worker of a run."""
-    worker = xdist_worker.Worker(config, _catalogue(config), recorder, plan(config))
+    """Register the plugins of a worker."""
+    worker = xdist_workers.Worker(config, _catalogue(config), recorder, plan(config))
     config.pluginmanager.register(Judging(recorder), "drillbook-judging")
     config.pluginmanager.register(worker, "drillbook-worker")
 
 
 def _catalogue(config: pytest.Config) -> Catalogue:
-    """Read once: it takes ten milliseconds, and every spec that observes wants it."""
+    """The controls, read once: every spec that observes needs them."""
     if _CATALOGUE not in config.stash:
         path = config.rootpath / Path(config.getoption("--catalogue"))
         config.stash[_CATALOGUE] = load(path)
@@ -107,7 +106,7 @@ def _catalogue(config: pytest.Config) -> Catalogue:
 
 @pytest.fixture(scope="session")
 def record(pytestconfig: pytest.Config) -> Recorder:
-    """Where drivers, clients and specs leave what they saw."""
+    """The recorder of the run, for drivers, clients and specs."""
     return pytestconfig.stash[RECORDER]
 
 
@@ -125,7 +124,7 @@ def good_drill(history: History) -> Callable[[str | None], Past | None]:
 
 @pytest.fixture(scope="session")
 def declared_objectives(pytestconfig: pytest.Config) -> declarations.Targets:
-    """Recovery time and point as drillbook.toml wants them, in seconds; None where it is silent."""
+    """The wanted recovery time and point of drillbook.toml, in seconds; None where not set."""
     folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
     said = declarations.load(folder, option("--config"), None, _catalogue(pytestconfig))
     return said.words.objectives
@@ -141,7 +140,7 @@ def step(record: Recorder) -> Callable[[str], AbstractContextManager[None]]:
 def observe(
     record: Recorder, request: pytest.FixtureRequest, pytestconfig: pytest.Config
 ) -> Callable[[str], None]:
-    """`observe("boots_anyway")` says in a known word what was seen instead of the claim."""
+    """`observe("boots_anyway")` records in a known word what was seen instead of the claim."""
     catalogue, named = _catalogue(pytestconfig), controls(request.node)
 
     def note(word: str) -> None:

@@ -1,14 +1,13 @@
 """Which specs a run executes, in which order, and why it leaves others out.
 
-A run may be in several parts (shards), each on a machine of its own. Every part must come to the
-same answer without talking to the others, so it follows from the specs alone. Specs that share a
-control stay together, and a part therefore judges whole controls. The order follows from the seed,
-so that no spec can lean on another for long.
+A run may be in several parts (shards), each on a machine of its own. Each part finds its specs from
+the list of all specs, without talking to the others. Specs that share a control stay together, so
+that a part judges whole controls. The order follows from the seed: a spec that depends on another
+fails sooner or later.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -17,11 +16,11 @@ from typing import NamedTuple
 
 import pytest
 
+from drillbook.core.options import SHARD
 from reports.controls import Catalogue, patterns
 from reports.errors import BadShard, UnknownControl
 from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 
-_FORM = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})")
 # The mark of a spec that changes nothing.
 READING = "reading"
 
@@ -37,11 +36,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """From NUMBER/OF; BadShard for anything else."""
-        found = _FORM.fullmatch(text)
-        if not found or int(found[1]) > int(found[2]):
-            raise BadShard(f"--shard {text}: give the part and how many there are, such as 2/5")
-        return cls(int(found[1]), int(found[2]))
+        """A shard from NUMBER/OF; BadShard for anything else."""
+        if wrong := SHARD.kind.fault(text):
+            raise BadShard(f"--shard {wrong}")
+        return cls(*map(int, text.split("/")))
 
     def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The items of this part, in their order."""
@@ -50,7 +48,7 @@ class Shard(NamedTuple):
 
 
 def _parts(items: Sequence[pytest.Item], of: int) -> list[set[str]]:
-    """Each group goes to the part that has the fewest specs so far, the largest group first."""
+    """The specs of each part; a group goes to the smallest part so far, the largest group first."""
     parts: list[set[str]] = [set() for _ in range(of)]
     for group in sorted(_groups(items), key=lambda group: (-len(group), min(group))):
         min(parts, key=len).update(group)
@@ -58,7 +56,7 @@ def _parts(items: Sequence[pytest.Item], of: int) -> list[set[str]]:
 
 
 def _groups(items: Sequence[pytest.Item]) -> list[set[str]]:
-    """Specs by what ties them: a control, or the mark xdist_group, directly or by others."""
+    """The specs in groups that share a control or an xdist_group, directly or through others."""
     groups: list[tuple[set[str], set[str]]] = []
     for item in items:
         specs, ties = {item.nodeid}, _ties(item)
@@ -78,12 +76,12 @@ def _ties(item: pytest.Item) -> set[str]:
 
 
 def shuffle(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
-    """The specs, folder by folder and file by file, each of the three in an order of the seed's.
+    """The specs by folder and file; the seed decides the order of folders, files and specs.
 
-    A filter takes specs out and moves none: a part of a run keeps the order of the whole. One with
-    the mark `closing` ends what its folder's specs share, and so comes after them. Where specs
-    share a fixture of their file, what one does is what the next looks at: they stay as they stand.
-    Those with the mark `reading`, of whatever folder, are together like a folder of their own.
+    A filter does not change the order of the remaining specs. A spec with the mark `closing` comes
+    last in its folder, as it ends what the others share. Specs that share a fixture of their file
+    keep their order, as one looks at what another did. All specs with the mark `reading` stay
+    together like one folder.
     """
     found = list(items)
     sharing = {_file(item) for item in found if _shares(item)}
@@ -113,7 +111,7 @@ def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
 class Plan:
     """The specs of a run by id, in order, each with the controls it checks.
 
-    own_question: the selection is what is asked, and chosen are its controls.
+    own_question: the selected controls alone decide, and chosen are these controls.
     """
 
     selection: tuple[str, ...] = ()
@@ -127,7 +125,7 @@ class Plan:
     chosen: tuple[str, ...] = ()
 
     def choose(self, items: list[pytest.Item], catalogue: Catalogue) -> list[pytest.Item]:
-        """Keep the specs of the selected controls; return the others. Unknown ids are refused."""
+        """Keep the specs of the selected controls, and return the others; refuse unknown ids."""
         for item in items:
             self._check(item, catalogue)
         found = list(items)
@@ -161,10 +159,10 @@ class Plan:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The controls of the one question this run asks; () when it asks about everything.
+        """The controls that decide this run; () when all do.
 
-        What a filter leaves out was still asked, so a filter never turns a gate green. A question
-        of its own asks all that was chosen, whether there is a spec for it or not.
+        A spec that a filter leaves out still counts, so a filter never turns a gate green. With
+        own_question all selected controls count, with or without a spec.
         """
         if self.chosen:
             return self.chosen
@@ -174,11 +172,11 @@ class Plan:
         return tuple(dict.fromkeys(control for one in named for control in one))
 
     def place(self, spec: str) -> int:
-        """Where a spec stands among the others, whenever it ran."""
+        """The position of a spec in the plan."""
         return list(self.specs).index(spec) if spec in self.specs else len(self.specs)
 
     def settled_controls(self, done: Container[str]) -> set[str]:
-        """The controls of which nothing more will be learnt once these specs are done."""
+        """The controls that are decided once these specs are done."""
         waiting = {one for spec, named in self.specs.items() if spec not in done for one in named}
         return set(self.planned) - waiting
 
@@ -217,7 +215,7 @@ def controls(item: pytest.Item) -> tuple[str, ...]:
 
 
 def plan(config: pytest.Config) -> Plan:
-    """What the options ask for; BadShard if --shard is none."""
+    """The plan that the options ask for; BadShard for a wrong --shard."""
     option = config.getoption
     return Plan(
         selection=patterns(option("--controls")),

@@ -13,17 +13,16 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.render.phrases import duration
-from reports.render.terminal import STYLES, Line, result, summary
-from reports.seal.sealer import describe_seal
+from reports.render.terminal import STYLES, Line
 from reports.session.evidence_run import EvidenceRun
-from reports.session.xdist_controller import durations
+from reports.session.xdist_workers import durations
 from reports.verdict import worst
 
 _BAR = 10
 
 
 def install(config: pytest.Config, run: EvidenceRun) -> None:
-    """Take the place of pytest's own reporter, if it has not been switched off."""
+    """Replace pytest's own reporter, unless it is switched off."""
     ordinary = config.pluginmanager.get_plugin("terminalreporter")
     if ordinary is not None:
         config.pluginmanager.unregister(ordinary)
@@ -51,7 +50,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._live = self._live_line() if self.isatty() and not self._quiet else None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Where the evidence goes, how to repeat the run, and what is examined."""
+        """Print where the evidence goes, how to repeat the run, and what is examined."""
         self._session = session
         if self._quiet:
             return
@@ -63,15 +62,15 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
                 self._print(Line(line))
 
     def pytest_collection(self) -> None:
-        """Collecting takes no time worth a line."""
+        """Print nothing."""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be imported is shown with its traceback at the end."""
+        """Keep the traceback of a file that cannot be imported for the end."""
         if report.failed:
             self._add_stats("error", [report])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:  # noqa: ARG002
-        """How much there is to do."""
+        """Print how many controls and specs there are."""
         plan = self._run.plan
         specs, controls = len(plan.specs), len(plan.planned)
         if not self._quiet:
@@ -79,7 +78,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._pace = Pace(plan.specs, durations(self._run.bundle.path.parent))
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:  # noqa: ARG002
-        """On a terminal, say what is under way."""
+        """Show on a terminal what is under way."""
         control = self._run.plan.specs[nodeid][0]
         self._now = (self._run.catalogue[control].chapter, control)
         if self._live:
@@ -91,7 +90,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             self._add_stats("error" if report.when != "call" else "failed", [report])
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """A line for each control that is over with this spec."""
+        """Print a line for each control whose last spec this was."""
         if self._live:
             self._live.stop()
         self._specs_done.add(nodeid)
@@ -103,14 +102,14 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
             self._live.start()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Keep the sentence with which a fixture or --controls ended the run."""
+        """Keep the sentence of the fixture or option that ended the run."""
         self._stopped = getattr(excinfo.value, "msg", None)
         if self._live:
             self._live.stop()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self) -> Generator[None]:  # type: ignore[override]
-        """The summary, once the evidence is written; nothing is drawn after it."""
+        """Print the summary once the evidence is written."""
         self._still()
         outcome = yield
         self._still()
@@ -127,22 +126,18 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
                 yield Line(sentence, ("red", "bold"))
             return
         report = self._relative(bundle.path / "report.html")
-        if self._quiet:
-            yield from result(run.result, report)
-        else:
-            yield from summary(run.result, report, verbose=self.verbosity > 0)
-        # What could not be sealed counts more than the verdict: it makes the exit code 3.
-        yield from (*describe_seal(bundle.sealed), *bundle.tell_history())
+        verbose = self.verbosity > 0
+        yield from bundle.conclude(run.result, report, quiet=self._quiet, verbose=verbose)
 
     def _still(self) -> None:
-        """Take the line of what is under way off the screen, for good."""
+        """Remove the line of what is under way, for good."""
         live, self._live = self._live, None
         if live:
             live.stop()
             live.console.file.close()
 
     def _live_line(self) -> Live:
-        """Drawn to a copy of the terminal, as pytest captures the original while specs run."""
+        """The live line, on a copy of the terminal: pytest captures the original."""
         terminal = os.fdopen(os.dup(self._tw._file.fileno()), "w")
         return Live(
             console=Console(file=terminal, highlight=False),
@@ -174,7 +169,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         return f"running: {', '.join(dict.fromkeys(named))}", longest
 
     def _of_worker(self, spec: str) -> str:
-        """The control, and how far its step is where a worker has said so."""
+        """The control, with the progress of its step if the worker reported it."""
         drafts = (one for one in self._run.recorder.specs if one.id == spec)
         progress = next((one.open[-1].progress for one in drafts if one.open), "")
         control = self._run.plan.specs[spec][0]
@@ -188,7 +183,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._done.append(control)
         if self._quiet:
             return
-        # Side by side the chapters mix; the ids tell them apart.
+        # On workers the chapters mix.
         if entry.chapter != self._chapter and self._run.on_workers is None:
             self._chapter = entry.chapter
             self._print(Line(f"\n{entry.chapter}", ("bold",)))
@@ -201,7 +196,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         self._tw.line(time_and_title(taken, entry.title, room), flush=True)
 
     def _headers(self) -> list[Any]:
-        """What our own fixtures say of themselves; other plugins' versions are left out."""
+        """The header lines of our own fixtures, without those of other plugins."""
         plugins = self.config.pluginmanager
         others = [
             one
@@ -225,14 +220,14 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
 
 def time_and_title(taken: str, title: str, room: int) -> str:
-    """The end of a control's line, with dots for what of its title has no room."""
+    """The end of a control's line: time and title, cut with dots where there is no room."""
     time = f" {taken:>9}  "
     left = max(12, room - len(time))
     return time + (title if len(title) <= left else f"{title[: left - 3]}...")
 
 
 class Pace:
-    """How far a run is, and how long it will still take by what its specs took the last time."""
+    """The progress of a run, and the time left by what its specs took the last time."""
 
     def __init__(self, specs: Iterable[str], took: Mapping[str, float]) -> None:
         known = [took[one] for one in specs if one in took]
@@ -241,7 +236,7 @@ class Pace:
         self._is_known = bool(known)
 
     def describe(self, done: Container[str], running_s: float, workers: int) -> str:
-        """A bar, per cent, and the time left where an earlier run says; running_s: of one spec."""
+        """A bar, per cent, and the time left if known; running_s is that of the current spec."""
         whole = sum(self._expected.values())
         left = sum(seconds for one, seconds in self._expected.items() if one not in done)
         share = 1 - left / whole if whole else 1.0

@@ -36,7 +36,7 @@ def test_cookies_are_secure(instance, record, observe, findings, step):
     with step("check the setting that makes the session cookie Secure"):
         if not cookies and instance.parts is None:
             raise NotGiven("no page sets a cookie before a log-in, and --docker was not given")
-        insecure = findings(https.session_cookie_setting(instance.variables_seen))
+        insecure = findings(https.session_cookie_setting(instance.variables))
         if insecure:
             observe("session_cookie_insecure")
         assert insecure == []

@@ -8,7 +8,10 @@ from drillbook.live import container_checks
 @pytest.mark.control("DEP-1")
 def test_running_servers_are_of_the_documented_versions(instance, observe, record, step):
     with step("read the versions that database and cache logged when they started"):
-        database, cache = (instance.version(role) for role in ("db", "redis"))
+        parts = {role: instance.part(role) for role in ("db", "redis")}
+        database, cache = (
+            container_checks.version(role, part, instance.engine) for role, part in parts.items()
+        )
         record.note(f"PostgreSQL {database}, Redis {cache}")
 
     with step("PostgreSQL says 14, Redis says 7"):

@@ -30,9 +30,9 @@ def stack(module_home, module_recorder):
 
 
 @pytest.fixture
-def asked(recorder):
+def asked():
     api = container_checks.connect()
-    yield container_checks.Engine(api, recorder)
+    yield container_checks.Engine(api)
     api.close()
 
 

@@ -134,7 +134,7 @@ def read_compose(path):
 def read_record(path):
     """Read a run's evidence by each of its readers."""
     from reports.history.runs import load_history, load_record
-    from reports.session import merge, xdist_controller
+    from reports.session import merge, xdist_workers
 
     run = path.with_name("runs") / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def read_record(path):
         (run.parent / "latest").symlink_to(run.name)
     (run / "evidence.json").write_bytes(path.read_bytes())
     load_history(run.parent)
-    xdist_controller.durations(run.parent)
+    xdist_workers.durations(run.parent)
     for read in (load_record, merge._load):
         survives(lambda read=read: read(run))
 

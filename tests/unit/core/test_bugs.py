@@ -11,6 +11,7 @@ from drillbook.runbook import procedures
 from drillbook.runbook.procedures import wipe_selection
 from fixtures.session.stacks import pytest_unconfigure
 from reports.qualification.trial import unreached_reason
+from tests.support.planting import planting
 
 NOTHING = procedures.Selection((), (), ())
 ONE = [SimpleNamespace(run="1", kind="volume", name="data")]
@@ -18,7 +19,7 @@ ONE = [SimpleNamespace(run="1", kind="volume", name="data")]
 
 @pytest.fixture
 def planted():
-    with BUGS.planting("SelectsNothing"):
+    with planting("SelectsNothing"):
         yield
 
 
@@ -32,7 +33,7 @@ def test_a_bug_is_planted_for_those_who_imported_the_name(planted):
 
 
 def test_it_is_gone_when_the_block_ends():
-    with BUGS.planting("MissesSilently"):
+    with planting("MissesSilently"):
         assert wipe_selection(ONE, "1").missed == ()
     assert wipe_selection(ONE, "1").missed == ("data",)
 
@@ -56,7 +57,7 @@ def test_a_bug_that_was_called_is_not(planted, capsys):
     ("name", "inside"), [("RecreatesRootKey", "backend"), ("StartsOnlyOnce", "copy")]
 )
 def test_a_bug_of_a_backend_is_planted_there_and_nowhere_else(name, inside):
-    with BUGS.planting(name):
+    with planting(name):
         assert BUGS.unreached == [bugs.VARIABLE]
         assert BUGS.variables("copy" if inside == "backend" else "backend") == {}
         assert BUGS.variables(inside) == {bugs.VARIABLE: name}

@@ -7,12 +7,12 @@ import stat
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from drillbook.core.bugs import BUGS
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
 from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, VERSIONS, dump
 from tests.support.commands import rekey as main
+from tests.support.planting import planting
 
 NEW = "fedcba9876543210fedcba9876543210"
 SEALED = {"2024-07": 6, "2024-10": 5, "2026-07": 1}
@@ -95,7 +95,7 @@ PLANTED = {
 @pytest.mark.parametrize("name", PLANTED)
 @pytest.mark.parametrize("version", ["2024-07", "2024-10"])
 def test_a_rewrap_that_is_not_right_is_taken_back(rewrap, files, name, version):
-    with BUGS.planting(name):
+    with planting(name):
         code, said = rewrap(version)
     assert code == 1
     assert PLANTED[name] in said

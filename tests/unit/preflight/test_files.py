@@ -292,7 +292,7 @@ def test_backup_gzipped_cut_and_in_a_folder(tmp_path):
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     os.utime(plain, (1, 1))
     found = backupfile.load(tmp_path)
-    assert (found.path, found.complete, backupfile.faults(found, KEY)) == (packed, True, [])
+    assert (found.path, found.facts.complete, backupfile.faults(found, KEY)) == (packed, True, [])
     packed.write_bytes(packed.read_bytes()[:-40])
     assert "cut short" in str(backupfile.faults(backupfile.load(packed), KEY))
 

@@ -137,10 +137,11 @@ def test_a_ledger_that_cannot_be_written_or_read_is_told(tmp_path):
 def test_a_run_that_is_not_in_the_history_is_not_all_that_was_asked_for(tmp_path):
     ledger_path(tmp_path).mkdir()
     made = Bundle(tmp_path, "run", names=("evidence.json",))
-    made.write(Redactor(), lambda _: sample_run.run())
-    said = " ".join(line.text.strip() for line in made.tell_history())
-    assert said.startswith("Not in the history: ")
-    assert made.incomplete
+    passed = sample_run.run().model_copy(update={"exit_code": 0})
+    made.write(Redactor(), lambda _: passed)
+    lines = made.conclude(passed, "report.html", quiet=True, verbose=False)
+    assert "Not in the history: " in " ".join(line.text.strip() for line in lines)
+    assert made.exit_code(passed) == 3
     assert (tmp_path / "run" / "evidence.json").is_file()
 
 

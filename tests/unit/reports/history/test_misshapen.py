@@ -7,7 +7,7 @@ import pytest
 from drillbook.core.errors import BadInput
 from reports.history.catalogue import last_verdicts
 from reports.history.runs import load_history
-from reports.session import xdist_controller
+from reports.session import xdist_workers
 from tests.support import sample_run
 from tests.support.commands import history as main
 from tests.support.compose_documents import reader
@@ -58,7 +58,7 @@ def test_evidence_of_nobody_says_nothing_about_a_control(tmp_path, text):
     (run / "evidence.json").write_text(text)
     (tmp_path / "latest").symlink_to(run.name)
     assert not {"KEY-1", "a"} & last_verdicts(load_history(tmp_path)).keys()
-    assert xdist_controller.durations(tmp_path) == {}
+    assert xdist_workers.durations(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

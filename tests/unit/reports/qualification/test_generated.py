@@ -20,6 +20,7 @@ from reports.qualification.record import Fate, Seen
 from reports.qualification.trial import Outcome, Trial, results
 from reports.verdict import Verdict
 from tests.support import sample_run
+from tests.support.planting import planting
 from tests.unit.reports.qualification.test_qualification import CAUGHT, record
 
 pytestmark = pytest.mark.slow
@@ -159,7 +160,7 @@ def test_the_backend_alone_finds_the_changed_code(changed):
     done = subprocess.run([sys.executable, "-c", asked], cwd="/", env=env, capture_output=True)
     assert done.stdout.split() == [b"True", b"True"], done.stderr
     assert HEALTH.read_bytes() == before
-    with BUGS.planting(str(changed)):
+    with planting(str(changed)):
         assert BUGS.unreached == [VARIABLE]
         assert BUGS.variables("copy") == {}
         assert BUGS.variables("backend") == dict(bug.variables)

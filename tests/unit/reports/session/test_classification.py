@@ -15,6 +15,8 @@ SPEC = "suites/keys/test_spec.py"
 class Unsupported(Exception):
     """As a driver says that it lacks something."""
 
+    verdict = "not_run"
+
 
 class OfADriver(Unsupported):
     """A kind of it."""

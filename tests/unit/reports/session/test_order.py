@@ -8,7 +8,7 @@ import pytest
 from drillbook.stack.driver_selection import Choice
 from fixtures.session.stacks import CHOICE, pytest_itemcollected
 from reports.session.spec_selection import READING, shuffle
-from reports.session.xdist_controller import units
+from reports.session.xdist_workers import units
 
 SPECS = [
     f"suites/{folder}/test_{file}.py::test_{number}"

@@ -1,6 +1,7 @@
-"""A run's side of several workers: hands out specs, longest first, and gathers what they saw.
+"""A run on several workers of pytest-xdist: hands specs out, and collects what workers saw.
 
-A worker of pytest-xdist starts a spec only when it knows the next one, so each has two.
+The controller is a plugin of the run's own process, the worker one of each process it starts. With
+each report a worker sends all that is new since the last one.
 """
 
 from __future__ import annotations
@@ -13,20 +14,168 @@ import time
 from collections import deque
 from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from math import isfinite, log
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from drillbook.core.files import read_file
+from reports.controls import Catalogue
+from reports.evidence.context import Comparison
 from reports.evidence.json_file import LARGEST, RECORD
-from reports.recorder import SpecDraft
-from reports.session.evidence_run import EvidenceRun, undisturbed
-from reports.session.spec_selection import READING
-from reports.session.xdist_worker import INTERRUPTIONS, MESSAGE, unpack
-from reports.verdict import Verdict
+from reports.evidence.model import Span
+from reports.recorder import Clock, Recorder, SpecDraft
+from reports.session.evidence_run import INTERRUPTIONS, EvidenceRun, undisturbed
+from reports.session.spec_selection import READING, Plan
+from reports.verdict import UNUSABLE, Verdict
 
+MESSAGE = "drillbook"
+
+
+@dataclass
+class Message:
+    """What a worker sends, secrets and all: it goes through a pipe and is not stored."""
+
+    secrets: list[tuple[str, str]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    specs: list[SpecDraft] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
+    clocks: list[Comparison] = field(default_factory=list)
+
+
+_WIRE = TypeAdapter(Message)
+
+
+class Sender:
+    """Packs what is new in a recorder; a spec that is still running is sent again."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._secrets = self._spans = self._specs = self._clocks = 0
+
+    def pack(self) -> str:
+        """Everything that is new, as JSON in ASCII."""
+        recorder = self._recorder
+        specs = recorder.specs[max(self._specs - 1, 0) :]
+        message = Message(
+            secrets=recorder.redactor.new_secrets(self._secrets),
+            spans=recorder.spans[self._spans :],
+            specs=[replace(spec, open=[]) for spec in specs],
+            facts=dict(recorder.facts),
+            measured=dict(recorder.measured),
+            clocks=recorder.clocks[self._clocks :],
+        )
+        self._secrets += len(message.secrets)
+        self._spans += len(message.spans)
+        self._specs = len(recorder.specs)
+        self._clocks += len(message.clocks)
+        # A value may have characters that UTF-8 cannot encode; json escapes them.
+        return json.dumps(_WIRE.dump_python(message, mode="json"))
+
+
+def unpack(wire: str, recorder: Recorder) -> None:
+    """Add the message of a worker to the record of the run."""
+    message = _WIRE.validate_python(json.loads(wire))
+    for name, value in message.secrets:
+        recorder.secret(name, value)
+    recorder.spans += message.spans
+    recorder.clocks += message.clocks
+    recorder.measured |= message.measured
+    _state(recorder, message.facts)
+    for spec in message.specs:
+        spec.open = [step for step in spec.steps if step.state == "open"]
+        others = [one for one in recorder.specs if one.id != spec.id]
+        recorder.specs[:] = [*others, spec]
+
+
+def _state(recorder: Recorder, facts: dict[str, object]) -> None:
+    """Add facts about the subject; the keys of all workers count, as each may have its own."""
+    known = recorder.facts.get("keys")
+    recorder.facts |= facts
+    new = facts.get("keys")
+    if isinstance(known, list) and isinstance(new, list):
+        recorder.facts["keys"] = known + [key for key in new if key not in known]
+
+
+def worker_recorder(orders: dict[str, Any]) -> Recorder:
+    """A recorder with the clock, the seed and the log files of the run, from workerinput.
+
+    Workers run on the same machine, and so share its monotonic clock.
+    """
+    made = Recorder(orders["seed"], Clock(datetime.fromisoformat(orders["wall"]), orders["zero"]))
+    made.logs = Path(orders["logs"])
+    return made
+
+
+class Worker:
+    """A pytest plugin in a worker's process."""
+
+    def __init__(
+        self, config: pytest.Config, catalogue: Catalogue, recorder: Recorder, plan: Plan
+    ) -> None:
+        self._output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
+        self._catalogue = catalogue
+        self._recorder = recorder
+        self._plan = plan
+        self._sender = Sender(recorder)
+        recorder.tell_progress = self._tell_progress
+        for number in INTERRUPTIONS:
+            signal.signal(number, _interrupt_once)
+        # The run started its workers with these signals blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep the session, through which a worker can stop the run."""
+        self._session = session
+
+    def _tell_progress(self, spec: str) -> None:
+        """Send what was seen so far, with a second report of a successful setup."""
+        report = pytest.TestReport(spec, ("", None, ""), {}, "passed", None, "setup")
+        self._session.config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Choose the same specs as the run does, by the same rule."""
+        self._plan.choose(items, self._catalogue)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self, report: object
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Add the message of this phase to its report."""
+        data = yield
+        if data is not None and isinstance(report, pytest.TestReport):
+            if report.when == "teardown":
+                self._recorder.end()
+            data[MESSAGE] = self._sender.pack()
+        return data
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Stop the whole run on an interruption, or if a fixture cannot go on."""
+        self._session.shouldstop = str(excinfo.value) or "a worker was interrupted"
+        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
+            self._output["stopped"] = self._recorder.redactor.text(str(excinfo.value))
+
+    def pytest_sessionfinish(self) -> None:
+        """Send the rest. Not exit status 2, for which xdist would start another worker."""
+        self._output[MESSAGE] = self._sender.pack()
+        if self._output.get("exitstatus") == pytest.ExitCode.INTERRUPTED:
+            self._output["exitstatus"] = int(pytest.ExitCode.TESTS_FAILED)
+
+
+def _interrupt_once(*_: object) -> None:
+    """Interrupt, and ignore further signals: a terminal sends Ctrl-C to all processes."""
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+# A worker of pytest-xdist starts a spec only when it knows the next one.
 _AHEAD = 2
 _MOMENT_S = 0.25
 _PATIENCE_S = 60.0
@@ -42,10 +191,10 @@ def durations(runs: Path) -> dict[str, float]:
 
 
 def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
-    """Specs by what belongs together (the mark xdist_group, or reading), the longest first.
+    """Groups of specs (by the mark xdist_group, or reading), the longest first.
 
-    One that was never seen may be the longest of all. Those of about a length stay in the order
-    in which they came.
+    A spec without an earlier run counts as the longest. Groups of about the same length keep their
+    order.
     """
     groups: dict[str, list[str]] = {}
     for item in items:
@@ -62,12 +211,12 @@ def _belongs_to(item: pytest.Item) -> str:
 
 
 def _grade(seconds: float) -> float:
-    """Equal for lengths within a factor of four; whatever takes less than a moment is equal."""
+    """The order of magnitude, in powers of four; all below a moment are equal."""
     return round(log(max(seconds, _MOMENT_S), 4)) if isfinite(seconds) else seconds
 
 
 class LongestFirst:
-    """A scheduler of pytest-xdist; nodes are its workers, started the specs that run."""
+    """A scheduler of pytest-xdist. Nodes are its workers; started has the specs that run now."""
 
     def __init__(self, units: Iterable[list[str]], started: Container[str]) -> None:
         self._units = deque(units)
@@ -81,7 +230,7 @@ class LongestFirst:
 
     @property
     def collection_is_completed(self) -> bool:
-        # A worker that has collected need not wait for the others.
+        # A worker that has collected does not wait for the others.
         return bool(self._known)
 
     @property
@@ -117,7 +266,7 @@ class LongestFirst:
         self._feed(node)
 
     def remove_node(self, node: Any) -> str | None:
-        """The spec a lost worker was at, if any; others get what it had not begun."""
+        """The spec that a lost worker was running, if any; the others get what it had not begun."""
         self._known.pop(node, None)
         rest = self._given.pop(node)
         lost = rest.pop(0) if rest and rest[0] in self._started else None
@@ -127,15 +276,9 @@ class LongestFirst:
             self._feed(other)
         return lost
 
-    def mark_test_pending(self, item: str) -> None:
-        raise NotImplementedError(f"{item} is not run twice")
 
-    def remove_pending_tests_from_node(self, node: Any, indices: Sequence[int]) -> None:
-        raise NotImplementedError(f"{node} keeps {indices}")
-
-
-class XdistController:
-    """A pytest plugin in the process that the workers of pytest-xdist report to."""
+class Controller:
+    """The pytest plugin of the process to which the workers of pytest-xdist report."""
 
     def __init__(self, run: EvidenceRun) -> None:
         self._run = run
@@ -149,7 +292,7 @@ class XdistController:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionstart(self) -> Generator[None]:
-        """Start the workers deaf to a Ctrl-C until they can handle it; xdist keeps silent."""
+        """Start the workers with Ctrl-C blocked until they can handle it, and silence xdist."""
         plugins = self._run.config.pluginmanager
         self._xdist.terminal = None
         plugins.unregister(name="terminaldistreporter")
@@ -161,7 +304,7 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker how the run records."""
+        """Hand a worker the seed, the clock and the log folder of the run."""
         recorder = self._run.recorder
         wall, zero = recorder.clock.origin
         node.workerinput[MESSAGE] = {
@@ -173,7 +316,7 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """Collect here, too, while the workers start: the plan is the run's own."""
+        """Collect here as well, while the workers start, for the plan of the run."""
         session.perform_collect()
         self._order = units(session.items, durations(self._run.bundle.path.parent))
         if session.testsfailed:
@@ -181,14 +324,14 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> LongestFirst:
-        """Whatever takes longest starts first."""
+        """The scheduler that starts with what takes longest."""
         return LongestFirst(self._order, self._started)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_from_serializable(
         self, data: dict[str, Any]
     ) -> Generator[None, object, object]:
-        """Not in the main thread, which takes the message when it sees the report."""
+        """Keep the message with its report for the main thread, which unpacks it."""
         message = data.pop(MESSAGE, None)
         report = yield
         if report is not None:
@@ -201,14 +344,14 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add to the record what came with a report; a lost worker's spec has none."""
+        """Add the message of a report to the record; a lost worker's report has none."""
         if message := getattr(report, MESSAGE, None):
             unpack(message, self._run.recorder)
         elif report.nodeid in self._started:
             self._note_lost(report)
 
     def _note_lost(self, report: pytest.TestReport) -> None:
-        """Note a spec as inconclusive whose worker was killed."""
+        """Record a spec as inconclusive because its worker was killed."""
         specs, nodeid = self._run.recorder.specs, report.nodeid
         draft = next((one for one in specs if one.id == nodeid), None)
         if draft is None:
@@ -226,7 +369,7 @@ class XdistController:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Add to the record what a worker said at its end, if it could."""
+        """Add the last message of a worker to the record, if it sent one."""
         said = getattr(node, "workeroutput", {})
         if message := said.pop(MESSAGE, None):
             unpack(message, self._run.recorder)
@@ -234,7 +377,7 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """An interrupted run calls its workers back and hears them out, before xdist ends them."""
+        """Stop the workers of an interrupted run, and collect what they still send."""
         with undisturbed():
             self._recall()
 
