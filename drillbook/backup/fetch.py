@@ -1,4 +1,4 @@
-"""A backup to read: where it lies, or a private copy that is removed after use."""
+"""A backup to read: a local file, or a private copy that is removed after use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,12 +21,7 @@ from typing import Any, BinaryIO
 from drillbook.backup import location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import stated_time
-from drillbook.backup.location import (
-    NEWEST,
-    Address,
-    Member,
-    Selection,
-)
+from drillbook.backup.location import NEWEST, Address, Member, Selection
 from drillbook.backup.repository import Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
@@ -52,13 +48,13 @@ _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
 
-def _where_it_lies(member: Member) -> AbstractContextManager[Path]:
+def _open_in_folder(member: Member) -> AbstractContextManager[Path]:
     return nullcontext(member.item)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
-    """A backup to be read at path; said is what it is, and from what it was chosen.
+    """A backup to read at path; said names it, and the backups it was chosen from.
 
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
@@ -78,7 +74,7 @@ class LocalBackup:
     members: tuple[Member, ...] = ()
     chosen: Member | None = None
     skipped: tuple[str, ...] = ()
-    open: Callable[[Member], AbstractContextManager[Path]] = _where_it_lies
+    open: Callable[[Member], AbstractContextManager[Path]] = _open_in_folder
 
     @property
     def copied(self) -> bool:
@@ -95,7 +91,7 @@ class LocalBackup:
 def backup_for_command(
     given: str, options: str = "", selection: Selection = NEWEST
 ) -> Iterator[LocalBackup]:
-    """A backup for the block of a command that is not a run.
+    """A backup for the block of an offline command; these read standard input, too.
 
     Standard input is kept in a private file for the block, since it is read more than once.
     options names a file with the settings of its storage. The rest is as in fetch_backup.
@@ -199,20 +195,25 @@ def fetch_backup(
             picked = location.pick_from(path, selection)
             say(picked.said)
             path = picked.member.item
-            several = (tuple(location.members(path.parent)), picked.member, picked.skipped)
-            taken_s = time.monotonic() - started
-            yield LocalBackup(path, str(path), picked.said, taken_s, None, None, list, (), *several)
+            yield LocalBackup(
+                path,
+                str(path),
+                picked.said,
+                time.monotonic() - started,
+                members=picked.members,
+                chosen=picked.member,
+                skipped=picked.skipped,
+            )
         else:
             _refuse_choice(address.shown, selection)
-            yield LocalBackup(
-                path, address.shown, f"backup {path.name}", time.monotonic() - started
-            )
+            yield LocalBackup(path, address.shown, f"backup {path.name}")
         return
     home = Home(new_run_id())
     try:
         place = home.path / "fetched"
         place.mkdir(mode=0o700)
-        backup = _FETCH[address.kind](address, place, say, dict(options or {}), selection)
+        order = _Order(address, place, say, options or {}, selection)
+        backup = _FETCH[address.kind](order)
         if backup.modified is not None or address.kind == "url":
             _date(backup.path, backup.modified or UNDATED)
         taken_s = time.monotonic() - started
@@ -222,6 +223,17 @@ def fetch_backup(
         yield replace(backup, said=said, taken_s=taken_s, home=home, secrets=secrets)
     finally:
         home.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Which backup of an address to copy to a new folder, with the settings of the storage."""
+
+    address: Address
+    place: Path
+    say: Say
+    options: Mapping[str, str]
+    selection: Selection
 
 
 def _date(copy: Path, modified: float) -> None:
@@ -258,31 +270,28 @@ def _put(out: FileIO, piece: bytes) -> None:
         left = left[out.write(left) :]
 
 
-def _dump(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _dump(order: _Order) -> LocalBackup:
     """A dump of a container's database, which is only read, by the documented pg_dump.
 
     BadInput in one sentence where that fails.
     """
-    _refuse_choice(address.shown, selection)
-    name = address.what
+    _refuse_choice(order.address.shown, order.selection)
+    name = order.address.what
     container = _inspect(name)
     env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())
-    user = options.get("user") or env.get("POSTGRES_USER") or "postgres"
-    database = options.get("database") or env.get("POSTGRES_DB") or user
-    # What is written while it dumps is not in it.
+    user = order.options.get("user") or env.get("POSTGRES_USER") or "postgres"
+    database = order.options.get("database") or env.get("POSTGRES_DB") or user
+    # The dump lacks what is written while it is made.
     began = time.time()
-    say(f"dumping database {database} of container {name} as {user}, only reading")
+    order.say(f"dumping database {database} of container {name} as {user}, only reading")
     # The password goes by name: its value is in no command line.
     argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(container["Id"])]
     argv += ["pg_dump", "-U", user, database]
     password = env.get("POSTGRES_PASSWORD", "")
-    file = write_copy(_output(argv, password, name), place, f"{name}.sql", say)
+    file = write_copy(_output(argv, password, name), order.place, f"{name}.sql", order.say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
-    return LocalBackup(
-        file, address.shown, said, modified=began, changes=lambda: _restarts(name, container)
-    )
+    changes = partial(_restarts, name, container)
+    return LocalBackup(file, order.address.shown, said, modified=began, changes=changes)
 
 
 def _inspect(name: str) -> dict[str, Any]:
@@ -323,17 +332,16 @@ def _restarts(name: str, before: dict[str, Any]) -> list[str]:
     return [f"container {name} was restarted or replaced"]
 
 
-def _copy(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
-    """A copy of what lies at a URL, or of the newest there; else BadInput in one sentence.
+def _copy(order: _Order) -> LocalBackup:
+    """A copy of the backup at a URL, or of the newest there; else BadInput in one sentence.
 
     fsspec knows the storages; it comes with an optional extra.
     """
-    values = (*address.secrets, *options.values())
+    address = order.address
+    values = (*address.secrets, *order.options.values())
     secrets = [value for value in values if len(value) >= _LEAST_SECRET]
     try:
-        return _choose_from(address, place, say, options, selection)
+        return _choose_from(order)
     except BadInput:
         raise
     except ImportError as trouble:
@@ -350,48 +358,39 @@ def _copy(
         raise BadInput(f"{address.shown} cannot be read: {words}") from None
 
 
-def _choose_from(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _choose_from(order: _Order) -> LocalBackup:
     import fsspec
 
-    settings: dict[str, Any] = {name: _parse(value) for name, value in options.items()}
-    if address.scheme in _SSH:
+    shown = order.address.shown
+    settings: dict[str, Any] = {name: _parse(value) for name, value in order.options.items()}
+    if order.address.scheme in _SSH:
         settings = {"host_key_policy": _known_hosts(settings.pop("known_hosts", "")), **settings}
-    storage, path = fsspec.core.url_to_fs(address.what, **settings)
+    storage, path = fsspec.core.url_to_fs(order.address.what, **settings)
     entry = storage.info(path)
-    if entry["type"] != "directory" or _is_of_pg_dump(storage, path):
-        _refuse_choice(address.shown, selection)
-        return _download(storage, entry, address, place, say)
+    files = _files(storage, path) if entry["type"] == "directory" else []
+    if entry["type"] != "directory" or any(_name(one) == "toc.dat" for one in files):
+        _refuse_choice(shown, order.selection)
+        return _download(storage, entry, shown, order.place, order.say)
     found = [
-        Member(*stated_time(Path(_name(one)), _time(one)), _name(one), one)
-        for one in _listed(storage, path, address)
+        Member(*stated_time(Path(name), _time(one)), name, one)
+        for one in files
+        if location.has_name_of_backup(name := _name(one))
     ]
+    if not found:
+        raise BadInput(f"{shown} holds no {location.NAMES}; check the backup given")
     return _take(
-        address,
-        found,
-        selection,
-        place,
-        lambda member: _unfinished(storage, member.item),
-        lambda member, folder: _download(storage, member.item, address, folder, say),
+        order, found, lambda one, folder: _download(storage, one.item, shown, folder, order.say)
     )
 
 
 def _take(
-    address: Address,
-    found: Sequence[Member],
-    selection: Selection,
-    place: Path,
-    reason_unfinished: Callable[[Member], str],
-    download: Callable[[Member, Path], LocalBackup],
+    order: _Order, found: Sequence[Member], download: Callable[[Member, Path], LocalBackup]
 ) -> LocalBackup:
-    """Fetch the one that is wanted into a folder; whether the newest is whole, its copy shows."""
+    """Fetch the wanted one of several; a copy shows whether the newest is whole."""
     fetched: list[LocalBackup] = []
 
     def reason_incomplete(member: Member) -> str:
-        if why := reason_unfinished(member):
-            return why
-        backup = download(member, place)
+        backup = download(member, order.place)
         if why := location.why_cut(backup.path):
             backup.path.unlink()
         else:
@@ -400,54 +399,51 @@ def _take(
 
     @contextmanager
     def fetch_other(member: Member) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=place) as folder:
+        with tempfile.TemporaryDirectory(dir=order.place) as folder:
             yield download(member, Path(folder)).path
 
-    picked = location.pick(address.shown, found, selection, reason_incomplete)
+    picked = location.pick(order.address.shown, found, order.selection, reason_incomplete)
     return replace(
-        fetched[0] if fetched else download(picked.member, place),
+        fetched[0] if fetched else download(picked.member, order.place),
         said=picked.said,
-        members=tuple(found),
+        members=picked.members,
         chosen=picked.member,
         skipped=picked.skipped,
         open=fetch_other,
     )
 
 
-def _from_repository(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _from_repository(order: _Order) -> LocalBackup:
     """A copy of a backup in a repository of restic or borg; BadInput where that fails."""
-    repository = Repository(address, options)
+    repository = Repository(order.address, order.options)
     if repository.snapshot:
-        _refuse_choice(address.shown, selection)
+        _refuse_choice(repository.shown, order.selection)
 
     def download(member: Member, folder: Path) -> LocalBackup:
         file = repository.find_file(member)
-        say(f"fetching {file.name} of snapshot {member.name} from {address.shown}")
-        copy = write_copy(repository.read(file), folder, file.name, say)
-        # What is in a snapshot never changes.
-        return LocalBackup(copy, address.shown, "", modified=file.modified)
+        order.say(f"fetching {file.name} of snapshot {member.name} from {repository.shown}")
+        copy = write_copy(repository.read(file), folder, file.name, order.say)
+        # A snapshot never changes.
+        return LocalBackup(copy, repository.shown, "", modified=file.modified)
 
-    return _take(address, repository.snapshots(), selection, place, lambda _: "", download)
+    return _take(order, repository.snapshots(), download)
 
 
 def _download(
-    storage: Any, entry: dict[str, Any], address: Address, place: Path, say: Say
+    storage: Any, entry: dict[str, Any], shown: str, place: Path, say: Say
 ) -> LocalBackup:
+    """A copy of a file, or of a folder that pg_dump -Fd made, with all its files."""
     path, name = entry["name"], _name(entry)
-    say(f"fetching {name} from {address.shown}")
+    say(f"fetching {name} from {shown}")
     if entry["type"] == "directory":
-        file = _folder(storage, path, place / name, say)
+        copy = place / name
+        copy.mkdir(mode=0o700)
+        for one in _files(storage, path):
+            _copy_file(storage, one, copy, say)
     else:
-        file = _file(storage, path, place, say)
-    return LocalBackup(
-        file,
-        address.shown,
-        f"{name} from {address.shown}",
-        modified=_time(entry),
-        changes=lambda: _changes(storage, path, entry),
-    )
+        copy = _copy_file(storage, entry, place, say)
+    changes = partial(_changes, storage, path, entry)
+    return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
 
 def _name(entry: dict[str, Any]) -> str:
@@ -455,51 +451,17 @@ def _name(entry: dict[str, Any]) -> str:
     return name
 
 
-def _is_of_pg_dump(storage: Any, path: str) -> bool:
-    """Whether a folder is itself a backup, as pg_dump -Fd makes it."""
-    return any(entry["name"].endswith("/toc.dat") for entry in storage.ls(path, detail=True))
+def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
+    return [one for one in storage.ls(folder, detail=True) if one["type"] == "file"]
 
 
-def _file(storage: Any, path: str, place: Path, say: Say) -> Path:
-    return write_copy(_pieces(storage, path), place, path.rpartition("/")[2], say)
-
-
-def _pieces(storage: Any, path: str) -> Iterator[bytes]:
-    with storage.open(path, "rb") as source:
-        while piece := source.read(_CHUNK):
-            yield piece
-
-
-def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
-    """The files of pg_dump -Fd, all of one folder."""
-    place.mkdir(mode=0o700)
-    for entry in storage.ls(path, detail=True):
-        if entry["type"] == "file":
-            _file(storage, entry["name"], place, say)
-    return place
-
-
-def _listed(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
-    """The files of a folder with the names of backups; BadInput where there is none."""
-    entries = storage.ls(path, detail=True)
-    files = [one for one in entries if one["type"] == "file"]
-    files = [one for one in files if location.has_name_of_backup(_name(one))]
-    if not files:
-        raise BadInput(f"{address.shown} holds no {location.NAMES}; check the backup given")
-    return files
-
-
-def _unfinished(storage: Any, entry: dict[str, Any]) -> str:
-    if not entry.get("size"):
-        return "empty"
-    name = entry["name"]
-    if name.endswith(".sql") and not location.ends_well(storage.tail(name, location.TAIL)):
-        return "cut short: pg_dump's last words are missing"
-    return ""
+def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
+    with storage.open(entry["name"], "rb") as source:
+        return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry), say)
 
 
 def _time(entry: dict[str, Any]) -> float | None:
-    """When it was last changed, in seconds since 1970; None where the storage does not say."""
+    """When a file was last changed, in seconds since 1970; None where the storage has no time."""
     for name in _TIMES:
         value = entry.get(name)
         if isinstance(value, str):
@@ -525,7 +487,7 @@ def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
 
 
 def _parse(value: str) -> str | int | bool:
-    """A setting as the storage takes it: a bool for a switch, an int for a port."""
+    """A setting as the storage expects it: a bool for a switch, an int for a port."""
     if value in ("true", "false"):
         return value == "true"
     return int(value) if value.isdecimal() and len(value) < 6 else value
