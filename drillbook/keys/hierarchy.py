@@ -251,7 +251,7 @@ class UnlockedKeys:
         self._roots = [crypto.cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
         self._new = [self._data_key(project) for project in backup.projects]
-        self._old: dict[int, AESGCM | None] = {}
+        self._old = [self._bot_key(project.bot) for project in backup.projects]
         self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
         self.proof.wrappers = [
             replace(state, opened=root is not None)
@@ -308,13 +308,8 @@ class UnlockedKeys:
                     return data_key
         return None
 
-    def _bot_key(self, at: int) -> AESGCM | None:
-        """A project's key as its bot holds it; opened when it is first needed."""
-        if at not in self._old:
-            self._old[at] = self._open_bot(self._backup.projects[at].bot)
-        return self._old[at]
-
-    def _open_bot(self, bot: Values | None) -> AESGCM | None:
+    def _bot_key(self, bot: Values | None) -> AESGCM | None:
+        """A project's key as its bot holds it."""
         if bot is None:
             return None
         public = self._backup.publics.get(bot[1])
@@ -336,32 +331,25 @@ class UnlockedKeys:
         if sealed.kms_key in self._backup.external:
             project.reason = _EXTERN
         elif not sealed.keyless:
-            key = self._bot_key(at) if sealed.generation == 2 else self._new[at]
+            key = (self._old if sealed.generation == 2 else self._new)[at]
             project.key_opened = key is not None
             self.proof.projects += 1
             self.proof.projects_opened += project.key_opened
         return project
 
     def try_secret(self, at: int, old: bool, values: Values) -> None:
-        """Count a secret and whether it opens, without keeping its value."""
-        opened = self.open_value(at, old, values) is not None
+        """Count a secret, and whether its value and its name open; neither is kept."""
+        if old:
+            parts = [text(value) for value in values[:6]]
+            opened = all(self.open_old(at, *three) is not None for three in (parts[:3], parts[3:]))
+        else:
+            opened = self.open_new(at, blob(values[0])) is not None
         project = self.proof.by_project[at] if at >= 0 else self._lost()
         project.secrets += 1
         if at >= 0 and old and self._backup.projects[at].keyless:
             project.reason = project.reason or _SEALED_BY_MEMBERS
         if not project.reason:
             project.secrets_opened += opened
-
-    def open_value(self, at: int, old: bool, values: Values) -> bytes | None:
-        """The value of a secret, by its project's number; None if it, or its name, stays shut."""
-        if not old:
-            # A key that opened nothing need not be tried.
-            shut = at < 0 or self._new[at] is None
-            return None if shut else self.open_new(at, blob(values[0]))
-        ciphertext, iv, tag, *name = (text(value) for value in values[:6])
-        if self.open_old(at, *name) is None:
-            return None
-        return self.open_old(at, ciphertext, iv, tag)
 
     def new_key(self, at: int) -> AESGCM | None:
         """The data key of a project, by its number; None where it stays shut."""
@@ -375,7 +363,7 @@ class UnlockedKeys:
         self, at: int, ciphertext: str | None, iv: str | None, tag: str | None
     ) -> bytes | None:
         """A value under a project's key that its bot holds, by the project's number."""
-        return crypto.open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
+        return crypto.open_columns(self._old[at], ciphertext, iv, tag) if at >= 0 else None
 
     def reason(self, at: int) -> str:
         """Why a project's secrets stay shut under any key; empty without such a reason."""

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -150,7 +150,7 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
         known = {str(place) for place in schema.PLACES}
         result.troubles += [
             f"{name}: {count} values lie under the key, in a place not known"
-            for name, count in sorted(find_under_key(backup, {"old": old})["old"].items())
+            for name, count in sorted(find_under_key(backup, old).items())
             if name not in known
         ]
     except Damaged as how:
@@ -205,17 +205,16 @@ def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | No
         return None
 
 
-def find_under_key(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
-    """For each key: how many values of each `table.column` open under it directly, anywhere.
+def find_under_key(backup: Dump, key: AESGCM) -> Counter[str]:
+    """How many values of each `table.column` open under a key directly, anywhere in a backup.
 
     It tries bytea values as layout A, and each encrypted column with each IV and tag of its row.
     """
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ciphers}
+    counts = Counter[str]()
     for block in backup.blocks:
         pairs = _pairs(block.columns)
         for values in rows(block):
-            for name, key in ciphers.items():
-                counts[name].update(_columns_opened(block, values, pairs, key))
+            counts.update(_columns_opened(block, values, pairs, key))
     return counts
 
 
@@ -333,20 +332,17 @@ class Check:
 def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
     """Compare a rewrapped backup with its source; old and new are the texts of the two keys."""
     check = Check(prove(rewrapped, new), prove(rewrapped, old))
-    keys = {name: crypto.cipher(crypto.material(key)) for name, key in (("old", old), ("new", new))}
-    ciphers = {name: key for name, key in keys.items() if key}
-    if len(ciphers) < len(keys):
-        raise ValueError("a key of 32 bytes is wanted")
+    old_key, new_key = _cipher("old", old), _cipher("new", new)
     with open_plain_dump(source) as before, open_plain_dump(rewrapped) as after:
-        was = find_under_key(before, {"old": ciphers["old"]})["old"]
-        now = find_under_key(after, ciphers)
-        check.left = [f"{name}: {count}" for name, count in sorted(now["old"].items())]
+        was, now = find_under_key(before, old_key), find_under_key(after, new_key)
+        left = find_under_key(after, old_key)
+        check.left = [f"{name}: {count}" for name, count in sorted(left.items())]
         check.lost = [
-            f"{name}: {now['new'][name]} of {count}"
+            f"{name}: {now[name]} of {count}"
             for name, count in sorted(was.items())
-            if now["new"][name] != count
+            if now[name] != count
         ]
-        comparison = _Comparison(before, after, ciphers)
+        comparison = _Comparison(before, after, old_key, new_key)
         check.changed = [*comparison.changes()][:_MOST_DIFFERENCES]
         check.altered = comparison.altered[:_MOST_DIFFERENCES]
     check.secrets, digest = _secrets(source, old)
@@ -368,17 +364,16 @@ def _secrets(backup: Path, key: str) -> tuple[int, int]:
 
 
 class _Comparison:
-    """Compares two backups: outside the places under the key each byte is equal."""
+    """Compares two backups: outside the places under the key, each byte must be equal."""
 
-    def __init__(self, before: Dump, after: Dump, keys: dict[str, AESGCM]) -> None:
+    def __init__(self, before: Dump, after: Dump, old: AESGCM, new: AESGCM) -> None:
         self.altered: list[str] = []
-        self._before = before
-        self._after = after
-        self._keys = keys
+        self._dumps = (before, after)
+        self._keys = (old, new)
 
     def changes(self) -> Iterator[str]:
         """What differs and must not; values that open to something else go to altered."""
-        both = (self._before.blocks, self._after.blocks)
+        both = [dump.blocks for dump in self._dumps]
         was, now = ([(block.table, block.columns) for block in blocks] for blocks in both)
         if was != now:
             yield "the tables, or their columns"
@@ -390,14 +385,11 @@ class _Comparison:
                     yield f"what precedes {before.table}"
                 yield from self._rows(before, after)
                 ends = (before.end, after.end)
-        if not self._is_same(ends, (self._before.length, self._after.length)):
+        if not self._is_same(ends, (self._dumps[0].length, self._dumps[1].length)):
             yield "what follows the last table under the key"
 
     def _is_same(self, starts: tuple[int, int], ends: tuple[int, int]) -> bool:
-        pieces = (
-            piece(dump, start, end)
-            for dump, start, end in zip((self._before, self._after), starts, ends, strict=True)
-        )
+        pieces = map(piece, self._dumps, starts, ends)
         return ends[0] - starts[0] == ends[1] - starts[1] and all(
             one == other for one, other in zip(*pieces, strict=True)
         )
@@ -419,8 +411,8 @@ class _Comparison:
             sealed |= set(place.columns)
             at = [block.columns.index(name) for name in place.columns]
             plain, again = (
-                unseal(place, [as_text(row[index]) for index in at], self._keys[name])
-                for row, name in ((was, "old"), (now, "new"))
+                unseal(place, [as_text(row[index]) for index in at], key)
+                for row, key in zip((was, now), self._keys, strict=True)
             )
             if plain != again:
                 self.altered.append(f"{where}: {place.sealed}")
