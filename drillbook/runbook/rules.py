@@ -36,6 +36,9 @@ class Rule:
     code: bool = False
     fix: list[tuple[str, str]] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return f"{self.title} [{self.id}, {self.control}]"
+
 
 class Found(NamedTuple):
     """Where a mistake stands, and the words it was found by."""
