@@ -31,7 +31,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
-# The time of a copy whose original has none, in seconds since 1970; its newest row then counts.
+# The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
 UNDATED = 0.0
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
@@ -39,10 +39,10 @@ _LONGEST_NAME = 100
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Exit codes of a shell and the engine for a missing program; their words may be in the output.
 _ABSENT = (126, 127)
-# pg_dump reads in a transaction that may only read; so does anything else of that connection.
+# pg_dump reads in a read-only transaction; so does everything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
-# A shorter value may stand in a message by chance.
+# A shorter value may occur in a message by chance.
 _LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
@@ -78,7 +78,7 @@ class LocalBackup:
 
     @property
     def copied(self) -> bool:
-        """Whether it is a copy of ours, whose original lies elsewhere."""
+        """Whether it is a private copy of an original elsewhere."""
         return self.home is not None
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _save(stream: BinaryIO) -> Iterator[Path]:
-    """A file with all that a stream gives; messages about it name standard input."""
+    """A file with the whole content of a stream; messages about it name standard input."""
     with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
         try:
             while chunk := stream.read(_CHUNK):
@@ -161,9 +161,9 @@ def _explain_disk(shown: str) -> Iterator[None]:
 
 
 def settings(path: str | None) -> dict[str, str]:
-    """The settings of a storage, as fsspec takes them, among them credentials.
+    """The settings of a storage for fsspec, with credentials.
 
-    BadInput where others can read their file, too.
+    BadInput where other users can read their file.
     """
     if not path:
         return {}
@@ -321,7 +321,7 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
 
 
 def _restarts(name: str, before: dict[str, Any]) -> list[str]:
-    """How the container is no longer the one that was dumped, or has restarted since."""
+    """Whether the container was replaced or restarted since it was dumped, in a sentence."""
     try:
         after = _inspect(name)
     except BadInput as trouble:
@@ -351,7 +351,7 @@ def _copy(order: _Order) -> LocalBackup:
     except FileNotFoundError:
         raise BadInput(f"nothing lies at {address.shown}; check the backup given") from None
     except Exception as trouble:
-        # Every storage has errors of its own.
+        # Every storage has its own errors.
         words = f"{type(trouble).__name__}: {trouble}".splitlines()[0][:240]
         for secret in sorted(secrets, key=len, reverse=True):
             words = words.replace(secret, "***")
@@ -475,7 +475,7 @@ def _time(entry: dict[str, Any]) -> float | None:
 
 
 def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
-    """How the original differs from what was fetched, as the storage says."""
+    """Whether the original differs from what was fetched, in a sentence."""
     after: dict[str, Any] = {}
     with suppress(Exception):
         storage.invalidate_cache()
@@ -494,7 +494,7 @@ def _parse(value: str) -> str | int | bool:
 
 
 def _known_hosts(path: str) -> Any:
-    """A policy that trusts the hosts the user's ssh knows; fsspec's own would trust any."""
+    """A policy that trusts the hosts that the user's ssh knows; fsspec itself trusts any host."""
     import paramiko
 
     known = Path(path or "~/.ssh/known_hosts").expanduser()

@@ -214,12 +214,12 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         return found.setdefault(id(section), Procedure(section))
 
     items: dict[int, Section] = {}
-    for told in _typed(document):
-        section = told.section
-        if told.listed and has(told.lead, "label"):
-            section = items.setdefault(told.line, _item_of(told))
-        of(section).commands += _commands(told.script, told.line)
-        of(section).steps.append(Typed(told.line, told.script, ""))
+    for typed in _typed(document):
+        section = typed.section
+        if typed.listed and has(typed.lead, "label"):
+            section = items.setdefault(typed.line, _item_of(typed))
+        of(section).commands += _commands(typed.script, typed.line)
+        of(section).steps.append(Typed(typed.line, typed.script, ""))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
         commands = _commands(block.text, block.line)
@@ -257,8 +257,8 @@ def _typed(document: Document) -> list[Statement]:
 
 
 def _is_told(one: Statement) -> bool:
-    told = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
-    return bool(told) and not _CONDITIONAL.search(one.lead)
+    begins = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
+    return bool(begins) and not _CONDITIONAL.search(one.lead)
 
 
 def _commands(text: str, line: int) -> list[Command]:
