@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script
 from drillbook.backup.stream import Source
-from drillbook.backup.tables import LONGEST_ROW
+from drillbook.backup.tables import Damaged, lines
 from drillbook.core import files
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput
@@ -93,6 +93,8 @@ def _read(backup: Path) -> Problem | None:
             problem = _find_broken(script, rows) or _find_missing(script, rows)
         except BadInput as trouble:
             problem = Problem(0, str(trouble))
+        except Damaged as trouble:
+            problem = Problem(script.line, str(trouble))
         if source.broken:
             return Problem(1, f"cannot be unpacked: it {source.broken}")
         if problem and script.bytes and BEGINNING not in script.head:
@@ -111,7 +113,7 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
             continue
         rows[statement.table] += 0
         number, columns = script.line, len(statement.columns)
-        for row in _rows(script):
+        for row in lines(chain(script.rows(), [b"\\.\n"]), statement.table):
             number += 1
             rows[statement.table] += 1
             if what := _wrong(row, statement.table, columns):
@@ -121,20 +123,7 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
     return Problem(script.harm.line, script.harm.what) if script.harm else None
 
 
-def _rows(script: Script) -> Iterator[bytes]:
-    """Each row of a block without its line end; of a row that is too long only a part."""
-    rest = b""
-    for piece in script.rows():
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-        if len(rest) > LONGEST_ROW:
-            break
-    if rest:
-        yield rest
-
-
 def _wrong(row: bytes, table: str, columns: int) -> str:
-    row = row.rstrip(b"\r")
     if (values := row.count(b"\t") + 1) != columns:
         return f"a row of {table} has {values} values, not {columns}"
     if _BYTES[1:] in row and _has_broken_bytes(row):

@@ -12,7 +12,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -42,7 +42,7 @@ _IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
 
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
-_SAME["volume inspect"] = "inspect"
+_SAME |= {"volume inspect": "inspect", "network remove": "network rm"}
 # These change nothing here, and no runbook goes on with what they print.
 _NOTHING = {"images", "info", "login", "port", "pull", "stats", "top", "version", "system df"} | {
     f"{group} {verb}" for group in ("builder", "image", "network") for verb in ("ls", "prune")
@@ -149,9 +149,9 @@ class Host:
         if program in _OF_DATABASE:
             # On the host, or within a script inside the container.
             _, kept = _take(words, "-h", "--host", "-p", "--port")
-            return self._exec("db", [program, *kept], call)
+            return self._exec("db", [program, *kept], call.input)
         if program == "redis-cli":
-            return self._exec("redis", [program, *words], call)
+            return self._exec("redis", [program, *words], call.input)
         raise NotHere(f"{program} has no counterpart here")
 
     # The engine.
@@ -167,10 +167,11 @@ class Host:
             return Answer()
         if verb in ("system prune", "volume prune"):
             raise self._refuse(f"docker {verb}", "whatever else is unused on the host")
-        if verb in ("network rm", "network remove"):
+        if verb == "network rm":
             return self._remove_networks(Line(rest, "rm").rest)
         if verb in ("ps", "volume ls"):
-            return self._list("container" if verb == "ps" else "volume", rest)
+            kind = "container" if verb == "ps" else "volume"
+            return self._list(kind, rest, self._all(kind))
         if verb == "exec":
             return self._exec_named(rest, call)
         if verb == "cp":
@@ -208,10 +209,8 @@ class Host:
     def _is_running(self, one: Listed) -> bool:
         return one.service is None or one.service not in self._stopped
 
-    def _list(
-        self, kind: str, words: Sequence[str], among: Sequence[Listed] | None = None
-    ) -> Answer:
-        line, found = Line(words, "ps"), self._all(kind) if among is None else list(among)
+    def _list(self, kind: str, words: Sequence[str], found: list[Listed]) -> Answer:
+        line = Line(words, "ps")
         if kind == "container" and not line.has("a", "all"):
             found = [one for one in found if self._is_running(one)]
         filters = [value.partition("=") for value in line.values("f", "filter")]
@@ -421,44 +420,39 @@ class Host:
         if tty and call.piped:
             raise Failed("the input device is not a TTY")
         service, program = ours[0].service or "backend", line.rest[len(names) :]
-        answer = self._exec(service, program, call, line, line.has("i", "interactive"))
+        is_open = line.has("i", "interactive")
+        stdin = call.input if is_open else None
+        answer = self._exec(service, program, stdin, line.values("e", "env"))
+        if answer.run and not is_open:
+            answer = replace(answer, run=f"{answer.run} </dev/null")
         return _through_terminal(answer) if tty else answer
 
     def _exec(
-        self,
-        service: Service,
-        program: Sequence[str],
-        call: Call,
-        options: Line | None = None,
-        input_open: bool = True,
+        self, service: Service, program: Sequence[str], stdin: Path | None, env: Sequence[str] = ()
     ) -> Answer:
-        """Run a program inside a service of this run."""
+        """Run a program inside a service of this run; env has variables as NAME=value."""
         if not program:
             raise Failed(_TOO_FEW)
         if service in self._stopped:
             raise Failed("Error response from daemon: container is not running")
         if service == "backend" and program[0] in ("curl", "wget"):
             return self._fetch(program[0], program[1:])
-        environment = options.values("e", "env") if options else []
-        stdin = call.input if input_open else None
         if self._runs_inside:
-            answer = self._exec_embedded(service, program, environment, stdin)
-            closed = " </dev/null" if answer.run and not input_open else ""
-            return Answer(answer.code, answer.out, answer.err, answer.run + closed)
-        # A password must not stand on a command line that every list of processes shows.
+            return self._exec_embedded(service, program, env, stdin)
+        # A password must not be on a command line, which every list of processes shows.
         of_psql = ("-c", "--command") if program[0] == "psql" else ()
         given, program = _take(program, *of_psql)
         if given:
             # As with -c, a statement that fails is a failure.
             program[1:1] = ["-v", "ON_ERROR_STOP=1"]
-        words = [*(["env", *environment] if environment else ()), *program]
+        words = [*(["env", *env] if env else ()), *program]
         typed, variables = self.stack.shell_command(service, words)
         self.acts.append(f"exec {service}")
         feed = "\n;\n".join(given).encode() if given else stdin
         return _run_bounded(typed, variables, feed, self.scratch)
 
     def _exec_embedded(
-        self, service: Service, program: Sequence[str], environment: list[str], stdin: Path | None
+        self, service: Service, program: Sequence[str], env: Sequence[str], stdin: Path | None
     ) -> Answer:
         """Run a program where there is no container: in the sandbox, or by the cache's client."""
         if program[0] in _IN_SANDBOX:
@@ -466,7 +460,7 @@ class Host:
             return Answer(run=f"exec {shlex.join(program)}")
         if service == "db" and program[0] in _OF_DATABASE:
             words, variables = self.stack.shell_command(service, program)
-            given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *environment]
+            given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
             return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
         inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
         if service != "redis" or not inner or inner[0].lower() not in _CACHE:
@@ -495,7 +489,7 @@ class Host:
             unmatched = f"`docker compose {verb}`: no service {unknown}"
             raise self._miss(unmatched, f"no such service: {unknown}")
         if verb == "exec":
-            return self._exec(services[0], line.rest[1:], call, line)
+            return self._exec(services[0], line.rest[1:], call.input, line.values("e", "env"))
         services = services or list(SERVICES)
         if verb == "ps":
             ours = [one for one in self._ours("container") if one.service in services]

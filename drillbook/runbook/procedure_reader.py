@@ -353,15 +353,11 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
     marked = {act.line for act in procedure.acts}
     typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
     for one in document.statements:
-        own = one.section is procedure.section or (
-            one.section.parent is procedure.section and _STEP.match(one.section.title)
-        )
-        if (
-            one.kind != "sentence"
-            or one.denied
-            or not own
-            or marked & {one.line, one.line + 1, one.line + 2}
-        ):
+        section, parent = one.section, one.section.parent
+        is_step = parent is procedure.section and _STEP.match(section.title)
+        if one.kind != "sentence" or one.denied or not (is_step or section is procedure.section):
+            continue
+        if marked & {one.line, one.line + 1, one.line + 2}:
             continue
         act = _by_hand(one.text, one.line, procedure.section)
         if act and not (act.verb in _BY_ITSELF and act.line in typed):

@@ -225,15 +225,14 @@ class _Reader:
             if program in _WRAPPERS:
                 words = Line(rest, program, leading=True).rest[program == "timeout" :]
             elif program in ("docker", "podman", "docker-compose", "podman-compose"):
-                compose = program.endswith("-compose")
-                if not compose:
+                engine = "compose" if program.endswith("-compose") else "docker"
+                if engine == "docker":
                     rest = Line(rest, "docker", leading=True).rest
-                    compose = rest[:1] == ["compose"]
-                    rest = rest[compose:]
-                engine = "compose" if compose else "docker"
-                if compose:
+                    if rest[:1] == ["compose"]:
+                        engine, rest = "compose", rest[1:]
+                if engine == "compose":
                     rest = Line(rest, "compose", leading=True).rest
-                if rest[:1] != ["exec"] and (not compose or rest[:1] != ["run"]):
+                if rest[:1] != ["exec"] and (engine, rest[:1]) != ("compose", ["run"]):
                     words = [engine, *rest]
                     break
                 options = Line(rest[1:], "exec", leading=True)
