@@ -1,8 +1,8 @@
-"""A new backup whose keys lie under another ENCRYPTION_KEY; experimental, and the old one stays.
+"""Writes a new backup with its keys under another ENCRYPTION_KEY; experimental, the old one stays.
 
-The product had no way to change that key before autumn 2026. Since then it has a staged rotation of
-its own: use that where it is offered. A backup that is not understood is refused; the new one gets
-its name once it is whole, and is compared with the old one by the two files alone.
+The product had no way to change that key before autumn 2026. Since then it has its own staged
+rotation: use that where the product offers it. A backup that is not understood is refused. The new
+one gets its name when it is complete, and the comparison with the old one needs only the two files.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _ARCHIVE = (
 
 
 class OwnRotation(Unsupported):
-    """The instance has its own staged rotation of keys, which is to be used instead."""
+    """The instance has its own staged rotation of keys; use that instead."""
 
     verdict = "not_applicable"
 
 
 class NotUnderstood(BadInput):
-    """Rows that may or may not lie under the key; nothing was written."""
+    """Some rows may be sealed under the key, or may not; nothing was written."""
 
     def __init__(self, backup: Path, troubles: list[str]) -> None:
         self.troubles = troubles
@@ -62,7 +62,7 @@ class NotUnderstood(BadInput):
 
 @dataclass(slots=True)
 class Survey:
-    """How many values there are in each place, and what stands in the way of a rewrap."""
+    """The number of values in each place, and the obstacles to a rewrap."""
 
     counts: Counter[Place] = field(default_factory=Counter)
     troubles: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
             for chunk in _reseal(backup, *keys):
                 file.write(chunk)
             file.flush()
-            # It is not younger than its source, and a backup's age is read from its file.
+            # It is as old as its source: a backup's age is read from its file.
             times = source.stat()
             os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
     return result
@@ -134,7 +134,7 @@ def in_table(table: str) -> tuple[Place, ...]:
 
 
 def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
-    """What lies under the key; NotUnderstood unless all of it is known; or OwnRotation."""
+    """The values under the key; NotUnderstood unless all of them are known; or OwnRotation."""
     if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
         raise OwnRotation(
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
@@ -196,7 +196,7 @@ def as_text(value: bytes) -> str | None:
 
 
 def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | None:
-    """The plain bytes of one place's columns; None if they stay shut, or one is missing."""
+    """The plain bytes of one place's columns; None if they do not open, or one is missing."""
     if place.iv:
         return crypto.open_columns(key, *parts) if len(parts) == len(place.columns) else None
     try:
@@ -219,7 +219,7 @@ def find_under_key(backup: Dump, key: AESGCM) -> Counter[str]:
 
 
 def _pairs(columns: Sequence[str]) -> list[tuple[int, int]]:
-    """The places of each IV and its tag."""
+    """The positions of each IV and its tag among the columns."""
     pairs = []
     for at, name in enumerate(columns):
         prefix = match[1] if (match := _IV.fullmatch(name)) else None
@@ -268,7 +268,7 @@ def under_key(table: str) -> tuple[Place, ...]:
 
 @seam("reseal_line")
 def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
-    """One line of a block, with what lies under the old key sealed under the new one."""
+    """One line of a block, with the values under the old key sealed under the new one."""
     row = line.rstrip(b"\r\n")
     values = row.split(b"\t")
     if len(values) != len(block.columns):
@@ -304,7 +304,7 @@ _MOST_DIFFERENCES = 20
 
 @dataclass(slots=True)
 class Check:
-    """What a comparison of a rewrapped backup with its source found.
+    """The result of a comparison of a rewrapped backup with its source.
 
     new and old are the proofs of the two keys; left is where values still open with the old key,
     lost where fewer open with the new one than did with the old; altered names values that open to
@@ -323,7 +323,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the new key opens all, the old none, and nothing else is different."""
+        """Whether the new key opens everything, the old one nothing, and nothing else differs."""
         differences = self.left or self.lost or self.altered or self.changed
         keys = self.new.opens_everything and self.old.opens_nothing
         return keys and self.same_secrets and not differences
@@ -351,7 +351,7 @@ def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
 
 
 def _secrets(backup: Path, key: str) -> tuple[int, int]:
-    """How many secrets open, and a digest of all of them that does not depend on their order."""
+    """The number of secrets that open, and a digest of them that ignores their order."""
     count = digest = 0
     with tables.open_dump(backup) as dump:
         for secret in Reader(dump, key).secrets():
@@ -372,7 +372,7 @@ class _Comparison:
         self._keys = (old, new)
 
     def changes(self) -> Iterator[str]:
-        """What differs and must not; values that open to something else go to altered."""
+        """The differences that must not be; values that open to something else go to altered."""
         both = [dump.blocks for dump in self._dumps]
         was, now = ([(block.table, block.columns) for block in blocks] for blocks in both)
         if was != now:
