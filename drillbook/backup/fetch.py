@@ -349,7 +349,7 @@ def _copy(order: _Order) -> LocalBackup:
             f"{address.scheme}:// needs more than is here ({trouble}): {install_extra('remote')}"
         ) from None
     except FileNotFoundError:
-        raise BadInput(f"nothing lies at {address.shown}; check the backup given") from None
+        raise BadInput(f"there is no file at {address.shown}; check the backup given") from None
     except Exception as trouble:
         # Every storage has its own errors.
         words = f"{type(trouble).__name__}: {trouble}".splitlines()[0][:240]

@@ -76,7 +76,7 @@ def pick(
     it is cut is then the purpose.
     """
     members = tuple(sorted(members, reverse=True))
-    held = f"; {len(members)} lie there, the oldest of {members[-1].at:%Y-%m-%d}"
+    held = f"; there are {len(members)}, the oldest of {members[-1].at:%Y-%m-%d}"
     if selection.word != "newest":
         among = _among(place, members, selection.word)
         member = random.Random(selection.seed).choice(among)  # noqa: S311 - a sample, no secret

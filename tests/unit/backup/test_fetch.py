@@ -270,7 +270,7 @@ def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("memory://nowhere/b.sql", "nothing lies at memory://nowhere/b.sql"),
+        ("memory://nowhere/b.sql", "there is no file at memory://nowhere/b.sql"),
         ("teleport://host/b.sql", "Protocol not known"),
         ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "cannot be read"),
     ],
