@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -115,8 +114,7 @@ def _refuse_choice(shown: str, selection: Selection) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    print(text, file=sys.stderr, flush=True)  # noqa: T201, this is the progress
 
 
 @contextmanager
@@ -251,8 +249,10 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Pat
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
         for piece in pieces:
+            left = memoryview(piece)
             try:
-                _put(out, piece)
+                while left:
+                    left = left[out.write(left) :]
             except OSError as trouble:
                 raise BadInput(f"{unfit}: {trouble.strerror}") from None
             size += len(piece)
@@ -262,12 +262,6 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Pat
                     raise BadInput(unfit)
                 say(f"  {size >> 20} MiB so far")
     return file
-
-
-def _put(out: FileIO, piece: bytes) -> None:
-    left = memoryview(piece)
-    while left:
-        left = left[out.write(left) :]
 
 
 def _dump(order: _Order) -> LocalBackup:

@@ -158,8 +158,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
 
 def form_of(name: str) -> Form:
     """JSON unless the name ends in .env or .env.age."""
-    plain = name.removesuffix(".age")
-    return "env" if plain.endswith(".env") else "json"
+    return "env" if name.removesuffix(".age").endswith(".env") else "json"
 
 
 def encode_secrets(
@@ -340,5 +339,4 @@ def _hold(pieces: Iterator[bytes]) -> bytes:
 
 def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
     """Write without encryption: anyone who reads the file reads the secrets."""
-    for piece in pieces:
-        file.write(piece)
+    file.writelines(pieces)

@@ -180,14 +180,20 @@ def _survey_block(block: Block, old: AESGCM, result: Survey) -> None:
         if not known:
             result.troubles.append(f"{where}: this table is not known, and may lie under the key")
         for place in known:
-            names = [name for name in place.columns if name in block.columns]
-            parts = [as_text(values[block.columns.index(name)]) for name in names]
-            if place.sealed not in names or parts[0] is None:
+            parts = [as_text(values[at]) for at in _positions(place, block)]
+            if not parts or parts[0] is None:
                 continue
             if unseal(place, parts, old) is None:
                 result.troubles.append(f"{where}: {place.sealed} does not open with the old key")
             else:
                 result.counts[place] += 1
+
+
+def _positions(place: Place, block: Block) -> list[int]:
+    """The positions of a place's columns in a block; empty where it lacks the sealed one."""
+    if place.sealed not in block.columns:
+        return []
+    return [block.columns.index(name) for name in place.columns if name in block.columns]
 
 
 def as_text(value: bytes) -> str | None:
@@ -274,11 +280,9 @@ def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
     if len(values) != len(block.columns):
         return line
     for place in under_key(block.table):
-        if place.sealed not in block.columns:
-            continue
-        at = [block.columns.index(name) for name in place.columns]
+        at = _positions(place, block)
         parts = [as_text(values[index]) for index in at]
-        if parts[0] is None:
+        if not parts or parts[0] is None:
             continue
         plain = unseal(place, parts, old)
         if plain is None:
@@ -406,10 +410,10 @@ class _Comparison:
     def _row(self, block: Block, was: list[bytes], now: list[bytes], where: str) -> Iterator[str]:
         sealed: set[str] = set()
         for place in in_table(block.table):
-            if not set(place.columns) <= set(block.columns):
+            at = _positions(place, block)
+            if len(at) < len(place.columns):
                 continue
             sealed |= set(place.columns)
-            at = [block.columns.index(name) for name in place.columns]
             plain, again = (
                 unseal(place, [as_text(row[index]) for index in at], key)
                 for row, key in zip((was, now), self._keys, strict=True)
