@@ -59,10 +59,6 @@ class Reader:
         proof = self.keys.proof
         # Old projects' secrets need no root key: they open even where its row is damaged.
         self.opens = bool(proof.roots_opened or proof.projects_opened)
-        self._environments = {
-            row[1]: (text(row[0]) or "", text(row[2]) or "")
-            for row in dump.rows(*schema.ENVIRONMENTS)
-        }
         self._folders = {row[1]: row for row in dump.rows(*schema.FOLDERS)}
         self._places: dict[bytes | None, Place] = {}
 
@@ -115,10 +111,10 @@ class Reader:
         return self._places[folder]
 
     def _find_place(self, folder: bytes | None) -> Place:
-        row = self._folders.get(folder)
-        id_, environment = self._environments.get(row[0] if row else None, ("", ""))
-        name = next((project.name for project in self.backup.projects if project.id == id_), "")
-        return Place(name, id_, environment, self._path(folder))
+        row, at = self._folders.get(folder), self._project(folder)
+        project, slug = self.backup.environments.get(row[0] if row else None, (None, None))
+        name = self.backup.projects[at].name if at >= 0 else ""
+        return Place(name, text(project) or "", text(slug) or "", self._path(folder))
 
     def _path(self, folder: bytes | None) -> str:
         """The path of a folder; the top one, whose name is root, is /."""

@@ -157,6 +157,8 @@ class EncryptedBackup:
         self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
         self.projects = self._projects()
         self.rootless = self._is_from_before_root_keys()
+        # The project and the slug of each environment.
+        self.environments = {row[1]: (row[0], row[2]) for row in dump.rows(*schema.ENVIRONMENTS)}
         self.project_of = self._places()
         self.empty = 0
 
@@ -200,15 +202,11 @@ class EncryptedBackup:
     def _places(self) -> dict[bytes, int]:
         """The number of the project of each folder."""
         numbers = {project.id.encode(): at for at, project in enumerate(self.projects)}
-        environments = {
-            id_: numbers[project]
-            for project, id_, _ in self.dump.rows(*schema.ENVIRONMENTS)
-            if project in numbers
-        }
         folders: dict[bytes, int] = {}
         for environment, folder, *_ in self.dump.rows(*schema.FOLDERS):
-            if folder and environment in environments:
-                folders[folder] = environments[environment]
+            project, _ = self.environments.get(environment, (None, None))
+            if folder and project in numbers:
+                folders[folder] = numbers[project]
             if len(folders) > _MOST_FOLDERS:
                 raise BadInput(
                     f"the backup holds more than {_MOST_FOLDERS} folders, more than can be kept "

@@ -100,13 +100,12 @@ def service_of(words: str) -> Service | None:
 class Host:
     """Answers the shims of one section, and records what they did.
 
-    pattern makes the name of a container from {service}.
+    names has the operator's names of the project, and of each service and volume.
     """
 
     stack: Stack
     run: str
-    pattern: str
-    project: str
+    names: Mapping[str, str]
     bystanders: Sequence[Listed]
     read_file: Callable[[str], bytes | None]
     scratch: Path
@@ -117,7 +116,6 @@ class Host:
     acts: list[str] = field(default_factory=list)
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
-    literal: dict[str, Service] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
     _stopped: set[Service] = field(default_factory=set)
 
@@ -185,23 +183,19 @@ class Host:
     def _ours(self, kind: str) -> Iterator[Listed]:
         found = [one for one in self.stack.resources() if one.run == self.run]
         known = {one.name: one for one in found if one.kind == kind}
-        labels = {_PROJECT: self.project}
+        labels = {_PROJECT: self.names["project"]}
         if kind == "volume":
             for volume, of in _VOLUMES.items():
                 if volume not in self._gone:
                     resource = known.get(f"{self.stack.name}_{volume}")
-                    yield Listed(kind, self._volume_name(volume), of, labels, resource)
+                    yield Listed(kind, self.names[volume], of, labels, resource)
             return
         labels |= {"coolify.managed": "true", "coolify.resourceName": "infisical"}
         for one in SERVICES:
             if one not in self._gone:
-                named = next((name for name, of in self.literal.items() if of == one), None)
-                name = named or self.pattern.format(service=one)
                 own = labels | {"com.docker.compose.service": one}
-                yield Listed(kind, name, one, own, known.get(f"{self.stack.name}-{one}-1"))
-
-    def _volume_name(self, volume: str) -> str:
-        return f"{self.pattern.format(service=self.project)}_{volume.replace('_', '-')}"
+                resource = known.get(f"{self.stack.name}-{one}-1")
+                yield Listed(kind, self.names[one], one, own, resource)
 
     def _all(self, kind: str) -> list[Listed]:
         return [*self._ours(kind), *(one for one in self.bystanders if one.kind == kind)]
@@ -359,7 +353,7 @@ class Host:
         refused = [
             self._refuse(f"docker network rm {shlex.quote(one)}", one)
             for one in words
-            if self.project not in one
+            if self.names["project"] not in one
         ]
         if refused:
             raise Failed("\n".join(map(str, refused)))
@@ -370,7 +364,7 @@ class Host:
         for name, of in _VOLUMES.items():
             exact = volume.replace("-", "_").endswith(name) or service_of(volume) == of
             if exact and not self._find("volume", volume):
-                return self._volume_name(name)
+                return self.names[name]
         return volume
 
     def _inspect(self, words: Sequence[str]) -> Answer:

@@ -74,8 +74,8 @@ _NEW_PASSWORD = re.compile(
 _PLACEHOLDERS = {
     r"pass|\bpw\b": "password",
     r"^(?!.*container).*(?:uuid|project|stack|resource|\bid\b)": "project",
-    r"(?:redis|cache).*volume|volume.*(?:redis|cache)": "cache-volume",
-    r"volume": "volume",
+    r"(?:redis|cache).*volume|volume.*(?:redis|cache)": "redis_data",
+    r"volume": "pg_data",
     r"^(?!.*container).*(?:server|host|\bip\b|domain)": "server",
     r"^(?!.*container).*(?:file|dump|backup)": "file",
     r"date|time": "date",
@@ -185,18 +185,17 @@ def names_pattern(document: Document) -> str | None:
     return found[0] if found else None
 
 
-def literal_names(document: Document) -> dict[str, Service]:
-    """The names of containers that the document's commands use literally, with their services."""
-    found: dict[str, Service] = {}
+def literal_names(document: Document) -> dict[str, str]:
+    """The names of containers that the document's commands use literally, by service."""
+    found: dict[str, str] = {}
     for _, command in document.commands():
         inside, words = command.inside, command.words
         named = [inside.target] if inside and inside.engine == "docker" else []
         if words[:1] == ("docker",) and _NAMING & {*words[1:2]}:
             named += [one for one in words[2:] if not one.startswith("-") and not one.isdecimal()]
         for name in named:
-            service = service_of(name)
-            if re.fullmatch(r"[\w.-]+", name) and service and service not in found.values():
-                found[name] = service
+            if re.fullmatch(r"[\w.-]+", name) and (service := service_of(name)):
+                found.setdefault(service, name)
     return found
 
 
