@@ -1,4 +1,4 @@
-"""A backup of any form as the SQL it stands for: archives are written out by pg_restore.
+"""A backup of any form as SQL: pg_restore writes out archives.
 
 pg_restore works within limits, reaches no server, has no rights where we are root, and ends with
 its reader.
@@ -50,7 +50,7 @@ Form = Literal["plain", "custom", "directory", "tar"]
 
 
 class ArchiveSql(io.RawIOBase):
-    """What pg_restore writes; BadInput for what unpacks to more than any database does.
+    """The output of pg_restore; BadInput for an archive that unpacks to more than any database.
 
     At its end, broken says why it ended early, and tables counts those whose rows it began to
     write. cut says, from the beginning, what the archive's file lacks.
@@ -137,7 +137,7 @@ def open_archive(archive: Path | IO[bytes], name: str, form: Form) -> Iterator[A
 
 @contextmanager
 def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
-    """The SQL that a backup of any form stands for, unpacked; BadInput for what is not a backup."""
+    """The SQL of a backup of any form, unpacked; BadInput for a file that is not a backup."""
     with ExitStack() as files:
         if backup.is_dir():
             yield files.enter_context(open_archive(backup, str(backup), "directory"))

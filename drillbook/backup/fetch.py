@@ -189,7 +189,8 @@ def fetch_backup(
     address, started = location.parse(given), time.monotonic()
     if address.kind == "path":
         path = Path(address.what).expanduser()
-        if choose and location.holds_backups(path):
+        # A folder with a toc.dat is itself a backup, by pg_dump -Fd.
+        if choose and path.is_dir() and not (path / "toc.dat").exists():
             picked = location.pick_from(path, selection)
             say(picked.said)
             path = picked.member.item

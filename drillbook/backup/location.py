@@ -213,11 +213,6 @@ _YOUNG_S = 60.0
 _LOOK_AGAIN_S = 0.5
 
 
-def holds_backups(path: Path) -> bool:
-    """Whether it is a folder of backups, and not itself one of pg_dump -Fd."""
-    return path.is_dir() and not (path / "toc.dat").exists()
-
-
 def members(folder: Path) -> list[Member]:
     """Everything in a folder that has the name of a backup; BadInput where there is none."""
     found = [

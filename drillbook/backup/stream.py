@@ -37,7 +37,7 @@ _GZIP = 31
 
 
 class Source(io.RawIOBase):
-    """The bytes of a backup's file as they were before packing.
+    """The unpacked bytes of a backup's file.
 
     packed names the packing, or is empty. broken says why unpacking ended too early: the stream
     gives out what came before, then ends. again is the file where the bytes can be read again, by
@@ -62,11 +62,11 @@ class Source(io.RawIOBase):
 
     @property
     def size(self) -> int:
-        """Bytes read so far of the backup as it lies there, packed."""
+        """The number of bytes read so far of the file, which may be packed."""
         return self._raw.tell()
 
     def begin(self, size: int) -> bytes:
-        """The first bytes, which stay to be read; only before anything was read."""
+        """The first bytes, which later reads return again; only before anything was read."""
         buffer = memoryview(bytearray(size))
         got = 0
         while got < size and (more := self.readinto(buffer[got:])):
@@ -94,7 +94,7 @@ class Source(io.RawIOBase):
         return got
 
     def seekable_copy(self) -> BinaryIO:
-        """All that is left to read, in a file without a name, which no one else can open."""
+        """The rest of the bytes, in a file without a name, which no one else can open."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115
         buffer = memoryview(bytearray(_CHUNK))
         while got := self.readinto(buffer):
@@ -138,7 +138,7 @@ def _open(path: Path) -> io.BufferedReader:
 
 @contextmanager
 def _refuse_trouble(name: str) -> Iterator[None]:
-    """BadInput for what a disk or a mount refuses, from the first byte on."""
+    """BadInput for an error of a disk or a mount, from the first byte on."""
     try:
         yield
     except OSError as trouble:
@@ -192,11 +192,11 @@ _BROKEN = ("LZMAError", "ZstdError", "RuntimeError", "error")
 
 
 class Unpackable(Exception):
-    """The packed bytes are cut or broken; what came before was given out."""
+    """The packed bytes are cut or broken; the bytes before that were read."""
 
 
 class Unpacked(io.RawIOBase):
-    """What was packed, one stream after another, to the end of the last."""
+    """The unpacked bytes of one packed stream after another, to the end of the last."""
 
     def __init__(self, raw: BinaryIO, way: str) -> None:
         self._raw = raw
@@ -225,7 +225,7 @@ class Unpacked(io.RawIOBase):
         return plain
 
     def _next(self) -> bytes | None:
-        """What is to be unpacked next; None where the last of several streams has ended."""
+        """The next packed bytes; None where the last of several streams has ended."""
         over = self._unpacking.eof
         packed = (self._unpacking.unused_data or b"").lstrip(b"\0") if over else b""
         packed = packed or self._raw.read(_READ) or b""
@@ -239,9 +239,9 @@ class Unpacked(io.RawIOBase):
 def program_output(
     argv: Sequence[str], env: Mapping[str, str], explain: Callable[[int, str], str]
 ) -> Iterator[bytes]:
-    """What a program prints, in pieces; it has no terminal on which it could ask for anything.
+    """The output of a program, in pieces; it has no terminal on which it could ask for anything.
 
-    BadInput where it fails, in the sentence that its exit code and its words are explained by.
+    BadInput where it fails; explain makes the sentence from its exit code and its messages.
     """
     with (
         tempfile.TemporaryFile() as log,

@@ -1,4 +1,4 @@
-"""A backup opened for reading table by table, whatever its form, in bounded memory."""
+"""Reads a backup of any form table by table, in bounded memory."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _LEFT_OUT = re.compile(r"audit_logs")
 
 
 class Damaged(Exception):
-    """The rows end too early, or one of them is broken; what came before was given out."""
+    """The rows end too early, or one of them is broken; the rows before that were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of rows: its table, its columns, how to read it from its first byte on.
+    """One block of rows: its table, its columns, and how to read it from its first byte on.
 
     start and end are the places of its rows in the file they are read from.
     """
@@ -95,7 +95,7 @@ def lines(chunks: Iterable[bytes], table: str) -> Iterator[bytes]:
 
 
 def text(value: bytes | None) -> str | None:
-    """A value as the text it stands for."""
+    """A value without escapes, as text."""
     if value is None:
         return None
     if b"\\" in value:
@@ -135,7 +135,7 @@ def moment(value: bytes | None) -> datetime | None:
 
 @dataclass(slots=True)
 class Dump:
-    """What a backup is and holds. damage says what is missing or broken; empty when it is whole.
+    """An opened backup. damage says what is missing or broken; empty when it is whole.
 
     harm is the first thing in it that no restore may follow, with its line. lost has the tables
     that it makes without a block of rows: pg_dump writes one for each table, even an empty one.
@@ -219,7 +219,7 @@ def open_dump(
 
 
 class _Reading:
-    """One reading of a dump: blocks in order, counts, and what stands between the blocks.
+    """One reading of a dump: blocks in order, counts, and the statements between the blocks.
 
     With a spool, the rows of wanted tables are copied there, so that a stream that cannot be read
     twice is read once.
@@ -338,7 +338,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
-    """The content of a file from a place on; others may read it between two chunks."""
+    """The content of a file from an offset on; others may read the file between two chunks."""
     while True:
         file.seek(offset)
         if not (chunk := file.read(_CHUNK)):

@@ -183,19 +183,16 @@ class Host:
     def _ours(self, kind: str) -> Iterator[Listed]:
         found = [one for one in self.stack.resources() if one.run == self.run]
         known = {one.name: one for one in found if one.kind == kind}
-        labels = {_PROJECT: self.names["project"]}
-        if kind == "volume":
-            for volume, of in _VOLUMES.items():
-                if volume not in self._gone:
-                    resource = known.get(f"{self.stack.name}_{volume}")
-                    yield Listed(kind, self.names[volume], of, labels, resource)
-            return
-        labels |= {"coolify.managed": "true", "coolify.resourceName": "infisical"}
-        for one in SERVICES:
-            if one not in self._gone:
-                own = labels | {"com.docker.compose.service": one}
-                resource = known.get(f"{self.stack.name}-{one}-1")
-                yield Listed(kind, self.names[one], one, own, resource)
+        is_volume = kind == "volume"
+        services: Mapping[str, Service] = _VOLUMES if is_volume else {one: one for one in SERVICES}
+        for name, service in services.items():
+            labels = {_PROJECT: self.names["project"]}
+            if not is_volume:
+                labels |= {"com.docker.compose.service": service, "coolify.managed": "true"}
+                labels["coolify.resourceName"] = "infisical"
+            full = f"{self.stack.name}_{name}" if is_volume else f"{self.stack.name}-{name}-1"
+            if name not in self._gone:
+                yield Listed(kind, self.names[name], service, labels, known.get(full))
 
     def _all(self, kind: str) -> list[Listed]:
         return [*self._ours(kind), *(one for one in self.bystanders if one.kind == kind)]

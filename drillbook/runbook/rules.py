@@ -305,7 +305,8 @@ _UNPACKS = {
     *("age", "gpg", "aws", "pv", "openssl"),
 }
 _RESTARTS = (("docker", "restart"), ("compose", "restart"))
-_UP = (("docker", "start"), ("docker", "run"), ("compose", "up"), ("compose", "start"))
+_STARTS = (("docker", "start"), ("compose", "up"), ("compose", "start"))
+_UP = (*_STARTS, ("docker", "run"))
 
 
 def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
@@ -376,19 +377,17 @@ def _says(one: Statement, name: str) -> bool:
     return one.kind in (*TEXTS, "command") and bool(has(one.text, name))
 
 
-def _concerns(command: Command | None) -> str:
-    """The target of a start or stop: all, the neighbours alone, or the backend by name."""
+def _names_neighbours(command: Command | None) -> bool:
+    """Whether a start or stop names services other than the backend alone."""
     words = command.words[2:] if command else ()
     named = [word for word in words if not word.startswith("-")]
-    if not named:
-        return "all"
-    return "neighbours" if all(has(word, "neighbour") for word in named) else "backend"
+    return bool(named) and all(has(word, "neighbour") for word in named)
 
 
 def _starts_backend(one: Statement) -> bool:
     if not one.command:
         return one.kind in ("sentence", "comment") and bool(has(one.text, "starts"))
-    return one.command.words[:2] in _UP[2:] + _UP[:1] and _concerns(one.command) != "neighbours"
+    return one.command.words[:2] in _STARTS and not _names_neighbours(one.command)
 
 
 @finds("restore-not-empty")
@@ -417,15 +416,15 @@ def _restores_while_running(one: Statement, command: Command) -> bool:
     if any(has(word, "other_database") for word in names):
         return False  # it fills a database that the backend does not use
     before = _before(one, _around(one))
-    commands = [it.command for it in before if it.command]
-    alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
+    ups = [it for it in before if it.command and it.command.words[:2] in _UP]
+    alone = any(_names_neighbours(it.command) for it in ups)
     alone = alone or any(_says(it, "starts_neighbours") for it in before)
     stopped = _last(before, _stops_backend)
     return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
 
 
 def _stops_backend(one: Statement) -> bool:
-    return _says(one, "stops") and _concerns(one.command) != "neighbours"
+    return _says(one, "stops") and not _names_neighbours(one.command)
 
 
 @finds_commands("restore-errors", _restores)

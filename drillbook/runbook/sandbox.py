@@ -112,7 +112,6 @@ class Sandbox:
     ) -> None:
         """Make a sandbox that shows the readable folders of the harness, read-only."""
         self.files = folder / "files"
-        self.local = bool(readable)
         self._answer = answer
         self._readable = readable
         self._calls, self._answers, self._shims = (
@@ -124,7 +123,6 @@ class Sandbox:
             path.chmod(0o755)
         for path in (self._calls, self.files, *(self.files / name for name in ROOTS)):
             path.mkdir(mode=0o700)
-        (self.files / HOME[1:]).mkdir(exist_ok=True)
         self._own(self._calls, self.files)
         for name in SHIMS:
             (self._shims / name).write_text(_SHIM)
@@ -140,11 +138,6 @@ class Sandbox:
         target = self._outside(inside)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-        self._own(self.files)
-
-    def make_folder(self, inside: str) -> None:
-        """Make a folder in the sandbox before a script runs."""
-        self._outside(inside).mkdir(parents=True, exist_ok=True)
         self._own(self.files)
 
     def _outside(self, inside: str) -> Path:
@@ -227,7 +220,7 @@ class Sandbox:
             yield from ("--ro-bind", str(path), str(path))
         programs = "/shims:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         variables = {"PATH": programs, "HOME": HOME, "LANG": "C.UTF-8", "USER": "operator"}
-        variables["DRILLBOOK_LOCAL"] = "1" if self.local else ""
+        variables["DRILLBOOK_LOCAL"] = "1" if self._readable else ""
         for name, value in variables.items():
             yield from ("--setenv", name, value)
         # These are in memory, which a script must not fill.
