@@ -100,7 +100,8 @@ def service_of(words: str) -> Service | None:
 class Host:
     """Answers the shims of one section, and records what they did.
 
-    names has the operator's names of the project, and of each service and volume.
+    names has the operator's names of the project, and of each service and volume. acts has each
+    start, stop, restart, kill and redeployment, in order.
     """
 
     stack: Stack
@@ -327,7 +328,6 @@ class Host:
     def _remove(self, one: Listed) -> None:
         if one.resource is None:
             return
-        self.acts.append(f"rm {one.kind}")
         self.stack.destroy([one.resource])
         if one.kind == "container" and one.service:
             self._stopped.add(one.service)
@@ -438,7 +438,6 @@ class Host:
             program[1:1] = ["-v", "ON_ERROR_STOP=1"]
         words = [*(["env", *env] if env else ()), *program]
         typed, variables = self.stack.shell_command(service, words)
-        self.acts.append(f"exec {service}")
         feed = "\n;\n".join(given).encode() if given else stdin
         return _run_bounded(typed, variables, feed, self.scratch)
 

@@ -204,13 +204,13 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
 
     names has the values for the placeholders of containers, volumes and the project.
     """
-    found: dict[int, Procedure] = {}
+    found: dict[Section, Procedure] = {}
     names = {**_NAMED, **names, "password": password}
 
     def of(section: Section) -> Procedure:
         while section.parent and _STEP.match(section.title):
             section = section.parent
-        return found.setdefault(id(section), Procedure(section))
+        return found.setdefault(section, Procedure(section))
 
     items: dict[int, Section] = {}
     for typed in _typed(document):
