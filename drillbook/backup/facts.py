@@ -1,10 +1,10 @@
-"""What a backup says of itself: whose it is, by which versions, if it is whole, and how old.
+"""The facts that a backup states: its instance, its versions, whether it is whole, and its age.
 
 Drills, preflight and live share one rule for its age. It is at most as old as its newest row, as
 pg_dump's own date (in an archive or a verbose dump), or as the moment this run began to dump it.
 It is at least as old as a time in its file's name, the time in gzip's header, or that of its file.
-To copy, rename or pack a backup again gives it a fresh name, header and file, so these never prove
-that it is fresh. A time without a zone may be off by as much as zones are.
+A copy, or a backup that is renamed or packed again, has a new name, header and file, so these never
+prove that it is fresh. A time without a zone may be off by the largest difference of zones.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from drillbook.backup.tables import Dump, moment, open_dump, text
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical import schema
 
-# The length of a zone with minutes; with a shorter one come digits of the time, which do no harm.
+# The length of a zone with minutes; a shorter zone brings digits of the time along, harmlessly.
 _ZONE = 6
-# Clocks of the earth are so far ahead of UTC, and so far behind.
+# No zone is further ahead of UTC, or further behind.
 _AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
-# A clock may go wrong by so much; a later time lies in the future.
+# A clock may be wrong by so much; a later time is in the future.
 _SKEW = timedelta(minutes=5)
 _NAMED = re.compile(
     r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
@@ -35,7 +35,7 @@ _GZIP, _GZIP_TIMED = b"\x1f\x8b", 8
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """Facts that a backup states itself; None or empty where it does not say.
+    """The facts that a backup states; None or empty where it does not state one.
 
     server and dumped_by are PostgreSQL's versions; dumped_at is pg_dump's own time, as archives and
     verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
@@ -63,7 +63,7 @@ class Backup:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, as far as can be known without restoring."""
+        """Whether nothing is missing, as far as a reader can know without restoring."""
         return not self.damage
 
 
@@ -116,7 +116,7 @@ def _texts(dump: Dump, read: schema.Rows) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """The least and the most seconds a backup is old; most_s is None where nothing bounds it.
+    """The least and the greatest age of a backup in seconds; most_s is None without a bound.
 
     said names every time that was found, for a report.
     """
@@ -126,19 +126,19 @@ class Age:
     said: tuple[str, ...]
 
     def within(self, target_s: float) -> bool | None:
-        """Whether it is at most so old; None where its times prove neither."""
+        """Whether it is at most this old; None where its times prove neither."""
         if self.most_s is not None and self.most_s <= target_s:
             return True
         return False if self.least_s > target_s else None
 
     def prove(self, target_s: float, what: str = "the backup") -> bool:
-        """Whether it is at most so old; StackTrouble where its times prove neither."""
+        """Whether it is at most this old; StackTrouble where its times prove neither."""
         if (young := self.within(target_s)) is None:
             raise StackTrouble(self.doubt(what, f"{target_s / 3600:.1f} h"))
         return young
 
     def doubt(self, what: str, target: str) -> str:
-        """That its times do not prove it to be at most so old, and what would prove it."""
+        """A sentence: its times do not prove that it is at most this old, and what would."""
         return (
             f"that {what} is at most {target} old is not proven: {self}; a copy has a new time, so "
             "only its rows and pg_dump's own date prove it: dump with -Fc or --verbose"
@@ -146,7 +146,7 @@ class Age:
 
     @property
     def in_future(self) -> bool:
-        """Whether its times lie later than now."""
+        """Whether its times are later than now."""
         return self.least_s < -_SKEW.total_seconds()
 
     def __str__(self) -> str:
@@ -202,9 +202,9 @@ def age(
 
 
 def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
-    """When a backup was made, as its name, header or file states it, and the time of its file.
+    """When a backup was made, as its name, header or file states, and the time of its file.
 
-    The earliest counts, since a copy has a new one. Backups of one place are in the order of these.
+    The earliest counts, since a copy has a new time. Backups of one place are sorted by these.
     changed is the time of its file, in seconds since 1970.
     """
     at_file = datetime.fromtimestamp(changed or 0.0, UTC)
@@ -214,7 +214,7 @@ def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
 
 
 def _named(name: str) -> Iterator[tuple[datetime, datetime]]:
-    """The first time in a file's name, as if in UTC, and the latest moment that it may mean."""
+    """The first time in a file's name, read as UTC, and the latest moment that it may mean."""
     for match in _NAMED.finditer(name):
         year, month, day, hour, minute, second, zone = match.groups()
         try:

@@ -1,4 +1,4 @@
-"""A backup to read: where it lies, or a private copy that is removed after use."""
+"""A backup to read: a local file, or a private copy that is removed after use."""
 
 from __future__ import annotations
 
@@ -13,19 +13,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from io import FileIO
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from drillbook.backup import location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import stated_time
-from drillbook.backup.location import (
-    NEWEST,
-    Address,
-    Member,
-    Selection,
-)
+from drillbook.backup.location import NEWEST, Address, Member, Selection
 from drillbook.backup.repository import Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
@@ -35,7 +30,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
-# The time of a copy whose original has none, in seconds since 1970; its newest row then counts.
+# The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
 UNDATED = 0.0
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
@@ -43,22 +38,22 @@ _LONGEST_NAME = 100
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Exit codes of a shell and the engine for a missing program; their words may be in the output.
 _ABSENT = (126, 127)
-# pg_dump reads in a transaction that may only read; so does anything else of that connection.
+# pg_dump reads in a read-only transaction; so does everything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
-# A shorter value may stand in a message by chance.
+# A shorter value may occur in a message by chance.
 _LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
 
-def _where_it_lies(member: Member) -> AbstractContextManager[Path]:
+def _open_in_folder(member: Member) -> AbstractContextManager[Path]:
     return nullcontext(member.item)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
-    """A backup to be read at path; said is what it is, and from what it was chosen.
+    """A backup to read at path; said names it, and the backups it was chosen from.
 
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
@@ -78,11 +73,11 @@ class LocalBackup:
     members: tuple[Member, ...] = ()
     chosen: Member | None = None
     skipped: tuple[str, ...] = ()
-    open: Callable[[Member], AbstractContextManager[Path]] = _where_it_lies
+    open: Callable[[Member], AbstractContextManager[Path]] = _open_in_folder
 
     @property
     def copied(self) -> bool:
-        """Whether it is a copy of ours, whose original lies elsewhere."""
+        """Whether it is a private copy of an original elsewhere."""
         return self.home is not None
 
     def close(self) -> None:
@@ -95,7 +90,7 @@ class LocalBackup:
 def backup_for_command(
     given: str, options: str = "", selection: Selection = NEWEST
 ) -> Iterator[LocalBackup]:
-    """A backup for the block of a command that is not a run.
+    """A backup for the block of an offline command; these read standard input, too.
 
     Standard input is kept in a private file for the block, since it is read more than once.
     options names a file with the settings of its storage. The rest is as in fetch_backup.
@@ -119,13 +114,12 @@ def _refuse_choice(shown: str, selection: Selection) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    print(text, file=sys.stderr, flush=True)  # noqa: T201, this is the progress
 
 
 @contextmanager
 def _save(stream: BinaryIO) -> Iterator[Path]:
-    """A file with all that a stream gives; messages about it name standard input."""
+    """A file with the whole content of a stream; messages about it name standard input."""
     with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
         try:
             while chunk := stream.read(_CHUNK):
@@ -165,9 +159,9 @@ def _explain_disk(shown: str) -> Iterator[None]:
 
 
 def settings(path: str | None) -> dict[str, str]:
-    """The settings of a storage, as fsspec takes them, among them credentials.
+    """The settings of a storage for fsspec, with credentials.
 
-    BadInput where others can read their file, too.
+    BadInput where other users can read their file.
     """
     if not path:
         return {}
@@ -195,24 +189,30 @@ def fetch_backup(
     address, started = location.parse(given), time.monotonic()
     if address.kind == "path":
         path = Path(address.what).expanduser()
-        if choose and location.holds_backups(path):
+        # A folder with a toc.dat is itself a backup, by pg_dump -Fd.
+        if choose and path.is_dir() and not (path / "toc.dat").exists():
             picked = location.pick_from(path, selection)
             say(picked.said)
             path = picked.member.item
-            several = (tuple(location.members(path.parent)), picked.member, picked.skipped)
-            taken_s = time.monotonic() - started
-            yield LocalBackup(path, str(path), picked.said, taken_s, None, None, list, (), *several)
+            yield LocalBackup(
+                path,
+                str(path),
+                picked.said,
+                time.monotonic() - started,
+                members=picked.members,
+                chosen=picked.member,
+                skipped=picked.skipped,
+            )
         else:
             _refuse_choice(address.shown, selection)
-            yield LocalBackup(
-                path, address.shown, f"backup {path.name}", time.monotonic() - started
-            )
+            yield LocalBackup(path, address.shown, f"backup {path.name}")
         return
     home = Home(new_run_id())
     try:
         place = home.path / "fetched"
         place.mkdir(mode=0o700)
-        backup = _FETCH[address.kind](address, place, say, dict(options or {}), selection)
+        order = _Order(address, place, say, options or {}, selection)
+        backup = _FETCH[address.kind](order)
         if backup.modified is not None or address.kind == "url":
             _date(backup.path, backup.modified or UNDATED)
         taken_s = time.monotonic() - started
@@ -222,6 +222,17 @@ def fetch_backup(
         yield replace(backup, said=said, taken_s=taken_s, home=home, secrets=secrets)
     finally:
         home.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Which backup of an address to copy to a new folder, with the settings of the storage."""
+
+    address: Address
+    place: Path
+    say: Say
+    options: Mapping[str, str]
+    selection: Selection
 
 
 def _date(copy: Path, modified: float) -> None:
@@ -239,8 +250,10 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Pat
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
         for piece in pieces:
+            left = memoryview(piece)
             try:
-                _put(out, piece)
+                while left:
+                    left = left[out.write(left) :]
             except OSError as trouble:
                 raise BadInput(f"{unfit}: {trouble.strerror}") from None
             size += len(piece)
@@ -252,37 +265,28 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Pat
     return file
 
 
-def _put(out: FileIO, piece: bytes) -> None:
-    left = memoryview(piece)
-    while left:
-        left = left[out.write(left) :]
-
-
-def _dump(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _dump(order: _Order) -> LocalBackup:
     """A dump of a container's database, which is only read, by the documented pg_dump.
 
     BadInput in one sentence where that fails.
     """
-    _refuse_choice(address.shown, selection)
-    name = address.what
+    _refuse_choice(order.address.shown, order.selection)
+    name = order.address.what
     container = _inspect(name)
     env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())
-    user = options.get("user") or env.get("POSTGRES_USER") or "postgres"
-    database = options.get("database") or env.get("POSTGRES_DB") or user
-    # What is written while it dumps is not in it.
+    user = order.options.get("user") or env.get("POSTGRES_USER") or "postgres"
+    database = order.options.get("database") or env.get("POSTGRES_DB") or user
+    # The dump lacks what is written while it is made.
     began = time.time()
-    say(f"dumping database {database} of container {name} as {user}, only reading")
+    order.say(f"dumping database {database} of container {name} as {user}, only reading")
     # The password goes by name: its value is in no command line.
     argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(container["Id"])]
     argv += ["pg_dump", "-U", user, database]
     password = env.get("POSTGRES_PASSWORD", "")
-    file = write_copy(_output(argv, password, name), place, f"{name}.sql", say)
+    file = write_copy(_output(argv, password, name), order.place, f"{name}.sql", order.say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
-    return LocalBackup(
-        file, address.shown, said, modified=began, changes=lambda: _restarts(name, container)
-    )
+    changes = partial(_restarts, name, container)
+    return LocalBackup(file, order.address.shown, said, modified=began, changes=changes)
 
 
 def _inspect(name: str) -> dict[str, Any]:
@@ -312,7 +316,7 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
 
 
 def _restarts(name: str, before: dict[str, Any]) -> list[str]:
-    """How the container is no longer the one that was dumped, or has restarted since."""
+    """Whether the container was replaced or restarted since it was dumped, in a sentence."""
     try:
         after = _inspect(name)
     except BadInput as trouble:
@@ -323,17 +327,16 @@ def _restarts(name: str, before: dict[str, Any]) -> list[str]:
     return [f"container {name} was restarted or replaced"]
 
 
-def _copy(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
-    """A copy of what lies at a URL, or of the newest there; else BadInput in one sentence.
+def _copy(order: _Order) -> LocalBackup:
+    """A copy of the backup at a URL, or of the newest there; else BadInput in one sentence.
 
     fsspec knows the storages; it comes with an optional extra.
     """
-    values = (*address.secrets, *options.values())
+    address = order.address
+    values = (*address.secrets, *order.options.values())
     secrets = [value for value in values if len(value) >= _LEAST_SECRET]
     try:
-        return _choose_from(address, place, say, options, selection)
+        return _choose_from(order)
     except BadInput:
         raise
     except ImportError as trouble:
@@ -341,57 +344,48 @@ def _copy(
             f"{address.scheme}:// needs more than is here ({trouble}): {install_extra('remote')}"
         ) from None
     except FileNotFoundError:
-        raise BadInput(f"nothing lies at {address.shown}; check the backup given") from None
+        raise BadInput(f"there is no file at {address.shown}; check the backup given") from None
     except Exception as trouble:
-        # Every storage has errors of its own.
+        # Every storage has its own errors.
         words = f"{type(trouble).__name__}: {trouble}".splitlines()[0][:240]
         for secret in sorted(secrets, key=len, reverse=True):
             words = words.replace(secret, "***")
         raise BadInput(f"{address.shown} cannot be read: {words}") from None
 
 
-def _choose_from(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _choose_from(order: _Order) -> LocalBackup:
     import fsspec
 
-    settings: dict[str, Any] = {name: _parse(value) for name, value in options.items()}
-    if address.scheme in _SSH:
+    shown = order.address.shown
+    settings: dict[str, Any] = {name: _parse(value) for name, value in order.options.items()}
+    if order.address.scheme in _SSH:
         settings = {"host_key_policy": _known_hosts(settings.pop("known_hosts", "")), **settings}
-    storage, path = fsspec.core.url_to_fs(address.what, **settings)
+    storage, path = fsspec.core.url_to_fs(order.address.what, **settings)
     entry = storage.info(path)
-    if entry["type"] != "directory" or _is_of_pg_dump(storage, path):
-        _refuse_choice(address.shown, selection)
-        return _download(storage, entry, address, place, say)
+    files = _files(storage, path) if entry["type"] == "directory" else []
+    if entry["type"] != "directory" or any(_name(one) == "toc.dat" for one in files):
+        _refuse_choice(shown, order.selection)
+        return _download(storage, entry, shown, order.place, order.say)
     found = [
-        Member(*stated_time(Path(_name(one)), _time(one)), _name(one), one)
-        for one in _listed(storage, path, address)
+        Member(*stated_time(Path(name), _time(one)), name, one)
+        for one in files
+        if location.has_name_of_backup(name := _name(one))
     ]
+    if not found:
+        raise BadInput(f"{shown} holds no {location.NAMES}; check the backup given")
     return _take(
-        address,
-        found,
-        selection,
-        place,
-        lambda member: _unfinished(storage, member.item),
-        lambda member, folder: _download(storage, member.item, address, folder, say),
+        order, found, lambda one, folder: _download(storage, one.item, shown, folder, order.say)
     )
 
 
 def _take(
-    address: Address,
-    found: Sequence[Member],
-    selection: Selection,
-    place: Path,
-    reason_unfinished: Callable[[Member], str],
-    download: Callable[[Member, Path], LocalBackup],
+    order: _Order, found: Sequence[Member], download: Callable[[Member, Path], LocalBackup]
 ) -> LocalBackup:
-    """Fetch the one that is wanted into a folder; whether the newest is whole, its copy shows."""
+    """Fetch the wanted one of several; a copy shows whether the newest is whole."""
     fetched: list[LocalBackup] = []
 
     def reason_incomplete(member: Member) -> str:
-        if why := reason_unfinished(member):
-            return why
-        backup = download(member, place)
+        backup = download(member, order.place)
         if why := location.why_cut(backup.path):
             backup.path.unlink()
         else:
@@ -400,54 +394,51 @@ def _take(
 
     @contextmanager
     def fetch_other(member: Member) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=place) as folder:
+        with tempfile.TemporaryDirectory(dir=order.place) as folder:
             yield download(member, Path(folder)).path
 
-    picked = location.pick(address.shown, found, selection, reason_incomplete)
+    picked = location.pick(order.address.shown, found, order.selection, reason_incomplete)
     return replace(
-        fetched[0] if fetched else download(picked.member, place),
+        fetched[0] if fetched else download(picked.member, order.place),
         said=picked.said,
-        members=tuple(found),
+        members=picked.members,
         chosen=picked.member,
         skipped=picked.skipped,
         open=fetch_other,
     )
 
 
-def _from_repository(
-    address: Address, place: Path, say: Say, options: dict[str, str], selection: Selection
-) -> LocalBackup:
+def _from_repository(order: _Order) -> LocalBackup:
     """A copy of a backup in a repository of restic or borg; BadInput where that fails."""
-    repository = Repository(address, options)
+    repository = Repository(order.address, order.options)
     if repository.snapshot:
-        _refuse_choice(address.shown, selection)
+        _refuse_choice(repository.shown, order.selection)
 
     def download(member: Member, folder: Path) -> LocalBackup:
         file = repository.find_file(member)
-        say(f"fetching {file.name} of snapshot {member.name} from {address.shown}")
-        copy = write_copy(repository.read(file), folder, file.name, say)
-        # What is in a snapshot never changes.
-        return LocalBackup(copy, address.shown, "", modified=file.modified)
+        order.say(f"fetching {file.name} of snapshot {member.name} from {repository.shown}")
+        copy = write_copy(repository.read(file), folder, file.name, order.say)
+        # A snapshot never changes.
+        return LocalBackup(copy, repository.shown, "", modified=file.modified)
 
-    return _take(address, repository.snapshots(), selection, place, lambda _: "", download)
+    return _take(order, repository.snapshots(), download)
 
 
 def _download(
-    storage: Any, entry: dict[str, Any], address: Address, place: Path, say: Say
+    storage: Any, entry: dict[str, Any], shown: str, place: Path, say: Say
 ) -> LocalBackup:
+    """A copy of a file, or of a folder that pg_dump -Fd made, with all its files."""
     path, name = entry["name"], _name(entry)
-    say(f"fetching {name} from {address.shown}")
+    say(f"fetching {name} from {shown}")
     if entry["type"] == "directory":
-        file = _folder(storage, path, place / name, say)
+        copy = place / name
+        copy.mkdir(mode=0o700)
+        for one in _files(storage, path):
+            _copy_file(storage, one, copy, say)
     else:
-        file = _file(storage, path, place, say)
-    return LocalBackup(
-        file,
-        address.shown,
-        f"{name} from {address.shown}",
-        modified=_time(entry),
-        changes=lambda: _changes(storage, path, entry),
-    )
+        copy = _copy_file(storage, entry, place, say)
+    changes = partial(_changes, storage, path, entry)
+    return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
 
 def _name(entry: dict[str, Any]) -> str:
@@ -455,51 +446,17 @@ def _name(entry: dict[str, Any]) -> str:
     return name
 
 
-def _is_of_pg_dump(storage: Any, path: str) -> bool:
-    """Whether a folder is itself a backup, as pg_dump -Fd makes it."""
-    return any(entry["name"].endswith("/toc.dat") for entry in storage.ls(path, detail=True))
+def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
+    return [one for one in storage.ls(folder, detail=True) if one["type"] == "file"]
 
 
-def _file(storage: Any, path: str, place: Path, say: Say) -> Path:
-    return write_copy(_pieces(storage, path), place, path.rpartition("/")[2], say)
-
-
-def _pieces(storage: Any, path: str) -> Iterator[bytes]:
-    with storage.open(path, "rb") as source:
-        while piece := source.read(_CHUNK):
-            yield piece
-
-
-def _folder(storage: Any, path: str, place: Path, say: Say) -> Path:
-    """The files of pg_dump -Fd, all of one folder."""
-    place.mkdir(mode=0o700)
-    for entry in storage.ls(path, detail=True):
-        if entry["type"] == "file":
-            _file(storage, entry["name"], place, say)
-    return place
-
-
-def _listed(storage: Any, path: str, address: Address) -> list[dict[str, Any]]:
-    """The files of a folder with the names of backups; BadInput where there is none."""
-    entries = storage.ls(path, detail=True)
-    files = [one for one in entries if one["type"] == "file"]
-    files = [one for one in files if location.has_name_of_backup(_name(one))]
-    if not files:
-        raise BadInput(f"{address.shown} holds no {location.NAMES}; check the backup given")
-    return files
-
-
-def _unfinished(storage: Any, entry: dict[str, Any]) -> str:
-    if not entry.get("size"):
-        return "empty"
-    name = entry["name"]
-    if name.endswith(".sql") and not location.ends_well(storage.tail(name, location.TAIL)):
-        return "cut short: pg_dump's last words are missing"
-    return ""
+def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
+    with storage.open(entry["name"], "rb") as source:
+        return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry), say)
 
 
 def _time(entry: dict[str, Any]) -> float | None:
-    """When it was last changed, in seconds since 1970; None where the storage does not say."""
+    """When a file was last changed, in seconds since 1970; None where the storage has no time."""
     for name in _TIMES:
         value = entry.get(name)
         if isinstance(value, str):
@@ -513,7 +470,7 @@ def _time(entry: dict[str, Any]) -> float | None:
 
 
 def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
-    """How the original differs from what was fetched, as the storage says."""
+    """Whether the original differs from what was fetched, in a sentence."""
     after: dict[str, Any] = {}
     with suppress(Exception):
         storage.invalidate_cache()
@@ -525,14 +482,14 @@ def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
 
 
 def _parse(value: str) -> str | int | bool:
-    """A setting as the storage takes it: a bool for a switch, an int for a port."""
+    """A setting as the storage expects it: a bool for a switch, an int for a port."""
     if value in ("true", "false"):
         return value == "true"
     return int(value) if value.isdecimal() and len(value) < 6 else value
 
 
 def _known_hosts(path: str) -> Any:
-    """A policy that trusts the hosts the user's ssh knows; fsspec's own would trust any."""
+    """A policy that trusts the hosts that the user's ssh knows; fsspec itself trusts any host."""
     import paramiko
 
     known = Path(path or "~/.ssh/known_hosts").expanduser()

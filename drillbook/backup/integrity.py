@@ -1,9 +1,8 @@
-"""Whether a backup can be relied on, judged from the file alone, without any server.
+"""Whether a backup is reliable, judged from the file alone, without any server.
 
 It finds a file that is empty, compressed, cut anywhere, of another database, or with rows that do
-not fit their table. It does not find a digit that became another one inside a value. That takes a
-checksum written next to the backup on the day it was made: `write_checksum` writes one, and
-`examine` compares it.
+not fit their table. It does not find a changed digit inside a value. That takes a checksum written
+next to the backup on the day it was made: `write_checksum` writes one, and `examine` compares it.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script
 from drillbook.backup.stream import Source
-from drillbook.backup.tables import LONGEST_ROW
+from drillbook.backup.tables import Damaged, lines
 from drillbook.core import files
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput
@@ -45,7 +44,7 @@ class Problem:
 
 
 def checksum_file(backup: Path) -> Path:
-    """Where the checksum of a backup lies."""
+    """The path of a backup's checksum."""
     return backup.with_name(f"{backup.name}.sha256")
 
 
@@ -59,7 +58,7 @@ def write_checksum(backup: Path) -> Path:
 
 @seam("examine_backup")
 def examine(backup: Path) -> Problem | None:
-    """The first thing that is wrong with a plain backup of Infisical (.sql, .sql.gz); else None."""
+    """The first problem of a plain backup of Infisical (.sql, .sql.gz); None without one."""
     with backup.open("rb") as file:
         head = file.read(5)
     for magic, what in _MAGIC.items():
@@ -69,7 +68,7 @@ def examine(backup: Path) -> Problem | None:
 
 
 def compare_checksum(backup: Path) -> Problem | None:
-    """The problem that a backup differs from the checksum next to it; None without one."""
+    """The problem that a backup differs from the checksum next to it; None where it fits."""
     checksum = checksum_file(backup)
     if backup.is_dir() or not checksum.exists():
         return None
@@ -94,6 +93,8 @@ def _read(backup: Path) -> Problem | None:
             problem = _find_broken(script, rows) or _find_missing(script, rows)
         except BadInput as trouble:
             problem = Problem(0, str(trouble))
+        except Damaged as trouble:
+            problem = Problem(script.line, str(trouble))
         if source.broken:
             return Problem(1, f"cannot be unpacked: it {source.broken}")
         if problem and script.bytes and BEGINNING not in script.head:
@@ -102,7 +103,7 @@ def _read(backup: Path) -> Problem | None:
 
 
 def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
-    """The first statement or row that is broken; it counts the rows of each table."""
+    """The first broken statement or row; it also counts the rows of each table."""
     for statement in script:
         if script.harm:
             break
@@ -112,7 +113,7 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
             continue
         rows[statement.table] += 0
         number, columns = script.line, len(statement.columns)
-        for row in _rows(script):
+        for row in lines(chain(script.rows(), [b"\\.\n"]), statement.table):
             number += 1
             rows[statement.table] += 1
             if what := _wrong(row, statement.table, columns):
@@ -122,20 +123,7 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
     return Problem(script.harm.line, script.harm.what) if script.harm else None
 
 
-def _rows(script: Script) -> Iterator[bytes]:
-    """Each row of a block without its line's end; only a part of one that is too long."""
-    rest = b""
-    for piece in script.rows():
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from whole
-        if len(rest) > LONGEST_ROW:
-            break
-    if rest:
-        yield rest
-
-
 def _wrong(row: bytes, table: str, columns: int) -> str:
-    row = row.rstrip(b"\r")
     if (values := row.count(b"\t") + 1) != columns:
         return f"a row of {table} has {values} values, not {columns}"
     if _BYTES[1:] in row and _has_broken_bytes(row):
@@ -147,8 +135,7 @@ def _find_missing(script: Script, rows: Counter[str]) -> Problem | None:
     if not script.bytes:
         return Problem(0, "the file is empty")
     if not script.complete:
-        what = "ends without pg_dump's last words, so something is missing"
-        return Problem(script.line, what)
+        return Problem(script.line, "ends without pg_dump's last words, so something is missing")
     # The trailer, the dashes that close it, and in newer dumps the end of \restrict.
     last = script.tail.rpartition(TRAILER)[2]
     restricted = b"\n\\restrict " in script.head and b"\n\\unrestrict " not in last
@@ -163,7 +150,7 @@ def _find_missing(script: Script, rows: Counter[str]) -> Problem | None:
 
 
 def _has_broken_bytes(text: bytes) -> bool:
-    """Whether a value of a row begins as bytes in hexadecimal digits and does not stay so."""
+    """Whether a value of a row begins as bytes in hexadecimal digits and goes on otherwise."""
     for rest in (b"\t" + text).split(_BYTES)[1:]:
         digits = rest.partition(b"\t")[0]
         # Other characters stay when the digits are removed; a pattern would look at each digit.

@@ -1,11 +1,11 @@
-"""Where a backup lies: what the operator names, and which of several backups is taken."""
+"""Where a backup is: the address that the operator gives, and the choice among several."""
 
 from __future__ import annotations
 
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,6 @@ from secrets import randbelow
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from drillbook.backup.archive import MAGIC
 from drillbook.backup.facts import stated_time
 from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
@@ -27,7 +26,7 @@ _MOST_NAMED = 3
 class Member:
     """One of several backups in one place.
 
-    at is the time that it states, changed that of its file; item is what its place finds it by.
+    at is the time that it states, changed that of its file; item is its path, or its storage's key.
     """
 
     at: datetime
@@ -41,7 +40,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which one is wanted, in the words of --select; seed decides what is left to chance."""
+    """Which backup is wanted, in the words of --select; seed decides what is drawn at random."""
 
     word: str = "newest"
     seed: int = 0
@@ -57,10 +56,11 @@ def parse_selection(word: str, seed: str | None) -> Selection:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The backup that is taken, from which population, and the newer ones passed over, with why."""
+    """The backup that is taken, all backups of its place, and the newer ones skipped, with why."""
 
     member: Member
     said: str
+    members: tuple[Member, ...]
     skipped: tuple[str, ...] = ()
 
 
@@ -72,35 +72,36 @@ def pick(
 ) -> Picked:
     """Choose one of these, of which there is one at least; BadInput where none fits.
 
-    The newest is the newest that looks complete. What is asked for otherwise is taken as it is:
-    that it is cut is then what there is to find.
+    The newest is the newest that looks complete. Any other choice is taken as it is: finding that
+    it is cut is then the purpose.
     """
-    members = sorted(members, reverse=True)
-    held = f"; {len(members)} lie there, the oldest of {members[-1].at:%Y-%m-%d}"
+    members = tuple(sorted(members, reverse=True))
+    held = f"; there are {len(members)}, the oldest of {members[-1].at:%Y-%m-%d}"
     if selection.word != "newest":
         among = _among(place, members, selection.word)
         member = random.Random(selection.seed).choice(among)  # noqa: S311 - a sample, no secret
         drawn = f" among {len(among)} with seed {selection.seed}" if len(among) > 1 else ""
-        return Picked(member, f"{selection.word}{drawn} of {place} is {member}{held}")
+        return Picked(member, f"{selection.word}{drawn} of {place} is {member}{held}", members)
     skipped: list[str] = []
     for member in members:
         if not (why := reason_incomplete(member)):
             said = f"the newest of {place} is {member}{held}{skip_notice(skipped)}"
-            return Picked(member, said, tuple(skipped))
+            return Picked(member, said, members, tuple(skipped))
         skipped.append(f"{member.name} ({why})")
     reasons = "; ".join(skipped[:_MOST_NAMED])
     raise BadInput(f"{place} holds no backup that is complete: {reasons}")
 
 
-def _among(place: str, members: list[Member], select: str) -> Sequence[Member]:
-    """Those of which one is drawn."""
+def _among(place: str, members: Sequence[Member], select: str) -> Sequence[Member]:
+    """The backups of which one is drawn."""
     how, _, what = select.partition(":")
     among = members[-1:]
     if how == "random":
         since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
         among = [member for member in members if member.at >= since]
     elif how == "at":
-        among = [member for member in members if member.at < _end(what)][:1]
+        end = _end(what)
+        among = [member for member in members if member.at < end][:1]
     if not among:
         extent = f"{members[-1].at:%Y-%m-%d %H:%M} to {members[0].at:%Y-%m-%d %H:%M}"
         raise BadInput(
@@ -126,7 +127,7 @@ def skip_notice(skipped: Sequence[str]) -> str:
     return f"; NEWER BUT NOT TAKEN: {', '.join(skipped[:_MOST_NAMED])}{more}"
 
 
-Kind = Literal["pipe", "path", "container", "url", "repository"]
+Kind = Literal["path", "container", "url", "repository"]
 
 # A backup that is dumped from a container on demand.
 CONTAINER = "docker:"
@@ -140,7 +141,7 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a backup lies. what is a path, a container's name or a URL; shown is fit for records.
+    """Where a backup is. what is a path, a container's name or a URL; shown is fit for records.
 
     secrets are the parts of a URL that must appear nowhere.
     """
@@ -153,14 +154,16 @@ class Address:
 
 
 def parse(given: str) -> Address:
-    """The address that the operator names; BadInput for what cannot be one."""
+    """The address that the operator gives; BadInput for a text that cannot be one."""
     text = given.strip()
     if len(text) > _LONGEST or not text.isprintable():
         raise BadInput(
             "the backup given is neither a path nor a URL: too long, or with control characters"
         )
     if text == "-":
-        return Address("pipe", text, "standard input")
+        raise BadInput(
+            "a backup on standard input is read offline only; save it, and give the file"
+        )
     if text.startswith(CONTAINER) and "://" not in text:
         return _container(text.removeprefix(CONTAINER))
     if text.startswith(REPOSITORIES):
@@ -172,7 +175,7 @@ def parse(given: str) -> Address:
 
 def _container(name: str) -> Address:
     if not _NAME.fullmatch(name):
-        raise BadInput(f"docker:{name[:60]} names no container; say docker:<its name>")
+        raise BadInput(f"docker:{name[:60]} names no container; write docker:<its name>")
     return Address("container", name, f"{CONTAINER}{name}")
 
 
@@ -201,40 +204,32 @@ def _secrets(user: str, query: str) -> set[str]:
 
 
 NAMES = "file named .sql, .dump, .tar or .backup, packed or not"
-# With what cannot be read: a newer backup is not passed over in silence.
+# Also forms that cannot be read: a newer backup is not skipped without a word.
 _NAMED = re.compile(
     r"\.(sql|dump|tar|backup)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$", re.IGNORECASE
 )
-TAIL = 4096
+_TAIL = 4096
 _YOUNG_S = 60.0
 _LOOK_AGAIN_S = 0.5
-
-
-def holds_backups(path: Path) -> bool:
-    """Whether it is a folder of backups, and not itself one of pg_dump -Fd."""
-    return path.is_dir() and not (path / "toc.dat").exists()
-
-
-def is_archive_folder(path: Path) -> bool:
-    """Whether it is a folder that pg_dump -Fd made."""
-    return (path / "toc.dat").is_file()
 
 
 def members(folder: Path) -> list[Member]:
     """Everything in a folder that has the name of a backup; BadInput where there is none."""
     found = [
         Member(*stated_time(file, changed_at(file)), file.name, file)
-        for file in _candidates(folder)
+        for file in folder.iterdir()
+        if (has_name_of_backup(file.name) and file.is_file()) or (file / "toc.dat").is_file()
     ]
-    if found:
-        return found
-    raise BadInput(
-        f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; check the backup given"
-    )
+    if not found:
+        raise BadInput(
+            f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; "
+            "check the backup given"
+        )
+    return found
 
 
 def has_name_of_backup(name: str) -> bool:
-    """Whether a file is called as backups are, packed or encrypted in whichever way."""
+    """Whether a file has the name of a backup, packed or encrypted in any way."""
     return not name.startswith(".") and bool(_NAMED.search(name))
 
 
@@ -251,23 +246,16 @@ def pick_from(folder: Path, selection: Selection = NEWEST) -> Picked:
         raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        fits = has_name_of_backup(path.name)
-        if (fits and path.is_file()) or is_archive_folder(path):
-            yield path
-
-
 def changed_at(file: Path) -> float:
-    """When it was changed, in seconds since 1970; a folder of -Fd has its toc.dat written last."""
+    """When a backup was changed, in seconds since 1970; -Fd writes the toc.dat of a folder last."""
     return ((file / "toc.dat") if file.is_dir() else file).stat().st_mtime
 
 
 def reason_incomplete(file: Path) -> str:
     """Why a file cannot be a finished backup; empty when it looks like one.
 
-    Of a plain file the end is read, of an archive the ends of its parts; a packed one is unpacked,
-    since nothing else shows that it was cut. Whether the rows are whole is for the proof.
+    The end of a plain file is enough. A packed one is unpacked and an archive read, since nothing
+    else shows that it was cut. Whether the rows are whole is for the proof.
     """
     if file.is_dir():
         return why_cut(file)
@@ -281,21 +269,17 @@ def reason_incomplete(file: Path) -> str:
             return "still being written"
     if file.name.endswith(".sql"):
         with file.open("rb") as plain:
-            plain.seek(max(0, facts.st_size - TAIL))
-            return "" if ends_well(plain.read()) else "cut short: pg_dump's last words are missing"
+            plain.seek(max(0, facts.st_size - _TAIL))
+            if TRAILER in plain.read():
+                return ""
     return why_cut(file)
 
 
 def why_cut(backup: Path) -> str:
-    """Why a backup of any form but a plain file is not a whole one; empty for a whole one."""
+    """Why a backup, read from beginning to end, is not a whole one; empty for a whole one."""
     try:
         with open_dump(backup, ()) as dump:
             return f"cut short: it {dump.damage}" if dump.damage else ""
     except BadInput as why:
         said = str(why).removeprefix("backup ").removeprefix(f"{backup} ")
         return said.partition("; ")[0]
-
-
-def ends_well(tail: bytes) -> bool:
-    """Whether the last bytes of a plain dump hold the words that pg_dump writes last."""
-    return TRAILER in tail or tail.startswith((MAGIC, b"\x1f\x8b"))

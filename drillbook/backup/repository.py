@@ -1,8 +1,8 @@
-"""Backups in a repository of restic or borg, read by the user's own program and never written.
+"""Reads backups from a repository of restic or borg by the user's own program; it writes nothing.
 
-The passphrase stays in its file: passphrase_file=… among the settings of the storage, or what the
-environment has for the program anyway (RESTIC_PASSWORD_FILE, BORG_PASSCOMMAND). It goes to the
-program by the name of that file, in an environment of its own.
+The passphrase stays in its file: passphrase_file=… among the settings of the storage, or the one
+that the environment already names (RESTIC_PASSWORD_FILE, BORG_PASSCOMMAND). The program gets the
+name of that file, in its own environment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from drillbook.core.options import nearest
 _PLACE = re.compile(r"(?P<repository>[^#]+)(?:#(?P<snapshot>.*?)(?::(?P<path>/.*))?)?", re.DOTALL)
 _SETTING = "passphrase_file"
 _ABOUT_PASSPHRASE = re.compile(r"passw|passphrase|no key found", re.IGNORECASE)
-# Any of these would count before the file.
+# Any of these would take precedence over the file.
 _OTHER_PASSPHRASES = (
     *("RESTIC_PASSWORD", "RESTIC_PASSWORD_COMMAND", "RESTIC_PASSWORD_FILE"),
     *("BORG_PASSPHRASE", "BORG_PASSPHRASE_FD", "BORG_PASSCOMMAND"),
@@ -65,8 +65,8 @@ class Repository:
         self._env = _environment(address.scheme, parts["repository"], options)
 
     def snapshots(self) -> list[Member]:
-        """All snapshots, or the one that is named."""
-        listed = self._restic_snapshots() if self._program == "restic" else self._borg_archives()
+        """All snapshots, or the one that the address names."""
+        listed = self._list()
         if not listed:
             raise BadInput(f"{self.shown} holds no snapshot; check the repository")
         if not self.snapshot:
@@ -84,22 +84,21 @@ class Repository:
         by_id = self._program == "restic" and str(member.item).startswith(self.snapshot)
         return by_id or member.name == self.snapshot
 
-    def _restic_snapshots(self) -> list[Member]:
-        found = json.loads(b"".join(self._output("snapshots", "--json")) or b"[]") or []
-        return [_member(one["short_id"], one["time"], one["id"]) for one in found]
-
-    def _borg_archives(self) -> list[Member]:
+    def _list(self) -> list[Member]:
+        if self._program == "restic":
+            found = json.loads(b"".join(self._output("snapshots", "--json")) or b"[]") or []
+            return [_member(one["short_id"], one["time"], one["id"]) for one in found]
         found = json.loads(b"".join(self._output("list", "--json", "::")))["archives"]
         return [_member(one["name"], one["time"], one["name"]) for one in found]
 
     def find_file(self, member: Member) -> StoredFile:
-        """The backup in a snapshot: the file that was named, or the newest with such a name."""
+        """The backup in a snapshot: the named file, or the newest with the name of a backup."""
         files = list(self._files(member.item))
         if self._path:
             fits = [file for file in files if file.path.lstrip("/") == self._path.lstrip("/")]
         else:
             fits = [file for file in files if has_name_of_backup(file.name)]
-            # What is piped into a repository may have any name.
+            # A dump that was piped into a repository may have any name.
             fits = fits or (files if len(files) == 1 else [])
         if not fits:
             what = f"no file {self._path}" if self._path else f"no {NAMES}"
@@ -137,22 +136,19 @@ class Repository:
             ) from None
 
     def _trouble(self, log: str) -> str:
-        lines = [line.strip() for line in log.splitlines() if line.strip()] or [
-            "it does not say why"
-        ]
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
         # restic names the cause after this word; borg on the first line.
         fatal = [line.removeprefix("Fatal: ") for line in lines if line.startswith("Fatal: ")]
-        words = printable((fatal or lines)[0])[:240]
-        cure = f"; give {_SETTING}= in the file of --backup-options"
-        return (
-            f"{self.shown} cannot be read: {words}{cure if _ABOUT_PASSPHRASE.search(log) else ''}"
-        )
+        words = printable((fatal or lines or ["it does not say why"])[0])[:240]
+        passphrase = _ABOUT_PASSPHRASE.search(log)
+        cure = f"; give {_SETTING}= in the file of --backup-options" if passphrase else ""
+        return f"{self.shown} cannot be read: {words}{cure}"
 
 
 def _environment(program: str, repository: str, options: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the program: it has the place, and the name of the passphrase's file.
+    """The environment of the program: the repository, and the name of the passphrase's file.
 
-    A place may hold a credential, and a command line can be read by anyone.
+    The repository is not on the command line, which anyone can read: it may hold a credential.
     """
     if unknown := options.keys() - {_SETTING}:
         raise BadInput(f"{program} has no setting {min(unknown)}; there is {_SETTING}=")
@@ -180,6 +176,6 @@ def _member(name: str, time: str, item: str) -> Member:
 
 
 def _time(text: str) -> datetime:
-    """A time that the program states; borg's have no zone, and are of the one that it runs in."""
+    """A time that the program states; borg's have no zone, and are in UTC as its environment is."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

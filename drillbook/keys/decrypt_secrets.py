@@ -1,4 +1,4 @@
-"""Every secret of a backup, decrypted or not, with its place; and all of them as a file."""
+"""Decrypts every secret of a backup with its place, and writes them to a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHUT = "it does not open: damaged, or sealed under another key"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a secret lived: project, its id, environment (slug), folder path."""
+    """Where a secret was: project, its id, environment (slug), folder path."""
 
     project: str
     project_id: str
@@ -59,15 +59,11 @@ class Reader:
         proof = self.keys.proof
         # Old projects' secrets need no root key: they open even where its row is damaged.
         self.opens = bool(proof.roots_opened or proof.projects_opened)
-        self._environments = {
-            row[1]: (text(row[0]) or "", text(row[2]) or "")
-            for row in dump.rows(*schema.ENVIRONMENTS)
-        }
         self._folders = {row[1]: row for row in dump.rows(*schema.FOLDERS)}
         self._places: dict[bytes | None, Place] = {}
 
     def secrets(self) -> Iterator[Secret]:
-        """Each secret, opened or not, in the backup's order."""
+        """Each secret, opened or not, in the order of the backup."""
         for row in self._dump.rows(*schema.WHOLE_OLD):
             yield self._old(row)
         for row in self._dump.rows(*schema.WHOLE_NEW):
@@ -109,19 +105,19 @@ class Reader:
         return Secret(self.place(folder), text(id_) or "", name, number, kind_, value, comment, why)
 
     def place(self, folder: bytes | None) -> Place:
-        """Where a folder's secrets lived; empty for one that is not in the backup."""
+        """Where a folder's secrets were; empty for a folder that is not in the backup."""
         if folder not in self._places:
             self._places[folder] = self._find_place(folder)
         return self._places[folder]
 
     def _find_place(self, folder: bytes | None) -> Place:
-        row = self._folders.get(folder)
-        id_, environment = self._environments.get(row[0] if row else None, ("", ""))
-        name = next((project.name for project in self.backup.projects if project.id == id_), "")
-        return Place(name, id_, environment, self._path(folder))
+        row, at = self._folders.get(folder), self._project(folder)
+        project, slug = self.backup.environments.get(row[0] if row else None, (None, None))
+        name = self.backup.projects[at].name if at >= 0 else ""
+        return Place(name, text(project) or "", text(slug) or "", self._path(folder))
 
     def _path(self, folder: bytes | None) -> str:
-        """The folder's path; the top one, which is called root, is /."""
+        """The path of a folder; the top one, whose name is root, is /."""
         names: list[str] = []
         row = self._folders.get(folder)
         while row and row[2] is not None and len(names) < _DEEPEST:
@@ -133,7 +129,7 @@ class Reader:
 def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str], str]:
     """Digests of a project's shared values by environment, folder path and name, from a backup.
 
-    Those that stay shut are missing. They are digests, because a failure's message may quote them.
+    Values that stay shut are missing. A failure's message may quote a digest, never a value.
     """
     with open_dump(backup) as dump:
         return {
@@ -146,9 +142,9 @@ def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str
 
 
 Form = Literal["json", "env"]
-# What a shell takes for the name of a variable; it would run anything else as a command.
+# The names of a shell's variables; a shell runs anything else as a command.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What these say is run, loaded or refused: at once, at the prompt, or with the next command.
+# A shell runs, loads or refuses the values of these: at once, at the prompt, or with a command.
 _ACTED_ON = re.compile(
     r"F?PATH|IFS|BASH_ENV|PROMPT_COMMAND|R?PROMPT\d?|R?PS\d|HISTFILE|ZDOTDIR|BASHOPTS|SHELLOPTS|"
     r"E?UID|PPID|LD_\w+|DYLD_\w+"
@@ -158,14 +154,13 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
 
 def form_of(name: str) -> Form:
     """JSON unless the name ends in .env or .env.age."""
-    plain = name.removesuffix(".age")
-    return "env" if plain.endswith(".env") else "json"
+    return "env" if name.removesuffix(".age").endswith(".env") else "json"
 
 
 def encode_secrets(
     form: Form, secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """The file in pieces; about names the backup, the last words say whether all is there.
+    """The file in pieces; about names the backup, the end says whether it is complete.
 
     whole is called when the last secret has been written.
     """
@@ -207,9 +202,9 @@ def _readable(what: str, value: bytes | None) -> dict[str, str]:
 def _as_env(
     secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """One section for each place; a name may come again in another section.
+    """One section for each place; a name may occur in several sections.
 
-    A shell that sources it sets variables and runs nothing, whatever names and values say.
+    A shell that sources the file sets variables and runs nothing, for any names and values.
     """
     yield b"".join(f"# {name}: {printable(value)}\n".encode() for name, value in about.items())
     place: Place | None = None
@@ -253,7 +248,7 @@ def _as_comment(why: str, name: str, value: str) -> bytes:
 
 
 def _quote(value: str) -> str:
-    """A value as shells and readers of environment files take it literally.
+    """A value in quotes, so that shells and readers of environment files take it literally.
 
     Single quotes protect everything but a single quote.
     """
@@ -326,7 +321,7 @@ def for_passphrase(path: Path) -> Seal:
 
 
 def _hold(pieces: Iterator[bytes]) -> bytes:
-    """All of a file, as age takes it: in memory."""
+    """All pieces in memory, as age needs them."""
     plain = bytearray()
     for piece in pieces:
         plain += piece
@@ -339,6 +334,5 @@ def _hold(pieces: Iterator[bytes]) -> bytes:
 
 
 def write_plain(pieces: Iterator[bytes], file: BinaryIO) -> None:
-    """No encryption: anyone who reads the file reads the secrets."""
-    for piece in pieces:
-        file.write(piece)
+    """Write without encryption: anyone who reads the file reads the secrets."""
+    file.writelines(pieces)

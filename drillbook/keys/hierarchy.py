@@ -1,15 +1,16 @@
 """The keys of a backup and what they open: instance key, root key, projects' keys, secrets.
 
-There are two generations of projects. Generation 3: the instance key opens the root key, that a key
-in internal_kms, that the project's data key, that secrets_v2. Generation 2: the instance key opens
-a bot's private key, that (with its sender's public key) the project's key in a box, that the
-columns of `secrets`. Before mid-2024 there was the second alone, and no root key.
+There are two generations of projects. Generation 3: the instance key opens the root key, which
+opens a key in internal_kms, which opens the project's data key, which opens secrets_v2. Generation
+2: the instance key opens a bot's private key, which (with its sender's public key) opens the
+project's key in a box, which opens the columns of `secrets`. Before mid-2024 there was only
+generation 2, and no root key.
 
-Releases since autumn 2026 rotate the instance key: the root key then lies under several keys, one a
-row. What the instance key opens directly in generation 2 stays under the earlier key, which the
-instance keeps under the root key.
+Releases since autumn 2026 rotate the instance key: the root key is then sealed under several keys,
+one per row. Values of generation 2 that the instance key opens directly stay under the earlier key,
+which the instance keeps under the root key.
 
-The inventory says how much a backup holds, without a key, and what has become less since another.
+The inventory counts what a backup holds, without a key, and finds what another backup lost.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Project:
     reason: str = ""
 
 
-# What is special about a backup from before mid-2024, for anyone who restores it.
+# What anyone who restores a backup from before mid-2024 must know.
 ROOTLESS = (
     "the backup is from before mid-2024 and has no root key: restore it into a release of July "
     "2024 or newer, which migrates it. Any key starts there, and the release makes a new root key "
@@ -61,11 +62,11 @@ ROOTLESS = (
 
 @dataclass(slots=True)
 class Wrapper:
-    """One row that holds the root key: whose key it is, and whether the tried one opened it.
+    """One row with the root key: the key that seals it, and whether the tried key opened it.
 
     active is the key in force; staged one that waits for its first start, and already opens;
-    retained the previous one, which starts until it is removed. since is the day it became that, as
-    far as its row says.
+    retained the previous one, which starts until it is removed. since is the day of that state, if
+    the row states one.
     """
 
     state: Literal["active", "staged", "retained"]
@@ -78,11 +79,11 @@ class Wrapper:
 class Proof:
     """What one key opened of one backup, in numbers.
 
-    root_keys counts what the instance key opens first: the root key, or in a backup from before
-    mid-2024, which has none (rootless), the private keys of projects' bots. projects counts those
-    that have a key of their own; secrets those that have a value, empty those that have none and so
-    nothing to open; unproven says, for each thing that no key of this kind can open (an external
-    KMS, a user's password), what it is.
+    root_keys counts the keys that the instance key opens first: the root key, or in a backup from
+    before mid-2024, which has none (rootless), the private keys of projects' bots. projects counts
+    projects with a key; secrets those with a value, empty those without one and so with nothing to
+    open; unproven names each thing that no key of this kind can open (an external KMS, a user's
+    password).
     """
 
     root_keys: int = 0
@@ -110,7 +111,7 @@ class Proof:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether a lost part, or what no such key opens, leaves open if the key opens the rest."""
+        """Whether a lost part, or one that no such key opens, leaves the answer open."""
         if self.root_keys and not self.roots_opened:
             return bool(self.unproven) and self.opens_nothing
         shut = (self.projects, self.secrets) != (self.projects_opened, self.secrets_opened)
@@ -118,13 +119,13 @@ class Proof:
 
     @property
     def opens_nothing(self) -> bool:
-        """Whether not even one of them opened."""
+        """Whether no key and no secret opened."""
         return not (self.roots_opened or self.projects_opened or self.secrets_opened)
 
 
 @dataclass(slots=True)
 class Sealed:
-    """One project and its keys as they stand in the backup."""
+    """One project and its sealed keys in the backup."""
 
     id: str
     name: str
@@ -156,6 +157,8 @@ class EncryptedBackup:
         self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
         self.projects = self._projects()
         self.rootless = self._is_from_before_root_keys()
+        # The project and the slug of each environment.
+        self.environments = {row[1]: (row[0], row[2]) for row in dump.rows(*schema.ENVIRONMENTS)}
         self.project_of = self._places()
         self.empty = 0
 
@@ -167,7 +170,7 @@ class EncryptedBackup:
                 yield f"the root key's row has {len(root)} bytes, its layout {ROOT_BYTES}"
 
     def _kms_keys(self) -> dict[str | None, list[bytes | None]]:
-        """Each key of the KMS with those it replaced, which may still open what is older."""
+        """Each key of the KMS with the keys it replaced, which may still open older values."""
         keys: dict[str | None, list[bytes | None]] = {}
         names: dict[bytes | None, str | None] = {}
         for sealed, name, row in self.dump.rows(*schema.KMS_KEYS):
@@ -188,7 +191,7 @@ class EncryptedBackup:
         """Whether the backup is of a release from before mid-2024, which had no root key.
 
         A backup that only lost the root key's table is not: the instance's other tables, or the
-        list of its migrations, say that it had one.
+        list of its migrations, show that it had one.
         """
         bots = any(project.bot for project in self.projects)
         if self.dump.tables & schema.OF_ROOT_KEYS or not bots:
@@ -197,17 +200,13 @@ class EncryptedBackup:
         return not any(re.match(schema.MADE_ROOT_KEYS, name or b"") for (name,) in migrations)
 
     def _places(self) -> dict[bytes, int]:
-        """The number of its project for each folder."""
+        """The number of the project of each folder."""
         numbers = {project.id.encode(): at for at, project in enumerate(self.projects)}
-        environments = {
-            id_: numbers[project]
-            for project, id_, _ in self.dump.rows(*schema.ENVIRONMENTS)
-            if project in numbers
-        }
         folders: dict[bytes, int] = {}
         for environment, folder, *_ in self.dump.rows(*schema.FOLDERS):
-            if folder and environment in environments:
-                folders[folder] = environments[environment]
+            project, _ = self.environments.get(environment, (None, None))
+            if folder and project in numbers:
+                folders[folder] = numbers[project]
             if len(folders) > _MOST_FOLDERS:
                 raise BadInput(
                     f"the backup holds more than {_MOST_FOLDERS} folders, more than can be kept "
@@ -216,7 +215,7 @@ class EncryptedBackup:
         return folders
 
     def secrets(self) -> Iterator[tuple[int, bool, Values]]:
-        """Each secret with a value: its project's number (-1: unknown), whether old, its values."""
+        """Each secret with a value: project number (-1: unknown), whether old, its columns."""
         for row in self.dump.rows(*schema.OLD):
             yield self.project_of.get(row[6] or b"", -1), True, row
         for row in self.dump.rows(*schema.NEW):
@@ -251,7 +250,7 @@ class UnlockedKeys:
         self._roots = [crypto.cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
         self._new = [self._data_key(project) for project in backup.projects]
-        self._old: dict[int, AESGCM | None] = {}
+        self._old = [self._bot_key(project.bot) for project in backup.projects]
         self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
         self.proof.wrappers = [
             replace(state, opened=root is not None)
@@ -275,7 +274,7 @@ class UnlockedKeys:
                     yield from _key_texts(plain)
 
     def _count_first_generation(self) -> None:
-        """Count what lies directly under an instance key, and try the kept keys on it."""
+        """Count the values directly under an instance key, and try the kept keys on them."""
         proof, past = self.proof, 0
         kept = {crypto.material(key) for key in self._kept}
         ciphers = [crypto.cipher(key) for key in kept]
@@ -308,13 +307,8 @@ class UnlockedKeys:
                     return data_key
         return None
 
-    def _bot_key(self, at: int) -> AESGCM | None:
-        """A project's key as its bot holds it; opened when it is first needed."""
-        if at not in self._old:
-            self._old[at] = self._open_bot(self._backup.projects[at].bot)
-        return self._old[at]
-
-    def _open_bot(self, bot: Values | None) -> AESGCM | None:
+    def _bot_key(self, bot: Values | None) -> AESGCM | None:
+        """A project's key as its bot holds it."""
         if bot is None:
             return None
         public = self._backup.publics.get(bot[1])
@@ -336,32 +330,25 @@ class UnlockedKeys:
         if sealed.kms_key in self._backup.external:
             project.reason = _EXTERN
         elif not sealed.keyless:
-            key = self._bot_key(at) if sealed.generation == 2 else self._new[at]
+            key = (self._old if sealed.generation == 2 else self._new)[at]
             project.key_opened = key is not None
             self.proof.projects += 1
             self.proof.projects_opened += project.key_opened
         return project
 
     def try_secret(self, at: int, old: bool, values: Values) -> None:
-        """Count a secret and whether it opens, without keeping its value."""
-        opened = self.open_value(at, old, values) is not None
+        """Count a secret, and whether its value and its name open; neither is kept."""
+        if old:
+            parts = [text(value) for value in values[:6]]
+            opened = all(self.open_old(at, *three) is not None for three in (parts[:3], parts[3:]))
+        else:
+            opened = self.open_new(at, blob(values[0])) is not None
         project = self.proof.by_project[at] if at >= 0 else self._lost()
         project.secrets += 1
         if at >= 0 and old and self._backup.projects[at].keyless:
             project.reason = project.reason or _SEALED_BY_MEMBERS
         if not project.reason:
             project.secrets_opened += opened
-
-    def open_value(self, at: int, old: bool, values: Values) -> bytes | None:
-        """The value of a secret, by its project's number; None if it, or its name, stays shut."""
-        if not old:
-            # A key that opened nothing need not be tried.
-            shut = at < 0 or self._new[at] is None
-            return None if shut else self.open_new(at, blob(values[0]))
-        ciphertext, iv, tag, *name = (text(value) for value in values[:6])
-        if self.open_old(at, *name) is None:
-            return None
-        return self.open_old(at, ciphertext, iv, tag)
 
     def new_key(self, at: int) -> AESGCM | None:
         """The data key of a project, by its number; None where it stays shut."""
@@ -375,7 +362,7 @@ class UnlockedKeys:
         self, at: int, ciphertext: str | None, iv: str | None, tag: str | None
     ) -> bytes | None:
         """A value under a project's key that its bot holds, by the project's number."""
-        return crypto.open_columns(self._bot_key(at), ciphertext, iv, tag) if at >= 0 else None
+        return crypto.open_columns(self._old[at], ciphertext, iv, tag) if at >= 0 else None
 
     def reason(self, at: int) -> str:
         """Why a project's secrets stay shut under any key; empty without such a reason."""
@@ -391,7 +378,7 @@ class UnlockedKeys:
         return self.proof.by_project[-1]
 
     def result(self) -> Proof:
-        """The proof, summed up over the projects; what no such key opens is listed as unproven."""
+        """The proof with the sums of all projects; those that no such key opens are unproven."""
         proof = self.proof
         for project in proof.by_project:
             if project.reason in (_EXTERN, _SEALED_BY_MEMBERS) and project.secrets:
@@ -403,7 +390,7 @@ class UnlockedKeys:
 
 
 def _key_texts(plain: bytes) -> Iterator[str]:
-    """The keys in what an instance keeps: as it uses them, and as its environment named them."""
+    """The keys in a record that an instance keeps: as it uses them, and as its environment had."""
     try:
         snapshot = json.loads(plain)
     except ValueError:
@@ -423,8 +410,8 @@ _A_DAY = timedelta(days=1)
 class Inventory:
     """What a backup holds, in numbers: rows by table, secrets by project, bytes of all rows.
 
-    Only tables count that the product does not clear by itself. newest is the time of the newest
-    row that was read; migration the product's newest; names what projects are called, by id.
+    Tables that the product itself clears do not count. newest is the time of the newest row that
+    was read; migration the product's newest; names has the names of projects, by id.
     """
 
     rows: Mapping[str, int]
@@ -457,10 +444,10 @@ def take_inventory(dump: Dump, facts: Backup) -> Inventory:
 
 
 def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> list[str]:
-    """What fell by more than a share of it since an earlier backup, each in one sentence.
+    """The counts that fell by more than a share since an earlier backup, each in one sentence.
 
-    when says which backup that was. A table that another release may have replaced does not count;
-    nor does a newest row that is up to a day older, as it is where the newest was deleted.
+    when names the earlier backup. A table that another release may have replaced does not count,
+    nor does a newest row that is up to a day older: the newest row may have been deleted.
     """
     if before.instance and before.instance != now.instance:
         other = f"of instance {now.instance or 'not said'}, and the backup of {when}"

@@ -1,4 +1,4 @@
-"""Does this key open this backup? One of three answers, found offline, for people and programs."""
+"""Whether a key opens a backup: one of three answers, found offline, for people and programs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from drillbook.keys.key_files import KeyFile
 def prove(backup: Path, key: str) -> Proof:
     """Try a key (the text of ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY) on a backup of any form.
 
-    A key that does not fit raises nothing: it gives a proof in which nothing opened. BadInput where
-    the file is not a backup.
+    A key that does not fit raises nothing: nothing opened in its proof. BadInput where the file is
+    not a backup.
     """
     with open_dump(backup) as dump:
         return prove_all(dump, [key])[0]
@@ -53,7 +53,7 @@ EXIT: dict[Word, int] = {"OPENS": 0, "DOES NOT OPEN": 1, "CANNOT TELL": 2}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one key does to the backup, with reasons and numbers."""
+    """The answer for one key, with reasons and numbers."""
 
     file: KeyFile
     word: Word
@@ -62,7 +62,7 @@ class Answer:
 
 
 def try_keys(dump: Dump, path: Path, keys: Sequence[KeyFile]) -> tuple[Backup, list[Answer]]:
-    """What an opened backup says of itself, and what each key does to it."""
+    """The facts of an opened backup, and the answer for each key."""
     proofs = prove_all(dump, [file.key for file in keys])
     backup = facts(dump, path)
     return backup, [
@@ -71,7 +71,7 @@ def try_keys(dump: Dump, path: Path, keys: Sequence[KeyFile]) -> tuple[Backup, l
 
 
 def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> Answer:
-    """Judge one proof. Only a whole backup that opened to its last secret OPENS."""
+    """Judge one proof. Only for a whole backup with every secret opened is the answer OPENS."""
     word, reasons = _judge(proof, dump)
     if proof.root_keys and not proof.roots_opened and file.label in labels:
         word, damage = "CANNOT TELL", "the row of the root key is damaged"
@@ -101,7 +101,7 @@ def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
 
 
 def _missing(proof: Proof) -> list[str]:
-    """What stays shut although the root key opened."""
+    """The projects and secrets that stay shut although the root key opened."""
     reasons = []
     if shut := proof.projects - proof.projects_opened:
         reasons.append(f"the keys of {shut} of {proof.projects} projects stay shut")
@@ -142,7 +142,7 @@ def _by_label(file: KeyFile, labels: Sequence[str]) -> list[str]:
 
 
 def _past_of(file: KeyFile, dump: Dump) -> list[str]:
-    """When this key was in force, as the instance's own history of its keys says."""
+    """When this key was in force, by the instance's own history of its keys."""
     for label, activated, superseded, retired in dump.rows(*schema.KEY_HISTORY):
         if text(label) == file.label:
             start, end, day = ((text(at) or "")[:10] for at in (activated, superseded, retired))
@@ -156,7 +156,7 @@ def _past_of(file: KeyFile, dump: Dump) -> list[str]:
 
 
 def _old_generation(proof: Proof) -> list[str]:
-    """What a key that was rotated away still opens, for anyone who found it."""
+    """What a key that was rotated out still opens, for anyone who finds it."""
     if not proof.under_this_key:
         return []
     return [
@@ -166,7 +166,7 @@ def _old_generation(proof: Proof) -> list[str]:
 
 
 def best(answers: Sequence[Answer]) -> Answer:
-    """The one that decides: a key that opens, else one that opens something, else the first."""
+    """The deciding answer: a key that opens, else one that opens something, else the first."""
     order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
     return min(answers, key=lambda answer: (order.index(answer.word), -answer.proof.roots_opened))
 
@@ -185,7 +185,7 @@ _NEXT: dict[Word, str] = {
 _NOT_IN_FORCE = (
     "look for the key in force, and deploy that one; keep this key as long as this backup"
 )
-# The secrets lie under keys of the projects, all of which this key has opened.
+# The secrets are sealed under keys of the projects, and this key has opened all of those.
 _DAMAGED = (
     "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
     "save what opens by `drillbook key recover`"
@@ -193,7 +193,7 @@ _DAMAGED = (
 
 
 def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
-    """Some lines for a terminal: the answer, its reasons, what is in the backup, what is next.
+    """The answer for a terminal, with its reasons, the facts of the backup and the next step.
 
     unread says why a key file could not be tried.
     """
@@ -273,7 +273,7 @@ def _wrapper(wrapper: Wrapper) -> str:
 
 
 def notes(proof: Proof, key: str) -> Iterator[str]:
-    """What to know about a backup that the key with this label opens: its age, and rotations."""
+    """Notes on a backup that the key with this label opens: its age, and rotations of keys."""
     if proof.rootless:
         yield ROOTLESS
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
@@ -338,7 +338,7 @@ def _origin(facts: Backup) -> str:
 
 
 def safe_text(text: str) -> str:
-    """A text from the backup or the user, cut, and without what a terminal would obey."""
+    """A text from the backup or the user, cut, and without control characters."""
     safe = printable(text)
     return safe if len(safe) <= 200 else f"{safe[:199]}…"
 
@@ -346,7 +346,7 @@ def safe_text(text: str) -> str:
 def write_answer(
     facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()
 ) -> None:
-    """The answer for programs: `answer`, `exit_code`, `backup`, and one of `keys` for each key."""
+    """Write the answer as JSON: `answer`, `exit_code`, `backup`, and `keys` with each key."""
     decisive = best(answers)
     write_json(
         "key-check",
@@ -360,7 +360,7 @@ def write_answer(
 
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
-    """The facts of a backup for programs."""
+    """The facts of a backup for JSON."""
     left_out = ("path", "rows", "orders")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}

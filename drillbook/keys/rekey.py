@@ -1,8 +1,8 @@
-"""A new backup whose keys lie under another ENCRYPTION_KEY; experimental, and the old one stays.
+"""Writes a new backup with its keys under another ENCRYPTION_KEY; experimental, the old one stays.
 
-The product had no way to change that key before autumn 2026. Since then it has a staged rotation of
-its own: use that where it is offered. A backup that is not understood is refused; the new one gets
-its name once it is whole, and is compared with the old one by the two files alone.
+The product had no way to change that key before autumn 2026. Since then it has its own staged
+rotation: use that where the product offers it. A backup that is not understood is refused. The new
+one gets its name when it is complete, and the comparison with the old one needs only the two files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -44,13 +44,13 @@ _ARCHIVE = (
 
 
 class OwnRotation(Unsupported):
-    """The instance has its own staged rotation of keys, which is to be used instead."""
+    """The instance has its own staged rotation of keys; use that instead."""
 
     verdict = "not_applicable"
 
 
 class NotUnderstood(BadInput):
-    """Rows that may or may not lie under the key; nothing was written."""
+    """Some rows may be sealed under the key, or may not; nothing was written."""
 
     def __init__(self, backup: Path, troubles: list[str]) -> None:
         self.troubles = troubles
@@ -62,7 +62,7 @@ class NotUnderstood(BadInput):
 
 @dataclass(slots=True)
 class Survey:
-    """How many values there are in each place, and what stands in the way of a rewrap."""
+    """The number of values in each place, and the obstacles to a rewrap."""
 
     counts: Counter[Place] = field(default_factory=Counter)
     troubles: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
             for chunk in _reseal(backup, *keys):
                 file.write(chunk)
             file.flush()
-            # It is not younger than its source, and a backup's age is read from its file.
+            # It is as old as its source: a backup's age is read from its file.
             times = source.stat()
             os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
     return result
@@ -134,7 +134,7 @@ def in_table(table: str) -> tuple[Place, ...]:
 
 
 def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
-    """What lies under the key; NotUnderstood unless all of it is known; or OwnRotation."""
+    """The values under the key; NotUnderstood unless all of them are known; or OwnRotation."""
     if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
         raise OwnRotation(
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
@@ -150,7 +150,7 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
         known = {str(place) for place in schema.PLACES}
         result.troubles += [
             f"{name}: {count} values lie under the key, in a place not known"
-            for name, count in sorted(find_under_key(backup, {"old": old})["old"].items())
+            for name, count in sorted(find_under_key(backup, old).items())
             if name not in known
         ]
     except Damaged as how:
@@ -180,14 +180,20 @@ def _survey_block(block: Block, old: AESGCM, result: Survey) -> None:
         if not known:
             result.troubles.append(f"{where}: this table is not known, and may lie under the key")
         for place in known:
-            names = [name for name in place.columns if name in block.columns]
-            parts = [as_text(values[block.columns.index(name)]) for name in names]
-            if place.sealed not in names or parts[0] is None:
+            parts = [as_text(values[at]) for at in _positions(place, block)]
+            if not parts or parts[0] is None:
                 continue
             if unseal(place, parts, old) is None:
                 result.troubles.append(f"{where}: {place.sealed} does not open with the old key")
             else:
                 result.counts[place] += 1
+
+
+def _positions(place: Place, block: Block) -> list[int]:
+    """The positions of a place's columns in a block; empty where it lacks the sealed one."""
+    if place.sealed not in block.columns:
+        return []
+    return [block.columns.index(name) for name in place.columns if name in block.columns]
 
 
 def as_text(value: bytes) -> str | None:
@@ -196,7 +202,7 @@ def as_text(value: bytes) -> str | None:
 
 
 def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | None:
-    """The plain bytes of one place's columns; None if they stay shut, or one is missing."""
+    """The plain bytes of one place's columns; None if they do not open, or one is missing."""
     if place.iv:
         return crypto.open_columns(key, *parts) if len(parts) == len(place.columns) else None
     try:
@@ -205,22 +211,21 @@ def unseal(place: Place, parts: Sequence[str | None], key: AESGCM) -> bytes | No
         return None
 
 
-def find_under_key(backup: Dump, ciphers: Mapping[str, AESGCM]) -> dict[str, Counter[str]]:
-    """For each key: how many values of each `table.column` open under it directly, anywhere.
+def find_under_key(backup: Dump, key: AESGCM) -> Counter[str]:
+    """How many values of each `table.column` open under a key directly, anywhere in a backup.
 
     It tries bytea values as layout A, and each encrypted column with each IV and tag of its row.
     """
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ciphers}
+    counts = Counter[str]()
     for block in backup.blocks:
         pairs = _pairs(block.columns)
         for values in rows(block):
-            for name, key in ciphers.items():
-                counts[name].update(_columns_opened(block, values, pairs, key))
+            counts.update(_columns_opened(block, values, pairs, key))
     return counts
 
 
 def _pairs(columns: Sequence[str]) -> list[tuple[int, int]]:
-    """The places of each IV and its tag."""
+    """The positions of each IV and its tag among the columns."""
     pairs = []
     for at, name in enumerate(columns):
         prefix = match[1] if (match := _IV.fullmatch(name)) else None
@@ -269,17 +274,15 @@ def under_key(table: str) -> tuple[Place, ...]:
 
 @seam("reseal_line")
 def reseal_line(block: Block, line: bytes, old: AESGCM, new: AESGCM) -> bytes:
-    """One line of a block, with what lies under the old key sealed under the new one."""
+    """One line of a block, with the values under the old key sealed under the new one."""
     row = line.rstrip(b"\r\n")
     values = row.split(b"\t")
     if len(values) != len(block.columns):
         return line
     for place in under_key(block.table):
-        if place.sealed not in block.columns:
-            continue
-        at = [block.columns.index(name) for name in place.columns]
+        at = _positions(place, block)
         parts = [as_text(values[index]) for index in at]
-        if parts[0] is None:
+        if not parts or parts[0] is None:
             continue
         plain = unseal(place, parts, old)
         if plain is None:
@@ -305,7 +308,7 @@ _MOST_DIFFERENCES = 20
 
 @dataclass(slots=True)
 class Check:
-    """What a comparison of a rewrapped backup with its source found.
+    """The result of a comparison of a rewrapped backup with its source.
 
     new and old are the proofs of the two keys; left is where values still open with the old key,
     lost where fewer open with the new one than did with the old; altered names values that open to
@@ -324,7 +327,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the new key opens all, the old none, and nothing else is different."""
+        """Whether the new key opens everything, the old one nothing, and nothing else differs."""
         differences = self.left or self.lost or self.altered or self.changed
         keys = self.new.opens_everything and self.old.opens_nothing
         return keys and self.same_secrets and not differences
@@ -333,20 +336,17 @@ class Check:
 def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
     """Compare a rewrapped backup with its source; old and new are the texts of the two keys."""
     check = Check(prove(rewrapped, new), prove(rewrapped, old))
-    keys = {name: crypto.cipher(crypto.material(key)) for name, key in (("old", old), ("new", new))}
-    ciphers = {name: key for name, key in keys.items() if key}
-    if len(ciphers) < len(keys):
-        raise ValueError("a key of 32 bytes is wanted")
+    old_key, new_key = _cipher("old", old), _cipher("new", new)
     with open_plain_dump(source) as before, open_plain_dump(rewrapped) as after:
-        was = find_under_key(before, {"old": ciphers["old"]})["old"]
-        now = find_under_key(after, ciphers)
-        check.left = [f"{name}: {count}" for name, count in sorted(now["old"].items())]
+        was, now = find_under_key(before, old_key), find_under_key(after, new_key)
+        left = find_under_key(after, old_key)
+        check.left = [f"{name}: {count}" for name, count in sorted(left.items())]
         check.lost = [
-            f"{name}: {now['new'][name]} of {count}"
+            f"{name}: {now[name]} of {count}"
             for name, count in sorted(was.items())
-            if now["new"][name] != count
+            if now[name] != count
         ]
-        comparison = _Comparison(before, after, ciphers)
+        comparison = _Comparison(before, after, old_key, new_key)
         check.changed = [*comparison.changes()][:_MOST_DIFFERENCES]
         check.altered = comparison.altered[:_MOST_DIFFERENCES]
     check.secrets, digest = _secrets(source, old)
@@ -355,7 +355,7 @@ def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
 
 
 def _secrets(backup: Path, key: str) -> tuple[int, int]:
-    """How many secrets open, and a digest of all of them that does not depend on their order."""
+    """The number of secrets that open, and a digest of them that ignores their order."""
     count = digest = 0
     with tables.open_dump(backup) as dump:
         for secret in Reader(dump, key).secrets():
@@ -368,17 +368,16 @@ def _secrets(backup: Path, key: str) -> tuple[int, int]:
 
 
 class _Comparison:
-    """Compares two backups: outside the places under the key each byte is equal."""
+    """Compares two backups: outside the places under the key, each byte must be equal."""
 
-    def __init__(self, before: Dump, after: Dump, keys: dict[str, AESGCM]) -> None:
+    def __init__(self, before: Dump, after: Dump, old: AESGCM, new: AESGCM) -> None:
         self.altered: list[str] = []
-        self._before = before
-        self._after = after
-        self._keys = keys
+        self._dumps = (before, after)
+        self._keys = (old, new)
 
     def changes(self) -> Iterator[str]:
-        """What differs and must not; values that open to something else go to altered."""
-        both = (self._before.blocks, self._after.blocks)
+        """The differences that must not be; values that open to something else go to altered."""
+        both = [dump.blocks for dump in self._dumps]
         was, now = ([(block.table, block.columns) for block in blocks] for blocks in both)
         if was != now:
             yield "the tables, or their columns"
@@ -390,14 +389,11 @@ class _Comparison:
                     yield f"what precedes {before.table}"
                 yield from self._rows(before, after)
                 ends = (before.end, after.end)
-        if not self._is_same(ends, (self._before.length, self._after.length)):
+        if not self._is_same(ends, (self._dumps[0].length, self._dumps[1].length)):
             yield "what follows the last table under the key"
 
     def _is_same(self, starts: tuple[int, int], ends: tuple[int, int]) -> bool:
-        pieces = (
-            piece(dump, start, end)
-            for dump, start, end in zip((self._before, self._after), starts, ends, strict=True)
-        )
+        pieces = map(piece, self._dumps, starts, ends)
         return ends[0] - starts[0] == ends[1] - starts[1] and all(
             one == other for one, other in zip(*pieces, strict=True)
         )
@@ -414,13 +410,13 @@ class _Comparison:
     def _row(self, block: Block, was: list[bytes], now: list[bytes], where: str) -> Iterator[str]:
         sealed: set[str] = set()
         for place in in_table(block.table):
-            if not set(place.columns) <= set(block.columns):
+            at = _positions(place, block)
+            if len(at) < len(place.columns):
                 continue
             sealed |= set(place.columns)
-            at = [block.columns.index(name) for name in place.columns]
             plain, again = (
-                unseal(place, [as_text(row[index]) for index in at], self._keys[name])
-                for row, name in ((was, "old"), (now, "new"))
+                unseal(place, [as_text(row[index]) for index in at], key)
+                for row, key in zip((was, now), self._keys, strict=True)
             )
             if plain != again:
                 self.altered.append(f"{where}: {place.sealed}")

@@ -1,4 +1,4 @@
-"""A runbook in Markdown as the statements it makes, each with its line and its section."""
+"""Reads a runbook in Markdown: its statements, blocks and marks, each with line and section."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from markdown_it.token import Token
 from drillbook.core.errors import BadInput
 from drillbook.runbook import shell
 
-# A text without marks, and its spans of code, each with its place.
+# A text without markup, and its spans of code, each with its position.
 Spans = tuple[str, list[tuple[int, str]]]
 
-_APART = frozenset(
-    ("p", "div", "li", "ul", "ol", "dt", "dd", "br", "tr", "table", "summary", "details")
-)
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+# A new part begins and ends with these tags.
+_DIVIDING = frozenset(
+    ("p", "div", "li", "ul", "ol", "dt", "dd", "br", "tr", "table", "summary", "details", "pre")
+).union(_HEADINGS)
 _SILENT = frozenset(("script", "style", "template"))
-
+# The innermost of these around a text decides which kind of part it is.
+_DECIDING = _SILENT.union(_HEADINGS, ("pre", "tr"))
 
 PartKind = Literal["header", "row", "text", "heading", "block"]
 
@@ -37,7 +40,7 @@ class Part(NamedTuple):
 
 
 def parts(html: str, line: int) -> list[Part]:
-    """The parts of a block of HTML whose first line is this one."""
+    """The parts of a block of HTML that begins on this line."""
     reader = _Reader(line)
     reader.feed(html)
     reader.close()
@@ -57,14 +60,14 @@ class _Reader(HTMLParser):
         self._is_header = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in _APART or tag == "pre" or _level(tag):
+        if tag in _DIVIDING:
             self.end()
         if tag in ("td", "th") and self._cells[-1][0].strip():
             self._cells.append(("", []))
         self._is_header = self._is_header or tag == "th"
         if tag == "code":
             self._code_at = len(self._cells[-1][0])
-        if tag in _SILENT or tag in ("pre", "tr") or _level(tag):
+        if tag in _DECIDING:
             self._inside.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -72,7 +75,7 @@ class _Reader(HTMLParser):
         if tag == "code" and self._code_at is not None:
             spans.append((self._code_at, text[self._code_at :]))
             self._code_at = None
-        if tag in _APART or tag == "pre" or _level(tag):
+        if tag in _DIVIDING:
             self.end()
         if tag in self._inside:
             self._inside = self._inside[: self._inside.index(tag)]
@@ -89,23 +92,20 @@ class _Reader(HTMLParser):
         self._cells[-1] = (text + data, spans)
 
     def end(self) -> None:
-        """End what is being read: it is a part, unless it says nothing."""
+        """End the part that is being read; an empty one is none."""
         cells = [cell for cell in self._cells if cell[0].strip()]
         inside = self._inside[-1] if self._inside else ""
-        if cells and inside == "pre":
-            text = cells[0][0].lstrip("\n")
-            self.found.append(Part("block", [(text, [])], self._line))
-        elif cells and inside == "tr":
-            kind: PartKind = "header" if self._is_header else "row"
-            self.found.append(Part(kind, cells, self._line))
-        elif cells:
-            kind = "heading" if _level(inside) else "text"
-            self.found.append(Part(kind, cells, self._line, _level(inside)))
+        kind: PartKind = "text"
+        if inside == "pre":
+            kind, cells = "block", [(text.lstrip("\n"), []) for text, _ in cells[:1]]
+        elif inside == "tr":
+            kind = "header" if self._is_header else "row"
+        elif inside in _HEADINGS:
+            kind = "heading"
+        if cells:
+            level = int(inside[1]) if kind == "heading" else 0
+            self.found.append(Part(kind, cells, self._line, level))
         self._cells, self._code_at, self._is_header = [("", [])], None, False
-
-
-def _level(tag: str) -> int:
-    return int(tag[1]) if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456" else 0
 
 
 Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
@@ -123,7 +123,7 @@ _DENYING_LEAD = re.compile(
 )
 _DENYING_REST = re.compile(r"\b(not|never|cannot|nothing|no)\b|n['’]t\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9`])")
-# What is quoted may begin a sentence with a small letter.
+# A span of code may begin a sentence with a small letter.
 _BEFORE_QUOTED = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?][\"')\]]*\s+$", re.I)
 _SETTING = re.compile(
     r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
@@ -139,9 +139,9 @@ _TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
 
 @dataclass(eq=False)
 class Section:
-    """What stands under a heading, that of its subsections included; last_line is its heading's.
+    """The text under a heading, subsections included; last_line is the last line of the heading.
 
-    item: it is an item of a list, of which nothing else is part.
+    item: it is one item of a list.
     """
 
     title: str
@@ -154,11 +154,11 @@ class Section:
 
     @cached_property
     def text(self) -> str:
-        """Everything it says, heading included; complete once the document is read."""
+        """All its text, heading included; complete once the document is read."""
         return "\n".join((self.title, *(one.text for one in self.statements)))
 
     def within(self, other: Section) -> bool:
-        """Whether it is that section or stands in it."""
+        """Whether it is that section or a part of it."""
         one: Section | None = self
         while one and one is not other:
             one = one.parent
@@ -169,10 +169,10 @@ class Section:
 class Statement:
     """A sentence, a row of a table, or a line of a block.
 
-    lead is what introduces it: the sentence before a list or a block, the header of a table, or
-    the comment before a line. denied: the document says itself that this is not to be done.
-    inline: it is a command in a sentence or a row, which is its lead; listed: the sentence is an
-    item of a list without numbers.
+    lead introduces it: the sentence before a list or a block, the header of a table, or the comment
+    before a line. denied: the document itself says not to do this. inline: it is a command in a
+    sentence or a row, which is its lead; listed: that sentence is an item of a list without
+    numbers. raw has the text with its line breaks.
     """
 
     kind: Kind
@@ -186,15 +186,15 @@ class Statement:
     listed: bool = False
     scheduled: bool = False
     script: str = ""
-    breaks: tuple[int, ...] = ()
+    raw: str = ""
 
     def line_at(self, position: int) -> int:
-        """The line on which a position of the text stands."""
-        return self.line + sum(at < position for at in self.breaks)
+        """The line of a position in the text."""
+        return self.line + self.raw.count("\n", 0, position)
 
     @property
     def setting(self) -> tuple[str, str] | None:
-        """The variable that a line of a block sets, and to what."""
+        """The variable that a line of a block sets, and its value."""
         found = _SETTING.match(self.text) if self.kind == "code" else None
         return (found[1], found[2]) if found else None
 
@@ -228,7 +228,7 @@ class Document:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        # Whatever ends its lines: the lines that are counted are those of the parser.
+        # The parser counts lines like this, whichever characters end them.
         self.text = text = re.sub(r"\r\n?", "\n", text)
         self.statements: list[Statement] = []
         self.blocks: list[Block] = []
@@ -241,32 +241,31 @@ class Document:
         self._read(MarkdownIt("commonmark").enable("table").parse(_without_front_matter(text)))
 
     def claims(self, *kinds: Kind) -> Iterator[Statement]:
-        """What the document stands by, where it speaks of Infisical."""
+        """The statements about Infisical that the document does not deny."""
         for one in self.statements:
             if one.kind in kinds and not one.denied and self._concerns(one):
                 yield one
 
     def commands(self) -> Iterator[tuple[Statement, shell.Command]]:
-        """Every command that the document tells to run on Infisical."""
+        """Every command about Infisical that the document does not deny."""
         for one in self.claims("command"):
             if one.command:
                 yield one, one.command
 
     def source(self, section: Section) -> str:
         """The lines of a section as they are written, those of its subsections included."""
-        if section.item:
-            return "\n".join(self.text.split("\n")[section.line - 1 : section.last_line])
-        headings = [one for one in self.statements if one.kind == "heading"]
         later = [
-            one.line
-            for one in headings
-            if one.line > section.line and one.section.level <= section.level
+            one.line - 1
+            for one in self.statements
+            if one.kind == "heading"
+            and one.line > section.line
+            and one.section.level <= section.level
         ]
-        end = min(later) - 1 if later else None
+        end = section.last_line if section.item else min(later, default=None)
         return "\n".join(self.text.split("\n")[section.line - 1 : end])
 
     def _concerns(self, one: Statement) -> bool:
-        """Whether a statement is about Infisical: a document may be about other services, too."""
+        """Whether a statement is about Infisical; a document may be about other services, too."""
         if self._is_about or OURS.search(f"{one.text} {one.script}"):
             return True
         section: Section | None = one.section
@@ -317,7 +316,7 @@ class Document:
                     self._quote(token.info.strip().lower(), token.content, first)
 
     def _read_html(self, html: str, line: int, header: str) -> str:
-        """Read a block of HTML; the header of the table that goes on after it."""
+        """Read a block of HTML; returns the header of a table that continues after it."""
         for one in parts(html, line):
             text = " | ".join(cell for cell, _ in one.cells)
             if one.kind == "heading":
@@ -375,15 +374,12 @@ class Document:
             sentence = text[start:end].rstrip()
             if sentence:
                 at = line + text.count("\n", 0, start)
-                ends = tuple(place for place, sign in enumerate(sentence) if sign == "\n")
-                sentence = sentence.replace("\n", " ")
-                said = self._add("sentence", sentence, at, lead=lead, breaks=ends)
+                raw, sentence = sentence, sentence.replace("\n", " ")
+                said = self._add("sentence", sentence, at, lead=lead, raw=raw)
                 for place, span in spans:
                     if start <= place < end:
-                        rest = text[place + len(span) : end]
-                        self._run_span(
-                            span, line + text.count("\n", 0, place), said, sentence, rest
-                        )
+                        at = line + text.count("\n", 0, place)
+                        self._run_span(span, at, said, sentence, text[place + len(span) : end])
                 self._lead = sentence
             start = end
 
@@ -404,8 +400,8 @@ class Document:
         language = info.split()[0].strip("{.}") if info else ""
         if language in ("", *_TEXTS) and (guessed := _guess(content)):
             language = guessed
-        told = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
-        if language in SHELLS and told and all(map(CRON.match, told)):
+        typed = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
+        if language in SHELLS and typed and all(map(CRON.match, typed)):
             language = "cron"
         denied = bool(_DENYING_LEAD.search(self._lead))
         self.blocks.append(Block(language, content, line, self._section, self._lead, denied))
@@ -430,7 +426,7 @@ class Document:
                 self._add("code", one, line + number, lead=self._lead, denied=denied)
 
     def _lines(self, content: str, line: int, denied: bool, comments: bool) -> None:
-        """The lines as they stand: settings and images are looked for in them."""
+        """Add the lines as they are: the rules look for settings and images in them."""
         before = ""
         for number, one in enumerate(content.splitlines()):
             if one.lstrip().startswith("#"):
@@ -476,7 +472,7 @@ _PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/ -]*[$#]|#(?= (?:docker|psql
 
 
 def without_prompts(content: str) -> str:
-    """What is typed in a recorded session; what it printed is left out, and no line moves."""
+    """The typed text of a recorded session; its output becomes empty lines, so no line moves."""
     if not _PROMPT.search(content):
         return content
     kept, goes_on = [], False
@@ -488,9 +484,9 @@ def without_prompts(content: str) -> str:
 
 
 def _is_about(name: str, text: str) -> bool:
-    """Whether all of a document is about Infisical, by its name, its title or what it begins with.
+    """Whether all of a document is about Infisical, by its name, its title or its beginning.
 
-    What it begins with does not count where Infisical is one of several, or has a chapter.
+    The beginning does not count where Infisical is one of several, or has a chapter.
     """
     title = re.search(r"^#\s+(.*)|^(.*)\n=+$", text, re.M)
     if OURS.search(f"{name} {title[0] if title else ''}"):
@@ -507,22 +503,22 @@ def _is_about(name: str, text: str) -> bool:
 def _guess(content: str) -> str:
     """The language of a block that names none."""
     lines = [one for one in content.splitlines() if one.strip()]
-    told = [one for one in lines if not one.lstrip().startswith("#")]
+    typed = [one for one in lines if not one.lstrip().startswith("#")]
     if content.lstrip().startswith("{"):
         return "json"
-    if told and all(_SETTING.match(one) for one in told):
+    if typed and all(_SETTING.match(one) for one in typed):
         return "env"
-    if any(CRON.match(one) for one in told):
+    if any(CRON.match(one) for one in typed):
         return "cron"
-    if any(re.match(r"\s*(services|image):", one) for one in told):
+    if any(re.match(r"\s*(services|image):", one) for one in typed):
         return "yaml"
-    if _PROMPT.search(content) or any(shell.looks_like_a_command(one) for one in told):
+    if _PROMPT.search(content) or any(shell.looks_like_a_command(one) for one in typed):
         return "sh"
     return ""
 
 
 def _plain(token: Token) -> Spans:
-    """The text of an inline token without marks, and where its spans of code start."""
+    """The text of an inline token without markup, and its spans of code with their positions."""
     text: str = ""
     spans: list[tuple[int, str]] = []
     for child in token.children or []:

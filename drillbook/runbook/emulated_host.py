@@ -1,8 +1,8 @@
-"""The operator's host as a document's commands see it: docker, compose, curl and PostgreSQL's.
+"""The host that a document's commands see: docker, compose, curl and PostgreSQL's programs.
 
-Listings have this run's resources under names of the operator's, and bystanders of others. What is
-done to a resource of this run is done to the stack; what is aimed at anything else is refused and
-kept as what would have been hit.
+Listings show this run's resources under the operator's names, and bystanders of other deployments.
+A command on a resource of this run acts on the stack; a command on anything else is refused, and
+what it would have hit is recorded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -42,8 +42,8 @@ _IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
 
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
-_SAME["volume inspect"] = "inspect"
-# What changes nothing here, and prints nothing that a runbook goes on with.
+_SAME |= {"volume inspect": "inspect", "network remove": "network rm"}
+# These change nothing here, and no runbook goes on with what they print.
 _NOTHING = {"images", "info", "login", "port", "pull", "stats", "top", "version", "system df"} | {
     f"{group} {verb}" for group in ("builder", "image", "network") for verb in ("ls", "prune")
 }
@@ -51,11 +51,12 @@ _NOTHING |= {f"compose {verb}" for verb in ("build", "config", "images", "pull",
 _ON_EACH = ("logs", "stop", "start", "restart", "kill", "rm", "volume rm")
 _COMPOSED = ("logs", "up", "stop", "start", "restart", "kill", "down", "rm")
 
+_TOO_FEW = 'docker: "docker exec" requires at least 2 arguments.'
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
 _MOST_WORDS = 1000
 _LONGEST_PATTERN = 200
-# What may take for ever to be looked for: a group that is repeated, or many repetitions.
+# Patterns that may take for ever: a group that is repeated, or many repetitions.
 _ENDLESS = re.compile(r"\)[*+{]|(?:[*+{].*){4}")
 _LONGEST_S = 600.0
 _MOST_BYTES = 512 << 20
@@ -80,11 +81,15 @@ class Listed:
 
 
 class NotHere(Exception):
-    """A command has no counterpart here, so that nothing can be said of it."""
+    """A command has no counterpart here, so that its effect stays unknown."""
+
+
+class Failed(Exception):
+    """A command fails, as it would on the operator's host; the message is what it prints."""
 
 
 def service_of(words: str) -> Service | None:
-    """The service that a name or a placeholder speaks of."""
+    """The service that a name or a placeholder means."""
     for one, said in _WORDS.items():
         if re.search(rf"(?<![a-z])({said})(?![a-z])", words.lower()):
             return one
@@ -93,15 +98,15 @@ def service_of(words: str) -> Service | None:
 
 @dataclass
 class Host:
-    """What the shims of one section ask; it keeps what they did.
+    """Answers the shims of one section, and records what they did.
 
-    pattern makes the name of a container from {service}, of a volume from the same with its name.
+    names has the operator's names of the project, and of each service and volume. acts has each
+    start, stop, restart, kill and redeployment, in order.
     """
 
     stack: Stack
     run: str
-    pattern: str
-    project: str
+    names: Mapping[str, str]
     bystanders: Sequence[Listed]
     read_file: Callable[[str], bytes | None]
     scratch: Path
@@ -112,7 +117,6 @@ class Host:
     acts: list[str] = field(default_factory=list)
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
-    literal: dict[str, Service] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
     _stopped: set[Service] = field(default_factory=set)
 
@@ -126,6 +130,8 @@ class Host:
         except NotHere as reason:
             self.not_here.append(f"`{_short(shlex.join(call.words))}`: {reason}")
             return Answer(125, err=f"{program}: not carried out here: {reason}\n")
+        except Failed as failure:
+            return Answer(1, err=f"{failure}\n")
         except (Unusable, NotReady):
             # Of the machine, not of the document.
             raise
@@ -142,9 +148,9 @@ class Host:
         if program in _OF_DATABASE:
             # On the host, or within a script inside the container.
             _, kept = _take(words, "-h", "--host", "-p", "--port")
-            return self._exec("db", [program, *kept], call)
+            return self._exec("db", [program, *kept], call.input)
         if program == "redis-cli":
-            return self._exec("redis", [program, *words], call)
+            return self._exec("redis", [program, *words], call.input)
         raise NotHere(f"{program} has no counterpart here")
 
     # The engine.
@@ -159,12 +165,12 @@ class Host:
         if verb in _NOTHING:
             return Answer()
         if verb in ("system prune", "volume prune"):
-            self._stray(f"docker {verb}", "whatever else is unused on the host")
-            return Answer(1, err="refused: it reaches beyond this deployment\n")
-        if verb in ("network rm", "network remove"):
+            raise self._refuse(f"docker {verb}", "whatever else is unused on the host")
+        if verb == "network rm":
             return self._remove_networks(Line(rest, "rm").rest)
         if verb in ("ps", "volume ls"):
-            return self._list("container" if verb == "ps" else "volume", rest)
+            kind = "container" if verb == "ps" else "volume"
+            return self._list(kind, rest, self._all(kind))
         if verb == "exec":
             return self._exec_named(rest, call)
         if verb == "cp":
@@ -178,23 +184,16 @@ class Host:
     def _ours(self, kind: str) -> Iterator[Listed]:
         found = [one for one in self.stack.resources() if one.run == self.run]
         known = {one.name: one for one in found if one.kind == kind}
-        labels = {_PROJECT: self.project}
-        if kind == "volume":
-            for volume, of in _VOLUMES.items():
-                if volume not in self._gone:
-                    resource = known.get(f"{self.stack.name}_{volume}")
-                    yield Listed(kind, self._volume_name(volume), of, labels, resource)
-            return
-        labels |= {"coolify.managed": "true", "coolify.resourceName": "infisical"}
-        for one in SERVICES:
-            if one not in self._gone:
-                named = next((name for name, of in self.literal.items() if of == one), None)
-                name = named or self.pattern.format(service=one)
-                own = labels | {"com.docker.compose.service": one}
-                yield Listed(kind, name, one, own, known.get(f"{self.stack.name}-{one}-1"))
-
-    def _volume_name(self, volume: str) -> str:
-        return f"{self.pattern.format(service=self.project)}_{volume.replace('_', '-')}"
+        is_volume = kind == "volume"
+        services: Mapping[str, Service] = _VOLUMES if is_volume else {one: one for one in SERVICES}
+        for name, service in services.items():
+            labels = {_PROJECT: self.names["project"]}
+            if not is_volume:
+                labels |= {"com.docker.compose.service": service, "coolify.managed": "true"}
+                labels["coolify.resourceName"] = "infisical"
+            full = f"{self.stack.name}_{name}" if is_volume else f"{self.stack.name}-{name}-1"
+            if name not in self._gone:
+                yield Listed(kind, self.names[name], service, labels, known.get(full))
 
     def _all(self, kind: str) -> list[Listed]:
         return [*self._ours(kind), *(one for one in self.bystanders if one.kind == kind)]
@@ -202,10 +201,8 @@ class Host:
     def _is_running(self, one: Listed) -> bool:
         return one.service is None or one.service not in self._stopped
 
-    def _list(
-        self, kind: str, words: Sequence[str], among: Sequence[Listed] | None = None
-    ) -> Answer:
-        line, found = Line(words, "ps"), self._all(kind) if among is None else list(among)
+    def _list(self, kind: str, words: Sequence[str], found: list[Listed]) -> Answer:
+        line = Line(words, "ps")
         if kind == "container" and not line.has("a", "all"):
             found = [one for one in found if self._is_running(one)]
         filters = [value.partition("=") for value in line.values("f", "filter")]
@@ -264,59 +261,57 @@ class Host:
                 return one
         return None
 
-    def _stray(self, line: str, hit: str) -> None:
-        """Keep, once, what a command would have hit that is not of this deployment."""
+    def _refuse(self, line: str, hit: str) -> Failed:
+        """Record, once, what of other deployments a command would have hit; its failure."""
         said = f"`{line}` would have hit {hit}"
         if said not in self.strayed:
             self.strayed.append(said)
+        return Failed(f"refused: {hit} is not of this deployment")
 
-    def _miss(self, said: str, error: str) -> Answer:
-        """Keep that a command names what is not there; what it prints then."""
+    def _miss(self, said: str, error: str) -> Failed:
+        """Record that a command names something that does not exist; its failure."""
         self.unmatched.append(said)
-        return Answer(1, err=f"{error}\n")
+        return Failed(error)
 
-    def _touch(self, line: str, kind: str, word: str, destroys: bool) -> Listed | Answer:
-        """The resource of this run that a word names; a refusal for anything else."""
-        one = self._find(kind, word)
+    def _touch(self, line: str, kind: str, word: str, destroys: bool) -> Listed:
+        """The resource of this run that a word names; Failed for anything else."""
+        one, line = self._find(kind, word), _short(line)
         if one and one.resource and one.resource.run == self.run:
             return one
-        line = _short(line)
         if one or destroys:
-            self._stray(line, one.name if one else word)
-            return Answer(1, err=f"refused: {word} is not of this deployment\n")
-        said = f"No such {kind}: {word}"
-        return self._miss(
-            f"`{line}`: there is no {kind} {word}", f"Error response from daemon: {said}"
-        )
+            raise self._refuse(line, one.name if one else word)
+        missing = f"Error response from daemon: No such {kind}: {word}"
+        raise self._miss(f"`{line}`: there is no {kind} {word}", missing)
 
     def _each(self, verb: str, words: Sequence[str]) -> Answer:
         line, kind = Line(words, verb), "volume" if verb == "volume rm" else "container"
         if not line.rest:
             empty = f"`docker {verb}`: what was to name the {kind} is empty"
-            return self._miss(empty, f'docker: "docker {verb}" requires at least 1 argument.')
-        done = [self._on(verb, kind, word, line) for word in line.rest]
-        out = b"".join(one.out for one in done if isinstance(one.out, bytes))
-        return Answer(max(one.code for one in done), out, "".join(one.err for one in done))
+            raise self._miss(empty, f'docker: "docker {verb}" requires at least 1 argument.')
+        out, failures = b"", []
+        for word in line.rest:
+            try:
+                out += self._on(verb, kind, word, line)
+            except Failed as failure:
+                failures.append(f"{failure}\n")
+        return Answer(1 if failures else 0, out, "".join(failures))
 
-    def _on(self, verb: str, kind: str, word: str, line: Line) -> Answer:
+    def _on(self, verb: str, kind: str, word: str, line: Line) -> bytes:
         known = self._known(word) if kind == "volume" else word
         destroys = verb in ("rm", "stop", "kill", "volume rm")
         one = self._touch(f"docker {verb} {shlex.quote(word)}", kind, known, destroys)
-        if isinstance(one, Answer):
-            return one
         service = one.service or "backend"
         if verb == "logs":
-            return Answer(out=_tail(self.stack.logs(service), line))
+            return _tail(self.stack.logs(service), line)
         if kind == "volume" and service not in self._gone:
-            return Answer(1, err=f"remove {word}: volume is in use\n")
+            raise Failed(f"remove {word}: volume is in use")
         if verb == "rm" and self._is_running(one) and not line.has("f", "force"):
-            running = f"cannot remove container {one.name}: it is running: stop it or use -f\n"
-            return Answer(1, err=running)
+            raise Failed(f"cannot remove container {one.name}: it is running: stop it or use -f")
         if verb in ("rm", "volume rm"):
             self._remove(one)
         else:
             self.act(verb, service)
-        return _printed([word])
+        return f"{word}\n".encode()
 
     def act(self, verb: str, service: Service) -> None:
         """Stop, start, restart or kill a service."""
@@ -333,7 +328,6 @@ class Host:
     def _remove(self, one: Listed) -> None:
         if one.resource is None:
             return
-        self.acts.append(f"rm {one.kind}")
         self.stack.destroy([one.resource])
         if one.kind == "container" and one.service:
             self._stopped.add(one.service)
@@ -342,7 +336,7 @@ class Host:
             self._gone.add(next(name for name in _VOLUMES if one.resource.name.endswith(name)))
 
     def redeploy(self) -> None:
-        """Bring everything up under what was typed, as Coolify's redeploy does."""
+        """Bring everything up under the typed settings, as Coolify's redeploy does."""
         wiped = "pg_data" in self._gone
         settings = self.fresh_start() if wiped and self.fresh_start else self.stack.settings
         self.acts.append("redeploy")
@@ -352,19 +346,22 @@ class Host:
         self._stopped.clear()
 
     def _remove_networks(self, words: Sequence[str]) -> Answer:
-        """That of this deployment goes with its containers; another is refused."""
-        others = [one for one in words if self.project not in one]
-        for one in others:
-            self._stray(f"docker network rm {shlex.quote(one)}", one)
-        refused = "".join(f"refused: {one} is not of this deployment\n" for one in others)
-        return Answer(1 if others else 0, err=refused)
+        """Leave this deployment's network, which goes with its containers; refuse another."""
+        refused = [
+            self._refuse(f"docker network rm {shlex.quote(one)}", one)
+            for one in words
+            if self.names["project"] not in one
+        ]
+        if refused:
+            raise Failed("\n".join(map(str, refused)))
+        return Answer()
 
     def _known(self, volume: str) -> str:
-        """The listed name of a volume that is called as compose files call it."""
+        """The listed name of a volume that a command names as compose files do."""
         for name, of in _VOLUMES.items():
             exact = volume.replace("-", "_").endswith(name) or service_of(volume) == of
             if exact and not self._find("volume", volume):
-                return self._volume_name(name)
+                return self.names[name]
         return volume
 
     def _inspect(self, words: Sequence[str]) -> Answer:
@@ -373,7 +370,7 @@ class Host:
             one = self._find("container", word) or self._find("volume", self._known(word))
             if one is None:
                 missing = f"`docker inspect {word}`: there is none"
-                return self._miss(missing, f"Error: No such object: {word}")
+                raise self._miss(missing, f"Error: No such object: {word}")
             lines.append(_template(line.value("f", "format"), self._facts(one)))
         return _printed(lines)
 
@@ -384,9 +381,7 @@ class Host:
         for word in Line(words, "cp").rest:
             name, colon, path = word.partition(":")
             if colon and "/" not in name:
-                one = self._touch(f"docker cp {shlex.join(words)}", "container", name, False)
-                if isinstance(one, Answer):
-                    return one
+                self._touch(f"docker cp {shlex.join(words)}", "container", name, False)
             paths.append(path if colon else word)
         # Embedded, a container's files are those of the host.
         same = f"[[ {shlex.quote(paths[0])} -ef {shlex.quote(paths[-1])} ]]"
@@ -401,64 +396,61 @@ class Host:
         line, typed = Line(words, "exec", leading=True), f"docker exec {shlex.join(words)}"
         if not line.rest:
             empty = f"`{typed}`: what was to name the container is empty"
-            return self._miss(empty, 'docker: "docker exec" requires at least 2 arguments.')
+            raise self._miss(empty, _TOO_FEW)
         # A selector that found several gives several names: the first that is ours is meant.
         names = list(itertools.takewhile(lambda one: self._find("container", one), line.rest))
-        names = names or line.rest[:1]
-        found = [self._touch(typed, "container", name, False) for name in names]
-        ours = [one for one in found if isinstance(one, Listed)]
+        names, ours, failures = names or line.rest[:1], [], []
+        for name in names:
+            try:
+                ours.append(self._touch(typed, "container", name, False))
+            except Failed as failure:
+                failures.append(failure)
         if not ours:
-            return next(one for one in found if isinstance(one, Answer))
+            raise failures[0]
         tty = line.has("t", "tty")
         if tty and call.piped:
-            return Answer(1, err="the input device is not a TTY\n")
+            raise Failed("the input device is not a TTY")
         service, program = ours[0].service or "backend", line.rest[len(names) :]
-        answer = self._exec(service, program, call, line, line.has("i", "interactive"))
+        is_open = line.has("i", "interactive")
+        stdin = call.input if is_open else None
+        answer = self._exec(service, program, stdin, line.values("e", "env"))
+        if answer.run and not is_open:
+            answer = replace(answer, run=f"{answer.run} </dev/null")
         return _through_terminal(answer) if tty else answer
 
     def _exec(
-        self,
-        service: Service,
-        program: Sequence[str],
-        call: Call,
-        options: Line | None = None,
-        input_open: bool = True,
+        self, service: Service, program: Sequence[str], stdin: Path | None, env: Sequence[str] = ()
     ) -> Answer:
-        """Run a program inside a service of this run."""
+        """Run a program inside a service of this run; env has variables as NAME=value."""
         if not program:
-            return Answer(1, err='docker: "docker exec" requires at least 2 arguments.\n')
+            raise Failed(_TOO_FEW)
         if service in self._stopped:
-            return Answer(1, err="Error response from daemon: container is not running\n")
+            raise Failed("Error response from daemon: container is not running")
         if service == "backend" and program[0] in ("curl", "wget"):
             return self._fetch(program[0], program[1:])
-        environment = options.values("e", "env") if options else []
-        stdin = call.input if input_open else None
         if self._runs_inside:
-            answer = self._exec_embedded(service, program, environment, stdin)
-            closed = " </dev/null" if answer.run and not input_open else ""
-            return Answer(answer.code, answer.out, answer.err, answer.run + closed)
-        # A password must not stand on a command line that every list of processes shows.
+            return self._exec_embedded(service, program, env, stdin)
+        # A password must not be on a command line, which every list of processes shows.
         of_psql = ("-c", "--command") if program[0] == "psql" else ()
         given, program = _take(program, *of_psql)
         if given:
             # As with -c, a statement that fails is a failure.
             program[1:1] = ["-v", "ON_ERROR_STOP=1"]
-        words = [*(["env", *environment] if environment else ()), *program]
+        words = [*(["env", *env] if env else ()), *program]
         typed, variables = self.stack.shell_command(service, words)
-        self.acts.append(f"exec {service}")
         feed = "\n;\n".join(given).encode() if given else stdin
         return _run_bounded(typed, variables, feed, self.scratch)
 
     def _exec_embedded(
-        self, service: Service, program: Sequence[str], environment: list[str], stdin: Path | None
+        self, service: Service, program: Sequence[str], env: Sequence[str], stdin: Path | None
     ) -> Answer:
-        """Where there is no container: in the sandbox, or by the cache's own client."""
+        """Run a program where there is no container: in the sandbox, or by the cache's client."""
         if program[0] in _IN_SANDBOX:
             # Its programs find their way back here.
             return Answer(run=f"exec {shlex.join(program)}")
         if service == "db" and program[0] in _OF_DATABASE:
             words, variables = self.stack.shell_command(service, program)
-            given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *environment]
+            given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
             return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
         inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
         if service != "redis" or not inner or inner[0].lower() not in _CACHE:
@@ -473,8 +465,7 @@ class Host:
         whole = Line(words, "compose", leading=True)
         for project in whole.values("p", "project-name"):
             if any(one.labels.get(_PROJECT) == project for one in self.bystanders):
-                self._stray(f"docker compose {shlex.join(words)}", project)
-                return Answer(1, err=f"refused: {project} is not this deployment\n")
+                raise self._refuse(f"docker compose {shlex.join(words)}", project)
         verb, *rest = whole.rest or ["version"]
         line = Line(rest, verb, leading=verb == "exec")
         named = line.rest[:1] if verb == "exec" else line.rest
@@ -486,9 +477,9 @@ class Host:
         if len(services) < len(named) or (verb == "exec" and not named):
             unknown = next((one for one in named if one not in SERVICES), "")
             unmatched = f"`docker compose {verb}`: no service {unknown}"
-            return self._miss(unmatched, f"no such service: {unknown}")
+            raise self._miss(unmatched, f"no such service: {unknown}")
         if verb == "exec":
-            return self._exec(services[0], line.rest[1:], call, line)
+            return self._exec(services[0], line.rest[1:], call.input, line.values("e", "env"))
         services = services or list(SERVICES)
         if verb == "ps":
             ours = [one for one in self._ours("container") if one.service in services]
@@ -509,14 +500,14 @@ class Host:
         return Answer()
 
     def _up(self, services: Sequence[Service], file: str) -> Answer:
-        """Deploy what the file of variables next to the compose file says by now."""
+        """Deploy the variables that the file next to the compose file now sets."""
         if (data := self.read_file(file)) is not None:
             copy = self.scratch / "typed.env"
             copy.write_bytes(data)
             try:
                 said = dict(dotenv.load(copy, f"{file}, as"))
             except BadInput as trouble:
-                return Answer(1, err=f"docker compose: {trouble}\n")
+                raise Failed(f"docker compose: {trouble}") from None
             self.typed |= {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
         if "backend" in services:
             self.redeploy()
@@ -580,7 +571,7 @@ def _take(words: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
 def _run_bounded(
     words: Sequence[str], variables: Mapping[str, str], stdin: Path | bytes | None, scratch: Path
 ) -> Answer:
-    """Run a command whose output may be large, or without end; it is a file of scratch then."""
+    """Run a command within limits; its output, which may be large, is a file in scratch."""
     limits = f'ulimit -f {_MOST_BYTES >> 10}; exec timeout -s KILL {_LONGEST_S} "$@"'
     bounded = ["bash", "-c", f"{limits} 2> >(head -c {_MOST_SAID} >&2)", "bash", *words]
     out = scratch / f"printed-{next(_NUMBERS)}"
@@ -602,7 +593,7 @@ def _tail(text: str, line: Line) -> bytes:
 
 
 def _through_terminal(answer: Answer) -> Answer:
-    """As a terminal writes it: each line ends with a carriage return, too."""
+    """The answer as a terminal prints it: each line also ends with a carriage return."""
     if answer.run:
         return Answer(run=f"exec > >(sed 's/$/\\r/'); {answer.run}")
     out = answer.out if isinstance(answer.out, bytes) else answer.out.read_bytes()

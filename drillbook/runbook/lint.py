@@ -1,9 +1,9 @@
-"""`drillbook runbook lint`: what a runbook in Markdown says that is known to be wrong.
+"""`drillbook runbook lint`: finds statements of a runbook in Markdown that are known to be wrong.
 
 Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
-file that cannot be read. What a mark in the document accepts is counted apart.
+file that cannot be read. Findings that a mark in the document accepts are counted separately.
 
---fix writes the document with what can be corrected by rule alone, and the patch that makes it.
+--fix writes the document with every correction that a rule can make alone, and a patch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from drillbook.core.display import Result, printable, write_json, write_sarif
 from drillbook.core.errors import BadInput
 from drillbook.core.files import load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
-from drillbook.runbook.rules import check, rules
+from drillbook.runbook.rules import Rule, check, rules
 
 _FOUND = 1
 _LONGEST = 160
@@ -32,16 +32,12 @@ _LONGEST = 160
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement of a document that is wrong, dangerous or lacks something."""
+    """One statement of a document that is wrong, dangerous or lacks something, and its rule."""
 
     file: str
     line: int
-    rule: str
-    control: str
-    title: str
+    rule: Rule
     found: str
-    measured: str
-    write: str
 
 
 class Accepted(NamedTuple):
@@ -53,7 +49,7 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is found in documents, what their marks accept of it, and the marks that do nothing."""
+    """The findings in documents, those that their marks accept, and marks without effect."""
 
     files: list[str]
     findings: list[Finding] = field(default_factory=list)
@@ -62,14 +58,14 @@ class Report:
     foreign: list[str] = field(default_factory=list)
 
     def add(self, document: Document) -> None:
-        """Take the findings of a document in, each where it belongs."""
+        """Add the findings of a document, each to the list it belongs to."""
         marks = {one: one.rest.split(None, 1) for one in document.marks if one.word == "accept"}
         done = set()
         for one in findings(document):
             fitting = [
                 mark
                 for mark, words in marks.items()
-                if words[1:] and words[0] == one.rule and one.line in mark.follows
+                if words[1:] and words[0] == one.rule.id and one.line in mark.follows
             ]
             if fitting:
                 done.add(fitting[0])
@@ -83,14 +79,14 @@ class Report:
 
 
 def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False) -> int:
-    """Print what is wrong in the documents, and write them corrected if asked to; the exit code."""
+    """Print the findings in documents, with fix also write them corrected; the exit code."""
     report, fixed = Report([str(path) for path in paths]), []
     for path in paths:
         document = Document(str(path), load_text(Path(path), "the runbook"))
         if OURS.search(f"{path} {document.text}"):
             before = len(report.findings)
             report.add(document)
-            found = [(one.line, one.rule) for one in report.findings[before:]]
+            found = [(one.line, one.rule.id) for one in report.findings[before:]]
             fixed += [write_correction(document, found)] if fix else []
         else:
             report.foreign.append(str(path))
@@ -103,17 +99,7 @@ def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False
 def findings(document: Document) -> list[Finding]:
     """The findings of one document, in the order of its lines."""
     return [
-        Finding(
-            document.name,
-            one.line,
-            rule.id,
-            rule.control,
-            rule.title,
-            excerpt(one.words),
-            rule.measured,
-            rule.write,
-        )
-        for rule, one in check(document)
+        Finding(document.name, one.line, rule, excerpt(one.words)) for rule, one in check(document)
     ]
 
 
@@ -129,13 +115,13 @@ _SECRETS = (
 
 
 def excerpt(words: str) -> str:
-    """Words of a document on one line, without what may be a secret or move a terminal."""
+    """Words of a document on one line, without anything that may be a secret or move a terminal."""
     line = without_secrets(printable(" ".join(words.split())))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def without_secrets(text: str) -> str:
-    """A text without what may be a secret."""
+    """A text without anything that may be a secret."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
@@ -143,14 +129,14 @@ def without_secrets(text: str) -> str:
 
 def _as_text(report: Report) -> None:
     lines = [
-        f"{printable(one.file)}:{one.line}: {one.title} [{one.rule}, {one.control}]\n"
+        f"{printable(one.file)}:{one.line}: {one.rule}\n"
         f"    found:    {one.found}\n"
-        f"    measured: {one.measured}\n"
-        f"    write:    {one.write}"
+        f"    measured: {one.rule.measured}\n"
+        f"    write:    {one.rule.write}"
         for one in report.findings
     ]
     lines += [
-        f"{printable(one.file)}:{one.line}: accepted: {one.title} [{one.rule}, {one.control}]\n"
+        f"{printable(one.file)}:{one.line}: accepted: {one.rule}\n"
         f"    found:    {one.found}\n"
         f"    because:  {reason}"
         for one, reason in report.accepted
@@ -174,28 +160,34 @@ def _as_json(report: Report) -> None:
         "runbook-lint",
         files=report.files,
         not_checked=report.foreign,
-        findings=[asdict(one) for one in report.findings],
-        accepted=[{**asdict(one), "reason": reason} for one, reason in report.accepted],
+        findings=[_as_data(one) for one in report.findings],
+        accepted=[{**_as_data(one), "reason": reason} for one, reason in report.accepted],
         idle_marks=report.idle,
     )
 
 
+def _as_data(one: Finding) -> dict[str, object]:
+    rule = one.rule
+    about = {"file": one.file, "line": one.line, "rule": rule.id, "control": rule.control}
+    text = {"title": rule.title, "found": one.found, "measured": rule.measured, "write": rule.write}
+    return about | text
+
+
 def _as_sarif(report: Report) -> None:
     found = [*((one, "") for one in report.findings), *report.accepted]
-    used = {one.rule: rules()[one.rule] for one, _ in found}
-    told = {
-        id_: {
-            "shortDescription": {"text": rule.title},
-            "fullDescription": {"text": rule.measured},
-            "help": {"text": rule.write},
-            "properties": {"control": rule.control},
+    used = {
+        one.rule.id: {
+            "shortDescription": {"text": one.rule.title},
+            "fullDescription": {"text": one.rule.measured},
+            "help": {"text": one.rule.write},
+            "properties": {"control": one.rule.control},
         }
-        for id_, rule in used.items()
+        for one, _ in found
     }
     results = [
         Result(
-            one.rule,
-            f"{one.title}: {one.found}\n{one.measured}\nWrite: {one.write}",
+            one.rule.id,
+            f"{one.rule.title}: {one.found}\n{one.rule.measured}\nWrite: {one.rule.write}",
             one.file,
             one.line,
             reason,
@@ -203,7 +195,7 @@ def _as_sarif(report: Report) -> None:
         for one, reason in found
     ]
     looked_at = [one for one in report.files if one not in report.foreign]
-    write_sarif("drillbook runbook lint", told, results, looked_at)
+    write_sarif("drillbook runbook lint", used, results, looked_at)
 
 
 _LARGEST = 1 << 20
@@ -212,10 +204,10 @@ _LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n)|([^\r\n]+)$")
 
 
 def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> str:
-    """Write the corrected document and a patch next to it; in a sentence, what was written.
+    """Write the corrected document and a patch next to it; a sentence that says what was written.
 
-    found has the line and the rule of each finding that is to be corrected. Nothing that is there
-    already is lost: the document stays as it is, and no other text is overwritten.
+    found has the line and the rule of each finding to correct. The document itself stays as it is,
+    and no existing file is overwritten with other text.
     """
     path = Path(document.name)
     try:
@@ -264,7 +256,7 @@ def _patch(path: Path, old: str, new: str) -> str:
 
 
 def _header(name: str) -> str:
-    """A name as `git apply` and `patch` read it."""
+    """A file's name in the form that `git apply` and `patch` read."""
     if re.search(r'[\x00-\x1f"\\]', name):
         return json.dumps(name, ensure_ascii=False)
     return f"{name}\t" if " " in name else name
@@ -275,14 +267,14 @@ def _lines(text: str) -> list[str]:
 
 
 def _mistakes(name: str, text: str) -> Counter[str]:
-    """How many mistakes there are of each rule."""
+    """The number of mistakes by rule."""
     return Counter(rule.id for rule, _ in check(Document(name, text)))
 
 
 def correct(document: Document, text: str, found: Sequence[tuple[int, str]]) -> str:
-    """The text of a document after each correction that takes a finding away and brings none.
+    """The text of a document after each correction that removes a finding and adds none.
 
-    text is its text with the ends of lines that it has; each line keeps its own.
+    text has the document's own ends of lines; each line keeps its own.
     """
     pairs = [(one[1] or one[3] or "", one[2] or "") for one in _LINES.finditer(text)]
     lines, ends = [line for line, _ in pairs], [end for _, end in pairs]
@@ -309,7 +301,7 @@ def correct(document: Document, text: str, found: Sequence[tuple[int, str]]) -> 
 
 
 def _is_better(name: str, lines: list[str], candidate: list[str], new: list[str]) -> bool:
-    """Whether there are fewer mistakes, and the same blocks but for the one that is corrected."""
+    """Whether a correction leaves fewer mistakes, and changes one block alone."""
     before, after = ("\n".join(one) for one in (lines, candidate))
     if not _mistakes(name, after) < _mistakes(name, before):
         return False

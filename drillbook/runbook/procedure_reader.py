@@ -1,13 +1,13 @@
-"""The procedures of an operator's document: what is typed, what is done by hand, and what it means.
+"""The procedures of an operator's document: typed commands, steps by hand, and their meaning.
 
-A section with a shell block, with a command that a sentence tells to type, or with a mark that
-says what is done, is a procedure; so is an item of a list such as "- restore: `…`". Marks are
-comments that no reader sees:
+A section with a shell block, with a sentence that gives a command to type, or with a mark for a
+step, is a procedure; so is an item of a list such as "- restore: `…`". Marks are comments that a
+rendered document does not show:
 
-<!-- drillbook: redeploy -->                      what is typed in Coolify is deployed now
+<!-- drillbook: redeploy -->                      the variables typed in Coolify are deployed now
 <!-- drillbook: set POSTGRES_PASSWORD=$NEW -->    a variable is typed in; old, new, or an expression
 <!-- drillbook: stop backend -->                  also start, restart; backend, db or redis
-<!-- drillbook: names {service}-{id}-secrets -->  what the operator's containers are called
+<!-- drillbook: names {service}-{id}-secrets -->  the names of the operator's containers
 <!-- drillbook: skip needs a second server -->    the section is not carried out
 """
 
@@ -50,7 +50,7 @@ _BY_HAND = re.compile(
     r"in the \w+ place),?\s+)*(\w+)\b(.*)",
     re.I | re.S,
 )
-# A sentence that tells to type what it quotes: it begins with that, a label or an imperative.
+# A sentence that gives a command to type begins with the command, a label or an imperative.
 _TYPED = re.compile(
     r"^\W*(?:step \d+\W+)?(?:(?:then|now|finally|next|first|afterwards?|lastly|also),?\s+)*"
     r"(?:run|execute|type|enter|use|do|call|issue|start|stop|restart|empty|flush|load|restore|bring|"
@@ -70,12 +70,12 @@ _NEW_PASSWORD = re.compile(
     r"|\bCHANGE[-_]?ME\b|(?<=PASSWORD ')(?:…|\.\.\.|x{3,}|\*{3,})(?=')",
     re.I,
 )
-# What stands in the place of a placeholder, by its words; else the name of the service it names.
+# What replaces a placeholder, by its words; else the name of the service it names.
 _PLACEHOLDERS = {
     r"pass|\bpw\b": "password",
     r"^(?!.*container).*(?:uuid|project|stack|resource|\bid\b)": "project",
-    r"(?:redis|cache).*volume|volume.*(?:redis|cache)": "cache-volume",
-    r"volume": "volume",
+    r"(?:redis|cache).*volume|volume.*(?:redis|cache)": "redis_data",
+    r"volume": "pg_data",
     r"^(?!.*container).*(?:server|host|\bip\b|domain)": "server",
     r"^(?!.*container).*(?:file|dump|backup)": "file",
     r"date|time": "date",
@@ -84,12 +84,13 @@ _NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
 _ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
-_KEYWORDS = _words("[ [[ : . true false test echo printf set exit return cd export")
-_BUILTINS = _KEYWORDS | _words("local declare read eval source trap wait shift unset exec")
-_TOOLS = _words(
-    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find false "
+# The commands that run here: builtins of the shell, tools, and those that are emulated.
+_PROGRAMS = {"compose", *SHIMS} | _words(
+    "[ [[ : . true false test echo printf set exit return cd export "
+    "local declare read eval source trap wait shift unset exec "
+    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find "
     "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
-    "sed seq sh sha256sum sleep sort split stat sync tail tar tee test time timeout touch tr true "
+    "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
     "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
 )
 _READERS = _words("cat zcat gunzip gzip zstd pg_restore psql compose docker")
@@ -102,7 +103,7 @@ _OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IF
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that is done by hand; value is an expression of the shell, or old or new."""
+    """A step that is done by hand; value is an expression of the shell, or old or new."""
 
     verb: Verb
     line: int
@@ -114,7 +115,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A shell block as it stands in the document, and as it is run."""
+    """A shell block as the document has it, and as it is run."""
 
     line: int
     text: str
@@ -123,9 +124,9 @@ class Typed:
 
 @dataclass
 class Procedure:
-    """One section that is carried out; unfilled says why it cannot be, skipped why not.
+    """One section to carry out; unfilled says why that is impossible, skipped why it is not done.
 
-    files are those whose text a sentence gives, shown the health report that it shows.
+    files are those whose text a sentence gives; shown is the health report that the section shows.
     """
 
     section: Section
@@ -145,7 +146,7 @@ class Procedure:
 
     @property
     def name(self) -> str:
-        """Its heading as one word, with its line, which no other has."""
+        """Its heading as one word, with its line, so that it is unique."""
         word = re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
         return f"{word[:40].strip('-')}-line-{self.section.line}"
 
@@ -156,7 +157,7 @@ class Procedure:
 
     @property
     def acts(self) -> list[Act]:
-        """What is done by hand, in order."""
+        """The steps that are done by hand, in order."""
         return [one for one in self.steps if isinstance(one, Act)]
 
     @property
@@ -166,64 +167,58 @@ class Procedure:
         return range(self.section.line, max(last, default=self.section.line) + 1)
 
     def script(self) -> str:
-        """One bash script of it all; acts are calls, and what is printed is parted by blocks."""
+        """One bash script of all steps; acts are calls, and marks divide the output by blocks."""
         parts = [self.preamble] if self.preamble else []
         for number, one in enumerate(self.steps):
             if isinstance(one, Act):
-                parts.append(_call(number, one))
+                value = f'"{one.value}"' if "$" in one.value else shlex.quote(one.value)
+                parts.append(f"drillbook-step {number} {value} </dev/null")
             else:
                 parts.append(f"printf '\\036begin {number}\\036'\n{one.script}\n")
                 parts.append(f"printf '\\036end {number} %s\\036' $?")
         return "\n".join(parts) + "\n"
 
 
-def _call(number: int, act: Act) -> str:
-    value = f'"{act.value}"' if "$" in act.value else shlex.quote(act.value)
-    return f"drillbook-step {number} {value} </dev/null"
-
-
 def names_pattern(document: Document) -> str | None:
-    """What the document says its containers are called."""
+    """The pattern of the names that the document gives its containers."""
     found = [one.rest for one in document.marks if one.word == "names" and "{service}" in one.rest]
     return found[0] if found else None
 
 
-def literal_names(document: Document) -> dict[str, Service]:
-    """Names of containers that stand in the document's commands as they are, by service."""
-    found: dict[str, Service] = {}
+def literal_names(document: Document) -> dict[str, str]:
+    """The names of containers that the document's commands use literally, by service."""
+    found: dict[str, str] = {}
     for _, command in document.commands():
         inside, words = command.inside, command.words
         named = [inside.target] if inside and inside.engine == "docker" else []
         if words[:1] == ("docker",) and _NAMING & {*words[1:2]}:
             named += [one for one in words[2:] if not one.startswith("-") and not one.isdecimal()]
         for name in named:
-            service = service_of(name)
-            if re.fullmatch(r"[\w.-]+", name) and service and service not in found.values():
-                found[name] = service
+            if re.fullmatch(r"[\w.-]+", name) and (service := service_of(name)):
+                found.setdefault(service, name)
     return found
 
 
 def procedures(document: Document, names: dict[str, str], password: str) -> list[Procedure]:
     """The procedures of a document in their order.
 
-    names has what the placeholders of containers, volumes and the project are filled with.
+    names has the values for the placeholders of containers, volumes and the project.
     """
-    found: dict[int, Procedure] = {}
-
+    found: dict[Section, Procedure] = {}
     names = {**_NAMED, **names, "password": password}
 
     def of(section: Section) -> Procedure:
         while section.parent and _STEP.match(section.title):
             section = section.parent
-        return found.setdefault(id(section), Procedure(section))
+        return found.setdefault(section, Procedure(section))
 
     items: dict[int, Section] = {}
-    for told in _typed(document):
-        section = told.section
-        if told.listed and has(told.lead, "label"):
-            section = items.setdefault(told.line, _item_of(told))
-        of(section).commands += _commands(told.script, told.line)
-        of(section).steps.append(Typed(told.line, told.script, ""))
+    for typed in _typed(document):
+        section = typed.section
+        if typed.listed and has(typed.lead, "label"):
+            section = items.setdefault(typed.line, _item_of(typed))
+        of(section).commands += _commands(typed.script, typed.line)
+        of(section).steps.append(Typed(typed.line, typed.script, ""))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
         commands = _commands(block.text, block.line)
@@ -250,7 +245,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
 
 
 def _typed(document: Document) -> list[Statement]:
-    """The commands that sentences tell to type; those of a table say what there is."""
+    """The commands that sentences give to type; those in a table only describe."""
     rows = {one.line for one in document.statements if one.kind == "row"}
     found = {
         (one.line, one.script): one
@@ -261,8 +256,8 @@ def _typed(document: Document) -> list[Statement]:
 
 
 def _is_told(one: Statement) -> bool:
-    told = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
-    return bool(told) and not _CONDITIONAL.search(one.lead)
+    begins = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
+    return bool(begins) and not _CONDITIONAL.search(one.lead)
 
 
 def _commands(text: str, line: int) -> list[Command]:
@@ -297,7 +292,7 @@ def _marked(mark: Mark) -> Act | None:
 
 
 def _steps(block: Block) -> Iterator[Act | Typed]:
-    """A block, parted where a comment of it says what is done by hand."""
+    """The steps of a block, which is divided where a comment says what is done by hand."""
     text = without_prompts(block.text)
     lines, start = text.splitlines(), 0
     for at in sorted(shell.comment_lines(text)):
@@ -311,7 +306,7 @@ def _steps(block: Block) -> Iterator[Act | Typed]:
 
 
 def _by_hand(sentence: str, line: int, section: Section) -> Act | None:
-    """What a sentence in the imperative tells to do by hand."""
+    """The step that a sentence in the imperative gives to do by hand."""
     found = _BY_HAND.match(sentence)
     if not found or len(sentence) > 300:
         return None
@@ -346,30 +341,22 @@ def _commands_follow(section: Section, line: int) -> bool:
 
 def _altered(section: Section) -> str:
     """The password that a section gives to the role, as an expression of the shell."""
-    for one in section.statements:
-        if (
-            one.kind == "command"
-            and has(one.script, "alters")
-            and (found := _ALTERED.search(one.script))
-        ):
-            return found[1] if "$" in found[1] else "new"
-    return "new"
+    scripts = [one.script for one in section.statements if one.kind == "command"]
+    altered = [_ALTERED.search(script) for script in scripts if has(script, "alters")]
+    first = next(filter(None, altered), None)
+    return first[1] if first and "$" in first[1] else "new"
 
 
 def _add_by_hand(procedure: Procedure, document: Document) -> None:
-    """Add what its sentences tell to do, where no mark says so of the same line or the next."""
+    """Add the steps that its sentences give, where no mark does so on the same or a near line."""
     marked = {act.line for act in procedure.acts}
     typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
     for one in document.statements:
-        own = one.section is procedure.section or (
-            one.section.parent is procedure.section and _STEP.match(one.section.title)
-        )
-        if (
-            one.kind != "sentence"
-            or one.denied
-            or not own
-            or marked & {one.line, one.line + 1, one.line + 2}
-        ):
+        section, parent = one.section, one.section.parent
+        is_step = parent is procedure.section and _STEP.match(section.title)
+        if one.kind != "sentence" or one.denied or not (is_step or section is procedure.section):
+            continue
+        if marked & {one.line, one.line + 1, one.line + 2}:
             continue
         act = _by_hand(one.text, one.line, procedure.section)
         if act and not (act.verb in _BY_ITSELF and act.line in typed):
@@ -416,7 +403,7 @@ def _files(one: Procedure, password: str) -> dict[str, str]:
 
 
 def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None:
-    """Have in each block what runs, and why the procedure cannot be carried out if so."""
+    """Set the script of each block, the preamble, and the reasons not to carry it out."""
     reasons: list[str] = []
     for at, step in enumerate(one.steps):
         if isinstance(step, Typed):
@@ -425,7 +412,9 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
             unknown = f"line {step.line}: nothing is known to fill"
             reasons += [f"{unknown} <{placeholder}> with" for placeholder in missing]
     for command in one.commands:
-        if (program := command.program) and not _is_known(program) and not command.inside:
+        program = command.program
+        known = not program or "$" in program or program in _PROGRAMS
+        if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
     given: dict[str, str] = {}
     for block in blocks:
@@ -452,24 +441,18 @@ def _filled(text: str, names: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _with_password(text: str, password: str) -> str:
-    """A text with a password where it says that one is to be typed."""
+    """A text with the password in the place of words such as NEW_PASSWORD."""
 
     def type_in(found: re.Match[str]) -> str:
-        # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document's own.
+        # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document itself.
         before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
         return found[0] if before in ("$", "{", "_") or after == "=" else password
 
     return _NEW_PASSWORD.sub(type_in, text)
 
 
-def _is_known(program: str) -> bool:
-    if program in SHIMS or program in _TOOLS or program in _BUILTINS or program == "compose":
-        return True
-    return "$" in program
-
-
 def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
-    """What earlier blocks assign to the variables that it uses, and those that none does."""
+    """The assignments in earlier blocks to the variables that it uses, and those that lack one."""
     text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
     text += "\n" + "\n".join(act.value for act in one.acts)
     own = shell.assignments(text)

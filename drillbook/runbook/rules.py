@@ -1,4 +1,4 @@
-"""What rules.toml knows of, found in a runbook: by words from there, by syntax here."""
+"""Finds the mistakes of rules.toml in a runbook: by the patterns there, and by syntax here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from drillbook.runbook.shell import Command
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A known mistake: the control that checks it, what was measured, and what to write."""
+    """A known mistake: the control that checks it, what was measured, and the text to write."""
 
     id: str
     control: str
@@ -36,9 +36,12 @@ class Rule:
     code: bool = False
     fix: list[tuple[str, str]] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return f"{self.title} [{self.id}, {self.control}]"
+
 
 class Found(NamedTuple):
-    """Where a mistake stands, and the words it was found by."""
+    """The line of a mistake, and the words that show it."""
 
     line: int
     words: str
@@ -69,12 +72,12 @@ def pattern(name: str) -> re.Pattern[str]:
 
 
 def has(text: str, *names: str) -> re.Match[str] | None:
-    """Where a text has one of these patterns of rules.toml; None where it has none."""
+    """The first match of one of these patterns of rules.toml in a text; None without one."""
     return next(filter(None, (pattern(name).search(text) for name in names)), None)
 
 
 def check(document: Document) -> list[tuple[Rule, Found]]:
-    """Every mistake of a document, each once a line, in the order of lines."""
+    """Every mistake in a document, once per line and rule, in the order of lines."""
     found: dict[tuple[int, str], tuple[Rule, Found]] = {}
     for rule in rules().values():
         finder = _FINDERS.get(rule.id)
@@ -84,7 +87,7 @@ def check(document: Document) -> list[tuple[Rule, Found]]:
 
 
 def finds(id_: str) -> Callable[[Finder], Finder]:
-    """The function that finds the mistake of that id."""
+    """Register the function that finds the mistake with this id."""
 
     def register(finder: Finder) -> Finder:
         _FINDERS[id_] = finder
@@ -96,7 +99,7 @@ def finds(id_: str) -> Callable[[Finder], Finder]:
 def finds_commands(
     id_: str, *kinds: Callable[[Document], Commands]
 ) -> Callable[[IsMistake], IsMistake]:
-    """The function that says which commands of these kinds are the mistake of that id."""
+    """Register the function that says which commands of these kinds are the mistake."""
 
     def register(is_mistake: IsMistake) -> IsMistake:
         _FINDERS[id_] = lambda document: (
@@ -125,7 +128,7 @@ def _words(rule: Rule, document: Document) -> Iterator[Found]:
 
 
 def _clause(match: re.Match[str]) -> str:
-    """The part of a text in which a passage stands, between full stops and the like."""
+    """The part of a text around a match, between full stops, semicolons and the like."""
     text, (start, end) = match.string, match.span()
     left = max(text.rfind(mark, 0, start) for mark in (". ", "; ", "! "))
     right = [at for mark in (". ", "; ", "! ") if (at := text.find(mark, end)) >= 0]
@@ -135,12 +138,12 @@ def _clause(match: re.Match[str]) -> str:
 # Keys and passwords ------------------------------------------------------------------------------
 
 _LENGTH = 32
-# What is made at random has at least so many different characters.
+# A random value has at least so many different characters.
 _FEWEST = 8
 
 
 class Generated(NamedTuple):
-    """A command that makes a random text, and for what."""
+    """A command that makes a random text, and the name of the variable or key it is for."""
 
     statement: Statement
     line: int
@@ -205,16 +208,15 @@ def _password_in_address(document: Document) -> Iterator[Found]:
 
 @finds("key-rotation")
 def _cure_by_another_key(document: Document) -> Iterator[Found]:
-    """A table of symptoms whose cure for a wrong key is a new one."""
+    """Finds a new key as the cure of a wrong one in a table of symptoms, and regular rotation."""
     for one in document.claims("row"):
         *causes, cure = (cell.strip() for cell in one.text.split("|"))
         key = re.search(r"\b(?:INFISICAL_)?ENCRYPTION_KEY\b", " ".join(causes))
         if key and has(cure, "renews") and not has(f"{one.lead} {one.text}", "new_instance"):
             yield Found(one.line, one.text)
     for one in document.claims("sentence"):
-        if (match := pattern("rotates_regularly").search(one.text)) and not has(
-            _clause(match), "denies"
-        ):
+        match = has(one.text, "rotates_regularly")
+        if match and not has(_clause(match), "denies"):
             yield Found(one.line_at(match.start()), one.text)
         listed = has(one.text, "key_listed") and has(one.lead, "rotates")
         if listed and not has(one.lead + one.text, "denies"):
@@ -246,8 +248,8 @@ def _key_sample(document: Document) -> Iterator[Found]:
         if one.setting and one.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
             given = [one.setting[1]]
         if any(map(is_sample, given)):
-            told = has(f"{one.text} {one.lead}", "denies", "known_sample")
-            if not told and not has(one.section.text, "disclaims"):
+            disclaimed = has(f"{one.text} {one.lead}", "denies", "known_sample")
+            if not disclaimed and not has(one.section.text, "disclaims"):
                 yield Found(one.line, one.text)
 
 
@@ -303,11 +305,12 @@ _UNPACKS = {
     *("age", "gpg", "aws", "pv", "openssl"),
 }
 _RESTARTS = (("docker", "restart"), ("compose", "restart"))
-_UP = (("docker", "start"), ("docker", "run"), ("compose", "up"), ("compose", "start"))
+_STARTS = (("docker", "start"), ("compose", "up"), ("compose", "start"))
+_UP = (*_STARTS, ("docker", "run"))
 
 
 def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
-    """Whether a command brings a backup back; dumped are files that hold one, whatever its name."""
+    """Whether a command restores a backup; dumped are files known to hold one by other commands."""
     if command.program == "pg_restore":
         return not {"-l", "--list", "-f", "--help", "--version"} & set(command.words)
     unpacked = [it.text for it in command.upstream() if it.program in _UNPACKS]
@@ -324,12 +327,12 @@ def is_dump(command: Command) -> bool:
 
 
 def removes_volumes(command: Command) -> bool:
-    """Whether a command of compose takes the volumes along."""
+    """Whether a command of compose also removes the volumes."""
     removing = {"-v", "--volumes"} & {*command.words}
     return command.words[:2] == ("compose", "down") and bool(removing)
 
 
-# Of each kind the first hundred: each is compared with all that stands around it.
+# Only the first hundred of each kind: each is compared with all statements around it.
 _MOST = 100
 
 
@@ -345,7 +348,7 @@ def _restores(document: Document) -> Commands:
 
 
 def _around(one: Statement) -> list[Statement]:
-    """The statements of the procedure in which one stands."""
+    """The statements of the procedure that a statement is part of."""
     section = one.section
     if one.listed and has(one.lead, "label"):
         # `- restore: …` in a list of commands is a procedure of its own.
@@ -374,19 +377,17 @@ def _says(one: Statement, name: str) -> bool:
     return one.kind in (*TEXTS, "command") and bool(has(one.text, name))
 
 
-def _concerns(command: Command | None) -> str:
-    """What a start or stop concerns: all, the neighbours alone, or the backend by name."""
+def _names_neighbours(command: Command | None) -> bool:
+    """Whether a start or stop names services other than the backend alone."""
     words = command.words[2:] if command else ()
     named = [word for word in words if not word.startswith("-")]
-    if not named:
-        return "all"
-    return "neighbours" if all(has(word, "neighbour") for word in named) else "backend"
+    return bool(named) and all(has(word, "neighbour") for word in named)
 
 
 def _starts_backend(one: Statement) -> bool:
     if not one.command:
         return one.kind in ("sentence", "comment") and bool(has(one.text, "starts"))
-    return one.command.words[:2] in _UP[2:] + _UP[:1] and _concerns(one.command) != "neighbours"
+    return one.command.words[:2] in _STARTS and not _names_neighbours(one.command)
 
 
 @finds("restore-not-empty")
@@ -401,11 +402,11 @@ def _restore_not_empty(document: Document) -> Iterator[Found]:
         emptied = _last(before, lambda it: _says(it, "empties"))
         started = _last(before, lambda it: it.command and _starts_backend(it))
         elsewhere = {it.line for it in after if it.command and _says(it, "empties")}
-        told = any(
+        says_so = any(
             it.kind in TEXTS and it.line not in elsewhere and _says(it, "empties") for it in after
         )
-        told = told or bool(has(one.section.title, "empties"))
-        if emptied < started or (emptied < 0 and not told):
+        says_so = says_so or bool(has(one.section.title, "empties"))
+        if emptied < started or (emptied < 0 and not says_so):
             yield Found(one.line, one.text)
 
 
@@ -413,17 +414,17 @@ def _restore_not_empty(document: Document) -> Iterator[Found]:
 def _restores_while_running(one: Statement, command: Command) -> bool:
     names = [word for word in command.words[1:] if not {"/", "."} & {*word}]
     if any(has(word, "other_database") for word in names):
-        return False  # it goes into a database that the backend does not use
+        return False  # it fills a database that the backend does not use
     before = _before(one, _around(one))
-    commands = [it.command for it in before if it.command]
-    alone = any(it.words[:2] in _UP and _concerns(it) == "neighbours" for it in commands)
+    ups = [it for it in before if it.command and it.command.words[:2] in _UP]
+    alone = any(_names_neighbours(it.command) for it in ups)
     alone = alone or any(_says(it, "starts_neighbours") for it in before)
     stopped = _last(before, _stops_backend)
     return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
 
 
 def _stops_backend(one: Statement) -> bool:
-    return _says(one, "stops") and _concerns(one.command) != "neighbours"
+    return _says(one, "stops") and not _names_neighbours(one.command)
 
 
 @finds_commands("restore-errors", _restores)
@@ -448,8 +449,8 @@ def _goes_through_a_terminal(_: Statement, command: Command) -> object:
 @finds_commands("dump-pipe", _dumps)
 def _is_piped_without_pipefail(one: Statement, command: Command) -> object:
     before = _before(one, one.section.statements)
-    told = one.script + "".join(it.text for it in before if it.kind != "code")
-    return command.feeds and not re.search("pipefail|PIPESTATUS", told)
+    text = one.script + "".join(it.text for it in before if it.kind != "code")
+    return command.feeds and not re.search("pipefail|PIPESTATUS", text)
 
 
 @finds_commands("dump-in-volume", _dumps)
@@ -580,7 +581,7 @@ def _lists(command: Command) -> bool:
 
 
 def _picked(command: Command) -> str:
-    """The word by which a command picks names; empty where it picks by something else."""
+    """The word by which a command selects names; empty where it selects in another way."""
     picked = ""
     if command.program in ("grep", "egrep", "awk") and any(map(_lists, command.upstream())):
         picked = next((word for word in command.words[1:] if not word.startswith("-")), "")
@@ -637,7 +638,7 @@ def _goes_back_without_data(document: Document) -> Iterator[Found]:
         if command.words[:2] == ("helm", "rollback") and ours:
             yield Found(one.line, one.text)
     for one in document.claims(*TEXTS):
-        match = pattern("goes_back").search(one.text)
+        match = has(one.text, "goes_back")
         alone = match and not has(_clause(match), "goes_back_with_data")
         if match and alone and not has(one.section.text, "restores_backup"):
             yield Found(one.line_at(match.start()), one.text)
@@ -661,7 +662,7 @@ def _health_fields(document: Document) -> Iterator[Found]:
         if block.denied or not (_FLAGS & report.keys() or expected):
             continue
         if {"error", "statusCode"} & report.keys():
-            continue  # what it says when it fails
+            continue  # an error answer
         for number, line in enumerate(block.text.splitlines()):
             for name in re.findall(r'"(\w+)"\s*:', line):
                 opened = name == "inviteOnlySignup" and report.get(name) is True
@@ -677,7 +678,7 @@ def _health_fields(document: Document) -> Iterator[Found]:
 
 
 def json_object(block: Block) -> dict[str, object]:
-    """The object in JSON that a block shows; empty where it shows none."""
+    """The JSON object that a block shows; empty where it shows none."""
     try:
         found = json.loads(re.sub(r"(?m)(?<!:)//.*$", "", block.text))
     except (ValueError, RecursionError):

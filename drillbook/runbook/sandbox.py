@@ -1,8 +1,8 @@
-"""A place where commands of a document run: bash in namespaces of its own, by bubblewrap.
+"""A sandbox in which commands of a document run: bash in its own namespaces, by bubblewrap.
 
 A script sees programs of /usr, read-only, and its own files; no network, no home, no engine. Words
-such as docker or curl are shims there, which hand each call to the harness and print its answer.
-What a script writes is never followed as a link, and time, output, processes and files are bounded.
+such as docker or curl are shims, which pass each call to the harness and print its answer. Links
+that a script makes are never followed, and time, output, processes and files are limited.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHIMS = (
     *("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready"),
     "drillbook-step",
 )
-# Folders of an operator's machine that exist here, empty.
+# Folders of an operator's machine that exist in the sandbox, empty.
 ROOTS = ("srv", "opt", "backup", "backups", "data", "mnt", "root", "home", "var")
 _MOST_OUTPUT = 4 << 20
 _MOST_FILES = 512 << 20
@@ -73,10 +73,10 @@ exit "$(</answers/$id.code)"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A shim was called: with these words, in this folder, with this input.
+    """A call of a shim: its words, its folder and its input.
 
-    piped: it has an input other than the script's own, which is that of a terminal; the input is
-    in a file where the harness is to feed it to something.
+    piped: its input is not the script's own, which stands for a terminal. input is a file with that
+    input, where the harness is to pass it on.
     """
 
     words: tuple[str, ...]
@@ -87,7 +87,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call prints and ends with; run is a line of bash that takes its place, in there."""
+    """The output and exit code of a call; run is a line of bash that the shim runs in its place."""
 
     code: int = 0
     out: bytes | Path = b""
@@ -97,7 +97,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a script printed, how it ended, and why it was ended where it was."""
+    """The output and exit code of a script, and why it was ended, if it was."""
 
     output: str = field(repr=False)
     code: int
@@ -105,14 +105,13 @@ class Ran:
 
 
 class Sandbox:
-    """One place with files of its own, that last from script to script."""
+    """One sandbox; its files last from script to script."""
 
     def __init__(
         self, folder: Path, answer: Callable[[Call], Answer], readable: Sequence[Path] = ()
     ) -> None:
-        """Readable are folders of the harness that are seen inside, at the same place."""
+        """Make a sandbox that shows the readable folders of the harness, read-only."""
         self.files = folder / "files"
-        self.local = bool(readable)
         self._answer = answer
         self._readable = readable
         self._calls, self._answers, self._shims = (
@@ -124,7 +123,6 @@ class Sandbox:
             path.chmod(0o755)
         for path in (self._calls, self.files, *(self.files / name for name in ROOTS)):
             path.mkdir(mode=0o700)
-        (self.files / HOME[1:]).mkdir(exist_ok=True)
         self._own(self._calls, self.files)
         for name in SHIMS:
             (self._shims / name).write_text(_SHIM)
@@ -136,15 +134,10 @@ class Sandbox:
                 shutil.chown(path, user, processes.group())
 
     def place(self, inside: str, data: bytes) -> None:
-        """Have a file there, before a script runs, with the folders above it."""
+        """Write a file into the sandbox, with the folders above it, before a script runs."""
         target = self._outside(inside)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-        self._own(self.files)
-
-    def make_folder(self, inside: str) -> None:
-        """Have a folder there, before a script runs."""
-        self._outside(inside).mkdir(parents=True, exist_ok=True)
         self._own(self.files)
 
     def _outside(self, inside: str) -> Path:
@@ -154,7 +147,7 @@ class Sandbox:
         return self.files / path.relative_to("/")
 
     def read(self, inside: str) -> bytes | None:
-        """A file there, while a script may be changing it; no link is followed."""
+        """The content of a file, while a script may be changing it; no link is followed."""
         try:
             parts = self._outside(inside).relative_to(self.files).parts
         except ValueError:
@@ -180,14 +173,14 @@ class Sandbox:
         }
 
     def run(self, script: str, within_s: float) -> Ran:
-        """Run a bash script until it ends or a bound ends it; every process of it is gone then.
+        """Run a bash script until it ends or exceeds a limit, and end all its processes.
 
-        Nothing is run where earlier scripts have written too much.
+        It does not run where earlier scripts have written too much.
         """
         if self._is_full():
             return Ran("", -signal.SIGKILL, _FULL)
-        # Handed over as a file: the input of a script is that of a terminal that nobody types at.
-        # Inside, processes are counted from nought, so that the limit is its own.
+        # A file, since the script's input stands for a terminal at which no one types. The limit
+        # of processes counts those of its namespace alone.
         (self._shims / ".script").write_text(script)
         words = [*self._mounts(), "bash", "-c", f"{_LIMITS}; exec bash /shims/.script"]
         process = subprocess.Popen(
@@ -227,16 +220,16 @@ class Sandbox:
             yield from ("--ro-bind", str(path), str(path))
         programs = "/shims:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         variables = {"PATH": programs, "HOME": HOME, "LANG": "C.UTF-8", "USER": "operator"}
-        variables["DRILLBOOK_LOCAL"] = "1" if self.local else ""
+        variables["DRILLBOOK_LOCAL"] = "1" if self._readable else ""
         for name, value in variables.items():
             yield from ("--setenv", name, value)
-        # What lies in memory cannot be filled.
+        # These are in memory, which a script must not fill.
         yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME)
 
     def _follow(
         self, process: subprocess.Popen[bytes], output: bytearray, deadline: float, within_s: float
     ) -> str:
-        """Take what it prints, and answer its calls, until it ends; why it is to be ended."""
+        """Take its output and answer its calls until it ends; the limit it exceeds, or empty."""
         sized = 0.0
         with selectors.DefaultSelector() as selector:
             if process.stdout is None:
@@ -260,7 +253,7 @@ class Sandbox:
                     if self._is_full():
                         return _FULL
                 if process.poll() is not None:
-                    # What outlives the shell is gone with its namespace.
+                    # Processes that outlive the shell end with its namespace.
                     deadline = min(deadline, now + 1.0)
                 self._serve()
 
@@ -315,14 +308,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _own_text(path: Path) -> str | None:
-    """The text of a small file of the script's, if it is a file."""
+    """The text of a small file that a script wrote; None for anything but a file."""
     with suppress(OSError), os.fdopen(_opened(path), "rb") as file:
         return file.read(_LONGEST_CALL).decode(errors="replace")
     return None
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Copy a file of the script's, if it is one, to where no script can write."""
+    """Copy a file that a script wrote to a place where no script can write; whether it is one."""
     with suppress(OSError), os.fdopen(_opened(source), "rb") as file, target.open("wb") as copy:
         shutil.copyfileobj(file, copy)
         source.unlink(missing_ok=True)
@@ -331,5 +324,5 @@ def _copy(source: Path, target: Path) -> bool:
 
 
 def _opened(path: Path) -> int:
-    # A pipe in the place of a file must not hold the harness up.
+    # A pipe in the place of a file must not block the harness.
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

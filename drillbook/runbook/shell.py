@@ -1,10 +1,10 @@
-"""Commands of a shell block, from its syntax: words, redirects, pipelines, and what wraps what."""
+"""The commands of a shell block, from its syntax: words, redirects, pipelines and wrappers."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import tree_sitter_bash
@@ -19,7 +19,7 @@ _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
     r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash)\s+\S"
 )
-# What takes a value, by letter or name, of the options of each command.
+# The options of each command that take a value, by letter or name.
 _VALUED = {
     "docker": "H host c context config l log-level",
     "compose": "f file p project-name env-file profile project-directory",
@@ -35,10 +35,10 @@ _VALUED = {
 _WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
 _WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}
 _VALUED |= _WRAPPERS
-# What runs a command on another machine of this host: `pct exec 107 -- docker ps`.
+# These run a command in a guest of this host: `pct exec 107 -- docker ps`.
 _HOSTS = ("pct", "lxc", "incus")
 _DEEPEST = 3
-# A longer text is not a command of a runbook; it is read in part.
+# A longer text is not a command of a runbook; only a part of it is read.
 LONGEST = 2_000
 _LONGEST_PIPELINE = 20
 
@@ -124,7 +124,7 @@ class Command:
         return self.words[0].rpartition("/")[2] if self.words else ""
 
     def options(self, *names: str) -> Iterator[str]:
-        """The values of an option: the next word, or what stands behind = or the letter."""
+        """The values of an option: the next word, or the text behind =."""
         for word, value in zip(self.words, (*self.words[1:], ""), strict=False):
             if word in names:
                 yield value
@@ -145,17 +145,17 @@ class Command:
 
 
 def looks_like_a_command(line: str) -> bool:
-    """Whether a line of unknown language, or a span of code, starts with a command we know."""
+    """Whether a line of unknown language, or a span of code, starts with a known command."""
     return bool(_KNOWN.match(line.strip()))
 
 
 def parse(text: str, line: int) -> list[Command | Comment]:
-    """The commands and comments of a block in the order they stand; line is that of its first."""
+    """The commands and comments of a block in their order; line is the number of its first line."""
     return _Reader(text, line).commands()
 
 
 def comment_lines(text: str) -> list[int]:
-    """The lines, from 0, of comments that stand alone between two commands of a block."""
+    """The lines, from 0, of comments on lines of their own between commands of a block."""
     lines = text.splitlines()
     root = _PARSER.parse(text.encode()).root_node
     found = [one.start_point[0] for one in root.children if one.type == "comment"]
@@ -163,7 +163,7 @@ def comment_lines(text: str) -> list[int]:
 
 
 def assignments(text: str) -> dict[str, str]:
-    """Each variable that a block assigns outside of functions and loops, and how."""
+    """Each variable that a block assigns outside of functions and loops, with the assignment."""
     found: dict[str, str] = {}
     waiting = list(_PARSER.parse(text.encode()).root_node.children)
     while waiting:
@@ -225,15 +225,14 @@ class _Reader:
             if program in _WRAPPERS:
                 words = Line(rest, program, leading=True).rest[program == "timeout" :]
             elif program in ("docker", "podman", "docker-compose", "podman-compose"):
-                compose = program.endswith("-compose")
-                if not compose:
+                engine = "compose" if program.endswith("-compose") else "docker"
+                if engine == "docker":
                     rest = Line(rest, "docker", leading=True).rest
-                    compose = rest[:1] == ["compose"]
-                    rest = rest[compose:]
-                engine = "compose" if compose else "docker"
-                if compose:
+                    if rest[:1] == ["compose"]:
+                        engine, rest = "compose", rest[1:]
+                if engine == "compose":
                     rest = Line(rest, "compose", leading=True).rest
-                if rest[:1] != ["exec"] and (not compose or rest[:1] != ["run"]):
+                if rest[:1] != ["exec"] and (engine, rest[:1]) != ("compose", ["run"]):
                     words = [engine, *rest]
                     break
                 options = Line(rest[1:], "exec", leading=True)
@@ -286,28 +285,29 @@ class _Reader:
                 of[-1].writes = _word(target)
 
     def _substitute(self, node: Node) -> None:
-        """Hand what a command prints to the command, or variable, that takes it."""
-        above = self._above.get(node.id)
-        while above is not None and above.type != "command_substitution":
-            above = self._above.get(above.id)
-        while above is not None and above.type not in _TAKERS:
-            above = self._above.get(above.id)
-        if above is None:
-            return
-        if above.type == "command":
-            takers = [one.sources for one in self._of[above.id]]
-        else:
-            takers = [self._variables.setdefault(_text(_named(above)[0]), [])]
-        for taken in takers:
-            taken += self._of[node.id]
+        """Note a command as a source of the command, or variable, that takes its output."""
+        substitution = self._enclosing(node, ("command_substitution",))
+        taker = self._enclosing(substitution, _TAKERS) if substitution else None
+        if taker and taker.type == "command":
+            for one in self._of[taker.id]:
+                one.sources += self._of[node.id]
+        elif taker:
+            name = _text(_named(taker)[0])
+            self._variables.setdefault(name, []).extend(self._of[node.id])
 
     def _use(self, node: Node) -> None:
-        above = self._above.get(node.id)
-        while above is not None and above.type not in _TAKERS:
-            above = self._above.get(above.id)
-        if above is not None and above.type == "command":
-            for one in self._of[above.id]:
+        """Note the sources of a variable as those of the command that uses it."""
+        taker = self._enclosing(node, _TAKERS)
+        if taker and taker.type == "command":
+            for one in self._of[taker.id]:
                 one.sources += self._variables.get(_text(node), [])
+
+    def _enclosing(self, node: Node, types: Collection[str]) -> Node | None:
+        """The nearest node of one of these types around a node."""
+        above = self._above.get(node.id)
+        while above is not None and above.type not in types:
+            above = self._above.get(above.id)
+        return above
 
 
 _NO_WORDS = frozenset(("variable_assignment", "file_redirect", "heredoc_redirect", "comment"))
@@ -319,7 +319,7 @@ _TAKERS = frozenset(("command", "variable_assignment", "for_statement"))
 
 
 def _preorder(root: Node) -> tuple[list[Node], dict[int, Node]]:
-    """Every node in the order it stands, and what is above each."""
+    """Every node in its order in the text, and the parent of each."""
     found, above, waiting = [], {}, [root]
     while waiting:
         node = waiting.pop()
@@ -347,7 +347,7 @@ def _word(node: Node) -> str:
 
 
 def _script(program: str, words: list[str]) -> str:
-    """The script that a shell, su or ssh is given in quotes; empty where there is none."""
+    """The script that a shell, su or ssh gets in quotes; empty where there is none."""
     if program in ("sh", "bash", "ash", "zsh"):
         at = next((n for n, word in enumerate(words) if re.fullmatch(r"-\w*c", word)), None)
         if at is None or at + 1 >= len(words):

@@ -55,7 +55,6 @@ def backup(tmp_path):
     ("given", "kind", "shown"),
     [
         ("backup.sql", "path", "backup.sql"),
-        ("-", "pipe", "standard input"),
         ("docker:infisical-db", "container", "docker:infisical-db"),
         ("file:///srv/my%20backup.sql", "path", "/srv/my backup.sql"),
         ("sftp://ada:pw@host:22/b.sql", "url", "sftp://host:22/b.sql"),
@@ -72,7 +71,10 @@ def test_a_place_is_told_and_shown_bare(given, kind, shown):
 
 @pytest.mark.parametrize(
     "given",
-    ["docker:", "docker:--privileged", "docker:a b", "zip://x::s3://b/a.zip", "a\0b", "x" * 9999],
+    [
+        *("docker:", "docker:--privileged", "docker:a b"),
+        *("-", "zip://x::s3://b/a.zip", "a\0b", "x" * 9999),
+    ],
 )
 def test_what_can_be_no_place_is_refused(given):
     with pytest.raises(BadInput):
@@ -187,6 +189,13 @@ def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
     assert "uploads.sql.gz (is not a backup made by pg_dump)" in said
 
 
+def test_an_archive_that_is_called_sql_is_taken(backup):
+    archive = backup.with_name("newer.sql")
+    archive.write_bytes(next(one for one in ARCHIVES.glob("*.dump")).read_bytes())
+    os.utime(archive, (OLD + 600, OLD + 600))
+    assert newest(backup.parent)[0] == archive
+
+
 def test_a_backup_that_still_grows_is_not_taken(backup, monkeypatch):
     growing = backup.with_name("growing.dump")
     growing.write_bytes(b"PGDMP")
@@ -224,11 +233,11 @@ def test_a_copy_is_private_and_gone_afterwards(tmp_path):
 
 def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     url, storage = remote(tmp_path, dump("2024-10").encode())
-    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"SELECT 1;")
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"-- PostgreSQL database dump\n")
     heard, say = said()
     with fetch_backup(url, say) as found:
         assert found.path.name == "b.sql"
-    assert "NEWER BUT NOT TAKEN: later.sql (cut short" in heard[-1]
+    assert "NEWER BUT NOT TAKEN: later.sql (cut short: it ends without" in heard[-1]
 
 
 def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(tmp_path):
@@ -261,7 +270,7 @@ def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("memory://nowhere/b.sql", "nothing lies at memory://nowhere/b.sql"),
+        ("memory://nowhere/b.sql", "there is no file at memory://nowhere/b.sql"),
         ("teleport://host/b.sql", "Protocol not known"),
         ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "cannot be read"),
     ],

@@ -115,7 +115,7 @@ def test_one_snapshot_of_several_is_read(filled):
         assert datetime.fromtimestamp(found.modified, UTC).isoformat()[:10] == "2026-10-02"
         kept = found.home.path
     assert not kept.exists()
-    assert "3 lie there, the oldest of 2026-10-01; NEWER BUT NOT TAKEN: " in heard[-1]
+    assert "there are 3, the oldest of 2026-10-01; NEWER BUT NOT TAKEN: " in heard[-1]
     with filled.fetch(word="at:2026-10-01") as found:
         assert found.path.read_bytes() == whole("2024-10")
     path = ":/infisical.sql" if filled.program == "borg" else ""

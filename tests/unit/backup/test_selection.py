@@ -53,7 +53,7 @@ def test_chance_follows_the_seed(tmp_path):
     one = picked(tmp_path, "random:10d", 7)
     assert one == picked(tmp_path, "random:10d", 7)
     assert "random:10d among 9 with seed 7 of folder" in one.said
-    assert "49 lie there" in one.said
+    assert "there are 49, the oldest" in one.said
 
 
 def test_only_the_newest_passes_over_what_is_cut(tmp_path):

@@ -14,6 +14,8 @@ from drillbook.runbook.sandbox import Call
 from drillbook.stack.base import SERVICES, Resource
 
 RUN = "run1"
+NAMES = {"project": "abc"} | {one: f"{one}-abc-secrets" for one in SERVICES}
+NAMES |= {f"{one}_data": f"abc-abc-secrets_{one}-data" for one in ("pg", "redis")}
 OTHERS = {"com.docker.compose.project": "theirs"}
 BYSTANDERS = [
     Listed("container", "team-secrets-backup-1", None, OTHERS),
@@ -67,7 +69,7 @@ def stack():
 @pytest.fixture
 def host(stack, tmp_path):
     files = {"/srv/app/.env": b"POSTGRES_PASSWORD=typed\nSITE_URL=https://secrets.example.com\n"}
-    return Host(stack, RUN, "{service}-abc-secrets", "abc", BYSTANDERS, files.get, tmp_path)
+    return Host(stack, RUN, NAMES, BYSTANDERS, files.get, tmp_path)
 
 
 @pytest.fixture

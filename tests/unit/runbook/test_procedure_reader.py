@@ -15,8 +15,8 @@ from drillbook.runbook.procedure_reader import (
 
 NAMES = {"db": "db-1", "backend": "backend-1", "redis": "redis-1"} | {
     "project": "abc",
-    "volume": "abc_pg-data",
-    "cache-volume": "abc_redis-data",
+    "pg_data": "abc_pg-data",
+    "redis_data": "abc_redis-data",
 }
 
 
@@ -180,7 +180,7 @@ def test_names_of_containers_are_those_of_the_document():
         "<!-- drillbook: names {service}-{id}-x -->\n" + block("docker exec -i infisical-db psql"),
     )
     assert names_pattern(document) == "{service}-{id}-x"
-    assert literal_names(document) == {"infisical-db": "db"}
+    assert literal_names(document) == {"db": "infisical-db"}
 
 
 def test_folders_and_backups_that_a_procedure_names():
