@@ -23,7 +23,7 @@ from drillbook.core.display import write_json
 from drillbook.core.errors import UNUSABLE, BadInput
 
 if TYPE_CHECKING:
-    from reports.notify import Announcement
+    from reports.notify.notice import Announcement
 
 
 FILES = ("drillbook.toml", "waivers.toml")
@@ -50,7 +50,7 @@ def _announce(given: Given) -> Announcement:
 
     The command has _PINGED or _REPORTED among its options, and o.CONFIG.
     """
-    from reports.notify import announce
+    from reports.notify.notice import announce
 
     value = given.values.get
     # No process of a run should inherit it.

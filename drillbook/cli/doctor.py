@@ -39,7 +39,7 @@ class Check:
 def main(given: SimpleNamespace) -> int:
     """Print the checks; exit code 1 if no driver that was asked for can run here."""
     from fixtures.session.workers import STACK_MIB, free_mib
-    from reports.run_metadata import kernel_clock
+    from reports.record.run_metadata import kernel_clock
 
     free = free_mib()
     checks = [*_machine(Path(given.run_dir))]

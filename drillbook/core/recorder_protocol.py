@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Recorder(Protocol):
-    """Records what drivers and clients saw; a run has the one of reports/recorder.py."""
+    """Records what drivers and clients saw; a run has the one of reports/record/recorder.py."""
 
     def secret(self, name: str, value: str) -> None:
         """Redact this value everywhere, and search the finished bundle for it."""

@@ -17,7 +17,6 @@ from types import SimpleNamespace
 from rich.console import Console
 from rich.text import Text
 
-from reports import run_metadata
 from reports.controls import Catalogue, load
 from reports.errors import Unqualifiable
 from reports.qualification import generated, pages
@@ -51,6 +50,7 @@ from reports.qualification.trial import (
     results,
     row,
 )
+from reports.record import run_metadata
 from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict
 
 _LISTED = 40

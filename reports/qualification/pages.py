@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
-from reports import run_metadata
 from reports.errors import Unqualifiable
 from reports.qualification.record import (
     KEPT,
@@ -30,6 +29,7 @@ from reports.qualification.record import (
     load,
     text,
 )
+from reports.record import run_metadata
 from reports.render.html import environment
 from reports.render.phrases import duration
 

@@ -17,13 +17,13 @@ from types import SimpleNamespace
 
 from drillbook.core import run_directory
 from drillbook.core.files import write_file
-from reports import run_metadata
 from reports.errors import CannotWrite
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
 from reports.history.runs import load_files, parse_record, remember
-from reports.redaction import Redactor, is_packed
+from reports.record import run_metadata
+from reports.redaction.redactor import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
 from reports.render.terminal import Line, result, summary, wrap, write
 from reports.seal.sealer import Sealed, Sealer, describe_seal

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from reports import run_metadata
 from reports.config import declarations
 from reports.config.declarations import (
     Declared,
@@ -43,8 +42,9 @@ from reports.evidence.model import (
 )
 from reports.history import compare
 from reports.qualification.pages import bundle_files
-from reports.recorder import Recorder, SpecDraft
-from reports.run_metadata import kernel_clock
+from reports.record import run_metadata
+from reports.record.recorder import Recorder, SpecDraft
+from reports.record.run_metadata import kernel_clock
 from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.bundle import WRITERS, Bundle, new_id

@@ -21,7 +21,7 @@ from traceback import walk_tb
 import pytest
 
 from reports.errors import NotApplicable
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 from reports.session.spec_selection import controls
 from reports.verdict import UNUSABLE, Verdict, worst
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from reports import run_metadata
 from reports.config.declarations import list_exclusions, uuid_of_run
 from reports.errors import ReportError, Unmergeable
 from reports.evidence import json_file
@@ -38,7 +37,8 @@ from reports.evidence.model import (
     is_gating,
 )
 from reports.history.compare import describe, files, matrix
-from reports.redaction import Redactor
+from reports.record import run_metadata
+from reports.redaction.redactor import Redactor
 from reports.render.terminal import Line, write
 from reports.seal.sealer import make_sealer, refuse_changes
 from reports.session.bundle import Bundle, new_id

@@ -14,7 +14,7 @@ from reports.config import declarations
 from reports.controls import Catalogue, load
 from reports.errors import ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 from reports.session import xdist_workers
 from reports.session.evidence_run import EvidenceRun, runs_folder
 from reports.session.judging import Judging

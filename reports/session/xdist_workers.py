@@ -28,7 +28,7 @@ from reports.controls import Catalogue
 from reports.evidence.context import Comparison
 from reports.evidence.json_file import LARGEST, RECORD
 from reports.evidence.model import Span
-from reports.recorder import Clock, Recorder, SpecDraft
+from reports.record.recorder import Clock, Recorder, SpecDraft
 from reports.session.evidence_run import INTERRUPTIONS, EvidenceRun, undisturbed
 from reports.session.spec_selection import READING, Plan
 from reports.verdict import UNUSABLE, Verdict

@@ -19,7 +19,7 @@ from drillbook.backup.restore import Refused, restore
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 from tests.support.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 
 pytestmark = pytest.mark.slow

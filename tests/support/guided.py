@@ -16,7 +16,12 @@ from tests.support.guided_readers import READERS
 CORPUS = ROOT / ".cache" / "fuzz"
 MOST_MB, SLOWEST_S, LONGEST = 1024, 20, 1 << 18
 OURS = ["drillbook.backup", "drillbook.keys", "drillbook.preflight", "drillbook.runbook.diagnosis"]
-OURS += ["drillbook.backup.integrity", "fixtures.faults", "reports.seal", "reports.redaction"]
+OURS += [
+    "drillbook.backup.integrity",
+    "fixtures.faults",
+    "reports.seal",
+    "reports.redaction.redactor",
+]
 OURS += ["drillbook.core.secret_search", "reports.config", "reports.history", "reports.session"]
 OURS += ["reports.evidence.model"]
 

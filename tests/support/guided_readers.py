@@ -180,7 +180,7 @@ def read_waivers(path):
 
 
 def search(path):
-    from reports.redaction import Redactor
+    from reports.redaction.redactor import Redactor
 
     redactor = Redactor()
     redactor.add("KEY", "corner-office-opal-42")

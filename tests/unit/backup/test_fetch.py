@@ -16,7 +16,7 @@ from drillbook.backup.location import parse
 from drillbook.core.application import install_extra
 from drillbook.core.errors import BadInput
 from drillbook.preflight import backupfile
-from reports import run_metadata
+from reports.record import run_metadata
 from tests.support.backups import SAMPLES, dump
 from tests.unit.keys.test_proof import PACKINGS
 

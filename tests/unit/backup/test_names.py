@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from drillbook.runbook import procedures
 from fixtures.deployment import Deployment
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 
 
 def test_two_deployments_never_name_a_backup_alike(tmp_path, monkeypatch):

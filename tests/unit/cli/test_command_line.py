@@ -28,7 +28,7 @@ from fixtures.session import (
     stacks,
     workers,
 )
-from reports import run_metadata
+from reports.record import run_metadata
 from reports.session import plugin
 from tests.support.backups import KEYS, dump
 

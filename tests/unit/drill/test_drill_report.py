@@ -9,7 +9,7 @@ from drillbook.drill import drill_report
 from drillbook.drill.comparison import look
 from drillbook.drill.drill import Drill, Order, Targets
 from reports.evidence.model import Subject
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 from tests.support.backups import KEYS, dump
 
 

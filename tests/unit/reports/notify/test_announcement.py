@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from reports.notify.notice import Announcement, announce
+from reports.redaction.redactor import Redactor
 
 from drillbook.core.application import ROOT
 from reports.config.declarations import Words
@@ -14,8 +16,6 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
-from reports.notify import Announcement, announce
-from reports.redaction import Redactor
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.commands import given
@@ -31,7 +31,7 @@ MODES = ["fail", "recover", "stale", "due"]
 def hooks(monkeypatch):
     """Two receivers at once: a monitor, and a webhook by Apprise."""
     # On a busy machine the first notice of a process takes seconds.
-    monkeypatch.setattr("reports.notify.PATIENCE_S", 60)
+    monkeypatch.setattr("reports.notify.notice.PATIENCE_S", 60)
     with receiving() as receiver:
         yield receiver
 

@@ -3,15 +3,15 @@
 import time
 
 import pytest
+from reports.notify.notice import deliver, load_addresses, send_ping
 
 from reports.errors import BadDeclaration
-from reports.notify import deliver, load_addresses, send_ping
 from tests.support.receiver import receiving
 
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr("reports.notify.PATIENCE_S", 0.5)
+    monkeypatch.setattr("reports.notify.notice.PATIENCE_S", 0.5)
 
 
 def private(path, text):

@@ -25,7 +25,7 @@ metrics = "drillbook.prom"
 @pytest.mark.parametrize("days", [100, None, 10])
 def test_the_age_of_the_proof_alarms_in_four_ways(tmp_path, monkeypatch, capsys, days):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("reports.notify.PATIENCE_S", 60)
+    monkeypatch.setattr("reports.notify.notice.PATIENCE_S", 60)
     (tmp_path / "drillbook.toml").write_text(CONFIG)
     runs = tmp_path / "drillbook-runs"
     runs.mkdir()

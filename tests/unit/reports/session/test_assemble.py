@@ -8,7 +8,7 @@ from reports.config import declarations
 from reports.config.declarations import Setting, WaiverEntry
 from reports.controls import Catalogue
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
-from reports.recorder import Clock, Recorder
+from reports.record.recorder import Clock, Recorder
 from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict import Verdict

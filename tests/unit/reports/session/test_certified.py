@@ -5,8 +5,8 @@ import json
 import pytest
 
 from fixtures.mutants.base import registry
-from reports import run_metadata
 from reports.evidence.model import Tool
+from reports.record import run_metadata
 
 pytestmark = pytest.mark.slow
 

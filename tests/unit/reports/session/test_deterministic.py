@@ -35,7 +35,7 @@ def changed(folder):
 
 
 def test_document_that_says_something_else_is_found(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("reports.run_metadata.tool", lambda: sample_run.run().run.tool)
+    monkeypatch.setattr("reports.record.run_metadata.tool", lambda: sample_run.run().run.tool)
     folder = sealed(tmp_path)
     assert main([changed(folder)]) == 1
     told = capsys.readouterr().out

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from reports.errors import UnknownWord
-from reports.recorder import Recorder
+from reports.record.recorder import Recorder
 from reports.verdict import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"

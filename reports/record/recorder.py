@@ -29,7 +29,7 @@ from reports.evidence.model import (
     Step,
     Subject,
 )
-from reports.redaction import Redactor
+from reports.redaction.redactor import Redactor
 from reports.verdict import Nature, Verdict, worst
 
 _EXCERPT_LINES = 40

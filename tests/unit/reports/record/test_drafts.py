@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reports.evidence.model import Exchange
-from reports.recorder import Clock, Recorder, SpecDraft, StepDraft, add, excerpt
+from reports.record.recorder import Clock, Recorder, SpecDraft, StepDraft, add, excerpt
 from reports.verdict import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"

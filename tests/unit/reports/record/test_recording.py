@@ -8,7 +8,7 @@ from drillbook.core.errors import Unsupported
 from drillbook.stack import recording
 from drillbook.stack.base import Command
 from drillbook.stack.recording import record_call
-from reports.run_metadata import kernel_clock
+from reports.record.run_metadata import kernel_clock
 
 
 class Heard:

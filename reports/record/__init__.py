@@ -1,0 +1,1 @@
+"""What is captured while a run goes on."""

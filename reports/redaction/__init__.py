@@ -1,0 +1,1 @@
+"""Removes the known secrets from the record, and searches for them in what was written."""
