@@ -36,6 +36,7 @@ def test_address_is_understood(given, origin):
         ("https://", "names no host"),
         ("https://a b", "names no host"),
         ("https://secrets.example.com:99999", "impossible port or host"),
+        ("https://secrets.example.com:0", "impossible port or host"),
         ("https://[::1", "impossible port or host"),
         ("https://a\x00b", "empty, too long or not text"),
         ("https://" + "a" * 3000, "empty, too long or not text"),
