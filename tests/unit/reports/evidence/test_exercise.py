@@ -108,6 +108,9 @@ TAMPERED = {
     "and no disposal is declared": first("production", disposal=None),
     "was due on 2026-11-23, and is open": with_action(due=date(2026, 11, 23)),
     "is closed without a re-test": with_action(closed=date(2026, 11, 24)),
+    "the action about KEY-3 is closed without": with_action(
+        closed=date(2026, 11, 24), retest_of="x", retest_run="x"
+    ),
     "is closed on 2026-11-25, after": with_action(closed=date(2026, 11, 25), retest_run="x"),
 }
 
@@ -116,9 +119,9 @@ def test_a_whole_exercise_has_no_findings(tmp_path):
     run = recorded(tmp_path)
     assert run.exercise.findings == ()
     assert check_record(run)
-    assert with_action(due=date(2026, 11, 24))(run) == judge(
-        with_action(due=date(2026, 11, 24))(run)
-    )
+    early = {"due": date(2026, 11, 24), "closed": date(2026, 11, 20), "retest_run": "x"}
+    for action in ({"due": date(2026, 11, 24)}, early):
+        assert with_action(**action)(run) == judge(with_action(**action)(run))
 
 
 @pytest.mark.parametrize("finding", TAMPERED)
@@ -179,6 +182,9 @@ def test_declared_and_measured_stand_apart(tmp_path):
         ('[exercise.runbook]\nfile = "gone.md"', "exercise.runbook.file: gone.md: No such file"),
         ('[exercise]\nrunbook_sha256 = "ab"', "exercise.runbook_sha256 is unknown"),
         ('[exercise.authorisation]\nby = "Ada"\nat = 20261124', "write a moment with its zone"),
+        ('[exercise.authorisation]\nby = "Ada"\nat = "20261124"', "write a moment with its zone"),
+        ('[exercise.authorisation]\nby = "Ada"\nat = 2026-11-24', "write a moment with its zone"),
+        ("[exercise.authorisation]\nby = 'A'\nat = 2026-11-24T09:00:00", "timezone"),
         ('[[exercise.references]]\nkind = "x"\nid = "1"', "exercise.references"),
     ],
 )
