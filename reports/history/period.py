@@ -1,9 +1,10 @@
 """`drillbook history report`: what was due in a period, what was done, and what is missing.
 
 The period is divided by the declared cadence (90 days without one), and in each part each act of
-`drillbook status` is due once. It was done if a run of a deployment ended in that part with one of
-the act's controls satisfied, and its evidence is there and is what its seal says; with public keys
-also only if one of them signed it. Anything else is named as missed, or as not proven.
+`drillbook status` is due once; with a fleet.toml, the drill of each of its instances. It was done
+if a run of a deployment ended in that part with one of the act's controls satisfied, and its
+evidence is there and is what its seal says; with public keys also only if one of them signed it.
+Anything else is named as missed, or as not proven.
 
 Exit code 0; 1 if something was missed or is not proven, or if the history is not what it was; 3 if
 the report cannot be made.
@@ -30,12 +31,14 @@ from drillbook.core.options import QUARTER
 from reports import controls
 from reports.config import declarations
 from reports.config.declarations import Declared, next_due_day
+from reports.config.fleet_file import Instance
+from reports.config.fleet_file import load as load_fleet
 from reports.errors import BadBundle, BadHistory, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
-from reports.evidence.json_file import RECORD
+from reports.evidence.json_file import LARGEST, RECORD
 from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, load_record, past_of
-from reports.history.status import ACTS, Act, recurs
+from reports.history.status import ACTS, Act, has_failed, recurs
 from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
 from reports.render.phrases import days
@@ -43,11 +46,13 @@ from reports.render.terminal import Line, wrap, write
 from reports.seal.manifest import BUNDLE, file_digest
 from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
+from reports.seal.zip_file import read_entries
 from reports.verdict import FAILED, PASSED, Verdict
 
 Keys = dict[str, Ed25519PublicKey]
 State = Literal["done", "missed", "not proven", "not yet due"]
 _DAY = timedelta(days=1)
+_FAILED = "tried, and not shown"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     *("kind", "what", "since", "until", "state", "run", "finished", "question", "grade", "verdict"),
@@ -66,10 +71,18 @@ class Entry(NamedTuple):
     doubt: str
 
 
-class Due(NamedTuple):
-    """An act in one part of the period; run is the one that did it, or that says it did."""
+class Duty(NamedTuple):
+    """An act, how often it is due, and of which system; None: of whichever the runs are."""
 
     act: Act
+    schedule: Schedule
+    system: str | None = None
+
+
+class Due(NamedTuple):
+    """A duty in one part of the period; run is the one that did it, says it did, or failed."""
+
+    duty: Duty
     first: date
     last: date
     state: State
@@ -79,7 +92,7 @@ class Due(NamedTuple):
 class Lapse(NamedTuple):
     """Days on which the last proof of an act was older than the cadence allows."""
 
-    act: Act
+    duty: Duty
     first: date
     last: date
 
@@ -109,6 +122,7 @@ class Period:
     today: date
     declared: Declared
     signed: bool
+    duties: tuple[Duty, ...]
     entries: tuple[Entry, ...]
     dues: tuple[Due, ...]
     lapses: tuple[Lapse, ...]
@@ -131,48 +145,95 @@ class Period:
     def sentence(self) -> str:
         """The result in one sentence."""
         due = [one for one in self.dues if one.state != "not yet due"]
+        if not due:
+            return f"Nothing fell due by {day(min(self.until, self.today))}."
         done = sum(one.state == "done" for one in due)
         said = f"{done} of {len(due)} due acts were done"
         for state in ("missed", "not proven"):
             if number := sum(one.state == state for one in due):
                 said += f", {number} {'was' if number == 1 else 'were'} {state}"
-        return f"{said}."
+        later = len(self.dues) - len(due)
+        return f"{said}; {later} fall{'s' * (later == 1)} due later." if later else f"{said}."
+
+    @property
+    def result(self) -> str:
+        """The sentence in a few words; where nothing was due, nothing was complete."""
+        states = {one.state for one in self.dues}
+        if self.open or self.troubles:
+            return "Incomplete"
+        if "done" not in states:
+            return "Nothing was due"
+        return "Complete so far" if "not yet due" in states else "Complete"
+
+    @property
+    def is_of_fleet(self) -> bool:
+        """Whether it is about several instances."""
+        return is_fleet(self.duties)
+
+
+def is_fleet(duties: Iterable[Duty]) -> bool:
+    """Whether these are of several instances."""
+    return len({one.system for one in duties}) > 1
+
+
+def duties_of(declared: Declared) -> tuple[Duty, ...]:
+    """All acts of the declared system."""
+    words = declared.words
+    return tuple(Duty(act, words.schedule, words.organisation.identity) for act in ACTS)
+
+
+def duties_of_fleet(instances: Iterable[Instance]) -> tuple[Duty, ...]:
+    """The drill of each instance."""
+    drill = next(act for act in ACTS if act.id == "drill")
+    return tuple(Duty(drill, Schedule(cadence=one.cadence), one.name) for one in instances)
 
 
 def report(
-    history: History, folder: Path, declared: Declared, keys: Keys | None, span: tuple[date, ...]
+    history: History,
+    folder: Path,
+    declared: Declared,
+    keys: Keys | None,
+    span: tuple[date, ...],
+    duties: tuple[Duty, ...],
 ) -> Period:
     """What is known of the period; span is its first day, its last, and today."""
     since, until, today = span
-    schedule, system = declared.words.schedule, declared.words.organisation.identity
+    systems = {one.system for one in duties if one.system}
     # Of what came before the period only a proof that may still be in force counts; of what came
     # after it, a re-test.
     wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
-    entries = [_entry(one, folder, keys, system) for one in wanted]
+    entries = [_entry(one, folder, keys, systems) for one in wanted]
     inside = [one for one in entries if since <= _day(one.past) <= until]
     proving = [one for one in entries if not one.doubt]
     known = since, min(until, today)
-    parts = list(_parts(*known, schedule))
+
+    def of(duty: Duty, entries: Iterable[Entry]) -> list[Entry]:
+        alone = not is_fleet(duties)
+        return [one for one in entries if alone or one.past.facts.system == duty.system]
+
     return Period(
         since,
         until,
         today,
         declared,
         signed=keys is not None,
+        duties=duties,
         entries=tuple(inside),
         dues=tuple(
-            _due(act, first, last, inside, closed=last <= until and last < today)
-            for act in ACTS
-            for first, last in parts
+            _due(duty, part, of(duty, inside), closed=part[1] <= until and part[1] < today)
+            for duty in duties
+            for part in _parts(*known, duty.schedule)
         ),
-        lapses=tuple(one for act in ACTS for one in _lapses(act, proving, schedule, known)),
-        failures=tuple(_failures(inside, [one.past for one in proving], declared)),
+        lapses=tuple(one for duty in duties for one in _lapses(duty, of(duty, proving), known)),
+        failures=tuple(
+            _failures(inside, [one.past for one in proving], declared, today, is_fleet(duties))
+        ),
         waivers=tuple(_waivers(inside)),
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
-            *_other_cadences(inside, schedule),
-            *_other_systems(inside, system),
+            *_other_cadences(inside, duties),
+            *(_other_systems(inside) if not systems else ()),
         ),
     )
 
@@ -181,7 +242,7 @@ def _day(past: Past) -> date:
     return past.finished.astimezone(UTC).date()
 
 
-def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> Entry:
+def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> Entry:
     """A run with its record and seal; nothing of it is believed that is not in its evidence."""
     if not past.kept:
         return Entry(past, None, None, "evidence gone", "", "its evidence is not there any more")
@@ -193,19 +254,27 @@ def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> E
     seal, sign_off, doubt = "not sealed", "", "" if keys is None else "no trusted key signed it"
     if (place / BUNDLE).is_file():
         try:
-            record, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
+            sealed, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
         except (BadBundle, Distrusted) as trouble:
             seal, doubt = "not accepted", str(trouble).partition(": ")[2] or str(trouble)
+            return Entry(past, record, digest, seal, "", doubt)
+        if sealed.run.id != past.id:
+            doubt = f"its bundle is of run {sealed.run.id}"
+            seal = "not accepted"
         else:
+            record = sealed
+            # What counts is what was sealed, also where the file next to the bundle is another.
+            data = read_entries(place / BUNDLE, [RECORD], LARGEST)[RECORD]
+            digest = hashlib.sha256(data).hexdigest()
             by = f"key {str(record.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
             seal = by if found.envelope else "unsigned"
             sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
             sign_off = "" if sign_off == "none" else sign_off
             past, doubt = past_of(record), ""
-    return Entry(past, record, digest, seal, sign_off, doubt or _doubt(past, system))
+    return Entry(past, record, digest, seal, sign_off, doubt or _doubt(past, systems))
 
 
-def _doubt(past: Past, system: str | None) -> str:
+def _doubt(past: Past, systems: set[str]) -> str:
     """Why a run shows nothing of the deployment, whatever its verdict."""
     if not past.intact:
         return "its evidence was changed since it was sealed"
@@ -213,7 +282,7 @@ def _doubt(past: Past, system: str | None) -> str:
         return "a rehearsal"
     if past.facts.mutant:
         return "a bug was planted on purpose"
-    if system and past.facts.system != system:
+    if systems and past.facts.system not in systems:
         return f"of another system: {past.facts.system or 'not stated'}"
     return ""
 
@@ -230,57 +299,77 @@ def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date,
         since = after
 
 
-def _due(act: Act, first: date, last: date, entries: Sequence[Entry], *, closed: bool) -> Due:
-    did = [
+def _due(duty: Duty, part: tuple[date, date], entries: Iterable[Entry], *, closed: bool) -> Due:
+    tried = [
         one
         for one in entries
-        if first <= _day(one.past) <= last and not one.past.satisfied.isdisjoint(act.controls)
+        if part[0] <= _day(one.past) <= part[1] and one.past.grade == "deployment"
     ]
+    did = [one for one in tried if not one.past.satisfied.isdisjoint(duty.act.controls)]
     proven = next((one for one in did if not one.doubt), None)
-    claimed = next((one for one in did if one.past.grade == "deployment"), None)
+    claimed = next(iter(did), None)
     if proven:
-        return Due(act, first, last, "done", proven)
+        return Due(duty, *part, "done", proven)
     if not closed:
-        return Due(act, first, last, "not yet due", claimed)
-    return Due(act, first, last, "not proven" if claimed else "missed", claimed)
+        return Due(duty, *part, "not yet due", claimed)
+    if claimed:
+        return Due(duty, *part, "not proven", claimed)
+    failed = next((one for one in tried if has_failed(duty.act, one.past)), None)
+    return Due(duty, *part, "missed", failed)
 
 
-def _lapses(
-    act: Act, proving: Iterable[Entry], schedule: Schedule, bounds: tuple[date, date]
-) -> Iterator[Lapse]:
+def _lapses(duty: Duty, proving: Iterable[Entry], bounds: tuple[date, date]) -> Iterator[Lapse]:
     """The days of the period that no proof covered."""
     since, until = bounds
-    done = [_day(one.past) for one in proving if not one.past.satisfied.isdisjoint(act.controls)]
+    wanted = duty.act.controls
+    done = [_day(one.past) for one in proving if not one.past.satisfied.isdisjoint(wanted)]
     first = since
     for again in [*sorted(done), until + _DAY]:
         start, end = max(first, since), min(again - _DAY, until)
         if start <= end:
-            yield Lapse(act, start, end)
-        first = max(first, _next(again, schedule) + _DAY)
+            yield Lapse(duty, start, end)
+        first = max(first, _next(again, duty.schedule) + _DAY)
 
 
 def _failures(
-    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared
+    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared, today: date, fleet: bool
 ) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
-    reports = declared.words.exercise.reported
+    words = declared.words
+    reports = [one for one in words.exercise.reported if one.at.astimezone(UTC).date() <= today]
+    # Of several instances, an action that names no run could be about any of them.
+    actions = [one for one in words.actions if one.retest_of or not fleet]
     for entry in entries:
         if entry.record is None or entry.doubt:
             continue
-        said = [*declared.words.actions, *entry.record.deviations.actions]
+        said = [*actions, *entry.record.deviations.actions]
         for control in entry.record.controls:
             if control.verdict is not Verdict.VIOLATED:
                 continue
             mine = [one for one in said if one.control == control.id]
-            about = [one for one in mine if one.retest_of in (None, entry.past.id)]
+            about = [one for one in mine if _is_about(one, entry.past)]
             yield Failure(
                 entry,
                 control.id,
                 next(iter(about), None),
                 control.waiver if control.waived else None,
                 next((one for one in runs if _heals(one, entry.past, control.id)), None),
-                next((one for one in reports if one.run == entry.past.id), None),
+                next(
+                    (
+                        one
+                        for one in reports
+                        if one.run == entry.past.id and one.at >= entry.past.finished
+                    ),
+                    None,
+                ),
             )
+
+
+def _is_about(action: Action, failed: Past) -> bool:
+    """Whether an action may be about a failure: what was closed before it is about another."""
+    if action.retest_of:
+        return action.retest_of == failed.id
+    return action.closed is None or action.closed >= _day(failed)
 
 
 def _heals(later: Past, failed: Past, control: str) -> bool:
@@ -300,18 +389,20 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
     yield from found.values()
 
 
-def _other_cadences(entries: Iterable[Entry], schedule: Schedule) -> Iterator[str]:
+def _other_cadences(entries: Iterable[Entry], duties: tuple[Duty, ...]) -> Iterator[str]:
     """A cadence that was changed afterwards could hide what was due."""
+    used = {one.system: one.schedule.cadence for one in duties}
     for entry in entries:
         said = entry.record.schedule.cadence if entry.record else None
-        if said and said != schedule.cadence:
-            now = schedule.cadence or f"every {QUARTER.days} days"
+        cadence = used.get(entry.past.facts.system, duties[0].schedule.cadence)
+        if said and said != cadence:
+            now = cadence or f"every {QUARTER.days} days"
             yield f"run {entry.past.id} was made under the cadence {said}; this report uses {now}"
 
 
-def _other_systems(entries: Iterable[Entry], system: str | None) -> Iterator[str]:
+def _other_systems(entries: Iterable[Entry]) -> Iterator[str]:
     names = sorted({one.past.facts.system or "not stated" for one in entries if not one.doubt})
-    if system is None and len(names) > 1:
+    if len(names) > 1:
         yield (
             f"the runs are of several systems ({', '.join(names)}) and are counted together; name "
             "one in [organisation] of drillbook.toml"
@@ -336,12 +427,20 @@ def _as_text(value: object) -> str:
 
 def _rows(period: Period) -> Iterator[dict[str, Any]]:
     for due in period.dues:
-        span = {"what": due.act.name, "since": due.first, "until": due.last, "state": due.state}
-        done = {"run": due.run.past.id, "note": due.run.doubt} if due.run else {}
-        yield {"kind": "due", **span, **done}
+        note = _FAILED if due.run and due.state == "missed" else due.run and due.run.doubt
+        yield {
+            "kind": "due",
+            "what": due.duty.act.name,
+            "since": due.first,
+            "until": due.last,
+            "state": due.state,
+            "system": due.duty.system,
+            **({"run": due.run.past.id, "note": note} if due.run else {}),
+        }
     for lapse in period.lapses:
-        span = {"what": lapse.act.name, "since": lapse.first, "until": lapse.last}
-        yield {"kind": "no proof in force", **span, "note": days(lapse.days)}
+        span = {"what": lapse.duty.act.name, "since": lapse.first, "until": lapse.last}
+        note = days(lapse.days)
+        yield {"kind": "no proof in force", **span, "system": lapse.duty.system, "note": note}
     for one in period.failures:
         yield {
             "kind": "failure",
@@ -349,6 +448,7 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
             "state": "re-tested" if one.retest else "open",
             "run": one.entry.past.id,
             "finished": one.entry.past.finished.isoformat(),
+            "system": one.entry.past.facts.system,
             "note": _correction(one),
         }
     for waiver in period.waivers:
@@ -376,7 +476,7 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
 
 
 def _correction(one: Failure) -> str:
-    """What was done about a failure, and the re-test."""
+    """What is declared to be done about a failure, and the re-test that was measured."""
     action = one.action or Action(
         control=one.control, corrective_action="no corrective action is declared"
     )
@@ -386,7 +486,7 @@ def _correction(one: Failure) -> str:
         retested = f"satisfied again in run {one.retest.id}, {after} later"
     reported = "no report to management is declared"
     if one.reported:
-        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
+        reported = f"reported to {one.reported.to} on {one.reported.at.astimezone(UTC).date()}"
     parts = (
         action.root_cause and f"root cause: {action.root_cause}",
         action.corrective_action,
@@ -395,7 +495,8 @@ def _correction(one: Failure) -> str:
         action.closed and f"closed {action.closed}",
         one.waiver and f"waived until {one.waiver.expires}",
     )
-    return "; ".join(str(part) for part in (*parts, retested, reported) if part)
+    said = "; ".join(str(part) for part in (*parts, reported) if part)
+    return f"Declared: {said}. Measured: {retested}"
 
 
 def render_pdf(period: Period, table: str) -> bytes:
@@ -404,19 +505,24 @@ def render_pdf(period: Period, table: str) -> bytes:
     who = words.organisation
     source = period.declared.source
     counting = sum(not one.doubt for one in period.entries)
+    cadence = words.schedule.cadence or f"every {QUARTER.days} days (none declared)"
     printed = {
         "title": f"Drills of {_span(period.since, period.until)}",
         "date": [period.today.year, period.today.month, period.today.day],
-        "complete": not period.open and not period.troubles,
+        "result": period.result,
         "sentence": period.sentence,
         "trust": _trust(period),
         "cover": with_value(
             [
                 ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
-                ("System", ", ".join(filter(None, (who.system, who.system_id)))),
+                (
+                    ("Instances", ", ".join(str(one.system) for one in period.duties))
+                    if period.is_of_fleet
+                    else ("System", ", ".join(filter(None, (who.system, who.system_id))))
+                ),
                 ("Period", _span(period.since, period.until)),
                 ("As known on", day(period.today)),
-                ("Due", words.schedule.cadence or f"every {QUARTER.days} days (none declared)"),
+                ("Due", "as stated with each instance" if period.is_of_fleet else cadence),
                 ("Declared in", f"{source.file}, SHA-256 {source.sha256}" if source else ""),
                 ("Runs", f"{len(period.entries)}, of which {counting} count"),
                 ("Digest of the history", period.digest),
@@ -425,20 +531,21 @@ def render_pdf(period: Period, table: str) -> bytes:
         "troubles": [*period.troubles],
         "acts": [
             {
-                "name": act.name,
-                "controls": ", ".join(act.controls),
+                "name": _name(duty, period),
+                "controls": ", ".join(duty.act.controls)
+                + (f"; {duty.schedule.cadence}" if period.is_of_fleet else ""),
                 "dues": [
                     [_span(one.first, one.last), one.state, _done(one)]
                     for one in period.dues
-                    if one.act is act
+                    if one.duty is duty
                 ],
                 "lapses": [
                     f"{_span(one.first, one.last)} ({days(one.days)})"
                     for one in period.lapses
-                    if one.act is act
+                    if one.duty is duty
                 ],
             }
-            for act in ACTS
+            for duty in period.duties
         ],
         "failures": [
             [one.control, one.entry.past.id, day(_day(one.entry.past)), _correction(one)]
@@ -470,6 +577,10 @@ def render_pdf(period: Period, table: str) -> bytes:
     return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
 
 
+def _name(duty: Duty, period: Period) -> str:
+    return f"{duty.system}: {duty.act.name}" if period.is_of_fleet else duty.act.name
+
+
 def _trust(period: Period) -> str:
     if period.signed:
         return "Only runs count that a trusted key signed."
@@ -487,6 +598,8 @@ def _done(one: Due) -> str:
     if one.run is None:
         return "no run" if one.state == "missed" else ""
     said = f"run {one.run.past.id}, {day(_day(one.run.past))}"
+    if one.state == "missed":
+        return f"{said}: {_FAILED}"
     return f"{said}: {one.run.doubt}" if one.run.doubt else said
 
 
@@ -501,7 +614,10 @@ def main(given: SimpleNamespace) -> int:
         raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-    period = report(load_history(folder), folder, declared, keys, span)
+    duties = duties_of(declared)
+    if given.fleet:
+        duties = duties_of_fleet(load_fleet(Path(given.fleet)))
+    period = report(load_history(folder), folder, declared, keys, span, duties)
     name = f"period-{period.since}-{period.until}"
     table = render_csv(period)
     out.mkdir(parents=True, exist_ok=True)
@@ -522,14 +638,16 @@ def _today() -> date:
 def _lines(period: Period) -> Iterator[Line]:
     red = ("red", "bold")
     yield Line(f"{_span(period.since, period.until)}, as known on {day(period.today)}")
-    yield from wrap(period.sentence, style=red if period.open else ("green", "bold"))
+    style = {"Incomplete": red, "Complete": ("green", "bold")}.get(period.result, ("yellow",))
+    yield from wrap(f"{period.result}. {period.sentence}", style=style)
     for trouble in period.troubles:
         yield from wrap(f"Note: {trouble}.", then="  ", style=red)
     for one in period.open:
-        said = f"{one.state.upper()}: {one.act.name}, {one.first} to {one.last}"
+        said = f"{one.state.upper()}: {_name(one.duty, period)}, {one.first} to {one.last}"
         yield from wrap(f"{said}; {_done(one)}", then="  ", style=red)
     for lapse in period.lapses:
-        said = f"{lapse.act.name}: no proof in force from {lapse.first} to {lapse.last}"
+        name = _name(lapse.duty, period)
+        said = f"{name}: no proof in force from {lapse.first} to {lapse.last}"
         yield from wrap(f"{said} ({days(lapse.days)})", then="  ", style=("yellow",))
     for failure in period.failures:
         said = f"{failure.control} failed in run {failure.entry.past.id}: {_correction(failure)}"

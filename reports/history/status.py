@@ -113,7 +113,7 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
     done = [one for one in runs if not one.satisfied.isdisjoint(act.controls)]
     last = _last(one for one in done if one.grade == "deployment")
     rehearsed = _last(one for one in done if one.grade != "deployment")
-    failed = _last(one for one in real if _has_failed(act, one))
+    failed = _last(one for one in real if has_failed(act, one))
     if failed and last and failed.finished < last.finished:
         failed = None
     due = _due(last, schedule, today)
@@ -125,7 +125,7 @@ def recurs(run: Past) -> bool:
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
 
 
-def _has_failed(act: Act, run: Past) -> bool:
+def has_failed(act: Act, run: Past) -> bool:
     """Whether a run did one of its controls, and none came out satisfied."""
     seen = [run.facts.verdicts[one] for one in act.controls if one in run.facts.verdicts]
     return run.satisfied.isdisjoint(act.controls) and any(one not in IDLE for one in seen)

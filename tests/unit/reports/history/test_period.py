@@ -212,8 +212,134 @@ def test_a_cadence_that_was_changed_afterwards_is_said(year, capsys):
 
 def test_a_part_that_has_not_ended_is_not_yet_due(year, capsys):
     days = ("--from=2027-01-01", "--to=2027-12-31")
-    code, _, rows = reported(year, capsys, days=days)
+    code, answer, rows = reported(year, capsys, days=days)
     assert (code, drills(rows)) == (0, ["not yet due"])
+    assert answer["sentence"] == "Nothing fell due by 10 January 2027."
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "result", "sentence"),
+    [
+        ("2026-01-01", "2026-12-30", "Complete so far", "2 of 2 due acts were done; 2 fall due"),
+        ("2026-06-01", "2026-08-30", "Nothing was due", "Nothing fell due by 30 August 2026"),
+    ],
+)
+def test_a_period_that_is_shorter_than_the_cadence_is_not_complete(
+    year, capsys, since, until, result, sentence
+):
+    text = DECLARED.replace("quarterly", "yearly")
+    (year.parent / "drillbook.toml").write_text(text)
+    main([f"--from={since}", f"--to={until}", f"--run-dir={year}", "--out=out"])
+    assert f"{result}. {sentence}" in capsys.readouterr().out
+    pdf = year.parent / "out" / f"period-{since}-{until}.pdf"
+    words = pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split()
+    assert f"period {result} {sentence}" in " ".join(words)
+
+
+def test_a_part_in_which_the_drill_failed_names_the_run(year, capsys):
+    shutil.rmtree(year / "2026-05-02-drill")
+    (year / "history.jsonl").unlink()
+    _, _, rows = reported(year, capsys)
+    (due,) = [one for one in rows["due"] if one["since"] == "2026-04-01" and "drill" in one["what"]]
+    assert (due["state"], due["run"]) == ("missed", "2026-04-15-drill")
+    assert due["note"] == "tried, and not shown"
+    main([*YEAR, f"--run-dir={year}", "--out=out"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "run 2026-04-15-drill, 15 April 2026: tried, and not shown" in said
+
+
+def test_what_was_done_before_a_failure_is_not_about_it(year, capsys):
+    """The action of May was closed, and the board told in April, before the drill of November."""
+    text = DECLARED.replace("2026-04-15-drill", "2026-11-10-drill")
+    (year.parent / "drillbook.toml").write_text(text)
+    drilled(year, None, "2026-11-10", "violated")
+    first, second = reported(year, capsys)[2]["failure"]
+    assert "closed 2026-05-03" in first["note"]
+    assert second["note"] == (
+        "Declared: no corrective action is declared; no report to management is declared. "
+        "Measured: not re-tested with success"
+    )
+
+
+def test_the_day_of_a_report_is_one_of_utc_and_not_of_the_future(year, capsys):
+    for at, said in (
+        ("2026-04-20T23:30:00-05:00", "reported to the board on 2026-04-21"),
+        ("2027-01-11T09:00:00Z", "no report to management is declared"),
+    ):
+        text = DECLARED.replace("2026-04-20T09:00:00Z", at)
+        (year.parent / "drillbook.toml").write_text(text)
+        assert said in reported(year, capsys)[2]["failure"][0]["note"]
+
+
+def test_a_bundle_counts_for_its_own_run_alone(year, capsys):
+    folder = year / "2026-08-01-drill"
+    shutil.copytree(year / "2026-05-02-drill", folder)
+    text = (folder / "evidence.json").read_text()
+    (folder / "evidence.json").write_text(text.replace("2026-05-02", "2026-08-01"))
+    (folder / "MANIFEST.json").unlink()
+    _, _, rows = reported(year, capsys)
+    (odd,) = [one for one in rows["run"] if one["run"] == "2026-08-01-drill"]
+    assert odd["note"] == "its bundle is of run 2026-05-02-drill"
+    assert drills(rows)[2] == "not proven"
+
+
+def test_what_counts_is_the_record_that_was_sealed(year, capsys):
+    _, before, _ = reported(year, capsys)
+    record = year / "2026-05-02-drill" / "evidence.json"
+    record.write_text(record.read_text().replace('"operator": "ada"', '"operator": "eve"'))
+    code, answer, _ = reported(year, capsys)
+    assert (code, answer["digest"]) == (1, before["digest"])
+    assert any("differ" in one for one in answer["troubles"])
+
+
+FLEET = """
+[[instance]]
+name = "payments"
+label = "eu"
+cadence = "quarterly"
+backup = "/backups/payments"
+env_file = "payments.env"
+[[instance]]
+name = "wiki"
+label = "eu"
+cadence = "half-yearly"
+backup = "/backups/wiki"
+env_file = "wiki.env"
+"""
+
+
+def test_a_fleet_is_reported_by_instance(year, capsys):
+    (year.parent / "fleet.toml").write_text(FLEET)
+    for folder in year.iterdir():
+        shutil.rmtree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
+    for day, found, name in (
+        ("2026-02-01", "satisfied", "payments"),
+        ("2026-02-02", "satisfied", "wiki"),
+        ("2026-05-01", "violated", "payments"),
+        ("2026-05-02", "satisfied", "wiki"),
+        ("2026-07-15", "satisfied", "stranger"),
+        ("2026-08-01", "satisfied", "wiki"),
+        ("2026-11-01", "satisfied", "payments"),
+    ):
+        drilled(year, None, day, found, organisation=Organisation(system_id=name))
+    code, answer, rows = reported(year, capsys, f"--fleet={year.parent / 'fleet.toml'}")
+    found = [(one["system"], one["state"]) for one in rows["due"]]
+    assert found == [
+        *(("payments", state) for state in ("done", "missed", "missed", "done")),
+        *(("wiki", "done") for _ in range(2)),
+    ]
+    assert (code, answer["troubles"]) == (1, [])
+    (stranger,) = [one for one in rows["run"] if one["note"]]
+    assert stranger["note"] == "of another system: stranger"
+    # An action that names no run could be about any instance, and wiki's drill heals nothing.
+    (failure,) = rows["failure"]
+    assert (failure["system"], failure["state"]) == ("payments", "re-tested")
+    assert "2026-11-01-drill" in failure["note"]
+    assert "no corrective action is declared" in failure["note"]
+    (pdf,) = (year.parent / "out").glob("*.pdf")
+    text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
+    assert "Payments: drill of a backup (DRL-2; quarterly)" in text
+    assert "Wiki: drill of a backup (DRL-2; half-yearly)" in text
 
 
 def test_table_and_pages_say_the_same(year, made, capsys):
