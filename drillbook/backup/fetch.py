@@ -64,7 +64,8 @@ class LocalBackup:
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
     copy differs from what was fetched; secrets must appear in no record. members are all backups
     of the place it was chosen from, with chosen itself; skipped the newer ones that are not whole;
-    open makes another one of them available for a block.
+    selected is the word of --select that chose it, empty where it was the only one; open makes
+    another one of them available for a block.
     """
 
     path: Path
@@ -78,6 +79,7 @@ class LocalBackup:
     members: tuple[Member, ...] = ()
     chosen: Member | None = None
     skipped: tuple[str, ...] = ()
+    selected: str = ""
     open: Callable[[Member], AbstractContextManager[Path]] = _where_it_lies
 
     @property
@@ -199,7 +201,8 @@ def fetch_backup(
             picked = location.pick_from(path, selection)
             say(picked.said)
             path = picked.member.item
-            several = (tuple(location.members(path.parent)), picked.member, picked.skipped)
+            members = tuple(location.members(path.parent))
+            several = (members, picked.member, picked.skipped, selection.word)
             taken_s = time.monotonic() - started
             yield LocalBackup(path, str(path), picked.said, taken_s, None, None, list, (), *several)
         else:
@@ -410,6 +413,7 @@ def _take(
         members=tuple(found),
         chosen=picked.member,
         skipped=picked.skipped,
+        selected=selection.word,
         open=fetch_other,
     )
 

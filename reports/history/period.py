@@ -548,7 +548,7 @@ def render_pdf(period: Period, table: str) -> bytes:
             for duty in period.duties
         ],
         "failures": [
-            [one.control, one.entry.past.id, day(_day(one.entry.past)), _correction(one)]
+            [one.control, _run(one.entry, period), day(_day(one.entry.past)), _correction(one)]
             for one in period.failures
         ],
         "waivers": [
@@ -558,7 +558,7 @@ def render_pdf(period: Period, table: str) -> bytes:
         ],
         "runs": [
             {
-                "id": one.past.id,
+                "id": _run(one, period),
                 "when": moment(one.past.finished),
                 "question": one.past.facts.question,
                 "verdict": one.past.facts.verdict.words if one.past.facts.verdict else "none",
@@ -575,6 +575,10 @@ def render_pdf(period: Period, table: str) -> bytes:
     }
     noon = datetime.combine(period.today, time(12), UTC)
     return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
+
+
+def _run(one: Entry, period: Period) -> str:
+    return f"{one.past.id} ({one.past.facts.system})" if period.is_of_fleet else one.past.id
 
 
 def _name(duty: Duty, period: Period) -> str:

@@ -332,9 +332,14 @@ def _backup(seen: BackupFile) -> list[Row]:
     """Which backup it was; what it does not say of itself is a gap."""
     kept = _join(seen.form, seen.compression, seen.cipher)
     taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
+    among = f"of {seen.population} that lay there" if (seen.population or 0) > 1 else None
+    chosen = "named by the operator" if seen.selection == "named" else seen.selection
     return [
         ("Backup", _join(f"{seen.name}, {seen.bytes:,} bytes", kept)),
         ("Backup, SHA-256", seen.sha256),
+        ("Backup found in", seen.source and f"a {seen.source}"),
+        ("Backup chosen", _join(chosen, among)),
+        *_if_any("Newer, and not taken", "; ".join(seen.passed_over)),
         ("Backup taken from", _join(seen.server, seen.instance and f"instance {seen.instance}")),
         ("Backup taken on", taken),
         ("Backup taken by", seen.taken_by),
