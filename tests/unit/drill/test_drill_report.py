@@ -20,7 +20,6 @@ from reports.render.context_sections import subject
 from tests.support import sample_run
 from tests.support.backups import KEYS, dump
 
-
 DAYS = [datetime.now(UTC) - timedelta(days=days) for days in (5, 4, 3)]
 
 
