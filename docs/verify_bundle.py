@@ -569,7 +569,8 @@ def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
             stated, kind = said["predicate"], said["predicateType"]
             digests = [one["digest"]["sha256"] for one in said["subject"]]
             day = datetime.fromisoformat(stated["signed"]).date()
-            sentences.append(f"{act} by {stated['name']} ({stated['role']}) on {day}, {by}")
+            who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
+            sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
         except (ValueError, TypeError, KeyError, RecursionError, Bad):
             raise Bad(f"the file that says {act} is not a signature") from None

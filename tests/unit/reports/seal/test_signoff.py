@@ -6,6 +6,7 @@ import pytest
 
 from reports.evidence.context import SignOff
 from reports.seal import verification
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 from tests.support.commands import sign_off as call_sign_off
@@ -91,6 +92,33 @@ def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, cap
     assert f"Run {run.run.id}: {run.run.command}" in shown
     assert "grade rehearsal, bundle unsigned" in shown
     assert "FAILED IN REHEARSAL." in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stopped": "the disk is full"}, "the run is stopped"),
+        ({}, "the run is undecided"),
+    ],
+)
+def test_what_is_undecided_is_signed_off_only_in_so_many_words(tmp_path, capsys, changes, said):
+    signer, public = key(tmp_path)
+    made = sample_run.run()
+    controls = tuple(one for one in made.controls if one.verdict is not Verdict.VIOLATED)
+    place = sealed(
+        tmp_path / "runs",
+        signer,
+        run=made.run.model_copy(update=changes),
+        controls=controls,
+        counts=made.counts.model_copy(update={"violated": 0, "planned": len(controls)}),
+        verdict=Verdict.INCONCLUSIVE,
+        exit_code=3 if changes else 2,
+    )
+    words = [str(place), "--act=approved", "--name=Grace", f"--pubkey={public}"]
+    assert call_sign_off(words) == 3
+    assert said in capsys.readouterr().err
+    assert list(place.glob("bundle.zip.*")) == []
+    assert call_sign_off([*words, "--anyway"]) == 0
 
 
 def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):
