@@ -45,14 +45,15 @@ def names_without_value(rows: list[Row]) -> str:
 def sections(run: Run) -> list[tuple[str, list[Row]]]:
     """All of them, under their titles, in the order of every document."""
     return [
-        ("Whose system, and who took part", organisation(run)),
+        ("Whose system, and who took part, as declared", organisation(run)),
         ("What was examined", subject(run)),
         *([("The change that was rehearsed", upgrade_text.rows(run))] if run.change else []),
         *_exercise(run),
         *([("Register of keys", key_register(run))] if run.key_register else []),
         ("Where it ran", surroundings(run)),
+        ("Where it ran, as declared", declared_surroundings(run)),
         ("How it was called", call(run)),
-        ("Why and how it was examined", method(run)),
+        ("Why and how it was examined, as declared", method(run)),
     ]
 
 
@@ -103,14 +104,15 @@ def subject(run: Run) -> list[Row]:
         *_if_any("Document, commit", document.commit if document else None),
         *_if_any("Changed since last proved", "; ".join(document.changed) if document else None),
         *(_backup(seen.backup) if seen.backup else ()),
-        ("Data", _data(seen.data_set or run.scope.data_set)),
+        ("Data", _data(seen.data_set)),
+        *_if_any("Data, as declared", _data(run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]
 
 
 def surroundings(run: Run) -> list[Row]:
     """Where, with what and in whose time it ran."""
-    host, place = run.run.host, run.environment
+    host = run.run.host
     memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
     return [
         ("Driver", run.subject.driver),
@@ -119,6 +121,13 @@ def surroundings(run: Run) -> list[Row]:
         ("System", _join(host.distribution, host.system)),
         ("Python", host.python),
         ("Clock", _clock(run.run.clock)),
+    ]
+
+
+def declared_surroundings(run: Run) -> list[Row]:
+    """What no program can know of the place where it ran."""
+    place = run.environment
+    return [
         ("Isolated", _yes_no(place.isolated)),
         ("Segregated from its source", _yes_no(place.segregated_from_source)),
         ("Network egress", _yes_no(place.network_egress)),
@@ -271,15 +280,16 @@ def _registered(key: RegisteredKey) -> str:
     )
     stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
     judged = {True: "holds it", False: "does not hold it", None: "not judged by this run"}
+    # An answer to another challenge shows nothing of this one.
+    answers = [one for one in key.acknowledged if one.challenge == key.challenge]
     stated += [
-        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, signed by key "
-        f"{str(one.key_id)[:16]}"
-        for one in key.acknowledged
-        if one.challenge == key.challenge
+        f"challenge {key.challenge} answered by {one.name} on {one.signed.astimezone(UTC).date()}, "
+        f"signed by key {str(one.key_id)[:16]}"
+        for one in answers
     ]
     seen = f"seen as {', '.join(key.seen_as)}" if key.seen_as else "not seen in this run"
     found = f". FINDING: {'; '.join(key.findings)}" if key.findings else ""
-    held = "".join(f"; {one.name}: {judged[one.held]}" for one in key.acknowledged)
+    held = "".join(f"; {one.name}: {judged[one.held]}" for one in answers)
     return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{held}{found}"
 
 

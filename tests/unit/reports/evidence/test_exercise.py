@@ -7,7 +7,7 @@ import pytest
 from reports.config import declarations
 from reports.config.declarations import Setting, build_context, compare_runbook
 from reports.errors import BadDeclaration, Distrusted
-from reports.evidence.context import Action, DataSet, Deviations, Exercise, Person
+from reports.evidence.context import Action, DataSet, Deviations, Environment, Exercise, Person
 from reports.evidence.findings import judge
 from reports.render import html, pdf
 from reports.render.context_sections import sections
@@ -174,6 +174,20 @@ def test_declared_and_measured_stand_apart(tmp_path):
     assert seen["It lacks the corrections of"] == "DBP-1"
     assert seen["Findings"] == "Hoster: a third party, and not involved"
     assert said.keys().isdisjoint(seen)
+
+
+def test_what_is_declared_of_place_and_data_stands_apart(tmp_path):
+    run = recorded(tmp_path)
+    place = Environment(isolated=True, differences=("one node",))
+    scope = run.scope.model_copy(update={"data_set": DataSet(kind="synthetic")})
+    run = run.model_copy(update={"environment": place, "scope": scope})
+    shown = {title: dict(rows) for title, rows in sections(run)}
+    assert shown["Where it ran, as declared"]["Isolated"] == "yes"
+    assert shown["Where it ran"].keys().isdisjoint(shown["Where it ran, as declared"])
+    examined = shown["What was examined"]
+    assert (examined["Data"], examined["Data, as declared"]) == ("production copy", "synthetic")
+    by_people = [title for title in shown if title.endswith("as declared")]
+    assert len(by_people) == 4
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,11 @@ def test_the_day_of_an_answer_is_one_of_utc(place):
 def test_an_old_challenge_is_not_an_answer(place):
     prove("Ada")
     prove("Grace", challenge="2026-Q3")
-    assert "Grace has not answered the challenge 2026-Q4" in registered(place)[0].findings
+    (key,) = registered(place)
+    assert "Grace has not answered the challenge 2026-Q4" in key.findings
+    ((_, text),) = key_register(sample_run.run(key_register=(key,)))
+    assert "Ada: holds it" in text
+    assert "Grace: holds it" not in text
 
 
 @pytest.mark.parametrize(
