@@ -1,0 +1,37 @@
+"""Each bundle that a test here has examined is also examined by the script for auditors.
+
+docs/verify_bundle.py shares no code with Drillbook; the two must come to the same verdict.
+"""
+
+import pytest
+
+from reports.seal import verification as checks
+from reports.seal.verification import Examination
+from tests.support.bundles import script
+
+
+def script_verdict(path, trust, folder):
+    keys = trust.keys or {}
+    try:
+        return script.judge(path, keys, trust.unsigned, trust.previous, folder)[0]
+    except script.Unusable:
+        return "UNUSABLE"
+
+
+@pytest.fixture(autouse=True)
+def compared(monkeypatch):
+    """Every verdict, next to the script's; a test that changes a bound of ours clears them."""
+    examine, pairs = Examination.examine, []
+
+    def both(self):
+        said = "UNUSABLE"
+        try:
+            examine(self)
+            said = checks._WORD.findall(checks._judge(self)[0])[0]
+        finally:
+            if self.trust.authorities is None:
+                pairs.append((said, script_verdict(self.path, self.trust, self.folder)))
+
+    monkeypatch.setattr(Examination, "examine", both)
+    yield pairs
+    assert [drillbook for drillbook, _ in pairs] == [auditor for _, auditor in pairs]
