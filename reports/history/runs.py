@@ -260,7 +260,7 @@ def load_history(folder: Path) -> History:
     """All runs of a folder of bundles and of its ledger; without either the history is empty."""
     found: dict[str, Past] = {}
     seen: dict[str, Seen] = {}
-    unreadable = []
+    unreadable, twice = [], []
     for file in sorted(folder.glob(f"*/{RECORD}")):
         if file.parent.is_symlink():
             continue
@@ -270,6 +270,11 @@ def load_history(folder: Path) -> History:
         except (OSError, ValueError, RecursionError):
             unreadable.append(file.parent.name)
             continue
+        if record.id in found:
+            # A copy under another name must not take the place of the run's own folder.
+            twice.append(f"run {record.id}: two folders hold a record of it")
+            if file.parent.name != record.id:
+                continue
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
         seen[record.id] = record
     lines, trouble = load_ledger(ledger_path(folder))
@@ -277,6 +282,7 @@ def load_history(folder: Path) -> History:
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
     accused = list(_find_changed(folder, found, seen))
     troubles = [trouble] if trouble else []
+    troubles += twice
     troubles += [f"run {name}: {said}" for name, said in accused]
     changed = tuple(name for name, _ in accused)
     return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)

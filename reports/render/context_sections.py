@@ -275,9 +275,9 @@ def _registered(key: RegisteredKey) -> str:
         ("last opened from escrow", key.escrow_last_opened),
     )
     stated = [key.purpose, key.algorithm, *(f"{name} {one}" for name, one in days if one)]
-    stated += [f"{len(key.custodians)} custodians: {', '.join(key.custodians)}"] * bool(
-        key.custodians
-    )
+    if key.custodians:
+        number = len(key.custodians)
+        stated += [f"{number} custodian{'s' * (number > 1)}: {', '.join(key.custodians)}"]
     stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
     judged = {True: "holds it", False: "does not hold it", None: "not judged by this run"}
     # An answer to another challenge shows nothing of this one.

@@ -283,6 +283,18 @@ def test_a_bundle_counts_for_its_own_run_alone(year, capsys):
     assert drills(rows)[2] == "not proven"
 
 
+@pytest.mark.parametrize("name", ["0-copy", "z-copy"])
+def test_a_copy_under_another_name_hides_no_failure(year, made, capsys, name):
+    """A record of the failed run, as of another year and of nothing that recurs."""
+    (year / name).mkdir()
+    text = (year / "2026-04-15-drill" / "evidence.json").read_text()
+    text = text.replace('"2026-04-15T', '"2020-04-15T').replace('"DRL-2"', '"HLT-1"')
+    (year / name / "evidence.json").write_text(text)
+    code, answer, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    assert (code, len(rows["failure"])) == (1, 1)
+    assert "run 2026-04-15-drill: two folders hold a record of it" in answer["troubles"]
+
+
 def test_what_counts_is_the_record_that_was_sealed(year, capsys):
     _, before, _ = reported(year, capsys)
     record = year / "2026-05-02-drill" / "evidence.json"
