@@ -283,6 +283,11 @@ def load_history(folder: Path) -> History:
     accused = list(_find_changed(folder, found, seen))
     troubles = [trouble] if trouble else []
     troubles += twice
+    troubles += [
+        f"run {line.run}: its record and {LEDGER} have another end of it"
+        for line in lines
+        if line.run in found and line.finished != found[line.run].finished
+    ]
     troubles += [f"run {name}: {said}" for name, said in accused]
     changed = tuple(name for name, _ in accused)
     return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)

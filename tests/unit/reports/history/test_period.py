@@ -295,6 +295,20 @@ def test_a_copy_under_another_name_hides_no_failure(year, made, capsys, name):
     assert "run 2026-04-15-drill: two folders hold a record of it" in answer["troubles"]
 
 
+def test_a_record_that_the_ledger_has_otherwise_is_named(year, capsys):
+    """The folder of the failed run is replaced by one of another year that tried nothing."""
+    folder = year / "2026-04-15-drill"
+    for file in folder.iterdir():
+        if file.is_file() and file.name != "evidence.json":
+            file.unlink()
+    text = (folder / "evidence.json").read_text()
+    text = text.replace('"2026-04-15T', '"2020-04-15T').replace('"DRL-2"', '"HLT-1"')
+    (folder / "evidence.json").write_text(text)
+    code, answer, _ = reported(year, capsys)
+    said = "run 2026-04-15-drill: its record and history.jsonl have another end of it"
+    assert (code, said in answer["troubles"]) == (1, True)
+
+
 def test_what_counts_is_the_record_that_was_sealed(year, capsys):
     _, before, _ = reported(year, capsys)
     record = year / "2026-05-02-drill" / "evidence.json"
