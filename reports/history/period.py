@@ -115,13 +115,17 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Everything that is said of a period, as it was known on the day `today`."""
+    """Everything that is said of a period, as it was known on the day `today`.
+
+    fleet is the file whose instances it is about; empty where it is about one system.
+    """
 
     since: date
     until: date
     today: date
     declared: Declared
     signed: bool
+    fleet: str
     duties: tuple[Duty, ...]
     entries: tuple[Entry, ...]
     dues: tuple[Due, ...]
@@ -165,16 +169,6 @@ class Period:
             return "Nothing was due"
         return "Complete so far" if "not yet due" in states else "Complete"
 
-    @property
-    def is_of_fleet(self) -> bool:
-        """Whether it is about several instances."""
-        return is_fleet(self.duties)
-
-
-def is_fleet(duties: Iterable[Duty]) -> bool:
-    """Whether these are of several instances."""
-    return len({one.system for one in duties}) > 1
-
 
 def duties_of(declared: Declared) -> tuple[Duty, ...]:
     """All acts of the declared system."""
@@ -195,6 +189,7 @@ def report(
     keys: Keys | None,
     span: tuple[date, ...],
     duties: tuple[Duty, ...],
+    fleet: str = "",
 ) -> Period:
     """What is known of the period; span is its first day, its last, and today."""
     since, until, today = span
@@ -208,8 +203,7 @@ def report(
     known = since, min(until, today)
 
     def of(duty: Duty, entries: Iterable[Entry]) -> list[Entry]:
-        alone = not is_fleet(duties)
-        return [one for one in entries if alone or one.past.facts.system == duty.system]
+        return [one for one in entries if not fleet or one.past.facts.system == duty.system]
 
     return Period(
         since,
@@ -217,6 +211,7 @@ def report(
         today,
         declared,
         signed=keys is not None,
+        fleet=fleet,
         duties=duties,
         entries=tuple(inside),
         dues=tuple(
@@ -226,7 +221,7 @@ def report(
         ),
         lapses=tuple(one for duty in duties for one in _lapses(duty, of(duty, proving), known)),
         failures=tuple(
-            _failures(inside, [one.past for one in proving], declared, today, is_fleet(duties))
+            _failures(inside, [one.past for one in proving], declared, today, bool(fleet))
         ),
         waivers=tuple(_waivers(inside)),
         troubles=(
@@ -517,12 +512,13 @@ def render_pdf(period: Period, table: str) -> bytes:
                 ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
                 (
                     ("Instances", ", ".join(str(one.system) for one in period.duties))
-                    if period.is_of_fleet
+                    if period.fleet
                     else ("System", ", ".join(filter(None, (who.system, who.system_id))))
                 ),
                 ("Period", _span(period.since, period.until)),
                 ("As known on", day(period.today)),
-                ("Due", "as stated with each instance" if period.is_of_fleet else cadence),
+                ("Due", "as stated with each instance" if period.fleet else cadence),
+                ("Instances declared in", period.fleet),
                 ("Declared in", f"{source.file}, SHA-256 {source.sha256}" if source else ""),
                 ("Runs", f"{len(period.entries)}, of which {counting} count"),
                 ("Digest of the history", period.digest),
@@ -533,7 +529,7 @@ def render_pdf(period: Period, table: str) -> bytes:
             {
                 "name": _name(duty, period),
                 "controls": ", ".join(duty.act.controls)
-                + (f"; {duty.schedule.cadence}" if period.is_of_fleet else ""),
+                + (f"; {duty.schedule.cadence}" if period.fleet else ""),
                 "dues": [
                     [_span(one.first, one.last), one.state, _done(one)]
                     for one in period.dues
@@ -578,11 +574,11 @@ def render_pdf(period: Period, table: str) -> bytes:
 
 
 def _run(one: Entry, period: Period) -> str:
-    return f"{one.past.id} ({one.past.facts.system})" if period.is_of_fleet else one.past.id
+    return f"{one.past.id} ({one.past.facts.system})" if period.fleet else one.past.id
 
 
 def _name(duty: Duty, period: Period) -> str:
-    return f"{duty.system}: {duty.act.name}" if period.is_of_fleet else duty.act.name
+    return f"{duty.system}: {duty.act.name}" if period.fleet else duty.act.name
 
 
 def _trust(period: Period) -> str:
@@ -618,10 +614,12 @@ def main(given: SimpleNamespace) -> int:
         raise BadHistory(f"{folder} is not a folder of runs; give --run-dir")
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-    duties = duties_of(declared)
+    duties, fleet = duties_of(declared), ""
     if given.fleet:
-        duties = duties_of_fleet(load_fleet(Path(given.fleet)))
-    period = report(load_history(folder), folder, declared, keys, span, duties)
+        file = Path(given.fleet)
+        duties = duties_of_fleet(load_fleet(file))
+        fleet = f"{file.name}, SHA-256 {file_digest(file)}"
+    period = report(load_history(folder), folder, declared, keys, span, duties, fleet)
     name = f"period-{period.since}-{period.until}"
     table = render_csv(period)
     out.mkdir(parents=True, exist_ok=True)

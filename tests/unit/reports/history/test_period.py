@@ -366,6 +366,20 @@ def test_a_fleet_is_reported_by_instance(year, capsys):
     text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
     assert "Payments: drill of a backup (DRL-2; quarterly)" in text
     assert "Wiki: drill of a backup (DRL-2; half-yearly)" in text
+    assert "Instances declared in fleet.toml, SHA-256" in text
+
+
+def test_a_fleet_of_one_goes_by_its_own_cadence(year, capsys):
+    (year.parent / "drillbook.toml").unlink()
+    one = FLEET.partition('[[instance]]\nname = "wiki"')[0]
+    (year.parent / "fleet.toml").write_text(one.replace("payments", "solo"))
+    drilled(year, None, "2026-08-01", "satisfied", organisation=Organisation(system_id="wiki"))
+    _, _, rows = reported(year, capsys, f"--fleet={year.parent / 'fleet.toml'}")
+    assert [one["state"] for one in rows["due"]] == ["missed"] * 4
+    assert {one["system"] for one in rows["due"]} == {"solo"}
+    (pdf,) = (year.parent / "out").glob("*.pdf")
+    text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
+    assert "Solo: drill of a backup (DRL-2; quarterly)" in text
 
 
 def test_table_and_pages_say_the_same(year, made, capsys):
