@@ -1,6 +1,6 @@
 """Check a bundle without Drillbook: `python verify_bundle.py bundle.zip --pubkey drill.key.pub`.
 
-This file is all there is to read: the standard library, and `cryptography` for Ed25519. Take it and
+This file is all there is to read: Python 3.11, and `cryptography` for Ed25519. Take it and
 the public key from a place that you trust, never from the bundle. It gives the same verdicts as
 `drillbook evidence verify`:
 
@@ -45,6 +45,7 @@ SIGNATURE, PDF = "attestation.intoto.jsonl", "report.pdf"
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/attestation/test-result/v0.1")
 SIGN_OFF = "urn:drillbook:sign-off:1"
 PAYLOAD = "application/vnd.in-toto+json"
+PYTHON = sys.version_info[:2]
 LARGEST, MOST, MOST_VALUES = 256 << 20, 4096, 3_000_000
 # Worst last; what they mean for the exit code of a run.
 VERDICTS = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
@@ -551,9 +552,12 @@ def check_stamp(path: Path) -> str:
     return "-- of this bundle; who stamped it says openssl ts -verify"
 
 
-def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
+def check_sign_offs(
+    path: Path, keys: dict[str, Ed25519PublicKey], record: dict[str, Any] | None
+) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
     sentences = []
+    executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
         if not file.is_file():
@@ -570,9 +574,12 @@ def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
             digests = [one["digest"]["sha256"] for one in said["subject"]]
             day = datetime.fromisoformat(stated["signed"]).date()
             who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
+            if act == "approved" and executor and stated["name"]:
+                alike = stated["name"].strip().casefold() == executor.strip().casefold()
+                by += "; executed it: not independent" if alike else f"; executed by {executor}"
             sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
-        except (ValueError, TypeError, KeyError, RecursionError, Bad):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Bad):
             raise Bad(f"the file that says {act} is not a signature") from None
         need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
     return "; ".join(sentences) or "-- none"
@@ -634,7 +641,7 @@ def judge(
         ask("folder", lambda: check_folder(files, folder))
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
-    ask("sign-off", lambda: check_sign_offs(path, keys))
+    ask("sign-off", lambda: check_sign_offs(path, keys, record))
     bad = [name for name, held, _ in checks if not held]
     if not bad:
         return ("GENUINE" if signed else "INTACT"), checks
@@ -669,6 +676,8 @@ def main(words: list[str] | None = None) -> int:
     folder = given.bundle if given.bundle.is_dir() else None
     path = folder / "bundle.zip" if folder else given.bundle
     try:
+        if PYTHON < (3, 11):
+            raise Unusable("this Python reads no moment that ends in Z; take Python 3.11 or newer")
         keys = load_keys(given.pubkey)
         verdict, checks = judge(path, keys, given.unsigned, given.previous, folder)
     except (Unusable, OSError, ValueError) as trouble:

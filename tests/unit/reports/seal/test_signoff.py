@@ -8,7 +8,7 @@ from reports.evidence.context import SignOff
 from reports.seal import verification
 from reports.verdict import Verdict
 from tests.support import sample_run
-from tests.support.bundles import key, sealed
+from tests.support.bundles import key, script, sealed
 from tests.support.commands import sign_off as call_sign_off
 from tests.support.commands import verify
 
@@ -65,6 +65,31 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
 def test_executor_who_approves_is_not_independent(bundle, capsys):
     signed(bundle, name="ada lovelace ")
     assert "executed it: not independent" in told(bundle, capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ada lovelace ", "executed it: not independent"),
+        ("Grace Hopper", "executed by Ada Lovelace"),
+    ],
+)
+def test_the_auditors_script_says_who_executed_what_was_approved(bundle, capsys, name, said):
+    signed(bundle, name=name)
+    signed(bundle, act="prepared", name="Ada Lovelace")
+    capsys.readouterr()
+    assert script.main([str(bundle), "--unsigned"]) == 0
+    assert capsys.readouterr().out.count("execut") == 1
+    script.main([str(bundle), "--unsigned"])
+    assert said in capsys.readouterr().out
+
+
+def test_the_auditors_script_accuses_no_bundle_on_a_python_that_is_too_old(
+    bundle, capsys, monkeypatch
+):
+    monkeypatch.setattr(script, "PYTHON", (3, 10))
+    assert script.main([str(bundle), "--unsigned"]) == 3
+    assert "take Python 3.11 or newer" in capsys.readouterr().err
 
 
 def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
