@@ -17,6 +17,7 @@ import hashlib
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -227,6 +228,7 @@ def report(
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
+            *_missing_links(inside, {one.id for one in history.runs}, since),
             *_other_cadences(inside, duties),
             *(_other_systems(inside) if not systems else ()),
         ),
@@ -349,15 +351,13 @@ def _failures(
                 next(iter(about), None),
                 control.waiver if control.waived else None,
                 next((one for one in runs if _heals(one, entry.past, control.id)), None),
-                next(
-                    (
-                        one
-                        for one in reports
-                        if one.run == entry.past.id and one.at >= entry.past.finished
-                    ),
-                    None,
-                ),
+                next((one for one in reports if _is_of(one, entry.past)), None),
             )
+
+
+def _is_of(report: Report, failed: Past) -> bool:
+    """Whether a report to management can be of this failure."""
+    return report.run == failed.id and report.at >= failed.finished
 
 
 def _is_about(action: Action, failed: Past) -> bool:
@@ -382,6 +382,24 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
         for one in entry.record.deviations.waivers if entry.record else ():
             found[one.control, one.reason, one.approved_by, one.expires] = one
     yield from found.values()
+
+
+def _missing_links(entries: Iterable[Entry], known: set[str], since: date) -> Iterator[str]:
+    """A run that another names as the one before it, and that was taken out of the folder."""
+    for entry in entries:
+        if entry.record is None:
+            continue
+        sealed, said = entry.record.seal.previous, entry.record.identity.previous_run
+        before = sealed.run if sealed else said
+        if before and before not in known and _started(before, since) >= since:
+            yield f"run {entry.past.id} follows run {before}, of which nothing is here"
+
+
+def _started(run: str, unknown: date) -> date:
+    """The day with which the id of a run begins; else the other."""
+    with suppress(ValueError):
+        return date.fromisoformat(run.partition("T")[0][:10])
+    return unknown
 
 
 def _other_cadences(entries: Iterable[Entry], duties: tuple[Duty, ...]) -> Iterator[str]:

@@ -309,6 +309,19 @@ def test_a_record_that_the_ledger_has_otherwise_is_named(year, capsys):
     assert (code, said in answer["troubles"]) == (1, True)
 
 
+def test_a_run_that_was_taken_out_is_missed_by_the_one_after_it(year, capsys):
+    """The failed run, with its line in the ledger; what came before the period is not missed."""
+    shutil.rmtree(year / "2026-04-15-drill")
+    ledger = year / "history.jsonl"
+    lines = [one for one in ledger.read_text().splitlines() if "2026-04-15-drill" not in one]
+    ledger.write_text("\n".join(lines))
+    code, answer, _ = reported(year, capsys)
+    said = "run 2026-05-02-drill follows run 2026-04-15-drill, of which nothing is here"
+    assert (code, answer["troubles"]) == (1, [said])
+    later = reported(year, capsys, days=("--from=2026-05-01", "--to=2026-12-31"))
+    assert later[1]["troubles"] == []
+
+
 def test_what_counts_is_the_record_that_was_sealed(year, capsys):
     _, before, _ = reported(year, capsys)
     record = year / "2026-05-02-drill" / "evidence.json"
