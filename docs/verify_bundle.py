@@ -1,6 +1,6 @@
 """Check a bundle without Drillbook: `python verify_bundle.py bundle.zip --pubkey drill.key.pub`.
 
-This file is all there is to read: the standard library, and `cryptography` for Ed25519. Take it and
+This file is all there is to read: Python 3.11, and `cryptography` for Ed25519. Take it and
 the public key from a place that you trust, never from the bundle. It gives the same verdicts as
 `drillbook evidence verify`:
 
@@ -27,7 +27,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ SIGNATURE, PDF = "attestation.intoto.jsonl", "report.pdf"
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/attestation/test-result/v0.1")
 SIGN_OFF = "urn:drillbook:sign-off:1"
 PAYLOAD = "application/vnd.in-toto+json"
+PYTHON = sys.version_info[:2]
 LARGEST, MOST, MOST_VALUES = 256 << 20, 4096, 3_000_000
 # Worst last; what they mean for the exit code of a run.
 VERDICTS = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
@@ -57,6 +58,16 @@ EXIT_CODES = {
     "violated": 1,
 }
 UNREGISTERED = ["used, and not in the register"]
+# What only a register can say of a key.
+FACTS = {"algorithm", "created", "activated", "expires", "retired", "custodians", "stored_in"}
+FACTS |= {"escrow_last_opened", "challenge", "acknowledged"}
+# What is declared of an exercise; a reader ignores what later versions add.
+DECLARED = [
+    *("runbook", "timeline", "references", "third_parties", "functions", "authorisation"),
+    *("production", "reported"),
+]
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOMENT = re.compile(DAY.pattern + r"[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
 
 
 class Unusable(Exception):
@@ -253,7 +264,7 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object)
         seen = record["subject"].get("backup")
         named = {f"backup:{seen['name']}": seen["sha256"]} if seen else {}
         need(backup is None or backup == named, "it is about another backup than was signed for")
-        leaked = {leak["file"] for leak in record["redaction"]["leaks"]}
+        leaked = {leak["file"] for leak in record["redaction"].get("leaks", ())}
         wanted = {*(record.get("documents") or {"report.html", PDF} - leaked)}
         need(
             wanted <= files.keys(), f"{sorted(wanted - files.keys())[:1]} was written, and is gone"
@@ -267,6 +278,8 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object)
 def check_own_rules(record: dict[str, Any]) -> None:
     """Verdicts and findings follow from what the record says was seen and declared."""
     check_verdicts(record)
+    for action in (record.get("deviations") or {}).get("actions") or []:
+        [*days_of(action, "due", "closed")]
     said = (record.get("exercise") or {}).get("findings") or []
     same = said == [*exercise_findings(record)]
     need(same, "its findings do not follow from the exercise it declares")
@@ -285,11 +298,13 @@ def check_verdicts(record: dict[str, Any]) -> None:
     book = (record.get("exercise") or {}).get("runbook_sha256")
     need(all(counts[v] == tally.count(v) for v in VERDICTS), "its counts are not its controls'")
     need(counts["planned"] == len(controls), "more or fewer controls were planned than reported")
+    waived = sum(control.get("waived") is True for control in controls)
+    need(counts.get("waived", 0) == waived, "it counts other waivers than its controls have")
     for control in controls:
         name, waiver = control["id"], control.get("waiver") or {}
         specs = [spec["verdict"] for spec in control["specs"]]
         need(control["verdict"] == worst(specs), f"{name} has another verdict than its specs")
-        strict = bool(facts.get("strict_claims"))
+        strict = bool(flag(facts, "strict_claims"))
         severe = control["severity"] in ("critical", "major")
         asked = not facts.get("asked") or name in facts["asked"]
         claim = control["nature"] == "claim"
@@ -297,7 +312,7 @@ def check_verdicts(record: dict[str, Any]) -> None:
         unsafe = severe and (not claim or control["verdict"] == "violated")
         gating = (unsafe or (strict and claim)) and asked
         need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
-        excused = not control.get("waived") or waiver.get("state") == "in_force"
+        excused = not flag(control, "waived") or waiver.get("state") == "in_force"
         need(excused, f"{name} is waived without a waiver in force")
         compared = book is not None and control.get("correction") is not None
         said = control.get("taken_over") is not None
@@ -305,11 +320,11 @@ def check_verdicts(record: dict[str, Any]) -> None:
     deciding = [c["verdict"] for c in controls if c["gating"] and not c.get("waived")]
     verdict = worst([v for v in deciding if EXIT_CODES[v] == 1] or deciding)
     code = EXIT_CODES[verdict]
-    if record["redaction"]["leaks"]:
+    if record["redaction"].get("leaks"):
         verdict, code = "violated", 1
     elif facts.get("stopped"):
         code = 3
-    elif facts.get("interrupted") and not code:
+    elif flag(facts, "interrupted") and not code:
         verdict, code = "not_run", 2
     need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
 
@@ -320,7 +335,7 @@ def check_verdicts(record: dict[str, Any]) -> None:
 def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
     """In the record's words and order; of an exercise that is not declared nothing is said."""
     said, facts, subject = record.get("exercise") or {}, record["run"], record["subject"]
-    if not any(said[name] for name in said.keys() - {"runbook_sha256", "findings"}):
+    if not any(said.get(name) for name in DECLARED):
         return
     if not (book := said.get("runbook")):
         yield "no runbook is named"
@@ -346,11 +361,11 @@ def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
             yield "a backup was restored, and no authorisation is declared"
         elif moment(allowed["at"]) > moment(facts["started"]):
             yield "the restore was authorised after it had begun"
-    critical = [one["name"] for one in said.get("functions") or [] if one.get("critical")]
+    critical = [one["name"] for one in said.get("functions") or [] if flag(one, "critical")]
     if critical and all(one["kind"] != "bia" for one in said.get("references") or []):
         yield f"{', '.join(critical)}: critical, and no business impact analysis is referred to"
     for party in said.get("third_parties") or []:
-        if not party.get("involved"):
+        if not flag(party, "involved"):
             yield f"{party['name']}: a third party, and not involved"
     data = subject.get("data_set") or (record.get("scope") or {}).get("data_set") or {}
     if data.get("kind") in ("production", "production copy"):
@@ -366,23 +381,28 @@ def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
 
 def action_findings(action: dict[str, Any], day: date) -> Iterator[str]:
     """What is wrong with a corrective action on this day."""
-    name, due, closed = f"the action about {action['control']}", *map(action.get, ("due", "closed"))
+    name, due, closed = f"the action about {action['control']}", *days_of(action, "due", "closed")
     if not closed:
-        if due and date.fromisoformat(due) < day:
+        if due and due < day:
             yield f"{name} was due on {due}, and is open"
-    elif date.fromisoformat(closed) > day:
+    elif closed > day:
         yield f"{name} is closed on {closed}, after the run"
-    elif not action.get("retest_run"):
+    elif action.get("retest_run") in (None, action.get("retest_of")):
         yield f"{name} is closed without a re-test"
 
 
 def check_register(record: dict[str, Any]) -> None:
     """Each registered key with its names in this run and its findings, then those used besides."""
     register, seen = record.get("key_register") or [], record["subject"].get("keys") or []
-    ours = [key for key in register if key["findings"] != UNREGISTERED]
+    ours = [key for key in register if key.get("findings") != UNREGISTERED]
+    for key in register:
+        need(re.fullmatch("[0-9a-f]{16,64}", key["label"]), "a key of its register has no label")
+        stated = any(key.get(name) for name in FACTS) or key["purpose"] != "not stated"
+        foreign = key not in ours and stated
+        need(not foreign, "it declares facts of a key that is not in its register")
     labels = {key["label"][:16] for key in ours}
     others = dict.fromkeys(key["label"] for key in seen if key["label"][:16] not in labels)
-    stated = [(key["label"], key["seen_as"], key["findings"]) for key in register]
+    stated = [(key["label"], key.get("seen_as", []), key.get("findings", [])) for key in register]
     expected = []
     for key in ours:
         names = names_of(key["label"], seen)
@@ -400,18 +420,17 @@ def names_of(label: str, seen: list[dict[str, Any]]) -> list[str]:
 
 def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]:
     """What is wrong with the life of a key on this day."""
-    retired, expires, activated, opened = (
-        date.fromisoformat(key[name]) if key.get(name) else None
-        for name in ("retired", "expires", "activated", "escrow_last_opened")
-    )
+    retired, expires, opened = days_of(key, "retired", "expires", "escrow_last_opened")
+    created, activated = days_of(key, "created", "activated")
     if retired and retired <= day:
         if used:
             yield f"used, although it was retired on {retired}"
         return
     if expires and expires < day:
         yield f"past its end, {expires}"
-    if used and activated and activated > day:
-        yield f"used before it was activated, {activated}"
+    for what, when in (("created", created), ("activated", activated)):
+        if used and when and when > day:
+            yield f"used before it was {what}, {when}"
     stores = key.get("stored_in") or []
     if len({*stores}) == 1:
         yield f"in one store only: {stores[0]}"
@@ -421,6 +440,8 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
         yield "never opened from escrow, as far as is declared"
     elif (day - opened).days > 90:
         yield f"not opened from escrow for a quarter, last on {opened}"
+    elif opened > day:
+        yield f"opened from escrow on {opened}, after the run"
     if not (challenge := key.get("challenge")):
         return
     answered = [one for one in key["acknowledged"] if one["challenge"] == challenge]
@@ -428,17 +449,44 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
         if name not in {one["name"] for one in answered}:
             yield f"{name} has not answered the challenge {challenge}"
     for one in answered:
-        if one.get("held") is False:
+        given = moment(one["signed"]).astimezone(UTC).date()
+        if given > day:
+            yield f"the answer of {one['name']} is of {given}, after the run"
+        elif (day - given).days > 90:
+            yield f"the answer of {one['name']} is older than a quarter, of {given}"
+        if flag(one, "held") is False:
             yield f"{one['name']} does not hold it: the answer was not made with this key"
         elif used and one.get("held") is None:
             yield f"the answer of {one['name']} was not judged"
-    if len({one.get("key_id") for one in answered if one.get("held") is not False}) < 2:
+    proved = [one for one in answered if one.get("held") is not False]
+    if min(len({one.get(name) for one in proved}) for name in ("name", "key_id")) < 2:
         yield "no dual control: fewer than two custodians have proved to hold it"
 
 
+def flag(facts: dict[str, Any], name: str) -> bool | None:
+    """Yes, no, or nothing said; what merely counts as no is none of them."""
+    said = facts.get(name)
+    need(said is None or said is True or said is False, f"{name} is neither true nor false")
+    return said
+
+
 def moment(text: str) -> datetime:
-    """A moment of the record."""
-    return datetime.fromisoformat(text)
+    """A moment of the record, with its zone."""
+    need(MOMENT.fullmatch(text), f"{text[:40]!a} is not a moment")
+    when = datetime.fromisoformat(text)
+    first, last = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+    need(first <= when < last, f"{text[:40]!a} is near an end of the calendar")
+    return when
+
+
+def days_of(facts: dict[str, Any], *names: str) -> Iterator[date | None]:
+    """The days that a key or an action has under these names."""
+    for name in names:
+        if (text := facts.get(name)) is None:
+            yield None
+        else:
+            need(DAY.fullmatch(text), f"{text[:40]!a} is not a day")
+            yield date.fromisoformat(text)
 
 
 def ended(record: dict[str, Any]) -> date:
@@ -504,9 +552,12 @@ def check_stamp(path: Path) -> str:
     return "-- of this bundle; who stamped it says openssl ts -verify"
 
 
-def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
+def check_sign_offs(
+    path: Path, keys: dict[str, Ed25519PublicKey], record: dict[str, Any] | None
+) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
     sentences = []
+    executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
         if not file.is_file():
@@ -522,9 +573,13 @@ def check_sign_offs(path: Path, keys: dict[str, Ed25519PublicKey]) -> str:
             stated, kind = said["predicate"], said["predicateType"]
             digests = [one["digest"]["sha256"] for one in said["subject"]]
             day = datetime.fromisoformat(stated["signed"]).date()
-            sentences.append(f"{act} by {stated['name']} ({stated['role']}) on {day}, {by}")
+            who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
+            if act == "approved" and executor and stated["name"]:
+                alike = stated["name"].strip().casefold() == executor.strip().casefold()
+                by += "; executed it: not independent" if alike else f"; executed by {executor}"
+            sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
-        except (ValueError, TypeError, KeyError, RecursionError, Bad):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Bad):
             raise Bad(f"the file that says {act} is not a signature") from None
         need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
     return "; ".join(sentences) or "-- none"
@@ -586,7 +641,7 @@ def judge(
         ask("folder", lambda: check_folder(files, folder))
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
-    ask("sign-off", lambda: check_sign_offs(path, keys))
+    ask("sign-off", lambda: check_sign_offs(path, keys, record))
     bad = [name for name, held, _ in checks if not held]
     if not bad:
         return ("GENUINE" if signed else "INTACT"), checks
@@ -621,6 +676,8 @@ def main(words: list[str] | None = None) -> int:
     folder = given.bundle if given.bundle.is_dir() else None
     path = folder / "bundle.zip" if folder else given.bundle
     try:
+        if PYTHON < (3, 11):
+            raise Unusable("this Python reads no moment that ends in Z; take Python 3.11 or newer")
         keys = load_keys(given.pubkey)
         verdict, checks = judge(path, keys, given.unsigned, given.previous, folder)
     except (Unusable, OSError, ValueError) as trouble:

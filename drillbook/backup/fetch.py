@@ -59,7 +59,8 @@ class LocalBackup:
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
     copy differs from what was fetched; secrets must appear in no record. members are all backups
     of the place it was chosen from, with chosen itself; skipped the newer ones that are not whole;
-    open makes another one of them available for a block.
+    selected is the word of --select that chose it, empty if it was the only one; open makes
+    another one of them available for a block.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class LocalBackup:
     members: tuple[Member, ...] = ()
     chosen: Member | None = None
     skipped: tuple[str, ...] = ()
+    selected: str = ""
     open: Callable[[Member], AbstractContextManager[Path]] = _open_in_folder
 
     @property
@@ -202,6 +204,7 @@ def fetch_backup(
                 members=picked.members,
                 chosen=picked.member,
                 skipped=picked.skipped,
+                selected=selection.word,
             )
         else:
             _refuse_choice(address.shown, selection)
@@ -404,6 +407,7 @@ def _take(
         members=picked.members,
         chosen=picked.member,
         skipped=picked.skipped,
+        selected=order.selection.word,
         open=fetch_other,
     )
 

@@ -530,8 +530,10 @@ COMMANDS: Sequence[Command] = (
         "history report",
         "Report a period as PDF and CSV, with each gap in it.",
         "drillbook history report --from 2026-01-01 --to 2026-12-31 --out period",
-        _calls("reports.history.period"),
-        options=(o.SINCE, o.UNTIL, o.OUT_FOLDER, o.RUN_DIR, o.CONFIG, o.PUBKEY, o.OUTPUT),
+        _calls("reports.history.period_report"),
+        options=(
+            *(o.SINCE, o.UNTIL, o.OUT_FOLDER, o.OF_FLEET, o.RUN_DIR, o.CONFIG, o.PUBKEY, o.OUTPUT),
+        ),
         needs=(o.SINCE, o.UNTIL, o.OUT_FOLDER),
     ),
     Command(

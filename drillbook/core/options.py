@@ -512,6 +512,7 @@ ICS = Option("ics", NEW_FILE, "also write the due dates as a calendar file")
 
 # Many instances.
 FLEET = Option("fleet", FILE, "the instances, and how each is drilled", default="fleet.toml")
+OF_FLEET = replace(FLEET, help="report the drills of each instance in it", default=None)
 LABEL = Option("label", _LABEL, "the instances that this worker drills")
 INSTANCES = replace(
     INSTANCE, help="this one, due or not; again for each", many=True, dest="instances"

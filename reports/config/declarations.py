@@ -374,6 +374,11 @@ def next_due_day(day: date, cadence: Cadence | None) -> date:
     return _later(day, _MONTHS[cadence])
 
 
+def cadence_in_words(cadence: Cadence | None) -> str:
+    """How often it is due: the declared cadence, else "every 90 days"."""
+    return cadence or f"every {QUARTER.days} days"
+
+
 def _later(day: date, months: int) -> date:
     year, month = divmod(day.month - 1 + months, 12)
     last = calendar.monthrange(day.year + year, month + 1)[1]

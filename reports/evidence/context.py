@@ -6,6 +6,7 @@ not stated is null or empty: nothing is made up.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
@@ -25,29 +26,35 @@ class EvidenceModel(BaseModel):
     )
 
 
-# At the ends of the calendar, another day or another time zone would overflow.
-Time = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
-]
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def _no_number(value: object) -> object:
-    """Refuse a number, which would be read as seconds since 1970."""
-    if isinstance(value, int | float):
+def _as_moment(value: object) -> object:
+    """Refuse a number, also in quotes, which would be read as seconds since 1970."""
+    number = isinstance(value, int | float)
+    day = isinstance(value, date) and not isinstance(value, datetime)
+    if number or day or (isinstance(value, str) and not _MOMENT.fullmatch(value)):
         raise ValueError("write a moment with its zone: 2026-11-24T16:05:00Z")
     return value
 
 
-def _no_lookalike(value: object, info: ValidationInfo) -> object:
+def _as_day(value: object, info: ValidationInfo) -> object:
     """In a file that people write, accept only dates: 20271231 would be a day of 1970."""
     if info.context and (isinstance(value, datetime) or not isinstance(value, date)):
         raise ValueError("write a date without quotes: 2027-01-31")
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("a day is written as 2027-01-31")
     return value
 
 
-Instant = Annotated[Time, BeforeValidator(_no_number)]
-Day = Annotated[date, BeforeValidator(_no_lookalike)]
+# At the ends of the calendar, another day or another time zone would overflow.
+Time = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_as_moment),
+]
+Day = Annotated[date, BeforeValidator(_as_day)]
 
 
 class Declaration(EvidenceModel):
@@ -192,7 +199,7 @@ class Waiver(EvidenceModel):
     reason: str
     owner: str
     approved_by: str
-    expires: date
+    expires: Day
     state: WaiverState = "in_force"
     days_left: int | None = None
 
@@ -234,7 +241,7 @@ class Moment(EvidenceModel):
 
     what: str
     who: str
-    at: Instant
+    at: Time
 
 
 class Reference(EvidenceModel):
@@ -265,7 +272,7 @@ class Authorisation(EvidenceModel):
     """Who allowed the restore."""
 
     by: str
-    at: Instant
+    at: Time
     reference: str | None = None
 
 
@@ -281,7 +288,7 @@ class Report(EvidenceModel):
     """What was reported to management, of which run."""
 
     to: str
-    at: Instant
+    at: Time
     run: str | None = None
     reference: str | None = None
 
@@ -373,4 +380,4 @@ class Retention(EvidenceModel):
 
     classification: str | None = None
     years: int | None = None
-    dispose_after: date | None = None
+    dispose_after: Day | None = None

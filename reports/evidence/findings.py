@@ -6,7 +6,7 @@ The register of keys is matched by label with the keys that a run saw.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date
 from itertools import pairwise
 
 from drillbook.core.options import QUARTER
@@ -88,7 +88,7 @@ def _action_findings(action: Action, day: date) -> Iterator[str]:
             yield f"{name} was due on {action.due}, and is open"
     elif action.closed > day:
         yield f"{name} is closed on {action.closed}, after the run"
-    elif action.retest_run is None:
+    elif action.retest_run in (None, action.retest_of):
         yield f"{name} is closed without a re-test"
 
 
@@ -137,8 +137,9 @@ def _key_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]
         return
     if key.expires and key.expires < day:
         yield f"past its end, {key.expires}"
-    if used and key.activated and key.activated > day:
-        yield f"used before it was activated, {key.activated}"
+    for what, when in (("created", key.created), ("activated", key.activated)):
+        if used and when and when > day:
+            yield f"used before it was {what}, {when}"
     if len({*key.stored_in}) == 1:
         yield f"in one store only: {key.stored_in[0]}"
     if not key.stored_in:
@@ -148,21 +149,30 @@ def _key_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]
     # An escrow that was not opened for so long may no longer open.
     elif day - key.escrow_last_opened > QUARTER:
         yield f"not opened from escrow for a quarter, last on {key.escrow_last_opened}"
+    elif key.escrow_last_opened > day:
+        yield f"opened from escrow on {key.escrow_last_opened}, after the run"
     if key.challenge:
-        yield from _custody_findings(key, used=used)
+        yield from _custody_findings(key, day, used=used)
 
 
-def _custody_findings(key: RegisteredKey, *, used: bool) -> Iterator[str]:
+def _custody_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[str]:
     """Findings about the answers of the key's custodians to its challenge."""
     answered = [one for one in key.acknowledged if one.challenge == key.challenge]
     for name in key.custodians:
         if name not in {one.name for one in answered}:
             yield f"{name} has not answered the challenge {key.challenge}"
     for one in answered:
+        given = one.signed.astimezone(UTC).date()
+        if given > day:
+            yield f"the answer of {one.name} is of {given}, after the run"
+        # A challenge that stays the same lets an old answer pass for a new one.
+        elif day - given > QUARTER:
+            yield f"the answer of {one.name} is older than a quarter, of {given}"
         if one.held is False:
             yield f"{one.name} does not hold it: the answer was not made with this key"
         elif used and one.held is None:
             yield f"the answer of {one.name} was not judged"
-    # Two names under one signature are one person.
-    if len({one.key_id for one in answered if one.held is not False}) < 2:
+    # Two names under one signature are one person, and so is one name under two.
+    proved = [one for one in answered if one.held is not False]
+    if min(len({one.name for one in proved}), len({one.key_id for one in proved})) < 2:
         yield "no dual control: fewer than two custodians have proved to hold it"

@@ -212,6 +212,16 @@ class BackupFile(EvidenceModel):
     source: Literal["file", "folder", "container", "url", "repository"] | None = Field(
         default=None, description="from what kind of place it was taken"
     )
+    selection: str | None = Field(
+        default=None,
+        description="how it was chosen, in the words of --select; named: it is the one given",
+    )
+    population: int | None = Field(
+        default=None, description="how many backups lay where it was chosen from"
+    )
+    passed_over: tuple[str, ...] = Field(
+        default=(), description="newer ones that were not taken, each with the reason"
+    )
     holds: Holdings | None = None
 
 

@@ -173,7 +173,7 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
 
 def _risk(control: Control, run: Run) -> dict[str, Any]:
     actions = [action for action in run.deviations.actions if action.control == control.id]
-    due = min((action.due for action in actions if action.due), default=None)
+    due = min((one.due for one in actions if one.due and not one.closed), default=None)
     statement = "Data or access is at stake."
     if control.verdict is Verdict.CONTRADICTED:
         statement = "Anyone who follows the runbook here does not get what it promises."
@@ -199,7 +199,8 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
         if action.control == control.id and action.corrective_action:
             owner = action.owner or "no one named"
             title = _line(f"Corrective action ({owner})")
-            made.append(("planned", title, action.corrective_action, str(number)))
+            lifecycle = "completed" if action.closed else "planned"
+            made.append((lifecycle, title, action.corrective_action, str(number)))
     if control.waiver:
         waiver = control.waiver
         said = f"{waiver.reason}. Until {waiver.expires}; approved by {waiver.approved_by}."

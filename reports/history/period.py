@@ -1,58 +1,41 @@
-"""`drillbook history report`: what was due in a period, what was done, and what is missing.
+"""What was due in a period, what was done, and what is missing: `drillbook history report`.
 
 The period is divided by the declared cadence (90 days without one), and in each part each act of
-`drillbook status` is due once. It was done if a run of a deployment ended in that part with one of
-the act's controls satisfied, and if its evidence is there and is what its seal says; with public
-keys, one of them must have signed it. Otherwise the act is named as missed or as not proven.
-
-Exit code 0; 1 if something was missed or is not proven, if the history was changed, or if runs of
-another cadence or of several systems are counted; 3 if the report cannot be made.
+`drillbook status` is due once; with a fleet.toml, the drill of each of its instances. It was done
+if a run of a deployment ended in that part with one of the act's controls satisfied, and if its
+evidence is there and is what its seal says; with public keys, one of them must have signed it.
+Otherwise the act is named as missed or as not proven.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core.display import write_json
-from drillbook.core.files import write_file
-from drillbook.core.options import QUARTER
-from reports import controls
-from reports.config import declarations
-from reports.config.declarations import Declared, next_due_day
-from reports.errors import BadBundle, BadHistory, Distrusted
+from reports.config.declarations import Declared, cadence_in_words, next_due_day
+from reports.config.fleet_file import Instance
+from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
-from reports.evidence.json_file import RECORD
+from reports.evidence.json_file import LARGEST, RECORD
 from reports.evidence.model import BackupFile, Run
-from reports.history.runs import History, Past, find_runs, load_history, load_record, past_of
-from reports.history.status import ACTS, Act, recurs
-from reports.render.context_sections import day, moment, with_value
-from reports.render.pdf import compile_pdf
-from reports.render.phrases import days
-from reports.render.terminal import Line, wrap, write
+from reports.history.runs import History, Past, load_record, past_of
+from reports.history.status import ACTS, Act, has_failed, recurs
+from reports.render.context_sections import day
 from reports.seal.manifest import BUNDLE, file_digest
-from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
-from reports.verdict import FAILED, PASSED, Verdict
+from reports.seal.zip_file import read_entries
+from reports.verdict import Verdict
 
 Keys = dict[str, Ed25519PublicKey]
 State = Literal["done", "missed", "not proven", "not yet due"]
 _DAY = timedelta(days=1)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = (
-    *("kind", "what", "since", "until", "state", "run", "finished", "question", "grade", "verdict"),
-    *("system", "backup_sha256", "evidence_sha256", "seal", "sign_off", "note"),
-)
 
 
 class Entry(NamedTuple):
@@ -75,10 +58,18 @@ class Entry(NamedTuple):
         return not self.past.satisfied.isdisjoint(act.controls)
 
 
-class Due(NamedTuple):
-    """An act in one part of the period; `run` is the one that did it, or that says it did."""
+class Duty(NamedTuple):
+    """An act, how often it is due, and of which system; None: any system."""
 
     act: Act
+    schedule: Schedule
+    system: str | None = None
+
+
+class Due(NamedTuple):
+    """A duty in one part of the period; run is the one that did it, says it did, or failed."""
+
+    duty: Duty
     first: date
     last: date
     state: State
@@ -88,7 +79,7 @@ class Due(NamedTuple):
 class Lapse(NamedTuple):
     """Days on which the last proof of an act was older than the cadence allows."""
 
-    act: Act
+    duty: Duty
     first: date
     last: date
 
@@ -111,13 +102,18 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What the report says of a period, as known on the day `today`."""
+    """What the report says of a period, as known on the day `today`.
+
+    fleet names the file of the instances that it is about; empty where it is about one system.
+    """
 
     since: date
     until: date
     today: date
     declared: Declared
     signed: bool
+    fleet: str
+    duties: tuple[Duty, ...]
     entries: tuple[Entry, ...]
     dues: tuple[Due, ...]
     lapses: tuple[Lapse, ...]
@@ -140,57 +136,97 @@ class Period:
     def sentence(self) -> str:
         """The result in one sentence."""
         due = [one for one in self.dues if one.state != "not yet due"]
+        if not due:
+            return f"Nothing fell due by {day(min(self.until, self.today))}."
         done = sum(one.state == "done" for one in due)
         said = f"{done} of {len(due)} due acts were done"
         for state in ("missed", "not proven"):
             if number := sum(one.state == state for one in due):
                 said += f", {number} {'was' if number == 1 else 'were'} {state}"
-        return f"{said}."
+        later = len(self.dues) - len(due)
+        return f"{said}; {later} fall{'s' * (later == 1)} due later." if later else f"{said}."
+
+    @property
+    def result(self) -> str:
+        """The sentence in a few words; where nothing was due, nothing was complete."""
+        states = {one.state for one in self.dues}
+        if self.open or self.troubles:
+            return "Incomplete"
+        if "done" not in states:
+            return "Nothing was due"
+        return "Complete so far" if "not yet due" in states else "Complete"
+
+
+def duties_of(declared: Declared) -> tuple[Duty, ...]:
+    """All acts of the declared system."""
+    words = declared.words
+    return tuple(Duty(act, words.schedule, words.organisation.identity) for act in ACTS)
+
+
+def duties_of_fleet(instances: Iterable[Instance]) -> tuple[Duty, ...]:
+    """The drill of each instance."""
+    drill = next(act for act in ACTS if act.id == "drill")
+    return tuple(Duty(drill, Schedule(cadence=one.cadence), one.name) for one in instances)
 
 
 def report(
-    history: History, folder: Path, declared: Declared, keys: Keys | None, span: tuple[date, ...]
+    history: History,
+    folder: Path,
+    declared: Declared,
+    keys: Keys | None,
+    span: tuple[date, ...],
+    duties: tuple[Duty, ...],
+    fleet: str = "",
 ) -> Period:
     """The report of a period; span is its first day, its last day, and today."""
     since, until, today = span
-    schedule, system = declared.words.schedule, declared.words.organisation.identity
+    systems = {one.system for one in duties if one.system}
     # A run before the period matters only if its proof may still be in force, and a run after it
     # only as a re-test.
-    wanted = (one for one in history.runs if since <= _day(one) or recurs(one))
-    entries = [_entry(one, folder, keys, system) for one in wanted]
-    inside = [one for one in entries if since <= _day(one.past) <= until]
+    wanted = (one for one in history.runs if since <= ended_on(one) or recurs(one))
+    entries = [_entry(one, folder, keys, systems) for one in wanted]
+    inside = [one for one in entries if since <= ended_on(one.past) <= until]
     proving = [one for one in entries if not one.doubt]
     known = since, min(until, today)
-    parts = list(_parts(*known, schedule))
+
+    def of(duty: Duty, entries: Iterable[Entry]) -> list[Entry]:
+        return [one for one in entries if not fleet or one.past.facts.system == duty.system]
+
     return Period(
         since,
         until,
         today,
         declared,
         signed=keys is not None,
+        fleet=fleet,
+        duties=duties,
         entries=tuple(inside),
         dues=tuple(
-            _due(act, first, last, inside, closed=last <= until and last < today)
-            for act in ACTS
-            for first, last in parts
+            _due(duty, part, of(duty, inside), closed=part[1] <= until and part[1] < today)
+            for duty in duties
+            for part in _parts(*known, duty.schedule)
         ),
-        lapses=tuple(one for act in ACTS for one in _lapses(act, proving, schedule, known)),
-        failures=tuple(_failures(inside, [one.past for one in proving], declared)),
+        lapses=tuple(one for duty in duties for one in _lapses(duty, of(duty, proving), known)),
+        failures=tuple(
+            _failures(inside, [one.past for one in proving], declared, today, bool(fleet))
+        ),
         waivers=tuple(_waivers(inside)),
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
-            *_other_cadences(inside, schedule),
-            *_other_systems(inside, system),
+            *_missing_links(inside, {one.id for one in history.runs}, since),
+            *_other_cadences(inside, duties),
+            *(_other_systems(inside) if not systems else ()),
         ),
     )
 
 
-def _day(past: Past) -> date:
+def ended_on(past: Past) -> date:
+    """The day on which a run ended, in UTC."""
     return past.finished.astimezone(UTC).date()
 
 
-def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> Entry:
+def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> Entry:
     """A run with its record and seal; only what its evidence says is believed."""
     if not past.kept:
         return Entry(past, seal="evidence gone", doubt="its evidence is not there any more")
@@ -201,26 +237,31 @@ def _entry(past: Past, folder: Path, keys: Keys | None, system: str | None) -> E
         return Entry(past, seal="unreadable", doubt="its evidence cannot be read")
     if not (place / BUNDLE).is_file():
         unsigned = "" if keys is None else "no trusted key signed it"
-        return Entry(past, record, digest, doubt=unsigned or _doubt(past, system))
+        return Entry(past, record, digest, doubt=unsigned or _doubt(past, systems))
     try:
-        record, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
+        sealed, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
     except (BadBundle, Distrusted) as trouble:
         doubt = str(trouble).partition(": ")[2] or str(trouble)
         return Entry(past, record, digest, "not accepted", doubt=doubt)
-    seal = f"key {str(record.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
+    if sealed.run.id != past.id:
+        doubt = f"its bundle is of run {sealed.run.id}"
+        return Entry(past, record, digest, "not accepted", doubt=doubt)
+    seal = f"key {str(sealed.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
     sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
-    past = past_of(record)
+    past = past_of(sealed)
+    # The sealed record counts, even if the file next to the bundle is another.
+    evidence = read_entries(place / BUNDLE, [RECORD], LARGEST)[RECORD]
     return Entry(
         past,
-        record,
-        digest,
+        sealed,
+        hashlib.sha256(evidence).hexdigest(),
         seal if found.envelope else "unsigned",
         "" if sign_off == "none" else sign_off,
-        _doubt(past, system),
+        _doubt(past, systems),
     )
 
 
-def _doubt(past: Past, system: str | None) -> str:
+def _doubt(past: Past, systems: set[str]) -> str:
     """Why a run proves nothing about the deployment; empty if it may."""
     if not past.intact:
         return "its evidence was changed since it was sealed"
@@ -228,7 +269,7 @@ def _doubt(past: Past, system: str | None) -> str:
         return "a rehearsal"
     if past.facts.mutant:
         return "a bug was planted on purpose"
-    if system and past.facts.system != system:
+    if systems and past.facts.system not in systems:
         return f"of another system: {past.facts.system or 'not stated'}"
     return ""
 
@@ -241,53 +282,74 @@ def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date,
         since = after
 
 
-def _due(act: Act, first: date, last: date, entries: Sequence[Entry], *, closed: bool) -> Due:
-    did = [one for one in entries if first <= _day(one.past) <= last and one.shows(act)]
+def _due(duty: Duty, part: tuple[date, date], entries: Iterable[Entry], *, closed: bool) -> Due:
+    tried = [
+        one
+        for one in entries
+        if part[0] <= ended_on(one.past) <= part[1] and one.past.grade == "deployment"
+    ]
+    did = [one for one in tried if one.shows(duty.act)]
     proven = next((one for one in did if not one.doubt), None)
-    claimed = next((one for one in did if one.past.grade == "deployment"), None)
+    claimed = next(iter(did), None)
     if proven:
-        return Due(act, first, last, "done", proven)
+        return Due(duty, *part, "done", proven)
     if not closed:
-        return Due(act, first, last, "not yet due", claimed)
-    return Due(act, first, last, "not proven" if claimed else "missed", claimed)
+        return Due(duty, *part, "not yet due", claimed)
+    if claimed:
+        return Due(duty, *part, "not proven", claimed)
+    failed = next((one for one in tried if has_failed(duty.act, one.past)), None)
+    return Due(duty, *part, "missed", failed)
 
 
-def _lapses(
-    act: Act, proving: Iterable[Entry], schedule: Schedule, bounds: tuple[date, date]
-) -> Iterator[Lapse]:
+def _lapses(duty: Duty, proving: Iterable[Entry], bounds: tuple[date, date]) -> Iterator[Lapse]:
     """The days of the period that no proof covered."""
     since, until = bounds
-    done = sorted(_day(one.past) for one in proving if one.shows(act))
+    done = sorted(ended_on(one.past) for one in proving if one.shows(duty.act))
     first = since
     for again in [*done, until + _DAY]:
         start, end = max(first, since), min(again - _DAY, until)
         if start <= end:
-            yield Lapse(act, start, end)
-        first = max(first, next_due_day(again, schedule.cadence) + _DAY)
+            yield Lapse(duty, start, end)
+        first = max(first, next_due_day(again, duty.schedule.cadence) + _DAY)
 
 
 def _failures(
-    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared
+    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared, today: date, fleet: bool
 ) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
-    reports = declared.words.exercise.reported
+    words = declared.words
+    reports = [one for one in words.exercise.reported if one.at.astimezone(UTC).date() <= today]
+    # Of several instances, an action that names no run could be about any of them.
+    actions = [one for one in words.actions if one.retest_of or not fleet]
     for entry in entries:
         if entry.record is None or entry.doubt:
             continue
-        said = [*declared.words.actions, *entry.record.deviations.actions]
+        said = [*actions, *entry.record.deviations.actions]
         for control in entry.record.controls:
             if control.verdict is not Verdict.VIOLATED:
                 continue
             mine = [one for one in said if one.control == control.id]
-            about = [one for one in mine if one.retest_of in (None, entry.past.id)]
+            about = [one for one in mine if _is_about(one, entry.past)]
             yield Failure(
                 entry,
                 control.id,
                 next(iter(about), None),
                 control.waiver if control.waived else None,
                 next((one for one in runs if _is_retest(one, entry.past, control.id)), None),
-                next((one for one in reports if one.run == entry.past.id), None),
+                next((one for one in reports if _is_report_of(one, entry.past)), None),
             )
+
+
+def _is_report_of(report: Report, failed: Past) -> bool:
+    """Whether a report to management can be of this failure."""
+    return report.run == failed.id and report.at >= failed.finished
+
+
+def _is_about(action: Action, failed: Past) -> bool:
+    """Whether an action may be about a failure: one that was closed before it is about another."""
+    if action.retest_of:
+        return action.retest_of == failed.id
+    return action.closed is None or action.closed >= ended_on(failed)
 
 
 def _is_retest(later: Past, failed: Past, control: str) -> bool:
@@ -309,254 +371,41 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
     yield from found.values()
 
 
-def _other_cadences(entries: Iterable[Entry], schedule: Schedule) -> Iterator[str]:
+def _missing_links(entries: Iterable[Entry], known: set[str], since: date) -> Iterator[str]:
+    """Sentences about runs that another names as the one before it, and that are not there."""
+    for entry in entries:
+        if entry.record is None:
+            continue
+        sealed, said = entry.record.seal.previous, entry.record.identity.previous_run
+        before = sealed.run if sealed else said
+        if before and before not in known and _started(before, since) >= since:
+            yield f"run {entry.past.id} follows run {before}, of which nothing is here"
+
+
+def _started(run: str, unknown: date) -> date:
+    """The day with which the id of a run begins; the other day if it begins with none."""
+    with suppress(ValueError):
+        return date.fromisoformat(run.partition("T")[0][:10])
+    return unknown
+
+
+def _other_cadences(entries: Iterable[Entry], duties: tuple[Duty, ...]) -> Iterator[str]:
     """Sentences about runs made under another cadence: a later change could hide what was due."""
+    used = {one.system: one.schedule.cadence for one in duties}
     for entry in entries:
         said = entry.record.schedule.cadence if entry.record else None
-        if said and said != schedule.cadence:
-            now = schedule.cadence or f"every {QUARTER.days} days"
-            yield f"run {entry.past.id} was made under the cadence {said}; this report uses {now}"
+        cadence = used.get(entry.past.facts.system, duties[0].schedule.cadence)
+        if said and said != cadence:
+            yield (
+                f"run {entry.past.id} was made under the cadence {said}; this report uses "
+                f"{cadence_in_words(cadence)}"
+            )
 
 
-def _other_systems(entries: Iterable[Entry], system: str | None) -> Iterator[str]:
+def _other_systems(entries: Iterable[Entry]) -> Iterator[str]:
     names = sorted({one.past.facts.system or "not stated" for one in entries if not one.doubt})
-    if system is None and len(names) > 1:
+    if len(names) > 1:
         yield (
             f"the runs are of several systems ({', '.join(names)}) and are counted together; name "
             "one in [organisation] of drillbook.toml"
         )
-
-
-def render_csv(period: Period) -> str:
-    """One line for each due act, lapse, failure, waiver and run."""
-    target = io.StringIO()
-    table = csv.DictWriter(target, COLUMNS, restval="", lineterminator="\r\n")
-    table.writeheader()
-    for row in _rows(period):
-        table.writerow({key: _as_text(value) for key, value in row.items()})
-    return target.getvalue()
-
-
-def _as_text(value: object) -> str:
-    """A cell that no spreadsheet reads as a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _rows(period: Period) -> Iterator[dict[str, Any]]:
-    for due in period.dues:
-        span = {"what": due.act.name, "since": due.first, "until": due.last, "state": due.state}
-        done = {"run": due.run.past.id, "note": due.run.doubt} if due.run else {}
-        yield {"kind": "due", **span, **done}
-    for lapse in period.lapses:
-        span = {"what": lapse.act.name, "since": lapse.first, "until": lapse.last}
-        yield {"kind": "no proof in force", **span, "note": days(lapse.days)}
-    for one in period.failures:
-        yield {
-            "kind": "failure",
-            "what": one.control,
-            "state": "re-tested" if one.retest else "open",
-            "run": one.entry.past.id,
-            "finished": one.entry.past.finished.isoformat(),
-            "note": _correction(one),
-        }
-    for waiver in period.waivers:
-        said = f"{waiver.reason}; owner {waiver.owner}, approved by {waiver.approved_by}"
-        span = {"until": waiver.expires, "state": waiver.state, "note": said}
-        yield {"kind": "waiver", "what": waiver.control, **span}
-    for entry in period.entries:
-        facts, backup = entry.past.facts, entry.backup
-        yield {
-            "kind": "run",
-            "state": "does not count" if entry.doubt else "counts",
-            "run": entry.past.id,
-            "finished": entry.past.finished.isoformat(),
-            "question": facts.question,
-            "grade": entry.past.grade,
-            "verdict": facts.verdict.value if facts.verdict else None,
-            "system": facts.system,
-            "backup_sha256": backup.sha256 if backup else None,
-            "evidence_sha256": entry.digest,
-            "seal": entry.seal,
-            "sign_off": entry.sign_off,
-            "note": entry.doubt,
-        }
-
-
-def _correction(one: Failure) -> str:
-    """What was done about a failure, and the re-test."""
-    action = one.action or Action(
-        control=one.control, corrective_action="no corrective action is declared"
-    )
-    retested = "not re-tested with success"
-    if one.retest:
-        after = days((_day(one.retest) - _day(one.entry.past)).days)
-        retested = f"satisfied again in run {one.retest.id}, {after} later"
-    reported = "no report to management is declared"
-    if one.reported:
-        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
-    parts = (
-        action.root_cause and f"root cause: {action.root_cause}",
-        action.corrective_action,
-        action.owner and f"owner {action.owner}",
-        action.due and f"due {action.due}",
-        action.closed and f"closed {action.closed}",
-        one.waiver and f"waived until {one.waiver.expires}",
-    )
-    return "; ".join(str(part) for part in (*parts, retested, reported) if part)
-
-
-def render_pdf(period: Period, table: str) -> bytes:
-    """The report as PDF/A-3a with its CSV attached."""
-    words = period.declared.words
-    who = words.organisation
-    source = period.declared.source
-    counting = sum(not one.doubt for one in period.entries)
-    printed = {
-        "title": f"Drills of {_span(period.since, period.until)}",
-        "date": [period.today.year, period.today.month, period.today.day],
-        "complete": not period.open and not period.troubles,
-        "sentence": period.sentence,
-        "trust": _trust(period),
-        "cover": with_value(
-            [
-                ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
-                ("System", ", ".join(filter(None, (who.system, who.system_id)))),
-                ("Period", _span(period.since, period.until)),
-                ("As known on", day(period.today)),
-                ("Due", words.schedule.cadence or f"every {QUARTER.days} days (none declared)"),
-                ("Declared in", f"{source.file}, SHA-256 {source.sha256}" if source else ""),
-                ("Runs", f"{len(period.entries)}, of which {counting} count"),
-                ("Digest of the history", period.digest),
-            ]
-        ),
-        "troubles": [*period.troubles],
-        "acts": [
-            {
-                "name": act.name,
-                "controls": ", ".join(act.controls),
-                "dues": [
-                    [_span(one.first, one.last), one.state, _done(one)]
-                    for one in period.dues
-                    if one.act is act
-                ],
-                "lapses": [
-                    f"{_span(one.first, one.last)} ({days(one.days)})"
-                    for one in period.lapses
-                    if one.act is act
-                ],
-            }
-            for act in ACTS
-        ],
-        "failures": [
-            [one.control, one.entry.past.id, day(_day(one.entry.past)), _correction(one)]
-            for one in period.failures
-        ],
-        "waivers": [_printed_waiver(one) for one in period.waivers],
-        "runs": [_printed_run(one) for one in period.entries],
-    }
-    noon = datetime.combine(period.today, time(12), UTC)
-    return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
-
-
-def _printed_waiver(one: Waiver) -> list[str | None]:
-    state = one.state.replace("_", " ")
-    return [one.control, one.reason, one.owner, one.approved_by, day(one.expires), state]
-
-
-def _printed_run(one: Entry) -> dict[str, str]:
-    facts, backup = one.past.facts, one.backup
-    return {
-        "id": one.past.id,
-        "when": moment(one.past.finished),
-        "question": facts.question,
-        "verdict": facts.verdict.words if facts.verdict else "none",
-        "grade": one.past.grade,
-        "seal": one.seal,
-        "sign_off": one.sign_off or "not signed off",
-        "doubt": one.doubt,
-        "digest": one.digest or "",
-        "backup": f"{backup.name}, SHA-256 {backup.sha256}" if backup else "",
-    }
-
-
-def _trust(period: Period) -> str:
-    if period.signed:
-        return "Only runs count that a trusted key signed."
-    return (
-        "No signature was checked: anyone who can write the folder of the runs could have made it "
-        "all. With --pubkey only what a trusted key signed counts."
-    )
-
-
-def _span(first: date, last: date) -> str:
-    return f"{day(first)} to {day(last)}"
-
-
-def _done(one: Due) -> str:
-    if one.run is None:
-        return "no run" if one.state == "missed" else ""
-    said = f"run {one.run.past.id}, {day(_day(one.run.past))}"
-    return f"{said}: {one.run.doubt}" if one.run.doubt else said
-
-
-def main(given: SimpleNamespace) -> int:
-    """Write both documents and print what is missing; the exit code."""
-    span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
-    if span[0] > min(span[1:]):
-        said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
-        raise BadHistory(said)
-    folder, out = find_runs(given.run_dir), Path(given.out)
-    declared = declarations.load(Path.cwd(), given.config, None, controls.load())
-    keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
-    period = report(load_history(folder), folder, declared, keys, span)
-    name = f"period-{period.since}-{period.until}"
-    table = render_csv(period)
-    out.mkdir(parents=True, exist_ok=True)
-    write_file(out / f"{name}.csv", table.encode("utf-8-sig"))
-    write_file(out / f"{name}.pdf", render_pdf(period, table))
-    if given.output == "json":
-        _write_answer(period, out / f"{name}.pdf", out / f"{name}.csv")
-    else:
-        end = Line(f"Report: {out / name}.pdf and {name}.csv")
-        write([*_lines(period), end], sys.stdout)
-    return FAILED if period.open or period.troubles else PASSED
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def _lines(period: Period) -> Iterator[Line]:
-    red = ("red", "bold")
-    yield Line(f"{_span(period.since, period.until)}, as known on {day(period.today)}")
-    yield from wrap(period.sentence, style=red if period.open else ("green", "bold"))
-    for trouble in period.troubles:
-        yield from wrap(f"Note: {trouble}.", then="  ", style=red)
-    for one in period.open:
-        said = f"{one.state.upper()}: {one.act.name}, {one.first} to {one.last}"
-        yield from wrap(f"{said}; {_done(one)}", then="  ", style=red)
-    for lapse in period.lapses:
-        said = f"{lapse.act.name}: no proof in force from {lapse.first} to {lapse.last}"
-        yield from wrap(f"{said} ({days(lapse.days)})", then="  ", style=("yellow",))
-    for failure in period.failures:
-        said = f"{failure.control} failed in run {failure.entry.past.id}: {_correction(failure)}"
-        yield from wrap(said, then="  ", style=() if failure.retest else ("yellow",))
-    if not period.signed:
-        yield from wrap(_trust(period), then="  ", style=("yellow",))
-
-
-def _write_answer(period: Period, pdf: Path, table: Path) -> None:
-    write_json(
-        "history-report",
-        pdf=str(pdf),
-        csv=str(table),
-        since=period.since,
-        until=period.until,
-        today=period.today,
-        sentence=period.sentence,
-        signed=period.signed,
-        digest=period.digest,
-        troubles=[*period.troubles],
-        rows=[*_rows(period)],
-    )

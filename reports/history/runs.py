@@ -20,7 +20,7 @@ from pydantic import AliasPath, Field, ValidationError
 
 from drillbook.core.display import printable
 from drillbook.core.files import open_file, read_file
-from drillbook.core.options import QUARTER
+from reports.config.declarations import next_due_day
 from reports.errors import BadEvidence, BadHistory, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
@@ -133,7 +133,7 @@ class Seen(EvidenceModel):
                 for one in self.controls
                 if one.verdict is Verdict.CONTRADICTED
             },
-            valid_until=self.next_due or (self.finished + QUARTER).date(),
+            valid_until=self.next_due or next_due_day(self.finished.date(), None),
             valid_by="declared" if self.next_due else "default",
         )
 
@@ -292,7 +292,7 @@ def last_good_drill(history: History, instance: str | None) -> Past | None:
 def load_history(folder: Path) -> History:
     """All runs of a folder of bundles and of its ledger; empty where there is neither."""
     found: dict[str, Past] = {}
-    unreadable = []
+    unreadable, twice = [], []
     for file in sorted(folder.glob(f"*/{RECORD}")):
         if file.parent.is_symlink():
             continue
@@ -302,6 +302,11 @@ def load_history(folder: Path) -> History:
         except (OSError, ValueError, RecursionError):
             unreadable.append(file.parent.name)
             continue
+        if record.id in found:
+            # A copy under another name must not take the place of the run's own folder.
+            twice.append(f"run {record.id}: two folders hold a record of it")
+            if file.parent.name != record.id:
+                continue
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
     lines, trouble = load_ledger(ledger_path(folder))
     gone = {
@@ -311,8 +316,16 @@ def load_history(folder: Path) -> History:
     }
     runs = sorted((found | gone).values(), key=lambda one: one.finished)
     accused = list(_find_changed(folder, found))
-    troubles = [trouble] if trouble else []
-    troubles += [f"run {name}: {said}" for name, said in accused]
+    troubles = [
+        *([trouble] if trouble else []),
+        *twice,
+        *(
+            f"run {line.run}: its record and {LEDGER} name different times of its end"
+            for line in lines
+            if line.run in found and line.finished != found[line.run].finished
+        ),
+        *(f"run {name}: {said}" for name, said in accused),
+    ]
     changed = tuple(name for name, _ in accused)
     return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)
 

@@ -23,10 +23,9 @@ from typing import NamedTuple
 
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, write_file
-from drillbook.core.options import QUARTER
 from reports import controls
 from reports.config import declarations
-from reports.config.declarations import next_due_day
+from reports.config.declarations import cadence_in_words, next_due_day
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
@@ -116,7 +115,7 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
     done = [one for one in runs if not one.satisfied.isdisjoint(act.controls)]
     last = _last(one for one in done if one.grade == "deployment")
     rehearsed = _last(one for one in done if one.grade != "deployment")
-    failed = _last(one for one in real if _has_failed(act, one))
+    failed = _last(one for one in real if has_failed(act, one))
     if failed and last and failed.finished < last.finished:
         failed = None
     due = _due(last, schedule, today)
@@ -128,7 +127,7 @@ def recurs(run: Past) -> bool:
     return any(run.facts.verdicts.keys() & set(act.controls) for act in ACTS)
 
 
-def _has_failed(act: Act, run: Past) -> bool:
+def has_failed(act: Act, run: Past) -> bool:
     """Whether a run judged one of the act's controls, and none came out satisfied."""
     judged = any(is_judged(run.facts.verdicts.get(one)) for one in act.controls)
     return judged and run.satisfied.isdisjoint(act.controls)
@@ -203,8 +202,7 @@ def main(
     if given.output == "json":
         _write_answer(history, found, counted, now.date())
     else:
-        cadence = words.schedule.cadence or f"every {QUARTER.days} days"
-        place = f"in {run_dir}; due {cadence}"
+        place = f"in {run_dir}; due {cadence_in_words(words.schedule.cadence)}"
         write(_lines(history, found, place, counted, now.date()), sys.stdout)
     if given.ics:
         system = words.organisation.identity or ""

@@ -47,14 +47,15 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
     """All rows by title, in the order of every document."""
     change = list(upgrade_text.rows(run.change)) if run.change else []
     titled = [
-        ("Whose system, and who took part", organisation(run)),
+        ("Whose system, and who took part, as declared", organisation(run)),
         ("What was examined", subject(run)),
         ("The change that was rehearsed", change),
         *_exercise(run),
         ("Register of keys", key_register(run)),
         ("Where it ran", surroundings(run)),
+        ("Where it ran, as declared", declared_surroundings(run)),
         ("How it was called", call(run)),
-        ("Why and how it was examined", method(run)),
+        ("Why and how it was examined, as declared", method(run)),
     ]
     return [(title, rows) for title, rows in titled if rows]
 
@@ -105,14 +106,15 @@ def subject(run: Run) -> list[Row]:
         *_if_any("Document, commit", document.commit if document else None),
         *_if_any("Changed since last proved", "; ".join(document.changed) if document else None),
         *(_backup(seen.backup) if seen.backup else ()),
-        ("Data", _data(seen.data_set or run.scope.data_set)),
+        ("Data", _data(seen.data_set)),
+        *_if_any("Data, as declared", _data(run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]
 
 
 def surroundings(run: Run) -> list[Row]:
-    """Where the run took place, on which machine, and by which clock."""
-    host, place = run.run.host, run.environment
+    """Where the run took place, on which machine, and by which clock, as measured."""
+    host = run.run.host
     memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
     return [
         ("Driver", run.subject.driver),
@@ -121,6 +123,13 @@ def surroundings(run: Run) -> list[Row]:
         ("System", _join(host.distribution, host.system)),
         ("Python", host.python),
         ("Clock", _clock(run.run.clock)),
+    ]
+
+
+def declared_surroundings(run: Run) -> list[Row]:
+    """The facts about the place of the run that only people know."""
+    place = run.environment
+    return [
         ("Isolated", _yes_no(place.isolated)),
         ("Segregated from its source", _yes_no(place.segregated_from_source)),
         ("Network egress", _yes_no(place.network_egress)),
@@ -268,20 +277,21 @@ def _registered(key: RegisteredKey) -> str:
         ("last opened from escrow", key.escrow_last_opened),
     )
     stated = [key.purpose, key.algorithm, *(f"{name} {one}" for name, one in days if one)]
-    stated += [f"{len(key.custodians)} custodians: {', '.join(key.custodians)}"] * bool(
-        key.custodians
-    )
+    if key.custodians:
+        number = len(key.custodians)
+        stated += [f"{number} custodian{'s' * (number > 1)}: {', '.join(key.custodians)}"]
     stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
     judged = {True: "holds it", False: "does not hold it", None: "not judged by this run"}
+    # An answer to another challenge shows nothing about this one.
+    answers = [one for one in key.acknowledged if one.challenge == key.challenge]
     stated += [
-        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, signed by key "
-        f"{str(one.key_id)[:16]}"
-        for one in key.acknowledged
-        if one.challenge == key.challenge
+        f"challenge {key.challenge} answered by {one.name} on {one.signed.astimezone(UTC).date()}, "
+        f"signed by key {str(one.key_id)[:16]}"
+        for one in answers
     ]
     seen = f"seen as {', '.join(key.seen_as)}" if key.seen_as else "not seen in this run"
     found = f". FINDING: {'; '.join(key.findings)}" if key.findings else ""
-    held = "".join(f"; {one.name}: {judged[one.held]}" for one in key.acknowledged)
+    held = "".join(f"; {one.name}: {judged[one.held]}" for one in answers)
     return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{held}{found}"
 
 
@@ -334,9 +344,14 @@ def _backup(seen: BackupFile) -> list[Row]:
     """Which backup it was; facts that the backup does not state are gaps."""
     kept = _join(seen.form, seen.compression, seen.cipher)
     taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
+    among = f"of {seen.population} that lay there" if (seen.population or 0) > 1 else None
+    chosen = "named by the operator" if seen.selection == "named" else seen.selection
     return [
         ("Backup", _join(f"{seen.name}, {seen.bytes:,} bytes", kept)),
         ("Backup, SHA-256", seen.sha256),
+        ("Backup found in", seen.source and f"a {seen.source}"),
+        ("Backup chosen", _join(chosen, among)),
+        *_if_any("Newer, and not taken", "; ".join(seen.passed_over)),
         ("Backup taken from", _join(seen.server, seen.instance and f"instance {seen.instance}")),
         ("Backup taken on", taken),
         ("Backup taken by", seen.taken_by),

@@ -242,6 +242,8 @@ def check_consistency(run: Run) -> str:
     for control in run.controls:
         if odd := _odd(control, run):
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
+    if run.counts.waived != sum(control.waived for control in run.controls):
+        raise Distrusted(f"{RECORD}: it counts other waivers than its controls have")
     if judge(run) != run:
         raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
     ended = run.run.finished.date()

@@ -1,12 +1,15 @@
 """Makes sealed run folders of a sample run, for tests that break them."""
 
 import importlib.util
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from drillbook.core.application import ROOT
-from reports.errors import Distrusted
+from reports.evidence import json_file
+from reports.seal import verification
 from reports.seal.manifest import MANIFEST, SIGNATURE, measure
 from reports.seal.sealer import Sealer, contents
-from reports.seal.signature import SigningKey, generate
+from reports.seal.signature import SigningKey, generate, load_trusted_keys
 from reports.seal.verification import Examination, Trust, check_consistency
 from reports.seal.zip_file import Archive, pack
 from reports.session.bundle import WRITERS, render
@@ -54,19 +57,42 @@ def examined(bundle, **trust):
 
 
 def check_record(run):
-    """The sentence about a consistent record; Distrusted if Drillbook and the script refuse it."""
-    try:
-        script.check_own_rules(run.model_dump(mode="json", by_alias=True))
-        trouble = None
-    except script.Bad as bad:
-        trouble = bad
-    try:
-        sentence = check_consistency(run)
-    except Distrusted:
-        assert trouble, "the script finds nothing"
-        raise
-    assert not trouble
-    return sentence
+    """The sentence about a consistent record; Distrusted if Drillbook and the script refuse it.
+
+    Both examine a bundle of the record, sealed anew, as a zip and as a folder, with one key and
+    with several.
+    """
+    with TemporaryDirectory() as name:
+        place = Path(name)
+        signer, public = key(place)
+        _, foreign = key(place, "foreign.key")
+        folder = place / "run"
+        folder.mkdir()
+        facts = {"seal": Sealer(signer).facts(place), "documents": ("evidence.json",)}
+        run = run.model_copy(update=facts)
+        (folder / "evidence.json").write_text(json_file.render(run), encoding="utf-8")
+        assert Sealer(signer).seal(folder, run, lambda _: True).trouble is None
+        said = {
+            verdicts(folder / "bundle.zip", given, where)
+            for given in ([public], [foreign, public])
+            for where in (None, folder)
+        }
+    ((ours, auditors),) = said
+    assert ours == auditors
+    assert ours in ("GENUINE", "TAMPERED")
+    if ours == "TAMPERED":
+        check_consistency(run)
+        raise AssertionError("the bundle is TAMPERED, and its record is not")
+    return check_consistency(run)
+
+
+def verdicts(bundle, public, folder=None):
+    """The verdicts of Drillbook and of the auditors' script about a bundle, one word each."""
+    examination = Examination(bundle, Trust(keys=load_trusted_keys(*public)), folder)
+    examination.examine()
+    said = verification._WORD.findall(verification._judge(examination)[0])[0]
+    keys = script.load_keys([str(one) for one in public])
+    return said, script.judge(bundle, keys, False, None, folder)[0]
 
 
 def repacked(folder, target, **changed):

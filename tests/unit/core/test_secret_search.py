@@ -12,11 +12,11 @@ import zlib
 from urllib.parse import quote, quote_plus
 
 import pytest
-from reports.redaction.redactor import Redactor
 
 from drillbook.core.secret_search import PIECE, Index, forms, fragments, is_weak, unwrap
 from drillbook.preflight.git_scan import first_lines, needles
 from fixtures.data.plaintext_search import Search
+from reports.redaction.redactor import Redactor
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,26 @@
 """The record names the file that was drilled: its digest, and what it says of itself."""
 
 import hashlib
+import os
 import re
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from drillbook.backup.fetch import fetch_backup
+from drillbook.backup.location import parse_selection
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill_report
 from drillbook.drill.comparison import look
 from drillbook.drill.drill import Drill, Order, Targets
 from reports.evidence.model import Subject
 from reports.record.recorder import Recorder
+from reports.render.context_sections import subject
+from tests.support import sample_run
 from tests.support.backups import KEYS, dump
+
+DAYS = [datetime.now(UTC) - timedelta(days=days) for days in (5, 4, 3)]
 
 
 def stated(backup, **more):
@@ -34,6 +44,40 @@ def test_the_file_is_named_by_its_digest(tmp_path):
     assert found.backup.taken_by == "pg_dump 14.23"
     assert re.fullmatch("[0-9a-f-]{36}", found.backup.instance)
     assert found.backup.taken_at is None, "a dump without --verbose has no date"
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "newer"),
+    [
+        ("newest", "b.sql", ("c.sql (empty)",)),
+        ("oldest", "a.sql", ()),
+        (f"at:{DAYS[1]:%Y-%m-%d}", "b.sql", ()),
+        ("random:30d", None, ()),
+    ],
+)
+def test_how_it_was_chosen_is_recorded_with_what_it_was_chosen_from(tmp_path, word, name, newer):
+    for at, one in enumerate(("a.sql", "b.sql", "c.sql")):
+        (tmp_path / one).write_text(dump("2026-07") if one != "c.sql" or not newer else "")
+        os.utime(tmp_path / one, (DAYS[at].timestamp(),) * 2)
+    choice = parse_selection(word, "7")
+    with fetch_backup(str(tmp_path), lambda _: None, selection=choice) as origin:
+        found = stated(origin.path, origin=origin).backup
+    assert (found.selection, found.population, found.passed_over) == (word, 3, newer)
+    assert name in (None, found.name)
+    rows = dict(subject(sample_run.run(subject=Subject(backup=found))))
+    assert rows["Backup chosen"] == f"{word}, of 3 that lay there"
+    assert rows["Backup found in"] == "a file"
+    assert rows.get("Newer, and not taken") == ("; ".join(newer) or None)
+
+
+def test_one_that_is_named_was_not_chosen(tmp_path):
+    backup = tmp_path / "nightly.sql"
+    backup.write_text(dump("2026-07"))
+    with fetch_backup(str(backup), lambda _: None) as origin:
+        found = stated(backup, origin=origin).backup
+    assert (found.selection, found.population) == ("named", 1)
+    rows = dict(subject(sample_run.run(subject=Subject(backup=found))))
+    assert rows["Backup chosen"] == "named by the operator"
 
 
 def test_a_folder_is_named_by_the_digests_of_its_files(tmp_path):

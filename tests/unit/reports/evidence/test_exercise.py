@@ -7,7 +7,7 @@ import pytest
 from reports.config import declarations
 from reports.config.declarations import Setting, build_context, compare_runbook
 from reports.errors import BadDeclaration, Distrusted
-from reports.evidence.context import Action, DataSet, Deviations, Exercise, Person
+from reports.evidence.context import Action, DataSet, Deviations, Environment, Exercise, Person
 from reports.evidence.findings import judge
 from reports.render import html, pdf
 from reports.render.context_sections import sections
@@ -108,6 +108,9 @@ TAMPERED = {
     "and no disposal is declared": first("production", disposal=None),
     "was due on 2026-11-23, and is open": with_action(due=date(2026, 11, 23)),
     "is closed without a re-test": with_action(closed=date(2026, 11, 24)),
+    "the action about KEY-3 is closed without": with_action(
+        closed=date(2026, 11, 24), retest_of="x", retest_run="x"
+    ),
     "is closed on 2026-11-25, after": with_action(closed=date(2026, 11, 25), retest_run="x"),
 }
 
@@ -116,9 +119,9 @@ def test_a_whole_exercise_has_no_findings(tmp_path):
     run = recorded(tmp_path)
     assert run.exercise.findings == ()
     assert check_record(run)
-    assert with_action(due=date(2026, 11, 24))(run) == judge(
-        with_action(due=date(2026, 11, 24))(run)
-    )
+    early = {"due": date(2026, 11, 24), "closed": date(2026, 11, 20), "retest_run": "x"}
+    for action in ({"due": date(2026, 11, 24)}, early):
+        assert with_action(**action)(run) == judge(with_action(**action)(run))
 
 
 @pytest.mark.parametrize("finding", TAMPERED)
@@ -173,12 +176,29 @@ def test_declared_and_measured_stand_apart(tmp_path):
     assert said.keys().isdisjoint(seen)
 
 
+def test_what_is_declared_of_place_and_data_stands_apart(tmp_path):
+    run = recorded(tmp_path)
+    place = Environment(isolated=True, differences=("one node",))
+    scope = run.scope.model_copy(update={"data_set": DataSet(kind="synthetic")})
+    run = run.model_copy(update={"environment": place, "scope": scope})
+    shown = {title: dict(rows) for title, rows in sections(run)}
+    assert shown["Where it ran, as declared"]["Isolated"] == "yes"
+    assert shown["Where it ran"].keys().isdisjoint(shown["Where it ran, as declared"])
+    examined = shown["What was examined"]
+    assert (examined["Data"], examined["Data, as declared"]) == ("production copy", "synthetic")
+    by_people = [title for title in shown if title.endswith("as declared")]
+    assert len(by_people) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('[exercise.runbook]\nfile = "gone.md"', "exercise.runbook.file: gone.md: No such file"),
         ('[exercise]\nrunbook_sha256 = "ab"', "exercise.runbook_sha256 is unknown"),
         ('[exercise.authorisation]\nby = "Ada"\nat = 20261124', "write a moment with its zone"),
+        ('[exercise.authorisation]\nby = "Ada"\nat = "20261124"', "write a moment with its zone"),
+        ('[exercise.authorisation]\nby = "Ada"\nat = 2026-11-24', "write a moment with its zone"),
+        ("[exercise.authorisation]\nby = 'A'\nat = 2026-11-24T09:00:00", "timezone"),
         ('[[exercise.references]]\nkind = "x"\nid = "1"', "exercise.references"),
     ],
 )

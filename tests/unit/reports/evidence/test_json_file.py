@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from drillbook.core.application import ROOT
 from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.model import Subject
 from tests.support import sample_run
 
+PUBLISHED = ROOT / "tests" / "evidence-1-fields.txt"
 CONTRACT = {
     "schema",
     "run",
@@ -45,6 +47,44 @@ def test_committed_schema_is_that_of_the_model():
     )
 
 
+def fields(schema, node, path="$"):
+    """Each field below a node of the schema: its path, its types, and whether it is needed."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    for name, one in node.get("properties", {}).items():
+        kinds = sorted(kind for part in one.get("anyOf", [one]) for kind in words(schema, part))
+        needed = " needed" * (name in node.get("required", ()))
+        yield f"{path}.{name}", set(kinds), needed
+        for part in one.get("anyOf", [one]):
+            yield from fields(schema, part, f"{path}.{name}")
+    if "items" in node:
+        yield from fields(schema, node["items"], f"{path}[]")
+
+
+def words(schema, node):
+    """What a value may be: its types, or the words that it is one of."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return map(str, node.get("enum") or [node.get("const") or node.get("type", "any")])
+
+
+def test_the_schema_only_grows():
+    """Each field that was ever published is still there, takes what it took, and asks no more.
+
+    A new field is added to the list: `python -m tests.unit.reports.evidence.test_json_file`.
+    """
+    schema = json_file.schema()
+    now = {path: (kinds, needed) for path, kinds, needed in fields(schema, schema)}
+    known = {}
+    for line in PUBLISHED.read_text().splitlines():
+        path, kinds, *needed = line.split()
+        known[path] = ({*kinds.split("|")}, bool(needed))
+    assert now.keys() == known.keys(), "a field is gone, or a new one is not in the list"
+    for path, (kinds, needed) in known.items():
+        assert kinds <= now[path][0], path
+        assert needed >= bool(now[path][1]), f"{path} became needed"
+
+
 def test_fields_of_the_contract_are_there():
     record = json.loads(json_file.render(sample_run.run()))
     assert record.keys() >= CONTRACT
@@ -70,3 +110,8 @@ def test_record_that_breaks_the_schema_is_not_written():
     broken = sample_run.run(subject=Subject.model_construct(driver=7, grade="rehearsal"))
     with pytest.raises(BadEvidence, match=r"\$\.subject\.driver"):
         json_file.render(broken)
+
+
+if __name__ == "__main__":
+    found = fields(json_file.schema(), json_file.schema())
+    PUBLISHED.write_text("".join(f"{p} {'|'.join(sorted(k))}{n}\n" for p, k, n in found))

@@ -46,6 +46,8 @@ def test_a_sound_key_is_seen_and_without_findings():
         ({"escrow_last_opened": None}, "never opened from escrow"),
         ({"retired": DAY}, "used, although it was retired"),
         ({"activated": date(2026, 12, 1)}, "used before it was activated"),
+        ({"created": date(2026, 12, 1)}, "used before it was created"),
+        ({"escrow_last_opened": date(2026, 11, 25)}, "opened from escrow on 2026-11-25, after"),
     ],
 )
 def test_what_is_wrong_is_found(changes, said):
@@ -85,6 +87,19 @@ def test_a_register_that_hides_a_finding_is_caught():
         hidden = run.model_copy(update={"key_register": (key.model_copy(update=update),)})
         with pytest.raises(Distrusted, match="register of keys"):
             check_record(hidden)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [{"purpose": "production"}, {"custodians": ("Ada",)}, {"expires": date(2028, 1, 5)}],
+)
+def test_an_unregistered_key_cannot_pass_for_a_registered_one(fact):
+    run = record((*SEEN, Key(name="AUTH_SECRET", label="a" * 32, bytes=32)))
+    assert check_record(run)
+    key, strange = run.key_register
+    other = (key, strange.model_copy(update=fact))
+    with pytest.raises(Distrusted, match="register of keys"):
+        check_record(run.model_copy(update={"key_register": other}))
 
 
 def test_declared_and_measured_never_look_alike():

@@ -177,6 +177,19 @@ def test_what_was_declared_goes_into_oscal():
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
 
 
+def test_a_closed_action_is_not_planned_and_sets_no_deadline_in_oscal():
+    done = Action(
+        control="DBP-1", corrective_action="redeploy", due="2026-12-01", closed="2026-12-02"
+    )
+    later = Action(control="DBP-1", corrective_action="write it down", due="2027-01-31")
+    run = changed().model_copy(update={"deviations": Deviations(actions=(done, later))})
+    OSCAL.validate(read_oscal(run))
+    risk = next(one for one in result_of(run)["risks"] if one["title"].startswith("DBP-1"))
+    assert risk["deadline"].startswith("2027-01-31")
+    stages = {one["description"]: one["lifecycle"] for one in risk["remediations"]}
+    assert (stages["redeploy"], stages["write it down"]) == ("completed", "planned")
+
+
 def test_ctrf_is_valid_and_keeps_all_verdicts():
     record = read(ctrf)
     CTRF.validate(record)

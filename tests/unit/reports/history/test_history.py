@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from reports.redaction.redactor import Redactor
 
 from drillbook.core.application import ROOT
 from reports.evidence.model import BackupFile, Holdings
@@ -21,6 +20,7 @@ from reports.history.runs import (
     load_ledger,
     remember,
 )
+from reports.redaction.redactor import Redactor
 from reports.session.bundle import Bundle, render
 from tests.support import sample_run
 from tests.support.bundles import latest, sealed

@@ -12,7 +12,7 @@ import pytest
 from reports.evidence import json_file
 from reports.evidence.context import Organisation, Schedule, Waiver
 from reports.evidence.model import BackupFile
-from reports.history import period
+from reports.history import period_report
 from reports.history.runs import remember
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -98,7 +98,7 @@ def made(tmp_path_factory):
 def year(made, tmp_path, monkeypatch):
     """A copy of it that a test may change."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(period, "_today", lambda: TODAY)
+    monkeypatch.setattr(period_report, "_today", lambda: TODAY)
     (tmp_path / "drillbook.toml").write_text(DECLARED)
     shutil.copytree(made[0] / "runs", tmp_path / "runs", symlinks=True)
     return tmp_path / "runs"
@@ -212,8 +212,187 @@ def test_a_cadence_that_was_changed_afterwards_is_said(year, capsys):
 
 def test_a_part_that_has_not_ended_is_not_yet_due(year, capsys):
     days = ("--from=2027-01-01", "--to=2027-12-31")
-    code, _, rows = reported(year, capsys, days=days)
+    code, answer, rows = reported(year, capsys, days=days)
     assert (code, drills(rows)) == (0, ["not yet due"])
+    assert answer["sentence"] == "Nothing fell due by 10 January 2027."
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "result", "sentence"),
+    [
+        ("2026-01-01", "2026-12-30", "Complete so far", "2 of 2 due acts were done; 2 fall due"),
+        ("2026-06-01", "2026-08-30", "Nothing was due", "Nothing fell due by 30 August 2026"),
+    ],
+)
+def test_a_period_that_is_shorter_than_the_cadence_is_not_complete(
+    year, capsys, since, until, result, sentence
+):
+    text = DECLARED.replace("quarterly", "yearly")
+    (year.parent / "drillbook.toml").write_text(text)
+    main([f"--from={since}", f"--to={until}", f"--run-dir={year}", "--out=out"])
+    assert f"{result}. {sentence}" in capsys.readouterr().out
+    pdf = year.parent / "out" / f"period-{since}-{until}.pdf"
+    words = pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split()
+    assert f"period {result} {sentence}" in " ".join(words)
+
+
+def test_a_part_in_which_the_drill_failed_names_the_run(year, capsys):
+    shutil.rmtree(year / "2026-05-02-drill")
+    (year / "history.jsonl").unlink()
+    _, _, rows = reported(year, capsys)
+    (due,) = [one for one in rows["due"] if one["since"] == "2026-04-01" and "drill" in one["what"]]
+    assert (due["state"], due["run"]) == ("missed", "2026-04-15-drill")
+    assert due["note"] == "tried, and not shown"
+    main([*YEAR, f"--run-dir={year}", "--out=out"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "run 2026-04-15-drill, 15 April 2026: tried, and not shown" in said
+
+
+def test_what_was_done_before_a_failure_is_not_about_it(year, capsys):
+    """The action of May was closed, and the board told in April, before the drill of November."""
+    text = DECLARED.replace("2026-04-15-drill", "2026-11-10-drill")
+    (year.parent / "drillbook.toml").write_text(text)
+    drilled(year, None, "2026-11-10", "violated")
+    first, second = reported(year, capsys)[2]["failure"]
+    assert "closed 2026-05-03" in first["note"]
+    assert second["note"] == (
+        "Declared: no corrective action is declared; no report to management is declared. "
+        "Measured: not re-tested with success"
+    )
+
+
+def test_the_day_of_a_report_is_one_of_utc_and_not_of_the_future(year, capsys):
+    for at, said in (
+        ("2026-04-20T23:30:00-05:00", "reported to the board on 2026-04-21"),
+        ("2027-01-11T09:00:00Z", "no report to management is declared"),
+    ):
+        text = DECLARED.replace("2026-04-20T09:00:00Z", at)
+        (year.parent / "drillbook.toml").write_text(text)
+        assert said in reported(year, capsys)[2]["failure"][0]["note"]
+
+
+def test_a_bundle_counts_for_its_own_run_alone(year, capsys):
+    folder = year / "2026-08-01-drill"
+    shutil.copytree(year / "2026-05-02-drill", folder)
+    text = (folder / "evidence.json").read_text()
+    (folder / "evidence.json").write_text(text.replace("2026-05-02", "2026-08-01"))
+    (folder / "MANIFEST.json").unlink()
+    _, _, rows = reported(year, capsys)
+    (odd,) = [one for one in rows["run"] if one["run"] == "2026-08-01-drill"]
+    assert odd["note"] == "its bundle is of run 2026-05-02-drill"
+    assert drills(rows)[2] == "not proven"
+
+
+@pytest.mark.parametrize("name", ["0-copy", "z-copy"])
+def test_a_copy_under_another_name_hides_no_failure(year, made, capsys, name):
+    """A record of the failed run, as of another year and of nothing that recurs."""
+    (year / name).mkdir()
+    text = (year / "2026-04-15-drill" / "evidence.json").read_text()
+    text = text.replace('"2026-04-15T', '"2020-04-15T').replace('"DRL-2"', '"HLT-1"')
+    (year / name / "evidence.json").write_text(text)
+    code, answer, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    assert (code, len(rows["failure"])) == (1, 1)
+    assert "run 2026-04-15-drill: two folders hold a record of it" in answer["troubles"]
+
+
+def test_a_record_that_the_ledger_has_otherwise_is_named(year, capsys):
+    """The folder of the failed run is replaced by one of another year that tried nothing."""
+    folder = year / "2026-04-15-drill"
+    for file in folder.iterdir():
+        if file.is_file() and file.name != "evidence.json":
+            file.unlink()
+    text = (folder / "evidence.json").read_text()
+    text = text.replace('"2026-04-15T', '"2020-04-15T').replace('"DRL-2"', '"HLT-1"')
+    (folder / "evidence.json").write_text(text)
+    code, answer, _ = reported(year, capsys)
+    said = "run 2026-04-15-drill: its record and history.jsonl name different times of its end"
+    assert (code, said in answer["troubles"]) == (1, True)
+
+
+def test_a_run_that_was_taken_out_is_missed_by_the_one_after_it(year, capsys):
+    """The failed run, with its line in the ledger; what came before the period is not missed."""
+    shutil.rmtree(year / "2026-04-15-drill")
+    ledger = year / "history.jsonl"
+    lines = [one for one in ledger.read_text().splitlines() if "2026-04-15-drill" not in one]
+    ledger.write_text("\n".join(lines))
+    code, answer, _ = reported(year, capsys)
+    said = "run 2026-05-02-drill follows run 2026-04-15-drill, of which nothing is here"
+    assert (code, answer["troubles"]) == (1, [said])
+    later = reported(year, capsys, days=("--from=2026-05-01", "--to=2026-12-31"))
+    assert later[1]["troubles"] == []
+
+
+def test_what_counts_is_the_record_that_was_sealed(year, capsys):
+    _, before, _ = reported(year, capsys)
+    record = year / "2026-05-02-drill" / "evidence.json"
+    record.write_text(record.read_text().replace('"operator": "ada"', '"operator": "eve"'))
+    code, answer, _ = reported(year, capsys)
+    assert (code, answer["digest"]) == (1, before["digest"])
+    assert any("differ" in one for one in answer["troubles"])
+
+
+FLEET = """
+[[instance]]
+name = "payments"
+label = "eu"
+cadence = "quarterly"
+backup = "/backups/payments"
+env_file = "payments.env"
+[[instance]]
+name = "wiki"
+label = "eu"
+cadence = "half-yearly"
+backup = "/backups/wiki"
+env_file = "wiki.env"
+"""
+
+
+def test_a_fleet_is_reported_by_instance(year, capsys):
+    (year.parent / "fleet.toml").write_text(FLEET)
+    for folder in year.iterdir():
+        shutil.rmtree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
+    for day, found, name in (
+        ("2026-02-01", "satisfied", "payments"),
+        ("2026-02-02", "satisfied", "wiki"),
+        ("2026-05-01", "violated", "payments"),
+        ("2026-05-02", "satisfied", "wiki"),
+        ("2026-07-15", "satisfied", "stranger"),
+        ("2026-08-01", "satisfied", "wiki"),
+        ("2026-11-01", "satisfied", "payments"),
+    ):
+        drilled(year, None, day, found, organisation=Organisation(system_id=name))
+    code, answer, rows = reported(year, capsys, f"--fleet={year.parent / 'fleet.toml'}")
+    found = [(one["system"], one["state"]) for one in rows["due"]]
+    assert found == [
+        *(("payments", state) for state in ("done", "missed", "missed", "done")),
+        *(("wiki", "done") for _ in range(2)),
+    ]
+    assert (code, answer["troubles"]) == (1, [])
+    (stranger,) = [one for one in rows["run"] if one["note"]]
+    assert stranger["note"] == "of another system: stranger"
+    # An action that names no run could be about any instance, and wiki's drill heals nothing.
+    (failure,) = rows["failure"]
+    assert (failure["system"], failure["state"]) == ("payments", "re-tested")
+    assert "2026-11-01-drill" in failure["note"]
+    assert "no corrective action is declared" in failure["note"]
+    (pdf,) = (year.parent / "out").glob("*.pdf")
+    text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
+    assert "Payments: drill of a backup (DRL-2; quarterly)" in text
+    assert "Wiki: drill of a backup (DRL-2; half-yearly)" in text
+    assert "Instances declared in fleet.toml, SHA-256" in text
+
+
+def test_a_fleet_of_one_goes_by_its_own_cadence(year, capsys):
+    (year.parent / "drillbook.toml").unlink()
+    one = FLEET.partition('[[instance]]\nname = "wiki"')[0]
+    (year.parent / "fleet.toml").write_text(one.replace("payments", "solo"))
+    drilled(year, None, "2026-08-01", "satisfied", organisation=Organisation(system_id="wiki"))
+    _, _, rows = reported(year, capsys, f"--fleet={year.parent / 'fleet.toml'}")
+    assert [one["state"] for one in rows["due"]] == ["missed"] * 4
+    assert {one["system"] for one in rows["due"]} == {"solo"}
+    (pdf,) = (year.parent / "out").glob("*.pdf")
+    text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
+    assert "Solo: drill of a backup (DRL-2; quarterly)" in text
 
 
 def test_table_and_pages_say_the_same(year, made, capsys):

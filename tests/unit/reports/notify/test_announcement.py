@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from reports.notify.notice import Announcement, announce
-from reports.redaction.redactor import Redactor
 
 from drillbook.core.application import ROOT
 from reports.config.declarations import Words
@@ -16,6 +14,8 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
+from reports.notify.notice import Announcement, announce
+from reports.redaction.redactor import Redactor
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.commands import given

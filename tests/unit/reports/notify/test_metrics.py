@@ -8,7 +8,6 @@ import promql_parser
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from reports.notify.notice import GAUGES, Announcement, check_target, write_metrics
 
 from drillbook.core.application import ROOT
 from reports.config.declarations import Schedule, Words
@@ -16,6 +15,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.status import standings
+from reports.notify.notice import GAUGES, Announcement, check_target, write_metrics
 from tests.support.commands import given
 from tests.unit.reports.history.test_status import NOW, past
 

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from reports.notify.notice import deliver, load_addresses, send_ping
 
 from reports.errors import BadDeclaration
+from reports.notify.notice import deliver, load_addresses, send_ping
 from tests.support.receiver import receiving
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pikepdf import AttachedFileSpec, Pdf
-from reports.redaction.redactor import Redactor
 
 from reports.config.declarations import Declared, Setting
 from reports.record.recorder import Recorder
 from reports.redaction import redactor
+from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.session import bundle
 from reports.session.bundle import Bundle

@@ -3,10 +3,10 @@
 import base64
 
 import pytest
-from reports.redaction.redactor import Redactor
 
 from drillbook.core.secret_search import Index
 from reports.redaction import redactor as redaction_redactor
+from reports.redaction.redactor import Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 

@@ -10,10 +10,10 @@ import urllib.parse
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reports.redaction.redactor import Redactor
 
 from drillbook.core import secret_search
 from drillbook.core.secret_search import Index, Needle
+from reports.redaction.redactor import Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
 AWKWARD = "p@ss:/#%? \"w\\ö'rd<&>\n\tend"

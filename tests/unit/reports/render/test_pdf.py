@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
-from reports.redaction.redactor import Redactor
 
 from reports.controls import load_mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
 from reports.evidence.model import Objectives, Subject
 from reports.redaction import redactor
+from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.render.context_sections import frameworks
 from reports.render.pdf import account, name_missing_glyphs, name_missing_in_tree

@@ -1,7 +1,7 @@
 """A custodian proves to hold a key without showing it, and a false answer is found."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -32,10 +32,21 @@ SEEN = (Key(name="ENCRYPTION_KEY", label=label(KEY), bytes=32),)
 NAMES = 'acknowledgements = ["Ada.json", "Grace.json"]\ncustodian_keys = ["Ada.pub", "Grace.pub"]\n'
 
 
+class Clock(datetime):
+    """Custodians answer in the morning of this day."""
+
+    day = date(2026, 11, 24)
+
+    @classmethod
+    def now(cls, zone=None):
+        return datetime(cls.day.year, cls.day.month, cls.day.day, 9, tzinfo=zone)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with register, key, and a signing key for each custodian."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("drillbook.cli.commands.datetime", Clock)
     for name, key in (("own.env", KEY), ("other.env", OTHER)):
         (tmp_path / name).write_text(f"ENCRYPTION_KEY={key}\n")
     for name in ("Ada", "Grace"):
@@ -104,10 +115,61 @@ def test_one_person_under_two_names_is_not_dual_control(place):
     assert key.findings == ("no dual control: fewer than two custodians have proved to hold it",)
 
 
+def test_one_person_with_two_signing_keys_is_no_dual_control(place):
+    text = (place / "drillbook.toml").read_text().replace('["Ada", "Grace"]', '["Ada"]')
+    (place / "drillbook.toml").write_text(text)
+    prove("Ada")
+    (place / "Ada.json").rename(place / "Grace.json")
+    prove("Ada", signer="Grace")
+    (key,) = registered(place)
+    assert key.findings == ("no dual control: fewer than two custodians have proved to hold it",)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (date(2026, 8, 26), None),
+        (date(2026, 8, 25), "the answer of Ada is older than a quarter, of 2026-08-25"),
+        (date(2026, 11, 25), "the answer of Ada is of 2026-11-25, after the run"),
+    ],
+)
+def test_an_answer_counts_for_a_quarter_where_the_challenge_stays(place, monkeypatch, day, said):
+    prove("Grace")
+    monkeypatch.setattr(Clock, "day", day)
+    prove("Ada")
+    (key,) = registered(place)
+    assert key.findings == ((said,) if said else ())
+    run = sample_run.run()
+    subject = run.subject.model_copy(update={"keys": SEEN})
+    run = run.model_copy(update={"subject": subject, "key_register": (key,)})
+    assert check_record(run)
+    if said:
+        hidden = key.model_copy(update={"findings": ()})
+        with pytest.raises(Distrusted, match="register of keys"):
+            check_record(run.model_copy(update={"key_register": (hidden,)}))
+
+
+def test_the_day_of_an_answer_is_one_of_utc(place):
+    prove("Ada")
+    prove("Grace")
+    (key,) = registered(place)
+    late = datetime.fromisoformat("2026-11-24T23:30:00-05:00")
+    assert late.astimezone(UTC).day == 25
+    answers = tuple(one.model_copy(update={"signed": late}) for one in key.acknowledged)
+    (key,) = match_keys(
+        [key.model_copy(update={"acknowledged": answers})], SEEN, date(2026, 11, 24)
+    )
+    assert key.findings[0] == "the answer of Ada is of 2026-11-25, after the run"
+
+
 def test_an_old_challenge_is_not_an_answer(place):
     prove("Ada")
     prove("Grace", challenge="2026-Q3")
-    assert "Grace has not answered the challenge 2026-Q4" in registered(place)[0].findings
+    (key,) = registered(place)
+    assert "Grace has not answered the challenge 2026-Q4" in key.findings
+    ((_, text),) = key_register(sample_run.run(key_register=(key,)))
+    assert "Ada: holds it" in text
+    assert "Grace: holds it" not in text
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,10 @@ def test_attachment_is_unpacked_no_further_than_its_length(record):
     assert int(peak(document(record, change=bomb), 2000)[1]) < 150
 
 
-def test_pdf_that_takes_for_ever_is_given_up(folder, monkeypatch, capsys, record):
+def test_pdf_that_takes_for_ever_is_given_up(folder, monkeypatch, capsys, record, compared):
     monkeypatch.setattr(pdf_attachment, "_PATIENCE_S", 0.001)
     assert "could not be read within" in said_of(folder, document(record), capsys)[1]
+    compared.clear()
 
 
 def test_password_is_not_asked_for(folder, record, capsys):

@@ -7,8 +7,9 @@ import pytest
 from reports.errors import BadSignOff
 from reports.evidence.context import SignOff
 from reports.seal import sealer, signature, verification
+from reports.verdict import Verdict
 from tests.support import sample_run
-from tests.support.bundles import key, sealed
+from tests.support.bundles import key, script, sealed
 from tests.support.commands import sign_off as call_sign_off
 from tests.support.commands import verify
 
@@ -67,6 +68,31 @@ def test_executor_who_approves_is_not_independent(bundle, capsys):
     assert "executed it: not independent" in told(bundle, capsys)[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ada lovelace ", "executed it: not independent"),
+        ("Grace Hopper", "executed by Ada Lovelace"),
+    ],
+)
+def test_the_auditors_script_says_who_executed_what_was_approved(bundle, capsys, name, said):
+    signed(bundle, name=name)
+    signed(bundle, act="prepared", name="Ada Lovelace")
+    capsys.readouterr()
+    assert script.main([str(bundle), "--unsigned"]) == 0
+    assert capsys.readouterr().out.count("execut") == 1
+    script.main([str(bundle), "--unsigned"])
+    assert said in capsys.readouterr().out
+
+
+def test_the_auditors_script_accuses_no_bundle_on_a_python_that_is_too_old(
+    bundle, capsys, monkeypatch
+):
+    monkeypatch.setattr(script, "PYTHON", (3, 10))
+    assert script.main([str(bundle), "--unsigned"]) == 3
+    assert "take Python 3.11 or newer" in capsys.readouterr().err
+
+
 def test_signature_cannot_declare_itself_independent(tmp_path, bundle, capsys):
     grace, public = key(tmp_path, "ada.key")
     signed(bundle, name="Ada Lovelace")
@@ -92,6 +118,33 @@ def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, cap
     assert f"Run {run.run.id}: {run.run.command}" in shown
     assert "grade rehearsal, bundle unsigned" in shown
     assert "FAILED IN REHEARSAL." in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stopped": "the disk is full"}, "the run is stopped"),
+        ({}, "the run is undecided"),
+    ],
+)
+def test_what_is_undecided_is_signed_off_only_in_so_many_words(tmp_path, capsys, changes, said):
+    signer, public = key(tmp_path)
+    made = sample_run.run()
+    controls = tuple(one for one in made.controls if one.verdict is not Verdict.VIOLATED)
+    place = sealed(
+        tmp_path / "runs",
+        signer,
+        run=made.run.model_copy(update=changes),
+        controls=controls,
+        counts=made.counts.model_copy(update={"violated": 0, "planned": len(controls)}),
+        verdict=Verdict.INCONCLUSIVE,
+        exit_code=3 if changes else 2,
+    )
+    words = [str(place), "--act=approved", "--name=Grace", f"--pubkey={public}"]
+    assert call_sign_off(words) == 3
+    assert said in capsys.readouterr().err
+    assert list(place.glob("bundle.zip.*")) == []
+    assert call_sign_off([*words, "--anyway"]) == 0
 
 
 def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):

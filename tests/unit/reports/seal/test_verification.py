@@ -2,11 +2,14 @@
 
 import io
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.evidence.context import Acknowledgement, Action, RegisteredKey
+from reports.evidence.findings import match_keys
 from reports.seal import signature
 from reports.seal.manifest import SIGNATURE, statement
 from reports.seal.sealer import Sealer, contents
@@ -236,6 +239,64 @@ def test_a_claim_that_is_violated_gates_as_safety_does(tmp_path, severity, gatin
     assert examined(bundle, unsigned=True)["record"].state == "ok"
 
 
+def declared_run():
+    """A run with a register of keys and an action, both at one with what it saw."""
+    run, day = sample_run.waived_run(), date(2026, 11, 24)
+    answers = tuple(
+        Acknowledgement(
+            name=name, signed=datetime(2026, 11, 20, tzinfo=UTC), challenge="q", key_id=x
+        )
+        for name, x in (("Ada", "1" * 64), ("Grace", "2" * 64))
+    )
+    key = RegisteredKey(
+        label="2e8c387a6790c53b",
+        purpose="production",
+        escrow_last_opened=day,
+        stored_in=("safe", "envelope"),
+        challenge="q",
+        acknowledged=tuple(one.model_copy(update={"held": True}) for one in answers),
+    )
+    actions = run.deviations.model_copy(update={"actions": (Action(control="KEY-3", due=day),)})
+    return run.model_copy(
+        update={"key_register": match_keys([key], run.subject.keys, day), "deviations": actions}
+    )
+
+
+KEY, ANSWER = ("key_register", 0), ("key_register", 0, "acknowledged", 0)
+ACTION = ("deviations", "actions", 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "fact"),
+    [
+        *(((*KEY, "expires"), one) for one in ("2028-W01-3", "20280105", "2028-01-05T00:00:00")),
+        *(((*KEY, "activated"), one) for one in ("1767657600", "2025-02-29", 1767657600)),
+        *(((*KEY, "label"), one) for one in ("2e8c387a6790c53bX", "2E8C387A6790C53B")),
+        *(((*ACTION, "due"), one) for one in ("2026-W48-2", "20261124")),
+        *(((*ANSWER, "signed"), one) for one in ("20261120", "2026-11-20T00:00:00", "0001-01-01")),
+        *(((*ANSWER, "held"), one) for one in (0, 1, "no")),
+        (("run", "finished"), "2026-11-24"),
+        (("run", "finished"), "9999-12-31T23:59:59Z"),
+        (("counts", "waived"), 0),
+    ],
+)
+def test_a_fact_that_is_written_to_be_misread_is_refused(tmp_path, place, fact):
+    run = declared_run()
+    parts = ("key_register", "deviations", "controls", "counts", "verdict", "exit_code")
+    folder = sealed(tmp_path, **{name: getattr(run, name) for name in parts})
+    assert examined(folder / "bundle.zip", unsigned=True)["record"].state == "ok"
+
+    def change(record):
+        *above, name = place
+        for step in above:
+            record = record[step]
+        assert name in record
+        record[name] = fact
+
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
+    assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
 def test_record_that_says_a_thing_twice_is_refused(tmp_path):
     folder = sealed(tmp_path)
     text = (folder / "evidence.json").read_bytes()
@@ -273,10 +334,11 @@ def test_record_that_cannot_be_read_is_caught(tmp_path, text):
 @pytest.mark.parametrize(
     ("bound", "told"), [("LARGEST", "not sane"), ("_MOST_VALUES", "more values than is sane")]
 )
-def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told):
+def test_huge_record_is_not_parsed(tmp_path, monkeypatch, bound, told, compared):
     monkeypatch.setattr(f"reports.seal.verification.{bound}", 10)
     found = examined(sealed(tmp_path) / "bundle.zip", unsigned=True)
     assert told in found["record"].sentence
+    compared.clear()
 
 
 def test_link_in_a_folder_is_not_followed_into_the_bundle(tmp_path):
