@@ -506,7 +506,7 @@ COMMANDS: Sequence[Command] = (
         "evidence export",
         "Convert a bundle to another tool's format.",
         "drillbook evidence export bundle.zip --format oscal --out exported",
-        _calls("reports.export.from_bundle"),
+        _calls("reports.export.formats"),
         arguments=(o.BUNDLE,),
         options=(o.TAKER, o.OUT_FOLDER),
         needs=(o.TAKER,),

@@ -59,8 +59,8 @@ def enqueue(given: Given) -> int:
         chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
     else:
         raise BadInput(f"say --pubkey, or --instance; for example: {given.command.example}")
-    from drillbook.fleet import database
-    from drillbook.fleet import enqueue as add
+    from drillbook.fleet_queue import database
+    from drillbook.fleet_queue import enqueue as add
 
     labels = {one.name: one.label for one in chosen}
     with database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
@@ -91,7 +91,7 @@ def work(given: Given) -> int:
         raise BadInput(
             f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
         )
-    from drillbook.fleet import Worker, database
+    from drillbook.fleet_queue import Worker, database
 
     with database(given[o.QUEUE], Path(runs)) as conninfo:
         return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))

@@ -18,7 +18,6 @@ A waiver counts until the end of its last day, in UTC.
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import re
 import uuid
@@ -31,14 +30,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
-from drillbook.core.options import QUARTER
+from reports.config.due_dates import months_later, next_due_day
 from reports.config.strict_toml import LARGEST, load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
     Acknowledgement,
     Action,
-    Cadence,
     DataKind,
     Day,
     Declaration,
@@ -66,7 +64,6 @@ from reports.verdict import HOLDS, IDLE, Verdict
 
 CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
-_MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
 Event = Literal["fail", "recover", "stale", "due", "success"]
 NonBlank = Annotated[str, Field(pattern=r"\S")]
@@ -339,7 +336,8 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
         ),
         "sign_off": sign_off(setting.declared),
         "retention": Retention(
-            **dict(words.retention), dispose_after=_later(ended, 12 * years) if years else None
+            **dict(words.retention),
+            dispose_after=months_later(ended, 12 * years) if years else None,
         ),
     }
 
@@ -360,29 +358,6 @@ def _schedule(declared: Declared, ended: date) -> Schedule:
     said = declared.words.schedule
     due = said.next_due or (next_due_day(ended, said.cadence) if said.cadence else None)
     return said.model_copy(update={"next_due": due})
-
-
-def next_due_day(day: date, cadence: Cadence | None) -> date:
-    """The day after a week, a month, ...; the last of a month that has no such day.
-
-    90 days later where no cadence is declared.
-    """
-    if cadence is None:
-        return day + QUARTER
-    if cadence == "weekly":
-        return date.fromordinal(day.toordinal() + 7)
-    return _later(day, _MONTHS[cadence])
-
-
-def cadence_in_words(cadence: Cadence | None) -> str:
-    """How often it is due: the declared cadence, else "every 90 days"."""
-    return cadence or f"every {QUARTER.days} days"
-
-
-def _later(day: date, months: int) -> date:
-    year, month = divmod(day.month - 1 + months, 12)
-    last = calendar.monthrange(day.year + year, month + 1)[1]
-    return date(day.year + year, month + 1, min(day.day, last))
 
 
 def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:

@@ -19,7 +19,8 @@ from typing import Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reports.config.declarations import Declared, cadence_in_words, next_due_day
+from reports.config.declarations import Declared
+from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver

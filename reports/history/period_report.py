@@ -20,7 +20,7 @@ from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from reports import controls
 from reports.config import declarations
-from reports.config.declarations import cadence_in_words
+from reports.config.due_dates import cadence_in_words
 from reports.config.fleet_file import load as load_fleet
 from reports.errors import BadHistory
 from reports.evidence.context import Action, Waiver

@@ -20,7 +20,7 @@ from pydantic import AliasPath, Field, ValidationError
 
 from drillbook.core.display import printable
 from drillbook.core.files import open_file, read_file
-from reports.config.declarations import next_due_day
+from reports.config.due_dates import next_due_day
 from reports.errors import BadEvidence, BadHistory, Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time

@@ -25,7 +25,7 @@ from drillbook.core.display import write_json
 from drillbook.core.files import open_file, write_file
 from reports import controls
 from reports.config import declarations
-from reports.config.declarations import cadence_in_words, next_due_day
+from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.errors import BadBundle, CannotWrite, Distrusted
 from reports.evidence.context import Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of

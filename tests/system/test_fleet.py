@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
-from drillbook.fleet import enqueue, local_database
+from drillbook.fleet_queue import enqueue, local_database
 from tests.support.answer_schemas import schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key
@@ -30,7 +30,7 @@ JOBS, WORKERS = 40, 4
 DRILL = 'echo "$1 $$ begins" >>stamps; sleep "$2"; echo "$1 $$ ends" >>stamps; test "$1" != eve'
 WORKER = """
 import sys
-from drillbook.fleet import Worker
+from drillbook.fleet_queue import Worker
 conninfo, script, seconds, *names = sys.argv[1:]
 commands = {name: ["sh", "-c", script, "sh", name, seconds] for name in names}
 sys.exit(Worker("eu", commands, beat_s=0.4, silent_s=2.0).work(conninfo))

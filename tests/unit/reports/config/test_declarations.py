@@ -10,9 +10,9 @@ from reports.config.declarations import (
     Setting,
     build_context,
     is_separated,
-    next_due_day,
     objectives,
 )
+from reports.config.due_dates import next_due_day
 from reports.controls import Catalogue
 from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration

@@ -129,7 +129,7 @@ def test_a_queue_without_its_library_is_one_sentence(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     written(tmp_path, GIVEN)
     for name in [
-        one for one in sys.modules if one.startswith(("procrastinate", "drillbook.fleet"))
+        one for one in sys.modules if one.startswith(("procrastinate", "drillbook.fleet_queue"))
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "procrastinate", None)

@@ -1,0 +1,35 @@
+"""When a recurring act, such as a quarterly drill, is due again."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date
+
+from drillbook.core.options import QUARTER
+from reports.evidence.context import Cadence
+
+_MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
+
+
+def next_due_day(day: date, cadence: Cadence | None) -> date:
+    """The day after a week, a month, ...; the last of a month that has no such day.
+
+    90 days later where no cadence is declared.
+    """
+    if cadence is None:
+        return day + QUARTER
+    if cadence == "weekly":
+        return date.fromordinal(day.toordinal() + 7)
+    return months_later(day, _MONTHS[cadence])
+
+
+def cadence_in_words(cadence: Cadence | None) -> str:
+    """How often it is due: the declared cadence, else "every 90 days"."""
+    return cadence or f"every {QUARTER.days} days"
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day some months later, or the last of a month that is shorter."""
+    year, month = divmod(day.month - 1 + months, 12)
+    last = calendar.monthrange(day.year + year, month + 1)[1]
+    return date(day.year + year, month + 1, min(day.day, last))
