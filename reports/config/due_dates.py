@@ -29,7 +29,7 @@ def cadence_in_words(cadence: Cadence | None) -> str:
 
 
 def months_later(day: date, months: int) -> date:
-    """The same day some months later, or the last of a month that is shorter."""
+    """That day of the month, some months later; the last day of a month that is shorter."""
     year, month = divmod(day.month - 1 + months, 12)
     last = calendar.monthrange(day.year + year, month + 1)[1]
     return date(day.year + year, month + 1, min(day.day, last))
