@@ -277,7 +277,7 @@ def test_the_golden_state_is_what_was_written(installation):
     assert (seen.values, seen.facts) == (golden.values(), golden.facts())
     assert seen.folders == golden.folders == FOLDERS
     assert deployment.misread_versions() == []
-    assert deployment.misread_references() == []
+    assert deployment.read_references() == ([], [])
     assert deployment.misread_secrets(seen.values) == []
 
 
