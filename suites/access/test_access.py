@@ -22,10 +22,10 @@ REQUESTED = {"the name of the secret": MARKER}
 
 
 @pytest.fixture
-def asked(deployment, leak_search, record):
+def asked(deployment, leak_search, record, observe):
     """The routes of the instance; the cache is searched for secrets while they are requested."""
     stack, http = deployment.stack, deployment.public.http
-    return Access(
+    made = Access(
         http,
         deployment.golden,
         record.seed,
@@ -33,6 +33,10 @@ def asked(deployment, leak_search, record):
         Watch(stack),
         lambda: leak_search.search_cache(stack),
     )
+    yield made
+    if made.odd:
+        observe("refused_with_odd_status")
+        record.note(f"refused with another status than usual: {'; '.join(sorted(made.odd))}")
 
 
 @pytest.fixture
@@ -76,9 +80,6 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
     record.note(str(asked))
     if asked.source.startswith("a list"):
         observe("routes_undescribed")
-    if asked.odd:
-        observe("refused_with_odd_status")
-        record.note(f"refused with another status than usual: {'; '.join(sorted(asked.odd))}")
     if asked.description_faults:
         observe("description_unsound")
         record.note(f"unsound in its description: {'; '.join(asked.description_faults)}")
