@@ -60,8 +60,11 @@ def defined_in(node: Any) -> str:
     return ".".join(reversed(names)) or "module"
 
 
-def _without_annotations(code: str) -> str:
-    """The syntax tree of code as text, without what only annotations need."""
+_NO_BEHAVIOUR = ("TYPE_CHECKING", "__name__")
+
+
+def _behaviour(code: str) -> str:
+    """The syntax tree of code as text, without annotations and without the module's own start."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
@@ -70,18 +73,18 @@ def _without_annotations(code: str) -> str:
             node.annotation = None
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(None)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        elif isinstance(node, ast.If) and any(one in ast.dump(node.test) for one in _NO_BEHAVIOUR):
             node.test, node.body = ast.Constant(False), [ast.Pass()]
     return ast.dump(tree)
 
 
 def first_change(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
     """The first of the options that changes behaviour, and the changed code; None if none does."""
-    before = _without_annotations(code)
+    before = _behaviour(code)
     for option in options:
         made = mutate_code(code, plugins.get_operator(option[0])(), option[1])
         try:
-            if made is not None and _without_annotations(made) != before:
+            if made is not None and _behaviour(made) != before:
                 return option, made
         except SyntaxError:
             continue
