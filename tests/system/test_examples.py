@@ -180,7 +180,6 @@ def sample_folder(folder):
         "new.env": f"ENCRYPTION_KEY={'f' * 32}\n",
         "answer.tsr": "not an answer\n",
         "queue.txt": "postgresql://queue.example.com/queue\n",
-        "workers.pub": "not a key\n",
         "phrase.txt": "four words and a number 7\n",
         "token.env": "TOKEN=none\n",
         "backend.log": f"Error: {KEY}\n",
@@ -196,6 +195,7 @@ def sample_folder(folder):
     shutil.copy(folder / "backup.sql.gz", folder / "backups")
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     assert ask(folder, "drillbook evidence sign-key grace.key")[0] == 0
+    shutil.copy(folder / "grace.key.pub", folder / "workers.pub")
     return folder
 
 
