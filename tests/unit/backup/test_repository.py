@@ -106,6 +106,7 @@ def whole(version="2024-10"):
     return dump(version).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filled", PROGRAMS, indirect=True)
 def test_one_snapshot_of_several_is_read(filled):
     heard = []
@@ -127,6 +128,7 @@ def test_one_snapshot_of_several_is_read(filled):
     assert locks == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filled", PROGRAMS, indirect=True)
 def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
     keys, options = tmp_path / "keys.env", tmp_path / "options"
@@ -142,6 +144,7 @@ def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
     assert "and the backup of 2026-10-01 03:00 UTC is of 5a68c59e" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", PROGRAMS, indirect=True)
 def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     assert "holds no snapshot" in empty.refused()

@@ -26,6 +26,7 @@ def told(capsys, code, said, before, files):
     assert sorted(files.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_recover_on_a_full_disk_leaves_nothing(files, way):
     before = sorted(files.iterdir())
@@ -57,6 +58,7 @@ def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
         write_copy(iter([b"rows"]), files, "copy.sql", print)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["fsync", "link"])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, act, way):

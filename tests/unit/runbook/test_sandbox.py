@@ -104,6 +104,7 @@ def test_a_hostile_script_touches_nothing_and_ends(sandbox, calls, script):
     assert sandbox.run("docker ps", 10).code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "ended"),
     [
