@@ -244,7 +244,7 @@ def _numbers(answer: Answer) -> Iterator[str]:
     if len(proof.wrappers) > 1:
         yield from (f"    {_wrapper(wrapper)}" for wrapper in proof.wrappers)
     yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
-    empty = f", {proof.empty} more are empty" if proof.empty else ""
+    empty = f"; {proof.empty} empty" if proof.empty else ""
     yield f"  secrets    {proof.secrets_opened} of {proof.secrets} open{empty}"
     projects = sorted(
         (project for project in proof.by_project if project.secrets),
@@ -254,7 +254,7 @@ def _numbers(answer: Answer) -> Iterator[str]:
     if rest := projects[_MOST_PROJECTS:]:
         secrets = sum(project.secrets for project in rest)
         opened = sum(project.secrets_opened for project in rest)
-        yield f"    {len(rest)} more projects: {opened} of {secrets}"
+        yield f"    other projects ({len(rest)}): {opened} of {secrets}"
 
 
 _STATES = {

@@ -248,7 +248,7 @@ def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):
     code, printed = asked(capsys, backup, right, wrong, form="text")
     assert code == 0
     assert printed.out.startswith("OPENS: this key opens this backup, to the last secret\n")
-    assert "8 of 8 open, 2 more are empty" in printed.out
+    assert "8 of 8 open; 2 empty" in printed.out
     assert not any(key in printed.out for key in (WRONG, KEYS["2024-10"]))
 
 

@@ -118,7 +118,7 @@ def test_a_schema_of_another_name_is_shown_as_it_is():
 
 
 def test_empty_secrets_are_told_apart():
-    assert "  secrets    8 of 8 open, 2 more are empty" in lines(one(proof=Proof(**ALL, empty=2)))
+    assert "  secrets    8 of 8 open; 2 empty" in lines(one(proof=Proof(**ALL, empty=2)))
 
 
 @pytest.mark.parametrize(("keys", "opened", "rotating"), [(1, 1, 0), (2, 1, 1), (2, 0, 0)])
@@ -149,7 +149,7 @@ def test_twenty_projects_are_listed_and_the_rest_added_up():
     projects = [Project(f"p{n}", f"N{n}", 3, secrets=n, secrets_opened=n) for n in range(1, 23)]
     assert listed(*projects)[19:] == [
         "N3: 3 of 3 (keys held by the KMS)",
-        "2 more projects: 3 of 3",
+        "other projects (2): 3 of 3",
     ]
     assert listed(*projects[:20])[19:] == ["N1: 1 of 1 (keys held by the KMS)"]
 
