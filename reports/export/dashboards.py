@@ -73,11 +73,6 @@ def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _backend(run: Run) -> str:
-    backend = run.subject.backend
-    return backend.image or backend.command or "nothing was started"
-
-
 def ctrf(run: Run) -> dict[str, Any]:
     """The run in the Common Test Report Format."""
     return {
@@ -237,7 +232,7 @@ def _ocsf_resource(run: Run) -> dict[str, Any]:
     backend = run.subject.backend
     known = {
         "type": run.subject.grade,
-        "name": _backend(run),
+        "name": phrases.backend_name(run.subject),
         "uid": backend.digest,
         "version": backend.version,
     }
@@ -246,7 +241,7 @@ def _ocsf_resource(run: Run) -> dict[str, Any]:
 
 def hdf(run: Run) -> dict[str, Any]:
     """The run in the Heimdall Data Format: as InSpec reports an execution."""
-    target = f"{_backend(run)} ({run.subject.grade}, run {run.run.id})"
+    target = f"{phrases.backend_name(run.subject)} ({run.subject.grade}, run {run.run.id})"
     return {
         "platform": {"name": run.run.host.system, "release": "", "target_id": target},
         "profiles": [_hdf_profile(run)],

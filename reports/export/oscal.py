@@ -285,7 +285,7 @@ def _totals(run: Run) -> list[dict[str, str]]:
 
 def _components(run: Run) -> Iterator[dict[str, Any]]:
     subject = run.subject
-    backend = subject.backend.image or subject.backend.command or "nothing was started"
+    backend = phrases.backend_name(subject)
     known = _props(digest=subject.backend.digest, version=subject.backend.version)
     for name, what, facts in (
         ("backend", backend, known),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reports.evidence.context import Waiver
-from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec
+from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
 from reports.verdict import Verdict
 
 REHEARSAL = (
@@ -318,6 +318,17 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
     sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
     advice = "Join it with the other shards for a verdict: drillbook evidence merge FOLDER FOLDER …"
     return Outcome("Undecided", sentence + _advisory(run), advice)
+
+
+def examined(seen: Subject) -> str:
+    """What a run examined, in one line: the backup, and the backend."""
+    return f"backup {seen.backup.name}, {backend_name(seen)}" if seen.backup else backend_name(seen)
+
+
+def backend_name(seen: Subject) -> str:
+    """The image, command or address of the backend; of a run without one, that none was started."""
+    address = seen.endpoint_note if seen.driver == "remote" else None
+    return seen.backend.image or seen.backend.command or address or "no backend was started"
 
 
 def seal(run: Run) -> str:

@@ -9,7 +9,15 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
-from reports.evidence.model import Command, DocumentFile, Leak, Objectives, Redaction, Subject
+from reports.evidence.model import (
+    Backend,
+    Command,
+    DocumentFile,
+    Leak,
+    Objectives,
+    Redaction,
+    Subject,
+)
 from reports.render import context_sections, html, junit, pdf, phrases
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
@@ -73,6 +81,17 @@ def many(run, times):
         c.model_copy(update={"id": f"{c.id}.{n}"}) for n in range(times) for c in run.controls
     ]
     return run.model_copy(update={"controls": tuple(copies)})
+
+
+def test_what_was_examined_is_the_backup_the_backend_or_the_address():
+    backup = sample_run.drill_run().subject.backup
+    image = Backend(image="infisical:1")
+    assert phrases.examined(Subject(backup=backup, backend=image)) == (
+        "backup nightly.sql.gz, infisical:1"
+    )
+    assert phrases.examined(Subject(backup=backup)).endswith(", no backend was started")
+    live = Subject(driver="remote", endpoint_note="https://secrets.example.com, only read")
+    assert phrases.examined(live) == "https://secrets.example.com, only read"
 
 
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
