@@ -479,6 +479,9 @@ class Run(EvidenceModel):
     change: Change | None = Field(
         default=None, description="the change of release that this run rehearsed"
     )
+    rules: int = Field(
+        default=1, ge=1, le=9999, description="the version of the rules that its findings follow"
+    )
 
 
 def is_gating(control: Control, facts: RunFacts) -> bool:

@@ -26,7 +26,7 @@ from drillbook.core.files import open_file, read_file
 from reports.config.declarations import is_separated
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted
 from reports.evidence import json_file
-from reports.evidence.findings import judge, match_keys
+from reports.evidence.findings import RULES, judge, match_keys, names_seen
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render import phrases
@@ -113,6 +113,8 @@ class Examination:
         self._ask("files", lambda: _files(archive, manifest))
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
+        if self.run and self.run.rules != RULES:
+            self._note("findings", "open", _of_other_rules(self.run))
         if PDF in archive.entries:
             self._ask(PDF, lambda: _check_attachment(archive))
         if self.folder is not None:
@@ -244,14 +246,26 @@ def check_consistency(run: Run) -> str:
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
     if run.counts.waived != sum(control.waived for control in run.controls):
         raise Distrusted(f"{RECORD}: it counts other waivers than its controls have")
-    if judge(run) != run:
-        raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
-    ended = run.run.finished.date()
-    if match_keys(run.key_register, run.subject.keys, ended) != run.key_register:
+    register, seen = run.key_register, run.subject.keys
+    if run.rules == RULES:
+        if judge(run) != run:
+            raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
+        same = match_keys(register, seen, run.run.finished.date()) == register
+    else:
+        same = all(key.seen_as == names_seen(key.label, seen) for key in register)
+    if not same:
         raise Distrusted(f"{RECORD}: its register of keys does not follow from the keys it saw")
     if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
         raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
     return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
+
+
+def _of_other_rules(run: Run) -> str:
+    """That the findings of a record were not computed again, and what to do."""
+    return (
+        f"not computed again: they follow version {run.rules} of the rules, and this release has "
+        f"version {RULES}; check them with Drillbook {run.run.tool.version}, which made the record"
+    )
 
 
 def _odd(control: Control, run: Run) -> str | None:
