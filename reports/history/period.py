@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -277,10 +278,14 @@ def _doubt(past: Past, systems: set[str]) -> str:
 
 def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date, date]]:
     """The first and last day of each part; the last part may end after the period."""
-    while since <= until:
-        after = next_due_day(since, schedule.cadence)
-        yield since, after - _DAY
-        since = after
+    first = since
+    for number in count(1):
+        if first > until:
+            return
+        # From the first day on: after a short month the 31st would stay the 28th.
+        after = next_due_day(since, schedule.cadence, number)
+        yield first, after - _DAY
+        first = after
 
 
 def _due(duty: Duty, part: tuple[date, date], entries: Iterable[Entry], *, closed: bool) -> Due:

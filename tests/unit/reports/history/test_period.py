@@ -236,6 +236,21 @@ def test_a_period_that_is_shorter_than_the_cadence_is_not_complete(
     assert f"period {result} {sentence}" in " ".join(words)
 
 
+def test_parts_begin_on_the_31st_wherever_there_is_one(year, capsys):
+    text = DECLARED.replace("quarterly", "monthly")
+    (year.parent / "drillbook.toml").write_text(text)
+    _, _, rows = reported(year, capsys, days=("--from=2026-01-31", "--to=2026-07-30"))
+    dues = [one for one in rows["due"] if one["what"] == "drill of a backup"]
+    assert [(one["since"], one["until"]) for one in dues] == [
+        ("2026-01-31", "2026-02-27"),
+        ("2026-02-28", "2026-03-30"),
+        ("2026-03-31", "2026-04-29"),
+        ("2026-04-30", "2026-05-30"),
+        ("2026-05-31", "2026-06-29"),
+        ("2026-06-30", "2026-07-30"),
+    ]
+
+
 def test_a_part_in_which_the_drill_failed_names_the_run(year, capsys):
     shutil.rmtree(year / "2026-05-02-drill")
     (year / "history.jsonl").unlink()
