@@ -200,7 +200,9 @@ class BackupFile(EvidenceModel):
     form: str | None = Field(default=None, description="plain, custom, directory or tar")
     compression: str | None = None
     cipher: str | None = Field(
-        default=None, description="what the file itself was encrypted with; null: nothing known"
+        default=None,
+        description="what the file itself was encrypted with; none: it was read as it lay; "
+        "restic: its repository is; null: nothing known",
     )
     taken_at: str | None = Field(
         default=None,
