@@ -248,7 +248,7 @@ def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> En
     if sealed.run.id != past.id:
         doubt = f"its bundle is of run {sealed.run.id}"
         return Entry(past, record, digest, "not accepted", doubt=doubt)
-    seal = f"key {str(sealed.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
+    seal = f"key {found.signer[:16]}{'' if found.signed else ', not checked'}"
     sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
     past = past_of(sealed)
     # The sealed record counts, even if the file next to the bundle is another.

@@ -80,6 +80,9 @@ class Check(NamedTuple):
 class Examination:
     """The checks of a bundle; each relies only on earlier ones.
 
+    signer is the key in the signature, which need not be the one that the record names: a bundle
+    may be sealed again.
+
     If a folder is given, the files in it that have names of the bundle's are compared as well.
     """
 
@@ -88,6 +91,7 @@ class Examination:
         self.checks: list[Check] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
+        self.signer = ""
         self._backup: dict[str, str] | None = None
 
     @property
@@ -147,14 +151,15 @@ class Examination:
         if self.trust.keys is not None:
             payload, signer = signature.verify(envelope, self.trust.keys)
             self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
-            self.signed = True
+            self.signed, self.signer = True, signer
             return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
         self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
-        signer = next(iter(opened.signatures))[:16]
+        self.signer = next(iter(opened.signatures))
+        by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
-            raise Distrusted(f"by key {signer}, for which no one vouches: give --pubkey")
-        return Check("signature", "open", f"by key {signer}, not checked: no --pubkey was given")
+            raise Distrusted(f"{by}, for which no one vouches: give --pubkey")
+        return Check("signature", "open", f"{by}, not checked: no --pubkey was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
         run = load_record(archive)

@@ -18,7 +18,7 @@ from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
 from tests.support.commands import period as main
-from tests.support.commands import sign_off
+from tests.support.commands import seal, sign_off
 
 TODAY = date(2027, 1, 10)
 YEAR = ("--from=2026-01-01", "--to=2026-12-31")
@@ -170,6 +170,14 @@ def test_signatures_and_waivers_are_listed(year, made, capsys):
     assert {one["seal"].split(",")[0][:4] for one in rows["run"]} == {"key "}
     (waiver,) = rows["waiver"]
     assert (waiver["what"], waiver["until"]) == ("DBP-2", "2026-12-31")
+
+
+def test_a_run_that_was_signed_afterwards_has_the_key_of_its_signature(year, made, capsys):
+    drilled(year, None, "2026-12-01", "satisfied")
+    own, _ = key(made[0], "later.key")
+    assert seal(["seal", str(year / "2026-12-01-drill"), f"--signing-key={made[0]}/later.key"]) == 0
+    _, _, rows = reported(year, capsys)
+    assert rows["run"][-1]["seal"] == f"key {own.id[:16]}, not checked"
 
 
 def test_a_changed_record_is_noticed_and_counts_no_more(year, capsys):
