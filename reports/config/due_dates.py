@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date
+from datetime import date, timedelta
 
 from drillbook.core.options import QUARTER
 from reports.evidence.context import Cadence
@@ -11,16 +11,16 @@ from reports.evidence.context import Cadence
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
 
 
-def next_due_day(day: date, cadence: Cadence | None) -> date:
-    """The day after a week, a month, ...; the last of a month that has no such day.
+def next_due_day(day: date, cadence: Cadence | None, times: int = 1) -> date:
+    """The day after a week, a month, ..., or so many; the last of a month that has no such day.
 
     90 days later where no cadence is declared.
     """
     if cadence is None:
-        return day + QUARTER
+        return day + times * QUARTER
     if cadence == "weekly":
-        return date.fromordinal(day.toordinal() + 7)
-    return months_later(day, _MONTHS[cadence])
+        return day + timedelta(weeks=times)
+    return months_later(day, times * _MONTHS[cadence])
 
 
 def cadence_in_words(cadence: Cadence | None) -> str:

@@ -1,6 +1,7 @@
 """Findings about what was declared: what an exercise lacks or contradicts, and its keys.
 
-The register of keys is matched by label with the keys that a run saw.
+The register of keys is matched by label with the keys that a run saw. RULES is the version of these
+rules and of their sentences: a change of either takes a new one, here and in docs/verify_bundle.py.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from drillbook.core.options import QUARTER
 from reports.evidence.context import Action, DeclaredExercise, Exercise, RegisteredKey
 from reports.evidence.model import Key, Run
 
+RULES = 1
 UNREGISTERED = "used, and not in the register"
 
 
 def judge(run: Run) -> Run:
     """The run with the findings of its exercise; without a declared exercise there are none.
 
-    Verification finds them again and compares, so the sentences here are part of the contract.
+    Verification by the same rules finds them again and compares.
     """
     found = tuple(_findings(run)) if is_declared(run.exercise) else ()
-    return run.model_copy(update={"exercise": run.exercise.model_copy(update={"findings": found})})
+    exercise = run.exercise.model_copy(update={"findings": found})
+    return run.model_copy(update={"exercise": exercise, "rules": RULES})
 
 
 def is_declared(said: Exercise) -> bool:
@@ -108,7 +111,10 @@ def match_keys(
     strange = {key.label: key for key in seen if _short(key.label) not in labels}
     unknown = (
         RegisteredKey(
-            label=label, purpose="not stated", seen_as=_names(label, seen), findings=(UNREGISTERED,)
+            label=label,
+            purpose="not stated",
+            seen_as=names_seen(label, seen),
+            findings=(UNREGISTERED,),
         )
         for label in strange
     )
@@ -116,12 +122,13 @@ def match_keys(
 
 
 def _match(key: RegisteredKey, seen: Sequence[Key], day: date) -> RegisteredKey:
-    names = _names(key.label, seen)
+    names = names_seen(key.label, seen)
     found = tuple(_key_findings(key, day, used=bool(names)))
     return key.model_copy(update={"seen_as": names, "findings": found})
 
 
-def _names(label: str, seen: Iterable[Key]) -> tuple[str, ...]:
+def names_seen(label: str, seen: Iterable[Key]) -> tuple[str, ...]:
+    """The names under which a key was seen."""
     return tuple(dict.fromkeys(key.name for key in seen if _short(key.label) == _short(label)))
 
 

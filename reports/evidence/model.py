@@ -200,7 +200,9 @@ class BackupFile(EvidenceModel):
     form: str | None = Field(default=None, description="plain, custom, directory or tar")
     compression: str | None = None
     cipher: str | None = Field(
-        default=None, description="what the file itself was encrypted with; null: nothing known"
+        default=None,
+        description="what the file itself was encrypted with; none: it was read as it lay; "
+        "restic: its repository is; null: nothing known",
     )
     taken_at: str | None = Field(
         default=None,
@@ -478,6 +480,9 @@ class Run(EvidenceModel):
     )
     change: Change | None = Field(
         default=None, description="the change of release that this run rehearsed"
+    )
+    rules: int = Field(
+        default=1, ge=1, le=9999, description="the version of the rules that its findings follow"
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -247,7 +248,7 @@ def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> En
     if sealed.run.id != past.id:
         doubt = f"its bundle is of run {sealed.run.id}"
         return Entry(past, record, digest, "not accepted", doubt=doubt)
-    seal = f"key {str(sealed.seal.key_id)[:16]}{'' if found.signed else ', not checked'}"
+    seal = f"key {found.signer[:16]}{'' if found.signed else ', not checked'}"
     sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
     past = past_of(sealed)
     # The sealed record counts, even if the file next to the bundle is another.
@@ -277,10 +278,14 @@ def _doubt(past: Past, systems: set[str]) -> str:
 
 def _parts(since: date, until: date, schedule: Schedule) -> Iterator[tuple[date, date]]:
     """The first and last day of each part; the last part may end after the period."""
-    while since <= until:
-        after = next_due_day(since, schedule.cadence)
-        yield since, after - _DAY
-        since = after
+    first = since
+    for number in count(1):
+        if first > until:
+            return
+        # From the first day on: after a short month the 31st would stay the 28th.
+        after = next_due_day(since, schedule.cadence, number)
+        yield first, after - _DAY
+        first = after
 
 
 def _due(duty: Duty, part: tuple[date, date], entries: Iterable[Entry], *, closed: bool) -> Due:

@@ -342,13 +342,15 @@ def _data(seen: DataSet | None) -> str | None:
 
 def _backup(seen: BackupFile) -> list[Row]:
     """Which backup it was; facts that the backup does not state are gaps."""
-    kept = _join(seen.form, seen.compression, seen.cipher)
+    kept = _join(seen.form, seen.compression)
+    cipher = "nothing: the file was read as it lay" if seen.cipher == "none" else seen.cipher
     taken = f"{seen.taken_at}, by the clock of its machine" if seen.taken_at else None
     among = f"of {seen.population} that lay there" if (seen.population or 0) > 1 else None
     chosen = "named by the operator" if seen.selection == "named" else seen.selection
     return [
         ("Backup", _join(f"{seen.name}, {seen.bytes:,} bytes", kept)),
         ("Backup, SHA-256", seen.sha256),
+        ("Backup encrypted with", cipher),
         ("Backup found in", seen.source and f"a {seen.source}"),
         ("Backup chosen", _join(chosen, among)),
         *_if_any("Newer, and not taken", "; ".join(seen.passed_over)),

@@ -332,9 +332,12 @@ def backend_name(seen: Subject) -> str:
 
 
 def seal(run: Run) -> str:
-    """Who signed the bundle of this report."""
+    """Who signed the bundle of this report when it was written; it may be signed later."""
     if run.seal.key_id is None:
-        return "unsigned: anyone could have made or changed this bundle"
+        return (
+            "not signed when this was written: unless drillbook evidence verify names a key, "
+            "anyone could have made or changed the bundle"
+        )
     return f"bundle signed by key {run.seal.key_id}; check it with drillbook evidence verify"
 
 

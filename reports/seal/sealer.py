@@ -328,7 +328,7 @@ def _preview(run: Run, examination: Examination) -> Iterator[Line]:
     end = phrases.outcome(run)
     trusted = "trusted" if examination.signed else "not checked; give --pubkey"
     by = (
-        f"signed by key {str(run.seal.key_id)[:16]} ({trusted})"
+        f"signed by key {examination.signer[:16]} ({trusted})"
         if examination.envelope
         else "unsigned"
     )

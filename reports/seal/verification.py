@@ -26,7 +26,7 @@ from drillbook.core.files import open_file, read_file
 from reports.config.declarations import is_separated
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted
 from reports.evidence import json_file
-from reports.evidence.findings import judge, match_keys
+from reports.evidence.findings import RULES, judge, match_keys, names_seen
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render import phrases
@@ -80,6 +80,9 @@ class Check(NamedTuple):
 class Examination:
     """The checks of a bundle; each relies only on earlier ones.
 
+    signer is the key in the signature, which need not be the one that the record names: a bundle
+    may be sealed again.
+
     If a folder is given, the files in it that have names of the bundle's are compared as well.
     """
 
@@ -88,6 +91,7 @@ class Examination:
         self.checks: list[Check] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
+        self.signer = ""
         self._backup: dict[str, str] | None = None
 
     @property
@@ -113,6 +117,8 @@ class Examination:
         self._ask("files", lambda: _files(archive, manifest))
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
+        if self.run and self.run.rules != RULES:
+            self._note("findings", "open", _of_other_rules(self.run))
         if PDF in archive.entries:
             self._ask(PDF, lambda: _check_attachment(archive))
         if self.folder is not None:
@@ -145,14 +151,15 @@ class Examination:
         if self.trust.keys is not None:
             payload, signer = signature.verify(envelope, self.trust.keys)
             self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
-            self.signed = True
+            self.signed, self.signer = True, signer
             return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
         self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
-        signer = next(iter(opened.signatures))[:16]
+        self.signer = next(iter(opened.signatures))
+        by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
-            raise Distrusted(f"by key {signer}, for which no one vouches: give --pubkey")
-        return Check("signature", "open", f"by key {signer}, not checked: no --pubkey was given")
+            raise Distrusted(f"{by}, for which no one vouches: give --pubkey")
+        return Check("signature", "open", f"{by}, not checked: no --pubkey was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
         run = load_record(archive)
@@ -244,14 +251,26 @@ def check_consistency(run: Run) -> str:
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
     if run.counts.waived != sum(control.waived for control in run.controls):
         raise Distrusted(f"{RECORD}: it counts other waivers than its controls have")
-    if judge(run) != run:
-        raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
-    ended = run.run.finished.date()
-    if match_keys(run.key_register, run.subject.keys, ended) != run.key_register:
+    register, seen = run.key_register, run.subject.keys
+    if run.rules == RULES:
+        if judge(run) != run:
+            raise Distrusted(f"{RECORD}: its findings do not follow from the exercise it declares")
+        same = match_keys(register, seen, run.run.finished.date()) == register
+    else:
+        same = all(key.seen_as == names_seen(key.label, seen) for key in register)
+    if not same:
         raise Distrusted(f"{RECORD}: its register of keys does not follow from the keys it saw")
     if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
         raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
     return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
+
+
+def _of_other_rules(run: Run) -> str:
+    """That the findings of a record were not computed again, and what to do."""
+    return (
+        f"not computed again: they follow version {run.rules} of the rules, and this release has "
+        f"version {RULES}; check them with Drillbook {run.run.tool.version}, which made the record"
+    )
 
 
 def _odd(control: Control, run: Run) -> str | None:

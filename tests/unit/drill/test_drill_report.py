@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.backup.fetch import fetch_backup
+from drillbook.backup.fetch import LocalBackup, fetch_backup
 from drillbook.backup.location import parse_selection
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill_report
@@ -40,6 +40,9 @@ def test_the_file_is_named_by_its_digest(tmp_path):
     assert found.backup.sha256 == hashlib.sha256(backup.read_bytes()).hexdigest()
     assert (found.backup.name, found.backup.bytes) == ("nightly.sql", backup.stat().st_size)
     assert (found.backup.form, found.backup.source) == ("plain", "file")
+    assert found.backup.cipher == "none", "no reader takes an encrypted file"
+    rows = dict(subject(sample_run.run(subject=found)))
+    assert rows["Backup encrypted with"] == "nothing: the file was read as it lay"
     assert found.backup.server == "PostgreSQL 14.23"
     assert found.backup.taken_by == "pg_dump 14.23"
     assert re.fullmatch("[0-9a-f-]{36}", found.backup.instance)
@@ -68,6 +71,16 @@ def test_how_it_was_chosen_is_recorded_with_what_it_was_chosen_from(tmp_path, wo
     assert rows["Backup chosen"] == f"{word}, of 3 that lay there"
     assert rows["Backup found in"] == "a file"
     assert rows.get("Newer, and not taken") == ("; ".join(newer) or None)
+
+
+@pytest.mark.parametrize(("shown", "cipher"), [("restic:/r#latest", "restic"), ("borg:/r", None)])
+def test_of_a_repository_only_what_its_program_always_does_is_known(tmp_path, shown, cipher):
+    backup = tmp_path / "nightly.sql"
+    backup.write_text(dump("2026-07"))
+    found = stated(backup, origin=LocalBackup(backup, shown, "")).backup
+    assert (found.source, found.cipher) == ("repository", cipher)
+    rows = dict(subject(sample_run.run(subject=Subject(backup=found))))
+    assert rows["Backup encrypted with"] == cipher
 
 
 def test_one_that_is_named_was_not_chosen(tmp_path):

@@ -18,7 +18,7 @@ from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
 from tests.support.commands import period as main
-from tests.support.commands import sign_off
+from tests.support.commands import seal, sign_off
 
 TODAY = date(2027, 1, 10)
 YEAR = ("--from=2026-01-01", "--to=2026-12-31")
@@ -172,6 +172,14 @@ def test_signatures_and_waivers_are_listed(year, made, capsys):
     assert (waiver["what"], waiver["until"]) == ("DBP-2", "2026-12-31")
 
 
+def test_a_run_that_was_signed_afterwards_has_the_key_of_its_signature(year, made, capsys):
+    drilled(year, None, "2026-12-01", "satisfied")
+    own, _ = key(made[0], "later.key")
+    assert seal(["seal", str(year / "2026-12-01-drill"), f"--signing-key={made[0]}/later.key"]) == 0
+    _, _, rows = reported(year, capsys)
+    assert rows["run"][-1]["seal"] == f"key {own.id[:16]}, not checked"
+
+
 def test_a_changed_record_is_noticed_and_counts_no_more(year, capsys):
     """A failure is rewritten to a success, in a record that looks whole."""
     shutil.rmtree(year / "2026-05-02-drill")
@@ -234,6 +242,21 @@ def test_a_period_that_is_shorter_than_the_cadence_is_not_complete(
     pdf = year.parent / "out" / f"period-{since}-{until}.pdf"
     words = pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split()
     assert f"period {result} {sentence}" in " ".join(words)
+
+
+def test_parts_begin_on_the_31st_wherever_there_is_one(year, capsys):
+    text = DECLARED.replace("quarterly", "monthly")
+    (year.parent / "drillbook.toml").write_text(text)
+    _, _, rows = reported(year, capsys, days=("--from=2026-01-31", "--to=2026-07-30"))
+    dues = [one for one in rows["due"] if one["what"] == "drill of a backup"]
+    assert [(one["since"], one["until"]) for one in dues] == [
+        ("2026-01-31", "2026-02-27"),
+        ("2026-02-28", "2026-03-30"),
+        ("2026-03-31", "2026-04-29"),
+        ("2026-04-30", "2026-05-30"),
+        ("2026-05-31", "2026-06-29"),
+        ("2026-06-30", "2026-07-30"),
+    ]
 
 
 def test_a_part_in_which_the_drill_failed_names_the_run(year, capsys):

@@ -10,8 +10,8 @@ from reports.seal import sealer, signature, verification
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, script, sealed
+from tests.support.commands import seal, verify
 from tests.support.commands import sign_off as call_sign_off
-from tests.support.commands import verify
 
 
 @pytest.fixture
@@ -155,6 +155,17 @@ def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):
     assert "it is not signed off" in " ".join(capsys.readouterr().err.split())
     assert signed(place, f"--pubkey={other}", f"--pubkey={public}") == 0
     assert f"signed by key {first.id[:16]} (trusted)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_bundle_that_was_signed_again_is_shown_with_that_signature(tmp_path, capsys):
+    """Its record names no key, or the one of before."""
+    second, public = key(tmp_path, "second.key")
+    for at, signer in enumerate((None, key(tmp_path)[0])):
+        place = sealed(tmp_path / f"{at}", signer)
+        assert seal(["seal", str(place), f"--signing-key={tmp_path / 'second.key'}"]) == 0
+        assert signed(place, f"--pubkey={public}") == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"bundle signed by key {second.id[:16]} (trusted)" in said
 
 
 def test_changed_bundle_is_not_signed_off(bundle, capsys):

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.evidence.context import Acknowledgement, Action, RegisteredKey
-from reports.evidence.findings import match_keys
+from reports.evidence.findings import RULES, match_keys
 from reports.seal import signature
 from reports.seal.manifest import SIGNATURE, statement
 from reports.seal.sealer import Sealer, contents
 from reports.seal.verification import Trust
 from reports.seal.zip_file import pack
 from tests.support import sample_run
-from tests.support.bundles import examined, key, latest, repacked, resealed, sealed
+from tests.support.bundles import examined, key, latest, repacked, resealed, script, sealed
 from tests.support.commands import verify as main
 
 DRILL = settings(max_examples=150, deadline=None)
@@ -295,6 +295,77 @@ def test_a_fact_that_is_written_to_be_misread_is_refused(tmp_path, place, fact):
 
     bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
     assert examined(bundle, unsigned=True)["record"].state == "bad"
+
+
+LATER = {"rules": 2}
+NEW = ("of a rule that this release does not know",)
+
+
+def recorded(tmp_path, change):
+    """The check of a record with findings and keys that was changed, and that of its findings."""
+    run = declared_run()
+    parts = ("key_register", "deviations", "controls", "counts", "verdict", "exit_code")
+    folder = sealed(tmp_path, **{name: getattr(run, name) for name in parts})
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
+    found = examined(bundle, unsigned=True)
+    return found["record"].state, found.get("findings")
+
+
+@pytest.mark.parametrize("rules", [2, 9999])
+def test_findings_of_other_rules_are_not_computed_again(tmp_path, capsys, rules):
+    def change(record):
+        record["rules"] = rules
+        record["run"]["tool"]["version"] = "9.1"
+        record["exercise"]["findings"] = record["key_register"][0]["findings"] = [*NEW]
+
+    state, findings = recorded(tmp_path, change)
+    assert (state, findings.state) == ("ok", "open")
+    assert findings.sentence == (
+        f"not computed again: they follow version {rules} of the rules, and this release has "
+        "version 1; check them with Drillbook 9.1, which made the record"
+    )
+    assert main([str(tmp_path / "b.zip"), "--unsigned"]) == 0
+    assert "--  findings    not computed again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update(exit_code=0, verdict="satisfied"),
+        lambda r: r["counts"].update(waived=0),
+        lambda r: r["controls"][0].update(gating=False),
+        lambda r: r["controls"][0].update(taken_over=True),
+        lambda r: r["key_register"][0].update(seen_as=[]),
+        lambda r: r["key_register"][0].update(created="20261124"),
+        lambda r: r["key_register"][0].update(label="X"),
+        lambda r: r["deviations"]["actions"][0].update(due="20261124"),
+    ],
+)
+def test_other_rules_of_findings_excuse_nothing_else(tmp_path, change):
+    assert recorded(tmp_path, lambda r: r.update(LATER) or change(r))[0] == "bad"
+
+
+def test_findings_of_our_rules_are_computed_again(tmp_path):
+    """Also where a record names no rules: those were the first."""
+    assert recorded(tmp_path / "a", lambda r: r.pop("rules")) == ("ok", None)
+    for at, rules in enumerate(({}, {"rules": 1})):
+        (tmp_path / f"{at}").mkdir()
+
+        def change(record, rules=rules):
+            del record["rules"]
+            record |= rules
+            record["key_register"][0]["findings"] = [*NEW]
+
+        assert recorded(tmp_path / f"{at}", change) == ("bad", None)
+
+
+@pytest.mark.parametrize("rules", [0, -1, 10_000, 1.5, True, "1", None, [2], 1e999])
+def test_a_version_of_rules_that_cannot_be_is_refused(tmp_path, rules):
+    assert recorded(tmp_path, lambda r: r.update(rules=rules)) == ("bad", None)
+
+
+def test_both_verifiers_have_the_same_rules():
+    assert script.RULES == RULES
 
 
 def test_record_that_says_a_thing_twice_is_refused(tmp_path):
