@@ -28,6 +28,7 @@ def file(tmp_path):
         (f"SERVICE_PASSWORD_ENCRYPTIONKEY={KEY}\n", "SERVICE_PASSWORD_ENCRYPTIONKEY"),
         (f"ENCRYPTION_KEY=${{MINE}}\nMINE={KEY}\n", "ENCRYPTION_KEY"),
         (f"ENCRYPTION_KEY=$MINE\nMINE={KEY}\n", "ENCRYPTION_KEY"),
+        (f"ENCRYPTION_KEY=$A\nA=${{B}}\nB={KEY}\n", "ENCRYPTION_KEY"),
         (f"ENCRYPTION_KEY=\nROOT_ENCRYPTION_KEY={KEY}\n", "ROOT_ENCRYPTION_KEY"),
     ],
 )
@@ -38,8 +39,12 @@ def test_key_is_found_under_each_of_its_names(file, text, variable):
     assert KEY not in repr(found)
 
 
-def test_reference_to_what_the_file_does_not_set_is_taken_as_it_is(file):
-    assert load(file("ENCRYPTION_KEY=${ELSEWHERE}\n")).key == "${ELSEWHERE}"
+@pytest.mark.parametrize("written", ["${ELSEWHERE}", "$ELSEWHERE", "${X:-y}", "${ENCRYPTION_KEY}"])
+def test_reference_to_what_the_file_does_not_set_is_no_key(file, written):
+    with pytest.raises(BadInput, match="ENCRYPTION_KEY refers to a variable that the file does"):
+        load(file(f"ENCRYPTION_KEY={written}\n"))
+    key = "$" + KEY[1:]
+    assert load(file(f"ENCRYPTION_KEY={key}\n")).key == key
 
 
 def test_key_of_another_length_fits_nothing_and_has_a_label_all_the_same(file):
