@@ -108,6 +108,31 @@ def test_what_is_neither_a_key_nor_an_environment_file_is_refused(file, written)
         load(file(written))
 
 
+BASE64 = base64.b64encode(KEY.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted_as"),
+    [
+        (f"ENCRYPTION_KEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"SERVICE_PASSWORD_ENCRYPTIONKEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"ROOT_ENCRYPTION_KEY={KEY}\n", "ENCRYPTION_KEY"),
+        (f"ENCRYPTION_KEY={BASE64}\nFIPS_ENABLED=true\n", "ENCRYPTION_KEY"),
+        (f"ROOT_ENCRYPTION_KEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"SERVICE_PASSWORD_ENCRYPTIONKEY={KEY}\n", "ENCRYPTION_KEY"),
+    ],
+)
+def test_the_product_takes_a_key_by_the_name_of_its_form(file, text, accepted_as):
+    assert load(file(text)).accepted_as == accepted_as
+
+
+def test_second_key_of_a_file_is_named_as_not_tried(file):
+    both = file(f"ENCRYPTION_KEY={KEY[::-1]}\nROOT_ENCRYPTION_KEY={BASE64}\n")
+    [key], [untried] = load_all([str(both)])
+    assert (key.key, BASE64 in untried) == (KEY[::-1], False)
+    assert untried.startswith(f"{both}: ROOT_ENCRYPTION_KEY, which the product does not use next")
+
+
 def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):
     assert load(file("ENCRYPTION_KEY=abcdefghijklmnopq\n")).key == "abcdefghijklmnopq"
 
