@@ -133,9 +133,13 @@ Kind = Literal["path", "container", "url", "repository"]
 CONTAINER = "docker:"
 # A repository of one of these programs, and after # a snapshot of it and a path in that.
 REPOSITORIES = ("restic:", "borg:")
-_CREDENTIAL = re.compile(r"//([^/@]*)@")
+_CREDENTIAL = re.compile(r"//([^/]*)@")
+# A password with a slash in it: what precedes the slash looks like a host with an odd port.
+_UNENCODED = re.compile(r"//[^/@\[]*:(?!\d*/)[^/@]*/.*@", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?(?P<rest>.*)", re.DOTALL)
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/]*)@)?(?P<rest>.*)", re.DOTALL | re.IGNORECASE
+)
 _LONGEST = 4096
 
 
@@ -166,6 +170,10 @@ def parse(given: str) -> Address:
         )
     if text.startswith(CONTAINER) and "://" not in text:
         return _container(text.removeprefix(CONTAINER))
+    if _UNENCODED.search(text):
+        raise BadInput(
+            "the backup given is a URL whose password holds a slash; write the slash as %2F"
+        )
     if text.startswith(REPOSITORIES):
         return _repository(*text.split(":", 1))
     if match := _URL.fullmatch(text):
@@ -188,12 +196,14 @@ def _repository(program: str, what: str) -> Address:
 def _url(text: str, parts: re.Match[str]) -> Address:
     if "::" in text:
         raise BadInput("the backup is given as a chain of URLs (::), which keeps copies; give one")
-    if parts["scheme"] in ("file", "local"):
-        path = unquote(parts["rest"]) if parts["scheme"] == "file" else parts["rest"]
+    scheme = parts["scheme"].lower()
+    if scheme in ("file", "local"):
+        path = unquote(parts["rest"]) if scheme == "file" else parts["rest"]
         return Address("path", path, path)
     where, _, query = parts["rest"].partition("?")
-    shown = f"{parts['scheme']}://{where}{'?…' if query else ''}"
-    return Address("url", text, shown, tuple(_secrets(parts["user"] or "", query)), parts["scheme"])
+    shown = f"{scheme}://{where}{'?…' if query else ''}"
+    url = scheme + text[len(scheme) :]
+    return Address("url", url, shown, tuple(_secrets(parts["user"] or "", query)), scheme)
 
 
 def _secrets(user: str, query: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from drillbook.cli.commands import COMMANDS
@@ -11,8 +12,21 @@ from drillbook.core.application import make_importable
 
 def main() -> None:
     """Run the command line, and exit with its code."""
+    _open_closed_streams()
     make_importable()
     sys.exit(run(COMMANDS, sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that the caller has closed.
+
+    A file that is opened later could else get its number, and what is printed would go into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 if __name__ == "__main__":

@@ -215,13 +215,18 @@ def _lines(
     yield from _numbers(decisive)
     yield ""
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
-    proof = decisive.proof
+    proof, file = decisive.proof, decisive.file
+    if file.accepted_as != file.deployed_as:
+        yield (
+            f"Note: {safe_text(file.path)} sets it as {file.deployed_as}, with which no backend "
+            f"starts: a key of this form belongs into {file.accepted_as}."
+        )
     right = proof.roots_opened and proof.projects_opened == proof.projects
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
     todo = _DAMAGED if decisive.word == "DOES NOT OPEN" and right else _NEXT[decisive.word]
     if decisive.word == "OPENS" and states and "active" not in states:
         todo = _NOT_IN_FORCE
-    yield f"Next: {todo.format(variable=decisive.file.deployed_as)}."
+    yield f"Next: {todo.format(variable=file.accepted_as)}."
 
 
 def _sentence(answer: Answer) -> str:

@@ -76,7 +76,7 @@ def make() -> str | None:
 
 def _bare(word: str) -> str:
     """A word of a command line, without the user, password and query of a URL."""
-    return re.sub(r"(://)[^/@\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
+    return re.sub(r"(://)[^/\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
 
 
 def pack(suites: Path, tool: Tool) -> Pack:

@@ -58,6 +58,9 @@ def backup(tmp_path):
         ("docker:infisical-db", "container", "docker:infisical-db"),
         ("file:///srv/my%20backup.sql", "path", "/srv/my backup.sql"),
         ("sftp://ada:pw@host:22/b.sql", "url", "sftp://host:22/b.sql"),
+        ("SFTP://ada:p@pw@host/b.sql", "url", "sftp://host/b.sql"),
+        ("https://[1:2:3:4:5:6:7:8]:8/b@2", "url", "https://[1:2:3:4:5:6:7:8]:8/b@2"),
+        ("https://host:8443/b@2.sql", "url", "https://host:8443/b@2.sql"),
         ("https://host/b.sql?X-Amz-Signature=abc", "url", "https://host/b.sql?…"),
         ("s3://bucket/backups/", "url", "s3://bucket/backups/"),
     ],
@@ -81,10 +84,18 @@ def test_what_can_be_no_place_is_refused(given):
         parse(given)
 
 
+@pytest.mark.parametrize("given", ["sftp://ada:a/pw@host/b.sql", "restic:rest:https://a:b/pw@h/"])
+def test_a_password_that_the_url_does_not_encode_is_not_shown(given):
+    with pytest.raises(BadInput, match="%2F") as refused:
+        parse(given)
+    assert "pw" not in str(refused.value)
+
+
 def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
     monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
     assert run_metadata.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
     assert "sig" not in run_metadata.command(["--backup=https://host/b.sql?token=sig"])
+    assert "sig" not in run_metadata.command(["--backup=sftp://ada:pw@sig@host/b.sql"])
 
 
 def test_a_file_is_read_where_it_lies(backup):

@@ -167,8 +167,9 @@ def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     assert f"needs the program {empty.program}" in empty.refused()
 
 
-def test_credentials_of_a_place_are_not_shown():
-    found = parse("restic:rest:https://ada:geheim@host/repo#latest:/b.sql")
+@pytest.mark.parametrize("password", ["geheim", "geheim@geheim"])
+def test_credentials_of_a_place_are_not_shown(password):
+    found = parse(f"restic:rest:https://ada:{password}@host/repo#latest:/b.sql")
     assert found.shown == "restic:rest:https://…@host/repo#latest:/b.sql"
-    assert "geheim" in found.secrets
+    assert password in found.secrets
     assert "geheim" not in repr(found)

@@ -1,6 +1,7 @@
 """What recover, rewrap and check-key say when their output takes nothing: full, or no one reads."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,12 @@ def test_a_full_output_is_no_finding(files, name):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("given", "code"), [(["key", "check", *words("check_key")], 0), (["key", "chekc"], 3)]
+)
+def test_a_closed_stream_is_no_finding(files, closed, given, code):
+    line = shlex.join([sys.executable, "-m", "drillbook.cli", *given])
+    assert subprocess.run(["sh", "-c", f"{line} {closed}"], check=False).returncode == code

@@ -1,5 +1,7 @@
 """`drillbook env diff`: what each change of a setting does, and that no value is shown."""
 
+import base64
+
 import pytest
 
 from drillbook.infisical.crypto import label
@@ -47,6 +49,11 @@ def test_parts_of_an_address_are_named():
     )
     keys = f"label {label('a' * 32)} → label {label('b' * 32)}"
     assert change("ENCRYPTION_KEY", "b" * 32).detail == keys
+
+
+def test_root_key_has_the_label_that_the_product_gives_it():
+    packed = base64.b64encode(b"a" * 32).decode()
+    assert change("ROOT_ENCRYPTION_KEY", packed).detail == f"label {label('a' * 32)}"
 
 
 def test_blanks_are_no_change():

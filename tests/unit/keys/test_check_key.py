@@ -1,5 +1,6 @@
 """`drillbook key check`: three words, their reasons, exit codes, and what is never shown."""
 
+import base64
 import errno
 import gzip
 import io
@@ -184,6 +185,13 @@ def test_a_label_in_the_backup_is_compared(capsys, backup, right, wrong):
     code, told = asked(capsys, backup, right)
     assert (code, told["answer"]) == (2, "CANNOT TELL")
     assert "damaged" in told["reasons"][0]
+
+
+def test_next_step_names_the_variable_that_the_product_takes_the_key_by(capsys, backup, key_file):
+    packed = base64.b64encode(KEYS["2024-10"].encode()).decode()
+    _, printed = asked(capsys, backup, key_file("a.env", f"ENCRYPTION_KEY={packed}\n"), form="text")
+    assert "sets it as ENCRYPTION_KEY, with which no backend starts" in printed.out
+    assert "set ROOT_ENCRYPTION_KEY to this key and redeploy" in printed.out
 
 
 @pytest.mark.parametrize(

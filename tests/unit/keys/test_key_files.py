@@ -28,6 +28,7 @@ def file(tmp_path):
         (f"SERVICE_PASSWORD_ENCRYPTIONKEY={KEY}\n", "SERVICE_PASSWORD_ENCRYPTIONKEY"),
         (f"ENCRYPTION_KEY=${{MINE}}\nMINE={KEY}\n", "ENCRYPTION_KEY"),
         (f"ENCRYPTION_KEY=$MINE\nMINE={KEY}\n", "ENCRYPTION_KEY"),
+        (f"ENCRYPTION_KEY=$A\nA=${{B}}\nB={KEY}\n", "ENCRYPTION_KEY"),
         (f"ENCRYPTION_KEY=\nROOT_ENCRYPTION_KEY={KEY}\n", "ROOT_ENCRYPTION_KEY"),
     ],
 )
@@ -38,8 +39,12 @@ def test_key_is_found_under_each_of_its_names(file, text, variable):
     assert KEY not in repr(found)
 
 
-def test_reference_to_what_the_file_does_not_set_is_taken_as_it_is(file):
-    assert load(file("ENCRYPTION_KEY=${ELSEWHERE}\n")).key == "${ELSEWHERE}"
+@pytest.mark.parametrize("written", ["${ELSEWHERE}", "$ELSEWHERE", "${X:-y}", "${ENCRYPTION_KEY}"])
+def test_reference_to_what_the_file_does_not_set_is_no_key(file, written):
+    with pytest.raises(BadInput, match="ENCRYPTION_KEY refers to a variable that the file does"):
+        load(file(f"ENCRYPTION_KEY={written}\n"))
+    key = "$" + KEY[1:]
+    assert load(file(f"ENCRYPTION_KEY={key}\n")).key == key
 
 
 def test_key_of_another_length_fits_nothing_and_has_a_label_all_the_same(file):
@@ -101,6 +106,31 @@ def test_file_with_the_key_alone_is_understood(file, written, key, deployed_as):
 def test_what_is_neither_a_key_nor_an_environment_file_is_refused(file, written):
     with pytest.raises(BadInput):
         load(file(written))
+
+
+BASE64 = base64.b64encode(KEY.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted_as"),
+    [
+        (f"ENCRYPTION_KEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"SERVICE_PASSWORD_ENCRYPTIONKEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"ROOT_ENCRYPTION_KEY={KEY}\n", "ENCRYPTION_KEY"),
+        (f"ENCRYPTION_KEY={BASE64}\nFIPS_ENABLED=true\n", "ENCRYPTION_KEY"),
+        (f"ROOT_ENCRYPTION_KEY={BASE64}\n", "ROOT_ENCRYPTION_KEY"),
+        (f"SERVICE_PASSWORD_ENCRYPTIONKEY={KEY}\n", "ENCRYPTION_KEY"),
+    ],
+)
+def test_the_product_takes_a_key_by_the_name_of_its_form(file, text, accepted_as):
+    assert load(file(text)).accepted_as == accepted_as
+
+
+def test_second_key_of_a_file_is_named_as_not_tried(file):
+    both = file(f"ENCRYPTION_KEY={KEY[::-1]}\nROOT_ENCRYPTION_KEY={BASE64}\n")
+    [key], [untried] = load_all([str(both)])
+    assert (key.key, BASE64 in untried) == (KEY[::-1], False)
+    assert untried.startswith(f"{both}: ROOT_ENCRYPTION_KEY, which the product does not use next")
 
 
 def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):

@@ -195,4 +195,6 @@ def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
     root = "ROOT_ENCRYPTION_KEY=ODdhY2M4YmI1MjhiNjgxYWUwYjhjNjc0NWI4YTJmNWY=\n"
     (files / "root.env").write_text(root)
     assert "by the old one's name" in rewrap("2024-10", new="root.env")[1]
+    (files / "misnamed.env").write_text(root.replace("ROOT_ENC", "ENC").replace("ODd", "ODe"))
+    assert "with which no backend starts" in rewrap("2024-10", new="misnamed.env")[1]
     assert "is not overwritten" in rewrap("2024-10", out="old.sql")[1]

@@ -1,8 +1,11 @@
 """Each known-bad file is found by its own check, and a sound deployment's files by none."""
 
+import base64
+
 import pytest
 
 from drillbook.core import dotenv
+from drillbook.infisical.crypto import fingerprint
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
 from drillbook.preflight.git_scan import Repository
@@ -83,6 +86,22 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
     secret = [value for value in given["deployed"].env.values() if len(value) > 16]
     shown = " ".join(map(str, found))
     assert not any(str.__str__(value) in shown for value in secret if "example.com" not in value)
+
+
+def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
+    key = Settings.generate()["ENCRYPTION_KEY"]
+    other = base64.b64encode(bytes(32)).decode()
+    for name, value in (("root.env", base64.b64encode(key.encode()).decode()), ("o.env", other)):
+        (tmp_path / name).write_text(f"ROOT_ENCRYPTION_KEY={value}\n")
+    (tmp_path / "escrow.env").write_text(f"ENCRYPTION_KEY={key}\n")
+    escrow = dotenv.load(tmp_path / "escrow.env")
+    given = with_deployed({"env_file": tmp_path / "root.env"})
+    found = key_strength.escrow_differences(given["deployed"], escrow)
+    assert [one.sentence for one in found if "mode" not in one.sentence] == []
+    given = with_deployed({"env_file": tmp_path / "o.env"})
+    sealed = backupfile.load(backup(tmp_path, encrypted_root(key)))
+    [shut] = backupfile.find_wrong_key(sealed, given["deployed"].root_key)
+    assert shut.sentence.endswith(f"whose label is {fingerprint(bytes(32))}")
 
 
 def test_names_of_the_reference_deployment_lack_the_word():
