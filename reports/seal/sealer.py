@@ -327,11 +327,9 @@ def _preview(run: Run, examination: Examination) -> Iterator[Line]:
     """What the person signs off, in lines."""
     end = phrases.outcome(run)
     trusted = "trusted" if examination.signed else "not checked; give --pubkey"
-    by = (
-        f"signed by key {str(run.seal.key_id)[:16]} ({trusted})"
-        if examination.envelope
-        else "unsigned"
-    )
+    # A bundle that was sealed after the run has another key than the record, which may name none.
+    signer = examination.signer[:16]
+    by = f"signed by key {signer} ({trusted})" if signer else "unsigned"
     yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
     yield Line(f"{run.run.finished:%d %B %Y, %H:%M} UTC, grade {run.subject.grade}, bundle {by}")
     yield from wrap(printable(f"{end.word.upper()}. {end.sentence}"))

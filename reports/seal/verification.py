@@ -88,6 +88,7 @@ class Examination:
         self.checks: list[Check] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
+        self.signer = ""
         self._backup: dict[str, str] | None = None
 
     @property
@@ -143,13 +144,14 @@ class Examination:
         self.envelope = True
         envelope = archive.read(SIGNATURE, _SMALL)
         if self.trust.keys is not None:
-            payload, signer = signature.verify(envelope, self.trust.keys)
+            payload, self.signer = signature.verify(envelope, self.trust.keys)
             self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
             self.signed = True
-            return f"Ed25519, by the trusted key {signer[:16]}, over every file"
+            return f"Ed25519, by the trusted key {self.signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
         self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
-        signer = next(iter(opened.signatures))[:16]
+        self.signer = next(iter(opened.signatures))
+        signer = self.signer[:16]
         if not self.trust.unsigned:
             raise Distrusted(f"by key {signer}, for which no one vouches: give --pubkey")
         return Check("signature", "open", f"by key {signer}, not checked: no --pubkey was given")

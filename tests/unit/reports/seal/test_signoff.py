@@ -157,6 +157,13 @@ def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):
     assert f"signed by key {first.id[:16]} (trusted)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_key_of_a_bundle_that_was_sealed_later_is_named(tmp_path, bundle, capsys):
+    signer, _ = key(tmp_path)
+    sealer.Sealer(signer).seal(bundle.parent, sample_run.run(), lambda _: True)
+    assert signed(bundle) == 0
+    assert f"signed by key {signer.id[:16]} (not checked" in capsys.readouterr().out
+
+
 def test_changed_bundle_is_not_signed_off(bundle, capsys):
     data = bundle.read_bytes()
     bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))
