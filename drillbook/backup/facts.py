@@ -134,14 +134,14 @@ class Age:
     def prove(self, target_s: float, what: str = "the backup") -> bool:
         """Whether it is at most this old; StackTrouble where its times prove neither."""
         if (young := self.within(target_s)) is None:
-            raise StackTrouble(self.doubt(what, f"{target_s / 3600:.1f} h"))
+            raise StackTrouble(self.doubt(what, f"{target_s / 3600:.3g} h"))
         return young
 
     def doubt(self, what: str, target: str) -> str:
         """A sentence: its times do not prove that it is at most this old, and what would."""
         return (
-            f"that {what} is at most {target} old is not proven: {self}; a copy has a new time, so "
-            "only its rows and pg_dump's own date prove it: dump with -Fc or --verbose"
+            f"{what} is not proven to be at most {target} old ({self}): a copy has a new file "
+            "time, so only rows and pg_dump's own date count; dump with -Fc or --verbose"
         )
 
     @property
@@ -179,7 +179,7 @@ def age(
     if facts and facts.newest:
         # A row from the future proves nothing.
         early = facts.newest if facts.newest <= now + _SKEW else None
-        note("its newest row is of", early, None, facts.newest)
+        note("its newest row is from", early, None, facts.newest)
     if facts and facts.dumped_at:
         dated = facts.dumped_at.replace(tzinfo=UTC)
         note("pg_dump dates it", dated - _AHEAD, dated + _BEHIND, dated)
@@ -189,10 +189,10 @@ def age(
     for earliest, latest in _named(file.name):
         note("its name says", None, latest, earliest)
     if packed := _packed(file):
-        note("gzip's header is of", None, packed, packed)
+        note("its gzip header is from", None, packed, packed)
     if changed is not None and made is None:
         moment = datetime.fromtimestamp(changed, UTC)
-        note("its file is of", None, moment, moment)
+        note("its file is from", None, moment, moment)
     latest = min(not_after, default=now)
     if not not_before:
         return Age((now - latest).total_seconds(), None, tuple(words))

@@ -113,7 +113,7 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" not in newer:
-            wrong.append(f"a newer one is not whole: {newer}")
+            wrong.append(f"a newer one is not complete: {newer}")
     if damage:
         wrong.append(f"it {damage}")
     elif orders:
@@ -171,7 +171,7 @@ def _sentence(judgement: _Judgement) -> str:
     ]
     parts = [
         f"{name} ({judgement.age})",
-        "whole",
+        "complete",
         f"{proven.secrets_opened:,} of {proven.secrets:,} secrets of {proven.projects} projects "
         f"open with the key of label {judgement.key.file.label}",
         f"instance {judgement.facts.instance or 'not said'}",

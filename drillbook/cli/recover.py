@@ -1,6 +1,6 @@
 """`drillbook key recover`: every secret of a backup, with its key, without a server.
 
-They are written encrypted (--recipient, --passphrase-file), or in the clear with --plaintext. Exit
+They are written encrypted (--recipient, --passphrase-file), or unencrypted (--plaintext). Exit
 codes: 0, every secret was written; 1, some do not open (they are named); 2, the backup is not
 whole; 3, nothing was written.
 """
@@ -67,8 +67,8 @@ def _seal(given: SimpleNamespace) -> decrypt_secrets.Seal:
     """The function that writes the secrets, by the options; BadInput where they do not fit."""
     if not (given.recipient or given.passphrase_file or given.plaintext):
         raise BadInput(
-            "give one of --recipient (an age or SSH public key), --passphrase-file, or, to have "
-            "all secrets in the clear, --plaintext"
+            "give --recipient (an age or SSH public key), --passphrase-file, or, to write all "
+            "secrets unencrypted, --plaintext"
         )
     if given.plaintext and given.out.endswith(".age"):
         raise BadInput(f"--plaintext encrypts nothing, yet --out {given.out} ends in .age")
@@ -186,6 +186,7 @@ def _summary(given: SimpleNamespace, tally: _Tally, damage: str) -> Iterator[str
             "secrets.json.age holds all alike"
         )
     if given.plaintext:
-        yield "IN THE CLEAR: anyone who reads this file reads every secret; delete it after use"
+        yield "NOT ENCRYPTED: anyone who reads this file reads every secret; delete it after use"
     elif given.out != "-":
-        yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where}"
+        # Through a pager, so that no secret stays on the terminal.
+        yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where} | less"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from drillbook.backup.facts import Backup, facts
@@ -175,12 +176,16 @@ _MOST_PROJECTS = 20
 _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
     "OPENS": (
-        "if an instance waits for it, set {variable} to this key and redeploy; AUTH_SECRET may be "
-        "a new one, and in a new database its password. Keep this key as long as this backup; "
-        "`drillbook drill` shows that it also starts"
+        "keep this key as long as this backup. If an instance needs it, set {variable} to this key "
+        "and redeploy; AUTH_SECRET and the password of a new database may be new"
     ),
-    "DOES NOT OPEN": "try the other keys you have: --env-file first.env --env-file second.env",
-    "CANNOT TELL": "do not rely on this backup before this is cleared up; try an older one",
+    "DOES NOT OPEN": "try your other keys",
+    "CANNOT TELL": "do not rely on this backup until this is resolved; try an older one",
+}
+# A line of its own, so that it works when pasted.
+_COMMANDS = {
+    "OPENS": "drillbook drill {backup} --env-file {key}  # shows that the product starts from them",
+    "DOES NOT OPEN": "drillbook key check {backup} --env-file first.env --env-file second.env",
 }
 _NOT_IN_FORCE = (
     "look for the key in force, and deploy that one; keep this key as long as this backup"
@@ -223,10 +228,15 @@ def _lines(
         )
     right = proof.roots_opened and proof.projects_opened == proof.projects
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
-    todo = _DAMAGED if decisive.word == "DOES NOT OPEN" and right else _NEXT[decisive.word]
+    todo, command = _NEXT[decisive.word], _COMMANDS.get(decisive.word)
+    if decisive.word == "DOES NOT OPEN" and right:
+        todo, command = _DAMAGED, None
     if decisive.word == "OPENS" and states and "active" not in states:
-        todo = _NOT_IN_FORCE
+        todo, command = _NOT_IN_FORCE, None
     yield f"Next: {todo.format(variable=file.accepted_as)}."
+    if command:
+        backup = "BACKUP" if name == "standard input" else quote(safe_text(name))
+        yield f"  {command.format(backup=backup, key=quote(safe_text(decisive.file.path)))}"
 
 
 def _sentence(answer: Answer) -> str:
@@ -315,8 +325,8 @@ def _project(project: Project) -> str:
 
 def _about(facts: Backup, name: str) -> Iterator[str]:
     packed = f", packed by {facts.packed}" if facts.packed else ""
-    whole = "whole" if facts.complete else "not whole"
-    about = f"{facts.form} format{packed}, {facts.size:,} bytes, {whole}"
+    complete = "complete" if facts.complete else "not complete"
+    about = f"{facts.form} format{packed}, {facts.size:,} bytes, {complete}"
     yield f"  backup     {safe_text(name)}: {about}"
     yield f"  instance   {safe_text(facts.instance or 'not said')}"
     yield f"  product    {_schema(facts)}"

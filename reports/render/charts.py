@@ -76,7 +76,7 @@ def _recovery_sentence(seen: Objectives) -> str:
         said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
         said += _limit(seen.rpo_s, seen.rpo_target_s)
     elif seen.rpo_target_s is not None:
-        said += f"; that the backup was at most {duration(seen.rpo_target_s)} old is not proven"
+        said += f"; it is not proven that the backup was at most {duration(seen.rpo_target_s)} old"
     if seen.newest_row_s is not None:
         said += f"; its newest row was {duration(seen.newest_row_s)} old"
     return said + "."

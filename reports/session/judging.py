@@ -20,6 +20,7 @@ from traceback import walk_tb
 
 import pytest
 
+from drillbook.core.errors import Trouble
 from reports.errors import NotApplicable
 from reports.record.recorder import Recorder
 from reports.session.spec_selection import controls
@@ -141,8 +142,10 @@ _TOOLS = tuple(
 def _message(item: pytest.Item, raised: BaseException) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
     text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
-    # A reader needs the class and the sentence of our errors, not the module.
     text = text.removeprefix(f"{type(raised).__module__}.")
+    if isinstance(raised, Trouble):
+        # Our errors are sentences for the operator, who does not know their classes.
+        text = text.removeprefix(f"{type(raised).__name__}: ")
     # A hint about an option of pytest, which a reader of evidence cannot use.
     text = "\n".join(
         line for line in text.splitlines() if line.strip() != "Use -v to get more diff"

@@ -28,14 +28,14 @@ def change(name, value):
     [
         ("ENCRYPTION_KEY", "b" * 32, True, "does not start on its database"),
         ("ENCRYPTION_KEY", "", True, "without it the backend does not start"),
-        ("AUTH_SECRET", "other", False, "every token issued before is refused"),
+        ("AUTH_SECRET", "other", False, "every earlier token is refused"),
         ("AUTH_SECRET", "", True, "without it"),
-        ("REDIS_URL", "redis://other:6379", True, "no session is lost with it, jobs"),
+        ("REDIS_URL", "redis://other:6379", True, "no session is lost, but waiting jobs are"),
         ("SITE_URL", "https://two.example.com", False, "links in mails"),
         ("INVITE_ONLY", "true", False, "does not read it"),
         ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),
         ("TELEMETRY_ENABLED", "false", False, "calls home"),
-        ("MY_OWN", "x", False, "not known here"),
+        ("MY_OWN", "x", False, "Drillbook does not know"),
     ],
 )
 def test_what_a_change_does(name, value, dangerous, words):

@@ -55,7 +55,7 @@ def without_secrets(sql):
 def test_a_good_one_is_one_line(folder, capsys):
     code, line = asked(capsys, folder, "--keep-at-least", str(KEPT))
     assert code == 0, line
-    assert line.startswith(f"GOOD: {name(0)} (its newest row is of 6")
+    assert line.startswith(f"GOOD: {name(0)} (its newest row is from 6")
     assert "8 of 8 secrets of 1 projects open with the key of label" in line
     assert "instance 5a68c59e-2ed7-4287-86ca-c8e3c308c483" in line
     assert f"secrets and {re.search('([0-9,]+) bytes of rows', line)[1]} bytes on" in line
@@ -81,7 +81,7 @@ def test_fewer_secrets_are_named_with_their_project(folder, capsys):
     [
         (["--keep-at-least", "9"], "4 kept where 9 are wanted"),
         (["--max-age", "30m"], None),
-        (["--select", "oldest"], "it is more than 26h old: its newest row is of "),
+        (["--select", "oldest"], "it is more than 26h old: its newest row is from "),
     ],
 )
 def test_limits_are_held(folder, capsys, options, words):
@@ -94,7 +94,7 @@ def test_a_newer_cut_one_is_bad(folder, capsys):
     (folder / name(0)).write_text(dump("2024-10")[:-100])
     code, line = asked(capsys, folder, "--max-age", "50h")
     assert code == 1
-    assert f"BAD: {name(1)}: a newer one is not whole: {name(0)} (cut short" in line
+    assert f"BAD: {name(1)}: a newer one is not complete: {name(0)} (cut short" in line
 
 
 def test_a_wrong_key_is_bad(folder, capsys):
@@ -117,7 +117,7 @@ def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
     code, answer = asked(capsys, folder / name(0), form="json")
     found = json.loads(answer)
     assert (code, found["answer"], found["findings"]) == (2, "CANNOT TELL", [])
-    assert "at most 26h old is not proven" in found["unknown"][0]
+    assert "it is not proven to be at most 26h old" in found["unknown"][0]
     assert found["unknown"][0].endswith("dump with -Fc or --verbose")
 
 

@@ -68,6 +68,7 @@ def test_for_a_recipient_it_is_encrypted(files, capsys, name):
     said = capsys.readouterr()
     assert said.out == ""
     assert "10 of 10 secrets of 1 project written" in said.err
+    assert f"Next: age --decrypt -i key.txt {out} | less\n" in said.err
 
 
 def test_recipients_come_from_a_file_too(files):
@@ -286,7 +287,7 @@ def test_of_several_keys_none_of_which_opens_each_is_named(files, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "give one of --recipient"),
+        ([], "give --recipient"),
         (["--plaintext", "--recipient", "age1x"], "exclude each other"),
         (["--recipient", "age1nonsense"], "not a public key of age"),
         (["--recipient", "nowhere"], "nor a file that lists them"),

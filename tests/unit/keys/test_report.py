@@ -50,7 +50,7 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "OPENS: this key opens this backup, to the last secret\n"
         "\n"
         "  key        one.env: ENCRYPTION_KEY with label label-one\n"
-        "  backup     last.dump: custom format, packed by gzip, 1,234,567 bytes, whole\n"
+        "  backup     last.dump: custom format, packed by gzip, 1,234,567 bytes, complete\n"
         "  instance   5a68c59e\n"
         "  product    database schema of 2024-10-14 (160 migrations), so a release from then on\n"
         "  dumped     2026-11-24 23:30 by the clock of its machine, "
@@ -61,9 +61,10 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "    Ledger: 5 of 5 (keys held by the KMS)\n"
         "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
         "\n"
-        "Next: if an instance waits for it, set ENCRYPTION_KEY to this key and redeploy; "
-        "AUTH_SECRET may be a new one, and in a new database its password. Keep this key as long "
-        "as this backup; `drillbook drill` shows that it also starts.\n"
+        "Next: keep this key as long as this backup. If an instance needs it, set ENCRYPTION_KEY "
+        "to this key and redeploy; AUTH_SECRET and the password of a new database may be new.\n"
+        "  drillbook drill last.dump --env-file one.env  "
+        "# shows that the product starts from them\n"
     )
 
 
@@ -75,11 +76,23 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         (one("CANNOT TELL"), "this may or may not be the key to all of this backup"),
     ],
 )
-def test_first_line_says_how_far_a_key_reaches_and_the_last_what_is_next(answer, sentence):
-    first, *_, last, _ = lines(answer)
+def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, sentence):
+    first, *rest = lines(answer)
     assert first == f"{answer.word}: {sentence}"
-    nexts = {"DOES NOT OPEN": "try the other keys you have", "CANNOT TELL": "try an older one"}
-    assert nexts[answer.word] in last
+    nexts = {
+        "DOES NOT OPEN": "Next: try your other keys.\n  drillbook key check last.dump --env-file ",
+        "CANNOT TELL": "try an older one",
+    }
+    assert nexts[answer.word] in "\n".join(rest)
+
+
+def test_command_that_is_next_works_when_pasted():
+    assert lines(name="last night.dump")[-2].startswith(
+        "  drillbook drill 'last night.dump' --env-file one.env  # "
+    )
+    assert lines(name="standard input")[-2].startswith(
+        "  drillbook drill BACKUP --env-file one.env"
+    )
 
 
 def test_of_a_damaged_backup_no_other_key_is_looked_for():
@@ -104,7 +117,7 @@ def test_reasons_and_the_other_keys_stand_under_the_answer():
 def test_of_a_backup_that_says_nothing_it_is_told_so():
     said = lines(facts=BARE, name="b.sql")
     assert said[3:7] == [
-        "  backup     b.sql: plain format, 12 bytes, not whole",
+        "  backup     b.sql: plain format, 12 bytes, not complete",
         "  instance   not said",
         "  product    version not said",
         "  dumped     not said",

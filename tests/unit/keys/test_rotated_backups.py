@@ -134,7 +134,7 @@ def test_a_staged_key_is_said_to_be_one_and_so_is_a_superseded_one(written, ask)
     # To deploy one of these is not what is next.
     for key in (OLD, SECOND):
         assert "Next: look for the key in force" in ask(path, key)[1]
-    assert "Next: if an instance waits for it" in ask(path, FIRST)[1]
+    assert "If an instance needs it, set" in ask(path, FIRST)[1]
     assert f"superseded by the one with label {label(FIRST)}" in ask(path, OLD)[1]
     assert "this key is" not in ask(path, FIRST)[1]
 

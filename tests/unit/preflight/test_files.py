@@ -187,6 +187,16 @@ def test_what_is_committed_is_not_told_as_new_under_any_of_its_names(tmp_path):
     assert f"since commit {commit_of(repo, 'HEAD')}" in found.sentence
 
 
+def test_what_is_not_committed_is_kept_out_and_not_replaced(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "b.env", f"K={KEY}\n")
+    (repo / "a.env").write_text(f"ENCRYPTION_KEY={KEY[::-1]}\n")
+    found = Repository(repo).search({"K": KEY, "ENCRYPTION_KEY": KEY[::-1]}).known
+    todos = {one.file: one.cure for one in found}
+    assert todos["a.env"].startswith("do not commit it: take it out of the file")
+    assert todos["b.env"].startswith("deleting the file is not enough")
+
+
 def test_each_of_very_many_findings_has_its_commit(tmp_path):
     repo = repository(tmp_path)
     for number in range(510):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from drillbook.core.errors import StackTrouble
 from reports.session.judging import judge, stated_verdict
 from reports.verdict import Verdict
 
@@ -185,6 +186,12 @@ def test_what_was_added_to_an_exception_is_told_once(place):
 def test_options_of_a_tool_are_not_told(place):
     raised = place.raised("raise AssertionError('one\\n  Use -v to get more diff\\ntwo')")
     assert judge(place.item(), "call", raised)[1] == f"AssertionError: one\ntwo\n(at {SPEC}:7)"
+
+
+def test_message_of_our_own_errors_is_their_sentence(place):
+    raised = place.raised("raise one", one=StackTrouble("the backend did not start"))
+    told = judge(place.item(), "call", raised)
+    assert told == (Verdict.INCONCLUSIVE, f"the backend did not start\n(at {SPEC}:7)")
 
 
 @pytest.mark.parametrize(("length", "told"), [(2000, "x" * 1988), (2001, "x" * 1988 + " ...")])
