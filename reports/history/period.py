@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -225,7 +225,7 @@ def report(
 
 def ended_on(past: Past) -> date:
     """The day on which a run ended, in UTC."""
-    return past.finished.astimezone(UTC).date()
+    return past.finished.date()
 
 
 def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> Entry:
@@ -324,7 +324,7 @@ def _failures(
 ) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
     words = declared.words
-    reports = [one for one in words.exercise.reported if one.at.astimezone(UTC).date() <= today]
+    reports = [one for one in words.exercise.reported if one.at.date() <= today]
     # Of several instances, an action that names no run could be about any of them.
     actions = [one for one in words.actions if one.retest_of or not fleet]
     for entry in entries:

@@ -128,7 +128,7 @@ def _correction(one: Failure) -> str:
         retested = f"satisfied again in run {one.retest.id}, {after} later"
     reported = "no report to management is declared"
     if one.reported:
-        reported = f"reported to {one.reported.to} on {one.reported.at.astimezone(UTC).date()}"
+        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
     parts = (
         action.root_cause and f"root cause: {action.root_cause}",
         action.corrective_action,

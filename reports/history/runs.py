@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -390,8 +390,7 @@ def describe_latest(path: str) -> str:
     with suppress(OSError, ValueError, RecursionError):
         seen = Seen.model_validate(strict_json(read_file(folders[0] / RECORD, LARGEST)))
         verdict = seen.verdict.value if seen.verdict else "no verdict"
-        ended = seen.finished.astimezone(UTC)
-        run += f", ended {ended:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
+        run += f", ended {seen.finished:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
     return printable(f"{folders[0]} is run {run}")
 
 

@@ -285,7 +285,7 @@ def _registered(key: RegisteredKey) -> str:
     # An answer to another challenge shows nothing about this one.
     answers = [one for one in key.acknowledged if one.challenge == key.challenge]
     stated += [
-        f"challenge {key.challenge} answered by {one.name} on {one.signed.astimezone(UTC).date()}, "
+        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, "
         f"signed by key {str(one.key_id)[:16]}"
         for one in answers
     ]
