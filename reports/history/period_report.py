@@ -138,7 +138,8 @@ def _correction(one: Failure) -> str:
         one.waiver and f"waived until {one.waiver.expires}",
     )
     said = "; ".join(str(part) for part in (*parts, reported) if part)
-    return f"Declared: {said}. Measured: {retested}"
+    doubt = f" (that run proves nothing: {one.entry.doubt})" if one.entry.doubt else ""
+    return f"Declared: {said}. Measured: {retested}{doubt}"
 
 
 def render_pdf(period: Period, table: str) -> bytes:
