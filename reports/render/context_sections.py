@@ -201,9 +201,12 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
 
 
 def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
-    """What is declared of the exercise, and in a section of its own what the run found."""
+    """What is declared of the exercise, and in a section of its own what the run found.
+
+    Of a drill that nothing is declared of, each fact is a gap.
+    """
     said = run.exercise
-    if not is_declared(said):
+    if not is_declared(said) and not run.subject.backup:
         return []
     book, allowed, used = said.runbook, said.authorisation, said.production
     taken, left = (
@@ -239,6 +242,8 @@ def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
             ),
         ),
     ]
+    if not is_declared(said):
+        return [("The exercise, as declared", declared)]
     measured: list[Row] = [
         *_if_any("Runbook, SHA-256", said.runbook_sha256),
         *_if_any("It has the corrections of", taken),
