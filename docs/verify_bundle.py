@@ -500,8 +500,8 @@ def days_of(facts: dict[str, Any], *names: str) -> Iterator[date | None]:
 
 
 def ended(record: dict[str, Any]) -> date:
-    """The day on which the run ended."""
-    return moment(record["run"]["finished"]).date()
+    """The day on which the run ended, in UTC."""
+    return moment(record["run"]["finished"]).astimezone(UTC).date()
 
 
 def check_pdf(pdf: bytes, record: bytes) -> str:

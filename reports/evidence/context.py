@@ -10,7 +10,15 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
 Involvement = Literal["lead", "participant", "observer", "owner"]
@@ -48,11 +56,13 @@ def _as_day(value: object, info: ValidationInfo) -> object:
     return value
 
 
-# At the ends of the calendar, another day or another time zone would overflow.
+# In UTC, so that the days of any two moments can be compared. At the ends of the calendar, another
+# day or another time zone would overflow.
 Time = Annotated[
     AwareDatetime,
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
     BeforeValidator(_as_moment),
+    AfterValidator(lambda when: when.astimezone(UTC)),
 ]
 Day = Annotated[date, BeforeValidator(_as_day)]
 

@@ -7,7 +7,7 @@ rules and of their sentences: a change of either takes a new one, here and in do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date
+from datetime import date
 from itertools import pairwise
 
 from drillbook.core.options import QUARTER
@@ -169,7 +169,7 @@ def _custody_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[
         if name not in {one.name for one in answered}:
             yield f"{name} has not answered the challenge {key.challenge}"
     for one in answered:
-        given = one.signed.astimezone(UTC).date()
+        given = one.signed.date()
         if given > day:
             yield f"the answer of {one.name} is of {given}, after the run"
         # A challenge that stays the same lets an old answer pass for a new one.

@@ -24,7 +24,7 @@ from reports.render.terminal import Line, write
 from reports.seal.manifest import bundle_of
 from reports.seal.verification import PDF, Trust, intact
 from reports.seal.zip_file import read_entries
-from reports.verdict import PASSED
+from reports.verdict import IDLE, PASSED
 
 _LARGEST = 25_000_000
 _RENEWAL = {
@@ -60,8 +60,11 @@ def _file(run: Run) -> str:
 
 
 def _title(run: Run) -> str:
-    kind = "Recovery drill" if run.subject.grade == "deployment" else "REHEARSAL of a drill"
-    return f"{kind} {run.identity.number or run.run.id}"
+    drilled = any(one.chapter == "drill" and one.verdict not in IDLE for one in run.controls)
+    kind = "recovery drill" if drilled else "run of controls"
+    rehearsed = run.subject.grade == "rehearsal"
+    shown = f"REHEARSAL of a {kind}" if rehearsed else kind.capitalize()
+    return f"{shown} {run.identity.number or run.run.id}"
 
 
 def _description(run: Run) -> str:

@@ -10,10 +10,11 @@ Otherwise the act is named as missed or as not proven.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -186,9 +187,10 @@ def report(
     # A run before the period matters only if its proof may still be in force, and a run after it
     # only as a re-test.
     wanted = (one for one in history.runs if since <= ended_on(one) or recurs(one))
-    entries = [_entry(one, folder, keys, systems) for one in wanted]
+    entries = [_entry(one, folder, keys, partial(_doubt, systems, today)) for one in wanted]
     inside = [one for one in entries if since <= ended_on(one.past) <= until]
     proving = [one for one in entries if not one.doubt]
+    ours = [one for one in inside if not _other_subject(systems, one.past)]
     known = since, min(until, today)
 
     def of(duty: Duty, entries: Iterable[Entry]) -> list[Entry]:
@@ -210,14 +212,14 @@ def report(
         ),
         lapses=tuple(one for duty in duties for one in _lapses(duty, of(duty, proving), known)),
         failures=tuple(
-            _failures(inside, [one.past for one in proving], declared, today, bool(fleet))
+            _failures(ours, [one.past for one in proving], declared, today, bool(fleet))
         ),
         waivers=tuple(_waivers(inside)),
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
             *_missing_links(inside, {one.id for one in history.runs}, since),
-            *_other_cadences(inside, duties),
+            *_other_cadences(ours, duties),
             *(_other_systems(inside) if not systems else ()),
         ),
     )
@@ -225,10 +227,10 @@ def report(
 
 def ended_on(past: Past) -> date:
     """The day on which a run ended, in UTC."""
-    return past.finished.astimezone(UTC).date()
+    return past.finished.date()
 
 
-def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> Entry:
+def _entry(past: Past, folder: Path, keys: Keys | None, doubt_of: Callable[[Past], str]) -> Entry:
     """A run with its record and seal; only what its evidence says is believed."""
     if not past.kept:
         return Entry(past, seal="evidence gone", doubt="its evidence is not there any more")
@@ -239,11 +241,11 @@ def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> En
         return Entry(past, seal="unreadable", doubt="its evidence cannot be read")
     if not (place / BUNDLE).is_file():
         unsigned = "" if keys is None else "no trusted key signed it"
-        return Entry(past, record, digest, doubt=unsigned or _doubt(past, systems))
+        return Entry(past, record, digest, doubt=unsigned or doubt_of(past))
     try:
         sealed, found = intact(place / BUNDLE, Trust(keys, keys is None), "it does not count")
     except (BadBundle, Distrusted) as trouble:
-        doubt = str(trouble).partition(": ")[2] or str(trouble)
+        doubt = str(trouble).removeprefix(f"{place / BUNDLE}: ").removesuffix("; it does not count")
         return Entry(past, record, digest, "not accepted", doubt=doubt)
     if sealed.run.id != past.id:
         doubt = f"its bundle is of run {sealed.run.id}"
@@ -259,14 +261,21 @@ def _entry(past: Past, folder: Path, keys: Keys | None, systems: set[str]) -> En
         hashlib.sha256(evidence).hexdigest(),
         seal if found.envelope else "unsigned",
         "" if sign_off == "none" else sign_off,
-        _doubt(past, systems),
+        doubt_of(past),
     )
 
 
-def _doubt(past: Past, systems: set[str]) -> str:
+def _doubt(systems: set[str], today: date, past: Past) -> str:
     """Why a run proves nothing about the deployment; empty if it may."""
     if not past.intact:
         return "its evidence was changed since it was sealed"
+    if ended_on(past) > today:
+        return "it ended after the day of this report, by its own clock"
+    return _other_subject(systems, past)
+
+
+def _other_subject(systems: set[str], past: Past) -> str:
+    """Why a run is not about the deployment of these systems; empty if it is."""
     if past.grade != "deployment":
         return "a rehearsal"
     if past.facts.mutant:
@@ -322,26 +331,29 @@ def _lapses(duty: Duty, proving: Iterable[Entry], bounds: tuple[date, date]) -> 
 def _failures(
     entries: Iterable[Entry], runs: Sequence[Past], declared: Declared, today: date, fleet: bool
 ) -> Iterator[Failure]:
-    """Each violated control of a deployment; a re-test is a later run that found it satisfied."""
+    """Each violated control of a deployment; a re-test is a later run that found it satisfied.
+
+    A run that proves nothing, as it is not signed or its folder is gone, may still have failed.
+    """
     words = declared.words
-    reports = [one for one in words.exercise.reported if one.at.astimezone(UTC).date() <= today]
+    reports = [one for one in words.exercise.reported if one.at.date() <= today]
     # Of several instances, an action that names no run could be about any of them.
     actions = [one for one in words.actions if one.retest_of or not fleet]
     for entry in entries:
-        if entry.record is None or entry.doubt:
-            continue
-        said = [*actions, *entry.record.deviations.actions]
-        for control in entry.record.controls:
-            if control.verdict is not Verdict.VIOLATED:
+        record = entry.record
+        said = [*actions, *(record.deviations.actions if record else ())]
+        waived = {one.id: one.waiver for one in (record.controls if record else ()) if one.waived}
+        for control, verdict in entry.past.facts.verdicts.items():
+            if verdict is not Verdict.VIOLATED:
                 continue
-            mine = [one for one in said if one.control == control.id]
+            mine = [one for one in said if one.control == control]
             about = [one for one in mine if _is_about(one, entry.past)]
             yield Failure(
                 entry,
-                control.id,
+                control,
                 next(iter(about), None),
-                control.waiver if control.waived else None,
-                next((one for one in runs if _is_retest(one, entry.past, control.id)), None),
+                waived.get(control),
+                next((one for one in runs if _is_retest(one, entry.past, control)), None),
                 next((one for one in reports if _is_report_of(one, entry.past)), None),
             )
 

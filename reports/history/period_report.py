@@ -128,7 +128,7 @@ def _correction(one: Failure) -> str:
         retested = f"satisfied again in run {one.retest.id}, {after} later"
     reported = "no report to management is declared"
     if one.reported:
-        reported = f"reported to {one.reported.to} on {one.reported.at.astimezone(UTC).date()}"
+        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
     parts = (
         action.root_cause and f"root cause: {action.root_cause}",
         action.corrective_action,
@@ -138,7 +138,8 @@ def _correction(one: Failure) -> str:
         one.waiver and f"waived until {one.waiver.expires}",
     )
     said = "; ".join(str(part) for part in (*parts, reported) if part)
-    return f"Declared: {said}. Measured: {retested}"
+    doubt = f" (that run proves nothing: {one.entry.doubt})" if one.entry.doubt else ""
+    return f"Declared: {said}. Measured: {retested}{doubt}"
 
 
 def render_pdf(period: Period, table: str) -> bytes:

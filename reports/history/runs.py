@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -320,14 +320,23 @@ def load_history(folder: Path) -> History:
         *([trouble] if trouble else []),
         *twice,
         *(
-            f"run {line.run}: its record and {LEDGER} name different times of its end"
+            f"run {line.run}: its record and {LEDGER} name different {what}"
             for line in lines
-            if line.run in found and line.finished != found[line.run].finished
+            if line.run in found
+            for what in _differences(line, found[line.run])
         ),
         *(f"run {name}: {said}" for name, said in accused),
     ]
     changed = tuple(name for name, _ in accused)
     return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)
+
+
+def _differences(line: LedgerLine, past: Past) -> Iterator[str]:
+    """What a line of the ledger says in another way than the record; older lines say less."""
+    if line.finished != past.finished:
+        yield "times of its end"
+    if line.facts.verdicts and line.facts.verdicts != past.facts.verdicts:
+        yield "verdicts"
 
 
 def past_of(run: Run) -> Past:
@@ -390,8 +399,7 @@ def describe_latest(path: str) -> str:
     with suppress(OSError, ValueError, RecursionError):
         seen = Seen.model_validate(strict_json(read_file(folders[0] / RECORD, LARGEST)))
         verdict = seen.verdict.value if seen.verdict else "no verdict"
-        ended = seen.finished.astimezone(UTC)
-        run += f", ended {ended:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
+        run += f", ended {seen.finished:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
     return printable(f"{folders[0]} is run {run}")
 
 

@@ -201,9 +201,12 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
 
 
 def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
-    """What is declared of the exercise, and in a section of its own what the run found."""
+    """What is declared of the exercise, and in a section of its own what the run found.
+
+    Of a drill that nothing is declared of, each fact is a gap.
+    """
     said = run.exercise
-    if not is_declared(said):
+    if not is_declared(said) and not run.subject.backup:
         return []
     book, allowed, used = said.runbook, said.authorisation, said.production
     taken, left = (
@@ -239,6 +242,8 @@ def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
             ),
         ),
     ]
+    if not is_declared(said):
+        return [("The exercise, as declared", declared)]
     measured: list[Row] = [
         *_if_any("Runbook, SHA-256", said.runbook_sha256),
         *_if_any("It has the corrections of", taken),
@@ -285,7 +290,7 @@ def _registered(key: RegisteredKey) -> str:
     # An answer to another challenge shows nothing about this one.
     answers = [one for one in key.acknowledged if one.challenge == key.challenge]
     stated += [
-        f"challenge {key.challenge} answered by {one.name} on {one.signed.astimezone(UTC).date()}, "
+        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, "
         f"signed by key {str(one.key_id)[:16]}"
         for one in answers
     ]

@@ -157,10 +157,14 @@ def test_a_correction_is_found_whatever_its_markup(tmp_path):
     assert "<dt>Taken over</dt><dd>yes, in its words</dd>" in html.render(run)
 
 
-def test_nothing_is_said_of_an_undeclared_exercise():
+def test_an_undeclared_exercise_has_no_findings_and_is_a_gap_of_a_drill():
     run = with_action(due=date(2026, 1, 1))(sample_run.drill_run())
     assert judge(run).exercise == Exercise()
-    assert "The exercise, as declared" not in html.render(run)
+    shown = dict(sections(run))
+    assert not any(value for _, value in shown["The exercise, as declared"])
+    assert "The exercise, as checked" not in shown
+    assert "restore authorised by" in html.render(run)
+    assert "The exercise, as declared" not in dict(sections(sample_run.run()))
 
 
 def test_declared_and_measured_stand_apart(tmp_path):

@@ -9,6 +9,7 @@ from pikepdf import AttachedFileSpec, Pdf
 
 from reports.evidence.context import Identity, Schedule
 from reports.evidence.model import Subject
+from reports.export.formats import _FORMATS
 from reports.seal.sealer import Sealer
 from tests.support import sample_run
 from tests.support.bundles import sealed
@@ -42,7 +43,7 @@ def test_drata_gets_the_pdf_and_the_words_about_it(declared, tmp_path):
     assert main(["drata", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "DR-2026-Q4-001.pdf").read_bytes() == pdf
     words = json.loads((tmp_path / "out" / "DR-2026-Q4-001.drata.json").read_text())
-    assert words["name"] == "Recovery drill DR 2026/Q4-001"
+    assert words["name"] == "Run of controls DR 2026/Q4-001", "no backup was drilled"
     assert words["renewalScheduleType"] == "THREE_MONTHS"
     assert words["renewalDate"] == "2027-02-24"
     assert "1 of 3 gating controls failed" in words["description"]
@@ -53,6 +54,28 @@ def test_vanta_gets_the_fields_of_its_form(declared, tmp_path):
     assert main(["vanta", str(folder / "bundle.zip"), "--out", str(tmp_path)]) == 0
     words = json.loads((tmp_path / "DR-2026-Q4-001.vanta.json").read_text())
     assert words.keys() == {"description", "effectiveAtDate"}
+
+
+@pytest.mark.parametrize(
+    ("grade", "control", "name"),
+    [
+        ("deployment", "KEY-3", "Recovery drill X"),
+        ("deployment", "DEP-2", "Run of controls X"),
+        ("rehearsal", "KEY-3", "REHEARSAL of a recovery drill X"),
+        ("rehearsal", "DEP-2", "REHEARSAL of a run of controls X"),
+    ],
+)
+def test_only_what_drilled_a_backup_is_called_a_drill(grade, control, name):
+    """The control of a drill came to a verdict (KEY-3), or was not run (DEP-2)."""
+    run = sample_run.run(identity=Identity(number="X"))
+    controls = tuple(
+        one.model_copy(update={"chapter": "drill"}) if one.id == control else one
+        for one in run.controls
+    )
+    subject = run.subject.model_copy(update={"grade": grade})
+    made = run.model_copy(update={"controls": controls, "subject": subject})
+    (_, fields) = _FORMATS["drata"](made, b"%PDF").values()
+    assert json.loads(fields)["name"] == name
 
 
 def test_unknown_stays_out(tmp_path):
@@ -105,7 +128,7 @@ def test_ciso_assistant_gets_a_row_and_the_attachment(declared, tmp_path):
     assert (tmp_path / "out" / "DR-2026-Q4-001.pdf").read_bytes() == pdf
     text = (tmp_path / "out" / "DR-2026-Q4-001.ciso-assistant.csv").read_text()
     (row,) = csv.DictReader(io.StringIO(text))
-    assert (row["name"], row["expiry_date"]) == ("Recovery drill DR 2026/Q4-001", "2027-02-24")
+    assert (row["name"], row["expiry_date"]) == ("Run of controls DR 2026/Q4-001", "2027-02-24")
     assert "1 of 3 gating controls failed" in row["description"]
 
 

@@ -164,6 +164,38 @@ def test_a_backup_of_another_instance_is_no_retest(year, capsys, instance, state
     assert reported(year, capsys)[2]["failure"][0]["state"] == state
 
 
+def test_a_failure_stays_one_without_a_trusted_signature_or_folder(year, made, tmp_path, capsys):
+    _, foreign = key(tmp_path, "other.key")
+    _, _, rows = reported(year, capsys, f"--pubkey={foreign}")
+    (failed,) = rows["failure"]
+    assert failed["note"].endswith("; it is not)")
+    shutil.rmtree(year / "2026-04-15-drill")
+    _, _, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    (failed,) = rows["failure"]
+    assert (failed["what"], failed["state"]) == ("DRL-2", "re-tested")
+    assert failed["note"].endswith("(that run proves nothing: its evidence is not there any more)")
+
+
+def test_a_run_of_the_future_is_not_counted(year, capsys, monkeypatch):
+    monkeypatch.setattr(period_report, "_today", lambda: date(2026, 10, 19))
+    _, _, rows = reported(year, capsys)
+    assert drills(rows) == ["done", "done", "missed", "not yet due"]
+    assert [one["run"] for one in rows["run"] if "after the day of this report" in one["note"]] == [
+        "2026-10-20-drill",
+        "2026-11-05-drill",
+    ]
+
+
+def test_runs_of_another_system_or_rehearsals_disturb_no_report(year, capsys):
+    monthly = Schedule(cadence="monthly")
+    other = Organisation(system="Infisical, test")
+    drilled(year, None, "2026-12-01", "violated", schedule=monthly, organisation=other)
+    subject = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
+    drilled(year, None, "2026-12-02", "violated", schedule=monthly, subject=subject)
+    _, answer, rows = reported(year, capsys)
+    assert (answer["troubles"], len(rows["failure"])) == ([], 1)
+
+
 def test_signatures_and_waivers_are_listed(year, made, capsys):
     _, _, rows = reported(year, capsys, f"--pubkey={made[1]}")
     assert "approved by Grace Hopper" in rows["run"][0]["sign_off"]

@@ -174,7 +174,8 @@ def test_sixty_three_controls_fit_fifteen_pages():
 def test_fifty_controls_that_frameworks_name_fit_fifteen_pages():
     mapped = sorted({one for f in load_mappings() for row in f.clause for one in row.controls})
     run = sample_run.large_run(50)
-    named = zip(run.controls, [*mapped, "X-1", "X-2", "X-3", "X-4"], strict=True)
+    names = [*mapped, *(f"X-{number}" for number in range(50 - len(mapped)))]
+    named = zip(run.controls, names, strict=True)
     controls = tuple(one.model_copy(update={"id": name}) for one, name in named)
     with Pdf.open(io.BytesIO(pdf.render(run.model_copy(update={"controls": controls})))) as made:
         assert len(made.pages) <= 15

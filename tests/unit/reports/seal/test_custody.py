@@ -155,7 +155,7 @@ def test_the_day_of_an_answer_is_one_of_utc(place):
     (key,) = registered(place)
     late = datetime.fromisoformat("2026-11-24T23:30:00-05:00")
     assert late.astimezone(UTC).day == 25
-    answers = tuple(one.model_copy(update={"signed": late}) for one in key.acknowledged)
+    answers = tuple(type(one)(**dict(one) | {"signed": late}) for one in key.acknowledged)
     (key,) = match_keys(
         [key.model_copy(update={"acknowledged": answers})], SEEN, date(2026, 11, 24)
     )

@@ -364,6 +364,20 @@ def test_a_version_of_rules_that_cannot_be_is_refused(tmp_path, rules):
     assert recorded(tmp_path, lambda r: r.update(rules=rules)) == ("bad", None)
 
 
+@pytest.mark.parametrize(
+    ("finished", "state"),
+    [("2026-11-25T01:00:00+14:00", "ok"), ("2026-11-24T12:00:00-12:00", "bad")],
+)
+def test_the_day_on_which_a_run_ended_is_one_of_utc(tmp_path, finished, state):
+    """The last day of its key, and of its action, is the 24th."""
+
+    def change(record):
+        record["run"]["finished"] = finished
+        record["key_register"][0]["expires"] = "2026-11-24"
+
+    assert recorded(tmp_path, change) == (state, None)
+
+
 def test_both_verifiers_have_the_same_rules():
     assert script.RULES == RULES
 
