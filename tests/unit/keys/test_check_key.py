@@ -143,6 +143,14 @@ def test_a_backup_made_to_do_harm_is_refused(capsys, tmp_path, right, harm, what
     assert what in printed.err
 
 
+def test_output_of_pg_dumpall_is_called_that(capsys, backup, right):
+    head = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE infisical;\n\n"
+    backup.write_text(head + backup.read_text())
+    code, printed = asked(capsys, backup, right)
+    assert code == 3
+    assert "pg_dumpall writes the server's roles and all its databases" in printed.err
+
+
 def test_mark_of_utf_8_at_the_beginning_is_no_harm(capsys, backup, right):
     backup.write_bytes(codecs.BOM_UTF8 + backup.read_bytes())
     assert asked(capsys, backup, right)[0] == 0
