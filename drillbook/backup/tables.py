@@ -35,6 +35,7 @@ _DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\r\n]+)", re.MULTILI
 _STARTED = re.compile(rb"^-- Started on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
 _TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
 _HEADING = b"-- PostgreSQL database "
+_CLUSTER = b"-- PostgreSQL database cluster dump"
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
 _PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
 # Many leave out the long log on purpose (--exclude-table-data); it never has a secret.
@@ -267,6 +268,10 @@ class _Reading:
     def dump(self, sql: Source | ArchiveSql, file: BinaryIO) -> Dump:
         """The scanned dump, whose blocks are read from file."""
         script, damage = self.script, self._damage(sql)
+        harm = self._harm or script.harm
+        if harm and _CLUSTER in script.head:
+            what = "pg_dumpall writes the server's roles and all its databases"
+            harm = Hostile(harm.line, f"{harm.what}; {what}")
         return Dump(
             sql.form,
             sql.packed,
@@ -283,7 +288,7 @@ class _Reading:
             counts=self._counts,
             length=script.bytes,
             inserts=not self._blocks and not (damage and sql.form != "plain"),
-            harm=self._harm or script.harm,
+            harm=harm,
             lost={
                 name: line
                 for name, line in self._made.items()

@@ -85,18 +85,25 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
         sys.stdout.flush()
     except click.UsageError as wrong:
         path = wrong.ctx.command_path if wrong.ctx else _PROGRAM
-        sys.stderr.write(f"{printable(f'{path}: {_sentence(wrong, path)}')}\n")
-        return UNUSABLE
+        return _refuse(f"{path}: {_sentence(wrong, path)}")
     except click.Abort:
-        sys.stderr.write(f"{_PROGRAM}: interrupted\n")
-        return UNUSABLE
+        return _refuse(f"{_PROGRAM}: interrupted")
     except OSError as trouble:
         # Uncaught, it would end with 1, which means that something was found.
         drop_output()
         cure = "free some space, or see why the reader of the output ended"
-        sys.stderr.write(f"{_PROGRAM}: not everything was written: {trouble.strerror}; {cure}\n")
-        return UNUSABLE
+        return _refuse(f"{_PROGRAM}: not everything was written: {trouble.strerror}; {cure}")
     return int(code or 0)
+
+
+def _refuse(sentence: str) -> int:
+    """Print a sentence, if standard error takes it; the exit code."""
+    try:
+        sys.stderr.write(f"{printable(sentence)}\n")
+        sys.stderr.flush()
+    except OSError:
+        drop_output(sys.stderr)
+    return UNUSABLE
 
 
 def completion(commands: Sequence[Command], shell: str) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Buffer, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from drillbook.core.errors import BadInput
 
@@ -149,11 +149,14 @@ class _RetryingWriter(io.BufferedIOBase):
         return len(memoryview(data))
 
 
-def drop_output() -> None:
-    """Drop what is left for standard output, which Python would else try to write as it ends."""
+def drop_output(stream: TextIO | None = None) -> None:
+    """Drop what is left for a stream, standard output unless it is given.
+
+    Python would else try to write it as it ends.
+    """
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, (stream or sys.stdout).fileno())
         os.close(nowhere)
 
 

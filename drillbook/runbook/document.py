@@ -368,19 +368,21 @@ class Document:
 
     def _say(self, said_at: Spans, line: int, lead: str) -> None:
         text, spans = said_at
-        start = 0
-        quoted = {place for place, _ in spans if _BEFORE_QUOTED.search(text[:place][-20:])}
+        start, spans = 0, spans[::-1]
+        quoted = {
+            place for place, _ in spans if _BEFORE_QUOTED.search(text[max(place - 20, 0) : place])
+        }
         for end in sorted({*(it.end() for it in _SENTENCE_END.finditer(text)), *quoted, len(text)}):
             sentence = text[start:end].rstrip()
             if sentence:
-                at = line + text.count("\n", 0, start)
                 raw, sentence = sentence, sentence.replace("\n", " ")
-                said = self._add("sentence", sentence, at, lead=lead, raw=raw)
-                for place, span in spans:
-                    if start <= place < end:
-                        at = line + text.count("\n", 0, place)
-                        self._run_span(span, at, said, sentence, text[place + len(span) : end])
+                said = self._add("sentence", sentence, line, lead=lead, raw=raw)
+                while spans and spans[-1][0] < end:
+                    place, span = spans.pop()
+                    at = line + text.count("\n", start, place)
+                    self._run_span(span, at, said, sentence, text[place + len(span) : end])
                 self._lead = sentence
+            line += text.count("\n", start, end)
             start = end
 
     def _say_row(self, cells: list[Spans], line: int, header: str) -> None:

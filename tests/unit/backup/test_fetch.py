@@ -122,7 +122,12 @@ def test_the_newest_of_a_folder_is_taken_and_named(backup):
         ("cut.sql", b"-- PostgreSQL database dump\n", "cut short"),
         ("no.sql.gz", b"", "empty"),
         ("no.dump.gz", b"", "empty"),
-        ("tonight.sql.bz2", b"BZh9", "is not a backup"),
+        ("tonight.sql.bz2", b"BZh9", "holds what bzip2 has packed or sealed"),
+        (
+            "tonight.sql.gz",
+            gzip.compress(gzip.compress(b"x", mtime=0), mtime=0),
+            "holds what gzip has packed",
+        ),
         ("tonight.sql.gz.gpg", b"\x8c\r\x04", "is not a backup"),
     ],
 )

@@ -60,3 +60,10 @@ def test_a_full_output_is_no_finding(files, name):
 def test_a_closed_stream_is_no_finding(files, closed, given, code):
     line = shlex.join([sys.executable, "-m", "drillbook.cli", *given])
     assert subprocess.run(["sh", "-c", f"{line} {closed}"], check=False).returncode == code
+
+
+@pytest.mark.parametrize("given", [["key", "chekc"], ["key", "check", "none.sql", "--env-file=k"]])
+def test_a_full_standard_error_is_no_finding(files, given):
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "drillbook.cli", *given]
+        assert subprocess.run(command, stderr=full, check=False).returncode == 3

@@ -1,6 +1,7 @@
 """`drillbook key check`: three words, their reasons, exit codes, and what is never shown."""
 
 import base64
+import codecs
 import errno
 import gzip
 import io
@@ -140,6 +141,19 @@ def test_a_backup_made_to_do_harm_is_refused(capsys, tmp_path, right, harm, what
     assert (code, printed.out) == (3, "")
     assert f"{backup} is more than data, and may be made to do harm: line" in printed.err
     assert what in printed.err
+
+
+def test_output_of_pg_dumpall_is_called_that(capsys, backup, right):
+    head = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE infisical;\n\n"
+    backup.write_text(head + backup.read_text())
+    code, printed = asked(capsys, backup, right)
+    assert code == 3
+    assert "pg_dumpall writes the server's roles and all its databases" in printed.err
+
+
+def test_mark_of_utf_8_at_the_beginning_is_no_harm(capsys, backup, right):
+    backup.write_bytes(codecs.BOM_UTF8 + backup.read_bytes())
+    assert asked(capsys, backup, right)[0] == 0
 
 
 def test_two_backups_in_one_file_are_refused(capsys, backup, right):
