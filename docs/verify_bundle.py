@@ -5,7 +5,7 @@ the public key from a place that you trust, never from the bundle. It gives the 
 `drillbook evidence verify`:
 
 GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
-INTACT     0  it fits together, and nothing proves who made it (--unsigned)
+INTACT     0  it is consistent, and nothing proves who made it (--unsigned)
 UNSIGNED   1  no signature
 UNTRUSTED  1  signed by a key that is not in --pubkey
 TAMPERED   1  changed since it was sealed, or at odds with itself
@@ -575,7 +575,7 @@ def check_sign_offs(
         payload, by = file.read_bytes(), "without a signature: anyone could have written it"
         if b'"payload"' in payload[:64]:
             payload, key, _ = open_envelope(envelope := payload)
-            by = f"by key {key[:16]}, for which no one vouches here"
+            by = f"by key {key[:16]}, which is not in --pubkey"
             if key in keys:
                 payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
         try:
@@ -638,7 +638,7 @@ def judge(
         else:
             payload, _, _ = open_envelope(files[SIGNATURE])
         backup = check_statement(payload, digests, files[MANIFEST])
-        need(keys or unsigned, "by a key for which no one vouches: give --pubkey")
+        need(keys or unsigned, "by a key that is not trusted: give --pubkey")
         signed = bool(keys)
         return backup
 

@@ -500,7 +500,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook evidence render bundle.zip --out documents",
         _calls("reports.session.bundle"),
         arguments=(o.RECORD,),
-        options=(o.OUT_FOLDER,),
+        options=(o.RENDERED,),
     ),
     Command(
         "evidence export",
@@ -508,7 +508,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook evidence export bundle.zip --format oscal --out exported",
         _calls("reports.export.formats"),
         arguments=(o.BUNDLE,),
-        options=(o.TAKER, o.OUT_FOLDER),
+        options=(o.TAKER, o.EXPORTED),
         needs=(o.TAKER,),
     ),
     Command(

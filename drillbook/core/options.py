@@ -389,8 +389,8 @@ CREDENTIAL = Option(
 )
 
 # A drill, and a change of release.
-RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h")
-RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h")
+RTO = Option("rto", DURATION, "longest acceptable recovery, such as 4h (default: drillbook.toml)")
+RPO = Option("rpo", DURATION, "oldest acceptable backup, such as 24h (default: drillbook.toml)")
 MAX_AGE = Option("max-age", DURATION, "how old the backup may be", default="26h")
 DROP = Option(
     "drop",
@@ -399,7 +399,9 @@ DROP = Option(
 )
 KEEP_AT_LEAST = Option("keep-at-least", number(1, 100_000), "how many backups must be there")
 STATEMENT_LIMIT = Option(
-    "statement-limit", DURATION, "longest time for one SQL statement on the backup"
+    "statement-limit",
+    DURATION,
+    "longest time for one SQL statement on the backup (default: 2 min, and 1 s per MiB)",
 )
 OUTAGE = Option("outage", DURATION, "longest acceptable outage, such as 10m")
 OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest="older")
@@ -454,6 +456,8 @@ SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - f
 SINCE = Option("from", DAY, "first day of the period", dest="since")
 UNTIL = Option("to", DAY, "last day of the period", dest="until")
 OUT_FOLDER = Option("out", NEW_FOLDER, "folder to write the documents to")
+RENDERED = Option("out", NEW_FOLDER, f"{OUT_FOLDER.help} (default: compare, and write nothing)")
+EXPORTED = Option("out", NEW_FOLDER, f"{OUT_FOLDER.help} (default: this folder)")
 RECIPIENT = Option(
     "recipient", Kind("TEXT", _home), "age or SSH public key to encrypt for; repeatable", many=True
 )

@@ -55,24 +55,29 @@ class Act(NamedTuple):
 
 # The acts of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
 ACTS = (
-    Act("drill", "drill of a backup", ("DRL-2",), "drillbook drill … --env-file … --image …"),
+    Act(
+        "drill",
+        "drill of a backup",
+        ("DRL-2",),
+        "drillbook drill BACKUP --env-file KEYS --image IMAGE",
+    ),
     Act(
         "key-recovery",
         "recovery with the old keys",
         ("KEY-5", "DRL-2"),
-        "drillbook verify --control KEY-5 --stack containers --image …",
+        "drillbook verify --control KEY-5 --stack containers --image IMAGE",
     ),
     Act(
         "password-rotation",
         "rotation of the database password",
         ("DBP-7", "DBP-1"),
-        "drillbook verify --control 'DBP-*' --stack containers --image …",
+        "drillbook verify --control 'DBP-*' --stack containers --image IMAGE",
     ),
     Act(
         "move",
         "move to a new instance",
         ("MIG-1",),
-        "drillbook verify --control MIG-1 --stack containers --image …",
+        "drillbook verify --control MIG-1 --stack containers --image IMAGE",
     ),
 )
 
@@ -262,7 +267,8 @@ def _lines(
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))
     else:
-        yield Line(f"Only {signed} of them count: those on these acts that a trusted key signed")
+        said = f"A trusted key signed {signed} of those that are about what is listed here"
+        yield from wrap(f"{said}; no other run counts, and no rehearsal.", then="  ")
     yield Line("")
     yield Line(f"{'':<35}{'last':<12}{'due':<12}", ("bold",))
     for one in found:

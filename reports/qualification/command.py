@@ -250,7 +250,7 @@ class Progress:
     def begin(self, mutants: int, healthy: int, workers: int) -> None:
         """Print what is about to be done."""
         self._total = mutants + healthy
-        self.say(f"{mutants} planted bugs and {healthy} healthy runs, {workers} side by side")
+        self.say(f"Planted bugs: {mutants}. Healthy runs: {healthy}. Side by side: {workers}.")
 
     def add_run(self, outcome: Outcome, row: Row | None) -> None:
         """Print a run that ended."""

@@ -66,7 +66,7 @@ NO_CORRECTION = "No sentence is prepared for this observation; write one from th
 NEXT = {
     Verdict.VIOLATED: "Do not rely on what is checked here: repair it, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
-    Verdict.NOT_RUN: "Nothing is known about these: give them what they lacked, then run again.",
+    Verdict.NOT_RUN: "Nothing is known about these: provide what was missing, then run again.",
     Verdict.CONTRADICTED: "Change the runbook: the report has the sentence that belongs there.",
 }
 

@@ -125,7 +125,7 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
     members = [control for control in members if control not in outside]
     if outside:
         yield Line("")
-        yield Line(f"Not part of what this run was asked: {len(outside)} controls")
+        yield Line(f"Not requested of this run: {len(outside)} controls")
     if not members:
         return
     yield Line("")
@@ -188,7 +188,7 @@ def _not_given(run: Run) -> Iterator[Line]:
     if not found:
         return
     yield Line("")
-    yield Line(f"Not judged, for want of input or of a feature ({len(found)}):")
+    yield Line(f"Gating controls that do not apply to this run: {len(found)}")
     yield from _by_reason(found)
 
 

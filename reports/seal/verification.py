@@ -158,7 +158,7 @@ class Examination:
         self.signer = next(iter(opened.signatures))
         by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
-            raise Distrusted(f"{by}, for which no one vouches: give --pubkey")
+            raise Distrusted(f"{by}, which is not trusted: give --pubkey")
         return Check("signature", "open", f"{by}, not checked: no --pubkey was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
@@ -407,7 +407,7 @@ def _opened_sign_off(
     opened = signature.open_envelope(data)
     name = next(iter(opened.signatures))[:16]
     if keys is None or not set(opened.signatures) & set(keys):
-        return opened.payload, False, f"by key {name}, for which no one vouches here"
+        return opened.payload, False, f"by key {name}, which is not in --pubkey"
     payload, signer = signature.verify(data, keys)
     return payload, True, f"by the trusted key {signer[:16]}"
 
@@ -480,21 +480,21 @@ def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
         said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
         return said, "", _COLOURS["ok"]
     if not bad:
-        said = "INTACT, and no more: it fits together, and nothing proves who made it."
+        said = "INTACT, and no more: it is consistent, and nothing proves who made it."
         return said, "", ("yellow", "bold")
     if bad != ["signature"]:
         return "TAMPERED. Do not rely on it.", "get the bundle again from its maker.", red
     if not examination.envelope:
         return (
-            "UNSIGNED. It fits together, and nothing says who made it.",
-            "sign runs with a key (drillbook evidence sign-key, --sign). --unsigned looks at this "
-            "one all the same.",
+            "UNSIGNED. It is consistent, and nothing proves who made it.",
+            "sign the run's folder: drillbook evidence seal FOLDER --signing-key KEY (drillbook "
+            "evidence sign-key makes a key). --unsigned checks the bundle as it is.",
             red,
         )
     return (
-        "UNTRUSTED. It fits together, and no one you trust vouches for it.",
+        "UNTRUSTED. It is consistent, and no key that you trust signed it.",
         "ask its maker for the public key, by another way than the bundle's (--pubkey). "
-        "--unsigned looks at it without one.",
+        "--unsigned checks it without a key.",
         red,
     )
 

@@ -176,7 +176,7 @@ def test_no_history_is_overdue_and_says_what_to_do(runs, capsys):
     assert code == 1
     assert "STALE: nothing was ever proved." in told.out
     assert "OVERDUE: 4 of 4" in told.out
-    assert "drillbook drill …" in told.out
+    assert "drillbook drill BACKUP --env-file KEYS" in told.out
     assert max(map(len, told.out.splitlines())) <= WIDTH
     assert "\x1b" not in told.out
 

@@ -56,7 +56,7 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     _, public = key(tmp_path, "grace.key")
     _, other = key(tmp_path, "other.key")
     assert signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", act="reviewed") == 0
-    assert "for which no one vouches here" in told(bundle, capsys)[1]
+    assert "which is not in --pubkey" in told(bundle, capsys)[1]
     found = list(verification.sign_offs(bundle, _keys(public), None))
     assert [vouched for vouched, _ in found] == [True]
     assert "by the trusted key" in found[0][1]
@@ -271,7 +271,7 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, tmp_path, capsys):
     assert said.endswith(f", by the trusted key {signer.id[:16]}")
     ((vouched, said),) = verification.sign_offs(bundle, None, None)
     assert not vouched
-    assert said.endswith(f", by key {signer.id[:16]}, for which no one vouches here")
+    assert said.endswith(f", by key {signer.id[:16]}, which is not in --pubkey")
 
 
 def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):

@@ -35,7 +35,7 @@ def test_signed_bundle_is_genuine(folder, signer, capsys):
 
 def test_signature_without_a_trusted_key_is_not_enough(folder, place, capsys):
     assert main([str(folder / "bundle.zip")]) == 1
-    assert "no one vouches: give --pubkey" in said(capsys)
+    assert "which is not trusted: give --pubkey" in said(capsys)
     _, foreign = key(place, "foreign")
     assert main([str(folder / "bundle.zip"), "--pubkey", str(foreign)]) == 1
     told = said(capsys)
@@ -52,7 +52,7 @@ def test_one_of_several_keys_is_enough(folder, place, signer):
 def test_unsigned_bundle_fails_unless_that_is_allowed(tmp_path, signer, capsys):
     bundle = str(sealed(tmp_path) / "bundle.zip")
     assert main([bundle]) == 1
-    assert "UNSIGNED. It fits together" in said(capsys)
+    assert "UNSIGNED. It is consistent" in said(capsys)
     assert main([bundle, "--unsigned"]) == 0
     told = said(capsys)
     assert "INTACT, and no more" in told
