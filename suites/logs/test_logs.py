@@ -64,11 +64,14 @@ def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step)
         days = deployment.owner.audit_retention_days(golden.admin.organization)
         record.note(f"{days} days by its licence")
 
-    with step("read a secret as a machine"):
+    with step("read a secret and a list of secrets as a machine"):
         assert deployment.marker()
+        assert deployment.service.secrets(golden.place("prod"))
 
-    with step("the audit log names who read which secret"):
-        audited = observations.is_audited(deployment, "prod", MARKER) if days else False
+    with step("the audit log names who read which secret, and who read the list"):
+        reads = (MARKER, None) if days else ()
+        audited = all(observations.is_audited(deployment, "prod", one) for one in reads)
+        audited = audited and bool(days)
         requested = observations.is_request_logged(deployment, mark, f"/{MARKER}?")
         observe(how_a_read_shows(audited, requested, days))
         assert audited
