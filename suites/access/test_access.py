@@ -8,49 +8,14 @@ from drillbook.infisical import mails
 from drillbook.infisical.client import Place
 from fixtures.data.golden import MARKER, TAG
 from fixtures.oracle import access
-from fixtures.oracle.access import Access, Caller
-from fixtures.oracle.state import Watch
+from fixtures.oracle.access import Caller
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("SEC-8")
 
-# The number of routes, of several hundred, that each caller with a token requests.
-MOST = 80
 # Names of secrets of the golden project.
 NAMES = ("YEAR_2019", "IBAN")
 REQUESTED = {"the name of the secret": MARKER}
-
-
-@pytest.fixture
-def asked(deployment, leak_search, record, observe):
-    """The routes of the instance; the cache is searched for secrets while they are requested."""
-    stack, http = deployment.stack, deployment.public.http
-    made = Access(
-        http,
-        deployment.golden,
-        record.seed,
-        MOST,
-        Watch(stack),
-        lambda: leak_search.search_cache(stack),
-    )
-    yield made
-    if made.odd:
-        observe("refused_with_odd_status")
-        record.note(f"refused with another status than usual: {'; '.join(sorted(made.odd))}")
-
-
-@pytest.fixture
-def stranger(deployment):
-    """A function that creates a machine with a role in a project, by default in a new one."""
-    owner, organization = deployment.owner, deployment.golden.admin.organization
-
-    def make(name, project=None, role="admin"):
-        project = project or owner.create_project(f"Project of {name}")
-        machine = owner.create_identity(organization, name)
-        owner.add_member(project, machine.identity, role)
-        return machine
-
-    return make
 
 
 def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, observe, step):

@@ -11,6 +11,7 @@ from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import ApiError
 from fixtures.faults.temporary_faults import outage
+from fixtures.oracle.access import Caller
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
 
@@ -51,6 +52,15 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         assert [str(leak) for leak in searched.leaks] == []
         if searched.unread:
             raise StackTrouble(f"could not be read: {', '.join(searched.unread)}")
+
+
+def test_no_token_is_kept_by_routes_of_log_in(deployment, leak_search, asked, stranger, step):
+    with step("send the token of a new machine to each route of log-in; the cache is searched"):
+        token = deployment.public.login(stranger("sends its token"))
+        asked.send_token(Caller("a new machine", token))
+
+    with step("the cache does not hold it, and nothing else holds a secret"):
+        assert [str(leak) for leak in leak_search.search(deployment.stack).leaks] == []
 
 
 def test_the_search_is_not_blind(deployment, answers, record, step):
