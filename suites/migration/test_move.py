@@ -113,4 +113,4 @@ def test_what_stays_behind_is_reported(deployment, record, step):
 
     with step("earlier versions, the machine and its credential are among them"):
         assert {"machine identities", "machine credentials", "users"} <= left.keys()
-        assert left["earlier versions of secrets"] >= len(LATER_IBANS)
+        assert left.get("earlier versions of secrets", 0) >= len(LATER_IBANS)
