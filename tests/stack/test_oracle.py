@@ -214,9 +214,12 @@ def test_who_guesses_is_locked_out_after_as_many_secrets_as_the_instance_says(in
     owner, organization = deployment.owner, deployment.golden.admin.organization
     machines = [owner.create_identity(organization, f"guessed {n}") for n in range(2)]
     promised = access.promised_lockout(owner, machines[0])
-    assert promised == Lockout(guesses=3, within_s=30)
+    assert promised == Lockout(guesses=3, within_s=30, lasts_s=300)
     assert not access.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
-    assert access.locks_out(deployment.public, machines[1], promised)
+    ends = access.lock_out(owner, deployment.public, machines[1])
+    assert not access.is_let_in_before(deployment.public, machines[1], ends)
+    assert access.is_let_in_before(deployment.public, machines[0], ends)
+    assert access.log_ins_at_once(deployment.public, machines[0]) > 1
     with pytest.raises(NotReady):
         access.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
 
