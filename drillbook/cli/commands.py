@@ -21,6 +21,7 @@ from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
 from drillbook.core.display import write_json
 from drillbook.core.errors import UNUSABLE, BadInput
+from drillbook.core.files import write_file
 
 if TYPE_CHECKING:
     from reports.notify.notice import Announcement
@@ -263,12 +264,11 @@ def template(name: str) -> str:
 def _init(_given: Given) -> int:
     """Write drillbook.toml and waivers.toml with nothing set."""
     for name in FILES:
-        try:
-            with Path(name).open("x", encoding="utf-8") as file:
-                file.write(template(name))
-        except FileExistsError:
+        path = Path(name)
+        if path.exists() or path.is_symlink():
             sys.stdout.write(f"{name} is there and stays as it is\n")
         else:
+            write_file(path, template(name).encode())
             sys.stdout.write(f"{name} written; what you do not set stays empty in the record\n")
     return 0
 

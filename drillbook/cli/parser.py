@@ -199,6 +199,7 @@ class _Option(click.Option):
 
     def __init__(self, option: Option, shown: str | None, *, needed: bool) -> None:
         self.group = option.group
+        self.takes_one = not (option.many or option.flag)
         super().__init__(
             [*option.flags, option.key],
             is_flag=option.flag,
@@ -238,6 +239,11 @@ class _Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
+            _, _, order = self.make_parser(ctx).parse_args([*args])
+            for one in order if not ctx.resilient_parsing else ():
+                # click would take the last value without a word.
+                if isinstance(one, _Option) and one.takes_one and order.count(one) > 1:
+                    raise Refusal(f"{one.opts[0]} is given more than once; give it once")
             return super().parse_args(ctx, args)
         except click.UsageError as wrong:
             # Some errors of click lack the command that they are about.

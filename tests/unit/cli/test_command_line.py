@@ -140,6 +140,8 @@ WRONG = [
         "--to and --to-database exclude each other",
     ),
     ("key check backup.sql.gz", "--env-file is missing"),
+    (shlex.join([*DRILL, "--env-file=.env"]), "--env-file is given more than once; give it once"),
+    ("evidence seal . --sign drill.key --signing-key=x", "--signing-key is given more than once"),
     (shlex.join(RECOVER), "--out is missing"),
     (
         shlex.join([*RECOVER, "--out", "x", "--plaintext", "--recipient", "age1x"]),

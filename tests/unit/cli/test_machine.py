@@ -1,5 +1,6 @@
 """doctor, init, prune and completion: what they say of this machine, and what they leave alone."""
 
+import errno
 import json
 import os
 import re
@@ -147,6 +148,15 @@ def test_init_writes_two_files_that_set_nothing_and_overwrites_none(folder, caps
     assert call("init") == 0
     assert (folder / FILES[0]).read_text() == "number = 'mine'\n"
     assert capsys.readouterr().out.count("stays as it is") == 2
+
+
+def test_init_leaves_no_empty_file_on_a_full_disk(folder, monkeypatch):
+    def full(_number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert call("init") == 3
+    assert [*folder.iterdir()] == []
 
 
 @pytest.mark.parametrize(("name", "model"), [*zip(FILES, (Words, WaiverEntry), strict=True)])

@@ -1,12 +1,15 @@
 """A killed run leaves nothing after the next sweep; a living one is not touched."""
 
 import contextlib
+import errno
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,6 +115,18 @@ def test_an_unwritable_folder_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(run_directory, "_root", lambda: tmp_path / "missing")
     with pytest.raises(NoHost, match="point TMPDIR to a writable folder"):
         run_directory.Home(run_directory.new_run_id())
+
+
+def test_programs_that_do_not_fit_are_told_with_the_cause(monkeypatch, tmp_path):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "wheel").mkdir()
+    (tmp_path / "wheel" / "program").touch()
+    monkeypatch.setattr(run_directory, "cache_folder", lambda: tmp_path)
+    copy = partial(shutil.copytree, tmp_path / "wheel", copy_function=full)
+    with pytest.raises(NoHost, match=r"be unpacked to .*No space left on device; free some space"):
+        run_directory.install("programs", lambda fresh: copy(fresh / "wheel"))
 
 
 def test_a_free_port_is_none_that_the_kernel_hands_out():

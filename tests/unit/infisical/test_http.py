@@ -139,8 +139,9 @@ def test_refusals_have_names(ask, status, kind):
     assert (refusal.value.status, refusal.value.message) == (status, "no")
 
 
-def test_a_body_that_is_no_json_is_told(ask):
-    Scripted.answers.append((200, {}, b"<html>"))
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 200_000])
+def test_a_body_that_is_no_json_is_told(ask, body):
+    Scripted.answers.append((200, {}, body))
     with pytest.raises(Broken, match="not JSON"):
         ask.call("GET", "/x")
 
