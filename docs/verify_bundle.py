@@ -237,25 +237,28 @@ def check_signature(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple
     return payload, key
 
 
-def check_statement(payload: bytes, digests: dict[str, str], manifest: bytes) -> dict[str, str]:
-    """The backup that was signed for; the rest is exactly the files of the bundle."""
+def check_statement(
+    payload: bytes, digests: dict[str, str], manifest: bytes
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """The backup and result that were signed; the rest is exactly the files of the bundle."""
     try:
         said = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
         kind = said["_type"], said["predicateType"]
+        predicate = dict(said["predicate"])
     except (ValueError, TypeError, KeyError, RecursionError, Bad):
         raise Bad("what was signed is not a statement about files") from None
     backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith("backup:")}
     same = kind == TYPES and subjects == {**digests, MANIFEST: sha256(manifest)}
     need(same, "what was signed is about other files than these")
-    return backup
+    return backup, predicate
 
 
 # The record: its verdicts must follow from what it says was seen.
 
 
-def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object) -> dict[str, Any]:
-    """The record of this run and backup, at one with itself."""
+def check_record(data: bytes, files: dict[str, bytes], run: str, stated: Any) -> dict[str, Any]:
+    """The record of this run, at one with itself and with the backup and result in `stated`."""
     need(data.count(b",") <= MOST_VALUES, "the record has more values than is sane")
     try:
         record = strict_json(data)
@@ -265,16 +268,36 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object)
         need(not signer or SIGNATURE in files, "it says a key signs it: the signature is gone")
         seen = record["subject"].get("backup")
         named = {f"backup:{seen['name']}": seen["sha256"]} if seen else {}
-        need(backup is None or backup == named, "it is about another backup than was signed for")
+        need(not stated or stated[0] == named, "it is about another backup than was signed for")
         leaked = {leak["file"] for leak in record["redaction"].get("leaks", ())}
         wanted = {*(record.get("documents") or {"report.html", PDF} - leaked)}
         need(
             wanted <= files.keys(), f"{sorted(wanted - files.keys())[:1]} was written, and is gone"
         )
         check_own_rules(record)
+        judged = results(record)
+        same = not stated or judged == {name: stated[1].get(name) for name in judged}
+        need(same, "another result was signed than the record gives the run or its controls")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Bad("the record cannot be read") from None
     return dict(record)
+
+
+def results(record: dict[str, Any]) -> dict[str, Any]:
+    """What a policy is to read of the run and its controls; it must have been signed so."""
+    named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for one in record["controls"]:
+        gates = one["gating"] and not one.get("waived")
+        holds = one["verdict"] in ("satisfied", "not_applicable")
+        if one["verdict"] == "satisfied":
+            named["passedTests"].append(one["id"])
+        elif not holds:
+            failed = gates or one["verdict"] == "violated"
+            named["failedTests" if failed else "warnedTests"].append(one["id"])
+    doubtful = record["counts"]["contradicted"] or record["counts"].get("waived")
+    rehearsed = record["subject"].get("grade", "rehearsal") == "rehearsal"
+    passed = "WARNED" if doubtful or rehearsed else "PASSED"
+    return {"result": "FAILED" if record["exit_code"] else passed, **named}
 
 
 def check_own_rules(record: dict[str, Any]) -> None:
@@ -628,7 +651,7 @@ def judge(
         return "TAMPERED", [("form", False, str(trouble))]
     signed = False
 
-    def signature() -> dict[str, str] | None:
+    def signature() -> tuple[dict[str, str], dict[str, Any]] | None:
         nonlocal signed
         if SIGNATURE not in files:
             need(unsigned and not keys, "none: nothing says who made this bundle")
@@ -637,14 +660,14 @@ def judge(
             payload, _ = check_signature(files[SIGNATURE], keys)
         else:
             payload, _, _ = open_envelope(files[SIGNATURE])
-        backup = check_statement(payload, digests, files[MANIFEST])
+        stated = check_statement(payload, digests, files[MANIFEST])
         need(keys or unsigned, "by a key for which no one vouches: give --pubkey")
         signed = bool(keys)
-        return backup
+        return stated
 
     ask("files", lambda: check_files(files, digests, files[MANIFEST]))
-    backup = ask("signature", signature)
-    record = ask("record", lambda: check_record(files[RECORD], files, run, backup))
+    stated = ask("signature", signature)
+    record = ask("record", lambda: check_record(files[RECORD], files, run, stated))
     if record and (rules := record.get("rules", 1)) != RULES:
         made = f"they follow version {rules} of the rules, and this file has version {RULES}"
         by = f"take the verify_bundle.py of Drillbook {record['run']['tool']['version']}"

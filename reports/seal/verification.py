@@ -44,6 +44,8 @@ from reports.seal.manifest import (
     digest,
     file_digest,
     parse,
+    result,
+    tests,
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
@@ -92,7 +94,7 @@ class Examination:
         self.run: Run | None = None
         self.envelope = self.signed = False
         self.signer = ""
-        self._backup: dict[str, str] | None = None
+        self._stated: _Stated | None = None
 
     @property
     def bad(self) -> list[Check]:
@@ -150,11 +152,11 @@ class Examination:
         envelope = archive.read(SIGNATURE, _SMALL)
         if self.trust.keys is not None:
             payload, signer = signature.verify(envelope, self.trust.keys)
-            self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
+            self._stated = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
             self.signed, self.signer = True, signer
             return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
-        self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
+        self._stated = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         self.signer = next(iter(opened.signatures))
         by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
@@ -167,8 +169,11 @@ class Examination:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
-        if self._backup is not None and self._backup != backup_subject(run):
+        if self._stated and self._stated.backup != backup_subject(run):
             raise Distrusted(f"it is about another backup than the one in {SIGNATURE}")
+        judged = {"result": result(run)} | tests(run)
+        if self._stated and judged != {one: self._stated.predicate.get(one) for one in judged}:
+            raise Distrusted(f"{SIGNATURE} gives the run or its controls another result")
         # Versions without this field always wrote these two, unless they leaked.
         leaked = {leak.file for leak in run.redaction.leaks}
         wanted = run.documents or {"report.html", PDF} - leaked
@@ -336,18 +341,26 @@ def _folder(folder: Path, archive: Archive) -> str:
     return f"the {len(there)} files next to the bundle are those in it"
 
 
-def _covers(payload: bytes, manifest: Manifest, own: str) -> dict[str, str]:
-    """The backup among the subjects that were signed; the others must be the bundle's files."""
+class _Stated(NamedTuple):
+    """What was signed besides the files: the backup, and the predicate with the result."""
+
+    backup: dict[str, str]
+    predicate: dict[str, object]
+
+
+def _covers(payload: bytes, manifest: Manifest, own: str) -> _Stated:
+    """What was signed; its subjects must be a backup and the bundle's files."""
     try:
         signed = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         kind = signed["_type"], signed["predicateType"]
+        predicate = dict(signed["predicate"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Distrusted("what was signed is not a statement about files") from None
     backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith(BACKUP)}
     if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
         raise Distrusted("what was signed is about other files than these")
-    return backup
+    return _Stated(backup, predicate)
 
 
 def _manifest_digest(bundle: Path) -> str:

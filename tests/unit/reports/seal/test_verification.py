@@ -470,6 +470,31 @@ def test_record_of_the_backup_that_was_signed_is_accepted(tmp_path):
     assert (found["record"].state, found["signature"].state) == ("ok", "ok")
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"result":"FAILED"', b'"result":"PASSED"'),
+        (b'"failedTests":["KEY-3"', b'"failedTests":["KEY-9"'),
+        (b'"passedTests":["KEY-5"]', b'"passedTests":["KEY-5","KEY-3"]'),
+        (b'"warnedTests":', b'"alerts":'),
+    ],
+)
+def test_another_result_than_the_records_cannot_be_signed(tmp_path, monkeypatch, was, now):
+    """A policy that admits a deployment reads what was signed and not the record."""
+    made, public = key(tmp_path)
+
+    def other(run, manifest):
+        said = statement(run, manifest)
+        assert was in said
+        return said.replace(was, now)
+
+    monkeypatch.setattr("reports.seal.sealer.statement", other)
+    folder = sealed(tmp_path, made)
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert (found["signature"].state, found["record"].state) == ("ok", "bad")
+    assert "another result" in found["record"].sentence
+
+
 def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
     made, public = key(tmp_path)
 
