@@ -49,6 +49,7 @@ PYTHON = sys.version_info[:2]
 LARGEST, MOST, MOST_VALUES = 256 << 20, 4096, 3_000_000
 # Worst last; what they mean for the exit code of a run.
 VERDICTS = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
+HOLDS = ("satisfied", "not_applicable")
 EXIT_CODES = {
     "not_applicable": 0,
     "satisfied": 0,
@@ -288,7 +289,7 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
     named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
     for one in record["controls"]:
         gates = one["gating"] and not one.get("waived")
-        holds = one["verdict"] in ("satisfied", "not_applicable")
+        holds = one["verdict"] in HOLDS
         if one["verdict"] == "satisfied":
             named["passedTests"].append(one["id"])
         elif not holds:
@@ -325,6 +326,10 @@ def check_verdicts(record: dict[str, Any]) -> None:
     book = (record.get("exercise") or {}).get("runbook_sha256")
     need(all(counts[v] == tally.count(v) for v in VERDICTS), "its counts are not its controls'")
     need(counts["planned"] == len(controls), "more or fewer controls were planned than reported")
+    waivers = [waiver_facts(one["waiver"]) for one in controls if one.get("waiver")]
+    said = [waiver_facts(one) for one in (record.get("deviations") or {}).get("waivers") or []]
+    need(said == waivers, "its waivers are not those of its controls")
+    started = moment(facts["started"]).astimezone(UTC).date()
     waived = sum(control.get("waived") is True for control in controls)
     need(counts.get("waived", 0) == waived, "it counts other waivers than its controls have")
     for control in controls:
@@ -339,8 +344,10 @@ def check_verdicts(record: dict[str, Any]) -> None:
         unsafe = severe and (not claim or control["verdict"] == "violated")
         gating = (unsafe or (strict and claim)) and asked
         need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
-        excused = not flag(control, "waived") or waiver.get("state") == "in_force"
-        need(excused, f"{name} is waived without a waiver in force")
+        (expires,) = days_of(waiver, "expires")
+        excused = waiver and waiver_facts(waiver)[:2] == ("in_force", name)
+        excused = excused and expires and started <= expires and control["verdict"] not in HOLDS
+        need(excused or not flag(control, "waived"), f"{name} is waived without a waiver in force")
         compared = book is not None and control.get("correction") is not None
         said = control.get("taken_over") is not None
         need(said is compared, f"{name}: what it says of its correction in the runbook is odd")
@@ -354,6 +361,12 @@ def check_verdicts(record: dict[str, Any]) -> None:
     elif flag(facts, "interrupted") and not code:
         verdict, code = "not_run", 2
     need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
+
+
+def waiver_facts(one: dict[str, Any]) -> tuple[Any, ...]:
+    """What a record says of a waiver."""
+    words = (one[name] for name in ("control", "reason", "owner", "approved_by", "expires"))
+    return one.get("state", "in_force"), *words, one.get("days_left")
 
 
 # What people declared: what is missing in it, or cannot be as it is declared.

@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal, NamedTuple
@@ -49,7 +49,7 @@ from reports.seal.manifest import (
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
-from reports.verdict import FAILED, PASSED, Verdict, worst
+from reports.verdict import FAILED, HOLDS, PASSED, Verdict, worst
 
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")
@@ -254,6 +254,8 @@ def check_consistency(run: Run) -> str:
     for control in run.controls:
         if odd := _odd(control, run):
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
+    if run.deviations.waivers != tuple(one.waiver for one in run.controls if one.waiver):
+        raise Distrusted(f"{RECORD}: its waivers are not those of its controls")
     if run.counts.waived != sum(control.waived for control in run.controls):
         raise Distrusted(f"{RECORD}: it counts other waivers than its controls have")
     register, seen = run.key_register, run.subject.keys
@@ -284,12 +286,20 @@ def _odd(control: Control, run: Run) -> str | None:
         return "has another verdict than its specs"
     if control.gating is not is_gating(control, run.run):
         return "gates, or does not, against the rule"
-    if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
+    if control.waived and not _is_excused(control, run.run.started.date()):
         return "is waived without a waiver in force"
     compared = run.exercise.runbook_sha256 is not None and control.correction is not None
     if (control.taken_over is not None) is not compared:
         return "says of its correction in the runbook what it cannot, or does not say it"
     return None
+
+
+def _is_excused(control: Control, day: date) -> bool:
+    """Whether a waiver is about this control, is in force on this day, and is needed."""
+    waiver = control.waiver
+    if waiver is None or waiver.state != "in_force" or waiver.control != control.id:
+        return False
+    return waiver.expires >= day and control.verdict not in HOLDS
 
 
 def _check_attachment(archive: Archive) -> str:

@@ -49,7 +49,7 @@ RUNS = {
 }
 
 
-def drilled(runs, signer, day, found, **changes):
+def drilled(runs, signer, day, found, waiver=None, **changes):
     """The sealed folder of a drill that ended on this day."""
     made, ended = sample_run.run(), datetime.fromisoformat(day).replace(hour=9, tzinfo=UTC)
     when = {"id": f"{day}-drill", "started": ended - timedelta(hours=1), "finished": ended}
@@ -66,6 +66,16 @@ def drilled(runs, signer, day, found, **changes):
     if found == "satisfied":
         counts = made.counts.model_copy(update={"violated": 0, "planned": 5})
         said |= {"counts": counts, "verdict": Verdict.INCONCLUSIVE, "exit_code": 2}
+    if waiver:
+        given = {"waiver": waiver, "waived": True}
+        controls = tuple(
+            one.model_copy(update=given) if one.id == waiver.control else one
+            for one in said["controls"]
+        )
+        counts = said["counts"].model_copy(update={"waived": 1})
+        deviations = made.deviations.model_copy(update={"waivers": (waiver,)})
+        said |= {"controls": controls, "counts": counts, "deviations": deviations}
+        said |= {"verdict": Verdict.SATISFIED, "exit_code": 0}
     folder = sealed(runs, signer, **said | changes)
     latest(runs, folder)
     remember(json_file.load(folder / "evidence.json"), folder)
@@ -86,8 +96,7 @@ def made(tmp_path_factory):
         approved_by="Grace",
         expires=date(2026, 12, 31),
     )
-    changed = sample_run.run().deviations.model_copy(update={"waivers": (waiver,)})
-    drilled(place / "runs", signer, "2026-11-05", "satisfied", deviations=changed)
+    drilled(place / "runs", signer, "2026-11-05", "satisfied", waiver)
     bundle = place / "runs" / "2026-01-20-drill"
     given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
     assert sign_off([str(bundle), *given, "--anyway"]) == 0

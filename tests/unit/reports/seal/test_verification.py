@@ -311,6 +311,40 @@ def recorded(tmp_path, change):
     return found["record"].state, found.get("findings")
 
 
+def waive(**facts):
+    """A change of the waiver, wherever the record has it."""
+
+    def change(record):
+        record["controls"][0]["waiver"].update(facts)
+        record["deviations"]["waivers"][0].update(facts)
+
+    return change
+
+
+def hold(record):
+    """The control that is waived holds."""
+    for one in (record["controls"][0], record["controls"][0]["specs"][0]):
+        one["verdict"] = "satisfied"
+    record["counts"].update(violated=0, satisfied=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (waive(expires="2026-11-24"), "ok"),
+        (waive(expires="2026-11-23"), "bad"),
+        (waive(expires="20261124"), "bad"),
+        (waive(control="KEY-5"), "bad"),
+        (waive(state="expired"), "bad"),
+        (hold, "bad"),
+        (lambda r: r["deviations"].update(waivers=[]), "bad"),
+        (lambda r: r["deviations"]["waivers"][0].update(owner="Eve"), "bad"),
+    ],
+)
+def test_a_waiver_excuses_its_own_control_in_its_own_time(tmp_path, change, state):
+    assert recorded(tmp_path, change)[0] == state
+
+
 @pytest.mark.parametrize("rules", [2, 9999])
 def test_findings_of_other_rules_are_not_computed_again(tmp_path, capsys, rules):
     def change(record):
