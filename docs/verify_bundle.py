@@ -491,10 +491,14 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
     if not (challenge := key.get("challenge")):
         return
     answered = [one for one in key["acknowledged"] if one["challenge"] == challenge]
-    for name in key.get("custodians") or []:
+    custodians = key.get("custodians") or []
+    strangers = [one for one in answered if custodians and one["name"] not in custodians]
+    for name in custodians:
         if name not in {one["name"] for one in answered}:
             yield f"{name} has not answered the challenge {challenge}"
     for one in answered:
+        if one in strangers:
+            yield f"{one['name']} answered, and is not one of its custodians"
         given = moment(one["signed"]).astimezone(UTC).date()
         if given > day:
             yield f"the answer of {one['name']} is of {given}, after the run"
@@ -504,7 +508,7 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
             yield f"{one['name']} does not hold it: the answer was not made with this key"
         elif used and one.get("held") is None:
             yield f"the answer of {one['name']} was not judged"
-    proved = [one for one in answered if one.get("held") is not False]
+    proved = [one for one in answered if one.get("held") is not False and one not in strangers]
     if min(len({one.get(name) for one in proved}) for name in ("name", "key_id")) < 2:
         yield "no dual control: fewer than two custodians have proved to hold it"
 
