@@ -177,7 +177,7 @@ def render_pdf(period: Period, table: str) -> bytes:
         "troubles": [*period.troubles],
         "acts": [
             {
-                "name": _name_duty(duty, period),
+                "name": _title(duty, period),
                 "controls": ", ".join(duty.act.controls)
                 + (f"; {duty.schedule.cadence}" if period.fleet else ""),
                 "dues": [
@@ -232,6 +232,12 @@ def _printed_run(one: Entry, period: Period) -> dict[str, str]:
 
 def _name_run(one: Entry, period: Period) -> str:
     return f"{one.past.id} ({one.past.facts.system})" if period.fleet else one.past.id
+
+
+def _title(duty: Duty, period: Period) -> str:
+    """A heading; the name of an instance keeps its small letters."""
+    name = _name_duty(duty, period)
+    return name if period.fleet else name.capitalize()
 
 
 def _name_duty(duty: Duty, period: Period) -> str:

@@ -441,8 +441,8 @@ def test_a_fleet_is_reported_by_instance(year, capsys):
     assert "no corrective action is declared" in failure["note"]
     (pdf,) = (year.parent / "out").glob("*.pdf")
     text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
-    assert "Payments: drill of a backup (DRL-2; quarterly)" in text
-    assert "Wiki: drill of a backup (DRL-2; half-yearly)" in text
+    assert "payments: drill of a backup (DRL-2; quarterly)" in text
+    assert "wiki: drill of a backup (DRL-2; half-yearly)" in text
     assert "Instances declared in fleet.toml, SHA-256" in text
 
 
@@ -456,7 +456,7 @@ def test_a_fleet_of_one_goes_by_its_own_cadence(year, capsys):
     assert {one["system"] for one in rows["due"]} == {"solo"}
     (pdf,) = (year.parent / "out").glob("*.pdf")
     text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
-    assert "Solo: drill of a backup (DRL-2; quarterly)" in text
+    assert "solo: drill of a backup (DRL-2; quarterly)" in text
 
 
 def test_table_and_pages_say_the_same(year, made, capsys):
