@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from drillbook.core.display import write_json
+from drillbook.core.display import printable, write_json
 from drillbook.core.files import write_file
 from reports import controls
 from reports.config import declarations
@@ -63,8 +63,8 @@ def render_csv(period: Period) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A cell that no spreadsheet reads as a formula."""
-    text = "" if value is None else str(value)
+    """A cell that no spreadsheet reads as a formula, and that steers no terminal."""
+    text = "" if value is None else printable(str(value), keep="\n\t\r")
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

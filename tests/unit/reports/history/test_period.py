@@ -17,6 +17,7 @@ from reports.history.runs import remember
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
+from tests.support.commands import history as show_history
 from tests.support.commands import period as main
 from tests.support.commands import seal, sign_off
 
@@ -203,6 +204,22 @@ def test_runs_of_another_system_or_rehearsals_disturb_no_report(year, capsys):
     drilled(year, None, "2026-12-02", "violated", schedule=monthly, subject=subject)
     _, answer, rows = reported(year, capsys)
     assert (answer["troubles"], len(rows["failure"])) == ([], 1)
+
+
+def test_a_record_of_a_stranger_steers_no_terminal_or_spreadsheet(year, capsys):
+    """Its id, and so its name in every list, is whatever its author likes."""
+    (year / "x").mkdir()
+    record = json.loads((year / "2026-04-15-drill" / "evidence.json").read_text())
+    record["run"]["id"] = "=1+1 \x1b]0;owned\x07 \u202e"
+    (year / "x" / "evidence.json").write_text(json.dumps(record))
+    main([*YEAR, f"--run-dir={year}", "--out=out"])
+    show_history([f"--run-dir={year}"])
+    said = capsys.readouterr().out
+    assert "owned" in said
+    (table,) = (year.parent / "out").glob("*.csv")
+    text = table.read_text("utf-8-sig")
+    assert {"\x1b", "\x07", "\u202e"}.isdisjoint(said + text)
+    assert all(row["run"][:1] != "=" for row in csv.DictReader(text.splitlines()))
 
 
 def test_signatures_and_waivers_are_listed(year, made, capsys):
