@@ -222,6 +222,15 @@ def test_a_record_of_a_stranger_steers_no_terminal_or_spreadsheet(year, capsys):
     assert all(row["run"][:1] != "=" for row in csv.DictReader(text.splitlines()))
 
 
+def test_the_same_history_gives_the_same_bytes(year, capsys):
+    found = []
+    for _ in range(2):
+        reported(year, capsys)
+        found.append([one.read_bytes() for one in sorted((year.parent / "out").iterdir())])
+    assert found[0] == found[1]
+    assert (len(found[0]), max(map(len, found[0])) < 200_000) == (2, True)
+
+
 def test_signatures_and_waivers_are_listed(year, made, capsys):
     _, _, rows = reported(year, capsys, f"--pubkey={made[1]}")
     assert "approved by Grace Hopper" in rows["run"][0]["sign_off"]

@@ -481,12 +481,13 @@ def test_previous_bundle_of_a_record_that_names_none_is_refused(tmp_path):
 
 @pytest.mark.parametrize("signed", [sample_run.run(), sample_run.drill_run()])
 @pytest.mark.parametrize("trusting", [True, False])
+@pytest.mark.parametrize("fact", [{"name": "old.sql"}, {"sha256": "5b" * 32}])
 def test_record_of_another_backup_than_was_signed_is_caught(
-    tmp_path, monkeypatch, signed, trusting
+    tmp_path, monkeypatch, signed, trusting, fact
 ):
     made, public = key(tmp_path)
     other = sample_run.drill_run().subject
-    other = other.model_copy(update={"backup": other.backup.model_copy(update={"name": "old.sql"})})
+    other = other.model_copy(update={"backup": other.backup.model_copy(update=fact)})
     with monkeypatch.context() as patch:
         patch.setattr(
             "reports.seal.sealer.statement", lambda _, manifest: statement(signed, manifest)
