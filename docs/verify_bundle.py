@@ -49,6 +49,7 @@ PYTHON = sys.version_info[:2]
 LARGEST, MOST, MOST_VALUES = 256 << 20, 4096, 3_000_000
 # Worst last; what they mean for the exit code of a run.
 VERDICTS = ["not_applicable", "satisfied", "not_run", "contradicted", "inconclusive", "violated"]
+HOLDS = ("satisfied", "not_applicable")
 EXIT_CODES = {
     "not_applicable": 0,
     "satisfied": 0,
@@ -237,25 +238,28 @@ def check_signature(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple
     return payload, key
 
 
-def check_statement(payload: bytes, digests: dict[str, str], manifest: bytes) -> dict[str, str]:
-    """The backup that was signed for; the rest is exactly the files of the bundle."""
+def check_statement(
+    payload: bytes, digests: dict[str, str], manifest: bytes
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """The backup and result that were signed; the rest is exactly the files of the bundle."""
     try:
         said = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
         kind = said["_type"], said["predicateType"]
+        predicate = dict(said["predicate"])
     except (ValueError, TypeError, KeyError, RecursionError, Bad):
         raise Bad("what was signed is not a statement about files") from None
     backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith("backup:")}
     same = kind == TYPES and subjects == {**digests, MANIFEST: sha256(manifest)}
     need(same, "what was signed is about other files than these")
-    return backup
+    return backup, predicate
 
 
 # The record: its verdicts must follow from what it says was seen.
 
 
-def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object) -> dict[str, Any]:
-    """The record of this run and backup, at one with itself."""
+def check_record(data: bytes, files: dict[str, bytes], run: str, stated: Any) -> dict[str, Any]:
+    """The record of this run, at one with itself and with the backup and result in `stated`."""
     need(data.count(b",") <= MOST_VALUES, "the record has more values than is sane")
     try:
         record = strict_json(data)
@@ -265,16 +269,36 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, backup: object)
         need(not signer or SIGNATURE in files, "it says a key signs it: the signature is gone")
         seen = record["subject"].get("backup")
         named = {f"backup:{seen['name']}": seen["sha256"]} if seen else {}
-        need(backup is None or backup == named, "it is about another backup than was signed for")
+        need(not stated or stated[0] == named, "it is about another backup than was signed for")
         leaked = {leak["file"] for leak in record["redaction"].get("leaks", ())}
         wanted = {*(record.get("documents") or {"report.html", PDF} - leaked)}
         need(
             wanted <= files.keys(), f"{sorted(wanted - files.keys())[:1]} was written, and is gone"
         )
         check_own_rules(record)
+        judged = results(record)
+        same = not stated or judged == {name: stated[1].get(name) for name in judged}
+        need(same, "another result was signed than the record gives the run or its controls")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Bad("the record cannot be read") from None
     return dict(record)
+
+
+def results(record: dict[str, Any]) -> dict[str, Any]:
+    """What a policy is to read of the run and its controls; it must have been signed so."""
+    named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for one in record["controls"]:
+        gates = one["gating"] and not one.get("waived")
+        holds = one["verdict"] in HOLDS
+        if one["verdict"] == "satisfied":
+            named["passedTests"].append(one["id"])
+        elif not holds:
+            failed = gates or one["verdict"] == "violated"
+            named["failedTests" if failed else "warnedTests"].append(one["id"])
+    doubtful = record["counts"]["contradicted"] or record["counts"].get("waived")
+    rehearsed = record["subject"].get("grade", "rehearsal") == "rehearsal"
+    passed = "WARNED" if doubtful or rehearsed else "PASSED"
+    return {"result": "FAILED" if record["exit_code"] else passed, **named}
 
 
 def check_own_rules(record: dict[str, Any]) -> None:
@@ -302,6 +326,10 @@ def check_verdicts(record: dict[str, Any]) -> None:
     book = (record.get("exercise") or {}).get("runbook_sha256")
     need(all(counts[v] == tally.count(v) for v in VERDICTS), "its counts are not its controls'")
     need(counts["planned"] == len(controls), "more or fewer controls were planned than reported")
+    waivers = [waiver_facts(one["waiver"]) for one in controls if one.get("waiver")]
+    said = [waiver_facts(one) for one in (record.get("deviations") or {}).get("waivers") or []]
+    need(said == waivers, "its waivers are not those of its controls")
+    started = moment(facts["started"]).astimezone(UTC).date()
     waived = sum(control.get("waived") is True for control in controls)
     need(counts.get("waived", 0) == waived, "it counts other waivers than its controls have")
     for control in controls:
@@ -316,8 +344,10 @@ def check_verdicts(record: dict[str, Any]) -> None:
         unsafe = severe and (not claim or control["verdict"] == "violated")
         gating = (unsafe or (strict and claim)) and asked
         need(control["gating"] is gating, f"{name} gates, or does not, against the rule")
-        excused = not flag(control, "waived") or waiver.get("state") == "in_force"
-        need(excused, f"{name} is waived without a waiver in force")
+        (expires,) = days_of(waiver, "expires")
+        excused = waiver and waiver_facts(waiver)[:2] == ("in_force", name)
+        excused = excused and expires and started <= expires and control["verdict"] not in HOLDS
+        need(excused or not flag(control, "waived"), f"{name} is waived without a waiver in force")
         compared = book is not None and control.get("correction") is not None
         said = control.get("taken_over") is not None
         need(said is compared, f"{name}: what it says of its correction in the runbook is odd")
@@ -331,6 +361,12 @@ def check_verdicts(record: dict[str, Any]) -> None:
     elif flag(facts, "interrupted") and not code:
         verdict, code = "not_run", 2
     need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
+
+
+def waiver_facts(one: dict[str, Any]) -> tuple[Any, ...]:
+    """What a record says of a waiver."""
+    words = (one[name] for name in ("control", "reason", "owner", "approved_by", "expires"))
+    return one.get("state", "in_force"), *words, one.get("days_left")
 
 
 # What people declared: what is missing in it, or cannot be as it is declared.
@@ -455,10 +491,14 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
     if not (challenge := key.get("challenge")):
         return
     answered = [one for one in key["acknowledged"] if one["challenge"] == challenge]
-    for name in key.get("custodians") or []:
+    custodians = key.get("custodians") or []
+    strangers = [one for one in answered if custodians and one["name"] not in custodians]
+    for name in custodians:
         if name not in {one["name"] for one in answered}:
             yield f"{name} has not answered the challenge {challenge}"
     for one in answered:
+        if one in strangers:
+            yield f"{one['name']} answered, and is not one of its custodians"
         given = moment(one["signed"]).astimezone(UTC).date()
         if given > day:
             yield f"the answer of {one['name']} is of {given}, after the run"
@@ -468,7 +508,7 @@ def key_findings(key: dict[str, Any], day: date, *, used: bool) -> Iterator[str]
             yield f"{one['name']} does not hold it: the answer was not made with this key"
         elif used and one.get("held") is None:
             yield f"the answer of {one['name']} was not judged"
-    proved = [one for one in answered if one.get("held") is not False]
+    proved = [one for one in answered if one.get("held") is not False and one not in strangers]
     if min(len({one.get(name) for one in proved}) for name in ("name", "key_id")) < 2:
         yield "no dual control: fewer than two custodians have proved to hold it"
 
@@ -628,7 +668,7 @@ def judge(
         return "TAMPERED", [("form", False, str(trouble))]
     signed = False
 
-    def signature() -> dict[str, str] | None:
+    def signature() -> tuple[dict[str, str], dict[str, Any]] | None:
         nonlocal signed
         if SIGNATURE not in files:
             need(unsigned and not keys, "none: nothing says who made this bundle")
@@ -637,14 +677,14 @@ def judge(
             payload, _ = check_signature(files[SIGNATURE], keys)
         else:
             payload, _, _ = open_envelope(files[SIGNATURE])
-        backup = check_statement(payload, digests, files[MANIFEST])
+        stated = check_statement(payload, digests, files[MANIFEST])
         need(keys or unsigned, "by a key that is not trusted: give --pubkey")
         signed = bool(keys)
-        return backup
+        return stated
 
     ask("files", lambda: check_files(files, digests, files[MANIFEST]))
-    backup = ask("signature", signature)
-    record = ask("record", lambda: check_record(files[RECORD], files, run, backup))
+    stated = ask("signature", signature)
+    record = ask("record", lambda: check_record(files[RECORD], files, run, stated))
     if record and (rules := record.get("rules", 1)) != RULES:
         made = f"they follow version {rules} of the rules, and this file has version {RULES}"
         by = f"take the verify_bundle.py of Drillbook {record['run']['tool']['version']}"

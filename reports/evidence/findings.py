@@ -168,7 +168,10 @@ def _custody_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[
     for name in key.custodians:
         if name not in {one.name for one in answered}:
             yield f"{name} has not answered the challenge {key.challenge}"
+    strangers = [one for one in answered if key.custodians and one.name not in key.custodians]
     for one in answered:
+        if one in strangers:
+            yield f"{one.name} answered, and is not one of its custodians"
         given = one.signed.date()
         if given > day:
             yield f"the answer of {one.name} is of {given}, after the run"
@@ -180,6 +183,6 @@ def _custody_findings(key: RegisteredKey, day: date, *, used: bool) -> Iterator[
         elif used and one.held is None:
             yield f"the answer of {one.name} was not judged"
     # Two names under one signature are one person, and so is one name under two.
-    proved = [one for one in answered if one.held is not False]
+    proved = [one for one in answered if one.held is not False and one not in strangers]
     if min(len({one.name for one in proved}), len({one.key_id for one in proved})) < 2:
         yield "no dual control: fewer than two custodians have proved to hold it"

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from drillbook.core.display import write_json
+from drillbook.core.display import printable, write_json
 from drillbook.core.files import write_file
 from reports import controls
 from reports.config import declarations
@@ -63,8 +63,8 @@ def render_csv(period: Period) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A cell that no spreadsheet reads as a formula."""
-    text = "" if value is None else str(value)
+    """A cell that no spreadsheet reads as a formula, and that steers no terminal."""
+    text = "" if value is None else printable(str(value), keep="\n\t\r")
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -177,7 +177,7 @@ def render_pdf(period: Period, table: str) -> bytes:
         "troubles": [*period.troubles],
         "acts": [
             {
-                "name": _name_duty(duty, period),
+                "name": _title(duty, period),
                 "controls": ", ".join(duty.act.controls)
                 + (f"; {duty.schedule.cadence}" if period.fleet else ""),
                 "dues": [
@@ -232,6 +232,12 @@ def _printed_run(one: Entry, period: Period) -> dict[str, str]:
 
 def _name_run(one: Entry, period: Period) -> str:
     return f"{one.past.id} ({one.past.facts.system})" if period.fleet else one.past.id
+
+
+def _title(duty: Duty, period: Period) -> str:
+    """A heading; the name of an instance keeps its small letters."""
+    name = _name_duty(duty, period)
+    return name if period.fleet else name.capitalize()
 
 
 def _name_duty(duty: Duty, period: Period) -> str:

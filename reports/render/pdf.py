@@ -239,6 +239,7 @@ def _summary(run: Run, findings: list[Control]) -> dict[str, Any]:
         "more_wrong": max(0, len(wrong) - _MOST_WRONG),
         "follows": [
             ("Next step", phrases.outcome(run).next),
+            *with_value([("Besides", phrases.other_findings(run))]),
             ("Corrective actions", str(len(run.deviations.actions) or "none declared")),
             ("To be approved by", run.sign_off.approved.name or "not stated"),
             ("Due again", day(run.schedule.next_due) or "not stated"),

@@ -448,6 +448,13 @@ def findings(run: Run) -> list[Control]:
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 
 
+def other_findings(run: Run) -> str:
+    """How many findings there are that are not about a control; empty for none."""
+    found = len(run.exercise.findings) + sum(len(key.findings) for key in run.key_register)
+    about = "about the exercise and the register of keys, under Circumstances"
+    return f"{found} finding{'s' * (found != 1)} {about}" if found else ""
+
+
 def contradicted_controls(run: Run) -> list[Control]:
     """The controls whose statement the runbook should correct."""
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]

@@ -80,12 +80,16 @@ def wrap(
 
 
 def write(lines: Iterable[Line], file: IO[str]) -> None:
-    """Print lines in their style; under pytest its own reporter does that."""
+    """Print lines in their style; under pytest its own reporter does that.
+
+    Nothing in a line steers the terminal: any text may come from a file of someone else.
+    """
     console = Console(file=file, highlight=False, soft_wrap=True)
     # rich ends the program with status 1 if the reader of a pipe is gone; ours is a verdict.
     with suppress(SystemExit):
         for line in lines:
-            console.print(Text(line.text, " ".join(line.style)))
+            text = display.printable(line.text, keep="\n\t")
+            console.print(Text(text, " ".join(line.style)))
 
 
 def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:

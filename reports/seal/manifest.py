@@ -117,9 +117,7 @@ def statement(run: Run, manifest: Manifest) -> bytes:
     predicate = {
         "result": result(run),
         "configuration": list(_configuration(run, digests[RECORD])),
-        "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
-        "warnedTests": [c.id for c in run.controls if _warns(c)],
-        "failedTests": [c.id for c in run.controls if _fails(c)],
+        **tests(run),
     }
     subjects = {name: {"sha256": sha} for name, sha in sorted(digests.items())}
     record = in_toto(TEST_RESULT, subjects, predicate)
@@ -138,6 +136,15 @@ def result(run: Run) -> str:
         return "FAILED"
     doubtful = run.counts.contradicted or run.counts.waived
     return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
+
+
+def tests(run: Run) -> dict[str, list[str]]:
+    """The controls that passed, of which policies are warned, and that failed."""
+    return {
+        "passedTests": [c.id for c in run.controls if c.verdict is Verdict.SATISFIED],
+        "warnedTests": [c.id for c in run.controls if _warns(c)],
+        "failedTests": [c.id for c in run.controls if _fails(c)],
+    }
 
 
 def _fails(control: Control) -> bool:

@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal, NamedTuple
@@ -44,10 +44,12 @@ from reports.seal.manifest import (
     digest,
     file_digest,
     parse,
+    result,
+    tests,
 )
 from reports.seal.pdf_attachment import attachment_digest
 from reports.seal.zip_file import Archive
-from reports.verdict import FAILED, PASSED, Verdict, worst
+from reports.verdict import FAILED, HOLDS, PASSED, Verdict, worst
 
 _SMALL = 8 << 20
 ACTS = ("prepared", "reviewed", "approved")
@@ -92,7 +94,7 @@ class Examination:
         self.run: Run | None = None
         self.envelope = self.signed = False
         self.signer = ""
-        self._backup: dict[str, str] | None = None
+        self._stated: _Stated | None = None
 
     @property
     def bad(self) -> list[Check]:
@@ -150,11 +152,11 @@ class Examination:
         envelope = archive.read(SIGNATURE, _SMALL)
         if self.trust.keys is not None:
             payload, signer = signature.verify(envelope, self.trust.keys)
-            self._backup = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
+            self._stated = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
             self.signed, self.signer = True, signer
             return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
-        self._backup = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
+        self._stated = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         self.signer = next(iter(opened.signatures))
         by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
@@ -167,8 +169,11 @@ class Examination:
             raise Distrusted(f"{MANIFEST} is of run {manifest.run}, {RECORD} of {run.run.id}")
         if run.seal.key_id and SIGNATURE not in archive.entries:
             raise Distrusted(f"it says key {run.seal.key_id[:16]} signs it: the signature is gone")
-        if self._backup is not None and self._backup != backup_subject(run):
+        if self._stated and self._stated.backup != backup_subject(run):
             raise Distrusted(f"it is about another backup than the one in {SIGNATURE}")
+        judged = {"result": result(run)} | tests(run)
+        if self._stated and judged != {one: self._stated.predicate.get(one) for one in judged}:
+            raise Distrusted(f"{SIGNATURE} gives the run or its controls another result")
         # Versions without this field always wrote these two, unless they leaked.
         leaked = {leak.file for leak in run.redaction.leaks}
         wanted = run.documents or {"report.html", PDF} - leaked
@@ -249,6 +254,8 @@ def check_consistency(run: Run) -> str:
     for control in run.controls:
         if odd := _odd(control, run):
             raise Distrusted(f"{RECORD}: {control.id} {odd}")
+    if run.deviations.waivers != tuple(one.waiver for one in run.controls if one.waiver):
+        raise Distrusted(f"{RECORD}: its waivers are not those of its controls")
     if run.counts.waived != sum(control.waived for control in run.controls):
         raise Distrusted(f"{RECORD}: it counts other waivers than its controls have")
     register, seen = run.key_register, run.subject.keys
@@ -279,12 +286,20 @@ def _odd(control: Control, run: Run) -> str | None:
         return "has another verdict than its specs"
     if control.gating is not is_gating(control, run.run):
         return "gates, or does not, against the rule"
-    if control.waived and (control.waiver is None or control.waiver.state != "in_force"):
+    if control.waived and not _is_excused(control, run.run.started.date()):
         return "is waived without a waiver in force"
     compared = run.exercise.runbook_sha256 is not None and control.correction is not None
     if (control.taken_over is not None) is not compared:
         return "says of its correction in the runbook what it cannot, or does not say it"
     return None
+
+
+def _is_excused(control: Control, day: date) -> bool:
+    """Whether a waiver is about this control, is in force on this day, and is needed."""
+    waiver = control.waiver
+    if waiver is None or waiver.state != "in_force" or waiver.control != control.id:
+        return False
+    return waiver.expires >= day and control.verdict not in HOLDS
 
 
 def _check_attachment(archive: Archive) -> str:
@@ -336,18 +351,26 @@ def _folder(folder: Path, archive: Archive) -> str:
     return f"the {len(there)} files next to the bundle are those in it"
 
 
-def _covers(payload: bytes, manifest: Manifest, own: str) -> dict[str, str]:
-    """The backup among the subjects that were signed; the others must be the bundle's files."""
+class _Stated(NamedTuple):
+    """What was signed besides the files: the backup, and the predicate with the result."""
+
+    backup: dict[str, str]
+    predicate: dict[str, object]
+
+
+def _covers(payload: bytes, manifest: Manifest, own: str) -> _Stated:
+    """What was signed; its subjects must be a backup and the bundle's files."""
     try:
         signed = strict_json(payload)
         subjects = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         kind = signed["_type"], signed["predicateType"]
+        predicate = dict(signed["predicate"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Distrusted("what was signed is not a statement about files") from None
     backup = {name: subjects.pop(name) for name in [*subjects] if name.startswith(BACKUP)}
     if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
         raise Distrusted("what was signed is about other files than these")
-    return backup
+    return _Stated(backup, predicate)
 
 
 def _manifest_digest(bundle: Path) -> str:

@@ -167,6 +167,15 @@ def test_an_undeclared_exercise_has_no_findings_and_is_a_gap_of_a_drill():
     assert "The exercise, as declared" not in dict(sections(sample_run.run()))
 
 
+def test_a_summary_names_findings_that_are_about_no_control(tmp_path):
+    run = recorded(tmp_path)
+    said = "finding about the exercise and the register of keys, under Circumstances"
+    assert said not in html.render(run)
+    found = judge(changed(authorisation=None)(run))
+    assert f"1 {said}" in html.render(found)
+    assert ("Besides", f"1 {said}") in pdf.pdf_document(found, "")["summary"]["follows"]
+
+
 def test_declared_and_measured_stand_apart(tmp_path):
     run = first("third_parties", involved=None)(recorded(tmp_path))
     shown = dict(sections(judge(run)))

@@ -17,6 +17,7 @@ from reports.history.runs import remember
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, latest, sealed
+from tests.support.commands import history as show_history
 from tests.support.commands import period as main
 from tests.support.commands import seal, sign_off
 
@@ -49,7 +50,7 @@ RUNS = {
 }
 
 
-def drilled(runs, signer, day, found, **changes):
+def drilled(runs, signer, day, found, waiver=None, **changes):
     """The sealed folder of a drill that ended on this day."""
     made, ended = sample_run.run(), datetime.fromisoformat(day).replace(hour=9, tzinfo=UTC)
     when = {"id": f"{day}-drill", "started": ended - timedelta(hours=1), "finished": ended}
@@ -66,6 +67,16 @@ def drilled(runs, signer, day, found, **changes):
     if found == "satisfied":
         counts = made.counts.model_copy(update={"violated": 0, "planned": 5})
         said |= {"counts": counts, "verdict": Verdict.INCONCLUSIVE, "exit_code": 2}
+    if waiver:
+        given = {"waiver": waiver, "waived": True}
+        controls = tuple(
+            one.model_copy(update=given) if one.id == waiver.control else one
+            for one in said["controls"]
+        )
+        counts = said["counts"].model_copy(update={"waived": 1})
+        deviations = made.deviations.model_copy(update={"waivers": (waiver,)})
+        said |= {"controls": controls, "counts": counts, "deviations": deviations}
+        said |= {"verdict": Verdict.SATISFIED, "exit_code": 0}
     folder = sealed(runs, signer, **said | changes)
     latest(runs, folder)
     remember(json_file.load(folder / "evidence.json"), folder)
@@ -86,8 +97,7 @@ def made(tmp_path_factory):
         approved_by="Grace",
         expires=date(2026, 12, 31),
     )
-    changed = sample_run.run().deviations.model_copy(update={"waivers": (waiver,)})
-    drilled(place / "runs", signer, "2026-11-05", "satisfied", deviations=changed)
+    drilled(place / "runs", signer, "2026-11-05", "satisfied", waiver)
     bundle = place / "runs" / "2026-01-20-drill"
     given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
     assert sign_off([str(bundle), *given, "--anyway"]) == 0
@@ -194,6 +204,31 @@ def test_runs_of_another_system_or_rehearsals_disturb_no_report(year, capsys):
     drilled(year, None, "2026-12-02", "violated", schedule=monthly, subject=subject)
     _, answer, rows = reported(year, capsys)
     assert (answer["troubles"], len(rows["failure"])) == ([], 1)
+
+
+def test_a_record_of_a_stranger_steers_no_terminal_or_spreadsheet(year, capsys):
+    """Its id, and so its name in every list, is whatever its author likes."""
+    (year / "x").mkdir()
+    record = json.loads((year / "2026-04-15-drill" / "evidence.json").read_text())
+    record["run"]["id"] = "=1+1 \x1b]0;owned\x07 \u202e"
+    (year / "x" / "evidence.json").write_text(json.dumps(record))
+    main([*YEAR, f"--run-dir={year}", "--out=out"])
+    show_history([f"--run-dir={year}"])
+    said = capsys.readouterr().out
+    assert "owned" in said
+    (table,) = (year.parent / "out").glob("*.csv")
+    text = table.read_text("utf-8-sig")
+    assert {"\x1b", "\x07", "\u202e"}.isdisjoint(said + text)
+    assert all(row["run"][:1] != "=" for row in csv.DictReader(text.splitlines()))
+
+
+def test_the_same_history_gives_the_same_bytes(year, capsys):
+    found = []
+    for _ in range(2):
+        reported(year, capsys)
+        found.append([one.read_bytes() for one in sorted((year.parent / "out").iterdir())])
+    assert found[0] == found[1]
+    assert (len(found[0]), max(map(len, found[0])) < 200_000) == (2, True)
 
 
 def test_signatures_and_waivers_are_listed(year, made, capsys):
@@ -432,8 +467,8 @@ def test_a_fleet_is_reported_by_instance(year, capsys):
     assert "no corrective action is declared" in failure["note"]
     (pdf,) = (year.parent / "out").glob("*.pdf")
     text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
-    assert "Payments: drill of a backup (DRL-2; quarterly)" in text
-    assert "Wiki: drill of a backup (DRL-2; half-yearly)" in text
+    assert "payments: drill of a backup (DRL-2; quarterly)" in text
+    assert "wiki: drill of a backup (DRL-2; half-yearly)" in text
     assert "Instances declared in fleet.toml, SHA-256" in text
 
 
@@ -447,7 +482,7 @@ def test_a_fleet_of_one_goes_by_its_own_cadence(year, capsys):
     assert {one["system"] for one in rows["due"]} == {"solo"}
     (pdf,) = (year.parent / "out").glob("*.pdf")
     text = " ".join(pypdfium2.PdfDocument(pdf)[0].get_textpage().get_text_range().split())
-    assert "Solo: drill of a backup (DRL-2; quarterly)" in text
+    assert "solo: drill of a backup (DRL-2; quarterly)" in text
 
 
 def test_table_and_pages_say_the_same(year, made, capsys):

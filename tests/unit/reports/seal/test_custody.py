@@ -12,7 +12,7 @@ from reports.config import declarations
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, Distrusted
 from reports.evidence.findings import match_keys
-from reports.evidence.model import Key
+from reports.evidence.model import Key, Subject
 from reports.render.context_sections import key_register
 from reports.seal import custody, signature
 from tests.support import sample_run
@@ -95,6 +95,22 @@ def test_an_answer_of_another_key_is_found_by_the_run_that_has_it(place):
         "the answer of Ada was not judged",
         "the answer of Grace was not judged",
     )
+
+
+def test_who_is_no_custodian_any_more_makes_no_dual_control(place):
+    """Grace left the register after she had answered."""
+    prove("Ada")
+    prove("Grace")
+    text = (place / "drillbook.toml").read_text()
+    (place / "drillbook.toml").write_text(
+        text.replace('["Ada", "Grace"]\nstored', '["Ada"]\nstored')
+    )
+    (key,) = registered(place)
+    assert key.findings == (
+        "Grace answered, and is not one of its custodians",
+        "no dual control: fewer than two custodians have proved to hold it",
+    )
+    assert check_record(sample_run.run(key_register=(key,), subject=Subject(keys=SEEN)))
 
 
 def test_an_answer_cannot_be_taken_over_by_another_custodian(place):

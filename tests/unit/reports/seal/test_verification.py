@@ -311,6 +311,40 @@ def recorded(tmp_path, change):
     return found["record"].state, found.get("findings")
 
 
+def waive(**facts):
+    """A change of the waiver, wherever the record has it."""
+
+    def change(record):
+        record["controls"][0]["waiver"].update(facts)
+        record["deviations"]["waivers"][0].update(facts)
+
+    return change
+
+
+def hold(record):
+    """The control that is waived holds."""
+    for one in (record["controls"][0], record["controls"][0]["specs"][0]):
+        one["verdict"] = "satisfied"
+    record["counts"].update(violated=0, satisfied=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (waive(expires="2026-11-24"), "ok"),
+        (waive(expires="2026-11-23"), "bad"),
+        (waive(expires="20261124"), "bad"),
+        (waive(control="KEY-5"), "bad"),
+        (waive(state="expired"), "bad"),
+        (hold, "bad"),
+        (lambda r: r["deviations"].update(waivers=[]), "bad"),
+        (lambda r: r["deviations"]["waivers"][0].update(owner="Eve"), "bad"),
+    ],
+)
+def test_a_waiver_excuses_its_own_control_in_its_own_time(tmp_path, change, state):
+    assert recorded(tmp_path, change)[0] == state
+
+
 @pytest.mark.parametrize("rules", [2, 9999])
 def test_findings_of_other_rules_are_not_computed_again(tmp_path, capsys, rules):
     def change(record):
@@ -447,12 +481,13 @@ def test_previous_bundle_of_a_record_that_names_none_is_refused(tmp_path):
 
 @pytest.mark.parametrize("signed", [sample_run.run(), sample_run.drill_run()])
 @pytest.mark.parametrize("trusting", [True, False])
+@pytest.mark.parametrize("fact", [{"name": "old.sql"}, {"sha256": "5b" * 32}])
 def test_record_of_another_backup_than_was_signed_is_caught(
-    tmp_path, monkeypatch, signed, trusting
+    tmp_path, monkeypatch, signed, trusting, fact
 ):
     made, public = key(tmp_path)
     other = sample_run.drill_run().subject
-    other = other.model_copy(update={"backup": other.backup.model_copy(update={"name": "old.sql"})})
+    other = other.model_copy(update={"backup": other.backup.model_copy(update=fact)})
     with monkeypatch.context() as patch:
         patch.setattr(
             "reports.seal.sealer.statement", lambda _, manifest: statement(signed, manifest)
@@ -468,6 +503,31 @@ def test_record_of_the_backup_that_was_signed_is_accepted(tmp_path):
     folder = sealed(tmp_path, made, subject=sample_run.drill_run().subject)
     found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
     assert (found["record"].state, found["signature"].state) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"result":"FAILED"', b'"result":"PASSED"'),
+        (b'"failedTests":["KEY-3"', b'"failedTests":["KEY-9"'),
+        (b'"passedTests":["KEY-5"]', b'"passedTests":["KEY-5","KEY-3"]'),
+        (b'"warnedTests":', b'"alerts":'),
+    ],
+)
+def test_another_result_than_the_records_cannot_be_signed(tmp_path, monkeypatch, was, now):
+    """A policy that admits a deployment reads what was signed and not the record."""
+    made, public = key(tmp_path)
+
+    def other(run, manifest):
+        said = statement(run, manifest)
+        assert was in said
+        return said.replace(was, now)
+
+    monkeypatch.setattr("reports.seal.sealer.statement", other)
+    folder = sealed(tmp_path, made)
+    found = examined(folder / "bundle.zip", keys=signature.load_trusted_keys(public))
+    assert (found["signature"].state, found["record"].state) == ("ok", "bad")
+    assert "another result" in found["record"].sentence
 
 
 def test_statement_of_another_kind_does_not_vouch(tmp_path, monkeypatch):
