@@ -288,7 +288,9 @@ class _Command(click.Command):
         """
 
         def is_from_there(one: Option) -> bool:
-            return one is not PING and ctx.get_parameter_source(one.key) is ParameterSource.ENVIRONMENT
+            return (
+                one is not PING and ctx.get_parameter_source(one.key) is ParameterSource.ENVIRONMENT
+            )
 
         words = given.words(*filter(is_from_there, self._command.options))
         words += [str(given[one]) for one in filter(is_from_there, self._command.arguments)]
