@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,7 @@ from click.shell_completion import BashComplete, CompletionItem, get_completion_
 from drillbook.core.display import printable
 from drillbook.core.errors import UNUSABLE, Trouble
 from drillbook.core.files import drop_output
-from drillbook.core.options import EXCLUSIVE, Option, default, fault, nearest
+from drillbook.core.options import EXCLUSIVE, PING, Option, default, fault, nearest
 
 # Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
@@ -267,6 +267,7 @@ class _Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> int:
         given = Given(self._command, ctx.params, self._line)
+        given = replace(given, line=f"{self._line}{self._from_environment(ctx, given)}")
         for one in self._command.needs:
             spare = self._command.spared.get(one)
             if not (given[one] or (spare and given[spare])):
@@ -285,6 +286,21 @@ class _Command(click.Command):
                 raise
             names = (trouble.filename, trouble.strerror or str(trouble))
             raise Refusal(": ".join(str(one) for one in names if one)) from None
+
+    def _from_environment(self, ctx: click.Context, given: Given) -> str:
+        """What the environment gave, as words that complete the command line in the record.
+
+        The address of a monitor is left out: anyone who knows it can report to it.
+        """
+
+        def is_from_there(one: Option) -> bool:
+            return (
+                one is not PING and ctx.get_parameter_source(one.key) is ParameterSource.ENVIRONMENT
+            )
+
+        words = given.words(*filter(is_from_there, self._command.options))
+        words += [str(given[one]) for one in filter(is_from_there, self._command.arguments)]
+        return "".join(f" {shlex.quote(word)}" for word in words)
 
     def _is_given(self, ctx: click.Context, option: Option) -> bool:
         source = ctx.get_parameter_source(option.key)

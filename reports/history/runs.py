@@ -8,7 +8,6 @@ that a run is remembered after its folder is gone; a line proves nothing.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,12 +34,11 @@ from reports.evidence.model import (
     Run,
     Seal,
 )
-from reports.render.phrases import NO_CORRECTION
+from reports.render.phrases import NO_CORRECTION, planted_bug
 from reports.seal.manifest import MANIFEST, digest, file_digest, parse
 from reports.seal.zip_file import read_entries
 from reports.verdict import Verdict
 
-_MUTANT = re.compile(r"--mutant[= ](\S+)")
 # Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
 _ROUTES = {
     "drillbook preflight": "preflight",
@@ -117,7 +115,6 @@ class Seen(EvidenceModel):
 
     def facts(self) -> Facts:
         """The facts that the ledger remembers."""
-        planted = _MUTANT.search(self.command)
         alike = Facts.model_fields.keys() & Seen.model_fields.keys()
         return Facts(
             **{name: getattr(self, name) for name in alike},
@@ -126,7 +123,7 @@ class Seen(EvidenceModel):
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,
-            mutant=planted[1] if planted else None,
+            mutant=planted_bug(self.command),
             verdicts={one.id: one.verdict for one in self.controls},
             corrections={
                 one.id: one.correction or NO_CORRECTION

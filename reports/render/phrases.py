@@ -27,6 +27,7 @@ LIMITS = (
     "What no control asks, this report does not answer."
 )
 _LONGEST = 600
+_MUTANT = re.compile(r"--mutant[= ](\S+)")
 _SOON_DAYS = 30
 _PLACE = re.compile(r"\n?\(at [^()]*\)$")
 # Two short values that an assertion compares.
@@ -121,15 +122,28 @@ class Outcome(NamedTuple):
 
 def grade(run: Run) -> str | None:
     """Why the result is not evidence about a deployment; None if it is."""
+    reason = None
     if run.subject.driver == "none":
-        return "No stack was started: the result is not evidence about a deployment."
-    return REHEARSAL if run.subject.grade == "rehearsal" else None
+        reason = "No stack was started: the result is not evidence about a deployment."
+    elif run.subject.grade == "rehearsal":
+        reason = REHEARSAL
+    if bug := planted_bug(run.run.command):
+        words = f"The bug {bug} was planted on purpose"
+        return f"{words}. {reason}" if reason else f"{words}: the result is not evidence."
+    return reason
+
+
+def planted_bug(command: str) -> str | None:
+    """The bug that a command line plants on purpose."""
+    found = _MUTANT.search(command)
+    return found[1] if found else None
 
 
 def outcome(run: Run) -> Outcome:
     """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
-    return end._replace(word=f"{end.word} in rehearsal") if grade(run) == REHEARSAL else end
+    rehearsed = run.subject.grade == "rehearsal" and run.subject.driver != "none"
+    return end._replace(word=f"{end.word} in rehearsal") if rehearsed else end
 
 
 def _outcome(run: Run) -> Outcome:

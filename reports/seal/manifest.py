@@ -22,6 +22,7 @@ from drillbook.core.files import open_file
 from reports.errors import Distrusted
 from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
+from reports.render.phrases import planted_bug
 from reports.verdict import HOLDS, PASSED, Verdict
 
 BUNDLE = "bundle.zip"
@@ -134,7 +135,7 @@ def result(run: Run) -> str:
     """PASSED, WARNED or FAILED."""
     if run.exit_code != PASSED:
         return "FAILED"
-    doubtful = run.counts.contradicted or run.counts.waived
+    doubtful = run.counts.contradicted or run.counts.waived or planted_bug(run.run.command)
     return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
 
 

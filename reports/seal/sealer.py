@@ -316,6 +316,8 @@ def examine_to_sign(
         doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
     if run.subject.grade == "rehearsal":
         doubts.append("it is a rehearsal, no evidence about a deployment")
+    if phrases.planted_bug(run.run.command):
+        doubts.append("a bug was planted on purpose")
     if not examination.envelope:
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:

@@ -302,11 +302,21 @@ def kept(line):
     return given
 
 
+def test_a_backup_that_the_environment_names_is_in_the_line(folder, monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_BACKUP", "sftp://ada:geheim@h/b c")
+    monkeypatch.setenv("DRILLBOOK_PING", "https://hc-ping.com/geheim")
+    given = kept("drill --env-file .env")
+    assert given.line == "drillbook drill --env-file .env 'sftp://ada:geheim@h/b c'"
+    assert run_metadata.command([], given.line).endswith(" 'sftp://…@h/b c'")
+
+
 def test_a_variable_of_an_options_name_sets_it(folder, monkeypatch):
     monkeypatch.setenv("DRILLBOOK_STACK", "embedded")
     monkeypatch.setenv("DRILLBOOK_CERTIFIED", "1")
     given = kept("verify")
     assert (given[options.STACK], given[options.CERTIFIED]) == ("embedded", True)
+    # The record names what the environment gave: a planted bug would count as none.
+    assert given.line == "drillbook verify --stack=embedded --certified"
     monkeypatch.setenv("DRILLBOOK_CERTIFIED", "no")
     assert kept("verify --stack auto")[options.STACK] == "auto"
     assert not kept("verify")[options.CERTIFIED]

@@ -319,6 +319,23 @@ def test_page_shows_actions_exclusions_and_acts():
     assert "<td>Ada &lt;a@b&gt;</td><td>not stated</td>" in page
 
 
+@pytest.mark.parametrize("render", [html.render, text_of])
+@pytest.mark.parametrize("grade", ["deployment", "rehearsal"])
+def test_planted_bug_stands_next_to_the_result(render, grade):
+    made = sample_run.run()
+    command = "drillbook verify --mutant ForgetsEmptyFolders"
+    planted = made.model_copy(
+        update={
+            "run": made.run.model_copy(update={"command": command}),
+            "subject": made.subject.model_copy(update={"grade": grade}),
+        }
+    )
+    said = re.sub(r"\s+", " ", render(planted))
+    assert "The bug ForgetsEmptyFolders was planted on purpose" in said
+    assert ("failed in rehearsal" in said.lower()) == (grade == "rehearsal")
+    assert "planted on purpose" not in re.sub(r"\s+", " ", render(made))
+
+
 def test_page_stays_small_by_leaving_out_logs_of_what_held():
     page = html.render(many(sample_run.run(), 400))
     assert "backend's log" in page

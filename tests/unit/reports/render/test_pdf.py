@@ -232,6 +232,7 @@ def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results
     assert re.findall(r"(met|missed|not determined)(?=Recovery|$)", table) == results
     # The picture of times says it once more.
     assert text.count("not determined") == 2 * results.count("not determined")
+    assert text.count("(measured: ") == text.count(", wanted: ")
 
 
 def test_exclusions_and_actions_are_printed(tmp_path):

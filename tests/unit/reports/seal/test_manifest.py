@@ -169,6 +169,14 @@ def test_result_says_less_rather_than_more(code, counts, grade, told):
     assert result(run) == told
 
 
+def test_result_of_a_run_with_a_planted_bug_is_not_passed():
+    run = sample_run.run(exit_code=0)
+    clean = {"contradicted": 0, "waived": 0}
+    planted = run.run.model_copy(update={"command": "drillbook verify --mutant=KeepsFolders"})
+    counts = run.counts.model_copy(update=clean)
+    assert result(run.model_copy(update={"counts": counts, "run": planted})) == "WARNED"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -125,6 +125,7 @@ def test_what_is_signed_is_shown_and_what_proves_little_is_refused(tmp_path, cap
     [
         ({"stopped": "the disk is full"}, "the run is stopped"),
         ({}, "the run is undecided"),
+        ({"command": "drillbook verify --mutant X"}, "a bug was planted on purpose"),
     ],
 )
 def test_what_is_undecided_is_signed_off_only_in_so_many_words(tmp_path, capsys, changes, said):
@@ -138,7 +139,7 @@ def test_what_is_undecided_is_signed_off_only_in_so_many_words(tmp_path, capsys,
         controls=controls,
         counts=made.counts.model_copy(update={"violated": 0, "planned": len(controls)}),
         verdict=Verdict.INCONCLUSIVE,
-        exit_code=3 if changes else 2,
+        exit_code=3 if "stopped" in changes else 2,
     )
     words = [str(place), "--act=approved", "--name=Grace", f"--pubkey={public}"]
     assert call_sign_off(words) == 3
