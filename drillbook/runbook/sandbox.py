@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drillbook.core.errors import Unsupported
 from drillbook.core.run_directory import unprivileged_user
 from drillbook.stack import processes
 
@@ -143,14 +144,17 @@ class Sandbox:
     def _outside(self, inside: str) -> Path:
         path = Path(os.path.normpath(Path(HOME, inside)))
         if len(path.parts) < 2 or path.parts[1] not in ROOTS:
-            raise ValueError(f"{inside} is not a place for files in the sandbox")
+            raise Unsupported(
+                f"not carried out: {inside} is no place for a file here; those are below "
+                f"/{', /'.join(ROOTS)}"
+            )
         return self.files / path.relative_to("/")
 
     def read(self, inside: str) -> bytes | None:
         """The content of a file, while a script may be changing it; no link is followed."""
         try:
             parts = self._outside(inside).relative_to(self.files).parts
-        except ValueError:
+        except Unsupported:
             return None
         with suppress(OSError):
             at = os.open(self.files, os.O_RDONLY | os.O_DIRECTORY)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.core.errors import Unsupported
 from drillbook.runbook.sandbox import HOME, Answer, Sandbox
 from drillbook.stack.processes import why_unavailable
 
@@ -32,6 +33,13 @@ def sandbox(calls):
 
     yield Sandbox(place / "sandbox", answer)
     shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("path", ["/backup.sql", "/etc/infisical/.env", "../../x.sql"])
+def test_a_file_that_has_no_place_here_is_not_carried_out(sandbox, path):
+    with pytest.raises(Unsupported, match=r"not carried out: .* is no place for a file here"):
+        sandbox.place(path, b"rows")
+    assert sandbox.read(path) is None
 
 
 def test_a_call_is_answered_with_output_and_exit_code(sandbox, calls):
