@@ -235,7 +235,7 @@ def _state(row: Values) -> Wrapper:
     return Wrapper("staged" if staged else "active", text(name) or "", since)
 
 
-LOST = "its folder is not in the backup"
+LOST = "its folder, or the project of it, is not in the backup"
 _EXTERN = "its key is held by an external KMS"
 _SEALED_BY_MEMBERS = "its key is sealed with its members' passwords"
 

@@ -30,7 +30,7 @@ from tests.support.made_backups import (
 
 EXTERNAL = "its key is held by an external KMS"
 MEMBERS = "its key is sealed with its members' passwords"
-LOST = "its folder is not in the backup"
+LOST = "its folder, or the project of it, is not in the backup"
 
 
 @pytest.fixture
