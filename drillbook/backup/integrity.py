@@ -19,7 +19,7 @@ from drillbook.backup.stream import Source
 from drillbook.backup.tables import Damaged, lines
 from drillbook.core import files
 from drillbook.core.bugs import seam
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS
 
 _BUFFER = 1 << 20
@@ -58,7 +58,10 @@ def write_checksum(backup: Path) -> Path:
 
 @seam("examine_backup")
 def examine(backup: Path) -> Problem | None:
-    """The first problem of a plain backup of Infisical (.sql, .sql.gz); None without one."""
+    """The first problem of a plain backup of Infisical (.sql, .sql.gz); None without one.
+
+    Unsupported where its rows are written as statements.
+    """
     with backup.open("rb") as file:
         head = file.read(5)
     for magic, what in _MAGIC.items():
@@ -109,6 +112,11 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
             break
         if what := _not_text(statement.text):
             return Problem(statement.line, what)
+        if statement.bare.startswith("INSERT INTO "):
+            raise Unsupported(
+                f"line {statement.line}: its rows are statements (pg_dump --inserts), which are "
+                "not read here; dump without that option"
+            )
         if statement.table is None:
             continue
         rows[statement.table] += 0

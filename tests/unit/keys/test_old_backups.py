@@ -5,8 +5,11 @@ import json
 import pytest
 
 from drillbook.backup import integrity
+from drillbook.core.errors import Unsupported
+from drillbook.drill.drill import refusal
+from drillbook.keys.key_check import prove
 from drillbook.preflight import backupfile
-from tests.support.backups import KEYS, before_root_keys, dump
+from tests.support.backups import HEAD, KEYS, TAIL, before_root_keys, dump
 from tests.support.commands import check_key, recover, rekey
 
 RIGHT, WRONG = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
@@ -102,6 +105,17 @@ def test_cut_off_before_what_opens_its_projects_it_does_not_blame_the_key(capsys
     code, told = answered(capsys, backup, env_file(RIGHT))
     assert (code, told["answer"]) == (2, "CANNOT TELL")
     assert "ends without pg_dump's last words" in told["reasons"][0]
+
+
+def test_rows_that_cannot_be_read_are_no_evidence_against_the_key(backup):
+    backup.write_text(f"{HEAD}INSERT INTO public.projects VALUES ('a', 'b');\n{TAIL}")
+    read = backupfile.load(backup)
+    for find in (backupfile.find_wrong_key, backupfile.find_other_instance):
+        [found] = find(read, RIGHT)
+        assert "holds no root key that can be read" in str(found)
+    assert refusal(prove(backup, RIGHT)) == "the backup holds no root key that can be read"
+    with pytest.raises(Unsupported, match="its rows are statements"):
+        integrity.examine(backup)
 
 
 def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
