@@ -214,7 +214,7 @@ def report(
         failures=tuple(
             _failures(ours, [one.past for one in proving], declared, today, bool(fleet))
         ),
-        waivers=tuple(_waivers(inside)),
+        waivers=tuple(_waivers(ours)),
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),

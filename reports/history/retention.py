@@ -17,10 +17,10 @@ from types import SimpleNamespace
 from drillbook.core import run_directory
 from drillbook.core.display import write_json
 from reports.errors import Distrusted
-from reports.evidence.context import Schedule
+from reports.evidence.context import Organisation, Schedule
 from reports.evidence.json_file import RECORD
 from reports.history.runs import History, Past, find_runs, load_history
-from reports.history.status import recurs, sealed_past, standings
+from reports.history.status import of_system, recurs, sealed_past, standings
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
 from reports.seal.verification import ACTS, Trust
@@ -137,7 +137,7 @@ def _suspicious(folder: Path, history: History) -> Iterator[tuple[str, str]]:
 
 
 def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
-    """The runs that `status` may name, with any one of the keys that signed runs, or without."""
+    """The runs that `status` may name: of any one system and key that signed, or without."""
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
         with suppress(Distrusted, OSError):
@@ -145,8 +145,11 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
             if past := sealed_past(folder, one.id, Trust(unsigned=True)):
                 by_key[next(iter(signatures))].append(past)
     for believed in (runs, *by_key.values()):
-        for act in standings(believed, Schedule(), today):
-            yield from filter(None, (act.last, act.failed, act.rehearsed))
+        systems = {one.facts.system for one in believed}
+        for system in (None, *systems):
+            own = of_system(believed, Organisation(system=system))
+            for act in standings(own, Schedule(), today):
+                yield from filter(None, (act.last, act.failed, act.rehearsed))
 
 
 def _last_passing(runs: Iterable[Past], today: date) -> Iterable[Past]:

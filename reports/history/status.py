@@ -27,7 +27,7 @@ from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.errors import BadBundle, CannotWrite, Distrusted
-from reports.evidence.context import Schedule
+from reports.evidence.context import Organisation, Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
@@ -115,6 +115,12 @@ def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Sta
     return [_standing(act, counting, schedule, today) for act in ACTS]
 
 
+def of_system(runs: Iterable[Past], declared: Organisation) -> tuple[Past, ...]:
+    """The runs of the declared system; all where none is declared."""
+    system = declared.identity
+    return tuple(one for one in runs if system is None or one.facts.system == system)
+
+
 def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -> Standing:
     real = [one for one in runs if one.grade == "deployment"]
     done = [one for one in runs if not one.satisfied.isdisjoint(act.controls)]
@@ -200,6 +206,7 @@ def main(
     if keys is not None:
         seen = [one.id for one in runs if one.kept and recurs(one)]
         runs = tuple(filter(None, (sealed_past(run_dir, one, Trust(keys)) for one in seen)))
+    runs = of_system(runs, words.organisation)
     found = standings(runs, words.schedule, now.date())
     if keep:
         keep(history, found)

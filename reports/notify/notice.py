@@ -40,7 +40,7 @@ from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
 from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
-from reports.history.status import Standing, standings
+from reports.history.status import Standing, of_system, standings
 from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
@@ -209,7 +209,9 @@ class Announcement:
     def _write_metrics(self, target: Path, now: datetime) -> None:
         """Write metrics of the whole history, including this run; a full disk is a warning."""
         history = self._history or load_history(self.run_dir)
-        found = self._standings or standings(history.runs, self.words.schedule, now.date())
+        found = self._standings or standings(
+            of_system(history.runs, self.words.organisation), self.words.schedule, now.date()
+        )
         try:
             write_metrics(target, history.runs, found, self._system, now)
         except OSError as trouble:

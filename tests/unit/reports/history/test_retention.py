@@ -73,6 +73,13 @@ def test_what_a_status_rests_on_is_kept(tmp_path, leave):
     assert kept(tmp_path) == {"run-300": _RESTS, "run-200": _RESTS, "run-100": _RESTS}
 
 
+def test_what_the_status_of_any_system_rests_on_is_kept(tmp_path, leave):
+    for days, system in ((400, "one"), (300, "two"), (200, "one")):
+        whose = _WHOLE.organisation.model_copy(update={"system": system})
+        leave(days, verdicts={"MIG-1": "satisfied"}, organisation=whose)
+    assert kept(tmp_path) == {"run-300": _RESTS, "run-200": _RESTS}
+
+
 def test_a_later_unsigned_run_does_not_replace_a_signed_proof(tmp_path, leave):
     signer, _ = key(tmp_path)
     other, _ = key(tmp_path, "other.key")

@@ -1,5 +1,6 @@
 """What is due when follows from the history alone; overdue fails, and a calendar says so, too."""
 
+import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
@@ -119,6 +120,17 @@ def test_nothing_overdue_ends_with_0(runs, capsys):
     code, told = ran(runs, capsys)
     assert (code, "Nothing is overdue, if this history is true." in told.out) == (0, True)
     assert "not proven: no signature was checked" in told.out
+
+
+@pytest.mark.parametrize(("system", "code"), [("vault", 0), ("other", 1)])
+def test_a_run_of_another_system_does_not_count(runs, tmp_path, capsys, system, code):
+    (tmp_path / "drillbook.toml").write_text(f'[organisation]\nsystem = "{system}"\n')
+    fresh(runs)
+    file = runs / "a" / "evidence.json"
+    record = json.loads(file.read_text()) | {"organisation": {"system": "vault"}}
+    file.write_text(json.dumps(record))
+    found, told = ran(runs, capsys)
+    assert (found, "OVERDUE: 4 of 4" in told.out) == (code, bool(code))
 
 
 def test_with_keys_only_what_they_signed_counts(runs, tmp_path, capsys):
