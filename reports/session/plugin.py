@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from reports.config import declarations
 from reports.controls import Catalogue, load
 from reports.errors import ReportError
 from reports.history.runs import History, Past, last_good_drill, load_history
+from reports.history.status import of_system
 from reports.record.recorder import Recorder
 from reports.session import xdist_workers
 from reports.session.evidence_run import EvidenceRun, runs_folder
@@ -111,23 +113,34 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 
 
 @pytest.fixture(scope="session")
-def history(pytestconfig: pytest.Config) -> History:
-    """The evidence of earlier runs in the folder this run writes to."""
+def _folder_history(pytestconfig: pytest.Config) -> History:
+    """The evidence of all earlier runs in the folder this run writes to."""
     return load_history(runs_folder(pytestconfig)).kept
 
 
 @pytest.fixture(scope="session")
-def good_drill(history: History) -> Callable[[str | None], Past | None]:
-    """The last good drill of an instance, by its id."""
-    return partial(last_good_drill, history)
+def _declared(pytestconfig: pytest.Config) -> declarations.Words:
+    folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
+    return declarations.load(folder, option("--config"), None, _catalogue(pytestconfig)).words
 
 
 @pytest.fixture(scope="session")
-def declared_objectives(pytestconfig: pytest.Config) -> declarations.Targets:
+def history(_folder_history: History, _declared: declarations.Words) -> History:
+    """The evidence of earlier runs of the declared system; of all runs where none is declared."""
+    runs = of_system(_folder_history.runs, _declared.organisation)
+    return replace(_folder_history, runs=runs)
+
+
+@pytest.fixture(scope="session")
+def good_drill(_folder_history: History) -> Callable[[str | None], Past | None]:
+    """The last good drill of an instance, by its id."""
+    return partial(last_good_drill, _folder_history)
+
+
+@pytest.fixture(scope="session")
+def declared_objectives(_declared: declarations.Words) -> declarations.Targets:
     """The wanted recovery time and point of drillbook.toml, in seconds; None where not set."""
-    folder, option = pytestconfig.invocation_params.dir, pytestconfig.getoption
-    said = declarations.load(folder, option("--config"), None, _catalogue(pytestconfig))
-    return said.words.objectives
+    return _declared.objectives
 
 
 @pytest.fixture

@@ -90,6 +90,25 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert len(list(latest(pytester).parent.iterdir())) == 3
 
 
+def test_history_is_of_the_declared_system(suite):
+    """Drills of another system do not keep the cadence of this one."""
+    pytester = suite(
+        one="""
+    with step("count the earlier runs"):
+        record.note(str(len(request.getfixturevalue("history").runs)))
+"""
+    )
+    specs = pytester.path / "suites" / "test_specs.py"
+    text = specs.read_text().replace("test_one(record)", "test_one(record, request, step)")
+    specs.write_text(text)
+    for system, earlier in (("first", "0"), ("second", "0"), ("first", "1")):
+        text = f"[organisation]\nname = 'Ledger'\nsystem = '{system}'\n"
+        pytester.path.joinpath("drillbook.toml").write_text(text)
+        drilled(pytester)
+        (one,) = [one for one in record(pytester)["controls"] if one["id"] == "KEY-1"]
+        assert one["specs"][0]["steps"][0]["notes"] == [earlier]
+
+
 def test_facts_of_the_run_are_recorded(suite):
     pytester = suite()
     drilled(pytester, "--reason=change", "--operator=ada", "--seed=7")
