@@ -145,7 +145,7 @@ class Sandbox:
         path = Path(os.path.normpath(Path(HOME, inside)))
         if len(path.parts) < 2 or path.parts[1] not in ROOTS:
             raise Unsupported(
-                f"not carried out: {inside} is no place for a file here; those are below "
+                f"not carried out: {inside} is outside the folders that a file may be in: "
                 f"/{', /'.join(ROOTS)}"
             )
         return self.files / path.relative_to("/")
