@@ -36,6 +36,9 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
 
 
 @pytest.mark.golden("shared")
-def test_reads_do_not_fill_the_cache(deployment, step):
+def test_reads_fill_no_cache_and_use_connections_again(deployment, step):
     with step("read a secret forty times; the cache has no key more for each that never expires"):
         assert not observations.leaves_keys_for_ever(deployment, reads=40)
+
+    with step("read it twenty times; connections to the database are used again"):
+        assert not observations.connects_for_each(deployment, reads=20)
