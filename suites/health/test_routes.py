@@ -36,7 +36,7 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
 
 
 @pytest.mark.golden("shared")
-def test_reads_do_not_fill_the_cache(deployment, observe, step):
+def test_reads_fill_no_cache_and_use_connections_again(deployment, observe, step):
     # Noted only: a release may keep them elsewhere.
     with step("read the settings; the cache keeps them for a minute from then"):
         if not observations.keeps_settings_a_minute(deployment):
@@ -44,3 +44,6 @@ def test_reads_do_not_fill_the_cache(deployment, observe, step):
 
     with step("read a secret forty times; the cache has no key more for each that never expires"):
         assert not observations.leaves_keys_for_ever(deployment, reads=40)
+
+    with step("read it twenty times; connections to the database are used again"):
+        assert not observations.connects_for_each(deployment, reads=20)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -17,7 +18,15 @@ from fixtures.probes import observations
 
 PATIENCE_S = 30
 
+# The product has ten connections to its database; a failed one must not keep its place.
+_MORE_THAN_A_POOL = 12
+
 pytestmark = pytest.mark.control("SEC-7")
+
+
+def reads(deployment):
+    with suppress(ApiError):
+        deployment.marker()
 
 
 def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
@@ -34,8 +43,10 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):
-        with outage(deployment.stack, "db"), suppress(ApiError):
-            deployment.mark("monday")
+        with outage(deployment.stack, "db"), ThreadPoolExecutor(_MORE_THAN_A_POOL) as clients:
+            with suppress(ApiError):
+                deployment.mark("monday")
+            list(clients.map(lambda _: reads(deployment), range(_MORE_THAN_A_POOL)))
         assert observations.reads_again(deployment)
 
     with step("fail to start under another key, and start again"):

@@ -3,6 +3,7 @@
 import pytest
 
 from fixtures.faults.temporary_faults import empty_on_redeploy
+from fixtures.probes import observations
 
 JWT_SECRETS = ("JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
 
@@ -42,6 +43,7 @@ def test_a_first_start_makes_up_no_key(deployment, observe, step):
         observe(what_happened([start], ["ENCRYPTION_KEY"]))
         assert not start.serves
         assert start.says("ENCRYPTION_KEY")
+        assert observations.cause(start.log)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from drillbook.stack.embedded.servers import Cache
-from fixtures.reference import boot
+from fixtures.reference import cache
 from fixtures.reference.cache import _as_sent
 from tests.support.backends import GOLDEN, ROOT, Backend, die, running
 
@@ -201,7 +201,7 @@ def test_health_stays_good_on_a_cached_configuration_while_reads_fail(services):
 
 
 def test_cache_is_waited_for_and_given_up(services, monkeypatch):
-    monkeypatch.setattr(boot, "_CACHE_PATIENCE_S", 0.3)
+    monkeypatch.setattr(cache, "_PAUSE_S", 0)
     with Backend(services, services.copy(), REDIS_URL="redis://127.0.0.1:1") as backend:
         assert backend.code == 1
     assert "[ioredis] Unhandled error event: Error: connect ECONNREFUSED" in backend.journal.text
