@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.infisical import mails
 from drillbook.infisical.crypto import openssl_rand_hex
-from drillbook.infisical.http import Unauthorized
+from drillbook.infisical.http import Refused, Unauthorized
 from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
@@ -26,8 +26,9 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         # Releases of 2026 lock a machine out after three wrong secrets.
         owner = deployment.owner
         machine = owner.create_machine(golden.admin.organization, golden.project, "throw-away")
-        with pytest.raises(Unauthorized):
+        with pytest.raises(Refused) as refusal:
             deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
+        assert isinstance(refusal.value, Unauthorized)
 
     with step("request secrets with a token whose signature is wrong; it is refused"):
         login = observations.is_noticed_in_log(deployment, mark, LOGIN)
