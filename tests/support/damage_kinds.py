@@ -99,7 +99,6 @@ PLAIN = {
     "a zero byte": nul,
     "letters of another encoding": latin,
     "UTF-16 of PowerShell": sixteen,
-    "a mark of UTF-8 in front": lambda c, _r: b"\xef\xbb\xbf" + c,
     "a warning in front": lambda c, _r: b"pg_dump: warning: there are circular foreign keys\n" + c,
     "a warning in between": between(b"pg_dump: error: query failed\n"),
     "a warning behind": lambda c, _r: c + b"pg_dump: error: query failed\n",
