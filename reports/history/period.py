@@ -108,6 +108,7 @@ class Period:
     """What the report says of a period, as known on the day `today`.
 
     fleet names the file of the instances that it is about; empty where it is about one system.
+    Each waiver has the system of its run.
     """
 
     since: date
@@ -121,7 +122,7 @@ class Period:
     dues: tuple[Due, ...]
     lapses: tuple[Lapse, ...]
     failures: tuple[Failure, ...]
-    waivers: tuple[Waiver, ...]
+    waivers: tuple[tuple[str | None, Waiver], ...]
     troubles: tuple[str, ...]
 
     @property
@@ -378,15 +379,15 @@ def _is_retest(later: Past, failed: Past, control: str) -> bool:
     return later.finished > failed.finished and same and control in later.satisfied
 
 
-def _waivers(entries: Iterable[Entry]) -> Iterator[Waiver]:
-    """Each waiver that a record names, once, as the last run saw it."""
-    records = (entry.record for entry in entries if entry.record)
+def _waivers(entries: Iterable[Entry]) -> Iterator[tuple[str | None, Waiver]]:
+    """Each waiver that a system's records name, once, as the last run saw it."""
     found = {
-        (one.control, one.reason, one.approved_by, one.expires): one
-        for record in records
-        for one in record.deviations.waivers
+        (entry.past.facts.system, one.control, one.reason, one.approved_by, one.expires): one
+        for entry in entries
+        for one in (entry.record.deviations.waivers if entry.record else ())
     }
-    yield from found.values()
+    for (system, *_), waiver in found.items():
+        yield system, waiver
 
 
 def _missing_links(entries: Iterable[Entry], known: set[str], since: date) -> Iterator[str]:

@@ -94,10 +94,10 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
             "system": one.entry.past.facts.system,
             "note": _correction(one),
         }
-    for waiver in period.waivers:
+    for system, waiver in period.waivers:
         said = f"{waiver.reason}; owner {waiver.owner}, approved by {waiver.approved_by}"
         span = {"until": waiver.expires, "state": waiver.state, "note": said}
-        yield {"kind": "waiver", "what": waiver.control, **span}
+        yield {"kind": "waiver", "what": waiver.control, "system": system, **span}
     for entry in period.entries:
         facts, backup = entry.past.facts, entry.backup
         yield {
@@ -202,16 +202,17 @@ def render_pdf(period: Period, table: str) -> bytes:
             ]
             for one in period.failures
         ],
-        "waivers": [_printed_waiver(one) for one in period.waivers],
+        "waivers": [_printed_waiver(*one, period) for one in period.waivers],
         "runs": [_printed_run(one, period) for one in period.entries],
     }
     noon = datetime.combine(period.today, time(12), UTC)
     return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
 
 
-def _printed_waiver(one: Waiver) -> list[str | None]:
+def _printed_waiver(system: str | None, one: Waiver, period: Period) -> list[str | None]:
     state = one.state.replace("_", " ")
-    return [one.control, one.reason, one.owner, one.approved_by, day(one.expires), state]
+    control = f"{one.control} ({system})" if period.fleet else one.control
+    return [control, one.reason, one.owner, one.approved_by, day(one.expires), state]
 
 
 def _printed_run(one: Entry, period: Period) -> dict[str, str]:

@@ -137,6 +137,24 @@ def test_a_cut_file_accuses_no_key(original, tmp_path):
         assert "do not open" not in printed
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty; run it again and look at its exit status"),
+        (b"hello\n", "is not a backup made by pg_dump; check the backup given"),
+        (bytes(4000), "is not a backup made by pg_dump; check the backup given"),
+    ],
+)
+def test_a_file_that_is_no_backup_ends_the_run(tmp_path, content, why):
+    (tmp_path / "backup.sql").write_bytes(content)
+    (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
+    given = (tmp_path / "backup.sql", tmp_path / "keys.env", tmp_path / "runs")
+    code, verdicts, printed = drilled(*given)
+    assert (code, verdicts) == (3, {})
+    assert why in " ".join(printed.split())
+    assert "Traceback" not in printed
+
+
 def said(runs):
     """The evidence of the last run as text."""
     return (runs / "latest" / "evidence.json").read_text(encoding="utf-8")

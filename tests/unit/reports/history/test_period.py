@@ -83,6 +83,15 @@ def drilled(runs, signer, day, found, waiver=None, **changes):
     return folder
 
 
+WAIVER = Waiver(
+    control="DBP-2",
+    reason="=the vendor repairs it",
+    owner="Ada",
+    approved_by="Grace",
+    expires=date(2026, 12, 31),
+)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A year with a missed quarter, sealed, and the public key of who sealed it."""
@@ -90,14 +99,7 @@ def made(tmp_path_factory):
     signer, public = key(place)
     for day, found in RUNS.items():
         drilled(place / "runs", signer, day, found)
-    waiver = Waiver(
-        control="DBP-2",
-        reason="=the vendor repairs it",
-        owner="Ada",
-        approved_by="Grace",
-        expires=date(2026, 12, 31),
-    )
-    drilled(place / "runs", signer, "2026-11-05", "satisfied", waiver)
+    drilled(place / "runs", signer, "2026-11-05", "satisfied", WAIVER)
     bundle = place / "runs" / "2026-01-20-drill"
     given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
     assert sign_off([str(bundle), *given, "--anyway"]) == 0
@@ -450,7 +452,8 @@ def test_a_fleet_is_reported_by_instance(year, capsys):
         ("2026-08-01", "satisfied", "wiki"),
         ("2026-11-01", "satisfied", "payments"),
     ):
-        drilled(year, None, day, found, organisation=Organisation(system_id=name))
+        waiver = WAIVER if day in ("2026-08-01", "2026-11-01") else None
+        drilled(year, None, day, found, waiver, organisation=Organisation(system_id=name))
     code, answer, rows = reported(year, capsys, f"--fleet={year.parent / 'fleet.toml'}")
     found = [(one["system"], one["state"]) for one in rows["due"]]
     assert found == [
@@ -470,6 +473,7 @@ def test_a_fleet_is_reported_by_instance(year, capsys):
     assert "payments: drill of a backup (DRL-2; quarterly)" in text
     assert "wiki: drill of a backup (DRL-2; half-yearly)" in text
     assert "Instances declared in fleet.toml, SHA-256" in text
+    assert {one["system"] for one in rows["waiver"]} == {"wiki", "payments"}
 
 
 def test_a_fleet_of_one_goes_by_its_own_cadence(year, capsys):
