@@ -45,5 +45,5 @@ def test_reads_fill_no_cache_and_use_connections_again(deployment, observe, step
     with step("read a secret forty times; the cache has no key more for each that never expires"):
         assert not observations.leaves_keys_for_ever(deployment, reads=40)
 
-    with step("read it twenty times; connections to the database are used again"):
-        assert not observations.connects_for_each(deployment, reads=20)
+    with step("read it five times; a connection to the database that was open serves it"):
+        assert observations.uses_connections_again(deployment, reads=5)
