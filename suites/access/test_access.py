@@ -1,6 +1,7 @@
 """Every route refuses callers without a right to it, and tokens and credentials expire."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -126,6 +127,10 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
         insider = Caller("the golden machine", golden.token)
         assert [str(one) for one in asked.find_mixed_answers(outsider, insider)] == []
 
+    with step("nor is the next request on a connection of the golden machine, by it or by nobody"):
+        others = outsider, Caller("nobody", None)
+        assert [str(one) for one in asked.find_inherited_access(insider, others)] == []
+
     # Noted only: releases up to July 2026 check the number and count the use afterwards.
     with step("use a client secret for a single log-in several times at the same moment"):
         once, _ = owner.create_client_secret(machine, numUsesLimit=1)
@@ -167,14 +172,7 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
 
 def test_expired_access_is_refused(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
-
-    def log_in_briefly(seconds):
-        # accessTokenMaxTTL stays long, because it only limits renewals.
-        name, organization = "short-lived", golden.admin.organization
-        machine = owner.create_identity(organization, name, accessTokenTTL=seconds)
-        owner.add_member(golden.project, machine.identity, "admin")
-        return machine, public.login(machine)
-
+    log_in_briefly = partial(access.log_in_briefly, owner, public, golden)
     with step("create a machine whose tokens last for seconds; its token is accepted"):
         (machine, token), good, lives_s = access.make_brief(
             log_in_briefly, lambda made: deployment.accepts(made[1])
@@ -207,6 +205,24 @@ def test_expired_access_is_refused(deployment, step):
         assert [name for name, still in accepted.items() if still] == []
 
 
+def test_renewed_token_expires(deployment, step):
+    golden, owner, public = deployment.golden, deployment.owner, deployment.public
+
+    def log_in_and_renew(seconds):
+        _, token = access.log_in_briefly(owner, public, golden, seconds)
+        return token, access.renew_token(public, token)
+
+    with step("renew a token that lasts for seconds, if this release does; it is accepted"):
+        (token, renewed), good, lives_s = access.make_brief(
+            log_in_and_renew, lambda made: deployment.accepts(made[1] or made[0])
+        )
+        assert good
+
+    with step("when its new time is over, it is refused, and cannot be renewed"):
+        assert not observations.outlives(lambda: deployment.accepts(renewed or token), lives_s)
+        assert access.renew_token(public, renewed or token) is None
+
+
 def test_restart_keeps_tokens_revocations_and_locks(deployment, stranger, step):
     # New tokens, because those of the golden state were not issued by this backend process.
     with step("log a machine in twice, and revoke one of its tokens"):
@@ -214,14 +230,23 @@ def test_restart_keeps_tokens_revocations_and_locks(deployment, stranger, step):
         assert deployment.accepts(token)
         ended = access.revoke_token(deployment.public, revoked)
 
+    with step("make another client secret for it, which no one uses yet"):
+        unused, _ = deployment.owner.create_client_secret(deployment.golden.machine)
+
     with step("lock another machine out by guesses, if the instance says that this is so"):
         guessed = stranger("guessed before the restart")
         locked_until = access.lock_out(deployment.owner, deployment.public, guessed)
 
-    with step("restart: the other is still accepted, and the revoked one is not"):
+    with step(
+        "restart: the other is still accepted, and the revoked one is not, nor is it renewed"
+    ):
         assert deployment.restart().serves
         assert deployment.accepts(token)
         assert not (ended and deployment.accepts(revoked))
+        assert not (ended and access.renew_token(deployment.public, revoked))
+
+    with step("the client secret that no one had used lets in"):
+        assert access.can_log_in(deployment.public, unused)
 
     with step("the machine that was locked out still is"):
         let_in = access.is_let_in_before(deployment.public, guessed, locked_until)
