@@ -138,6 +138,29 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
             observe("used_beyond_its_limit")
 
 
+def test_lost_rights_end(deployment, stranger, record, step):
+    owner = deployment.owner
+    own = owner.create_project("Project of a leaver")
+    place = Place(own, "prod")
+    with step("create a machine that administers a project; it writes and reads"):
+        leaver = stranger("leaver", own)
+        member = deployment.public.as_bearer(owner.login(leaver))
+        member.write(place, {"KEPT": "first"})
+        assert member.secrets(place)
+
+    with step("let it only read; within a minute it no longer writes, and reads"):
+        owner.change_role(own, leaver.identity, "viewer")
+        writing_s = access.seconds_allowed(lambda: member.update(place, "KEPT", "second"))
+        assert writing_s is not None
+        assert member.secrets(place)
+
+    with step("remove it from the project; within a minute it no longer reads"):
+        owner.remove_member(own, leaver.identity)
+        reading_s = access.seconds_allowed(lambda: member.secrets(place))
+        assert reading_s is not None
+    record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
+
+
 def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, observe, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed")
