@@ -127,7 +127,9 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
         insider = Caller("the golden machine", golden.token)
         assert [str(one) for one in asked.find_mixed_answers(outsider, insider)] == []
 
-    with step("nor is the next request on a connection of the golden machine, by it or by nobody"):
+    with step(
+        "nor is the next request on a connection of the golden machine, by it or without a token"
+    ):
         others = outsider, Caller("nobody", None)
         assert [str(one) for one in asked.find_inherited_access(insider, others)] == []
 
