@@ -152,13 +152,13 @@ def test_lost_rights_end(deployment, stranger, record, step):
 
     with step("let it only read; within a minute it no longer writes, and reads"):
         owner.change_role(own, leaver.identity, "viewer")
-        writing_s = access.time_until_refused(lambda: member.update(place, "KEPT", "second"))
+        writing_s = access.time_to_refusal(lambda: member.update(place, "KEPT", "second"))
         assert writing_s is not None
         assert member.secrets(place)
 
     with step("remove it from the project; within a minute it no longer reads"):
         owner.remove_member(own, leaver.identity)
-        reading_s = access.time_until_refused(lambda: member.secrets(place))
+        reading_s = access.time_to_refusal(lambda: member.secrets(place))
         assert reading_s is not None
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
