@@ -538,7 +538,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "status",
-        "Show what was last drilled and rotated, and what is due.",
+        "Show what was last drilled and tried out, and what is due.",
         "drillbook status --ics due.ics",
         _status,
         options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, *_REPORTED, o.OUTPUT),

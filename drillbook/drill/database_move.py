@@ -198,7 +198,8 @@ class DatabaseMove:
             "as it is; start the database alone: docker compose up -d --wait "
             "<service of the database>",
             f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
-            "(6) start the backend; read and write a secret; restart, and read it again",
+            "(6) only if that ended with exit code 0, start the backend; read and write a secret; "
+            "restart, and read it again",
             "(7) back up and drill once more before the old volume goes",
             "the way back: stop the backend, empty the cache (redis-cli FLUSHALL; it empties the "
             "whole server), then the old image with the old volume; what was written since (6) is "

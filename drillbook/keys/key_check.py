@@ -167,9 +167,19 @@ def _old_generation(proof: Proof) -> list[str]:
 
 
 def best(answers: Sequence[Answer]) -> Answer:
-    """The deciding answer: a key that opens, else one that opens something, else the first."""
+    """The deciding answer: the key in force, else one that opens, else one that opens something."""
     order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
-    return min(answers, key=lambda answer: (order.index(answer.word), -answer.proof.roots_opened))
+
+    def rank(answer: Answer) -> tuple[int, bool, int]:
+        return order.index(answer.word), not is_in_force(answer.proof), -answer.proof.roots_opened
+
+    return min(answers, key=rank)
+
+
+def is_in_force(proof: Proof) -> bool:
+    """Whether a deployment starts with this key; False for one that is staged or superseded."""
+    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
+    return not states or "active" in states
 
 
 _MOST_PROJECTS = 20
@@ -227,11 +237,10 @@ def _lines(
             f"starts: a key of this form belongs into {file.accepted_as}."
         )
     right = proof.roots_opened and proof.projects_opened == proof.projects
-    states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
     todo, command = _NEXT[decisive.word], _COMMANDS.get(decisive.word)
     if decisive.word == "DOES NOT OPEN" and right:
         todo, command = _DAMAGED, None
-    if decisive.word == "OPENS" and states and "active" not in states:
+    if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
     yield f"Next: {todo.format(variable=file.accepted_as)}."
     if command:

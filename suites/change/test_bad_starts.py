@@ -26,7 +26,7 @@ def test_wrong_key_serves_nothing_and_the_right_one_recovers(upgrade, step):
     with step("start it with the right key: it serves, and every secret is there"):
         assert upgrade.start_new().serves
         assert upgrade.compare().faults == []
-        assert upgrade.write_probe() != "mangled"
+        assert upgrade.write_probe() in ("written", "not taken")
 
 
 def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe, step):
@@ -46,7 +46,7 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
         assert upgrade.compare().faults == []
 
     with step("a write works, and everything is there after one more start"):
-        assert upgrade.write_probe() != "mangled"
+        assert upgrade.write_probe() in ("written", "not taken")
         assert upgrade.restart().serves
         assert upgrade.compare().faults == []
 
@@ -107,4 +107,4 @@ def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, 
     with step("start the new release again: it serves, and every secret is there"):
         assert upgrade.start_new().serves
         assert upgrade.compare().faults == []
-        assert upgrade.write_probe() != "mangled"
+        assert upgrade.write_probe() in ("written", "not taken")

@@ -32,7 +32,7 @@ def test_everything_is_there_after_the_move(database_move, record, step):
         assert moved.differences == []
 
     with step("a write works, and everything is there after one more start"):
-        assert database_move.new.write_probe() != "mangled"
+        assert database_move.new.write_probe() in ("written", "not taken")
         assert database_move.new.restart().serves
         assert database_move.new.compare().faults == []
 
@@ -49,7 +49,7 @@ def test_old_database_is_the_way_back(database_move, step):
         assert database_move.old.compare().faults == []
 
     with step("a write works, and everything is there after one more start"):
-        assert database_move.old.write_probe() != "mangled"
+        assert database_move.old.write_probe() in ("written", "not taken")
         assert database_move.old.restart().serves
         assert database_move.old.compare().faults == []
 

@@ -15,7 +15,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step):
         first = upgrade.compare()
         assert first.faults == []
         writable = upgrade.write_probe()
-        assert writable != "mangled"
+        assert writable in ("written", "not taken")
 
     with step("upgrade to the new release in place, its migrations first: it serves"):
         passage = upgrade.upgrade()

@@ -26,6 +26,6 @@ def test_backup_brings_the_old_release_back(upgrade, step):
         assert release_snapshot.missing_rows(passage.before.rows, upgrade.list_rows()) == []
 
     with step("a write works, and everything is there after one more start"):
-        assert upgrade.write_probe() != "mangled"
+        assert upgrade.write_probe() in ("written", "not taken")
         assert upgrade.restart().serves
         assert upgrade.compare().faults == []

@@ -47,7 +47,7 @@ def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
     with step("write a new secret, change it, read it back, delete it"):
         written = drill.write_probe()
         observe("written_through_api" if written == "written" else "not_written")
-        assert written != "mangled"
+        assert written in ("written", "not taken")
         assert drill.compare().kept.amiss == []
 
 
@@ -84,7 +84,7 @@ def test_another_key_opens_nothing_and_the_old_key_recovers(drill, step):
         assert drill.compare().kept.amiss == []
 
     with step("a write works, and everything is there after one more start"):
-        assert drill.write_probe() != "mangled"
+        assert drill.write_probe() in ("written", "not taken")
         assert drill.restart().serves
         assert drill.compare().kept.amiss == []
 

@@ -10,11 +10,13 @@ from drillbook.backup.facts import examine
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.options import seconds
+from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import comparison
+from drillbook.drill.api_readers import ApiReaders
 from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
-from drillbook.infisical.http import Unauthorized
+from drillbook.infisical.http import Broken, Unauthorized
 from reports.config.declarations import load as load_declared
 from reports.controls import load as load_catalogue
 
@@ -178,6 +180,45 @@ def test_reading_tells_what_differs_is_missing_or_refused(
     assert (found.equal, found.differing, found.missing) == (equal, differing, missing)
     assert bool(found.refused) == refused
     assert found.whole == (equal == 2)
+
+
+class Failing:
+    """Answers every list and every write with this error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def secrets(self, _place):
+        raise self.error
+
+    def write(self, _place, _values):
+        raise self.error
+
+
+BROKEN = Broken("GET /secrets", 500, "Unsupported state")
+REFUSED = Unauthorized("GET /secrets", 403, "not a member")
+
+
+def test_an_error_of_the_server_is_a_fault_and_no_refusal():
+    failing = [Failing(BROKEN), Asker({"a": "1"})]
+    found = comparison.compare_lists(values({"a": "1"}), lambda _project: failing, seed=1)
+    assert (found.failed, found.refused, found.whole) == (["project prod (500)"], {}, False)
+    (fault,) = comparison.Comparison(comparison.Kept(1, (), (), ()), found).faults
+    assert fault == "1 reads end in an error of the copy: project prod (500)"
+
+
+@pytest.mark.parametrize(
+    ("clients", "expected"),
+    [
+        ([Failing(REFUSED), Failing(BROKEN)], "failed"),
+        ([Failing(REFUSED)], "not taken"),
+        ([], "not taken"),
+    ],
+)
+def test_a_write_that_the_server_fails_is_not_one_that_it_refuses(clients, expected):
+    readers = ApiReaders.__new__(ApiReaders)
+    readers._known, readers._recorder = {PLACE[0]: clients}, NullRecorder()
+    assert readers.write(values({"a": "1"})) == expected
 
 
 def test_of_many_places_a_sample_is_read_and_each_project():

@@ -1,9 +1,11 @@
 """A health report that departs from its form is a finding, whatever is in it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from drillbook.infisical import health_report
 from drillbook.infisical.http import Answer
 
@@ -37,3 +39,13 @@ def test_an_impossible_date_is_a_departure(date):
 def test_what_is_no_report_departs(text):
     assert health_report.departures(health_report.report(answer(text)))
     assert health_report.flag(answer(text), "emailConfigured") is None
+
+
+def test_a_date_is_judged_only_by_a_clock_that_agrees_with_the_server():
+    now = datetime.now(UTC)
+    dated = {"date": format_datetime(now, usegmt=True)}
+    for headers in (dated, {}, {"date": "yesterday"}):
+        health_report.prove_clock(Answer(200, "application/json", "{}", headers))
+    apart = {"date": format_datetime(now - timedelta(seconds=90), usegmt=True)}
+    with pytest.raises(StackTrouble, match=r"differ by 9[01] s"):
+        health_report.prove_clock(Answer(200, "application/json", "{}", apart))

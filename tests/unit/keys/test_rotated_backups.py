@@ -139,6 +139,16 @@ def test_a_staged_key_is_said_to_be_one_and_so_is_a_superseded_one(written, ask)
     assert "this key is" not in ask(path, FIRST)[1]
 
 
+def test_of_several_keys_that_open_the_one_in_force_decides(written, ask, tmp_path):
+    path = written(rotated(wrapped(FIRST), wrapped(OLD, "retained"), wrapped(SECOND, "staged")))
+    for number, key in enumerate((SECOND, FIRST)):
+        (tmp_path / f"{number}.env").write_text(f"ENCRYPTION_KEY={key}\n")
+    first, second = (str(tmp_path / f"{number}.env") for number in (0, 1))
+    _, said = ask(path, OLD, "--env-file", first, "--env-file", second)
+    assert f"key        {second}: ENCRYPTION_KEY with label {label(FIRST)}" in said
+    assert "If an instance needs it, set" in said
+
+
 def test_whoever_has_the_new_key_has_the_old_one_as_well_and_is_told(written, ask):
     said = ask(written(rotated(*COMPLETED)), FIRST)[1]
     assert f"{VALUES} values of the first generation" in said

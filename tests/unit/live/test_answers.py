@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.core.errors import BadInput, NoHost, Unsupported
+from drillbook.core.errors import BadInput, NoHost, StackTrouble, Unsupported
 from drillbook.infisical.address import Address, parse_address
-from drillbook.infisical.http import Unreachable
+from drillbook.infisical.http import Answer, Unreachable
 from drillbook.live import https, readonly_clients
 from drillbook.live.instance import Instance
 from drillbook.live.readonly_clients import Reader
@@ -244,6 +244,20 @@ def test_plain_port_may_be_closed_or_lead_to_https(backend):
             f"{plain} sends browsers to another unencrypted address"
         ]
     assert https.plain_http_faults(plain) == []
+
+
+def test_plain_port_that_says_nothing_or_fails_is_not_judged(monkeypatch):
+    monkeypatch.setattr(https, "_PLAIN_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        plain = Address("http", "127.0.0.1", silent.getsockname()[1])
+        with pytest.raises(StackTrouble, match="takes a connection and says nothing"):
+            https.plain_http_faults(plain)
+    with pytest.raises(NoHost, match="the name is unknown here"):
+        https.plain_http_faults(Address("http", "nowhere.invalid", 80))
+    failing = Answer(502, "text/plain", "", {})
+    monkeypatch.setattr(https, "fetch_whole", lambda *_, **__: failing)
+    with pytest.raises(StackTrouble, match="answers 502"):
+        https.plain_http_faults(plain)
 
 
 @pytest.mark.parametrize(

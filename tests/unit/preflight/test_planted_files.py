@@ -5,8 +5,10 @@ import base64
 import pytest
 
 from drillbook.core import dotenv
+from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import fingerprint
 from drillbook.infisical.settings import Settings
+from drillbook.keys.hierarchy import Proof
 from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
 from drillbook.preflight.git_scan import Repository
 from fixtures.mutants.base import registry
@@ -102,6 +104,28 @@ def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
     sealed = backupfile.load(backup(tmp_path, encrypted_root(key)))
     [shut] = backupfile.find_wrong_key(sealed, given["deployed"].root_key)
     assert shut.sentence.endswith(f"whose label is {fingerprint(bytes(32))}")
+
+
+@pytest.mark.parametrize(
+    ("proof", "says"),
+    [
+        (Proof(root_keys=1, roots_opened=1, projects=2, projects_opened=1), "1 of 2 projects"),
+        (Proof(root_keys=1, roots_opened=1, damage="ends in the middle of a row"), None),
+        (Proof(root_keys=1, roots_opened=1, unproven=("its keys lie in an HSM",)), None),
+    ],
+    ids=["a project", "a cut backup", "keys elsewhere"],
+)
+def test_key_that_opens_only_what_can_be_tried_is_not_said_to_be_right(
+    proof, says, tmp_path, monkeypatch
+):
+    found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
+    monkeypatch.setattr(backupfile.key_proof, "prove", lambda *_: proof)
+    if says:
+        (shut,) = backupfile.find_wrong_key(found, "k" * 32)
+        assert says in shut.sentence
+    else:
+        with pytest.raises(StackTrouble, match="but not the whole backup"):
+            backupfile.find_wrong_key(found, "k" * 32)
 
 
 def test_names_of_the_reference_deployment_lack_the_word():

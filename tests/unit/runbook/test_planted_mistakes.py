@@ -16,7 +16,7 @@ START = 'docker start "$backend"\n'
 DUMP = 'docker exec "$db" pg_dump -U infisical infisical'
 LISTED = "--filter label=com.docker.compose.project=<uuid>"
 BY_LABEL = "label=coolify.resourceName=infisical --filter label=com.docker.compose.service="
-BACK = "restore the backup from before the change into an empty\ndatabase, under the old image."
+BACK = "restore the backup from before the change into an empty\ndatabase, under the old image"
 UPDATE = "## Update\n\n```bash\ndocker compose pull\ndocker compose up -d\n```\n\n## Audit\n"
 SAMPLE = "ENCRYPTION_KEY=f13dbc92aaaf86fa7cb0ed8ac3265f47"
 UNROTATED = "Do not rotate the ENCRYPTION_KEY on releases without a staged rotation."
