@@ -56,6 +56,8 @@ MIGRATIONS = Rows("infisical_migrations", ("name",))
 # Its row is marked while a start migrates; a killed start leaves it marked.
 MIGRATION_LOCK = f"{MIGRATIONS.table}_lock"
 FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
+# Policies by which changes of secrets wait for an approval.
+APPROVALS = "secret_approval_policies"
 INSTANCES = Rows("super_admin", ("instanceId",))
 LABELS = Rows(ROOTS.table, ("kekLabel",))
 # The times in these rows change when someone works with the instance.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from drillbook.drill import drill_report
 from drillbook.stack.waiting import Watch
 
@@ -33,7 +34,8 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
     with step("restore the backup, start the new release, and kill it during its migrations"):
         assert upgrade.restore().trouble == ""
         killed = upgrade.kill_during_migration()
-        assert killed.pending == 0 or killed.applied < killed.pending
+        if 0 < killed.pending <= killed.applied:
+            raise StackTrouble("the migrations were over before the start was killed")
 
     with step("start it again; if it left a lock, remove the lock by hand"):
         again = upgrade.start_new()

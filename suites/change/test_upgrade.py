@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from drillbook.drill import drill_report, release_snapshot
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
@@ -53,7 +54,8 @@ def test_outage_is_within_its_target(upgrade, outage_target, record, step):
         record.note(str(passage.outage))
 
     with step("the outage was measured: it is not shorter than the start of the new release"):
-        assert passage.outage.seconds >= passage.least_s
+        if passage.outage.seconds < passage.least_s:
+            raise StackTrouble(f"{passage.outage}: less than the start took, so it is not known")
 
     with step("it is no longer than the target"):
         assert passage.within(outage_target), f"{passage.outage}, of {outage_target:.0f} s allowed"

@@ -16,7 +16,7 @@ from drillbook.drill.api_readers import ApiReaders
 from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
-from drillbook.infisical.http import Broken, Unauthorized
+from drillbook.infisical.http import Broken, NotFound, Unauthorized
 from reports.config.declarations import load as load_declared
 from reports.controls import load as load_catalogue
 
@@ -207,17 +207,47 @@ def test_an_error_of_the_server_is_a_fault_and_no_refusal():
     assert fault == "1 reads end in an error of the copy: project prod (500)"
 
 
+class Writing:
+    """Takes a new secret; what comes after that ends in these errors."""
+
+    def __init__(self, updates=None, deletes=True):
+        self.updates, self.deletes, self.kept = updates, deletes, {}
+
+    def write(self, _place, values):
+        self.kept.update(values)
+
+    def update(self, _place, name, value):
+        if self.updates:
+            raise self.updates
+        self.kept[name] = value
+
+    def read(self, _place, name):
+        if name not in self.kept:
+            raise NotFound("GET /secrets", 404, "no such secret")
+        return Secret("1", name, self.kept[name], 1, "/")
+
+    def delete(self, _place, name):
+        if self.deletes:
+            del self.kept[name]
+
+
 @pytest.mark.parametrize(
-    ("clients", "expected"),
+    ("clients", "approvals", "expected"),
     [
-        ([Failing(REFUSED), Failing(BROKEN)], "failed"),
-        ([Failing(REFUSED)], "not taken"),
-        ([], "not taken"),
+        ([Failing(REFUSED), Writing()], False, "written"),
+        ([Failing(REFUSED), Failing(BROKEN)], False, "failed"),
+        ([Failing(REFUSED)], False, "not taken"),
+        ([], False, "not taken"),
+        ([Writing(updates=REFUSED)], False, "mangled"),
+        ([Writing(updates=REFUSED)], True, "not taken"),
+        ([Writing(updates=BROKEN)], False, "failed"),
+        ([Writing(deletes=False)], False, "mangled"),
     ],
 )
-def test_a_write_that_the_server_fails_is_not_one_that_it_refuses(clients, expected):
+def test_a_write_is_taken_whole_or_refused_or_lost(clients, approvals, expected, monkeypatch):
     readers = ApiReaders.__new__(ApiReaders)
     readers._known, readers._recorder = {PLACE[0]: clients}, NullRecorder()
+    monkeypatch.setattr(ApiReaders, "_has_approvals", lambda _: approvals)
     assert readers.write(values({"a": "1"})) == expected
 
 
