@@ -25,6 +25,7 @@ from drillbook.backup.repository import Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
+from drillbook.core.display import printable
 from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
@@ -116,7 +117,7 @@ def _refuse_choice(shown: str, selection: Selection) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201, this is the progress
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201, this is the progress
 
 
 @contextmanager

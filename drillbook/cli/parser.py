@@ -6,8 +6,10 @@ import errno
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,6 +95,14 @@ def run(commands: Sequence[Command], words: Sequence[str]) -> int:
         drop_output()
         cure = "free some space, or see why the reader of the output ended"
         return _refuse(f"{_PROGRAM}: not everything was written: {trouble.strerror}; {cure}")
+    except Exception as defect:
+        # The message may hold a secret.
+        *_, frame = traceback.extract_tb(defect.__traceback__)
+        return _refuse(
+            f"{_PROGRAM}: a defect of Drillbook, {type(defect).__name__} at "
+            f"{Path(frame.filename).name}:{frame.lineno}; nothing is decided. Report this line and "
+            "what you ran"
+        )
     return int(code or 0)
 
 

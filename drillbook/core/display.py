@@ -37,7 +37,8 @@ def write_json(name: str, **fields: object) -> None:
 
 def _write(document: object) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
-    sys.stdout.write(f"{text}\n")
+    # A name that is no UTF-8 would end the command in the middle.
+    sys.stdout.write(f"{text.encode(errors='backslashreplace').decode()}\n")
 
 
 def _plain(value: object) -> str:

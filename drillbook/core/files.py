@@ -30,9 +30,9 @@ def open_file(path: Path) -> io.BufferedReader:
 
 def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replace a file whole or not at all, with this mode before anything is in it."""
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        with fresh.open("wb") as file:
+        with fresh.open("xb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             file.write(data)

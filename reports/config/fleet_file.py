@@ -39,7 +39,8 @@ _OF_DRILL = {
 }
 _JUDGED = {one.key: one for one in (o.LABEL, *_OF_DRILL.values())} | {"name": o.INSTANCE}
 _FILES = ("env_file", "credential", "backup_options", "compose", "config", "waivers")
-_WITH_CREDENTIAL = re.compile(r"://[^/@]*:[^/@]*@|://[^?]*\?")
+# A user alone is a credential for https (a token), and none for other schemes.
+_WITH_CREDENTIAL = re.compile(r"^https?://[^/]*@|://[^?#]*:[^?#]*@|://[^?]*\?")
 
 
 class Instance(EvidenceModel):

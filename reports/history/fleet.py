@@ -94,9 +94,9 @@ class Restore:
     @property
     def is_well(self) -> bool:
         """Whether the last proof passed, is not overdue, and is within what fleet.toml wants."""
-        missed = any(one.result == "missed" for one in self.objectives.values())
+        unmet = any(one.target_s and one.result != "met" for one in self.objectives.values())
         passed = self.last is not None and self.last.facts.exit_code == PASSED
-        return passed and not (self.standing.overdue or self.standing.failed or missed)
+        return passed and not (self.standing.overdue or self.standing.failed or unmet)
 
 
 def survey(instances: Iterable[Instance], bundles: Bundles, today: date) -> list[Restore]:
@@ -128,7 +128,7 @@ def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output:
     made.filters["duration"] = phrases.duration
     today = found[0].today
     text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
-    replace_file(page, text.encode(), "page", "--out")
+    replace_file(page, text.encode(errors="replace"), "page", "--out")
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:

@@ -343,7 +343,7 @@ def main(given: SimpleNamespace) -> int:
         write(describe(history, today), sys.stdout)
     page = ledger_path(runs).with_name("history.html")
     text = render(history, os.path.relpath(runs, page.parent), today)
-    write_file(page, text.encode())
+    write_file(page, text.encode(errors="replace"))
     if given.output == "json":
         _write_answer(history, page)
     else:

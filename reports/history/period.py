@@ -186,8 +186,12 @@ def report(
     since, until, today = span
     systems = {one.system for one in duties if one.system}
     # A run before the period matters only if its proof may still be in force, and a run after it
-    # only as a re-test.
-    wanted = (one for one in history.runs if since <= ended_on(one) or recurs(one))
+    # only as a re-test. With keys only the sealed record says which run that is.
+    wanted = (
+        one
+        for one in history.runs
+        if since <= ended_on(one) or recurs(one) or (keys is not None and one.kept)
+    )
     entries = [_entry(one, folder, keys, partial(_doubt, systems, today)) for one in wanted]
     inside = [one for one in entries if since <= ended_on(one.past) <= until]
     proving = [one for one in entries if not one.doubt]
@@ -219,7 +223,7 @@ def report(
         troubles=(
             *history.troubles,
             *(f"folder {one}: its evidence cannot be read" for one in history.unreadable),
-            *_missing_links(inside, {one.id for one in history.runs}, since),
+            *_missing_links(entries, since, until),
             *_other_cadences(ours, duties),
             *(_other_systems(inside) if not systems else ()),
         ),
@@ -380,7 +384,7 @@ def _is_retest(later: Past, failed: Past, control: str) -> bool:
 
 
 def _waivers(entries: Iterable[Entry]) -> Iterator[tuple[str | None, Waiver]]:
-    """Each waiver that a system's records name, once, as the last run saw it."""
+    """Each waiver that a system's records name, once, as its last run saw it."""
     found = {
         (entry.past.facts.system, one.control, one.reason, one.approved_by, one.expires): one
         for entry in entries
@@ -390,14 +394,19 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[tuple[str | None, Waiver]]:
         yield system, waiver
 
 
-def _missing_links(entries: Iterable[Entry], known: set[str], since: date) -> Iterator[str]:
-    """Sentences about runs that another names as the one before it, and that are not there."""
+def _missing_links(entries: Sequence[Entry], since: date, until: date) -> Iterator[str]:
+    """Sentences about runs of the period that another names as the one before it, and that lack.
+
+    A line of the history that puts such a run outside the period does not count: anyone can write
+    it.
+    """
+    known = {one.past.id for one in entries}
     for entry in entries:
         if entry.record is None:
             continue
         sealed, said = entry.record.seal.previous, entry.record.identity.previous_run
         before = sealed.run if sealed else said
-        if before and before not in known and _started(before, since) >= since:
+        if before and before not in known and since <= _started(before, since) <= until:
             yield f"run {entry.past.id} follows run {before}, of which nothing is here"
 
 

@@ -96,7 +96,7 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
         }
     for system, waiver in period.waivers:
         said = f"{waiver.reason}; owner {waiver.owner}, approved by {waiver.approved_by}"
-        span = {"until": waiver.expires, "state": waiver.state, "note": said}
+        span = {"until": waiver.expires, "state": _waiver_state(waiver, period), "note": said}
         yield {"kind": "waiver", "what": waiver.control, "system": system, **span}
     for entry in period.entries:
         facts, backup = entry.past.facts, entry.backup
@@ -209,8 +209,13 @@ def render_pdf(period: Period, table: str) -> bytes:
     return compile_pdf("period.typ", {"period": printed}, {"table": table}, int(noon.timestamp()))
 
 
+def _waiver_state(one: Waiver, period: Period) -> str:
+    """The state on the day of the report; what its last run saw may be over."""
+    return "expired" if one.expires and one.expires < period.today else one.state
+
+
 def _printed_waiver(system: str | None, one: Waiver, period: Period) -> list[str | None]:
-    state = one.state.replace("_", " ")
+    state = _waiver_state(one, period).replace("_", " ")
     control = f"{one.control} ({system})" if period.fleet else one.control
     return [control, one.reason, one.owner, one.approved_by, day(one.expires), state]
 

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 from drillbook.core import run_directory
 from drillbook.core.display import write_json
+from drillbook.core.files import read_file
 from reports.errors import Distrusted
 from reports.evidence.context import Organisation, Schedule
 from reports.evidence.json_file import RECORD
@@ -30,6 +31,7 @@ from reports.verdict import PASSED
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
 # A run without evidence that has written nothing for so long has died.
 _LATELY_S = 24 * 3600
+_LARGEST_ENVELOPE = 8 << 20
 
 
 def main(given: SimpleNamespace) -> int:
@@ -141,7 +143,8 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
         with suppress(Distrusted, OSError):
-            signatures = open_envelope((folder / one.id / SIGNATURE).read_bytes()).signatures
+            envelope = read_file(folder / one.id / SIGNATURE, _LARGEST_ENVELOPE)
+            signatures = open_envelope(envelope).signatures
             if past := sealed_past(folder, one.id, Trust(unsigned=True)):
                 by_key[next(iter(signatures))].append(past)
     for believed in (runs, *by_key.values()):

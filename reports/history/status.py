@@ -204,7 +204,8 @@ def main(
     history = load_history(run_dir)
     runs = history.runs
     if keys is not None:
-        seen = [one.id for one in runs if one.kept and recurs(one)]
+        # Whether a run is one that recurs, only its sealed record says.
+        seen = [one.id for one in runs if one.kept]
         runs = tuple(filter(None, (sealed_past(run_dir, one, Trust(keys)) for one in seen)))
     runs = of_system(runs, words.organisation)
     found = standings(runs, words.schedule, now.date())

@@ -180,10 +180,13 @@ class Announcement:
         if status and "stale" not in events:
             events = ["fail", *events]
         elif not events:
-            recovers = run and self.people and self._failed_before(run)
+            recovers = run and not run.run.shard and self.people and self._failed_before(run)
             events = ["recover" if recovers else "success"]
         word = "interrupted" if interrupted else " and ".join(_EVENTS[one][0] for one in events)
-        whose = f" ({self._system})" if self._system else ""
+        if run and run.run.shard and not status:
+            word = "a part ended, which decides nothing alone"
+        system = (run.organisation.identity if run else None) or self._system
+        whose = f" ({system})" if system else ""
         title = f"drillbook {self.command}: {word}{whose}"
         lines = [*(_describe_run(run) if run else ()), *(_describe(*one) for one in due)]
         body = "\n".join([title, f"exit code {code}", *lines])

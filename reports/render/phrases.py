@@ -300,8 +300,10 @@ def _unknown(gating: list[Control]) -> list[Control]:
 
 def _no_failure(run: Run) -> str:
     """That nothing failed; if a control failed, only that none of those that gate did."""
-    failed = any(c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED) for c in run.controls)
-    return "No gating control failed" if failed else "Nothing failed"
+    bad = [c for c in run.controls if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
+    if waived := [c for c in bad if c.waived]:
+        return f"No gating control failed without a waiver ({_ids(waived)} did with one)"
+    return "No gating control failed" if bad else "Nothing failed"
 
 
 def _outside_gate(run: Run) -> list[Control]:

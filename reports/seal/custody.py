@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core.files import read_file
+from drillbook.core.files import read_file, write_file
 from reports.config.declarations import Declared, DeclaredKey, Words
 from reports.errors import BadDeclaration, BadSignOff, ReportError
 from reports.evidence.context import Acknowledgement, RegisteredKey
@@ -49,11 +49,9 @@ def prove(
     said = said.model_copy(update={"answer": _answer(text, label, said)})
     predicate = said.model_dump(mode="json", exclude={"key_id", "held"})
     statement = in_toto(_KIND, {"key": {"label": label}}, predicate)
-    try:
-        with out.open("xb") as file:
-            file.write(signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
-    except FileExistsError:
-        raise BadSignOff(f"{out} exists; an answer is never overwritten") from None
+    if out.exists():
+        raise BadSignOff(f"{out} exists; an answer is never overwritten")
+    write_file(out, signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
 
 
 def load(declared: Declared) -> Declared:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core.files import read_file
+from drillbook.core.files import read_file, write_file
 from reports.errors import BadEvidence, BadKey, BadSignOff, CannotSeal, Distrusted, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
@@ -81,15 +81,17 @@ class Sealer(NamedTuple):
             return sealed._replace(trouble=f"cannot write {where}: {trouble.strerror}")
 
     def _pack(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> None:
-        (folder / SIGNATURE).unlink(missing_ok=True)
         files = contents(folder)
-        files.pop(MANIFEST, None)
+        for name in (MANIFEST, SIGNATURE):
+            files.pop(name, None)
         manifest = measure(run.run.id, files)
         with _new(folder / MANIFEST, clean) as path:
             path.write_bytes(manifest.render())
         if self.key:
             with _new(folder / SIGNATURE, clean) as path:
                 path.write_bytes(self.key.sign(statement(run, manifest)))
+        else:
+            (folder / SIGNATURE).unlink(missing_ok=True)
         files, before = contents(folder), _digest_of(folder / BUNDLE)
         with _new(folder / BUNDLE, clean) as path, path.open("wb") as target:
             zip_file.pack(files, target)
@@ -103,7 +105,7 @@ class Sealer(NamedTuple):
         if self.authority is None:
             return sealed
         query = companion(bundle, ".tsq")
-        query.write_bytes(timestamp.request(bundle))
+        write_file(query, timestamp.request(bundle))
         if self.authority == BY_FILE:
             return sealed._replace(request=query)
         try:
@@ -117,7 +119,7 @@ class Sealer(NamedTuple):
 def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
     """When the bundle existed, by an authority's answer, which replaces the request for it."""
     moment = timestamp.accept(answer, bundle)
-    companion(bundle, ".tsr").write_bytes(answer)
+    write_file(companion(bundle, ".tsr"), answer)
     companion(bundle, ".tsq").unlink(missing_ok=True)
     return moment
 
@@ -246,7 +248,7 @@ def stamp(given: SimpleNamespace) -> int:
     bundle = bundle_of(Path(given.bundle))
     query, asked = companion(bundle, ".tsq"), timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
-        query.write_bytes(asked)
+        write_file(query, asked)
         said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
     else:
         answer = (
@@ -293,12 +295,10 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     statement = in_toto(SIGN_OFF, {bundle.name: {"sha256": file_digest(bundle)}}, predicate)
     payload = json.dumps(statement, indent=2, ensure_ascii=False).encode() + b"\n"
     path = bundle.with_name(f"{bundle.name}.{who.act}.json")
-    try:
-        with path.open("xb") as file:
-            file.write(key.sign(payload) if key else payload)
-    except FileExistsError:
+    if path.exists():
         done = f"it was {who.act} before; to sign again, keep that file elsewhere"
-        raise BadSignOff(f"{path} exists: {done}") from None
+        raise BadSignOff(f"{path} exists: {done}")
+    write_file(path, key.sign(payload) if key else payload)
     return path
 
 

@@ -27,7 +27,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
-from drillbook.core.files import open_file, open_mode
+from drillbook.core.files import open_file, open_mode, write_file
 from reports.errors import BadKey, Distrusted
 from reports.evidence.json_file import strict_json
 
@@ -87,8 +87,7 @@ def generate(out: Path) -> str:
             raise BadKey(f"{path}: exists; a key is never overwritten, choose another name")
     for path, mode, data in ((out, 0o600, pem), (public, 0o644, spki)):
         try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
-                file.write(data)
+            write_file(path, data, mode)
         except OSError as trouble:
             raise BadKey(f"{path}: {trouble.strerror}; choose another place") from None
     return key_id(key.public_key())

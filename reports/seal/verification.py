@@ -203,7 +203,7 @@ class Examination:
 
     def _sign_off(self) -> Check:
         executor = self.run.sign_off.executed_by if self.run else None
-        signatures = list(sign_offs(self.path, self.trust.keys, executor))
+        signatures = list(sign_offs(self.path, self.trust.keys, executor, self.signer))
         vouched = bool(signatures) and all(trusted for trusted, _ in signatures)
         said = "; ".join(sentence for _, sentence in signatures)
         return Check("sign-off", "ok" if vouched else "open", said or "none")
@@ -383,16 +383,20 @@ def _manifest_digest(bundle: Path) -> str:
 
 
 def sign_offs(
-    bundle: Path, keys: dict[str, Ed25519PublicKey] | None, executor: str | None
+    bundle: Path,
+    keys: dict[str, Ed25519PublicKey] | None,
+    executor: str | None,
+    sealed_by: str | None = None,
 ) -> Iterator[tuple[bool, str]]:
     """For each sign-off next to a bundle, whether a trusted key signed it, and a sentence.
 
-    The executor is the record's. Distrusted if one is about another bundle, or cannot be read.
+    The executor is the record's; sealed_by is the key of the bundle. Distrusted if one is about
+    another bundle, or cannot be read.
     """
     for act in ACTS:
         path = bundle.with_name(f"{bundle.name}.{act}.json")
         if path.is_file():
-            yield _sign_off_of(read_file(path, _SMALL), act, bundle, keys, executor)
+            yield _sign_off_of(read_file(path, _SMALL), act, bundle, keys, executor, sealed_by)
 
 
 def _sign_off_of(
@@ -401,8 +405,10 @@ def _sign_off_of(
     bundle: Path,
     keys: dict[str, Ed25519PublicKey] | None,
     executor: str | None,
+    sealed_by: str | None,
 ) -> tuple[bool, str]:
-    payload, vouched, by = _opened_sign_off(data, keys)
+    payload, signer, by = _opened_sign_off(data, keys)
+    vouched = signer is not None
     try:
         said = strict_json(payload)
         kind, stated = said["predicateType"], said["predicate"]
@@ -417,22 +423,24 @@ def _sign_off_of(
         raise Distrusted(f"what {who} {act} is another bundle than this one")
     if independent is None:
         return vouched, sentence
+    if signer and signer == sealed_by:
+        return False, f"{sentence}, which sealed the bundle: not independent"
     by = f"; executed by {executor}" if independent else "; executed it: not independent"
     return vouched, sentence + by
 
 
 def _opened_sign_off(
     data: bytes, keys: dict[str, Ed25519PublicKey] | None
-) -> tuple[bytes, bool, str]:
-    """The statement, whether a trusted key signed it, and who signed it in words."""
+) -> tuple[bytes, str | None, str]:
+    """The statement, the trusted key that signed it or None, and who signed it in words."""
     if b'"payload"' not in data[:64]:  # an envelope begins with it
-        return data, False, "without a signature: anyone could have written it"
+        return data, None, "without a signature: anyone could have written it"
     opened = signature.open_envelope(data)
     name = next(iter(opened.signatures))[:16]
     if keys is None or not set(opened.signatures) & set(keys):
-        return opened.payload, False, f"by key {name}, which is not in --pubkey"
+        return opened.payload, None, f"by key {name}, which is not in --pubkey"
     payload, signer = signature.verify(data, keys)
-    return payload, True, f"by the trusted key {signer[:16]}"
+    return payload, signer, f"by the trusted key {signer[:16]}"
 
 
 def main(given: SimpleNamespace) -> int:

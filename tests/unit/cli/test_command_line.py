@@ -387,6 +387,17 @@ def taken_once_files_are_there(words, capsys):
     return told
 
 
+def test_a_defect_is_one_sentence_that_repeats_no_message(folder, capsys):
+    def fail(_given):
+        raise ValueError("geheim")
+
+    table = [replace(one, run=fail) for one in COMMANDS]
+    assert run(table, ["history"]) == 3
+    said = capsys.readouterr().err
+    assert "a defect of Drillbook, ValueError at test_command_line.py:" in said
+    assert "geheim" not in said
+
+
 def test_a_command_may_have_commands_below_it(folder, capsys):
     heard = []
     table = [replace(one, run=lambda it: heard.append(it.line) or 0) for one in COMMANDS]

@@ -39,6 +39,8 @@ WRONG = [
     ({"to_database": "13"}, "to_database: 13 is none of 14"),
     ({"backup": "-"}, "standard input is not a place"),
     ({"backup": "sftp://ada:geheim@host/b"}, "backup: a url with a credential"),
+    ({"backup": "sftp://ada:ge/heim@host/b"}, "backup: a url with a credential"),
+    ({"backup": "https://ghp_geheim@host/b.sql"}, "backup: a url with a credential"),
     ({"backup": "https://host/b.sql?sig=geheim"}, "backup: a url with a credential"),
     ({"certified": "perhaps"}, "certified: input should be a valid boolean"),
 ]

@@ -155,3 +155,9 @@ def test_waiver_that_expires_soon_says_so(left, said):
     one = sample_run.waived_run().controls[0].waiver.model_copy(update={"days_left": left})
     assert ("Expires in" in phrases.waiver(one)) is (said is not None)
     assert said is None or said in phrases.waiver(one)
+
+
+def test_a_failure_with_a_waiver_is_never_called_none():
+    waived = sample_run.waived_run()
+    said = phrases.outcome(waived).sentence
+    assert "No gating control failed without a waiver (KEY-3 did with one)" in said

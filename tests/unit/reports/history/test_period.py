@@ -412,6 +412,32 @@ def test_a_run_that_was_taken_out_is_missed_by_the_one_after_it(year, capsys):
     assert (code, answer["troubles"]) == (1, [said])
     later = reported(year, capsys, days=("--from=2026-05-01", "--to=2026-12-31"))
     assert later[1]["troubles"] == []
+    # The run that names it ended after the period.
+    earlier = reported(year, capsys, days=("--from=2026-01-01", "--to=2026-04-30"))
+    assert earlier[1]["troubles"] == [said]
+
+
+def test_a_line_of_another_time_does_not_stand_for_a_run_that_was_taken_out(year, made, capsys):
+    shutil.rmtree(year / "2026-04-15-drill")
+    ledger = year / "history.jsonl"
+    lines = [one for one in ledger.read_text().splitlines() if "2026-04-15-drill" not in one]
+    stands = {"schema": "drillbook/history/1", "run": "2026-04-15-drill", "grade": "rehearsal"}
+    lines.append(json.dumps(stands | {"finished": "2020-01-01T00:00:00Z"}))
+    ledger.write_text("\n".join(lines))
+    _, answer, _ = reported(year, capsys, f"--pubkey={made[1]}")
+    said = "run 2026-05-02-drill follows run 2026-04-15-drill, of which nothing is here"
+    assert said in answer["troubles"]
+
+
+def test_with_keys_the_sealed_record_says_what_a_run_was(year, made, capsys):
+    """The loose record of the failed run says another year, and that it tried nothing."""
+    folder = year / "2026-04-15-drill"
+    text = (folder / "evidence.json").read_text()
+    text = text.replace('"2026-04-15T', '"2020-04-15T').replace('"DRL-2"', '"HLT-1"')
+    (folder / "evidence.json").write_text(text)
+    (folder / "MANIFEST.json").unlink()
+    _, _, rows = reported(year, capsys, f"--pubkey={made[1]}")
+    assert [one["run"] for one in rows["failure"]] == ["2026-04-15-drill"]
 
 
 def test_what_counts_is_the_record_that_was_sealed(year, capsys):

@@ -98,6 +98,14 @@ def test_secret_in_what_is_written_leaves_what_was_there(folder, signer, name):
     assert list(folder.glob(".*.new")) == []
 
 
+def test_a_seal_that_failed_leaves_the_signature(folder, signer):
+    made, _ = signer
+    assert not again(folder, made).trouble
+    signature = (folder / SIGNATURE).read_bytes()
+    assert again(folder, made, clean=full).trouble
+    assert (folder / SIGNATURE).read_bytes() == signature
+
+
 def full(_path):
     raise OSError(errno.ENOSPC, "No space left on device")
 

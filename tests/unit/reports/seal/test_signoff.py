@@ -275,6 +275,16 @@ def test_sign_off_names_its_key_by_sixteen_digits(bundle, tmp_path, capsys):
     assert said.endswith(f", by key {signer.id[:16]}, which is not in --pubkey")
 
 
+def test_key_of_the_bundle_does_not_approve_it_independently(tmp_path, bundle):
+    signer, public = key(tmp_path)
+    assert signed(bundle, f"--signing-key={tmp_path}/drill.key") == 0
+    keys = signature.load_trusted_keys(public)
+    for sealed_by, vouched in ((signer.id, False), ("another", True)):
+        ((trusted, said),) = verification.sign_offs(bundle, keys, "Ada Lovelace", sealed_by)
+        assert trusted == vouched
+        assert ("which sealed the bundle: not independent" in said) != vouched
+
+
 def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):
     for act in ("approved", "prepared"):
         who = sealer.Who(act, "Grace", "lead" if act == "approved" else "", "")
