@@ -207,7 +207,7 @@ def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> s
 class _Option(click.Option):
     """An option with its group in the help."""
 
-    def __init__(self, option: Option, shown: str | None, *, needed: bool) -> None:
+    def __init__(self, option: Option, shown: str | None, needed: str) -> None:
         self.group = option.group
         self.takes_one = not (option.many or option.flag)
         super().__init__(
@@ -219,8 +219,16 @@ class _Option(click.Option):
             show_default=bool(shown) and not option.flag,
             envvar=option.variable,
             metavar=None if option.flag else option.kind.metavar,
-            help=option.help + ("  [required]" if needed else ""),
+            help=option.help + needed,
         )
+
+
+def _when_needed(command: Command, option: Option) -> str:
+    """When a command needs an option, for the help; empty if never."""
+    if option not in command.needs:
+        return ""
+    other = command.spared.get(option)
+    return f"  [required without --{other.name}]" if other else "  [required]"
 
 
 class _Command(click.Command):
@@ -242,7 +250,7 @@ class _Command(click.Command):
             for one in command.arguments
         ]
         named = [
-            _Option(one, command.defaults.get(one, default(one)), needed=one in command.needs)
+            _Option(one, command.defaults.get(one, default(one)), _when_needed(command, one))
             for one in command.options
         ]
         super().__init__(name, params=[*arguments, *named], help=command.sentence)
