@@ -275,7 +275,8 @@ def _undecided_outcome(run: Run, gating: list[Control]) -> Outcome:
     if run.run.selection and all(reasons(control) == [LEFT_OUT] for control in unknown):
         advice = "Controls left out count as not run; for a verdict run all of them."
         return Outcome("Undecided", sentence, advice)
-    return Outcome("Undecided", sentence, "Remove the causes named above, then run again.")
+    advice = "Remove the causes that the report names, then run again."
+    return Outcome("Undecided", sentence, advice)
 
 
 def _without_a_gate(run: Run) -> Outcome:
