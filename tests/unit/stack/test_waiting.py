@@ -17,7 +17,7 @@ RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 
 
 @contextmanager
-def backend(api, state=lambda: RUNNING, health=lambda: 200):
+def backend(api, state=lambda: RUNNING, health=lambda: 200, logs=lambda _service: ""):
     """A stack whose health check answers what health returns, and whose API what api returns."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,9 +33,7 @@ def backend(api, state=lambda: RUNNING, health=lambda: 200):
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield SimpleNamespace(
-            name="s", driver="embedded", base_url=url, backend=state, logs=lambda _service: ""
-        )
+        yield SimpleNamespace(name="s", driver="embedded", base_url=url, backend=state, logs=logs)
     finally:
         server.shutdown()
         server.server_close()
@@ -90,3 +88,44 @@ def test_health_that_turns_good_in_time_is_no_illness():
     answers = iter([503, 503, 503])
     with backend(lambda: 200, health=lambda: next(answers, 200)) as stack:
         assert waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 30.0}).serves
+
+
+LATE = "Plugin did not start in time: 'registerRoutes'. FastifyError: Plugin did not start in time"
+
+
+def loop(*states, log):
+    """A backend in a crash loop: each look takes the next state; log is what it prints by then."""
+    left, seen = iter(states), []
+
+    def look():
+        seen.append(next(left, states[-1]))
+        return seen[-1]
+
+    return look, lambda _service: "\n".join(log[: len(seen)])
+
+
+AGAIN, TWICE = BackendState("restarting", 1, 1), BackendState("restarting", 1, 2)
+
+
+def test_a_start_that_the_product_ends_as_too_slow_is_done_once_more():
+    state, logs = loop(AGAIN, BackendState("running", 1, 1), log=[LATE])
+    healthy = iter([503, 503])
+    with backend(lambda: 200, state, lambda: next(healthy, 200), logs) as stack:
+        start = ended(stack)
+    assert (start.serves, start.exit_code) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("states", "log"),
+    [
+        ([AGAIN, TWICE], [LATE, LATE]),
+        ([AGAIN, TWICE, BackendState("running", 1, 3)], [LATE, "another cause"]),
+        ([DEAD], [LATE]),
+        ([AGAIN], ["another cause"]),
+    ],
+)
+def test_a_start_that_does_not_serve_the_second_time_either_is_dead(states, log):
+    state, logs = loop(*states, log=log)
+    with backend(lambda: 200, state, lambda: 503, logs) as stack:
+        start = ended(stack)
+    assert (start.serves, start.exit_code) == (False, 1)
