@@ -130,16 +130,19 @@ def healthy_trials(
 ) -> list[Trial]:
     """The healthy runs of each driver that a bug is planted on; the number is the seed.
 
+    Without bugs they are those of the stack that was asked for, else of the embedded one.
     If only some bugs need containers, healthy ones run only the controls of those bugs.
     """
-    drivers = [driver_for(bug, stack) for bug in bugs]
+    drivers = {driver_for(bug, stack) for bug in bugs}
+    if not bugs:
+        drivers = {"containers" if stack == "containers" else "embedded"}
     found = []
     if "embedded" in drivers:
         # The bugs wait for a single healthy run, so two processes share it.
         workers = 2 if runs == 1 else 1
         found += [Trial("embedded", number=one, workers=workers) for one in range(1, runs + 1)]
     if "containers" in drivers:
-        few = (bug.control for bug, on in zip(bugs, drivers, strict=True) if on == "containers")
+        few = (bug.control for bug in bugs if driver_for(bug, stack) == "containers")
         controls = tuple(dict.fromkeys(few)) if some or stack == "auto" else ()
         last = min(runs, _FEW_HEALTHY) if stack == "auto" else runs
         found += [Trial("containers", None, controls, one, image) for one in range(1, last + 1)]

@@ -170,6 +170,15 @@ def test_a_single_healthy_run_is_shared_by_two_processes(runs, workers):
     assert [one.workers for one in trials] == workers
 
 
+@pytest.mark.parametrize(
+    ("where", "driver"),
+    [("auto", "embedded"), ("embedded", "embedded"), ("containers", "containers")],
+)
+def test_healthy_runs_are_made_without_bugs_too(where, driver):
+    trials = trial.healthy_trials([], where, 2, "image", some=True)
+    assert [(one.driver, one.controls) for one in trials] == [(driver, ())] * 2
+
+
 def test_a_product_that_is_not_ours_is_waited_for_longer():
     ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
     assert {limit_s(one) for one in ours} == {900}
