@@ -201,9 +201,9 @@ class DatabaseMove:
             "(6) only if that ended with exit code 0, start the backend; read and write a secret; "
             "restart, and read it again",
             "(7) back up and drill once more before the old volume goes",
-            "the way back: stop the backend, empty the cache (redis-cli FLUSHALL; it empties the "
-            "whole server), then the old image with the old volume; what was written since (6) is "
-            "not in it",
+            "the way back: stop the backend, empty the cache (redis-cli FLUSHALL must print OK; "
+            "it empties the whole server), then the old image with the old volume; what was "
+            "written since (6) is not in it",
         ]
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from drillbook.core.files import load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
 from drillbook.runbook.rules import Rule, check, rules
 
+_PLAIN_SH = re.compile(r"#!\s*\S*/(?:env )?(?:da)?sh\b")
 _FOUND = 1
 _LONGEST = 160
 
@@ -279,13 +280,17 @@ def correct(document: Document, text: str, found: Sequence[tuple[int, str]]) -> 
     pairs = [(one[1] or one[3] or "", one[2] or "") for one in _LINES.finditer(text)]
     lines, ends = [line for line, _ in pairs], [end for _, end in pairs]
     for line, rule in sorted(found, reverse=True):
-        in_block = any(
-            block.language in SHELLS
+        blocks = [
+            block.text
+            for block in document.blocks
+            if block.language in SHELLS
             and not block.markup
             and 0 <= line - block.line < len(block.text.splitlines())
-            for block in document.blocks
-        )
-        for pattern, instead in rules()[rule].fix if in_block else ():
+        ]
+        for pattern, instead in rules()[rule].fix if blocks else ():
+            # A plain sh of 2024 and before ends at this option, and then makes no backup at all.
+            if "pipefail" in instead and _PLAIN_SH.match(blocks[0]):
+                continue
             end = line
             while lines[end - 1].endswith("\\") and end < len(lines):
                 end += 1

@@ -280,3 +280,22 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
     (found,) = key_strength.keys(given)
     assert "is a sample that everybody can read" in found.sentence
     assert "own rotation, else to a new instance" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("POSTGRES_PASSWORD", "ALTER USER"),
+        ("SERVICE_PASSWORD_POSTGRES", "ALTER USER"),
+        ("DB_PASSWORD", "ALTER USER"),
+        ("REDIS_PASSWORD", "the cache's own"),
+        ("SMTP_PASSWORD", "at the mail server"),
+        ("AUTH_SECRET", "must log in again"),
+        ("JWT_AUTH_SECRET", "where AUTH_SECRET is set, remove it"),
+        ("JWT_REFRESH_SECRET", "the product does not read it"),
+        ("SERVICE_PASSWORD_64_ENCRYPTIONKEY", "do not change it while there is data"),
+        ("GITHUB_CLIENT_SECRET", "then revoke this one"),
+    ],
+)
+def test_the_cure_of_a_sample_is_that_of_its_variable(name, cure):
+    assert cure in key_strength._cure_of_sample(name, is_default=False)

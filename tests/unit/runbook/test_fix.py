@@ -56,6 +56,7 @@ def test_what_is_right_everywhere_is_corrected(wrong, right):
         "openssl rand -hex 32  # ENCRYPTION_KEY",
         "ssh host 'docker exec db pg_dump infisical | gzip > b.gz'",
         "docker pull postgres:14",
+        "#!/bin/sh\ndocker exec db pg_dump infisical | gzip > b.gz",
         "docker exec -i db psql -v ON_ERROR_STOP=1 infisical < backup.sql",
     ],
 )
