@@ -42,7 +42,7 @@ class Backup:
     the newest time found in the rows that were read, so the backup is not older than that;
     schema is the name of the product's newest migration; damage says what is missing or broken,
     empty when the backup is whole; rows counts each table's rows; orders says why no restore may
-    follow it, empty for data that is whole.
+    follow it, empty for data that is whole; beyond says that it makes databases, too, else empty.
     """
 
     path: Path
@@ -60,6 +60,7 @@ class Backup:
     damage: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     orders: str = ""
+    beyond: str = ""
 
     @property
     def complete(self) -> bool:
@@ -92,6 +93,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         damage=dump.damage,
         rows=dump.counts,
         orders=dump.orders(),
+        beyond=dump.beyond(),
     )
 
 
@@ -182,12 +184,12 @@ def age(
         note("its newest row is from", early, None, facts.newest)
     if facts and facts.dumped_at:
         dated = facts.dumped_at.replace(tzinfo=UTC)
-        note("pg_dump dates it", dated - _AHEAD, dated + _BEHIND, dated)
+        note("pg_dump dates it", dated - _AHEAD, _bound(dated, dated + _BEHIND, now), dated)
     if made is not None:
         moment = datetime.fromtimestamp(made, UTC)
         note("this run dumped it", moment, moment, moment)
     for earliest, latest in _named(file.name):
-        note("its name says", None, latest, earliest)
+        note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := _packed(file):
         note("its gzip header is from", None, packed, packed)
     if changed is not None and made is None:
@@ -199,6 +201,14 @@ def age(
     # Where they contradict each other, either may be wrong.
     earliest, latest = sorted((max(not_before), latest))
     return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(words))
+
+
+def _bound(at: datetime, latest: datetime, now: datetime) -> datetime:
+    """The latest moment that a time without a zone may mean, which is not later than now.
+
+    A time that lies in the future in every zone keeps its own.
+    """
+    return latest if at - _AHEAD > now + _SKEW else min(latest, now)
 
 
 def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:

@@ -22,7 +22,7 @@ from drillbook.backup.archive import form_of
 from drillbook.backup.facts import stated_time
 from drillbook.backup.location import NEWEST, Address, Member, Selection
 from drillbook.backup.repository import Repository
-from drillbook.backup.stream import Source, is_nearly_full, program_output
+from drillbook.backup.stream import GROWN, Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
@@ -41,7 +41,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ABSENT = (126, 127)
 # pg_dump reads in a read-only transaction; so does everything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
-_TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
+_TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
 # A shorter value may occur in a message by chance.
 _LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
@@ -125,6 +125,7 @@ def _save(stream: BinaryIO) -> Iterator[Path]:
     """A file with the whole content of a stream; messages about it name standard input."""
     with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
         try:
+            checked = 0
             while chunk := stream.read(_CHUNK):
                 first = file.tell() == 0
                 file.write(chunk)
@@ -132,6 +133,9 @@ def _save(stream: BinaryIO) -> Iterator[Path]:
                     file.flush()
                     with Source(Path(file.name)) as source:
                         form_of(source)
+                if file.tell() - checked < GROWN:
+                    continue
+                checked = file.tell()
                 if is_nearly_full(file.name):
                     raise BadInput(
                         f"standard input does not fit into {tempfile.gettempdir()}; give a file, "
@@ -466,7 +470,9 @@ def _time(entry: dict[str, Any]) -> float | None:
         value = entry.get(name)
         if isinstance(value, str):
             with suppress(ValueError):
-                value = parsedate_to_datetime(value)
+                # FTP's times are digits alone.
+                digits = value.isdecimal() and datetime.strptime(f"{value}Z", "%Y%m%d%H%M%S%z")
+                value = digits or parsedate_to_datetime(value)
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
         if isinstance(value, int | float) and value > 0:

@@ -213,10 +213,13 @@ def _secrets(user: str, query: str) -> set[str]:
     return (raw | {unquote(value) for value in raw}) - {""}
 
 
-NAMES = "file named .sql, .dump, .tar or .backup, packed or not"
-# Also forms that cannot be read: a newer backup is not skipped without a word.
+NAMES = "file named .sql, .dump, .dmp, .tar or .backup, packed or not"
+# Also forms that cannot be read: a newer backup is not skipped without a word. Coolify's scheduled
+# backup names its files pg-dump-<database>-<time>.dmp, and pg-dump-all-<time>.gz.
 _NAMED = re.compile(
-    r"\.(sql|dump|tar|backup)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$", re.IGNORECASE
+    r"\.(sql|dump|dmp|pgdump|tar|backup|bak)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$"
+    r"|^pg-dump-.*\.gz$",
+    re.IGNORECASE,
 )
 _TAIL = 4096
 _YOUNG_S = 60.0

@@ -52,6 +52,10 @@ class Hostile(Unreadable):
     """A line that no restore may run."""
 
 
+class Beyond(Hostile):
+    """A line that makes a database, as pg_dump --create and pg_dumpall write it."""
+
+
 class Cut(Unreadable):
     """The dump ends too early."""
 
@@ -351,13 +355,15 @@ _WORDS = re.compile(
     "REINDEX|RELEASE|RESET|ROLLBACK|SAVEPOINT|SECURITY|SET|SHOW|START|TABLE|TRUNCATE|UNLISTEN|"
     "UPDATE|VACUUM|VALUES"
 )
+ROLES = "makes or changes a role"
+_DATABASE = re.compile(r"(?:CREATE|ALTER|DROP) DATABASE\b")
 _REASONS = (
     ("COPY .* (?:FROM|TO) PROGRAM", "has the server run a program"),
     ("COPY .* (?:FROM|TO) ''", "has the server read or write a file"),
     ("COPY ", "is a COPY that pg_dump does not write"),
     ("ALTER SYSTEM", "changes the server's own settings"),
-    ("(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP)", "makes or changes a role"),
-    ("(?:CREATE|ALTER|DROP) (?:DATABASE|TABLESPACE)", "reaches beyond the database it restores"),
+    ("(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP)", ROLES),
+    ("(?:CREATE|ALTER|DROP) TABLESPACE", "reaches beyond the database it restores"),
     ("CREATE (?:SERVER|FOREIGN|SUBSCRIPTION|USER MAPPING)", "connects to another server"),
     ("CREATE EVENT TRIGGER", "would act on every later statement"),
     ("(?:CREATE (?:OR REPLACE )?(?:TRUSTED )?(?:PROCEDURAL )?LANGUAGE|LOAD)", "loads program code"),
@@ -374,6 +380,8 @@ def judge(statement: Statement) -> Judgement:
         return "leave out"
     if words.startswith("CREATE EXTENSION "):
         return _extension(statement)
+    if _DATABASE.match(words):
+        raise Beyond(statement.line, "makes or changes a database")
     if not _RUN.match(words):
         raise Hostile(statement.line, _reason(words))
     if re.match("CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|AGGREGATE) ", words):

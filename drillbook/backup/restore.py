@@ -237,7 +237,21 @@ def _run(statement: Statement, connection: psycopg.Connection) -> None:
     except psycopg.Error as trouble:
         why = explain(trouble)
     if why:
-        raise refusal(statement, connection, why)
+        raise refusal(statement, connection, why + _advice(statement))
+
+
+# What pg_dump writes only with an option, and what an empty database does not take.
+_OPTIONS = (
+    (r"CREATE SCHEMA PUBLIC$", "dump without --schema"),
+    (r"(?:DROP|ALTER TABLE .* DROP) ", "dump without --clean, or with --if-exists, too"),
+)
+
+
+def _advice(statement: Statement) -> str:
+    """What to do about a statement that psql with ON_ERROR_STOP=1 does not take either."""
+    words = statement.bare.upper()
+    found = (todo for pattern, todo in _OPTIONS if re.match(pattern, words))
+    return "".join(f"; psql stops there, too: {todo}" for todo in found)
 
 
 def refusal(statement: Statement, connection: psycopg.Connection, why: str) -> Exception:

@@ -30,8 +30,10 @@ _GREATEST_RATIO = 200
 _HARMLESS = 256 << 20
 _CHUNK = 1 << 18
 _LEAST_FREE = 512 << 20
-# xz and zstd keep a window of the output; the usual settings need 2^26 bytes at most.
-_WINDOW = 26
+# xz and zstd keep a window of the output; `zstd --long` takes 2^27 bytes, zstd's own limit.
+_WINDOW = 27
+# A copy is compared with the free space each time it has grown by this much.
+GROWN = 64 << 20
 _READ = 1 << 16
 _GZIP = 31
 
@@ -86,7 +88,8 @@ class Source(io.RawIOBase):
             with _refuse_trouble(self.name):
                 got = self._stream.readinto(buffer)
         except Unpackable as trouble:
-            self.broken = str(trouble)
+            # A second read after an error says that the stream ends, which it need not.
+            self.broken = self.broken or str(trouble)
             return 0
         self._out += got
         if self.packed:
@@ -96,10 +99,13 @@ class Source(io.RawIOBase):
     def seekable_copy(self) -> BinaryIO:
         """The rest of the stream in a seekable file without a name; BadInput if it does not fit."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115
-        buffer = memoryview(bytearray(_CHUNK))
+        buffer, checked = memoryview(bytearray(_CHUNK)), 0
         while got := self.readinto(buffer):
             copy.write(buffer[:got])
-            if not copy.tell() >> 18 & 255 and is_nearly_full(tempfile.gettempdir()):
+            if copy.tell() - checked < GROWN:
+                continue
+            checked = copy.tell()
+            if is_nearly_full(tempfile.gettempdir()):
                 copy.close()
                 raise BadInput(
                     f"backup {self.name} does not fit into {tempfile.gettempdir()}; unpack it "
@@ -219,6 +225,11 @@ class Unpacked(io.RawIOBase):
         except Exception as trouble:
             if type(trouble).__name__ not in _BROKEN:
                 raise
+            if "memory" in str(trouble).lower():
+                raise Unpackable(
+                    f"needs more than {1 << _WINDOW - 20} MiB to unpack its {self._way} stream; "
+                    f"unpack it first ({self._way} -d)"
+                ) from None
             raise Unpackable(
                 f"has a {self._way} stream that cannot be unpacked: {trouble}"
             ) from None

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
-from drillbook.backup.plain_dump import Hostile, Script, Statement, Unreadable, judge, plain
+from drillbook.backup.plain_dump import (
+    ROLES,
+    Beyond,
+    Hostile,
+    Script,
+    Statement,
+    Unreadable,
+    judge,
+    plain,
+)
 from drillbook.backup.stream import Source
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import TABLES
@@ -182,6 +191,8 @@ class Dump:
 
         A damaged backup is not refused only because it cannot be read as SQL.
         """
+        if beyond := self.beyond():
+            raise BadInput(f"backup {shown} {beyond}")
         if isinstance(self.harm, Hostile):
             raise BadInput(
                 f"backup {shown} is more than data, and may be made to do harm: {self.harm}. Do "
@@ -190,13 +201,31 @@ class Dump:
         if self.harm and not self.damage:
             raise BadInput(f"backup {shown} cannot be read as SQL: {self.harm}")
 
+    def beyond(self) -> str:
+        """What the backup makes besides the tables of one database, and what to do; else empty."""
+        if not isinstance(self.harm, Beyond):
+            return ""
+        return (
+            f"was made by pg_dump --create or pg_dumpall ({self.harm}), and what it does after "
+            "that is not judged: Drillbook restores one database alone, so dump it by pg_dump "
+            "without --create"
+        )
+
     def orders(self) -> str:
         """Why no restore may run this backup, with the line; empty if it is whole and only data."""
-        if self.harm or not self.lost:
-            return str(self.harm or "")
+        if beyond := self.beyond():
+            return beyond
+        if self.harm:
+            what = "is more than data" if isinstance(self.harm, Hostile) else "is no SQL"
+            return f"{what}: {self.harm}"
+        if not self.lost:
+            return ""
         name, line = next(iter(self.lost.items()))
         more = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
-        return f"line {line}: makes {name}{more}, of which no rows follow: they were lost"
+        return (
+            f"lacks rows: line {line} makes {name}{more}, of which none follow: they were lost, or "
+            "left out by --exclude-table-data"
+        )
 
 
 @contextmanager
@@ -250,7 +279,8 @@ class _Reading:
 
     def _take(self, statement: Statement, name: str) -> None:
         self._filled.add(name)
-        table = name.rpartition(".")[2]
+        # Tables of another schema keep its name: they are none of the product's.
+        table = name
         size, line = 0, self.script.line
         copy = self._spool if table in self._wanted else None
         start = copy.tell() if copy else self.script.offset
@@ -270,8 +300,9 @@ class _Reading:
         script, damage = self.script, self._damage(sql)
         harm = self._harm or script.harm
         if harm and _CLUSTER in script.head:
+            made = Beyond if isinstance(harm, Beyond) or harm.what == ROLES else Hostile
             what = "pg_dumpall writes the server's roles and all its databases"
-            harm = Hostile(harm.line, f"{harm.what}; {what}")
+            harm = made(harm.line, f"{harm.what}; {what}")
         return Dump(
             sql.form,
             sql.packed,

@@ -40,7 +40,9 @@ def check_key(given: SimpleNamespace) -> int:
         tables.open_dump(found.path) as dump,
     ):
         path, name = found.path, found.shown
-        dump.refuse_harm(name)
+        # Nothing of the backup is run here.
+        if not dump.beyond():
+            dump.refuse_harm(name)
         backup, answers = key_check.try_keys(dump, path, keys)
     with whole_output():
         if given.output == "json":
@@ -117,7 +119,7 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     if damage:
         wrong.append(f"it {damage}")
     elif orders:
-        wrong.append(f"it is more than data: {orders}")
+        (unknown if judgement.facts.beyond else wrong).append(f"it {orders}")
     reasons = ", ".join(judgement.key.reasons)
     if judgement.key.word == "DOES NOT OPEN":
         wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")

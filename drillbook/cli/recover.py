@@ -53,7 +53,9 @@ def main(given: SimpleNamespace) -> int:
         lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
         lines += [f"Not tried: {safe_text(file)}" for file in unread]
         lines += [f"Note: {note}" for note in notes(reader.keys.proof, key.label)]
-        if isinstance(dump.harm, Hostile):
+        if beyond := dump.beyond():
+            lines.append(f"Note: the backup {beyond}")
+        elif isinstance(dump.harm, Hostile):
             lines.append(
                 f"WARNING: the backup is more than data, and may be made to do harm: {dump.harm}; "
                 "do not restore it, and do not rely on these secrets before you know who made it"
@@ -87,13 +89,14 @@ def _open(
     """A reader with the key that opens the most, and that key; BadInput if none opens anything."""
     key = keys[0]
     if len(keys) > 1:
-        proofs = prove_all(dump, [file.key for file in keys])
+        proofs = prove_all(dump, [file.key for file in keys], [file.also for file in keys])
         opened = [(p.secrets_opened, p.projects_opened, p.roots_opened) for p in proofs]
         key = keys[opened.index(max(opened))]
-    reader = Reader(dump, key.key)
+    reader = Reader(dump, key.key, key.also)
     if not reader.opens:
         files = ", and the one in ".join(file.path for file in keys)
-        also = "".join(f"; not tried: {file}" for file in unread)
+        reasons = (f"; {reason}" for reason in reader.keys.proof.unproven)
+        also = "".join([*reasons, *(f"; not tried: {file}" for file in unread)])
         if dump.damage:
             # Without a root key in the backup nothing is known of the key.
             raise BadInput(

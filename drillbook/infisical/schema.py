@@ -33,10 +33,15 @@ KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt"
 KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
 EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
 EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
-# Releases before mid-2024 have only the first two columns.
+# Releases before mid-2024 have only the first two columns, or the first three.
 PROJECTS = Rows(
-    "projects", ("id", "name", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey"), 2
+    "projects",
+    ("id", "name", "version", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey"),
+    2,
 )
+# An upgrade of a project to this version copies its rows of `secrets` into `secrets_v2`, under the
+# same ids, and leaves the old rows as they were (secret-queue.ts, ProjectV3Migration).
+WITHOUT_OLD_ROWS = 3
 _BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKeyNonce")
 BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
 PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))

@@ -50,12 +50,12 @@ class Secret:
 
 
 class Reader:
-    """Reads the secrets of an opened backup with one key."""
+    """Reads the secrets of an opened backup with one key, and the one set next to it, if any."""
 
-    def __init__(self, dump: Dump, key: str) -> None:
+    def __init__(self, dump: Dump, key: str, also: str = "") -> None:
         self._dump = dump
         self.backup = EncryptedBackup(dump)
-        self.keys = UnlockedKeys(self.backup, key)
+        self.keys = UnlockedKeys(self.backup, key, also)
         proof = self.keys.proof
         # Old projects' secrets need no root key: they open even where its row is damaged.
         self.opens = bool(proof.roots_opened or proof.projects_opened)
@@ -63,9 +63,10 @@ class Reader:
         self._places: dict[bytes | None, Place] = {}
 
     def secrets(self) -> Iterator[Secret]:
-        """Each secret, opened or not, in the order of the backup."""
+        """Each current secret, opened or not, in the order of the backup."""
         for row in self._dump.rows(*schema.WHOLE_OLD):
-            yield self._old(row)
+            if not self.backup.is_outdated(row[6]):
+                yield self._old(row)
         for row in self._dump.rows(*schema.WHOLE_NEW):
             yield self._new(row)
 

@@ -82,8 +82,8 @@ class Proof:
     root_keys counts the keys that the instance key opens first: the root key, or in a backup from
     before mid-2024, which has none (rootless), the private keys of projects' bots. projects counts
     projects with a key; secrets those with a value, empty those without one and so with nothing to
-    open; unproven names each thing that no key of this kind can open (an external KMS, a user's
-    password).
+    open; outdated counts rows of before a project's upgrade, which are not tried; unproven names
+    each thing that no key of this kind can open (an external KMS, a user's password).
     """
 
     root_keys: int = 0
@@ -93,6 +93,7 @@ class Proof:
     secrets: int = 0
     secrets_opened: int = 0
     empty: int = 0
+    outdated: int = 0
     by_project: list[Project] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
     damage: str = ""
@@ -118,6 +119,11 @@ class Proof:
         return bool(self.damage) or not self.root_keys or (bool(self.unproven) and not shut)
 
     @property
+    def held_elsewhere(self) -> bool:
+        """Whether an HSM or an external KMS holds a key, so that no key file proves all of it."""
+        return any(one == _HSM or one.endswith(_EXTERN) for one in self.unproven)
+
+    @property
     def opens_nothing(self) -> bool:
         """Whether no key and no secret opened."""
         return not (self.roots_opened or self.projects_opened or self.secrets_opened)
@@ -132,6 +138,7 @@ class Sealed:
     kms_key: str | None
     data_key: bytes | None
     bot: Values | None = None
+    upgraded: bool = False
 
     @property
     def keyless(self) -> bool:
@@ -160,11 +167,11 @@ class EncryptedBackup:
         # The project and the slug of each environment.
         self.environments = {row[1]: (row[0], row[2]) for row in dump.rows(*schema.ENVIRONMENTS)}
         self.project_of = self._places()
-        self.empty = 0
+        self.empty = self.outdated = 0
 
     def _unusual(self, rows: list[Values]) -> Iterator[str]:
         if any(row[1] == b"HSM" for row in rows):
-            yield "the root key is sealed by an HSM, not by a key"
+            yield _HSM
         for root in self.roots:
             if len(root) != ROOT_BYTES:
                 yield f"the root key's row has {len(root)} bytes, its layout {ROOT_BYTES}"
@@ -183,8 +190,15 @@ class EncryptedBackup:
     def _projects(self) -> list[Sealed]:
         bots = {row[0]: row for row in self.dump.rows(*schema.BOTS) if row[2]}
         return [
-            Sealed(text(id_) or "", text(name) or "", text(key), blob(data), bots.get(id_))
-            for id_, name, key, data in self.dump.rows(*schema.PROJECTS)
+            Sealed(
+                text(id_) or "",
+                text(name) or "",
+                text(key),
+                blob(data),
+                bots.get(id_),
+                _is_upgraded(text(version)),
+            )
+            for id_, name, version, key, data in self.dump.rows(*schema.PROJECTS)
         ]
 
     def _is_from_before_root_keys(self) -> bool:
@@ -214,15 +228,34 @@ class EncryptedBackup:
                 )
         return folders
 
+    def is_outdated(self, folder: bytes | None) -> bool:
+        """Whether the rows of `secrets` in a folder are those of before its project's upgrade.
+
+        The product no longer reads them: they hold values that were changed or deleted since.
+        """
+        at = self.project_of.get(folder or b"", -1)
+        return at >= 0 and self.projects[at].upgraded
+
     def secrets(self) -> Iterator[tuple[int, bool, Values]]:
-        """Each secret with a value: project number (-1: unknown), whether old, its columns."""
+        """Each secret with a value: project number (-1: unknown), whether old, its columns.
+
+        Rows of before a project's upgrade are counted in `outdated`, and left out.
+        """
         for row in self.dump.rows(*schema.OLD):
-            yield self.project_of.get(row[6] or b"", -1), True, row
+            if self.is_outdated(row[6]):
+                self.outdated += 1
+            else:
+                yield self.project_of.get(row[6] or b"", -1), True, row
         for row in self.dump.rows(*schema.NEW):
             if row[0] is None:
                 self.empty += 1
             else:
                 yield self.project_of.get(row[1] or b"", -1), False, row
+
+
+def _is_upgraded(version: str | None) -> bool:
+    """Whether a project of this version keeps no current secret in the old table."""
+    return (version or "").isdecimal() and int(version or 0) >= schema.WITHOUT_OLD_ROWS
 
 
 def _state(row: Values) -> Wrapper:
@@ -236,16 +269,22 @@ def _state(row: Values) -> Wrapper:
 
 
 LOST = "its folder, or the project of it, is not in the backup"
+_HSM = "the root key is sealed by an HSM, not by a key"
 _EXTERN = "its key is held by an external KMS"
 _SEALED_BY_MEMBERS = "its key is sealed with its members' passwords"
 
 
 class UnlockedKeys:
-    """What one key opens of an encrypted backup."""
+    """What one key opens of an encrypted backup.
 
-    def __init__(self, backup: EncryptedBackup, key: str) -> None:
+    also is ROOT_ENCRYPTION_KEY of an instance that has ENCRYPTION_KEY, too: it opens only values of
+    the first generation, which the product then writes under it (lib/crypto/encryption.ts).
+    """
+
+    def __init__(self, backup: EncryptedBackup, key: str, also: str = "") -> None:
         self._backup = backup
         self._instance = crypto.cipher(crypto.material(key))
+        self._direct = [self._instance, crypto.cipher(crypto.material(also))]
         roots = [crypto.open_bytes(self._instance, root) for root in backup.roots]
         self._roots = [crypto.cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
@@ -284,7 +323,7 @@ class UnlockedKeys:
                     continue
                 parts = [text(value) for value in row]
                 proof.first_generation += 1
-                if crypto.open_columns(self._instance, *parts) is None:
+                if all(crypto.open_columns(key, *parts) is None for key in self._direct):
                     continue
                 proof.under_this_key += 1
                 past += all(crypto.open_columns(old, *parts) is None for old in ciphers)
@@ -319,7 +358,7 @@ class UnlockedKeys:
 
     def _private_key(self, bot: Values) -> bytes | None:
         parts = [text(value) for value in bot[4:]]
-        keys = (*(crypto.cipher(crypto.material(kept)) for kept in self._kept), self._instance)
+        keys = (*(crypto.cipher(crypto.material(kept)) for kept in self._kept), *self._direct)
         return next(
             (plain for key in keys if (plain := crypto.open_columns(key, *parts)) is not None), None
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -35,16 +36,19 @@ def prove(backup: Path, key: str) -> Proof:
         return prove_all(dump, [key])[0]
 
 
-def prove_all(dump: Dump, keys: Sequence[str]) -> list[Proof]:
-    """A proof for each of several keys, from one reading of an opened backup."""
+def prove_all(dump: Dump, keys: Sequence[str], also: Sequence[str] = ()) -> list[Proof]:
+    """A proof for each of several keys, from one reading of an opened backup.
+
+    also has, by position, the ROOT_ENCRYPTION_KEY that is set next to a key, or empty texts.
+    """
     backup = EncryptedBackup(dump)
-    unlocked = [UnlockedKeys(backup, key) for key in keys]
+    unlocked = [UnlockedKeys(backup, *pair) for pair in zip_longest(keys, also, fillvalue="")]
     for at, old, values in backup.secrets():
         for keyring in unlocked:
             keyring.try_secret(at, old, values)
     proofs = [keyring.result() for keyring in unlocked]
     for proof in proofs:
-        proof.damage, proof.empty = dump.damage, backup.empty
+        proof.damage, proof.empty, proof.outdated = dump.damage, backup.empty, backup.outdated
     return proofs
 
 
@@ -64,7 +68,7 @@ class Answer:
 
 def try_keys(dump: Dump, path: Path, keys: Sequence[KeyFile]) -> tuple[Backup, list[Answer]]:
     """The facts of an opened backup, and the answer for each key."""
-    proofs = prove_all(dump, [file.key for file in keys])
+    proofs = prove_all(dump, [file.key for file in keys], [file.also for file in keys])
     backup = facts(dump, path)
     return backup, [
         answer(file, proof, dump, backup.labels) for file, proof in zip(keys, proofs, strict=True)
@@ -200,6 +204,10 @@ _COMMANDS = {
 _NOT_IN_FORCE = (
     "look for the key in force, and deploy that one; keep this key as long as this backup"
 )
+_ELSEWHERE = (
+    "no key file can prove this part, of this backup or of another one: restore it where that HSM "
+    "or KMS can be reached, and read its secrets there"
+)
 # The secrets are sealed under keys of the projects, and this key has opened all of those.
 _DAMAGED = (
     "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
@@ -230,6 +238,8 @@ def _lines(
     yield from _numbers(decisive)
     yield ""
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
+    if facts.beyond:
+        yield f"Note: the backup {facts.beyond}."
     proof, file = decisive.proof, decisive.file
     if file.accepted_as != file.deployed_as:
         yield (
@@ -240,6 +250,8 @@ def _lines(
     todo, command = _NEXT[decisive.word], _COMMANDS.get(decisive.word)
     if decisive.word == "DOES NOT OPEN" and right:
         todo, command = _DAMAGED, None
+    if decisive.word == "CANNOT TELL" and proof.held_elsewhere and not proof.damage:
+        todo = _ELSEWHERE
     if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
     yield f"Next: {todo.format(variable=file.accepted_as)}."
@@ -300,6 +312,11 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
     """Notes on a backup that the key with this label opens: its age, and rotations of keys."""
     if proof.rootless:
         yield ROOTLESS
+    if proof.outdated:
+        yield (
+            f"{proof.outdated} rows of the table {schema.OLD.table} are of before their project's "
+            "upgrade: the product no longer reads them, so they do not count"
+        )
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
     active = next((wrapper.label for wrapper in proof.wrappers if wrapper.state == "active"), "")
     if states == {"staged"}:
@@ -385,7 +402,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders")
+    left_out = ("path", "rows", "orders", "beyond")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

@@ -9,7 +9,7 @@ from drillbook.stack.waiting import Watch
 pytestmark = [
     pytest.mark.control("UPG-3"),
     pytest.mark.xdist_group("change"),
-    pytest.mark.timeout(3600),
+    pytest.mark.timeout(18_000),
 ]
 
 

@@ -8,7 +8,7 @@ from drillbook.drill.database_move import describe, differences
 pytestmark = [
     pytest.mark.control("UPG-5"),
     pytest.mark.xdist_group("change"),
-    pytest.mark.timeout(3600),
+    pytest.mark.timeout(18_000),
 ]
 
 

@@ -26,7 +26,7 @@ def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, ste
 
 
 # Four starts and a restore, each of which takes minutes on a slow machine.
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(18_000)
 def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
     with step("rewrap, and restore into an empty database"):
         rewrapping.write()

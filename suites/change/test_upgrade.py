@@ -5,7 +5,7 @@ import pytest
 from drillbook.core.errors import StackTrouble
 from drillbook.drill import drill_report, release_snapshot
 
-pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("UPG-1")

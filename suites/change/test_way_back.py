@@ -4,7 +4,7 @@ import pytest
 
 from drillbook.drill import release_snapshot
 
-pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("UPG-2")

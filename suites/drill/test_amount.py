@@ -5,7 +5,7 @@ import pytest
 from drillbook.drill import drill_report
 from drillbook.keys.hierarchy import find_losses
 
-pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("DRL-5")

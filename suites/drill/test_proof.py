@@ -7,7 +7,7 @@ from drillbook.core.errors import StackTrouble
 from drillbook.drill import drill_report
 from drillbook.keys.hierarchy import ROOTLESS
 
-pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("DRL-1")

@@ -12,7 +12,7 @@ from drillbook.stack.base import SERVICES
 from drillbook.stack.waiting import Watch
 from fixtures.data.plaintext_search import Search
 
-pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("DRL-2")

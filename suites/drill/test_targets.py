@@ -7,7 +7,7 @@ from drillbook.drill import drill_report
 pytestmark = [
     pytest.mark.control("DRL-3"),
     pytest.mark.xdist_group("drill"),
-    pytest.mark.timeout(3600),
+    pytest.mark.timeout(18_000),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.closing

@@ -11,6 +11,7 @@ from drillbook.backup.plain_dump import Script
 from drillbook.backup.restore import restore_file
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
+from drillbook.drill import comparison
 from drillbook.stack.isolated import execute_as_warden
 
 pytestmark = pytest.mark.slow
@@ -90,6 +91,27 @@ def test_everything_comes_back(isolated, backup, options):
     assert found.complete
     if options != "--inserts":
         assert found.rows == {"odd; name": 4, "logs_1": 30000}
+
+
+@pytest.mark.parametrize(
+    ("options", "todo"), [("--schema=public", "without --schema"), ("--clean", "without --clean")]
+)
+def test_what_stops_psql_is_said_with_the_option_to_leave_out(isolated, backup, options, todo):
+    path = backup(options)
+    with pytest.raises(BadInput, match=f"psql stops there, too: dump {todo}"):
+        restored(isolated, path)
+
+
+def test_rows_of_another_schema_are_counted_there(isolated, backup):
+    psql = ["psql", "-U", "infisical", "infisical"]
+    isolated.exec("db", psql, stdin=b'CREATE SCHEMA boss; CREATE TABLE boss."Job" AS SELECT 1;')
+    path = backup("-Fp")
+    copy = comparison.Copy(restored(isolated, path))
+    rows = dict(examine(path).rows)
+    assert rows["boss.Job"] == 1
+    assert comparison.compare_counts(isolated, copy, rows).miscounted == {}
+    missing = comparison.compare_counts(isolated, copy, {"boss.none": 1, "none.x": 1}).miscounted
+    assert missing == {"boss.none": (1, comparison.MISSING), "none.x": (1, comparison.MISSING)}
 
 
 ARCHIVES = ["-Fc -Z0", "-Fc --inserts", "-Fc --clean --create", "-Fd -Z0"]

@@ -53,12 +53,12 @@ def secret(folder="in-new", key=DATA, value=b"ledger"):
     return {"encryptedValue": under(key, value), "folderId": folder}
 
 
-def bot(key=DATA, sender="ada", publisher=None):
+def bot(key=DATA, sender="ada", publisher=None, sealer=INSTANCE):
     """The tables of a bot with an old project's key, and of its sender's public key."""
     private, giver = PrivateKey.generate(), PrivateKey.generate()
     made = Box(giver, private.public_key).encrypt(key)
     box, nonce = (base64.b64encode(one).decode() for one in (made.ciphertext, made.nonce))
-    sealed, iv, tag = seal_columns(INSTANCE, base64.b64encode(bytes(private)), 16)
+    sealed, iv, tag = seal_columns(sealer, base64.b64encode(bytes(private)), 16)
     row = {"projectId": "old", "senderId": sender, "encryptedProjectKey": box}
     row |= {"encryptedProjectKeyNonce": nonce, "encryptedPrivateKey": sealed, "iv": iv, "tag": tag}
     public = base64.b64encode(bytes(giver.public_key)).decode()

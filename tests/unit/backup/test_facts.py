@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.backup.facts import examine, facts
+from drillbook.backup.facts import age, examine, facts
 from drillbook.backup.tables import open_dump
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import block
@@ -128,3 +128,11 @@ def test_times_of_many_rows_take_no_more_memory_than_those_of_few(tmp_path):
         return most
 
     assert peak(160_000) < peak(80_000) * 1.2
+
+
+def test_a_bound_of_a_name_is_no_date_in_the_future():
+    now = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
+    tonight = age(None, Path("infisical-2026-11-27_0300.sql"), None, now)
+    assert (tonight.in_future, tonight.least_s) == (False, 0)
+    assert age(None, Path("infisical-2026-11-27.sql"), None, now).least_s == 0
+    assert age(None, Path("infisical-2026-11-29.sql"), None, now).in_future

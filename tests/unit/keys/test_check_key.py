@@ -146,9 +146,29 @@ def test_a_backup_made_to_do_harm_is_refused(capsys, tmp_path, right, harm, what
 def test_output_of_pg_dumpall_is_called_that(capsys, backup, right):
     head = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE infisical;\n\n"
     backup.write_text(head + backup.read_text())
+    code = main([str(backup), "--env-file", str(right)])
+    said = capsys.readouterr().out
+    assert (code, said.partition(":")[0]) == (0, "OPENS")
+    assert "pg_dumpall writes the server's roles and all its databases" in said
+
+
+def test_a_dump_that_makes_its_database_is_read_and_not_restored(capsys, backup, right):
+    made = "CREATE DATABASE infisical WITH TEMPLATE = template0;\n\\connect infisical\n\n"
+    backup.write_text(backup.read_text().replace("SET lock", made + "SET lock", 1))
+    code = main([str(backup), "--env-file", str(right)])
+    assert code == 0
+    assert "dump it by pg_dump without --create" in capsys.readouterr().out
+    with open_dump(backup) as opened:
+        assert "makes or changes a database" in opened.orders()
+        with pytest.raises(BadInput, match="dump it by pg_dump without --create"):
+            opened.refuse_harm("x")
+
+
+def test_what_does_harm_under_the_name_of_pg_dumpall_is_refused(capsys, backup, right):
+    head = "--\n-- PostgreSQL database cluster dump\n--\n\nALTER SYSTEM SET a = 1;\n\n"
+    backup.write_text(head + backup.read_text())
     code, printed = asked(capsys, backup, right)
-    assert code == 3
-    assert "pg_dumpall writes the server's roles and all its databases" in printed.err
+    assert (code, "may be made to do harm" in printed.err) == (3, True)
 
 
 def test_mark_of_utf_8_at_the_beginning_is_no_harm(capsys, backup, right):

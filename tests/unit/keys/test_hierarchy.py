@@ -1,13 +1,18 @@
 """What opens what: rotated keys, both generations, foreign keys, lost folders."""
 
+import base64
+
 import pytest
 
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
+from drillbook.drill import secret_values
+from drillbook.drill.drill import refusal
 from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
 from drillbook.keys import hierarchy
+from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import UnlockedKeys
-from drillbook.keys.key_check import prove
+from drillbook.keys.key_check import notes, prove, prove_all
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import (
     DATA,
@@ -153,7 +158,32 @@ def test_bot_whose_sender_is_gone_opens_nothing(proven):
     assert numbers(proof) == (1, 1, 0, 1, 0)
 
 
-def test_project_that_was_upgraded_opens_both_kinds_of_secrets(proven):
+def test_rows_of_before_a_projects_upgrade_are_not_its_secrets(backup):
+    around = [block("kms_root_config", root()), block("internal_kms", kms("kms-1")), *PLACES]
+    upgraded = project("old", data=under(KMS, DATA)) | {"version": "3"}
+    around += [block("projects", upgraded), *bot()]
+    stale = [old_secret() | {"id": name, "type": "shared"} for name in ("s1", "deleted")]
+    current = secret("in-old") | {"id": "s1", "key": "NAME", "type": "shared", "version": "2"}
+    path = backup(*around, block("secrets", *stale), block("secrets_v2", current))
+    proof = prove(path, KEY)
+    assert (numbers(proof), proof.outdated) == ((1, 1, 1, 1, 1), 2)
+    assert "2 rows of the table secrets are of before" in " ".join(notes(proof, ""))
+    assert secret_values.read_values(path, KEY).places == {("old", ""): ["s1"]}
+
+
+def test_root_encryption_key_next_to_the_other_opens_the_first_generation(backup):
+    root_key = base64.b64encode(bytes(range(32))).decode()
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    bots = bot(sealer=cipher(bytes(range(32))))
+    path = backup(*around, *bots, block("secrets", old_secret()))
+    assert numbers(prove(path, KEY)) == (1, 1, 0, 1, 0)
+    with open_dump(path) as dump:
+        (both,) = prove_all(dump, [KEY], [root_key])
+        assert Reader(dump, KEY, root_key).keys.proof.projects_opened == 1
+    assert numbers(both) == (1, 1, 1, 1, 1)
+
+
+def test_project_with_keys_of_both_kinds_opens_both_kinds_of_secrets(proven):
     around = [block("kms_root_config", root()), block("internal_kms", kms("kms-1")), *PLACES]
     around += [block("projects", project("old", data=under(KMS, DATA))), *bot()]
     secrets = [block("secrets", old_secret()), block("secrets_v2", secret("in-old"))]
@@ -173,7 +203,13 @@ def test_secret_without_a_value_is_counted_as_empty(proven):
 def test_root_key_that_no_text_opens_is_told(proven):
     sealed = proven(block("kms_root_config", root(strategy="HSM")))
     assert sealed.unproven == ["the root key is sealed by an HSM, not by a key"]
+    shut = proven(block("kms_root_config", root(bytes(60), strategy="HSM")))
+    assert (shut.held_elsewhere, refusal(shut)) == (
+        True,
+        "no key file proves this backup: the root key is sealed by an HSM, not by a key",
+    )
     cut = proven(block("kms_root_config", root(seal_bytes(INSTANCE, ROOT)[:-1])))
+    assert not cut.held_elsewhere
     assert cut.unproven == ["the root key's row has 59 bytes, its layout 60"]
     assert proven(block("kms_root_config", root())).unproven == []
 

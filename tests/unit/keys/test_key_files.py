@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from drillbook.core.errors import BadInput
-from drillbook.infisical.crypto import fingerprint
+from drillbook.infisical.crypto import fingerprint, material
 from drillbook.keys.key_files import load, load_all, permission_warnings
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
@@ -126,11 +126,11 @@ def test_the_product_takes_a_key_by_the_name_of_its_form(file, text, accepted_as
     assert load(file(text)).accepted_as == accepted_as
 
 
-def test_second_key_of_a_file_is_named_as_not_tried(file):
+def test_second_key_of_a_file_is_for_the_first_generation_alone(file):
     both = file(f"ENCRYPTION_KEY={KEY[::-1]}\nROOT_ENCRYPTION_KEY={BASE64}\n")
     [key], [untried] = load_all([str(both)])
-    assert (key.key, BASE64 in untried) == (KEY[::-1], False)
-    assert untried.startswith(f"{both}: ROOT_ENCRYPTION_KEY, which the product does not use next")
+    assert (key.key, key.also, BASE64 in untried) == (KEY[::-1], BASE64, False)
+    assert untried.startswith(f"{both}: ROOT_ENCRYPTION_KEY for the root key, which the product")
 
 
 def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):
@@ -144,3 +144,14 @@ def test_file_that_others_can_read_is_warned_of(file):
     [warning] = permission_warnings([load(open_to_all), load(private)])
     assert f"chmod 600 {open_to_all}" in warning
     assert KEY not in warning
+
+
+@pytest.mark.parametrize("spell", range(4))
+def test_base64_is_read_as_the_product_reads_it(file, spell):
+    raw = bytes(range(224, 256))
+    whole = base64.b64encode(raw).decode()
+    web = base64.urlsafe_b64encode(raw).decode()
+    key = [whole, whole.rstrip("="), web, web.rstrip("=")][spell]
+    assert material(key) == raw
+    assert load(file(f"ROOT_ENCRYPTION_KEY={key}\n")).accepted_as == "ROOT_ENCRYPTION_KEY"
+    assert load(file(f"{key}\n")).variable == "ROOT_ENCRYPTION_KEY"
