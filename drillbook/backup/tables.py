@@ -216,7 +216,9 @@ class Dump:
         if beyond := self.beyond():
             return beyond
         if self.harm:
-            what = "is more than data" if isinstance(self.harm, Hostile) else "is no SQL"
+            what = (
+                "is more than data" if isinstance(self.harm, Hostile) else "cannot be read as SQL"
+            )
             return f"{what}: {self.harm}"
         if not self.lost:
             return ""

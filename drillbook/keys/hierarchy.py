@@ -82,7 +82,7 @@ class Proof:
     root_keys counts the keys that the instance key opens first: the root key, or in a backup from
     before mid-2024, which has none (rootless), the private keys of projects' bots. projects counts
     projects with a key; secrets those with a value, empty those without one and so with nothing to
-    open; outdated counts rows of before a project's upgrade, which are not tried; unproven names
+    open; outdated counts rows older than their project's upgrade, which are not tried; unproven names
     each thing that no key of this kind can open (an external KMS, a user's password).
     """
 
@@ -229,7 +229,7 @@ class EncryptedBackup:
         return folders
 
     def is_outdated(self, folder: bytes | None) -> bool:
-        """Whether the rows of `secrets` in a folder are those of before its project's upgrade.
+        """Whether the rows of `secrets` in a folder are older than the upgrade of its project.
 
         The product no longer reads them: they hold values that were changed or deleted since.
         """
@@ -239,7 +239,7 @@ class EncryptedBackup:
     def secrets(self) -> Iterator[tuple[int, bool, Values]]:
         """Each secret with a value: project number (-1: unknown), whether old, its columns.
 
-        Rows of before a project's upgrade are counted in `outdated`, and left out.
+        Rows older than their project's upgrade are counted in `outdated`, and left out.
         """
         for row in self.dump.rows(*schema.OLD):
             if self.is_outdated(row[6]):

@@ -314,7 +314,7 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
         yield ROOTLESS
     if proof.outdated:
         yield (
-            f"{proof.outdated} rows of the table {schema.OLD.table} are of before their project's "
+            f"{proof.outdated} rows of the table {schema.OLD.table} are older than their project's "
             "upgrade: the product no longer reads them, so they do not count"
         )
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}

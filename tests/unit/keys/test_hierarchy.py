@@ -167,7 +167,7 @@ def test_rows_of_before_a_projects_upgrade_are_not_its_secrets(backup):
     path = backup(*around, block("secrets", *stale), block("secrets_v2", current))
     proof = prove(path, KEY)
     assert (numbers(proof), proof.outdated) == ((1, 1, 1, 1, 1), 2)
-    assert "2 rows of the table secrets are of before" in " ".join(notes(proof, ""))
+    assert "2 rows of the table secrets are older than" in " ".join(notes(proof, ""))
     assert secret_values.read_values(path, KEY).places == {("old", ""): ["s1"]}
 
 
