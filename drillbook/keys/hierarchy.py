@@ -82,8 +82,8 @@ class Proof:
     root_keys counts the keys that the instance key opens first: the root key, or in a backup from
     before mid-2024, which has none (rootless), the private keys of projects' bots. projects counts
     projects with a key; secrets those with a value, empty those without one and so with nothing to
-    open; outdated counts rows older than their project's upgrade, which are not tried; unproven names
-    each thing that no key of this kind can open (an external KMS, a user's password).
+    open; outdated counts rows older than their project's upgrade, which are not tried; unproven
+    names each thing that no key of this kind can open (an external KMS, a user's password).
     """
 
     root_keys: int = 0
