@@ -56,10 +56,27 @@ def test_a_mount_that_does_not_hold_the_data_is_told(linted, image, target, told
     assert [told in said for _, said in found] == ([True] if told else [])
 
 
-def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(linted):
-    own = ("      - POSTGRES_PASSWORD\n", "      - POSTGRES_PASSWORD\n      - PGDATA=/var/lib/x\n")
-    text = changed((IMAGE, "postgres:18"), own)
-    assert about(linted(text), "the data of db") == []
+@pytest.mark.parametrize(
+    ("folder", "target", "held"),
+    [
+        ("/var/lib/postgresql/data/own", "/var/lib/postgresql/data", True),
+        ("/data/pg", "/data/pg", True),
+        ("/data/pg", "/data/", True),
+        ("/data/pg", "/data/p", False),
+        ("/data/pg", "/var/lib/postgresql/data", False),
+        ("", "/var/lib/postgresql", True),
+    ],
+)
+def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(read, folder, target, held):
+    own = "      - POSTGRES_PASSWORD\n"
+    text = changed(
+        (IMAGE, "postgres:18"),
+        (own, f"{own}      - PGDATA={folder}\n"),
+        (DATA, f"      - pg_data:{target}\n"),
+    )
+    found = [one for one in compose_checks.lint(read(text), {}) if "the data of db" in one.sentence]
+    assert ["on no named volume" in one.sentence for one in found] == ([] if held else [True])
+    assert all(f"mount a named volume at {folder}," in one.cure for one in found)
 
 
 def test_a_folder_of_the_host_stays_where_it_is(read):
@@ -112,7 +129,21 @@ def test_what_a_file_of_variables_hands_on_is_not_missed(linted, tmp_path):
 def test_the_line_to_add_has_the_form_of_the_environment(read):
     text = service("image: infisical/infisical:v0.154.6\nenvironment: {AUTH_SECRET: $A}")
     cures = [one.cure for one in compose_checks.lint(read(text), {})]
-    assert "add the line `ENCRYPTION_KEY: ${ENCRYPTION_KEY}` to its environment" in cures
+    assert "add the line `ENCRYPTION_KEY:` to its environment" in cures
+    assert "add the line `TELEMETRY_ENABLED:` to its environment" in cures
+
+
+def test_a_file_of_variables_that_is_only_on_the_server_misses_none(tmp_path):
+    """With docker, which says nothing about a file that need not exist; without it elsewhere."""
+    file = tmp_path / "compose.yml"
+    source = "env_file: [{path: '${WHERE:-x}.env', required: false}]"
+    file.write_text(service(f"image: infisical/infisical:v0.154.6\n{source}"))
+    compose = compose_file.load(file, {})
+    assert not [one for one in compose_checks.lint(compose, {}) if "environment" in one.sentence]
+    (tmp_path / "x.env").write_text("AUTH_SECRET=a\n")
+    compose = compose_file.load(file, {})
+    said = [one.sentence for one in compose_checks.lint(compose, {})]
+    assert "ENCRYPTION_KEY is neither in the env_file nor in the environment of other" in said
 
 
 def test_stores_outside_the_file_are_not_missed_and_those_nowhere_are(linted):
