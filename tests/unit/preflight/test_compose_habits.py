@@ -156,6 +156,36 @@ def test_stores_outside_the_file_are_not_missed_and_those_nowhere_are(linted):
     assert about(linted(shared), "no service is") == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("DB_CONNECTION_URI: '${DB_CONNECTION_URI:?}'", []),
+        ("DB_CONNECTION_URI: ", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@[2001:db8::5]:5432/x'", []),
+        ("DB_HOST: '2001:db8::5'", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@primary:5432/x'", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@other:5432/x'", ["no service is the database"]),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@[other]/x'", ["no service is the database"]),
+        ("NODE_ENV: production", ["no service is the database"]),
+    ],
+)
+@pytest.mark.parametrize("hosts", ["['primary:10.0.0.5']", "{primary: '::1'}", "['primary=::1']"])
+def test_a_database_elsewhere_is_not_missed(linted, variable, said, hosts):
+    text = service(
+        f"image: infisical/infisical:v1\nextra_hosts: {hosts}\n"
+        f"environment:\n  REDIS_SENTINEL_HOSTS: s1.example.com:26379\n  {variable}"
+    )
+    assert [one for _, one in about(linted(text), "no service is")] == said
+
+
+def test_a_cache_that_is_in_no_file_is_missed(linted):
+    text = service(
+        "image: infisical/infisical:v1\n"
+        "environment: {REDIS_URL: 'redis://redis:6379', DB_CONNECTION_URI: }"
+    )
+    assert [one for _, one in about(linted(text), "no service is")] == ["no service is the cache"]
+
+
 def test_a_store_that_is_built_is_known_by_the_name_the_backend_is_told(read):
     compose = read(
         changed(("redis://redis:", "redis://broker:"))
