@@ -91,13 +91,37 @@ def test_a_frozen_tag_is_not_said_to_move_as_well(linted):
     assert "frozen-tag" in said
 
 
-@pytest.mark.parametrize("wanted", ["$VERSION", "${VERSION}"])
+@pytest.mark.parametrize(
+    "wanted", ["$VERSION", "${VERSION}", "${VERSION:?set it}", "${VERSION?}", "${VERSION}-fips"]
+)
 def test_a_version_that_is_not_given_here_is_neither_pinned_nor_latest(linted, wanted):
     text = changed((PRODUCT, f"infisical/infisical:{wanted}\n    pull_policy: always"))
     ((_, said),) = linted(text)
     assert "takes its version from VERSION, which has no value here" in said
     assert linted(text, VERSION="v0.154.6") == []
-    assert about(linted(text, VERSION="latest"), "unattended-upgrade")
+    if not wanted.endswith("fips"):
+        assert about(linted(text, VERSION="latest"), "unattended-upgrade")
+
+
+@pytest.mark.parametrize(
+    ("image", "floats"),
+    [
+        ("postgres:alpine", True),
+        ("postgres:alpine3.20", True),
+        ("redis:alpine", True),
+        ("redis:bookworm", True),
+        ("infisical/infisical:main", True),
+        ("infisical/infisical", True),
+        ("timescale/timescaledb:latest-pg16", True),
+        ("postgres:14-alpine", False),
+        ("redis:7.4.1-alpine3.20", False),
+        ("pgvector/pgvector:pg16", False),
+        ("infisical/infisical:latest-postgres", False),
+        (f"infisical/infisical:main@sha256:{'0' * 64}", False),
+    ],
+)
+def test_a_tag_without_a_number_is_not_pinned(linted, image, floats):
+    assert len(about(linted(service(f"image: {image}")), "is not pinned")) == floats
 
 
 @pytest.mark.parametrize(
