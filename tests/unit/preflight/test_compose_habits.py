@@ -291,6 +291,9 @@ def test_a_reference_to_another_variable_is_not_taken_for_the_key(read, tmp_path
     settings["MINE"] = "0123456789abcdef8899aabbccddeeff"
     own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
     assert own.get("ENCRYPTION_KEY") == settings["MINE"]
+    settings["ENCRYPTION_KEY"] = "$MINE"
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
+    assert own.get("ENCRYPTION_KEY") == settings["MINE"]
 
 
 def test_a_name_alone_in_a_file_of_variables_sets_nothing(tmp_path):
