@@ -85,6 +85,48 @@ def test_a_folder_of_the_host_stays_where_it_is(read):
     assert cure.startswith("leave it there")
 
 
+@pytest.mark.parametrize(
+    ("condition", "of_the_job", "said"),
+    [
+        ("service_completed_successfully", "service_healthy", []),
+        ("service_started", "service_healthy", []),
+        (
+            "service_completed_successfully",
+            "service_started",
+            ["backend does not wait until db is healthy"],
+        ),
+    ],
+)
+def test_waiting_for_a_job_that_waits_is_waiting(linted, condition, of_the_job, said):
+    needs = "    depends_on:\n      db:\n        condition: service_healthy\n"
+    job = (
+        "\n  migrate:\n    image: infisical/infisical:v0.154.6\n    command: npm run migrate\n"
+        f"    depends_on: {{db: {{condition: {of_the_job}}}, migrate: {{}}}}\n"
+    )
+    text = changed(
+        (needs, f"    depends_on:\n      migrate:\n        condition: {condition}\n"),
+        ("\n  db:\n", f"{job}\n  db:\n"),
+    )
+    assert [one for _, one in linted(text)] == said
+
+
+@pytest.mark.parametrize(
+    ("policy", "survives"),
+    [
+        ("{delay: 5s}", True),
+        ("{condition: any}", True),
+        ("{condition: on-failure}", False),
+        ("{condition: none}", False),
+        ("", False),
+    ],
+)
+def test_a_restart_policy_of_a_swarm_without_condition_means_any(linted, policy, survives):
+    text = changed(
+        ("    restart: unless-stopped\n", f"    deploy:\n      restart_policy: {policy}\n")
+    )
+    assert len(about(linted(text), "restart policy")) == (not survives)
+
+
 def test_a_frozen_tag_is_not_said_to_move_as_well(linted):
     text = changed((PRODUCT, "infisical/infisical:latest-postgres"))
     ((_, said),) = linted(text)
