@@ -265,6 +265,10 @@ def describe(history: History, today: date) -> Iterator[Line]:
     yield from _change_lines(_row(history, history.runs[-1]))
 
 
+# A statement of the runbook that is wrong, or data or access at risk.
+_WRONG = (Verdict.CONTRADICTED, Verdict.VIOLATED)
+
+
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
     head = f"{'ended':<17}{'question':<16}{'verdict':<14}{'RTO':>12}{'RPO':>12}"
     yield Line(f"{head} wrong", ("bold",))
@@ -276,7 +280,8 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
         row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
         row += "".join(f"{'-' if one is None else phrases.duration(one):>12}" for one in times)
         style = STYLES[facts.verdict] if facts.verdict else ()
-        yield Line(f"{row}{len(facts.corrections) or '-':>6}", style)
+        wrong = sum(one in _WRONG for one in facts.verdicts.values())
+        yield Line(f"{row}{wrong or '-':>6}", style)
     if any(run.grade == "rehearsal" for run in runs):
         yield Line("* a rehearsal: no evidence about a deployment")
 

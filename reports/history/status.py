@@ -16,7 +16,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -148,12 +148,20 @@ def _last(runs: Iterable[Past]) -> Past | None:
     return max(runs, key=lambda one: one.finished, default=None)
 
 
+_EARLY = timedelta(days=30)
+
+
 def _due(last: Past | None, schedule: Schedule, today: date) -> date:
-    """The declared day if it is later than the last time; else by the cadence, or after 90 days."""
-    done = last.finished.date() if last else None
-    if schedule.next_due and (done is None or done < schedule.next_due):
-        return schedule.next_due
-    return next_due_day(done, schedule.cadence) if done else today
+    """The declared day until it is kept; else by the cadence, or after 90 days.
+
+    It is also kept by a run shortly before it: half a cadence, but at most 30 days.
+    """
+    if last is None:
+        return schedule.next_due or today
+    done = last.finished.date()
+    regular = next_due_day(done, schedule.cadence)
+    early = min((regular - done) / 2, _EARLY)
+    return schedule.next_due if schedule.next_due and done < schedule.next_due - early else regular
 
 
 def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:

@@ -101,6 +101,8 @@ def test_a_second_database_and_a_proxy_before_it_count_as_well():
     assert "port 5432 of db-replica is published on 0.0.0.0, port 5433" in replica
     (proxy,) = exposure(described("pooler", "edoburu/pgbouncer", [5432]))
     assert "port 5432 of pooler" in proxy
+    (own_port,) = exposure(described("pooler", "bitnami/pgbouncer:1.22", [6432]))
+    assert "the database can be reached from outside: port 6432 of pooler" in own_port
 
 
 def test_networks_that_the_engine_does_not_show_are_not_judged():

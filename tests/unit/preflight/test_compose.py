@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, Unsupported
 from drillbook.preflight import compose_checks, compose_file
 
 OFFICIAL = """
@@ -164,10 +164,18 @@ def test_official_file_survives_without_its_env_file(read):
 def test_template_of_coolify_gets_its_keys_from_magic_variables(read):
     compose = read(COOLIFY, SERVICE_PASSWORD_ENCRYPTIONKEY="Ab1" * 10 + "xY")
     assert compose.environment("backend")["ENCRYPTION_KEY"] == "Ab1" * 10 + "xY"
-    said = sentences(compose_checks.lint(compose, {}))
-    assert len(said) == 4
-    assert sum("restart policy" in one for one in said) == 3
     assert compose_checks.find_exposure(compose) == []
+
+
+@pytest.mark.parametrize("volumes", ["volumes: {redis-data: , pg_data: }\n", ""])
+def test_what_coolify_adds_to_its_template_is_not_missed(read, volumes):
+    """Volumes, restart policies, and its own .env for every service."""
+    compose = read(COOLIFY.replace("volumes: {redis-data: , pg_data: }\n", volumes))
+    assert sentences(compose_checks.lint(compose, {})) == []
+    without = COOLIFY.replace("      - AUTH_SECRET=${SERVICE_REALBASE64_64_AUTHSECRET}\n", "")
+    said = sentences(compose_checks.lint(read(without), {}))
+    assert said == ["AUTH_SECRET is neither in the env_file nor in the environment of backend"]
+    assert compose_checks.lint(read(without), {"AUTH_SECRET": "typed into Coolify"}) == []
 
 
 def test_anchors_profiles_ranges_and_loopback(read):
@@ -254,11 +262,31 @@ IMAGES = {
     "bitnami/postgresql:13": "PostgreSQL 13, which has got no fixes since 2025-11-13",
     "postgres:15-alpine": None,
     "postgres:18.1": None,
-    "postgres:latest": None,
-    "postgres@sha256:" + "b" * 64: None,
-    "prom/postgres-exporter:14": None,
     "postgres:140": None,
+    "postgres:9.6": "PostgreSQL 9, which has got no fixes since 2021-11-11",
+    "pgvector/pgvector:pg14": "PostgreSQL 14",
+    "pgvector/pgvector:0.8.0-pg17": None,
+    "timescale/timescaledb:2.14.2-pg14": "PostgreSQL 14",
+    "timescale/timescaledb-ha:pg14.11-ts2.14": "PostgreSQL 14",
+    "postgis/postgis:14-3.4-alpine": "PostgreSQL 14",
+    "pgautoupgrade/pgautoupgrade:17-alpine": None,
 }
+UNDECIDED = {
+    "postgres:latest": "the image of db does not show",
+    "postgres@sha256:" + "b" * 64: "the image of db does not show",
+    "ankane/pgvector:v0.5.1": "the image of db does not show",
+    "prom/postgres-exporter:14": "no service is the database",
+    "prodrigestivill/postgres-backup-local:pg14": "no service is the database",
+}
+
+
+@pytest.mark.parametrize("image", UNDECIDED)
+def test_a_database_whose_release_is_not_shown_is_not_judged(tmp_path, image):
+    file = tmp_path / "compose.yml"
+    file.write_text(f"services:\n  db:\n    image: {image}\n")
+    read = compose_file.load(file, {})
+    with pytest.raises(Unsupported, match=UNDECIDED[image]):
+        compose_checks.find_end_of_life(read, date(2026, 11, 26))
 
 
 @pytest.mark.parametrize("image", IMAGES)

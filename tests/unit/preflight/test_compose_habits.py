@@ -56,10 +56,27 @@ def test_a_mount_that_does_not_hold_the_data_is_told(linted, image, target, told
     assert [told in said for _, said in found] == ([True] if told else [])
 
 
-def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(linted):
-    own = ("      - POSTGRES_PASSWORD\n", "      - POSTGRES_PASSWORD\n      - PGDATA=/var/lib/x\n")
-    text = changed((IMAGE, "postgres:18"), own)
-    assert about(linted(text), "the data of db") == []
+@pytest.mark.parametrize(
+    ("folder", "target", "held"),
+    [
+        ("/var/lib/postgresql/data/own", "/var/lib/postgresql/data", True),
+        ("/data/pg", "/data/pg", True),
+        ("/data/pg", "/data/", True),
+        ("/data/pg", "/data/p", False),
+        ("/data/pg", "/var/lib/postgresql/data", False),
+        ("", "/var/lib/postgresql", True),
+    ],
+)
+def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(read, folder, target, held):
+    own = "      - POSTGRES_PASSWORD\n"
+    text = changed(
+        (IMAGE, "postgres:18"),
+        (own, f"{own}      - PGDATA={folder}\n"),
+        (DATA, f"      - pg_data:{target}\n"),
+    )
+    found = [one for one in compose_checks.lint(read(text), {}) if "the data of db" in one.sentence]
+    assert ["on no named volume" in one.sentence for one in found] == ([] if held else [True])
+    assert all(f"mount a named volume at {folder}," in one.cure for one in found)
 
 
 def test_a_folder_of_the_host_stays_where_it_is(read):
@@ -68,19 +85,85 @@ def test_a_folder_of_the_host_stays_where_it_is(read):
     assert cure.startswith("leave it there")
 
 
+@pytest.mark.parametrize(
+    ("condition", "of_the_job", "said"),
+    [
+        ("service_completed_successfully", "service_healthy", []),
+        ("service_started", "service_healthy", []),
+        (
+            "service_completed_successfully",
+            "service_started",
+            ["backend does not wait until db is healthy"],
+        ),
+    ],
+)
+def test_waiting_for_a_job_that_waits_is_waiting(linted, condition, of_the_job, said):
+    needs = "    depends_on:\n      db:\n        condition: service_healthy\n"
+    job = (
+        "\n  migrate:\n    image: infisical/infisical:v0.154.6\n    command: npm run migrate\n"
+        f"    depends_on: {{db: {{condition: {of_the_job}}}, migrate: {{}}}}\n"
+    )
+    text = changed(
+        (needs, f"    depends_on:\n      migrate:\n        condition: {condition}\n"),
+        ("\n  db:\n", f"{job}\n  db:\n"),
+    )
+    assert [one for _, one in linted(text)] == said
+
+
+@pytest.mark.parametrize(
+    ("policy", "survives"),
+    [
+        ("{delay: 5s}", True),
+        ("{condition: any}", True),
+        ("{condition: on-failure}", False),
+        ("{condition: none}", False),
+        ("", False),
+    ],
+)
+def test_a_restart_policy_of_a_swarm_without_condition_means_any(linted, policy, survives):
+    text = changed(
+        ("    restart: unless-stopped\n", f"    deploy:\n      restart_policy: {policy}\n")
+    )
+    assert len(about(linted(text), "restart policy")) == (not survives)
+
+
 def test_a_frozen_tag_is_not_said_to_move_as_well(linted):
     text = changed((PRODUCT, "infisical/infisical:latest-postgres"))
     ((_, said),) = linted(text)
     assert "frozen-tag" in said
 
 
-@pytest.mark.parametrize("wanted", ["$VERSION", "${VERSION}"])
+@pytest.mark.parametrize(
+    "wanted", ["$VERSION", "${VERSION}", "${VERSION:?set it}", "${VERSION?}", "${VERSION}-fips"]
+)
 def test_a_version_that_is_not_given_here_is_neither_pinned_nor_latest(linted, wanted):
     text = changed((PRODUCT, f"infisical/infisical:{wanted}\n    pull_policy: always"))
     ((_, said),) = linted(text)
     assert "takes its version from VERSION, which has no value here" in said
     assert linted(text, VERSION="v0.154.6") == []
-    assert about(linted(text, VERSION="latest"), "unattended-upgrade")
+    if not wanted.endswith("fips"):
+        assert about(linted(text, VERSION="latest"), "unattended-upgrade")
+
+
+@pytest.mark.parametrize(
+    ("image", "floats"),
+    [
+        ("postgres:alpine", True),
+        ("postgres:alpine3.20", True),
+        ("redis:alpine", True),
+        ("redis:bookworm", True),
+        ("infisical/infisical:main", True),
+        ("infisical/infisical", True),
+        ("timescale/timescaledb:latest-pg16", True),
+        ("postgres:14-alpine", False),
+        ("redis:7.4.1-alpine3.20", False),
+        ("pgvector/pgvector:pg16", False),
+        ("infisical/infisical:latest-postgres", False),
+        (f"infisical/infisical:main@sha256:{'0' * 64}", False),
+    ],
+)
+def test_a_tag_without_a_number_is_not_pinned(linted, image, floats):
+    assert len(about(linted(service(f"image: {image}")), "is not pinned")) == floats
 
 
 @pytest.mark.parametrize(
@@ -112,7 +195,21 @@ def test_what_a_file_of_variables_hands_on_is_not_missed(linted, tmp_path):
 def test_the_line_to_add_has_the_form_of_the_environment(read):
     text = service("image: infisical/infisical:v0.154.6\nenvironment: {AUTH_SECRET: $A}")
     cures = [one.cure for one in compose_checks.lint(read(text), {})]
-    assert "add the line `ENCRYPTION_KEY: ${ENCRYPTION_KEY}` to its environment" in cures
+    assert "add the line `ENCRYPTION_KEY:` to its environment" in cures
+    assert "add the line `TELEMETRY_ENABLED:` to its environment" in cures
+
+
+def test_a_file_of_variables_that_is_only_on_the_server_misses_none(tmp_path):
+    """With docker, which says nothing about a file that need not exist; without it elsewhere."""
+    file = tmp_path / "compose.yml"
+    source = "env_file: [{path: '${WHERE:-x}.env', required: false}]"
+    file.write_text(service(f"image: infisical/infisical:v0.154.6\n{source}"))
+    compose = compose_file.load(file, {})
+    assert not [one for one in compose_checks.lint(compose, {}) if "environment" in one.sentence]
+    (tmp_path / "x.env").write_text("AUTH_SECRET=a\n")
+    compose = compose_file.load(file, {})
+    said = [one.sentence for one in compose_checks.lint(compose, {})]
+    assert "ENCRYPTION_KEY is neither in the env_file nor in the environment of other" in said
 
 
 def test_stores_outside_the_file_are_not_missed_and_those_nowhere_are(linted):
@@ -123,6 +220,36 @@ def test_stores_outside_the_file_are_not_missed_and_those_nowhere_are(linted):
     assert about(linted(away), "no service is") == []
     shared = f"{text}\nnetworks: {{secrets: {{external: true}}}}\n"
     assert about(linted(shared), "no service is") == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("DB_CONNECTION_URI: '${DB_CONNECTION_URI:?}'", []),
+        ("DB_CONNECTION_URI: ", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@[2001:db8::5]:5432/x'", []),
+        ("DB_HOST: '2001:db8::5'", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@primary:5432/x'", []),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@other:5432/x'", ["no service is the database"]),
+        ("DB_CONNECTION_URI: 'postgres://u:${PW}@[other]/x'", ["no service is the database"]),
+        ("NODE_ENV: production", ["no service is the database"]),
+    ],
+)
+@pytest.mark.parametrize("hosts", ["['primary:10.0.0.5']", "{primary: '::1'}", "['primary=::1']"])
+def test_a_database_elsewhere_is_not_missed(linted, variable, said, hosts):
+    text = service(
+        f"image: infisical/infisical:v1\nextra_hosts: {hosts}\n"
+        f"environment:\n  REDIS_SENTINEL_HOSTS: s1.example.com:26379\n  {variable}"
+    )
+    assert [one for _, one in about(linted(text), "no service is")] == said
+
+
+def test_a_cache_that_is_in_no_file_is_missed(linted):
+    text = service(
+        "image: infisical/infisical:v1\n"
+        "environment: {REDIS_URL: 'redis://redis:6379', DB_CONNECTION_URI: }"
+    )
+    assert [one for _, one in about(linted(text), "no service is")] == ["no service is the cache"]
 
 
 def test_a_store_that_is_built_is_known_by_the_name_the_backend_is_told(read):
@@ -204,6 +331,9 @@ def test_a_reference_to_another_variable_is_not_taken_for_the_key(read, tmp_path
     (found,) = key_strength.keys(own)
     assert found.sentence == "ENCRYPTION_KEY is not set"
     settings["MINE"] = "0123456789abcdef8899aabbccddeeff"
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
+    assert own.get("ENCRYPTION_KEY") == settings["MINE"]
+    settings["ENCRYPTION_KEY"] = "$MINE"
     own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
     assert own.get("ENCRYPTION_KEY") == settings["MINE"]
 

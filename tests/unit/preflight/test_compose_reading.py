@@ -206,6 +206,20 @@ def test_store_that_is_published_through_another_service_is_told(exposed, target
     assert [(at, said.split(" is published")[0]) for at, said in found] == [(4, sentence)]
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        *("bitnami/pgbouncer:1.22", "edoburu/pgbouncer:v1", "pgpool/pgpool:4", "x/pgcat:1"),
+        *("x/odyssey:1", "bitnami/redis-sentinel:7", "x/twemproxy:1"),
+    ],
+)
+def test_a_proxy_of_a_store_counts_as_the_store(exposed, image):
+    sentence = "db can be reached from outside: port 6432 is published on 0.0.0.0"
+    assert exposed(db("ports: ['6432:6432']", image)) == [(4, sentence)]
+    assert exposed(db("ports: ['127.0.0.1:6432:6432']", image)) == []
+    assert len(exposed(db("network_mode: host", image))) == 1
+
+
 def test_store_on_the_network_of_the_host_is_told(exposed):
     sentence = "db uses the host's network, so its port is open on every address of the host"
     assert exposed(db("network_mode: host")) == [(4, sentence)]

@@ -1,7 +1,10 @@
 """A secret that is written into a compose file is told, wherever it stands and however."""
 
+import shutil
+
 import pytest
 
+from drillbook.preflight import compose_checks, compose_file
 from tests.support.compose_documents import PINNED, about, linter, service
 
 
@@ -22,6 +25,21 @@ WRITTEN = [
     ("command: redis-server -masterauth autumn", "a password is written into a command"),
     ("command: [redis-server, --password, autumn]", "a password is written into a command"),
     ("command: [a, password, autumn]", "a password is written into a command"),
+    ("command: 'redis-server --requirepass \"autumn\"'", "a password is written into a command"),
+    ("environment: {PGPASSWORD: autumn, PGHOST: db}", "PGPASSWORD is written into the file"),
+    ("environment: [REDISCLI_AUTH=autumn]", "REDISCLI_AUTH is written into the file"),
+    ('command: sh -c "PGPASSWORD=autumn pg_dump"', "a password is written into a command"),
+    ("command: [sh, -c, 'PGPASSWORD=autumn pg_dump']", "PGPASSWORD is written into the file"),
+    ("command: [sh, -c, 'export PGPASSWORD=autumn; x']", "a password is written into a command"),
+    ("healthcheck: {test: redis-cli -a autumn ping}", "a password is written into a command"),
+    (
+        "healthcheck: {test: [CMD, redis-cli, --pass, autumn, ping]}",
+        "a password is written into a command",
+    ),
+    (
+        "healthcheck: {test: [CMD-SHELL, 'redis-cli -h redis -a \"autumn\" ping | grep PONG']}",
+        "a password is written into a command",
+    ),
 ]
 CLEAN = [
     "environment: [AUTH_SECRET=]",
@@ -41,6 +59,20 @@ CLEAN = [
     "command: [redis-server, --requirepass, '${X}']",
     "command: redis-server --norequirepass autumn",
     "command: [redis-server, --requirepass]",
+    "command: 'redis-server --requirepass \"${REDIS_PASSWORD}\"'",
+    "command: [sh, -c, 'redis-server --requirepass \"$$REDIS_PASSWORD\" --appendonly yes']",
+    "command: [sh, -c, \"redis-server --requirepass '$${REDIS_PASSWORD}'\"]",
+    "command: [sh, -c, 'redis-server --requirepass \"$$(cat /run/secrets/redis_password)\"']",
+    "command: [sh, -c, 'redis-server --requirepass `cat /run/secrets/redis_password`']",
+    "command: [sh, -c, 'PGPASSWORD=\"$$POSTGRES_PASSWORD\" pg_dump -h db']",
+    "command: [sh, -c, 'PGPASSWORD=${POSTGRES_PASSWORD} pg_dump -h db']",
+    "command: [sh, -c, 'PGPASSWORD=$$(cat /run/secrets/x) pg_dump']",
+    "command: sh -c 'PGPASSWORD=$$POSTGRES_PASSWORD pg_dump'",
+    "command: sh -c 'PGPASSWORD= pg_dump'",
+    "healthcheck: {test: [CMD-SHELL, 'redis-cli -a $$REDIS_PASSWORD ping']}",
+    "healthcheck: {test: [CMD, redis-cli, -a, '${REDIS_PASSWORD}', ping]}",
+    "healthcheck: {test: [CMD-SHELL, 'redis-cli ping && test -a x']}",
+    "command: [tar, -a, autumn]",
 ]
 
 
@@ -66,3 +98,23 @@ def test_anchor_met_twice_hides_no_later_secret(linted):
     text = f"x-first: {{C_PIN: autumn}}\n{text}"
     said = [said for _, said in about(linted(text), "written into")]
     assert said == [f"{name} is written into the file" for name in ("C_PIN", "A_KEY", "B_PIN")]
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="only compose reads several files")
+def test_secrets_of_included_and_extended_files_are_told_with_their_place(tmp_path):
+    main = "include: [one.yml]\nservices:\n  a: {extends: {file: two.yml, service: a}}\n"
+    (tmp_path / "compose.yml").write_text(main)
+    (tmp_path / "one.yml").write_text(
+        "services:\n  b:\n    image: x:1\n    labels: [A_KEY=autumn]\n"
+    )
+    (tmp_path / "two.yml").write_text(
+        "services:\n  a:\n    extends: {file: three.yml, service: a}\n    command: [--password=w]\n"
+    )
+    (tmp_path / "three.yml").write_text("services:\n  a: {image: x:1, environment: [PIN=w]}\n")
+    compose = compose_file.load(tmp_path / "compose.yml", {})
+    found = [one for one in compose_checks.lint(compose, {}) if "written into" in one.sentence]
+    assert {(one.file, one.line, one.sentence) for one in found} == {
+        (str(tmp_path / "one.yml"), 4, "A_KEY is written into the file"),
+        (str(tmp_path / "two.yml"), 4, "a password is written into a command"),
+        (str(tmp_path / "three.yml"), 2, "PIN is written into the file"),
+    }

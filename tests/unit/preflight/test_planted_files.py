@@ -136,3 +136,41 @@ def test_names_of_the_reference_deployment_lack_the_word():
 def test_names_that_hold_the_word_are_found(tmp_path):
     planted = written(registry()["NamesAsTheRunbookBelieves"], tmp_path)
     assert compose_checks.find_unmatched_ways(compose_file.load(planted["compose"], {})) == []
+
+
+def test_the_file_that_coolify_writes_holds_the_deployed_keys(tmp_path, capsys):
+    """Without the compose file; the names are those of Coolify's own template."""
+    key = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
+    auth, password = base64.b64encode(bytes(range(64))).decode(), "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fR"
+    file = tmp_path / "coolify.env"
+    rows = [
+        f"SERVICE_PASSWORD_ENCRYPTIONKEY={key}",
+        f"SERVICE_REALBASE64_64_AUTHSECRET={auth}",
+        f"SERVICE_PASSWORD_POSTGRES={password}",
+        "SERVICE_URL_BACKEND_8080=https://secrets.example.com:8080",
+    ]
+    file.write_text("\n".join(rows))
+    file.chmod(0o600)
+    variables = dotenv.load(file)
+    compose = compose_file.load(SOUND, variables)
+    deployed = key_strength.Deployed(variables, compose, given=False)
+    assert deployed.root_key == key
+    found = [
+        *key_strength.keys(deployed),
+        *key_strength.address(deployed),
+        *key_strength.escrow_differences(deployed, variables),
+    ]
+    assert found == []
+    assert key_strength.passwords(deployed) == []
+    plain = dotenv.EnvFile("escrow", {"ENCRYPTION_KEY": key, "AUTH_SECRET": auth}, {})
+    assert key_strength.escrow_differences(deployed, plain) == []
+    file.write_text("\n".join(rows).replace(password, "autumn"))
+    (weak,) = key_strength.passwords(key_strength.Deployed(dotenv.load(file), compose, given=False))
+    assert (weak.file, weak.line) == (str(file), 3)
+
+
+def test_without_a_key_nothing_is_said_of_what_it_opens(tmp_path):
+    found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
+    for check in (backupfile.faults, backupfile.find_other_instance, backupfile.find_wrong_key):
+        with pytest.raises(StackTrouble, match="the deployed key is not known"):
+            check(found, "")

@@ -254,3 +254,10 @@ def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert commands.history(["--run-dir", str(tmp_path / "absent")]) == 3
     assert "is not a folder of runs" in capsys.readouterr().err
+
+
+def test_a_run_whose_safety_controls_failed_has_something_wrong():
+    verdicts = {"A": BAD, "B": BAD, "C": Verdict.CONTRADICTED, "D": OK, "E": IDLE}
+    runs = past("sound", 0, verdicts={"A": OK}), past("bad", 1, verdicts=verdicts)
+    rows = [line.text for line in describe(History(runs, (), ()), date(2026, 3, 3))][1:3]
+    assert [row.split()[-1] for row in rows] == ["-", "3"]

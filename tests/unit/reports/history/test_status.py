@@ -70,6 +70,23 @@ def test_a_declared_day_counts_until_it_was_kept():
     assert first.due == TODAY + timedelta(days=89)
 
 
+@pytest.mark.parametrize(
+    ("cadence", "before", "late"),
+    [
+        (None, 4, False),
+        ("quarterly", 4, False),
+        ("quarterly", 30, False),
+        ("quarterly", 31, True),
+        ("weekly", 3, False),
+        ("weekly", 4, True),
+    ],
+)
+def test_a_declared_day_is_kept_by_a_run_shortly_before_it(cadence, before, late):
+    """Today is the day after the declared one."""
+    found = overdue([past(before + 1)], cadence=cadence, next_due=TODAY - timedelta(days=1))
+    assert bool(found) is late
+
+
 def test_each_act_is_missed_by_itself():
     for act in ACTS:
         others = EVERY - set(act.controls)
