@@ -97,7 +97,9 @@ class Redactor:
     def data(self, data: bytes) -> bytes:
         """The bytes with each known value replaced by its name."""
         with self._lock:
-            hits = sorted(_trim(data, hit) for hit in self._index.find(data))
+            hits = [_trim(data, hit) for hit in self._index.find(data)]
+        # Of those that begin together, the longest is named: the others are its parts.
+        hits.sort(key=lambda hit: (hit.start, -hit.end))
         parts, done = [], 0
         for hit in _merge(hits):
             parts += [data[done : hit.start], f"«{hit.needle.name}»".encode()]

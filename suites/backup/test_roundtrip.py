@@ -7,6 +7,7 @@ from drillbook.keys.key_check import prove
 from fixtures.data import dumps
 from fixtures.data.machine_inventory import differing, digest
 from fixtures.data.strategies import secret_sets
+from fixtures.faults import temporary_faults
 from fixtures.probes import observations
 from fixtures.probes.read_probe import ExposureProbe
 
@@ -51,6 +52,20 @@ def test_written_data_survives_a_crash(deployment, step):
     with step("lists show every secret as it was written"):
         found = deployment.inventory().values
         assert differing(found, deployment.golden.values("monday")) == []
+
+
+@pytest.mark.control("BKP-1")
+def test_a_write_that_the_database_does_not_keep_is_not_accepted(deployment, step):
+    with (
+        step("write a marker while the database lets the commit of each secret fail"),
+        temporary_faults.failing_commits(deployment),
+    ):
+        accepted = deployment.try_to_mark("sunday")
+
+    with step("an accepted marker reads as written"):
+        assert not accepted or observations.wait_until(
+            lambda: deployment.marker() == "sunday", within_s=5.0, every_s=0.5
+        )
 
 
 @pytest.mark.control("BKP-1")

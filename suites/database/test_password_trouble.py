@@ -4,6 +4,7 @@ import secrets
 
 import pytest
 
+from drillbook.core.errors import NotReady
 from drillbook.runbook import procedures
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.probes import observations
@@ -126,7 +127,10 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
     with step("the outage has ended, and every request is answered again"):
         assert reads.last_worked
         after = prober.burst()
-        assert (after.count("refused"), after.count("unanswered")) == (0, 0)
+        assert after.count("refused") == 0
+        if late := after.count("unanswered"):
+            # A machine that stalls looks the same.
+            raise NotReady(f"{late} reads after the rotation: not within {prober.patience_s:.0f} s")
         assert deployment.marker() == GOLDEN_MARKER
 
 

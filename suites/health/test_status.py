@@ -29,7 +29,7 @@ def test_report_has_its_documented_form(deployment, step):
 
     with step("requests for it write nothing to the database"):
         written = observations.count_writes_of_health(deployment, calls=20)
-        # Background work of the instance may write once in a while.
+        # Background work of the instance may write as well.
         assert written < 10
 
     with step("asked again it has a later date"):

@@ -38,7 +38,9 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         assert prove(backup, key).opens_everything
         assert prove(backup, openssl_rand_hex(16)).opens_nothing
 
-    with step("no two values share a nonce, and no project's key opens another project's data"):
+    with step(
+        "nonces and keys are random, and a project's key opens all its data and no other project's"
+    ):
         assert sealing.find_flaws(backup, key) == []
 
     with step("flip a bit in every stored value: none is served in its altered form"):

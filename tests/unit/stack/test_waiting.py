@@ -58,6 +58,12 @@ def test_health_before_the_api_is_waited_for_and_told():
     assert start.untrue_s > 0
 
 
+def test_one_failure_of_the_api_is_not_held_against_the_backend():
+    answers = iter([503])
+    with backend(lambda: next(answers, 200)) as stack:
+        assert ended(stack).untrue_s == 0
+
+
 def test_a_backend_that_dies_with_good_health_has_not_served():
     states = iter([RUNNING])
     with backend(lambda: 503, lambda: next(states, DEAD)) as stack:
