@@ -26,14 +26,15 @@ from drillbook.keys.key_files import KeyFile
 
 
 @seam("prove_key")
-def prove(backup: Path, key: str) -> Proof:
+def prove(backup: Path, key: str, also: str = "") -> Proof:
     """Try a key (the text of ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY) on a backup of any form.
 
+    also is the ROOT_ENCRYPTION_KEY that is set next to ENCRYPTION_KEY, if any.
     A key that does not fit raises nothing: nothing opened in its proof. BadInput where the file is
     not a backup.
     """
     with open_dump(backup) as dump:
-        return prove_all(dump, [key])[0]
+        return prove_all(dump, [key], [also])[0]
 
 
 def prove_all(dump: Dump, keys: Sequence[str], also: Sequence[str] = ()) -> list[Proof]:

@@ -35,4 +35,5 @@ def test_escrow_holds_the_deployed_keys(escrow, own_settings, findings, step):
 @pytest.mark.control("KEY-11")
 def test_deployed_key_opens_the_backup(newest_backup, own_settings, findings, step):
     with step("open the backup's root key with the deployed ENCRYPTION_KEY"):
-        assert findings(backupfile.find_wrong_key(newest_backup, own_settings.root_key)) == []
+        keys = own_settings.root_key, own_settings.second_key
+        assert findings(backupfile.find_wrong_key(newest_backup, *keys)) == []

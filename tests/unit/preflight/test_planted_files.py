@@ -115,6 +115,15 @@ def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
     ],
     ids=["a project", "a cut backup", "keys elsewhere"],
 )
+def test_a_backup_whose_key_an_hsm_holds_accuses_no_key(tmp_path, monkeypatch):
+    held = Proof(root_keys=1, unproven=["the root key is sealed by an HSM, not by a key"])
+    found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
+    monkeypatch.setattr(backupfile.key_proof, "prove", lambda *_: held)
+    for check in (backupfile.find_wrong_key, backupfile.find_other_instance):
+        with pytest.raises(StackTrouble, match="no key file proves it: the root key"):
+            check(found, "k" * 32)
+
+
 def test_key_that_opens_only_what_can_be_tried_is_not_said_to_be_right(
     proof, says, tmp_path, monkeypatch
 ):
