@@ -106,15 +106,6 @@ def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
     assert shut.sentence.endswith(f"whose label is {fingerprint(bytes(32))}")
 
 
-@pytest.mark.parametrize(
-    ("proof", "says"),
-    [
-        (Proof(root_keys=1, roots_opened=1, projects=2, projects_opened=1), "1 of 2 projects"),
-        (Proof(root_keys=1, roots_opened=1, damage="ends in the middle of a row"), None),
-        (Proof(root_keys=1, roots_opened=1, unproven=("its keys lie in an HSM",)), None),
-    ],
-    ids=["a project", "a cut backup", "keys elsewhere"],
-)
 def test_a_backup_whose_key_an_hsm_holds_accuses_no_key(tmp_path, monkeypatch):
     held = Proof(root_keys=1, unproven=["the root key is sealed by an HSM, not by a key"])
     found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
@@ -124,6 +115,15 @@ def test_a_backup_whose_key_an_hsm_holds_accuses_no_key(tmp_path, monkeypatch):
             check(found, "k" * 32)
 
 
+@pytest.mark.parametrize(
+    ("proof", "says"),
+    [
+        (Proof(root_keys=1, roots_opened=1, projects=2, projects_opened=1), "1 of 2 projects"),
+        (Proof(root_keys=1, roots_opened=1, damage="ends in the middle of a row"), None),
+        (Proof(root_keys=1, roots_opened=1, unproven=("its keys lie in an HSM",)), None),
+    ],
+    ids=["a project", "a cut backup", "keys elsewhere"],
+)
 def test_key_that_opens_only_what_can_be_tried_is_not_said_to_be_right(
     proof, says, tmp_path, monkeypatch
 ):
