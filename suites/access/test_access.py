@@ -61,6 +61,17 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
             observe("token_dated_ahead_refused")
 
 
+def test_no_forged_token_is_renewed(deployment, step):
+    owner, public = deployment.owner, deployment.public
+    with step("log a machine in whose tokens may be renewed, and forge tokens from its token"):
+        token = access.renewable_token(owner, public, deployment.golden.admin.organization)
+        forged = access.forge_tokens(token, deployment.golden_settings["AUTH_SECRET"])
+
+    with step("renew each; that is refused"):
+        sent = {one.name: one.token for one in forged if one.token}
+        assert [name for name, one in sent.items() if access.renew_token(public, one)] == []
+
+
 def test_no_other_way_leads_in(deployment, asked, step):
     with step("request secrets by undescribed methods and paths, without a token; each is refused"):
         assert [str(one) for one in asked.find_guard_bypasses(NAMES)] == []
@@ -91,6 +102,7 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, rec
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
+    ids["the id of a client secret"] = asked.client_secret_id
 
     with step(
         "no route shows the first anything of the golden project, or lets it change anything"
@@ -140,26 +152,49 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
             observe("used_beyond_its_limit")
 
 
+def test_no_member_makes_administrators(deployment, stranger, step):
+    project = deployment.owner.create_project("Project of ambition")
+    with step("create a machine that may read a project, one that may write, and one elsewhere"):
+        reader, writer = (stranger(role, project, role) for role in ("viewer", "member"))
+        newcomer = stranger("of another project")
+
+    with step("the first gives itself, and the last, each higher role; that is refused"):
+        api = deployment.public.as_bearer(deployment.public.login(reader))
+        assert access.find_grants(api, project, ("member", "admin"), reader, newcomer) == []
+
+    with step("the second makes itself, and the last, an administrator; that is refused"):
+        api = deployment.public.as_bearer(deployment.public.login(writer))
+        assert access.find_grants(api, project, ("admin",), writer, newcomer) == []
+
+
 def test_lost_rights_end(deployment, stranger, record, step):
     owner = deployment.owner
-    own = owner.create_project("Project of a leaver")
-    place = Place(own, "prod")
-    with step("create a machine that administers a project; it writes and reads"):
+    own, other = (owner.create_project(f"{one} project of a leaver") for one in ("First", "Second"))
+    place, elsewhere = Place(own, "prod"), Place(other, "prod")
+    with step("create a machine that administers two projects; it writes in both, and reads"):
         leaver = stranger("leaver", own)
+        owner.add_member(other, leaver.identity, "admin")
         member = deployment.public.as_bearer(owner.login(leaver))
-        member.write(place, {"KEPT": "first"})
+        for one in (place, elsewhere):
+            member.write(one, {"KEPT": "first"})
         assert member.secrets(place)
 
-    with step("let it only read; within a minute it no longer writes, and reads"):
+    with step("let it only read the first; within a minute it no longer writes there, and reads"):
         owner.change_role(own, leaver.identity, "viewer")
         writing_s = access.time_to_refusal(lambda: member.update(place, "KEPT", "second"))
         assert writing_s is not None
         assert member.secrets(place)
 
-    with step("remove it from the project; within a minute it no longer reads"):
+    with step("it still writes in the second"):
+        assert access.is_allowed(lambda: member.update(elsewhere, "KEPT", "second"))
+
+    with step("remove it from the first; within a minute it no longer reads there"):
         owner.remove_member(own, leaver.identity)
         reading_s = access.time_to_refusal(lambda: member.secrets(place))
         assert reading_s is not None
+
+    with step("it still writes in the second, of which it is a member"):
+        assert access.is_allowed(lambda: member.update(elsewhere, "KEPT", "third"))
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
 
@@ -212,13 +247,15 @@ def test_expired_access_is_refused(deployment, step):
         assert good
 
     with step(
-        "give it one for a single log-in, and revoke another: they are accepted once, and never"
+        "give it one for a single log-in, and revoke another: they are accepted once, and never; "
+        "one for two log-ins is accepted twice"
     ):
-        once, _ = owner.create_client_secret(machine, numUsesLimit=1)
+        once, twice = (owner.create_client_secret(machine, numUsesLimit=n)[0] for n in (1, 2))
         revoked, number = owner.create_client_secret(machine)
         owner.revoke_client_secret(revoked, number)
-        let = [access.can_log_in(public, one) for one in (once, revoked, once)]
-        assert let == [True, False, False]
+        tried = (once, revoked, once, twice, twice, twice)
+        let = [access.can_log_in(public, one) for one in tried]
+        assert let == [True, False, False, True, True, False]
 
     with step("when the time is over, token and secret are refused"):
         accepted = {
@@ -228,6 +265,22 @@ def test_expired_access_is_refused(deployment, step):
             ),
         }
         assert [name for name, still in accepted.items() if still] == []
+
+
+def test_used_up_token_is_refused(deployment, step):
+    golden, owner = deployment.golden, deployment.owner
+    with step("create a machine whose tokens are for three requests; the first is served"):
+        identity = owner.create_identity(
+            golden.admin.organization, "asks little", accessTokenNumUsesLimit=3
+        )
+        owner.add_member(golden.project, identity.identity, "viewer")
+        api = deployment.public.as_bearer(deployment.public.login(identity))
+        served = [access.is_allowed(lambda: api.secrets(golden.place("prod"))) for _ in range(4)]
+        assert served[0]
+
+    # A release may take one request for several uses, but not several for one.
+    with step("the fourth is refused"):
+        assert not served[3]
 
 
 def test_renewed_token_expires(deployment, step):

@@ -1,27 +1,45 @@
-"""If sign-up is closed, the public configuration says so, and a stranger is refused."""
+"""If sign-up is closed or open to one domain, the configuration says so; others are refused."""
 
 import secrets
 
 import pytest
 
-from drillbook.infisical import mails
+from fixtures.oracle import access
+
+pytestmark = pytest.mark.control("SEC-9")
+
+DOMAIN = "example.com"
+OTHERS = ("example.org", f"not-{DOMAIN}", f"{DOMAIN}.example.org")
 
 
-@pytest.mark.control("SEC-9")
-def test_closed_sign_up_refuses_a_stranger(deployment, record, observe, step):
+def test_closed_sign_up_refuses_a_stranger(deployment, observe, step):
     with step("close sign-up; without a log-in, the configuration says that it is closed"):
         deployment.owner.allow_sign_up(False)
         assert deployment.public.settings()["allowSignUp"] is False
 
     with step("a stranger signs up, and is refused"):
-        http, email = deployment.public.http, f"stranger-{secrets.token_hex(4)}@example.com"
-        asked = [path for path, _ in mails.SIGN_UP.routes]
-        answers = [http.ask("POST", path, json={"email": email}).status for path in asked]
-        record.note(f"answers to a stranger's sign-up: {answers}")
-        if set(answers) == {404}:
+        email = f"stranger-{secrets.token_hex(4)}@{DOMAIN}"
+        answers = access.sign_up(deployment.public.http, [email])
+        if {status for _, status in answers} == {404}:
             observe("no_route_for_mails")
-        assert [status for status in answers if status not in (400, 401, 403, 404, 429)] == []
+        assert [one for one in answers if one[1] not in access.NOT_SIGNED_UP] == []
 
     with step("no account was made for that address"):
         found = deployment.stack.sql(f"SELECT count(*) FROM users WHERE email = '{email}'")
+        assert found == [(0,)]
+
+
+def test_sign_up_of_one_domain_refuses_others(deployment, step):
+    with step("open sign-up to one domain; without a log-in, the configuration says so"):
+        deployment.owner.change_settings({"allowSignUp": True, "allowedSignUpDomain": DOMAIN})
+        said = deployment.public.settings()
+        assert (said["allowSignUp"], said["allowedSignUpDomain"]) == (True, DOMAIN)
+
+    with step("strangers of other domains sign up, and are refused"):
+        name = f"stranger-{secrets.token_hex(4)}"
+        answers = access.sign_up(deployment.public.http, [f"{name}@{one}" for one in OTHERS])
+        assert [one for one in answers if one[1] not in access.NOT_SIGNED_UP] == []
+
+    with step("no account was made for them"):
+        found = deployment.stack.sql(f"SELECT count(*) FROM users WHERE email LIKE '{name}@%'")
         assert found == [(0,)]

@@ -3,6 +3,7 @@
 import pytest
 
 from drillbook.infisical.client import DAY_S, issued_for, lifetimes, observation
+from fixtures.oracle import access
 
 pytestmark = pytest.mark.control("SEC-3")
 
@@ -24,3 +25,14 @@ def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
         assert issued is not None
         assert issued < DAY_S
         assert lasting == set()
+
+
+def test_renewals_end_with_the_maximum_lifetime(deployment, observe, step):
+    with step(
+        "renew a token that lasts as long as all renewals may; it ends no later, or never is"
+    ):
+        organization = deployment.golden.admin.organization
+        beyond_s = access.renewal_beyond_maximum(deployment.owner, deployment.public, organization)
+        if beyond_s > access.ROUNDING_S:
+            observe("renewed_beyond_maximum")
+        assert beyond_s <= access.ROUNDING_S

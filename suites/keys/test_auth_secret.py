@@ -3,6 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
+from fixtures.oracle import access
 
 pytestmark = pytest.mark.control("KEY-13")
 
@@ -13,12 +14,20 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         assert deployment.accepts(deployment.golden.token)
         assert deployment.accepts(deployment.golden.admin.token)
 
+    with step("log a machine in whose tokens may be renewed"):
+        organization = deployment.golden.admin.organization
+        token = access.renewable_token(deployment.owner, deployment.public, organization)
+
     with step("redeploy with another AUTH_SECRET; the backend starts"):
         assert deployment.change(AUTH_SECRET=openssl_rand_hex(64)).serves
 
     with step("every token issued before is refused"):
         assert not deployment.accepts(deployment.golden.token)
         assert not deployment.accepts(deployment.golden.admin.token)
+
+    with step("nor is one renewed"):
+        renewed = access.renew_token(deployment.public, token)
+        assert renewed is None
 
     with step("the machine logs in with its credential and reads everything"):
         assert deployment.machine_can_log_in()
