@@ -39,7 +39,7 @@ from reports.seal.manifest import (
     statement,
 )
 from reports.seal.signature import SigningKey
-from reports.seal.verification import SIGN_OFF, Examination, Trust, intact
+from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED
 
 BY_FILE = "file"
@@ -173,6 +173,15 @@ def refuse_changes(folder: Path) -> None:
         raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
 
 
+def _refuse_signed_off(bundle: Path) -> None:
+    """BadSignOff if there is a sign-off of the bundle: it covers the bytes that would change."""
+    for act in ACTS:
+        path = bundle.with_name(f"{bundle.name}.{act}.json")
+        if path.exists():
+            what = f"{bundle} was {act} as it is, see {path.name}"
+            raise BadSignOff(f"{what}; keep that file elsewhere, seal, then sign off again")
+
+
 @contextmanager
 def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
     """A path to write to; the file gets its name if the search finds no secret in it."""
@@ -229,6 +238,7 @@ def seal(given: SimpleNamespace) -> int:
     except (OSError, ValueError):
         raise BadEvidence(f"{given.run}: no folder of a run with its {json_file.RECORD}") from None
     refuse_changes(folder)
+    _refuse_signed_off(folder / BUNDLE)
     if sealer.key is None and (folder / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()

@@ -169,6 +169,22 @@ def test_a_bundle_that_was_signed_again_is_shown_with_that_signature(tmp_path, c
         assert f"bundle signed by key {second.id[:16]} (trusted)" in said
 
 
+@pytest.mark.parametrize("act", ["prepared", "reviewed", "approved"])
+def test_what_was_signed_off_is_not_sealed_again(tmp_path, bundle, capsys, act):
+    """The sign-off covers the bundle's bytes: a new seal would make it look TAMPERED."""
+    key(tmp_path)
+    words = ["seal", str(bundle.parent), f"--signing-key={tmp_path / 'drill.key'}"]
+    assert signed(bundle, act=act) == 0
+    before = bundle.read_bytes()
+    assert seal(words) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"was {act} as it is, see bundle.zip.{act}.json; keep that file elsewhere" in said
+    assert bundle.read_bytes() == before
+    assert told(bundle, capsys)[0] == 0
+    bundle.with_name(f"bundle.zip.{act}.json").rename(tmp_path / "note")
+    assert seal(words) == 0
+
+
 def test_changed_bundle_is_not_signed_off(bundle, capsys):
     data = bundle.read_bytes()
     bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))
