@@ -8,6 +8,7 @@ GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
 INTACT     0  it is consistent, and nothing proves who made it (--unsigned)
 UNSIGNED   1  no signature
 UNTRUSTED  1  signed by a key that is not in --pubkey
+UNDECIDED  1  the bundle of the earlier run, or a sign-off, cannot be read; nothing else is wrong
 TAMPERED   1  changed since it was sealed, or at odds with itself
 UNUSABLE   3  not a bundle
 
@@ -79,6 +80,10 @@ class Unusable(Exception):
 
 class Bad(Exception):
     """It was changed, or it is at odds with itself."""
+
+
+class Unreadable(Bad):
+    """A file next to the bundle cannot be read, so what it says of the bundle is not known."""
 
 
 def need(holds: object, otherwise: str) -> None:
@@ -296,6 +301,8 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
             failed = gates or one["verdict"] == "violated"
             named["failedTests" if failed else "warnedTests"].append(one["id"])
     doubtful = record["counts"]["contradicted"] or record["counts"].get("waived")
+    # A bug that was planted on purpose.
+    doubtful = doubtful or re.search(r"--mutant[= ]\S", record["run"].get("command") or "")
     rehearsed = record["subject"].get("grade", "rehearsal") == "rehearsal"
     passed = "WARNED" if doubtful or rehearsed else "PASSED"
     return {"result": "FAILED" if record["exit_code"] else passed, **named}
@@ -585,9 +592,16 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
         if before["run"] not in known:
             return f"-- follows run {before['run']}, whose bundle is not next to it"
         previous = known[before["run"]]
-    found = unpack(previous)
-    same = MANIFEST in found and sha256(found[MANIFEST]) == before["manifest_sha256"]
-    need(same, f"it follows run {before['run']}, but {previous} is another bundle")
+    try:
+        found = unpack(previous)
+        own = sha256(found[MANIFEST]) if MANIFEST in found else ""
+    except (Bad, Unusable) as trouble:
+        said = f"{previous}, the bundle of the earlier run {before['run']}, cannot be read"
+        raise Unreadable(f"{said}: {trouble}") from None
+    need(
+        own == before["manifest_sha256"],
+        f"it follows run {before['run']}, but {previous} is another bundle",
+    )
     return f"follows run {before['run']}, whose bundle is the one it names"
 
 
@@ -603,21 +617,30 @@ def check_stamp(path: Path) -> str:
 
 
 def check_sign_offs(
-    path: Path, keys: dict[str, Ed25519PublicKey], record: dict[str, Any] | None
+    path: Path,
+    keys: dict[str, Ed25519PublicKey],
+    record: dict[str, Any] | None,
+    sealed_by: str,
 ) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
-    sentences = []
+    sentences, unreadable = [], []
     executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
         if not file.is_file():
             continue
-        payload, by = file.read_bytes(), "without a signature: anyone could have written it"
-        if b'"payload"' in payload[:64]:
-            payload, key, _ = open_envelope(envelope := payload)
-            by = f"by key {key[:16]}, which is not in --pubkey"
-            if key in keys:
-                payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
+        key, by = "", "without a signature: anyone could have written it"
+        try:
+            need(file.stat().st_size <= 8 << 20, "it is larger than is sane")
+            payload = envelope = file.read_bytes()
+            if signed := b'"payload"' in envelope[:64]:
+                payload, key, _ = open_envelope(envelope)
+                by = f"by key {key[:16]}, which is not in --pubkey"
+        except (OSError, Bad) as trouble:
+            unreadable.append(f"{file.name} cannot be read: {trouble}")
+            continue
+        if signed and key in keys:
+            payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
         try:
             said = strict_json(payload)
             stated, kind = said["predicate"], said["predicateType"]
@@ -627,11 +650,16 @@ def check_sign_offs(
             if act == "approved" and executor and stated["name"]:
                 alike = stated["name"].strip().casefold() == executor.strip().casefold()
                 by += "; executed it: not independent" if alike else f"; executed by {executor}"
+                if key in keys and key == sealed_by:
+                    by = f"by the trusted key {key[:16]}, which sealed the bundle: not independent"
             sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Bad):
-            raise Bad(f"the file that says {act} is not a signature") from None
+            unreadable.append(f"{file.name} cannot be read: it is not a sign-off")
+            continue
         need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
+    if unreadable:
+        raise Unreadable("; ".join(unreadable))
     return "; ".join(sentences) or "-- none"
 
 
@@ -644,12 +672,14 @@ def judge(
 ) -> tuple[str, list[tuple[str, bool, str]]]:
     """The verdict, and each check with its name, whether it held, and a sentence."""
     checks: list[tuple[str, bool, str]] = []
+    unreadable: list[str] = []
 
     def ask(name: str, question: Any) -> Any:
         try:
             answer = question()
         except (Bad, Unusable) as trouble:
             checks.append((name, False, str(trouble)))
+            unreadable.extend([name] * isinstance(trouble, Unreadable))
             return None
         checks.append((name, True, answer if isinstance(answer, str) else "holds"))
         return answer
@@ -666,15 +696,15 @@ def judge(
         run, digests = read_manifest(files[MANIFEST])
     except Bad as trouble:
         return "TAMPERED", [("form", False, str(trouble))]
-    signed = False
+    signed, sealed_by = False, ""
 
     def signature() -> tuple[dict[str, str], dict[str, Any]] | None:
-        nonlocal signed
+        nonlocal signed, sealed_by
         if SIGNATURE not in files:
             need(unsigned and not keys, "none: nothing says who made this bundle")
             return None
         if keys:
-            payload, _ = check_signature(files[SIGNATURE], keys)
+            payload, sealed_by = check_signature(files[SIGNATURE], keys)
         else:
             payload, _, _ = open_envelope(files[SIGNATURE])
         stated = check_statement(payload, digests, files[MANIFEST])
@@ -695,8 +725,10 @@ def judge(
         ask("folder", lambda: check_folder(files, folder))
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
-    ask("sign-off", lambda: check_sign_offs(path, keys, record))
-    bad = [name for name, held, _ in checks if not held]
+    ask("sign-off", lambda: check_sign_offs(path, keys, record, sealed_by))
+    bad = [name for name, held, _ in checks if not held and name not in unreadable]
+    if not bad and unreadable:
+        return "UNDECIDED", checks
     if not bad:
         return ("GENUINE" if signed else "INTACT"), checks
     if bad == ["signature"]:
