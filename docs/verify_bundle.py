@@ -98,13 +98,20 @@ def sha256(data: bytes) -> str:
 
 
 def strict_json(data: bytes) -> Any:
-    """JSON in which a name stands once: of two values, two readers may take different ones."""
+    """JSON in which a name stands once: of two values, two readers may take different ones.
+
+    It is in UTF-8, without halves of a character (surrogates).
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(pairs)) == len(pairs), "a name stands twice in one object")
         return dict(pairs)
 
-    return json.loads(data, object_pairs_hook=once)
+    text = data.decode()
+    value = json.loads(text, object_pairs_hook=once)
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 # The zip: its one form, so that nothing can hide before, between or after its files.
