@@ -14,11 +14,12 @@ from reports.history.overview import (
     render,
     stale,
 )
-from reports.history.runs import Facts, History, Past, Seen
+from reports.history.runs import Facts, History, Past, Seen, past_of
 from reports.render.terminal import WIDTH
 from reports.verdict import Verdict
 from tests.support import commands
 from tests.support.sample_run import run as sample_run
+from tests.support.sample_run import waived_run
 from tests.unit.reports.history.test_history import ended
 from tests.unit.reports.render.test_documents import parsed
 
@@ -254,3 +255,20 @@ def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert commands.history(["--run-dir", str(tmp_path / "absent")]) == 3
     assert "is not a folder of runs" in capsys.readouterr().err
+
+
+def test_violated_controls_are_wrong_and_waived_ones_are_named():
+    """A run with three violated controls must not look like one with nothing wrong."""
+    amiss = dict.fromkeys("ABC", Verdict.VIOLATED) | {"D": Verdict.CONTRADICTED}
+    facts = Facts(verdicts=amiss, corrections={"D": "redeploy"}, waived=("A",))
+    history = History((Past("r", START, "deployment", facts),), ())
+    _, row, waived, *_ = (line.text for line in describe(history, START.date()))
+    assert row.split()[-1] == "4"
+    assert waived == "  waived: A"
+    assert "waived: A" in render(history, "runs", START.date())
+
+
+def test_what_a_waiver_excused_is_remembered():
+    made = waived_run()
+    assert past_of(made).facts.waived == (made.controls[0].id,)
+    assert past_of(sample_run()).facts.waived == ()
