@@ -318,6 +318,7 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
 def check_own_rules(record: dict[str, Any]) -> None:
     """Verdicts and findings follow from what the record says was seen and declared."""
     check_verdicts(record)
+    ended(record)
     for action in (record.get("deviations") or {}).get("actions") or []:
         [*days_of(action, "due", "closed")]
     rules = record.get("rules", 1)
@@ -389,7 +390,8 @@ def waiver_facts(one: dict[str, Any]) -> tuple[Any, ...]:
 def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
     """In the record's words and order; of an exercise that is not declared nothing is said."""
     said, facts, subject = record.get("exercise") or {}, record["run"], record["subject"]
-    if not any(said.get(name) for name in DECLARED):
+    # An object is declared also if it is empty.
+    if not any(said.get(name) or said.get(name) == {} for name in DECLARED):
         return
     if not (book := said.get("runbook")):
         yield "no runbook is named"
@@ -688,6 +690,9 @@ def judge(
             checks.append((name, False, str(trouble)))
             unreadable.extend([name] * isinstance(trouble, Unreadable))
             return None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            checks.append((name, False, "what it relies on in the record cannot be read"))
+            return None
         checks.append((name, True, answer if isinstance(answer, str) else "holds"))
         return answer
 
@@ -724,8 +729,11 @@ def judge(
     record = ask("record", lambda: check_record(files[RECORD], files, run, stated))
     if record and (rules := record.get("rules", 1)) != RULES:
         made = f"they follow version {rules} of the rules, and this file has version {RULES}"
-        by = f"take the verify_bundle.py of Drillbook {record['run']['tool']['version']}"
-        checks.append(("findings", True, f"-- not computed again: {made}; {by}"))
+        by = "take the verify_bundle.py of Drillbook"
+        ask(
+            "findings",
+            lambda: f"-- not computed again: {made}; {by} {record['run']['tool']['version']}",
+        )
     if PDF in files:
         ask(PDF, lambda: check_pdf(files[PDF], files[RECORD]))
     if folder:

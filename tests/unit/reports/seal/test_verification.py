@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.evidence import json_file
 from reports.evidence.context import Acknowledgement, Action, RegisteredKey
 from reports.evidence.findings import RULES, match_keys
 from reports.seal import signature
@@ -26,6 +27,7 @@ from tests.support.bundles import (
     resealed,
     script,
     sealed,
+    verdicts,
 )
 from tests.support.commands import verify as main
 
@@ -166,6 +168,26 @@ def test_damage_to_the_bundle_before_is_not_called_tampering_of_this_one(
     assert "TAMPERED." in said(capsys)
     assert script.main(words) == 1
     assert capsys.readouterr().out.endswith("TAMPERED.\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("exercise", {"production": {}}),
+        ("run", {"finished": "x"}),
+        (None, {"sign_off": True}),
+        (None, {"seal": {"previous": 7}}),
+    ],
+)
+def test_the_script_refuses_what_we_refuse_in_a_record_of_another_maker(tmp_path, table, change):
+    signer, public = key(tmp_path)
+    made = sample_run.run(documents=("evidence.json",))
+    record = json.loads(json_file.render(made))
+    (record[table] if table else record).update(change)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "evidence.json").write_text(json.dumps(record))
+    assert Sealer(signer).seal(tmp_path / "run", made, lambda _: True).trouble is None
+    assert verdicts(tmp_path / "run" / "bundle.zip", [public]) == ("TAMPERED", "TAMPERED")
 
 
 def test_the_script_agrees_on_a_run_with_a_planted_bug():
