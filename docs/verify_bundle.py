@@ -8,7 +8,7 @@ GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
 INTACT     0  it is consistent, and nothing proves who made it (--unsigned)
 UNSIGNED   1  no signature
 UNTRUSTED  1  signed by a key that is not in --pubkey
-UNDECIDED  1  the bundle of the earlier run, or a sign-off, cannot be read; nothing else is wrong
+UNDECIDED  1  consistent, but a file next to it by which it is checked cannot be read
 TAMPERED   1  changed since it was sealed, or at odds with itself
 UNUSABLE   3  not a bundle
 
@@ -619,7 +619,11 @@ def check_stamp(path: Path) -> str:
     stamp = path.with_name(f"{path.name}.tsr")
     if not stamp.is_file():
         return "-- none"
-    answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+    try:
+        need(stamp.stat().st_size <= 8 << 20, "it is larger than is sane")
+        answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+    except (OSError, Bad) as trouble:
+        raise Unreadable(f"{stamp.name} cannot be read: {trouble}") from None
     of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer
     need(of_it, "the time-stamp is one of another file, or none at all")
     return "-- of this bundle; who stamped it says openssl ts -verify"

@@ -223,7 +223,10 @@ class Examination:
             if self.trust.authorities:
                 raise Distrusted(f"none: {path.name} is missing, yet --tsa-cert was given")
             return Check("time-stamp", "open", "none")
-        answer = read_file(path, _SMALL)
+        try:
+            answer = read_file(path, _SMALL)
+        except OSError as trouble:
+            raise Unreadable(f"{path.name} cannot be read: {trouble.strerror}") from None
         if self.trust.authorities:
             moment = timestamp.verify(answer, self.path, self.trust.authorities)
             return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of --tsa-cert"

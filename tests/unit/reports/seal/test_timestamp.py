@@ -10,7 +10,7 @@ from reports.errors import BadKey, CannotSeal, Distrusted
 from reports.seal import timestamp
 from reports.seal.sealer import BY_FILE, Sealer, companion
 from tests.support import sample_run
-from tests.support.bundles import key, sealed
+from tests.support.bundles import key, script, sealed
 from tests.support.commands import seal as tools
 from tests.support.commands import verify
 
@@ -220,6 +220,14 @@ def test_only_a_bundle_is_stamped(tmp_path, capsys):
         assert tools(["timestamp", str(tmp_path / name), "--tsa=file"]) == 3
         assert "give a bundle.zip" in capsys.readouterr().err
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".zip"}
+
+
+def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, capsys):
+    companion(bundle, ".tsr").write_bytes(bytes((8 << 20) + 1))
+    assert verify([str(bundle), "--unsigned"]) == 1
+    assert "UNDECIDED." in said(capsys)
+    assert script.main([str(bundle), "--unsigned"]) == 1
+    assert capsys.readouterr().out.endswith("UNDECIDED.\n")
 
 
 def test_by_hand_means_a_request_next_to_the_bundle(bundle):
