@@ -8,6 +8,7 @@ GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
 INTACT     0  it is consistent, and nothing proves who made it (--unsigned)
 UNSIGNED   1  no signature
 UNTRUSTED  1  signed by a key that is not in --pubkey
+UNDECIDED  1  consistent, but a file next to it by which it is checked cannot be read
 TAMPERED   1  changed since it was sealed, or at odds with itself
 UNUSABLE   3  not a bundle
 
@@ -81,6 +82,10 @@ class Bad(Exception):
     """It was changed, or it is at odds with itself."""
 
 
+class Unreadable(Bad):
+    """A file next to the bundle cannot be read, so what it says of the bundle is not known."""
+
+
 def need(holds: object, otherwise: str) -> None:
     """Bad, with this sentence, unless it holds."""
     if not holds:
@@ -93,13 +98,20 @@ def sha256(data: bytes) -> str:
 
 
 def strict_json(data: bytes) -> Any:
-    """JSON in which a name stands once: of two values, two readers may take different ones."""
+    """JSON in which a name stands once: of two values, two readers may take different ones.
+
+    It is in UTF-8, without halves of a character (surrogates).
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(pairs)) == len(pairs), "a name stands twice in one object")
         return dict(pairs)
 
-    return json.loads(data, object_pairs_hook=once)
+    text = data.decode()
+    value = json.loads(text, object_pairs_hook=once)
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 # The zip: its one form, so that nothing can hide before, between or after its files.
@@ -296,6 +308,8 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
             failed = gates or one["verdict"] == "violated"
             named["failedTests" if failed else "warnedTests"].append(one["id"])
     doubtful = record["counts"]["contradicted"] or record["counts"].get("waived")
+    # A bug that was planted on purpose.
+    doubtful = doubtful or re.search(r"--mutant[= ]\S", record["run"].get("command") or "")
     rehearsed = record["subject"].get("grade", "rehearsal") == "rehearsal"
     passed = "WARNED" if doubtful or rehearsed else "PASSED"
     return {"result": "FAILED" if record["exit_code"] else passed, **named}
@@ -304,6 +318,7 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
 def check_own_rules(record: dict[str, Any]) -> None:
     """Verdicts and findings follow from what the record says was seen and declared."""
     check_verdicts(record)
+    ended(record)
     for action in (record.get("deviations") or {}).get("actions") or []:
         [*days_of(action, "due", "closed")]
     rules = record.get("rules", 1)
@@ -375,7 +390,8 @@ def waiver_facts(one: dict[str, Any]) -> tuple[Any, ...]:
 def exercise_findings(record: dict[str, Any]) -> Iterator[str]:
     """In the record's words and order; of an exercise that is not declared nothing is said."""
     said, facts, subject = record.get("exercise") or {}, record["run"], record["subject"]
-    if not any(said.get(name) for name in DECLARED):
+    # An object is declared also if it is empty.
+    if not any(said.get(name) or said.get(name) == {} for name in DECLARED):
         return
     if not (book := said.get("runbook")):
         yield "no runbook is named"
@@ -585,9 +601,16 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
         if before["run"] not in known:
             return f"-- follows run {before['run']}, whose bundle is not next to it"
         previous = known[before["run"]]
-    found = unpack(previous)
-    same = MANIFEST in found and sha256(found[MANIFEST]) == before["manifest_sha256"]
-    need(same, f"it follows run {before['run']}, but {previous} is another bundle")
+    try:
+        found = unpack(previous)
+        own = sha256(found[MANIFEST]) if MANIFEST in found else ""
+    except (Bad, Unusable) as trouble:
+        said = f"{previous}, the bundle of the earlier run {before['run']}, cannot be read"
+        raise Unreadable(f"{said}: {trouble}") from None
+    need(
+        own == before["manifest_sha256"],
+        f"it follows run {before['run']}, but {previous} is another bundle",
+    )
     return f"follows run {before['run']}, whose bundle is the one it names"
 
 
@@ -596,28 +619,41 @@ def check_stamp(path: Path) -> str:
     stamp = path.with_name(f"{path.name}.tsr")
     if not stamp.is_file():
         return "-- none"
-    answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+    try:
+        need(stamp.stat().st_size <= 8 << 20, "it is larger than is sane")
+        answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+    except (OSError, Bad) as trouble:
+        raise Unreadable(f"{stamp.name} cannot be read: {trouble}") from None
     of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer
     need(of_it, "the time-stamp is one of another file, or none at all")
     return "-- of this bundle; who stamped it says openssl ts -verify"
 
 
 def check_sign_offs(
-    path: Path, keys: dict[str, Ed25519PublicKey], record: dict[str, Any] | None
+    path: Path,
+    keys: dict[str, Ed25519PublicKey],
+    record: dict[str, Any] | None,
+    sealed_by: str,
 ) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
-    sentences = []
+    sentences, unreadable = [], []
     executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
         if not file.is_file():
             continue
-        payload, by = file.read_bytes(), "without a signature: anyone could have written it"
-        if b'"payload"' in payload[:64]:
-            payload, key, _ = open_envelope(envelope := payload)
-            by = f"by key {key[:16]}, which is not in --pubkey"
-            if key in keys:
-                payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
+        key, by = "", "without a signature: anyone could have written it"
+        try:
+            need(file.stat().st_size <= 8 << 20, "it is larger than is sane")
+            payload = envelope = file.read_bytes()
+            if signed := b'"payload"' in envelope[:64]:
+                payload, key, _ = open_envelope(envelope)
+                by = f"by key {key[:16]}, which is not in --pubkey"
+        except (OSError, Bad) as trouble:
+            unreadable.append(f"{file.name} cannot be read: {trouble}")
+            continue
+        if signed and key in keys:
+            payload, by = check_signature(envelope, keys)[0], f"by the trusted key {key[:16]}"
         try:
             said = strict_json(payload)
             stated, kind = said["predicate"], said["predicateType"]
@@ -627,11 +663,16 @@ def check_sign_offs(
             if act == "approved" and executor and stated["name"]:
                 alike = stated["name"].strip().casefold() == executor.strip().casefold()
                 by += "; executed it: not independent" if alike else f"; executed by {executor}"
+                if key in keys and key == sealed_by:
+                    by = f"by the trusted key {key[:16]}, which sealed the bundle: not independent"
             sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Bad):
-            raise Bad(f"the file that says {act} is not a signature") from None
+            unreadable.append(f"{file.name} cannot be read: it is not a sign-off")
+            continue
         need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
+    if unreadable:
+        raise Unreadable("; ".join(unreadable))
     return "; ".join(sentences) or "-- none"
 
 
@@ -644,12 +685,17 @@ def judge(
 ) -> tuple[str, list[tuple[str, bool, str]]]:
     """The verdict, and each check with its name, whether it held, and a sentence."""
     checks: list[tuple[str, bool, str]] = []
+    unreadable: list[str] = []
 
     def ask(name: str, question: Any) -> Any:
         try:
             answer = question()
         except (Bad, Unusable) as trouble:
             checks.append((name, False, str(trouble)))
+            unreadable.extend([name] * isinstance(trouble, Unreadable))
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            checks.append((name, False, "what it relies on in the record cannot be read"))
             return None
         checks.append((name, True, answer if isinstance(answer, str) else "holds"))
         return answer
@@ -666,15 +712,15 @@ def judge(
         run, digests = read_manifest(files[MANIFEST])
     except Bad as trouble:
         return "TAMPERED", [("form", False, str(trouble))]
-    signed = False
+    signed, sealed_by = False, ""
 
     def signature() -> tuple[dict[str, str], dict[str, Any]] | None:
-        nonlocal signed
+        nonlocal signed, sealed_by
         if SIGNATURE not in files:
             need(unsigned and not keys, "none: nothing says who made this bundle")
             return None
         if keys:
-            payload, _ = check_signature(files[SIGNATURE], keys)
+            payload, sealed_by = check_signature(files[SIGNATURE], keys)
         else:
             payload, _, _ = open_envelope(files[SIGNATURE])
         stated = check_statement(payload, digests, files[MANIFEST])
@@ -687,16 +733,21 @@ def judge(
     record = ask("record", lambda: check_record(files[RECORD], files, run, stated))
     if record and (rules := record.get("rules", 1)) != RULES:
         made = f"they follow version {rules} of the rules, and this file has version {RULES}"
-        by = f"take the verify_bundle.py of Drillbook {record['run']['tool']['version']}"
-        checks.append(("findings", True, f"-- not computed again: {made}; {by}"))
+        by = "take the verify_bundle.py of Drillbook"
+        ask(
+            "findings",
+            lambda: f"-- not computed again: {made}; {by} {record['run']['tool']['version']}",
+        )
     if PDF in files:
         ask(PDF, lambda: check_pdf(files[PDF], files[RECORD]))
     if folder:
         ask("folder", lambda: check_folder(files, folder))
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
-    ask("sign-off", lambda: check_sign_offs(path, keys, record))
-    bad = [name for name, held, _ in checks if not held]
+    ask("sign-off", lambda: check_sign_offs(path, keys, record, sealed_by))
+    bad = [name for name, held, _ in checks if not held and name not in unreadable]
+    if not bad and unreadable:
+        return "UNDECIDED", checks
     if not bad:
         return ("GENUINE" if signed else "INTACT"), checks
     if bad == ["signature"]:

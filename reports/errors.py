@@ -72,6 +72,10 @@ class Distrusted(ReportError):
     """A bundle was changed after it was sealed, or its maker is unknown (exit code 1)."""
 
 
+class Unreadable(Distrusted):
+    """A file next to a bundle cannot be read, so what it says of the bundle is not known."""
+
+
 class Unqualifiable(ReportError):
     """The qualification cannot start or be read; the message says what to do."""
 

@@ -6,6 +6,7 @@ Kubernetes objects have paths and names of Secrets in them, and no secret.
 from __future__ import annotations
 
 import getpass
+import re
 import shlex
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from drillbook.backup.location import REPOSITORIES
 from drillbook.cli.parser import Command
 from drillbook.core import options as o
 from drillbook.core.errors import BadInput
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 _MONTHS = {"monthly": "*", "quarterly": "1,4,7,10", "half-yearly": "1,7", "yearly": "1"}
 _KUBERNETES = Path(__file__).with_name("kubernetes.yml")
 _HOME, _KEYS = "/work", "/etc/drillbook"
+# The names of files; a folder may have a dot in its name, too.
+_FILE_OF_BACKUP = re.compile(
+    r"\.(sql|dump|dmp|pgdump|tar|tgz|backup|bak|gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc)$",
+    re.IGNORECASE,
+)
 _SIGNING_KEY = "drillbook-signing-key"
 _DRILL = (
     "drill",
@@ -114,11 +121,21 @@ def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, st
     for one in instances:
         for file in one.files:
             files[_absolute(file)] = f"drillbook-{one.name}/{PurePosixPath(file).name}"
-        if not (one.backup.startswith("docker:") or "://" in one.backup):
-            path = PurePosixPath(_absolute(one.backup))
-            folder = str(path.parent if path.suffix else path)
-            claims[f"drillbook-backups-{one.name}"] = folder
+        place = _without_program(one.backup)
+        elsewhere = one.backup.startswith("docker:") or "://" in place
+        # A repository on another machine, as in sftp:host:/path.
+        elsewhere |= place != one.backup and ":" in place and not place.startswith("/")
+        if not elsewhere:
+            path = PurePosixPath(_absolute(place))
+            is_file = place == one.backup and _FILE_OF_BACKUP.search(path.name)
+            claims[f"drillbook-backups-{one.name}"] = str(path.parent if is_file else path)
     return files, claims
+
+
+def _without_program(place: str) -> str:
+    """Where a repository of restic or borg is; any other place as it is."""
+    program, _, where = place.partition(":")
+    return where.partition("#")[0] if f"{program}:" in REPOSITORIES else place
 
 
 def _absolute(path: str) -> str:
@@ -190,7 +207,10 @@ def _time_here(name: str, every: str) -> str:
 
 def _to_mount(words: Sequence[str]) -> str:
     """A comment that names the paths of a line that the container lacks; else empty."""
-    values = (word.partition("=")[2] if word.startswith("--") else word for word in words)
+    values = (
+        _without_program(word.partition("=")[2] if word.startswith("--") else word)
+        for word in words
+    )
     outside = [
         value
         for value in values

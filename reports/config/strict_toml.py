@@ -19,6 +19,10 @@ from reports.errors import BadDeclaration, near
 
 LARGEST = 1 << 20
 _LONGEST, _MOST = 4000, 1000
+# tomllib's time grows with the square of a dotted key's parts.
+_MOST_PARTS = 64
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\."""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+{_PART}){{{_MOST_PARTS - 1}}}")
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -26,7 +30,11 @@ def load_toml[Model: BaseModel](path: Path, model: type[Model]) -> tuple[Model, 
     """The tables of a file as a model, and the digest of its bytes; or BadDeclaration."""
     try:
         data = read_file(path, LARGEST)
-        tables = tomllib.loads(data.decode().replace("\r\n", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        if found := _LONG_KEY.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise ValueError(f"line {line} has a key of more than {_MOST_PARTS} parts")
+        tables = _clean(path, tomllib.loads(text))
     except OSError as trouble:
         raise BadDeclaration(f"{path}: {trouble.strerror}; name a TOML file") from None
     except UnicodeDecodeError as trouble:
@@ -36,7 +44,7 @@ def load_toml[Model: BaseModel](path: Path, model: type[Model]) -> tuple[Model, 
         raise BadDeclaration(f"{path}: nested too deeply; write plain tables") from None
     except ValueError as trouble:
         raise BadDeclaration(_one_line(f"{path}: {trouble}; correct the file")) from None
-    return validate_tables(path, _clean(path, tables), model), hashlib.sha256(data).hexdigest()
+    return validate_tables(path, tables, model), hashlib.sha256(data).hexdigest()
 
 
 def validate_tables[Model: BaseModel](

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reports.evidence.model import Run
 
 RECORD = "evidence.json"
 LARGEST = 64 << 20
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 SCHEMA = Path(__file__).parents[1] / "schema" / "evidence-1.schema.json"
 
 
@@ -66,19 +68,29 @@ def parse(data: bytes) -> Run:
 
 
 def strict_json(data: bytes) -> Any:
-    """The value of a JSON text; ValueError if a name stands twice in one object.
+    """The value of a JSON text in UTF-8; ValueError if a name stands twice in one object.
 
-    Of two values some readers take the first and others the last, so they would disagree.
+    Of two values some readers take the first and others the last, so they would disagree. Also
+    refused are halves of a character (a surrogate), which no document can hold.
     """
-    return json.loads(data, object_pairs_hook=_once)
+    decoded = data.decode()
+    try:
+        value = json.loads(decoded, object_pairs_hook=_once)
+        if _SURROGATE.search(decoded):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice[:60]!r} stands twice in one object")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the name {name[:60]!r} stands twice in one object")
+            seen.add(name)
     return found
 
 

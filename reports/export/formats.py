@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+from drillbook.core.errors import BadInput
+from drillbook.core.files import write_file
 from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.model import Run
@@ -42,9 +44,20 @@ def main(given: SimpleNamespace) -> int:
     files = _FORMATS[given.format](run, read_entries(bundle, [PDF], _LARGEST).get(PDF))
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (out / name).write_bytes(content)
+        write_document(out / name, content)
     write((Line(str(out / name)) for name in files), sys.stdout)
     return PASSED
+
+
+def write_document(path: Path, content: bytes) -> None:
+    """Write a document; BadInput if a link or a file with other content has its name."""
+    if path.is_symlink():
+        raise BadInput(f"{path} is a link, and is not written through; give another --out")
+    if not path.exists():
+        write_file(path, content)
+    elif not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
+        said = f"{path} exists with other content, and is not overwritten"
+        raise BadInput(f"{said}; keep it elsewhere, or give another --out")
 
 
 def _document(run: Run, pdf: bytes | None) -> dict[str, bytes]:

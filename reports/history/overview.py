@@ -266,7 +266,6 @@ def describe(history: History, today: date) -> Iterator[Line]:
 
 
 # A statement of the runbook that is wrong, or data or access at risk.
-_WRONG = (Verdict.CONTRADICTED, Verdict.VIOLATED)
 
 
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
@@ -280,8 +279,9 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
         row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
         row += "".join(f"{'-' if one is None else phrases.duration(one):>12}" for one in times)
         style = STYLES[facts.verdict] if facts.verdict else ()
-        wrong = sum(one in _WRONG for one in facts.verdicts.values())
-        yield Line(f"{row}{wrong or '-':>6}", style)
+        yield Line(f"{row}{run.wrong or '-':>6}", style)
+        if facts.waived:
+            yield from wrap(f"  waived: {', '.join(facts.waived)}", then="    ")
     if any(run.grade == "rehearsal" for run in runs):
         yield Line("* a rehearsal: no evidence about a deployment")
 

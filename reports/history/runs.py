@@ -69,6 +69,7 @@ class Facts(EvidenceModel):
     exit_code: int | None = None
     verdicts: dict[str, Verdict] = Field(default={}, description="by control")
     corrections: dict[str, str] = Field(default={}, description="by control: the better sentence")
+    waived: tuple[str, ...] = Field(default=(), description="controls that a waiver excused")
     objectives: Objectives = Objectives()
     valid_until: date | None = Field(default=None, description="the last day it counts as current")
     valid_by: Literal["declared", "default"] = "default"
@@ -79,6 +80,7 @@ class _Control(EvidenceModel):
     id: str
     verdict: Verdict
     chapter: str = ""
+    waived: bool = False
     correction: str | None = None
 
 
@@ -125,6 +127,7 @@ class Seen(EvidenceModel):
             version=self.backend.version,
             mutant=planted_bug(self.command),
             verdicts={one.id: one.verdict for one in self.controls},
+            waived=tuple(one.id for one in self.controls if one.waived),
             corrections={
                 one.id: one.correction or NO_CORRECTION
                 for one in self.controls
@@ -235,6 +238,12 @@ class Past:
         """The controls that came out satisfied."""
         verdicts = self.facts.verdicts.items()
         return frozenset(one for one, seen in verdicts if seen is Verdict.SATISFIED)
+
+    @property
+    def wrong(self) -> int:
+        """How many controls are violated, or contradict what the runbook says."""
+        verdicts = self.facts.verdicts.values()
+        return len(self.facts.corrections) + list(verdicts).count(Verdict.VIOLATED)
 
     @property
     def comparison_key(self) -> tuple[object, ...]:

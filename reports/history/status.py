@@ -16,7 +16,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -41,6 +41,7 @@ _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHO
 # A line has at most 75 octets, with the space that begins a continued one (3.1), and no character
 # is cut in two.
 _PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
+_ANY_DAY = date(2001, 1, 1)
 _RED: tuple[str, ...] = ("red", "bold")
 
 
@@ -101,9 +102,11 @@ class Standing(NamedTuple):
         return (today - self.last.finished.date()).days if self.last else None
 
     def remarks(self) -> Iterator[str]:
-        """Sentences about runs that tried it and prove nothing."""
+        """Sentences about runs that tried it and prove nothing, or less."""
         if self.failed:
             yield f"tried on {self.failed.finished:%Y-%m-%d} and not shown (run {self.failed.id})"
+        if self.last and self.last.facts.waived:
+            yield f"proven with a waiver of {', '.join(self.last.facts.waived)}"
         if self.rehearsed and not self.last:
             when = f"{self.rehearsed.finished:%Y-%m-%d}"
             yield f"rehearsed on {when}, which is not evidence about a deployment"
@@ -148,20 +151,16 @@ def _last(runs: Iterable[Past]) -> Past | None:
     return max(runs, key=lambda one: one.finished, default=None)
 
 
-_EARLY = timedelta(days=30)
-
-
 def _due(last: Past | None, schedule: Schedule, today: date) -> date:
-    """The declared day until it is kept; else by the cadence, or after 90 days.
+    """The declared day until it was kept; else by the cadence, or after 90 days.
 
-    It is also kept by a run shortly before it: half a cadence, but at most 30 days.
+    It is also kept by what was done a little early: in the half of a period before it.
     """
-    if last is None:
-        return schedule.next_due or today
-    done = last.finished.date()
-    regular = next_due_day(done, schedule.cadence)
-    early = min((regular - done) / 2, _EARLY)
-    return schedule.next_due if schedule.next_due and done < schedule.next_due - early else regular
+    done = last.finished.date() if last else None
+    early = (next_due_day(_ANY_DAY, schedule.cadence) - _ANY_DAY) / 2
+    if schedule.next_due and (done is None or schedule.next_due - done > early):
+        return schedule.next_due
+    return next_due_day(done, schedule.cadence) if done else today
 
 
 def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
@@ -224,6 +223,10 @@ def main(
         _write_answer(history, found, counted, now.date())
     else:
         place = f"in {run_dir}; due {cadence_in_words(words.schedule.cadence)}"
+        systems = sorted({one.facts.system for one in runs if one.facts.system})
+        if len(systems) > 1:
+            place += f"; of {len(systems)} systems together ({', '.join(systems)}): declare the "
+            place += "system_id of one in drillbook.toml"
         write(_lines(history, found, place, counted, now.date()), sys.stdout)
     if given.ics:
         system = words.organisation.identity or ""

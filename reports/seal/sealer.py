@@ -20,7 +20,15 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from drillbook.core.files import read_file, write_file
-from reports.errors import BadEvidence, BadKey, BadSignOff, CannotSeal, Distrusted, ReportError
+from reports.errors import (
+    BadBundle,
+    BadEvidence,
+    BadKey,
+    BadSignOff,
+    CannotSeal,
+    Distrusted,
+    ReportError,
+)
 from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
 from reports.render import phrases
@@ -39,7 +47,7 @@ from reports.seal.manifest import (
     statement,
 )
 from reports.seal.signature import SigningKey
-from reports.seal.verification import SIGN_OFF, Examination, Trust, intact
+from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED
 
 BY_FILE = "file"
@@ -104,6 +112,8 @@ class Sealer(NamedTuple):
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
+        if self.authority != BY_FILE and (earlier := _earlier_stamp(bundle)):
+            return sealed._replace(stamped=earlier)
         query = companion(bundle, ".tsq")
         write_file(query, timestamp.request(bundle))
         if self.authority == BY_FILE:
@@ -117,11 +127,24 @@ class Sealer(NamedTuple):
 
 
 def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
-    """When the bundle existed, by an authority's answer, which replaces the request for it."""
-    moment = timestamp.accept(answer, bundle)
-    write_file(companion(bundle, ".tsr"), answer)
+    """When the bundle existed, by an authority's answer, which replaces the request for it.
+
+    CannotSeal if there is another stamp of the bundle: an earlier one cannot be had again.
+    """
+    moment, path = timestamp.accept(answer, bundle), companion(bundle, ".tsr")
+    if (earlier := _earlier_stamp(bundle)) and path.read_bytes() != answer:
+        said = f"{path} is a time-stamp of this bundle, of {earlier:%d %B %Y, %H:%M:%S} UTC"
+        raise CannotSeal(f"{said}; for another, keep that file elsewhere")
+    write_file(path, answer)
     companion(bundle, ".tsq").unlink(missing_ok=True)
     return moment
+
+
+def _earlier_stamp(bundle: Path) -> datetime | None:
+    """When the stamp next to a bundle says that it existed; None without a stamp of it."""
+    with suppress(OSError, Distrusted):
+        return timestamp.accept(read_file(companion(bundle, ".tsr"), _MANIFEST_BYTES), bundle)
+    return None
 
 
 def make_sealer(file: str | None, variable: str | None, authority: str | None) -> Sealer:
@@ -171,6 +194,15 @@ def refuse_changes(folder: Path) -> None:
         files.pop(name, None)
     if measure(manifest.run, files) != manifest:
         raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
+
+
+def _refuse_signed_off(bundle: Path) -> None:
+    """BadSignOff if there is a sign-off of the bundle: it covers the bytes that would change."""
+    for act in ACTS:
+        path = bundle.with_name(f"{bundle.name}.{act}.json")
+        if path.exists():
+            what = f"{bundle} was {act} as it is, see {path.name}"
+            raise BadSignOff(f"{what}; keep that file elsewhere, seal, then sign off again")
 
 
 @contextmanager
@@ -229,6 +261,7 @@ def seal(given: SimpleNamespace) -> int:
     except (OSError, ValueError):
         raise BadEvidence(f"{given.run}: no folder of a run with its {json_file.RECORD}") from None
     refuse_changes(folder)
+    _refuse_signed_off(folder / BUNDLE)
     if sealer.key is None and (folder / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()
@@ -246,6 +279,7 @@ def seal(given: SimpleNamespace) -> int:
 def stamp(given: SimpleNamespace) -> int:
     """Have a bundle time-stamped; the exit code."""
     bundle = bundle_of(Path(given.bundle))
+    _refuse_other_files(bundle)
     query, asked = companion(bundle, ".tsq"), timestamp.request(bundle)
     if given.tsr is None and given.tsa in (None, "", BY_FILE):
         write_file(query, asked)
@@ -259,6 +293,17 @@ def stamp(given: SimpleNamespace) -> int:
         said = f"{place}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
     write([Line(said)], sys.stdout)
     return PASSED
+
+
+def _refuse_other_files(bundle: Path) -> None:
+    """BadBundle for a file that is not a bundle: its stamp would prove nothing."""
+    try:
+        held = zip_file.read_entries(bundle, [MANIFEST], _MANIFEST_BYTES)
+        why = "" if held else f"it has no {MANIFEST}"
+    except (BadBundle, Distrusted) as trouble:
+        why = str(trouble)
+    if why:
+        raise BadBundle(f"{bundle}: {why}; give a bundle.zip")
 
 
 class Who(NamedTuple):

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, read_file
 from reports.config.declarations import is_separated
-from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted
+from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, Unreadable
 from reports.evidence import json_file
 from reports.evidence.findings import RULES, judge, match_keys, names_seen
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
@@ -91,6 +91,8 @@ class Examination:
     def __init__(self, path: Path, trust: Trust, folder: Path | None = None) -> None:
         self.path, self.trust, self.folder = path, trust, folder
         self.checks: list[Check] = []
+        # Names of failed checks that say nothing against the bundle itself.
+        self.unreadable: list[str] = []
         self.run: Run | None = None
         self.envelope = self.signed = False
         self.signer = ""
@@ -135,6 +137,8 @@ class Examination:
             answer = question()
         except (Distrusted, BadBundle) as trouble:
             self._note(name, "bad", str(trouble))
+            if isinstance(trouble, Unreadable):
+                self.unreadable.append(name)
         else:
             self.checks.append(Check(name, "ok", answer) if isinstance(answer, str) else answer)
 
@@ -197,7 +201,12 @@ class Examination:
                 said = f"follows run {before.run}, whose bundle is not next to it: give --previous"
                 return Check("chain", "open", said)
             found = known[before.run]
-        if _manifest_digest(found) != before.manifest_sha256:
+        try:
+            manifest = _manifest_digest(found)
+        except (Distrusted, BadBundle) as trouble:
+            what = f"the bundle of the earlier run {before.run}"
+            raise Unreadable(f"{found}, {what}, cannot be read: {trouble}") from None
+        if manifest != before.manifest_sha256:
             raise Distrusted(f"follows run {before.run}, but {found} is another bundle")
         return f"follows run {before.run}, whose bundle is the one it names"
 
@@ -214,7 +223,10 @@ class Examination:
             if self.trust.authorities:
                 raise Distrusted(f"none: {path.name} is missing, yet --tsa-cert was given")
             return Check("time-stamp", "open", "none")
-        answer = read_file(path, _SMALL)
+        try:
+            answer = read_file(path, _SMALL)
+        except OSError as trouble:
+            raise Unreadable(f"{path.name} cannot be read: {trouble.strerror}") from None
         if self.trust.authorities:
             moment = timestamp.verify(answer, self.path, self.trust.authorities)
             return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of --tsa-cert"
@@ -379,7 +391,7 @@ def _manifest_digest(bundle: Path) -> str:
             archive = Archive(file)
             return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
     except OSError as trouble:
-        raise BadBundle(f"{bundle}: {trouble.strerror}; --previous takes a bundle") from None
+        raise BadBundle(f"{trouble.strerror}") from None
 
 
 def sign_offs(
@@ -391,23 +403,31 @@ def sign_offs(
     """For each sign-off next to a bundle, whether a trusted key signed it, and a sentence.
 
     The executor is the record's; sealed_by is the key of the bundle. Distrusted if one is about
-    another bundle, or cannot be read.
+    another bundle; else Unreadable, after the others, if one cannot be read.
     """
+    unreadable = []
     for act in ACTS:
         path = bundle.with_name(f"{bundle.name}.{act}.json")
         if path.is_file():
-            yield _sign_off_of(read_file(path, _SMALL), act, bundle, keys, executor, sealed_by)
+            try:
+                found = _sign_off_of(path, act, bundle, keys, executor, sealed_by)
+            except Unreadable as trouble:
+                unreadable.append(f"{path.name} cannot be read: {trouble}")
+            else:
+                yield found
+    if unreadable:
+        raise Unreadable("; ".join(unreadable))
 
 
 def _sign_off_of(
-    data: bytes,
+    path: Path,
     act: str,
     bundle: Path,
     keys: dict[str, Ed25519PublicKey] | None,
     executor: str | None,
     sealed_by: str | None,
 ) -> tuple[bool, str]:
-    payload, signer, by = _opened_sign_off(data, keys)
+    payload, signer, by = _opened_sign_off(path, keys)
     vouched = signer is not None
     try:
         said = strict_json(payload)
@@ -418,7 +438,7 @@ def _sign_off_of(
         independent = is_separated(str(stated["name"]), executor) if act == "approved" else None
         same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Distrusted(f"the file that says {act} is not a signature") from None
+        raise Unreadable("it is not a sign-off") from None
     if not same or digests != [file_digest(bundle)]:
         raise Distrusted(f"what {who} {act} is another bundle than this one")
     if independent is None:
@@ -430,12 +450,18 @@ def _sign_off_of(
 
 
 def _opened_sign_off(
-    data: bytes, keys: dict[str, Ed25519PublicKey] | None
+    path: Path, keys: dict[str, Ed25519PublicKey] | None
 ) -> tuple[bytes, str | None, str]:
     """The statement, the trusted key that signed it or None, and who signed it in words."""
-    if b'"payload"' not in data[:64]:  # an envelope begins with it
-        return data, None, "without a signature: anyone could have written it"
-    opened = signature.open_envelope(data)
+    try:
+        data = read_file(path, _SMALL)
+        if b'"payload"' not in data[:64]:  # an envelope begins with it
+            return data, None, "without a signature: anyone could have written it"
+        opened = signature.open_envelope(data)
+    except OSError as trouble:
+        raise Unreadable(f"{trouble.strerror}") from None
+    except Distrusted as trouble:
+        raise Unreadable(f"{trouble}") from None
     name = next(iter(opened.signatures))[:16]
     if keys is None or not set(opened.signatures) & set(keys):
         return opened.payload, None, f"by key {name}, which is not in --pubkey"
@@ -506,7 +532,14 @@ def _write_answer(bundle: Path, examination: Examination) -> None:
 
 def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
     """The answer by the checks, the next step, and the style."""
-    bad, red = [check.name for check in examination.bad], _COLOURS["bad"]
+    red, unreadable = _COLOURS["bad"], examination.unreadable
+    bad = [check.name for check in examination.bad if check.name not in unreadable]
+    if not bad and unreadable:
+        return (
+            "UNDECIDED. The bundle is consistent; a file next to it cannot be read.",
+            "get that file again from its maker, and check again.",
+            red,
+        )
     if not bad and examination.signed:
         said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
         return said, "", _COLOURS["ok"]

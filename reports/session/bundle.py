@@ -21,6 +21,7 @@ from reports.errors import CannotWrite
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
+from reports.export.formats import write_document
 from reports.history.runs import load_files, parse_record, remember
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor, is_packed
@@ -265,7 +266,7 @@ def _report(origin: Path, out: Path | None) -> Iterator[Line]:
         made = render(name, run)
         if out:
             out.mkdir(parents=True, exist_ok=True)
-            (out / name).write_bytes(made)
+            write_document(out / name, made)
         if name not in before:
             yield Line(f"  --  {name} was not there")
         elif made == before[name]:

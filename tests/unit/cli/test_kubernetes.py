@@ -118,7 +118,35 @@ def test_instances_are_spread_over_the_nights():
     assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", cron_time("ada", "weekly"))
 
 
-@pytest.mark.parametrize("more", [{"backup": "b.sql"}, {"compose": "compose.yml"}])
+@pytest.mark.parametrize(
+    ("backup", "mounted"),
+    [
+        ("restic:/srv/restic/payments", "/srv/restic/payments"),
+        ("restic:/srv/restic/payments.tar#latest:/dump.sql", "/srv/restic/payments.tar"),
+        ("borg:/srv/borg/payments", "/srv/borg/payments"),
+        ("restic:s3:https://s3.example.com/bucket", None),
+        ("restic:sftp:backup@host:/srv/restic", None),
+        ("borg:backup@host:/srv/borg", None),
+        ("docker:infisical-db", None),
+        ("/backups/secrets.example.com", "/backups/secrets.example.com"),
+        ("/backups/night.DMP", "/backups"),
+        ("/backups/night.dump", "/backups"),
+        ("/backups/night.sql.zst", "/backups"),
+    ],
+)
+def test_the_folder_of_a_backup_is_mounted(backup, mounted):
+    made = next(yaml.safe_load_all(fleet_objects([instance("ada", backup=backup)], "drillbook:1")))
+    claims = {
+        one["mountPath"]
+        for one in pod_of(made)["containers"][0]["volumeMounts"]
+        if one["name"] == "drillbook-backups-ada"
+    }
+    assert claims == ({mounted} if mounted else set())
+
+
+@pytest.mark.parametrize(
+    "more", [{"backup": "b.sql"}, {"backup": "restic:b"}, {"compose": "compose.yml"}]
+)
 def test_a_path_that_a_pod_cannot_have_is_refused(more):
     with pytest.raises(BadInput, match="write a whole path"):
         fleet_objects([instance("ada", **more)], "drillbook:1")

@@ -106,6 +106,9 @@ def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
     text = printed(capsys, scheduler, "--", *line.split())
     assert "# Not in the container, mount it as well: /backups, /srv/drillbook.toml\n" in text
     assert "mount it" not in printed(capsys, scheduler, "--", "status")
+    text = printed(capsys, scheduler, "--", "drill", "restic:/mnt/nas/r#latest")
+    assert "# Not in the container, mount it as well: /mnt/nas/r\n" in text
+    assert "mount it" not in printed(capsys, scheduler, "--", "drill", "borg:host:/srv/r")
 
 
 @pytest.mark.parametrize(

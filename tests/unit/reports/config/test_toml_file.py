@@ -60,6 +60,10 @@ def load(folder, text=None, config=None):
         ('"\\u001b" = 1', r"a key in the file holds the control character U\+001B"),
         ("x = " + "[" * 9000 + "]" * 9000, "nested too deeply"),
         ("x = " + "9" * 9000, "correct the file"),
+        ("[" + "a." * 50_000 + "a]", "line 1 has a key of more than 64 parts; correct the file"),
+        ("\n" + "'=' . " * 99_999 + "a = 1", "line 2 has a key of more than 64 parts"),
+        ("x = {" + '"a".' * 99_999 + "a = 1}", "line 1 has a key of more than 64 parts"),
+        (f"x = {f'{{{"a." * 63}a = ' * 99}1{'}' * 99}", "nested too deeply"),
         ("scope.systems = [" + "'a'," * 1001 + "]", "scope.systems has 1001 entries"),
         (b"#" * (LARGEST + 1), "more than 1 MiB"),
     ],
@@ -78,6 +82,9 @@ def test_hostile_file_is_refused_in_one_sentence(tmp_path, text, said):
         "number = '" + "x" * 4000 + "'",
         "scope.systems = [" + "'a'," * 1000 + "]",
         b"#" * LARGEST,
+        b"\xef\xbb\xbfnumber = 'x'",
+        ".".join("a" * 64) + " = {}",
+        "#" + "a" * (LARGEST - 1),
     ],
 )
 def test_what_is_just_small_enough_is_read(tmp_path, text):

@@ -1,6 +1,7 @@
 """evidence.json keeps its contract: a committed schema, checked on every write."""
 
 import json
+import time
 
 import pytest
 
@@ -9,6 +10,8 @@ from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.model import Subject
 from tests.support import sample_run
+from tests.support.bundles import script
+from tests.support.commands import render
 
 PUBLISHED = ROOT / "tests" / "evidence-1-fields.txt"
 CONTRACT = {
@@ -45,6 +48,51 @@ def test_committed_schema_is_that_of_the_model():
     assert committed == json_file.text(json_file.schema()), (
         "run: python -m reports.evidence.json_file"
     )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": 1, "b": {"c": 1, "c": 1}}',
+        b'["\\ud800"]',
+        b'{"\\uDFFF\\ud800": 1}',
+        b'["\xed\xa0\x80"]',
+        '["a"]'.encode("utf-16"),
+        b"[" * 99_999,
+        b"[" * 99_999 + b"]" * 99_999,
+        b'{"a":' * 99_999,
+        b"{" + b",".join(b'"%d":1' % at for at in range(60_000)) + b',"59999":1}',
+    ],
+)
+def test_json_that_two_readers_may_read_differently_is_refused(data):
+    before = time.process_time()
+    with pytest.raises(ValueError):  # noqa: PT011
+        json_file.strict_json(data)
+    assert time.process_time() - before < 5
+    with pytest.raises((ValueError, RecursionError, script.Bad)):
+        script.strict_json(data)
+
+
+@pytest.mark.parametrize("text", ["[" * 99_999, '{"schema": "\\ud800"}'])
+def test_render_refuses_such_a_record_in_one_sentence(tmp_path, capsys, text):
+    record = tmp_path / "evidence.json"
+    record.write_text(text)
+    assert render([record]) == 3
+    assert "no record of a run that this version can read" in capsys.readouterr().err
+
+
+def test_a_record_with_half_a_character_is_not_rendered(tmp_path, capsys):
+    made = json.loads(json_file.render(sample_run.run()))
+    made["run"]["operator"] = "\ud800"
+    (tmp_path / "evidence.json").write_text(json.dumps(made))
+    assert render([tmp_path]) == 3
+    assert "no record of a run that this version can read" in capsys.readouterr().err
+
+
+def test_json_may_have_any_whole_character():
+    for text in ('["\\ud83d\\ude00"]', '["\\\\ud800"]', '["😀"]'):
+        assert json_file.strict_json(text.encode()) == json.loads(text)
+        assert script.strict_json(text.encode()) == json.loads(text)
 
 
 def fields(schema, node, path="$"):

@@ -14,11 +14,12 @@ from reports.history.overview import (
     render,
     stale,
 )
-from reports.history.runs import Facts, History, Past, Seen
+from reports.history.runs import Facts, History, Past, Seen, past_of
 from reports.render.terminal import WIDTH
 from reports.verdict import Verdict
 from tests.support import commands
 from tests.support.sample_run import run as sample_run
+from tests.support.sample_run import waived_run
 from tests.unit.reports.history.test_history import ended
 from tests.unit.reports.render.test_documents import parsed
 
@@ -256,8 +257,18 @@ def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert "is not a folder of runs" in capsys.readouterr().err
 
 
-def test_a_run_whose_safety_controls_failed_has_something_wrong():
-    verdicts = {"A": BAD, "B": BAD, "C": Verdict.CONTRADICTED, "D": OK, "E": IDLE}
-    runs = past("sound", 0, verdicts={"A": OK}), past("bad", 1, verdicts=verdicts)
-    rows = [line.text for line in describe(History(runs, (), ()), date(2026, 3, 3))][1:3]
-    assert [row.split()[-1] for row in rows] == ["-", "3"]
+def test_violated_controls_are_wrong_and_waived_ones_are_named():
+    """A run with three violated controls must not look like one with nothing wrong."""
+    amiss = dict.fromkeys("ABC", Verdict.VIOLATED) | {"D": Verdict.CONTRADICTED}
+    facts = Facts(verdicts=amiss, corrections={"D": "redeploy"}, waived=("A",))
+    history = History((Past("r", START, "deployment", facts),), ())
+    _, row, waived, *_ = (line.text for line in describe(history, START.date()))
+    assert row.split()[-1] == "4"
+    assert waived == "  waived: A"
+    assert "waived: A" in render(history, "runs", START.date())
+
+
+def test_what_a_waiver_excused_is_remembered():
+    made = waived_run()
+    assert past_of(made).facts.waived == (made.controls[0].id,)
+    assert past_of(sample_run()).facts.waived == ()

@@ -71,20 +71,35 @@ def test_a_declared_day_counts_until_it_was_kept():
 
 
 @pytest.mark.parametrize(
-    ("cadence", "before", "late"),
+    ("cadence", "early", "late"),
     [
-        (None, 4, False),
-        ("quarterly", 4, False),
-        ("quarterly", 30, False),
-        ("quarterly", 31, True),
-        ("weekly", 3, False),
-        ("weekly", 4, True),
+        *((None, 4, False), (None, 45, False), (None, 46, True), ("quarterly", 4, False)),
+        *(("quarterly", 90, True), ("weekly", 3, False), ("weekly", 7, True)),
     ],
 )
-def test_a_declared_day_is_kept_by_a_run_shortly_before_it(cadence, before, late):
-    """Today is the day after the declared one."""
-    found = overdue([past(before + 1)], cadence=cadence, next_due=TODAY - timedelta(days=1))
-    assert bool(found) is late
+def test_a_declared_day_is_also_kept_a_little_early(cadence, early, late):
+    """Not by the drill of the period before."""
+    due = TODAY - timedelta(days=1)
+    assert bool(overdue([past(1 + early)], next_due=due, cadence=cadence)) is late
+
+
+def test_a_waiver_of_the_last_proof_is_named():
+    assert [*stand([past(1)])[0].remarks()] == []
+    waived = stand([past(1, waived=("KEY-1", "DRL-4"))])
+    assert [*waived[0].remarks()] == ["proven with a waiver of KEY-1, DRL-4"]
+
+
+def test_runs_of_several_systems_are_not_taken_for_one_without_a_word(runs, capsys, tmp_path):
+    fresh(runs)
+    for name in ("ada", "bob"):
+        left(runs, name, 1, "deployment", **{"KEY-5": "satisfied"})
+        record = json.loads((runs / name / "evidence.json").read_text())
+        record["organisation"] = {"system_id": name}
+        (runs / name / "evidence.json").write_text(json.dumps(record))
+    said = " ".join(ran(runs, capsys)[1].out.split())
+    assert "of 2 systems together (ada, bob): declare the system_id of one" in said
+    (tmp_path / "drillbook.toml").write_text("[organisation]\nsystem_id = 'ada'\n")
+    assert "systems together" not in ran(runs, capsys)[1].out
 
 
 def test_each_act_is_missed_by_itself():

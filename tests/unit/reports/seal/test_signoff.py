@@ -169,6 +169,22 @@ def test_a_bundle_that_was_signed_again_is_shown_with_that_signature(tmp_path, c
         assert f"bundle signed by key {second.id[:16]} (trusted)" in said
 
 
+@pytest.mark.parametrize("act", ["prepared", "reviewed", "approved"])
+def test_what_was_signed_off_is_not_sealed_again(tmp_path, bundle, capsys, act):
+    """The sign-off covers the bundle's bytes: a new seal would make it look TAMPERED."""
+    key(tmp_path)
+    words = ["seal", str(bundle.parent), f"--signing-key={tmp_path / 'drill.key'}"]
+    assert signed(bundle, act=act) == 0
+    before = bundle.read_bytes()
+    assert seal(words) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"was {act} as it is, see bundle.zip.{act}.json; keep that file elsewhere" in said
+    assert bundle.read_bytes() == before
+    assert told(bundle, capsys)[0] == 0
+    bundle.with_name(f"bundle.zip.{act}.json").rename(tmp_path / "note")
+    assert seal(words) == 0
+
+
 def test_changed_bundle_is_not_signed_off(bundle, capsys):
     data = bundle.read_bytes()
     bundle.write_bytes(data.replace(b"KEY-1", b"KEY-9", 1))
@@ -187,10 +203,11 @@ def test_preparing_says_nothing_of_independence(bundle, capsys):
         (lambda text: text.replace('"sha256": "', '"sha256": "0'), "another bundle than this"),
         (lambda text: text.replace('"approved"', '"reviewed"'), "another bundle than this"),
         (lambda text: text.replace("sign-off:1", "sign-off:2"), "another bundle than this"),
-        (lambda text: text[:40], "is not a signature"),
-        (lambda text: "[" * 9000, "is not a signature"),
-        (lambda text: "[]", "is not a signature"),
-        (lambda text: '{"payload": 1}', "envelope cannot be read"),
+        (lambda text: text[:40], "UNDECIDED."),
+        (lambda text: "[" * 9000, "UNDECIDED."),
+        (lambda text: "[]", "bundle.zip.approved.json cannot be read: it is not a sign-off"),
+        (lambda text: '{"payload": 1}', "cannot be read: the signature's envelope cannot be read"),
+        (lambda text: " " * (9 << 20), "bundle.zip.approved.json cannot be read: "),
         (lambda text: text.replace("Grace", "\\u001b[31mGrace"), "\ufffd[31mGrace"),
     ],
 )
@@ -201,6 +218,29 @@ def test_changed_sign_off_is_caught(bundle, capsys, change, said):
     code, text = told(bundle, capsys)
     assert said in text
     assert code == (0 if "\ufffd" in said else 1)
+    assert ("TAMPERED." in text) == ("another bundle" in said)
+    assert script.main([str(bundle), "--unsigned"]) == code
+    word = "TAMPERED." if "another bundle" in said else "UNDECIDED." if code else "INTACT."
+    assert word in text.replace("INTACT,", "INTACT.")
+    assert capsys.readouterr().out.endswith(f"{word}\n")
+
+
+def test_an_unreadable_sign_off_hides_no_other_one(bundle, capsys):
+    """TAMPERED for a sign-off of another bundle stays so when an earlier act's file is damaged."""
+    signed(bundle)
+    path = bundle.with_name("bundle.zip.approved.json")
+    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    bundle.with_name("bundle.zip.prepared.json").write_text("{")
+    code, text = told(bundle, capsys)
+    assert (code, "TAMPERED." in text) == (1, True)
+    assert script.main([str(bundle), "--unsigned"]) == 1
+    assert capsys.readouterr().out.endswith("TAMPERED.\n")
+
+
+def test_what_has_an_unreadable_sign_off_is_not_signed_off_and_counts_nowhere(bundle, capsys):
+    bundle.with_name("bundle.zip.prepared.json").write_text("{")
+    assert signed(bundle) == 3
+    assert "bundle.zip.prepared.json cannot be read" in " ".join(capsys.readouterr().err.split())
 
 
 def test_sign_off_of_one_bundle_says_nothing_of_another(tmp_path, bundle, capsys):
@@ -283,6 +323,16 @@ def test_key_of_the_bundle_does_not_approve_it_independently(tmp_path, bundle):
         ((trusted, said),) = verification.sign_offs(bundle, keys, "Ada Lovelace", sealed_by)
         assert trusted == vouched
         assert ("which sealed the bundle: not independent" in said) != vouched
+
+
+def test_the_auditors_script_says_that_the_key_of_the_bundle_approved_it(tmp_path, capsys):
+    signer, public = key(tmp_path)
+    given = {"sign_off": SignOff(executed_by="Ada Lovelace")}
+    bundle = sealed(tmp_path / "runs", signer, **given) / "bundle.zip"
+    assert signed(bundle, f"--signing-key={tmp_path}/drill.key", f"--pubkey={public}") == 0
+    capsys.readouterr()
+    assert script.main([str(bundle), "--pubkey", str(public)]) == 0
+    assert "which sealed the bundle: not independent" in capsys.readouterr().out
 
 
 def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):

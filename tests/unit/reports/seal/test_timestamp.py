@@ -10,7 +10,7 @@ from reports.errors import BadKey, CannotSeal, Distrusted
 from reports.seal import timestamp
 from reports.seal.sealer import BY_FILE, Sealer, companion
 from tests.support import sample_run
-from tests.support.bundles import key, sealed
+from tests.support.bundles import key, script, sealed
 from tests.support.commands import seal as tools
 from tests.support.commands import verify
 
@@ -189,6 +189,45 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
 def test_authority_that_cannot_be_reached_is_reported(bundle):
     with pytest.raises(CannotSeal, match=r"no time-stamp from http://127\.0\.0\.1:1/"):
         timestamp.ask("http://127.0.0.1:1/", b"")
+
+
+def test_an_earlier_stamp_is_not_replaced(bundle, online, authority, tmp_path, capsys):
+    """It proves more than a later one, and no authority gives it again."""
+    stamp = companion(bundle, ".tsr")
+    first = authority.answer(timestamp.request(bundle))
+    second = authority.answer(timestamp.request(bundle))
+    assert first != second
+    stamp.write_bytes(first)
+    (tmp_path / "answer").write_bytes(second)
+    for how in (f"--tsa={online.url}", f"--tsr={tmp_path / 'answer'}"):
+        assert tools(["timestamp", str(bundle), how]) == 3
+        said_here = " ".join(capsys.readouterr().err.split())
+        assert f"{stamp} is a time-stamp of this bundle, of " in said_here
+        assert "keep that file elsewhere" in said_here
+        assert stamp.read_bytes() == first
+    assert tools(["timestamp", str(bundle), f"--tsr={stamp}"]) == 0
+    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
+    assert (made.trouble, made.stamped) == (None, timestamp.accept(first, bundle))
+    assert stamp.read_bytes() == first
+    stamp.write_bytes(b"not a stamp of it")
+    assert tools(["timestamp", str(bundle), f"--tsr={tmp_path / 'answer'}"]) == 0
+    assert stamp.read_bytes() == second
+
+
+def test_only_a_bundle_is_stamped(tmp_path, capsys):
+    for name, data in (("deep.json", b"[" * 99), ("empty.zip", b"PK\5\6" + bytes(18))):
+        (tmp_path / name).write_bytes(data)
+        assert tools(["timestamp", str(tmp_path / name), "--tsa=file"]) == 3
+        assert "give a bundle.zip" in capsys.readouterr().err
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".zip"}
+
+
+def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, capsys):
+    companion(bundle, ".tsr").write_bytes(bytes((8 << 20) + 1))
+    assert verify([str(bundle), "--unsigned"]) == 1
+    assert "UNDECIDED." in said(capsys)
+    assert script.main([str(bundle), "--unsigned"]) == 1
+    assert capsys.readouterr().out.endswith("UNDECIDED.\n")
 
 
 def test_by_hand_means_a_request_next_to_the_bundle(bundle):

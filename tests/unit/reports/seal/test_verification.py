@@ -8,15 +8,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.evidence import json_file
 from reports.evidence.context import Acknowledgement, Action, RegisteredKey
 from reports.evidence.findings import RULES, match_keys
 from reports.seal import signature
-from reports.seal.manifest import SIGNATURE, statement
+from reports.seal.manifest import SIGNATURE, result, statement
 from reports.seal.sealer import Sealer, contents
 from reports.seal.verification import Trust
 from reports.seal.zip_file import pack
+from reports.verdict import Verdict
 from tests.support import sample_run
-from tests.support.bundles import examined, key, latest, repacked, resealed, script, sealed
+from tests.support.bundles import (
+    check_record,
+    examined,
+    key,
+    latest,
+    repacked,
+    resealed,
+    script,
+    sealed,
+    verdicts,
+)
 from tests.support.commands import verify as main
 
 DRILL = settings(max_examples=150, deadline=None)
@@ -122,6 +134,82 @@ def test_chain_leads_to_the_bundle_before(tmp_path, signer):
     given = examined(tmp_path / "alone.zip", unsigned=True, previous=first / "bundle.zip")
     assert "is another bundle" in given["chain"].sentence
     assert given["chain"].state == "bad"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:-1],
+        lambda data: data.replace(b"PK\1\2", b"PK\1\3", 1),
+        lambda data: data.replace(b"drillbook/manifest/1", b"drillbook/manifest/2", 1),
+    ],
+)
+def test_damage_to_the_bundle_before_is_not_called_tampering_of_this_one(
+    tmp_path, signer, capsys, damage
+):
+    first = sealed(tmp_path, signer[0], name=sample_run.run().run.id)
+    latest(tmp_path, first)
+    second = sealed(tmp_path, signer[0], name="second")
+    before = first / "bundle.zip"
+    before.write_bytes(damage(before.read_bytes()))
+    words = [str(second / "bundle.zip"), "--pubkey", str(signer[1])]
+    assert main(words) == 1
+    told = said(capsys)
+    assert f"the bundle of the earlier run {first.name}, cannot be read" in told
+    assert "UNDECIDED. The bundle is consistent" in told
+    assert "as recorded" not in told
+    assert script.main(words) == 1
+    assert capsys.readouterr().out.endswith("UNDECIDED.\n")
+    # Damage next to a bundle makes nothing of it better.
+    broken = second / "bundle.zip"
+    broken.write_bytes(broken.read_bytes().replace(b"started", b"stopped", 1))
+    assert main(words) == 1
+    assert "TAMPERED." in said(capsys)
+    assert script.main(words) == 1
+    assert capsys.readouterr().out.endswith("TAMPERED.\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("exercise", {"production": {}}),
+        ("run", {"finished": "x"}),
+        (None, {"sign_off": True}),
+        (None, {"seal": {"previous": 7}}),
+    ],
+)
+def test_the_script_refuses_what_we_refuse_in_a_record_of_another_maker(tmp_path, table, change):
+    signer, public = key(tmp_path)
+    made = sample_run.run(documents=("evidence.json",))
+    record = json.loads(json_file.render(made))
+    (record[table] if table else record).update(change)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "evidence.json").write_text(json.dumps(record))
+    assert Sealer(signer).seal(tmp_path / "run", made, lambda _: True).trouble is None
+    assert verdicts(tmp_path / "run" / "bundle.zip", [public]) == ("TAMPERED", "TAMPERED")
+
+
+def test_the_script_agrees_on_a_run_with_a_planted_bug():
+    """Its signed result is WARNED although every gate holds."""
+    made = sample_run.run()
+    controls = tuple(one for one in made.controls if one.verdict is Verdict.SATISFIED)
+    none = dict.fromkeys((verdict.value for verdict in Verdict), 0)
+    counts = none | {"satisfied": len(controls), "planned": len(controls), "waived": 0}
+    run = made.model_copy(
+        update={
+            "run": made.run.model_copy(
+                update={"command": "drillbook verify --mutant KeepsFolders"}
+            ),
+            "controls": controls,
+            "counts": made.counts.model_copy(update=counts),
+            "deviations": made.deviations.model_copy(update={"waivers": ()}),
+            "verdict": Verdict.SATISFIED,
+            "exit_code": 0,
+        }
+    )
+    assert result(run) == "WARNED"
+    assert check_record(run)
 
 
 @pytest.mark.parametrize(
@@ -592,7 +680,8 @@ def test_a_missing_previous_bundle_is_reported(place, signer, folder, tmp_path):
     absent = tmp_path / "absent.zip"
     found = examined(second / "bundle.zip", unsigned=True, previous=absent)["chain"]
     assert found.state == "bad"
-    assert found.sentence == f"{absent}: No such file or directory; --previous takes a bundle"
+    assert found.sentence.startswith(f"{absent}, the bundle of the earlier run ")
+    assert found.sentence.endswith(" cannot be read: No such file or directory")
 
 
 def test_a_key_that_cannot_be_read_is_not_the_bundles_fault(folder, tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 from reports.session.bundle import WRITERS
 from tests.support import sample_run
 from tests.support.bundles import sealed
+from tests.support.commands import export
 from tests.support.commands import render as main
 
 
@@ -26,6 +27,43 @@ def test_record_alone_is_enough(folder, tmp_path):
     (tmp_path / "kept.json").write_bytes((folder / "evidence.json").read_bytes())
     assert main([str(tmp_path / "kept.json"), "--out", str(tmp_path)]) == 0
     assert (tmp_path / "report.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+def test_a_second_rendering_of_the_same_record_is_no_trouble(folder, tmp_path):
+    assert main([str(folder), "--out", str(tmp_path)]) == 0
+    assert main([str(folder), "--out", str(tmp_path)]) == 0
+
+
+def refuse_to_overwrite(call, place, name, capsys):
+    """Neither a file nor what a link leads to is overwritten by this call."""
+    mine = place.parent / "mine"
+    mine.write_text("mine")
+    place.mkdir()
+    (place / name).write_text("mine")
+    assert call() == 3
+    assert "exists with other content, and is not overwritten" in capsys.readouterr().err
+    assert (place / name).read_text() == "mine"
+    for target in (mine, place.parent / "nowhere"):
+        (place / name).unlink()
+        (place / name).symlink_to(target)
+        assert call() == 3
+        assert "is a link, and is not written through" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert not (place.parent / "nowhere").exists()
+
+
+def test_rendering_overwrites_no_file_of_others(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    refuse_to_overwrite(lambda: main([str(folder), "--out", str(out)]), out, "report.html", capsys)
+
+
+def test_exporting_overwrites_no_file_of_others(folder, tmp_path, capsys):
+    words = ["ctrf", str(folder), "--out"]
+    assert export([*words, str(tmp_path / "first")]) == 0
+    assert export([*words, str(tmp_path / "first")]) == 0
+    (made,) = (tmp_path / "first").iterdir()
+    out = tmp_path / "out"
+    refuse_to_overwrite(lambda: export([*words, str(out)]), out, made.name, capsys)
 
 
 def changed(folder):
