@@ -141,7 +141,7 @@ def test_a_reading_holds_every_table_and_no_value(installation):
     deployment = installation.for_reading()
     seen = read(deployment.stack)
     assert seen.tables["secrets_v2"].count >= 258
-    assert seen.tables["secret_v2_tag_junction"].count == 1
+    assert seen.tables["secret_v2_tag_junction"].count == 2
     assert "MARKER" in {row.name for row in seen.tables["secrets_v2"].rows.values()}
     held = repr(seen.tables["secrets_v2"].rows)
     assert not [one for one in deployment.golden.canaries.values() if one and one[:20] in held]
@@ -161,7 +161,7 @@ def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installati
     deployment.stack.sql("UPDATE identities SET name = 'another' WHERE name = 'ledger-service'")
     assert kinds(installation.find_changes()) == [
         ("changed", "identities", "another", ("name",)),
-        ("removed", "secret_v2_tag_junction", "", ()),
+        *[("removed", "secret_v2_tag_junction", "", ())] * 2,
     ]
     assert installation.find_changes() == [], "it is told once"
 
@@ -169,7 +169,7 @@ def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installati
 def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
     installation.for_reading().stack.sql("DELETE FROM secret_v2_tag_junction")
     assert installation.find_changes()
-    assert read(installation.for_reading().stack).tables["secret_v2_tag_junction"].count == 1
+    assert read(installation.for_reading().stack).tables["secret_v2_tag_junction"].count == 2
 
 
 def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
