@@ -33,7 +33,7 @@ VERSION = b"v01"
         (KEY.decode()[:31], b""),
         (KEY.decode() + "0", b""),
         ("*" + base64.b64encode(KEY).decode(), b""),
-        (base64.b64encode(KEY).decode()[:-1], b""),
+        (base64.b64encode(KEY).decode()[:-1], KEY),
         ("", b""),
     ],
 )
