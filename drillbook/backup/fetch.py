@@ -123,24 +123,28 @@ def _say(text: str) -> None:
 @contextmanager
 def _save(stream: BinaryIO) -> Iterator[Path]:
     """A file with the whole content of a stream; messages about it name standard input."""
-    with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
-        try:
+    home = Home(new_run_id())
+    copy = home.path / "backup"
+    handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
             while chunk := stream.read(_CHUNK):
                 first = file.tell() == 0
                 file.write(chunk)
                 if first:
                     file.flush()
-                    with Source(Path(file.name)) as source:
+                    with Source(copy) as source:
                         form_of(source)
-                if is_nearly_full(file.name):
+                if is_nearly_full(copy):
                     raise BadInput(
-                        f"standard input does not fit into {tempfile.gettempdir()}; give a file, "
+                        f"standard input does not fit into {home.path.parent}; give a file, "
                         "or point TMPDIR to space"
                     )
-            file.flush()
-            yield Path(file.name)
-        except BadInput as why:
-            raise BadInput(str(why).replace(file.name, "standard input")) from None
+        yield copy
+    except BadInput as why:
+        raise BadInput(str(why).replace(str(copy), "standard input")) from None
+    finally:
+        home.close()
 
 
 @contextmanager
