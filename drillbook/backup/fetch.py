@@ -42,6 +42,7 @@ _ABSENT = (126, 127)
 # pg_dump reads in a read-only transaction; so does everything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "created")
+_YEAR_10000 = 253_402_300_800
 # A shorter value may occur in a message by chance.
 _LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
@@ -473,7 +474,7 @@ def _time(entry: dict[str, Any]) -> float | None:
                 value = parsedate_to_datetime(value)
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float) and value > 0:
+        if isinstance(value, int | float) and 0 < value < _YEAR_10000:
             return float(value)
     return None
 

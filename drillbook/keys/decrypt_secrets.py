@@ -177,9 +177,11 @@ def encode_secrets(
 
 
 def _as_json(
-    secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
+    secrets: Iterable[Secret], about: dict[str, str], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
-    head = json.dumps(about, indent=1, ensure_ascii=False)
+    # The name of a file need not be text.
+    named = {name: printable(value) for name, value in about.items()}
+    head = json.dumps(named, indent=1, ensure_ascii=False)
     yield f'{head[:-2]},\n "secrets": ['.encode()
     between = "\n  "
     for secret in secrets:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.backup.facts import examine, facts
+from drillbook.backup.facts import Backup, age, examine, facts, stated_time
 from drillbook.backup.tables import open_dump
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import block
@@ -128,3 +128,18 @@ def test_times_of_many_rows_take_no_more_memory_than_those_of_few(tmp_path):
         return most
 
     assert peak(160_000) < peak(80_000) * 1.2
+
+
+@pytest.mark.parametrize("seconds", [1e12, -1e12, 1e30])
+def test_a_time_that_no_calendar_has_is_none(seconds):
+    file, epoch = Path("backup.sql"), datetime.fromtimestamp(0, UTC)
+    assert stated_time(file, seconds) == (epoch, epoch)
+    found = age(None, file, seconds, LATER)
+    assert (found.most_s, found.said) == (None, ())
+
+
+@pytest.mark.parametrize("year", ["0001-01-01", "9999-12-31"])
+def test_a_backup_may_state_the_end_of_the_calendar(year):
+    dated = datetime.fromisoformat(f"{year}T00:00:00")
+    backup = Backup(Path("backup.sql"), 0, "plain", dumped_at=dated)
+    assert "pg_dump dates it" in str(age(backup, backup.path, None, LATER))

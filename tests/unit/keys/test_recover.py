@@ -412,3 +412,13 @@ def test_a_private_key_for_a_recipient_is_not_quoted(files, capsys, given):
 def test_the_home_of_an_unknown_user_is_a_sentence(files, capsys, option):
     assert run(files, "2024-10", files / "out.age", option, "~nosuchuser/k") == 3
     assert "the home folder of an unknown user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "secrets.env"])
+def test_a_backup_whose_name_is_not_text_is_recovered(files, name):
+    folder, out = files / "backups", files / name
+    folder.mkdir()
+    (folder / os.fsdecode(b"bad\xff.sql")).write_text(dump("2024-10"))
+    given = [str(folder), "--env-file", str(files / "2024-10.env"), "--out", str(out)]
+    assert main([*given, "--plaintext"]) == 0
+    assert "bad\N{REPLACEMENT CHARACTER}.sql" in out.read_text()
