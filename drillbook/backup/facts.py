@@ -184,7 +184,8 @@ def age(
         note("its newest row is from", early, None, facts.newest)
     if facts and facts.dumped_at:
         dated = facts.dumped_at.replace(tzinfo=UTC)
-        note("pg_dump dates it", dated - _AHEAD, _bound(dated, dated + _BEHIND, now), dated)
+        latest_dump = _bound(dated, _shift(dated, _BEHIND), now)
+        note("pg_dump dates it", _shift(dated, -_AHEAD), latest_dump, dated)
     if made is not None:
         moment = datetime.fromtimestamp(made, UTC)
         note("this run dumped it", moment, moment, moment)
@@ -192,9 +193,8 @@ def age(
         note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := _packed(file):
         note("its gzip header is from", None, packed, packed)
-    if changed is not None and made is None:
-        moment = datetime.fromtimestamp(changed, UTC)
-        note("its file is from", None, moment, moment)
+    if changed is not None and made is None and (at_file := _date(changed)):
+        note("its file is from", None, at_file, at_file)
     latest = min(not_after, default=now)
     if not not_before:
         return Age((now - latest).total_seconds(), None, tuple(words))
@@ -208,7 +208,7 @@ def _bound(at: datetime, latest: datetime, now: datetime) -> datetime:
 
     A time that lies in the future in every zone keeps its own.
     """
-    return latest if at - _AHEAD > now + _SKEW else min(latest, now)
+    return latest if _shift(at, -_AHEAD) > now + _SKEW else min(latest, now)
 
 
 def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
@@ -217,10 +217,27 @@ def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
     The earliest counts, since a copy has a new time. Backups of one place are sorted by these.
     changed is the time of its file, in seconds since 1970.
     """
-    at_file = datetime.fromtimestamp(changed or 0.0, UTC)
+    at_file = _date(changed or 0.0)
     named = next((at for at, _ in _named(file.name)), None)
     stated = [at for at in (named, _packed(file), at_file if changed else None) if at]
+    at_file = at_file or datetime.fromtimestamp(0, UTC)
     return min(stated, default=at_file), at_file
+
+
+def _date(seconds: float) -> datetime | None:
+    """A time in seconds since 1970; None where no calendar has it, which a file may still state."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _shift(at: datetime, by: timedelta) -> datetime:
+    """A moment so much later; the moment itself at the ends of the calendar."""
+    try:
+        return at + by
+    except OverflowError:
+        return at
 
 
 def _named(name: str) -> Iterator[tuple[datetime, datetime]]:

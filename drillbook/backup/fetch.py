@@ -42,6 +42,7 @@ _ABSENT = (126, 127)
 # pg_dump reads in a read-only transaction; so does everything else of that connection.
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
+_YEAR_10000 = 253_402_300_800
 # A shorter value may occur in a message by chance.
 _LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
@@ -123,28 +124,32 @@ def _say(text: str) -> None:
 @contextmanager
 def _save(stream: BinaryIO) -> Iterator[Path]:
     """A file with the whole content of a stream; messages about it name standard input."""
-    with tempfile.NamedTemporaryFile(prefix="drillbook-") as file:
-        try:
-            checked = 0
+    home = Home(new_run_id())
+    copy = home.path / "backup"
+    handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    checked = 0
+    try:
+        with os.fdopen(handle, "wb") as file:
             while chunk := stream.read(_CHUNK):
                 first = file.tell() == 0
                 file.write(chunk)
                 if first:
                     file.flush()
-                    with Source(Path(file.name)) as source:
+                    with Source(copy) as source:
                         form_of(source)
                 if file.tell() - checked < GROWN:
                     continue
                 checked = file.tell()
-                if is_nearly_full(file.name):
+                if is_nearly_full(copy):
                     raise BadInput(
-                        f"standard input does not fit into {tempfile.gettempdir()}; give a file, "
+                        f"standard input does not fit into {home.path.parent}; give a file, "
                         "or point TMPDIR to space"
                     )
-            file.flush()
-            yield Path(file.name)
-        except BadInput as why:
-            raise BadInput(str(why).replace(file.name, "standard input")) from None
+        yield copy
+    except BadInput as why:
+        raise BadInput(str(why).replace(str(copy), "standard input")) from None
+    finally:
+        home.close()
 
 
 @contextmanager
@@ -475,7 +480,7 @@ def _time(entry: dict[str, Any]) -> float | None:
                 value = digits or parsedate_to_datetime(value)
         if isinstance(value, datetime):
             return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float) and value > 0:
+        if isinstance(value, int | float) and 0 < value < _YEAR_10000:
             return float(value)
     return None
 

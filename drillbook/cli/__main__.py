@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from drillbook.cli.commands import COMMANDS
@@ -13,8 +14,17 @@ from drillbook.core.application import make_importable
 def main() -> None:
     """Run the command line, and exit with its code."""
     _open_closed_streams()
+    _end_in_order()
     make_importable()
     sys.exit(run(COMMANDS, sys.argv[1:]))
+
+
+def _end_in_order() -> None:
+    """Make SIGTERM and SIGHUP interrupt as Ctrl-C does, so that no secret stays on the disk."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup has SIGHUP ignored.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _open_closed_streams() -> None:

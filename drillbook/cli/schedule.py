@@ -20,12 +20,15 @@ import yaml
 from drillbook.backup.location import REPOSITORIES
 from drillbook.cli.parser import Command
 from drillbook.core import options as o
+from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.files import write_file
 
 if TYPE_CHECKING:
     from reports.config.fleet_file import Instance
 
+# Text without control characters, and without bytes of a name that are not text.
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]*")
 _MONTHS = {"monthly": "*", "quarterly": "1,4,7,10", "half-yearly": "1,7", "yearly": "1"}
 _KUBERNETES = Path(__file__).with_name("kubernetes.yml")
 _HOME, _KEYS = "/work", "/etc/drillbook"
@@ -67,6 +70,12 @@ def schedule(
     scheduler: str, name: str, words: Sequence[str], every: str, image: str, out: str | None
 ) -> int:
     """Print the files of a scheduler, or write them to a folder."""
+    # The words of a command line were checked when it was read.
+    if not _ONE_LINE.fullmatch(here := str(Path.cwd())):
+        raise BadInput(
+            f"the name of the working folder {printable(here)} has a control character, as a line "
+            f"break, which {scheduler} would read as a line of its own; rename it"
+        )
     files = _SCHEDULERS[scheduler](name, words, every, image)
     if out is None:
         sys.stdout.write("\n".join(f"# {file}\n{text}" for file, text in files.items()))

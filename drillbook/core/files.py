@@ -194,7 +194,7 @@ def open_input(path: Path, what: str, where: str = "the path") -> BinaryIO:
         raise BadInput(f"{what} {str(path)!r} cannot be the name of a file") from None
 
 
-def load_text(path: Path, what: str, where: str = "the path") -> str:
+def load_text(path: Path, what: str, where: str = "the path", *, may_be_empty: bool = False) -> str:
     """The text of a small file; BadInput in one sentence for anything else."""
     with open_input(path, what, where) as file:
         try:
@@ -203,7 +203,7 @@ def load_text(path: Path, what: str, where: str = "the path") -> str:
             raise BadInput(f"{what} {path}: {trouble.strerror}; check {where}") from None
     if len(data) > _LARGEST:
         raise BadInput(f"{what} {path} has more than the 1 MiB one can have; check {where}")
-    if not data.strip():
+    if not data.strip() and not may_be_empty:
         raise BadInput(f"{what} {path} is empty; check {where}")
     try:
         decoded = data.decode("utf-8-sig")

@@ -145,10 +145,18 @@ def digests(backup: Path, key: str, project_id: str) -> dict[tuple[str, str, str
 Form = Literal["json", "env"]
 # The names of a shell's variables; a shell runs anything else as a command.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A shell runs, loads or refuses the values of these: at once, at the prompt, or with a command.
+# A shell runs, calculates, loads or refuses the values of these: at once, at the prompt, or with a
+# command. Each name is written out, because MAIL_PASSWORD or BASH_TOKEN would only be kept.
 _ACTED_ON = re.compile(
-    r"F?PATH|IFS|BASH_ENV|PROMPT_COMMAND|R?PROMPT\d?|R?PS\d|HISTFILE|ZDOTDIR|BASHOPTS|SHELLOPTS|"
-    r"E?UID|PPID|LD_\w+|DYLD_\w+"
+    r"F?PATH|CDPATH|(?:f|cd|man|mail|module_)?path|IFS|ENV|PROMPT_COMMAND|R?PROMPT\d?|R?PS\d|"
+    r"prompt|ZLE_RPROMPT_INDENT|BASH|BASHPID|BASHOPTS|BASH_(?:ALIASES|ARG[CV]0?|CMDS|COMMAND|COMPAT|"
+    r"ENV|EXECUTION_STRING|LINENO|LOADABLES_PATH|MONOSECONDS|REMATCH|SOURCE|SUBSHELL|TRAPSIG|"
+    r"VERSINFO|VERSION|XTRACEFD)|SHELLOPTS|POSIXLY_CORRECT|GLOBIGNORE|EXECIGNORE|"
+    r"HIST(?:CHARS|CMD|CONTROL|FILE|FILESIZE|IGNORE|SIZE|TIMEFORMAT)|histchars|SAVEHIST|"
+    r"S?RANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|LINENO|OPTIND|OPTARG|OPTERR|SHLVL|ERRNO|"
+    r"TRY_BLOCK_(?:ERROR|INTERRUPT)|TTYIDLE|TMOUT|COLUMNS|LINES|KEYTIMEOUT|DIRSTACK|GROUPS|FUNCNAME|"
+    r"FUNCNEST|PIPESTATUS|MAIL|MAILPATH|MAILCHECK|(?:READ)?NULLCMD|ZDOTDIR|psvar|argv|status|"
+    r"E?[UG]ID|PPID|LD_\w+|DYLD_\w+"
 )
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "`": "\\`"})
 
@@ -170,9 +178,11 @@ def encode_secrets(
 
 
 def _as_json(
-    secrets: Iterable[Secret], about: dict[str, Any], whole: Callable[[], bool]
+    secrets: Iterable[Secret], about: dict[str, str], whole: Callable[[], bool]
 ) -> Iterator[bytes]:
-    head = json.dumps(about, indent=1, ensure_ascii=False)
+    # The name of a file need not be text.
+    named = {name: printable(value) for name, value in about.items()}
+    head = json.dumps(named, indent=1, ensure_ascii=False)
     yield f'{head[:-2]},\n "secrets": ['.encode()
     between = "\n  "
     for secret in secrets:

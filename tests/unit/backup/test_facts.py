@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.backup.facts import age, examine, facts
+from drillbook.backup.facts import Backup, age, examine, facts, stated_time
 from drillbook.backup.tables import open_dump
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import block
@@ -136,3 +136,18 @@ def test_a_bound_of_a_name_is_no_date_in_the_future():
     assert (tonight.in_future, tonight.least_s) == (False, 0)
     assert age(None, Path("infisical-2026-11-27.sql"), None, now).least_s == 0
     assert age(None, Path("infisical-2026-11-29.sql"), None, now).in_future
+
+
+@pytest.mark.parametrize("seconds", [1e12, -1e12, 1e30])
+def test_a_time_that_no_calendar_has_is_none(seconds):
+    file, epoch = Path("backup.sql"), datetime.fromtimestamp(0, UTC)
+    assert stated_time(file, seconds) == (epoch, epoch)
+    found = age(None, file, seconds, LATER)
+    assert (found.most_s, found.said) == (None, ())
+
+
+@pytest.mark.parametrize("year", ["0001-01-01", "9999-12-31"])
+def test_a_backup_may_state_the_end_of_the_calendar(year):
+    dated = datetime.fromisoformat(f"{year}T00:00:00")
+    backup = Backup(Path("backup.sql"), 0, "plain", dumped_at=dated)
+    assert "pg_dump dates it" in str(age(backup, backup.path, None, LATER))

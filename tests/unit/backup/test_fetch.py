@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from drillbook.backup import location
+from drillbook.backup import fetch, location
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.core.application import install_extra
@@ -315,3 +315,8 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     ):
         pass
     assert [one for one in Path(tmp_path).iterdir() if one.name.startswith("drillbook")] == []
+
+
+@pytest.mark.parametrize("stated", [1e30, 253_402_300_800, -1])
+def test_a_time_that_no_calendar_has_is_unknown(stated):
+    assert fetch._time({"mtime": stated}) is None

@@ -165,3 +165,17 @@ def test_every_line_of_the_ci_files_is_one_of_ours():
     assert len(lines) == 8
     for line in lines:
         assert run(COMMANDS, ["schedule", "cron", "--", *shlex.split(line)]) == 0
+
+
+@pytest.mark.parametrize("scheduler", ["cron", "systemd", "kubernetes", "coolify"])
+@pytest.mark.parametrize("odd", ["a\n* * * * * root touch ran\n", "a\rb", "bad\udcff"])
+def test_a_folder_whose_name_would_begin_another_line_is_refused(
+    tmp_path, monkeypatch, capsys, scheduler, odd
+):
+    (tmp_path / odd).mkdir()
+    monkeypatch.chdir(tmp_path / odd)
+    assert run(COMMANDS, ["schedule", scheduler, "--", "drill", "b.sql"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "has a control character, as a line break, which" in printed.err
+    assert printed.err.count("\n") == 1

@@ -179,15 +179,51 @@ def test_hostile_names_and_values_are_read_back_from_an_environment_file(tmp_pat
             )
 
 
-@pytest.mark.parametrize("name", ["PATH", "PROMPT_COMMAND", "PS4", "BASH_ENV", "LD_PRELOAD"])
+ACTED_ON = """
+BASH BASHPID BASHOPTS BASH_ENV BASH_ALIASES BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMPAT
+BASH_VERSINFO BASH_XTRACEFD CDPATH COLUMNS DIRSTACK EGID ENV EPOCHREALTIME EUID EXECIGNORE
+FUNCNAME FUNCNEST GLOBIGNORE GROUPS HISTCMD HISTCONTROL HISTFILE IFS HISTFILESIZE HISTIGNORE
+HISTSIZE HISTTIMEFORMAT KEYTIMEOUT LD_PRELOAD LINENO LINES MAIL MAILCHECK MAILPATH NULLCMD
+OPTARG OPTERR OPTIND PATH PIPESTATUS POSIXLY_CORRECT PPID PROMPT PROMPT_COMMAND PS4 RANDOM
+READNULLCMD SAVEHIST SECONDS SHELLOPTS SHLVL SRANDOM TMOUT UID ZDOTDIR argv cdpath fpath
+histchars path prompt psvar status
+"""
+ONLY_KEPT = """
+MAILGUN_API_KEY MAIL_PASSWORD MAILER BASH_TOKEN BASHRC HISTORY_TOKEN HISTOGRAM_KEY RANDOM_SEED
+ENVIRONMENT GROUPS_TOKEN STATUS APP_PATH apipath EPOCH_KEY PATHS LINES_KEY
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_shell_neither_calculates_nor_runs_the_value_of_any_name(tmp_path, shell):
+    secrets = [
+        Secret(Place("p", "p", "dev", "/"), at, at, 1, "shared", b"a[$(touch ran)]", b"")
+        for at in (*ACTED_ON.split(), *ONLY_KEPT.split(), "LAST")
+    ]
+    file = tmp_path / "all.env"
+    file.write_bytes(b"".join(encode_secrets("env", secrets, {}, lambda: True)))
+    kept = f"import os; print([os.environ.get(one) for one in {[*ONLY_KEPT.split(), 'LAST']}])"
+    done = subprocess.run(
+        [shell, "-c", f'set -e -a; . "{file}"; exec "{sys.executable}" -c "{kept}"'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(["a[$(touch ran)]"] * (len(ONLY_KEPT.split()) + 1))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ACTED_ON.split())
 def test_names_that_a_shell_acts_on_are_comments(tmp_path, name):
     secrets = [
         Secret(Place("p", "p", "dev", "/"), at, at, 1, "shared", b"$(touch ran)", b"")
-        for at in (name, f"APP_{name}", "ENV")
+        for at in (name, f"APP_{name}", "LAST")
     ]
     text = b"".join(encode_secrets("env", secrets, {}, lambda: True)).decode()
     assert f'\n# a shell acts on this name: "{name}"="$(touch ran)"\n' in text
-    assert f"\nAPP_{name}='$(touch ran)'\nENV='$(touch ran)'\n" in text
+    assert f"\nAPP_{name}='$(touch ran)'\nLAST='$(touch ran)'\n" in text
 
 
 def test_of_a_backup_that_is_more_than_data_all_is_written_with_a_warning(files, capsys):
@@ -376,3 +412,13 @@ def test_a_private_key_for_a_recipient_is_not_quoted(files, capsys, given):
 def test_the_home_of_an_unknown_user_is_a_sentence(files, capsys, option):
     assert run(files, "2024-10", files / "out.age", option, "~nosuchuser/k") == 3
     assert "the home folder of an unknown user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "secrets.env"])
+def test_a_backup_whose_name_is_not_text_is_recovered(files, name):
+    folder, out = files / "backups", files / name
+    folder.mkdir()
+    (folder / os.fsdecode(b"bad\xff.sql")).write_text(dump("2024-10"))
+    given = [str(folder), "--env-file", str(files / "2024-10.env"), "--out", str(out)]
+    assert main([*given, "--plaintext"]) == 0
+    assert "bad\N{REPLACEMENT CHARACTER}.sql" in out.read_text()

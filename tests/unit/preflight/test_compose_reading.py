@@ -248,3 +248,27 @@ def test_store_on_a_network_of_the_site_is_told(exposed, network, told):
 
 def test_the_same_is_told_once(exposed):
     assert len(exposed(db("ports: ['5432:5432', '5432:5432']"))) == 1
+
+
+PORTS = {
+    "forty times all": '["1-65535:1-65535"' + ', "1-65535:1-65535"' * 39 + "]",
+    "superscript": "['²']",
+    "superscript as target": "[{target: '²'}]",
+    "superscript as published": "[{target: 80, published: '²'}]",
+    "5,000 digits": f"['{'8' * 5000}']",
+    "above the last": "['80:65536']",
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("ports", PORTS.values(), ids=PORTS)
+def test_ports_that_cannot_be_are_refused(tmp_path, monkeypatch, ports):
+    with pytest.raises(BadInput, match="publishes") as refused:
+        reader(tmp_path, monkeypatch)(f"services: {{a: {{image: b, ports: {ports}}}}}")
+    assert len(str(refused.value)) < 300
+
+
+def test_all_ports_can_be_published_once(tmp_path, monkeypatch):
+    read = reader(tmp_path, monkeypatch)
+    found = read("services: {a: {image: b, ports: ['1-65535:1-65535']}}")
+    assert len(found.services["a"]["ports"]) == 65_535

@@ -1,8 +1,10 @@
 """Environment files, keys, repositories and backups: what is accepted, what is found."""
 
 import base64
+import contextlib
 import gzip
 import io
+import json
 import os
 import secrets
 import shutil
@@ -13,11 +15,14 @@ import pytest
 
 from drillbook.backup.facts import examine
 from drillbook.core import dotenv
+from drillbook.core.display import Result, write_sarif
 from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
+from fixtures.session import preflight_console
+from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
 from tests.support.backups import KEYS, SAMPLES
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
@@ -370,3 +375,75 @@ def test_pipe_as_backup_is_called_one(tmp_path):
         backupfile.newest(pipe)
     with pytest.raises(BadInput, match="does not exist"):
         backupfile.newest(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", [b"bad\xff.env", b"a\x1b[2J.env", b"a\npreflight: 0 findings"])
+def test_a_credential_in_a_file_of_any_name_is_found_and_can_be_allowed(tmp_path, name):
+    repo = repository(tmp_path)
+    (repo / os.fsdecode(name)).write_text(f"login {TOKEN}\n")
+    (found,) = Repository(repo).search({}).leaks
+    assert found.file == os.fsdecode(name)
+    allowed = found.cure.partition("put ")[2].partition(" into")[0]
+    (repo / ".gitleaksignore").write_text(f"{allowed}\n")
+    assert Repository(repo).search({}).leaks == []
+
+
+def test_a_name_that_is_not_text_is_printed_and_placed(tmp_path, capsys):
+    name = os.fsdecode(b"bad\xff\x1b[2J\n.env")
+    preflight_console._say([f"{name}:1: a finding", "the end"])
+    assert capsys.readouterr().out == "bad\ufffd\ufffd[2J\ufffd.env:1: a finding\nthe end\n"
+    write_sarif("t", {"R": {}}, [Result("R", "text", name, 1)])
+    (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place["uri"] == "bad%FF%1B%5B2J%0A.env"
+
+
+def make_endless(file, kind):
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as sparse:
+            sparse.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "sparse"])
+def test_an_endless_list_of_what_is_allowed_is_refused(tmp_path, kind):
+    repo = repository(tmp_path)
+    commit(repo, "deploy.sh", f"login {TOKEN}\n")
+    make_endless(repo / ".gitleaksignore", kind)
+    if kind == "sparse":
+        (tmp_path / "repo" / ".git" / "info" / "exclude").write_text(".gitleaksignore\n")
+    with pytest.raises(BadInput, match=r"\.gitleaksignore: .*; mend or remove it"):
+        Repository(repo).search({})
+
+
+def test_a_huge_dotenv_next_to_the_compose_file_is_refused(tmp_path):
+    make_endless(tmp_path / ".env", "sparse")
+    given = Given(compose=tmp_path / "compose.yml")
+    with pytest.raises(BadInput, match=r"\.env: more than 1 MiB.*; mend it, or give --env-file"):
+        variables_of_dotenv(given)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    ["A='" + "x\n" * 500_000, 'A="' + "x\n" * 500_000, "A=b" + " " * 1_000_000 + "c"],
+)
+def test_a_large_environment_file_is_read_in_no_time(tmp_path, text):
+    with contextlib.suppress(BadInput):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("row", "value"),
+    [
+        ('A="one\\\ntwo"', "one\ntwo"),
+        ('A="one\\\\\ntwo"', "one\\\ntwo"),
+        ('A="one\n\\"two"', 'one\n"two'),
+        ("A='one\\\n'", "one\\\n"),
+    ],
+)
+def test_a_backslash_at_the_end_of_a_quoted_row(tmp_path, row, value):
+    assert dict(read(tmp_path, row)) == {"A": value}

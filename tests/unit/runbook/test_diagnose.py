@@ -1,13 +1,16 @@
 """A log alone names the cause of a failure, in the words of every version, and no other."""
 
+import io
 import json
 import re
 import subprocess
 import sys
+from collections import deque
 
 import pytest
 
 from drillbook.core.application import ROOT
+from drillbook.core.errors import BadInput
 from drillbook.runbook import diagnosis
 from drillbook.runbook.diagnosis import ALL, diagnose
 from tests.support.boot_logs import (
@@ -264,3 +267,15 @@ def test_a_line_of_megabytes_is_read_at_once(word):
 def test_credentials_that_a_long_line_cuts_are_not_shown():
     line = "connecting to postgresql://infisical:hunter2 " + "x" * 5000 + "@db"
     assert diagnosis.summary_line(line) == "connecting to postgresql***@"
+
+
+class Endless(io.RawIOBase):
+    """What `yes` prints."""
+
+    def readline(self, _most):
+        return b"y\n"
+
+
+def test_a_log_of_short_lines_without_end_is_refused():
+    with pytest.raises(BadInput, match=r"this log has more than 2,000,000 lines; give its end"):
+        deque(diagnosis._lines(Endless()), maxlen=0)

@@ -1,6 +1,7 @@
 """The reference deployment, as compose understands it; no engine is asked."""
 
 import shutil
+import socket
 
 import pytest
 import yaml
@@ -174,6 +175,81 @@ def test_an_unfit_file_is_refused_in_one_sentence(tmp_path, content, words):
     with pytest.raises(BadInput, match=words) as refused:
         load(file, {})
     assert "\n" not in str(refused.value)
+
+
+IMAGE = 'cache: {image: "valkey/valkey:8"}'
+POWERS = [
+    "privileged: true",
+    'devices: ["/dev/sda:/dev/sda"]',
+    "cap_add: [CAP_SYS_ADMIN]",
+    "cgroup_parent: /x",
+    'device_cgroup_rules: ["a *:* rwm"]',
+    'volumes_from: ["container:production_db_1"]',
+    'network_mode: "container:production_db_1"',
+    "pid: host",
+    'pid: "container:production_db_1"',
+    "ipc: host",
+    "userns_mode: host",
+    "uts: host",
+    "cgroup: host",
+]
+
+
+def with_line(tmp_path, line, more=""):
+    """A file whose cache has this line, too."""
+    file = tmp_path / "theirs.yml"
+    file.write_text(FOREIGN.replace(IMAGE, f'cache: {{image: "valkey/valkey:8", {line}}}{more}'))
+    return file
+
+
+@pytest.mark.parametrize("line", POWERS)
+def test_a_service_that_reaches_beyond_its_container_is_refused(tmp_path, line):
+    key = line.partition(":")[0]
+    with pytest.raises(BadInput, match=f"cache has {key}.*give a compose file without it"):
+        load(with_line(tmp_path, line), {})
+
+
+@pytest.mark.parametrize("reference", ["volumes_from: [agent]", "network_mode: service:agent"])
+def test_a_service_is_confined_only_if_it_is_started(tmp_path, reference):
+    agent = "\n  agent: {image: agent, privileged: true, volumes: [/var/run:/run]}"
+    load(with_line(tmp_path, "init: true", agent), {})
+    with pytest.raises(BadInput, match="agent has privileged"):
+        load(with_line(tmp_path, reference, agent), {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["cap_drop: [ALL], cap_add: [CHOWN, cap_setuid]", 'pid: "service:store"', "ipc: private"],
+)
+def test_an_ordinary_line_is_not_refused(tmp_path, line):
+    load(with_line(tmp_path, line), {})
+
+
+@pytest.mark.parametrize("source", ["/run", "/var/run", "/", "{here}/s"])
+@pytest.mark.parametrize("how", ["volume", "secret"])
+def test_sockets_of_the_host_are_refused_even_read_only(tmp_path, source, how):
+    source = source.format(here=tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "s"))
+        if how == "volume":
+            file = with_line(tmp_path, f'volumes: ["{source}:/x:ro"]')
+        else:
+            file = with_line(tmp_path, "secrets: [s]")
+            file.write_text(f"{file.read_text()}\nsecrets: {{s: {{file: {source}}}}}\n")
+        with pytest.raises(BadInput, match=r"through whose sockets it could command the host"):
+            load(file, {})
+
+
+def test_a_mounted_file_is_read_only_in_a_stack(tmp_path):
+    (tmp_path / "init.sql").write_text("SELECT 1")
+    file, over = with_line(tmp_path, 'volumes: ["./init.sql:/init.sql"]'), tmp_path / "over.yml"
+    over.write_text(overlay(load(file, {}), "ours", {}, {}, []))
+    project = Project("ours", [file, over])
+    project.take({"ENCRYPTION_KEY": "k"}, {})
+    [mount] = yaml.safe_load(project.call("config", "--format", "json"))["services"]["cache"][
+        "volumes"
+    ]
+    assert (mount["source"], mount["read_only"]) == (str(tmp_path / "init.sql"), True)
 
 
 def test_a_missing_file_is_named(tmp_path):
