@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_checks, compose_file
 from drillbook.preflight.compose_file import load
@@ -254,14 +255,15 @@ def test_compose_that_hangs_or_cannot_be_asked_is_done_without(written, docker, 
     docker(more="exec sleep 5")
     assert load(written(), {}).part("backend") == "backend"
     docker(stdout="{}")
-    assert load(written(), {"A": "nul \0"}).part("backend") == "backend"
-    monkeypatch.setattr(compose_file, "host_environment", lambda: {"PATH": "/nowhere"})
+    assert load(written(f"{PLAIN}# A\n"), {"A": "nul \0"}).part("backend") == "backend"
+    monkeypatch.setattr(docker_cli, "host_environment", lambda: {"PATH": "/nowhere"})
     assert load(written(), {}).part("backend") == "backend"
 
 
 def test_variables_that_steer_docker_are_not_handed_on(written, docker, tmp_path):
     docker(stdout="{}", more=f"env > '{tmp_path}/env'; echo $@ > '{tmp_path}/argv'")
-    load(written(), {"MINE": "yes", "DOCKER_MINE": "no", "COMPOSE_MINE": "no"})
+    text = f"{PLAIN}# MINE DOCKER_MINE COMPOSE_MINE\n"
+    load(written(text), {"MINE": "yes", "DOCKER_MINE": "no", "COMPOSE_MINE": "no"})
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert "MINE" in names
     assert {"DOCKER_MINE", "COMPOSE_MINE"}.isdisjoint(names)
