@@ -6,7 +6,7 @@ from drillbook.core.errors import Unsupported
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.infisical.address import parse_address
 from drillbook.live.container_checks import Container
-from drillbook.live.instance import Instance, Site, read_keys, sign_up
+from drillbook.live.instance import Instance, Site, load_keys, sign_up
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_the_file_that_coolify_writes_holds_the_deployed_key(tmp_path):
     file.write_text("SERVICE_PASSWORD_ENCRYPTIONKEY=3f9c1a7e5b2d8046c1e9f7a35d0b8264\n")
     address = parse_address("https://secrets.example.com")
     instance = Instance.__new__(Instance)
-    keys = read_keys(Site(address, address, env_file=file), NullRecorder())
+    keys = load_keys(Site(address, address, env_file=file), NullRecorder())
     object.__setattr__(instance, "given_keys", keys)
     assert instance.root_key == "3f9c1a7e5b2d8046c1e9f7a35d0b8264"

@@ -128,7 +128,7 @@ def test_a_compose_that_does_not_end_is_killed_with_its_plugin(tmp_path, docker,
         "time.sleep(600)\n"
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        docker_cli.run_compose(["docker", "compose"], {}, "", 2)
+        docker_cli.call_compose(["docker", "compose"], {}, "", 2)
     pid = int(child.read_text())
     deadline = time.monotonic() + 10
     while is_running(pid) and time.monotonic() < deadline:
