@@ -75,8 +75,11 @@ def test_log_that_is_no_file_is_refused(endless, capsys, kind):
     assert "is not an ordinary file; check the path" in said
 
 
-@pytest.mark.parametrize("line", [b"y\n", b"no end of a line "])
-def test_log_without_end_is_refused(capsys, monkeypatch, line):
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [(b"yes\n", "4 MiB"), (b"no end of a line ", "4 MiB"), (b"\n", "2,000,000 lines")],
+)
+def test_log_without_end_is_refused(capsys, monkeypatch, line, limit):
     class Endless(io.RawIOBase):
         def readable(self):
             return True
@@ -89,4 +92,4 @@ def test_log_without_end_is_refused(capsys, monkeypatch, line):
     monkeypatch.setattr(diagnosis, "_LONGEST_LOG", 4 << 20)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
     assert call("diagnose", ["-"]) == 3
-    assert "this log has more than 4 MiB; give its end" in capsys.readouterr().err
+    assert f"this log has more than {limit}; give its end" in capsys.readouterr().err
