@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -46,7 +47,10 @@ def docker(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     def make(code):
-        (folder / "docker").write_text(f"#!{sys.executable}\n{code}")
+        # A line of a program's interpreter takes no path with a blank.
+        (folder / "program.py").write_text(code)
+        line = shlex.join([sys.executable, str(folder / "program.py")])
+        (folder / "docker").write_text(f'#!/bin/sh\nexec {line} "$@"\n')
         (folder / "docker").chmod(0o755)
 
     return make
