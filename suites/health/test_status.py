@@ -32,7 +32,7 @@ def test_report_has_its_documented_form(deployment, step):
         # Background work of the instance may write as well.
         assert written < 10
 
-    with step("asked again it has a later date"):
+    with step("asked again its date is later"):
         later = health_report.report(deployment.public.status())
         assert health_report.age_s(later) < health_report.age_s(report) + 1
         assert later["date"] > report["date"]

@@ -1,14 +1,19 @@
 """The state oracle reads the database, compares two readings, and knows what may change."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, OptionalParts
-from fixtures.oracle import access, remains
+from fixtures.oracle import access, remains, state_tracker
 from fixtures.oracle.access import Lockout
 from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_violations
+from fixtures.oracle.clean_up import has_cleaned_up
 from fixtures.oracle.state import (
     Change,
     Row,
@@ -304,3 +309,40 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     assert again.failed == ()
     assert "import into archive:/" not in again.facts()
     assert ("dev", "/", "REFERENCE") not in again.values()
+
+
+def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(installation):
+    stack = installation.for_reading().stack
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    key = "{cron}:run:daily-resource-cleanup:1790000000000"
+    states = {
+        "completed, before": ("completed", since - timedelta(minutes=1)),
+        "completed, later": ("completed", since + timedelta(seconds=5)),
+        "running": ("running", None),
+        "pending": ("pending", None),
+    }
+    seen = {"none": has_cleaned_up(stack, since)}
+    for name, (status, end) in states.items():
+        ended = ["completed_at", str(int(end.timestamp() * 1000))] if end else []
+        stack.exec("redis", ["redis-cli", "DEL", key])
+        stack.exec("redis", ["redis-cli", "HSET", key, "status", status, *ended])
+        seen[name] = has_cleaned_up(stack, since)
+    stack.exec("redis", ["redis-cli", "DEL", key])
+    assert [name for name, cleaned in seen.items() if cleaned] == ["completed, later", "running"]
+
+
+def test_only_history_may_vanish_in_a_clean_up(installation, module_recorder, monkeypatch):
+    tracker = state_tracker.StateTracker(installation.for_reading().stack, module_recorder)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    before = replace(state(secret_snapshots={"a": {}}, secrets_v2={"b": {}}), read_at=noon)
+    after = replace(state(secret_snapshots={}, secrets_v2={}), read_at=noon)
+    found = {}
+    for cleaned in (True, False):
+        monkeypatch.setattr(state_tracker, "has_cleaned_up", lambda *_, is_so=cleaned: is_so)
+        monkeypatch.setattr(state_tracker, "read", lambda *_: before)
+        tracker.keep_for_backup(Path("backup"))
+        tracker.take()
+        monkeypatch.setattr(state_tracker, "read", lambda *_: after)
+        tracker.check_restore(Path("backup"))
+        found[cleaned] = [one.table for one in tracker.take()]
+    assert found == {True: ["secrets_v2"], False: ["secret_snapshots", "secrets_v2"]}
