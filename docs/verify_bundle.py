@@ -614,6 +614,14 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
     return f"follows run {before['run']}, whose bundle is the one it names"
 
 
+def is_sequence(data: bytes) -> bool:
+    """Whether data is one sequence of DER, neither cut nor followed by more."""
+    length = data[1] if len(data) > 1 else 0
+    head = 2 + (length & 127 if length > 127 else 0)
+    size = int.from_bytes(data[2:head], "big") if length > 127 else length
+    return data[:1] == b"0" and len(data) == head + size
+
+
 def check_stamp(path: Path) -> str:
     """The time-stamp is one of this bundle."""
     stamp = path.with_name(f"{path.name}.tsr")
@@ -622,6 +630,7 @@ def check_stamp(path: Path) -> str:
     try:
         need(stamp.stat().st_size <= 8 << 20, "it is larger than is sane")
         answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
+        need(is_sequence(answer), "it is not a time-stamp")
     except (OSError, Bad) as trouble:
         raise Unreadable(f"{stamp.name} cannot be read: {trouble}") from None
     of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer
@@ -659,6 +668,7 @@ def check_sign_offs(
             stated, kind = said["predicate"], said["predicateType"]
             digests = [one["digest"]["sha256"] for one in said["subject"]]
             day = datetime.fromisoformat(stated["signed"]).date()
+            need(isinstance(stated["name"], str), "no name")
             who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
             if act == "approved" and executor and stated["name"]:
                 alike = stated["name"].strip().casefold() == executor.strip().casefold()

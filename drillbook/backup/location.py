@@ -217,7 +217,7 @@ NAMES = "file named .sql, .dump, .dmp, .tar or .backup, packed or not"
 # Also forms that cannot be read: a newer backup is not skipped without a word. Coolify's scheduled
 # backup names its files pg-dump-<database>-<time>.dmp, and pg-dump-all-<time>.gz.
 _NAMED = re.compile(
-    r"\.(sql|dump|dmp|pgdump|tar|backup|bak)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$"
+    r"\.(sql|dump|dmp|pgdump|tar|backup)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$"
     r"|^pg-dump-.*\.gz$",
     re.IGNORECASE,
 )

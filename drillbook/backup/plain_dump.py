@@ -27,6 +27,8 @@ _CHUNK = 1 << 18
 # How many bytes of the dump's beginning and end are kept.
 _ENDS = 4096
 _RESTRICTION = re.compile(rb"\\(?:un)?restrict [A-Za-z0-9]+\s*$")
+_CONNECT = re.compile(rb"\\connect (?:-reuse-previous=on )?\S+$")
+CLUSTER = b"-- PostgreSQL database cluster dump"
 LONGEST = 32 << 20
 # Marks that change the meaning of the characters after them; an identifier may hold E and $.
 _MARK = re.compile(
@@ -171,7 +173,8 @@ class Script:
 
     A tolerant reader skips what it cannot read and keeps the first such error in `harm`. From there
     on it finds only COPY, each behind an empty line, a comment or the end of other rows; `open` is
-    the table whose rows have no end. Any other reader raises the error.
+    the table whose rows have no end. It reads on where pg_dump --create and pg_dumpall connect to
+    another database; `connects` is the first such line, or 0. Any other reader raises the error.
     """
 
     def __init__(self, stream: IO[bytes], *, tolerant: bool = False) -> None:
@@ -180,6 +183,7 @@ class Script:
         self.head = self.tail = b""
         self.complete = False
         self.harm: Unreadable | None = None
+        self.connects = 0
         self.open = ""
         self._stream = stream
         self._tolerant = tolerant
@@ -299,7 +303,7 @@ class Script:
         while line := self._line():
             if not reader.begun and self._is_between(line):
                 continue
-            if self.complete:
+            if self.complete and not (self._tolerant and CLUSTER in self.head):
                 reader.lines, reader.line = [line], self.line
                 raise Hostile(self.line, "stands behind pg_dump's last words")
             if reader.take(line, self.line):
@@ -312,6 +316,9 @@ class Script:
         # As psql does, skip the mark of UTF-8 with which programs of Windows begin a file.
         bare = line.removeprefix(codecs.BOM_UTF8 if self.line == 1 else b"").strip()
         self.complete = self.complete or bare == TRAILER
+        if self._tolerant and _CONNECT.match(bare):
+            self.connects = self.connects or self.line
+            return True
         return not bare or bare.startswith(b"--") or bool(_RESTRICTION.match(bare))
 
 
@@ -344,7 +351,8 @@ _RUN = re.compile(
 # The harness sets its own limits, and there is one role, which owns everything.
 _LEFT_OUT = re.compile(
     r"SET (?:STATEMENT|LOCK|IDLE_IN_TRANSACTION_SESSION|TRANSACTION)_TIMEOUT ?=|"
-    r"SET DEFAULT_(?:TABLESPACE|TOAST_COMPRESSION) ?=|ALTER [^;]* OWNER TO |GRANT |REVOKE |"
+    r"SET DEFAULT_(?:TABLESPACE|TOAST_COMPRESSION|TRANSACTION_READ_ONLY) ?=|"
+    r"ALTER [^;]* OWNER TO |GRANT |REVOKE |"
     r"(?:RE)?SET (?:SESSION AUTHORIZATION|ROLE)\b|ALTER DEFAULT PRIVILEGES |"
     r"COMMENT ON (?:EXTENSION|SCHEMA|DATABASE) |DROP EXTENSION IF EXISTS |"
     r"SELECT \* FROM PG_CATALOG\.PG_RESTORE_(?:RELATION|ATTRIBUTE)_STATS\([^()]*\)$"
@@ -355,15 +363,17 @@ _WORDS = re.compile(
     "REINDEX|RELEASE|RESET|ROLLBACK|SAVEPOINT|SECURITY|SET|SHOW|START|TABLE|TRUNCATE|UNLISTEN|"
     "UPDATE|VACUUM|VALUES"
 )
-ROLES = "makes or changes a role"
+_ROLES, _TABLESPACE = "makes or changes a role", "makes or changes a tablespace"
+# What pg_dumpall writes besides databases.
+OF_SERVER = (_ROLES, _TABLESPACE)
 _DATABASE = re.compile(r"(?:CREATE|ALTER|DROP) DATABASE\b")
 _REASONS = (
     ("COPY .* (?:FROM|TO) PROGRAM", "has the server run a program"),
     ("COPY .* (?:FROM|TO) ''", "has the server read or write a file"),
     ("COPY ", "is a COPY that pg_dump does not write"),
     ("ALTER SYSTEM", "changes the server's own settings"),
-    ("(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP)", ROLES),
-    ("(?:CREATE|ALTER|DROP) TABLESPACE", "reaches beyond the database it restores"),
+    ("(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP)", _ROLES),
+    ("(?:CREATE|ALTER|DROP) TABLESPACE", _TABLESPACE),
     ("CREATE (?:SERVER|FOREIGN|SUBSCRIPTION|USER MAPPING)", "connects to another server"),
     ("CREATE EVENT TRIGGER", "would act on every later statement"),
     ("(?:CREATE (?:OR REPLACE )?(?:TRUSTED )?(?:PROCEDURAL )?LANGUAGE|LOAD)", "loads program code"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,8 @@ from typing import IO, Any, BinaryIO
 
 from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
 from drillbook.backup.plain_dump import (
-    ROLES,
+    CLUSTER,
+    OF_SERVER,
     Beyond,
     Hostile,
     Script,
@@ -44,11 +45,15 @@ _DUMPED_BY = re.compile(rb"^-- Dumped by pg_dump version ([^\r\n]+)", re.MULTILI
 _STARTED = re.compile(rb"^-- Started on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
 _TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
 _HEADING = b"-- PostgreSQL database "
-_CLUSTER = b"-- PostgreSQL database cluster dump"
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
 _PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
 # Many leave out the long log on purpose (--exclude-table-data); it never has a secret.
 _LEFT_OUT = re.compile(r"audit_logs")
+
+
+def _bare(table: str) -> str:
+    """A table's name without its schema."""
+    return table.rpartition(".")[2]
 
 
 class Damaged(Exception):
@@ -206,9 +211,8 @@ class Dump:
         if not isinstance(self.harm, Beyond):
             return ""
         return (
-            f"was made by pg_dump --create or pg_dumpall ({self.harm}), and what it does after "
-            "that is not judged: Drillbook restores one database alone, so dump it by pg_dump "
-            "without --create"
+            f"was made by pg_dump --create or pg_dumpall ({self.harm}): Drillbook restores one "
+            "database alone, so dump it by pg_dump without --create"
         )
 
     def orders(self) -> str:
@@ -232,7 +236,7 @@ class Dump:
 
 @contextmanager
 def open_dump(
-    backup: Path, wanted: Collection[str] = TABLES, *, whole: bool = False
+    backup: Path, wanted: Container[str] = TABLES, *, whole: bool = False
 ) -> Iterator[Dump]:
     """Open a backup to read the wanted tables, or whole; BadInput if it is not a backup.
 
@@ -257,13 +261,13 @@ class _Reading:
     twice.
     """
 
-    def __init__(self, stream: IO[bytes], wanted: Collection[str], spool: BinaryIO | None) -> None:
+    def __init__(self, stream: IO[bytes], wanted: Container[str], spool: BinaryIO | None) -> None:
         self.script = Script(stream, tolerant=True)
         self._wanted = wanted
         self._spool = spool
         self._blocks: list[tuple[str, tuple[str, ...], int, int]] = []
         self._counts: dict[str, int] = {}
-        self._harm: Unreadable | None = None
+        self._harms: dict[bool, Unreadable] = {}
         self._made: dict[str, int] = {}
         self._filled: set[str] = set()
 
@@ -273,7 +277,7 @@ class _Reading:
             try:
                 judge(statement)
             except Hostile as harm:
-                self._harm = self._harm or harm
+                self._note(harm)
             if statement.table is not None:
                 self._take(statement, statement.table)
             elif (table := _TABLE.match(statement.bare)) and not _PARENT.search(statement.bare):
@@ -284,7 +288,7 @@ class _Reading:
         # Tables of another schema keep its name: they are none of the product's.
         table = name
         size, line = 0, self.script.line
-        copy = self._spool if table in self._wanted else None
+        copy = self._spool if _bare(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset
         for piece in self.script.rows():
             size += len(piece)
@@ -297,20 +301,43 @@ class _Reading:
         if copy and not self.script.open:
             copy.write(b"\\.\n")
 
+    def _own_name(self) -> Callable[[str], str]:
+        """How a table is called: without its schema, if the product has all its tables in one."""
+        named = [table for table, *_ in self._blocks if _bare(table) in self._wanted]
+        schemas = {table.rpartition(".")[0] for table in named}
+        if len(schemas) != 1 or schemas == {""}:
+            return str
+        return lambda table: table.removeprefix(f"{next(iter(schemas))}.")
+
+    def _note(self, harm: Unreadable) -> None:
+        """Keep the first harm of two kinds: what pg_dump --create and pg_dumpall write, or not."""
+        of_server = CLUSTER in self.script.head and harm.what in OF_SERVER
+        self._harms.setdefault(isinstance(harm, Beyond) or of_server, harm)
+
+    def _worst(self) -> Unreadable | None:
+        """The first part that does more than make databases; else the first that makes one."""
+        script = self.script
+        if script.harm:
+            self._note(script.harm)
+        if script.connects:
+            self._note(Beyond(script.connects, "connects to another database"))
+        harm = self._harms.get(False) or self._harms.get(True)
+        if harm and CLUSTER in script.head:
+            what = "pg_dumpall writes the server's roles and all its databases"
+            made = type(harm) if False in self._harms else Beyond
+            harm = made(harm.line, f"{harm.what}; {what}")
+        return harm
+
     def dump(self, sql: Source | ArchiveSql, file: BinaryIO) -> Dump:
         """The scanned dump, whose blocks are read from file."""
         script, damage = self.script, self._damage(sql)
-        harm = self._harm or script.harm
-        if harm and _CLUSTER in script.head:
-            made = Beyond if isinstance(harm, Beyond) or harm.what == ROLES else Hostile
-            what = "pg_dumpall writes the server's roles and all its databases"
-            harm = made(harm.line, f"{harm.what}; {what}")
+        own = self._own_name()
         return Dump(
             sql.form,
             sql.packed,
             sql.size,
             [
-                Block(table, columns, partial(chunks, file, start), start, end)
+                Block(own(table), columns, partial(chunks, file, start), start, end)
                 for table, columns, start, end in self._blocks
             ],
             file,
@@ -318,10 +345,10 @@ class _Reading:
             _search(_DUMPED_BY, script.head),
             _moment(_search(_STARTED, script.head)),
             damage=damage,
-            counts=self._counts,
+            counts={own(table): count for table, count in self._counts.items()},
             length=script.bytes,
             inserts=not self._blocks and not (damage and sql.form != "plain"),
-            harm=harm,
+            harm=self._worst(),
             lost={
                 name: line
                 for name, line in self._made.items()

@@ -24,7 +24,14 @@ def _end_in_order() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         # nohup has SIGHUP ignored.
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _: object) -> None:
+    # The end of a session sends SIGHUP more than once; a further one must not end the clean-up.
+    if number == signal.SIGHUP:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:

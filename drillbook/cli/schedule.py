@@ -34,7 +34,8 @@ _KUBERNETES = Path(__file__).with_name("kubernetes.yml")
 _HOME, _KEYS = "/work", "/etc/drillbook"
 # The names of files; a folder may have a dot in its name, too.
 _FILE_OF_BACKUP = re.compile(
-    r"\.(sql|dump|dmp|pgdump|tar|tgz|backup|bak|gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc)$",
+    r"\.(sql|dump|dmp|pgdump|pgc|custom|tar|tgz|backup|bak|gz|zst|zstd|xz|lz4|bz2|zip|7z|gpg|pgp|"
+    r"age|enc)([.-][\d-]+)?$",
     re.IGNORECASE,
 )
 _SIGNING_KEY = "drillbook-signing-key"

@@ -65,7 +65,9 @@ class Reader:
     def secrets(self) -> Iterator[Secret]:
         """Each current secret, opened or not, in the order of the backup."""
         for row in self._dump.rows(*schema.WHOLE_OLD):
-            if not self.backup.is_outdated(row[6]):
+            if self.backup.is_outdated(row[6]):
+                self.keys.proof.outdated += 1
+            else:
                 yield self._old(row)
         for row in self._dump.rows(*schema.WHOLE_NEW):
             yield self._new(row)

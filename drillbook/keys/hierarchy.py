@@ -114,14 +114,17 @@ class Proof:
     def is_undecided(self) -> bool:
         """Whether a lost part, or one that no such key opens, leaves the answer open."""
         if self.root_keys and not self.roots_opened:
-            return bool(self.unproven) and self.opens_nothing
+            # A project's key that is held elsewhere says nothing of the root key.
+            of_root = [one for one in self.unproven if not one.endswith(_OF_PROJECTS)]
+            return bool(of_root) and self.opens_nothing
         shut = (self.projects, self.secrets) != (self.projects_opened, self.secrets_opened)
         return bool(self.damage) or not self.root_keys or (bool(self.unproven) and not shut)
 
     @property
     def held_elsewhere(self) -> bool:
         """Whether an HSM or an external KMS holds a key, so that no key file proves all of it."""
-        return any(one == _HSM or one.endswith(_EXTERN) for one in self.unproven)
+        extern = bool(self.roots_opened) and any(one.endswith(_EXTERN) for one in self.unproven)
+        return extern or _HSM in self.unproven
 
     @property
     def opens_nothing(self) -> bool:
@@ -272,6 +275,7 @@ LOST = "its folder, or the project of it, is not in the backup"
 _HSM = "the root key is sealed by an HSM, not by a key"
 _EXTERN = "its key is held by an external KMS"
 _SEALED_BY_MEMBERS = "its key is sealed with its members' passwords"
+_OF_PROJECTS = (_EXTERN, _SEALED_BY_MEMBERS)
 
 
 class UnlockedKeys:
@@ -420,7 +424,7 @@ class UnlockedKeys:
         """The proof with the sums of all projects; those that no such key opens are unproven."""
         proof = self.proof
         for project in proof.by_project:
-            if project.reason in (_EXTERN, _SEALED_BY_MEMBERS) and project.secrets:
+            if project.reason in _OF_PROJECTS and project.secrets:
                 proof.unproven.append(f"project {project.name}: {project.reason}")
             else:
                 proof.secrets += project.secrets

@@ -255,6 +255,9 @@ def _lines(
         todo = _ELSEWHERE
     if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
+    if decisive.word == "OPENS" and facts.beyond:
+        # A drill refuses it.
+        command = None
     yield f"Next: {todo.format(variable=file.accepted_as)}."
     if command:
         backup = "BACKUP" if name == "standard input" else quote(safe_text(name))
@@ -403,7 +406,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders", "beyond")
+    left_out = ("path", "rows", "orders")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

@@ -265,9 +265,6 @@ def describe(history: History, today: date) -> Iterator[Line]:
     yield from _change_lines(_row(history, history.runs[-1]))
 
 
-# A statement of the runbook that is wrong, or data or access at risk.
-
-
 def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
     head = f"{'ended':<17}{'question':<16}{'verdict':<14}{'RTO':>12}{'RPO':>12}"
     yield Line(f"{head} wrong", ("bold",))

@@ -112,7 +112,7 @@ class Sealer(NamedTuple):
     def _stamp(self, sealed: Sealed, bundle: Path) -> Sealed:
         if self.authority is None:
             return sealed
-        if self.authority != BY_FILE and (earlier := _earlier_stamp(bundle)):
+        if earlier := _earlier_stamp(bundle):
             return sealed._replace(stamped=earlier)
         query = companion(bundle, ".tsq")
         write_file(query, timestamp.request(bundle))
@@ -280,17 +280,17 @@ def stamp(given: SimpleNamespace) -> int:
     """Have a bundle time-stamped; the exit code."""
     bundle = bundle_of(Path(given.bundle))
     _refuse_other_files(bundle)
-    query, asked = companion(bundle, ".tsq"), timestamp.request(bundle)
-    if given.tsr is None and given.tsa in (None, "", BY_FILE):
-        write_file(query, asked)
-        said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
-    else:
-        answer = (
-            read_file(Path(given.tsr), 1 << 20) if given.tsr else timestamp.ask(given.tsa, asked)
-        )
-        moment = _keep_stamp(answer, bundle)
+    query, moment = companion(bundle, ".tsq"), _earlier_stamp(bundle)
+    if given.tsr:
+        moment = _keep_stamp(read_file(Path(given.tsr), 1 << 20), bundle)
+    elif not moment and given.tsa not in (None, "", BY_FILE):
+        moment = _keep_stamp(timestamp.ask(given.tsa, timestamp.request(bundle)), bundle)
+    if moment:
         place = companion(bundle, ".tsr")
         said = f"{place}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
+    else:
+        write_file(query, timestamp.request(bundle))
+        said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
     write([Line(said)], sys.stdout)
     return PASSED
 

@@ -23,7 +23,7 @@ from rfc3161_client import (
 )
 
 from drillbook.core.files import open_file, read_file
-from reports.errors import BadKey, CannotSeal, Distrusted
+from reports.errors import BadKey, CannotSeal, Distrusted, Unreadable
 from reports.seal import zip_file
 
 _LARGEST = 1 << 20
@@ -90,7 +90,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
             return stamp
         said = "; ".join(stamp.status_string) or f"status {stamp.status}"
     except ValueError:
-        raise Distrusted("the answer is not a time-stamp") from None
+        raise Unreadable("the answer is not a time-stamp") from None
     raise Distrusted(f"the authority refused: {said}")
 
 

@@ -433,9 +433,11 @@ def _sign_off_of(
         said = strict_json(payload)
         kind, stated = said["predicateType"], said["predicate"]
         digests = [one["digest"]["sha256"] for one in said["subject"]]
-        who = f"{stated['name']} ({stated['role']})" if stated["role"] else str(stated["name"])
+        if not isinstance(stated["name"], str):
+            raise TypeError
+        who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
         sentence = f"{act} by {who} on {datetime.fromisoformat(stated['signed']):%d %B %Y}, {by}"
-        independent = is_separated(str(stated["name"]), executor) if act == "approved" else None
+        independent = is_separated(stated["name"], executor) if act == "approved" else None
         same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unreadable("it is not a sign-off") from None

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -252,29 +252,31 @@ _DIFFERS = ("red", "bold")
 
 def main(given: SimpleNamespace) -> int:
     """Render the documents of a record; exit code 1 if one differs from the given one."""
-    lines = list(_report(Path(given.record), Path(given.out) if given.out else None))
-    write(lines, sys.stdout)
-    return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
-
-
-def _report(origin: Path, out: Path | None) -> Iterator[Line]:
-    """Write the documents; a line for each says whether it is the same as the given one."""
+    origin = Path(given.record)
     before = load_files(origin, WRITERS)
     run = parse_record(before, origin)
     check_consistency(run)
-    for name in WRITERS:
-        made = render(name, run)
-        if out:
-            out.mkdir(parents=True, exist_ok=True)
-            write_document(out / name, made)
-        if name not in before:
-            yield Line(f"  --  {name} was not there")
-        elif made == before[name]:
-            yield Line(f"  ok  {name}", ("green",))
-        elif other := _other_version(run):
-            yield from wrap(f"{name} differs, as it may: {other}", "  --  ", "      ")
-        else:
-            yield Line(f"  NO  {name} is not what this record gives", _DIFFERS)
+    made = {name: render(name, run) for name in WRITERS}
+    lines = [line for name in WRITERS for line in _compare(name, made[name], before, run)]
+    write(lines, sys.stdout)
+    if given.out:
+        out = Path(given.out)
+        out.mkdir(parents=True, exist_ok=True)
+        for name in WRITERS:
+            write_document(out / name, made[name])
+    return FAILED if any(line.style == _DIFFERS for line in lines) else PASSED
+
+
+def _compare(name: str, made: bytes, before: Mapping[str, bytes], run: Run) -> Iterator[Line]:
+    """Whether a document is the same as the given one."""
+    if name not in before:
+        yield Line(f"  --  {name} was not there")
+    elif made == before[name]:
+        yield Line(f"  ok  {name}", ("green",))
+    elif other := _other_version(run):
+        yield from wrap(f"{name} differs, as it may: {other}", "  --  ", "      ")
+    else:
+        yield Line(f"  NO  {name} is not what this record gives", _DIFFERS)
 
 
 def _other_version(run: Run) -> str | None:

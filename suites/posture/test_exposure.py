@@ -20,8 +20,8 @@ def test_public_address_is_https(own_settings, findings, step):
 @pytest.mark.control("BKP-5")
 def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own_settings, findings, step):
     with step("check its age, its last line, and which key opens it"):
-        instance = own_settings.get("INSTANCE_ID")
-        assert findings(backupfile.faults(newest_backup, own_settings.root_key, instance)) == []
+        own = own_settings.root_key, own_settings.get("INSTANCE_ID"), own_settings.second_key
+        assert findings(backupfile.faults(newest_backup, *own)) == []
 
     with step("its own content proves that it is at most 24 hours old"):
         backupfile.prove_fresh(newest_backup)

@@ -154,6 +154,13 @@ def test_tables_of_another_schema_are_none_of_the_products(backup):
         assert (ids(dump), dump.counts) == ([b"1"], {"t": 1, "old2024.t": 2})
 
 
+def test_the_product_may_have_all_its_tables_in_another_schema(backup):
+    ours, more = block("t", {"id": "1"}), block("more", {"id": "2"})
+    path = backup(HEAD + ours.replace("public.", "infisical.") + more + TAIL)
+    with open_dump(path, {"t"}) as dump:
+        assert (ids(dump), dump.counts) == ([b"1"], {"t": 1, "more": 1})
+
+
 def test_what_no_restore_may_follow_hides_no_rows(backup):
     harm = "ALTER SYSTEM SET a = 1;\n\\connect other\n\n"
     first, second = block("t", {"id": "1"}), block("u", {"id": "2"})

@@ -80,7 +80,7 @@ def test_other_words_are_refused(tmp_path, capsys, word):
 
 
 def test_a_backup_that_coolify_made_is_found_by_its_name(tmp_path):
-    names = ["pg-dump-infisical-1764300000.dmp", "pg-dump-all-1764300000.gz", "x.pgdump", "y.bak"]
-    for name in (*names, "notes.gz", "infisical.txt"):
+    names = ["pg-dump-infisical-1764300000.dmp", "pg-dump-all-1764300000.gz", "x.pgdump"]
+    for name in (*names, "notes.gz", "infisical.txt", "compose.yml.bak"):
         (tmp_path / name).write_text("x")
     assert sorted(one.name for one in members(tmp_path)) == sorted(names)

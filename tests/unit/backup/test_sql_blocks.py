@@ -71,7 +71,7 @@ def read(script):
     between=BETWEEN,
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
     end=st.sampled_from(["\n", "\r\n"]),
-    harm=st.sampled_from(["", "\\connect other\n", "SELECT '\n", "SELECT 1; SELECT 2;\n"]),
+    harm=st.sampled_from(["", "\\! id\n", "SELECT '\n", "SELECT 1; SELECT 2;\n"]),
 )
 @example([("t", [("'", "COPY public.t (a) FROM stdin;")])], [], [1], "\n", "SELECT '\n")
 def test_blocks_and_rows_are_those_that_were_written(blocks, between, sizes, end, harm):
@@ -89,7 +89,7 @@ def test_blocks_and_rows_are_those_that_were_written(blocks, between, sizes, end
     assert script.open == ""
 
 
-@pytest.mark.parametrize("harm", ["", "\\connect other\n"])
+@pytest.mark.parametrize("harm", ["", "\\! id\n"])
 def test_a_heading_is_found_across_any_cut(harm):
     content, wanted = written([("t", [("1", "z")])], [], "\n")
     content = harm.encode() + content

@@ -164,6 +164,40 @@ def test_a_dump_that_makes_its_database_is_read_and_not_restored(capsys, backup,
             opened.refuse_harm("x")
 
 
+@pytest.mark.parametrize(
+    "connect", ["", "\\connect infisical\n\n", "\\connect -reuse-previous=on x\n"]
+)
+@pytest.mark.parametrize("cluster", ["", "-- PostgreSQL database cluster dump\n\nCREATE ROLE x;\n"])
+def test_a_made_database_hides_no_harm(capsys, backup, right, connect, cluster):
+    harm = "COPY (SELECT '') TO PROGRAM 'id';\n"
+    made = f"CREATE DATABASE infisical;\n{connect}{harm}"
+    backup.write_text(cluster + backup.read_text().replace("SET lock", made + "SET lock", 1))
+    code, printed = asked(capsys, backup, right)
+    assert (code, printed.out) == (3, "")
+    assert "may be made to do harm" in printed.err
+    assert "has the server run a program" in printed.err
+
+
+def test_a_dump_that_only_connects_elsewhere_is_read_and_not_restored(backup):
+    moved = "\\connect infisical\n\n"
+    backup.write_text(backup.read_text().replace("SET lock", moved + "SET lock", 1))
+    with open_dump(backup) as opened:
+        assert "connects to another database" in opened.beyond()
+
+
+def test_two_databases_in_one_output_of_pg_dumpall_are_no_harm(capsys, backup, right):
+    head = (
+        "--\n-- PostgreSQL database cluster dump\n--\n\nSET default_transaction_read_only = off;\n"
+    )
+    first = f"CREATE ROLE infisical;\n\n\\connect template1\n\n{HEAD}{TAIL}"
+    backup.write_text(
+        f"{head}{first}\nCREATE DATABASE infisical;\n\\connect infisical\n{backup.read_text()}"
+    )
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (0, "OPENS")
+    assert "pg_dumpall writes the server's roles" in told["backup"]["beyond"]
+
+
 def test_what_does_harm_under_the_name_of_pg_dumpall_is_refused(capsys, backup, right):
     head = "--\n-- PostgreSQL database cluster dump\n--\n\nALTER SYSTEM SET a = 1;\n\n"
     backup.write_text(head + backup.read_text())

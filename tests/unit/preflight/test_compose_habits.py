@@ -113,14 +113,14 @@ def test_waiting_for_a_job_that_waits_is_waiting(linted, condition, of_the_job, 
 @pytest.mark.parametrize(
     ("policy", "survives"),
     [
-        ("{delay: 5s}", True),
+        ("{delay: 5s}", False),
         ("{condition: any}", True),
         ("{condition: on-failure}", False),
         ("{condition: none}", False),
         ("", False),
     ],
 )
-def test_a_restart_policy_of_a_swarm_without_condition_means_any(linted, policy, survives):
+def test_a_restart_policy_of_a_swarm_restarts_under_the_condition_any(linted, policy, survives):
     text = changed(
         ("    restart: unless-stopped\n", f"    deploy:\n      restart_policy: {policy}\n")
     )

@@ -205,6 +205,7 @@ def test_preparing_says_nothing_of_independence(bundle, capsys):
         (lambda text: text.replace("sign-off:1", "sign-off:2"), "another bundle than this"),
         (lambda text: text[:40], "UNDECIDED."),
         (lambda text: "[" * 9000, "UNDECIDED."),
+        (lambda text: text.replace('"Grace Hopper"', "7"), "it is not a sign-off"),
         (lambda text: "[]", "bundle.zip.approved.json cannot be read: it is not a sign-off"),
         (lambda text: '{"payload": 1}', "cannot be read: the signature's envelope cannot be read"),
         (lambda text: " " * (9 << 20), "bundle.zip.approved.json cannot be read: "),

@@ -199,16 +199,19 @@ def test_an_earlier_stamp_is_not_replaced(bundle, online, authority, tmp_path, c
     assert first != second
     stamp.write_bytes(first)
     (tmp_path / "answer").write_bytes(second)
-    for how in (f"--tsa={online.url}", f"--tsr={tmp_path / 'answer'}"):
-        assert tools(["timestamp", str(bundle), how]) == 3
-        said_here = " ".join(capsys.readouterr().err.split())
-        assert f"{stamp} is a time-stamp of this bundle, of " in said_here
-        assert "keep that file elsewhere" in said_here
-        assert stamp.read_bytes() == first
-    assert tools(["timestamp", str(bundle), f"--tsr={stamp}"]) == 0
-    made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
-    assert (made.trouble, made.stamped) == (None, timestamp.accept(first, bundle))
+    assert tools(["timestamp", str(bundle), f"--tsr={tmp_path / 'answer'}"]) == 3
+    said_here = " ".join(capsys.readouterr().err.split())
+    assert f"{stamp} is a time-stamp of this bundle, of " in said_here
+    assert "keep that file elsewhere" in said_here
+    online.reply = lambda query: pytest.fail("the authority was asked")
+    for tsa in (online.url, "file"):
+        assert tools(["timestamp", str(bundle), f"--tsa={tsa}"]) == 0
+        assert "says the authority that stamped it" in capsys.readouterr().out
+        made = Sealer(None, tsa).seal(bundle.parent, sample_run.run(), lambda _: True)
+        assert (made.trouble, made.request) == (None, None)
+        assert made.stamped == timestamp.accept(first, bundle)
     assert stamp.read_bytes() == first
+    assert tools(["timestamp", str(bundle), f"--tsr={stamp}"]) == 0
     stamp.write_bytes(b"not a stamp of it")
     assert tools(["timestamp", str(bundle), f"--tsr={tmp_path / 'answer'}"]) == 0
     assert stamp.read_bytes() == second
@@ -222,8 +225,17 @@ def test_only_a_bundle_is_stamped(tmp_path, capsys):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".zip"}
 
 
-def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, capsys):
-    companion(bundle, ".tsr").write_bytes(bytes((8 << 20) + 1))
+@pytest.mark.parametrize("form", ["huge", "empty", "cut", "longer", "a web page"])
+def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, authority, capsys, form):
+    whole = authority.answer(timestamp.request(bundle))
+    forms = {
+        "huge": bytes((8 << 20) + 1),
+        "empty": b"",
+        "cut": whole[:-40],
+        "longer": whole + b"x",
+        "a web page": b"<html>503 Service Unavailable</html>",
+    }
+    companion(bundle, ".tsr").write_bytes(forms[form])
     assert verify([str(bundle), "--unsigned"]) == 1
     assert "UNDECIDED." in said(capsys)
     assert script.main([str(bundle), "--unsigned"]) == 1
