@@ -10,7 +10,8 @@ from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, OptionalParts
-from fixtures.oracle import access, remains, state_tracker
+from fixtures.oracle import access, clean_up, remains, state_tracker
+from fixtures.oracle import state as oracle_state
 from fixtures.oracle.access import Lockout
 from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_violations
 from fixtures.oracle.clean_up import has_cleaned_up
@@ -311,7 +312,7 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     assert ("dev", "/", "REFERENCE") not in again.values()
 
 
-def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(installation):
+def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(installation, monkeypatch):
     stack = installation.for_reading().stack
     since = datetime.now(UTC) - timedelta(minutes=1)
     key = "{cron}:run:daily-resource-cleanup:1790000000000"
@@ -321,14 +322,27 @@ def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(installati
         "running": ("running", None),
         "pending": ("pending", None),
     }
-    seen = {"none": has_cleaned_up(stack, since)}
+    now = since + timedelta(minutes=1)
+    monkeypatch.setattr(clean_up, "is_time_of_clean_up", lambda *_: False)
+    seen = {"none": has_cleaned_up(stack, since, now)}
     for name, (status, end) in states.items():
         ended = ["completed_at", str(int(end.timestamp() * 1000))] if end else []
         stack.exec("redis", ["redis-cli", "DEL", key])
         stack.exec("redis", ["redis-cli", "HSET", key, "status", status, *ended])
-        seen[name] = has_cleaned_up(stack, since)
+        seen[name] = has_cleaned_up(stack, since, now)
     stack.exec("redis", ["redis-cli", "DEL", key])
     assert [name for name, cleaned in seen.items() if cleaned] == ["completed, later", "running"]
+
+
+def test_history_may_vanish_at_the_time_of_a_job_that_the_instance_has(installation):
+    stack, key = installation.for_reading().stack, "bull:daily-resource-cleanup:meta"
+    noon, midnight = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    minute = timedelta(minutes=1)
+    assert not has_cleaned_up(stack, midnight, midnight + minute)
+    stack.exec("redis", ["redis-cli", "HSET", key, "version", "x"])
+    assert has_cleaned_up(stack, midnight, midnight + minute)
+    assert not has_cleaned_up(stack, noon, noon + minute)
+    stack.exec("redis", ["redis-cli", "DEL", key])
 
 
 def test_only_history_may_vanish_in_a_clean_up(installation, module_recorder, monkeypatch):
@@ -338,7 +352,7 @@ def test_only_history_may_vanish_in_a_clean_up(installation, module_recorder, mo
     after = replace(state(secret_snapshots={}, secrets_v2={}), read_at=noon)
     found = {}
     for cleaned in (True, False):
-        monkeypatch.setattr(state_tracker, "has_cleaned_up", lambda *_, is_so=cleaned: is_so)
+        monkeypatch.setattr(oracle_state, "has_cleaned_up", lambda *_, is_so=cleaned: is_so)
         monkeypatch.setattr(state_tracker, "read", lambda *_: before)
         tracker.keep_for_backup(Path("backup"))
         tracker.take()
