@@ -390,3 +390,11 @@ def test_a_command_line_does_all_this(backup, right):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"OPENS")
+
+
+def test_a_root_key_that_cannot_be_resolved_hides_no_encryption_key(capsys, backup, right):
+    file = Path(right)
+    file.write_text(f"{file.read_text()}\nROOT_ENCRYPTION_KEY=${{ROOT_ENCRYPTION_KEY}}\n")
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (0, "OPENS")
+    assert "ROOT_ENCRYPTION_KEY" in " ".join(told["not_tried"])
