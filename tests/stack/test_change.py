@@ -191,7 +191,7 @@ def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy
 def rehearse(folder, *options):
     command = [sys.executable, "-m", "pytest", *sorted(map(str, ROOT.glob("suites/change/test_*")))]
     command = [one for one in command if "rewrap" not in one]
-    command += ["--evidence", "--one-question", "--rehearse", "--stack=embedded"]
+    command += ["--evidence", "--only-evidence", "--one-question", "--rehearse", "--stack=embedded"]
     command += [f"--run-dir={folder / 'runs'}", "-p", "no:cacheprovider", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     written = folder / "runs" / "latest" / "evidence.json"

@@ -34,7 +34,7 @@ def stack(living, recorder):
     assert ours(living.run_id) == []
 
 
-def test_everything_made_is_labelled_and_on_loopback(stack, living):
+def test_everything_made_is_labelled_on_loopback_and_without_secrets(stack, living):
     made = ours(living.run_id)
     assert sorted(one.kind for one in made) == ["container"] * 3 + ["network"] + ["volume"] * 2
     assert all("secrets" in one.name for one in made)
@@ -42,6 +42,12 @@ def test_everything_made_is_labelled_and_on_loopback(stack, living):
         ports = engine.container(stack.name, service).ports
         bound = [one["HostIp"] for found in ports.values() for one in found or []]
         assert bound == ([] if service == "redis" else ["127.0.0.1"])
+    texts = [file.read_text() for file in living.path.glob("*.yml")]
+    assert texts
+    values = stack.settings.sensitive().values()
+    assert not any(value in text for value in values for text in texts)
+    assert engine.running(living.run_id)
+    assert not engine.running("no-such-run")
 
 
 def test_two_stacks_of_a_run_do_not_meet(stack, living, recorder):
@@ -84,13 +90,6 @@ def test_sweep_removes_dead_runs_only(stack, living, bystander):
     assert len(swept) == 6
     assert ours(living.run_id) == []
     assert bystander in [one.name for one in engine.resources()]
-
-
-def test_no_secret_is_in_the_overlay_or_an_argument(stack, living):
-    texts = [file.read_text() for file in living.path.glob("*.yml")]
-    assert texts
-    values = stack.settings.sensitive().values()
-    assert not any(value in text for value in values for text in texts)
 
 
 def test_a_failing_compose_says_so_without_secrets(living, recorder):
@@ -140,9 +139,3 @@ def test_a_machine_without_an_engine_is_told_so(variables, words):
     )
     assert words in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
-
-
-def test_a_run_of_another_user_is_known_by_its_process(stack):
-    stack.up(Settings.generate())
-    assert engine.running(stack._run)
-    assert not engine.running("nobody-started-this")

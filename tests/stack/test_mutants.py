@@ -1,4 +1,4 @@
-"""A healthy stack gets the expected verdicts; `drillbook qualify` shows that bugs are caught."""
+"""Instances with features that `drillbook qualify` does not offer get the expected verdicts."""
 
 import json
 import re
@@ -9,7 +9,6 @@ import tomllib
 import pytest
 
 from drillbook.core.application import ROOT
-from tests.stack.test_containers import IMAGE, missing
 
 # Each runs the whole suite, which takes many minutes on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -26,8 +25,7 @@ def predicted(table):
     }
 
 
-PREDICTED, NEWEST = predicted("reference"), predicted("newest")
-PRINTING = predicted("printing")
+NEWEST, PRINTING = predicted("newest"), predicted("printing")
 
 
 @pytest.fixture
@@ -35,8 +33,8 @@ def verify(tmp_path):
     """Runs the suites on the embedded stack in a process of their own; exit code and evidence."""
 
     def run(*options):
-        command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
-        command += [f"--run-dir={tmp_path}", "-p", "no:cacheprovider", *options]
+        command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--only-evidence"]
+        command += ["--stack=embedded", f"--run-dir={tmp_path}", "-p", "no:cacheprovider", *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         written = tmp_path / "latest" / "evidence.json"
         assert written.exists(), done.stdout + done.stderr
@@ -50,12 +48,6 @@ def judged(evidence):
         one["id"]: [one["verdict"], *([one["observed"]] if one["observed"] else [])]
         for one in evidence["controls"]
     }
-
-
-def test_healthy_stack_behaves_as_the_product_was_measured(verify):
-    code, evidence = verify("--budget=2x8")
-    assert judged(evidence) == PREDICTED
-    assert (code, evidence["subject"]["grade"]) == (0, "rehearsal")
 
 
 @pytest.mark.mutant
@@ -72,12 +64,3 @@ def test_an_instance_with_features_behaves_as_it_was_seen_or_its_source_says(
     assert {control: found[control] for control in expected} == expected
     messages = [spec["message"] or "" for one in evidence["controls"] for spec in one["specs"]]
     assert [one for one in messages if re.search(r"\b\d{6}\b", one)] == [], "a code is shown"
-
-
-@pytest.mark.engine
-def test_containers_agree_with_the_model_of_any_sequence(verify):
-    if reason := missing():
-        pytest.skip(reason)
-    options = ["--stack=containers", f"--image={IMAGE}", "--controls=LIF-1", "--budget=2x6"]
-    _code, evidence = verify(*options)
-    assert judged(evidence)["LIF-1"] == ["satisfied"]

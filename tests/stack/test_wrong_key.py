@@ -12,9 +12,9 @@ CONTROLS = ("KEY-2.ENC", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "BKP-2")
 
 
 def judged(folder, mutant):
-    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
-    command += [f"--run-dir={folder}", "-p", "no:cacheprovider", f"--mutant={mutant}"]
-    command += [f"--controls={','.join(CONTROLS)}"]
+    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--only-evidence"]
+    command += ["--stack=embedded", "-p", "no:cacheprovider", f"--mutant={mutant}"]
+    command += [f"--run-dir={folder}", f"--controls={','.join(CONTROLS)}"]
     subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     evidence = json.loads((folder / "latest" / "evidence.json").read_text())
     return {

@@ -17,11 +17,12 @@ KINDS = ("run", "interrupt", "database", "worker", "disk")
 
 @pytest.mark.timeout(600)
 def test_a_run_that_something_happens_to_leaves_nothing_and_says_nothing_untrue():
-    found = list(tried(len(KINDS), SEED, KINDS, tell=lambda _: None))
+    specs = ("keys/test_wrong_key.py", "health/test_status.py")
+    found = list(tried(len(KINDS), SEED, KINDS, tell=lambda _: None, specs=specs))
     here = [kind for kind in KINDS if not disturbances.absent(kind)]
     assert {one.moment.kind for one in found} == set(here)
     assert [f"{one.moment}: {words}" for one in found for words in one.wrong] == []
-    assert any(one.struck for one in found)
+    assert sum(one.struck for one in found) > len(found) / 2
 
 
 def test_the_seed_decides_what_happens_when():

@@ -26,7 +26,8 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     given = ["--env-file", files["old.env"], "--new-env-file", files["new.env"]]
     assert main([files["old.sql"], *given, "--out", files["new.sql"]]) == 0
     command = [sys.executable, "-m", "pytest", "suites/change/test_rewrap.py", "--evidence"]
-    command += ["--one-question", "--stack=embedded", f"--run-dir={tmp_path / 'runs'}"]
+    command += ["--only-evidence", "--one-question", "--stack=embedded"]
+    command += [f"--run-dir={tmp_path / 'runs'}"]
     command += [
         "--backup",
         files["old.sql"],

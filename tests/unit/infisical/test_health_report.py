@@ -44,7 +44,8 @@ def test_what_is_no_report_departs(text):
 def test_a_date_is_judged_only_by_a_clock_that_agrees_with_the_server():
     now = datetime.now(UTC)
     dated = {"date": format_datetime(now, usegmt=True)}
-    for headers in (dated, {}, {"date": "yesterday"}):
+    unzoned = {"date": format_datetime(now).replace("+0000", "-0000")}
+    for headers in (dated, unzoned, {}, {"date": "yesterday"}):
         health_report.prove_clock(Answer(200, "application/json", "{}", headers))
     apart = {"date": format_datetime(now - timedelta(seconds=90), usegmt=True)}
     with pytest.raises(StackTrouble, match=r"differ by 9[01] s"):

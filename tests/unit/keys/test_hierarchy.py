@@ -105,6 +105,15 @@ def test_key_in_an_external_kms_is_told_apart_where_it_holds_secrets(proven):
     assert (used.by_project[0].secrets, used.by_project[0].secrets_opened) == (2, 0)
 
 
+def test_a_wrong_key_is_wrong_whatever_an_external_kms_holds(backup):
+    foreign = {"kmsKeyId": "kms-9", "encryptedProviderInputs": b"x"}
+    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES]
+    around += [block("projects", project("new", "kms-9", under(KMS, DATA)))]
+    proof = prove(backup(*around, block("secrets_v2", secret())), "k" * 32)
+    assert proof.unproven == [f"project New: {EXTERNAL}"]
+    assert (proof.opens_nothing, proof.is_undecided, proof.held_elsewhere) == (True, False, False)
+
+
 def test_project_whose_key_its_members_hold_is_told_apart_where_it_holds_secrets(proven):
     around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
     idle = proven(*around)
@@ -167,7 +176,7 @@ def test_rows_of_before_a_projects_upgrade_are_not_its_secrets(backup):
     path = backup(*around, block("secrets", *stale), block("secrets_v2", current))
     proof = prove(path, KEY)
     assert (numbers(proof), proof.outdated) == ((1, 1, 1, 1, 1), 2)
-    assert "2 rows of the table secrets are older than" in " ".join(notes(proof, ""))
+    assert "secrets that are older than their project's upgrade: 2;" in " ".join(notes(proof, ""))
     assert secret_values.read_values(path, KEY).places == {("old", ""): ["s1"]}
 
 

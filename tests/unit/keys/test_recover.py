@@ -15,8 +15,22 @@ from drillbook.cli import recover
 from drillbook.core import dotenv
 from drillbook.keys import decrypt_secrets
 from drillbook.keys.decrypt_secrets import Place, Secret, encode_secrets
-from tests.support.backups import KEYS, SECRETS, VERSIONS, dump
+from tests.support.backups import HEAD, KEYS, SECRETS, TAIL, VERSIONS, dump
 from tests.support.commands import recover as main
+from tests.support.made_backups import (
+    DATA,
+    KEY,
+    KMS,
+    PLACES,
+    block,
+    bot,
+    kms,
+    old_secret,
+    project,
+    root,
+    secret,
+    under,
+)
 
 
 @pytest.fixture
@@ -422,3 +436,18 @@ def test_a_backup_whose_name_is_not_text_is_recovered(files, name):
     given = [str(folder), "--env-file", str(files / "2024-10.env"), "--out", str(out)]
     assert main([*given, "--plaintext"]) == 0
     assert "bad\N{REPLACEMENT CHARACTER}.sql" in out.read_text()
+
+
+def test_rows_older_than_their_projects_upgrade_are_left_out_aloud(tmp_path, capsys):
+    upgraded = project("old", data=under(KMS, DATA)) | {"version": "3"}
+    around = [block("kms_root_config", root()), block("internal_kms", kms("kms-1")), *PLACES]
+    current = secret("in-old") | {"id": "s1", "key": "NAME", "type": "shared", "version": "2"}
+    stale = old_secret() | {"id": "gone", "type": "shared"}
+    rows = [block("projects", upgraded), *bot(), block("secrets", stale)]
+    content = "".join([HEAD, *around, *rows, block("secrets_v2", current), TAIL])
+    (tmp_path / "made.sql").write_text(content)
+    (tmp_path / "made.env").write_text(f"ENCRYPTION_KEY={KEY}\n")
+    assert run(tmp_path, "made", tmp_path / "secrets.json", "--plaintext") == 0
+    assert "secrets that are older than their project's upgrade: 1;" in " ".join(
+        capsys.readouterr().err.split()
+    )

@@ -90,6 +90,16 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
     assert not any(str.__str__(value) in shown for value in secret if "example.com" not in value)
 
 
+@pytest.mark.parametrize(
+    ("value", "is_known"),
+    [("'$2y$10$abcdefghijklmnopqrstuv'", True), ("'$AUTH_OF_SERVER'", False)],
+)
+def test_a_secret_may_begin_with_a_dollar_sign(tmp_path, value, is_known):
+    (tmp_path / "deployed.env").write_text(f"AUTH_SECRET={value}\n")
+    given = with_deployed({"env_file": tmp_path / "deployed.env"})
+    assert (given["deployed"].get("AUTH_SECRET") is not None) == is_known
+
+
 def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
     key = Settings.generate()["ENCRYPTION_KEY"]
     other = base64.b64encode(bytes(32)).decode()

@@ -269,6 +269,11 @@ def test_credentials_that_a_long_line_cuts_are_not_shown():
     assert diagnosis.summary_line(line) == "connecting to postgresql***@"
 
 
+def test_a_password_in_a_statement_is_not_shown():
+    line = "STATEMENT:  ALTER USER infisical PASSWORD 'hunter two'"
+    assert diagnosis.summary_line(line) == "STATEMENT:  ALTER USER infisical PASSWORD '***'"
+
+
 class Endless(io.RawIOBase):
     """What `yes` prints."""
 

@@ -135,7 +135,6 @@ def test_evidence_of_a_terminal_is_that_of_a_pipe(suite):
     [
         (["--controls=KEY-7"], "*--controls KEY-7 matches no control; did you mean KEY-1*"),
         (["--controls=SEC-*"], "*--controls SEC-* matches no control; *"),
-        (["--catalogue=nowhere.toml"], "*nowhere.toml: No such file*pass --catalogue*"),
         (["--run-dir=suites/controls.toml/runs"], "*cannot write *Not a directory*--run-dir*"),
         (["--run-dir=/proc/runs"], "*cannot write /proc/runs*--run-dir*"),
     ],

@@ -6,7 +6,7 @@ import pluggy
 import pytest
 from _pytest import hookspec
 
-from reports.errors import NotApplicable
+from drillbook.core.errors import NotGiven
 from reports.session.judging import Judging
 from reports.verdict import Verdict
 
@@ -131,15 +131,6 @@ def test_recorder_learns_of_each_phase_before_it_happens(running, item):
     assert running.recorder.told == [*told, ("end",), ("shown",)]
 
 
-def test_spec_marked_not_applicable_is_not_even_set_up(running, item):
-    running.hook.pytest_runtest_setup(item=item)
-    assert running.recorder.told == [("set up",)]
-    item.marks.append(pytest.mark.not_applicable("no mail here").mark)
-    with pytest.raises(NotApplicable, match="no mail here"):
-        running.hook.pytest_runtest_setup(item=item)
-    assert running.recorder.told == [("set up",)]
-
-
 def test_phase_is_judged_and_reported_as_pytest_has_it(running, item):
     report = reported(running, item)
     assert (report.outcome, report.longrepr) == ("passed", "long")
@@ -160,6 +151,6 @@ def test_failure_stays_a_failure_with_its_traceback(running, item):
 
 
 def test_spec_that_could_not_run_is_skipped_in_one_sentence(running, item):
-    report = reported(running, item, "setup", NotApplicable("no mail here"))
+    report = reported(running, item, "setup", NotGiven("no mail here"))
     assert (report.outcome, report.longrepr) == ("skipped", (str(item.path), 0, "no mail here"))
     assert running.recorder.told == [("judge", Verdict.NOT_APPLICABLE, "no mail here")]

@@ -128,12 +128,6 @@ def test_excuse_by_mark_hides_nothing(drill):
     assert seen["KEY-1"]["verdict"] == "violated"
 
 
-def test_mark_not_applicable_is_obeyed(drill):
-    _, seen = drill("@pytest.mark.not_applicable('no mail here')\n" + spec("KEY-1", body="1/0"))
-    assert seen["KEY-1"]["verdict"] == "not_applicable"
-    assert seen["KEY-1"]["specs"][0]["message"] == "no mail here"
-
-
 @pytest.mark.parametrize(
     ("second", "verdict"),
     [("assert True", "satisfied"), ("pytest.skip('x')", "not_run"), ("1/0", "inconclusive")],

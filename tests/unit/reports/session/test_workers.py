@@ -158,14 +158,6 @@ def test_number_of_workers_changes_nothing_in_the_evidence(suite):
     assert LEAK not in json.dumps(record)
 
 
-def test_last_run_decides_what_starts_first(suite):
-    folder = suite(SPECS)
-    for _ in range(2):
-        assert started(folder, "-n2").wait(60) == 1
-    (folder / "reports/runs/latest/evidence.json").write_text("spoilt")
-    assert started(folder, "-n2").wait(60) == 1
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_hears_its_workers_out(suite, number):
     folder = suite(LONG)
