@@ -107,7 +107,7 @@ def load(path: Path = CONTROLS) -> Catalogue:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as trouble:
         reason = getattr(trouble, "strerror", None) or str(trouble)
-        raise BadCatalogue(f"{path}: {reason}; correct it or pass --catalogue") from None
+        raise BadCatalogue(f"{path}: {reason}; correct it") from None
     try:
         return Catalogue.model_validate(tables)
     except ValidationError as trouble:

@@ -28,28 +28,12 @@ class BadShard(ReportError):
     """--shard does not name a part of a run."""
 
 
-class Unmergeable(ReportError):
-    """Runs that are not shards of one run, or not all of one kind."""
-
-
 class BadDeclaration(ReportError):
     """What the user declared is missing, broken, or contradicts the catalogue."""
 
 
-class NotCertifiable(ReportError):
-    """A certified run was asked for with something that it must not have."""
-
-
-class CannotWrite(ReportError):
-    """The report folder refuses: missing, read-only or full."""
-
-
 class BadEvidence(ReportError):
     """The record does not satisfy its own schema; this is a bug of the harness."""
-
-
-class BadHistory(ReportError):
-    """What was named is not a folder of runs, or is a period in which nothing can have run."""
 
 
 class BadKey(ReportError):
@@ -78,12 +62,6 @@ class Unreadable(Distrusted):
 
 class Unqualifiable(ReportError):
     """The qualification cannot start or be read; the message says what to do."""
-
-
-class NotApplicable(Exception):
-    """A spec does not apply to this deployment."""
-
-    verdict = "not_applicable"
 
 
 def near(word: str, known: Iterable[str]) -> str:

@@ -21,6 +21,19 @@ def new_password(record):
     return password
 
 
+@pytest.fixture
+def took_write(observe):
+    """Whether a write to a restored copy was kept; that it took none is observed, and passes."""
+
+    def try_write(copy):
+        written = copy.write_probe()
+        if written == "not taken":
+            observe("not_written")
+        return written in ("written", "not taken")
+
+    return try_write
+
+
 @pytest.fixture(autouse=True)
 def _compared(request):
     """Keep the fixtures that the comparison after the spec needs."""

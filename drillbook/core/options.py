@@ -562,7 +562,6 @@ OWN_QUESTION = Option(
     "own-question", SWITCH, "what --controls selects is the question, and the rest is not asked"
 )
 FIRST = Option("first", TEXT, "specs of this control run before all others")
-CATALOGUE = Option("catalogue", TEXT, "the controls", default="suites/controls.toml")
 CALLED_AS = Option("called-as", TEXT, "the command line that the record names")
 PREFLIGHT = Option("preflight", SWITCH, "run the file checks, nothing else")
 DRILL = Option("drill", SWITCH, "drill the given backup with its keys")

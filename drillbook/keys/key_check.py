@@ -318,8 +318,8 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
         yield ROOTLESS
     if proof.outdated:
         yield (
-            f"{proof.outdated} rows of the table {schema.OLD.table} are older than their project's "
-            "upgrade: the product no longer reads them, so they do not count"
+            f"rows of the table {schema.OLD.table} that are older than their project's upgrade: "
+            f"{proof.outdated}; the product no longer reads them, so they do not count"
         )
     states = {wrapper.state for wrapper in proof.wrappers if wrapper.opened}
     active = next((wrapper.label for wrapper in proof.wrappers if wrapper.state == "active"), "")

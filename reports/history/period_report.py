@@ -22,7 +22,7 @@ from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words
 from reports.config.fleet_file import load as load_fleet
-from reports.errors import BadHistory
+from reports.errors import ReportError
 from reports.evidence.context import Action, Waiver
 from reports.history.period import (
     Due,
@@ -277,7 +277,7 @@ def main(given: SimpleNamespace) -> int:
     span = (date.fromisoformat(given.since), date.fromisoformat(given.until), _today())
     if span[0] > min(span[1:]):
         said = f"--from {span[0]} --to {span[1]}: the period is empty, or has not begun"
-        raise BadHistory(said)
+        raise ReportError(said)
     folder, out = find_runs(given.run_dir), Path(given.out)
     declared = declarations.load(Path.cwd(), given.config, None, controls.load())
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None

@@ -20,7 +20,7 @@ from pydantic import AliasPath, Field, ValidationError
 from drillbook.core.display import printable
 from drillbook.core.files import open_file, read_file
 from reports.config.due_dates import next_due_day
-from reports.errors import BadEvidence, BadHistory, Distrusted
+from reports.errors import BadEvidence, Distrusted, ReportError
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
@@ -160,11 +160,11 @@ class LedgerLine(EvidenceModel):
 
 
 def find_runs(name: str) -> Path:
-    """The folder of runs that the user named; BadHistory if it does not exist."""
+    """The folder of runs that the user named; ReportError if it does not exist."""
     folder = Path(name)
     if not folder.is_dir():
         said = f"{folder} is not a folder of runs; drillbook verify makes one, or give --run-dir"
-        raise BadHistory(said)
+        raise ReportError(said)
     return folder
 
 

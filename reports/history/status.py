@@ -26,7 +26,7 @@ from drillbook.core.files import open_file, write_file
 from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, next_due_day
-from reports.errors import BadBundle, CannotWrite, Distrusted
+from reports.errors import BadBundle, Distrusted, ReportError
 from reports.evidence.context import Organisation, Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
@@ -317,7 +317,7 @@ def _row(one: Standing) -> Iterator[Line]:
 def replace_file(target: Path, content: bytes, kind: str, option: str) -> None:
     """Write a file in place of an older one of its kind, known by the first line.
 
-    CannotWrite where another file has the name, or where the disk refuses.
+    ReportError where another file has the name, or where the disk refuses.
     """
     first = content.partition(b"\n")[0]
     try:
@@ -325,8 +325,8 @@ def replace_file(target: Path, content: bytes, kind: str, option: str) -> None:
             with open_file(target) as file:
                 if file.read(len(first)) != first:
                     said = f"{target} is there and is not a {kind}; give another {option}"
-                    raise CannotWrite(said)
+                    raise ReportError(said)
         write_file(target, content)
     except OSError as trouble:
         said = f"{target} cannot be written: {trouble.strerror}; give another {option}"
-        raise CannotWrite(said) from None
+        raise ReportError(said) from None

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 from drillbook.core import run_directory
 from drillbook.core.files import write_file
-from reports.errors import CannotWrite
+from reports.errors import ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
@@ -81,7 +81,7 @@ class Bundle:
             free = shutil.disk_usage(runs).free
         if free < _ROOM:
             self.discard()
-            raise CannotWrite(
+            raise ReportError(
                 f"{runs}: {free >> 20} MB free, a report may need {_ROOM >> 20}; "
                 "free some space or choose another folder with --run-dir"
             )
@@ -241,7 +241,7 @@ def _refuse_unwritable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as trouble:
-        raise CannotWrite(
+        raise ReportError(
             f"cannot write {trouble.filename or path}: {trouble.strerror}; "
             "free some space or choose another folder with --run-dir"
         ) from None

@@ -22,7 +22,7 @@ from reports.config.declarations import (
     objectives,
 )
 from reports.controls import Catalogue, Entry
-from reports.errors import NotCertifiable, ReportError
+from reports.errors import ReportError
 from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import (
@@ -80,38 +80,38 @@ def undisturbed() -> Iterator[None]:
 
 
 def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) -> None:
-    """Raise NotCertifiable for the first thing that a certified run must not have."""
+    """Raise ReportError for the first thing that a certified run must not have."""
     option = config.getoption
     used = [shown for name, shown in _FILTERS.items() if option(name, None)]
     if used:
-        raise NotCertifiable(f"a certified run leaves nothing out: run it without {used[0]}")
+        raise ReportError(f"a certified run leaves nothing out: run it without {used[0]}")
     if option("mutant", None):
-        raise NotCertifiable("a certified run examines what is deployed: run it without --mutant")
+        raise ReportError("a certified run examines what is deployed: run it without --mutant")
     if declared.waivers:
-        raise NotCertifiable(
+        raise ReportError(
             f"a certified run knows no waivers, and {len(declared.waivers)} are given (the first "
             f"for {declared.waivers[0].control}): take them out of the waivers file"
         )
     if not tool.commit:
-        raise NotCertifiable(
+        raise ReportError(
             "a certified run names the commit it was made with: run it from a git checkout"
         )
     if tool.dirty:
-        raise NotCertifiable(
+        raise ReportError(
             f"a certified run is repeatable, and the checkout differs from {tool.commit[:12]}: "
             "commit the changes or remove them (git status lists them)"
         )
 
 
 def refuse_gaps(plan: Plan) -> None:
-    """Raise NotCertifiable if any spec was left out."""
+    """Raise ReportError if any spec was left out."""
     if plan.left_out:
-        raise NotCertifiable(
+        raise ReportError(
             f"a certified run leaves nothing out, and {len(plan.left_out)} specs were (the first "
             f"is {next(iter(plan.left_out))}): run it without that filter"
         )
     if plan.uncollected:
-        raise NotCertifiable(
+        raise ReportError(
             f"a certified run leaves nothing out, and {plan.uncollected[0]} cannot be collected: "
             "repair it, or run without --certified to see why"
         )
@@ -151,7 +151,7 @@ class EvidenceRun:
         self._told = False
 
     def _settle(self, config: pytest.Config) -> Setting:
-        """What was declared for this run; NotCertifiable if --certified forbids it."""
+        """What was declared for this run; ReportError if --certified forbids it."""
         option, folder = config.getoption, config.invocation_params.dir
         said = declarations.load(folder, option("--config"), option("--waivers"), self.catalogue)
         if name := option("--instance"):
@@ -160,7 +160,7 @@ class EvidenceRun:
             refuse_uncertifiable(config, said, self.tool)
         return Setting(
             declared=replace(custody.load(said), executor=option("--operator")),
-            pack=run_metadata.pack((config.rootpath / option("--catalogue")).parent, self.tool),
+            pack=run_metadata.pack(config.rootpath / "suites", self.tool),
             previous_run=run_metadata.previous_run(runs_folder(config)),
         )
 

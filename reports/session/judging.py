@@ -21,7 +21,6 @@ from traceback import walk_tb
 import pytest
 
 from drillbook.core.errors import Trouble
-from reports.errors import NotApplicable
 from reports.record.recorder import Recorder
 from reports.session.spec_selection import controls
 from reports.verdict import UNUSABLE, Verdict, worst
@@ -51,13 +50,6 @@ class Judging:
     def pytest_runtest_logfinish(self) -> None:
         """Close the record before the terminal shows how long the spec took."""
         self.recorder.end()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Apply the mark not_applicable before anything is started for the spec."""
-        mark = item.get_closest_marker("not_applicable")
-        if mark:
-            raise NotApplicable(*mark.args)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from reports.config.declarations import list_exclusions, uuid_of_run
-from reports.errors import ReportError, Unmergeable
+from reports.errors import ReportError
 from reports.evidence import json_file
 from reports.evidence.context import PartOfRun
 from reports.evidence.findings import judge, match_keys
@@ -57,10 +57,10 @@ _SAME: dict[str, Callable[[Run], object]] = {
 
 
 def refuse_unlike(runs: Sequence[Run]) -> None:
-    """Unmergeable unless these are different shards of one run."""
+    """ReportError unless these are different shards of one run."""
     for run in runs:
         if not run.run.shard:
-            raise Unmergeable(
+            raise ReportError(
                 f"{run.run.id} is not a shard: it was run without --shard. Join the shards first; "
                 "what comes of it can stand next to other runs"
             )
@@ -68,13 +68,13 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
         alike = [run for run in runs if what != "subject" or _has_stack(run)]
         for run in alike[1:]:
             if seen(run) != seen(alike[0]):
-                raise Unmergeable(f"{run.run.id} differs from {alike[0].run.id} in its {what}")
+                raise ReportError(f"{run.run.id} differs from {alike[0].run.id} in its {what}")
     shards = [_shard(run) for run in runs]
     if len({shard.of for shard in shards}) > 1:
-        raise Unmergeable(f"shards of different numbers of parts: {', '.join(map(str, shards))}")
+        raise ReportError(f"shards of different numbers of parts: {', '.join(map(str, shards))}")
     twice = next((str(shard) for shard in shards if shards.count(shard) > 1), None)
     if twice:
-        raise Unmergeable(f"shard {twice} is there twice")
+        raise ReportError(f"shard {twice} is there twice")
 
 
 def _has_stack(run: Run) -> bool:
@@ -245,7 +245,7 @@ def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
     folders = list(dict.fromkeys(Path(name).resolve() for name in given.runs))
     run_dir = Path(given.run_dir)
     if len(folders) < 2:
-        raise Unmergeable("name the shards, or runs: drillbook evidence merge folder folder ...")
+        raise ReportError("name the shards, or runs: drillbook evidence merge folder folder ...")
     runs = [_load(folder) for folder in folders]
     if not any(run.run.shard for run in runs):
         lines, code = _side_by_side(runs, folders, run_dir)
@@ -275,7 +275,7 @@ def _side_by_side(
     """Write the matrix to a folder of its own; it has no verdict, so the exit code is 0."""
     ids = [run.run.id for run in runs]
     if twice := [one for one in ids if ids.count(one) > 1]:
-        raise Unmergeable(f"run {twice[0]} is there twice")
+        raise ReportError(f"run {twice[0]} is there twice")
     named, command = _name(runs)
     digests = {
         run.run.id: hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
@@ -296,17 +296,17 @@ def _name(runs: Sequence[Run]) -> tuple[str, str]:
 
 
 def _load(folder: Path) -> Run:
-    """The record of a run; Unmergeable where there is none, or the folder was changed."""
+    """The record of a run; ReportError where there is none, or the folder was changed."""
     record = folder / RECORD
     if not record.is_file():
-        raise Unmergeable(f"{folder} is not a folder of a run: it has no {RECORD}")
+        raise ReportError(f"{folder} is not a folder of a run: it has no {RECORD}")
     refuse_changes(folder)
     try:
         run = json_file.load(record)
         if run.run.shard:
             Shard.parse(run.run.shard)
     except (ValueError, ReportError):
-        raise Unmergeable(f"{record}: no record that this version can read") from None
+        raise ReportError(f"{record}: no record that this version can read") from None
     return run
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -30,7 +29,6 @@ _MARKS = (
     "control(id, ...): the controls of suites/controls.toml that this spec checks",
     "closing: the spec ends what the others of its folder share, and so runs after them",
     "reading: the spec changes nothing, and runs together with the others that change nothing",
-    "not_applicable(reason): the spec has no meaning here; its control is not_applicable",
 )
 
 
@@ -49,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ),
         *(options.CONFIG, options.WAIVERS, options.CERTIFIED, options.REASON, options.OPERATOR),
         options.INSTANCE,
-        *(options.SEED, options.VERIFY_FROM, options.VERIFY_TO, options.CATALOGUE),
+        *(options.SEED, options.VERIFY_FROM, options.VERIFY_TO),
         *(options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),
     )
 
@@ -101,8 +99,7 @@ def _work(config: pytest.Config, recorder: Recorder) -> None:
 def _catalogue(config: pytest.Config) -> Catalogue:
     """The controls, read once: every spec that observes needs them."""
     if _CATALOGUE not in config.stash:
-        path = config.rootpath / Path(config.getoption("--catalogue"))
-        config.stash[_CATALOGUE] = load(path)
+        config.stash[_CATALOGUE] = load(config.rootpath / "suites" / "controls.toml")
     return config.stash[_CATALOGUE]
 
 

@@ -204,20 +204,19 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
         lockout = access.promised_lockout(deployment.owner, machine)
         record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
 
-    with step("send one wrong secret fewer than that; the right one is accepted"):
-        fewer = lockout and replace(lockout, guesses=lockout.guesses - 1)
-        early = fewer and access.locks_out(deployment.public, machine, fewer)
-        assert not early
+    if lockout:
+        with step("send one wrong secret fewer than that; the right one is accepted"):
+            fewer = replace(lockout, guesses=lockout.guesses - 1)
+            assert not access.locks_out(deployment.public, machine, fewer)
 
-    with step("send that many wrong secrets; then the right one is refused as well"):
-        locked = lockout and access.locks_out(deployment.public, machine, lockout)
-        assert locked is not False
+        with step("send that many wrong secrets; then the right one is refused as well"):
+            assert access.locks_out(deployment.public, machine, lockout)
 
-    with step("what the cache holds of it expires by itself"):
-        assert access.find_endless_keys(deployment.stack, machine) == []
+        with step("what the cache holds of it expires by itself"):
+            assert access.find_endless_keys(deployment.stack, machine) == []
 
-    with step("another machine is not locked out"):
-        assert deployment.machine_can_log_in()
+        with step("another machine is not locked out"):
+            assert deployment.machine_can_log_in()
 
     with step("request a password reset mail, and guess its code; the guess is refused"):
         http, email = deployment.public.http, deployment.golden.admin.email

@@ -22,6 +22,8 @@ def test_recovery_is_within_its_targets(drill, recovery_targets, record, step):
 
     with step("fetching, restore, start and proof together took no longer than the target"):
         wanted = recovery_targets.recovery_time_s
+        if wanted is None:
+            record.note("no recovery time was set: it was measured, not judged")
         assert wanted is None or drill.phases.total <= wanted
 
 
@@ -33,4 +35,6 @@ def test_backup_age_is_within_the_target(drill, recovery_targets, record, step):
 
     with step("it proves that the backup is within the target"):
         wanted = recovery_targets.recovery_point_s
+        if wanted is None:
+            record.note("no recovery point was set: the age was read, not judged")
         assert wanted is None or age.prove(wanted), f"{age}; {wanted:.0f} s are allowed"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drillbook.core.errors import Unsupported
 from drillbook.infisical.client import DAY_S, observation
 
 
@@ -9,8 +10,7 @@ from drillbook.infisical.client import DAY_S, observation
 def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, step):
     with step("list every machine identity with the longest lifetime of its tokens"):
         stated = instance.lifetimes()
-        record.note("; ".join(map(str, stated)))
-        assert stated
+        record.note("; ".join(map(str, stated)) or "the credential sees no machine identity")
 
     with step("read the lifetime from the credential's own token"):
         issued = instance.token_lifetime_s()
@@ -22,3 +22,8 @@ def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, 
         assert lasting == set()
         assert issued is not None
         assert issued < DAY_S
+        if not stated:
+            raise Unsupported(
+                "the credential sees no machine identity, so only its own token was judged: give "
+                "that of an administrator"
+            )

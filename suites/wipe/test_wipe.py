@@ -16,13 +16,16 @@ from fixtures.oracle import remains
 
 
 @pytest.fixture(scope="module")
-def wiped(installation, working_folder):
+def wiped(installation, working_folder, record):
     """A deployment after the documented wipe and a redeployment with new keys."""
     deployment = installation.for_starting()
     held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     selection = deployment.wipe(working_folder.run_id)
     since = deployment.log_mark()
-    deployment.stack.up(Settings.generate())
+    settings = Settings.generate()
+    for name, value in settings.sensitive().items():
+        record.secret(name, value)
+    deployment.stack.up(settings)
     start = deployment.wait_for_start(since)
     before = deployment.inventory_before_stop
     return Wiped(deployment, before, held, selection, start, installation.create_golden)
