@@ -83,6 +83,8 @@ MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Users and machines that may log in, and their credentials.
 UNIVERSAL_AUTH = "identity_universal_auths"
 PEOPLE = ("users", "identities", "identity_ua_client_secrets", UNIVERSAL_AUTH)
+# The tables that join tags to secrets, and their column of the secret.
+TAGGED = {"secret_tag_junction": "secretsId", "secret_v2_tag_junction": "secrets_v2Id"}
 # Tables with an operator's data, which a backup must restore row for row.
 SECRETS = (OLD.table, NEW.table)
 CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities")

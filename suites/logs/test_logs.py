@@ -100,6 +100,13 @@ def test_no_log_holds_a_secret(deployment, record, step):
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert deployment.machine_can_log_in()
 
+    with step("send it again in JSON that is broken by a line end, and by a quotation mark"):
+        http, routes = deployment.service.http, deployment.public.routes
+        for sign in ("\n", '" '):
+            broken = f'{{"secretValue": "{written}{sign}"}}'
+            headers = {"Content-Type": "application/json"}
+            http.ask("PATCH", f"{routes.secrets}/{MARKER}", content=broken, headers=headers)
+
     with step("set the database role's password to its current one, as in a rotation"):
         password = deployment.golden_settings["POSTGRES_PASSWORD"]
         procedures.alter_password(deployment.stack, password)
