@@ -18,12 +18,12 @@ def test_tokens_of_a_running_instance_live_for_hours(instance, record, observe, 
 
     with step("none lives for a day or longer"):
         lasting = {one.identity for one in stated if one.in_days}
+        if not stated and issued is not None and issued < DAY_S:
+            raise Unsupported(
+                "the credential sees no machine identity, so only its own token was judged; if "
+                "there are others, give the credential of an administrator"
+            )
         observe(observation(lasting, issued))
         assert lasting == set()
         assert issued is not None
         assert issued < DAY_S
-        if not stated:
-            raise Unsupported(
-                "the credential sees no machine identity, so only its own token was judged: give "
-                "that of an administrator"
-            )

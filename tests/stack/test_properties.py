@@ -3,11 +3,14 @@
 `drillbook qualify` asks it of the spec of backups.
 """
 
+import importlib
+
 import pytest
-from hypothesis import given
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
 from drillbook.infisical.crypto import BLANK
-from fixtures.data.strategies import secret_sets
+from fixtures.data.strategies import deterministic_draws, secret_sets
 from tests.stack.test_mutants import judged, verify
 
 __all__ = ["verify"]
@@ -15,12 +18,32 @@ __all__ = ["verify"]
 
 @given(secret_sets(most=12))
 def test_each_set_has_what_stores_lose(secrets):
-    values = secrets.values()
+    every = secrets.values()
     assert len(secrets) <= 12
-    assert any(len(value) > 4096 for value in values)
-    assert "" in values
-    assert any(value.endswith("\n") and value.strip(BLANK) for value in values)
-    assert all(value.strip(BLANK) + "\n" * value.endswith("\n") == value for value in values)
+    assert any(len(value) > 4096 for value in every)
+    assert "" in every
+    assert any(value.endswith("\n") and value.strip(BLANK) for value in every)
+    assert all(value.strip(BLANK) + "\n" * value.endswith("\n") == value for value in every)
+
+
+def test_a_seed_decides_the_examples_whatever_is_loaded(tmp_path, monkeypatch):
+    def drawn():
+        found = []
+        with deterministic_draws():
+            seed(1)(
+                settings(max_examples=300, database=None)(
+                    given(st.text())(lambda one: found.append(one))
+                )
+            )()
+        return found
+
+    before = drawn()
+    # Unheeded, one of these would be drawn now and then.
+    words = ", ".join(f'"constant {number}"' for number in range(100))
+    tmp_path.joinpath("full_of_constants.py").write_text(f"WORDS = [{words}]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.import_module("full_of_constants").WORDS
+    assert drawn() == before
 
 
 @pytest.mark.mutant

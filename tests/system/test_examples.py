@@ -123,7 +123,7 @@ ANSWERS = {
     r"drill .*--image": (3, "--image|Docker engine"),
     r"drill ": (1, "DRL-2"),
     r"rehearse ": (3, "--from|--to|Docker engine|cannot be pulled"),
-    r"verify .*--image": (3, "--image|embedded"),
+    r"verify .*--image": (3, "--image|Docker engine|docker program"),
     r"verify --certified": (3, "certified"),
     r"live ": (3, "secrets.example.com"),
     # The sample has a backup's rows, but not all of its tables.

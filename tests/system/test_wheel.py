@@ -155,7 +155,8 @@ def test_a_wrong_control_is_told_by_the_catalogue_that_the_wheel_holds(user):
 
 def test_a_run_of_the_wheel_is_sealed_and_its_bundle_verified(user):
     assert user("drillbook", "evidence", "sign-key", "drill.key").returncode == 0
-    asked = ("--stack", "embedded", "--control", "KEY-4,HLT-1", "--sign", "drill.key")
+    asked = ("--stack", "embedded", "--control", "KEY-4,HLT-1", "--workers", "2")
+    asked += ("--sign", "drill.key")
     done = user("drillbook", "verify", *asked)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = user.home / "drillbook-runs"

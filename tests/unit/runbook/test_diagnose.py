@@ -269,9 +269,18 @@ def test_credentials_that_a_long_line_cuts_are_not_shown():
     assert diagnosis.summary_line(line) == "connecting to postgresql***@"
 
 
-def test_a_password_in_a_statement_is_not_shown():
-    line = "STATEMENT:  ALTER USER infisical PASSWORD 'hunter two'"
-    assert diagnosis.summary_line(line) == "STATEMENT:  ALTER USER infisical PASSWORD '***'"
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("'hunter two'", "'***'"),
+        ("'it''s hunter' VALID", "'***' VALID"),
+        (r"E'it\'s hunter'", "E'***'"),
+        ("'hunter and no e", "'***"),
+    ],
+)
+def test_a_password_in_a_statement_is_not_shown(written, shown):
+    line = "STATEMENT:  ALTER USER infisical PASSWORD "
+    assert diagnosis.summary_line(line + written) == line + shown
 
 
 class Endless(io.RawIOBase):
