@@ -16,7 +16,12 @@ from tests.support.chaos_place import chaos_place
 from tests.support.disturbances import Moment
 from tests.support.run_places import Guests
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+# Its fixtures take minutes: one worker makes them for all.
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("chaos engine"),
+]
 MOMENTS = (
     Moment(1, "backend", 0.3, "HealthAsHtml", ""),
     Moment(2, "engine", 0.25, None, ""),
