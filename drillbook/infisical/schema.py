@@ -82,7 +82,15 @@ OF_ROOT_KEYS = frozenset(
 MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Users and machines that may log in, and their credentials.
 UNIVERSAL_AUTH = "identity_universal_auths"
-PEOPLE = ("users", "identities", "identity_ua_client_secrets", UNIVERSAL_AUTH)
+PEOPLE = ("users", "identities", UNIVERSAL_AUTH)
+CLIENT_SECRETS = "identity_ua_client_secrets"
+# A client secret `t` that the product itself never removes: releases of 2026 delete those that are
+# revoked, expired or used up. Read from the row's JSON, a column that a release lacks is null.
+NEVER_ENDS = (
+    "NOT coalesce((to_jsonb(t) ->> 'isClientSecretRevoked')::boolean, false)"
+    " AND coalesce((to_jsonb(t) ->> 'clientSecretTTL')::bigint, 0) = 0"
+    " AND coalesce((to_jsonb(t) ->> 'clientSecretNumUsesLimit')::bigint, 0) = 0"
+)
 # The tables that join tags to secrets, and their column of the secret.
 TAGGED = {"secret_tag_junction": "secretsId", "secret_v2_tag_junction": "secrets_v2Id"}
 # Tables with an operator's data, which a backup must restore row for row.

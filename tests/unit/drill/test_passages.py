@@ -6,8 +6,15 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import NotGiven
+from drillbook.drill.drill import Drill
 from drillbook.drill.outage_probe import Outage
-from drillbook.drill.release_snapshot import Look, Revoked, restored_access
+from drillbook.drill.release_snapshot import (
+    Look,
+    Revoked,
+    lasting_rows,
+    missing_rows,
+    restored_access,
+)
 from drillbook.drill.upgrade import Change, Passage, Upgrade
 from drillbook.stack import releases
 from drillbook.stack.base import BackendState
@@ -116,3 +123,62 @@ def test_two_starts_say_nothing_of_a_release_that_migrates_by_command():
     drill = SimpleNamespace(stack=MigratesByCommand(), log_out=lambda: None, settings=None)
     with pytest.raises(NotGiven, match="by a command of its own"):
         Upgrade(drill, Change(*releases.rehearsal_pair())).start_two()
+
+
+CREDENTIALS = """
+CREATE TABLE identity_ua_client_secrets (id text, "isClientSecretRevoked" boolean,
+  "clientSecretTTL" bigint, "clientSecretNumUsesLimit" bigint);
+INSERT INTO identity_ua_client_secrets VALUES ('lasts', false, 0, 0), ('revoked', true, 0, 0),
+  ('expires', false, 60, 0), ('used up', false, 0, 3);
+CREATE TABLE secret_v2_tag_junction ("secrets_v2Id" text, "secret_tagsId" text);
+INSERT INTO secret_v2_tag_junction VALUES ('a', '1'), ('a', '2'), ('b', '1');
+"""
+
+
+def test_rows_that_the_product_removes_itself_need_not_last(isolated):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(CREDENTIALS)
+        own.commit()
+        before = lasting_rows(isolated)
+        assert before["identity_ua_client_secrets"] == {"lasts"}
+        own.execute("DELETE FROM identity_ua_client_secrets WHERE id <> 'lasts'")
+        own.commit()
+        assert missing_rows(before, lasting_rows(isolated)) == []
+        own.execute("DELETE FROM identity_ua_client_secrets")
+        own.commit()
+    (lost,) = missing_rows(before, lasting_rows(isolated))
+    assert lost == "identity_ua_client_secrets: 1 of 1 are gone"
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        # A migration that empties one pair and deletes another.
+        (
+            'UPDATE secret_v2_tag_junction SET "secret_tagsId" = NULL WHERE "secrets_v2Id" = \'b\';'
+            "DELETE FROM secret_v2_tag_junction WHERE \"secret_tagsId\" = '2'",
+            ["tags in secret_v2_tag_junction: 2 of 3 are gone"],
+        ),
+        ("DELETE FROM secret_v2_tag_junction", ["tags in secret_v2_tag_junction: 3 of 3 are gone"]),
+        ('ALTER TABLE secret_v2_tag_junction RENAME "secret_tagsId" TO "tagId"', []),
+    ],
+)
+def test_lost_tags_are_found_and_a_renamed_column_is_no_loss(isolated, change, lost):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(CREDENTIALS)
+        own.commit()
+        before = lasting_rows(isolated)
+        own.execute(change)
+        own.commit()
+    assert missing_rows(before, lasting_rows(isolated)) == lost
+
+
+def test_a_second_restore_begins_with_an_empty_cache(isolated, monkeypatch):
+    isolated.exec("redis", ["redis-cli", "SET", "list", "of the newer release"])
+    monkeypatch.setattr("drillbook.drill.drill.restore_copy", lambda *_: "the copy")
+    order = SimpleNamespace(backup=None, statement_limit_s=1.0)
+    drill = SimpleNamespace(stack=isolated, order=order, _count=lambda copy: copy)
+    assert Drill.restore_again(drill) == "the copy"
+    assert isolated.exec("redis", ["redis-cli", "DBSIZE"]).stdout.strip() == b"0"

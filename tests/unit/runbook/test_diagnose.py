@@ -276,6 +276,8 @@ def test_credentials_that_a_long_line_cuts_are_not_shown():
         ("'it''s hunter' VALID", "'***' VALID"),
         (r"E'it\'s hunter'", "E'***'"),
         ("'hunter and no e", "'***"),
+        ("'hunter\\", "'***"),
+        ("'Tr0ub:4dor@horse battery'", "'***'"),
     ],
 )
 def test_a_password_in_a_statement_is_not_shown(written, shown):
