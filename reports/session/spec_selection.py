@@ -80,8 +80,8 @@ def shuffle(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
 
     A filter does not change the order of the remaining specs. A spec with the mark `closing` comes
     last in its folder, as it ends what the others share. Specs that share a fixture of their file
-    keep their order, as one looks at what another did. All specs with the mark `reading` stay
-    together like one folder.
+    keep their order, as one looks at what another did; so do the parameters of a spec. All specs
+    with the mark `reading` stay together like one folder.
     """
     found = list(items)
     sharing = {_file(item) for item in found if _shares(item)}
@@ -102,7 +102,7 @@ def _places(item: pytest.Item, seed: int, sharing: set[str]) -> list[float]:
     file = _file(item)
     reads = file not in sharing and item.get_closest_marker(READING)
     folder = READING if reads else str(PurePosixPath(file).parent)
-    named = [folder, file, *([] if file in sharing else [item.nodeid])]
+    named = [folder, file, *([] if file in sharing else [item.nodeid.partition("[")[0]])]
     first, *within = [Random(f"{seed} {name}").random() for name in named]  # noqa: S311 - an order is not a secret
     return [first, float(item.get_closest_marker("closing") is not None), *within]
 

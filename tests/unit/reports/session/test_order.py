@@ -38,6 +38,12 @@ def test_every_spec_comes_first_by_some_seed():
     assert {order(seed)[0] for seed in range(400)} == set(SPECS)
 
 
+def test_parameters_of_a_spec_keep_their_order():
+    plans = [f"suites/lifecycle/test_plans.py::test_a_plan[{name}]" for name in "cab"]
+    for seed in range(20):
+        assert [one for one in order(seed, [*SPECS, *plans]) if one in plans] == plans
+
+
 def test_folders_and_files_stay_together():
     for depth in (2, 3):
         blocks = [name for name, _ in groupby(one.split("/")[:depth] for one in order(11))]

@@ -1,0 +1,40 @@
+"""Which paths of which generation a release answers."""
+
+import pytest
+
+from drillbook.infisical.client import CURRENT, DEPRECATED, ask_routes
+from drillbook.infisical.http import Answer, Broken, Http, NotFound
+from fixtures.session.golden_session import _is_fault_of_instance
+
+OLDER = "/api/v1/projects/{project}/identity-memberships/{identity}"
+
+
+class Release(Http):
+    """Answers 404 to paths with one of the words that it lacks, and 401 to all others."""
+
+    lacks = ()
+
+    def ask(self, method, path, **_sent):
+        status = 404 if any(word in path for word in self.lacks) else 401
+        return Answer(status, "application/json", "{}", {})
+
+
+@pytest.mark.parametrize(
+    ("lacks", "secrets", "membership", "batch"),
+    [
+        ((), CURRENT.secrets, CURRENT.membership, CURRENT.batch),
+        (("memberships/identities",), CURRENT.secrets, OLDER, CURRENT.batch),
+        (("/api/v4",), DEPRECATED.secrets, DEPRECATED.membership, DEPRECATED.batch),
+        (("/batch",), CURRENT.secrets, CURRENT.membership, None),
+    ],
+)
+def test_paths_are_those_that_the_release_answers(lacks, secrets, membership, batch):
+    routes = ask_routes(type("One", (Release,), {"lacks": lacks})(lambda: "", None))
+    assert (routes.secrets, routes.membership, routes.batch) == (secrets, membership, batch)
+
+
+def test_a_route_that_a_release_lacks_is_no_fault_of_the_instance():
+    path = "POST /api/v9/projects"
+    assert not _is_fault_of_instance(NotFound(path, 404, "Route POST:/api/v9/projects not found"))
+    assert _is_fault_of_instance(NotFound(path, 404, "Project with ID 1 not found"))
+    assert _is_fault_of_instance(Broken(path, 500, "Something went wrong"))
