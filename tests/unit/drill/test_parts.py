@@ -12,7 +12,7 @@ from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.options import seconds
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import comparison
-from drillbook.drill.api_readers import ApiReaders
+from drillbook.drill.api_readers import ApiReaders, members
 from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
@@ -148,8 +148,8 @@ PLACE = ("project", "prod")
 class Asker:
     """Answers as one that sees these secrets, or refuses."""
 
-    def __init__(self, values):
-        self.values = values
+    def __init__(self, values, *, sees_all=True):
+        self.values, self.sees_all = values, sees_all
 
     def secrets(self, _place):
         if self.values is None:
@@ -181,6 +181,43 @@ def test_reading_tells_what_differs_is_missing_or_refused(
     assert (found.equal, found.differing, found.missing) == (equal, differing, missing)
     assert bool(found.refused) == refused
     assert found.whole == (equal == 2)
+
+
+@pytest.mark.parametrize(
+    ("others", "equal", "missing", "refused"),
+    [
+        ([], 1, [], True),
+        ([Asker({"b": "2"}, sees_all=False)], 2, [], False),
+        ([Asker({"a": "1", "b": "2"})], 2, [], False),
+        ([Asker({})], 1, ["b"], False),
+        ([Asker(None)], 1, [], True),
+    ],
+)
+def test_what_a_narrow_role_does_not_show_is_missing_only_to_an_administrator(
+    others, equal, missing, refused
+):
+    askers = [Asker({"a": "1"}, sees_all=False), *others]
+    found = comparison.compare_lists(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
+    assert (found.equal, found.missing, bool(found.refused)) == (equal, missing, refused)
+    assert found.whole == (equal == 2)
+
+
+ROLES = """
+CREATE TABLE identity_project_memberships (id text, "identityId" text, "projectId" text);
+CREATE TABLE identity_project_membership_role ("projectMembershipId" text, role text,
+  "isTemporary" boolean);
+INSERT INTO identity_project_memberships VALUES ('1', 'a', 'p'), ('2', 'b', 'p'), ('3', 'c', 'p');
+INSERT INTO identity_project_membership_role VALUES ('1', 'viewer', false), ('2', 'admin', true),
+  ('3', 'viewer', false), ('3', 'admin', false);
+"""
+
+
+def test_an_administrator_is_one_for_good_and_comes_first(isolated):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(ROLES)
+        found = members(own)["p"]
+    assert [(one.id, one.admin) for one in found] == [("c", True), ("a", False), ("b", False)]
 
 
 class Failing:

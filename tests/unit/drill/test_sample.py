@@ -85,8 +85,9 @@ def test_the_largest_sample_is_enough_for_any_number(population):
 class Asker:
     """Reads by name what it knows; refuses anyone who asks where it knows nothing at all."""
 
-    def __init__(self, known, a_minute=float("inf")):
+    def __init__(self, known, a_minute=float("inf"), *, sees_all=True):
         self.known, self.a_minute, self.listed, self.read = known, a_minute, 0, []
+        self.sees_all = sees_all
 
     def reads_a_minute(self):
         return self.a_minute
@@ -166,6 +167,29 @@ def test_what_is_in_no_list_is_missing():
     del known["N50"]
     found = read(Asker(known))
     assert (found.missing, found.whole) == (["id-50"], False)
+
+
+def test_what_is_in_no_list_of_a_narrow_role_is_refused():
+    known = all_of_them()
+    del known["N50"]
+    found = read(Asker(known, sees_all=False))
+    assert (found.missing, found.whole, found.equal) == ([], False, 99)
+    assert "1 secrets of prod were not shown" in found.refused[PLACE[0]]
+
+
+def test_a_place_that_is_refused_hides_no_loss_in_another():
+    class Elsewhere(Asker):
+        def secrets(self, place):
+            if place.environment == "gone":
+                raise NotFound("GET", 404, "no such environment")
+            return super().secrets(place)
+
+    values, known = many(), all_of_them()
+    del known["N50"]
+    gone = Named((PLACE[0], "gone"), "/", "NX", "id-x")
+    values = replace(values, named=(gone, *values.named))
+    found = comparison.compare_by_name(values, lambda _project: [Elsewhere(known)], seed=1)
+    assert (found.missing, list(found.refused)) == (["id-50"], [PLACE[0]])
 
 
 def test_the_next_asker_is_tried_and_a_refusal_of_all_is_told_once():
