@@ -33,19 +33,19 @@ KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt"
 KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
 EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
 EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
+# The time from which the product removes a deleted project or environment by itself; NULL for any
+# other. Since mid-2026.
+_DELETED = "deleteAfter"
+_DATA_KEY = ("kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey")
 # Releases before mid-2024 have only the first two columns, or the first three.
-PROJECTS = Rows(
-    "projects",
-    ("id", "name", "version", "kmsSecretManagerKeyId", "kmsSecretManagerEncryptedDataKey"),
-    2,
-)
+PROJECTS = Rows("projects", ("id", "name", "version", *_DATA_KEY, _DELETED), 2)
 # An upgrade of a project to this version copies its rows of `secrets` into `secrets_v2`, under the
 # same ids, and leaves the old rows as they were (secret-queue.ts, ProjectV3Migration).
 WITHOUT_OLD_ROWS = 3
 _BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKeyNonce")
 BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
 PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))
-ENVIRONMENTS = Rows("project_environments", ("projectId", "id", "slug"))
+ENVIRONMENTS = Rows("project_environments", ("projectId", "id", "slug", _DELETED))
 FOLDERS = Rows("secret_folders", ("envId", "id", "parentId", "name"))
 # The encrypted columns of a secret and its folder: generation 3, then generation 2.
 NEW = Rows("secrets_v2", ("encryptedValue", "folderId"))
@@ -83,6 +83,8 @@ MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Users and machines that may log in, and their credentials.
 UNIVERSAL_AUTH = "identity_universal_auths"
 PEOPLE = ("users", "identities", UNIVERSAL_AUTH)
+# A user `t` who logs in. A ghost only holds the key of a project, and goes when that is deleted.
+LOGS_IN = "NOT coalesce((to_jsonb(t) ->> 'isGhost')::boolean, false)"
 CLIENT_SECRETS = "identity_ua_client_secrets"
 # A client secret `t` that the product itself never removes: releases of 2026 delete those that are
 # revoked, expired or used up. Read from the row's JSON, a column that a release lacks is null.
@@ -91,6 +93,14 @@ NEVER_ENDS = (
     " AND coalesce((to_jsonb(t) ->> 'clientSecretTTL')::bigint, 0) = 0"
     " AND coalesce((to_jsonb(t) ->> 'clientSecretNumUsesLimit')::bigint, 0) = 0"
 )
+# The secrets of deleted environments and projects, in a table of secrets.
+DELETED_SECRETS = f"""
+SELECT s.id::text FROM public.{{}} s
+JOIN public.{FOLDERS.table} f ON f.id = s."folderId"
+JOIN public.{ENVIRONMENTS.table} e ON e.id = f."envId"
+JOIN public.{PROJECTS.table} p ON p.id = e."projectId"
+WHERE coalesce(to_jsonb(e) ->> '{_DELETED}', to_jsonb(p) ->> '{_DELETED}') IS NOT NULL
+"""
 # The tables that join tags to secrets, and their column of the secret.
 TAGGED = {"secret_tag_junction": "secretsId", "secret_v2_tag_junction": "secrets_v2Id"}
 # Tables with an operator's data, which a backup must restore row for row.

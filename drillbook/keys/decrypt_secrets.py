@@ -37,6 +37,7 @@ class Secret:
     """One secret in the clear; type is `shared`, or `personal` for a member's own value.
 
     value is None, with a reason, for one that stays shut; then name may be missing as well.
+    deleted: its environment or project is deleted, and the product removes it by itself.
     """
 
     place: Place
@@ -47,6 +48,7 @@ class Secret:
     value: bytes | None = field(repr=False)
     comment: bytes | None = field(repr=False)
     reason: str = ""
+    deleted: bool = False
 
 
 class Reader:
@@ -105,7 +107,13 @@ class Reader:
         shut = value is None or name is None
         why = (self.keys.reason(self._project(folder)) or _SHUT) if shut else ""
         kind_ = text(kind) or "shared"
-        return Secret(self.place(folder), text(id_) or "", name, number, kind_, value, comment, why)
+        place, id_text = self.place(folder), text(id_) or ""
+        deleted = self._is_deleted(folder)
+        return Secret(place, id_text, name, number, kind_, value, comment, why, deleted)
+
+    def _is_deleted(self, folder: bytes | None) -> bool:
+        row = self._folders.get(folder)
+        return bool(row and row[0] in self.backup.deleted)
 
     def place(self, folder: bytes | None) -> Place:
         """Where a folder's secrets were; empty for a folder that is not in the backup."""

@@ -142,6 +142,7 @@ class Sealed:
     data_key: bytes | None
     bot: Values | None = None
     upgraded: bool = False
+    deleted: bool = False
 
     @property
     def keyless(self) -> bool:
@@ -167,8 +168,12 @@ class EncryptedBackup:
         self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
         self.projects = self._projects()
         self.rootless = self._is_from_before_root_keys()
+        environments = list(dump.rows(*schema.ENVIRONMENTS))
         # The project and the slug of each environment.
-        self.environments = {row[1]: (row[0], row[2]) for row in dump.rows(*schema.ENVIRONMENTS)}
+        self.environments = {row[1]: (row[0], row[2]) for row in environments}
+        gone = {project.id.encode() for project in self.projects if project.deleted}
+        # The environments that an operator deleted: the product removes their rows by itself.
+        self.deleted = {row[1] for row in environments if row[3] is not None or row[0] in gone}
         self.project_of = self._places()
         self.empty = self.outdated = 0
 
@@ -200,8 +205,9 @@ class EncryptedBackup:
                 blob(data),
                 bots.get(id_),
                 _is_upgraded(text(version)),
+                deleted is not None,
             )
-            for id_, name, version, key, data in self.dump.rows(*schema.PROJECTS)
+            for id_, name, version, key, data, deleted in self.dump.rows(*schema.PROJECTS)
         ]
 
     def _is_from_before_root_keys(self) -> bool:

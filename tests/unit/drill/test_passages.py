@@ -151,6 +151,46 @@ def test_rows_that_the_product_removes_itself_need_not_last(isolated):
     assert lost == "identity_ua_client_secrets: 1 of 1 are gone"
 
 
+SECRETS = """
+CREATE TABLE projects (id text, "deleteAfter" timestamptz);
+INSERT INTO projects VALUES ('p', NULL), ('gone', '2026-07-14');
+CREATE TABLE project_environments (id text, "projectId" text, "deleteAfter" timestamptz);
+INSERT INTO project_environments VALUES ('e', 'p', NULL), ('past', 'p', '2026-07-14'),
+  ('of gone', 'gone', NULL);
+CREATE TABLE secret_folders (id text, "envId" text);
+INSERT INTO secret_folders SELECT 'in ' || id, id FROM project_environments;
+CREATE TABLE secrets_v2 (id text, "folderId" text, "encryptedComment" text);
+INSERT INTO secrets_v2 VALUES ('a', 'in e', 'x'), ('b', 'in past', 'x'), ('c', 'in of gone', 'x');
+CREATE TABLE secret_v2_tag_junction ("secrets_v2Id" text, "secret_tagsId" text);
+INSERT INTO secret_v2_tag_junction SELECT id, '1' FROM secrets_v2;
+CREATE TABLE users (id text, "isGhost" boolean);
+INSERT INTO users VALUES ('ada', false), ('ghost', true);
+"""
+LASTING = {
+    "users": {"ada"},
+    "comments in secrets_v2": {"a"},
+    "tags in secret_v2_tag_junction": {"a 1"},
+}
+
+
+def test_what_was_deleted_before_the_change_need_not_last(isolated):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(SECRETS)
+        own.commit()
+    assert lasting_rows(isolated) == LASTING
+
+
+def test_releases_that_delete_at_once_lose_none_of_these(isolated):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(SECRETS)
+        own.execute('ALTER TABLE projects DROP "deleteAfter"')
+        own.execute('ALTER TABLE project_environments DROP "deleteAfter"')
+        own.commit()
+    assert lasting_rows(isolated)["comments in secrets_v2"] == set("abc")
+
+
 @pytest.mark.parametrize(
     ("change", "lost"),
     [

@@ -11,7 +11,9 @@ from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, dig
 from drillbook.infisical.client import Secret
 from drillbook.infisical.http import NotFound, Unauthorized
 from drillbook.keys.key_check import prove
-from tests.support.backups import KEYS, ROWS, VERSIONS, before_root_keys, dump
+from tests.support import made_backups
+from tests.support.backups import HEAD, KEYS, ROWS, TAIL, VERSIONS, before_root_keys, dump
+from tests.support.made_backups import block
 
 MANY = 5000
 PLACE = ("project", "prod")
@@ -48,6 +50,44 @@ def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sam
     assert found.other.opens_nothing
     assert refusal(found.other) == "these keys do not open this backup"
     assert len(found.values.digests) == ROWS["2024-07"]
+
+
+LATER = "2026-07-14 00:00:00+00"
+
+
+def made(tmp_path, folders, *, environments=(), secrets=None):
+    """The values of a backup with two projects, one of them deleted; the folders of `new` differ.
+
+    A secret per folder, unless given.
+    """
+    data = made_backups.under(made_backups.KMS, made_backups.DATA)
+    projects = [made_backups.project(name, data=data) for name in ("new", "old")]
+    deleted = dict.fromkeys(("new", "old")) | {"old": LATER}
+    places = [{"id": f"env-{p}", "projectId": p, "slug": p, "deleteAfter": None} for p in deleted]
+    rows = secrets or [made_backups.secret(folder["id"]) for folder in folders]
+    blocks = [
+        block("kms_root_config", made_backups.root()),
+        block("internal_kms", made_backups.kms("kms-1")),
+        block("projects", *({**row, "deleteAfter": deleted[row["id"]]} for row in projects)),
+        block("project_environments", *places, *environments),
+        block("secret_folders", *folders),
+        block(
+            "secrets_v2",
+            *({**row, "key": "N", "type": "shared", "id": row["folderId"]} for row in rows),
+        ),
+    ]
+    path = tmp_path / "backup.sql"
+    path.write_text(HEAD + "".join(blocks) + TAIL)
+    return secret_values.read_values(path, made_backups.KEY)
+
+
+def test_secrets_of_deleted_environments_and_projects_are_left_out(tmp_path):
+    past = {"id": "env-past", "projectId": "new", "slug": "past", "deleteAfter": LATER}
+    folders = [{"id": f"in-{env}", "envId": f"env-{env}"} for env in ("new", "old", "past")]
+    found = made(tmp_path, folders, environments=[past])
+    assert list(found.digests) == ["in-new"]
+    assert found.places == {("new", "new"): ["in-new"]}
+    assert (found.deleted, found.unopened) == (2, ())
 
 
 def test_a_reservoir_gives_each_the_same_chance():
