@@ -54,6 +54,8 @@ _OLD_NAME = ("secretKeyCiphertext", "secretKeyIV", "secretKeyTag")
 _OLD_COMMENT = ("secretCommentCiphertext", "secretCommentIV", "secretCommentTag")
 OLD = Rows("secrets", (*_OLD_VALUE, *_OLD_NAME, "folderId"))
 WHOLE_NEW = Rows(NEW.table, (*NEW.columns, "key", "version", "type", "encryptedComment", "id"))
+# What decides which of several shared secrets with one name in a folder is the newest.
+NAMESAKES = Rows(NEW.table, ("folderId", "key", "type", "updatedAt", "id"), 5)
 WHOLE_OLD = Rows(OLD.table, (*OLD.columns, "version", "type", *_OLD_COMMENT, "id"))
 SEALED_NEW = Rows(NEW.table, ("encryptedValue", "encryptedComment"))
 SEALED_OLD = Rows(OLD.table, (*_OLD_VALUE[:2], *_OLD_COMMENT[:2]))
@@ -100,6 +102,13 @@ JOIN public.{FOLDERS.table} f ON f.id = s."folderId"
 JOIN public.{ENVIRONMENTS.table} e ON e.id = f."envId"
 JOIN public.{PROJECTS.table} p ON p.id = e."projectId"
 WHERE coalesce(to_jsonb(e) ->> '{_DELETED}', to_jsonb(p) ->> '{_DELETED}') IS NOT NULL
+"""
+# The shared secrets that have a newer one of their name in their folder. Releases of 2024 let two
+# clients create such a pair; a migration of June 2026 deletes all but the newest.
+OLDER_NAMESAKES = f"""
+SELECT id::text FROM (
+  SELECT id, row_number() OVER (PARTITION BY "folderId", key ORDER BY "updatedAt" DESC, id DESC) nth
+  FROM public.{NEW.table} WHERE type = 'shared') s WHERE nth > 1
 """
 # The tables that join tags to secrets, and their column of the secret.
 TAGGED = {"secret_tag_junction": "secretsId", "secret_v2_tag_junction": "secrets_v2Id"}

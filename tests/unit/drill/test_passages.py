@@ -159,8 +159,10 @@ INSERT INTO project_environments VALUES ('e', 'p', NULL), ('past', 'p', '2026-07
   ('of gone', 'gone', NULL);
 CREATE TABLE secret_folders (id text, "envId" text);
 INSERT INTO secret_folders SELECT 'in ' || id, id FROM project_environments;
-CREATE TABLE secrets_v2 (id text, "folderId" text, "encryptedComment" text);
+CREATE TABLE secrets_v2 (id text, "folderId" text, "encryptedComment" text, key text, type text,
+  "updatedAt" timestamptz);
 INSERT INTO secrets_v2 VALUES ('a', 'in e', 'x'), ('b', 'in past', 'x'), ('c', 'in of gone', 'x');
+UPDATE secrets_v2 SET key = 'N', type = 'shared', "updatedAt" = '2026-06-02';
 CREATE TABLE secret_v2_tag_junction ("secrets_v2Id" text, "secret_tagsId" text);
 INSERT INTO secret_v2_tag_junction SELECT id, '1' FROM secrets_v2;
 CREATE TABLE users (id text, "isGhost" boolean);
@@ -189,6 +191,17 @@ def test_releases_that_delete_at_once_lose_none_of_these(isolated):
         own.execute('ALTER TABLE project_environments DROP "deleteAfter"')
         own.commit()
     assert lasting_rows(isolated)["comments in secrets_v2"] == set("abc")
+
+
+def test_the_older_of_two_secrets_of_one_name_need_not_last(isolated):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(SECRETS)
+        older = "'in e', 'x', 'N', 'shared', '2026-06-01'"
+        own.execute(f"INSERT INTO secrets_v2 VALUES ('older', {older})")
+        own.execute("INSERT INTO secret_v2_tag_junction VALUES ('older', '1')")
+        own.commit()
+    assert lasting_rows(isolated) == LASTING
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sam
 LATER = "2026-07-14 00:00:00+00"
 
 
-def made(tmp_path, folders, *, environments=(), secrets=None):
-    """The values of a backup with two projects, one of them deleted; the folders of `new` differ.
+def made(tmp_path, folders, *, environments=(), secrets=()):
+    """A backup with two projects, one of them deleted, these folders, and a secret in each.
 
-    A secret per folder, unless given.
+    Or these secrets.
     """
     data = made_backups.under(made_backups.KMS, made_backups.DATA)
     projects = [made_backups.project(name, data=data) for name in ("new", "old")]
@@ -73,21 +73,51 @@ def made(tmp_path, folders, *, environments=(), secrets=None):
         block("secret_folders", *folders),
         block(
             "secrets_v2",
-            *({**row, "key": "N", "type": "shared", "id": row["folderId"]} for row in rows),
+            *({"key": "N", "type": "shared", "id": row["folderId"], **row} for row in rows),
         ),
     ]
     path = tmp_path / "backup.sql"
     path.write_text(HEAD + "".join(blocks) + TAIL)
-    return secret_values.read_values(path, made_backups.KEY)
+    return path
 
 
 def test_secrets_of_deleted_environments_and_projects_are_left_out(tmp_path):
     past = {"id": "env-past", "projectId": "new", "slug": "past", "deleteAfter": LATER}
     folders = [{"id": f"in-{env}", "envId": f"env-{env}"} for env in ("new", "old", "past")]
-    found = made(tmp_path, folders, environments=[past])
+    backup = made(tmp_path, folders, environments=[past])
+    found = secret_values.read_values(backup, made_backups.KEY)
     assert list(found.digests) == ["in-new"]
     assert found.places == {("new", "new"): ["in-new"]}
     assert (found.deleted, found.unopened) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("stays", "lost", "removed"),
+    [("cd", (), ("a", "b")), ("bd", ("c",), ("a",)), ("abc", ("d",), ()), ("abcd", (), ())],
+)
+def test_an_older_secret_of_one_name_may_go_and_the_newest_may_not(
+    tmp_path, monkeypatch, stays, lost, removed
+):
+    times = {"a": "2026-06-01 10:00:00+00", "b": "2026-06-01 10:00:00.5+00"}
+    rows = {
+        id_: {**made_backups.secret(), "id": id_, "updatedAt": times.get(id_, times["b"])}
+        for id_ in "abcd"
+    }
+    rows["d"]["type"] = "personal"
+    folders = [{"id": "in-new", "envId": "env-new"}]
+    monkeypatch.setattr(
+        comparison, "_dump", lambda *_: made(tmp_path, folders, secrets=[rows[i] for i in stays])
+    )
+    (tmp_path / "before").mkdir()
+    backup = made(tmp_path / "before", folders, secrets=rows.values())
+    before = secret_values.read_values(backup, made_backups.KEY)
+    found = comparison.compare_database(None, backup, made_backups.KEY, "", before, tmp_path)
+    assert (found.lost, found.removed) == (lost, removed)
+    assert bool(found.amiss) == bool(lost)
+    read = comparison.Reading(sampled=3, equal=3 - len(lost + removed), missing=[*lost, *removed])
+    read.leave_out(found.removed)
+    assert read.whole == (not lost)
+    assert ("look at their values" in comparison.summary(found, read, "names")) == bool(removed)
 
 
 def test_a_reservoir_gives_each_the_same_chance():
