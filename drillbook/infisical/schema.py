@@ -46,7 +46,8 @@ _BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKe
 BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
 PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))
 ENVIRONMENTS = Rows("project_environments", ("projectId", "id", "slug", _DELETED))
-FOLDERS = Rows("secret_folders", ("envId", "id", "parentId", "name"))
+# A reserved folder holds the copies of replicated secrets; recursive lists leave it out.
+FOLDERS = Rows("secret_folders", ("envId", "id", "parentId", "name", "isReserved"))
 # The encrypted columns of a secret and its folder: generation 3, then generation 2.
 NEW = Rows("secrets_v2", ("encryptedValue", "folderId"))
 _OLD_VALUE = ("secretValueCiphertext", "secretValueIV", "secretValueTag")

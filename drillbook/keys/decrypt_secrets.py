@@ -37,7 +37,9 @@ class Secret:
     """One secret in the clear; type is `shared`, or `personal` for a member's own value.
 
     value is None, with a reason, for one that stays shut; then name may be missing as well.
-    deleted: its environment or project is deleted, and the product removes it by itself.
+    deleted: its environment or project is deleted, and the product removes it by itself. listed:
+    whether the API can list it; it leaves out reserved folders, and does not answer for an empty
+    secret of a project whose key is held elsewhere.
     """
 
     place: Place
@@ -49,6 +51,7 @@ class Secret:
     comment: bytes | None = field(repr=False)
     reason: str = ""
     deleted: bool = False
+    listed: bool = True
 
 
 class Reader:
@@ -105,15 +108,14 @@ class Reader:
         folder, id_, version, kind = about
         number = int(version) if version and version.isdigit() else 0
         shut = value is None or name is None
-        why = (self.keys.reason(self._project(folder)) or _SHUT) if shut else ""
+        reason = self.keys.reason(self._project(folder))
+        why = (reason or _SHUT) if shut else ""
         kind_ = text(kind) or "shared"
         place, id_text = self.place(folder), text(id_) or ""
-        deleted = self._is_deleted(folder)
-        return Secret(place, id_text, name, number, kind_, value, comment, why, deleted)
-
-    def _is_deleted(self, folder: bytes | None) -> bool:
-        row = self._folders.get(folder)
-        return bool(row and row[0] in self.backup.deleted)
+        environment, *_, reserved = self._folders.get(folder) or (None, None)
+        deleted = environment in self.backup.deleted
+        listed = reserved != b"t" and (bool(value) or not reason)
+        return Secret(place, id_text, name, number, kind_, value, comment, why, deleted, listed)
 
     def place(self, folder: bytes | None) -> Place:
         """Where a folder's secrets were; empty for a folder that is not in the backup."""

@@ -91,6 +91,17 @@ def test_secrets_of_deleted_environments_and_projects_are_left_out(tmp_path):
     assert (found.deleted, found.unopened) == (2, ())
 
 
+def test_replicated_secrets_are_compared_and_not_looked_for_in_a_list(tmp_path):
+    folders = [
+        {"id": "in-new", "envId": "env-new", "isReserved": "f"},
+        {"id": "copies", "envId": "env-new", "isReserved": "t"},
+    ]
+    found = secret_values.read_values(made(tmp_path, folders), made_backups.KEY)
+    assert found.digests.keys() == {"in-new", "copies"}
+    assert found.places == {("new", "new"): ["in-new"]}
+    assert [one.id for one in (*found.named, *found.firsts)] == ["in-new", "in-new"]
+
+
 @pytest.mark.parametrize(
     ("stays", "lost", "removed"),
     [("cd", (), ("a", "b")), ("bd", ("c",), ("a",)), ("abc", ("d",), ()), ("abcd", (), ())],

@@ -33,6 +33,7 @@ from tests.support.made_backups import (
     under,
 )
 
+OLD = project("old", data=under(KMS, DATA))
 EXTERNAL = "its key is held by an external KMS"
 MEMBERS = "its key is sealed with its members' passwords"
 LOST = "its folder, or the project of it, is not in the backup"
@@ -46,6 +47,18 @@ def backup(tmp_path):
         return path
 
     return made
+
+
+def test_an_empty_secret_of_a_project_with_an_external_kms_is_not_looked_for(backup):
+    foreign = {"kmsKeyId": "kms-9", "encryptedProviderInputs": b"x"}
+    around = [block("kms_root_config", root()), block("external_kms", foreign), *PLACES]
+    around += [block("internal_kms", kms("kms-1"))]
+    around += [block("projects", project("new", "kms-9", under(KMS, DATA)), OLD)]
+    empty = {"encryptedValue": None, "key": "NAME", "type": "shared"}
+    rows = [{**empty, "folderId": f"in-{name}", "id": name} for name in ("new", "old")]
+    found = secret_values.read_values(backup(*around, block("secrets_v2", *rows)), KEY)
+    assert found.places == {("old", ""): ["old"]}
+    assert {one.id for one in (*found.named, *found.firsts)} == {"old"}
 
 
 @pytest.fixture
