@@ -84,8 +84,9 @@ OF_ROOT_KEYS = frozenset(
 ) | {"kms_keys"}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Users and machines that may log in, and their credentials.
+MACHINES = "identities"
 UNIVERSAL_AUTH = "identity_universal_auths"
-PEOPLE = ("users", "identities", UNIVERSAL_AUTH)
+PEOPLE = ("users", MACHINES, UNIVERSAL_AUTH)
 # A user `t` who logs in. A ghost only holds the key of a project, and goes when that is deleted.
 LOGS_IN = "NOT coalesce((to_jsonb(t) ->> 'isGhost')::boolean, false)"
 CLIENT_SECRETS = "identity_ua_client_secrets"
@@ -96,8 +97,24 @@ NEVER_ENDS = (
     " AND coalesce((to_jsonb(t) ->> 'clientSecretTTL')::bigint, 0) = 0"
     " AND coalesce((to_jsonb(t) ->> 'clientSecretNumUsesLimit')::bigint, 0) = 0"
 )
+# Their columns of the row that they belong to, and are deleted with.
+PARENTS = {UNIVERSAL_AUTH: "identityId", CLIENT_SECRETS: "identityUAId"}
+# The machines of deleted projects, and those that belong to no organization: releases since October
+# 2025 note the organization in the machine's row, and delete the others.
+_DELETED_MACHINES = f"""
+SELECT i.id::text FROM public.{MACHINES} i
+JOIN public.{PROJECTS.table} p ON p.id::text = to_jsonb(i) ->> 'projectId'
+WHERE to_jsonb(p) ->> '{_DELETED}' IS NOT NULL
+"""
+_LONE_MACHINES = f"""
+SELECT i.id::text FROM public.{MACHINES} i
+WHERE to_jsonb(i) ->> 'orgId' IS NULL AND NOT EXISTS (SELECT FROM public.{{}} m WHERE {{}} = i.id)
+"""
+# Machines are members of organizations in one of these tables.
+_OF_EARLIER = ("identity_org_memberships", 'm."identityId"')
+_OF_NEWER = ("memberships", "m.scope = 'organization' AND m.\"actorIdentityId\"")
 # The secrets of deleted environments and projects, in a table of secrets.
-DELETED_SECRETS = f"""
+_DELETED_SECRETS = f"""
 SELECT s.id::text FROM public.{{}} s
 JOIN public.{FOLDERS.table} f ON f.id = s."folderId"
 JOIN public.{ENVIRONMENTS.table} e ON e.id = f."envId"
@@ -106,7 +123,7 @@ WHERE coalesce(to_jsonb(e) ->> '{_DELETED}', to_jsonb(p) ->> '{_DELETED}') IS NO
 """
 # The shared secrets that have a newer one of their name in their folder. Releases of 2024 let two
 # clients create such a pair; a migration of June 2026 deletes all but the newest.
-OLDER_NAMESAKES = f"""
+_OLDER_NAMESAKES = f"""
 SELECT id::text FROM (
   SELECT id, row_number() OVER (PARTITION BY "folderId", key ORDER BY "updatedAt" DESC, id DESC) nth
   FROM public.{NEW.table} WHERE type = 'shared') s WHERE nth > 1
@@ -115,6 +132,13 @@ SELECT id::text FROM (
 TAGGED = {"secret_tag_junction": "secretsId", "secret_v2_tag_junction": "secrets_v2Id"}
 # Tables with an operator's data, which a backup must restore row for row.
 SECRETS = (OLD.table, NEW.table)
+# The ids of rows that the product or an upgrade removes by itself, with the tables that each needs.
+REMOVED = (
+    *(((table, FOLDERS.table), _DELETED_SECRETS.format(table)) for table in SECRETS),
+    ((NEW.table,), _OLDER_NAMESAKES),
+    ((MACHINES, PROJECTS.table), _DELETED_MACHINES),
+    *(((MACHINES, own[0]), _LONE_MACHINES.format(*own)) for own in (_OF_EARLIER, _OF_NEWER)),
+)
 CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities")
 # The product itself removes rows from these: logs, sessions, expired tokens, old history, jobs.
 # Fewer rows than before are no sign of a bad backup.

@@ -204,6 +204,50 @@ def test_the_older_of_two_secrets_of_one_name_need_not_last(isolated):
     assert lasting_rows(isolated) == LASTING
 
 
+MACHINES = """
+CREATE TABLE identities (id text);
+INSERT INTO identities VALUES ('m'), ('lone');
+CREATE TABLE identity_universal_auths (id text, "identityId" text);
+INSERT INTO identity_universal_auths SELECT 'ua of ' || id, id FROM identities;
+CREATE TABLE identity_ua_client_secrets (id text, "identityUAId" text);
+INSERT INTO identity_ua_client_secrets SELECT 's of ' || id, id FROM identity_universal_auths;
+"""
+EARLIER = """
+CREATE TABLE identity_org_memberships ("identityId" text);
+INSERT INTO identity_org_memberships VALUES ('m')
+"""
+NEWER = """
+CREATE TABLE memberships ("actorIdentityId" text, scope text);
+INSERT INTO memberships VALUES ('m', 'organization'), ('lone', 'project')
+"""
+NEWEST = """
+ALTER TABLE identities ADD "orgId" text;
+UPDATE identities SET "orgId" = 'o' WHERE id = 'm';
+CREATE TABLE memberships ("actorIdentityId" text, scope text);
+INSERT INTO memberships VALUES ('m', 'project');
+"""
+OF_DELETED = """
+ALTER TABLE identities ADD "projectId" text;
+CREATE TABLE projects (id text, "deleteAfter" timestamptz);
+INSERT INTO projects VALUES ('p', NULL), ('gone', '2026-07-14');
+UPDATE identities SET "projectId" = CASE id WHEN 'm' THEN 'p' ELSE 'gone' END
+"""
+
+
+@pytest.mark.parametrize("members", [EARLIER, NEWER, NEWEST, OF_DELETED])
+def test_a_machine_of_no_organization_or_of_a_deleted_project_need_not_last(isolated, members):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(MACHINES)
+        own.execute(members)
+        own.commit()
+    assert lasting_rows(isolated) == {
+        "identities": {"m"},
+        "identity_universal_auths": {"ua of m"},
+        "identity_ua_client_secrets": {"s of ua of m"},
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "lost"),
     [
