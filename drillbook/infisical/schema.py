@@ -42,6 +42,7 @@ PROJECTS = Rows("projects", ("id", "name", "version", *_DATA_KEY, _DELETED), 2)
 # An upgrade of a project to this version copies its rows of `secrets` into `secrets_v2`, under the
 # same ids, and leaves the old rows as they were (secret-queue.ts, ProjectV3Migration).
 WITHOUT_OLD_ROWS = 3
+PROJECT_SLUGS = Rows(PROJECTS.table, ("slug",))
 _BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKeyNonce")
 BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
 PUBLIC_KEYS = Rows("user_encryption_keys", ("publicKey", "userId"))

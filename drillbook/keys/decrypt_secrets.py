@@ -77,6 +77,15 @@ class Reader:
         for row in self._dump.rows(*schema.WHOLE_NEW):
             yield self._new(row)
 
+    def public_texts(self) -> Iterator[str]:
+        """Ids, names and slugs of projects and environments, and folder paths: none is a secret."""
+        for project in self.backup.projects:
+            yield from (project.id, project.name)
+        for environment, (_, slug) in self.backup.environments.items():
+            yield from (text(part) or "" for part in (environment, slug))
+        yield from (text(slug) or "" for (slug,) in self._dump.rows(*schema.PROJECT_SLUGS))
+        yield from (self._path(folder) for folder in self._folders)
+
     def _new(self, row: Values) -> Secret:
         sealed, folder, name, version, kind, comment, id_ = row
         at = self._project(folder)

@@ -102,6 +102,28 @@ def test_replicated_secrets_are_compared_and_not_looked_for_in_a_list(tmp_path):
     assert [one.id for one in (*found.named, *found.firsts)] == ["in-new", "in-new"]
 
 
+PUBLIC = (b"5a3e0c1c-7f0e-4d55-9b9e-1c6f5a1c2d3e", b"/services/payments", b"THE_NAME_OF_ONE", b"")
+
+
+def test_logs_are_not_searched_for_what_the_address_of_a_request_holds(tmp_path):
+    environments = [
+        {"id": PUBLIC[0].decode(), "projectId": "new", "slug": "prod", "deleteAfter": None}
+    ]
+    folders = [
+        {"id": "in-new", "envId": "env-new", "parentId": None, "name": "root"},
+        {"id": "up", "envId": "env-new", "parentId": "in-new", "name": "services"},
+        {"id": "in", "envId": "env-new", "parentId": "up", "name": "payments"},
+    ]
+    kept = [b"correct horse battery", b"a line of its own\n/services/payments"]
+    secrets = [
+        {**made_backups.secret(value=value), "id": f"{n}", "key": "THE_NAME_OF_ONE"}
+        for n, value in enumerate([*PUBLIC, *kept])
+    ]
+    backup = made(tmp_path, folders, environments=environments, secrets=secrets)
+    found = secret_values.try_keys(backup, made_backups.KEY, samples=300).values
+    assert found.samples == ("correct horse battery", "a line of its own")
+
+
 @pytest.mark.parametrize(
     ("stays", "lost", "removed"),
     [("cd", (), ("a", "b")), ("bd", ("c",), ("a",)), ("abc", ("d",), ()), ("abcd", (), ())],
