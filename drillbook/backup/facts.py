@@ -10,7 +10,7 @@ prove that it is fresh. A time without a zone may be off by the largest differen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +39,8 @@ class Backup:
 
     server and dumped_by are PostgreSQL's versions; dumped_at is pg_dump's own time, as archives and
     verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
-    the newest time found in the rows that were read, so the backup is not older than that;
+    the newest time found in the rows that were read, so the backup is not older than that; changed
+    is the newest among the rows that the product does not delete by itself;
     schema is the name of the product's newest migration; damage says what is missing or broken,
     empty when the backup is whole; rows counts each table's rows; orders says why no restore may
     follow it, empty for data that is whole; beyond says that it makes databases, too, else empty.
@@ -61,6 +62,7 @@ class Backup:
     rows: Mapping[str, int] = field(default_factory=dict)
     orders: str = ""
     beyond: str = ""
+    changed: datetime | None = None
 
     @property
     def complete(self) -> bool:
@@ -77,6 +79,7 @@ def examine(backup: Path) -> Backup:
 def facts(dump: Dump, backup: Path) -> Backup:
     """The facts of a backup that is open."""
     migrations = [text(row[0]) or "" for row in dump.rows(*schema.MIGRATIONS)]
+    changed = max(_moments(dump, schema.LASTING_TIMES), default=None)
     return Backup(
         path=backup,
         size=dump.size,
@@ -85,7 +88,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         server=dump.server,
         dumped_by=dump.dumped_by,
         dumped_at=dump.dumped_at,
-        newest=max(_moments(dump), default=None),
+        newest=max([*filter(None, [changed]), *_moments(dump, schema.PASSING_TIMES)], default=None),
         instance=next(_texts(dump, schema.INSTANCES), None),
         schema=max(migrations, default=None),
         migrations=len(migrations),
@@ -94,17 +97,18 @@ def facts(dump: Dump, backup: Path) -> Backup:
         rows=dump.counts,
         orders=dump.orders(),
         beyond=dump.beyond(),
+        changed=changed,
     )
 
 
-def _moments(dump: Dump) -> Iterator[datetime]:
+def _moments(dump: Dump, reads: Iterable[schema.Rows]) -> Iterator[datetime]:
     """The newest time of each column and zone; within a zone times sort as they are written.
 
     A minus or plus before the zone sorts before the dot of a fraction. Other values end otherwise,
     and so do not mix with times.
     """
     newest: dict[tuple[int, bytes], bytes] = {}
-    for read in schema.TIMES:
+    for read in reads:
         for row in dump.rows(*read):
             for at, value in enumerate(row):
                 if value and value > newest.get(key := (at, value[-_ZONE:]), b""):

@@ -69,11 +69,14 @@ FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
 APPROVALS = "secret_approval_policies"
 INSTANCES = Rows("super_admin", ("instanceId",))
 LABELS = Rows(ROOTS.table, ("kekLabel",))
-# The times in these rows change when someone works with the instance.
-TIMES = (
+# The times in these rows change when someone works with the instance. The product itself deletes
+# only the rows of PASSING_TIMES: when a session ends, or a token or a credential expires.
+LASTING_TIMES = (
     Rows(INSTANCES.table, ("updatedAt",)),
     Rows(OLD.table, ("updatedAt",)),
     Rows(NEW.table, ("updatedAt",)),
+)
+PASSING_TIMES = (
     Rows("auth_token_sessions", ("lastUsed",)),
     Rows("identity_access_tokens", ("updatedAt", "accessTokenLastUsedAt")),
     Rows("identity_ua_client_secrets", ("updatedAt",)),
@@ -209,7 +212,8 @@ _ROTATED = (KEPT_KEYS, KEY_HISTORY)
 TABLES = frozenset(
     rows.table
     for rows in (
-        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, *TIMES),
+        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS),
+        *(*LASTING_TIMES, *PASSING_TIMES),
         *FIRST_GENERATION,
     )
 )

@@ -460,7 +460,8 @@ class Inventory:
     """What a backup holds, in numbers: rows by table, secrets by project, bytes of all rows.
 
     Tables that the product itself clears do not count. newest is the time of the newest row that
-    was read; migration the product's newest; names has the names of projects, by id.
+    was read, changed of those that the product does not delete by itself; migration the product's
+    newest; names has the names of projects, by id.
     """
 
     rows: Mapping[str, int]
@@ -470,6 +471,7 @@ class Inventory:
     instance: str | None = None
     migration: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    changed: datetime | None = None
 
     @property
     def secrets(self) -> int:
@@ -489,6 +491,7 @@ def take_inventory(dump: Dump, facts: Backup) -> Inventory:
         facts.instance,
         facts.schema,
         {project.id: project.name for project in backup.projects},
+        facts.changed,
     )
 
 
@@ -496,7 +499,9 @@ def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> l
     """The counts that fell by more than a share since an earlier backup, each in one sentence.
 
     when names the earlier backup. A table that another release may have replaced does not count,
-    nor does a newest row that is up to a day older: the newest row may have been deleted.
+    nor does a newest row that is up to a day older: the newest row may have been deleted. The
+    product itself deletes sessions and tokens, and a user secrets, but a user who deletes the
+    newest secret has a session: only a backup in which both went back is of an earlier state.
     """
     if before.instance and before.instance != now.instance:
         other = f"of instance {now.instance or 'not said'}, and the backup of {when}"
@@ -506,12 +511,16 @@ def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> l
         for what, then, left in _pairs(before, now)
         if left < then * (1 - share)
     ]
-    back = before.newest and (now.newest is None or before.newest - now.newest > _A_DAY)
+    back = _went_back(before.newest, now.newest) and _went_back(before.changed, now.changed)
     if before.newest and back and share < 1:
         row = f"of {now.newest:%Y-%m-%d %H:%M} UTC" if now.newest else "without a time"
         then = f"{before.newest:%Y-%m-%d %H:%M} UTC in the backup of {when}"
         losses.append(f"the newest row is {row}, and was of {then}")
     return losses
+
+
+def _went_back(then: datetime | None, now: datetime | None) -> bool:
+    return then is not None and (now is None or then - now > _A_DAY)
 
 
 def _pairs(before: Inventory, now: Inventory) -> Iterator[tuple[str, int, int]]:

@@ -406,7 +406,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders")
+    left_out = ("path", "rows", "orders", "changed")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

@@ -187,6 +187,10 @@ class Holdings(EvidenceModel):
     newest: Time | None = Field(default=None, description="time of the newest row")
     instance: str | None = None
     migration: str | None = Field(default=None, description="the newest one of the product")
+    changed: Time | None = Field(
+        default=None,
+        description="time of the newest row among those that the product does not delete by itself",
+    )
 
 
 class BackupFile(EvidenceModel):

@@ -179,3 +179,29 @@ def test_a_table_of_a_clean_up_job_is_no_loss(table):
 )
 def test_what_an_operator_made_counts(table):
     assert not schema.CLEARED.match(table)
+
+
+def test_an_older_newest_row_is_a_loss_only_where_what_lasts_is_older_too():
+    lost = f"the newest row is of {NOW - timedelta(days=40):%Y-%m-%d %H:%M} UTC, and was of "
+
+    def losses(newest, changed):
+        before = Inventory({}, {}, 9, NOW, changed=NOW - timedelta(days=9))
+        days = (timedelta(days=newest), timedelta(days=changed))
+        now = Inventory({}, {}, 9, NOW - days[0], changed=NOW - days[1])
+        return find_losses(before, "May", now, 0.2)
+
+    # A token expired; someone with a session deleted the newest secret; an earlier state.
+    assert losses(newest=9, changed=9) == []
+    assert losses(newest=0, changed=40) == []
+    assert [loss.startswith(lost) for loss in losses(newest=40, changed=40)] == [True]
+
+
+def test_an_expired_token_does_not_make_a_backup_bad(folder, capsys):
+    token = 'COPY public.identity_access_tokens ("updatedAt") FROM stdin;\n{}\n\\.\n\n'
+    for ago in range(KEPT):
+        # Only a token was used: it expired before the newest backup.
+        used = f"{NOW - (timedelta(days=ago) if ago else timedelta(days=30)):%Y-%m-%d %H:%M:%S}+00"
+        sql = dump("2024-10").replace(TAIL, f"\n{token.format(used)}{TAIL}")
+        (folder / name(ago)).write_text(sql)
+    code, answer = asked(capsys, folder, form="json")
+    assert (code, json.loads(answer)["findings"]) == (2, [])
