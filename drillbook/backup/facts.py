@@ -43,7 +43,8 @@ class Backup:
     is the newest among the rows that the product does not delete by itself;
     schema is the name of the product's newest migration; damage says what is missing or broken,
     empty when the backup is whole; rows counts each table's rows; orders says why no restore may
-    follow it, empty for data that is whole; beyond says that it makes databases, too, else empty.
+    follow it, empty for data that is whole; beyond says that it makes databases, too, else empty;
+    not_restored what a restore leaves out, else empty.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Backup:
     orders: str = ""
     beyond: str = ""
     changed: datetime | None = None
+    not_restored: str = ""
 
     @property
     def complete(self) -> bool:
@@ -98,6 +100,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         orders=dump.orders(),
         beyond=dump.beyond(),
         changed=changed,
+        not_restored=dump.not_restored(),
     )
 
 

@@ -340,6 +340,18 @@ _TRUSTED = {
     *("plpgsql", "pgcrypto", "citext", "uuid-ossp", "pg_trgm", "btree_gin", "btree_gist"),
     *("hstore", "ltree", "fuzzystrmatch", "unaccent", "tablefunc", "intarray", "cube", "seg"),
 }
+# Extensions that only watch a server and hold no rows. A restore leaves them out, because the role
+# that restores may not install them; so it does publications and security labels, which serve other
+# programs. The product needs none of these.
+_WATCHING = {
+    *("pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_wait_sampling"),
+    *("pg_qualstats", "pg_buffercache", "pgstattuple", "pgaudit"),
+}
+_EXTENSION = re.compile(r'CREATE EXTENSION (?:IF NOT EXISTS )?("[^"]*"|\S+)', re.IGNORECASE)
+_OF_OTHERS = (
+    (re.compile("(?:CREATE|ALTER|DROP|COMMENT ON) PUBLICATION "), "publications"),
+    (re.compile("SECURITY LABEL "), "security labels"),
+)
 _LANGUAGES = {"sql", "plpgsql"}
 _RUN = re.compile(
     rf"CREATE (?:OR REPLACE )?(?:{_KINDS})\b|ALTER (?:{_KINDS})\b|DROP (?:{_KINDS})\b|COMMENT ON "
@@ -386,7 +398,7 @@ def judge(statement: Statement) -> Judgement:
     words = statement.bare.upper()
     if statement.table is not None:
         return "run"
-    if _LEFT_OUT.match(words):
+    if _LEFT_OUT.match(words) or made_for_others(statement):
         return "leave out"
     if words.startswith("CREATE EXTENSION "):
         return _extension(statement)
@@ -401,6 +413,20 @@ def judge(statement: Statement) -> Judgement:
     return "run"
 
 
+def made_for_others(statement: Statement) -> str:
+    """What a statement makes that a restore leaves out although an operator made it; else empty."""
+    words = statement.bare.upper()
+    if (name := _extension_name(statement)) in _WATCHING:
+        return f"the extension {name}"
+    return next((what for pattern, what in _OF_OTHERS if pattern.match(words)), "")
+
+
+def _extension_name(statement: Statement) -> str:
+    """The name of the extension that a statement installs; empty for another statement."""
+    match = _EXTENSION.match(statement.bare)
+    return match[1].strip('"').lower() if match else ""
+
+
 def _reason(words: str) -> str:
     for pattern, what in _REASONS:
         if re.match(pattern, words):
@@ -413,7 +439,7 @@ def _reason(words: str) -> str:
 
 
 def _extension(statement: Statement) -> Judgement:
-    name = statement.bare.split("WITH")[0].split()[-1].strip('"').lower()
+    name = _extension_name(statement)
     if name not in _TRUSTED:
         raise Hostile(statement.line, f"installs the extension {name[:40]}, which is not trusted")
     return "leave out" if name == "plpgsql" else "run"

@@ -23,6 +23,7 @@ from drillbook.backup.plain_dump import (
     Statement,
     Unreadable,
     judge,
+    made_for_others,
     plain,
 )
 from drillbook.backup.stream import Source
@@ -154,7 +155,8 @@ class Dump:
 
     harm is the first part that no restore may run, with its line. lost has the tables that are
     created without a block of rows, with the line: pg_dump writes a block for each table, even an
-    empty one. counts has each table's number of rows. inserts: it has no blocks of rows, because
+    empty one. for_others has what a restore leaves out although an operator made it, with the first
+    line of each. counts has each table's number of rows. inserts: it has no blocks of rows, because
     rows are written as statements, or not at all. file is the file that blocks are read from: the
     backup itself, or a copy of the wanted tables. length is the size of all its SQL in bytes.
     """
@@ -172,6 +174,7 @@ class Dump:
     inserts: bool = False
     harm: Unreadable | None = None
     lost: dict[str, int] = field(default_factory=dict)
+    for_others: dict[str, int] = field(default_factory=dict)
     length: int = 0
     tables: set[str] = field(init=False)
 
@@ -214,6 +217,13 @@ class Dump:
             f"was made by pg_dump --create or pg_dumpall ({self.harm}): Drillbook restores one "
             "database alone, so dump it by pg_dump without --create"
         )
+
+    def not_restored(self) -> str:
+        """What a restore leaves out although an operator made it, with its lines; else empty."""
+        if not self.for_others:
+            return ""
+        made = ", ".join(f"{what} (line {line})" for what, line in self.for_others.items())
+        return f"makes {made}: Drillbook does not restore that, and the product does not need it"
 
     def orders(self) -> str:
         """Why no restore may run this backup, with the line; empty if it is whole and only data."""
@@ -269,6 +279,7 @@ class _Reading:
         self._counts: dict[str, int] = {}
         self._harms: dict[bool, Unreadable] = {}
         self._made: dict[str, int] = {}
+        self._for_others: dict[str, int] = {}
         self._filled: set[str] = set()
 
     def scan(self) -> None:
@@ -278,6 +289,8 @@ class _Reading:
                 judge(statement)
             except Hostile as harm:
                 self._note(harm)
+            if what := made_for_others(statement):
+                self._for_others.setdefault(what, statement.line)
             if statement.table is not None:
                 self._take(statement, statement.table)
             elif (table := _TABLE.match(statement.bare)) and not _PARENT.search(statement.bare):
@@ -349,6 +362,7 @@ class _Reading:
             length=script.bytes,
             inserts=not self._blocks and not (damage and sql.form != "plain"),
             harm=self._worst(),
+            for_others=self._for_others,
             lost={
                 name: line
                 for name, line in self._made.items()

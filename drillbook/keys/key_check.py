@@ -241,6 +241,8 @@ def _lines(
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
     if facts.beyond:
         yield f"Note: the backup {facts.beyond}."
+    if facts.not_restored:
+        yield f"Note: the backup {safe_text(facts.not_restored)}."
     proof, file = decisive.proof, decisive.file
     if file.accepted_as != file.deployed_as:
         yield (

@@ -4,10 +4,10 @@ import io
 
 import pytest
 
-from drillbook.backup.plain_dump import Hostile, Statement, judge
+from drillbook.backup.plain_dump import Hostile, Script, Statement, judge, made_for_others
 from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
 from drillbook.core.errors import StackTrouble
-from tests.support.attacks import HEAD
+from tests.support.attacks import HEAD, OTHERS
 
 CELL = "a-cell-of-the-users-backup"
 TABLE = "CREATE TABLE public.t (a uuid, b text UNIQUE);\n"
@@ -67,6 +67,36 @@ def test_statistics_of_pg_dump_18_are_left_out_and_nothing_in_their_guise():
     assert judge(Statement(7, b"", shown)) == "leave out"
     with pytest.raises(Hostile, match="runs code"):
         judge(Statement(7, b"", f"{shown}, lo_export(1, '')"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "what"),
+    [
+        (
+            "CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public",
+            "the extension pg_stat_statements",
+        ),
+        ('CREATE EXTENSION "pgaudit"', "the extension pgaudit"),
+        ("CREATE PUBLICATION cdc FOR ALL TABLES WITH (publish = '')", "publications"),
+        ("ALTER PUBLICATION cdc ADD TABLE ONLY public.users", "publications"),
+        ("COMMENT ON PUBLICATION cdc IS ''", "publications"),
+        ("SECURITY LABEL FOR anon ON COLUMN public.users.email IS ''", "security labels"),
+    ],
+)
+def test_what_pg_dump_writes_for_other_programs_is_left_out(shown, what):
+    statement = Statement(7, b"", shown)
+    assert (judge(statement), made_for_others(statement)) == ("leave out", what)
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_an_attack_is_not_taken_for_what_another_program_needs(body):
+    def read():
+        for statement in Script(io.BytesIO((HEAD + body + "\n").encode())):
+            assert made_for_others(statement) == ""
+            judge(statement)
+
+    with pytest.raises(Hostile):
+        read()
 
 
 def test_log_keeps_what_the_server_says_of_itself():

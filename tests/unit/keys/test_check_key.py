@@ -198,6 +198,23 @@ def test_two_databases_in_one_output_of_pg_dumpall_are_no_harm(capsys, backup, r
     assert "pg_dumpall writes the server's roles" in told["backup"]["beyond"]
 
 
+def test_a_dump_of_a_monitored_and_replicated_server_is_no_harm(capsys, backup, right):
+    made = (
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;\n\n"
+        "CREATE PUBLICATION cdc FOR ALL TABLES WITH (publish = 'insert');\n\n"
+        "SECURITY LABEL FOR anon ON COLUMN public.users.email IS 'MASKED';\n\n"
+    )
+    backup.write_text(backup.read_text().replace("SET lock", made + "SET lock", 1))
+    with open_dump(backup) as opened:
+        assert opened.orders() == ""
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"]) == (0, "OPENS")
+    for what in ("the extension pg_stat_statements (line ", "publications (", "security labels ("):
+        assert what in told["backup"]["not_restored"]
+    code, printed = asked(capsys, backup, right, form="text")
+    assert "Note: the backup makes the extension pg_stat_statements" in printed.out
+
+
 def test_what_does_harm_under_the_name_of_pg_dumpall_is_refused(capsys, backup, right):
     head = "--\n-- PostgreSQL database cluster dump\n--\n\nALTER SYSTEM SET a = 1;\n\n"
     backup.write_text(head + backup.read_text())
