@@ -453,6 +453,10 @@ def _key_texts(plain: bytes) -> Iterator[str]:
 
 
 _A_DAY = timedelta(days=1)
+# Fewer lost rows than this say nothing about a backup. In a small table one deletion is a large
+# share: one webhook of one, one machine of four. In a table of settings, such as webhooks, tags or
+# roles, an operator also deletes several at once, and a dump that lost rows lacks others, too.
+_ONE_DELETION, _SOME_DELETIONS = 2, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +502,8 @@ def take_inventory(dump: Dump, facts: Backup) -> Inventory:
 def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> list[str]:
     """The counts that fell by more than a share since an earlier backup, each in one sentence.
 
-    when names the earlier backup. A table that another release may have replaced does not count,
+    when names the earlier backup. With a share above 0, a few deletions do not count (see
+    _ONE_DELETION). A table that another release may have replaced does not count,
     nor does a newest row that is up to a day older: the newest row may have been deleted. The
     product itself deletes sessions and tokens, and a user secrets, but a user who deletes the
     newest secret has a session: only a backup in which both went back is of an earlier state.
@@ -508,8 +513,8 @@ def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> l
         return [f"it is {other} is of {before.instance}"]
     losses = [
         f"{what}: {then:,} in the backup of {when}, {left:,} now"
-        for what, then, left in _pairs(before, now)
-        if left < then * (1 - share)
+        for what, then, left, least in _pairs(before, now)
+        if left < then * (1 - share) and (then - left >= least or not share)
     ]
     back = _went_back(before.newest, now.newest) and _went_back(before.changed, now.changed)
     if before.newest and back and share < 1:
@@ -523,13 +528,17 @@ def _went_back(then: datetime | None, now: datetime | None) -> bool:
     return then is not None and (now is None or then - now > _A_DAY)
 
 
-def _pairs(before: Inventory, now: Inventory) -> Iterator[tuple[str, int, int]]:
-    yield "secrets", before.secrets, now.secrets
+def _pairs(before: Inventory, now: Inventory) -> Iterator[tuple[str, int, int, int]]:
+    """What is counted, its numbers before and now, and how many lost ones count at least."""
+    yield "secrets", before.secrets, now.secrets, _ONE_DELETION
     for id_, count in before.projects.items():
-        yield f"secrets of project {before.names.get(id_) or id_}", count, now.projects.get(id_, 0)
+        what = f"secrets of project {before.names.get(id_) or id_}"
+        yield what, count, now.projects.get(id_, 0), _ONE_DELETION
     for table, count in before.rows.items():
         same = table in now.rows or before.migration == now.migration
         # An earlier inventory of an older Drillbook may count a table that was not in CLEARED yet.
         if same and table not in schema.SECRETS and not schema.CLEARED.match(table):
-            yield f"rows of {table}", count, now.rows.get(table, 0)
-    yield "bytes of rows", before.bytes, now.bytes
+            own = table in schema.CONTENT or table in schema.PEOPLE
+            least = _ONE_DELETION if own else _SOME_DELETIONS
+            yield f"rows of {table}", count, now.rows.get(table, 0), least
+    yield "bytes of rows", before.bytes, now.bytes, 1

@@ -124,14 +124,14 @@ def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
 
 def test_what_the_product_clears_is_no_loss():
     before = Inventory(
-        {"secrets_v2": 10, "users": 3, "old_table": 7}, {"p": 10}, 1000, migration="1"
+        {"secrets_v2": 10, "users": 3, "old_table": 17}, {"p": 10}, 1000, migration="1"
     )
     now = Inventory({"secrets_v2": 9, "users": 1}, {"p": 9}, 900, migration="2")
     assert find_losses(before, "May", now, 0.2) == ["rows of users: 3 in the backup of May, 1 now"]
     gone = Inventory({"secrets": 9, "users": 3}, {}, 900, migration="1")
     assert find_losses(before, "May", gone, 0.2) == [
         "secrets of project p: 10 in the backup of May, 0 now",
-        "rows of old_table: 7 in the backup of May, 0 now",
+        "rows of old_table: 17 in the backup of May, 0 now",
     ]
 
 
@@ -205,3 +205,34 @@ def test_an_expired_token_does_not_make_a_backup_bad(folder, capsys):
         (folder / name(ago)).write_text(sql)
     code, answer = asked(capsys, folder, form="json")
     assert (code, json.loads(answer)["findings"]) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("table", "then", "left", "lost"),
+    [
+        ("webhooks", 1, 0, False),
+        ("webhooks", 9, 0, False),
+        ("webhooks", 10, 0, True),
+        ("identities", 4, 3, False),
+        ("identities", 4, 2, True),
+        ("users", 3, 0, True),
+        ("secret_folders", 3, 2, False),
+        ("secrets_v2", 4, 3, False),
+        ("secrets_v2", 4, 2, True),
+    ],
+)
+def test_a_single_deletion_is_no_loss(table, then, left, lost):
+    def losses(share):
+        return find_losses(
+            Inventory({table: then}, {}, 9), "May", Inventory({table: left}, {}, 9), share
+        )
+
+    assert bool(losses(0.2)) is lost
+    # Who accepts no loss at all hears of each.
+    assert losses(0.0)
+
+
+@pytest.mark.parametrize(("left", "lost"), [(3, False), (2, True)])
+def test_a_single_deleted_secret_of_a_small_project_is_no_loss(left, lost):
+    before, now = (Inventory({}, {"p": count}, 9) for count in (4, left))
+    assert bool(find_losses(before, "May", now, 0.2)) is lost
