@@ -312,10 +312,15 @@ def test_what_a_release_refuses_is_left_out_and_what_it_fails_at_is_said(install
     assert ("dev", "/", "REFERENCE") not in again.values()
 
 
-def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(installation, monkeypatch):
+@pytest.mark.parametrize(
+    "job", ["daily-resource-cleanup", "daily-secret-version-cleanup", "daily-snapshot-cleanup"]
+)
+def test_history_may_vanish_after_a_clean_up_that_the_cache_remembers(
+    installation, monkeypatch, job
+):
     stack = installation.for_reading().stack
     since = datetime.now(UTC) - timedelta(minutes=1)
-    key = "{cron}:run:daily-resource-cleanup:1790000000000"
+    key = f"{{cron}}:run:{job}:1790000000000"
     states = {
         "completed, before": ("completed", since - timedelta(minutes=1)),
         "completed, later": ("completed", since + timedelta(seconds=5)),
@@ -343,6 +348,34 @@ def test_history_may_vanish_at_the_time_of_a_job_that_the_instance_has(installat
     assert has_cleaned_up(stack, midnight, midnight + minute)
     assert not has_cleaned_up(stack, noon, noon + minute)
     stack.exec("redis", ["redis-cli", "DEL", key])
+
+
+@pytest.mark.parametrize("job", ["frequent-resource-cleanup", "audit-log-stream-outbox-cleanup"])
+def test_a_job_of_all_day_excuses_no_loss_of_history(installation, monkeypatch, job):
+    stack, now = installation.for_reading().stack, datetime.now(UTC)
+    key = f"{{cron}}:run:{job}:1790000000000"
+    monkeypatch.setattr(clean_up, "is_time_of_clean_up", lambda *_: False)
+    stack.exec("redis", ["redis-cli", "HSET", key, "status", "running"])
+    cleaned = has_cleaned_up(stack, now - timedelta(minutes=1), now)
+    stack.exec("redis", ["redis-cli", "DEL", key])
+    assert not cleaned
+
+
+def test_history_may_vanish_at_the_time_of_a_job_that_the_database_schedules(installation):
+    stack = installation.for_reading().stack
+    noon, midnight = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    minute, key = timedelta(minutes=1), "{cron}:run:daily-snapshot-cleanup:1790000000000"
+    stack.sql("CREATE SCHEMA pgboss")
+    stack.sql("CREATE TABLE pgboss.schedule (name text)")
+    found = [has_cleaned_up(stack, midnight, midnight + minute)]
+    stack.sql("INSERT INTO pgboss.schedule VALUES ('daily-resource-cleanup-job')")
+    found += [has_cleaned_up(stack, start, start + minute) for start in (midnight, noon)]
+    # A release of 2026 leaves that table behind, and remembers the runs.
+    stack.exec("redis", ["redis-cli", "HSET", key, "status", "completed", "completed_at", "1"])
+    found.append(has_cleaned_up(stack, midnight, midnight + minute))
+    stack.exec("redis", ["redis-cli", "DEL", key])
+    stack.sql("DROP SCHEMA pgboss CASCADE")
+    assert found == [False, True, False, False]
 
 
 def test_only_history_may_vanish_in_a_clean_up(installation, module_recorder, monkeypatch):
