@@ -80,9 +80,8 @@ def test_the_search_is_not_blind(deployment, answers, record, step):
     search = LeakSearch(MadeUpSecrets({"MADE_UP": value}), record, answers)
     mark = deployment.log_mark()
     with step("request a path that does not exist, with a made-up value compressed in its name"):
-        assert deployment.public.http.ask("GET", f"/api/v1/{packed}").status == 404
+        deployment.public.http.ask("GET", f"/api/v1/{packed}")
 
     with step("the log has that path, and the search finds the value in it"):
-        assert observations.is_request_logged(deployment, mark, packed)
-        printed = deployment.stack.logs("backend")[mark:].encode()
+        printed = observations.log_with_request(deployment, mark, packed).encode()
         assert {leak.secret for leak in search.find("log", "the log", printed)} == {"MADE_UP"}
