@@ -29,6 +29,7 @@ COMPLAINT = "[ioredis] Unhandled error event: Error: connect ECONNREFUSED 10.0.0
 LOST = "[ioredis] Unhandled error event: Error: getaddrinfo ENOTFOUND nosuchredis"
 HEAP = "FATAL ERROR: Ineffective mark-compacts near heap limit - JavaScript heap out of memory"
 ENVIRONMENT = "Invalid environment variables. Check the error below"
+NO_KEY = "Either ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY must be defined."
 HEALTHY = [
     "Updating certificates in /etc/ssl/certs...",
     entry(30, "KMS: Loading ROOT Key into Memory."),
@@ -106,7 +107,15 @@ KNOWN = [
     ),
     (
         "encryption_key_missing",
-        [died("Either ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY must be defined.")],
+        [died(NO_KEY)],
+    ),
+    (
+        "encryption_key_missing",
+        [ENVIRONMENT, "[", "  {", f"    message: '{NO_KEY}',", "    path: []"],
+    ),
+    (
+        "encryption_key_missing",
+        [entry(50, ENVIRONMENT), json.dumps({"level": 50, "0": {"message": NO_KEY, "path": []}})],
     ),
     ("database_password", [died(PASSWORD, kind="DatabaseError")]),
     ("database_password", [died(PASSWORD, MIGRATION, "DatabaseError")]),
