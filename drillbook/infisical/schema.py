@@ -149,7 +149,7 @@ CONTENT = ("projects", ENVIRONMENTS.table, FOLDERS.table, *SECRETS, "identities"
 # them. Fewer rows than before are no sign of a bad backup. resource_metadata counts: it describes
 # secrets, too.
 CLEARED = re.compile(
-    "(audit_logs|audit_log_stream_outbox|auth_token|identity_access_token|"
+    "(?!.*kms_)(audit_logs|audit_log_stream_outbox|auth_token|identity_access_token|"
     "identity_ua_client_secrets|.*version|.*snapshot|folder_commit|folder_.*checkpoint|.*lease|"
     "secret_sharing|key_value|queue_|rate_limit|.*approval|.*reminder|.*_lock$|user_actions|"
     ".*_read_status|.*notification|certificates$|certificate_(bodies|requests|secrets|syncs)|"

@@ -165,6 +165,8 @@ def test_a_table_of_a_clean_up_job_is_no_loss(table):
     [
         *schema.CONTENT,
         "users",
+        "internal_kms_key_version",
+        "kms_key_versions",
         "audit_log_streams",
         "certificate_authorities",
         "certificate_authority_secret",
