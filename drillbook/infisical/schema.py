@@ -101,6 +101,9 @@ NEVER_ENDS = (
     " AND coalesce((to_jsonb(t) ->> 'clientSecretTTL')::bigint, 0) = 0"
     " AND coalesce((to_jsonb(t) ->> 'clientSecretNumUsesLimit')::bigint, 0) = 0"
 )
+# Releases with this table accept a token of no client secret, whatever methods its machine has;
+# earlier ones fail if that has universal auth.
+REVOCATIONS = "identity_access_token_revocations"
 # Their columns of the row that they belong to, and are deleted with.
 PARENTS = {UNIVERSAL_AUTH: "identityId", CLIENT_SECRETS: "identityUAId"}
 # The machines of deleted projects, and those that belong to no organization: releases since October

@@ -12,7 +12,7 @@ from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.options import seconds
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import comparison
-from drillbook.drill.api_readers import ApiReaders, members
+from drillbook.drill.api_readers import ApiReaders, Member, members, session
 from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
 from drillbook.infisical.client import Secret
@@ -218,6 +218,37 @@ def test_an_administrator_is_one_for_good_and_comes_first(isolated):
         own.execute(ROLES)
         found = members(own)["p"]
     assert [(one.id, one.admin) for one in found] == [("c", True), ("a", False), ("b", False)]
+
+
+CLIENT_SECRETS = """
+CREATE TABLE identity_universal_auths (id text, "identityId" text);
+INSERT INTO identity_universal_auths SELECT 'ua of ' || m, m FROM unnest('{a,b}'::text[]) m;
+CREATE TABLE identity_ua_client_secrets (id text, "identityUAId" text,
+  "isClientSecretRevoked" boolean, "clientSecretTTL" bigint);
+INSERT INTO identity_ua_client_secrets VALUES ('expires', 'ua of a', false, 60),
+  ('revoked', 'ua of a', true, 0), ('lasts', 'ua of a', false, 0), ('ends', 'ua of b', false, 60);
+CREATE TABLE identity_access_tokens (id text, "accessTokenTTL" bigint, "accessTokenMaxTTL" bigint,
+  "identityId" text, "identityUAClientSecretId" text, "authMethod" text);
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "of_b"),
+    [
+        ("", ("ends", "universal-auth")),
+        ("CREATE TABLE identity_access_token_revocations ()", (None, "token-auth")),
+    ],
+)
+def test_a_session_hangs_on_no_client_secret_that_the_copy_removes(isolated, more, of_b):
+    isolated.empty_database()
+    with isolated.connect() as own:
+        own.execute(CLIENT_SECRETS)
+        own.execute(more)
+        for id_ in "ab":
+            session(own, Member("identity", id_, "p", admin=True), "0123456789abcdef" * 2)
+        asked = 'SELECT "identityUAClientSecretId", "authMethod" FROM identity_access_tokens'
+        found = own.execute(f'{asked} ORDER BY "identityId"').fetchall()
+    assert found == [("lasts", "universal-auth"), of_b]
 
 
 class Failing:
