@@ -256,7 +256,7 @@ class Progress:
         """Print a run that ended."""
         self._ended += 1
         state = row.state if row else ("ended" if outcome.run else "stumbled")
-        words = f"{row.meant:<11}{row.mutant}" if row else outcome.trial.name
+        words = f"{row.meant:<15}{row.mutant}" if row else outcome.trial.name
         self._print(f"{self._ended:4}/{self._total}", state, outcome.duration_s, words)
         if row and row.state not in ("killed", "equivalent"):
             self.say(f"{'':12}{row.told.splitlines()[0][:200]}")
@@ -264,7 +264,7 @@ class Progress:
     def add_fate(self, fate: Fate, total: int) -> None:
         """Print a generated bug that was judged."""
         self._judged += 1
-        words = f"{fate.control or '':<11}{fate}"
+        words = f"{fate.control or '':<15}{fate}"
         self._print(f"{self._judged:4}/{total}", fate.state, fate.duration_s, words)
 
     def _print(self, number: str, state: str, seconds: float, words: str) -> None:
