@@ -212,7 +212,7 @@ def first_day(module_home, module_recorder, tmp_path):
     ("answer", "told"),
     [
         (Broken("POST /x", 500, "Something went wrong"), "POST /x: 500 Something went wrong"),
-        (NotFound("POST /x", 404, "Route not found"), "POST /x: 404 Route not found"),
+        (NotFound("POST /x", 404, "Project not found"), "POST /x: 404 Project not found"),
         (Unreachable("POST /x: cut off"), "POST /x: cut off"),
     ],
 )
@@ -230,9 +230,14 @@ def test_what_the_instance_fails_at_on_its_first_day_is_no_secret(first_day, ans
 
 
 @pytest.mark.parametrize(
-    "trouble", [TooSlow("POST /x: ReadTimeout"), RateLimited("POST /x", 429, "wait", 60.0)]
+    "trouble",
+    [
+        TooSlow("POST /x: ReadTimeout"),
+        RateLimited("POST /x", 429, "wait", 60.0),
+        NotFound("POST /x", 404, "Route not found"),
+    ],
 )
-def test_what_may_be_the_fault_of_the_machine_accuses_no_one(first_day, trouble):
+def test_what_may_be_the_fault_of_the_machine_or_of_drillbook_accuses_no_one(first_day, trouble):
     def fails(*_):
         raise trouble
 
