@@ -398,7 +398,7 @@ def judge(statement: Statement) -> Judgement:
     words = statement.bare.upper()
     if statement.table is not None:
         return "run"
-    if _LEFT_OUT.match(words) or made_for_others(statement):
+    if _LEFT_OUT.match(words) or part_for_others(statement):
         return "leave out"
     if words.startswith("CREATE EXTENSION "):
         return _extension(statement)
@@ -413,7 +413,7 @@ def judge(statement: Statement) -> Judgement:
     return "run"
 
 
-def made_for_others(statement: Statement) -> str:
+def part_for_others(statement: Statement) -> str:
     """What a statement makes that a restore leaves out although an operator made it; else empty."""
     words = statement.bare.upper()
     if (name := _extension_name(statement)) in _WATCHING:

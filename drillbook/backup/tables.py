@@ -23,7 +23,7 @@ from drillbook.backup.plain_dump import (
     Statement,
     Unreadable,
     judge,
-    made_for_others,
+    part_for_others,
     plain,
 )
 from drillbook.backup.stream import Source
@@ -289,7 +289,7 @@ class _Reading:
                 judge(statement)
             except Hostile as harm:
                 self._note(harm)
-            if what := made_for_others(statement):
+            if what := part_for_others(statement):
                 self._for_others.setdefault(what, statement.line)
             if statement.table is not None:
                 self._take(statement, statement.table)

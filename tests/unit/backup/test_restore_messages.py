@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from drillbook.backup.plain_dump import Hostile, Script, Statement, judge, made_for_others
+from drillbook.backup.plain_dump import Hostile, Script, Statement, judge, part_for_others
 from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
 from drillbook.core.errors import StackTrouble
 from tests.support.attacks import HEAD, OTHERS
@@ -85,14 +85,14 @@ def test_statistics_of_pg_dump_18_are_left_out_and_nothing_in_their_guise():
 )
 def test_what_pg_dump_writes_for_other_programs_is_left_out(shown, what):
     statement = Statement(7, b"", shown)
-    assert (judge(statement), made_for_others(statement)) == ("leave out", what)
+    assert (judge(statement), part_for_others(statement)) == ("leave out", what)
 
 
 @pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
 def test_an_attack_is_not_taken_for_what_another_program_needs(body):
     def read():
         for statement in Script(io.BytesIO((HEAD + body + "\n").encode())):
-            assert made_for_others(statement) == ""
+            assert part_for_others(statement) == ""
             judge(statement)
 
     with pytest.raises(Hostile):
