@@ -15,8 +15,9 @@ class Release(Http):
     lacks = ()
 
     def ask(self, method, path, **_sent):
-        status = 404 if any(word in path for word in self.lacks) else 401
-        return Answer(status, "application/json", "{}", {})
+        if any(word in path for word in self.lacks):
+            return Answer(404, "application/json", f"Route {method}:{path} not found", {})
+        return Answer(401, "application/json", "Token missing", {})
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,19 @@ class Release(Http):
 def test_paths_are_those_that_the_release_answers(lacks, secrets, membership, batch):
     routes = ask_routes(type("One", (Release,), {"lacks": lacks})(lambda: "", None))
     assert (routes.secrets, routes.membership, routes.batch) == (secrets, membership, batch)
+
+
+class LetsStrangersIn(Release):
+    """Answers a stranger about the project, which does not exist."""
+
+    def ask(self, method, path, **sent):
+        if "memberships" in path:
+            return Answer(404, "application/json", "Project with ID p not found", {})
+        return super().ask(method, path, **sent)
+
+
+def test_a_project_that_does_not_exist_is_no_missing_route():
+    assert ask_routes(LetsStrangersIn(lambda: "", None)).membership == CURRENT.membership
 
 
 def test_a_route_that_a_release_lacks_is_no_fault_of_the_instance():
