@@ -85,7 +85,9 @@ def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for(
     with backend(lambda: 200, health=lambda: 404) as stack:
         with pytest.raises(NeverWell, match=r"for 0 s its port was open, .* answered 404"):
             waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
-        with pytest.raises(NotReady, match="neither serving nor dead") as raised:
+        with pytest.raises(
+            NotReady, match=r"neither served nor ended within 0 s; it is running, restarted 0 times"
+        ) as raised:
             waiting.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})
     assert not isinstance(raised.value, NeverWell)
 
