@@ -23,6 +23,13 @@ from drillbook.core.errors import BadInput
 
 # How long something that is due quarterly counts.
 QUARTER = timedelta(days=90)
+# Procedures that the runbook wants each quarter (SEC-6), and the controls of which any one,
+# satisfied, shows that it was carried out.
+QUARTERLY = {
+    "rotation of the database password": ("DBP-7", "DBP-1"),
+    "recovery with the old keys": ("KEY-5", "DRL-2"),
+    "move to a new instance": ("MIG-1",),
+}
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(d|h|min|m|s)")
 _LONGEST_S = 366 * 86400

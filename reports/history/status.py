@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, write_file
+from drillbook.core.options import QUARTER, QUARTERLY
 from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, next_due_day
@@ -54,7 +55,11 @@ class Act(NamedTuple):
     command: str
 
 
-# The acts of SEC-6 (drillbook/runbook/procedures.py), and the drill itself.
+def _quarterly(act: str, name: str, selection: str) -> Act:
+    command = f"drillbook verify --control {selection} --stack containers --image IMAGE"
+    return Act(act, name, QUARTERLY[name], command)
+
+
 ACTS = (
     Act(
         "drill",
@@ -62,24 +67,9 @@ ACTS = (
         ("DRL-2",),
         "drillbook drill BACKUP --env-file KEYS --image IMAGE",
     ),
-    Act(
-        "key-recovery",
-        "recovery with the old keys",
-        ("KEY-5", "DRL-2"),
-        "drillbook verify --control KEY-5 --stack containers --image IMAGE",
-    ),
-    Act(
-        "password-rotation",
-        "rotation of the database password",
-        ("DBP-7", "DBP-1"),
-        "drillbook verify --control 'DBP-*' --stack containers --image IMAGE",
-    ),
-    Act(
-        "move",
-        "move to a new instance",
-        ("MIG-1",),
-        "drillbook verify --control MIG-1 --stack containers --image IMAGE",
-    ),
+    _quarterly("key-recovery", "recovery with the old keys", "KEY-5"),
+    _quarterly("password-rotation", "rotation of the database password", "'DBP-*'"),
+    _quarterly("move", "move to a new instance", "MIG-1"),
 )
 
 
@@ -163,6 +153,27 @@ def _due(last: Past | None, schedule: Schedule, today: date) -> date:
     return next_due_day(done, schedule.cadence) if done else today
 
 
+def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetime) -> str:
+    """A sentence for declarations that allow more than the runbook, whose quarter SEC-6 judges.
+
+    Empty where SEC-6 calls nothing late that is not overdue here, and will not.
+    """
+    late = [
+        one.act.name
+        for one in found
+        if one.act.name in QUARTERLY
+        and not one.overdue
+        and (one.last is None or now - one.last.finished > QUARTER)
+    ]
+    if not late and next_due_day(_ANY_DAY, schedule.cadence) - _ANY_DAY <= QUARTER:
+        return ""
+    now_late = f" Late or never done by that: {', '.join(late)}." if late else ""
+    return (
+        "Whatever is declared, SEC-6 judges by the runbook's quarter: it calls all but the drill "
+        f"late after {QUARTER.days} days.{now_late}"
+    )
+
+
 def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
     """The calendar as a file; importing a newer one moves the events, as their ids stay."""
     events = "".join(_event(one, system, now) for one in found)
@@ -219,15 +230,16 @@ def main(
     if keep:
         keep(history, found)
     counted = None if keys is None else len(runs)
+    quarter = describe_quarter(found, words.schedule, now)
     if given.output == "json":
-        _write_answer(history, found, counted, now.date())
+        _write_answer(history, found, counted, quarter, now.date())
     else:
         place = f"in {run_dir}; due {cadence_in_words(words.schedule.cadence)}"
         systems = sorted({one.facts.system for one in runs if one.facts.system})
         if len(systems) > 1:
             place += f"; of {len(systems)} systems together ({', '.join(systems)}): declare the "
             place += "system_id of one in drillbook.toml"
-        write(_lines(history, found, place, counted, now.date()), sys.stdout)
+        write(_lines(history, found, place, counted, quarter, now.date()), sys.stdout)
     if given.ics:
         system = words.organisation.identity or ""
         replace_file(Path(given.ics), calendar(found, system, now), "calendar", "--ics")
@@ -244,13 +256,16 @@ def sealed_past(folder: Path, run: str, trust: Trust) -> Past | None:
     return past_of(record) if record.run.id == run else None
 
 
-def _write_answer(history: History, found: list[Standing], signed: int | None, today: date) -> None:
+def _write_answer(
+    history: History, found: list[Standing], signed: int | None, quarter: str, today: date
+) -> None:
     write_json(
         "status",
         stale=any(one.overdue for one in found),
         troubles=[*history.troubles],
         unreadable=[*history.unreadable],
         signed=signed,
+        quarter=quarter or None,
         acts=[
             {
                 "id": one.act.id,
@@ -277,11 +292,18 @@ def describe_troubles(history: History) -> Iterator[Line]:
 
 
 def _lines(
-    history: History, found: list[Standing], place: str, signed: int | None, today: date
+    history: History,
+    found: list[Standing],
+    place: str,
+    signed: int | None,
+    quarter: str,
+    today: date,
 ) -> Iterator[Line]:
     yield from describe_troubles(history)
     runs = f"{len(history.runs)} run{'s' * (len(history.runs) != 1)}"
     yield from wrap(f"{runs} {place}", then="  ")
+    if quarter:
+        yield from wrap(quarter, then="  ", style=("yellow",))
     if signed is None:
         said = "not proven: no signature was checked; --pubkey counts only what your key signed"
         yield from wrap(f"This history is {said}.", then="  ", style=("yellow",))

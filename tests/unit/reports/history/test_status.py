@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import icalendar
 import pytest
 
+from drillbook.core.options import QUARTERLY
 from drillbook.runbook import procedures
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
 from reports.history.runs import Facts, Past, remember
-from reports.history.status import ACTS, calendar, standings
+from reports.history.status import ACTS, calendar, describe_quarter, standings
 from reports.render.terminal import WIDTH
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -41,7 +42,7 @@ def overdue(runs, **schedule):
 
 def test_the_acts_are_those_of_sec_6_and_the_drill():
     known = {act.name: act.controls for act in ACTS if act.id != "drill"}
-    assert known == procedures.ACTS
+    assert known == QUARTERLY
 
 
 @pytest.mark.parametrize(("days", "late"), [(0, False), (90, False), (91, True)])
@@ -61,6 +62,43 @@ def test_ninety_days_are_the_default(days, late):
 )
 def test_a_declared_cadence_counts_instead(said, days, late):
     assert bool(overdue([past(days)], cadence=said)) is late
+
+
+@pytest.mark.parametrize(
+    ("runs", "declared"),
+    [
+        ([past(1)], {}),
+        ([past(90)], {"cadence": "quarterly"}),
+        ([past(91)], {"cadence": "quarterly"}),
+        ([past(92)], {"cadence": "quarterly"}),
+        ([past(1)], {"cadence": "monthly"}),
+        ([past(200)], {}),
+        ([past(1)], {"cadence": "half-yearly"}),
+        ([past(1), past(200, {"MIG-1"})], {"cadence": "yearly"}),
+        ([past(1, {"DRL-2"})], {"cadence": "yearly", "next_due": TODAY}),
+        ([past(200)], {"next_due": TODAY}),
+        ([past(90.1)], {}),
+    ],
+)
+def test_what_sec_6_calls_late_is_overdue_or_named(runs, declared):
+    """A declared cadence or day never silently contradicts the runbook's quarter."""
+    found = stand(runs, **declared)
+    said = describe_quarter(found, Schedule(**declared), NOW)
+    late = set(procedures.late(runs, NOW)) - {one.act.name for one in found if one.overdue}
+    assert {one for one in QUARTERLY if one in said} == late
+    longer = declared.get("cadence") in ("half-yearly", "yearly")
+    assert ("late after 90 days" in said) is bool(longer or late)
+
+
+def test_a_longer_cadence_than_the_quarter_is_said(runs, capsys, tmp_path):
+    left_days_ago(runs, "a", 100, **dict.fromkeys(EVERY, "satisfied"))
+    (tmp_path / "drillbook.toml").write_text("[schedule]\ncadence = 'yearly'\n")
+    code, told = ran(runs, capsys)
+    said = " ".join(told.out.split())
+    assert (code, "SEC-6 judges by the runbook's quarter" in said) == (0, True)
+    assert "Late or never done by that: recovery with the old keys, rotation" in said
+    answer = json.loads(ran(runs, capsys, "--output=json")[1].out)
+    assert "move to a new instance" in answer["quarter"]
 
 
 def test_a_declared_day_counts_until_it_was_kept():
