@@ -296,10 +296,8 @@ class _Reading:
             elif (table := _TABLE.match(statement.bare)) and not _PARENT.search(statement.bare):
                 self._made[plain(table[1])] = statement.line
 
-    def _take(self, statement: Statement, name: str) -> None:
-        self._filled.add(name)
-        # Tables of another schema keep its name: they are none of the product's.
-        table = name
+    def _take(self, statement: Statement, table: str) -> None:
+        self._filled.add(table)
         size, line = 0, self.script.line
         copy = self._spool if _bare(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset

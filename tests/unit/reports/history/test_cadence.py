@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from drillbook.core.errors import Unsupported
 from drillbook.core.options import QUARTERLY
 from drillbook.runbook import procedures
 from reports.history.runs import Facts, Past, load_history
@@ -84,10 +85,10 @@ def test_the_newest_success_counts():
 def test_a_rehearsal_is_no_evidence_about_a_deployment():
     rehearsals = [past(1, grade="rehearsal")]
     assert procedures.counting(rehearsals, "rehearsal", NOW) == rehearsals
-    with pytest.raises(procedures.NoHistory, match="from the next run on"):
+    with pytest.raises(Unsupported, match="from the next run on"):
         procedures.counting(rehearsals, "deployment", NOW)
 
 
 def test_a_run_of_the_future_counts_for_nothing():
-    with pytest.raises(procedures.NoHistory):
+    with pytest.raises(Unsupported):
         procedures.counting([past(-1)], "deployment", NOW)
