@@ -20,6 +20,8 @@ from drillbook.backup.tables import Dump, moment, open_dump, text
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical import schema
 
+# The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
+UNDATED = 0.0
 # The length of a zone with minutes; a shorter zone brings digits of the time along, harmlessly.
 _ZONE = 6
 # No zone is further ahead of UTC, or further behind.
@@ -172,7 +174,8 @@ def age(
     """The age of a backup at a moment.
 
     facts is what was read of it; changed the time of its file, or of the original it was copied
-    from, in seconds since 1970, None where it is unknown; made when this run began to dump it.
+    from, in seconds since 1970, UNDATED or None where it is unknown; made when this run began to
+    dump it.
     """
     not_before: list[datetime] = []
     not_after: list[datetime] = []
@@ -200,7 +203,7 @@ def age(
         note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := _packed(file):
         note("its gzip header is from", None, packed, packed)
-    if changed is not None and made is None and (at_file := _date(changed)):
+    if changed not in (None, UNDATED) and made is None and (at_file := _date(changed)):
         note("its file is from", None, at_file, at_file)
     latest = min(not_after, default=now)
     if not not_before:

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 
 from drillbook.backup import location
 from drillbook.backup.archive import form_of
-from drillbook.backup.facts import stated_time
-from drillbook.backup.location import NEWEST, Address, Member, Selection
+from drillbook.backup.facts import UNDATED, stated_time
+from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
 from drillbook.backup.repository import Repository
 from drillbook.backup.stream import GROWN, Source, is_nearly_full, program_output
 from drillbook.core import dotenv
@@ -31,8 +31,6 @@ from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
-# The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
-UNDATED = 0.0
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
 # Errors that only writing causes.
@@ -83,6 +81,11 @@ class LocalBackup:
     def copied(self) -> bool:
         """Whether it is a private copy of an original elsewhere."""
         return self.home is not None
+
+    @property
+    def dumped_at(self) -> float | None:
+        """When this run began to dump it, in seconds since 1970; None if it did not."""
+        return self.modified if self.shown.startswith(CONTAINER) else None
 
     def close(self) -> None:
         """Remove the copy; safe to call twice."""

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
-from drillbook.backup.fetch import UNDATED, LocalBackup, backup_for_command
-from drillbook.backup.location import CONTAINER, changed_at, parse_selection
+from drillbook.backup.fetch import LocalBackup, backup_for_command
+from drillbook.backup.location import changed_at, parse_selection
 from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
@@ -101,9 +101,8 @@ def check_backup(given: SimpleNamespace) -> int:
 def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Judgement:
     with tables.open_dump(backup.path) as dump:
         known, answers = key_check.try_keys(dump, backup.path, keys)
-        stated = None if (at := changed_at(backup.path)) == UNDATED else at
-        dumped = backup.modified if backup.shown.startswith(CONTAINER) else None
-        old = age(known, backup.path, stated, datetime.now(UTC), dumped)
+        changed, now = changed_at(backup.path), datetime.now(UTC)
+        old = age(known, backup.path, changed, now, backup.dumped_at)
         holds, best = take_inventory(dump, known), key_check.best(answers)
         return _Judgement(backup, known, old, holds, best)
 

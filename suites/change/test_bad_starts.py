@@ -26,7 +26,7 @@ def test_wrong_key_serves_nothing_and_the_right_one_recovers(upgrade, step, try_
 
     with step("start it with the right key: it serves, and every secret is there"):
         assert upgrade.start_new().serves
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
         assert try_write(upgrade) in ("written", "not taken")
 
 
@@ -47,12 +47,12 @@ def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe
         assert healed.serves
 
     with step("every secret is there"):
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
 
     with step("a write works, and everything is there after one more start"):
         assert try_write(upgrade) in ("written", "not taken")
-        assert upgrade.restart().serves
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.restart().serves
+        assert upgrade.drill.compare().faults == []
 
     with step("the start after the kill succeeded without help"):
         assert again.serves
@@ -71,7 +71,7 @@ def test_slow_migration_is_waited_for(upgrade, record, step):
 
     with step("unblock it: it serves, and every secret is there"):
         assert start.serves
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
 
 
 def test_two_starts_at_once_do_no_damage(upgrade, record, step):
@@ -86,7 +86,7 @@ def test_two_starts_at_once_do_no_damage(upgrade, record, step):
 
     with step("each migration is recorded once, and every secret is there"):
         assert upgrade.double_migrations() == []
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
 
 
 def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, observe, step):
@@ -98,7 +98,7 @@ def test_new_release_on_an_unmigrated_schema_does_no_damage(upgrade, record, obs
 
     with step("start it with its migrations: it serves, and every secret is there"):
         assert upgrade.start_new().serves
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
 
 
 def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, step, try_write):
@@ -110,5 +110,5 @@ def test_old_release_on_the_new_schema_does_no_damage(upgrade, record, observe, 
 
     with step("start the new release again: it serves, and every secret is there"):
         assert upgrade.start_new().serves
-        assert upgrade.compare().faults == []
+        assert upgrade.drill.compare().faults == []
         assert try_write(upgrade) in ("written", "not taken")

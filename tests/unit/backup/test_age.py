@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.backup.facts import Backup, age
-from drillbook.backup.fetch import UNDATED
+from drillbook.backup.facts import UNDATED, Backup, age
 from drillbook.core.errors import StackTrouble
 from drillbook.preflight import backupfile
 
