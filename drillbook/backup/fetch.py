@@ -25,7 +25,7 @@ from drillbook.backup.repository import Repository
 from drillbook.backup.stream import GROWN, Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
-from drillbook.core.display import printable
+from drillbook.core.display import printable, redact
 from drillbook.core.docker_cli import host_environment, program
 from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
@@ -325,8 +325,7 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
         if code in _ABSENT:
             return f"container {name} has no pg_dump: it is not the database's; see docker ps"
         lines = log.strip().splitlines() or [f"it ended with {code}"]
-        words = lines[0].replace(password, "***") if password else lines[0]
-        return f"pg_dump in container {name} failed: {words[:200]}"
+        return f"pg_dump in container {name} failed: {redact(lines[0], [password])[:200]}"
 
     return program_output(argv, {**host_environment(), "PGPASSWORD": password}, explain)
 
@@ -349,8 +348,7 @@ def _copy(order: _Order) -> LocalBackup:
     fsspec knows the storages; it comes with an optional extra.
     """
     address = order.address
-    values = (*address.secrets, *order.options.values())
-    secrets = [value for value in values if len(value) >= _LEAST_SECRET]
+    secrets = (*address.secrets, *order.options.values())
     try:
         return _choose_from(order)
     except BadInput:
@@ -363,10 +361,9 @@ def _copy(order: _Order) -> LocalBackup:
         raise BadInput(f"there is no file at {address.shown}; check the backup given") from None
     except Exception as trouble:
         # Every storage has its own errors.
-        words = f"{type(trouble).__name__}: {trouble}".splitlines()[0][:240]
-        for secret in sorted(secrets, key=len, reverse=True):
-            words = words.replace(secret, "***")
-        raise BadInput(f"{address.shown} cannot be read: {words}") from None
+        words = f"{type(trouble).__name__}: {trouble}".splitlines()[0]
+        shown = redact(words, secrets, _LEAST_SECRET)[:240]
+        raise BadInput(f"{address.shown} cannot be read: {shown}") from None
 
 
 def _choose_from(order: _Order) -> LocalBackup:

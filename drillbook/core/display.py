@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -26,6 +26,13 @@ class Hidden(str):
 def printable(text: str, keep: str = "", instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
     """Untrusted text without control characters, such as colours or new lines."""
     return "".join(char if char.isprintable() or char in keep else instead for char in text)
+
+
+def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
+    """The text with these values replaced by ***, except those with fewer characters than least."""
+    for value in sorted({one for one in secrets if len(one) >= least}, key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

@@ -320,3 +320,13 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("stated", [1e30, 253_402_300_800, -1])
 def test_a_time_that_no_calendar_has_is_unknown(stated):
     assert fetch._time({"mtime": stated}) is None
+
+
+def test_a_secret_where_a_long_message_is_cut_is_hidden(monkeypatch):
+    def fail(_order):
+        raise RuntimeError(f"{'x' * 220} geheimnis is wrong")
+
+    monkeypatch.setattr("drillbook.backup.fetch._choose_from", fail)
+    told = refused("sftp://ada:geheimnis@127.0.0.1:1/b.sql")
+    assert "x ***" in told
+    assert "geh" not in told

@@ -2,12 +2,13 @@
 
 import shutil
 import socket
+import subprocess
 
 import pytest
 import yaml
 
 from drillbook.core.application import ROOT
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project, load, mount_above, overlay
@@ -255,3 +256,14 @@ def test_a_mounted_file_is_read_only_in_a_stack(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"absent\.yml"):
         load(tmp_path / "absent.yml", {})
+
+
+def test_a_secret_where_a_long_message_is_cut_is_hidden(monkeypatch):
+    project = Project("ours", [FILE])
+    project.take(Settings({"AUTH_SECRET": "s3cretvalue" * 3}), {})
+    printed = f"{'x' * 290} {'s3cretvalue' * 3} is wrong".encode()
+    failed = subprocess.CompletedProcess([], 1, b"", printed)
+    monkeypatch.setattr(project, "_attempt", lambda _argv: failed)
+    with pytest.raises(StackTrouble, match=r"ended with 1: x+ \*\*\*") as trouble:
+        project.call("up")
+    assert "s3cret" not in str(trouble.value)
