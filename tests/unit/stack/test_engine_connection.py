@@ -3,6 +3,7 @@
 import gc
 import socket
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,3 +30,17 @@ def test_silent_engine_leaves_no_socket_open(monkeypatch, socket_of_nobody, ther
             docker_engine._connect(f"unix://{socket_of_nobody}")
         gc.collect()
     assert [str(one.message) for one in seen] == []
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("registry.test:5000/infisical/infisical:v0.161.0@sha256:ab", "v0.161.0"),
+        ("registry.test:5000/infisical/infisical@sha256:ab", None),
+        ("infisical/infisical:latest", "latest"),
+    ],
+)
+def test_a_digest_is_not_the_version_of_an_image(monkeypatch, image, version):
+    images = SimpleNamespace(get=lambda _image: SimpleNamespace(id="sha256:cd", labels={}))
+    monkeypatch.setattr(docker_engine, "client", lambda: SimpleNamespace(images=images))
+    assert docker_engine.identity(image) == ("sha256:cd", version)
