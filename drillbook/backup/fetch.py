@@ -22,7 +22,7 @@ from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
 from drillbook.backup.repository import Repository
-from drillbook.backup.stream import GROWN, Source, is_nearly_full, program_output
+from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
@@ -128,27 +128,18 @@ def _say(text: str) -> None:
 def _save(stream: BinaryIO) -> Iterator[Path]:
     """A file with the whole content of a stream; messages about it name standard input."""
     home = Home(new_run_id())
-    copy = home.path / "backup"
-    handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    checked = 0
+    copy, folder = home.path / "backup", home.path.parent
+    unfit = f"standard input does not fit into {folder}; give a file, or point TMPDIR to space"
+
+    def pieces() -> Iterator[bytes]:
+        if first := stream.read(_CHUNK):
+            yield first
+            with Source(copy) as source:
+                form_of(source)
+            yield from iter(partial(stream.read, _CHUNK), b"")
+
     try:
-        with os.fdopen(handle, "wb") as file:
-            while chunk := stream.read(_CHUNK):
-                first = file.tell() == 0
-                file.write(chunk)
-                if first:
-                    file.flush()
-                    with Source(copy) as source:
-                        form_of(source)
-                if file.tell() - checked < GROWN:
-                    continue
-                checked = file.tell()
-                if is_nearly_full(copy):
-                    raise BadInput(
-                        f"standard input does not fit into {home.path.parent}; give a file, "
-                        "or point TMPDIR to space"
-                    )
-        yield copy
+        yield write_copy(pieces(), home.path, copy.name, lambda _: None, unfit)
     except BadInput as why:
         raise BadInput(str(why).replace(str(copy), "standard input")) from None
     finally:
@@ -257,12 +248,15 @@ def _date(copy: Path, modified: float) -> None:
         os.utime(file, (modified, modified))
 
 
-def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say) -> Path:
-    """Write pieces to a new file that only we can read; BadInput where the disk would run full."""
+def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say, unfit: str = "") -> Path:
+    """Write pieces to a new file that only we can read; BadInput where the disk would run full.
+
+    unfit is the sentence for that, if it is not the usual one.
+    """
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name)
     file = place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
     size = reported = 0
-    unfit = f"the backup does not fit into {place.parent.parent}; point TMPDIR to space"
+    unfit = unfit or f"the backup does not fit into {place.parent.parent}; point TMPDIR to space"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
         for piece in pieces:
