@@ -35,7 +35,7 @@ from urllib.request import Request, urlopen
 
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
-from drillbook.core.files import open_mode, read_file
+from drillbook.core.files import load_text, refuse_open
 from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
 from reports.evidence.model import Run
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0
 _TRIES, _PAUSE_S = 3, 0.3
-_LARGEST = 1 << 16
 _KUMA = re.compile(r"/api/push/[^/]+/?$")
 _WEB = re.compile(r"https?://[^\s/]+\S*")
 # The calendar of `drillbook status` reminds as early.
@@ -90,7 +89,7 @@ def announce(
 ) -> Announcement:
     """The announcement that the command line and drillbook.toml ask for.
 
-    BadDeclaration if a file is missing, broken or open to others.
+    BadInput if a file is missing or open to others, BadDeclaration if it is broken.
     """
     path, words, _ = load_words(folder, config)
     said = words.notify
@@ -287,15 +286,10 @@ def send_notice(address: str, title: str, body: str, kind: str) -> str:
 
 
 def load_private_lines(path: Path) -> list[str]:
-    """The lines of a private file, without comments; BadDeclaration if others can read it."""
-    try:
-        data = read_file(path, _LARGEST)
-        is_open = open_mode(path)
-    except OSError as trouble:
-        raise BadDeclaration(f"{path}: {trouble.strerror}; name a text file") from None
-    if is_open:
-        raise BadDeclaration(f"{path}: others can read what gives access; run `chmod 600` on it")
-    lines = map(str.strip, data.decode("utf-8", "replace").splitlines())
+    """The lines of a private file, without comments; BadInput if others can read it."""
+    text = load_text(path, what := "file of addresses", may_be_empty=True)
+    refuse_open(path, what)
+    lines = map(str.strip, text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 

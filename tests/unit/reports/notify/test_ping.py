@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from drillbook.core.errors import BadInput
 from reports.errors import BadDeclaration
 from reports.notify.notice import deliver, load_addresses, send_ping
 from tests.support.receiver import receiving
@@ -84,13 +85,13 @@ def test_each_command_has_its_own_address(tmp_path):
     [
         ("https://a/T0ken", 0o644, "chmod 600"),
         ("drill T0ken", 0o600, "entry 1 is not"),
-        (None, 0, "No such file"),
+        (None, 0, "does not exist"),
     ],
 )
 def test_a_wrong_ping_file_is_one_sentence_without_its_content(tmp_path, text, mode, said):
     path = tmp_path / "ping"
     if text:
         private(path, text).chmod(mode)
-    with pytest.raises(BadDeclaration, match=said) as refused:
+    with pytest.raises((BadDeclaration, BadInput), match=said) as refused:
         load_addresses(path)
     assert "T0ken" not in str(refused.value)
