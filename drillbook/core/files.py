@@ -11,7 +11,7 @@ import sys
 from collections.abc import Buffer, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO
 
 from drillbook.core.errors import BadInput
 
@@ -77,8 +77,9 @@ def new_file(out: str) -> Iterator[BinaryIO]:
     be written; then nothing is left.
     """
     if out == "-":
-        with whole_output():
-            yield cast(BinaryIO, _RetryingWriter(sys.stdout.buffer))
+        # If sys.stdout is unbuffered, its own file may take only a part of what it gets.
+        with whole_output(), open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
         return
     target = Path(out).expanduser()
     if target.exists() or target.is_symlink():
@@ -131,22 +132,6 @@ def _name(part: Path, target: Path) -> None:
     except OSError:
         # Some file systems have no hard links.
         part.rename(target)
-
-
-class _RetryingWriter(io.BufferedIOBase):
-    """Writes all data, even where standard output is unbuffered and takes only a part."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Buffer) -> int:
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
-        return len(memoryview(data))
 
 
 def drop_output(stream: TextIO | None = None) -> None:
