@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
     for value in sorted({one for one in secrets if len(one) >= least}, key=len, reverse=True):
         text = text.replace(value, "***")
     return text
+
+
+# A password in a statement of SQL, up to its end or that of the line, with what is around it.
+# Quotes in it are doubled or escaped.
+SQL_PASSWORD = re.compile(r"(?im)(\bpassword\s+E?')(?:[^'\\\n]|''|\\.|\\$)*('|$)")
 
 
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

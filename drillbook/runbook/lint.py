@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from drillbook.core.display import Result, printable, write_json, write_sarif
+from drillbook.core.display import SQL_PASSWORD, Result, printable, write_json, write_sarif
 from drillbook.core.errors import BadInput
 from drillbook.core.files import load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
@@ -109,7 +109,7 @@ _FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
 
 _SECRETS = (
     (re.compile(r"((?:PASSWORD|SECRET|KEY|TOKEN)\w*\s*[=:]\s*[\"']?)[^\s<>$\"'#|]{6,}"), r"\1…"),
-    (re.compile(r"(\bPASSWORD\s+')[^']*(')", re.I), r"\1…\2"),
+    (SQL_PASSWORD, r"\1…\2"),
     (re.compile(r"(://[^:/\s]*:)[^@\s]+@"), r"\1…@"),
     (re.compile(r"\b[0-9a-fA-F]{24,}\b|(?<![\w/+.-])[A-Za-z0-9+/]{40,}={0,2}(?![\w/])"), "…"),
 )
