@@ -48,7 +48,7 @@ def test_password_mismatch_shows_its_symptom_and_is_cured(deployment, passwords,
 
     with step("the log shows the documented symptom, and names this cause alone"):
         assert not start.serves
-        assert start.says(observations.LOGIN_SYMPTOM)
+        assert observations.names_refused_password(start)
         assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
