@@ -148,12 +148,15 @@ def refusing(trouble):
 
     service = SimpleNamespace(create_folder=fails, write=fails)
     return SimpleNamespace(
-        service=service, golden=SimpleNamespace(place=lambda *_: None), inventory=fails
+        service=service,
+        public=SimpleNamespace(routes=SimpleNamespace(batch=None)),
+        golden=SimpleNamespace(place=lambda *_: None),
+        inventory=fails,
     )
 
 
 def test_secrets_that_could_not_be_asked_for_are_not_lost(recorder):
-    bulk = Bulk(refusing(Unreachable("POST /x: ReadTimeout after 20.0 s")), recorder, 40)
+    bulk = Bulk(refusing(Unreachable("POST /x: ReadTimeout after 20.0 s")), recorder)
     bulk.write()
     assert bulk.find_lost() == []
     with pytest.raises(NotReady, match=r"ReadTimeout after 20.0 s: whether"):
@@ -161,9 +164,9 @@ def test_secrets_that_could_not_be_asked_for_are_not_lost(recorder):
 
 
 def test_secrets_that_an_instance_refuses_are_lost(recorder):
-    bulk = Bulk(refusing(Broken("POST /x", 500, "no memory")), recorder, 40)
+    bulk = Bulk(refusing(Broken("POST /x", 500, "no memory")), recorder)
     bulk.write()
-    assert len(bulk.find_lost()) == 40
+    assert len(bulk.find_lost()) == 200
     bulk.check_answers()
 
 
