@@ -15,7 +15,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         drill_report.begin_change(upgrade, record)
         first = upgrade.drill.compare()
         assert first.faults == []
-        writable = try_write(upgrade)
+        writable = try_write(upgrade.drill)
         assert writable in ("written", "not taken")
 
     with step("upgrade to the new release in place, its migrations first: it serves"):

@@ -27,6 +27,6 @@ def test_backup_brings_the_old_release_back(upgrade, step, try_write):
         assert release_snapshot.missing_rows(passage.before.rows, now) == []
 
     with step("a write works, and everything is there after one more start"):
-        assert try_write(upgrade) in ("written", "not taken")
+        assert try_write(upgrade.drill) in ("written", "not taken")
         assert upgrade.drill.restart().serves
         assert upgrade.drill.compare().faults == []
