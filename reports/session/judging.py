@@ -13,7 +13,7 @@ For a claim, violated reads contradicted (Verdict.of), unless the spec was marke
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
@@ -68,7 +68,7 @@ class Judging:
         """Judge the phase; a spec that could not run is not a failure to pytest's --maxfail."""
         raised = call.excinfo.value if call.excinfo else None
         report = yield
-        verdict, message = judge(item, call.when, raised)
+        verdict, message = judge(item, call.when, raised, self.recorder.redactor.text)
         if verdict:
             self.recorder.judge(verdict, message)
         if raised and stated_verdict(raised):
@@ -78,18 +78,21 @@ class Judging:
 
 
 def judge(
-    item: pytest.Item, when: str, raised: BaseException | None
+    item: pytest.Item, when: str, raised: BaseException | None, redact: Callable[[str], str] = str
 ) -> tuple[Verdict | None, str | None]:
-    """The verdict and message of one phase; None for a set-up or tear-down that went well."""
+    """The verdict and message of one phase; None for a set-up or tear-down that went well.
+
+    redact takes the known secrets out of a text.
+    """
     if raised is None:
         return (Verdict.SATISFIED if when == "call" else None), None
     stated = stated_verdict(raised)
     if stated:
         return stated, str(raised) or type(raised).__name__
     if when == "call":
-        return _classify(item, raised), _message(item, raised)
+        return _classify(item, raised), _message(item, raised, redact)
     phase = "set-up" if when == "setup" else "tear-down"
-    return Verdict.INCONCLUSIVE, f"{phase} failed: {_message(item, raised)}"
+    return Verdict.INCONCLUSIVE, f"{phase} failed: {_message(item, raised, redact)}"
 
 
 def stated_verdict(raised: BaseException) -> Verdict | None:
@@ -131,7 +134,7 @@ _TOOLS = tuple(
 )
 
 
-def _message(item: pytest.Item, raised: BaseException) -> str:
+def _message(item: pytest.Item, raised: BaseException, redact: Callable[[str], str]) -> str:
     """What was raised, what was added to it, and the line of the spec that met it."""
     text = pytest.ExceptionInfo.from_exception(raised).exconly(tryshort=True)
     text = text.removeprefix(f"{type(raised).__module__}.")
@@ -142,6 +145,8 @@ def _message(item: pytest.Item, raised: BaseException) -> str:
     text = "\n".join(
         line for line in text.splitlines() if line.strip() != "Use -v to get more diff"
     )
+    # Before it is cut: a secret that is cut in two would not be found.
+    text = redact(text)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
     return f"{text}\n(at {_place(item, raised)})"
 

@@ -198,3 +198,11 @@ def test_message_of_our_own_errors_is_their_sentence(place):
 def test_message_is_told_up_to_two_thousand_letters(place, length, told):
     raised = place.raised(f"raise ValueError('{'x' * (length - len('ValueError: '))}')")
     assert judge(place.item(), "call", raised)[1] == f"ValueError: {told}\n(at {SPEC}:7)"
+
+
+def test_a_secret_at_the_cut_of_a_long_message_is_redacted_whole(place):
+    secret = "correct-horse-battery"
+    raised = place.raised(f"raise ValueError('x' * {2000 - 22} + {secret!r} + 'y' * 99)")
+    _, message = judge(place.item(), "call", raised, lambda text: text.replace(secret, "[secret]"))
+    assert "correct" not in message
+    assert "[secre" in message
