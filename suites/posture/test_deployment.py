@@ -1,4 +1,4 @@
-"""The deployment's keys are usable and strong, not in the repository, and equal to the escrow."""
+"""Keys and passwords are strong and kept apart, SITE_URL is https, the newest backup is fresh."""
 
 import pytest
 
@@ -37,3 +37,25 @@ def test_deployed_key_opens_the_backup(newest_backup, own_settings, findings, st
     with step("open the backup's root key with the deployed ENCRYPTION_KEY"):
         keys = own_settings.root_key, own_settings.second_key
         assert findings(backupfile.find_wrong_key(newest_backup, *keys)) == []
+
+
+@pytest.mark.control("SEC-1")
+def test_passwords_are_strong(own_settings, findings, step):
+    with step("estimate the passwords of database and cache, and see whether the cache needs one"):
+        assert findings(key_strength.passwords(own_settings)) == []
+
+
+@pytest.mark.control("SEC-2")
+def test_public_address_is_https(own_settings, findings, step):
+    with step("read SITE_URL"):
+        assert findings(key_strength.address(own_settings)) == []
+
+
+@pytest.mark.control("BKP-5")
+def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own_settings, findings, step):
+    with step("check its age, its last line, and which key opens it"):
+        own = own_settings.root_key, own_settings.get("INSTANCE_ID"), own_settings.second_key
+        assert findings(backupfile.faults(newest_backup, *own)) == []
+
+    with step("its own content proves that it is at most 24 hours old"):
+        backupfile.prove_fresh(newest_backup)
