@@ -18,8 +18,10 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         organization = deployment.golden.admin.organization
         token = access.renewable_token(deployment.owner, deployment.public, organization)
 
+    # It keeps the end: each part of the secret counts.
+    other = openssl_rand_hex(64) + deployment.golden_settings["AUTH_SECRET"][-8:]
     with step("redeploy with another AUTH_SECRET; the backend starts"):
-        assert deployment.change(AUTH_SECRET=openssl_rand_hex(64)).serves
+        assert deployment.change(AUTH_SECRET=other).serves
 
     with step("every token issued before is refused"):
         assert not deployment.accepts(deployment.golden.token)
@@ -34,3 +36,7 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()
+
+    with step("redeploy with an AUTH_SECRET of another end; the token of that log-in is refused"):
+        assert again.change(AUTH_SECRET=other[:-8] + openssl_rand_hex(4)).serves
+        assert not again.accepts(again.golden.token)
