@@ -101,6 +101,11 @@ def test_no_log_holds_a_secret(deployment, record, step):
             headers = {"Content-Type": "application/json"}
             http.ask("PATCH", f"{routes.secrets}/{MARKER}", content=broken, headers=headers)
 
+    with step("send the machine's token after another word than Bearer, and with a stray sign"):
+        for form in ("bearer {}", "Token {}", 'Bearer "{}"', "Bearer {},"):
+            headers = {"Authorization": form.format(deployment.golden.token)}
+            deployment.public.http.ask("GET", f"{routes.secrets}/{MARKER}", headers=headers)
+
     with step("set the database role's password to its current one, as in a rotation"):
         password = deployment.golden_settings["POSTGRES_PASSWORD"]
         procedures.alter_password(deployment.stack, password)
