@@ -61,7 +61,7 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
             observe("token_dated_ahead_refused")
 
 
-def test_no_forged_token_is_renewed(deployment, step):
+def test_no_forged_or_revoked_token_is_renewed(deployment, step):
     owner, public = deployment.owner, deployment.public
     with step("log a machine in whose tokens may be renewed, and forge tokens from its token"):
         token = access.renewable_token(owner, public, deployment.golden.admin.organization)
@@ -70,6 +70,11 @@ def test_no_forged_token_is_renewed(deployment, step):
     with step("renew each; that is refused"):
         sent = {one.name: one.token for one in forged if one.token}
         assert [name for name, one in sent.items() if access.renew_token(public, one)] == []
+
+    with step("renew the token itself, revoke it, and renew it again; that is refused"):
+        latest = access.renew_token(public, token) or token
+        ended = access.revoke_token(public, latest)
+        assert not (ended and access.renew_token(public, latest))
 
 
 def test_no_other_way_leads_in(deployment, asked, step):
@@ -271,16 +276,18 @@ def test_used_up_token_is_refused(deployment, step):
     golden, owner = deployment.golden, deployment.owner
     with step("create a machine whose tokens are for three requests; the first is served"):
         identity = owner.create_identity(
-            golden.admin.organization, "asks little", accessTokenNumUsesLimit=3
+            golden.admin.organization, "asks little", accessTokenTTL=3600, accessTokenNumUsesLimit=3
         )
         owner.add_member(golden.project, identity.identity, "viewer")
-        api = deployment.public.as_bearer(deployment.public.login(identity))
+        token = deployment.public.login(identity)
+        api = deployment.public.as_bearer(token)
         served = [access.is_allowed(lambda: api.secrets(golden.place("prod"))) for _ in range(4)]
         assert served[0]
 
     # A release may take one request for several uses, but not several for one.
-    with step("the fourth is refused"):
+    with step("the fourth is refused, nor is the token renewed"):
         assert not served[3]
+        assert access.renew_token(deployment.public, token) is None
 
 
 def test_renewed_token_expires(deployment, step):
