@@ -68,6 +68,9 @@ FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
 # Policies by which changes of secrets wait for an approval.
 APPROVALS = "secret_approval_policies"
 INSTANCES = Rows("super_admin", ("instanceId",))
+# The settings that say who may sign up, and what they are where no stranger may. Since February
+# 2024 a domain can be set; while sign-up is closed, it has no effect.
+SIGN_UP = {"allowSignUp": False, "allowedSignUpDomain": None}
 LABELS = Rows(ROOTS.table, ("kekLabel",))
 # The times in these rows change when someone works with the instance. The product itself deletes
 # only the rows of PASSING_TIMES: when a session ends, or a token or a credential expires.

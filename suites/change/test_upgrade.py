@@ -8,6 +8,19 @@ from drillbook.drill import drill_report, release_snapshot
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(18_000)]
 
 
+# The first of this file: an upgrade that later specs share would have to be repeated after it.
+@pytest.mark.control("UPG-1")
+def test_closed_sign_up_stays_closed(upgrade, step):
+    with step("restore the backup, close sign-up for every domain, and start the new release"):
+        assert upgrade.restore().trouble == ""
+        before = upgrade.close_sign_up()
+        assert upgrade.start_new().serves
+
+    with step("sign-up is still closed"):
+        after = release_snapshot.settings(upgrade.drill.stack)
+        assert release_snapshot.reopened_sign_up(before, after) == []
+
+
 @pytest.mark.control("UPG-1")
 def test_every_secret_survives_the_change(upgrade, record, observe, step, try_write):
     with step("restore the backup under the release that runs now: every secret is there"):
@@ -43,7 +56,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         now = release_snapshot.lasting_rows(upgrade.drill.stack)
         assert release_snapshot.missing_rows(passage.before.rows, now) == []
 
-    with step("what was revoked, disabled or locked still is"):
+    with step("what was revoked, disabled or locked still is; sign-up is open to no one else"):
         assert release_snapshot.restored_access(passage.before, passage.after) == []
 
 

@@ -72,6 +72,27 @@ def test_access_that_was_ended_stays_so(after, found):
     assert restored_access(*looks) == found
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ({"allowSignUp": False}, {"allowSignUp": True}, ["allowSignUp: false became true"]),
+        ({"allowSignUp": True}, {"allowSignUp": True}, []),
+        ({"allowSignUp": False}, {"allowSignUp": False}, []),
+        ({"allowSignUp": False}, {}, []),
+        ({}, {"allowSignUp": True}, []),
+        (
+            {"allowSignUp": True, "allowedSignUpDomain": "example.com"},
+            {"allowSignUp": True, "allowedSignUpDomain": None},
+            ['allowedSignUpDomain: "example.com" became null'],
+        ),
+        ({"allowedSignUpDomain": "example.com"}, {}, []),
+    ],
+)
+def test_sign_up_is_opened_to_no_one_else(before, after, found):
+    looks = (Look({}, settings, frozenset(), {}) for settings in (before, after))
+    assert restored_access(*looks) == found
+
+
 class CrashLooping:
     """A stack whose engine starts the refused backend again and again, until it is stopped."""
 
