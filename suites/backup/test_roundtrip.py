@@ -46,14 +46,21 @@ def test_written_data_is_listed_before_the_backup(deployment, record, observe, s
 
 @pytest.mark.control("BKP-1")
 def test_written_data_survives_a_crash(deployment, step):
-    with step("write a marker, and kill the database: secrets read once it is back"):
+    with step("write a marker, kill backend and database: secrets read once both are back"):
         deployment.mark("monday")
+        deployment.stack.kill("backend")
         deployment.kill_database()
         assert observations.reads_again(deployment)
 
     with step("lists show every secret as it was written"):
         found = deployment.inventory().values
         assert differing(found, deployment.golden.values("monday")) == []
+
+    with step("the history has the marker, and each earlier version of a secret"):
+        assert observations.wait_until(
+            lambda: deployment.has_in_history(2, "monday"), within_s=15.0, every_s=0.5
+        )
+        assert deployment.misread_versions() == []
 
 
 @pytest.mark.control("BKP-1")
