@@ -1,4 +1,4 @@
-"""No secret is lost if the cache of a running backend is emptied, protected or failed over."""
+"""No secret is lost if a running backend's cache is emptied, protected, failed over or stopped."""
 
 import secrets
 
@@ -6,6 +6,7 @@ import pytest
 
 from drillbook.core.errors import DrillbookError
 from fixtures.faults import temporary_faults
+from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
 
 pytestmark = pytest.mark.control("TRB-5")
@@ -68,6 +69,26 @@ def test_failover_of_the_cache_costs_no_secret(deployment, record, observe, step
         assert deployment.writes()
         assert deployment.restart().serves
         assert deployment.reads_as(before)
+
+
+def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
+    with step("read everything"):
+        before = deployment.inventory()
+
+    # The product gives a command up after ten seconds; that must not be for good.
+    over = "stop the cache, and read until that is answered or refused"
+    with step(over), outage(deployment.stack, "redis"):
+        observe(reading(deployment, record))
+
+    with step("start the cache: everything reads as before"):
+        assert observations.reads_again(deployment)
+        assert deployment.reads_as(before)
+
+    with step("the machine logs in, and a write works"):
+        # A queue may wait for 20 s before it connects again.
+        observations.wait_until(lambda: deployment.try_to_mark("sunday"), 60.0, every_s=0.5)
+        assert deployment.machine_can_log_in()
+        assert deployment.writes()
 
 
 def reading(deployment, record):
