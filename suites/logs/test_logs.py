@@ -58,12 +58,16 @@ def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step)
         days = deployment.owner.audit_retention_days(golden.admin.organization)
         record.note(f"{days} days by its licence")
 
-    with step("read a secret and a list of secrets as a machine"):
+    versions = "versions" not in golden.not_reported
+    with step("read a secret, an earlier version of one, and a list of secrets as a machine"):
         assert deployment.marker()
+        if versions:
+            assert deployment.service.read_version(golden.place("prod", "/payroll"), "IBAN", 1)
         assert deployment.service.secrets(golden.place("prod"))
 
     with step("the audit log names who read which secret, and who read the list"):
-        reads = (MARKER, None) if days else ()
+        # Only its versions are read singly.
+        reads = (MARKER, None, *(["IBAN"] if versions else [])) if days else ()
         audited = all(observations.is_audited(deployment, "prod", one) for one in reads)
         audited = audited and bool(days)
         requested = observations.is_request_logged(deployment, mark, f"/{MARKER}?")
