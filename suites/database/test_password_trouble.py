@@ -10,6 +10,10 @@ from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.probes import observations
 from fixtures.probes.read_probe import Prober
 
+END_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
 
 
@@ -132,6 +136,28 @@ def test_outage_of_a_rotation_is_known(deployment, new_password, record, step):
             # A machine that stalls looks the same.
             raise NotReady(f"{late} reads after the rotation: not within {prober.patience_s:.0f} s")
         assert deployment.marker() == GOLDEN_MARKER
+
+
+@pytest.mark.control("DBP-6")
+def test_a_refused_password_is_got_over(deployment, new_password, observe, step):
+    stack, old = deployment.stack, deployment.golden_settings["POSTGRES_PASSWORD"]
+    before = stack.backend()
+    with step("change the password in the database only, end the sessions, and read"):
+        procedures.alter_password(stack, new_password)
+        stack.sql(END_SESSIONS, as_password=new_password)
+        # More reads than a pool has connections.
+        for _ in range(2):
+            Prober(deployment).burst()
+
+    # Noted only: the engine starts a backend again that ended.
+    with step("look whether the backend has ended"):
+        now = stack.backend()
+        if (now.state, now.restarts) != (before.state, before.restarts):
+            observe("backend_ended_on_refused_password")
+
+    with step("put the earlier password back: everything reads without a redeployment"):
+        procedures.alter_password(stack, old)
+        assert observations.reads_again(deployment)
 
 
 def told(reads):
