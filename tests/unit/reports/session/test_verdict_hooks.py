@@ -16,6 +16,7 @@ class Noting:
 
     def __init__(self):
         self.trouble = None
+        self.redactor = SimpleNamespace(text=str)
         self.told = []
 
     def __getattr__(self, name):
