@@ -36,9 +36,9 @@ def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
     return text
 
 
-# A password in a statement of SQL, up to its end or that of the line, with what is around it.
-# Quotes in it are doubled or escaped.
-SQL_PASSWORD = re.compile(r"(?im)(\bpassword\s+E?')(?:[^'\\\n]|''|\\.|\\$)*('|$)")
+# A password in a statement of SQL, up to its end or that of the text, with what is around it.
+# Quotes in it are doubled or escaped; a shell writes the one before it as '\'' or '"'"'.
+SQL_PASSWORD = re.compile(r"""(?is)(\bpassword\s+(?:'\\''|'"'"'|E?'))(?:[^'\\]|''|\\.|\\$)*('|$)""")
 
 
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

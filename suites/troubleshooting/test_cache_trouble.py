@@ -75,7 +75,7 @@ def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
     with step("read everything"):
         before = deployment.inventory()
 
-    # The product gives a command up after ten seconds; that must not be for good.
+    # Releases of 2024 give a command up after ten seconds; that must not be for good.
     over = "stop the cache, and read until that is answered or refused"
     with step(over), outage(deployment.stack, "redis"):
         observe(reading(deployment, record))
@@ -89,6 +89,11 @@ def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
         observations.wait_until(lambda: deployment.try_to_mark("sunday"), 60.0, every_s=0.5)
         assert deployment.machine_can_log_in()
         assert deployment.writes()
+
+    with step("everything still reads after a restart"):
+        before = deployment.inventory()
+        assert deployment.restart().serves
+        assert deployment.reads_as(before)
 
 
 def reading(deployment, record):

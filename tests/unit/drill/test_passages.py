@@ -86,6 +86,11 @@ def test_access_that_was_ended_stays_so(after, found):
             ['allowedSignUpDomain: "example.com" became null'],
         ),
         ({"allowedSignUpDomain": "example.com"}, {}, []),
+        (
+            {"allowSignUp": False, "allowedSignUpDomain": "example.com"},
+            {"allowSignUp": False, "allowedSignUpDomain": None},
+            [],
+        ),
     ],
 )
 def test_sign_up_is_opened_to_no_one_else(before, after, found):

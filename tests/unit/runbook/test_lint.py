@@ -416,6 +416,15 @@ def test_what_is_no_file_is_refused(path, capsys):
         ("ALTER USER a PASSWORD 'it''s hunter2';", "ALTER USER a PASSWORD '…';"),
         (r"ALTER USER a PASSWORD E'it\'s hunter2';", "ALTER USER a PASSWORD E'…';"),
         ("ALTER USER a PASSWORD 'hunter2", "ALTER USER a PASSWORD '…"),
+        ("ALTER USER a PASSWORD 'one\nhunter2';", "ALTER USER a PASSWORD '…';"),
+        (
+            r"psql -c 'ALTER USER a PASSWORD '\''hunter2'\'';'",
+            r"psql -c 'ALTER USER a PASSWORD '\''…'\'';'",
+        ),
+        (
+            """psql -c 'ALTER USER a PASSWORD '"'"'hunter2'"'"';'""",
+            """psql -c 'ALTER USER a PASSWORD '"'"'…'"'"';'""",
+        ),
         ("postgres://infisical:hunter2@db/infisical", "postgres://infisical:…@db/infisical"),
         ("key 4c9be1d07a51f2b8e6630fd2a1c47e95 here", "key … here"),
         ("POSTGRES_PASSWORD=<strong-password>", "POSTGRES_PASSWORD=<strong-password>"),
