@@ -197,6 +197,31 @@ def test_before_a_bug_stands_the_control_meant_for_it():
     assert [one.controls for one in planned] == [("KEY-3",)]
 
 
+@pytest.mark.parametrize(
+    ("says", "first", "runs"),
+    [
+        (WORDS, RUN, [True]),
+        ("words that no one said", RUN, [True, False]),
+        (WORDS, None, [True]),
+        ("", RUN, [False]),
+    ],
+)
+def test_a_bug_ends_its_run_by_the_failure_that_is_meant_for_it(
+    catalogue, tmp_path, says, first, runs
+):
+    asked = []
+
+    class Given(Trials):
+        def execute(self, trial):
+            asked.append(trial.to_first)
+            return Outcome(trial, first, "", 1.5)
+
+    wanted = Trial("embedded", "ForgetsEverything", (VIOLATED.id,), says=says)
+    ended = Given(catalogue, tmp_path).attempt(wanted)
+    assert asked == runs
+    assert ended.duration_s == 1.5 * len(runs)
+
+
 def test_a_run_without_evidence_reports_its_last_lines(catalogue, tmp_path):
     ended = Trials(catalogue, tmp_path).run(
         [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
