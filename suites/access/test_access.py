@@ -285,7 +285,7 @@ def test_used_up_token_is_refused(deployment, step):
         assert served[0]
 
     # A release may take one request for several uses, but not several for one.
-    with step("the fourth is refused, nor is the token renewed"):
+    with step("the fourth is refused, and so is a renewal of the token"):
         assert not served[3]
         assert access.renew_token(deployment.public, token) is None
 
@@ -347,7 +347,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
             let_in = access.is_let_in_before(deployment.public, guessed, locked_until)
             assert not let_in
 
-    with step("no credential that was revoked, has expired or is used up lets in"):
+    with step("every credential that was revoked, has expired or is used up is refused"):
         taken = [
             f"a credential that is {name}"
             for name, machine in deployment.golden.dead_credentials.items()

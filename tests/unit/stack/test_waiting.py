@@ -86,7 +86,7 @@ def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for(
         with pytest.raises(NeverWell, match=r"for 0 s its port was open, .* answered 404"):
             waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 0.1})
         with pytest.raises(
-            NotReady, match=r"neither served nor ended within 0 s; it is running, restarted 0 times"
+            NotReady, match=r"neither served nor ended within 0 s; it is running, after 0 restarts"
         ) as raised:
             waiting.outcome(stack, NullRecorder(), 0, 0.3, ill_s={"containers": 0.1})
     assert not isinstance(raised.value, NeverWell)
