@@ -161,7 +161,7 @@ def test_rewind_brings_back_data_and_password(stack, recorder):
     stack.sql("UPDATE history SET note = 'spoilt'")
     stack.exec("db", ["psql", "-U", "infisical"], stdin=b"ALTER USER infisical PASSWORD 'other'")
     stack.exec("redis", ["redis-cli", "SET", "left", "over"])
-    assert stack.rewind()
+    stack.rewind()
     assert stack.settings == golden
     assert stack.backend().state == "exited"
     assert stack.exec("redis", ["redis-cli", "DBSIZE"]).stdout.strip() == b"0"
@@ -176,15 +176,19 @@ def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):
         other = golden.but(AUTH_SECRET=openssl_rand_hex(64))
         assert settled(stack, recorder, lambda other=other: stack.redeploy(other)).serves
         since = log_mark(stack)
-        assert stack.rewind()
+        stack.rewind()
         assert settled(stack, recorder, lambda begin=begin: begin("backend")).serves
         deployed = stack._container("backend").attrs["Config"]["Env"]
         assert f"AUTH_SECRET={golden['AUTH_SECRET']}" in deployed
         assert len(stack.logs("backend")) > since, "what it had printed before is not lost"
 
 
-def test_rewind_says_that_a_wipe_took_the_golden_state(stack, living, recorder):
+def test_rewind_restores_the_golden_state_after_a_wipe(stack, living, recorder):
+    golden = stack.settings
+    stack.sql("CREATE TABLE history AS SELECT 'golden' AS note")
     assert settled(stack, recorder, stack.keep).serves
     stack.destroy(one for one in ours(living.run_id) if one.kind != "network")
-    assert not stack.rewind()
+    stack.rewind()
     assert "database system is ready" in stack.logs("db")
+    assert settled(stack, recorder, lambda: stack.up(golden)).serves
+    assert stack.sql(ROW) == [("golden",)]

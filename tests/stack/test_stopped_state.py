@@ -9,9 +9,9 @@ from drillbook.core.errors import DrillbookError, StackTrouble
 from drillbook.infisical.client import Infisical
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import Broken, NotFound, RateLimited, TooSlow, Unreachable
+from drillbook.infisical.settings import Settings
 from drillbook.stack import database_access
 from drillbook.stack.embedded.embedded_driver import Embedded
-from drillbook.stack.waiting import NeverWell
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Deployment
 from fixtures.session.golden_session import Installation
@@ -123,78 +123,48 @@ def test_it_is_started_under_its_own_settings_whatever_was_deployed_before(insta
         assert stopped.inventory() == stopped.inventory_before_stop
 
 
-def test_after_a_wipe_it_is_made_anew_under_the_same_keys_and_holds_the_same(installation):
+def test_after_a_wipe_it_is_restored_and_no_request_made(installation, monkeypatch):
     first = installation.for_starting()
-    keys, held = dict(first.golden_settings), first.inventory_before_stop
+    held = first.inventory_before_stop
+    monkeypatch.setattr(installation, "create_golden", None)
     first.stack.destroy(first.stack.resources())
     again = installation.for_starting()
-    assert again is not first
-    assert dict(again.golden_settings) == keys
-    assert again.inventory_before_stop == held
+    assert again.stack.settings == again.golden_settings
     assert again.change(INVITE_ONLY="true").serves
     assert again.inventory() == held
+    assert installation.find_changes() == []
 
 
-def test_without_its_template_it_is_made_anew_and_compared_with_itself(installation):
+def test_a_wiped_database_with_another_password_is_restored_with_its_own(installation):
+    first = installation.pristine()
+    first.stack.destroy(first.stack.resources())
+    since = first.log_mark()
+    first.stack.up(Settings.generate())
+    assert first.wait_for_start(since).serves
+    assert installation.for_reading().marker() == GOLDEN_MARKER
+
+
+def test_without_its_template_it_is_restored(installation):
     held = installation.for_starting().inventory_before_stop
     installation.stack.database.inside(
         f"DROP DATABASE {database_access.GOLDEN}", database="postgres"
     )
     stopped = installation.for_starting()
     assert stopped.change(INVITE_ONLY="true").serves
-    assert stopped.inventory() == stopped.inventory_before_stop == held
+    assert stopped.inventory() == held
 
 
-def test_one_that_differs_is_no_finding_about_the_stack(installation, monkeypatch):
+def test_a_dump_that_cannot_be_restored_is_told_and_leaves_no_half_template(
+    installation, monkeypatch
+):
     first = installation.for_starting()
     first.stack.destroy(first.stack.resources())
-    monkeypatch.setattr(installation, "_seed", installation._seed + 1)
-    with pytest.raises(StackTrouble, match="made anew in this run, and it differs from the first"):
-        installation.for_starting()
-    assert installation.for_starting().inventory_before_stop != first.inventory_before_stop, (
-        "what follows compares with the new one"
-    )
-
-
-def test_one_that_cannot_be_made_anew_is_not_the_one_of_before(installation, monkeypatch):
-    first = installation.for_starting()
-    first.stack.destroy(first.stack.resources())
-
-    def fails():
-        raise StackTrouble("a request ran out of time")
-
-    monkeypatch.setattr(installation, "_build", fails)
-    for _ in range(2):
-        with pytest.raises(StackTrouble, match=r"^a request ran out of time"):
-            installation.pristine()
-    for ask in (installation.for_reading, installation.pristine, installation.for_starting):
-        with pytest.raises(
-            StackTrouble, match=r"the golden state could not be made: a request ran out of time"
-        ):
-            ask()
-
-
-def test_one_failed_attempt_to_make_it_anew_is_repeated(module_home, module_recorder, monkeypatch):
-    folder = module_home.path / "again"
-    folder.mkdir()
-    stack = Embedded(module_home.run_id, module_recorder, folder)
-    installation = Installation(stack, module_recorder, folder, 7)
-    held = installation.for_starting().inventory_before_stop
-    stack.destroy(stack.resources())
-    real, tries = stack.up, []
-
-    def fails_once(settings):
-        tries.append(1)
-        if len(tries) == 1:
-            raise NeverWell("its port was open")
-        real(settings)
-
-    monkeypatch.setattr(stack, "up", fails_once)
-    with pytest.raises(NeverWell):
-        installation.pristine()
-    assert installation.for_starting().inventory_before_stop == held
-    assert installation.first_failure() == ""
-    stack.down()
+    with monkeypatch.context() as patched:
+        patched.setattr(first.stack, "_dump", first.stack._dump[:-5000])
+        for _ in range(2):
+            with pytest.raises(StackTrouble, match="pg_restore of the golden state ended with"):
+                installation.pristine()
+    assert installation.for_reading().marker() == GOLDEN_MARKER
 
 
 @pytest.fixture
