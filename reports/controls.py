@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -48,6 +48,13 @@ class Entry(BaseModel):
     chapter: str = Field(min_length=1)
     frameworks: dict[str, tuple[str, ...]] = {}
     corrections: dict[str, str] = {}
+    # The claim of a run in which only one suite judged the control, and tried only a part of it.
+    parts: dict[Literal["live", "drill", "document"], str] = {}
+
+    def claim_of(self, specs: Iterable[str]) -> str:
+        """What specs of these ids claim together."""
+        suites = {suite for spec in specs for suite in spec.split("/")[1:2]}
+        return next((part for suite, part in self.parts.items() if suites == {suite}), self.claim)
 
 
 class Catalogue(BaseModel):

@@ -36,7 +36,8 @@ _PINGED = (o.PING, o.PING_FILE)
 _REPORTED = (*_PINGED, o.METRICS)
 _RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
-_FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP)
+_NEWEST_BACKUP = (o.NEWEST_BACKUP, o.BACKUP_OPTIONS)
+_FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP)
 _FILE_CHECKS = ("suites/posture", "suites/deployment")
 # What a stack needs takes longer to load than the file checks take to run; only evidence needs it.
 _WITHOUT_STACK = (
@@ -298,7 +299,7 @@ COMMANDS: Sequence[Command] = (
         _verify,
         options=(
             *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
-            *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_BACKUP, *_RUN),
+            *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP, *_RUN),
         ),
     ),
     Command(
@@ -406,7 +407,7 @@ COMMANDS: Sequence[Command] = (
         "key prove",
         "Prove that you hold a registered key, without showing it.",
         "drillbook key prove --env-file keys.env --challenge 2026-Q4 --name 'Ada Lovelace' "
-        "--signing-key grace.key --out ada.custody.json",
+        "--signing-key ada.key --out ada.custody.json",
         _prove_key,
         options=(
             *(o.ENV_FILE, o.CHALLENGE, o.NAME, o.ROLE, o.SIGNING_KEY, o.ANSWER_FILE, o.CONFIG),

@@ -384,6 +384,7 @@ REPO = Option("repo", FOLDER, "Git repository to search for its secrets")
 ESCROW = Option("escrow", FILE, "file with the escrowed keys")
 BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
+NEWEST_BACKUP = replace(BACKUP, help="backup to read; of a folder the newest, complete or not")
 BACKUP_OPTIONS = Option("backup-options", FILE, "settings of the backup's storage (mode 0600)")
 SELECT = Option(
     "select",

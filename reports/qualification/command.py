@@ -51,7 +51,7 @@ from reports.qualification.trial import (
     row,
 )
 from reports.record import run_metadata
-from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict
+from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict, is_judged
 
 _LISTED = 40
 _STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}
@@ -171,7 +171,8 @@ def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[s
     for one in healthy:
         expected = _sound(one.trial.driver, catalogue, healthy)
         for control, found in results(one.run).items() if one.run else ():
-            verdicts.setdefault((one.trial.driver, control), []).append(found)
+            if is_judged(found.verdict):
+                verdicts.setdefault((one.trial.driver, control), []).append(found)
             known = expected.get(control, Seen(verdict=Verdict.NOT_RUN))
             if found != known:
                 name = one.trial.name

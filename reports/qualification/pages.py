@@ -81,9 +81,11 @@ _AROUND = (
     "in the network."
 )
 _ONCE = (
-    "Each bug was run once, with the control meant for it; an empty cell says that a control was "
-    "not asked, not that it saw nothing."
+    "Each bug was run with the control meant for it, up to the failure that was meant; where "
+    "another came first, once more to the end. An empty cell says that a control was not asked, "
+    "not that it saw nothing."
 )
+_PARTIAL = "Those in containers and on a remote instance judge only some controls."
 _HERE = "The bound on false alarms holds for this machine and its load, and for runs like these."
 
 
@@ -97,10 +99,12 @@ def figures(record: Qualification) -> Iterator[str]:
     if record.healthy_runs:
         yield (
             f"Healthy runs: {record.healthy_runs}. With a false alarm: "
-            f"{record.runs_with_false_alarm}, so at most {record.false_alarm_bound:.1%} of all "
-            f"runs have one (95 % confidence). Verdicts that varied between runs: "
-            f"{record.flake_rate:.2%} of {record.healthy_verdicts}."
+            f"{record.runs_with_false_alarm}, so at most {record.false_alarm_bound:.1%} of runs "
+            f"like these have one (95 % confidence). Verdicts that varied between them: "
+            f"{record.flake_rate:.2%}."
         )
+        if record.stack == "auto":
+            yield _PARTIAL
     else:
         yield "No healthy run was made, so nothing is said of false alarms."
     if record.generated:
@@ -136,15 +140,15 @@ _WIDTH = 110
 
 def summary(record: Qualification) -> str:
     """The figures in a paragraph, for README.md."""
+    partial = f"{_PARTIAL} " if record.stack == "auto" else ""
     drawn = f"{_fates_of_generated_bugs(record.generated)} " if record.generated else ""
     text = (
         f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
         f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
         f"{record.equivalent} equivalent, {record.not_run} not run). "
         f"{record.runs_with_false_alarm} of {record.healthy_runs} healthy runs raised a false "
-        f"alarm, so at most {record.false_alarm_bound:.1%} of all runs do (95 % confidence); "
-        f"{record.flake_rate:.2%} of {record.healthy_verdicts} verdicts varied between runs. "
-        f"{drawn}Commit "
+        f"alarm, so at most {record.false_alarm_bound:.1%} of runs like these do (95 % "
+        f"confidence); {record.flake_rate:.2%} of their verdicts varied. {partial}{drawn}Commit "
         f"{(record.commit or 'unknown')[:12]}, {record.started:%Y-%m-%d}, "
         f"{duration(record.duration_s)} with {record.workers} runs side by side."
     )

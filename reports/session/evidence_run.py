@@ -96,6 +96,11 @@ def refuse_uncertifiable(config: pytest.Config, declared: Declared, tool: Tool) 
         raise ReportError(
             "a certified run names the commit it was made with: run it from a git checkout"
         )
+    if tool.dirty is None:
+        raise ReportError(
+            "a certified run is repeatable, and git status did not say whether the checkout was "
+            "changed: run it where git status works"
+        )
     if tool.dirty:
         raise ReportError(
             f"a certified run is repeatable, and the checkout differs from {tool.commit[:12]}: "
@@ -364,7 +369,9 @@ def _control(
     amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     control = Control(
-        **entry.model_dump(exclude={"corrections"}),
+        **entry.model_dump(exclude={"claim", "corrections", "parts"}),
+        # Shards of one run must agree, whichever specs each has.
+        claim=entry.claim if facts.shard else entry.claim_of(spec.id for spec in specs),
         gating=False,
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,

@@ -43,7 +43,7 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
     ):
         assert sealing.find_flaws(backup, key) == []
 
-    with step("flip a bit in every stored value: none is served in its altered form"):
+    with step("flip a bit in every stored value: what is read is not served in its altered form"):
         assert not deployment.serves_altered_value()
 
 

@@ -91,3 +91,4 @@ def test_mail_settings_may_change(deployment, observe, step):
     with step("without mail settings the report says so"):
         assert deployment.redeploy(deployment.golden_settings).serves
         assert not deployment.public.status().json()["emailConfigured"]
+        assert deployment.inventory() == before

@@ -104,6 +104,16 @@ def test_secret_is_never_shown(files):
     assert key not in done.stdout + done.stderr
 
 
+def test_a_password_in_a_connection_string_is_searched_for(files):
+    password = Settings.generate()["POSTGRES_PASSWORD"]
+    with files["--env-file"].open("a") as env:
+        env.write(f"REDIS_URL=redis://:{password}@cache:6379\n")
+    commit(files["--repo"], "old.env", f"CACHE={password}\n")
+    done = preflight(*options(files))
+    assert done.returncode == 1
+    assert "old.env:1: the password in REDIS_URL stands there as it is" in done.stdout
+
+
 @pytest.mark.parametrize("option", ["--env-file", "--escrow", "--backup", "--repo", "--compose"])
 def test_missing_file_ends_the_run_in_one_sentence(files, option):
     done = preflight(*options({**files, option: "/nowhere/at/all"}))

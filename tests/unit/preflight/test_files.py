@@ -134,6 +134,14 @@ def test_key_is_found_in_any_encoding(tmp_path, written):
     assert KEY not in str(found)
 
 
+def test_short_values_are_named_as_not_searched_for(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "a.txt", "Tr0ub4dor&3\n")
+    found = Repository(repo).search({"K": KEY, "SHORT": "Tr0ub4dor&3"})
+    assert (found.sought, found.known) == (("K",), [])
+    assert "not searched for, as shorter than 12 characters: SHORT" in found.note
+
+
 def commit_of(repo, name):
     return subprocess.check_output(["git", "-C", repo, "rev-parse", name], text=True)[:10]
 

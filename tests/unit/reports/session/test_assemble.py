@@ -36,7 +36,7 @@ CATALOGUE = Catalogue.model_validate(
         "control": [
             control("KEY-1", corrections={"seen": "Say this.", "own": "And this."}),
             control("KEY-2", nature="claim", corrections={"seen": "Claim this."}),
-            control("KEY-3", severity="minor"),
+            control("KEY-3", severity="minor", parts={"live": "A part of KEY-3 holds."}),
         ],
     }
 )
@@ -70,6 +70,22 @@ def made(recorder, plan=None, setting=None, redaction=CLEAN, **facts):
 
 def by_id(run):
     return {one.id: one for one in run.controls}
+
+
+@pytest.mark.parametrize(
+    ("specs", "shard", "claim"),
+    [
+        (("suites/live/a",), None, "A part of KEY-3 holds."),
+        (("suites/live/a", "suites/keys/b"), None, "KEY-3 holds."),
+        (("suites/keys/b",), None, "KEY-3 holds."),
+        (("suites/live/a",), "1/2", "KEY-3 holds."),
+        ((), None, "KEY-3 holds."),
+    ],
+)
+def test_claim_is_no_wider_than_what_the_suite_of_the_run_tries(recorder, specs, shard, claim):
+    for spec in specs:
+        seen(recorder, spec, ("KEY-3",), Verdict.SATISFIED)
+    assert by_id(made(recorder, shard=shard))["KEY-3"].claim == claim
 
 
 def test_control_takes_the_worst_verdict_of_its_specs(recorder):

@@ -119,6 +119,7 @@ def test_first_of_several_waivers_is_named(suite):
     [
         ({"dirty": True}, "*the checkout differs from 8c1f8c1f8c1f: commit the changes*"),
         ({"commit": None, "dirty": None}, "*run it from a git checkout"),
+        ({"dirty": None}, "*git status did not say whether the checkout was changed*"),
     ],
 )
 def test_certified_run_comes_from_a_clean_commit(suite, monkeypatch, tool, said):
