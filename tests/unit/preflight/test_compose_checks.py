@@ -117,6 +117,20 @@ def test_data_that_lies_on_no_named_volume_is_told(linted, role, folder):
 
 
 @pytest.mark.parametrize(
+    ("mount", "told"),
+    [
+        ("./db:/var/lib/postgresql", "the mount at /var/lib/postgresql does not hold the data"),
+        ("./pg_hba.conf:/var/lib/postgresql/data/pg_hba.conf", "lies on no named volume"),
+        ("pg_data:/var/lib/postgresql/backups", "lies on no named volume"),
+    ],
+)
+def test_a_mount_beside_the_data_does_not_hold_it(linted, mount, told):
+    text = changed("      - pg_data:/var/lib/postgresql/data\n", f"      - {mount}\n")
+    ((_, sentence),) = linted(text)
+    assert told in sentence
+
+
+@pytest.mark.parametrize(
     ("image", "pinned"),
     [
         ("nginx", False),

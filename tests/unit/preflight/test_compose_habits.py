@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from drillbook.core import dotenv
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks, compose_file, key_strength
 from fixtures.mutants.file_bugs import SOUND, env
@@ -336,6 +336,40 @@ def test_a_reference_to_another_variable_is_not_taken_for_the_key(read, tmp_path
     settings["ENCRYPTION_KEY"] = "$MINE"
     own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
     assert own.get("ENCRYPTION_KEY") == settings["MINE"]
+
+
+def test_a_key_that_the_compose_file_spells_is_the_deployed_one(read, tmp_path):
+    spelt, settings = "0123456789abcdef8899aabbccddeeff", Settings.generate()
+    text = changed(("      - ENCRYPTION_KEY\n", f"      - ENCRYPTION_KEY={spelt}\n"))
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(text, settings))
+    assert own.root_key == spelt
+    escrow = dotenv.load(env(tmp_path, settings, "escrow.env"))
+    (found,) = key_strength.escrow_differences(own, escrow)
+    assert "ENCRYPTION_KEY is another key than the deployed one" in found.sentence
+
+
+def test_an_escrow_is_not_compared_with_a_key_that_is_not_given(read, tmp_path):
+    own = key_strength.Deployed(dotenv.EnvFile("x.env", {}, {}), read(FILE, {}))
+    escrow = dotenv.load(env(tmp_path, Settings.generate()))
+    with pytest.raises(Unsupported, match="the deployed ENCRYPTION_KEY is in none of the files"):
+        key_strength.escrow_differences(own, escrow)
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        ("ENCRYPTION_KEY: ${MINE:-0123456789abcdef}", "ENCRYPTION_KEY is written into the file"),
+        (
+            "DB_CONNECTION_URI: postgres://u:${MINE:-autumn}@db/x",
+            "a password is written into a connection string",
+        ),
+    ],
+)
+def test_a_default_never_replaces_the_value_in_force(read, written, line):
+    text = service(f"image: infisical/infisical:v0.154.6\nenvironment:\n  {written}")
+    (found,) = (one for one in compose_checks.lint(read(text), {}) if one.sentence == line)
+    assert found.cure.startswith("if Coolify (or .env) sets MINE, leave that value as it is;")
+    assert "write ${MINE:?} here" in found.cure
 
 
 def test_a_name_alone_in_a_file_of_variables_sets_nothing(tmp_path):

@@ -297,8 +297,12 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
         ("JWT_AUTH_SECRET", "where AUTH_SECRET is set, remove it"),
         ("JWT_REFRESH_SECRET", "the product does not read it"),
         ("SERVICE_PASSWORD_64_ENCRYPTIONKEY", "do not change it while there is data"),
+        ("OLD_ENCRYPTION_KEY", "do not change it while there is data"),
+        ("INFISICAL_ENCRYPTION_KEY_2024", "do not change it while there is data"),
+        ("the password in DB_CONNECTION_URI", "ALTER USER"),
+        ("the password in REDIS_URL", "the cache's own"),
         ("GITHUB_CLIENT_SECRET", "then revoke this one"),
     ],
 )
-def test_the_cure_of_a_sample_is_that_of_its_variable(name, cure):
-    assert cure in key_strength._cure_of_sample(name, is_default=False)
+def test_the_cure_is_that_of_its_variable(name, cure):
+    assert cure in key_strength.cure(name)
