@@ -67,25 +67,39 @@ def main(given: SimpleNamespace) -> int:
 def _old_runs(
     folder: Path, keep_last: int, since: datetime, retained: Mapping[str, str]
 ) -> Iterator[tuple[Path, str]]:
-    """Each run of a folder, newest first, and why it is kept; "" if it may be removed."""
+    """Each run of a folder, newest first, and why it is kept; "" if it may be removed.
+
+    Only runs with evidence count as the last: a matrix or an aborted run must not replace one.
+    """
     link = folder / "latest"
     latest = link.resolve().name if link.is_symlink() else None
     folders = (one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())
-    runs = sorted((one for one in folders if _RUN.fullmatch(one.name)), reverse=True)
-    for number, run in enumerate(runs):
-        began = datetime.strptime(run.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    runs = sorted((one for one in folders if _began(one.name)), reverse=True)
+    newer = 0
+    for run in runs:
+        began, is_last = _began(run.name), newer < keep_last
+        newer += (run / RECORD).exists()
         if run.name == latest:
             yield run, "latest names it"
         elif _may_be_under_way(run):
             yield run, "it may be under way"
         elif run.name in retained:
             yield run, retained[run.name]
-        elif number < keep_last:
+        elif is_last:
             yield run, "one of the last"
-        elif began >= since:
+        elif began and began >= since:
             yield run, "young enough"
         else:
             yield run, ""
+
+
+def _began(name: str) -> datetime | None:
+    """When the run or matrix of this name began; None if the name is not of one."""
+    match = _RUN.fullmatch(name)
+    # A name may look like that of a run and contain a date that does not exist.
+    with suppress(ValueError):
+        return match and datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return None
 
 
 def _may_be_under_way(run: Path) -> bool:

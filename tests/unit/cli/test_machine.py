@@ -241,6 +241,19 @@ def test_prune_keeps_what_something_rests_on(runs, capsys):
     assert left & {*names, proof} == {names[1], names[4], proof}
 
 
+def test_prune_counts_only_runs_with_evidence_as_the_last(runs):
+    place, names = runs
+    tomorrow, old = datetime.now(UTC) + timedelta(days=1), time.time() - 25 * 3600
+    others = [f"{tomorrow:%Y%m%dT%H%M%SZ}-{end}" for end in ("aaaaaa-matrix", "bbbbbb", "cccccc")]
+    for name in (*others, "20260230T000000Z-abcdef"):
+        (place / name).mkdir()
+        os.utime(place / name, (old, old))
+    assert call("prune", "--keep-last", "2") == 0
+    left = {one.name for one in place.iterdir()}
+    assert left & {*names} == {names[0], names[1], names[4]}
+    assert "20260230T000000Z-abcdef" in left
+
+
 def test_prune_keeps_a_run_that_may_be_under_way(runs, capsys):
     place, names = runs
     for name in names[:4]:
