@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +41,7 @@ from reports.errors import BadDeclaration
 from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
 from reports.history.status import Standing, of_system, standings
+from reports.record.run_metadata import strip_credentials
 from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 _TRIES, _PAUSE_S = 3, 0.3
 _KUMA = re.compile(r"/api/push/[^/]+/?$")
+# The path of an address also has names, which must stay readable in the record.
+_TOKEN = re.compile(r"(?=.*\d)[\w-]{10,}")
 _WEB = re.compile(r"https?://[^\s/]+\S*")
 # The calendar of `drillbook status` reminds as early.
 _SOON = timedelta(days=7)
@@ -156,7 +159,8 @@ class Announcement:
         self._run = session.config.pluginmanager.get_plugin("drillbook-run")
         if self._run:
             for address in filter(None, (self.monitor, *self.people)):
-                self._run.recorder.secret("PING", address)
+                for secret in _secrets(address):
+                    self._run.recorder.secret("PING", secret)
 
     def keep_standings(self, history: History, found: Sequence[Standing]) -> None:
         """Remember what `status` found stale or due."""
@@ -227,6 +231,15 @@ class Announcement:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _secrets(address: str) -> Iterator[str]:
+    """An address as it may appear in a record, and the parts of its path that can be tokens."""
+    yield address
+    # The record has command lines in this form.
+    yield strip_credentials(address)
+    yield address.partition("?")[0]
+    yield from filter(_TOKEN.fullmatch, re.split(r"[/?]", address)[3:])
 
 
 def _describe_run(run: Run) -> Sequence[str]:

@@ -60,7 +60,7 @@ def operator() -> str:
 def command(arguments: Iterable[str], called_as: str | None = None) -> str:
     """The command line of the run, to repeat it; called_as: that of a command that calls pytest."""
     words = shlex.split(called_as) if called_as else ["pytest", *arguments]
-    return shlex.join(map(_bare, words))
+    return shlex.join(map(strip_credentials, words))
 
 
 def make() -> str | None:
@@ -70,11 +70,11 @@ def make() -> str | None:
         return None
     # Another program may have set the variable; that must not end a run.
     with suppress(ValueError):
-        return shlex.join(map(_bare, shlex.split(handed)))
-    return _bare(handed)
+        return shlex.join(map(strip_credentials, shlex.split(handed)))
+    return strip_credentials(handed)
 
 
-def _bare(word: str) -> str:
+def strip_credentials(word: str) -> str:
     """A word of a command line, without the user, password and query of a URL."""
     return re.sub(r"(://)[^/\s]*@", r"\1…@", re.sub(r"(://[^?\s]*\?).*", r"\1…", word, flags=re.S))
 

@@ -16,6 +16,7 @@ from reports.evidence.context import Organisation
 from reports.history import status
 from reports.history.runs import remember
 from reports.notify.notice import Announcement, announce
+from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -79,6 +80,16 @@ def test_a_failure_names_controls_and_no_secret(hooks, tmp_path):
     assert "violated: KEY-3\ninconclusive: DBP-2\ncontradicted: DBP-1" in body
     assert "SYS-042" not in str(hooks.seen)
     assert run.recorder.redactor.text(f"see {hooks.url}/p") == "see «PING»"
+
+
+@pytest.mark.parametrize("user", ["", "ada:pw@"])
+def test_a_token_in_an_address_is_not_in_the_record(tmp_path, user):
+    address = f"https://{user}kuma.example/api/push/Xk2abcDEF99?status=up&msg=OK&ping="
+    run = ran()
+    see(Announcement("drill", Words(), tmp_path, monitor=address), run)
+    redact = run.recorder.redactor.text
+    assert redact(run_metadata.command([f"--ping={address}"])) == "pytest '--ping=«PING#2»'"
+    assert redact("GET /api/push/Xk2abcDEF99 of push") == "GET /api/push/«PING#4» of push"
 
 
 def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
