@@ -115,7 +115,10 @@ class Change(EvidenceModel):
     downgraded: str | None = None
     advice: tuple[Advice, ...] = ()
     turned: tuple[Turned, ...] = Field(
-        default=(), description="what a run of all controls says otherwise under the newer release"
+        default=(), description="statements that the two compared runs judged differently"
+    )
+    both_judged: int | None = Field(
+        default=None, description="how many statements both runs judged; null: not recorded"
     )
     compared: tuple[str, ...] = Field(
         default=(), description="the ids of the two runs that were compared; empty: none was given"

@@ -14,11 +14,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from drillbook.core.display import printable
 from reports.errors import BadEvidence
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Grade, Run, Tool, Turned
-from reports.history.runs import load_history, load_record
+from reports.history.runs import load_history, load_record, past_of
 from reports.render.html import environment
 from reports.render.terminal import STYLES, Line, wrap
 from reports.verdict import Nature, Severity, Verdict, is_judged
@@ -184,16 +185,32 @@ def _names(run: Run) -> tuple[str, ...]:
 
 
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
-    """The two records that were named, None for each that was not; BadEvidence for a bad file."""
-    return _named_run(option, "--verify-from"), _named_run(option, "--verify-to")
+    """The two records that were named, None for each that was not.
+
+    BadEvidence for a bad file, for a run of another image, and for one with a planted bug.
+    """
+    # A move to another database keeps the image of --from.
+    older = option("--from")
+    pair = (("--verify-from", older), ("--verify-to", option("--to") or older))
+    first, second = (_named_run(name, option(name), image) for name, image in pair)
+    return first, second
 
 
-def _named_run(option: Callable[[str], str | None], name: str) -> Run | None:
-    path = option(name)
+def _named_run(name: str, path: str | None, image: str | None) -> Run | None:
+    if not path:
+        return None
     try:
-        return load_record(Path(path).expanduser()) if path else None
+        run = load_record(Path(path).expanduser())
     except OSError as trouble:
         raise BadEvidence(f"{name} {path}: {trouble.strerror}; name a run's folder") from None
+    facts, wanted = past_of(run).facts, (image or "").strip()
+    need = f"give a run of `drillbook verify` on {wanted or 'the rehearsed image'}"
+    if facts.mutant:
+        raise BadEvidence(f"{name} {path}: its run has the planted bug {facts.mutant}; {need}")
+    if facts.image != wanted:
+        seen = facts.image or "no image"
+        raise BadEvidence(printable(f"{name} {path}: its run examined {seen}; {need}"))
+    return run
 
 
 def newest_whole_run(folder: Path, image: str) -> Run | None:
@@ -206,10 +223,15 @@ def newest_whole_run(folder: Path, image: str) -> Run | None:
     return None
 
 
+def _judged_by_both(older: Run, newer: Run) -> list[Row]:
+    """The statements of the runbook that both runs judged."""
+    return [row for row in matrix([older, newer]).rows if row.runbook and row.compared]
+
+
 def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
     """The statements of the runbook that the two runs judged differently."""
-    for row in matrix([older, newer]).different:
-        if row.runbook:
+    for row in _judged_by_both(older, newer):
+        if row.differs:
             before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
             yield Turned(id=row.id, title=row.title, older=before, newer=after)
 
@@ -229,6 +251,7 @@ def compared_facts(
         return {}
     return {
         "compared": (older.run.id, newer.run.id),
+        "both_judged": len(_judged_by_both(older, newer)),
         "turned": [one.model_dump() for one in verdict_changes(older, newer)],
     }
 

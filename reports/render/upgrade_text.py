@@ -100,9 +100,20 @@ def rows(change: Change) -> Iterator[tuple[str, str | None]]:
         yield "Different from before", difference
     for advice in change.advice:
         yield f"Note: {advice.name}", advice.sentence
-    yield "Runs of all controls compared", " and ".join(change.compared) or None
+    yield "Runs compared", " and ".join(change.compared) or None
+    yield "Verdicts compared", unchanged(change) or None
     for one in change.turned:
         yield f"{one.id} changes its verdict", f"{_word(one.older)} becomes {_word(one.newer)}"
+
+
+def unchanged(change: Change) -> str:
+    """That no verdict changes, if two runs were compared and none does; else empty."""
+    if change.turned or not change.compared:
+        return ""
+    if change.both_judged == 0:
+        return "No statement of the runbook was judged by both runs."
+    many = "" if change.both_judged is None else f"{change.both_judged} "
+    return f"None of the {many}statements that both runs judged changes its verdict."
 
 
 def _word(verdict: str | None) -> str:

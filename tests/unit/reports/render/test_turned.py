@@ -10,7 +10,7 @@ from reports.evidence.model import Backend, Change, Subject, Turned
 from reports.history import compare
 from reports.render import html, upgrade_text
 from reports.render.terminal import summary
-from reports.verdict import Verdict
+from reports.verdict import Verdict, is_judged
 from tests.support import sample_run
 
 RUN = sample_run.run()
@@ -55,6 +55,8 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
     (tmp_path / "broken" / "evidence.json").write_text("{}")
     told = compare.compared_facts((None, None), {"older": "a:1", "newer": "b:2"}, tmp_path)
     assert told["compared"] == ("run-1", "run-3")
+    judged = [one for one in RUN.controls if is_judged(one.verdict) and one.runbook]
+    assert told["both_judged"] == len(judged) > 0
     assert [one["id"] for one in told["turned"]] == [FIRST.id]
     assert compare.compared_facts((None, None), {"older": "a:1", "newer": "c:3"}, tmp_path) == {}
 
@@ -66,6 +68,32 @@ def test_record_that_is_named_and_is_none_is_a_sentence(tmp_path):
     file.write_bytes(b"\0\1")
     with pytest.raises(BadEvidence, match="no record of a run"):
         compare.load_pair({"--verify-to": str(file)}.get)
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "said"),
+    [
+        ("b:2", "drillbook verify", "its run examined b:2; give a run of .* on a:1"),
+        ("a:1", "drillbook verify --mutant=LosesRows", "planted bug LosesRows; give a run"),
+        ("a:1", "drillbook verify", None),
+    ],
+)
+def test_a_named_run_of_another_image_or_with_a_bug_is_refused(tmp_path, image, command, said):
+    facts = RUN.run.model_copy(update={"command": command})
+    kept(tmp_path, "named", of_image(image, run=facts))
+    given = {"--verify-from": str(tmp_path / "named"), "--from": "a:1", "--to": "b:2"}
+    if said is None:
+        assert compare.load_pair(given.get)[0]
+        return
+    with pytest.raises(BadEvidence, match=said):
+        compare.load_pair(given.get)
+
+
+def test_report_says_how_many_statements_both_runs_judged():
+    run = changed({"compared": ("one", "two"), "both_judged": 7}, **HELD)
+    page = html.render(run)
+    assert "None of the 7 statements that both runs judged changes its verdict." in page
+    assert "Runs compared" in page
 
 
 def changed(facts=None, **verdicts):
