@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drillbook.core.files import read_file
-from reports.config.due_dates import months_later, next_due_day
+from reports.config.due_dates import due_again, months_later
 from reports.config.strict_toml import LARGEST, load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
@@ -356,7 +356,7 @@ def uuid_of_run(run: str) -> str:
 
 def _schedule(declared: Declared, ended: date) -> Schedule:
     said = declared.words.schedule
-    due = said.next_due or (next_due_day(ended, said.cadence) if said.cadence else None)
+    due = due_again(ended, said) if said.next_due or said.cadence else None
     return said.model_copy(update={"next_due": due})
 
 

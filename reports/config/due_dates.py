@@ -6,9 +6,10 @@ import calendar
 from datetime import date, timedelta
 
 from drillbook.core.options import QUARTER
-from reports.evidence.context import Cadence
+from reports.evidence.context import Cadence, Schedule
 
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}
+_ANY_DAY = date(2001, 1, 1)
 
 
 def next_due_day(day: date, cadence: Cadence | None, times: int = 1) -> date:
@@ -21,6 +22,23 @@ def next_due_day(day: date, cadence: Cadence | None, times: int = 1) -> date:
     if cadence == "weekly":
         return day + timedelta(weeks=times)
     return months_later(day, times * _MONTHS[cadence])
+
+
+def due_again(done: date, schedule: Schedule) -> date:
+    """When something that was done that day is due again.
+
+    The declared day, until it is kept; else by the cadence, or after 90 days. It is also kept by
+    what was done a little early: in the half of a period before it.
+    """
+    early = period(schedule.cadence) / 2
+    if schedule.next_due and schedule.next_due - done > early:
+        return schedule.next_due
+    return next_due_day(done, schedule.cadence)
+
+
+def period(cadence: Cadence | None) -> timedelta:
+    """The length of the first period of a year."""
+    return next_due_day(_ANY_DAY, cadence) - _ANY_DAY
 
 
 def cadence_in_words(cadence: Cadence | None) -> str:

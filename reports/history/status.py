@@ -26,7 +26,7 @@ from drillbook.core.files import open_file, write_file
 from drillbook.core.options import QUARTER, QUARTERLY
 from reports import controls
 from reports.config import declarations
-from reports.config.due_dates import cadence_in_words, next_due_day
+from reports.config.due_dates import cadence_in_words, due_again, period
 from reports.errors import BadBundle, Distrusted, ReportError
 from reports.evidence.context import Organisation, Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
@@ -42,7 +42,6 @@ _HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHO
 # A line has at most 75 octets, with the space that begins a continued one (3.1), and no character
 # is cut in two.
 _PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
-_ANY_DAY = date(2001, 1, 1)
 _RED: tuple[str, ...] = ("red", "bold")
 
 
@@ -142,15 +141,10 @@ def _last(runs: Iterable[Past]) -> Past | None:
 
 
 def _due(last: Past | None, schedule: Schedule, today: date) -> date:
-    """The declared day until it was kept; else by the cadence, or after 90 days.
-
-    It is also kept by what was done a little early: in the half of a period before it.
-    """
-    done = last.finished.date() if last else None
-    early = (next_due_day(_ANY_DAY, schedule.cadence) - _ANY_DAY) / 2
-    if schedule.next_due and (done is None or schedule.next_due - done > early):
-        return schedule.next_due
-    return next_due_day(done, schedule.cadence) if done else today
+    """When an act is due; one that was never done is due on the declared day, or today."""
+    if last is None:
+        return schedule.next_due or today
+    return due_again(last.finished.date(), schedule)
 
 
 def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetime) -> str:
@@ -165,7 +159,7 @@ def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetim
         and not one.overdue
         and (one.last is None or now - one.last.finished > QUARTER)
     ]
-    if not late and next_due_day(_ANY_DAY, schedule.cadence) - _ANY_DAY <= QUARTER:
+    if not late and period(schedule.cadence) <= QUARTER:
         return ""
     now_late = f" Late or never done by that: {', '.join(late)}." if late else ""
     return (

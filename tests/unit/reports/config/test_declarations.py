@@ -16,6 +16,8 @@ from reports.config.due_dates import next_due_day
 from reports.controls import Catalogue
 from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration
+from reports.history.runs import past_of
+from reports.history.status import standings
 from reports.verdict import Verdict
 from tests.support.sample_run import run as sample_run
 
@@ -94,6 +96,19 @@ def test_what_follows_is_worked_out(tmp_path):
     assert seen["retention"].dispose_after == date(2032, 11, 24)
     assert seen["identity"].declared.file == "drillbook.toml"
     assert len(seen["identity"].declared.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("declared", "due"),
+    [("2026-11-25", "2027-02-24"), ("2026-03-31", "2027-02-24"), ("2027-01-31", "2027-01-31")],
+)
+def test_the_record_and_status_agree_on_the_due_day(tmp_path, declared, due):
+    said = load(tmp_path, f'[schedule]\ncadence = "quarterly"\nnext_due = {declared}\n')
+    record = framed(said)["schedule"]
+    done = past_of(sample_run())
+    found = standings([done], said.words.schedule, done.finished.date())
+    [standing] = [one for one in found if one.last]
+    assert record.next_due == standing.due == date.fromisoformat(due)
 
 
 def test_without_a_file_nothing_is_made_up(tmp_path):
