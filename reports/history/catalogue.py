@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core import options
+from drillbook.core.display import printable
 from reports.controls import Catalogue, load, specs
 from reports.history.runs import History, load_history
 from reports.verdict import Verdict
@@ -25,7 +26,7 @@ class Last:
     grade: str
 
     def __str__(self) -> str:
-        return f"{self.verdict} ({self.grade}, run {self.run})"
+        return printable(f"{self.verdict} ({self.grade}, run {self.run})")
 
 
 def rows(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> Iterator[dict[str, Any]]:
@@ -83,11 +84,11 @@ def markdown(catalogue: Catalogue) -> str:
 
 
 def last_verdicts(history: History) -> dict[str, Last]:
-    """The latest verdict on each control, of runs that ran it without a planted bug."""
+    """The latest verdict on each control, of genuine runs that ran it."""
     return {
         control: Last(verdict.value, past.id, past.grade)
         for past in history.runs
-        if not past.facts.mutant
+        if past.is_genuine
         for control, verdict in past.facts.verdicts.items()
         if verdict is not Verdict.NOT_RUN
     }

@@ -115,19 +115,19 @@ def overdue(runs: Iterable[Past], today: date) -> list[Past]:
 
 
 def corrections(runs: Sequence[Past]) -> list[Correction]:
-    """Every correction ever asked for; those that the newest run still asks for come first."""
+    """Every correction ever asked for; those that a system's newest run asks for come first."""
     runs_by_sentence: dict[tuple[str, str], list[Past]] = {}
-    judged: dict[tuple[str, object], Past] = {}
+    judged: dict[tuple[str, str, str | None], Past] = {}
     for run in [one for one in runs if not one.facts.mutant]:
         for control, text in run.facts.corrections.items():
             runs_by_sentence.setdefault((control, text), []).append(run)
         for control, verdict in run.facts.verdicts.items():
             if is_judged(verdict):
-                judged[control, run.grade] = run
+                judged[control, run.grade, run.facts.system] = run
     found = []
     for (control, text), by in runs_by_sentence.items():
-        last = judged.get((control, by[-1].grade), by[-1])
-        found.append(Correction(control, text, by[0], by[-1], last.id == by[-1].id))
+        is_open = any(judged.get((control, one.grade, one.facts.system), one) is one for one in by)
+        found.append(Correction(control, text, by[0], by[-1], is_open))
     return sorted(found, key=lambda one: (not one.open, one.control))
 
 
@@ -225,8 +225,11 @@ def curves(runs: Sequence[Past]) -> list[Curve]:
 def _curve(title: str, measured: Sequence[tuple[Past, float, float | None]]) -> Curve:
     """The chart of these runs, each with the measured time and its target."""
     target = measured[-1][2]
+    if target is not None and target <= 0:
+        # A logarithmic scale has no place for it. Anyone can write a line of the history.
+        target = None
     times = [max(spent, 1.0) for _, spent, _ in measured]
-    bounds = [*times, target or times[0]]
+    bounds = [*times, max(target or times[0], 1.0)]
     low, high = min(bounds) / 2, max(bounds) * 2
 
     def height(seconds: float) -> float:

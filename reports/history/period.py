@@ -317,7 +317,15 @@ def _due(duty: Duty, part: tuple[date, date], entries: Iterable[Entry], *, close
         return Due(duty, *part, "not yet due", claimed)
     if claimed:
         return Due(duty, *part, "not proven", claimed)
-    failed = next((one for one in tried if has_failed(duty.act, one.past)), None)
+    systems = {duty.system} if duty.system else set()
+    failed = next(
+        (
+            one
+            for one in tried
+            if has_failed(duty.act, one.past) and not _other_subject(systems, one.past)
+        ),
+        None,
+    )
     return Due(duty, *part, "missed", failed)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from drillbook.core import run_directory
-from drillbook.core.display import write_json
+from drillbook.core.display import printable, write_json
 from drillbook.core.files import read_file
 from reports.errors import Distrusted
 from reports.evidence.context import Organisation, Schedule
@@ -59,7 +59,8 @@ def main(given: SimpleNamespace) -> int:
         return PASSED
     word = "would be removed" if given.dry_run else "removed"
     lines = [f"{word}: {name}" for name in removed]
-    lines += [f"kept: {row['run']} ({row['reason']})" for row in kept]
+    # A reason may quote a record, whose author can be a stranger.
+    lines += [printable(f"kept: {row['run']} ({row['reason']})") for row in kept]
     sys.stdout.write("\n".join([*lines, f"{folder}: {len(removed)} {word}, {len(kept)} kept\n"]))
     return PASSED
 

@@ -59,3 +59,11 @@ def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
         "B": "satisfied (deployment, run 20261101T1)",
     }
     assert last_verdicts(load_history(tmp_path / "none")) == {}
+
+
+def test_last_verdict_is_not_that_of_a_changed_record_and_steers_no_terminal(tmp_path):
+    written(tmp_path, "20261101T1", A="violated")
+    written(tmp_path, "20261102T1", A="satisfied")
+    (tmp_path / "20261102T1" / "MANIFEST.json").write_text("{}")
+    assert last_verdicts(load_history(tmp_path))["A"].run == "20261101T1"
+    assert "\x1b" not in text(CATALOGUE, {"KEY-3": Last("satisfied", "\x1b[2J", "rehearsal")})

@@ -131,6 +131,17 @@ def test_a_correction_is_open_until_a_run_of_the_same_grade_no_longer_asks_for_i
     assert corrections([first, again, repaired]) == [("A", "redeploy", first, again, False)]
 
 
+def test_a_correction_is_closed_by_no_other_system():
+    wrong = {"verdicts": {"A": Verdict.CONTRADICTED}, "corrections": {"A": "redeploy"}}
+    asks = past("asks", 0, system="one", **wrong)
+    also = past("also", 1, system="two", **wrong)
+    fine = past("fine", 2, system="two", verdicts={"A": OK})
+    assert [one.open for one in corrections([asks, fine])] == [True]
+    assert [one.open for one in corrections([asks, also, fine])] == [True]
+    healed = past("healed", 3, system="one", verdicts={"A": OK})
+    assert [one.open for one in corrections([asks, also, fine, healed])] == [False]
+
+
 def history():
     hostile = "<script>alert(1)</script>"
     runs = [
@@ -214,6 +225,12 @@ def test_a_time_without_a_target_is_neither_met_nor_missed():
     page = render(History((run,), ()), "runs", date(2027, 1, 1))
     assert '<path class="not" ' in page
     assert "20 s, no target, run one" in page
+
+
+@pytest.mark.parametrize("target", [-5, 0, 5e-324])
+def test_an_impossible_target_spoils_no_chart(target):
+    run = past("one", 0, objectives=Objectives(rto_s=20, rto_target_s=target))
+    assert "Recovery time (RTO)" in render(History((run,), ()), "runs", date(2027, 1, 1))
 
 
 def test_a_drill_is_called_a_drill():

@@ -208,6 +208,18 @@ def test_runs_of_another_system_or_rehearsals_disturb_no_report(year, capsys):
     assert (answer["troubles"], len(rows["failure"])) == ([], 1)
 
 
+def test_a_failed_run_of_another_subject_is_not_a_try_of_this_one(year, capsys):
+    other = Organisation(system="Infisical, test")
+    drilled(year, None, "2026-08-01", "violated", organisation=other)
+    ended = datetime(2026, 8, 2, 9, tzinfo=UTC)
+    bug = {"id": "bug", "finished": ended, "command": "drillbook verify --mutant=LosesRows"}
+    facts = sample_run.run().run.model_copy(update=bug)
+    drilled(year, None, "2026-08-02", "violated", run=facts)
+    _, _, rows = reported(year, capsys)
+    drill = [one for one in rows["due"] if one["what"] == "drill of a backup"]
+    assert [one.get("run") for one in drill if one["state"] == "missed"] == [None]
+
+
 def test_a_record_of_a_stranger_steers_no_terminal_or_spreadsheet(year, capsys):
     """Its id, and so its name in every list, is whatever its author likes."""
     (year / "x").mkdir()
