@@ -6,7 +6,9 @@ Above one megabyte the log excerpts of satisfied specs are left out; they remain
 from __future__ import annotations
 
 import re
+import shlex
 from base64 import b64encode
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +27,8 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
+# Options that say which controls of a run are tried, and with which data.
+_CHOOSING = ("--control", "--controls", "--shard", "--seed")
 _FILES = {
     "report.pdf": "PDF for auditors",
     "corrected-runbook.md": "Corrected runbook",
@@ -89,7 +93,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         mapped=_framework_ids(run),
         unstated=", ".join(filter(None, unstated)),
         files=[(name, words) for name, words in _FILES.items() if name in written],
-        again="" if run.run.asked else f"drillbook verify --seed {run.run.seed} --control ",
+        again=_repeat_command(run),
         waived=waived,
         deviations=bool(
             waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
@@ -99,6 +103,25 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         without_logs=without_logs,
     )
     return page
+
+
+def _repeat_command(run: Run) -> str:
+    """The command that tries one control on the same subject, up to its id; empty if unknown."""
+    words: list[str] = []
+    with suppress(ValueError):
+        words = shlex.split(run.run.command)
+    if words[:2] != ["drillbook", "verify"]:
+        return ""
+    kept, rest = [], iter(words)
+    for word in rest:
+        name, given, _ = word.partition("=")
+        if name in _CHOOSING:
+            if not given:
+                next(rest, None)
+        elif word != "--certified":
+            # A certified run has all controls.
+            kept.append(word)
+    return f"{shlex.join(kept)} --seed {run.run.seed} --control "
 
 
 @cache

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import re
+from html import unescape
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
+from drillbook.core.application import ROOT
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
 from reports.evidence.model import (
     Backend,
@@ -566,3 +568,33 @@ def test_findings_of_one_place_or_request_are_one_sentence():
         "GET /api/v4/secrets answered 200: no token, another key",
         "the log holds ROOT_KEY (json)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "again"),
+    [
+        (
+            "drillbook verify --stack containers --image 'a b:1' --control=KEY-* --shard 1/2",
+            "drillbook verify --stack containers --image 'a b:1' --seed 42 --control KEY-3",
+        ),
+        (
+            "drillbook verify --seed 7 --controls 'DBP-*' --certified --repo=.",
+            "drillbook verify --repo=. --seed 42 --control KEY-3",
+        ),
+        ("drillbook drill dump.sql", None),
+        ("drillbook verify 'cut", None),
+    ],
+)
+def test_a_control_is_run_again_on_the_same_subject(command, again):
+    facts = sample_run.run().run.model_copy(update={"command": command})
+    page = unescape(html.render(sample_run.run(run=facts)))
+    assert (f"<code>{again}</code>" in page) == bool(again)
+    assert ("Run this again" in page) == bool(again)
+
+
+@pytest.mark.parametrize(
+    "file", ["README.md", "reports/templates/report.html.j2", "reports/templates/report.typ"]
+)
+def test_not_applicable_is_explained_with_the_file_that_was_not_given(file):
+    said = "the file it needs was not given, or the product has no such feature; nothing is known"
+    assert said in (ROOT / file).read_text("utf-8")

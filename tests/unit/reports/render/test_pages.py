@@ -44,8 +44,9 @@ def browser():
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     rehearsal = sample_run.run().subject.model_copy(update={"grade": "rehearsal"})
+    facts = sample_run.run().run.model_copy(update={"command": "drillbook verify"})
     made = {
-        "report": html.render(sample_run.run()),
+        "report": html.render(sample_run.run(run=facts)),
         "rehearsal": html.render(sample_run.waived_run(subject=rehearsal)),
         "history": history_page(history(), "runs", date(2027, 1, 1)),
         "matrix": matrix_page.render_page(matrix([sample_run.run(), sample_run.waived_run()])),
