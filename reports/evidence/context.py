@@ -324,7 +324,7 @@ class Exercise(DeclaredExercise):
 
 
 class Signature(EvidenceModel):
-    """A name under the record; without a date no one has signed yet."""
+    """Who is to sign; signed and remark stay null, as a sign-off is a file next to the bundle."""
 
     name: str | None = None
     role: str | None = None

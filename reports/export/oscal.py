@@ -201,7 +201,7 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
             title = _line(f"Corrective action ({owner})")
             lifecycle = "completed" if action.closed else "planned"
             made.append((lifecycle, title, action.corrective_action, str(number)))
-    if control.waiver:
+    if control.waived and control.waiver:
         waiver = control.waiver
         said = f"{waiver.reason}. Until {waiver.expires}; approved by {waiver.approved_by}."
         made.append(("completed", _line(f"Waived by {waiver.owner}"), said, "waiver"))
@@ -340,15 +340,11 @@ def _selection(run: Run) -> dict[str, Any]:
 
 
 def _attestation(run: Run) -> dict[str, Any]:
-    signed = {"prepared": run.sign_off.prepared, "reviewed": run.sign_off.reviewed}
     parts = [{"name": "limits", "ns": _NAMESPACE, "title": "Limits", "prose": phrases.LIMITS}]
-    for act, by in (signed | {"approved": run.sign_off.approved}).items():
-        said = f"Not {act} by anyone yet."
-        if by.name and by.signed:
-            said = f"{act.capitalize()} by {by.name}, {by.signed:%d %B %Y}. {by.remark or ''}"
-        parts.append(
-            {"name": act, "ns": _NAMESPACE, "title": act.capitalize(), "prose": said.strip()}
-        )
+    for act in ("prepared", "reviewed", "approved"):
+        named = getattr(run.sign_off, act).name or "no one named"
+        said = f"To be {act} by {named}: {phrases.NOT_SIGNED}."
+        parts.append({"name": act, "ns": _NAMESPACE, "title": act.capitalize(), "prose": said})
     return {"parts": parts}
 
 

@@ -30,7 +30,6 @@ from reports.render.context_sections import (
     frameworks,
     heading,
     keys,
-    moment,
     names_without_value,
     sections,
     separation,
@@ -336,7 +335,7 @@ def _sign_off(run: Run) -> dict[str, Any]:
         "executed_by": said.executed_by or run.run.operator,
         "separation": separation(run),
         "signatures": [
-            one.model_dump() | {"act": act, "signed": moment(one.signed) if one.signed else None}
-            for act, one in acts.items()
+            {"act": act, "name": one.name, "role": one.role} for act, one in acts.items()
         ],
+        "not_signed": phrases.sentence(phrases.NOT_SIGNED),
     }

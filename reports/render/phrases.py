@@ -348,6 +348,12 @@ def backend_name(seen: Subject) -> str:
     return seen.backend.image or seen.backend.command or address or "no backend was started"
 
 
+NOT_SIGNED = (
+    "not signed when the record was written; a later sign-off is a file next to bundle.zip, which "
+    "drillbook evidence verify names"
+)
+
+
 def seal(run: Run) -> str:
     """Who signed the bundle of this report when it was written; it may be signed later."""
     if run.seal.key_id is None:

@@ -177,6 +177,21 @@ def test_what_was_declared_goes_into_oscal():
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
 
 
+def test_an_expired_waiver_is_no_response_in_oscal():
+    waiver = Waiver(
+        control="KEY-3", reason="known", owner="Ada", approved_by="Grace", expires="2026-01-01"
+    )
+    for waived, responses in ((True, 1), (False, 0)):
+        risk = result_of(changed(waived=waived, waiver=waiver))["risks"][0]
+        assert len(risk.get("remediations", ())) == responses
+
+
+def test_oscal_does_not_say_that_no_one_signed():
+    parts = result_of()["attestations"][0]["parts"]
+    assert "To be approved by no one named: not signed when the record was written" in str(parts)
+    assert "evidence verify" in parts[-1]["prose"]
+
+
 def test_a_closed_action_is_not_planned_and_sets_no_deadline_in_oscal():
     done = Action(
         control="DBP-1", corrective_action="redeploy", due="2026-12-01", closed="2026-12-02"

@@ -592,6 +592,11 @@ def test_a_control_is_run_again_on_the_same_subject(command, again):
     assert ("Run this again" in page) == bool(again)
 
 
+def test_the_page_says_where_a_later_sign_off_is():
+    page = html.render(sample_run.run())
+    assert "Not signed when the record was written; a later sign-off is a file next to" in page
+
+
 @pytest.mark.parametrize(
     "file", ["README.md", "reports/templates/report.html.j2", "reports/templates/report.typ"]
 )
