@@ -502,11 +502,19 @@ def redaction(run: Run) -> str:
             f" {done.secrets_weak} of the values are so short or common that they were searched "
             "only where a secret stands."
         )
+    whose, searched, joined = "this run", "finished files were searched for them", ""
+    if run.run.parts:
+        whose = "the parts of this run"
+        searched = (
+            "files of the parts were searched by each part for its own secrets before they were "
+            "joined,"
+        )
+        joined = " The joined documents were made from those records and were not searched again."
     return (
-        f"{done.secrets_known} secret values were known to this run and replaced by their names, "
-        f"written «NAME»; {done.scanned_files} finished files were searched for them in plain "
+        f"{done.secrets_known} secret values were known to {whose} and replaced by their names, "
+        f"written «NAME»; {done.scanned_files} {searched} in plain "
         f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the PDF as text: "
-        f"{found}.{weak}"
+        f"{found}.{weak}{joined}"
     )
 
 

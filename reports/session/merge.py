@@ -40,7 +40,7 @@ from reports.history.compare import describe, files, matrix
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
 from reports.render.terminal import Line, write
-from reports.seal.sealer import make_sealer, refuse_changes
+from reports.seal.sealer import contents, make_sealer, refuse_changes
 from reports.session.bundle import Bundle, new_id
 from reports.session.spec_selection import Shard
 from reports.verdict import HOLDS, IDLE, PASSED, worst
@@ -258,15 +258,24 @@ def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     bundle = Bundle(run_dir, joined.run.id, sealer)
     for part, folder in zip(runs, folders, strict=True):
-        if (logs := folder / "logs").is_dir():
-            shutil.copytree(logs, bundle.logs / str(part.run.shard).replace("/", "-of-"))
+        _copy_logs(folder, bundle.logs / str(part.run.shard).replace("/", "-of-"))
     try:
-        written = bundle.write(Redactor(), lambda found: _with_scan(joined, found))
+        # Each part was searched for its own secrets, which are not known here.
+        written = bundle.write(Redactor(), lambda _: joined)
     finally:
         bundle.close()
     report, quiet = str(bundle.path / "report.html"), bool(given.quiet)
     lines = [*bundle.conclude(written, report, quiet=quiet, verbose=bool(given.verbose))]
     return lines, bundle.exit_code(written)
+
+
+def _copy_logs(folder: Path, target: Path) -> None:
+    """Copy the logs that the bundle of a part has; a link may lead to a private file."""
+    for name, path in contents(folder).items():
+        if name.startswith("logs/"):
+            copy = target / name.removeprefix("logs/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy, follow_symlinks=False)
 
 
 def _side_by_side(
@@ -308,8 +317,3 @@ def _load(folder: Path) -> Run:
     except (ValueError, ReportError):
         raise ReportError(f"{record}: no record that this version can read") from None
     return run
-
-
-def _with_scan(run: Run, found: Redaction) -> Run:
-    counted = run.redaction.model_copy(update={"scanned_files": found.scanned_files})
-    return run.model_copy(update={"redaction": counted})

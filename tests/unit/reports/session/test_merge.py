@@ -167,6 +167,36 @@ def test_logs_and_timeline_say_of_which_shard_they_are(parts, merged, tmp_path):
     assert boot["worker"] == f"{log.parent.name.replace('-of-', '/')} main"
 
 
+def test_a_link_in_a_part_leads_nothing_into_the_joined_bundle(parts, merged, tmp_path):
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "key").write_text("hunter2")
+    logs = [part / "logs" for part in parts]
+    without = next(place for place in logs if not any(place.glob("*")))
+    shutil.rmtree(without, ignore_errors=True)
+    without.symlink_to(private)
+    for place in logs:
+        if place != without:
+            place.mkdir(exist_ok=True)
+            (place / "file.log").symlink_to(private / "key")
+            (place / "folder").symlink_to(private)
+    merged(*parts)
+    joined = tmp_path / "joined" / "latest"
+    assert any((joined / "logs").rglob("backend.log"))
+    files = [path for path in joined.rglob("*") if path.is_file()]
+    assert not any(b"hunter2" in path.read_bytes() for path in files)
+
+
+def test_a_joined_record_claims_only_the_searches_of_its_parts(parts, merged, tmp_path):
+    _code, found = merged(*parts)
+    searched = sum(record(part)["redaction"]["scanned_files"] for part in parts)
+    assert found["redaction"]["scanned_files"] == searched
+    page = (tmp_path / "joined" / "latest" / "report.html").read_text()
+    assert f"{searched} files of the parts were searched by each part" in page
+    assert "were not searched again." in page
+    assert "finished files were searched" not in page
+
+
 def test_leak_in_a_shard_fails_the_joined_run(parts, merged):
     leak = {"file": "logs/db.log", "secret": "PW", "encoding": "plain"}
     change(parts[2], lambda found: found["redaction"].update(leaks=[leak]))
