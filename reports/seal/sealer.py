@@ -56,7 +56,10 @@ _LONGEST = 300
 
 
 class Sealed(NamedTuple):
-    """How far sealing got: zip, signing key, time of the stamp, request for one, what failed."""
+    """How far sealing got: zip, signing key, time of the stamp, request for one, what failed.
+
+    The key is named also if sealing failed: without it, sealing again would fail, too.
+    """
 
     bundle: Path | None = None
     key_id: str | None = None
@@ -77,10 +80,10 @@ class Sealer(NamedTuple):
 
     def seal(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> Sealed:
         """Seal what is in the folder; `clean` says whether a file is free of known secrets."""
-        sealed = Sealed()
+        sealed = Sealed(key_id=self.key.id if self.key else None)
         try:
             self._pack(folder, run, clean)
-            sealed = Sealed(folder / BUNDLE, self.key.id if self.key else None)
+            sealed = sealed._replace(bundle=folder / BUNDLE)
             return self._stamp(sealed, folder / BUNDLE)
         except ReportError as trouble:
             return sealed._replace(trouble=str(trouble))
@@ -234,8 +237,8 @@ def describe_seal(sealed: Sealed) -> Iterator[Line]:
         )
     if sealed.trouble:
         what = "Sealed only in part" if sealed.bundle else "Not sealed"
-        again = "The folder holds all evidence; `drillbook evidence seal` tries again."
-        text = f"{what}: {sealed.trouble}. {again}"
+        again = f"drillbook evidence seal FOLDER{' --signing-key KEY' * bool(sealed.key_id)}"
+        text = f"{what}: {sealed.trouble}. The folder holds all evidence; `{again}` tries again."
         yield from wrap(text, then="  ", style=("red", "bold"))
 
 
@@ -264,6 +267,10 @@ def seal(given: SimpleNamespace) -> int:
     _refuse_signed_off(folder / BUNDLE)
     if sealer.key is None and (folder / SIGNATURE).is_file():
         raise BadKey(f"{given.run} is signed; give --signing-key to sign it anew")
+    if sealer.key is None and run.seal.key_id:
+        # Without a signature, it would look as if one had been taken away.
+        named = f"says that key {run.seal.key_id[:16]} signs it"
+        raise BadKey(f"{given.run}: its record {named}; give --signing-key")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(folder, run, lambda _: True)
     if sealed.trouble:

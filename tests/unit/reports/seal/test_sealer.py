@@ -23,7 +23,7 @@ from reports.seal.sealer import (
 from reports.session.evidence_run import sealer_for
 from tests.support import sample_run
 from tests.support.bundles import key, latest, script, sealed
-from tests.support.commands import verify
+from tests.support.commands import seal, verify
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_secret_in_what_is_written_leaves_what_was_there(folder, signer, name):
     before = (folder / "bundle.zip").read_bytes()
     told = again(folder, made, clean=lambda path: path.name != f".{name}.new")
     assert told.trouble == f"a secret would stand in {name}, perhaps as the name of a file"
-    assert (told.bundle, told.key_id) == (None, None)
+    assert (told.bundle, told.key_id) == (None, made.id)
     assert (folder / "bundle.zip").read_bytes() == before
     assert list(folder.glob(".*.new")) == []
 
@@ -223,12 +223,28 @@ def test_stamp_by_hand_is_printed_with_what_to_carry_where():
 
 def test_failure_is_printed_once_in_bold_red():
     lines = list(describe_seal(WHOLE._replace(request=Path("b.zip.tsq"), trouble="no clock")))
-    assert lines[1].text == (
-        "Sealed only in part: no clock. The folder holds all evidence; `drillbook"
+    text = " ".join(" ".join(line.text for line in lines[1:]).split())
+    assert text == (
+        "Sealed only in part: no clock. The folder holds all evidence; "
+        "`drillbook evidence seal FOLDER --signing-key KEY` tries again."
     )
-    assert [line.style for line in lines[1:]] == [("red", "bold")] * 2
-    (first, *_) = said(Sealed(trouble="no room"))
-    assert first.startswith("Not sealed: no room. ")
+    assert {line.style for line in lines[1:]} == {("red", "bold")}
+    unsigned = " ".join(said(Sealed(trouble="no room")))
+    assert unsigned.startswith("Not sealed: no room. ")
+    assert "--signing-key" not in unsigned
+
+
+def test_a_run_whose_record_names_a_key_is_not_sealed_without_one(signer, tmp_path, capsys):
+    """Its verification would miss the signature."""
+    folder = sealed(tmp_path / "signed", signer[0])
+    for name in (MANIFEST, SIGNATURE, "bundle.zip"):
+        (folder / name).unlink()
+    assert seal(["seal", str(folder)]) == 3
+    refused = " ".join(capsys.readouterr().err.split())
+    assert f"says that key {signer[0].id[:16]} signs it; give --signing-key" in refused
+    assert not (folder / "bundle.zip").exists()
+    assert seal(["seal", str(folder), f"--signing-key={tmp_path / 'drill.key'}"]) == 0
+    assert verify([folder, f"--pubkey={signer[1]}"]) == 0
 
 
 @pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
