@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 from cryptography.x509 import Certificate, load_pem_x509_certificates
@@ -40,11 +41,14 @@ def request(bundle: Path) -> bytes:
 def ask(authority: str, query: bytes) -> bytes:
     """The answer of an authority on the network; CannotSeal if none came within 15 s."""
     headers = {"Content-Type": "application/timestamp-query"}
+    host = "the address of --tsa"
     try:
+        host = urlsplit(authority).hostname or host
         answer = httpx2.post(authority, content=query, headers=headers, timeout=_PATIENCE_S)
         answer.raise_for_status()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as trouble:
-        raise CannotSeal(f"no time-stamp from {authority}: {trouble}") from None
+        # The rest of the address, which the error may quote, may hold a password.
+        raise CannotSeal(f"no time-stamp from {host}: {type(trouble).__name__}") from None
     return answer.content
 
 

@@ -187,8 +187,18 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
 
 
 def test_authority_that_cannot_be_reached_is_reported(bundle):
-    with pytest.raises(CannotSeal, match=r"no time-stamp from http://127\.0\.0\.1:1/"):
+    with pytest.raises(CannotSeal, match=r"^no time-stamp from 127\.0\.0\.1: ConnectError$"):
         timestamp.ask("http://127.0.0.1:1/", b"")
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_the_password_in_an_authoritys_address_is_not_printed(online, status):
+    online.reply = lambda _: (status, b"")
+    address = online.url.replace("://", "://user:hunter2@") + "?token=hunter2"
+    for given in (address, "http://user:hunter2@[", "http://user:hunter2@127.0.0.1:x/"):
+        with pytest.raises(CannotSeal) as caught:
+            timestamp.ask(given, b"")
+        assert "hunter2" not in str(caught.value)
 
 
 def test_an_earlier_stamp_is_not_replaced(bundle, online, authority, tmp_path, capsys):
