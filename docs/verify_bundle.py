@@ -8,8 +8,9 @@ GENUINE    0  byte for byte what the holder of a key in --pubkey sealed
 INTACT     0  it is consistent, and nothing proves who made it (--unsigned)
 UNSIGNED   1  no signature
 UNTRUSTED  1  signed by a key that is not in --pubkey
-UNDECIDED  1  consistent, but a file next to it by which it is checked cannot be read
-TAMPERED   1  changed since it was sealed, or at odds with itself
+UNDECIDED  1  consistent, but a file by which it is checked is missing, unreadable or another
+TAMPERED   1  changed since it was sealed, or at odds with itself; TAMPERED next to it: a file in
+              the folder is not the bundle's, the bundle itself is whole
 UNUSABLE   3  not a bundle
 
 It does less in two points. The record is not checked against its JSON Schema, only for the rules by
@@ -82,8 +83,12 @@ class Bad(Exception):
     """It was changed, or it is at odds with itself."""
 
 
-class Unreadable(Bad):
-    """A file next to the bundle cannot be read, so what it says of the bundle is not known."""
+class Untrusted(Bad):
+    """It has no signature, or one that names no key in --pubkey."""
+
+
+class Undecided(Bad):
+    """A file next to the bundle is missing, unreadable or another: the bundle may be whole."""
 
 
 def need(holds: object, otherwise: str) -> None:
@@ -241,7 +246,8 @@ def open_envelope(data: bytes) -> tuple[bytes, str, bytes]:
 def check_signature(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
     """What was signed by one of these keys, and by which: DSSE, over type and payload."""
     payload, key, signature = open_envelope(envelope)
-    need(key in keys, f"signed by key {key[:16]}, which is not among the trusted ones")
+    if key not in keys:
+        raise Untrusted(f"signed by key {key[:16]}, which is not among the trusted ones")
     signed = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD), PAYLOAD.encode(), len(payload), payload)
     try:
         keys[key].verify(signature, signed)
@@ -593,7 +599,8 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
     """The run before is the one that the record names."""
     before = record.get("seal", {}).get("previous") if record else None
     if not before:
-        need(not previous, "the record names no run before it, yet --previous was given")
+        if previous:
+            raise Undecided("the record names no run before it, yet --previous was given")
         return "-- the record names no run before it"
     if not previous:
         folder = path.resolve().parent.parent
@@ -606,11 +613,9 @@ def check_chain(path: Path, record: dict[str, Any] | None, previous: Path | None
         own = sha256(found[MANIFEST]) if MANIFEST in found else ""
     except (Bad, Unusable) as trouble:
         said = f"{previous}, the bundle of the earlier run {before['run']}, cannot be read"
-        raise Unreadable(f"{said}: {trouble}") from None
-    need(
-        own == before["manifest_sha256"],
-        f"it follows run {before['run']}, but {previous} is another bundle",
-    )
+        raise Undecided(f"{said}: {trouble}") from None
+    if own != before["manifest_sha256"]:
+        raise Undecided(f"it follows run {before['run']}, but {previous} is another bundle")
     return f"follows run {before['run']}, whose bundle is the one it names"
 
 
@@ -632,7 +637,7 @@ def check_stamp(path: Path) -> str:
         answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
         need(is_sequence(answer), "it is not a time-stamp")
     except (OSError, Bad) as trouble:
-        raise Unreadable(f"{stamp.name} cannot be read: {trouble}") from None
+        raise Undecided(f"{stamp.name} cannot be read: {trouble}") from None
     of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer
     need(of_it, "the time-stamp is one of another file, or none at all")
     return "-- of this bundle; who stamped it says openssl ts -verify"
@@ -645,7 +650,7 @@ def check_sign_offs(
     sealed_by: str,
 ) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
-    sentences, unreadable = [], []
+    sentences, unreadable, vouched = [], [], True
     executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
@@ -670,11 +675,15 @@ def check_sign_offs(
             day = datetime.fromisoformat(stated["signed"]).date()
             need(isinstance(stated["name"], str), "no name")
             who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
-            if act == "approved" and executor and stated["name"]:
+            own = act == "approved" and key in keys and key == sealed_by
+            vouched = vouched and key in keys and not own
+            if own:
+                by += ", which sealed the bundle: not independent"
+            elif act == "approved" and executor and stated["name"]:
                 alike = stated["name"].strip().casefold() == executor.strip().casefold()
                 by += "; executed it: not independent" if alike else f"; executed by {executor}"
-                if key in keys and key == sealed_by:
-                    by = f"by the trusted key {key[:16]}, which sealed the bundle: not independent"
+            elif act == "approved":
+                by += "; who executed it is not recorded"
             sentences.append(f"{act} by {who} on {day}, {by}")
             of_it = kind == SIGN_OFF and stated["act"] == act
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Bad):
@@ -682,8 +691,8 @@ def check_sign_offs(
             continue
         need(of_it and digests == [sha256(path.read_bytes())], f"what was {act} is another bundle")
     if unreadable:
-        raise Unreadable("; ".join(unreadable))
-    return "; ".join(sentences) or "-- none"
+        raise Undecided("; ".join(unreadable))
+    return ("" if sentences and vouched else "-- ") + ("; ".join(sentences) or "none")
 
 
 def judge(
@@ -695,14 +704,17 @@ def judge(
 ) -> tuple[str, list[tuple[str, bool, str]]]:
     """The verdict, and each check with its name, whether it held, and a sentence."""
     checks: list[tuple[str, bool, str]] = []
-    unreadable: list[str] = []
+    # Checks that failed, and say nothing against the bundle itself.
+    untrusted: list[str] = []
+    undecided: list[str] = []
 
     def ask(name: str, question: Any) -> Any:
         try:
             answer = question()
         except (Bad, Unusable) as trouble:
             checks.append((name, False, str(trouble)))
-            unreadable.extend([name] * isinstance(trouble, Unreadable))
+            untrusted.extend([name] * isinstance(trouble, Untrusted))
+            undecided.extend([name] * isinstance(trouble, Undecided))
             return None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             checks.append((name, False, "what it relies on in the record cannot be read"))
@@ -722,24 +734,24 @@ def judge(
         run, digests = read_manifest(files[MANIFEST])
     except Bad as trouble:
         return "TAMPERED", [("form", False, str(trouble))]
-    signed, sealed_by = False, ""
+    stated, sealed_by = None, ""
 
-    def signature() -> tuple[dict[str, str], dict[str, Any]] | None:
-        nonlocal signed, sealed_by
+    def signature() -> None:
+        nonlocal stated, sealed_by
         if SIGNATURE not in files:
-            need(unsigned and not keys, "none: nothing says who made this bundle")
-            return None
-        if keys:
-            payload, sealed_by = check_signature(files[SIGNATURE], keys)
-        else:
-            payload, _, _ = open_envelope(files[SIGNATURE])
+            if keys or not unsigned:
+                raise Untrusted("none: nothing says who made this bundle")
+            return
+        # Before the key: a signature of other files is tampering, whoever made it.
+        payload, _, _ = open_envelope(files[SIGNATURE])
         stated = check_statement(payload, digests, files[MANIFEST])
-        need(keys or unsigned, "by a key that is not trusted: give --pubkey")
-        signed = bool(keys)
-        return stated
+        if keys:
+            _, sealed_by = check_signature(files[SIGNATURE], keys)
+        elif not unsigned:
+            raise Untrusted("by a key that is not trusted: give --pubkey")
 
     ask("files", lambda: check_files(files, digests, files[MANIFEST]))
-    stated = ask("signature", signature)
+    ask("signature", signature)
     record = ask("record", lambda: check_record(files[RECORD], files, run, stated))
     if record and (rules := record.get("rules", 1)) != RULES:
         made = f"they follow version {rules} of the rules, and this file has version {RULES}"
@@ -755,14 +767,18 @@ def judge(
     ask("chain", lambda: check_chain(path, record, previous))
     ask("time-stamp", lambda: check_stamp(path))
     ask("sign-off", lambda: check_sign_offs(path, keys, record, sealed_by))
-    bad = [name for name, held, _ in checks if not held and name not in unreadable]
-    if not bad and unreadable:
-        return "UNDECIDED", checks
-    if not bad:
-        return ("GENUINE" if signed else "INTACT"), checks
-    if bad == ["signature"]:
+    against = {name for name, held, _ in checks if not held} - {*untrusted, *undecided}
+    if against == {"folder"}:
+        itself = "genuine" if sealed_by else "consistent"
+        said = f"TAMPERED next to it: the bundle itself is {itself}; use the files in it"
+        return said, checks
+    if against:
+        return "TAMPERED", checks
+    if untrusted:
         return ("UNTRUSTED" if SIGNATURE in files else "UNSIGNED"), checks
-    return "TAMPERED", checks
+    if undecided:
+        return "UNDECIDED", checks
+    return ("GENUINE" if sealed_by else "INTACT"), checks
 
 
 def load_keys(paths: list[str]) -> dict[str, Ed25519PublicKey]:

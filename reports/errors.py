@@ -56,8 +56,12 @@ class Distrusted(ReportError):
     """A bundle was changed after it was sealed, or its maker is unknown (exit code 1)."""
 
 
-class Unreadable(Distrusted):
-    """A file next to a bundle cannot be read, so what it says of the bundle is not known."""
+class Untrusted(Distrusted):
+    """A bundle has no signature, or one that names no key its reader trusts."""
+
+
+class Undecided(Distrusted):
+    """A file next to a bundle is missing, unreadable or another: the bundle may be whole."""
 
 
 class Unqualifiable(ReportError):

@@ -28,7 +28,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
 from drillbook.core.files import open_file, open_mode, write_file
-from reports.errors import BadKey, Distrusted
+from reports.errors import BadKey, Distrusted, Untrusted
 from reports.evidence.json_file import strict_json
 
 PAYLOAD = "application/vnd.in-toto+json"
@@ -133,7 +133,10 @@ def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
 
 
 def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
-    """What was signed, and by which of these keys; Distrusted if by none, or if it was changed."""
+    """What was signed, and by which of these keys.
+
+    Untrusted if it names none of them; Distrusted if the signature is false, or was changed.
+    """
     opened = open_envelope(envelope)
     known: list[Key] = [SSlibKey.from_crypto(key, keyid=name) for name, key in keys.items()]
     try:
@@ -141,8 +144,10 @@ def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, s
     except VerificationError:
         names = ", ".join(name[:16] for name in opened.signatures)
         known_names = ", ".join(name[:16] for name in keys)
-        why = "that signature is false" if set(opened.signatures) & set(keys) else "it is not"
-        raise Distrusted(f"signed by key {names}; trusted: {known_names}; {why}") from None
+        said = f"signed by key {names}; trusted: {known_names}"
+        if not set(opened.signatures) & set(keys):
+            raise Untrusted(f"{said}; it is not") from None
+        raise Distrusted(f"{said}; that signature is false") from None
     return opened.payload, signer
 
 

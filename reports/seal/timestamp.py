@@ -24,7 +24,7 @@ from rfc3161_client import (
 )
 
 from drillbook.core.files import open_file, read_file
-from reports.errors import BadKey, CannotSeal, Distrusted, Unreadable
+from reports.errors import BadKey, CannotSeal, Distrusted, Undecided
 from reports.seal import zip_file
 
 _LARGEST = 1 << 20
@@ -57,22 +57,22 @@ def accept(answer: bytes, bundle: Path) -> datetime:
 
     Who stamped it is not checked: that takes a certificate, see verify.
     """
-    stamp = _decode(answer)
-    if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
-        raise Distrusted("the time-stamp is for another file")
-    return stamp.tst_info.gen_time
+    return _of_bundle(answer, bundle).tst_info.gen_time
 
 
 def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datetime:
-    """When one of these authorities stamped the bundle; Distrusted if none did."""
-    stamp = _decode(answer)
+    """When one of these authorities stamped the bundle; Undecided if none did.
+
+    Distrusted if it is not a stamp of this bundle.
+    """
+    stamp = _of_bundle(answer, bundle)
     builder = VerifierBuilder()
     for certificate in authorities:
         builder = builder.add_root_certificate(certificate)
     try:
         builder.build().verify(stamp, _digest(stamp, bundle))
     except (VerificationError, ValueError) as trouble:
-        raise Distrusted(f"the time-stamp does not hold: {trouble}") from None
+        raise Undecided(f"the time-stamp is not one by --tsa-cert: {trouble}") from None
     return stamp.tst_info.gen_time
 
 
@@ -86,6 +86,13 @@ def authorities(path: Path) -> list[Certificate]:
         raise BadKey(f"{path}: no certificate in PEM form; ask the authority for its own") from None
 
 
+def _of_bundle(answer: bytes, bundle: Path) -> TimeStampResponse:
+    stamp = _decode(answer)
+    if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
+        raise Distrusted("the time-stamp is for another file")
+    return stamp
+
+
 def _decode(answer: bytes) -> TimeStampResponse:
     try:
         stamp = decode_timestamp_response(answer[:_LARGEST])
@@ -94,7 +101,7 @@ def _decode(answer: bytes) -> TimeStampResponse:
             return stamp
         said = "; ".join(stamp.status_string) or f"status {stamp.status}"
     except ValueError:
-        raise Unreadable("the answer is not a time-stamp") from None
+        raise Undecided("the answer is not a time-stamp") from None
     raise Distrusted(f"the authority refused: {said}")
 
 

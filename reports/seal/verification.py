@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, read_file
 from reports.config.declarations import is_separated
-from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, Unreadable
+from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, Undecided, Untrusted
 from reports.evidence import json_file
 from reports.evidence.findings import RULES, judge, match_keys, names_seen
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
@@ -58,6 +58,11 @@ PDF = "report.pdf"
 _MOST_VALUES = 3_000_000
 _WORD = re.compile("[A-Z]+")
 _MARKS = {"ok": "ok", "bad": "NO", "open": "--"}
+_NOT_SHOWN = {
+    "chain": "which run it follows",
+    "time-stamp": "when it existed",
+    "sign-off": "who signed it off",
+}
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 State = Literal["ok", "bad", "open"]
 
@@ -92,7 +97,8 @@ class Examination:
         self.path, self.trust, self.folder = path, trust, folder
         self.checks: list[Check] = []
         # Names of failed checks that say nothing against the bundle itself.
-        self.unreadable: list[str] = []
+        self.undecided: list[str] = []
+        self.untrusted = False
         self.run: Run | None = None
         self.envelope = self.signed = False
         self.signer = ""
@@ -137,8 +143,9 @@ class Examination:
             answer = question()
         except (Distrusted, BadBundle) as trouble:
             self._note(name, "bad", str(trouble))
-            if isinstance(trouble, Unreadable):
-                self.unreadable.append(name)
+            if isinstance(trouble, Undecided):
+                self.undecided.append(name)
+            self.untrusted |= isinstance(trouble, Untrusted)
         else:
             self.checks.append(Check(name, "ok", answer) if isinstance(answer, str) else answer)
 
@@ -148,23 +155,23 @@ class Examination:
     def _signature(self, archive: Archive, manifest: Manifest) -> str | Check:
         if SIGNATURE not in archive.entries:
             if self.trust.keys is not None or not self.trust.unsigned:
-                raise Distrusted("none: nothing says who made this bundle, anyone could have")
+                raise Untrusted("none: nothing says who made this bundle, anyone could have")
             return Check(
                 "signature", "open", "none, as --unsigned allows: anyone could have made it"
             )
         self.envelope = True
         envelope = archive.read(SIGNATURE, _SMALL)
-        if self.trust.keys is not None:
-            payload, signer = signature.verify(envelope, self.trust.keys)
-            self._stated = _covers(payload, manifest, digest(archive.chunks(MANIFEST)))
-            self.signed, self.signer = True, signer
-            return f"Ed25519, by the trusted key {signer[:16]}, over every file"
         opened = signature.open_envelope(envelope)
+        # Before the key: a signature of other files is tampering, whoever made it.
         self._stated = _covers(opened.payload, manifest, digest(archive.chunks(MANIFEST)))
         self.signer = next(iter(opened.signatures))
+        if self.trust.keys is not None:
+            signature.verify(envelope, self.trust.keys)
+            self.signed = True
+            return f"Ed25519, by the trusted key {self.signer[:16]}, over every file"
         by = f"by key {self.signer[:16]}"
         if not self.trust.unsigned:
-            raise Distrusted(f"{by}, which is not trusted: give --pubkey")
+            raise Untrusted(f"{by}, which is not trusted: give --pubkey")
         return Check("signature", "open", f"{by}, not checked: no --pubkey was given")
 
     def _record(self, archive: Archive, manifest: Manifest) -> str:
@@ -190,7 +197,7 @@ class Examination:
         before = self.run.seal.previous if self.run else None
         if before is None:
             if self.trust.previous:
-                raise Distrusted("the record names no run before it, yet --previous was given")
+                raise Undecided("the record names no run before it, yet --previous was given")
             return Check("chain", "open", "the record names no run before it")
         found = self.trust.previous
         if found is None:
@@ -205,9 +212,9 @@ class Examination:
             manifest = _manifest_digest(found)
         except (Distrusted, BadBundle) as trouble:
             what = f"the bundle of the earlier run {before.run}"
-            raise Unreadable(f"{found}, {what}, cannot be read: {trouble}") from None
+            raise Undecided(f"{found}, {what}, cannot be read: {trouble}") from None
         if manifest != before.manifest_sha256:
-            raise Distrusted(f"follows run {before.run}, but {found} is another bundle")
+            raise Undecided(f"follows run {before.run}, but {found} is another bundle")
         return f"follows run {before.run}, whose bundle is the one it names"
 
     def _sign_off(self) -> Check:
@@ -221,12 +228,12 @@ class Examination:
         path = self.path.with_name(f"{self.path.name}.tsr")
         if not path.is_file():
             if self.trust.authorities:
-                raise Distrusted(f"none: {path.name} is missing, yet --tsa-cert was given")
+                raise Undecided(f"none: {path.name} is missing, yet --tsa-cert was given")
             return Check("time-stamp", "open", "none")
         try:
             answer = read_file(path, _SMALL)
         except OSError as trouble:
-            raise Unreadable(f"{path.name} cannot be read: {trouble.strerror}") from None
+            raise Undecided(f"{path.name} cannot be read: {trouble.strerror}") from None
         if self.trust.authorities:
             moment = timestamp.verify(answer, self.path, self.trust.authorities)
             return f"existed on {moment:%d %B %Y, %H:%M:%S} UTC, says the authority of --tsa-cert"
@@ -403,7 +410,7 @@ def sign_offs(
     """For each sign-off next to a bundle, whether a trusted key signed it, and a sentence.
 
     The executor is the record's; sealed_by is the key of the bundle. Distrusted if one is about
-    another bundle; else Unreadable, after the others, if one cannot be read.
+    another bundle; else Undecided, after the others, if one cannot be read.
     """
     unreadable = []
     for act in ACTS:
@@ -411,12 +418,12 @@ def sign_offs(
         if path.is_file():
             try:
                 found = _sign_off_of(path, act, bundle, keys, executor, sealed_by)
-            except Unreadable as trouble:
+            except Undecided as trouble:
                 unreadable.append(f"{path.name} cannot be read: {trouble}")
             else:
                 yield found
     if unreadable:
-        raise Unreadable("; ".join(unreadable))
+        raise Undecided("; ".join(unreadable))
 
 
 def _sign_off_of(
@@ -437,16 +444,18 @@ def _sign_off_of(
             raise TypeError
         who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
         sentence = f"{act} by {who} on {datetime.fromisoformat(stated['signed']):%d %B %Y}, {by}"
-        independent = is_separated(stated["name"], executor) if act == "approved" else None
+        independent = is_separated(stated["name"], executor)
         same = kind == SIGN_OFF and stated["act"] == act
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Unreadable("it is not a sign-off") from None
+        raise Undecided("it is not a sign-off") from None
     if not same or digests != [file_digest(bundle)]:
         raise Distrusted(f"what {who} {act} is another bundle than this one")
-    if independent is None:
+    if act != "approved":
         return vouched, sentence
     if signer and signer == sealed_by:
         return False, f"{sentence}, which sealed the bundle: not independent"
+    if independent is None:
+        return vouched, f"{sentence}; who executed it is not recorded"
     by = f"; executed by {executor}" if independent else "; executed it: not independent"
     return vouched, sentence + by
 
@@ -461,9 +470,9 @@ def _opened_sign_off(
             return data, None, "without a signature: anyone could have written it"
         opened = signature.open_envelope(data)
     except OSError as trouble:
-        raise Unreadable(f"{trouble.strerror}") from None
+        raise Undecided(f"{trouble.strerror}") from None
     except Distrusted as trouble:
-        raise Unreadable(f"{trouble}") from None
+        raise Undecided(f"{trouble}") from None
     name = next(iter(opened.signatures))[:16]
     if keys is None or not set(opened.signatures) & set(keys):
         return opened.payload, None, f"by key {name}, which is not in --pubkey"
@@ -534,35 +543,47 @@ def _write_answer(bundle: Path, examination: Examination) -> None:
 
 def _judge(examination: Examination) -> tuple[str, str, tuple[str, ...]]:
     """The answer by the checks, the next step, and the style."""
-    red, unreadable = _COLOURS["bad"], examination.unreadable
-    bad = [check.name for check in examination.bad if check.name not in unreadable]
-    if not bad and unreadable:
+    red, undecided = _COLOURS["bad"], examination.undecided
+    against = {check.name for check in examination.bad} - {*undecided}
+    if examination.untrusted:
+        against.discard("signature")
+    if against == {"folder"}:
+        itself = "genuine" if examination.signed else "consistent"
         return (
-            "UNDECIDED. The bundle is consistent; a file next to it cannot be read.",
-            "get that file again from its maker, and check again.",
+            f"TAMPERED next to it: the bundle itself is {itself}; use the files in it.",
+            "",
             red,
         )
-    if not bad and examination.signed:
-        said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
-        return said, "", _COLOURS["ok"]
-    if not bad:
-        said = "INTACT, and no more: it is consistent, and nothing proves who made it."
-        return said, "", ("yellow", "bold")
-    if bad != ["signature"]:
+    if against:
         return "TAMPERED. Do not rely on it.", "get the bundle again from its maker.", red
-    if not examination.envelope:
+    if examination.untrusted and not examination.envelope:
         return (
             "UNSIGNED. It is consistent, and nothing proves who made it.",
-            "sign the run's folder: drillbook evidence seal FOLDER --signing-key KEY (drillbook "
-            "evidence sign-key makes a key). --unsigned checks the bundle as it is.",
+            "if you made it, sign it: drillbook evidence seal FOLDER --signing-key KEY (drillbook "
+            "evidence sign-key makes a key); if not, ask its maker for a signed one. --unsigned "
+            "checks the bundle as it is.",
             red,
         )
-    return (
-        "UNTRUSTED. It is consistent, and no key that you trust signed it.",
-        "ask its maker for the public key, by another way than the bundle's (--pubkey). "
-        "--unsigned checks it without a key.",
-        red,
-    )
+    if examination.untrusted:
+        return (
+            "UNTRUSTED. It is consistent, and no key that you trust signed it.",
+            "ask its maker for the public key, by another way than the bundle's (--pubkey). "
+            "--unsigned checks it without a key.",
+            red,
+        )
+    if undecided:
+        whole = "as it was signed" if examination.signed else "consistent"
+        missing = " and ".join(_NOT_SHOWN[name] for name in undecided)
+        return (
+            f"UNDECIDED. The bundle itself is {whole}; it is not shown {missing}.",
+            "give the right file, or get it again from its maker, and check again.",
+            red,
+        )
+    if examination.signed:
+        said = "GENUINE. It is, byte for byte, what the holder of the key sealed."
+        return said, "", _COLOURS["ok"]
+    said = "INTACT, and no more: it is consistent, and nothing proves who made it."
+    return said, "", ("yellow", "bold")
 
 
 def _run_lines(run: Run) -> Iterator[Line]:

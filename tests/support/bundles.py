@@ -92,7 +92,7 @@ def verdicts(bundle, public, folder=None):
     examination.examine()
     said = verification._WORD.findall(verification._judge(examination)[0])[0]
     keys = script.load_keys([str(one) for one in public])
-    return said, script.judge(bundle, keys, False, None, folder)[0]
+    return said, script.judge(bundle, keys, False, None, folder)[0].split()[0]
 
 
 def repacked(folder, target, **changed):

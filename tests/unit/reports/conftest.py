@@ -13,7 +13,7 @@ from tests.support.bundles import script
 def script_verdict(path, trust, folder):
     keys = trust.keys or {}
     try:
-        return script.judge(path, keys, trust.unsigned, trust.previous, folder)[0]
+        return script.judge(path, keys, trust.unsigned, trust.previous, folder)[0].split()[0]
     except script.Unusable:
         return "UNUSABLE"
 

@@ -179,6 +179,9 @@ def test_a_file_of_the_folder_that_is_not_the_bundles_is_seen(folder, capsys):
     assert script.main([str(folder), "--unsigned"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("report.html next to the bundle is not the one in it") == 2
+    answer = "TAMPERED next to it: the bundle itself is consistent; use the files in it."
+    assert printed.count(answer) == 2
+    assert "get the bundle again" not in printed
     # The bundle itself is what it was.
     assert verify([folder / "bundle.zip", "--unsigned"]) == 0
 

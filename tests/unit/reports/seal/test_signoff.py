@@ -326,14 +326,30 @@ def test_key_of_the_bundle_does_not_approve_it_independently(tmp_path, bundle):
         assert ("which sealed the bundle: not independent" in said) != vouched
 
 
-def test_the_auditors_script_says_that_the_key_of_the_bundle_approved_it(tmp_path, capsys):
+@pytest.mark.parametrize("executor", ["Ada Lovelace", None])
+def test_the_key_of_the_bundle_does_not_vouch_for_its_approval(tmp_path, capsys, executor):
     signer, public = key(tmp_path)
-    given = {"sign_off": SignOff(executed_by="Ada Lovelace")}
+    given = {"sign_off": SignOff(executed_by=executor)}
     bundle = sealed(tmp_path / "runs", signer, **given) / "bundle.zip"
     assert signed(bundle, f"--signing-key={tmp_path}/drill.key", f"--pubkey={public}") == 0
-    capsys.readouterr()
-    assert script.main([str(bundle), "--pubkey", str(public)]) == 0
-    assert "which sealed the bundle: not independent" in capsys.readouterr().out
+    for check in (verify, script.main):
+        capsys.readouterr()
+        assert check([str(bundle), "--pubkey", str(public)]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert "-- sign-off approved by" in text
+        assert "which sealed the bundle: not independent" in text
+
+
+def test_an_approval_of_a_run_without_an_executor_says_so(tmp_path, capsys):
+    _, public = key(tmp_path, "grace.key")
+    bundle = sealed(tmp_path / "runs", sign_off=SignOff()) / "bundle.zip"
+    for act in ("reviewed", "approved"):
+        assert signed(bundle, f"--signing-key={tmp_path}/grace.key", act=act) == 0
+    for check in (verify, script.main):
+        capsys.readouterr()
+        check([str(bundle), "--pubkey", str(public)])
+        text = " ".join(capsys.readouterr().out.split())
+        assert text.count("; who executed it is not recorded") == 1
 
 
 def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):

@@ -139,7 +139,16 @@ def test_stamp_of_another_authority_or_of_another_bundle_does_not_hold(bundle, a
 
 def test_missing_stamp_fails_if_one_is_required(bundle, authority, capsys):
     assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 1
-    assert "bundle.zip.tsr is missing" in said(capsys)
+    told = said(capsys)
+    assert "bundle.zip.tsr is missing" in told
+    assert "UNDECIDED. The bundle itself is consistent; it is not shown when it existed." in told
+
+
+def test_a_stamp_of_another_authority_is_not_the_bundles_fault(bundle, authority, tmp_path, capsys):
+    companion(bundle, ".tsr").write_bytes(authority.answer(timestamp.request(bundle)))
+    other = Authority(tmp_path / "other")
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(other.cert)]) == 1
+    assert "UNDECIDED." in said(capsys)
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"0" * 5000, bytes(range(256)) * 8])

@@ -1,7 +1,10 @@
 """A genuine bundle passes; a changed one, or a record that contradicts itself, is caught."""
 
+import base64
+import contextlib
 import io
 import json
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -38,6 +41,14 @@ def said(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
+def answers(bundle, *words):
+    """The answers of Drillbook and of the auditors' script, one word each."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        for check in (main, script.main):
+            check([str(bundle), *map(str, words)])
+    return tuple(re.findall(r"^[A-Z]{6,}", printed.getvalue(), re.MULTILINE))
+
+
 def test_signed_bundle_is_genuine(folder, signer, capsys):
     assert main([str(folder / "bundle.zip"), "--pubkey", str(signer[1])]) == 0
     told = said(capsys)
@@ -64,7 +75,10 @@ def test_one_of_several_keys_is_enough(folder, place, signer):
 def test_unsigned_bundle_fails_unless_that_is_allowed(tmp_path, signer, capsys):
     bundle = str(sealed(tmp_path) / "bundle.zip")
     assert main([bundle]) == 1
-    assert "UNSIGNED. It is consistent" in said(capsys)
+    told = said(capsys)
+    assert "UNSIGNED. It is consistent" in told
+    assert "if you made it, sign it: " in told
+    assert "if not, ask its maker for a signed one." in told
     assert main([bundle, "--unsigned"]) == 0
     told = said(capsys)
     assert "INTACT, and no more" in told
@@ -120,6 +134,26 @@ def test_changed_file_with_a_fitting_manifest_is_caught_by_the_signature(folder,
     assert "about other files" in examined(bundle, unsigned=True)["signature"].sentence
 
 
+@pytest.mark.parametrize("trusting", ["the key", "another key", "no key"])
+@pytest.mark.parametrize("forged", ["other files", "a false signature"])
+def test_swapped_content_and_a_false_signature_are_tampering(
+    folder, signer, tmp_path, trusting, forged
+):
+    """UNTRUSTED is only a signature that may hold, and names no trusted key."""
+    _, foreign = key(tmp_path, "foreign")
+    public = {"the key": [signer[1]], "another key": [foreign], "no key": []}[trusting]
+    if forged == "other files":
+        bundle = resealed(folder, tmp_path / "b.zip", **{"logs/backend.log": b"all is well"})
+        expected = "TAMPERED"
+    else:
+        said = json.loads((folder / SIGNATURE).read_bytes())
+        said["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
+        envelope = json.dumps(said, sort_keys=True).encode() + b"\n"
+        bundle = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: envelope})
+        expected = "TAMPERED" if trusting == "the key" else "UNTRUSTED"
+    assert answers(bundle, *(f"--pubkey={one}" for one in public)) == (expected, expected)
+
+
 def test_chain_leads_to_the_bundle_before(tmp_path, signer):
     first = sealed(tmp_path, signer[0], name=sample_run.run().run.id)
     latest(tmp_path, first)
@@ -134,6 +168,8 @@ def test_chain_leads_to_the_bundle_before(tmp_path, signer):
     given = examined(tmp_path / "alone.zip", unsigned=True, previous=first / "bundle.zip")
     assert "is another bundle" in given["chain"].sentence
     assert given["chain"].state == "bad"
+    words = (f"--pubkey={signer[1]}", f"--previous={first / 'bundle.zip'}")
+    assert answers(tmp_path / "alone.zip", *words) == ("UNDECIDED", "UNDECIDED")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +193,7 @@ def test_damage_to_the_bundle_before_is_not_called_tampering_of_this_one(
     assert main(words) == 1
     told = said(capsys)
     assert f"the bundle of the earlier run {first.name}, cannot be read" in told
-    assert "UNDECIDED. The bundle is consistent" in told
+    assert "The bundle itself is as it was signed; it is not shown which run it follows." in told
     assert "as recorded" not in told
     assert script.main(words) == 1
     assert capsys.readouterr().out.endswith("UNDECIDED.\n")
@@ -565,6 +601,8 @@ def test_previous_bundle_of_a_record_that_names_none_is_refused(tmp_path):
     found = examined(bundle, unsigned=True, previous=bundle)["chain"]
     assert "names no run before it" in found.sentence
     assert found.state == "bad"
+    words = ("--unsigned", f"--previous={bundle}")
+    assert answers(bundle, *words) == ("UNDECIDED", "UNDECIDED")
 
 
 @pytest.mark.parametrize("signed", [sample_run.run(), sample_run.drill_run()])
