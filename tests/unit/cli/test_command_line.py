@@ -293,6 +293,13 @@ def test_a_variable_counts_only_by_its_own_name_and_is_judged_like_an_option(
     assert seen(folder) == before
 
 
+def test_the_ci_templates_set_no_variable_that_is_refused(monkeypatch, capsys):
+    for file in [ROOT / "docs/ci.md", *sorted((ROOT / "docs/ci").iterdir())]:
+        for name in re.findall(r"\bDRILLBOOK_\w+", file.read_text()):
+            monkeypatch.setenv(name, "https://ping.example.com/a")
+    assert run(COMMANDS, ["--help"]) == 0, capsys.readouterr().err
+
+
 def kept(line):
     """What a command is given by a line, with nothing carried out."""
     found = []
