@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from drillbook.core.display import SQL_PASSWORD, Result, printable, write_json, write_sarif
+from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
 from drillbook.core.errors import BadInput
 from drillbook.core.files import load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
@@ -108,21 +108,22 @@ _FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
 
 
 _SECRETS = (
-    (re.compile(r"((?:PASSWORD|SECRET|KEY|TOKEN)\w*\s*[=:]\s*[\"']?)[^\s<>$\"'#|]{6,}"), r"\1…"),
-    (SQL_PASSWORD, r"\1…\2"),
-    (re.compile(r"(://[^:/\s]*:)[^@\s]+@"), r"\1…@"),
+    # Greedy: a password that is not encoded may have a slash or an @ in it.
+    (re.compile(r"(://[^:/\s@]*:)\S{1,500}@"), r"\1…@"),
     (re.compile(r"\b[0-9a-fA-F]{24,}\b|(?<![\w/+.-])[A-Za-z0-9+/]{40,}={0,2}(?![\w/])"), "…"),
 )
 
 
 def excerpt(words: str) -> str:
     """Words of a document on one line, without anything that may be a secret or move a terminal."""
-    line = without_secrets(printable(" ".join(words.split())))
+    lines = "\n".join(" ".join(line.split()) for line in words.splitlines())
+    line = " ".join(without_secrets(printable(lines, keep="\n")).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def without_secrets(text: str) -> str:
     """A text without anything that may be a secret."""
+    text = hide_values(text, "…", prose=True)
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text

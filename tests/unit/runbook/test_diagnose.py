@@ -116,6 +116,8 @@ SECRET = "hunter2/with#signs and@more"
         f"Invalid URL: postgres://infisical:{SECRET}@db:5432/x",
         f"Invalid URL infisical:{SECRET.partition(' ')[0]}@db",
         "Invalid URL password=hunter2",
+        "Invalid URL password='correct hunter2'",
+        "Invalid URL redis-cli -a hunter2",
         "Invalid URL 'ENCRYPTION_KEY': hunter2",
         "Invalid URL hunter2hunter2hunter2hunter2",
     ],
