@@ -56,6 +56,29 @@ def test_root_key_has_the_label_that_the_product_gives_it():
     assert change("ROOT_ENCRYPTION_KEY", packed).detail == f"label {label('a' * 32)}"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SERVICE_PASSWORD_ENCRYPTIONKEY", "ENCRYPTION_KEY"),
+        ("JWT_AUTH_SECRET", "AUTH_SECRET"),
+        ("POSTGRES_PASSWORD", "SERVICE_PASSWORD_POSTGRES"),
+    ],
+)
+def test_the_same_value_under_another_name_is_harmless(old, new):
+    for names in ((old, new), (new, old)):
+        for found in compare_settings({names[0]: "a" * 32}, {names[1]: "a" * 32}):
+            assert "under another name" in found.meaning
+            assert not found.dangerous
+        changes = compare_settings({names[0]: "a" * 32}, {names[1]: "b" * 32})
+        assert not [one for one in changes if "under another name" in one.meaning]
+
+
+def test_another_key_next_to_the_old_one_stays_dangerous():
+    key, other = ("ENCRYPTION_KEY", "a" * 32), ("SERVICE_PASSWORD_ENCRYPTIONKEY", "b" * 32)
+    [found] = compare_settings(dict([key]), dict([key, other]))
+    assert found.dangerous
+
+
 def test_blanks_are_no_change():
     assert compare_settings(BASE, {**BASE, "SITE_URL": f"{BASE['SITE_URL']} ", "PORT": " "}) == []
 
