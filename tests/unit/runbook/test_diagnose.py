@@ -30,6 +30,7 @@ from tests.support.boot_logs import (
     entry,
 )
 
+ELSEWHERE = "getaddrinfo ENOTFOUND mydb.internal"
 RUNBOOK_HEADINGS = {
     "Recovery Options If Keys Are Rotated",
     "Key Security Best Practices",
@@ -70,6 +71,19 @@ def test_cures_cite_a_section_of_the_runbook():
         ["[" * 100_000],
         ["{" + '"a":{' * 50_000],
         ["\ufffd\x1b[31m{}"],
+        ["backend-1 | Welcome back!", "backup-1 exited with code 137"],
+        ["infisical-db-1 exited with code 137"],
+        ["backup-1  | Killed"],
+        ["[12.3] Out of memory: Killed process 4711 (postgres) total-vm:1kB"],
+        *([died(f"connect ECONNREFUSED 10.0.0.4:{port}")] for port in (80, 443, 25, 587, 389)),
+        [died(ELSEWHERE, reqId="req-1")],
+        [died(ELSEWHERE, reqId="req-1"), died(ELSEWHERE, reqId="req-1")],
+        [
+            died(ELSEWHERE, reqId="req-1"),
+            *asked("/api/v3/secrets/raw", 200),
+            died(ELSEWHERE, reqId="req-2"),
+        ],
+        [died("connect ECONNREFUSED 10.0.0.4:8080", reqId="req-1")],
     ],
 )
 def test_noise_has_no_cause(log):
@@ -186,6 +200,10 @@ def test_cure_in_coolify_fits_compose_as_well(cause):
 @pytest.mark.parametrize(
     ("log", "name"),
     [
+        ([died(ELSEWHERE, reqId=f"req-{n}") for n in (1, 2)], "database_host_unknown"),
+        ([LOST, died("getaddrinfo ENOTFOUND nosuchredis", reqId="req-1")], "cache_host_unknown"),
+        (["infisical-backend exited with code 137"], "killed"),
+        (["infisical-db-migration | Error: " + PASSWORD], "database_password"),
         ([died(KEY), died(PASSWORD)], "database_password"),
         ([died(PASSWORD), *HEALTHY], None),
         ([died(KEY), died("Something went wrong")], None),
