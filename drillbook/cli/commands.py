@@ -406,8 +406,8 @@ COMMANDS: Sequence[Command] = (
     Command(
         "key prove",
         "Prove that you hold a registered key, without showing it.",
-        "drillbook key prove --env-file keys.env --challenge 2026-Q4 --name 'Ada Lovelace' "
-        "--signing-key ada.key --out ada.custody.json",
+        "drillbook key prove --env-file keys.env --challenge 2026-Q4 --name 'Grace Hopper' "
+        "--signing-key grace.key --out grace.custody.json",
         _prove_key,
         options=(
             *(o.ENV_FILE, o.CHALLENGE, o.NAME, o.ROLE, o.SIGNING_KEY, o.ANSWER_FILE, o.CONFIG),
