@@ -43,10 +43,10 @@ class Backup:
     verbose plain dumps carry it, by the clock of the machine that ran it, without a zone; newest is
     the newest time found in the rows that were read, so the backup is not older than that; changed
     is the newest among the rows that the product does not delete by itself;
-    schema is the name of the product's newest migration; damage says what is missing or broken,
-    empty when the backup is whole; rows counts each table's rows; orders says why no restore may
-    follow it, empty for data that is whole; beyond says that it makes databases, too, else empty;
-    not_restored what a restore leaves out, else empty.
+    schema is the name of the product's newest migration; damage says where it is cut or broken,
+    lacks which tables are made without their rows, each else empty; rows counts each table's rows;
+    orders says why no restore may follow it, empty for data that is whole; beyond says that it
+    makes databases, too, else empty; not_restored what a restore leaves out, else empty.
     """
 
     path: Path
@@ -67,11 +67,17 @@ class Backup:
     beyond: str = ""
     changed: datetime | None = None
     not_restored: str = ""
+    lacks: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing, as far as a reader can know without restoring."""
-        return not self.damage
+        return not (self.damage or self.lacks)
+
+    @property
+    def unfit(self) -> str:
+        """Why it is not a whole backup of data alone; empty if it is, maybe with its database."""
+        return self.damage or (self.lacks if self.beyond else self.orders)
 
 
 def examine(backup: Path) -> Backup:
@@ -103,6 +109,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         beyond=dump.beyond(),
         changed=changed,
         not_restored=dump.not_restored(),
+        lacks=dump.lacks(),
     )
 
 

@@ -225,6 +225,21 @@ class Dump:
         made = ", ".join(f"{what} (line {line})" for what, line in self.for_others.items())
         return f"makes {made}: Drillbook does not restore that, and the product does not need it"
 
+    def lacks(self) -> str:
+        """Which tables are made without their rows, with the line; else empty."""
+        if not self.lost:
+            return ""
+        name, line = next(iter(self.lost.items()))
+        more = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
+        return (
+            f"lacks rows: line {line} makes {name}{more}, of which none follow: they were lost, or "
+            "left out by --exclude-table-data"
+        )
+
+    def missing(self) -> str:
+        """What is missing or broken; empty if the backup is whole."""
+        return self.damage or self.lacks()
+
     def orders(self) -> str:
         """Why no restore may run this backup, with the line; empty if it is whole and only data."""
         if beyond := self.beyond():
@@ -234,14 +249,7 @@ class Dump:
                 "is more than data" if isinstance(self.harm, Hostile) else "cannot be read as SQL"
             )
             return f"{what}: {self.harm}"
-        if not self.lost:
-            return ""
-        name, line = next(iter(self.lost.items()))
-        more = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
-        return (
-            f"lacks rows: line {line} makes {name}{more}, of which none follow: they were lost, or "
-            "left out by --exclude-table-data"
-        )
+        return self.lacks()
 
 
 @contextmanager
@@ -364,7 +372,7 @@ class _Reading:
             lost={
                 name: line
                 for name, line in self._made.items()
-                if self._filled and name not in self._filled and not _LEFT_OUT.match(name)
+                if self._filled and name not in self._filled and not _LEFT_OUT.match(_bare(name))
             },
         )
 

@@ -110,19 +110,19 @@ def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Judgement:
 def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     """Note what is wrong with the backup itself, and with the place where it lies."""
     wrong, unknown, backup = judgement.wrong, judgement.unknown, judgement.backup
-    damage, orders, old = judgement.facts.damage, judgement.facts.orders, judgement.age
+    about, old = judgement.facts, judgement.age
     for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" not in newer:
             wrong.append(f"a newer one is not complete: {newer}")
-    if damage:
-        wrong.append(f"it {damage}")
-    elif orders:
-        (unknown if judgement.facts.beyond else wrong).append(f"it {orders}")
+    if about.unfit:
+        wrong.append(f"it {about.unfit}")
+    elif about.beyond:
+        unknown.append(f"it {about.beyond}")
     reasons = ", ".join(judgement.key.reasons)
     if judgement.key.word == "DOES NOT OPEN":
         wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")
-    elif judgement.key.word == "CANNOT TELL" and not damage:
+    elif judgement.key.word == "CANNOT TELL" and about.complete:
         unknown.append(f"whether the key opens it: {reasons}")
     if old.in_future:
         wrong.append(f"it has a date in the future ({old})")

@@ -45,11 +45,11 @@ def main(given: SimpleNamespace) -> int:
             form_of(given.out),
             tally.count(iter([_find_one(reader, given.only)]) if given.only else reader.secrets()),
             about,
-            lambda: not (dump.damage or tally.shut),
+            lambda: not (dump.missing() or tally.shut),
         )
         with new_file(given.out) as file:
             seal(pieces, file)
-        lines = [*_summary(given, tally, dump.damage)]
+        lines = [*_summary(given, tally, dump)]
         lines += [f"Opened by the key in {safe_text(key.path)}"] if len(keys) > 1 else []
         lines += [f"Not tried: {safe_text(file)}" for file in unread]
         lines += [f"Note: {note}" for note in notes(reader.keys.proof, key.label)]
@@ -62,7 +62,7 @@ def main(given: SimpleNamespace) -> int:
             )
         lines += key_files.permission_warnings(keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
-        return 2 if dump.damage else int(bool(tally.shut))
+        return 2 if dump.missing() else int(bool(tally.shut))
 
 
 def _seal(given: SimpleNamespace) -> decrypt_secrets.Seal:
@@ -97,10 +97,10 @@ def _open(
         files = ", and the one in ".join(file.path for file in keys)
         reasons = (f"; {reason}" for reason in reader.keys.proof.unproven)
         also = "".join([*reasons, *(f"; not tried: {file}" for file in unread)])
-        if dump.damage:
+        if missing := dump.missing():
             # Without a root key in the backup nothing is known of the key.
             raise BadInput(
-                f"{name} {dump.damage}, and the key in {files} opens nothing of what is left; take "
+                f"{name} {missing}, and the key in {files} opens nothing of what is left; take "
                 f"an earlier backup; nothing written{also}"
             )
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
@@ -172,7 +172,7 @@ class _Tally:
         return self.opened + len(self.shut) + self.unnamed
 
 
-def _summary(given: SimpleNamespace, tally: _Tally, damage: str) -> Iterator[str]:
+def _summary(given: SimpleNamespace, tally: _Tally, dump: tables.Dump) -> Iterator[str]:
     where = "standard output" if given.out == "-" else safe_text(given.out)
     count = f"{tally.opened} of {tally.total} secrets of {len(tally.projects)} project"
     count += "" if len(tally.projects) == 1 else "s"
@@ -180,8 +180,9 @@ def _summary(given: SimpleNamespace, tally: _Tally, damage: str) -> Iterator[str
     yield from (f"  stays shut: {safe_text(secret)}" for secret in tally.shut)
     if tally.unnamed:
         yield f"  and {tally.unnamed} more"
-    if damage:
-        yield f"NOT ALL: the backup {damage}; everything after that is lost"
+    if missing := dump.missing():
+        after = "; everything after that is lost" if dump.damage else ""
+        yield f"NOT ALL: the backup {missing}{after}"
     if tally.no_variables and form_of(given.out) == "env":
         yield (
             f"{tally.no_variables} of them have a name that is not a variable of a shell, or that "

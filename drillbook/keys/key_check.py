@@ -49,7 +49,7 @@ def prove_all(dump: Dump, keys: Sequence[str], also: Sequence[str] = ()) -> list
             keyring.try_secret(at, old, values)
     proofs = [keyring.result() for keyring in unlocked]
     for proof in proofs:
-        proof.damage, proof.empty, proof.outdated = dump.damage, backup.empty, backup.outdated
+        proof.damage, proof.empty, proof.outdated = dump.missing(), backup.empty, backup.outdated
     return proofs
 
 
@@ -101,7 +101,7 @@ def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
     missing = _missing(proof)
     if proof.is_undecided:
         # The key to the rest may lie in the part that is lost.
-        damage = [f"the backup {dump.damage}"] if dump.damage else []
+        damage = [f"the backup {proof.damage}"] if proof.damage else []
         return "CANNOT TELL", [*damage, *missing, *proof.unproven]
     return ("DOES NOT OPEN", missing) if missing else ("OPENS", [])
 
@@ -128,6 +128,8 @@ def _opens_secrets(proof: Proof) -> list[str]:
 def _rootless(dump: Dump) -> str:
     if dump.damage:
         return f"the backup {dump.damage}, and holds no root key before that"
+    if lacks := dump.lacks():
+        return f"the backup {lacks}; it holds no root key"
     if dump.inserts:
         return (
             "the backup holds no rows that can be read: it was made with --schema-only or with "
@@ -408,7 +410,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders", "changed")
+    left_out = ("path", "rows", "orders", "changed", "lacks")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

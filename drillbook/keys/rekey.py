@@ -106,8 +106,8 @@ def open_plain_dump(backup: Path) -> Iterator[Dump]:
     with tables.open_dump(backup, (), whole=True) as dump:
         if dump.form != "plain":
             raise BadInput(_ARCHIVE.format(backup))
-        if dump.damage:
-            raise BadInput(f"backup {backup} {dump.damage}; only a whole one is rewrapped")
+        if missing := dump.missing():
+            raise BadInput(f"backup {backup} {missing}; only a whole one is rewrapped")
         dump.refuse_harm(str(backup))
         yield dump
 

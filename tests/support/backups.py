@@ -45,6 +45,12 @@ def tables(version):
     return "".join(made)
 
 
+def without_rows(version, table):
+    """A backup with all its tables, made by pg_dump --exclude-table-data of one of them."""
+    text = _BLOCK.sub(lambda block: "" if block[1] == table else block[0], rows(version))
+    return HEAD + tables(version) + text + TAIL
+
+
 def before_root_keys():
     """A backup as releases before mid-2024 wrote it, without tables and columns of the KMS.
 

@@ -143,6 +143,8 @@ def test_a_table_without_rows_is_lost_unless_it_is_left_out_or_has_parts(backup)
     whole = about(backup(HEAD + tables + spread + block("t", {"id": "1"}) + TAIL))
     said = "lacks rows: line 15 makes lost and 1 more, of which none follow"
     assert whole.orders().startswith(said)
+    other = about(backup((HEAD + tables + block("t", {"id": "1"}) + TAIL).replace("public", "own")))
+    assert set(other.lost) == {"own.lost", "own.more"}
     assert about(backup(HEAD + tables + TAIL)).orders() == ""
     assert about(backup(HEAD + block("t", {"id": "1"}) + TAIL)).orders() == ""
 

@@ -17,7 +17,7 @@ import pytest
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 from drillbook.infisical.crypto import label
-from tests.support.backups import HEAD, KEYS, SAMPLES, TAIL, dump
+from tests.support.backups import HEAD, KEYS, SAMPLES, TAIL, dump, without_rows
 from tests.support.commands import check_key as main
 
 WRONG = "0123456789abcdef0123456789abcdef"
@@ -108,6 +108,14 @@ def test_of_a_cut_backup_it_cannot_tell(capsys, backup, right):
     assert (code, told["answer"]) == (2, "CANNOT TELL")
     assert "last words" in told["reasons"][0]
     assert told["keys"][0]["secrets_opened"] == 8
+
+
+@pytest.mark.parametrize("table", ["secrets_v2", "kms_root_config"])
+def test_of_a_backup_without_the_rows_of_a_table_it_cannot_tell(capsys, backup, right, table):
+    backup.write_text(without_rows("2024-10", table))
+    code, told = asked(capsys, backup, right)
+    assert (code, told["answer"], told["backup"]["complete"]) == (2, "CANNOT TELL", False)
+    assert f"makes {table}, of which none follow" in told["reasons"][0]
 
 
 @pytest.mark.parametrize(

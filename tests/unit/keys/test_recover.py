@@ -15,7 +15,7 @@ from drillbook.cli import recover
 from drillbook.core import dotenv
 from drillbook.keys import decrypt_secrets
 from drillbook.keys.decrypt_secrets import Place, Secret, encode_secrets
-from tests.support.backups import HEAD, KEYS, SECRETS, TAIL, VERSIONS, dump
+from tests.support.backups import HEAD, KEYS, SECRETS, TAIL, VERSIONS, dump, without_rows
 from tests.support.commands import recover as main
 from tests.support.made_backups import (
     DATA,
@@ -281,6 +281,13 @@ def test_of_a_cut_backup_the_rest_is_not_called_all(files, capsys):
     code, text = in_the_clear(files, "2024-10")
     assert (code, json.loads(text)["complete"]) == (2, False)
     assert "NOT ALL" in capsys.readouterr().err
+
+
+def test_of_a_backup_without_the_rows_of_a_table_the_rest_is_not_called_all(files, capsys):
+    (files / "2024-10.sql").write_text(without_rows("2024-10", "secrets_v2"))
+    code, text = in_the_clear(files, "2024-10")
+    assert (code, json.loads(text)["complete"]) == (2, False)
+    assert "NOT ALL: the backup lacks rows: line " in capsys.readouterr().err
 
 
 def test_a_cut_that_left_no_key_accuses_the_backup_first(files, capsys):

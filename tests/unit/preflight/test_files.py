@@ -16,14 +16,14 @@ import pytest
 from drillbook.backup.facts import examine
 from drillbook.core import dotenv
 from drillbook.core.display import Result, write_sarif
-from drillbook.core.errors import BadInput, Unsupported
+from drillbook.core.errors import BadInput, StackTrouble, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
 from fixtures.session import preflight_console
 from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
-from tests.support.backups import KEYS, SAMPLES
+from tests.support.backups import KEYS, SAMPLES, without_rows
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
 
@@ -318,6 +318,15 @@ def test_backup_gzipped_cut_and_in_a_folder(tmp_path):
     assert (found.path, found.facts.complete, backupfile.faults(found, KEY)) == (packed, True, [])
     packed.write_bytes(packed.read_bytes()[:-40])
     assert "cut short" in str(backupfile.faults(backupfile.load(packed), KEY))
+
+
+def test_backup_without_the_rows_of_a_table_is_found(tmp_path):
+    file, key = tmp_path / "b.sql", KEYS["2024-10"]
+    file.write_text(without_rows("2024-10", "secrets_v2"))
+    found = backupfile.load(file)
+    assert "lacks rows: " in str(backupfile.faults(found, key))
+    with pytest.raises(StackTrouble, match=r"not the whole backup \(lacks rows"):
+        backupfile.find_wrong_key(found, key)
 
 
 def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
