@@ -208,7 +208,7 @@ def age(
         note("this run dumped it", moment, moment, moment)
     for earliest, latest in _named(file.name):
         note("its name says", None, _bound(earliest, latest, now), earliest)
-    if packed := _packed(file):
+    if packed := packed_at(file):
         note("its gzip header is from", None, packed, packed)
     if changed not in (None, UNDATED) and made is None and (at_file := _date(changed)):
         note("its file is from", None, at_file, at_file)
@@ -228,15 +228,18 @@ def _bound(at: datetime, latest: datetime, now: datetime) -> datetime:
     return latest if _shift(at, -_AHEAD) > now + _SKEW else min(latest, now)
 
 
-def stated_time(file: Path, changed: float | None) -> tuple[datetime, datetime]:
+def stated_time(
+    name: str, changed: float | None, packed: datetime | None = None
+) -> tuple[datetime, datetime]:
     """When a backup was made, as its name, header or file states, and the time of its file.
 
     The earliest counts, since a copy has a new time. Backups of one place are sorted by these.
-    changed is the time of its file, in seconds since 1970.
+    changed is the time of its file, in seconds since 1970; packed that in the header of gzip,
+    where it is known: a remote file is not read for it.
     """
     at_file = _date(changed or 0.0)
-    named = next((at for at, _ in _named(file.name)), None)
-    stated = [at for at in (named, _packed(file), at_file if changed else None) if at]
+    named = next((at for at, _ in _named(name)), None)
+    stated = [at for at in (named, packed, at_file if changed else None) if at]
     at_file = at_file or datetime.fromtimestamp(0, UTC)
     return min(stated, default=at_file), at_file
 
@@ -273,7 +276,7 @@ def _named(name: str) -> Iterator[tuple[datetime, datetime]]:
         return
 
 
-def _packed(file: Path) -> datetime | None:
+def packed_at(file: Path) -> datetime | None:
     """The time in the header of a gzip file; None where there is none."""
     if not file.is_file():
         return None

@@ -374,7 +374,7 @@ def _choose_from(order: _Order) -> LocalBackup:
         _refuse_choice(shown, order.selection)
         return _download(storage, entry, shown, order.place, order.say)
     found = [
-        Member(*stated_time(Path(name), _time(one)), name, one)
+        Member(*stated_time(name, _time(one)), name, one)
         for one in files
         if location.has_name_of_backup(name := _name(one))
     ]

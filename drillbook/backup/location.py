@@ -13,7 +13,7 @@ from secrets import randbelow
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from drillbook.backup.facts import stated_time
+from drillbook.backup.facts import packed_at, stated_time
 from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
@@ -227,18 +227,23 @@ _LOOK_AGAIN_S = 0.5
 
 
 def members(folder: Path) -> list[Member]:
-    """Everything in a folder that has the name of a backup; BadInput where there is none."""
-    found = [
-        Member(*stated_time(file, changed_at(file)), file.name, file)
-        for file in folder.iterdir()
-        if (has_name_of_backup(file.name) and file.is_file()) or (file / "toc.dat").is_file()
-    ]
+    """Everything in a folder that has the name of a backup; BadInput where there is none.
+
+    A file with several names counts once, by the name that is not a link.
+    """
+    found: dict[tuple[int, int], Member] = {}
+    for file in sorted(folder.iterdir(), key=lambda one: (one.is_symlink(), one.name)):
+        if (has_name_of_backup(file.name) and file.is_file()) or (file / "toc.dat").is_file():
+            times = stated_time(file.name, changed_at(file), packed_at(file))
+            facts = file.stat()
+            # A link such as latest.sql would be compared with its own file.
+            found.setdefault((facts.st_dev, facts.st_ino), Member(*times, file.name, file))
     if not found:
         raise BadInput(
             f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; "
             "check the backup given"
         )
-    return found
+    return list(found.values())
 
 
 def has_name_of_backup(name: str) -> bool:

@@ -104,7 +104,7 @@ class Repository:
             what = f"no file {self._path}" if self._path else f"no {NAMES}"
             names = nearest(self._path, [file.path for file in files]) if self._path else ""
             raise BadInput(f"{self.shown}: snapshot {member.name} holds {what}{names}")
-        return max(fits, key=lambda file: stated_time(Path(file.name), file.modified))
+        return max(fits, key=lambda file: stated_time(file.name, file.modified))
 
     def _files(self, snapshot: str) -> Iterator[StoredFile]:
         if self._program == "restic":

@@ -144,7 +144,7 @@ def test_a_bound_of_a_name_is_no_date_in_the_future():
 @pytest.mark.parametrize("seconds", [1e12, -1e12, 1e30])
 def test_a_time_that_no_calendar_has_is_none(seconds):
     file, epoch = Path("backup.sql"), datetime.fromtimestamp(0, UTC)
-    assert stated_time(file, seconds) == (epoch, epoch)
+    assert stated_time(file.name, seconds) == (epoch, epoch)
     found = age(None, file, seconds, LATER)
     assert (found.most_s, found.said) == (None, ())
 

@@ -256,6 +256,15 @@ def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     assert "NEWER BUT NOT TAKEN: later.sql (cut short: it ends without" in heard[-1]
 
 
+def test_a_local_file_of_the_same_name_does_not_date_a_remote_one(tmp_path, monkeypatch):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    storage.pipe_file(f"/{tmp_path.name}/backups/later.sql.gz", packed("gz"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "later.sql.gz").write_bytes(gzip.compress(b"x", mtime=OLD))
+    with fetch_backup(url, lambda _: None) as found:
+        assert found.path.name == "later.sql.gz"
+
+
 def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(tmp_path):
     url, storage = remote(tmp_path, dump("2024-10").encode())
     storage.pipe_file(f"/{tmp_path.name}/backups/later.sql.gz", packed("gz")[:-1000])

@@ -37,6 +37,14 @@ def test_order_follows_names_of_copies(tmp_path):
     assert picked(tmp_path, "oldest").member.name == named(3)
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_second_name_of_a_file_is_no_second_backup(tmp_path, link):
+    nightly(tmp_path, [1, 2])
+    link(tmp_path / named(1), tmp_path / "latest.sql")
+    found = picked(tmp_path, "newest")
+    assert [one.name for one in found.members] == [named(1), named(2)]
+
+
 def test_state_as_of_a_day(tmp_path):
     nightly(tmp_path, [1, 5, 9])
     found = picked(tmp_path, f"at:{TODAY - timedelta(days=4):%Y-%m-%d}")
