@@ -147,7 +147,8 @@ _LONGEST = 4096
 class Address:
     """Where a backup is. what is a path, a container's name or a URL; shown is fit for records.
 
-    secrets are the parts of a URL that must appear nowhere.
+    secrets are the parts of a URL that must appear nowhere; credential says whether they give
+    access: a user alone does so for https (a token), and not for other schemes.
     """
 
     kind: Kind
@@ -155,6 +156,7 @@ class Address:
     shown: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
     scheme: str = ""
+    credential: bool = False
 
 
 def parse(given: str) -> Address:
@@ -188,9 +190,11 @@ def _container(name: str) -> Address:
 
 
 def _repository(program: str, what: str) -> Address:
-    secrets = {part for user in _CREDENTIAL.findall(what) for part in _secrets(user, "")}
+    users = _CREDENTIAL.findall(what)
+    secrets = {part for user in users for part in _secrets(user, "")}
     shown = f"{program}:{_CREDENTIAL.sub('//…@', what)}"
-    return Address("repository", what, shown, tuple(secrets), program)
+    credential = any(":" in user for user in users)
+    return Address("repository", what, shown, tuple(secrets), program, credential)
 
 
 def _url(text: str, parts: re.Match[str]) -> Address:
@@ -203,7 +207,9 @@ def _url(text: str, parts: re.Match[str]) -> Address:
     where, _, query = parts["rest"].partition("?")
     shown = f"{scheme}://{where}{'?…' if query else ''}"
     url = scheme + text[len(scheme) :]
-    return Address("url", url, shown, tuple(_secrets(parts["user"] or "", query)), scheme)
+    user = parts["user"] or ""
+    credential = bool(query) or ":" in user or (bool(user) and scheme in ("http", "https"))
+    return Address("url", url, shown, tuple(_secrets(user, query)), scheme, credential)
 
 
 def _secrets(user: str, query: str) -> set[str]:

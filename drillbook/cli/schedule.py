@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from drillbook.backup.location import REPOSITORIES
+from drillbook.backup.location import REPOSITORIES, parse
 from drillbook.cli.parser import Command
 from drillbook.core import options as o
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.files import write_file
+from drillbook.core.files import holds, write_file
 
 if TYPE_CHECKING:
     from reports.config.fleet_file import Instance
@@ -64,6 +64,15 @@ def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
             raise BadInput(f"{flag} would stand in a file that others read; give --ping-file")
         if flag.startswith("--") and flag not in flags:
             raise BadInput(f"{name} has no option {flag}{o.nearest(flag, flags)}")
+        value = word.partition("=")[2] if flag.startswith("--") else word
+        if "://" in value and (address := parse(value)).credential:
+            cure = "put it into the file of --backup-options"
+            if address.kind == "repository":
+                cure = f"put it into the environment of {address.scheme}"
+            raise BadInput(
+                f"the address {address.shown} holds a credential, and would stand in a file that "
+                f"others read; {cure}"
+            )
     return f"drillbook-{name.replace(' ', '-')}"
 
 
@@ -81,12 +90,15 @@ def schedule(
     if out is None:
         sys.stdout.write("\n".join(f"# {file}\n{text}" for file, text in files.items()))
         return 0
-    for file, text in files.items():
-        try:
-            write_file(Path(out) / file, text.encode())
-        except OSError as trouble:
-            raise BadInput(f"--out {out}: {trouble.strerror}") from None
-        sys.stdout.write(f"{Path(out) / file} written\n")
+    contents = {Path(out) / file: text.encode() for file, text in files.items()}
+    try:
+        # A second job of the same command has the same names.
+        missing = [file for file, content in contents.items() if not holds(file, content)]
+        for file in missing:
+            write_file(file, contents[file])
+    except OSError as trouble:
+        raise BadInput(f"--out {out}: {trouble.strerror}") from None
+    sys.stdout.writelines(f"{file} written\n" for file in contents)
     return 0
 
 

@@ -44,6 +44,15 @@ def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
         raise
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file has this content; False where there is none, BadInput for another one."""
+    if not path.exists() and not path.is_symlink():
+        return False
+    if path.is_symlink() or path.read_bytes() != content:
+        raise BadInput(f"{path} is there already and is something else; move it away, or remove it")
+    return True
+
+
 def read_file(path: Path, most: int) -> bytes:
     """The content of an ordinary file of at most so many bytes; OSError for a larger one."""
     with open_file(path) as file:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
 from drillbook.core.errors import BadInput
-from drillbook.core.files import load_text, read_file, write_file
+from drillbook.core.files import holds, load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
 from drillbook.runbook.rules import Rule, check, rules
 
@@ -228,7 +228,7 @@ def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> st
     contents = [(mark + fixed).encode(), _patch(path, mark + text, mark + fixed).encode()]
     pairs = list(zip(names, contents, strict=True))
     try:
-        missing = [(name, content) for name, content in pairs if not _holds(name, content)]
+        missing = [(name, content) for name, content in pairs if not holds(name, content)]
         for name, content in missing:
             write_file(name, content, mode)
     except OSError as trouble:
@@ -237,15 +237,6 @@ def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> st
     count = before.total() - after.total()
     left = len(found) - count
     return f"{path}: {count} corrected in {names[0]}, {left} left; the patch is {names[1]}"
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file has this content; BadInput where it has another."""
-    if not path.exists() and not path.is_symlink():
-        return False
-    if path.is_symlink() or path.read_bytes() != content:
-        raise BadInput(f"{path} is there already and is something else; move it away, or remove it")
-    return True
 
 
 def _patch(path: Path, old: str, new: str) -> str:

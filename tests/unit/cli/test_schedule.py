@@ -118,12 +118,27 @@ def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
         ("drill x.sql --env-fil y", "drill has no option --env-fil; did you mean --env-file?"),
         ("drill x.sql --ping=https://a/T0ken", "give --ping-file"),
         ("runbook", "no command runbook"),
+        ("drill https://u:T0ken@bucket/b", "https://bucket/b holds a credential, and would"),
+        ("drill --rto=4h https://T0ken@bucket/b", "into the file of --backup-options"),
+        ("drill restic:rest:https://u:T0ken@bucket/", "into the environment of restic"),
     ],
 )
 def test_a_wrong_line_is_refused(folder, capsys, line, said):
     assert run(COMMANDS, ["schedule", "cron", "--", *line.split()]) == 3
     told = capsys.readouterr()
     assert (told.out, said in told.err, "T0ken" in told.err) == ("", True, False)
+
+
+def test_a_user_of_ssh_alone_is_no_credential(folder, capsys):
+    assert "sftp://ada@host/b" in printed(capsys, "cron", "--", "drill", "sftp://ada@host/b")
+
+
+def test_a_second_job_does_not_replace_the_first(folder, capsys):
+    for code, backup in ((0, "/backups/a"), (0, "/backups/a"), (3, "/backups/b")):
+        words = ["schedule", "cron", "--out", str(folder), "--", "drill", backup]
+        assert run(COMMANDS, words) == code
+    assert "drillbook-drill is there already and is something else" in capsys.readouterr().err
+    assert "/backups/a" in (folder / "drillbook-drill").read_text()
 
 
 @pytest.mark.parametrize(
