@@ -21,7 +21,7 @@ from drillbook.backup import location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
-from drillbook.backup.repository import Repository
+from drillbook.backup.repository import LEAST_SECRET, Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
@@ -41,8 +41,6 @@ _ABSENT = (126, 127)
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
 _YEAR_10000 = 253_402_300_800
-# A shorter value may occur in a message by chance.
-_LEAST_SECRET = 4
 _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
@@ -356,7 +354,7 @@ def _copy(order: _Order) -> LocalBackup:
     except Exception as trouble:
         # Every storage has its own errors.
         words = f"{type(trouble).__name__}: {trouble}".splitlines()[0]
-        shown = redact(words, secrets, _LEAST_SECRET)[:240]
+        shown = redact(words, secrets, LEAST_SECRET)[:240]
         raise BadInput(f"{address.shown} cannot be read: {shown}") from None
 
 

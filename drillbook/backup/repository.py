@@ -19,13 +19,17 @@ from pathlib import Path
 from drillbook.backup.facts import stated_time
 from drillbook.backup.location import NAMES, Address, Member, has_name_of_backup
 from drillbook.backup.stream import program_output
-from drillbook.core.display import printable
+from drillbook.core.display import printable, redact
 from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
 from drillbook.core.options import nearest
 
 _PLACE = re.compile(r"(?P<repository>[^#]+)(?:#(?P<snapshot>.*?)(?::(?P<path>/.*))?)?", re.DOTALL)
 _SETTING = "passphrase_file"
+# The program quotes a part of the address; which one depends on what is wrong with it.
+_ABOUT_ADDRESS = re.compile(r"\bparse \"|invalid location format", re.IGNORECASE)
+# A shorter value may occur in a message by chance.
+LEAST_SECRET = 4
 _ABOUT_PASSPHRASE = re.compile(r"passw|passphrase|no key found", re.IGNORECASE)
 # Any of these would take precedence over the file.
 _OTHER_PASSPHRASES = (
@@ -59,7 +63,7 @@ class Repository:
         parts = _PLACE.fullmatch(address.what)
         if parts is None:
             raise BadInput(f"{address.scheme}: names no repository; say {address.scheme}:/path")
-        self.shown = address.shown
+        self.shown, self._secrets = address.shown, address.secrets
         self.snapshot, self._path = parts["snapshot"] or "", parts["path"] or ""
         self._program = address.scheme
         self._env = _environment(address.scheme, parts["repository"], options)
@@ -136,10 +140,17 @@ class Repository:
             ) from None
 
     def _trouble(self, log: str) -> str:
+        log = "\n".join(map(_message, log.splitlines()))
+        if self._secrets and _ABOUT_ADDRESS.search(log):
+            return (
+                f"{self.shown} cannot be read: its address is not valid; write special characters "
+                "of a password as %XX, and check the port"
+            )
         lines = [line.strip() for line in log.splitlines() if line.strip()]
         # restic names the cause after this word; borg on the first line.
         fatal = [line.removeprefix("Fatal: ") for line in lines if line.startswith("Fatal: ")]
-        words = printable((fatal or lines or ["it does not say why"])[0])[:240]
+        why = (fatal or lines or ["it does not say why"])[0]
+        words = printable(redact(why, self._secrets, LEAST_SECRET))[:240]
         passphrase = _ABOUT_PASSPHRASE.search(log)
         cure = f"; give {_SETTING}= in the file of --backup-options" if passphrase else ""
         return f"{self.shown} cannot be read: {words}{cure}"
@@ -168,6 +179,15 @@ def _environment(program: str, repository: str, options: Mapping[str, str]) -> d
     env["RESTIC_PASSWORD_FILE"] = str(file)
     env["BORG_PASSCOMMAND"] = f"cat -- {shlex.quote(str(file.absolute()))}"
     return env
+
+
+def _message(line: str) -> str:
+    """The message of a line of JSON, as restic writes it with --json; any other line as it is."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    return str(found.get("message", "")) if isinstance(found, dict) else line
 
 
 def _member(name: str, time: str, item: str) -> Member:

@@ -1,6 +1,7 @@
 """Backups in real repositories of restic and borg: found, read whole, and refused in a sentence."""
 
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -165,6 +166,29 @@ def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     assert "cannot be read: " in empty.refused()
     monkeypatch.setenv("PATH", "/nowhere")
     assert f"needs the program {empty.program}" in empty.refused()
+
+
+@pytest.mark.skipif(not shutil.which("restic"), reason="restic is not installed")
+@pytest.mark.parametrize(
+    "rest", ["|SECRET@host/", " SECRET@host/", "%zz@host/", "@host:9x/", "?@h/"]
+)
+def test_an_address_that_restic_cannot_parse_shows_no_password(rest):
+    given = f"restic:rest:https://user:T0P{rest}"
+    with (
+        pytest.raises(BadInput, match="as %XX, and check the port") as told,
+        fetch_backup(given, print),
+    ):
+        pass
+    assert not re.search("T0P|SECRET|zz", str(told.value))
+
+
+@pytest.mark.skipif(not shutil.which("restic"), reason="restic is not installed")
+def test_the_message_of_restic_is_read_out_of_its_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTIC_PASSWORD", "x")
+    with pytest.raises(BadInput) as told, fetch_backup(f"restic:{tmp_path}/none", print):
+        pass
+    assert "cannot be read: " in str(told.value)
+    assert '{"' not in str(told.value)
 
 
 @pytest.mark.parametrize("password", ["geheim", "geheim@geheim"])
