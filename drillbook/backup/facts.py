@@ -22,6 +22,7 @@ from drillbook.infisical import schema
 
 # The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
 UNDATED = 0.0
+_DUMPED = "pg_dump dates it"
 # The length of a zone with minutes; a shorter zone brings digits of the time along, harmlessly.
 _ZONE = 6
 # No zone is further ahead of UTC, or further behind.
@@ -157,10 +158,14 @@ class Age:
 
     def doubt(self, what: str, target: str) -> str:
         """A sentence: its times do not prove that it is at most this old, and what would."""
-        return (
-            f"{what} is not proven to be at most {target} old ({self}): a copy has a new file "
-            "time, so only rows and pg_dump's own date count; dump with -Fc or --verbose"
+        reason = (
+            "pg_dump's date has no zone, so it may be up to 14 h older: check sooner after the "
+            "dump, or allow more"
+            if any(said.startswith(_DUMPED) for said in self.said)
+            else "a copy has a new file time, so only rows and pg_dump's own date count; dump with "
+            "-Fc or --verbose"
         )
+        return f"{what} is not proven to be at most {target} old ({self}): {reason}"
 
     @property
     def in_future(self) -> bool:
@@ -202,7 +207,7 @@ def age(
     if facts and facts.dumped_at:
         dated = facts.dumped_at.replace(tzinfo=UTC)
         latest_dump = _bound(dated, _shift(dated, _BEHIND), now)
-        note("pg_dump dates it", _shift(dated, -_AHEAD), latest_dump, dated)
+        note(_DUMPED, _shift(dated, -_AHEAD), latest_dump, dated)
     if made is not None:
         moment = datetime.fromtimestamp(made, UTC)
         note("this run dumped it", moment, moment, moment)

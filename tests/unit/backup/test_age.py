@@ -63,6 +63,12 @@ def test_age_is_proven_by_rows_and_pg_dump_alone(facts, within):
     assert found(**facts).within(DAY) is within
 
 
+def test_of_a_dated_dump_the_missing_zone_is_the_reason():
+    said = found(newest=ago(days=9), dumped=datetime(2026, 11, 25, 17, 30)).doubt("it", "26h")
+    assert "at most 26h old (its newest row is from 9 days ago, pg_dump dates it 16 h ago)" in said
+    assert said.endswith("up to 14 h older: check sooner after the dump, or allow more")
+
+
 def test_header_of_gzip_tells_of_an_old_stream(tmp_path):
     file = tmp_path / "backup.sql.gz"
     file.write_bytes(gzip.compress(b"x", mtime=int(ago(days=3).timestamp())))
