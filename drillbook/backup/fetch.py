@@ -371,10 +371,12 @@ def _choose_from(order: _Order) -> LocalBackup:
     if entry["type"] != "directory" or any(_name(one) == "toc.dat" for one in files):
         _refuse_choice(shown, order.selection)
         return _download(storage, entry, shown, order.place, order.say)
+    names = {_name(one) for one in files}
     found = [
         Member(*stated_time(name, _time(one)), name, one)
         for one in files
         if location.has_name_of_backup(name := _name(one))
+        and not location.is_encrypted_copy(name, names)
     ]
     if not found:
         raise BadInput(f"{shown} holds no {location.NAMES}; check the backup given")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -227,6 +227,7 @@ _NAMED = re.compile(
     r"|^pg-dump-.*\.gz$",
     re.IGNORECASE,
 )
+_ENCRYPTED = re.compile(r"(.+)\.(gpg|pgp|age|enc)", re.IGNORECASE)
 _TAIL = 4096
 _YOUNG_S = 60.0
 _LOOK_AGAIN_S = 0.5
@@ -235,10 +236,15 @@ _LOOK_AGAIN_S = 0.5
 def members(folder: Path) -> list[Member]:
     """Everything in a folder that has the name of a backup; BadInput where there is none.
 
-    A file with several names counts once, by the name that is not a link.
+    A file with several names counts once, by the name that is not a link; the encrypted copy of
+    another file does not count.
     """
     found: dict[tuple[int, int], Member] = {}
-    for file in sorted(folder.iterdir(), key=lambda one: (one.is_symlink(), one.name)):
+    files = sorted(folder.iterdir(), key=lambda one: (one.is_symlink(), one.name))
+    names = {file.name for file in files}
+    for file in files:
+        if is_encrypted_copy(file.name, names):
+            continue
         if (has_name_of_backup(file.name) and file.is_file()) or (file / "toc.dat").is_file():
             times = stated_time(file.name, changed_at(file), packed_at(file))
             facts = file.stat()
@@ -255,6 +261,17 @@ def members(folder: Path) -> list[Member]:
 def has_name_of_backup(name: str) -> bool:
     """Whether a file has the name of a backup, packed or encrypted in any way."""
     return not name.startswith(".") and bool(_NAMED.search(name))
+
+
+def is_encrypted(name: str) -> bool:
+    """Whether a file is encrypted, by its name."""
+    return bool(_ENCRYPTED.fullmatch(name))
+
+
+def is_encrypted_copy(name: str, names: Collection[str]) -> bool:
+    """Whether a file is, by its name, the encrypted copy of one of these."""
+    match = _ENCRYPTED.fullmatch(name)
+    return bool(match and match[1] in names)
 
 
 def pick_from(folder: Path, selection: Selection = NEWEST) -> Picked:

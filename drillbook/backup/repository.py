@@ -17,7 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from drillbook.backup.facts import stated_time
-from drillbook.backup.location import NAMES, Address, Member, has_name_of_backup
+from drillbook.backup.location import (
+    NAMES,
+    Address,
+    Member,
+    has_name_of_backup,
+    is_encrypted_copy,
+)
 from drillbook.backup.stream import program_output
 from drillbook.core.display import printable, redact
 from drillbook.core.errors import BadInput
@@ -101,7 +107,12 @@ class Repository:
         if self._path:
             fits = [file for file in files if file.path.lstrip("/") == self._path.lstrip("/")]
         else:
-            fits = [file for file in files if has_name_of_backup(file.name)]
+            paths = {file.path for file in files}
+            fits = [
+                file
+                for file in files
+                if has_name_of_backup(file.name) and not is_encrypted_copy(file.path, paths)
+            ]
             # A dump that was piped into a repository may have any name.
             fits = fits or (files if len(files) == 1 else [])
         if not fits:

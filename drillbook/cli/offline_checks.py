@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import LocalBackup, backup_for_command
-from drillbook.backup.location import changed_at, parse_selection
+from drillbook.backup.location import changed_at, is_encrypted, parse_selection
 from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
@@ -113,7 +113,11 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     about, old = judgement.facts, judgement.age
     for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
-        if "still being written" not in newer:
+        if "still being written" in newer:
+            continue
+        if is_encrypted(newer.partition(" (")[0]) and not newer.endswith(" (empty)"):
+            unknown.append(f"a newer one cannot be read: {newer}")
+        else:
             wrong.append(f"a newer one is not complete: {newer}")
     if about.unfit:
         wrong.append(f"it {about.unfit}")

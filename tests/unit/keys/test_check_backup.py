@@ -98,6 +98,23 @@ def test_a_newer_cut_one_is_bad(folder, capsys):
     assert f"BAD: {name(1)}: a newer one is not complete: {name(0)} (cut short" in line
 
 
+def test_an_encrypted_copy_is_no_further_backup(folder, capsys):
+    for ago in range(KEPT):
+        (folder / f"{name(ago)}.age").write_text("age-encryption.org/v1\n")
+    code, line = asked(capsys, folder)
+    assert (code, line.endswith(f"; {KEPT} kept\n")) == (0, True)
+
+
+def test_a_newer_encrypted_one_cannot_be_judged(folder, capsys):
+    (folder / name(0)).rename(folder / f"{name(0)}.gpg")
+    (folder / f"{name(0)}.gpg").write_text("x")
+    code, line = asked(capsys, folder, "--max-age", "50h")
+    assert code == 2
+    assert line.startswith(f"CANNOT TELL: {name(1)}: a newer one cannot be read: {name(0)}.gpg (")
+    (folder / f"{name(0)}.gpg").write_text("")
+    assert asked(capsys, folder, "--max-age", "50h")[0] == 1
+
+
 def test_a_wrong_key_is_bad(folder, capsys):
     (folder.parent / "wrong.env").write_text("ENCRYPTION_KEY=0123456789abcdef0123456789abcdef\n")
     code, line = asked(capsys, folder, key="wrong.env")
