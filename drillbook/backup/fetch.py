@@ -21,7 +21,7 @@ from drillbook.backup import location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
-from drillbook.backup.repository import LEAST_SECRET, Repository
+from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
@@ -417,7 +417,10 @@ def _take(
 
 
 def _from_repository(order: _Order) -> LocalBackup:
-    """A copy of a backup in a repository of restic or borg; BadInput where that fails."""
+    """A copy of a backup in a repository of restic or borg; BadInput where that fails.
+
+    A snapshot without a backup, as of other files, is left out when it would be taken.
+    """
     repository = Repository(order.address, order.options)
     if repository.snapshot:
         _refuse_choice(repository.shown, order.selection)
@@ -429,7 +432,15 @@ def _from_repository(order: _Order) -> LocalBackup:
         # A snapshot never changes.
         return LocalBackup(copy, repository.shown, "", modified=file.modified)
 
-    return _take(order, repository.snapshots(), download)
+    members, first = repository.snapshots(), None
+    while members:
+        try:
+            return _take(order, members, download)
+        except NoBackup as none:
+            first = first or none
+            order.say(f"snapshot {none.member.name} holds no backup")
+            members = [member for member in members if member.item != none.member.item]
+    raise first or BadInput(f"{repository.shown} holds no snapshot")
 
 
 def _download(

@@ -62,6 +62,14 @@ class StoredFile:
         return self.path.rpartition("/")[2]
 
 
+class NoBackup(BadInput):
+    """A snapshot holds no backup, or not the named file."""
+
+    def __init__(self, member: Member, message: str) -> None:
+        super().__init__(message)
+        self.member = member
+
+
 class Repository:
     """A repository, or one of its snapshots; BadInput in one sentence where it cannot be read."""
 
@@ -102,7 +110,10 @@ class Repository:
         return [_member(one["name"], one["time"], one["name"]) for one in found]
 
     def find_file(self, member: Member) -> StoredFile:
-        """The backup in a snapshot: the named file, or the newest with the name of a backup."""
+        """The backup in a snapshot: the named file, or the newest with the name of a backup.
+
+        NoBackup where there is none.
+        """
         files = list(self._files(member.item))
         if self._path:
             fits = [file for file in files if file.path.lstrip("/") == self._path.lstrip("/")]
@@ -118,7 +129,7 @@ class Repository:
         if not fits:
             what = f"no file {self._path}" if self._path else f"no {NAMES}"
             names = nearest(self._path, [file.path for file in files]) if self._path else ""
-            raise BadInput(f"{self.shown}: snapshot {member.name} holds {what}{names}")
+            raise NoBackup(member, f"{self.shown}: snapshot {member.name} holds {what}{names}")
         return max(fits, key=lambda file: stated_time(file.name, file.modified))
 
     def _files(self, snapshot: str) -> Iterator[StoredFile]:

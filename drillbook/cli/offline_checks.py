@@ -17,7 +17,8 @@ from types import SimpleNamespace
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import LocalBackup, backup_for_command
-from drillbook.backup.location import changed_at, is_encrypted, parse_selection
+from drillbook.backup.location import Member, changed_at, is_encrypted, parse_selection
+from drillbook.backup.repository import NoBackup
 from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
@@ -148,19 +149,31 @@ def _compare(judgement: _Judgement, allowed: float) -> None:
     """
     backup = judgement.backup
     older = [one for one in sorted(backup.members) if backup.chosen and one < backup.chosen]
-    for member in dict.fromkeys([*older[-1:], *older[:1]]):
-        when = f"{member.at:%Y-%m-%d %H:%M} UTC"
-        try:
-            with backup.open(member) as path, tables.open_dump(path) as dump:
-                earlier = take_inventory(dump, facts(dump, path))
-                if dump.damage:
-                    continue
-        except BadInput:
-            # What is wrong with it was said when it was the newest.
-            continue
-        judgement.compared[when] = earlier
-        losses = find_losses(earlier, when, judgement.inventory, allowed)
-        judgement.wrong += [loss for loss in losses if loss not in judgement.wrong]
+    for members in (older[::-1], older):
+        for member in members:
+            when = f"{member.at:%Y-%m-%d %H:%M} UTC"
+            try:
+                if when in judgement.compared or not (earlier := _look_at(backup, member)):
+                    break
+            except NoBackup:
+                continue
+            judgement.compared[when] = earlier
+            losses = find_losses(earlier, when, judgement.inventory, allowed)
+            judgement.wrong += [loss for loss in losses if loss not in judgement.wrong]
+            break
+
+
+def _look_at(backup: LocalBackup, member: Member) -> Inventory | None:
+    """What another backup of the place holds; None where it is not whole, NoBackup for none."""
+    try:
+        with backup.open(member) as path, tables.open_dump(path) as dump:
+            inventory = take_inventory(dump, facts(dump, path))
+            return None if dump.damage else inventory
+    except NoBackup:
+        raise
+    except BadInput:
+        # What is wrong with it was said when it was the newest.
+        return None
 
 
 def _sentence(judgement: _Judgement) -> str:

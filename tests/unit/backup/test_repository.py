@@ -147,6 +147,29 @@ def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("empty", PROGRAMS, indirect=True)
+def test_snapshots_of_other_files_are_left_out(empty, tmp_path, capsys):
+    for day in (1, 3):
+        empty.add("infisical.sql", f"2026-10-0{day}", whole())
+    for day in (2, 4):
+        empty.add("hosts", f"2026-10-0{day}", b"127.0.0.1 localhost\n")
+    # The only file of a snapshot may be a dump under any name; its path is what tells.
+    empty.given += "#:/infisical.sql"
+    heard = []
+    with empty.fetch(say=heard.append) as found:
+        assert f"{found.chosen.at:%Y-%m-%d}" == "2026-10-03"
+        assert (len(found.members), found.skipped) == (3, ())
+    assert any("holds no backup" in said for said in heard)
+    keys, options = tmp_path / "keys.env", tmp_path / "options"
+    keys.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    options.write_text(f"passphrase_file={empty.passphrase}\n")
+    options.chmod(0o600)
+    words = [empty.given, "--env-file", str(keys), "--backup-options", str(options)]
+    check_backup([*words, "--max-age", "366d"])
+    assert "bytes on 2026-10-01" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("empty", PROGRAMS, indirect=True)
 def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     assert "holds no snapshot" in empty.refused()
     wrong = empty.path.with_name("wrong")
