@@ -189,6 +189,8 @@ def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | No
 
     BadEvidence for a bad file, for a run of another image, and for one with a planted bug.
     """
+    if not (option("--verify-from") or option("--verify-to")):
+        return None, None
     # A move to another database keeps the image of --from.
     older = option("--from")
     pair = (("--verify-from", older), ("--verify-to", option("--to") or older))
