@@ -192,7 +192,9 @@ def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, t
 @pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
 def test_a_required_variable_without_value_is_a_cause_that_compose_merges_nothing(written):
     file = written(PLAIN + "  db: {image: 'postgres:${PG:?}'}\n  x: {extends: {service: db}}\n")
-    with pytest.raises(BadInput, match=r"variable that the file requires .*: give --env-file"):
+    with pytest.raises(
+        BadInput, match=r"give --env-file where a variable that the file requires .* has no"
+    ):
         load(file, {})
     assert load(file, {"PG": "14"}).services["x"]["image"] == "postgres:14"
 
