@@ -39,89 +39,32 @@ def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
 # A password in a statement of SQL, up to its end or that of the text, with what is around it.
 # Quotes in it are doubled or escaped; a shell writes the one before it as '\'' or '"'"'.
 _SQL = re.compile(r"""(?is)(\bpassword\s+(?:'\\''|'"'"'|E?'))(?:[^'\\]|''|\\.|\\$)*('|$)""")
-# What stands before a value that may be a secret: the name of a setting, or an option.
-_NAME = re.compile(
+# A value that may be a secret, after the name of a setting or an option: quoted, or up to the next
+# blank. What a shell puts in and what the reader shall put in is none. All counts are limited:
+# the time for a hostile text would grow with its square.
+_SETTING = re.compile(
     r"""(?ix)
-    (?P<name>(?:pass(?:w(?:or)?[dt]|phrase|code|(?![a-z]))|_pwd|secret|key|token|rediscli_auth)
-        (?!\w{0,40}_(?:file|path|dir)\b)\w{0,40})["'`*]{0,3}
-        (?:[ \t]+={1,2}[ \t]*|={1,2}|:-|[ \t]*(?P<colon>:)(?![:/?+])\**[ \t]*)(?:\$\{\w+:?-)?
+    ((?:(?:pass(?:w(?:or)?[dt]|phrase|code|(?![a-z]))|_pwd|secret|key|token|rediscli_auth)
+        (?!\w{0,40}_(?:file|path|dir)\b)\w{0,40}["'`*]{0,3}
+        (?:[ \t]+={1,2}[ \t]*|={1,2}|:-|[ \t]*:(?![:/?+])\**[ \t]*)(?:\$\{\w+:?-)?
     |(?:--(?!no-)(?:[\w-]{0,40}-)?(?:pass(?:word|wd|phrase)?|secret|token)|\brequirepass)[ \t]+(?!-)
     |\b(?:redis|valkey|keydb)-cli\b[^\n|;&]{0,200}?[ \t]-a[ \t]+
-    |\bbearer[ \t]+(?=\S*\d)
+    |\bbearer[ \t]+(?=\S*\d)))
+    (?!["'`\\]*(?:\$\w+|\$\{\w+(?::?\?[^}\n]{0,200})?\}|\$\([^)\n]{0,200}\)|<[^<>\n]{0,80}>
+        |openssl\ rand\b[^"'`\n]{0,60})["'`\\]*(?:[\s;,.)]|$))
+    (?:\\"(?:(?!\\").)*\\"|'(?:[^'\n]|''|'\\''|'"'"')*'|"(?:[^"\\\n]|\\.)*"|`[^`\n]*`
+        |["'`][^\n]*|(?:\\[ ]|\S)+)
     """
 )
-# A quoted value up to its quote, with the rest of its word, or one up to the next blank.
-_VALUE = re.compile(
-    r"""(?x)
-    (?P<open>\\")(?P<escaped>(?:(?!\\").)*)(?P<close>\\")
-    |(?:'(?P<single>(?:[^'\n]|''|'\\''|'"'"')*)'|"(?P<double>(?:[^"\\\n]|\\.)*)"
-        |`(?P<code>[^`\n]*)`)[^\s"'`,;.:()\[\]{}|&<>]*
-    |(?P<made>\$\([^)\n]{0,500}\)|\$\{\w+(?::?\?[^}\n]{0,500})?\}(?!\S*\w)|<[^<>\n]*>(?!\S*\w)|\.\*)
-    |(?P<cut>["'`][^\n]+)
-    |(?P<bare>(?:\\[ ]|\S)*[^\s"'`,;.:)\]}/\\])
-    """
-)
-# No secret: what the reader puts in, what a shell or printf does, files, and plain answers.
-_PLACEHOLDER = re.compile(
-    r"""(?ix) ["'\\]*(?:
-    <[^<>]*>?|\$\w+|\$\{\w+(?::?\?[^}]*)?\}|\$\(.*|openssl[ ]rand\b.*|%s(?:\\n)?
-    |[x.*…-]+|[\w./~$-]+\.(?:age|asc|crt|env|gpg|json|key|pem|pub|txt|ya?ml)|/run/secrets/\S+
-    |true|false|null|none
-    |(?:[a-z]+[-_ ])*(?:change(?:me|this|it)?|your?|example|here|generate|replace|paste|new|old)
-        (?:[-_ ][a-z]+)*
-    )["'\\]*"""
-)
-# An ordinary word after a colon, with further words behind it that begin no other setting.
-_PROSE = re.compile(
-    r"[(\[*_]*(?:[A-Za-z][a-z'’-]*|[A-Z][A-Z_]+|\d{1,3})[^\w\s]*"
-    r"(?:[ \t]+(?![\w.-]*[=:]|\#)(?P<more>\S)|[ \t]*$)",
-    re.MULTILINE,
-)
-# So much of a line before a name is looked at; the time for more would grow with its square.
-_LONGEST_BEFORE = 300
-_FIRST_ON_ITS_LINE = re.compile(r"[\s>|-]*[\"'`*]*[\w.-]*")
 
 
-def hide_values(text: str, instead: str, *, prose: bool = False) -> str:
+def hide_values(text: str, instead: str) -> str:
     """The text without values of settings, options and statements that may be secrets.
 
-    With prose, the words of a sentence such as "the password: see the vault" stay.
+    It also hides words that are no secret, such as the first one after "the password:".
     """
     text = _SQL.sub(lambda found: f"{found[1]}{instead}{found[2]}", text)
-    parts, at = [], 0
-    for name in _NAME.finditer(text):
-        begin, earliest = name.end(), max(0, name.start() - _LONGEST_BEFORE)
-        if begin < at:
-            continue
-        line = text[max(earliest, text.rfind("\n", earliest, begin) + 1) : begin]
-        begin += _ends_string(text, begin, line)
-        value = _VALUE.match(text, begin)
-        if not value or (prose and _is_prose(text, name, begin, line)):
-            continue
-        kind = value.lastgroup if value.lastgroup != "close" else "escaped"
-        inner = value[kind or 0]
-        if value["made"] or not inner or _PLACEHOLDER.fullmatch(inner):
-            continue
-        quote = value["open"] or ("" if value["bare"] else value[0][0])
-        parts += [text[at:begin], quote, instead, "" if value["cut"] else quote]
-        at = value.end()
-    return "".join([*parts, text[at:]])
-
-
-def _ends_string(text: str, at: int, line: str) -> bool:
-    """Whether a quote here ends a string around the name, as in echo "KEY="$KEY."""
-    quote = text[at : at + 1]
-    if quote not in ("'", '"') or text[at + 1 : at + 2].strip(" \t\n$;)|&"):
-        return False
-    return len(re.findall(rf"(?<!\w){quote}|{quote}(?!\w)", line)) % 2 == 1
-
-
-def _is_prose(text: str, name: re.Match[str], begin: int, line: str) -> bool:
-    found = _PROSE.match(text, begin) if name["colon"] and not name["name"].isupper() else None
-    if not found:
-        return False
-    before = line[: len(line) - len(name[0])]
-    return bool(found["more"]) or not _FIRST_ON_ITS_LINE.fullmatch(before)
+    return _SETTING.sub(lambda found: f"{found[1]}{instead}", text)
 
 
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

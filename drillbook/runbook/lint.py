@@ -123,7 +123,7 @@ def excerpt(words: str) -> str:
 
 def without_secrets(text: str) -> str:
     """A text without anything that may be a secret."""
-    text = hide_values(text, "…", prose=True)
+    text = hide_values(text, "…")
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
