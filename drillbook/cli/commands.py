@@ -540,9 +540,9 @@ COMMANDS: Sequence[Command] = (
     Command(
         "status",
         "Show what was last drilled and tried out, and what is due.",
-        "drillbook status --ics due.ics",
+        "drillbook status --pubkey drill.key.pub",
         _status,
-        options=(o.RUN_DIR, o.CONFIG, o.ICS, o.PUBKEY, *_REPORTED, o.OUTPUT),
+        options=(o.RUN_DIR, o.CONFIG, o.PUBKEY, *_REPORTED, o.OUTPUT),
     ),
     Command(
         "fleet plan",

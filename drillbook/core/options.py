@@ -520,7 +520,6 @@ EVERY = Option(
     default="daily",
 )
 UNIT_FOLDER = Option("out", FOLDER, "write the files to this folder instead")
-ICS = Option("ics", NEW_FILE, "also write the due dates as a calendar file")
 
 # Many instances.
 FLEET = Option("fleet", FILE, "the instances, and how each is drilled", default="fleet.toml")

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drillbook.core.display import write_json
+from drillbook.core.files import open_file, write_file
 from reports.config.fleet_file import Instance
-from reports.errors import BadBundle, Distrusted
+from reports.errors import BadBundle, Distrusted, ReportError
 from reports.evidence.context import Schedule
 from reports.evidence.model import Objectives
 from reports.history.runs import Past, name_past, past_of
-from reports.history.status import Standing, replace_file, standings
+from reports.history.status import Standing, standings
 from reports.render import phrases
 from reports.render.html import environment
 from reports.render.terminal import Line, wrap, write
@@ -128,7 +129,7 @@ def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output:
     made.filters["duration"] = phrases.duration
     today = found[0].today
     text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
-    replace_file(page, text.encode(errors="replace"), "page", "--out")
+    _replace_page(page, text.encode(errors="replace"))
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:
@@ -197,3 +198,21 @@ def _write_answer(name: str, found: Sequence[Restore], bundles: Bundles, **more:
             for one in found
         ],
     )
+
+
+def _replace_page(target: Path, content: bytes) -> None:
+    """Write the page in place of an older one, known by the first line.
+
+    ReportError where another file has the name, or where the disk refuses.
+    """
+    first = content.partition(b"\n")[0]
+    try:
+        if target.exists():
+            with open_file(target) as file:
+                if file.read(len(first)) != first:
+                    said = f"{target} is there and is not a page; give another --out"
+                    raise ReportError(said)
+        write_file(target, content)
+    except OSError as trouble:
+        said = f"{target} cannot be written: {trouble.strerror}; give another --out"
+        raise ReportError(said) from None

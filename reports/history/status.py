@@ -4,16 +4,13 @@ The result is stale once one of them is overdue, or where nothing ever ran.
 
 With public keys (--pubkey) only runs that one of them signed count: anyone who can write to the
 folder of a history can rewrite it. Without keys, the output says that no signature was checked.
-`calendar` makes the due days a file that any calendar program imports (RFC 5545).
 
 Exit code 0; 1 if something is overdue, or if the history was changed; 3 if the declaration cannot
-be read or the calendar cannot be written.
+be read.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -22,12 +19,11 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from drillbook.core.display import write_json
-from drillbook.core.files import open_file, write_file
 from drillbook.core.options import QUARTER, QUARTERLY
 from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, due_again, period
-from reports.errors import BadBundle, Distrusted, ReportError
+from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Organisation, Schedule
 from reports.history.runs import History, Past, load_history, name_past, past_of
 from reports.render.phrases import days
@@ -37,11 +33,6 @@ from reports.seal.signature import load_trusted_keys
 from reports.seal.verification import Trust, intact
 from reports.verdict import FAILED, PASSED, is_judged
 
-_ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
-_HEAD = "VERSION:2.0\nPRODID:-//Drillbook//status//EN\nCALSCALE:GREGORIAN\nMETHOD:PUBLISH\n"
-# A line has at most 75 octets, with the space that begins a continued one (3.1), and no character
-# is cut in two.
-_PART = re.compile(rb".{1,74}(?![\x80-\xbf])")
 _RED: tuple[str, ...] = ("red", "bold")
 
 
@@ -168,47 +159,11 @@ def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetim
     )
 
 
-def calendar(found: Sequence[Standing], system: str, now: datetime) -> bytes:
-    """The calendar as a file; importing a newer one moves the events, as their ids stay."""
-    events = "".join(_event(one, system, now) for one in found)
-    lines = f"BEGIN:VCALENDAR\n{_HEAD}{events}END:VCALENDAR".encode().split(b"\n")
-    return b"".join(b"\r\n ".join(_PART.findall(line)) + b"\r\n" for line in lines)
-
-
-def _event(one: Standing, system: str, now: datetime) -> str:
-    # An overdue act is due today: a reminder in the past has no effect. An event without an end
-    # lasts a whole day (3.6.1).
-    day, late = (now.date(), "Overdue: ") if one.overdue else (one.due, "")
-    whose = f" ({system})" if system else ""
-    last = f"Last: {one.last.finished:%Y-%m-%d} (run {one.last.id})" if one.last else "Never done."
-    return f"""\
-BEGIN:VEVENT
-UID:{one.act.id}-{hashlib.sha256(system.encode()).hexdigest()[:12]}@drillbook.invalid
-DTSTAMP:{now:%Y%m%dT%H%M%SZ}
-SEQUENCE:{int(now.timestamp()) >> 4}
-DTSTART;VALUE=DATE:{day:%Y%m%d}
-SUMMARY:{_text(f"{late}{one.act.name}{whose}")}
-DESCRIPTION:{_text(f"{last}\n{one.act.command}")}
-TRANSP:TRANSPARENT
-BEGIN:VALARM
-ACTION:DISPLAY
-DESCRIPTION:{_text(one.act.name)}
-TRIGGER:-P7D
-END:VALARM
-END:VEVENT
-"""
-
-
-def _text(words: str) -> str:
-    """A text as RFC 5545 (3.3.11) escapes it, without characters that calendars refuse."""
-    return "".join(c for c in words.translate(_ESCAPED) if c.isprintable())
-
-
 def main(
     given: SimpleNamespace,
     keep: Callable[[History, Sequence[Standing]], None] | None = None,
 ) -> int:
-    """Print what is due, and write the calendar if one was asked for; `keep` gets the result."""
+    """Print what is due; `keep` gets the result."""
     run_dir = Path(given.run_dir)
     words = declarations.load(Path.cwd(), given.config, None, controls.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
@@ -234,10 +189,6 @@ def main(
             place += f"; of {len(systems)} systems together ({', '.join(systems)}): declare the "
             place += "system_id of one in drillbook.toml"
         write(_lines(history, found, place, counted, quarter, now.date()), sys.stdout)
-    if given.ics:
-        system = words.organisation.identity or ""
-        replace_file(Path(given.ics), calendar(found, system, now), "calendar", "--ics")
-        write([Line(f"Calendar: {given.ics}")], sys.stderr)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 
@@ -328,21 +279,3 @@ def _row(one: Standing) -> Iterator[Line]:
     style = _RED if one.overdue else ()
     yield Line(f"{one.act.name:<35}{last:<12}{due}{since}", style)
     yield from (Line(f"  {remark}", ("yellow",)) for remark in one.remarks())
-
-
-def replace_file(target: Path, content: bytes, kind: str, option: str) -> None:
-    """Write a file in place of an older one of its kind, known by the first line.
-
-    ReportError where another file has the name, or where the disk refuses.
-    """
-    first = content.partition(b"\n")[0]
-    try:
-        if target.exists():
-            with open_file(target) as file:
-                if file.read(len(first)) != first:
-                    said = f"{target} is there and is not a {kind}; give another {option}"
-                    raise ReportError(said)
-        write_file(target, content)
-    except OSError as trouble:
-        said = f"{target} cannot be written: {trouble.strerror}; give another {option}"
-        raise ReportError(said) from None

@@ -53,7 +53,6 @@ _KUMA = re.compile(r"/api/push/[^/]+/?$")
 # The path of an address also has names, which must stay readable in the record.
 _TOKEN = re.compile(r"(?=.*\d)[\w-]{10,}")
 _WEB = re.compile(r"https?://[^\s/]+\S*")
-# The calendar of `drillbook status` reminds as early.
 _SOON = timedelta(days=7)
 # Each event in a word for people, and as Apprise's type of notice.
 _EVENTS = {

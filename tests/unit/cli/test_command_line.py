@@ -116,7 +116,7 @@ WRONG = [
     ("verify --signing-key folder", "--signing-key: folder is a folder; give a file"),
     ("verify --repo keys.env", "keys.env is a file; give a folder"),
     ("verify --run-dir keys.env", "keys.env is a file; give a folder"),
-    ("status --ics nowhere/due.ics", "the folder nowhere does not exist"),
+    ("fleet report --out nowhere/fleet.html", "the folder nowhere does not exist"),
     ("diagnose backend.lg", "did you mean backend.log?"),
     ("evidence verify bundel.zip", "did you mean bundle.zip?"),
     ("evidence merge folder nowhere", "nowhere does not exist"),

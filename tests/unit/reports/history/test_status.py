@@ -1,10 +1,9 @@
-"""What is due when follows from the history alone; overdue fails, and a calendar says so, too."""
+"""What is due when follows from the history alone; what is overdue fails."""
 
 import json
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-import icalendar
 import pytest
 
 from drillbook.core.options import QUARTERLY
@@ -12,7 +11,7 @@ from drillbook.runbook import procedures
 from reports.config.declarations import Schedule
 from reports.evidence import json_file
 from reports.history.runs import Facts, Past, remember
-from reports.history.status import ACTS, calendar, describe_quarter, standings
+from reports.history.status import ACTS, describe_quarter, standings
 from reports.render.terminal import WIDTH
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -289,59 +288,3 @@ def test_a_broken_declaration_is_one_sentence(runs, capsys, tmp_path):
     code, told = ran(runs, capsys)
     assert (code, told.out) == (3, "")
     assert "cadence" in told.err
-
-
-def test_the_last_day_of_the_calendar_can_be_due(runs, capsys, tmp_path):
-    (tmp_path / "drillbook.toml").write_text("[schedule]\nnext_due = 9999-12-31\n")
-    file = tmp_path / "due.ics"
-    assert ran(runs, capsys, f"--ics={file}")[0] == 0
-    days = {one["DTSTART"].dt for one in icalendar.Calendar.from_ical(file.read_bytes()).events}
-    assert days == {date(9999, 12, 31)}
-
-
-def test_another_library_reads_the_calendar(runs, capsys, tmp_path):
-    file = tmp_path / "due.ics"
-    assert ran(runs, capsys, f"--ics={file}")[0] == 1
-    read = icalendar.Calendar.from_ical(file.read_bytes())
-    events = read.walk("VEVENT")
-    assert len(events) == len(ACTS)
-    assert all(not event.errors for event in [read, *events])
-    assert len({str(event["UID"]) for event in events}) == len(ACTS)
-
-
-def test_a_calendar_knows_a_system_by_its_number(runs, capsys, tmp_path):
-    (tmp_path / "drillbook.toml").write_text(
-        '[organisation]\nsystem = "vault"\nsystem_id = "SYS-042"\n'
-    )
-    file = tmp_path / "due.ics"
-    ran(runs, capsys, f"--ics={file}")
-    [event, *_] = icalendar.Calendar.from_ical(file.read_bytes()).walk("VEVENT")
-    assert str(event["SUMMARY"]) == "Overdue: drill of a backup (SYS-042)"
-
-
-def test_an_event_has_day_words_and_reminder():
-    system = "Infisical, production; the “ledger” \\ of Ä\N{SNOWMAN}sterreich " * 3
-    content = calendar(stand([past(10)]), system, NOW)
-    assert all(len(line) <= 75 for line in content.split(b"\r\n"))
-    assert b"\n" not in content.replace(b"\r\n", b"")
-    [event, *_] = icalendar.Calendar.from_ical(content).walk("VEVENT")
-    assert event["DTSTART"].dt == date(2027, 2, 12)
-    assert str(event["SUMMARY"]) == f"drill of a backup ({system})"
-    assert "run run-10" in str(event["DESCRIPTION"])
-    assert event.walk("VALARM")[0]["TRIGGER"].dt == timedelta(days=-7)
-
-
-def test_what_is_overdue_is_an_event_of_today():
-    [event, *_] = icalendar.Calendar.from_ical(calendar(stand([]), "", NOW)).walk("VEVENT")
-    assert (event["DTSTART"].dt, str(event["SUMMARY"])) == (TODAY, "Overdue: drill of a backup")
-
-
-def test_an_older_calendar_is_replaced_and_nothing_else(runs, capsys, tmp_path):
-    fresh(runs)
-    file = tmp_path / "due.ics"
-    assert ran(runs, capsys, f"--ics={file}")[0] == 0
-    assert ran(runs, capsys, f"--ics={file}")[0] == 0
-    file.write_text("my notes")
-    assert ran(runs, capsys, f"--ics={file}")[0] == 3
-    assert file.read_text() == "my notes"
-    assert ran(runs, capsys, f"--ics={tmp_path / 'no' / 'due.ics'}")[0] == 3
