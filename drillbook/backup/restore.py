@@ -161,9 +161,9 @@ def restore(
 ) -> Restored:
     """Restore a dump as the role that connects, which must be unprivileged.
 
-    Raises Hostile or Refused with the line, Cut if the dump ends too early, and Overrun if the
-    restore exceeds its limits: it is cancelled, and if that does not help, `kill` ends the database
-    server.
+    Raises Hostile or Refused with the line, Cut if the dump ends too early, StackTrouble if the
+    machine fails, and Overrun if the restore exceeds its limits: it is cancelled, and if that does
+    not help, `kill` ends the database server.
     """
     script, restored = Script(stream), Restored()
     with connect() as connection:
@@ -200,7 +200,7 @@ def _copy(
                 copy.write(piece)
                 count += piece.count(b"\n")
     except psycopg.Error as trouble:
-        raise refusal(statement, connection, explain(trouble)) from None
+        raise refusal(statement, connection, explain(trouble), trouble.sqlstate) from None
     restored.rows[table] = count
 
 
@@ -218,7 +218,7 @@ class Refused(BadInput):
 
 def _run(statement: Statement, connection: psycopg.Connection) -> None:
     """Run a statement; Refused if the server refuses it."""
-    why, wire = "", connection.pgconn
+    why, code, wire = "", None, connection.pgconn
     try:
         # With parameters, even none, the server refuses several commands in one text.
         wire.send_query_params(statement.text, None)
@@ -232,12 +232,13 @@ def _run(statement: Statement, connection: psycopg.Connection) -> None:
                 wire.consume_input()
             if (result := wire.get_result()) is None:
                 break
-            if result.status in _FAILED:
-                why = why or explain(psycopg.errors.error_from_result(result))
+            if result.status in _FAILED and not why:
+                error = psycopg.errors.error_from_result(result)
+                why, code = explain(error), error.sqlstate
     except psycopg.Error as trouble:
-        why = explain(trouble)
+        why, code = explain(trouble), trouble.sqlstate
     if why:
-        raise refusal(statement, connection, why + _advice(statement))
+        raise refusal(statement, connection, why + _advice(statement), code)
 
 
 # What pg_dump writes only with an option, and what an empty database does not take.
@@ -254,10 +255,22 @@ def _advice(statement: Statement) -> str:
     return "".join(f"; psql stops there, too: {todo}" for todo in found)
 
 
-def refusal(statement: Statement, connection: psycopg.Connection, why: str) -> Exception:
-    """The exception for a failed statement: Refused, or StackTrouble if the server was lost."""
+# A full disk, too little memory, our limit of temporary files, or a failing disk: these say nothing
+# about the backup.
+_OF_THE_MACHINE = ("53", "58030")
+
+
+def refusal(
+    statement: Statement, connection: psycopg.Connection, why: str, code: str | None
+) -> Exception:
+    """The exception for a failed statement: Refused, or StackTrouble if the machine is the reason.
+
+    code is the server's SQLSTATE, None without an answer.
+    """
     if connection.pgconn.status != ConnStatus.OK:
         return StackTrouble(f"line {statement.line}: the database was lost: {why}")
+    if code and code.startswith(_OF_THE_MACHINE):
+        return StackTrouble(f"line {statement.line}: this machine cannot restore it: {why}")
     return Refused(statement.line, why)
 
 

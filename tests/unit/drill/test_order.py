@@ -1,10 +1,20 @@
 """The restore comes after the proof, and not at all where that failed."""
 
-import pytest
+import contextlib
+from pathlib import Path
+from types import SimpleNamespace
 
+import psycopg
+import pytest
+from psycopg.pq import ConnStatus
+
+from drillbook.backup.plain_dump import Statement
+from drillbook.backup.restore import Overrun, Refused, Restored
+from drillbook.backup.restore import refusal as refuse_statement
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
-from drillbook.drill import drill
+from drillbook.drill import comparison, drill
+from drillbook.drill.comparison import Copy
 from drillbook.drill.drill import Drill, NotBegun, Order, Targets, load_key, refusal
 from drillbook.keys.hierarchy import Proof
 from tests.support.backups import KEYS, dump
@@ -123,3 +133,41 @@ def test_a_restore_that_failed_is_not_tried_again(drilled):
     with pytest.raises(NotBegun, match="the restore failed earlier: the disk is full"):
         drill.restore()
     assert stack.stood == 1
+
+
+def test_rows_that_cannot_be_counted_end_the_drill_and_accuse_no_one(drilled, monkeypatch):
+    drill, stack = drilled()
+    monkeypatch.setattr("drillbook.drill.drill.restore_copy", lambda *_: Copy(Restored()))
+    stack.connect = lambda: contextlib.nullcontext(Lost())
+    with pytest.raises(StackTrouble, match="the count of the rows of the copy: "):
+        drill.restore()
+    with pytest.raises(NotBegun, match="the restore failed earlier: the count"):
+        drill.restore()
+
+
+class Lost:
+    """A connection that is lost."""
+
+    def execute(self, *_):
+        raise psycopg.OperationalError("lost")
+
+
+@pytest.mark.parametrize(
+    "problem", [Overrun("line 7: the restore was stopped: 4 h"), StackTrouble("line 7: full")]
+)
+def test_a_slow_machine_or_a_full_disk_says_nothing_about_the_backup(monkeypatch, problem):
+    def end(*_):
+        raise problem
+
+    monkeypatch.setattr("drillbook.backup.restore.restore_file", end)
+    with pytest.raises(StackTrouble, match="line 7"):
+        comparison.restore_copy(Stack(), Path("backup.sql"))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("53100", StackTrouble), ("53200", StackTrouble), ("58030", StackTrouble), ("23505", Refused)],
+)
+def test_only_an_answer_about_the_backup_refuses_it(code, kind):
+    connection = SimpleNamespace(pgconn=SimpleNamespace(status=ConnStatus.OK))
+    assert type(refuse_statement(Statement(7, b"", ""), connection, "why", code)) is kind
