@@ -27,7 +27,7 @@ from drillbook.core import dotenv
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
 from drillbook.core.docker_cli import host_environment, program
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
@@ -55,10 +55,10 @@ class LocalBackup:
 
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
-    copy differs from what was fetched; secrets must appear in no record. members are all backups
-    of the place it was chosen from, with chosen itself; skipped the newer ones that are not whole;
-    selected is the word of --select that chose it, empty if it was the only one; open makes
-    another one of them available for a block.
+    copy differs from what was fetched, StackTrouble if that is not known; secrets must appear in no
+    record. members are all backups of the place it was chosen from, with chosen itself; skipped the
+    newer ones that are not whole; selected is the word of --select that chose it, empty if it was
+    the only one; open makes another one of them available for a block.
     """
 
     path: Path
@@ -323,15 +323,21 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
 
 
 def _restarts(name: str, before: dict[str, Any]) -> list[str]:
-    """Whether the container was replaced or restarted since it was dumped, in a sentence."""
+    """No change: a dump only reads.
+
+    StackTrouble if the container was restarted or replaced meanwhile, or cannot be asked.
+    """
     try:
         after = _inspect(name)
     except BadInput as trouble:
-        return [str(trouble)]
+        raise StackTrouble(f"container {name} could not be asked again: {trouble}") from None
     same = all(before[part] == after[part] for part in ("Id", "RestartCount"))
     if same and before["State"]["StartedAt"] == after["State"]["StartedAt"]:
         return []
-    return [f"container {name} was restarted or replaced"]
+    raise StackTrouble(
+        f"container {name} was restarted or replaced since it was dumped, and another program may "
+        "have done it; repeat this where nothing else acts on it"
+    )
 
 
 def _copy(order: _Order) -> LocalBackup:
@@ -456,7 +462,7 @@ def _download(
             _copy_file(storage, one, copy, say)
     else:
         copy = _copy_file(storage, entry, place, say)
-    changes = partial(_changes, storage, path, entry)
+    changes = partial(_changes, storage, path, _marks(storage, entry))
     return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
 
@@ -490,16 +496,47 @@ def _time(entry: dict[str, Any]) -> float | None:
     return None
 
 
-def _changes(storage: Any, path: str, before: dict[str, Any]) -> list[str]:
-    """Whether the original differs from what was fetched, in a sentence."""
-    after: dict[str, Any] = {}
-    with suppress(Exception):
+_Marks = dict[str, dict[str, Any]]
+
+
+def _marks(storage: Any, entry: dict[str, Any]) -> _Marks:
+    """What the storage says of the size, version and time of each file of a backup, by name."""
+    files = _files(storage, entry["name"]) if entry["type"] == "directory" else [entry]
+    names = ("size", "ETag", *_TIMES)
+    return {
+        _name(one): {name: one[name] for name in names if one.get(name) is not None}
+        for one in files
+    }
+
+
+def _changes(storage: Any, path: str, before: _Marks) -> list[str]:
+    """Whether the original differs from what was fetched, in a sentence.
+
+    StackTrouble if the storage does not answer, or says nothing that can be compared.
+    """
+    name = path.rpartition("/")[2]
+    try:
         storage.invalidate_cache()
-        after = storage.info(path)
-    names = [name for name in ("size", "ETag", *_TIMES) if name in before]
-    if after and all(before[name] == after.get(name) for name in names):
+        after = _marks(storage, storage.info(path))
+    except Exception as trouble:
+        # Every storage has its own errors, whose words may hold a credential.
+        raise StackTrouble(
+            f"the storage could not be asked again for {name}: {type(trouble).__name__}"
+        ) from None
+    same = before.keys() == after.keys()
+    pairs = [
+        (marks[mark], after[file][mark])
+        for file, marks in before.items()
+        for mark in marks.keys() & after.get(file, {}).keys()
+    ]
+    if same and not pairs:
+        raise StackTrouble(
+            f"the storage says neither size nor time of {name}, so nothing shows whether it is "
+            "unchanged"
+        )
+    if same and all(old == new for old, new in pairs):
         return []
-    return [f"{path.rpartition('/')[2]} is no longer what was fetched"]
+    return [f"{name} is no longer what was fetched"]
 
 
 def _parse(value: str) -> str | int | bool:

@@ -1,11 +1,13 @@
 """A backup is brought from a file, a folder or a URL, privately, and its place shown bare."""
 
 import gzip
+import json
 import os
 import sys
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pytest
@@ -14,7 +16,7 @@ from drillbook.backup import fetch, location
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.core.application import install_extra
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.preflight import backupfile
 from reports.record import run_metadata
 from tests.support.backups import SAMPLES, dump
@@ -280,6 +282,61 @@ def test_an_original_that_changed_meanwhile_is_told(tmp_path):
     with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
         storage.pipe_file(f"/{tmp_path.name}/backups/b.sql", b"another")
         assert found.changes() == ["b.sql is no longer what was fetched"]
+
+
+def test_a_folder_of_pg_dump_whose_data_changed_meanwhile_is_told(tmp_path):
+    url, storage = remote(tmp_path, b"rows")
+    folder = f"/{tmp_path.name}/backups"
+    storage.pipe_file(f"{folder}/toc.dat", b"PGDMP")
+    with fetch_backup(url, lambda _: None, choose=False) as found:
+        assert found.changes() == []
+        storage.rm_file(f"{folder}/b.sql")
+        assert found.changes() == ["backups is no longer what was fetched"]
+
+
+def test_a_storage_that_does_not_answer_again_shows_no_change(tmp_path, monkeypatch):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+
+    def refuse(*_, **__):
+        raise ConnectionResetError("at https://ada:geheimnis@host")
+
+    with fetch_backup(f"{url}/b.sql", lambda _: None) as found:
+        monkeypatch.setattr(type(storage), "info", refuse)
+        with pytest.raises(StackTrouble, match=r"asked again for b\.sql: ConnectionResetError$"):
+            found.changes()
+
+
+def test_a_storage_without_size_and_time_shows_nothing(tmp_path, monkeypatch):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    place = f"/{tmp_path.name}/backups/b.sql"
+    entry = {"name": place, "type": "file", "size": None}
+    monkeypatch.setattr(type(storage), "info", lambda *_, **__: entry)
+    with (
+        fetch_backup(f"{url}/b.sql", lambda _: None) as found,
+        pytest.raises(StackTrouble, match=r"neither size nor time of b\.sql"),
+    ):
+        found.changes()
+
+
+def inspected(**changes):
+    container = {"Id": "1", "RestartCount": 0, "State": {"StartedAt": "1", "Running": True}}
+    return json.dumps([container | changes]).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "words"),
+    [
+        (1, b"", "could not be asked again: the Docker engine does not answer"),
+        (0, inspected(Id="2"), "was restarted or replaced since it was dumped"),
+    ],
+)
+def test_a_container_that_was_redeployed_or_does_not_answer_is_undecided(
+    monkeypatch, code, out, words
+):
+    answer = SimpleNamespace(returncode=code, stdout=out, stderr=b"")
+    monkeypatch.setattr(fetch, "program", lambda *_: answer)
+    with pytest.raises(StackTrouble, match=words):
+        fetch._restarts("db", json.loads(inspected())[0])
 
 
 def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):

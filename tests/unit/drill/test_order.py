@@ -1,13 +1,16 @@
 """The restore comes after the proof, and not at all where that failed."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 from psycopg.pq import ConnStatus
 
+from drillbook.backup.fetch import LocalBackup
 from drillbook.backup.plain_dump import Statement
 from drillbook.backup.restore import Overrun, Refused, Restored
 from drillbook.backup.restore import refusal as refuse_statement
@@ -143,6 +146,20 @@ def test_rows_that_cannot_be_counted_end_the_drill_and_accuse_no_one(drilled, mo
         drill.restore()
     with pytest.raises(NotBegun, match="the restore failed earlier: the count"):
         drill.restore()
+
+
+def test_an_original_that_cannot_be_asked_again_hides_no_change(drilled, tmp_path):
+    drill, _ = drilled()
+    file = tmp_path / "keys.env"
+    file.write_text("before")
+    asked = Mock(side_effect=StackTrouble("no answer"))
+    origin = LocalBackup(drill.order.backup, "", "", home=drill.place, changes=asked)
+    drill.order = replace(drill.order, origin=origin, files=(file,))
+    _ = drill.source
+    with pytest.raises(StackTrouble, match="no answer"):
+        drill.find_source_changes()
+    file.write_text("after")
+    assert drill.find_source_changes() == ["keys.env was changed"]
 
 
 class Lost:
