@@ -16,7 +16,7 @@ from pathlib import Path
 
 from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script
 from drillbook.backup.stream import Source
-from drillbook.backup.tables import Damaged, lines
+from drillbook.backup.tables import Damaged, bare_name, lines
 from drillbook.core import files
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput, Unsupported
@@ -57,15 +57,16 @@ def write_checksum(backup: Path) -> Path:
 
 
 @seam("examine_backup")
-def examine(backup: Path) -> Problem | None:
+def examine(backup: Path, *, by_name: bool = True) -> Problem | None:
     """The first problem of a plain backup of Infisical (.sql, .sql.gz); None without one.
 
-    Unsupported where its rows are written as statements.
+    by_name: a packed backup whose name does not say so is a problem, since psql would read it as it
+    is. Unsupported where its rows are written as statements.
     """
     with backup.open("rb") as file:
         head = file.read(5)
     for magic, what in _MAGIC.items():
-        if head.startswith(magic) and backup.suffix != ".gz":
+        if by_name and head.startswith(magic) and backup.suffix != ".gz":
             return Problem(1, what)
     return _read(backup) or compare_checksum(backup)
 
@@ -151,9 +152,11 @@ def _find_missing(script: Script, rows: Counter[str]) -> Problem | None:
     restricted = b"\n\\restrict " in script.head and b"\n\\unrestrict " not in last
     if restricted or len(last.split()) < 1 or not last.endswith(b"\n"):
         return Problem(script.line, "the last line is missing")
-    rootless = rows[BOTS.table] and not rows.keys() & OF_ROOT_KEYS
+    tables = {bare_name(name) for name in rows}
+    filled = {bare_name(name) for name, count in rows.items() if count}
+    rootless = BOTS.table in filled and not tables & OF_ROOT_KEYS
     required = ALWAYS_FILLED[1:] if rootless else ALWAYS_FILLED
-    if absent := [name for name in required if not rows[name]]:
+    if absent := [name for name in required if name not in filled]:
         what = f"is not a backup of Infisical in use: it holds no row of {' and '.join(absent)}"
         return Problem(script.line, what)
     return None

@@ -52,7 +52,7 @@ _PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
 _LEFT_OUT = re.compile(r"audit_logs")
 
 
-def _bare(table: str) -> str:
+def bare_name(table: str) -> str:
     """A table's name without its schema."""
     return table.rpartition(".")[2]
 
@@ -307,7 +307,7 @@ class _Reading:
     def _take(self, statement: Statement, table: str) -> None:
         self._filled.add(table)
         size, line = 0, self.script.line
-        copy = self._spool if _bare(table) in self._wanted else None
+        copy = self._spool if bare_name(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset
         for piece in self.script.rows():
             size += len(piece)
@@ -322,7 +322,7 @@ class _Reading:
 
     def _own_name(self) -> Callable[[str], str]:
         """How a table is called: without its schema, if the product has all its tables in one."""
-        named = [table for table, *_ in self._blocks if _bare(table) in self._wanted]
+        named = [table for table, *_ in self._blocks if bare_name(table) in self._wanted]
         schemas = {table.rpartition(".")[0] for table in named}
         if len(schemas) != 1 or schemas == {""}:
             return str
@@ -372,7 +372,9 @@ class _Reading:
             lost={
                 name: line
                 for name, line in self._made.items()
-                if self._filled and name not in self._filled and not _LEFT_OUT.match(_bare(name))
+                if self._filled
+                and name not in self._filled
+                and not _LEFT_OUT.match(bare_name(name))
             },
         )
 

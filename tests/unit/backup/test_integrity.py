@@ -43,6 +43,18 @@ def test_carriage_returns_and_compression_do_no_harm(backup, changed):
     assert integrity.examine(changed(backup)) is None
 
 
+@pytest.mark.parametrize("name", ["stdin", "backup.sql.gz.1"])
+def test_a_drill_does_not_judge_the_name_of_a_packed_backup(backup, name):
+    copy = packed(backup).rename(backup.with_name(name))
+    assert "compressed by gzip" in str(integrity.examine(copy))
+    assert integrity.examine(copy, by_name=False) is None
+
+
+def test_tables_of_another_schema_count(backup):
+    backup.write_text(backup.read_text().replace("COPY public.", "COPY vault."))
+    assert integrity.examine(backup) is None
+
+
 EXPECTED = {
     "empty": "the file is empty",
     "cut at 50 %": "a row of secrets_v2 has 5 values",

@@ -1,6 +1,7 @@
 """The restore comes after the proof, and not at all where that failed."""
 
 import contextlib
+import gzip
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,6 +113,14 @@ def test_what_is_wrong_with_the_backup_starts_nothing(drilled, change):
     with pytest.raises(NotBegun, match="nothing was started"):
         drill.prepare()
     assert not stack.stood
+
+
+def test_a_packed_backup_is_sound_whatever_its_name(drilled, tmp_path):
+    drill, _ = drilled()
+    packed = tmp_path / "stdin"
+    packed.write_bytes(gzip.compress(drill.order.backup.read_bytes()))
+    drill.order = replace(drill.order, backup=packed)
+    assert drill.problem is None
 
 
 def test_a_wrong_key_starts_nothing(drilled):
