@@ -13,7 +13,7 @@ from secrets import randbelow
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from drillbook.backup.facts import packed_at, stated_time
+from drillbook.backup.facts import named_time, packed_at, stated_time
 from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
@@ -261,6 +261,16 @@ def members(folder: Path) -> list[Member]:
 def has_name_of_backup(name: str) -> bool:
     """Whether a file has the name of a backup, packed or encrypted in any way."""
     return not name.startswith(".") and bool(_NAMED.search(name))
+
+
+def remove_ending(name: str) -> str:
+    """The name of a backup without its ending, such as .sql.gz; the last one of another file."""
+    return _NAMED.sub("", name) if has_name_of_backup(name) else Path(name).stem
+
+
+def is_other_backup(name: str, than: str) -> bool:
+    """Whether a file has the name of a backup, with another time than a backup of that name."""
+    return has_name_of_backup(name) and named_time(name) not in (None, named_time(than))
 
 
 def is_encrypted(name: str) -> bool:

@@ -110,6 +110,43 @@ def test_a_file_of_another_name_accuses_no_one(backup):
         comparison.differences(before)
 
 
+@pytest.mark.parametrize(
+    ("own", "tonight"),
+    [
+        ("infisical.2026-10-01.sql.gz", "infisical.2026-10-02.sql.gz"),
+        ("infisical.sql", "infisical-2026-10-02.sql"),
+        ("infisical.2026-10-01.gz", "infisical.2026-10-02.gz"),
+        ("pg-dump-all-1790812800.gz", "pg-dump-all-1790899200.gz"),
+    ],
+)
+def test_the_backup_of_tonight_accuses_no_one(tmp_path, own, tonight):
+    drilled = tmp_path / own
+    drilled.write_text("row\n")
+    before = comparison.look(drilled)
+    drilled.with_name(tonight).touch()
+    with pytest.raises(StackTrouble, match=f"{tonight} appeared next to {own}"):
+        comparison.differences(before)
+
+
+def test_the_folder_of_tonight_accuses_no_one(tmp_path):
+    drilled = tmp_path / "infisical.2026-10-01"
+    drilled.mkdir()
+    (drilled / "toc.dat").touch()
+    before = comparison.look(drilled)
+    drilled.with_name("infisical.2026-10-02").mkdir()
+    with pytest.raises(StackTrouble, match=r"infisical\.2026-10-02 appeared"):
+        comparison.differences(before)
+
+
+@pytest.mark.parametrize("name", ["infisical.2026-10-01.sql.orig", "infisical.2026-10-01.sql.gz"])
+def test_a_new_form_of_the_same_backup_is_told(tmp_path, name):
+    drilled = tmp_path / "infisical.2026-10-01.sql"
+    drilled.write_text("row\n")
+    before = comparison.look(drilled)
+    drilled.with_name(name).touch()
+    assert comparison.differences(before) == [f"{name} is new"]
+
+
 def test_a_file_of_another_name_accuses_no_hidden_backup(tmp_path):
     hidden = tmp_path / ".dump.sql"
     hidden.write_text("row\n")
