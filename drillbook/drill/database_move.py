@@ -10,7 +10,7 @@ from drillbook.backup.restore import inquiry
 from drillbook.core.bugs import seam
 from drillbook.core.errors import StackTrouble
 from drillbook.drill.comparison import Copy
-from drillbook.drill.drill import Drill, Order
+from drillbook.drill.drill import Drill, Order, describe_unfit
 from drillbook.drill.outage_probe import Probe, clock
 from drillbook.runbook import procedures
 from drillbook.stack.containers.compose import MOUNTED_ABOVE
@@ -115,7 +115,6 @@ class DatabaseMove:
 
     def __init__(self, old: Drill, begin: Callable[[Order], Drill]) -> None:
         self.old = old
-        self.faults_before: list[str] | None = None
         self._begin = begin
         self._new: Drill | None = None
         self._moved: Moved | None = None
@@ -128,12 +127,15 @@ class DatabaseMove:
         return self._new
 
     def start_old(self) -> Start:
-        """Restore the backup into the old release, start the backend and compare; only once."""
+        """Restore the backup into the old release, start the backend and compare; only once.
+
+        StackTrouble if the backend does not serve it whole: a move then shows nothing.
+        """
         start = self.old.bring_up()
-        if self.faults_before is None and start.serves:
-            # Compared here because specs run in any order, and after the move this backend is
-            # stopped.
-            self.faults_before = self.old.compare().faults
+        # Specs run in any order, and after the move this backend is stopped.
+        found = self.old.compare_first() if start.serves else None
+        if why := describe_unfit(start, found):
+            raise StackTrouble(why)
         return start
 
     def move(self) -> Moved:
@@ -142,8 +144,7 @@ class DatabaseMove:
         The old database stays unchanged. StackTrouble if the dump fails or no secret can be read.
         """
         if self._moved is None:
-            if not self.start_old().serves:
-                raise StackTrouble("the backend does not start on the backup as it is")
+            self.start_old()
             self._moved = self._move()
         return self._moved
 

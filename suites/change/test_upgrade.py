@@ -24,12 +24,11 @@ def test_closed_sign_up_stays_closed(upgrade, step):
 @pytest.mark.control("UPG-1")
 def test_every_secret_survives_the_change(upgrade, record, observe, step, try_write):
     with step("restore the backup under the release that runs now: every secret is there"):
-        assert upgrade.start_before().serves
+        upgrade.start_before()
         drill_report.begin_change(upgrade, record)
-        first = upgrade.drill.compare()
-        assert first.faults == []
         writable = try_write(upgrade.drill)
-        assert writable in ("written", "not taken")
+        if writable not in ("written", "not taken"):
+            raise StackTrouble(f"the present release does not keep a write either: {writable}")
 
     with step("upgrade to the new release in place, its migrations first: it serves"):
         passage = upgrade.upgrade()
@@ -42,7 +41,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         found = upgrade.drill.compare()
         observe(found.observation)
         assert found.faults == []
-        assert found.read.refused.keys() <= first.read.refused.keys()
+        assert found.read.refused.keys() <= upgrade.before.read.refused.keys()
 
     with step("write a secret, change it, read it back, delete it"):
         assert upgrade.drill.write_probe() in ("written", writable)

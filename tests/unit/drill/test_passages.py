@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.errors import NotGiven
+from drillbook.core.errors import NotGiven, StackTrouble
+from drillbook.drill.comparison import Comparison, Kept, Reading
+from drillbook.drill.database_move import DatabaseMove
 from drillbook.drill.drill import Drill
 from drillbook.drill.outage_probe import Outage
 from drillbook.drill.release_snapshot import (
@@ -54,6 +56,34 @@ def test_first_passage_is_told_as_long_as_a_later_one_comes_up(second, told):
     assert upgrade.upgrade() is both[told]
     assert upgrade.passage is both[told]
     assert upgrade.passages == []
+
+
+WHOLE = Comparison(Kept(1, (), (), ()), Reading())
+LOST = Comparison(Kept(1, ("one",), (), ()), Reading())
+
+
+@pytest.mark.parametrize(
+    ("serves", "found", "why"),
+    [(True, WHOLE, ""), (True, LOST, r"1 lost: one"), (False, None, "exit code 1")],
+)
+def test_change_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found, why):
+    seen, restores, start = [found], [], Start(serves, 1, 1.0, "")
+    drill = SimpleNamespace(compare=seen.pop)
+    upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
+    upgrade.restore_whole, upgrade.start_old = lambda: restores.append(1), lambda: start
+    for _ in range(2):
+        with pytest.raises(StackTrouble, match=why) if why else nullcontext():
+            assert upgrade.start_before() is start
+    assert len(restores) == 1
+    assert upgrade.before is found
+
+
+@pytest.mark.parametrize(("serves", "found"), [(True, LOST), (False, None)])
+def test_move_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found):
+    start = Start(serves, 1, 1.0, "")
+    old = SimpleNamespace(bring_up=lambda: start, compare_first=lambda: found)
+    with pytest.raises(StackTrouble, match="does not serve this copy whole"):
+        DatabaseMove(old, None).move()
 
 
 @pytest.mark.parametrize(
