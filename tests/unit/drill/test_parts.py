@@ -302,6 +302,7 @@ class Failing:
 
 
 BROKEN = Broken("GET /secrets", 500, "Unsupported state")
+UNKNOWN = NotFound("PATCH /secrets", 404, "no such secret")
 REFUSED = Unauthorized("GET /secrets", 403, "not a member")
 
 
@@ -316,8 +317,9 @@ def test_an_error_of_the_server_is_a_fault_and_no_refusal():
 class Writing:
     """Takes a new secret; what comes after that ends in these errors."""
 
-    def __init__(self, updates=None, deletes=True):
+    def __init__(self, updates=None, deletes=True, *, sees_all=True):
         self.updates, self.deletes, self.kept = updates, deletes, {}
+        self.sees_all = sees_all
 
     def write(self, _place, values):
         self.kept.update(values)
@@ -346,6 +348,9 @@ class Writing:
         ([], False, "not taken"),
         ([Writing(updates=REFUSED)], False, "mangled"),
         ([Writing(updates=REFUSED)], True, "not taken"),
+        ([Writing(updates=REFUSED, sees_all=False), Writing()], False, "written"),
+        ([Writing(updates=REFUSED, sees_all=False)], False, "not taken"),
+        ([Writing(updates=UNKNOWN, sees_all=False)], False, "mangled"),
         ([Writing(updates=BROKEN)], False, "failed"),
         ([Writing(deletes=False)], False, "mangled"),
     ],
@@ -355,6 +360,8 @@ def test_a_write_is_taken_whole_or_refused_or_lost(clients, approvals, expected,
     readers._known, readers._recorder = {PLACE[0]: clients}, NullRecorder()
     monkeypatch.setattr(ApiReaders, "_has_approvals", lambda _: approvals)
     assert readers.write(values({"a": "1"})) == expected
+    if expected in ("written", "not taken") and not approvals:
+        assert not any(getattr(client, "kept", None) for client in clients)
 
 
 def test_of_many_places_a_sample_is_read_and_each_project():
