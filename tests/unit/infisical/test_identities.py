@@ -15,10 +15,11 @@ class Listing:
     def __init__(self, paged):
         self.paged = paged
         self.asked = 0
+        self.settings = {"accessTokenMaxTTL": 3600}
 
     def call(self, _method, path, params=None):
         if "/auth/" in path:
-            return {"identityUniversalAuth": {"accessTokenMaxTTL": 3600}}
+            return {"identityUniversalAuth": self.settings}
         self.asked += 1
         names = [f"machine {number}" for number in range(MANY)]
         ways = {"authMethod": "universal-auth"}
@@ -27,6 +28,23 @@ class Listing:
             return {"identityMemberships": every}
         start = params["offset"]
         return {"identityMemberships": every[start : start + params["limit"]], "totalCount": MANY}
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown", "in_days"),
+    [
+        ({"accessTokenMaxTTL": 3600}, "1 h", False),
+        ({"accessTokenMaxTTL": 3600, "accessTokenPeriod": 0}, "1 h", False),
+        ({"accessTokenMaxTTL": 3600, "accessTokenPeriod": 600}, "no end", True),
+        ({"accessTokenMaxTTL": 0}, "no end", True),
+        ({"accessTokenMaxTTL": 86400}, "24 h", True),
+    ],
+)
+def test_tokens_with_a_period_are_renewed_without_end(settings, shown, in_days):
+    listing = Listing(paged=False)
+    listing.settings = settings
+    found = lifetimes(SimpleNamespace(http=listing), "org")[0]
+    assert (str(found), found.in_days) == (f"machine 0 (universal-auth): {shown}", in_days)
 
 
 @pytest.mark.parametrize(("paged", "asked"), [(True, 2), (False, 1)])
