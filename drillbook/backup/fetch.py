@@ -289,7 +289,8 @@ def _dump(order: _Order) -> LocalBackup:
     order.say(f"dumping database {database} of container {name} as {user}, only reading")
     # The password goes by name: its value is in no command line.
     argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(container["Id"])]
-    argv += ["pg_dump", "-U", user, database]
+    # A lock that is never free would hold the dump, which holds locks of its own, for ever.
+    argv += ["pg_dump", "--lock-wait-timeout=60000", "-U", user, database]
     password = env.get("POSTGRES_PASSWORD", "")
     file = write_copy(_output(argv, password, name), order.place, f"{name}.sql", order.say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"

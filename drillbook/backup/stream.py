@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -247,12 +248,33 @@ class Unpacked(io.RawIOBase):
         return packed or None
 
 
+# Programs print the pieces of a backup without such pauses.
+SILENCE_S = 600.0
+
+
+def _read_next(pipe: int, program: str) -> bytes:
+    """The next bytes of a pipe, empty at its end; BadInput if none come in time."""
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLIN)
+    if not waiting.poll(SILENCE_S * 1000):
+        raise BadInput(_silent(program))
+    return os.read(pipe, _CHUNK)
+
+
+def _silent(program: str) -> str:
+    return (
+        f"{program} printed nothing for {SILENCE_S:.0f} s and was ended; see whether its server "
+        "answers, and try again"
+    )
+
+
 def program_output(
     argv: Sequence[str], env: Mapping[str, str], explain: Callable[[int, str], str]
 ) -> Iterator[bytes]:
     """A program's output, in pieces; without a terminal, it cannot ask for anything.
 
-    BadInput if it fails, in the sentence that explain makes from exit code and messages.
+    BadInput if it fails, in the sentence that explain makes from exit code and messages, and if it
+    is silent for too long: a line may be dead, or a lock may never be free.
     """
     with (
         tempfile.TemporaryFile() as log,
@@ -266,8 +288,12 @@ def program_output(
         ) as process,
     ):
         try:
-            while process.stdout and (piece := os.read(process.stdout.fileno(), _CHUNK)):
+            while process.stdout and (piece := _read_next(process.stdout.fileno(), argv[0])):
                 yield piece
+            process.wait(SILENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise BadInput(_silent(argv[0])) from None
         except BaseException:
             process.kill()
             raise

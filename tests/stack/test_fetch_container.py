@@ -73,7 +73,7 @@ def test_its_password_is_in_no_command_line(database, monkeypatch):
     with fetch_backup(f"docker:{database}", print):
         pass
     [dumping] = [argv for argv in called if "pg_dump" in argv]
-    assert dumping[-4:] == ["pg_dump", "-U", "ada", "ledger"]
+    assert dumping[-5:] == ["pg_dump", "--lock-wait-timeout=60000", "-U", "ada", "ledger"]
     assert PASSWORD not in str(called)
     assert "PGOPTIONS=-c default_transaction_read_only=on" in dumping
 

@@ -396,3 +396,15 @@ def test_a_secret_where_a_long_message_is_cut_is_hidden(monkeypatch):
     told = refused("sftp://ada:geheimnis@127.0.0.1:1/b.sql")
     assert "x ***" in told
     assert "geh" not in told
+
+
+def test_a_dump_of_a_container_waits_for_no_lock_for_ever(monkeypatch):
+    called = []
+    answer = SimpleNamespace(returncode=0, stdout=inspected(Config={"Env": None}), stderr=b"")
+    monkeypatch.setattr(fetch, "program", lambda *_: answer)
+    monkeypatch.setattr(
+        fetch, "program_output", lambda argv, *_: called.extend(argv) or iter([b"row"])
+    )
+    with fetch_backup("docker:db", lambda _: None):
+        pass
+    assert called[-5:] == ["pg_dump", "--lock-wait-timeout=60000", "-U", "postgres", "postgres"]

@@ -6,6 +6,8 @@ import io
 import lzma
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import lz4.frame
@@ -190,3 +192,28 @@ def test_disk_that_fails_is_told_in_one_sentence_wherever_it_does(monkeypatch, g
         Source(Path("b")) as opened,
     ):
         opened.readall()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('row', flush=True); time.sleep(60)",
+        "print('row', flush=True); os.close(1); time.sleep(60)",
+    ],
+    ids=["silent", "without an end"],
+)
+def test_a_program_that_goes_silent_is_ended(monkeypatch, code):
+    monkeypatch.setattr(stream, "SILENCE_S", 1.0)
+    argv = [sys.executable, "-c", f"import os, time; {code}"]
+    output, began = stream.program_output(argv, {}, lambda *_: "failed"), time.monotonic()
+    assert next(output) == b"row\n"
+    with pytest.raises(BadInput, match="printed nothing for 1 s and was ended"):
+        next(output)
+    assert time.monotonic() - began < 30
+
+
+def test_a_program_that_fails_is_explained():
+    argv = [sys.executable, "-c", "import sys; print('row'); sys.exit('no such snapshot')"]
+    output = stream.program_output(argv, {}, lambda code, log: f"{code}: {log.strip()}")
+    with pytest.raises(BadInput, match=r"^1: no such snapshot$"):
+        list(output)
