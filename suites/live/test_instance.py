@@ -24,7 +24,7 @@ def test_certificate_is_trusted_and_renewed(instance, record, findings, step):
 @pytest.mark.control("SEC-2")
 def test_nothing_is_served_without_encryption(instance, findings, step):
     with step("request the health report over plain HTTP"):
-        assert findings(https.plain_http_faults(instance.plain)) == []
+        assert findings(https.plain_http_faults(instance.plain, instance.address)) == []
 
 
 @pytest.mark.control("SEC-2")

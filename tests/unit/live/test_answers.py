@@ -9,7 +9,9 @@ import sys
 import threading
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
+import httpx2
 import pytest
 
 from drillbook.core.application import ROOT
@@ -238,12 +240,12 @@ def test_plain_port_may_be_closed_or_lead_to_https(backend):
     scene = Scene()
     with serving(Plain, scene, "secrets.example.com") as server:
         plain = Address("http", "127.0.0.1", server.server_port)
-        assert https.plain_http_faults(plain) == []
+        assert https.plain_http_faults(plain, plain) == []
         scene.plain_redirects_to = "http"
-        assert https.plain_http_faults(plain) == [
+        assert https.plain_http_faults(plain, plain) == [
             f"{plain} sends browsers to another unencrypted address"
         ]
-    assert https.plain_http_faults(plain) == []
+    assert https.plain_http_faults(plain, plain) == []
 
 
 def test_plain_port_that_says_nothing_or_fails_is_not_judged(monkeypatch):
@@ -251,13 +253,54 @@ def test_plain_port_that_says_nothing_or_fails_is_not_judged(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         plain = Address("http", "127.0.0.1", silent.getsockname()[1])
         with pytest.raises(StackTrouble, match="takes a connection and says nothing"):
-            https.plain_http_faults(plain)
+            https.plain_http_faults(plain, plain)
     with pytest.raises(NoHost, match="the name is unknown here"):
-        https.plain_http_faults(Address("http", "nowhere.invalid", 80))
+        https.plain_http_faults(Address("http", "nowhere.invalid", 80), plain)
     failing = Answer(502, "text/plain", "", {})
     monkeypatch.setattr(https, "fetch_whole", lambda *_, **__: failing)
     with pytest.raises(StackTrouble, match="answers 502"):
-        https.plain_http_faults(plain)
+        https.plain_http_faults(plain, plain)
+
+
+def out_of_time(*_):
+    raise TimeoutError
+
+
+def refused(*_):
+    raise ConnectionRefusedError
+
+
+def taken(*_):
+    return Mock()
+
+
+@pytest.mark.parametrize(
+    ("plain", "served", "closed"),
+    [
+        (out_of_time, taken, True),
+        (out_of_time, refused, True),
+        (out_of_time, out_of_time, False),
+        (taken, taken, False),
+    ],
+)
+def test_plain_port_that_takes_no_connection_is_closed_only_if_the_host_answers(
+    monkeypatch, plain, served, closed
+):
+    def time_out(*_, **__):
+        raise httpx2.ConnectTimeout("5 s")
+
+    def connect(where, _within_s):
+        return (plain if where[1] == 80 else served)()
+
+    monkeypatch.setattr(https, "fetch_whole", time_out)
+    monkeypatch.setattr(https.socket, "create_connection", connect)
+    addresses = Address("http", "127.0.0.1", 80), Address("https", "127.0.0.1", 443)
+    with (
+        contextlib.nullcontext()
+        if closed
+        else pytest.raises(StackTrouble, match="takes no connection")
+    ):
+        assert https.plain_http_faults(*addresses) == []
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """How a running cache loses jobs, by its command and its mounts."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+import requests
 from docker.errors import APIError
 
-from drillbook.core.errors import Unsupported
+from drillbook.core.errors import NoHost, Unsupported
 from drillbook.live.container_checks import Container, Engine, find_exposure, find_lost_jobs
 
 NAMED = {"Type": "volume", "Name": "k4cc_redis-data", "Destination": "/data"}
@@ -103,6 +105,19 @@ def test_a_second_database_and_a_proxy_before_it_count_as_well():
     assert "port 5432 of pooler" in proxy
     (own_port,) = exposure(described("pooler", "bitnami/pgbouncer:1.22", [6432]))
     assert "the database can be reached from outside: port 6432 of pooler" in own_port
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (APIError("refused", SimpleNamespace(status_code=403, reason="Forbidden")), "403"),
+        (requests.ReadTimeout("/var/run/docker.sock"), "ReadTimeout"),
+    ],
+)
+def test_an_engine_that_lists_nothing_ends_the_run_in_one_sentence(trouble, words):
+    api = Mock(containers=Mock(side_effect=trouble))
+    with pytest.raises(NoHost, match=rf"^the engine does not list .* \({words}\); let"):
+        Engine(api).deployment("", "p")
 
 
 def test_networks_that_the_engine_does_not_show_are_not_judged():
