@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import gzip
 import io
 import json
@@ -383,6 +384,21 @@ def test_a_git_that_never_ends_is_one_sentence(tmp_path, monkeypatch, printed):
     monkeypatch.setattr(git_scan, "_SEARCH_S", 0.3)
     with pytest.raises(BadInput, match=r"git took more than 0\.3 s"):
         searched.search({})
+
+
+@pytest.mark.parametrize(
+    "module", ["drillbook.backup.location", "drillbook.backup.facts"], ids=["choose", "read"]
+)
+def test_file_of_another_user_in_a_folder_of_backups_is_named(tmp_path, monkeypatch, module):
+    hidden = backup(tmp_path, encrypted_root(KEY))
+
+    def refuse(file):
+        raise PermissionError(errno.EACCES, "Permission denied", str(file))
+
+    monkeypatch.setattr(f"{module}.packed_at", refuse)
+    words = f"^backup {hidden}: Permission denied; check --backup, and who may read it$"
+    with pytest.raises(BadInput, match=words):
+        backupfile.load(tmp_path)
 
 
 def test_pipe_as_backup_is_called_one(tmp_path):
