@@ -1,12 +1,14 @@
 """A start is over when it is, and not when the one before it was; where it is killed is told."""
 
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 
+from drillbook.core.errors import NotGiven, StackTrouble
 from drillbook.drill import upgrade
 from drillbook.stack.base import BackendState
 
@@ -46,6 +48,24 @@ def test_deaths_of_the_start_before_are_not_taken_for_the_end_of_this_one():
     stack = SimpleNamespace(backend=lambda: DEAD, base_url="http://127.0.0.1:1", name="stack")
     assert upgrade.find_waiting(stack, held, starting) == []
     assert held.asked == 4
+
+
+@pytest.mark.parametrize(
+    ("restarts", "kind", "words"),
+    [
+        (1, StackTrouble, "ended by itself before its first migration"),
+        (0, NotGiven, "brings no migration"),
+    ],
+)
+def test_a_start_that_crashes_does_not_show_that_no_migration_is_slow(
+    monkeypatch, restarts, kind, words
+):
+    state = BackendState("running", restarts=restarts)
+    stack = SimpleNamespace(backend=lambda: state, name="stack", driver="embedded", connect=None)
+    monkeypatch.setattr(upgrade, "inquiry", lambda *_: nullcontext(Mock()))
+    monkeypatch.setattr(upgrade, "find_waiting", lambda *_: [])
+    with pytest.raises(kind, match=words):
+        upgrade.hold(stack, lambda: None)
 
 
 class Migrating:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.errors import NotGiven, StackTrouble
+from drillbook.core.errors import NotGiven, StackTrouble, Unsupported
 from drillbook.drill.comparison import Comparison, Kept, Reading
 from drillbook.drill.database_move import DatabaseMove
 from drillbook.drill.drill import Drill
@@ -76,6 +76,17 @@ def test_change_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found,
             assert upgrade.start_before() is start
     assert len(restores) == 1
     assert upgrade.before is found
+
+
+def test_an_image_that_hides_its_migrations_is_not_killed_in_them():
+    stack = SimpleNamespace(
+        product=lambda: releases.Product(frozenset(), None),
+        backend=lambda: BackendState("running"),
+        switch_release=lambda _: None,
+    )
+    drill = SimpleNamespace(stack=stack, log_out=lambda: None)
+    with pytest.raises(Unsupported, match="does not show its migrations"):
+        Upgrade(drill, Change(*releases.rehearsal_pair())).kill_during_migration()
 
 
 @pytest.mark.parametrize(("serves", "found"), [(True, LOST), (False, None)])
