@@ -10,7 +10,9 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.core.errors import StackTrouble
+from drillbook.stack.embedded import servers
 from drillbook.stack.embedded.embedded_driver import Forked, ForkServer
+from drillbook.stack.processes import spawn
 from drillbook.stack.waiting import wait_for
 
 COMPLETE = {
@@ -53,6 +55,25 @@ def test_a_refused_environment_ends_it_with_its_code_and_words(server, log):
     assert done.process.wait(20) == 255
     assert done.process.poll() == 255
     assert "Invalid environment variables" in log.read_text()
+
+
+def test_only_its_user_reads_a_log(server, log):
+    before = os.umask(0o022)
+    try:
+        path = {"PATH": os.environ["PATH"]}
+        for one in (spawn(["true"], path, log.with_name("db.log")), server.start({}, log)):
+            one.process.wait(20)
+    finally:
+        os.umask(before)
+    assert [oct(one.stat().st_mode & 0o777) for one in log.parent.iterdir()] == ["0o600"] * 2
+
+
+def test_only_its_user_reads_the_data_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(servers, "spawn", lambda *_: None)
+    monkeypatch.setattr(servers, "wait_for", lambda *_, **__: None)
+    made = servers.Cache(tmp_path, {})
+    made.start()
+    assert oct(made.data.stat().st_mode & 0o777) == "0o700"
 
 
 def test_it_gets_the_environment_and_nothing_else(hanging, log):
