@@ -61,10 +61,11 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
             observe("token_dated_ahead_refused")
 
 
-def test_no_forged_or_revoked_token_is_renewed(deployment, step):
+def test_no_ended_token_is_renewed(deployment, observe, step):
     owner, public = deployment.owner, deployment.public
+    organization = deployment.golden.admin.organization
     with step("log a machine in whose tokens may be renewed, and forge tokens from its token"):
-        token = access.renewable_token(owner, public, deployment.golden.admin.organization)
+        token = access.renewable_token(owner, public, organization)
         forged = access.forge_tokens(token, deployment.golden_settings["AUTH_SECRET"])
 
     with step("renew each; that is refused"):
@@ -75,6 +76,22 @@ def test_no_forged_or_revoked_token_is_renewed(deployment, step):
         latest = access.renew_token(public, token) or token
         ended = access.revoke_token(public, latest)
         assert not (ended and access.renew_token(public, latest))
+
+    with step(
+        "delete a machine; it cannot log in, and within a minute its token opens nothing, even if "
+        "it can be renewed"
+    ):
+        place = Place(owner.create_project("Project of a deleted machine"), "dev")
+        machine = owner.create_identity(organization, "deleted", accessTokenTTL=3600)
+        owner.add_member(place.project, machine.identity, "viewer")
+        token = public.login(machine)
+        public.as_bearer(token).secrets(place)
+        access.delete_identity(owner, machine.identity)
+        assert not access.can_log_in(public, machine)
+        if renewed := access.renew_token(public, token):
+            observe("deleted_machine_renews")
+        api = public.as_bearer(renewed or token)
+        assert access.time_to_refusal(lambda: api.secrets(place)) is not None
 
 
 def test_no_other_way_leads_in(deployment, asked, step):
