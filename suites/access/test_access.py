@@ -217,6 +217,11 @@ def test_lost_rights_end(deployment, stranger, record, step):
 
     with step("it still writes in the second, of which it is a member"):
         assert access.is_allowed(lambda: member.update(elsewhere, "KEPT", "third"))
+
+    with step("add it again, to read only; within a minute it reads, and it does not write"):
+        owner.add_member(own, leaver.identity, "viewer")
+        assert access.is_allowed_soon(lambda: member.secrets(place))
+        assert not access.is_allowed(lambda: member.update(place, "KEPT", "fourth"))
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
 
