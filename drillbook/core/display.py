@@ -40,7 +40,7 @@ def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
 # Quotes in it are doubled or escaped; a shell writes the one before it as '\'' or '"'"'.
 _SQL = re.compile(r"""(?is)(\bpassword\s+(?:'\\''|'"'"'|E?'))(?:[^'\\]|''|\\.|\\$)*('|$)""")
 # A value that may be a secret, after the name of a setting or an option: quoted, or up to the next
-# blank. What a shell puts in and what the reader shall put in is none. All counts are limited:
+# blank; not what a shell or the reader puts in. All counts are limited:
 # the time for a hostile text would grow with its square.
 _SETTING = re.compile(
     r"""(?ix)
@@ -61,7 +61,7 @@ _SETTING = re.compile(
 def hide_values(text: str, instead: str) -> str:
     """The text without values of settings, options and statements that may be secrets.
 
-    It also hides words that are no secret, such as the first one after "the password:".
+    It also hides words that hold none, such as the first one after "the password:".
     """
     text = _SQL.sub(lambda found: f"{found[1]}{instead}{found[2]}", text)
     return _SETTING.sub(lambda found: f"{found[1]}{instead}", text)
