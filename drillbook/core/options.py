@@ -393,7 +393,9 @@ SELECT = Option(
     default="newest",
 )
 CREDENTIAL = Option(
-    "credential", FILE, "file (mode 0600) with TOKEN=, or CLIENT_ID= and CLIENT_SECRET="
+    "credential",
+    FILE,
+    "file (mode 0600) with CLIENT_ID= and CLIENT_SECRET=, or TOKEN= (live)",
 )
 
 # A drill, and a change of release.

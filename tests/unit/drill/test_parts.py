@@ -1,8 +1,11 @@
 """What a drill is made of: targets, samples, the source's marks, and which way secrets are read."""
 
+import contextlib
 import gzip
 import math
 import os
+import re
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,11 +14,11 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.options import seconds
 from drillbook.core.recorder_protocol import NullRecorder
-from drillbook.drill import comparison
+from drillbook.drill import api_readers, comparison
 from drillbook.drill.api_readers import ApiReaders, Member, members, session
 from drillbook.drill.drill import Targets, merge_targets, targets
 from drillbook.drill.secret_values import Values, digest, sample_size
-from drillbook.infisical.client import Secret
+from drillbook.infisical.client import Machine, Secret
 from drillbook.infisical.http import Broken, NotFound, Unauthorized
 from reports.config.declarations import load as load_declared
 from reports.controls import load as load_catalogue
@@ -362,6 +365,20 @@ def test_a_write_is_taken_whole_or_refused_or_lost(clients, approvals, expected,
     assert readers.write(values({"a": "1"})) == expected
     if expected in ("written", "not taken") and not approvals:
         assert not any(getattr(client, "kept", None) for client in clients)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "way"),
+    [(None, "^a machine's own credential"), (REFUSED, r"--credential was not let in: .*403")],
+)
+def test_way_says_whether_the_given_machine_was_let_in(monkeypatch, refusal, way):
+    public = Mock(login=Mock(side_effect=refusal))
+    monkeypatch.setattr(api_readers, "Infisical", lambda *_: public)
+    monkeypatch.setattr(api_readers, "ask_routes", lambda _: None)
+    monkeypatch.setattr(api_readers, "inquiry", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(api_readers, "members", lambda _: {})
+    readers = ApiReaders(Mock(), "", Machine("", "id", "secret"), NullRecorder())
+    assert re.search(way, readers.way)
 
 
 def test_of_many_places_a_sample_is_read_and_each_project():
