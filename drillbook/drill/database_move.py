@@ -192,8 +192,8 @@ class DatabaseMove:
             f"from PostgreSQL {was} to {now}; secrets were unreadable for {moved.seconds} s here "
             f"(of these {moved.dump_s} s for the dump)",
             "(1) stop the backend: docker compose stop <service of the backend>",
-            f"(2) dump: docker compose exec -T <service of the database> pg_dump -U {role} "
-            f"{database} > move.sql",
+            f"(2) dump, to a file that only you can read: (umask 077; docker compose exec -T "
+            f"<service of the database> pg_dump -U {role} {database} > move.sql)",
             "(3) prove the dump: drillbook key check move.sql --env-file keys.env",
             f"(4) name postgres:{major} and a new volume at {above}, so that the old volume stays "
             "as it is; start the database alone: docker compose up -d --wait "
@@ -201,7 +201,7 @@ class DatabaseMove:
             f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
             "(6) only if that ended with exit code 0, start the backend; read and write a secret; "
             "restart, and read it again",
-            "(7) back up and drill once more before the old volume goes",
+            "(7) back up and drill once more before the old volume goes; delete move.sql",
             "the way back: stop the backend, empty the cache (redis-cli FLUSHALL must print OK; "
             "it empties the whole server), then the old image with the old volume; what was "
             "written since (6) is not in it",

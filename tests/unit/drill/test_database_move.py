@@ -70,5 +70,8 @@ def test_steps_of_a_move_start_the_database_alone():
     started = [one.partition("docker compose up ")[2] for one in steps if "compose up" in one]
     assert started == ["-d --wait <service of the database>"]
     assert [one[:3] for one in steps if one.startswith("(")] == [f"({n})" for n in range(1, 8)]
+    assert "(umask 077; docker compose exec " in steps[2]
+    assert steps[2].endswith(" > move.sql)")
+    assert steps[7].endswith("delete move.sql")
     # The old database is older than what the cache holds by then.
     assert "empty the cache" in steps[-1]
