@@ -3,10 +3,13 @@
 import gzip
 import re
 import stat
+from pathlib import Path
 
+import fsspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from drillbook.cli import commands
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
 from drillbook.keys.key_check import prove
@@ -83,6 +86,28 @@ def test_a_packed_backup_is_unpacked(files, capsys):
     arguments = [f"--{name}={files / value}" for name, value in names.items()]
     assert main([files / "old.sql.gz", *arguments]) == 0
     assert prove(files / "new.sql", NEW).opens_everything
+
+
+@pytest.mark.parametrize("where", ["{}/backups", "memory:/{}"])
+def test_the_very_file_that_was_rewrapped_is_rehearsed(files, monkeypatch, where):
+    (files / "backups").mkdir()
+    (files / "backups" / "of-noon.sql").write_text(dump("2024-10"))
+    fsspec.filesystem("memory").pipe_file(f"{files}/of-noon.sql", dump("2024-10").encode())
+    (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
+    heard = []
+
+    def rehearse(words, _folders, _plugins=()):
+        [word] = [word for word in words if word.startswith("--backup=")]
+        heard.append(Path(word.partition("=")[2]))
+        assert heard[0].is_file()
+        assert heard[0].read_text() == dump("2024-10")
+        return 0
+
+    monkeypatch.setattr(commands, "_call_pytest", rehearse)
+    names = {"env-file": "old.env", "new-env-file": "new.env", "out": "new.sql"}
+    arguments = [f"--{name}={files / value}" for name, value in names.items()]
+    assert main([where.format(files), *arguments, "--stack=embedded"]) == 0
+    assert heard[0].exists() == heard[0].is_relative_to(files)
 
 
 PLANTED = {
