@@ -2,7 +2,7 @@
 
 They are written encrypted (--recipient, --passphrase-file), or unencrypted (--plaintext). Exit
 codes: 0, every secret was written; 1, some do not open (they are named); 2, the backup is not
-whole; 3, nothing was written.
+whole; 3, nothing was written, or to standard output perhaps a part.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ _MOST_NAMED = 20
 _MOST_NEAR = 3
 
 
-@state_outcome("; nothing was written")
 def main(given: SimpleNamespace) -> int:
     """Recover the secrets that the options name; the exit code."""
+    part = "; standard output may have a part of the secrets"
+    with state_outcome(part if given.out == "-" else "; nothing was written"):
+        return _recover(given)
+
+
+def _recover(given: SimpleNamespace) -> int:
     seal = _seal(given)
     keys, unread = key_files.load_all(given.env_file)
     with (

@@ -185,3 +185,18 @@ def test_an_interruption_leaves_nothing(files, capsys, monkeypatch, way):
     before = sorted(files.iterdir())
     code = recover(words("recover", "out.json", *WAYS[way]))
     told(capsys, code, "interrupted; nothing was written", before, files)
+
+
+def test_an_interruption_does_not_deny_what_standard_output_has(files, capfd, monkeypatch):
+    honest = Reader.secrets
+
+    def secrets(reader):
+        yield next(honest(reader))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Reader, "secrets", secrets)
+    code = recover(words("recover", "-", "--plaintext"))
+    printed = capfd.readouterr()
+    assert code == 3
+    assert '"secrets"' in printed.out
+    assert "interrupted; standard output may have a part of the secrets" in printed.err
