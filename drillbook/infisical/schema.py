@@ -244,6 +244,7 @@ VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
 # Tables of all releases of the product; each instance has some of them.
 NOT_EXPORTED = {
     "machine identities": "identities",
+    "metadata of machine identities": "identity_metadata",
     "machine credentials": "identity_ua_client_secrets service_tokens",
     "users": "users",
     "memberships": "project_memberships identity_project_memberships memberships "
@@ -263,7 +264,12 @@ NOT_EXPORTED = {
     "secrets shared by a link": "secret_sharing",
     "audit log entries": "audit_logs",
 }
-EXPORTED = "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction"
+# resource_metadata describes secrets, which an export contains with it, and things that are listed
+# above.
+EXPORTED = (
+    "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction "
+    "resource_metadata"
+)
 # Tables that belong to one instance: keys, sessions, migrations, queues, and rows about others.
 OF_ONE_INSTANCE = """
 organizations org_bots super_admin user_encryption_keys auth_tokens auth_token_sessions
@@ -276,5 +282,5 @@ secret_references secret_references_v2 secret_blind_indexes project_bots project
 folder_commits folder_commit_changes folder_checkpoints folder_checkpoint_resources
 folder_tree_checkpoints folder_tree_checkpoint_resources infisical_migrations
 infisical_migrations_lock infisical_migrations_startup_lock queue_jobs key_value_store
-resource_metadata identity_metadata rate_limit user_actions user_aliases
+rate_limit user_actions user_aliases
 """

@@ -6,7 +6,7 @@ from drillbook.infisical import schema
 from drillbook.keys.key_check import prove
 from drillbook.runbook import procedures
 from fixtures.data import dumps, migration
-from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS
+from fixtures.data.golden import ENVIRONMENTS, LATER_IBANS, METADATA
 from fixtures.data.machine_inventory import differing, digest, digest_each
 from fixtures.data.strategies import secret_sets
 
@@ -35,13 +35,16 @@ def test_everything_arrives(deployment, neighbour, step):
     with step("export from the old instance, import into the new one"):
         project, exported = moved(deployment, neighbour)
 
-    with step("every value is there byte for byte, and every folder, comment and tag"):
+    with step("every value is there byte for byte, and every folder, comment, tag and metadata"):
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert differing(migration.values(arrived), written) == []
         assert migration.contents(arrived) == migration.contents(exported)
         assert ("prod", "/payroll/closed", "") in migration.contents(arrived)
         assert digest(COMMENT) in migration.contents(arrived)["dev", "/", "NOTED"]
-        assert "audited" in migration.contents(arrived)["prod", "/payroll", "IBAN"]
+        described = migration.contents(arrived)["prod", "/payroll", "IBAN"]
+        assert "audited" in described
+        if "metadata" not in deployment.golden.not_reported:
+            assert all(f"{key}={digest(said)}" in described for key, said in METADATA.items())
 
     with step("read one by one, the values of a sample are the same"):
         sample = deployment.golden.sample
