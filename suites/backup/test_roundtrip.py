@@ -78,6 +78,23 @@ def test_a_write_that_the_database_does_not_keep_is_not_accepted(deployment, ste
 
 
 @pytest.mark.control("BKP-1")
+@pytest.mark.parametrize("service", ["db", "redis"])
+def test_a_write_that_is_accepted_in_an_outage_is_kept(deployment, service, step):
+    with step(f"write a marker while {service} is stopped; once it is back, secrets read"):
+        with temporary_faults.outage(deployment.stack, service):
+            accepted = deployment.try_to_mark("saturday")
+        assert observations.reads_again(deployment)
+
+    with step("an accepted marker reads as written, also after a restart"):
+        if accepted:
+            assert observations.wait_until(
+                lambda: deployment.marker() == "saturday", within_s=5.0, every_s=0.5
+            )
+            assert deployment.restart().serves
+            assert deployment.marker() == "saturday"
+
+
+@pytest.mark.control("BKP-1")
 def test_backup_gives_everything_back(deployment, step):
     with step("write a marker; lists show every secret as it was written, and so do single reads"):
         deployment.mark("monday")
