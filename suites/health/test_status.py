@@ -17,6 +17,7 @@ def test_report_has_its_documented_form(deployment, step):
         came = datetime.now(UTC)
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
+        health_report.prove_clock(answer)
 
     with step("it has the documented fields with the documented types"):
         report = health_report.report(answer)
