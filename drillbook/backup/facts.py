@@ -243,12 +243,12 @@ def stated_time(
     where it is known: a remote file is not read for it.
     """
     at_file = _date(changed or 0.0)
-    stated = [at for at in (named_time(name), packed, at_file if changed else None) if at]
+    stated = [at for at in (time_in_name(name), packed, at_file if changed else None) if at]
     at_file = at_file or datetime.fromtimestamp(0, UTC)
     return min(stated, default=at_file), at_file
 
 
-def named_time(name: str) -> datetime | None:
+def time_in_name(name: str) -> datetime | None:
     """The time in a file's name, read as UTC; None if it has none."""
     return next((at for at, _ in _named(name)), None)
 

@@ -13,7 +13,7 @@ from secrets import randbelow
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from drillbook.backup.facts import named_time, packed_at, stated_time
+from drillbook.backup.facts import packed_at, stated_time, time_in_name
 from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
@@ -270,7 +270,7 @@ def remove_ending(name: str) -> str:
 
 def is_other_backup(name: str, than: str) -> bool:
     """Whether a file has the name of a backup, with another time than a backup of that name."""
-    return has_name_of_backup(name) and named_time(name) not in (None, named_time(than))
+    return has_name_of_backup(name) and time_in_name(name) not in (None, time_in_name(than))
 
 
 def is_encrypted(name: str) -> bool:
