@@ -294,7 +294,7 @@ def _dump(order: _Order) -> LocalBackup:
     password = env.get("POSTGRES_PASSWORD", "")
     file = write_copy(_output(argv, password, name), order.place, f"{name}.sql", order.say)
     said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
-    changes = partial(_restarts, name, container)
+    changes = partial(_expect_untouched, name, container)
     return LocalBackup(file, order.address.shown, said, modified=began, changes=changes)
 
 
@@ -323,7 +323,7 @@ def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
     return program_output(argv, {**host_environment(), "PGPASSWORD": password}, explain)
 
 
-def _restarts(name: str, before: dict[str, Any]) -> list[str]:
+def _expect_untouched(name: str, before: dict[str, Any]) -> list[str]:
     """No change: a dump only reads.
 
     StackTrouble if the container was restarted or replaced meanwhile, or cannot be asked.

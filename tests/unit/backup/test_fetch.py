@@ -336,7 +336,7 @@ def test_a_container_that_was_redeployed_or_does_not_answer_is_undecided(
     answer = SimpleNamespace(returncode=code, stdout=out, stderr=b"")
     monkeypatch.setattr(fetch, "program", lambda *_: answer)
     with pytest.raises(StackTrouble, match=words):
-        fetch._restarts("db", json.loads(inspected())[0])
+        fetch._expect_untouched("db", json.loads(inspected())[0])
 
 
 def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
