@@ -1,7 +1,8 @@
 """Findings about what was declared: what an exercise lacks or contradicts, and its keys.
 
 The register of keys is matched by label with the keys that a run saw. RULES is the version of these
-rules and of their sentences: a change of either takes a new one, here and in docs/verify_bundle.py.
+rules, of their sentences, and of the signed result (reports/seal/manifest.py): a change of any
+takes a new one, here and in docs/verify_bundle.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from drillbook.core.options import QUARTER
 from reports.evidence.context import Action, DeclaredExercise, Exercise, RegisteredKey
 from reports.evidence.model import Key, Run
 
-RULES = 1
+RULES = 2
 UNREGISTERED = "used, and not in the register"
 
 

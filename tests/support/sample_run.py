@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reports.evidence.context import Waiver
+from reports.evidence.findings import RULES
 from reports.evidence.model import (
     Backend,
     BackupFile,
@@ -67,6 +68,7 @@ def run(**changes: object) -> Run:
         redaction=Redaction(secrets_known=12, secrets_weak=1, scanned_files=6),
         verdict=verdict,
         exit_code=exit_code(verdict),
+        rules=RULES,
     )
     return made.model_copy(update=changes)
 

@@ -169,12 +169,24 @@ def test_result_says_less_rather_than_more(code, counts, grade, told):
     assert result(run) == told
 
 
-def test_result_of_a_run_with_a_planted_bug_is_not_passed():
+@pytest.mark.parametrize(
+    ("facts", "rules", "told"),
+    [
+        ({"command": "drillbook verify --mutant=KeepsFolders"}, 1, "WARNED"),
+        ({"selection": ("KEY-1",)}, 2, "WARNED"),
+        ({"selection": ("KEY-1",)}, 1, "PASSED"),
+    ],
+)
+def test_result_of_a_planted_bug_or_a_selection_is_not_passed(facts, rules, told):
     run = sample_run.run(exit_code=0)
     clean = {"contradicted": 0, "waived": 0}
-    planted = run.run.model_copy(update={"command": "drillbook verify --mutant=KeepsFolders"})
-    counts = run.counts.model_copy(update=clean)
-    assert result(run.model_copy(update={"counts": counts, "run": planted})) == "WARNED"
+    changes = {
+        "counts": run.counts.model_copy(update=clean),
+        "run": run.run.model_copy(update=facts),
+        "subject": run.subject.model_copy(update={"grade": "deployment"}),
+        "rules": rules,
+    }
+    assert result(run.model_copy(update=changes)) == told
 
 
 @pytest.mark.parametrize(

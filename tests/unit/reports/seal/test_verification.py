@@ -226,7 +226,12 @@ def test_the_script_refuses_what_we_refuse_in_a_record_of_another_maker(tmp_path
     assert verdicts(tmp_path / "run" / "bundle.zip", [public]) == ("TAMPERED", "TAMPERED")
 
 
-def test_the_script_agrees_on_a_run_with_a_planted_bug():
+@pytest.mark.parametrize(
+    "facts",
+    [{"command": "drillbook verify --mutant KeepsFolders"}, {"selection": ("KEY-1",)}],
+    ids=["planted bug", "selection"],
+)
+def test_the_script_agrees_on_a_run_with_a_planted_bug_or_a_selection(facts):
     """Its signed result is WARNED although every gate holds."""
     made = sample_run.run()
     controls = tuple(one for one in made.controls if one.verdict is Verdict.SATISFIED)
@@ -234,9 +239,9 @@ def test_the_script_agrees_on_a_run_with_a_planted_bug():
     counts = none | {"satisfied": len(controls), "planned": len(controls), "waived": 0}
     run = made.model_copy(
         update={
-            "run": made.run.model_copy(
-                update={"command": "drillbook verify --mutant KeepsFolders"}
-            ),
+            "run": made.run.model_copy(update=facts),
+            "subject": made.subject.model_copy(update={"grade": "deployment"}),
+            "rules": RULES,
             "controls": controls,
             "counts": made.counts.model_copy(update=counts),
             "deviations": made.deviations.model_copy(update={"waivers": ()}),
@@ -421,7 +426,7 @@ def test_a_fact_that_is_written_to_be_misread_is_refused(tmp_path, place, fact):
     assert examined(bundle, unsigned=True)["record"].state == "bad"
 
 
-LATER = {"rules": 2}
+LATER = {"rules": RULES + 1}
 NEW = ("of a rule that this release does not know",)
 
 
@@ -469,7 +474,7 @@ def test_a_waiver_excuses_its_own_control_in_its_own_time(tmp_path, change, stat
     assert recorded(tmp_path, change)[0] == state
 
 
-@pytest.mark.parametrize("rules", [2, 9999])
+@pytest.mark.parametrize("rules", [1, RULES + 1, 9999])
 def test_findings_of_other_rules_are_not_computed_again(tmp_path, capsys, rules):
     def change(record):
         record["rules"] = rules
@@ -480,7 +485,7 @@ def test_findings_of_other_rules_are_not_computed_again(tmp_path, capsys, rules)
     assert (state, findings.state) == ("ok", "open")
     assert findings.sentence == (
         f"not computed again: they follow version {rules} of the rules, and this release has "
-        "version 1; check them with Drillbook 9.1, which made the record"
+        f"version {RULES}; check them with Drillbook 9.1, which made the record"
     )
     assert main([str(tmp_path / "b.zip"), "--unsigned"]) == 0
     assert "--  findings    not computed again" in capsys.readouterr().out
@@ -504,17 +509,16 @@ def test_other_rules_of_findings_excuse_nothing_else(tmp_path, change):
 
 
 def test_findings_of_our_rules_are_computed_again(tmp_path):
-    """Also where a record names no rules: those were the first."""
-    assert recorded(tmp_path / "a", lambda r: r.pop("rules")) == ("ok", None)
-    for at, rules in enumerate(({}, {"rules": 1})):
-        (tmp_path / f"{at}").mkdir()
+    def change(record):
+        record["key_register"][0]["findings"] = [*NEW]
 
-        def change(record, rules=rules):
-            del record["rules"]
-            record |= rules
-            record["key_register"][0]["findings"] = [*NEW]
+    assert recorded(tmp_path, change) == ("bad", None)
 
-        assert recorded(tmp_path / f"{at}", change) == ("bad", None)
+
+def test_a_record_that_names_no_rules_follows_the_first(tmp_path):
+    state, findings = recorded(tmp_path, lambda r: r.pop("rules"))
+    assert state == "ok"
+    assert "they follow version 1 of the rules" in findings.sentence
 
 
 @pytest.mark.parametrize("rules", [0, -1, 10_000, 1.5, True, "1", None, [2], 1e999])
