@@ -286,7 +286,7 @@ def _hdf_control(control: Control, run: Run) -> dict[str, Any]:
         "source_location": {"ref": control.specs[0].id.split("::")[0] if control.specs else ""},
         "results": results or [_hdf_skipped(control, run)],
     }
-    if control.waiver:
+    if control.waived and control.waiver:
         record["waiver_data"] = {
             "justification": f"{control.waiver.reason} ({control.waiver.owner})",
             "expiration_date": control.waiver.expires.isoformat(),

@@ -180,7 +180,9 @@ class Bundle:
                 write_file(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:
-        return sorted(path for path in self.path.rglob("*") if path.is_file())
+        # A link may lead to a file of others, which must not be redacted; a bundle has none.
+        found = (path for path in self.path.rglob("*") if not path.is_symlink())
+        return sorted(path for path in found if path.is_file())
 
     def _redaction(self, redactor: Redactor, leaks: list[Leak], stained: set[str]) -> Redaction:
         # What is about to be written is searched as well.

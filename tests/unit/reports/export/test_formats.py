@@ -177,13 +177,15 @@ def test_what_was_declared_goes_into_oscal():
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
 
 
-def test_an_expired_waiver_is_no_response_in_oscal():
+def test_an_expired_waiver_is_no_response():
     waiver = Waiver(
         control="KEY-3", reason="known", owner="Ada", approved_by="Grace", expires="2026-01-01"
     )
     for waived, responses in ((True, 1), (False, 0)):
         risk = result_of(changed(waived=waived, waiver=waiver))["risks"][0]
         assert len(risk.get("remediations", ())) == responses
+        controls = read(hdf, changed(waived=waived, waiver=waiver))["profiles"][0]["controls"]
+        assert ("waiver_data" in controls[0]) == waived
 
 
 def test_oscal_does_not_say_that_no_one_signed():

@@ -319,6 +319,15 @@ def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
     assert "x «PW» x" in (latest(pytester) / "logs" / "db.log").read_text(encoding="utf-8")
 
 
+def test_a_file_of_others_behind_a_link_is_not_changed(suite, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text(SECRET)
+    place = "next(__import__('pathlib').Path('reports/runs').glob('2*')) / 'a.txt'"
+    one = f"record.secret('PW', '{SECRET}'); ({place}).symlink_to({str(other)!r})"
+    assert drilled(suite(one=one)).ret == 0
+    assert other.read_text() == SECRET
+
+
 def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     one = f"record.note('{SECRET}'); record.secret('PW', '{SECRET}'); assert not '{SECRET}'"
     pytester = suite(one=one)
