@@ -269,7 +269,7 @@ def remove_ending(name: str) -> str:
 
 
 def is_other_backup(name: str, than: str) -> bool:
-    """Whether a file has the name of a backup, with another time than a backup of that name."""
+    """Whether a file has the name of a backup with a time, which is not that of another name."""
     return has_name_of_backup(name) and time_in_name(name) not in (None, time_in_name(than))
 
 

@@ -264,8 +264,7 @@ NOT_EXPORTED = {
     "secrets shared by a link": "secret_sharing",
     "audit log entries": "audit_logs",
 }
-# resource_metadata describes secrets, which an export contains with it, and things that are listed
-# above.
+# resource_metadata belongs to secrets, which are exported with it, and to things listed above.
 EXPORTED = (
     "project_environments secret_folders secrets secrets_v2 secret_tags secret_tag_junction "
     "resource_metadata"
