@@ -28,7 +28,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         drill_report.begin_change(upgrade, record)
         writable = try_write(upgrade.drill)
         if writable not in ("written", "not taken"):
-            raise StackTrouble(f"the present release does not keep a write either: {writable}")
+            raise StackTrouble(f"a write fails before the upgrade, too: {writable}")
 
     with step("upgrade to the new release in place, its migrations first: it serves"):
         passage = upgrade.upgrade()
