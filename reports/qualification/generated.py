@@ -9,8 +9,6 @@ from finishing, because answers come too late, is not killed: no control accused
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from drillbook.core.application import ROOT
 from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
 from reports.qualification.record import Change, Fate, FateState, Generated, Seen
-from reports.qualification.trial import EXPLORING, Outcome, Trial, Trials, results
+from reports.qualification.trial import EXPLORING, Outcome, Trial, Trials, output, results
 from reports.verdict import IDLE, Verdict
 
 REFERENCE_CODE = ROOT / "fixtures" / "reference"
@@ -67,11 +65,7 @@ def draw(asked: Sample, engine: Path = ENGINE) -> tuple[str, tuple[Drawn, ...]]:
     program = str(Path(__file__).with_name("code_changes.py"))
     without = [f"--without={one}" for one in _OFFERED]
     command = [str(engine), program, *without, str(asked.seed), str(asked.count), *files]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise Unqualifiable(f"the bugs cannot be generated: {last[0]}")
-    drawing = _Drawing.model_validate(json.loads(done.stdout))
+    drawing = _Drawing.model_validate_json(output(command, "the bugs cannot be generated"))
     return drawing.engine, drawing.changes
 
 

@@ -6,7 +6,6 @@ is not.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -81,11 +80,16 @@ class KnownBugs(EvidenceModel):
 def list_bugs(image: str | None) -> KnownBugs:
     """The bugs by `python -m fixtures.mutants`, which this package must not import."""
     command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
+    return KnownBugs.model_validate_json(output(command, "the planted bugs cannot be listed"))
+
+
+def output(command: Sequence[str], failure: str) -> str:
+    """What a program prints; Unqualifiable with this sentence and its last words if it fails."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise Unqualifiable(f"the planted bugs cannot be listed: {last[0]}")
-    return KnownBugs.model_validate(json.loads(done.stdout))
+        raise Unqualifiable(f"{failure}: {last[0]}")
+    return done.stdout
 
 
 def choose(bugs: Sequence[PlantedBug], patterns: Sequence[str]) -> list[PlantedBug]:
