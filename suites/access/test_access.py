@@ -124,7 +124,7 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, rec
     names = {f"the name {one}": one for one in NAMES}
     folders = {"the name payroll": "payroll"}
     ids = {"the project's id": golden.project, "a machine's id": golden.machine.identity}
-    ids["the id of a client secret"] = asked.client_secret_id
+    ids["the id of a client secret"] = asked.ids["clientSecretId"]
 
     with step(
         "no route shows the first anything of the golden project, or lets it change anything"
