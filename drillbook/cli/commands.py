@@ -197,7 +197,7 @@ def _rekey(given: Given) -> int:
     with ExitStack() as kept:
         code, source = rekey.main(given.named, kept)
         if code == 0 and not given[o.NO_REHEARSAL]:
-            # The very file: its folder or storage may have a newer one by now.
+            # The file itself: its folder or storage may have a newer one by now.
             files = [f"--rewrapped={given[o.NEW_BACKUP]}", f"--{o.BACKUP.name}={source}"]
             fixed = ["--one-question", *files]
             code = _run_specs(given, ["suites/change/test_rewrap.py"], fixed)
