@@ -116,7 +116,7 @@ def test_a_second_database_and_a_proxy_before_it_count_as_well():
 )
 def test_an_engine_that_lists_nothing_ends_the_run_in_one_sentence(trouble, words):
     api = Mock(containers=Mock(side_effect=trouble))
-    with pytest.raises(NoHost, match=rf"^the engine does not list .* \({words}\); let"):
+    with pytest.raises(NoHost, match=rf"^the engine does not list .* \({words}\); allow"):
         Engine(api).deployment("", "p")
 
 
