@@ -65,9 +65,9 @@ def examine(backup: Path, *, by_name: bool = True) -> Problem | None:
     """
     with backup.open("rb") as file:
         head = file.read(5)
-    for magic, what in _MAGIC.items():
-        if by_name and head.startswith(magic) and backup.suffix != ".gz":
-            return Problem(1, what)
+    packed = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "")
+    if by_name and packed and backup.suffix != ".gz":
+        return Problem(1, packed)
     return _read(backup) or compare_checksum(backup)
 
 

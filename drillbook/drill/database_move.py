@@ -126,8 +126,8 @@ class DatabaseMove:
             raise StackTrouble("nothing was moved yet")
         return self._new
 
-    def start_old(self) -> Start:
-        """Restore the backup into the old release, start the backend and compare; only once.
+    def start_old(self) -> None:
+        """Restore the backup into the old PostgreSQL, start the backend and compare; only once.
 
         StackTrouble if the backend does not serve it whole: a move then shows nothing.
         """
@@ -136,7 +136,6 @@ class DatabaseMove:
         found = self.old.compare_first() if start.serves else None
         if why := describe_unfit(start, found):
             raise StackTrouble(why)
-        return start
 
     def move(self) -> Moved:
         """Stop the backend, dump, restore into the new release, start and read a secret; only once.
