@@ -202,7 +202,7 @@ def test_lost_rights_end(deployment, stranger, record, step):
         assert member.secrets(place)
 
     with step("let it only read the first; within a minute it no longer writes there, and reads"):
-        owner.change_role(own, leaver.identity, "viewer")
+        owner.change_roles(own, leaver.identity, "viewer")
         writing_s = access.time_to_refusal(lambda: member.update(place, "KEPT", "second"))
         assert writing_s is not None
         assert member.secrets(place)
