@@ -136,9 +136,9 @@ def result(run: Run) -> str:
     if run.exit_code != PASSED:
         return "FAILED"
     # Version 1 of the rules did not look at the selection, and its bundles must stay genuine.
-    selected = run.run.selection and run.rules > 1
-    doubtful = run.counts.contradicted or run.counts.waived or planted_bug(run.run.command)
-    doubtful = doubtful or selected
+    selected = bool(run.run.selection) and run.rules > 1
+    planted = planted_bug(run.run.command) is not None
+    doubtful = run.counts.contradicted or run.counts.waived or planted or selected
     return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
 
 
