@@ -189,7 +189,7 @@ def test_no_member_makes_administrators(deployment, stranger, step):
         assert access.find_grants(api, project, ("admin",), writer, newcomer) == []
 
 
-def test_lost_rights_end(deployment, stranger, record, step):
+def test_lost_rights_end(deployment, stranger, record, observe, step):
     owner = deployment.owner
     own, other = (owner.create_project(f"{one} project of a leaver") for one in ("First", "Second"))
     place, elsewhere = Place(own, "prod"), Place(other, "prod")
@@ -224,6 +224,8 @@ def test_lost_rights_end(deployment, stranger, record, step):
             lambda: access.is_allowed(lambda: member.secrets(place)), within_s=60.0, every_s=0.5
         )
         assert not access.is_allowed(lambda: member.update(place, "KEPT", "fourth"))
+    if max(writing_s, reading_s) > access.LINGERING_S:
+        observe("lost_rights_linger")
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
 
