@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical.client import Infisical, ask_every_generation
 from fixtures.oracle.edge_cases import EdgeUse
 from fixtures.oracle.route_use import RouteUse
-from fixtures.probes import observations
+from fixtures.probes import observations, process_use
 
 pytestmark = pytest.mark.control("HLT-4")
 
@@ -36,11 +36,24 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
 
 
 @pytest.mark.golden("shared")
-def test_reads_fill_no_cache(deployment, observe, step):
+def test_requests_leave_nothing_behind(deployment, observe, step):
     # Noted only: a release may keep them elsewhere.
     with step("read the settings; the cache keeps them for a minute from then"):
         if not observations.keeps_settings_a_minute(deployment):
             observe("settings_kept_otherwise")
 
-    with step("read a secret forty times; the cache has no key more for each that never expires"):
-        assert not observations.leaves_keys_for_ever(deployment, reads=40)
+    with step(
+        "read a secret forty times, with a token and without; the cache has no key more for each "
+        "that never expires"
+    ):
+        assert not observations.leaves_for_ever(deployment, observations.count_endless_keys)
+
+    with step("nor has the backend a file or a thread more for each"):
+        assert not observations.leaves_for_ever(deployment, process_use.count_handles)
+
+    # Noted only: a release may have jobs that do so.
+    with step("without requests, no transaction stays open, and no processor is busy"):
+        if observations.leaves_transactions_open(deployment.stack):
+            observe("transactions_left_open")
+        if process_use.is_never_idle(deployment.stack):
+            observe("backend_never_idle")
