@@ -52,6 +52,9 @@ def test_written_data_survives_a_crash(deployment, step):
         deployment.kill_database()
         assert observations.reads_again(deployment)
 
+    with step("there is no table that a crash of the database empties"):
+        assert observations.tables_lost_in_a_crash(deployment.stack) == []
+
     with step("lists show every secret as it was written"):
         found = deployment.inventory().values
         assert differing(found, deployment.golden.values("monday")) == []
@@ -75,6 +78,17 @@ def test_a_write_that_the_database_does_not_keep_is_not_accepted(deployment, ste
         assert not accepted or observations.wait_until(
             lambda: deployment.marker() == "sunday", within_s=5.0, every_s=0.5
         )
+
+    with (
+        step("write more markers than the backend has connections, while each statement fails"),
+        temporary_faults.failing_commits(deployment, "IMMEDIATE"),
+    ):
+        observations.write_in_vain(deployment)
+
+    with step("secrets read afterwards, and a marker is written"):
+        assert observations.reads_again(deployment)
+        deployment.mark("monday")
+        assert deployment.marker() == "monday"
 
 
 @pytest.mark.control("BKP-1")

@@ -58,6 +58,9 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
     with step("what was revoked, disabled or locked still is; sign-up is open to no one else"):
         assert release_snapshot.restored_access(passage.before, passage.after) == []
 
+    with step("no table has lost its primary key"):
+        assert release_snapshot.lost_keys(passage.before, passage.after) == []
+
 
 @pytest.mark.control("UPG-4")
 def test_outage_is_within_its_target(upgrade, outage_target, record, step):

@@ -15,11 +15,9 @@ from fixtures.faults.temporary_faults import outage
 from fixtures.oracle.access import Caller
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
+from fixtures.probes.observations import MORE_THAN_A_POOL
 
 PATIENCE_S = 30
-
-# The product has ten connections to its database; a failed one must not keep its place.
-_MORE_THAN_A_POOL = 12
 
 pytestmark = pytest.mark.control("SEC-7")
 
@@ -43,10 +41,10 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):
-        with outage(deployment.stack, "db"), ThreadPoolExecutor(_MORE_THAN_A_POOL) as clients:
+        with outage(deployment.stack, "db"), ThreadPoolExecutor(MORE_THAN_A_POOL) as clients:
             with suppress(ApiError):
                 deployment.mark("monday")
-            list(clients.map(lambda _: reads(deployment), range(_MORE_THAN_A_POOL)))
+            list(clients.map(lambda _: reads(deployment), range(MORE_THAN_A_POOL)))
         assert observations.reads_again(deployment)
 
     with step("fail to start under another key, and start again"):
@@ -72,6 +70,12 @@ def test_no_token_is_kept_by_routes_of_log_in(deployment, leak_search, asked, st
 
     with step("the cache does not hold it, and nothing else holds a secret"):
         assert [str(leak) for leak in leak_search.search(deployment.stack).leaks] == []
+
+
+@pytest.mark.golden("shared")
+def test_no_table_is_open_to_every_role(deployment, step):
+    with step("no table may be read or changed by every role of the database"):
+        assert observations.tables_open_to_all(deployment.stack) == []
 
 
 def test_the_search_is_not_blind(deployment, answers, record, step):

@@ -13,6 +13,7 @@ from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
+from fixtures.oracle import access
 from fixtures.probes import observations
 
 LOGIN = "/api/v1/auth/universal-auth/login"
@@ -123,6 +124,19 @@ def test_no_log_holds_a_secret(deployment, record, step):
         search = Search(known(deployment, wrong) | {"written": written})
         logs = [deployment.stack.logs(service).encode() for service in SERVICES]
         assert search.find(logs) == []
+
+
+@pytest.mark.control("SEC-5")
+def test_a_refused_log_in_prints_no_credential(deployment, step):
+    ended, mark = deployment.golden.dead_credentials, deployment.log_mark()
+    with step("log in with each credential that is over; it is refused"):
+        let_in = [one for one in ended if access.can_log_in(deployment.public, ended[one])]
+        assert let_in == []
+
+    with step("the backend's log holds no client secret of them"):
+        search = Search({f"one that is {one}": ended[one].client_secret for one in ended})
+        printed = observations.printed_since(deployment, mark).encode()
+        assert search.find([printed]) == []
 
 
 @pytest.mark.control("SEC-5")

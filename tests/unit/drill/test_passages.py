@@ -14,6 +14,7 @@ from drillbook.drill.release_snapshot import (
     Look,
     Revoked,
     lasting_rows,
+    lost_keys,
     missing_rows,
     restored_access,
 )
@@ -346,3 +347,13 @@ def test_a_second_restore_begins_with_an_empty_cache(isolated, monkeypatch):
     drill = SimpleNamespace(stack=isolated, order=order, _count=lambda copy: copy)
     assert Drill.restore_again(drill) == "the copy"
     assert isolated.exec("redis", ["redis-cli", "DBSIZE"]).stdout.strip() == b"0"
+
+
+def test_a_table_that_keeps_its_name_keeps_its_primary_key():
+    was = {"tags": True, "dropped": True, "never": False}
+    before, after = (
+        Look({}, {}, frozenset(), {}, {}, keyed)
+        for keyed in (was, {"tags": False, "never": False, "new": False})
+    )
+    assert lost_keys(before, after) == ["tags"]
+    assert lost_keys(before, before) == []
