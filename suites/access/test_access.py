@@ -8,6 +8,7 @@ import pytest
 
 from drillbook.infisical import mails
 from drillbook.infisical.client import Place
+from drillbook.stack.waiting import wait_until
 from fixtures.data.golden import MARKER, TAG
 from fixtures.faults import temporary_faults
 from fixtures.oracle import access
@@ -220,7 +221,7 @@ def test_lost_rights_end(deployment, stranger, record, observe, step):
 
     with step("add it again, to read only; within a minute it reads, and it does not write"):
         owner.add_member(own, leaver.identity, "viewer")
-        assert observations.wait_until(
+        assert wait_until(
             lambda: access.is_allowed(lambda: member.secrets(place)), within_s=60.0, every_s=0.5
         )
         assert not access.is_allowed(lambda: member.update(place, "KEPT", "fourth"))

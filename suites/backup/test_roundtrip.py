@@ -5,6 +5,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.key_check import prove
+from drillbook.stack.waiting import wait_until
 from fixtures.data import dumps
 from fixtures.data.machine_inventory import differing, digest
 from fixtures.data.plaintext_search import Search, chunks
@@ -60,7 +61,7 @@ def test_written_data_survives_a_crash(deployment, step):
         assert differing(found, deployment.golden.values("monday")) == []
 
     with step("the history has the marker, and each earlier version of a secret"):
-        assert observations.wait_until(
+        assert wait_until(
             lambda: deployment.has_in_history(2, "monday"), within_s=15.0, every_s=0.5
         )
         assert deployment.misread_versions() == []
@@ -75,7 +76,7 @@ def test_a_write_that_the_database_does_not_keep_is_not_accepted(deployment, ste
         accepted = deployment.try_to_mark("sunday")
 
     with step("an accepted marker reads as written"):
-        assert not accepted or observations.wait_until(
+        assert not accepted or wait_until(
             lambda: deployment.marker() == "sunday", within_s=5.0, every_s=0.5
         )
 
@@ -101,9 +102,7 @@ def test_a_write_that_is_accepted_in_an_outage_is_kept(deployment, service, step
 
     with step("an accepted marker reads as written, also after a restart"):
         if accepted:
-            assert observations.wait_until(
-                lambda: deployment.marker() == "saturday", within_s=5.0, every_s=0.5
-            )
+            assert wait_until(lambda: deployment.marker() == "saturday", within_s=5.0, every_s=0.5)
             assert deployment.restart().serves
             assert deployment.marker() == "saturday"
 

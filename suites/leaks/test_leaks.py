@@ -11,6 +11,7 @@ import pytest
 from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import ApiError
+from drillbook.stack.waiting import wait_until
 from fixtures.faults.temporary_faults import outage
 from fixtures.oracle.access import Caller
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
@@ -35,9 +36,7 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
         assert not deployment.accepts("")
         if ended := deployment.golden.dead_tokens.get("ended"):
-            assert observations.wait_until(
-                lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3
-            )
+            assert wait_until(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):

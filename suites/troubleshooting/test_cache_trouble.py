@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from drillbook.core.errors import DrillbookError
+from drillbook.stack.waiting import wait_until
 from fixtures.faults import temporary_faults
 from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
@@ -86,7 +87,7 @@ def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
 
     with step("the machine logs in, and a write works"):
         # A queue may wait for 20 s before it connects again.
-        observations.wait_until(lambda: deployment.try_to_mark("sunday"), 60.0, every_s=0.5)
+        wait_until(lambda: deployment.try_to_mark("sunday"), 60.0, every_s=0.5)
         assert deployment.machine_can_log_in()
         assert deployment.writes()
 
