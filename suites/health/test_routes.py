@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical.client import Infisical, ask_every_generation
 from fixtures.oracle.edge_cases import EdgeUse
 from fixtures.oracle.route_use import RouteUse
-from fixtures.probes import observations, process_use
+from fixtures.probes import malformed_requests, observations, process_use
 
 pytestmark = pytest.mark.control("HLT-4")
 
@@ -24,15 +24,29 @@ def test_each_generation_of_routes_works(deployment, record, observe, step):
                 client = Infisical(http, routes)
                 use = kind(client, organization, f"{name} of {routes.project_field}")
                 use.do()
-                for one in use.failed + use.wrong:
+                different = use.failed + use.unkept + use.wrong
+                for one in different:
                     record.note(one)
-                if use.failed or use.wrong:
+                if different:
                     observe("route_fails_its_owner")
                 failed += use.failed if used and kind is RouteUse else []
+                failed += use.unkept if used else []
 
     # Other differences may be intended by a release: they are noted and observed.
     with step("none of the routes that this run uses failed"):
         assert failed == []
+
+
+def test_no_request_ends_the_backend(deployment, record, step):
+    with step("send malformed requests, none with a valid token"):
+        before = deployment.stack.backend()
+        if last := malformed_requests.send_each(deployment.stack.base_url):
+            record.note(f"no connection opened after {last}")
+
+    with step("secrets read, and the backend has not ended meanwhile"):
+        assert observations.reads_again(deployment)
+        now = deployment.stack.backend()
+        assert (now.state, now.restarts) == (before.state, before.restarts)
 
 
 @pytest.mark.golden("shared")

@@ -25,8 +25,8 @@ def test_no_value_is_stored_in_a_readable_form(deployment, step):
         deployment.fill({f"NOTE_{number}": f"note {number // 2}" for number in range(NOTES)})
         backup = deployment.back_up()
 
-    with step("search backup, database files, cache and logs, in every encoding"):
-        search = Search({**deployment.golden.canaries, "COMMENT": COMMENT})
+    with step("search backup, database files, cache and logs, in every encoding, and for digests"):
+        search = Search({**deployment.golden.canaries, "COMMENT": COMMENT}, digests=True)
         assert search.blind_to() == ["EMPTY"]
         places = storage_places(deployment.stack, backup, search)
         readable = {place: found for place, chunks in places if (found := search.find(chunks))}
