@@ -7,7 +7,6 @@ next to the backup on the day it was made: `write_checksum` writes one, and `exa
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import Counter
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ def write_checksum(backup: Path) -> Path:
     """Write the checksum next to a backup, in the form `sha256sum -c` reads."""
     checksum = checksum_file(backup)
     checksum.touch(mode=0o600)
-    checksum.write_text(f"{_sha256(backup)}  {backup.name}\n")
+    checksum.write_text(f"{files.file_digest(backup)}  {backup.name}\n")
     return checksum
 
 
@@ -80,14 +79,9 @@ def compare_checksum(backup: Path) -> Problem | None:
         words = files.load_text(checksum, "checksum file").split()
     except BadInput as trouble:
         return Problem(0, str(trouble))
-    if words[:1] == [_sha256(backup)]:
+    if words[:1] == [files.file_digest(backup)]:
         return None
     return Problem(0, "differs from the checksum written next to it when it was made")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(backup: Path) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -61,6 +62,12 @@ def read_file(path: Path, most: int) -> bytes:
         limit = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
         raise OSError(errno.EFBIG, f"more than {limit}, which is not sane", str(path))
     return data
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_mode(path: Path) -> str:

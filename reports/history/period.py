@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from drillbook.core.files import file_digest
 from reports.config.declarations import Declared
 from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.config.fleet_file import Instance
@@ -31,7 +32,7 @@ from reports.evidence.model import BackupFile, Run
 from reports.history.runs import History, Past, load_record, past_of
 from reports.history.status import ACTS, Act, has_failed, recurs
 from reports.render.context_sections import day
-from reports.seal.manifest import BUNDLE, file_digest
+from reports.seal.manifest import BUNDLE
 from reports.seal.verification import Trust, intact
 from reports.seal.zip_file import read_entries
 from reports.verdict import Verdict

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core.display import printable, write_json
-from drillbook.core.files import write_file
+from drillbook.core.files import file_digest, write_file
 from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words
@@ -40,7 +40,6 @@ from reports.render.context_sections import day, moment, with_value
 from reports.render.pdf import compile_pdf
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
-from reports.seal.manifest import file_digest
 from reports.seal.signature import load_trusted_keys
 from reports.verdict import FAILED, PASSED
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import AliasPath, Field, ValidationError
 
 from drillbook.core.display import printable
-from drillbook.core.files import open_file, read_file
+from drillbook.core.files import file_digest, open_file, read_file
 from reports.config.due_dates import next_due_day
 from reports.errors import BadEvidence, Distrusted, ReportError
 from reports.evidence import json_file
@@ -35,7 +35,7 @@ from reports.evidence.model import (
     Seal,
 )
 from reports.render.phrases import NO_CORRECTION, planted_bug
-from reports.seal.manifest import MANIFEST, digest, file_digest, parse
+from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
 from reports.verdict import Verdict
 

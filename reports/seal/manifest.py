@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from drillbook.core.files import open_file
+from drillbook.core.files import file_digest
 from reports.errors import Distrusted
 from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
@@ -93,12 +93,6 @@ def digest(chunks: Iterable[bytes]) -> str:
     for chunk in chunks:
         sha.update(chunk)
     return sha.hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal."""
-    with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def in_toto(kind: str, subjects: Mapping[str, Mapping[str, str]], predicate: object) -> object:

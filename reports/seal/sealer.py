@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from drillbook.core.files import read_file, write_file
+from drillbook.core.files import file_digest, read_file, write_file
 from reports.errors import (
     BadBundle,
     BadEvidence,
@@ -40,7 +40,6 @@ from reports.seal.manifest import (
     SIGNATURE,
     bundle_of,
     digest,
-    file_digest,
     in_toto,
     measure,
     parse,

@@ -22,7 +22,7 @@ from cryptography.x509 import Certificate
 from pydantic import ValidationError
 
 from drillbook.core.display import write_json
-from drillbook.core.files import open_file, read_file
+from drillbook.core.files import file_digest, open_file, read_file
 from reports.config.declarations import is_separated
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, Undecided, Untrusted
 from reports.evidence import json_file
@@ -42,7 +42,6 @@ from reports.seal.manifest import (
     backup_subject,
     bundle_of,
     digest,
-    file_digest,
     parse,
     result,
     tests,

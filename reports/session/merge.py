@@ -7,7 +7,6 @@ its own secrets.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from drillbook.core.files import file_digest
 from reports.config.declarations import list_exclusions, uuid_of_run
 from reports.errors import ReportError
 from reports.evidence import json_file
@@ -287,8 +287,7 @@ def _side_by_side(
         raise ReportError(f"run {twice[0]} is there twice")
     named, command = _name(runs)
     digests = {
-        run.run.id: hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
-        for run, folder in zip(runs, folders, strict=True)
+        run.run.id: file_digest(folder / RECORD) for run, folder in zip(runs, folders, strict=True)
     }
     made = matrix(runs, id=named, command=command, digests=digests)
     place = run_dir / f"{named}-matrix"
