@@ -206,12 +206,6 @@ def _rekey(given: Given) -> int:
     return code
 
 
-def _lint(given: Given) -> int:
-    from drillbook.runbook.lint import lint
-
-    return lint(given[o.DOCUMENTS], given[o.FINDINGS], fix=bool(given[o.FIX]))
-
-
 def _status(given: Given) -> int:
     from reports.history import status
 
@@ -444,7 +438,7 @@ COMMANDS: Sequence[Command] = (
         "runbook lint",
         "Find known mistakes in your own runbook.",
         "drillbook runbook lint runbook.md",
-        _lint,
+        _calls("drillbook.runbook.lint", "lint", o.DOCUMENTS, o.FINDINGS, o.FIX),
         arguments=(o.DOCUMENTS,),
         options=(o.FINDINGS, o.FIX),
     ),

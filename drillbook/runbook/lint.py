@@ -79,7 +79,7 @@ class Report:
                 self.idle.append(f"{document.name}:{mark.line}: this mark {said}")
 
 
-def lint(paths: Sequence[str | Path], output: str = "text", *, fix: bool = False) -> int:
+def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
     """Print the findings in documents, with fix also write them corrected; the exit code."""
     report, fixed = Report([str(path) for path in paths]), []
     for path in paths:
