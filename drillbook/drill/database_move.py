@@ -17,16 +17,15 @@ from drillbook.stack.containers.compose import MOUNTED_ABOVE
 from drillbook.stack.isolated import Isolated
 from drillbook.stack.waiting import Start
 
+_HERE = "FROM pg_database WHERE datname = current_database()"
 # What a database has besides its rows, each part as one value to compare. From 18 on, PostgreSQL
 # lists NOT NULL among the constraints. Releases also differ in whether they list the trigger of a
 # partitioned table for each partition, and in how many foreign keys they make for the partitions of
 # a referenced table.
 _PARTS = {
-    "encoding": "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = {here}",
-    "collation": "SELECT datcollate || ', ' || datctype FROM pg_database WHERE datname = {here}",
-    "owner of the database": (
-        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {here}"
-    ),
+    "encoding": f"SELECT pg_encoding_to_char(encoding) {_HERE}",
+    "collation": f"SELECT datcollate || ', ' || datctype {_HERE}",
+    "owner of the database": f"SELECT pg_get_userbyid(datdba) {_HERE}",
     "extensions": "SELECT array_agg(extname::text) FROM pg_extension",
     "owners": (
         "SELECT array_agg(DISTINCT pg_get_userbyid(relowner)::text) FROM pg_class "
@@ -54,11 +53,10 @@ _MOST = 5
 
 def describe(stack: Isolated) -> dict[str, Any]:
     """A description of a copy's database without its rows and its release, by name of the part."""
-    here = "current_database()"
     with inquiry(stack.connect) as connection:
         found = {}
         for name, query in _PARTS.items():
-            row = connection.execute(query.format(here=here).encode()).fetchone()
+            row = connection.execute(query.encode()).fetchone()
             held = row[0] if row else None
             found[name] = sorted(held) if isinstance(held, list) else held
     return found
