@@ -68,10 +68,11 @@ def bundle_of(place: Path) -> Path:
 
 
 def measure(run: str, files: Mapping[str, Path]) -> Manifest:
-    """The manifest of these files, sorted by name."""
+    """The manifest of these files, sorted by name, without itself and its signature."""
     measured = (
         File(name=name, size=path.stat().st_size, sha256=file_digest(path))
         for name, path in sorted(files.items())
+        if name not in (MANIFEST, SIGNATURE)
     )
     return Manifest(run=run, files=tuple(measured))
 

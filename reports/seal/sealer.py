@@ -91,10 +91,7 @@ class Sealer(NamedTuple):
             return sealed._replace(trouble=f"cannot write {where}: {trouble.strerror}")
 
     def _pack(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> None:
-        files = contents(folder)
-        for name in (MANIFEST, SIGNATURE):
-            files.pop(name, None)
-        manifest = measure(run.run.id, files)
+        manifest = measure(run.run.id, contents(folder))
         with _new(folder / MANIFEST, clean) as path:
             path.write_bytes(manifest.render())
         if self.key:
@@ -191,10 +188,7 @@ def refuse_changes(folder: Path) -> None:
     if not (folder / MANIFEST).is_file():
         return
     manifest = parse((folder / MANIFEST).read_bytes())
-    files = contents(folder)
-    for name in (MANIFEST, SIGNATURE):
-        files.pop(name, None)
-    if measure(manifest.run, files) != manifest:
+    if measure(manifest.run, contents(folder)) != manifest:
         raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
 
 
