@@ -14,7 +14,6 @@ from reports.evidence.context import (
     ClockFacts,
     DataSet,
     Involvement,
-    Person,
     Reference,
     RegisteredKey,
     ThirdParty,
@@ -325,11 +324,8 @@ def _join(*parts: str | None) -> str | None:
 
 
 def _people(run: Run, part: str) -> str | None:
-    return "; ".join(_person(one) for one in run.people if one.part == part) or None
-
-
-def _person(one: Person) -> str:
-    return f"{one.name} ({one.role})" if one.role else one.name
+    named = (one for one in run.people if one.part == part)
+    return "; ".join(f"{one.name} ({one.role})" if one.role else one.name for one in named) or None
 
 
 def _retention(run: Run) -> str | None:

@@ -197,16 +197,15 @@ def _not_given(run: Run) -> Iterator[Line]:
 
 
 def _waivers(run: Run) -> Iterator[Line]:
-    waived = [control for control in run.controls if control.waiver]
+    waived = [(control, control.waiver) for control in run.controls if control.waiver]
     if not waived:
         return
     yield Line("")
     yield Line(f"Waivers: {len(waived)}", ("bold",))
-    for control in waived:
+    for control, one in waived:
         yield from wrap(f"{control.id}  {control.verdict.words}: {control.title}", "  ", "      ")
-        if control.waiver:
-            yield from wrap(waiver(control.waiver), "      ", "      ")
-            yield from wrap(f"reason: {control.waiver.reason}", "      ", "      ")
+        yield from wrap(waiver(one), "      ", "      ")
+        yield from wrap(f"reason: {one.reason}", "      ", "      ")
 
 
 def result(run: Run, report: str) -> Iterator[Line]:
