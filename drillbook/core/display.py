@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -34,6 +34,17 @@ def redact(text: str, secrets: Iterable[str], least: int = 1) -> str:
     for value in sorted({one for one in secrets if len(one) >= least}, key=len, reverse=True):
         text = text.replace(value, "***")
     return text
+
+
+def map_texts(change: Callable[[str], str], value: Any) -> Any:
+    """The value with each text in its lists and dictionaries changed; keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: map_texts(change, one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_texts(change, one) for one in value]
+    return value
 
 
 # A password in a statement of SQL, up to its end or that of the text, with what is around it.

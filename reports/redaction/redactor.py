@@ -23,6 +23,7 @@ from typing import Any
 import pypdfium2
 from pikepdf import Array, Dictionary, Pdf, PdfError, Stream, String
 
+from drillbook.core.display import map_texts
 from drillbook.core.secret_search import Hit, Index, Needle, forms, fragments, is_weak
 from reports.evidence.model import Leak
 
@@ -106,15 +107,9 @@ class Redactor:
             done = hit.end
         return b"".join([*parts, data[done:]]) if done else data
 
-    def tree(self, value: object) -> object:
+    def tree(self, value: object) -> Any:
         """Redact every text in lists and dictionaries; keys are not secret and stay."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {key: self.tree(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.tree(item) for item in value]
-        return value
+        return map_texts(self.text, value)
 
     def scan(self, path: Path, shown_as: str, *, packed: bool = True) -> list[Leak]:
         """The secrets that a file still holds; with `packed`, also inside a PDF.

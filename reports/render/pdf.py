@@ -21,6 +21,7 @@ from typing import Any
 import typst
 from fontTools.ttLib import TTFont
 
+from drillbook.core.display import map_texts
 from reports.evidence import json_file
 from reports.evidence.model import Control, Run, Spec
 from reports.render import phrases, upgrade_text
@@ -54,17 +55,6 @@ def name_missing_glyphs(text: str) -> str:
     return "".join(one if one in known else f"[U+{ord(one):04X}]" for one in text)
 
 
-def name_missing_in_tree(value: Any) -> Any:
-    """The value with missing glyphs named in each text of its lists and dictionaries."""
-    if isinstance(value, str):
-        return name_missing_glyphs(value)
-    if isinstance(value, dict):
-        return {key: name_missing_in_tree(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [name_missing_in_tree(one) for one in value]
-    return value
-
-
 @cache
 def _characters() -> frozenset[str]:
     """The characters that every weight of the text font has, and the line break."""
@@ -85,7 +75,9 @@ def compile_pdf(
     template: str, printed: dict[str, Any], attached: dict[str, str], timestamp: int
 ) -> bytes:
     """A PDF by a template: `printed` is its data, `attached` are texts to attach unchanged."""
-    texts = {name: json.dumps(name_missing_in_tree(value)) for name, value in printed.items()}
+    texts = {
+        name: json.dumps(map_texts(name_missing_glyphs, value)) for name, value in printed.items()
+    }
     document = typst.compile(
         str(TEMPLATES / template),
         sys_inputs=texts | attached,

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
+from drillbook.core.display import map_texts
 from reports.controls import load_mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
@@ -18,7 +19,7 @@ from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
 from reports.render.context_sections import frameworks
-from reports.render.pdf import account, name_missing_glyphs, name_missing_in_tree
+from reports.render.pdf import account, name_missing_glyphs
 from reports.verdict import Verdict
 from tests.support import sample_run
 
@@ -290,7 +291,7 @@ def test_any_text_can_be_printed(text):
 def test_character_without_a_glyph_is_named_by_its_number():
     assert name_missing_glyphs("Ω ж → é\n") == "Ω ж → é\n"
     assert name_missing_glyphs("日\x07\u202e\ue000\t") == "[U+65E5][U+0007][U+202E][U+E000][U+0009]"
-    assert name_missing_in_tree({"日": ["日", 1, None, ("日",)]}) == {
+    assert map_texts(name_missing_glyphs, {"日": ["日", 1, None, ("日",)]}) == {
         "日": ["[U+65E5]", 1, None, ["[U+65E5]"]]
     }
 
