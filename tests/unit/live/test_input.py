@@ -20,7 +20,7 @@ from drillbook.live import instance
     ],
 )
 def test_address_is_understood(given, origin):
-    assert parse_address(given).origin == origin
+    assert str(parse_address(given)) == origin
 
 
 @pytest.mark.parametrize(
