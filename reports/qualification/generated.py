@@ -109,7 +109,7 @@ def qualify(
     *sifting, rest = controls(healthy)
     alive, stuck = list(places), list[str]()
 
-    def ended(outcome: Outcome) -> None:
+    def note_end(outcome: Outcome) -> None:
         place = str(outcome.trial.mutant)
         found = judge_run(places[place], outcome, healthy)
         last = not outcome.trial.to_first
@@ -125,11 +125,11 @@ def qualify(
     for names in filter(None, sifting):
         begun = [trial(place, names, to_first=True) for place in alive]
         alive.clear()
-        trials.run(begun, asked.workers, ended)
+        trials.run(begun, asked.workers, note_end)
     every = (*(name for names in sifting for name in names), *rest)
     begun = [trial(place, rest, to_first=False) for place in alive]
     begun += [trial(place, every, to_first=False) for place in stuck]
-    trials.run(begun, asked.workers, ended)
+    trials.run(begun, asked.workers, note_end)
     return sum_up(engine, asked.seed, [fates[one] for one in changes])
 
 

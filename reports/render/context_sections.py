@@ -21,7 +21,7 @@ from reports.evidence.context import (
 from reports.evidence.findings import is_declared
 from reports.evidence.model import BackupFile, Engine, Run
 from reports.render import upgrade_text
-from reports.render.phrases import duration, examined, seal
+from reports.render.phrases import describe_subject, duration, seal
 from reports.verdict import IDLE
 
 Row = tuple[str, str | None]
@@ -64,7 +64,7 @@ def heading(run: Run) -> list[Row]:
     wanted = {"Organisation", "System", "Record number", "Due again"}
     return [
         *(row for row in organisation(run) if row[0] in wanted),
-        ("Examined", examined(run.subject)),
+        ("Examined", describe_subject(run.subject)),
         ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
         ("Run", run.run.id),
         ("When", f"{moment(run.run.started)}, for {duration(run.run.duration_s)}"),

@@ -88,7 +88,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         workers=worker_lanes(run),
         recovery=recovery(run),
         change_said=upgrade_text.sentence(run),
-        change_same=upgrade_text.unchanged(run.change) if run.change else "",
+        change_same=upgrade_text.describe_no_change(run.change) if run.change else "",
         sections=sections,
         mapped=_framework_ids(run),
         unstated=", ".join(filter(None, unstated)),

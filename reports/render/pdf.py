@@ -302,7 +302,7 @@ def _correction(control: Control) -> dict[str, Any]:
         "where": "; ".join(control.runbook),
         "seen": shorten(phrases.observation(control)[0]),
         "should": control.correction or phrases.NO_CORRECTION,
-        "taken_over": phrases.taken_over(control),
+        "taken_over": phrases.describe_take_over(control),
     }
 
 

@@ -337,7 +337,7 @@ def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
     return Outcome("Undecided", sentence + _advisory(run), advice)
 
 
-def examined(seen: Subject) -> str:
+def describe_subject(seen: Subject) -> str:
     """What a run examined, in one line: the backup, and the backend."""
     return f"backup {seen.backup.name}, {backend_name(seen)}" if seen.backup else backend_name(seen)
 
@@ -483,7 +483,7 @@ def contradicted_controls(run: Run) -> list[Control]:
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
 
 
-def taken_over(control: Control) -> str | None:
+def describe_take_over(control: Control) -> str | None:
     """Whether the runbook that people used has the correction; None if that is not known."""
     if control.taken_over is None:
         return None

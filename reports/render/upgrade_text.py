@@ -101,12 +101,12 @@ def rows(change: Change) -> Iterator[tuple[str, str | None]]:
     for advice in change.advice:
         yield f"Note: {advice.name}", advice.sentence
     yield "Runs compared", " and ".join(change.compared) or None
-    yield "Verdicts compared", unchanged(change) or None
+    yield "Verdicts compared", describe_no_change(change) or None
     for one in change.turned:
         yield f"{one.id} changes its verdict", f"{_word(one.older)} becomes {_word(one.newer)}"
 
 
-def unchanged(change: Change) -> str:
+def describe_no_change(change: Change) -> str:
     """That no verdict changes, if two runs were compared and none does; else empty."""
     if change.turned or not change.compared:
         return ""

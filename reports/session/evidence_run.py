@@ -69,7 +69,7 @@ _ENDED_EARLY = "interrupted before it ended"
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def ignore_interruptions() -> Iterator[None]:
     """Ignore interruptions while the block runs: a second Ctrl-C must not cost the evidence."""
     before = [signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS]
     try:
@@ -221,7 +221,7 @@ class EvidenceRun:
         try:
             return (yield)
         finally:
-            with undisturbed():
+            with ignore_interruptions():
                 self._write(session)
 
     @pytest.hookimpl(tryfirst=True)

@@ -29,7 +29,7 @@ from reports.evidence.context import Comparison
 from reports.evidence.json_file import LARGEST, RECORD
 from reports.evidence.model import Span
 from reports.record.recorder import Clock, Recorder, SpecDraft
-from reports.session.evidence_run import INTERRUPTIONS, EvidenceRun, undisturbed
+from reports.session.evidence_run import INTERRUPTIONS, EvidenceRun, ignore_interruptions
 from reports.session.spec_selection import READING, Plan
 from reports.verdict import UNUSABLE, Verdict
 
@@ -378,7 +378,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Stop the workers of an interrupted run, and collect what they still send."""
-        with undisturbed():
+        with ignore_interruptions():
             self._recall()
 
     def _recall(self) -> None:

@@ -88,12 +88,12 @@ def many(run, times):
 def test_what_was_examined_is_the_backup_the_backend_or_the_address():
     backup = sample_run.drill_run().subject.backup
     image = Backend(image="infisical:1")
-    assert phrases.examined(Subject(backup=backup, backend=image)) == (
+    assert phrases.describe_subject(Subject(backup=backup, backend=image)) == (
         "backup nightly.sql.gz, infisical:1"
     )
-    assert phrases.examined(Subject(backup=backup)).endswith(", no backend was started")
+    assert phrases.describe_subject(Subject(backup=backup)).endswith(", no backend was started")
     live = Subject(driver="remote", endpoint_note="https://secrets.example.com, only read")
-    assert phrases.examined(live) == "https://secrets.example.com, only read"
+    assert phrases.describe_subject(live) == "https://secrets.example.com, only read"
 
 
 @pytest.mark.parametrize("render", [html.render, junit.render, text_of])
