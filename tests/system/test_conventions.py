@@ -12,6 +12,7 @@ import pytest
 
 from drillbook.core import options
 from drillbook.core.application import ROOT
+from drillbook.drill.drill_report import NO_WAY_BACK
 from drillbook.runbook import diagnosis, rules
 
 CODE = sorted(
@@ -264,6 +265,22 @@ def test_advice_to_go_back_empties_the_cache():
     told = [(name, text) for name, text in lines if going_back.search(text)]
     assert len(told) > 8
     assert [one for one in told if "cache" not in one[1]] == [], "add: and empty the cache"
+
+
+def test_advice_to_restore_over_data_dumps_it_first():
+    # What was written since the backup is in nothing else.
+    restoring = re.compile(r"restor\w* [^.;]{0,60}into an empty database", re.IGNORECASE)
+    told = [(cause.name, cause.cure) for cause in diagnosis.ALL]
+    told += [(rule.id, rule.write) for rule in rules.rules().values()]
+    told += [
+        (one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()
+    ]
+    declared = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())
+    told += declared["observations"].items()
+    told += [("NO_WAY_BACK", NO_WAY_BACK)]
+    found = [(name, text) for name, text in told if restoring.search(text)]
+    assert len(found) > 6
+    assert [one for one in found if "dump what is there" not in one[1]] == []
 
 
 def test_options_are_named_as_the_command_line_has_them():
