@@ -272,9 +272,7 @@ def test_advice_to_restore_over_data_dumps_it_first():
     restoring = re.compile(r"restor\w* [^.;]{0,60}into an empty database", re.IGNORECASE)
     told = [(cause.name, cause.cure) for cause in diagnosis.ALL]
     told += [(rule.id, rule.write) for rule in rules.rules().values()]
-    told += [
-        (one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()
-    ]
+    told += [(one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()]
     declared = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())
     told += declared["observations"].items()
     told += [("NO_WAY_BACK", NO_WAY_BACK)]

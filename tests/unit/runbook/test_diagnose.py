@@ -163,6 +163,30 @@ def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
         assert place in cure
 
 
+def test_label_of_the_key_that_the_database_needs_is_shown():
+    # Releases of autumn 2026: the newest backup may be from before a rotation.
+    refused = (
+        f"The configured encryption key (label {'0a' * 16}) does not decrypt this database's root "
+        f"key. This database was last written with encryption key label(s): {'1b' * 16}, "
+        f"{'2c' * 16}. Set the matching key and restart."
+    )
+    found = diagnose([died(refused)])
+    assert f"label(s): {'1b' * 16}, {'2c' * 16}." in found.words
+    cure = found.cause.cure
+    assert cure.index("names the label") < cure.index("the backend uses another database")
+    # A value that only looks like a label may be a key.
+    for hidden in (f"(s): {'1b' * 16}", f"{'2c' * 16}, {'1b' * 16}"):
+        assert "1b1b" not in diagnose([died(f"Invalid URL {hidden}")]).words
+
+
+def test_lock_of_migrations_may_be_that_of_a_start_that_migrates_now():
+    # Of two backends that start at once, releases of 2025 end the second with these words.
+    found = diagnose([died("Migration table is already locked", MIGRATION, "LockError")])
+    assert "one that migrates at this moment" in found.cause.sentence
+    cure = found.cause.cure
+    assert cure.index("wait until it serves") < cure.index("stop every backend")
+
+
 def test_unknown_host_of_the_cache_leads_to_its_variable():
     found = diagnose([LOST] * 3)
     assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
