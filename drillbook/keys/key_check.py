@@ -205,7 +205,8 @@ _COMMANDS = {
     "DOES NOT OPEN": "drillbook key check {backup} --env-file first.env --env-file second.env",
 }
 _NOT_IN_FORCE = (
-    "look for the key in force, and deploy that one; keep this key as long as this backup"
+    "look for the key in force, and deploy that one (a staged key is in force once the instance "
+    "has started with it); keep this key as long as this backup"
 )
 _ELSEWHERE = (
     "no key file can prove this part, of this backup or of another one: restore it where that HSM "
@@ -329,8 +330,10 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
     active = next((wrapper.label for wrapper in proof.wrappers if wrapper.state == "active"), "")
     if states == {"staged"}:
         yield (
-            "this key is staged and was not deployed: it opens this backup, and the running "
-            "database until it is discarded. Its first start puts it in force"
+            "this key was staged and not deployed when this backup was made: it opens this backup, "
+            "and the running database until it is discarded. Its first start puts it in force: if "
+            "the instance has started with it since, deploy this one, since the key before it "
+            "starts the instance for some more days only"
         )
     elif states == {"retained"}:
         yield (
