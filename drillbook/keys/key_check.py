@@ -194,11 +194,16 @@ _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
     "OPENS": (
         "keep this key as long as this backup. If an instance needs it, set {variable} to this key "
-        "and redeploy; AUTH_SECRET and the password of a new database may be new"
+        "and redeploy; AUTH_SECRET and the password of a new database may be new{in_coolify}"
     ),
     "DOES NOT OPEN": "try your other keys",
     "CANNOT TELL": "do not rely on this backup until this is resolved; try an older one",
 }
+# There, the service's environment has ENCRYPTION_KEY=${SERVICE_PASSWORD_ENCRYPTIONKEY}.
+_IN_COOLIFY = (
+    ". Coolify's own template takes it from SERVICE_PASSWORD_ENCRYPTIONKEY: there, set that one; a "
+    "variable ENCRYPTION_KEY next to it changes nothing"
+)
 # A line of its own, so that it works when pasted.
 _COMMANDS = {
     "OPENS": "drillbook drill {backup} --env-file {key}  # shows that the product starts from them",
@@ -263,7 +268,8 @@ def _lines(
     if decisive.word == "OPENS" and facts.beyond:
         # A drill refuses it.
         command = None
-    yield f"Next: {todo.format(variable=file.accepted_as)}."
+    in_coolify = _IN_COOLIFY if file.accepted_as == "ENCRYPTION_KEY" else ""
+    yield f"Next: {todo.format(variable=file.accepted_as, in_coolify=in_coolify)}."
     if command:
         backup = "BACKUP" if name == "standard input" else quote(safe_text(name))
         yield f"  {command.format(backup=backup, key=quote(safe_text(decisive.file.path)))}"

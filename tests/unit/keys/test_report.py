@@ -62,7 +62,9 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
         "\n"
         "Next: keep this key as long as this backup. If an instance needs it, set ENCRYPTION_KEY "
-        "to this key and redeploy; AUTH_SECRET and the password of a new database may be new.\n"
+        "to this key and redeploy; AUTH_SECRET and the password of a new database may be new. "
+        "Coolify's own template takes it from SERVICE_PASSWORD_ENCRYPTIONKEY: there, set that one; "
+        "a variable ENCRYPTION_KEY next to it changes nothing.\n"
         "  drillbook drill last.dump --env-file one.env  "
         "# shows that the product starts from them\n"
     )

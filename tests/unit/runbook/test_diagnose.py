@@ -179,6 +179,12 @@ def test_label_of_the_key_that_the_database_needs_is_shown():
         assert "1b1b" not in diagnose([died(f"Invalid URL {hidden}")]).words
 
 
+@pytest.mark.parametrize("name", ["wrong_encryption_key", "encryption_key_length"])
+def test_cure_says_in_which_variable_the_key_belongs(name):
+    (cure,) = (one.cure for one in ALL if one.name == name)
+    assert "SERVICE_PASSWORD_ENCRYPTIONKEY" in cure
+
+
 def test_lock_of_migrations_may_be_that_of_a_start_that_migrates_now():
     # Of two backends that start at once, releases of 2025 end the second with these words.
     found = diagnose([died("Migration table is already locked", MIGRATION, "LockError")])
