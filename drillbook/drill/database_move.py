@@ -189,12 +189,15 @@ class DatabaseMove:
             f"from PostgreSQL {was} to {now}; secrets were unreadable for {moved.seconds} s here "
             f"(of these {moved.dump_s} s for the dump)",
             "(1) stop the backend: docker compose stop <service of the backend>",
-            f"(2) dump, to a file that only you can read: (umask 077; docker compose exec -T "
+            f"(2) dump, with your POSTGRES_USER and POSTGRES_DB where they are not {role} and "
+            f"{database}, to a file that only you can read: (umask 077; docker compose exec -T "
             f"<service of the database> pg_dump -U {role} {database} > move.sql)",
             "(3) prove the dump: drillbook key check move.sql --env-file keys.env",
             f"(4) name postgres:{major} and a new volume at {above}, so that the old volume stays "
             "as it is; start the database alone: docker compose up -d --wait "
-            "<service of the database>",
+            "<service of the database> (a redeployment in Coolify starts the backend too, which "
+            "makes tables, and lets anyone sign up as administrator: close the public address "
+            "first, then stop the backend again, empty the cache, drop and create the database)",
             f"(5) restore: {prompt} -v ON_ERROR_STOP=1 < move.sql",
             "(6) only if that ended with exit code 0, start the backend; read and write a secret; "
             "restart, and read it again",

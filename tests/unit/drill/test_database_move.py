@@ -68,10 +68,15 @@ def test_steps_of_a_move_start_the_database_alone():
     )
     steps = DatabaseMove.steps(move)
     started = [one.partition("docker compose up ")[2] for one in steps if "compose up" in one]
-    assert started == ["-d --wait <service of the database>"]
+    assert [one.partition(" (")[0] for one in started] == ["-d --wait <service of the database>"]
+    # Coolify has no way to start the database alone.
+    (by_coolify,) = (one.partition(" (")[2] for one in started)
+    assert by_coolify.index("close the public address first") < by_coolify.index("drop and create")
     assert [one[:3] for one in steps if one.startswith("(")] == [f"({n})" for n in range(1, 8)]
     assert "(umask 077; docker compose exec " in steps[2]
     assert steps[2].endswith(" > move.sql)")
+    # The role and database of a copy need not be those of the deployment.
+    assert "your POSTGRES_USER and POSTGRES_DB" in steps[2]
     assert steps[7].endswith("delete move.sql")
     # The old database is older than what the cache holds by then.
     assert "empty the cache" in steps[-1]

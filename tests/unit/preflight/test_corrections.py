@@ -265,6 +265,8 @@ def test_no_cure_says_anew(made):
         ("POSTGRES_PASSWORD", "ALTER USER", "redeploy"),
         ("lies on no named volume", "back the database up", "mount"),
         ("lies on no named volume", "restore the backup", "start the backend"),
+        ("lies on no named volume", "close the public address first", "empty the cache"),
+        ("lies on no named volume", "empty the cache", "restore the backup"),
         ("has got no fixes since", "start the database alone", "start the backend"),
         ("is not pinned", "runs now", "rehearsal"),
         ("looks like a credential (github-pat)", "take another", "revoke"),
