@@ -207,7 +207,8 @@ def test_what_is_not_committed_is_kept_out_and_not_replaced(tmp_path):
     (repo / "a.env").write_text(f"ENCRYPTION_KEY={KEY[::-1]}\n")
     found = Repository(repo).search({"K": KEY, "ENCRYPTION_KEY": KEY[::-1]}).known
     todos = {one.file: one.cure for one in found}
-    assert todos["a.env"].startswith("do not commit it: take it out of the file")
+    assert todos["a.env"].startswith("do not commit it: add the file to .gitignore")
+    assert "take it out of the file, once it is kept elsewhere" in todos["a.env"]
     assert todos["b.env"].startswith("deleting the file is not enough")
 
 

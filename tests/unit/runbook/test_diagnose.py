@@ -185,6 +185,12 @@ def test_cure_says_in_which_variable_the_key_belongs(name):
     assert "SERVICE_PASSWORD_ENCRYPTIONKEY" in cure
 
 
+def test_password_is_changed_by_a_command_that_does_not_show_it():
+    cure = diagnose([died(PASSWORD, MIGRATION)]).cause.cure
+    assert cure.index("check that the database's volume") < cure.index("change the password")
+    assert "psql -U <POSTGRES_USER> -d <POSTGRES_DB> -c '\\password'" in cure
+
+
 def test_lock_of_migrations_may_be_that_of_a_start_that_migrates_now():
     # Of two backends that start at once, releases of 2025 end the second with these words.
     found = diagnose([died("Migration table is already locked", MIGRATION, "LockError")])
