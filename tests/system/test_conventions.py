@@ -281,6 +281,13 @@ def test_advice_to_restore_over_data_dumps_it_first():
     assert [one for one in found if "dump what is there" not in one[1]] == []
 
 
+def test_advice_to_redeploy_does_not_upgrade():
+    # With a tag that moves and `pull_policy: always`, each `up` takes a new release.
+    told = [rule for rule in rules.rules().values() if "`docker compose up -d`" in rule.write]
+    assert len(told) > 2
+    assert [one.id for one in told if "--pull never" not in one.write] == []
+
+
 def test_options_are_named_as_the_command_line_has_them():
     declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
     names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
