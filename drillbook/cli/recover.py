@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 
 from drillbook.backup import tables
@@ -198,4 +199,5 @@ def _summary(given: SimpleNamespace, tally: _Tally, dump: tables.Dump) -> Iterat
         yield "NOT ENCRYPTED: anyone who reads this file reads every secret; delete it after use"
     elif given.out != "-":
         # Through a pager, so that no secret stays on the terminal.
-        yield f"Next: age --decrypt {'-i key.txt ' if given.recipient else ''}{where} | less"
+        key = "-i key.txt " if given.recipient else ""
+        yield f"Next: age --decrypt {key}{quote(where)} | less"

@@ -281,6 +281,25 @@ def test_advice_to_restore_over_data_dumps_it_first():
     assert [one for one in found if "dump what is there" not in one[1]] == []
 
 
+def test_documents_put_no_secret_into_the_history_of_a_shell():
+    given = re.compile(r"\bexport \w+=(?![\"']?\$)")
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    kept = [
+        f"{relative(path)}:{number}"
+        for path in documents
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if given.search(line) and "PATH=" not in line
+    ]
+    assert kept == [], "say: read -rs NAME; export NAME"
+
+
+def test_advice_about_lifetimes_keeps_the_credentials_of_machines():
+    # The product deletes client secrets with the universal auth that they belong to.
+    (spoken,) = (one["corrections"] for one in CATALOGUE if one["id"] == "SEC-3")
+    said = spoken["machine_tokens_live_for_days"]
+    assert said.index("change both in place") < said.index("do not remove universal auth")
+
+
 def test_advice_to_redeploy_does_not_upgrade():
     # With a tag that moves and `pull_policy: always`, each `up` takes a new release.
     told = [rule for rule in rules.rules().values() if "`docker compose up -d`" in rule.write]

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from shlex import quote
 
 import pyrage
 import pytest
@@ -69,7 +70,7 @@ def test_both_generations_give_the_same_values(files):
     assert new["prod", "/", "EMPTY"] == ""
 
 
-@pytest.mark.parametrize("name", ["secrets.json.age", "secrets.env.age"])
+@pytest.mark.parametrize("name", ["secrets.json.age", "secrets.env.age", "all of them.age"])
 def test_for_a_recipient_it_is_encrypted(files, capsys, name):
     identity = pyrage.x25519.Identity.generate()
     out = files / name
@@ -82,7 +83,7 @@ def test_for_a_recipient_it_is_encrypted(files, capsys, name):
     said = capsys.readouterr()
     assert said.out == ""
     assert "10 of 10 secrets of 1 project written" in said.err
-    assert f"Next: age --decrypt -i key.txt {out} | less\n" in said.err
+    assert f"Next: age --decrypt -i key.txt {quote(str(out))} | less\n" in said.err
 
 
 def test_recipients_come_from_a_file_too(files):
