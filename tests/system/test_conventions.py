@@ -300,6 +300,15 @@ def test_advice_about_lifetimes_keeps_the_credentials_of_machines():
     assert said.index("change both in place") < said.index("do not remove universal auth")
 
 
+def test_advice_to_change_the_password_names_each_place_of_it():
+    # The product's own connection string wins over everything else.
+    told = [(rule.id, rule.write) for rule in rules.rules().values()]
+    told += [(one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()]
+    told = [(name, text) for name, text in told if re.search("ALTER USER.*redeploy", text, re.I)]
+    assert len(told) > 2
+    assert [name for name, text in told if "DB_CONNECTION_URI" not in text] == []
+
+
 def test_advice_to_redeploy_does_not_upgrade():
     # With a tag that moves and `pull_policy: always`, each `up` takes a new release.
     told = [rule for rule in rules.rules().values() if "`docker compose up -d`" in rule.write]

@@ -263,6 +263,7 @@ def test_no_cure_says_anew(made):
     ("words", "first", "then"),
     [
         ("POSTGRES_PASSWORD", "ALTER USER", "redeploy"),
+        ("POSTGRES_PASSWORD", "DB_CONNECTION_URI where", "then redeploy"),
         ("lies on no named volume", "back the database up", "mount"),
         ("lies on no named volume", "restore the backup", "start the backend"),
         ("lies on no named volume", "close the public address first", "empty the cache"),
