@@ -78,6 +78,12 @@ def test_no_ended_token_is_renewed(deployment, observe, step):
         ended = access.revoke_token(public, latest)
         assert not (ended and access.renew_token(public, latest))
 
+    with step("revoke a token that was renewed before; the renewed one is not renewed again"):
+        first = access.renewable_token(owner, public, organization)
+        latest = access.renew_token(public, first) or first
+        ended = access.revoke_token(public, first)
+        assert not (ended and access.renew_token(public, latest))
+
     with step(
         "delete a machine; it cannot log in, and within a minute its token opens nothing, even if "
         "it can be renewed"
@@ -162,6 +168,9 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
         outsider = Caller("a machine of another project", owner.login(machine))
         found = asked.find_foreign_data(outsider, own, [*NAMES, "payroll", TAG, golden.project])
         assert [str(one) for one in found] == []
+
+    with step("nor does one, asked about its own project, change a member of the golden one"):
+        assert [str(one) for one in asked.find_changed_members(outsider, own)] == []
 
     with step("none of its requests is answered as one that the golden machine makes meanwhile"):
         insider = Caller("the golden machine", golden.token)

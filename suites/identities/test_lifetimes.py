@@ -28,9 +28,7 @@ def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
 
 
 def test_renewals_end_with_the_maximum_lifetime(deployment, observe, step):
-    with step(
-        "renew a token that lasts as long as all renewals may; it ends no later, or never is"
-    ):
+    with step("renew a token again and again; it ends no later than all renewals together may"):
         organization = deployment.golden.admin.organization
         beyond_s = access.renewal_beyond_maximum(deployment.owner, deployment.public, organization)
         if beyond_s > access.ROUNDING_S:
