@@ -113,6 +113,9 @@ def _forms(value: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
         for form in (value.upper(), value.lower())
         if _is_long(form)
     )
+    if _is_long(value):
+        yield "base32", base64.b32encode(raw).rstrip(b"=")
+        yield "reversed", _bytes(value[::-1])
 
 
 def _is_long(form: str) -> bool:

@@ -29,14 +29,20 @@ def reads(deployment):
 
 
 def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
-    with step("read, write, log in, be refused, restart: an ordinary day"):
+    golden = deployment.golden
+    day = "read, write, log in, be refused: an ordinary day; what the cache is sent is noted"
+    with step(day), leak_search.watching_cache(deployment.stack):
         assert deployment.inventory().values
         assert deployment.writes()
+        deployment.mark(golden.canaries["PLAIN"])
         assert deployment.machine_can_log_in()
-        assert not deployment.accepts(deployment.golden.token[:-8] + "AAAAAAAA")
+        assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
         assert not deployment.accepts("")
-        if ended := deployment.golden.dead_tokens.get("ended"):
+        if ended := golden.dead_tokens.get("ended"):
             assert wait_until(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
+
+    start = "restart; the command lines of the programs that this runs are noted"
+    with step(start), leak_search.watching_command_lines(deployment.stack):
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):

@@ -127,16 +127,21 @@ def test_no_log_holds_a_secret(deployment, record, step):
 
 
 @pytest.mark.control("SEC-5")
-def test_a_refused_log_in_prints_no_credential(deployment, step):
+def test_a_refused_request_prints_no_secret(deployment, record, step):
     ended, mark = deployment.golden.dead_credentials, deployment.log_mark()
     with step("log in with each credential that is over; it is refused"):
         let_in = [one for one in ended if access.can_log_in(deployment.public, ended[one])]
         assert let_in == []
 
-    with step("the backend's log holds no client secret of them"):
-        search = Search({f"one that is {one}": ended[one].client_secret for one in ended})
+    with step("send a value in writes that are refused, singly and in batches"):
+        written = f"closing balance {secrets.token_urlsafe(24)}"
+        record.secret("WRITTEN", written)
+        observations.write_where_refused(deployment, written)
+
+    with step("the backend's log holds no client secret of them, and not the value"):
+        refused = {f"one that is {one}": ended[one].client_secret for one in ended}
         printed = observations.printed_since(deployment, mark).encode()
-        assert search.find([printed]) == []
+        assert Search({**refused, "written": written}).find([printed]) == []
 
 
 @pytest.mark.control("SEC-5")
