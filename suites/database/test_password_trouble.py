@@ -14,7 +14,8 @@ END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-AWKWARD = "p@ss:w/o#r?d% &ü日'\"\\$ß"
+# Decoded twice, %41 would be a letter.
+AWKWARD = "p@ss:w/o#r?d% %41&ü日'\"\\$ß"
 
 
 def passwords():
