@@ -289,6 +289,26 @@ def test_command_says_unknown_rather_than_guess():
     assert "unknown" in said
 
 
+FIRST = ["Welcome to Infisical", "", "Create your Infisical administrator account at:"]
+
+
+@pytest.mark.parametrize(
+    ("log", "is_empty"),
+    [
+        ([*HEALTHY, *FIRST], True),
+        ([f"backend-1  | {line}" for line in FIRST], True),
+        ([*FIRST, *HEALTHY], False),
+        ([*FIRST, died(KEY)], False),
+    ],
+)
+def test_a_start_without_users_is_said_to_be_one(log, is_empty):
+    # As after a renamed project, whose volume is a new one, or a restore that was cut.
+    code, said, _ = run("-", given="\n".join(log).encode())
+    assert ("stop the backend now" in said) == is_empty
+    assert code == (0 if "wrong_encryption_key" in said else 2)
+    assert max(map(len, said.splitlines())) < 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "given"),
     [(["/nowhere/backend.log"], b""), (["."], b""), ([""], b""), ([], b""), (["-"], b"PK\0\0")],
