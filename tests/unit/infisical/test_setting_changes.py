@@ -35,6 +35,8 @@ def change(name, value):
         ("INVITE_ONLY", "true", False, "does not read it"),
         ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),
         ("TELEMETRY_ENABLED", "false", False, "calls home"),
+        # No one can change the user of a volume.
+        ("SERVICE_USER_POSTGRES", "other", True, "keep the user that the volume was made with"),
         ("MY_OWN", "x", False, "Drillbook does not know"),
     ],
 )

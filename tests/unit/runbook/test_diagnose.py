@@ -188,7 +188,10 @@ def test_cure_says_in_which_variable_the_key_belongs(name):
 def test_password_is_changed_by_a_command_that_does_not_show_it():
     cure = diagnose([died(PASSWORD, MIGRATION)]).cause.cure
     assert cure.index("check that the database's volume") < cure.index("change the password")
-    assert "psql -U <POSTGRES_USER> -d <POSTGRES_DB> -c '\\password'" in cure
+    # Without a name, it would be the password of POSTGRES_USER; without quotes, of a name in small
+    # letters. For a role that does not exist, PostgreSQL reports a wrong password, too.
+    assert """-U <POSTGRES_USER> -d <POSTGRES_DB> -c '\\password "<user in the log>"'`""" in cure
+    assert cure.index("the role does not exist") < cure.index("redeploy")
 
 
 def test_lock_of_migrations_may_be_that_of_a_start_that_migrates_now():
