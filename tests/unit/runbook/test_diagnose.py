@@ -202,6 +202,20 @@ def test_lock_of_migrations_may_be_that_of_a_start_that_migrates_now():
     assert cure.index("wait until it serves") < cure.index("stop every backend")
 
 
+def test_tables_without_rows_are_no_reason_to_migrate():
+    # A restore that was cut leaves tables, and no user in them.
+    cure = diagnose([died('relation "super_admin" does not exist')]).cause.cure
+    assert "SELECT count(*) FROM users" in cure
+    assert cure.index("counts 0") < cure.index("do not migrate") < cure.index("a restore was cut")
+
+
+def test_owner_is_changed_by_one_statement():
+    # There are some 200 tables, and functions and types besides, which migrations change as well.
+    cure = diagnose([died("must be owner of table users", MIGRATION)]).cause.cure
+    assert 'REASSIGN OWNED BY "<owner>" TO "<backend\'s role>"' in cure
+    assert cure.index("REASSIGN") < cure.index("ALTER TABLE")
+
+
 def test_unknown_host_of_the_cache_leads_to_its_variable():
     found = diagnose([LOST] * 3)
     assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
