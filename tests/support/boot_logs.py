@@ -123,6 +123,18 @@ KNOWN = [
     ("database_password", [*asked("/api/status", 200), died(PASSWORD, reqId="req-1")]),
     ("database_role_missing", [died('role "infisical" does not exist', MIGRATION)]),
     ("database_missing", [died('database "infisical" does not exist', MIGRATION)]),
+    ("disk_full", [died('could not extend file "base/1/2": No space left on device')]),
+    (
+        "disk_full",
+        [
+            died(
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to "
+                "persist to disk.",
+                kind="ReplyError",
+                reqId="req-1",
+            )
+        ],
+    ),
     ("database_empty", [died('select 1 - relation "super_admin" does not exist')]),
     ("database_owner", [died("must be owner of table users", MIGRATION)]),
     ("database_refused", [died(REFUSED)]),
@@ -150,6 +162,20 @@ KNOWN = [
                 MIGRATION,
             )
         ],
+    ),
+    (
+        "image_older_than_data",
+        [
+            died(
+                "Database migration history does not match this image [database=application] "
+                "[imageVersion=v0.160.0].",
+                MIGRATION,
+            )
+        ],
+    ),
+    (
+        "migration_locked",
+        [died("Failed to acquire startup lock within 300000ms timeout [attempts=9]", MIGRATION)],
     ),
     (
         "migration_locked",

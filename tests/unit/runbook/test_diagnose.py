@@ -216,6 +216,13 @@ def test_owner_is_changed_by_one_statement():
     assert cure.index("REASSIGN") < cure.index("ALTER TABLE")
 
 
+@pytest.mark.parametrize("refused", [REFUSED, "getaddrinfo ENOTFOUND db"])
+def test_database_that_does_not_stay_up_keeps_its_volume(refused):
+    # A full disk, or another release of PostgreSQL than that of its files.
+    cure = diagnose([died(refused, MIGRATION)]).cause.cure
+    assert cure.index("docker logs <db-container>") < cure.index("remove no volume")
+
+
 def test_unknown_host_of_the_cache_leads_to_its_variable():
     found = diagnose([LOST] * 3)
     assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
