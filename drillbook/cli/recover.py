@@ -106,8 +106,8 @@ def _open(
         if missing := dump.missing():
             # Without a root key in the backup nothing is known of the key.
             raise BadInput(
-                f"{name} {missing}, and the key in {files} opens nothing of what is left; take "
-                f"an earlier backup; nothing written{also}"
+                f"{name} {missing}, and the key in {files} opens nothing of what is left; if it is "
+                f"a copy, fetch it again, else take an earlier backup; nothing written{also}"
             )
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
     return reader, key
@@ -187,7 +187,8 @@ def _summary(given: SimpleNamespace, tally: _Tally, dump: tables.Dump) -> Iterat
     if tally.unnamed:
         yield f"  and {tally.unnamed} more"
     if missing := dump.missing():
-        after = "; everything after that is lost" if dump.damage else ""
+        cut = "; everything after that is lost. If it is a copy, fetch it again"
+        after = cut if dump.damage else ""
         yield f"NOT ALL: the backup {missing}{after}"
     if tally.no_variables and form_of(given.out) == "env":
         yield (

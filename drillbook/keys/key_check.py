@@ -196,7 +196,10 @@ _NEXT: dict[Word, str] = {
         "keep this key as long as this backup. If an instance needs it, set {variable} to this key "
         "and redeploy; AUTH_SECRET and the password of a new database may be new{in_coolify}"
     ),
-    "DOES NOT OPEN": "try your other keys",
+    "DOES NOT OPEN": (
+        "try your other keys: from escrow, `docker inspect` of an earlier container, an old .env, "
+        "/data/coolify/services/<uuid>/.env, or Git; make no new one"
+    ),
     "CANNOT TELL": "do not rely on this backup until this is resolved; try an older one",
 }
 # There, the service's environment has ENCRYPTION_KEY=${SERVICE_PASSWORD_ENCRYPTIONKEY}.
@@ -212,6 +215,10 @@ _COMMANDS = {
 _NOT_IN_FORCE = (
     "look for the key in force, and deploy that one (a staged key is in force once the instance "
     "has started with it); keep this key as long as this backup"
+)
+_CUT = (
+    "if this is a copy, fetch it again, and compare the sizes, since a transfer may have cut it; "
+    "only if the original is cut, too, take an older one"
 )
 _ELSEWHERE = (
     "no key file can prove this part, of this backup or of another one: restore it where that HSM "
@@ -263,6 +270,8 @@ def _lines(
         todo, command = _DAMAGED, None
     if decisive.word == "CANNOT TELL" and proof.held_elsewhere and not proof.damage:
         todo = _ELSEWHERE
+    if decisive.word == "CANNOT TELL" and facts.damage:
+        todo = _CUT
     if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
     if decisive.word == "OPENS" and facts.beyond:

@@ -82,7 +82,7 @@ def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, 
     first, *rest = lines(answer)
     assert first == f"{answer.word}: {sentence}"
     nexts = {
-        "DOES NOT OPEN": "Next: try your other keys.\n  drillbook key check last.dump --env-file ",
+        "DOES NOT OPEN": "make no new one.\n  drillbook key check last.dump --env-file ",
         "CANNOT TELL": "try an older one",
     }
     assert nexts[answer.word] in "\n".join(rest)
@@ -101,6 +101,11 @@ def test_of_a_damaged_backup_no_other_key_is_looked_for():
     right = Proof(root_keys=1, roots_opened=1, projects=1, projects_opened=1, secrets=2)
     *_, last, _ = lines(one("DOES NOT OPEN", right))
     assert "take an earlier backup for what stays shut" in last
+
+
+def test_of_a_cut_backup_the_transfer_is_suspected_first():
+    last = lines(one("CANNOT TELL"), facts=BARE)[-2]
+    assert last.index("fetch it again") < last.index("take an older one")
 
 
 def test_reasons_and_the_other_keys_stand_under_the_answer():

@@ -159,7 +159,7 @@ def test_an_answer_fits_a_terminal_of_80_columns():
 def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
     cure = diagnose([died(KEY)]).cause.cure
     assert cure.index("drillbook key check") < cure.index("wipe")
-    for place in ("escrow", "docker inspect", "Git"):
+    for place in ("escrow", "docker inspect", "/data/coolify/services/", "Git"):
         assert place in cure
 
 
