@@ -112,6 +112,7 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     """Note what is wrong with the backup itself, and with the place where it lies."""
     wrong, unknown, backup = judgement.wrong, judgement.unknown, judgement.backup
     about, old = judgement.facts, judgement.age
+    cut: list[str] = []
     for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" in newer:
@@ -119,7 +120,11 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         if is_encrypted(newer.partition(" (")[0]) and not newer.endswith(" (empty)"):
             unknown.append(f"a newer one cannot be read: {newer}")
         else:
-            wrong.append(f"a newer one is not complete: {newer}")
+            cut.append(newer)
+    # A job that has failed for weeks must not push the other reasons out of the line.
+    if cut:
+        many = f"{len(cut)} newer ones are not complete, the newest of them {cut[0]}"
+        wrong.append(many if cut[1:] else f"a newer one is not complete: {cut[0]}")
     if about.unfit:
         wrong.append(f"it {about.unfit}")
     elif about.beyond:

@@ -98,6 +98,17 @@ def test_a_newer_cut_one_is_bad(folder, capsys):
     assert f"BAD: {name(1)}: a newer one is not complete: {name(0)} (cut short" in line
 
 
+def test_a_job_that_has_failed_for_weeks_is_one_reason(folder, capsys):
+    (folder / name(0)).rename(folder / name(21))
+    for ago in range(20, -1, -1):
+        (folder / name(ago)).write_text("")
+    code, line = asked(capsys, folder, "--keep-at-least", "7")
+    assert code == 1
+    assert line.startswith(f"BAD: {name(21)}: 21 newer ones are not complete, the newest of them ")
+    assert f"{name(0)} (empty); " in line
+    assert "1 kept where 7 are wanted" in line
+
+
 def test_an_encrypted_copy_is_no_further_backup(folder, capsys):
     for ago in range(KEPT):
         (folder / f"{name(ago)}.age").write_text("age-encryption.org/v1\n")
