@@ -179,7 +179,21 @@ def test_label_of_the_key_that_the_database_needs_is_shown():
         assert "1b1b" not in diagnose([died(f"Invalid URL {hidden}")]).words
 
 
-@pytest.mark.parametrize("name", ["wrong_encryption_key", "encryption_key_length"])
+@pytest.mark.parametrize("name", ["encryption_key_length", "encryption_key_missing"])
+def test_only_a_new_instance_gets_a_new_key(name):
+    (cure,) = (one.cure.lower() for one in ALL if one.name == name)
+    places = [cure.index(words) for words in ("if there is data", "only if", "openssl")]
+    assert places == sorted(places)
+
+
+def test_a_key_of_the_wrong_length_may_have_quotes():
+    # key check reads them away, and then says of the key that is set now that it opens the backup.
+    assert "without quotes" in diagnose([died("Invalid key length")]).cause.cure
+
+
+@pytest.mark.parametrize(
+    "name", ["wrong_encryption_key", "encryption_key_length", "encryption_key_missing"]
+)
 def test_cure_says_in_which_variable_the_key_belongs(name):
     (cure,) = (one.cure for one in ALL if one.name == name)
     assert "SERVICE_PASSWORD_ENCRYPTIONKEY" in cure
