@@ -97,3 +97,24 @@ def test_values_are_never_shown(tmp_path, capsys):
     assert print_changes(str(old), str(old), "text") == 0
     assert capsys.readouterr().out == "no setting differs\n"
     assert call("env diff", [old, tmp_path / "none.env"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        ("'pa$xy'", "pa$xy", True),
+        ("'pa$xy'", '"pa$xy"', True),
+        ("'pa${xy}'", "pa${xy}", True),
+        ("'pa$1'", "pa$1", False),
+        ("pa$xy", '"pa$xy"', False),
+        ("'pa xy'", '"pa xy"', False),
+    ],
+)
+def test_a_dollar_stays_only_in_single_quotes(old, new, differs, tmp_path, capsys):
+    # compose makes pa of pa$xy: the backend's password is another one than before.
+    for name, value in (("old.env", old), ("new.env", new)):
+        (tmp_path / name).write_text(f"POSTGRES_PASSWORD={value}\n")
+    code = print_changes(str(tmp_path / "old.env"), str(tmp_path / "new.env"), "text")
+    said = capsys.readouterr().out
+    assert (code, "compose replaces" in said) == (int(differs), differs)
+    assert "xy" not in said
