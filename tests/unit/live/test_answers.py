@@ -170,7 +170,8 @@ def test_silent_port_is_no_tls(monkeypatch):
         address = Address("https", "127.0.0.1", silent.getsockname()[1])
         told = https.fetch_certificate(address, https.tls_context(None))
     assert https.certificate_faults(told) == [
-        "the certificate is not trusted: no TLS is spoken there (TimeoutError)"
+        "the certificate is not trusted: no TLS is spoken there (TimeoutError); the log of the "
+        "proxy says why (in Coolify: docker logs coolify-proxy)"
     ]
 
 
@@ -243,7 +244,7 @@ def test_plain_port_may_be_closed_or_lead_to_https(backend):
         assert https.plain_http_faults(plain, plain) == []
         scene.plain_redirects_to = "http"
         assert https.plain_http_faults(plain, plain) == [
-            f"{plain} sends browsers to another unencrypted address"
+            f"{plain} sends browsers to another unencrypted address; let the proxy lead it to https"
         ]
     assert https.plain_http_faults(plain, plain) == []
 

@@ -101,6 +101,7 @@ def test_a_second_database_and_a_proxy_before_it_count_as_well():
     assert exposure() == []
     (replica,) = exposure(described("db-replica", "postgres:14", [5432]))
     assert "port 5432 of db-replica is published on 0.0.0.0, port 5433" in replica
+    assert "; drop the port: " in replica
     (proxy,) = exposure(described("pooler", "edoburu/pgbouncer", [5432]))
     assert "port 5432 of pooler" in proxy
     (own_port,) = exposure(described("pooler", "bitnami/pgbouncer:1.22", [6432]))
