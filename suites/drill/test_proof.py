@@ -31,6 +31,11 @@ def test_these_keys_open_this_backup(drill, record, step):
         assert proof.roots_opened > 0, opened
         assert proof.projects_opened == proof.projects, opened
         assert proof.secrets_opened == proof.secrets, opened
+        if not (proof.secrets or proof.empty):
+            raise StackTrouble(
+                f"{opened}: the backup holds no secret, so nothing shows that the keys open one; "
+                "look whether it is of the right database"
+            )
 
     with step("try a random key: it opens nothing"):
         assert drill.unsealed.other.opens_nothing

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from drillbook.drill import drill_report
 from drillbook.infisical import health_report
-from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.stack.base import SERVICES
 from drillbook.stack.waiting import Watch
 from fixtures.data.plaintext_search import Search
@@ -50,6 +50,16 @@ def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
         assert written in ("written", "not taken")
         assert drill.compare().kept.amiss == []
 
+    with step("all of this is about every secret of the backup"):
+        values = drill.values
+        if shut := len(values.unopened):
+            raise StackTrouble(
+                f"{shut} of the secrets of the backup stay shut under these keys (DRL-1), so their "
+                "values were not compared"
+            )
+        if not values.digests:
+            raise StackTrouble("the backup holds no secret, so no value was compared")
+
 
 @pytest.mark.control("HLT-1")
 def test_its_health_report_has_the_documented_form(drill, step):
@@ -74,9 +84,8 @@ def test_another_key_opens_nothing_and_the_old_key_recovers(drill, step, try_wri
     with step("stop the copy, and start it with another ENCRYPTION_KEY while requests are made"):
         assert drill.start().serves
         drill.stack.stop("backend")
-        other = drill.settings.but(ENCRYPTION_KEY=openssl_rand_hex(16), ROOT_ENCRYPTION_KEY=None)
         with Watch(drill.stack).watching() as watch:
-            end = drill.deploy(other)
+            end = drill.deploy_another_key()
 
     with step("it refuses to start, and nothing was answered with success"):
         assert not end.serves
@@ -95,8 +104,15 @@ def test_another_key_opens_nothing_and_the_old_key_recovers(drill, step, try_wri
 
 @pytest.mark.control("SEC-5")
 def test_its_logs_hold_none_of_the_secrets(drill, record, step):
-    with step("collect the keys, and as many values of the backup as the search covers"):
+    with step("start the copy, read it, and start it with another ENCRYPTION_KEY"):
         assert drill.start().serves
+        drill.compare_first()
+        # Specs run in any order, and the logs hold what the earlier ones did.
+        if not drill.tried_another_key:
+            drill.deploy_another_key()
+            drill.deploy(drill.settings)
+
+    with step("collect the keys, and as many values of the backup as the search covers"):
         samples = {f"value {n}": value for n, value in enumerate(drill.values.samples)}
         known = {**samples, **drill.settings.sensitive()}
         search = Search(known)
