@@ -78,6 +78,16 @@ def judged(read):
         {"POSTGRES_PASSWORD": STRONG, "REDIS_URL": "redis://:${P:-x}@redis:6379", "P": OTHER},
         {"DB_CONNECTION_URI": "postgres://u:${P}@db/x", "P": STRONG},
         {"POSTGRES_PASSWORD": "$P", "P": STRONG},
+        {"POSTGRES_PASSWORD": STRONG, "DB_CONNECTION_URI": f"postgres://u:{STRONG}@db/x"},
+        {"POSTGRES_PASSWORD": STRONG, "DB_CONNECTION_URI": f"postgres://u:{OTHER}@db/x"},
+        {"POSTGRES_PASSWORD": f"a@b/{STRONG}", "DB_CONNECTION_URI": f"postgres://u:a@b/{STRONG}@d"},
+        {"POSTGRES_PASSWORD": f"%{STRONG}", "DB_CONNECTION_URI": f"postgres://u:%25{STRONG}@db/x"},
+        # The address is what counts.
+        {
+            "POSTGRES_PASSWORD": STRONG,
+            "DB_CONNECTION_URI": f"postgres://u:{STRONG}@db/x",
+            "DB_PASSWORD": "autumn",
+        },
         {"DB_HOST": "db", "DB_USER": "u", "DB_PASSWORD": STRONG},
         {"backend": f"[DB_HOST=db, DB_PASSWORD={STRONG}]"},
     ],
@@ -92,6 +102,23 @@ def test_a_strong_password_is_not_accused_wherever_it_stands(judged, variables):
         ({"DB_CONNECTION_URI": "postgres://u:${P}@db/x", "P": "autumn"}, "POSTGRES_PASSWORD can"),
         ({"DB_HOST": "db", "DB_PASSWORD": "autumn"}, "DB_PASSWORD can be guessed"),
         ({"POSTGRES_PASSWORD": "${OF_THE_SERVER}"}, "POSTGRES_PASSWORD is not set"),
+        # The volume has kept its first password, and the backend uses that one.
+        (
+            {"POSTGRES_PASSWORD": STRONG, "DB_CONNECTION_URI": "postgres://u:infisical@db/x"},
+            "DB_CONNECTION_URI has a password that is a default",
+        ),
+        (
+            {
+                "POSTGRES_PASSWORD": STRONG,
+                "backend": "['DB_CONNECTION_URI=postgres://u:autumn@db']",
+            },
+            "DB_CONNECTION_URI has a password that can be guessed",
+        ),
+        ({"POSTGRES_PASSWORD": STRONG, "DB_PASSWORD": "autumn"}, "DB_PASSWORD can be guessed"),
+        (
+            {"POSTGRES_PASSWORD": STRONG, "REDIS_PASSWORD": OTHER, "REDIS_URL": "redis://:a@r"},
+            "REDIS_URL has a password that can be guessed",
+        ),
         (
             {
                 "POSTGRES_PASSWORD": STRONG,
