@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from drillbook.backup import location
+from drillbook.backup import integrity, location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
@@ -33,6 +33,7 @@ from drillbook.core.run_directory import Home, new_run_id
 
 _CHUNK = 1 << 20
 _LONGEST_NAME = 100
+_LONGEST_CHECKSUM = 4096
 # Errors that only writing causes.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Exit codes of a shell and the engine for a missing program; their words may be in the output.
@@ -463,6 +464,7 @@ def _download(
             _copy_file(storage, one, copy, say)
     else:
         copy = _copy_file(storage, entry, place, say)
+        _copy_checksum(storage, path, copy)
     changes = partial(_changes, storage, path, _marks(storage, entry))
     return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
@@ -479,6 +481,22 @@ def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
 def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
     with storage.open(entry["name"], "rb") as source:
         return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry), say)
+
+
+def _copy_checksum(storage: Any, path: str, copy: Path) -> None:
+    """Copy the checksum next to a file, if the storage shows one, next to its copy.
+
+    Any trouble means that there is none: a credential need not open a second file.
+    """
+    content = b""
+    with suppress(Exception), storage.open(f"{path}.sha256", "rb") as source:
+        content = source.read(_LONGEST_CHECKSUM)
+    # A server may answer for any name, as by a page that says that nothing is there.
+    page = content.lstrip().startswith(b"<")
+    if not page and integrity.find_checksums(content.decode(errors="replace")):
+        checksum = integrity.checksum_file(copy)
+        checksum.touch(mode=0o600)
+        checksum.write_bytes(content)
 
 
 def _time(entry: dict[str, Any]) -> float | None:

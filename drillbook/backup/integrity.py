@@ -8,6 +8,7 @@ next to the backup on the day it was made: `write_checksum` writes one, and `exa
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
@@ -25,6 +26,8 @@ _BUFFER = 1 << 20
 # A value of bytes in hexadecimal digits begins with this.
 _BYTES = b"\t\\\\x"
 _DIGITS = b"0123456789abcdef"
+# The checksum in the forms that sha256sum, shasum --tag and Windows write.
+_SHA256 = re.compile(r"\b[0-9a-fA-F]{64}\b")
 _MAGIC = {
     b"\x1f\x8b": "compressed by gzip, whatever its name says; unpack it first",
     b"PGDMP": "pg_dump's custom format, which psql cannot read; use pg_restore",
@@ -76,12 +79,17 @@ def compare_checksum(backup: Path) -> Problem | None:
     if backup.is_dir() or not checksum.exists():
         return None
     try:
-        words = files.load_text(checksum, "checksum file").split()
+        stated = find_checksums(files.load_text(checksum, "checksum file"))
     except BadInput as trouble:
         return Problem(0, str(trouble))
-    if words[:1] == [files.file_digest(backup)]:
+    if files.file_digest(backup) in stated:
         return None
     return Problem(0, "differs from the checksum written next to it when it was made")
+
+
+def find_checksums(text: str) -> list[str]:
+    """The SHA-256 checksums in a text, in small letters."""
+    return [one.lower() for one in _SHA256.findall(text)]
 
 
 def _read(backup: Path) -> Problem | None:

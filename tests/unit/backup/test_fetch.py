@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import fsspec
 import pytest
 
-from drillbook.backup import fetch, location
+from drillbook.backup import fetch, integrity, location
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import parse
 from drillbook.core.application import install_extra
@@ -247,6 +247,19 @@ def test_a_copy_is_private_and_gone_afterwards(tmp_path):
         kept = found.home.path
         assert found.changes() == []
     assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "differs"),
+    [(f"{'0' * 64}  b.sql\n", True), (f"<html>{'0' * 64}</html>", False), (None, False)],
+)
+@pytest.mark.parametrize("name", ["", "/b.sql"], ids=["newest", "named"])
+def test_the_checksum_next_to_a_remote_file_counts(tmp_path, content, differs, name):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    if content:
+        storage.pipe_file(f"/{tmp_path.name}/backups/b.sql.sha256", content.encode())
+    with fetch_backup(f"{url}{name}", lambda _: None) as found:
+        assert bool(integrity.compare_checksum(found.path)) is differs
 
 
 def test_the_newest_of_a_remote_folder_is_taken(tmp_path):

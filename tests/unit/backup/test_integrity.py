@@ -118,6 +118,17 @@ def test_an_altered_digit_takes_a_checksum(backup):
     assert integrity.examine(backup) is None, "nothing else can see it"
 
 
+@pytest.mark.parametrize("form", ["{}\n", "{}  other.sql\n", "SHA256 (backup.sql) = {}\n"])
+@pytest.mark.parametrize("letters", [str.lower, str.upper])
+def test_a_checksum_may_have_any_usual_form(backup, form, letters):
+    sealed = integrity.write_checksum(backup)
+    digest = sealed.read_text().split()[0]
+    sealed.write_text(form.format(letters(digest)))
+    assert integrity.compare_checksum(backup) is None
+    sealed.write_text(form.format(letters("0" * 64)))
+    assert integrity.compare_checksum(backup)
+
+
 def test_selectors_of_the_runbook_miss_what_coolify_names_and_hit_bystanders():
     selection = procedures.wipe_selection(
         [*coolify_names.deployment("1"), *coolify_names.bystanders()], "1"
