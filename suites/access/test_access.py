@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from drillbook.infisical import mails
-from drillbook.infisical.client import Place
+from drillbook.infisical.client import DAY_S, Place
 from drillbook.stack.waiting import wait_until
 from fixtures.data.golden import MARKER, TAG
 from fixtures.faults import temporary_faults
@@ -345,6 +345,13 @@ def test_used_up_token_is_refused(deployment, step):
         assert not [is_served(token) for _ in range(3)][-1]
         assert access.renew_token(public, token) is None
 
+    with step("date a client secret for sixty days back, by 59 days and then 2: only then refused"):
+        aged, number = owner.create_client_secret(golden.machine, ttl=60 * DAY_S)
+        deployment.date_back(number, days=59)
+        assert access.can_log_in(public, aged)
+        deployment.date_back(number, days=2)
+        assert not access.can_log_in(public, aged)
+
 
 def test_renewed_token_expires(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
@@ -387,8 +394,9 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
 
 
 def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
-    with step("make another client secret for a machine, which no one uses yet"):
+    with step("make another client secret for a machine, which no one uses; use a token up"):
         unused, _ = deployment.owner.create_client_secret(deployment.golden.machine)
+        used_up = access.used_up_token(deployment.owner, deployment.public, deployment.golden)
 
     with step("lock another machine out by guesses, if the instance says that this is so"):
         guessed = stranger("guessed before the restart")
@@ -404,6 +412,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
             assert not let_in
 
     with step("every credential that was revoked, has expired or is used up is refused"):
+        assert not deployment.accepts(used_up)
         taken = [
             f"a credential that is {name}"
             for name, machine in deployment.golden.dead_credentials.items()
