@@ -16,6 +16,7 @@ from drillbook.core.secret_search import Index, Needle
 from reports.redaction.redactor import Redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
+OTHER = "5d0c7be1934f2a68b7e9140cf3a2d856"
 AWKWARD = "p@ss:/#%? \"w\\ö'rd<&>\n\tend"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nAQEFAASCBKcwggSjAgEAAo\n" + (
     "-----END PRIVATE KEY-----\n"
@@ -98,8 +99,8 @@ def test_letters_that_share_bits_with_a_neighbour_go_too():
 
 def test_two_values_of_a_name_are_told_apart():
     known = redactor(K=KEY)
-    known.add("K", KEY[::-1])
-    assert known.text(f"{KEY} {KEY[::-1]}") == "«K» «K#2»"
+    known.add("K", OTHER)
+    assert known.text(f"{KEY} {OTHER}") == "«K» «K#2»"
 
 
 def test_each_line_of_a_text_is_replaced_and_its_armour_is_not():
@@ -203,7 +204,7 @@ def test_base64_goes_with_the_letters_that_share_bits_and_the_padding(before, le
 
 
 def test_neighbours_keep_their_names_and_pieces_of_one_become_one():
-    both = redactor(A=KEY, B=KEY[::-1])
-    assert both.text(KEY + KEY[::-1]) == "«A»«B»"
-    assert both.text(f"{KEY} {KEY[::-1]}") == "«A» «B»"
+    both = redactor(A=KEY, B=OTHER)
+    assert both.text(KEY + OTHER) == "«A»«B»"
+    assert both.text(f"{KEY} {OTHER}") == "«A» «B»"
     assert redactor(A=KEY).text(KEY + KEY) == "«A»"
