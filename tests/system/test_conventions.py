@@ -309,6 +309,14 @@ def test_advice_to_change_the_password_names_each_place_of_it():
     assert [name for name, text in told if "DB_CONNECTION_URI" not in text] == []
 
 
+def test_a_list_to_look_at_has_names():
+    # With -q, docker ps prints ids alone, in which no one sees another deployment.
+    told = [(one.id, one.write) for one in rules.rules().values()]
+    looked = [(name, text) for name, text in told if "look at the list" in text.lower()]
+    assert looked
+    assert [name for name, text in looked if re.search(r"docker ps -\w*q", text)] == []
+
+
 def test_advice_to_redeploy_does_not_upgrade():
     # With a tag that moves and `pull_policy: always`, each `up` takes a new release.
     told = [(one.id, one.write) for one in rules.rules().values() if "compose up -d`" in one.write]

@@ -13,6 +13,7 @@ from drillbook.cli import commands
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
 from drillbook.keys.key_check import prove
+from fixtures.rekey.rekey_command import STEPS
 from tests.support.backups import KEYS, VERSIONS, dump
 from tests.support.commands import rekey as main
 from tests.support.planting import planting
@@ -224,3 +225,8 @@ def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
     (files / "misnamed.env").write_text(root.replace("ROOT_ENC", "ENC").replace("ODd", "ODe"))
     assert "with which no backend starts" in rewrap("2024-10", new="misnamed.env")[1]
     assert "is not overwritten" in rewrap("2024-10", out="old.sql")[1]
+
+
+def test_steps_name_the_variable_that_coolify_takes_the_key_from():
+    assert STEPS.index("SERVICE_PASSWORD_ENCRYPTIONKEY") < STEPS.index("to the new key")
+    assert max(map(len, STEPS.splitlines())) <= 100
