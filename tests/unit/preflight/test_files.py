@@ -209,7 +209,17 @@ def test_what_is_not_committed_is_kept_out_and_not_replaced(tmp_path):
     todos = {one.file: one.cure for one in found}
     assert todos["a.env"].startswith("do not commit it: add the file to .gitignore")
     assert "take it out of the file, once it is kept elsewhere" in todos["a.env"]
+    # The commit of `git rm --cached` deletes the file of a deployment that pulls.
+    assert "copy it first" in todos["a.env"]
     assert todos["b.env"].startswith("deleting the file is not enough")
+
+
+def test_a_key_in_git_may_have_opened_a_backup(tmp_path):
+    repo = repository(tmp_path)
+    commit(repo, "b.env", f"ENCRYPTION_KEY={KEY}\nSMTP_PASSWORD={KEY[::-1]}\n")
+    found = Repository(repo).search({"ENCRYPTION_KEY": KEY, "SMTP_PASSWORD": KEY[::-1]}).known
+    told = {one.sentence.partition(" ")[0]: "change the secrets" in one.cure for one in found}
+    assert told == {"ENCRYPTION_KEY": True, "SMTP_PASSWORD": False}
 
 
 def test_each_of_very_many_findings_has_its_commit(tmp_path):
