@@ -49,7 +49,7 @@ def check_key(given: SimpleNamespace) -> int:
         if given.output == "json":
             write_answer(backup, name, answers, unread)
         else:
-            sys.stdout.write(as_text(backup, name, answers, unread))
+            sys.stdout.write(as_text(backup, name, answers, unread, given.backup_options))
     for warning in key_files.permission_warnings(keys):
         sys.stderr.write(f"drillbook key check: {warning}\n")
     return key_check.EXIT[key_check.best(answers).word]

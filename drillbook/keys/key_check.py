@@ -231,16 +231,22 @@ _DAMAGED = (
 )
 
 
-def as_text(facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()) -> str:
+def as_text(
+    facts: Backup,
+    name: str,
+    answers: Sequence[Answer],
+    unread: Sequence[str] = (),
+    options: str | None = None,
+) -> str:
     """The answer for a terminal, with its reasons, the facts of the backup and the next step.
 
-    unread says why a key file could not be tried.
+    unread says why a key file could not be tried; options is the file of --backup-options.
     """
-    return "\n".join(_lines(facts, name, answers, unread)) + "\n"
+    return "\n".join(_lines(facts, name, answers, unread, options)) + "\n"
 
 
 def _lines(
-    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str]
+    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str], options: str | None
 ) -> Iterator[str]:
     decisive = best(answers)
     yield f"{decisive.word}: {_sentence(decisive)}"
@@ -280,7 +286,10 @@ def _lines(
     in_coolify = _IN_COOLIFY if file.accepted_as == "ENCRYPTION_KEY" else ""
     yield f"Next: {todo.format(variable=file.accepted_as, in_coolify=in_coolify)}."
     if command:
-        backup = "BACKUP" if name == "standard input" else quote(safe_text(name))
+        # An address is shown without what may be a secret in it.
+        known = name != "standard input" and "…" not in safe_text(name)
+        backup = quote(safe_text(name)) if known else "BACKUP"
+        backup += f" --backup-options {quote(safe_text(options))}" if options else ""
         yield f"  {command.format(backup=backup, key=quote(safe_text(decisive.file.path)))}"
 
 

@@ -97,6 +97,13 @@ def test_command_that_is_next_works_when_pasted():
     )
 
 
+def test_command_that_is_next_reaches_the_same_backup():
+    said = as_text(FACTS, "sftp://host/last.dump", [one()], options="my options.env")
+    assert "  drillbook drill sftp://host/last.dump --backup-options 'my options.env' --env" in said
+    # Of an address with a query only a part is shown.
+    assert "  drillbook drill BACKUP --env-file" in as_text(FACTS, "https://host/d?…", [one()])
+
+
 def test_of_a_damaged_backup_no_other_key_is_looked_for():
     right = Proof(root_keys=1, roots_opened=1, projects=1, projects_opened=1, secrets=2)
     *_, last, _ = lines(one("DOES NOT OPEN", right))

@@ -356,6 +356,7 @@ def test_backup_in_another_form_is_judged_too(tmp_path):
     os.utime(file, (made + 71 * 3600,) * 2)
     touched = backupfile.load(file, now=made + 72 * 3600)
     assert "60 hours old, more than 24" in str(backupfile.find_damage(touched))
+    assert "back up now" in backupfile.find_damage(touched)[0].cure
     assert backupfile.find_wrong_key(found, KEYS["2024-07"]) == []
     assert "another instance" in str(backupfile.faults(found, KEY))
 
