@@ -326,6 +326,14 @@ def test_advice_to_redeploy_does_not_upgrade():
     assert [name for name, text in told if "--pull never" not in text] == []
 
 
+def test_advice_to_change_a_variable_redeploys():
+    # A restart keeps the container's environment.
+    told = [one for one in diagnosis.ALL if re.search(r"_URL|_URI|_USER|sslmode|_KEY", one.cure)]
+    assert len(told) > 9
+    without = [one.name for one in told if "redeploy" not in one.cure]
+    assert without == ["database_empty"], "which only reads POSTGRES_USER"
+
+
 def test_options_are_named_as_the_command_line_has_them():
     declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
     names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
