@@ -156,6 +156,12 @@ def test_an_answer_fits_a_terminal_of_80_columns():
     assert max(map(len, lines)) < 80
 
 
+@pytest.mark.parametrize("cause", ALL, ids=lambda one: one.name)
+def test_a_command_is_not_broken_into_lines(cause):
+    shown = str(diagnosis.Diagnosis(cause))
+    assert all(command in shown for command in re.findall("`[^`]*`", cause.cure))
+
+
 def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
     cure = diagnose([died(KEY)]).cause.cure
     assert cure.index("drillbook key check") < cure.index("wipe")
