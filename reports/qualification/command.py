@@ -339,8 +339,8 @@ def main(given: SimpleNamespace) -> int:
         return UNDECIDED
     where = pages.write(record, LATEST.parent)
     progress.end(record, where)
-    if given.keep and not record.passed:
-        progress.say("not kept: only a qualification that passed is")
+    if given.keep and record.not_run:
+        progress.say("not kept: only a qualification in which every bug was run is")
     elif given.keep:
         KEPT.write_text(text(record), encoding="utf-8")
         pages.update(record)

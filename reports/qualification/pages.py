@@ -1,8 +1,8 @@
 """The qualification as documents: a page with the kill matrix, Markdown, and files of a bundle.
 
-A bundle has the record that `drillbook qualify` left in reports/runs/qualification, if that passed
-and is about this very code. Else it has reports/qualification.json, which is under version control
-(--keep), and says which parts of the code have changed since.
+A bundle has the record that `drillbook qualify` left in reports/runs/qualification, if that is
+whole and about this very code. Else it has reports/qualification.json, which is under version
+control (--keep), and says which parts of the code have changed since.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def summary(record: Qualification) -> str:
     text = (
         f"{record.killed_by_meant} of {record.planted} planted bugs were caught by the control "
         f"meant for them, for the reason written down beforehand ({record.kill_rate:.1%}; "
-        f"{record.equivalent} equivalent, {record.not_run} not run). "
+        f"{record.equivalent} equivalent, {record.not_run} not run). {_name_escaped(record)}"
         f"{record.runs_with_false_alarm} of {record.healthy_runs} healthy runs raised a false "
         f"alarm, so at most {record.false_alarm_bound:.1%} of runs like these do (95 % "
         f"confidence); {record.flake_rate:.2%} of their verdicts varied. {partial}{drawn}Commit "
@@ -153,6 +153,11 @@ def summary(record: Qualification) -> str:
         f"{duration(record.duration_s)} with {record.workers} runs side by side."
     )
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False) + "\n"
+
+
+def _name_escaped(record: Qualification) -> str:
+    named = ", ".join(f"{one.mutant} ({one.meant})" for one in record.escaped)
+    return f"Not caught: {named}. " if named else ""
 
 
 def update(record: Qualification) -> None:
@@ -336,4 +341,5 @@ def _of_this_code(path: Path, code: str) -> Qualification | None:
         record = load(path)
     except Unqualifiable:
         return None
-    return record if record and record.passed and record.code == code else None
+    is_whole = record and not record.selection and not record.not_run
+    return record if record and is_whole and record.code == code else None

@@ -8,7 +8,7 @@ from reports.errors import Unqualifiable
 from reports.qualification import pages
 from reports.qualification.pages import code_digests, whole
 from reports.qualification.record import KEPT, load, text
-from tests.unit.reports.qualification.test_qualification import CAUGHT, ESCAPED, record
+from tests.unit.reports.qualification.test_qualification import ABSENT, CAUGHT, ESCAPED, record
 
 
 @pytest.fixture
@@ -71,7 +71,14 @@ def test_a_newer_record_of_this_very_code_goes_before_the_kept_one(path, parts):
     assert json.loads(attached(path)["qualification.json"])["commit"] == "9" * 40
     failed = record(ESCAPED, code=whole(parts), parts=parts, commit="9" * 40)
     path.with_name("latest.json").write_text(text(failed))
-    assert json.loads(attached(path)["qualification.json"])["commit"] == "0" * 40
+    assert json.loads(attached(path)["qualification.json"])["commit"] == "9" * 40
+    assert f"Not caught: {ESCAPED.mutant} ({ESCAPED.meant})." in pages.summary(failed)
+    for part in (
+        record(CAUGHT, code=whole(parts), commit="9" * 40, selection=("SEC-*",)),
+        record(CAUGHT, ABSENT, code=whole(parts), commit="9" * 40),
+    ):
+        path.with_name("latest.json").write_text(text(part))
+        assert json.loads(attached(path)["qualification.json"])["commit"] == "0" * 40
 
 
 @pytest.mark.parametrize("broken", ["", "{}", "[" * 9999, "\0"])
@@ -84,7 +91,7 @@ def test_broken_record_costs_no_evidence(path, broken):
 
 def test_kept_record_is_whole():
     found = load(KEPT)
-    assert found is None or (found.passed and not found.selection and found.stack == "auto")
+    assert found is None or not (found.selection or found.not_run or found.stack != "auto")
 
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
