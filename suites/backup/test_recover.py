@@ -10,6 +10,7 @@ from drillbook.keys import decrypt_secrets
 def test_backup_and_encryption_key_give_the_secrets_without_a_start(deployment, step):
     with step("read everything the machine may read from the running instance, and back up"):
         served = deployment.inventory().values
+        assert served
         backup = deployment.back_up()
 
     with step("read the same secrets offline, from the backup and ENCRYPTION_KEY alone"):

@@ -30,13 +30,15 @@ def test_rotated_key_shows_its_symptom_and_old_keys_cure(deployment, observe, st
             start.says(observations.KEY_SYMPTOM)
             and observations.cause(start.log) == "wrong_encryption_key"
         )
-        observe("symptoms_and_cures_as_documented" if shown else "symptom_of_another_cause")
+        if not shown:
+            observe("symptom_of_another_cause")
         assert not start.serves
         assert shown
 
     with step("put the old keys back; everything reads as before"):
         assert deployment.redeploy(deployment.golden_settings).serves
         assert deployment.inventory() == before
+        observe("symptoms_and_cures_as_documented")
 
 
 @pytest.mark.golden("stopped")
@@ -57,9 +59,11 @@ def test_password_mismatch_shows_its_symptom_and_is_cured(deployment, passwords,
         cured = deployment.wait_for_start(since)
 
     with step("the backend works again, and everything reads as before"):
-        observe("symptoms_and_cures_as_documented" if cured.serves else "cure_needs_redeploy")
+        if not cured.serves:
+            observe("cure_needs_redeploy")
         assert cured.serves
         assert deployment.inventory() == before
+        observe("symptoms_and_cures_as_documented")
 
 
 @pytest.mark.golden("stopped")
@@ -70,10 +74,12 @@ def test_missing_key_shows_its_symptom_and_the_configuration_cures(deployment, o
 
     with step("the log names this cause"):
         shown = observations.cause(start.log) == "encryption_key_missing"
-        observe("symptoms_and_cures_as_documented" if shown else "symptom_of_another_cause")
+        if not shown:
+            observe("symptom_of_another_cause")
         assert not start.serves
         assert shown
 
     with step("put it back in Coolify; everything reads as before"):
         assert deployment.redeploy(deployment.golden_settings).serves
         assert deployment.inventory() == before
+        observe("symptoms_and_cures_as_documented")
