@@ -2,9 +2,10 @@
 
 import pytest
 
-from drillbook.core.errors import Unsupported
+from drillbook.core.errors import NotGiven, Unsupported
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.infisical.address import parse_address
+from drillbook.infisical.settings import Settings
 from drillbook.live.container_checks import Container
 from drillbook.live.instance import Instance, Site, load_keys, sign_up
 
@@ -55,3 +56,13 @@ def test_the_file_that_coolify_writes_holds_the_deployed_key(tmp_path):
     keys = load_keys(Site(address, address, env_file=file), NullRecorder())
     object.__setattr__(instance, "given_keys", keys)
     assert instance.root_key == "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
+
+
+def test_only_keys_are_compared_and_none_is_no_comparison():
+    instance = Instance.__new__(Instance)
+    settings = {"ROOT_ENCRYPTION_KEY": "k" * 44, "AUTH_SECRET": "", "SITE_URL": "https://a"}
+    object.__setattr__(instance, "given_keys", Settings(settings))
+    assert {**instance.keys} == {"ROOT_ENCRYPTION_KEY": "k" * 44}
+    object.__setattr__(instance, "given_keys", Settings({"SITE_URL": "https://a"}))
+    with pytest.raises(NotGiven, match="none of the keys"):
+        _ = instance.keys
