@@ -35,9 +35,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         drill_report.passage(upgrade, record)
         assert passage.start.serves
 
-    with step(
-        "every secret opens with its earlier value, and everyone who could read it still can"
-    ):
+    with step("every secret opens with its earlier value, and each project that was read still is"):
         found = upgrade.drill.compare()
         observe(found.observation)
         assert found.faults == []

@@ -1,11 +1,13 @@
 """Of several passages the one that is judged is told; a lock is taken back while nothing starts."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from drillbook.core.errors import NotGiven, StackTrouble, Unsupported
+from drillbook.drill.api_readers import Member
 from drillbook.drill.comparison import Comparison, Kept, Reading
 from drillbook.drill.database_move import DatabaseMove
 from drillbook.drill.drill import Drill
@@ -13,6 +15,7 @@ from drillbook.drill.outage_probe import Outage
 from drillbook.drill.release_snapshot import (
     Look,
     Revoked,
+    differences,
     lasting_rows,
     lost_keys,
     missing_rows,
@@ -138,6 +141,18 @@ def test_access_that_was_ended_stays_so(after, found):
 def test_sign_up_is_opened_to_no_one_else(before, after, found):
     looks = (Look({}, settings, frozenset(), {}) for settings in (before, after))
     assert restored_access(*looks) == found
+
+
+def test_members_that_an_upgrade_loses_are_told():
+    ann, bob = (Member("user", name, "p", True) for name in ("ann", "bob"))
+    before, after = (
+        Look({}, {}, frozenset(), {}, members=frozenset(found))
+        for found in ({ann, bob}, {ann, replace(bob, admin=False)})
+    )
+    assert differences(before, before) == []
+    assert differences(before, after) == [
+        "members of projects: 1 of 2 are gone or administer no longer"
+    ]
 
 
 class CrashLooping:
