@@ -491,9 +491,9 @@ def _copy_checksum(storage: Any, path: str, copy: Path) -> None:
     content = b""
     with suppress(Exception), storage.open(f"{path}.sha256", "rb") as source:
         content = source.read(_LONGEST_CHECKSUM)
-    # A server may answer for any name, as by a page that says that nothing is there.
-    page = content.lstrip().startswith(b"<")
-    if not page and integrity.find_checksums(content.decode(errors="replace")):
+    # A server may answer for any name, by a page that says that nothing is there or by the file.
+    other = content.lstrip().startswith(b"<") or len(content) == _LONGEST_CHECKSUM
+    if not other and integrity.find_checksums(content.decode(errors="replace")):
         checksum = integrity.checksum_file(copy)
         checksum.touch(mode=0o600)
         checksum.write_bytes(content)

@@ -251,7 +251,12 @@ def test_a_copy_is_private_and_gone_afterwards(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "differs"),
-    [(f"{'0' * 64}  b.sql\n", True), (f"<html>{'0' * 64}</html>", False), (None, False)],
+    [
+        (f"{'0' * 64}  b.sql\n", True),
+        (f"<html>{'0' * 64}</html>", False),
+        (f"-- PostgreSQL database dump\n{'0' * 64}\n" * 99, False),
+        (None, False),
+    ],
 )
 @pytest.mark.parametrize("name", ["", "/b.sql"], ids=["newest", "named"])
 def test_the_checksum_next_to_a_remote_file_counts(tmp_path, content, differs, name):
