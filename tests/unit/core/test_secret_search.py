@@ -298,3 +298,11 @@ def test_what_is_encoded_more_than_once_or_compressed_is_found(wrap, before):
 def test_a_bomb_is_not_unpacked_to_its_end():
     bomb = gzip.compress(bytes(64 << 20))
     assert max(map(len, unwrap(bomb))) <= 4 << 20
+
+
+@pytest.mark.parametrize("encode", [lambda raw: raw[::-1], base64.b32encode])
+def test_a_value_is_found_reversed_and_in_base32(encode):
+    index = Index()
+    index.add_value("WRITTEN", "opening balance 1200.00")
+    data = b"of " + encode(b"opening balance 1200.00") + b" of"
+    assert {hit.needle.name for hit in index.find(data)} == {"WRITTEN"}
