@@ -169,6 +169,11 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
         found = asked.find_foreign_data(outsider, own, [*NAMES, "payroll", TAG, golden.project])
         assert [str(one) for one in found] == []
 
+    with step("nor does one that is asked about both in one parameter"):
+        assert [
+            str(one) for one in asked.find_named_twice(outsider, own, [*NAMES, "payroll"])
+        ] == []
+
     with step("nor does one, asked about its own project, change a member of the golden one"):
         assert [str(one) for one in asked.find_changed_members(outsider, own)] == []
 
