@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from drillbook.infisical import health_report
+from fixtures.faults.temporary_faults import outage
 from fixtures.probes import observations
 
 
@@ -37,6 +38,19 @@ def test_report_has_its_documented_form(deployment, step):
         later = health_report.report(deployment.public.status())
         assert health_report.age_s(later) < health_report.age_s(report) + 1
         assert later["date"] > report["date"]
+
+
+@pytest.mark.control("HLT-1")
+def test_good_report_keeps_its_form_in_an_outage(deployment, step):
+    departs = []
+    for service in ("db", "redis"):
+        with step(f"stop {service}, and ask for the health report"):
+            with outage(deployment.stack, service):
+                departs.append(observations.health_departs(deployment))
+            assert observations.reads_again(deployment)
+
+    with step("each that came with status 200 had its documented form"):
+        assert departs == [False, False]
 
 
 @pytest.mark.control("HLT-2")

@@ -5,9 +5,8 @@ import pytest
 from drillbook.infisical.client import DAY_S, issued_for, lifetimes, observation
 from fixtures.oracle import access
 
-pytestmark = pytest.mark.control("SEC-3")
 
-
+@pytest.mark.control("SEC-3")
 @pytest.mark.golden("shared")
 def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
     with step("list every machine identity with the longest lifetime of its tokens"):
@@ -27,6 +26,7 @@ def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
         assert lasting == set()
 
 
+@pytest.mark.control("SEC-8")
 def test_renewals_end_with_the_maximum_lifetime(deployment, observe, step):
     with step("renew a token again and again; it ends no later than all renewals together may"):
         organization = deployment.golden.admin.organization

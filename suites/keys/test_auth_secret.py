@@ -40,3 +40,6 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
     with step("redeploy with an AUTH_SECRET of another end; the token of that log-in is refused"):
         assert again.change(AUTH_SECRET=other[:-8] + openssl_rand_hex(4)).serves
         assert not again.accepts(again.golden.token)
+
+    with step("redeploy without AUTH_SECRET and JWT_AUTH_SECRET: it does not serve"):
+        assert not again.change(AUTH_SECRET=None, JWT_AUTH_SECRET=None).serves

@@ -43,6 +43,10 @@ def test_nothing_is_served_under_a_wrong_key(deployment, observe, step):
 @pytest.mark.control("KEY-3")
 @pytest.mark.golden("stopped")
 def test_an_instance_without_secrets_takes_no_other_key(deployment, step):
+    with step("remove all data, and redeploy without ENCRYPTION_KEY: it does not serve"):
+        deployment.empty()
+        assert not deployment.change(ENCRYPTION_KEY=None).serves
+
     with step("remove all data, start, and create an administrator but no secret"):
         deployment.empty()
         assert deployment.redeploy(deployment.golden_settings).serves
