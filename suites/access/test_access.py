@@ -11,7 +11,7 @@ from drillbook.infisical.client import DAY_S, Place
 from drillbook.stack.waiting import wait_until
 from fixtures.data.golden import MARKER, TAG
 from fixtures.faults import temporary_faults
-from fixtures.oracle import access
+from fixtures.oracle import access, credentials
 from fixtures.oracle.access import Caller
 from fixtures.probes import observations
 
@@ -30,20 +30,20 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
         "is a secret with another end"
     ):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
-        altered = access.altered_credentials(revoked, deleted)
-        assert [access.can_log_in(deployment.public, one) for one in altered] == [False, False]
+        altered = credentials.altered_credentials(revoked, deleted)
+        assert [credentials.can_log_in(deployment.public, one) for one in altered] == [False, False]
 
     with step("use the token of each; revoke one token, delete the other machine"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
         for token in tokens.values():
             deployment.public.as_bearer(token).secrets(Place(own, "dev"))
         ended = [Caller("the token of a deleted machine", tokens[deleted])]
-        if access.revoke_token(deployment.public, tokens[revoked]):
+        if credentials.revoke_token(deployment.public, tokens[revoked]):
             ended.append(Caller("a revoked token", tokens[revoked]))
-        access.delete_identity(deployment.owner, deleted.identity)
+        credentials.delete_identity(deployment.owner, deleted.identity)
 
     signed = golden.token, deployment.golden_settings["AUTH_SECRET"]
-    forged = access.forge_tokens(*signed)
+    forged = credentials.forge_tokens(*signed)
     for caller in (*forged, *ended):
         with step(f"request every route with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_open_routes(caller)] == []
@@ -58,7 +58,7 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
     asked.check_unlisted()
     # Noted only: a release may look at the date.
     with step("it accepts a token from before its clock was put back"):
-        if not deployment.accepts(access.dated_ahead(*signed)):
+        if not deployment.accepts(credentials.dated_ahead(*signed)):
             observe("token_dated_ahead_refused")
 
 
@@ -66,23 +66,23 @@ def test_no_ended_token_is_renewed(deployment, observe, step):
     owner, public = deployment.owner, deployment.public
     organization = deployment.golden.admin.organization
     with step("log a machine in whose tokens may be renewed, and forge tokens from its token"):
-        token = access.renewable_token(owner, public, organization)
-        forged = access.forge_tokens(token, deployment.golden_settings["AUTH_SECRET"])
+        token = credentials.renewable_token(owner, public, organization)
+        forged = credentials.forge_tokens(token, deployment.golden_settings["AUTH_SECRET"])
 
     with step("renew each; that is refused"):
         sent = {one.name: one.token for one in forged if one.token}
-        assert [name for name, one in sent.items() if access.renew_token(public, one)] == []
+        assert [name for name, one in sent.items() if credentials.renew_token(public, one)] == []
 
     with step("renew the token itself, revoke it, and renew it again; that is refused"):
-        latest = access.renew_token(public, token) or token
-        ended = access.revoke_token(public, latest)
-        assert not (ended and access.renew_token(public, latest))
+        latest = credentials.renew_token(public, token) or token
+        ended = credentials.revoke_token(public, latest)
+        assert not (ended and credentials.renew_token(public, latest))
 
     with step("revoke a token that was renewed before; the renewed one is not renewed again"):
-        first = access.renewable_token(owner, public, organization)
-        latest = access.renew_token(public, first) or first
-        ended = access.revoke_token(public, first)
-        assert not (ended and access.renew_token(public, latest))
+        first = credentials.renewable_token(owner, public, organization)
+        latest = credentials.renew_token(public, first) or first
+        ended = credentials.revoke_token(public, first)
+        assert not (ended and credentials.renew_token(public, latest))
 
     with step(
         "delete a machine; it cannot log in, and within a minute its token opens nothing, even if "
@@ -93,12 +93,12 @@ def test_no_ended_token_is_renewed(deployment, observe, step):
         owner.add_member(place.project, machine.identity, "viewer")
         token = public.login(machine)
         public.as_bearer(token).secrets(place)
-        access.delete_identity(owner, machine.identity)
-        assert not access.can_log_in(public, machine)
-        if renewed := access.renew_token(public, token):
+        credentials.delete_identity(owner, machine.identity)
+        assert not credentials.can_log_in(public, machine)
+        if renewed := credentials.renew_token(public, token):
             observe("deleted_machine_renews")
         api = public.as_bearer(renewed or token)
-        assert access.time_to_refusal(lambda: api.secrets(place)) is not None
+        assert credentials.time_to_refusal(lambda: api.secrets(place)) is not None
 
 
 def test_no_other_way_leads_in(deployment, stranger, asked, step):
@@ -114,7 +114,7 @@ def test_no_other_way_leads_in(deployment, stranger, asked, step):
         assert [str(one) for one in asked.find_foreign_sites()] == []
 
     with step("the instance cannot be set up a second time"):
-        again = access.can_set_up_again(deployment.public)
+        again = credentials.can_set_up_again(deployment.public)
         assert not again
 
 
@@ -190,7 +190,7 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
     # Noted only: releases up to July 2026 check the number and count the use afterwards.
     with step("use a client secret for a single log-in several times at the same moment"):
         once, _ = owner.create_client_secret(machine, numUsesLimit=1)
-        if access.log_ins_at_once(deployment.public, once) > 1:
+        if credentials.log_ins_at_once(deployment.public, once) > 1:
             observe("used_beyond_its_limit")
 
 
@@ -233,28 +233,30 @@ def test_lost_rights_end(deployment, stranger, record, observe, step):
 
     with step("let it only read the first; within a minute it no longer writes there, and reads"):
         owner.change_roles(own, leaver.identity, "viewer")
-        writing_s = access.time_to_refusal(lambda: member.update(place, "KEPT", "second"))
+        writing_s = credentials.time_to_refusal(lambda: member.update(place, "KEPT", "second"))
         assert writing_s is not None
         assert member.secrets(place)
 
     with step("it still writes in the second"):
-        assert access.is_allowed(lambda: member.update(elsewhere, "KEPT", "second"))
+        assert credentials.is_allowed(lambda: member.update(elsewhere, "KEPT", "second"))
 
     with step("remove it from the first; within a minute it no longer reads there"):
         owner.remove_member(own, leaver.identity)
-        reading_s = access.time_to_refusal(lambda: member.secrets(place))
+        reading_s = credentials.time_to_refusal(lambda: member.secrets(place))
         assert reading_s is not None
 
     with step("it still writes in the second, of which it is a member"):
-        assert access.is_allowed(lambda: member.update(elsewhere, "KEPT", "third"))
+        assert credentials.is_allowed(lambda: member.update(elsewhere, "KEPT", "third"))
 
     with step("add it again, to read only; within a minute it reads, and it does not write"):
         owner.add_member(own, leaver.identity, "viewer")
         assert wait_until(
-            lambda: access.is_allowed(lambda: member.secrets(place)), within_s=60.0, every_s=0.5
+            lambda: credentials.is_allowed(lambda: member.secrets(place)),
+            within_s=60.0,
+            every_s=0.5,
         )
-        assert not access.is_allowed(lambda: member.update(place, "KEPT", "fourth"))
-    if max(writing_s, reading_s) > access.LINGERING_S:
+        assert not credentials.is_allowed(lambda: member.update(place, "KEPT", "fourth"))
+    if max(writing_s, reading_s) > credentials.LINGERING_S:
         observe("lost_rights_linger")
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
@@ -262,19 +264,19 @@ def test_lost_rights_end(deployment, stranger, record, observe, step):
 def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, observe, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed")
-        lockout = access.promised_lockout(deployment.owner, machine)
+        lockout = credentials.promised_lockout(deployment.owner, machine)
         record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
 
     if lockout:
         with step("send one wrong secret fewer than that; the right one is accepted"):
             fewer = replace(lockout, guesses=lockout.guesses - 1)
-            assert not access.locks_out(deployment.public, machine, fewer)
+            assert not credentials.locks_out(deployment.public, machine, fewer)
 
         with step("send that many wrong secrets; then the right one is refused as well"):
-            assert access.locks_out(deployment.public, machine, lockout)
+            assert credentials.locks_out(deployment.public, machine, lockout)
 
         with step("what the cache holds of it expires by itself"):
-            assert access.find_endless_keys(deployment.stack, machine) == []
+            assert credentials.find_endless_keys(deployment.stack, machine) == []
 
         with step("another machine is not locked out"):
             assert deployment.machine_can_log_in()
@@ -286,7 +288,7 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
         assert not guessed
 
     with step("request one for an address without an account; the answer is the same"):
-        disclosed = access.discloses_accounts(http, email)
+        disclosed = credentials.discloses_accounts(http, email)
         if disclosed:
             observe("accounts_disclosed")
         assert not disclosed
@@ -294,17 +296,17 @@ def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, ob
 
 def test_expired_access_is_refused(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
-    log_in_briefly = partial(access.log_in_briefly, owner, public, golden)
+    log_in_briefly = partial(credentials.log_in_briefly, owner, public, golden)
     with step("create a machine whose tokens last for seconds; its token is accepted"):
-        (machine, token), good, lives_s = access.make_brief(
+        (machine, token), good, lives_s = credentials.make_brief(
             log_in_briefly, lambda made: deployment.accepts(made[1])
         )
         assert good
 
     with step("give it a client secret that lasts a few seconds; it is accepted"):
-        brief, good, secret_lives_s = access.make_brief(
+        brief, good, secret_lives_s = credentials.make_brief(
             lambda seconds: owner.create_client_secret(machine, ttl=seconds)[0],
-            lambda made: access.can_log_in(public, made),
+            lambda made: credentials.can_log_in(public, made),
         )
         assert good
 
@@ -316,13 +318,13 @@ def test_expired_access_is_refused(deployment, step):
         revoked, number = owner.create_client_secret(machine)
         owner.revoke_client_secret(revoked, number)
         tried = (once, revoked, once, twice, twice, twice)
-        let = [access.can_log_in(public, one) for one in tried]
+        let = [credentials.can_log_in(public, one) for one in tried]
         assert let == [True, False, False, True, True, False]
 
     with step("when the time is over, token and secret are refused"):
         lives = {
             "the token": (lambda: deployment.accepts(token), lives_s),
-            "the client secret": (lambda: access.can_log_in(public, brief), secret_lives_s),
+            "the client secret": (lambda: credentials.can_log_in(public, brief), secret_lives_s),
         }
         # At once, so that neither is idle while the other is waited for.
         with ThreadPoolExecutor(len(lives)) as clients:
@@ -334,7 +336,7 @@ def test_used_up_token_is_refused(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
 
     def is_served(token):
-        return access.is_allowed(lambda: public.as_bearer(token).secrets(golden.place("prod")))
+        return credentials.is_allowed(lambda: public.as_bearer(token).secrets(golden.place("prod")))
 
     with step("create a machine whose tokens are for three requests; the first is served"):
         identity = owner.create_identity(
@@ -346,34 +348,34 @@ def test_used_up_token_is_refused(deployment, step):
 
     # A release may take one request for several uses, but not several for one.
     with step("renew the token, and use it: the fourth is refused, and so is another renewal"):
-        token = access.renew_token(public, token) or token
+        token = credentials.renew_token(public, token) or token
         assert not [is_served(token) for _ in range(3)][-1]
-        assert access.renew_token(public, token) is None
+        assert credentials.renew_token(public, token) is None
 
     with step("date a client secret for sixty days back, by 59 days and then 2: only then refused"):
         aged, number = owner.create_client_secret(golden.machine, ttl=60 * DAY_S)
         deployment.date_back(number, days=59)
-        assert access.can_log_in(public, aged)
+        assert credentials.can_log_in(public, aged)
         deployment.date_back(number, days=2)
-        assert not access.can_log_in(public, aged)
+        assert not credentials.can_log_in(public, aged)
 
 
 def test_renewed_token_expires(deployment, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
 
     def log_in_and_renew(seconds):
-        _, token = access.log_in_briefly(owner, public, golden, seconds)
-        return token, access.renew_token(public, token)
+        _, token = credentials.log_in_briefly(owner, public, golden, seconds)
+        return token, credentials.renew_token(public, token)
 
     with step("renew a token that lasts for seconds, if this release does; it is accepted"):
-        (token, renewed), good, lives_s = access.make_brief(
+        (token, renewed), good, lives_s = credentials.make_brief(
             log_in_and_renew, lambda made: deployment.accepts(made[1] or made[0])
         )
         assert good
 
     with step("when its new time is over, it is refused, and cannot be renewed"):
         assert not observations.outlives(lambda: deployment.accepts(renewed or token), lives_s)
-        assert access.renew_token(public, renewed or token) is None
+        assert credentials.renew_token(public, renewed or token) is None
 
 
 def test_restart_keeps_tokens_and_revocations(deployment, step):
@@ -381,7 +383,7 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
     with step("log a machine in twice, and revoke one of its tokens"):
         token, revoked = (deployment.public.login(deployment.golden.machine) for _ in range(2))
         assert deployment.accepts(token)
-        ended = access.revoke_token(deployment.public, revoked)
+        ended = credentials.revoke_token(deployment.public, revoked)
 
     with step(
         "restart: the other is still accepted, and the revoked one is not, nor is it renewed"
@@ -389,31 +391,31 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
         assert deployment.restart().serves
         assert deployment.accepts(token)
         assert not (ended and deployment.accepts(revoked))
-        assert not (ended and access.renew_token(deployment.public, revoked))
+        assert not (ended and credentials.renew_token(deployment.public, revoked))
 
     with step("empty the cache: that is still so"):
         temporary_faults.command(deployment.stack, "FLUSHALL")
         assert deployment.accepts(token)
         assert not (ended and deployment.accepts(revoked))
-        assert not (ended and access.renew_token(deployment.public, revoked))
+        assert not (ended and credentials.renew_token(deployment.public, revoked))
 
 
 def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
     with step("make another client secret for a machine, which no one uses; use a token up"):
         unused, _ = deployment.owner.create_client_secret(deployment.golden.machine)
-        used_up = access.used_up_token(deployment.owner, deployment.public, deployment.golden)
+        used_up = credentials.used_up_token(deployment.owner, deployment.public, deployment.golden)
 
     with step("lock another machine out by guesses, if the instance says that this is so"):
         guessed = stranger("guessed before the restart")
-        locked_until = access.lock_out(deployment.owner, deployment.public, guessed)
+        locked_until = credentials.lock_out(deployment.owner, deployment.public, guessed)
 
     with step("restart; the client secret that no one had used lets in"):
         assert deployment.restart().serves
-        assert access.can_log_in(deployment.public, unused)
+        assert credentials.can_log_in(deployment.public, unused)
 
     if locked_until is not None:
         with step("the machine that was locked out still is"):
-            let_in = access.is_let_in_before(deployment.public, guessed, locked_until)
+            let_in = credentials.is_let_in_before(deployment.public, guessed, locked_until)
             assert not let_in
 
     with step("every credential that was revoked, has expired or is used up is refused"):
@@ -421,6 +423,6 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
         taken = [
             f"a credential that is {name}"
             for name, machine in deployment.golden.dead_credentials.items()
-            if access.can_log_in(deployment.public, machine)
+            if credentials.can_log_in(deployment.public, machine)
         ]
         assert taken == []

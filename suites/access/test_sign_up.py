@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from fixtures.oracle import access
+from fixtures.oracle import credentials
 
 pytestmark = pytest.mark.control("SEC-9")
 
@@ -19,10 +19,10 @@ def test_closed_sign_up_refuses_a_stranger(deployment, step):
 
     with step("a stranger signs up, and is refused; no account is made for that address"):
         email = f"stranger-{secrets.token_hex(4)}@{DOMAIN}"
-        answers = access.sign_up(deployment.public.http, [email])
+        answers = credentials.sign_up(deployment.public.http, [email])
         found = deployment.stack.sql(f"SELECT count(*) FROM users WHERE email = '{email}'")
         assert found == [(0,)]
-        access.check_refusals(answers)
+        credentials.check_refusals(answers)
 
 
 def test_sign_up_of_one_domain_refuses_others(deployment, step):
@@ -33,7 +33,7 @@ def test_sign_up_of_one_domain_refuses_others(deployment, step):
 
     with step("strangers of other domains sign up, and are refused; no account is made for them"):
         name = f"stranger-{secrets.token_hex(4)}"
-        answers = access.sign_up(deployment.public.http, [f"{name}@{one}" for one in OTHERS])
+        answers = credentials.sign_up(deployment.public.http, [f"{name}@{one}" for one in OTHERS])
         found = deployment.stack.sql(f"SELECT count(*) FROM users WHERE email LIKE '{name}@%'")
         assert found == [(0,)]
-        access.check_refusals(answers)
+        credentials.check_refusals(answers)

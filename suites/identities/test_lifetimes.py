@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.client import DAY_S, issued_for, lifetimes, observation
-from fixtures.oracle import access
+from fixtures.oracle import credentials
 
 
 @pytest.mark.control("SEC-3")
@@ -30,7 +30,9 @@ def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
 def test_renewals_end_with_the_maximum_lifetime(deployment, observe, step):
     with step("renew a token again and again; it ends no later than all renewals together may"):
         organization = deployment.golden.admin.organization
-        beyond_s = access.renewal_beyond_maximum(deployment.owner, deployment.public, organization)
-        if beyond_s > access.ROUNDING_S:
+        beyond_s = credentials.renewal_beyond_maximum(
+            deployment.owner, deployment.public, organization
+        )
+        if beyond_s > credentials.ROUNDING_S:
             observe("renewed_beyond_maximum")
-        assert beyond_s <= access.ROUNDING_S
+        assert beyond_s <= credentials.ROUNDING_S

@@ -3,7 +3,7 @@
 import pytest
 
 from drillbook.infisical.crypto import openssl_rand_hex
-from fixtures.oracle import access
+from fixtures.oracle import credentials
 
 pytestmark = pytest.mark.control("KEY-13")
 
@@ -16,7 +16,7 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
 
     with step("log a machine in whose tokens may be renewed"):
         organization = deployment.golden.admin.organization
-        token = access.renewable_token(deployment.owner, deployment.public, organization)
+        token = credentials.renewable_token(deployment.owner, deployment.public, organization)
 
     # It keeps the end: each part of the secret counts.
     other = openssl_rand_hex(64) + deployment.golden_settings["AUTH_SECRET"][-8:]
@@ -28,7 +28,7 @@ def test_auth_secret_ends_sessions_and_keeps_secrets(deployment, step):
         assert not deployment.accepts(deployment.golden.admin.token)
 
     with step("nor is one renewed"):
-        renewed = access.renew_token(deployment.public, token)
+        renewed = credentials.renew_token(deployment.public, token)
         assert renewed is None
 
     with step("the machine logs in with its credential and reads everything"):

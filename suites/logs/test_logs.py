@@ -13,7 +13,7 @@ from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
-from fixtures.oracle import access
+from fixtures.oracle import credentials
 from fixtures.probes import observations
 
 LOGIN = "/api/v1/auth/universal-auth/login"
@@ -130,7 +130,7 @@ def test_no_log_holds_a_secret(deployment, record, step):
 def test_a_refused_request_prints_no_secret(deployment, record, step):
     ended, mark = deployment.golden.dead_credentials, deployment.log_mark()
     with step("log in with each credential that is over; it is refused"):
-        let_in = [one for one in ended if access.can_log_in(deployment.public, ended[one])]
+        let_in = [one for one in ended if credentials.can_log_in(deployment.public, ended[one])]
         assert let_in == []
 
     with step("send a value in writes that are refused, singly and in batches"):

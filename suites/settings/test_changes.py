@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from fixtures.oracle import access
+from fixtures.oracle import credentials
 
 SITES = [
     "http://localhost:8080",
@@ -62,12 +62,12 @@ def test_invite_only_closes_sign_up(deployment, observe, step):
 
     with step("a stranger who signs up while it is true is refused; no account is made"):
         email = f"stranger-{secrets.token_hex(4)}@example.com"
-        answers = access.sign_up(deployment.public.http, [email])
+        answers = credentials.sign_up(deployment.public.http, [email])
         made = deployment.stack.sql(f"SELECT count(*) FROM users WHERE email = '{email}'")
         if made != [(0,)]:
             observe("invite_only_shown_alone")
         assert made == [(0,)]
-        access.check_refusals(answers)
+        credentials.check_refusals(answers)
         observe("invite_only_obeyed")
 
 

@@ -10,11 +10,11 @@ from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import FOLDERS, OptionalParts
-from fixtures.oracle import access, clean_up, remains, state_tracker
+from fixtures.oracle import clean_up, credentials, remains, state_tracker
 from fixtures.oracle import state as oracle_state
-from fixtures.oracle.access import Lockout
 from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_violations
 from fixtures.oracle.clean_up import has_cleaned_up
+from fixtures.oracle.credentials import Lockout
 from fixtures.oracle.state import (
     Change,
     Row,
@@ -211,7 +211,7 @@ def test_what_is_there_is_not_created_once_more(installation):
 
 def test_an_instance_that_is_set_up_is_not_set_up_again(installation):
     public = installation.pristine().public
-    assert not access.can_set_up_again(public)
+    assert not credentials.can_set_up_again(public)
     assert installation.find_changes() == []
 
 
@@ -219,15 +219,15 @@ def test_who_guesses_is_locked_out_after_as_many_secrets_as_the_instance_says(in
     deployment = installation.pristine()
     owner, organization = deployment.owner, deployment.golden.admin.organization
     machines = [owner.create_identity(organization, f"guessed {n}") for n in range(2)]
-    promised = access.promised_lockout(owner, machines[0])
+    promised = credentials.promised_lockout(owner, machines[0])
     assert promised == Lockout(guesses=3, within_s=30, lasts_s=300)
-    assert not access.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
-    ends = access.lock_out(owner, deployment.public, machines[1])
-    assert not access.is_let_in_before(deployment.public, machines[1], ends)
-    assert access.is_let_in_before(deployment.public, machines[0], ends)
-    assert access.log_ins_at_once(deployment.public, machines[0]) > 1
+    assert not credentials.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
+    ends = credentials.lock_out(owner, deployment.public, machines[1])
+    assert not credentials.is_let_in_before(deployment.public, machines[1], ends)
+    assert credentials.is_let_in_before(deployment.public, machines[0], ends)
+    assert credentials.log_ins_at_once(deployment.public, machines[0]) > 1
     with pytest.raises(NotReady):
-        access.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
+        credentials.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
 
 
 def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):
