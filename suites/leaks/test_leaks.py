@@ -32,7 +32,7 @@ def asks(deployment):
 def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
     golden = deployment.golden
     day = "read, write, log in, be refused: an ordinary day; what the cache is sent is noted"
-    with step(day), leak_search.watching_cache(deployment.stack):
+    with step(day), leak_search.watch_cache(deployment.stack):
         assert deployment.inventory().values
         assert deployment.writes()
         deployment.mark(golden.canaries["PLAIN"])
@@ -43,7 +43,7 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
             assert wait_until(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
 
     start = "restart; the command lines of the programs that this runs are noted"
-    with step(start), leak_search.watching_command_lines(deployment.stack):
+    with step(start), leak_search.watch_command_lines(deployment.stack):
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):

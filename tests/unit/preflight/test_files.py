@@ -27,6 +27,7 @@ from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
 from tests.support.backups import KEYS, SAMPLES, without_rows
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
+OTHER = "b4617d0e9a3c58f21d6be8047c95a3f0"
 
 
 def read(tmp_path, text):
@@ -204,8 +205,8 @@ def test_what_is_committed_is_not_told_as_new_under_any_of_its_names(tmp_path):
 def test_what_is_not_committed_is_kept_out_and_not_replaced(tmp_path):
     repo = repository(tmp_path)
     commit(repo, "b.env", f"K={KEY}\n")
-    (repo / "a.env").write_text(f"ENCRYPTION_KEY={KEY[::-1]}\n")
-    found = Repository(repo).search({"K": KEY, "ENCRYPTION_KEY": KEY[::-1]}).known
+    (repo / "a.env").write_text(f"ENCRYPTION_KEY={OTHER}\n")
+    found = Repository(repo).search({"K": KEY, "ENCRYPTION_KEY": OTHER}).known
     todos = {one.file: one.cure for one in found}
     assert todos["a.env"].startswith("do not commit it: add the file to .gitignore")
     assert "take it out of the file, once it is kept elsewhere" in todos["a.env"]
@@ -216,8 +217,8 @@ def test_what_is_not_committed_is_kept_out_and_not_replaced(tmp_path):
 
 def test_a_key_in_git_may_have_opened_a_backup(tmp_path):
     repo = repository(tmp_path)
-    commit(repo, "b.env", f"ENCRYPTION_KEY={KEY}\nSMTP_PASSWORD={KEY[::-1]}\n")
-    found = Repository(repo).search({"ENCRYPTION_KEY": KEY, "SMTP_PASSWORD": KEY[::-1]}).known
+    commit(repo, "b.env", f"ENCRYPTION_KEY={KEY}\nSMTP_PASSWORD={OTHER}\n")
+    found = Repository(repo).search({"ENCRYPTION_KEY": KEY, "SMTP_PASSWORD": OTHER}).known
     told = {one.sentence.partition(" ")[0]: "change the secrets" in one.cure for one in found}
     assert told == {"ENCRYPTION_KEY": True, "SMTP_PASSWORD": False}
 
