@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from drillbook.infisical import mails
+from drillbook.infisical.client import MACHINE_LOG_IN
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import Refused, Unauthorized
 from drillbook.runbook import procedures
@@ -15,8 +16,6 @@ from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
 from fixtures.oracle import credentials
 from fixtures.probes import observations
-
-LOGIN = "/api/v1/auth/universal-auth/login"
 
 
 @pytest.mark.control("SEC-4")
@@ -31,7 +30,7 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, record, observe, 
         assert isinstance(refusal.value, Unauthorized)
 
     with step("request secrets with a token whose signature is wrong; it is refused"):
-        login = observations.is_noticed_in_log(deployment, mark, LOGIN)
+        login = observations.is_noticed_in_log(deployment, mark, MACHINE_LOG_IN)
         mark = deployment.log_mark()
         assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
 

@@ -15,7 +15,7 @@ from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Deployment
 from fixtures.session.golden_session import Installation
-from reports.qualification.generated import Drawn, copy_project
+from reports.qualification.generated import Drawn, copy_project, sources
 
 pytestmark = pytest.mark.slow
 
@@ -224,15 +224,50 @@ def test_an_answer_that_lacks_what_it_is_asked_for_is_an_answer(first_day, monke
     )
 
 
+def plant(installation, folder, file, code):
+    """Let the backend of an installation run with other code in one of its files."""
+    change = Drawn(file=file, definition="module", operator="by hand", number=1, code=code)
+    installation.stack.plant["PYTHONPATH"] = os.pathsep.join(
+        [str(copy_project(folder / "changed", change)), str(ROOT)]
+    )
+
+
 def test_a_backend_that_ends_on_sound_settings_has_failed_on_its_first_day(first_day, tmp_path):
-    change = Drawn(
-        file="health.py",
-        definition="module",
-        operator="by hand",
-        number=1,
-        code="raise RuntimeError",
-    )
-    first_day.stack.plant["PYTHONPATH"] = os.pathsep.join(
-        [str(copy_project(tmp_path / "changed", change)), str(ROOT)]
-    )
+    plant(first_day, tmp_path, "health.py", "raise RuntimeError")
     assert first_day.first_failure() == "on sound settings its start ended with 1"
+
+
+@pytest.mark.parametrize(
+    ("file", "healthy", "broken", "told"),
+    [
+        (
+            "env.py",
+            'if not (values.get("AUTH_SECRET")',
+            'if (values.get("AUTH_SECRET")',
+            "it refused AUTH_SECRET, set in the documented form",
+        ),
+        (
+            "identities.py",
+            '@route("POST", _AUTH + "/login", public=True)',
+            '@route("POST", _AUTH + "/enter", public=True)',
+            "POST /api/v1/auth/universal-auth/login: 404 ",
+        ),
+    ],
+)
+def test_a_backend_that_refuses_documented_settings_or_every_machine_has_failed(
+    first_day, tmp_path, file, healthy, broken, told
+):
+    code = next(one for one in sources() if one.name == file).read_text(encoding="utf-8")
+    assert healthy in code
+    plant(first_day, tmp_path, file, code.replace(healthy, broken))
+    assert first_day.first_failure().startswith(told)
+
+
+def test_a_backend_that_asks_for_a_setting_of_a_newer_release_accuses_no_one(first_day, tmp_path):
+    code = next(one for one in sources() if one.name == "env.py").read_text(encoding="utf-8")
+    asked = code.replace('"REDIS_URL" not in values', '"NEWER_SETTING" not in values').replace(
+        "issues.append(_no_cache())", 'issues.append(missing_string("NEWER_SETTING"))'
+    )
+    plant(first_day, tmp_path, "env.py", asked)
+    with pytest.raises(DrillbookError, match="NEWER_SETTING"):
+        first_day.first_failure()
