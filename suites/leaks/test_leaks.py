@@ -49,7 +49,7 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
     with step("be asked while the database is gone, and again when it is back"):
         with outage(deployment.stack, "db"), ThreadPoolExecutor(MORE_THAN_A_POOL) as clients:
             with suppress(ApiError):
-                deployment.mark("monday")
+                deployment.mark(golden.canaries["PLAIN"])
             list(clients.map(lambda _: asks(deployment), range(MORE_THAN_A_POOL)))
         assert observations.reads_again(deployment)
 
