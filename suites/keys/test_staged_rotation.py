@@ -151,8 +151,16 @@ def test_two_rotations_behind_does_not_start(rotating, root_keys, step):
     before = rotating.inventory()
     with step("rotate twice: only the previous key is kept"):
         oldest, old = promoted(rotating)
+        replaced = key_rotation.replaced_keys(rotating.stack.sql)
         _, new = promoted(rotating)
         assert root_keys().previous == (label(old),)
+
+    with step(
+        "the history of keys says when each was replaced; the second rotation changes no time of it"
+    ):
+        history = key_rotation.replaced_keys(rotating.stack.sql)
+        assert history.keys() >= {label(oldest), label(old)}
+        assert history.items() >= replaced.items()
 
     with step("an instance two rotations behind does not start, one rotation behind does"):
         assert not rotating.change(ENCRYPTION_KEY=oldest).serves

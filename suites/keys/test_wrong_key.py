@@ -47,6 +47,9 @@ def test_an_instance_without_secrets_takes_no_other_key(deployment, step):
         deployment.empty()
         assert not deployment.change(ENCRYPTION_KEY=None).serves
 
+    with step("nor does it under one of 16 characters"):
+        assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(8)).serves
+
     with step("remove all data, start, and create an administrator but no secret"):
         deployment.empty()
         assert deployment.redeploy(deployment.golden_settings).serves
