@@ -9,7 +9,7 @@ from fixtures.oracle import credentials
 pytestmark = pytest.mark.control("SEC-9")
 
 DOMAIN = "example.com"
-OTHERS = ("example.org", f"not-{DOMAIN}", f"{DOMAIN}.example.org")
+OTHERS = ("example.org", f"not-{DOMAIN}", f"{DOMAIN}.example.org", DOMAIN[1:])
 
 
 def test_closed_sign_up_refuses_a_stranger(deployment, step):
