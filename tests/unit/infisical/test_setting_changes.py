@@ -118,3 +118,13 @@ def test_a_dollar_stays_only_in_single_quotes(old, new, differs, tmp_path, capsy
     said = capsys.readouterr().out
     assert (code, "compose replaces" in said) == (int(differs), differs)
     assert "xy" not in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [("'pa$xy'", "pa$$xy", 0), ("'pa$xy'", '"pa$$xy"', 0), ("'pa$$xy'", "pa$$xy", 1)],
+)
+def test_two_dollars_are_one_outside_of_single_quotes(old, new, differs, tmp_path):
+    for name, value in (("old.env", old), ("new.env", new)):
+        (tmp_path / name).write_text(f"POSTGRES_PASSWORD={value}\n")
+    assert print_changes(str(tmp_path / "old.env"), str(tmp_path / "new.env"), "text") == differs
