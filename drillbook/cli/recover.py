@@ -22,7 +22,7 @@ from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import new_file
 from drillbook.keys import decrypt_secrets, key_files
 from drillbook.keys.decrypt_secrets import Reader, Secret, form_of, sets_a_variable
-from drillbook.keys.key_check import notes, prove_all, safe_text
+from drillbook.keys.key_check import notes, prove_all, safe_text, why_rootless
 from drillbook.keys.key_files import KeyFile
 
 _MOST_NAMED = 20
@@ -104,11 +104,13 @@ def _open(
         reasons = (f"; {reason}" for reason in reader.keys.proof.unproven)
         also = "".join([*reasons, *(f"; not tried: {file}" for file in unread)])
         if missing := dump.missing():
-            # Without a root key in the backup nothing is known of the key.
             raise BadInput(
                 f"{name} {missing}, and the key in {files} opens nothing of what is left; if it is "
                 f"a copy, fetch it again, else take an earlier backup; nothing written{also}"
             )
+        if not reader.keys.proof.root_keys:
+            # Nothing is known of the key.
+            raise BadInput(f"{name}: {why_rootless(dump)}; nothing written{also}")
         raise BadInput(f"the key in {files} opens nothing of {name}; nothing written{also}")
     return reader, key
 

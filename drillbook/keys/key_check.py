@@ -91,7 +91,7 @@ def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> An
 
 def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
     if not proof.root_keys:
-        return "CANNOT TELL", [_rootless(dump)]
+        return "CANNOT TELL", [why_rootless(dump)]
     if not proof.roots_opened:
         if proof.is_undecided:
             return "CANNOT TELL", list(proof.unproven)
@@ -125,15 +125,17 @@ def _opens_secrets(proof: Proof) -> list[str]:
     return [f"and yet {proof.secrets_opened} of {proof.secrets} secrets open: no start, no service"]
 
 
-def _rootless(dump: Dump) -> str:
+def why_rootless(dump: Dump) -> str:
+    """Why no key can be tried on a backup: it has no root key."""
     if dump.damage:
         return f"the backup {dump.damage}, and holds no root key before that"
     if lacks := dump.lacks():
         return f"the backup {lacks}; it holds no root key"
     if dump.inserts:
         return (
-            "the backup holds no rows that can be read: it was made with --schema-only or with "
-            "--inserts; restore it, and dump that without those options"
+            "the backup holds no rows that can be read: it was made with --schema-only or "
+            "--globals-only, and has no data, or with --inserts: then restore it, and dump that "
+            "without the option"
         )
     if schema.BOTS.table not in dump.tables:
         return "the backup holds no root key: it is not of Infisical's database"

@@ -122,7 +122,7 @@ def test_of_a_backup_without_the_rows_of_a_table_it_cannot_tell(capsys, backup, 
     ("change", "reason"),
     [
         (lambda text: text.replace("kms_root_config", "other"), "holds no root key"),
-        (lambda _: HEAD + TAIL, "--schema-only or with --inserts"),
+        (lambda _: HEAD + TAIL, "--schema-only or --globals-only"),
         (lambda text: text.replace("39d8f9f772", "39d8f9f7"), "59 bytes, its layout 60"),
     ],
 )

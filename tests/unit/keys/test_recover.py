@@ -311,6 +311,15 @@ def test_a_wrong_key_writes_nothing(files, capsys):
     assert sorted(one.suffix for one in files.iterdir()) == [".env"] * 3 + [".sql"] * 3
 
 
+def test_a_backup_without_a_root_key_accuses_no_key(files, capsys):
+    backup, out = files / "2024-10.sql", files / "out.json"
+    backup.write_text(backup.read_text().replace("kms_root_config", "other"))
+    assert run(files, "2024-10", out, "--plaintext") == 3
+    said = capsys.readouterr().err
+    assert "holds no root key" in said
+    assert "opens nothing" not in said
+
+
 def test_nothing_is_overwritten(files, capsys):
     out = files / "out.json"
     out.write_text("mine")

@@ -415,3 +415,18 @@ class Endless(io.RawIOBase):
 def test_a_log_of_short_lines_without_end_is_refused():
     with pytest.raises(BadInput, match=r"this log has more than 2,000,000 lines; give its end"):
         deque(diagnosis._lines(Endless()), maxlen=0)
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        # Redis also says so where it has space, and may not write.
+        ([died("MISCONF Redis is configured to save RDB snapshots")], "cannot write its snapshot"),
+        ([died("connect ECONNREFUSED 127.0.0.1:5432")], "localhost is the backend itself"),
+        ([COMPLAINT] * 3, "localhost is the backend itself"),
+        ([died("Knex: Timeout acquiring a connection.")], "connections (ten by default)"),
+        ([died("NOAUTH Authentication required.")], "REDIS_SENTINEL_PASSWORD"),
+    ],
+)
+def test_a_cause_that_looks_alike_is_thought_of(log, words):
+    assert words in " ".join(str(diagnose(log)).split())
