@@ -124,3 +124,8 @@ def test_an_engine_that_lists_nothing_ends_the_run_in_one_sentence(trouble, word
 def test_networks_that_the_engine_does_not_show_are_not_judged():
     with pytest.raises(Unsupported, match=r"does not show the network n \(403\)"):
         exposure(shows_networks=False)
+
+
+def test_an_engine_without_a_backend_offers_no_project_to_name():
+    with pytest.raises(NoHost, match="no container of the product's backend"):
+        Engine(Api(DATABASE)).deployment("https://secrets.example.com", None)

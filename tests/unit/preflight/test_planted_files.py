@@ -1,6 +1,7 @@
 """Each known-bad file is found by its own check, and a sound deployment's files by none."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -123,6 +124,28 @@ def test_a_backup_whose_key_an_hsm_holds_accuses_no_key(tmp_path, monkeypatch):
     for check in (backupfile.find_wrong_key, backupfile.find_other_instance):
         with pytest.raises(StackTrouble, match="no key file proves it: the root key"):
             check(found, "k" * 32)
+
+
+@pytest.mark.parametrize(
+    ("named", "unproven"), [(True, []), (False, ["the root key's row has 59 bytes, its layout 60"])]
+)
+def test_a_damaged_root_key_accuses_no_key(tmp_path, monkeypatch, named, unproven):
+    found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
+    labels = (fingerprint(b"k" * 32),) if named else ()
+    found = replace(found, facts=replace(found.facts, labels=labels))
+    shut = Proof(root_keys=1, unproven=unproven)
+    monkeypatch.setattr(backupfile.key_proof, "prove", lambda *_: shut)
+    for check in (backupfile.find_wrong_key, backupfile.find_other_instance):
+        with pytest.raises(StackTrouble, match="the row of its root key is damaged"):
+            check(found, "k" * 32)
+
+
+def test_secrets_of_projects_that_open_are_damaged(tmp_path, monkeypatch):
+    found = backupfile.load(backup(tmp_path, encrypted_root("k" * 32)))
+    opened = Proof(1, 1, projects=2, projects_opened=2, secrets=3, secrets_opened=2)
+    monkeypatch.setattr(backupfile.key_proof, "prove", lambda *_: opened)
+    (shut,) = backupfile.find_wrong_key(found, "k" * 32)
+    assert "an earlier backup may have them whole" in shut.cure
 
 
 @pytest.mark.parametrize(
