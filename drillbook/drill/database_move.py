@@ -186,8 +186,9 @@ class DatabaseMove:
         above = "/var/lib/postgresql" if int(major) >= MOUNTED_ABOVE else "/var/lib/postgresql/data"
         prompt = f"docker compose exec -T <service of the database> psql -U {role} -d {database}"
         return [
-            f"from PostgreSQL {was} to {now}; secrets were unreadable for {moved.seconds} s here "
-            f"(of these {moved.dump_s} s for the dump)",
+            f"from PostgreSQL {was} to {now}; secrets were unreadable for "
+            f"{'' if moved.serves else 'at least '}{moved.seconds} s here (of these "
+            f"{moved.dump_s} s for the dump)",
             "(1) stop the backend: docker compose stop <service of the backend>",
             f"(2) dump, with your POSTGRES_USER and POSTGRES_DB where they are not {role} and "
             f"{database}, to a file that only you can read: (umask 077; docker compose exec -T "

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import NotGiven, StackTrouble, Unsupported
+from drillbook.drill import drill_report
 from drillbook.drill.api_readers import Member
 from drillbook.drill.comparison import Comparison, Kept, Reading
 from drillbook.drill.database_move import DatabaseMove
@@ -62,6 +63,20 @@ def test_first_passage_is_told_as_long_as_a_later_one_comes_up(second, told):
     assert upgrade.passages == []
 
 
+def test_a_change_that_failed_is_not_told_as_one_without_migrations():
+    notes, facts = [], {}
+    change = Change(*releases.rehearsal_pair(), asked=True)
+    drill = SimpleNamespace(removed=("older",))
+    record = SimpleNamespace(note=notes.append, change=lambda **more: facts.update(more))
+    for serves, told in ((True, "no migration was pending"), (False, "no migration was completed")):
+        notes.clear()
+        seen = SimpleNamespace(change=change, passage=passage(serves), drill=drill)
+        drill_report.passage(seen, record)
+        assert told in notes
+    drill_report.report_change(seen, record)
+    assert "the release removed 1 of the secrets" in facts["differences"][0]
+
+
 WHOLE = Comparison(Kept(1, (), (), ()), Reading())
 LOST = Comparison(Kept(1, ("one",), (), ()), Reading())
 
@@ -99,6 +114,16 @@ def test_move_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found):
     old = SimpleNamespace(bring_up=lambda: start, compare_first=lambda: found)
     with pytest.raises(StackTrouble, match="does not serve this copy whole"):
         DatabaseMove(old, None).move()
+
+
+@pytest.mark.parametrize(("serves", "told"), [(True, "for 9 s"), (False, "for at least 9 s")])
+def test_an_outage_that_the_move_did_not_end_took_at_least_so_long(serves, told):
+    stack = SimpleNamespace(owner=("u", "d"))
+    moved = SimpleNamespace(seconds=9, dump_s=1, serves=serves)
+    move = SimpleNamespace(
+        move=lambda: moved, releases=lambda: ("14.1", "17.2"), old=SimpleNamespace(stack=stack)
+    )
+    assert told in DatabaseMove.steps(move)[0]
 
 
 @pytest.mark.parametrize(
