@@ -26,7 +26,7 @@ from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
-from drillbook.core.docker_cli import host_environment, program
+from drillbook.core.docker_cli import FORBIDDEN, host_environment, program
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
@@ -305,8 +305,12 @@ def _inspect(name: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise BadInput("docker:… needs the docker program, which is not on PATH") from None
     if result.returncode:
-        if "no such" in result.stderr.decode(errors="replace").lower():
+        said = result.stderr.decode(errors="replace").lower()
+        # Of an engine that is not there docker 29 says that there is no such file.
+        if "no such container" in said or "no such object" in said:
             raise BadInput(f"this engine has no container {name}; see docker ps")
+        if "permission denied" in said:
+            raise BadInput(FORBIDDEN)
         raise BadInput("the Docker engine does not answer; start it, or set DOCKER_HOST")
     container: dict[str, Any] = json.loads(result.stdout)[0]
     if not container["State"].get("Running"):

@@ -342,16 +342,19 @@ def inspected(**changes):
 
 
 @pytest.mark.parametrize(
-    ("code", "out", "words"),
+    ("code", "out", "error", "words"),
     [
-        (1, b"", "could not be asked again: the Docker engine does not answer"),
-        (0, inspected(Id="2"), "was restarted or replaced since it was dumped"),
+        (1, b"", b"", "could not be asked again: the Docker engine does not answer"),
+        (1, b"", b"dial unix /x.sock: no such file or directory", "engine does not answer"),
+        (1, b"", b"Error: No such container: db", "this engine has no container db"),
+        (1, b"", b"permission denied while trying to connect", "this user may not use the socket"),
+        (0, inspected(Id="2"), b"", "was restarted or replaced since it was dumped"),
     ],
 )
 def test_a_container_that_was_redeployed_or_does_not_answer_is_undecided(
-    monkeypatch, code, out, words
+    monkeypatch, code, out, error, words
 ):
-    answer = SimpleNamespace(returncode=code, stdout=out, stderr=b"")
+    answer = SimpleNamespace(returncode=code, stdout=out, stderr=error)
     monkeypatch.setattr(fetch, "program", lambda *_: answer)
     with pytest.raises(StackTrouble, match=words):
         fetch._expect_untouched("db", json.loads(inspected())[0])

@@ -4,6 +4,7 @@ import gc
 import socket
 import warnings
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -30,6 +31,14 @@ def test_silent_engine_leaves_no_socket_open(monkeypatch, socket_of_nobody, ther
             docker_engine._connect(f"unix://{socket_of_nobody}")
         gc.collect()
     assert [str(one.message) for one in seen] == []
+
+
+def test_an_engine_whose_socket_is_not_for_this_user_is_not_to_be_started(monkeypatch):
+    probe = MagicMock(**{"__enter__.return_value.connect.side_effect": PermissionError})
+    probe.__exit__.return_value = False
+    monkeypatch.setattr(docker_engine.socket, "socket", lambda _: probe)
+    with pytest.raises(NoHost, match="this user may not use the socket"):
+        docker_engine._refuse_silent("unix:///var/run/docker.sock")
 
 
 @pytest.mark.parametrize(
