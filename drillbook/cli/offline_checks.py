@@ -134,6 +134,8 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")
     elif judgement.key.word == "CANNOT TELL" and about.complete:
         unknown.append(f"whether the key opens it: {reasons}")
+    elif not judgement.inventory.secrets:
+        unknown.append("it holds no secret; look whether it is of the right database")
     if old.in_future:
         wrong.append(f"it has a date in the future ({old})")
     elif (young := old.within(seconds(given.max_age, "--max-age"))) is None:

@@ -196,7 +196,8 @@ _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
     "OPENS": (
         "keep this key as long as this backup. If an instance needs it, set {variable} to this key "
-        "and redeploy; AUTH_SECRET and the password of a new database may be new{in_coolify}"
+        "and redeploy (where the image's tag moves, with --pull never: else this upgrades, too); "
+        "AUTH_SECRET and the password of a new database may be new{in_coolify}"
     ),
     "DOES NOT OPEN": (
         "try your other keys: from escrow, `docker inspect` of an earlier container, an old .env, "
@@ -297,7 +298,8 @@ def _lines(
 
 def _sentence(answer: Answer) -> str:
     if answer.word == "OPENS":
-        return "this key opens this backup, to the last secret"
+        last = "to the last secret" if answer.proof.secrets else "in which no secret has a value"
+        return f"this key opens this backup, {last}"
     if answer.word == "CANNOT TELL":
         return "this may or may not be the key to all of this backup"
     part = "nothing" if answer.proof.opens_nothing else "only a part"

@@ -77,6 +77,16 @@ def test_fewer_secrets_are_named_with_their_project(folder, capsys):
     assert f"secrets: 10 in the backup of {oldest:%Y-%m-%d}" in asked(capsys, folder)[1]
 
 
+def test_a_backup_without_a_secret_may_be_of_another_database(folder, capsys):
+    for ago in range(1, KEPT):
+        (folder / name(ago)).unlink()
+    empty = re.sub(r"(COPY public\.secrets_v2 [^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", dump("2024-10"))
+    (folder / name(0)).write_text(fresh(empty))
+    code, line = asked(capsys, folder)
+    assert code == 2
+    assert "it holds no secret; look whether it is of the right database" in line
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -92,7 +92,7 @@ def test_a_missing_key_file_does_not_end_the_comparison(capsys, backup, right, t
     ]
     _, printed = asked(capsys, backup, f"{tmp_path}/nope.env", right, form="text")
     assert f"not tried  environment file {tmp_path}/nope.env does not exist" in printed.out
-    assert "set ENCRYPTION_KEY to this key and redeploy; AUTH_SECRET and the" in printed.out
+    assert "set ENCRYPTION_KEY to this key and redeploy (where the image's tag moves" in printed.out
 
 
 def test_a_key_that_others_can_read_is_warned_of(capsys, backup, right):

@@ -62,7 +62,8 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "    Shop: 3 of 3 (keys held by bots, as until 2024)\n"
         "\n"
         "Next: keep this key as long as this backup. If an instance needs it, set ENCRYPTION_KEY "
-        "to this key and redeploy; AUTH_SECRET and the password of a new database may be new. "
+        "to this key and redeploy (where the image's tag moves, with --pull never: else this "
+        "upgrades, too); AUTH_SECRET and the password of a new database may be new. "
         "Coolify's own template takes it from SERVICE_PASSWORD_ENCRYPTIONKEY: there, set that one; "
         "a variable ENCRYPTION_KEY next to it changes nothing.\n"
         "  drillbook drill last.dump --env-file one.env  "
@@ -76,6 +77,7 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         (one("DOES NOT OPEN", Proof(root_keys=1)), "this key opens nothing of this backup"),
         (one("DOES NOT OPEN", Proof(**PART)), "this key opens only a part of this backup"),
         (one("CANNOT TELL"), "this may or may not be the key to all of this backup"),
+        (one(proof=Proof(1, 1)), "this key opens this backup, in which no secret has a value"),
     ],
 )
 def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, sentence):
@@ -84,6 +86,7 @@ def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, 
     nexts = {
         "DOES NOT OPEN": "make no new one.\n  drillbook key check last.dump --env-file ",
         "CANNOT TELL": "try an older one",
+        "OPENS": "  drillbook drill last.dump --env-file one.env",
     }
     assert nexts[answer.word] in "\n".join(rest)
 
