@@ -132,7 +132,9 @@ class DataSet(EvidenceModel):
     kind: DataKind | None = None
     description: str | None = None
     rows: int | None = None
-    canaries: int | None = Field(default=None, description="secrets whose values were compared")
+    canaries: int | None = Field(
+        default=None, description="values to compare, if the run gets so far"
+    )
     bytes: int | None = None
 
 

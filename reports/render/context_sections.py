@@ -336,7 +336,7 @@ def _retention(run: Run) -> str | None:
 def _data(seen: DataSet | None) -> str | None:
     if seen is None:
         return None
-    counts = ((seen.rows, "rows"), (seen.canaries, "values compared"), (seen.bytes, "bytes"))
+    counts = ((seen.rows, "rows"), (seen.canaries, "values to compare"), (seen.bytes, "bytes"))
     stated = [f"{count:,} {what}" for count, what in counts if count is not None]
     return _join(seen.kind, seen.description, *stated)
 

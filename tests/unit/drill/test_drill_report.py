@@ -43,6 +43,7 @@ def test_the_file_is_named_by_its_digest(tmp_path):
     assert found.backup.cipher == "none", "no reader takes an encrypted file"
     rows = dict(subject(sample_run.run(subject=found)))
     assert rows["Backup encrypted with"] == "nothing: the file was read as it lay"
+    assert re.search(r", \d+ values to compare, ", rows["Data"]), "nothing was started"
     assert found.backup.server == "PostgreSQL 14.23"
     assert found.backup.taken_by == "pg_dump 14.23"
     assert re.fullmatch("[0-9a-f-]{36}", found.backup.instance)
