@@ -80,6 +80,28 @@ class Backup:
         """Why it is not a whole backup of data alone; empty if it is, maybe with its database."""
         return self.damage or (self.lacks if self.beyond else self.orders)
 
+    def stops_psql(self, server: str | None) -> str:
+        """Why psql stops at its first error in this file on such a server; empty if unknown.
+
+        pg_dump writes this setting since 17, whatever the release of the server that it dumps.
+        """
+        by, on = (_release(version) for version in (self.dumped_by, server))
+        if self.form != "plain" or not (by >= _LIMITS_TRANSACTIONS > on > 0):
+            return ""
+        return (
+            f"pg_dump {by} made it: on PostgreSQL {on}, psql -v ON_ERROR_STOP=1 stops at its line "
+            f"SET transaction_timeout, which Drillbook leaves out: dump it by pg_dump {on}, or "
+            "restore what sed '1,40{/^SET transaction_timeout/d}' makes of it"
+        )
+
+
+_LIMITS_TRANSACTIONS = 17
+
+
+def _release(version: str | None) -> int:
+    number = re.match(r"\d+", version or "")
+    return int(number[0]) if number else 0
+
 
 def examine(backup: Path) -> Backup:
     """Facts about a backup; BadInput where it is not one."""

@@ -267,6 +267,8 @@ def _lines(
         yield f"Note: the backup {facts.beyond}."
     if facts.not_restored:
         yield f"Note: the backup {safe_text(facts.not_restored)}."
+    if stops := facts.stops_psql(facts.server):
+        yield f"Note: {stops}."
     proof, file = decisive.proof, decisive.file
     if file.accepted_as != file.deployed_as:
         yield (

@@ -1,6 +1,7 @@
 """The answer about a key as people read it on a terminal, and as programs read it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,6 +90,21 @@ def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, 
         "OPENS": "  drillbook drill last.dump --env-file one.env",
     }
     assert nexts[answer.word] in "\n".join(rest)
+
+
+@pytest.mark.parametrize(
+    ("form", "server", "by", "stops"),
+    [
+        ("plain", "14.23", "17.2 (Debian)", True),
+        ("plain", "14.23", "16.1", False),
+        ("plain", "17.5", "18.1", False),
+        ("custom", "14.23", "17.2", False),
+        ("plain", None, "17.2", False),
+    ],
+)
+def test_a_dump_of_a_newer_pg_dump_stops_psql(form, server, by, stops):
+    facts = replace(FACTS, form=form, server=server, dumped_by=by)
+    assert ("SET transaction_timeout" in as_text(facts, "d.sql", [one()])) is stops
 
 
 def test_command_that_is_next_works_when_pasted():
