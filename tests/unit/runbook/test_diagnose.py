@@ -430,3 +430,18 @@ def test_a_log_of_short_lines_without_end_is_refused():
 )
 def test_a_cause_that_looks_alike_is_thought_of(log, words):
     assert words in " ".join(str(diagnose(log)).split())
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "infisical-backend-1  | ",
+        "[pod/infisical-5c9/infisical] ",
+        "[pod/infisical-5c9/infisical] 2026-11-30T07:16:18.123456789Z ",
+        "Nov  3 07:16:18 host infisical[123]: ",
+        "2026-11-30T07:16:18+0000 host docker[4711]: ",
+        "2026-11-30T07:16:18.123456789Z ",
+    ],
+)
+def test_what_compose_kubernetes_and_systemd_write_before_a_line_is_skipped(prefix):
+    assert diagnose([prefix + died(KEY)]).cause.name == "wrong_encryption_key"
