@@ -86,6 +86,10 @@ KNOWN = [
             )
         ],
     ),
+    (
+        "encryption_key_length",
+        [died("the ENCRYPTION_KEY environment variable is not a base64 encoded 256-bit key.")],
+    ),
     ("encryption_key_missing", [died("Root encryption key not found for KMS service.")]),
     (
         "encryption_key_missing",
