@@ -62,7 +62,7 @@ def test_what_follows_from_partitions_is_no_difference(living):
 def test_steps_of_a_move_start_the_database_alone():
     # A backend that starts with an empty database makes its tables, which the restore then meets.
     move = SimpleNamespace(
-        move=lambda: SimpleNamespace(seconds=28.0, dump_s=2.2),
+        move=lambda: SimpleNamespace(serves=True, seconds=28.0, dump_s=2.2),
         releases=lambda: ("14.23", "17.10"),
         old=SimpleNamespace(stack=SimpleNamespace(owner=("infisical", "infisical"))),
     )
