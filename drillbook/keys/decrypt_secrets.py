@@ -296,7 +296,7 @@ def for_recipients(words: Sequence[str]) -> Seal:
     """Encrypt for age or SSH public keys, given as such or as files that list them."""
     import pyrage
 
-    keys = [_recipient(line) for word in words for line in _lines(word)]
+    keys = [_recipient(line, word) for word in words for line in _lines(word)]
     if not keys:
         raise BadInput("--recipient names no public key; make one with `age-keygen`")
 
@@ -325,7 +325,7 @@ def _lines(word: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _recipient(line: str) -> object:
+def _recipient(line: str, word: str) -> object:
     import pyrage
 
     if line.startswith(_PRIVATE):
@@ -335,8 +335,10 @@ def _recipient(line: str) -> object:
     try:
         return kind.from_str(line)
     except pyrage.RecipientError:
+        # The line is not quoted: the file may be one of keys, or hold a passphrase.
         raise BadInput(
-            f"{line[:60]} is not a public key of age or SSH; check --recipient"
+            f"--recipient {word[:200]} is not a public key of age or SSH, or holds a line that is "
+            "none; check it"
         ) from None
 
 

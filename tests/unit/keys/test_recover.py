@@ -370,6 +370,15 @@ def test_in_the_clear_only_when_asked_twice(files, capsys, options, said):
     assert not (files / "out.json").exists()
 
 
+def test_a_file_that_lists_no_recipients_is_not_quoted(files, capsys):
+    """It may be the file of the key, or of a passphrase."""
+    given = ["--recipient", str(files / "2024-10.env")]
+    assert run(files, "2024-10", files / "out.json", *given) == 3
+    said = capsys.readouterr().err
+    assert "2024-10.env is not a public key of age or SSH, or holds a line that is none" in said
+    assert KEYS["2024-10"] not in said
+
+
 def test_a_folder_that_is_not_there_is_told(files, capsys):
     assert run(files, "2024-10", files / "none" / "out.json", "--plaintext") == 3
     assert "none does not exist" in capsys.readouterr().err
