@@ -8,8 +8,10 @@ Drillbook: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.p
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import httpx2
@@ -40,16 +42,44 @@ def request(bundle: Path) -> bytes:
 
 def ask(authority: str, query: bytes) -> bytes:
     """The answer of an authority on the network; CannotSeal if none came within 15 s."""
-    headers = {"Content-Type": "application/timestamp-query"}
+    answer: Future[bytes] = Future()
+
+    def fetch() -> None:
+        try:
+            answer.set_result(_fetch(authority, query))
+        except BaseException as trouble:
+            answer.set_exception(trouble)
+
+    # In a thread: where an answer drips, no single read of it times out.
+    Thread(target=fetch, daemon=True).start()
     host = "the address of --tsa"
     try:
         host = urlsplit(authority).hostname or host
-        answer = httpx2.post(authority, content=query, headers=headers, timeout=_PATIENCE_S)
-        answer.raise_for_status()
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as trouble:
-        # The rest of the address, which the error may quote, may hold a password.
-        raise CannotSeal(f"no time-stamp from {host}: {type(trouble).__name__}") from None
-    return answer.content
+        return answer.result(_PATIENCE_S)
+    except httpx2.HTTPStatusError as trouble:
+        why = f"it answered {trouble.response.status_code}"
+    except (TimeoutError, httpx2.TimeoutException):
+        why = f"no whole answer within {_PATIENCE_S:g} s"
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        why = "it cannot be reached"
+    # The rest of the address, which the error may quote, may hold a password.
+    raise CannotSeal(f"no time-stamp from {host}: {why}; check --tsa")
+
+
+def _fetch(authority: str, query: bytes) -> bytes:
+    """The beginning of an answer, which is the whole of any stamp."""
+    # An authority has no reason to compress; what it compresses anyway is not unpacked.
+    headers = {"Content-Type": "application/timestamp-query", "Accept-Encoding": "identity"}
+    received = b""
+    with httpx2.stream(
+        "POST", authority, content=query, headers=headers, timeout=_PATIENCE_S
+    ) as response:
+        response.raise_for_status()
+        for piece in response.iter_raw():
+            received += piece
+            if len(received) > _LARGEST:
+                break
+    return received
 
 
 def accept(answer: bytes, bundle: Path) -> datetime:

@@ -1,7 +1,10 @@
 """A time-stamp proves that the bundle existed, if it is one of the bundle and of the authority."""
 
+import socket
 import subprocess
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -196,8 +199,32 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
 
 
 def test_authority_that_cannot_be_reached_is_reported(bundle):
-    with pytest.raises(CannotSeal, match=r"^no time-stamp from 127\.0\.0\.1: ConnectError$"):
+    with pytest.raises(
+        CannotSeal, match=r"^no time-stamp from 127\.0\.0\.1: it cannot be reached; check --tsa$"
+    ):
         timestamp.ask("http://127.0.0.1:1/", b"")
+
+
+def test_an_answer_without_end_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(timestamp, "_PATIENCE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for _ in range(50):
+                    connection.sendall(b"0")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        with pytest.raises(CannotSeal, match=r"no whole answer within 0\.5 s; check --tsa$"):
+            timestamp.ask(f"http://127.0.0.1:{server.getsockname()[1]}/", b"")
+
+
+def test_of_a_large_answer_the_beginning_is_read(online):
+    online.reply = lambda _: (200, b"0" * (8 << 20))
+    assert len(timestamp.ask(online.url, b"")) < 2 << 20
 
 
 @pytest.mark.parametrize("status", [401, 500])
