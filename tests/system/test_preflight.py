@@ -114,6 +114,13 @@ def test_a_password_in_a_connection_string_is_searched_for(files):
     assert "old.env:1: the password in REDIS_URL stands there as it is" in done.stdout
 
 
+def test_a_refusal_leaves_standard_output_to_the_answer(tmp_path):
+    (tmp_path / "list.yml").write_text("- a\n")
+    done = preflight(f"--compose={tmp_path / 'list.yml'}", "--output=json")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "list.yml is not a mapping with services" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--env-file", "--escrow", "--backup", "--repo", "--compose"])
 def test_missing_file_ends_the_run_in_one_sentence(files, option):
     done = preflight(*options({**files, option: "/nowhere/at/all"}))
@@ -140,7 +147,7 @@ def test_evidence_of_a_preflight_holds_no_secret(files, tmp_path):
 def test_nothing_given_is_no_pass():
     done = preflight()
     assert done.returncode == 3
-    assert "nothing to check" in done.stdout
+    assert "nothing to check" in done.stderr
 
 
 def test_what_is_not_given_is_not_run(files):
