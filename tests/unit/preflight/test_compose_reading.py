@@ -117,6 +117,7 @@ def test_values_are_what_compose_takes_them_for():
         ("a: b\nc: 'hunter2\n", r"compose\.yml, line 3 is not YAML: found unexpected end of"),
         ("a: b\n  c: 'hunter2'\n", r"line 2 is not YAML: mapping values are not allowed here"),
         ("a: *hunter2\n", "line 1 is not YAML: found undefined alias"),
+        ("a:\n\tb: hunter2\n", "line 2 is not YAML: found character … that cannot start any token"),
         ("a: \1\n", "is not YAML; check --compose"),
         ("a\n", "is not a mapping with services; check --compose"),
         ("a: &a {b: *a}\n", "contains itself or is nested too deeply"),
