@@ -155,7 +155,8 @@ def _sentence(wrong: click.UsageError, path: str) -> str:
     if isinstance(wrong, Refusal):
         return wrong.message
     message = wrong.message.rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}; {path} --help shows an example"
+    shown = "shows an example" if isinstance(command, _Command) else "lists the commands"
+    return f"{message[:1].lower()}{message[1:]}; {path} --help {shown}"
 
 
 def _refuse_unknown_variables(commands: Sequence[Command]) -> None:

@@ -152,7 +152,10 @@ def _folder(value: str) -> str:
 
 def _place(value: str) -> str:
     path = Path(value).expanduser()
-    return "" if path.exists() else f"{value} does not exist{_near_file(path)}"
+    if path.exists():
+        return ""
+    link = "is a link to what does not exist; check it"
+    return f"{value} {link if path.is_symlink() else f'does not exist{_near_file(path)}'}"
 
 
 def _new_file(value: str) -> str:
@@ -594,7 +597,8 @@ EXCLUSIVE = (
 
 def run_folder() -> str:
     """Where runs are kept by default."""
-    checkout = Path("suites/controls.toml").is_file() and Path("reports").is_dir()
+    # No error where this user cannot enter the folder.
+    checkout = os.access("suites/controls.toml", os.F_OK) and Path("reports").is_dir()
     return "reports/runs" if checkout else "drillbook-runs"
 
 

@@ -70,7 +70,7 @@ WRONG = [
     ("", "missing command; drillbook --help"),
     ("verfy", "no command verfy; did you mean verify?"),
     ("check-key backup.sql.gz", "did you mean key check?"),
-    ("key", "missing command"),
+    ("key", "missing command; drillbook key --help lists the commands"),
     ("key chek backup.sql.gz", "no command key chek; did you mean key check?"),
     ("evidence verfy bundle.zip", "did you mean evidence verify?"),
     ("frobnicate", "no command frobnicate; drillbook --help lists them"),
@@ -118,6 +118,7 @@ WRONG = [
     ("verify --run-dir keys.env", "keys.env is a file; give a folder"),
     ("fleet report --out nowhere/fleet.html", "the folder nowhere does not exist"),
     ("diagnose backend.lg", "did you mean backend.log?"),
+    ("diagnose dangling.log", "LOG: dangling.log is a link to what does not exist; check it"),
     ("evidence verify bundel.zip", "did you mean bundle.zip?"),
     ("evidence merge folder nowhere", "nowhere does not exist"),
     ("drill 'cost$5.sql' --env-file keys.env", "BACKUP: cost$5.sql does not exist"),
@@ -164,6 +165,7 @@ def folder(tmp_path, monkeypatch):
     for name in FILES:
         (tmp_path / name).write_text("ENCRYPTION_KEY=x\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling.log").symlink_to("nowhere")
     (tmp_path / "runs" / "one").mkdir(parents=True)
     for name in ("two", "on-v1", "on-v2"):
         (tmp_path / "runs" / name).mkdir()
@@ -204,6 +206,19 @@ def test_a_wrong_line_is_one_sentence_and_nothing_happens(folder, line, sentence
     assert "geheim" not in told.err
     assert carried_out == []
     assert seen(folder) == before
+
+
+def test_a_folder_that_this_user_cannot_enter_is_no_defect(folder, capsys):
+    """As by `su` from the folder of root."""
+    user = os.geteuid()
+    folder.chmod(0)
+    try:
+        os.seteuid(user or 65534)
+        code = run(COMMANDS, ["--version"])
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+    assert (code, capsys.readouterr().err) == (0, "")
 
 
 def what_it_loads(folder, *words):
