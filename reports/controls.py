@@ -136,7 +136,7 @@ def patterns(option: str) -> tuple[str, ...]:
 def specs(entry: Entry) -> list[str]:
     """The spec files with a control's id, sorted."""
     wanted = re.compile(rf'"{re.escape(entry.id)}"')
-    found = (path for path in FOLDER.rglob("test_*.py") if wanted.search(path.read_text()))
+    found = (path for path in FOLDER.rglob("test_*.py") if wanted.search(path.read_text("utf-8")))
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
