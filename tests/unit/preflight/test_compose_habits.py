@@ -325,6 +325,15 @@ def test_a_finding_about_a_variable_of_another_name_stands_at_the_compose_file(r
     assert {(one.file, one.line) for one in found} == {(str(tmp_path / "compose.yml"), line)}
 
 
+def test_an_instance_with_an_hsm_may_have_no_key(read, tmp_path):
+    text = changed(("      - ENCRYPTION_KEY\n", "      - HSM_LIB_PATH\n"))
+    settings = {**Settings.generate().but(ENCRYPTION_KEY=None), "HSM_LIB_PATH": "/hsm.so"}
+    own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(text, settings))
+    assert key_strength.keys(own) == []
+    found = compose_checks.lint(own.compose, own.env)
+    assert not [one for one in found if "ENCRYPTION_KEY" in one.sentence]
+
+
 def test_a_reference_to_another_variable_is_not_taken_for_the_key(read, tmp_path):
     settings = {**Settings.generate(), "ENCRYPTION_KEY": "${MINE}"}
     own = key_strength.Deployed(dotenv.load(env(tmp_path, settings)), read(FILE, settings))
