@@ -219,7 +219,11 @@ def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
 
     def judge(value: str) -> str:
         known = re.findall(form, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
-        for pattern in filter(None, map(str.strip, value.split(","))):
+        patterns = list(filter(None, map(str.strip, value.split(","))))
+        if not patterns:
+            # Of two empty variables and a comma; no pattern would mean all.
+            return f"{value} names no {what}; give one, or leave it out"
+        for pattern in patterns:
             if not any(fnmatchcase(name.upper(), pattern.upper()) for name in known):
                 return f"{pattern} matches no {what}{nearest(pattern, known)}"
         return ""

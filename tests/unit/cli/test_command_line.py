@@ -91,6 +91,7 @@ WRONG = [
     ("verify --offer audit,rotaton", "did you mean rotation?"),
     ("verify --control KEY-333", "--controls: KEY-333 matches no control"),
     ("verify --controls 'KEE-*'", "KEE-* matches no control; did you mean KEY-"),
+    ("verify --control ,", "--controls: , names no control; give one, or leave it out"),
     ("verify --mutant LosesLongValue", "did you mean LosesLongValues?"),
     ("verify --tsa ftp://ada:geheim@host", "not a web address"),
     ("live secrets.example.com", "not a web address; give one such as https://"),
@@ -219,6 +220,11 @@ def test_a_folder_that_this_user_cannot_enter_is_no_defect(folder, capsys):
         os.seteuid(user)
         folder.chmod(0o700)
     assert (code, capsys.readouterr().err) == (0, "")
+
+
+def test_the_catalogue_does_not_depend_on_the_locale(folder):
+    done = call(folder, "catalogue", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def what_it_loads(folder, *words):
