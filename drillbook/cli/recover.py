@@ -101,7 +101,8 @@ def _open(
     reader = Reader(dump, key.key, key.also)
     if not reader.opens:
         files = ", and the one in ".join(file.path for file in keys)
-        reasons = (f"; {reason}" for reason in reader.keys.proof.unproven)
+        reasons = [f"; {file.path}: {file.unfit}" for file in keys if file.unfit]
+        reasons += [f"; {reason}" for reason in reader.keys.proof.unproven]
         also = "".join([*reasons, *(f"; not tried: {file}" for file in unread)])
         if missing := dump.missing():
             raise BadInput(

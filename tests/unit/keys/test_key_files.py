@@ -54,6 +54,12 @@ def test_key_of_another_length_fits_nothing_and_has_a_label_all_the_same(file):
     assert found.label != fingerprint(b"")
 
 
+@pytest.mark.parametrize("written", ["\u201c{}\u201d", "\u200b{}", "{};", "{}\rA=b"])
+def test_key_with_more_around_it_is_told_so(file, written):
+    found = load(file(f"ENCRYPTION_KEY={written.format('0123456789abcdef' * 2)}\n"))
+    assert found.unfit.endswith("32 among them may be the key: remove the others, such as a quote")
+
+
 def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
     with pytest.raises(BadInput) as refused:
         load(file("A=b\n"))

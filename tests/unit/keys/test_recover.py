@@ -379,6 +379,14 @@ def test_a_file_that_lists_no_recipients_is_not_quoted(files, capsys):
     assert KEYS["2024-10"] not in said
 
 
+def test_a_key_that_fits_nothing_is_told_why(files, capsys):
+    (files / "quoted.env").write_text(f"ENCRYPTION_KEY=\u201c{KEYS['2024-10']}\u201d\n")
+    assert run(files, "2024-10", files / "out.json", "--plaintext", key="quoted") == 3
+    assert (
+        "quoted.env: it has 38 bytes where the product takes exactly 32" in capsys.readouterr().err
+    )
+
+
 def test_a_folder_that_is_not_there_is_told(files, capsys):
     assert run(files, "2024-10", files / "none" / "out.json", "--plaintext") == 3
     assert "none does not exist" in capsys.readouterr().err
