@@ -89,6 +89,9 @@ def generate(out: Path) -> str:
         try:
             write_file(path, data, mode)
         except OSError as trouble:
+            if path is public:
+                # Half of a pair is of no use, and its name could not be given again.
+                out.unlink()
             raise BadKey(f"{path}: {trouble.strerror}; choose another place") from None
     return key_id(key.public_key())
 

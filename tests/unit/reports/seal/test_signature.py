@@ -1,6 +1,7 @@
 """Keys are private to their owner, and what they sign is exactly what is checked."""
 
 import base64
+import errno
 import json
 import os
 import stat
@@ -219,6 +220,19 @@ def test_halves_of_a_key_have_the_modes_they_need(tmp_path):
         signature.generate(tmp_path / "k")
     with pytest.raises(BadKey, match="choose another place"):
         signature.generate(tmp_path / "nowhere" / "k")
+
+
+def test_no_half_of_a_key_is_left(tmp_path, monkeypatch):
+    def write_one(path, data, mode):
+        if path.suffix == ".pub":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_file(path, data, mode)
+
+    write_file = signature.write_file
+    monkeypatch.setattr(signature, "write_file", write_one)
+    with pytest.raises(BadKey, match="No space left on device; choose another place"):
+        signature.generate(tmp_path / "k")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sixteen_digits_name_a_key(tmp_path, made):
