@@ -121,8 +121,16 @@ class Sealer(NamedTuple):
             answer = timestamp.ask(self.authority, query.read_bytes())
             return sealed._replace(stamped=_keep_stamp(answer, bundle))
         except ReportError as trouble:
-            hint = f"carry {query.name} there, then: drillbook evidence timestamp ... --tsr ..."
-            return sealed._replace(request=query, trouble=f"{trouble}; {hint}")
+            return sealed._replace(request=query, trouble=f"{trouble}; or {_by_hand(query)}")
+
+
+def _by_hand(query: Path) -> str:
+    """How to carry a request to an authority, and its answer back, with the command for that."""
+    answer, bundle = (quote(str(query.with_suffix(one))) for one in (".tsr", ""))
+    return (
+        f"carry {query} to an authority, bring its answer back as {answer}, then: "
+        f"drillbook evidence timestamp {bundle} --tsr {answer}"
+    )
 
 
 def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
@@ -223,11 +231,7 @@ def describe_seal(sealed: Sealed) -> Iterator[Line]:
     if sealed.stamped:
         yield Line(f"Time-stamp: {sealed.stamped:%d %B %Y, %H:%M:%S} UTC")
     elif sealed.request and not sealed.trouble:
-        yield from wrap(
-            f"Time-stamp: to be fetched by hand. Carry {sealed.request.name} to the authority, "
-            "then: drillbook evidence timestamp ... --tsr ...",
-            then="  ",
-        )
+        yield from wrap(f"Time-stamp: to be fetched by hand: {_by_hand(sealed.request)}", then="  ")
     if sealed.trouble:
         what = "Sealed only in part" if sealed.bundle else "Not sealed"
         again = f"drillbook evidence seal FOLDER{' --signing-key KEY' * bool(sealed.key_id)}"
@@ -290,7 +294,7 @@ def stamp(given: SimpleNamespace) -> int:
         said = f"{place}: {moment:%d %B %Y, %H:%M:%S} UTC, says the authority that stamped it"
     else:
         write_file(query, timestamp.request(bundle))
-        said = f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ..."
+        said = f"To stamp it by hand: {_by_hand(query)}"
     write([Line(said)], sys.stdout)
     return PASSED
 

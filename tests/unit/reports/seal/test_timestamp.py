@@ -192,7 +192,7 @@ def test_authority_that_does_not_stamp_costs_the_stamp_and_nothing_else(
     online.reply = lambda query: (status, other if body == "of another file" else body)
     made = Sealer(None, online.url).seal(bundle.parent, sample_run.run(), lambda _: True)
     assert "time-stamp" in made.trouble
-    assert "carry bundle.zip.tsq" in made.trouble
+    assert f"carry {made.request} to an authority" in made.trouble
     assert made.request.is_file()
     assert not companion(bundle, ".tsr").exists()
     assert verify([str(bundle), "--unsigned"]) == 0

@@ -88,10 +88,11 @@ def test_lost_stamp_of_the_earlier_bundle_is_reported(folder, signing, capsys):
 @pytest.mark.parametrize("by_hand", [[], ["--tsa=file"]])
 def test_request_is_written_for_who_carries_it_by_hand(folder, capsys, by_hand):
     code, out, _ = asked(capsys, "timestamp", folder / "bundle.zip", *by_hand)
-    query = folder / "bundle.zip.tsq"
+    query, stamp = folder / "bundle.zip.tsq", folder / "bundle.zip.tsr"
     assert code == 0
     assert (
-        out == f"Carry {query} to the authority, then: drillbook evidence timestamp ... --tsr ...\n"
+        out == f"To stamp it by hand: carry {query} to an authority, bring its answer back as "
+        f"{stamp}, then: drillbook evidence timestamp {folder / 'bundle.zip'} --tsr {stamp}\n"
     )
     assert query.stat().st_size > 32
 
