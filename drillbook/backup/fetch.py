@@ -365,9 +365,11 @@ def _copy(order: _Order) -> LocalBackup:
         raise BadInput(f"there is no file at {address.shown}; check the backup given") from None
     except Exception as trouble:
         # Every storage has its own errors.
-        words = f"{type(trouble).__name__}: {trouble}".splitlines()[0]
+        words = (str(trouble).strip() or type(trouble).__name__).splitlines()[0]
         shown = redact(words, secrets, LEAST_SECRET)[:240]
-        raise BadInput(f"{address.shown} cannot be read: {shown}") from None
+        raise BadInput(
+            f"{address.shown} cannot be read: {shown}; check the address and --backup-options"
+        ) from None
 
 
 def _choose_from(order: _Order) -> LocalBackup:

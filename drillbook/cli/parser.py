@@ -155,6 +155,9 @@ def _sentence(wrong: click.UsageError, path: str) -> str:
     if isinstance(wrong, Refusal):
         return wrong.message
     message = wrong.message.rstrip(".")
+    if isinstance(wrong, click.BadParameter) and wrong.param:
+        # Of a flag that the environment sets: a flag on the line has no value.
+        return f"{_label(wrong.param, wrong.ctx)}: {message}"
     shown = "shows an example" if isinstance(command, _Command) else "lists the commands"
     return f"{message[:1].lower()}{message[1:]}; {path} --help {shown}"
 

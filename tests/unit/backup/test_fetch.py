@@ -374,8 +374,11 @@ def test_an_undated_copy_is_no_older_than_its_newest_row(tmp_path, monkeypatch):
     ("given", "words"),
     [
         ("memory://nowhere/b.sql", "there is no file at memory://nowhere/b.sql"),
-        ("teleport://host/b.sql", "Protocol not known"),
-        ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "cannot be read"),
+        (
+            "teleport://host/b.sql",
+            "cannot be read: Protocol not known: teleport; check the address",
+        ),
+        ("sftp://ada:geheimnis@127.0.0.1:1/b.sql", "check the address and --backup-options"),
     ],
 )
 def test_what_cannot_be_had_is_told_in_one_sentence(given, words):

@@ -289,7 +289,7 @@ WRONG_VARIABLES = [
         "DRILLBOOK_STAK in the environment is not an option",
     ),
     ("verify", {"DRILLBOOK_STACK": "podman"}, "DRILLBOOK_STACK: podman is none of"),
-    ("verify", {"DRILLBOOK_CERTIFIED": "perhaps"}, "perhaps"),
+    ("verify", {"DRILLBOOK_CERTIFIED": "perhaps"}, "DRILLBOOK_CERTIFIED: 'perhaps' is not a"),
     ("drill", {"DRILLBOOK_BACKUP": "nope.sql"}, "DRILLBOOK_BACKUP: nope.sql does not exist"),
     (
         "evidence sign-off bundle.zip --act approved",
