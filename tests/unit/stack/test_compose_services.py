@@ -245,9 +245,14 @@ def test_what_compose_cannot_say_yet_is_read_by_us(written, docker, said):
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("other\nyaml: line 3: did not find \"hunter2\" 'x'", "it: yaml: line 3: did not find"),
-        ("yaml: bad 'hunter2'", "it: yaml: bad"),
-        ("'hunter2' is bad", "it: it is invalid"),
+        ("other\nyaml: line 3: did not find \"hunter2\" 'x'", "it: yaml: line 3: did not find …"),
+        (
+            'line 3: key "hunter2" already defined at line 2',
+            "line 3: key … already defined at line 2",
+        ),
+        ("yaml: bad 'hunter2'", "it: yaml: bad …"),
+        ("yaml: bad 'hunter2", "it: yaml: bad …"),
+        ("'hunter2' is bad", "it: … is bad"),
         ("", "it: it printed nothing"),
         ("x" * 161, "it: " + "x" * 160),
     ],
