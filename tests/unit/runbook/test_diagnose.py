@@ -412,6 +412,12 @@ class Endless(io.RawIOBase):
         return b"y\n"
 
 
+def test_a_log_that_is_no_text_is_refused_with_what_to_do():
+    """As PowerShell's > writes it."""
+    with pytest.raises(BadInput, match="let `docker logs` write it, as UTF-8"):
+        list(diagnosis._lines(io.BytesIO("Error: x\n".encode("utf-16"))))
+
+
 def test_a_log_of_short_lines_without_end_is_refused():
     with pytest.raises(BadInput, match=r"this log has more than 2,000,000 lines; give its end"):
         deque(diagnosis._lines(Endless()), maxlen=0)
