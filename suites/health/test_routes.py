@@ -11,7 +11,8 @@ pytestmark = pytest.mark.control("HLT-4")
 
 
 def test_each_generation_of_routes_works(deployment, record, observe, step):
-    http, organization = deployment.owner.http, deployment.golden.admin.organization
+    organization = deployment.golden.admin.organization
+    http = deployment.owner.http.as_many_clients()
     with step("ask which generations of routes there are"):
         every = ask_every_generation(http)
         assert every

@@ -30,10 +30,12 @@ class Scripted(BaseHTTPRequestHandler):
     answers: ClassVar[list] = []
     asked: ClassVar[list] = []
     cookies: ClassVar[list] = []
+    addresses: ClassVar[list] = []
 
     def do_GET(self):
         self.asked.append((self.path, self.headers.get("Authorization")))
         self.cookies.append(self.headers.get("Cookie"))
+        self.addresses.append(self.headers.get("X-Forwarded-For"))
         status, headers, body = self.answers.pop(0)
         self.send_response(status)
         for name, value in {"content-type": "application/json", **headers}.items():
@@ -52,7 +54,7 @@ class Scripted(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    Scripted.answers, Scripted.asked, Scripted.cookies = [], [], []
+    Scripted.answers, Scripted.asked, Scripted.cookies, Scripted.addresses = [], [], [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
@@ -203,6 +205,15 @@ def test_a_batch_that_takes_long_is_followed_by_smaller_ones(ask, monkeypatch):
 def test_slow_batches_are_known_by_the_slug_they_want(ask, answer, slow):
     queue(403, answer)
     assert Infisical(ask, DEPRECATED).writes_slowly(Place("ledger", "dev")) is slow
+
+
+@pytest.mark.parametrize(("left", "limited"), [(("39", "38"), True), (("39", "39"), False)])
+def test_a_limit_of_each_client_is_none_for_many(ask, left, limited):
+    for one in left:
+        queue(403, **{"x-ratelimit-remaining": one})
+    many = replace(Infisical(ask, DEPRECATED), http=ask.as_many_clients())
+    assert many.is_limited() is limited
+    assert len({*Scripted.addresses}) == len(left)
 
 
 def test_without_batches_writes_are_slow(ask):
