@@ -11,7 +11,7 @@ from drillbook.infisical.client import DAY_S, Place
 from drillbook.stack.waiting import wait_until
 from fixtures.data.golden import MARKER, TAG
 from fixtures.faults import temporary_faults
-from fixtures.oracle import access, credentials
+from fixtures.oracle import access, credentials, scope
 from fixtures.oracle.access import Caller
 from fixtures.probes import observations
 
@@ -204,6 +204,22 @@ def test_no_reference_leads_to_another_project(deployment, stranger, step):
         assert access.find_borrowed(api, Place(own, "dev"), deployment.golden) == []
 
 
+def test_a_right_for_one_folder_ends_there(deployment, stranger, record, step):
+    owner = deployment.owner
+    with step("let a machine without access read and change the secrets of one folder of several"):
+        folder, around = scope.make_folders(owner, owner.create_project("Project of rooms"))
+        machine = stranger("of one room", folder.project, "no-access")
+        granted = scope.grant(owner, machine, folder)
+        api = deployment.public.as_bearer(deployment.public.login(machine))
+        granted = granted and scope.is_read(api, folder)
+
+    if not granted:
+        record.note("this release lets no machine read one folder alone")
+        return
+    with step("it reads and changes nothing elsewhere, nor what others bring from there"):
+        assert scope.find_beyond(owner, api, folder, around) == []
+
+
 def test_no_member_makes_administrators(deployment, stranger, step):
     project = deployment.owner.create_project("Project of ambition")
     with step("create a machine that may read a project, one that may write, and one elsewhere"):
@@ -376,6 +392,9 @@ def test_renewed_token_expires(deployment, step):
     with step("when its new time is over, it is refused, and cannot be renewed"):
         assert not observations.outlives(lambda: deployment.accepts(renewed or token), lives_s)
         assert credentials.renew_token(public, renewed or token) is None
+
+    with step("log the administrator out, if that is a person: its token is refused"):
+        assert not credentials.outlives_log_out(owner)
 
 
 def test_restart_keeps_tokens_and_revocations(deployment, step):
