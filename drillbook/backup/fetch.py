@@ -306,7 +306,7 @@ def _inspect(name: str) -> dict[str, Any]:
         raise BadInput("docker:… needs the docker program, which is not on PATH") from None
     if result.returncode:
         said = result.stderr.decode(errors="replace").lower()
-        # Of an engine that is not there docker 29 says that there is no such file.
+        # The socket of an engine that is not there is a missing file, too.
         if "no such container" in said or "no such object" in said:
             raise BadInput(f"this engine has no container {name}; see docker ps")
         if "permission denied" in said:
