@@ -267,7 +267,7 @@ def test_advice_to_go_back_empties_the_cache():
     assert [one for one in told if "cache" not in one[1]] == [], "add: and empty the cache"
 
 
-def test_advice_to_restore_over_data_dumps_it_first():
+def test_advice_to_restore_over_data_dumps_it_first_and_starts_only_what_is_whole():
     # What was written since the backup is in nothing else.
     restoring = re.compile(r"restor\w* [^.;]{0,60}into an empty database", re.IGNORECASE)
     told = [(cause.name, cause.cure) for cause in diagnosis.ALL]
@@ -278,7 +278,12 @@ def test_advice_to_restore_over_data_dumps_it_first():
     told += [("NO_WAY_BACK", NO_WAY_BACK)]
     found = [(name, text) for name, text in told if restoring.search(text)]
     assert len(found) > 6
-    assert [one for one in found if "dump what is there" not in one[1]] == []
+    # The documented dump command writes to the name of the backup.
+    new = "dump what is there into a new file, never over the backup"
+    assert [one for one in found if new not in one[1]] == []
+    # On half a database anyone can sign up as administrator.
+    assert [one for one in found if "ON_ERROR_STOP=1" not in one[1]] == []
+    assert [one for one in found if "exit code 0, start" not in one[1]] == []
 
 
 def test_documents_put_no_secret_into_the_history_of_a_shell():

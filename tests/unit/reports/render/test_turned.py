@@ -151,8 +151,9 @@ def test_report_says_that_changing_the_tag_back_does_not_work(seen):
         run = changed(facts, **HELD, **{"UPG-4": verdict})
         said = upgrade_text.sentence(run)
         assert "Going back by changing the tag does not work" in said
-        assert "restore that backup into an empty database, empty the cache" in said
-        assert said.index("dump what is there") < said.index("restore that backup")
+        assert "restore that backup into an empty database with psql -v ON_ERROR_STOP=1" in said
+        assert "only if that psql ended with exit code 0, start the old image" in said
+        assert said.index("dump what is there into a new file") < said.index("restore that backup")
     fine = changed({"downgraded": "old release read on new schema"}, **HELD)
     assert "Going back" not in upgrade_text.sentence(fine)
 
