@@ -197,7 +197,8 @@ _NEXT: dict[Word, str] = {
     "OPENS": (
         "keep this key as long as this backup. If an instance needs it, set {variable} to this key "
         "and redeploy (where the image's tag moves, with --pull never: else this upgrades, too); "
-        "AUTH_SECRET and the password of a new database may be new{in_coolify}"
+        "AUTH_SECRET (a new one ends every token) and the password of a new database may be new"
+        "{in_coolify}"
     ),
     "DOES NOT OPEN": (
         "try your other keys: from escrow, `docker inspect` of an earlier container, an old .env, "

@@ -13,6 +13,7 @@ import pytest
 from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.drill.drill_report import NO_WAY_BACK
+from drillbook.preflight import key_strength
 from drillbook.runbook import diagnosis, rules
 
 CODE = sorted(
@@ -284,6 +285,15 @@ def test_advice_to_restore_over_data_dumps_it_first_and_starts_only_what_is_whol
     # On half a database anyone can sign up as administrator.
     assert [one for one in found if "ON_ERROR_STOP=1" not in one[1]] == []
     assert [one for one in found if "exit code 0, start" not in one[1]] == []
+
+
+def test_advice_to_change_auth_secret_names_the_tokens_that_no_login_brings_back():
+    (control,) = (one for one in CATALOGUE if one["id"] == "KEY-2.AUTH")
+    corrections = control["corrections"]
+    told = [corrections[word] for word in ("started_and_read_everything", "earlier_tokens_refused")]
+    told += [rules.rules()["key-purpose"].write, key_strength.cure("AUTH_SECRET")]
+    lost = ("token auth", "SCIM", "bootstrap")
+    assert [text for text in told if not all(kind in text for kind in lost)] == []
 
 
 def test_documents_put_no_secret_into_the_history_of_a_shell():

@@ -297,6 +297,7 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
         ("REDIS_PASSWORD", "the cache's own"),
         ("SMTP_PASSWORD", "at the mail server"),
         ("AUTH_SECRET", "must log in again"),
+        ("AUTH_SECRET", "of token auth and of SCIM must be issued again"),
         ("JWT_AUTH_SECRET", "where AUTH_SECRET is set, remove it"),
         ("JWT_REFRESH_SECRET", "the product does not read it"),
         ("SERVICE_PASSWORD_64_ENCRYPTIONKEY", "do not change it while there is data"),
