@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.core.errors import NotReady
 from drillbook.infisical.client import CURRENT, Infisical, Place
-from drillbook.infisical.http import Broken, Http, RateLimited, Unreachable
+from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
 from drillbook.runbook import procedures
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
@@ -112,10 +112,10 @@ def test_a_machine_that_is_slow_all_the_time_is_not_blamed(rotated, server):
     assert "0 were refused" in notes[-1]
 
 
-def test_a_product_that_hangs_after_the_rotation_is(rotated, deployment, server, monkeypatch):
+def test_nor_is_a_product_that_does_not_answer_after_it(rotated, deployment, server, monkeypatch):
     monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
     deployment.become = lambda: setattr(server, "delay_s", None)
-    with pytest.raises(AssertionError):
+    with pytest.raises(NotReady, match="a read after the rotation: not within 1 s"):
         rotated()
 
 
@@ -212,7 +212,7 @@ def hands(monkeypatch):
     made._patience_s = made._silence_s = 0.1
     made._stack = SimpleNamespace(backend=lambda: BackendState("running", None, 0))
     made._home = SimpleNamespace(place=None)
-    made._silent = False
+    made._trouble, made._deployment = None, None
 
     def silent(_self, _act, _model):
         raise Unreachable("POST /x: ReadTimeout after 20.0 s")
@@ -230,12 +230,36 @@ def test_a_slow_answer_in_a_plan_is_inconclusive(hands, monkeypatch):
         hands.do(WRITE, Model())
 
 
-def test_a_backend_that_never_answers_again_breaks_the_claim(hands, monkeypatch):
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_backend_that_has_failed_breaks_the_claim_and_one_that_is_silent_does_not(
+    hands, monkeypatch, runs
+):
     def silent(_self, _ask):
-        raise Unreachable("GET /x: ReadTimeout after 20.0 s")
+        raise TooSlow("GET /x: ReadTimeout after 20.0 s")
 
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", silent)
-    with pytest.raises(ActRefused, match="nor a read within"):
+    monkeypatch.setattr(observations, "comes_up", lambda _deployment: runs)
+    with pytest.raises(TooSlow if runs else ActRefused):
+        hands.do(WRITE, Model())
+    readable = Model()
+    if runs:
+        with pytest.raises(TooSlow):
+            hands.look(readable)
+    else:
+        assert hands.look(readable) is None
+
+
+@pytest.mark.parametrize("trouble", [TooSlow("late"), RateLimited("GET /x", 429, "too many", 1.0)])
+def test_a_limit_of_ours_while_other_secrets_are_read_is_no_loss(hands, monkeypatch, trouble):
+    monkeypatch.setattr(operator.Operator, "_other_secrets", refusing(trouble).inventory)
+    with pytest.raises(type(trouble)):
+        hands._check_other_secrets()
+
+
+def test_a_limit_of_requests_is_no_act_that_was_refused(hands, monkeypatch):
+    limited = RateLimited("POST /x", 429, "too many", 1.0)
+    monkeypatch.setattr(operator.Operator, "write", refusing(limited).inventory)
+    with pytest.raises(RateLimited):
         hands.do(WRITE, Model())
 
 
@@ -250,6 +274,7 @@ def test_what_runs_and_is_silent_is_waited_for_longer(hands, monkeypatch):
 
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", late)
     monkeypatch.setattr(operator.Operator, "_check_other_secrets", lambda _self: None)
+    monkeypatch.setattr(observations, "comes_up", lambda _deployment: True)
     assert hands.look(Model()) == {}
 
 
@@ -270,7 +295,33 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
     waited = []
     monkeypatch.setattr(
-        observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s)
+        observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s) is None
     )
     observations.comes_up(SimpleNamespace(stack=stack))
     assert waited == [200.0]
+
+
+@pytest.mark.parametrize(
+    ("health", "states", "up"),
+    [
+        (200, [("running", 0)], True),
+        (503, [("running", 0)], False),
+        (None, [("exited", 0)], False),
+        (None, [("running", 3), ("running", 4)], False),
+        (None, [("running", 3)], None),
+        (0, [("running", 0)], None),
+    ],
+)
+def test_only_a_backend_that_fails_stays_down(monkeypatch, health, states, up):
+    left = [BackendState(state, 1, restarts) for state, restarts in states]
+    backend = lambda: left.pop(0) if len(left) > 1 else left[0]  # noqa: E731
+    stack = SimpleNamespace(name="x", driver="embedded", base_url="http://x", backend=backend)
+    monkeypatch.setattr(observations, "_LONGEST_S", 0.1)
+    monkeypatch.setattr(observations, "wait_until", lambda *_, **__: False)
+    monkeypatch.setattr(observations, "ask_health", lambda *_: health)
+    deployment = SimpleNamespace(stack=stack)
+    if up is None:
+        with pytest.raises(NotReady, match="good health of a backend that runs, or its end"):
+            observations.comes_up(deployment)
+    else:
+        assert observations.comes_up(deployment) is up
