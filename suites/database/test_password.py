@@ -61,6 +61,7 @@ def test_only_the_new_password_opens_the_database(deployment, new_password, step
         assert opens_database(deployment.stack, new_password)
         assert not opens_database(deployment.stack, old)
         assert not opens_database(deployment.stack, "")
+        assert not opens_database(deployment.stack, secrets.token_urlsafe(32))
 
     with step("the password is stored as a SCRAM verifier"):
         assert stored_password(deployment.stack).startswith("SCRAM-SHA-256$")

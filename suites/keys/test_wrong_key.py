@@ -115,8 +115,10 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
         assert whole
         assert deployment.writes()
         deployment.mark("after the recovery")
+        recovered = deployment.inventory()
 
     with step("both survive one more restart"):
         assert deployment.restart().serves
         assert deployment.marker() == "after the recovery"
+        assert deployment.reads_as(recovered)
         assert deployment.writes()

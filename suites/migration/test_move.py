@@ -93,7 +93,7 @@ def test_old_instance_is_unchanged_and_new_one_survives_it(
         before, rows = deployment.inventory(), deployment.tables()
         written = deployment.golden.values()
         assert differing(before.values, written) == []
-        project, _ = moved(deployment, neighbour)
+        project, exported = moved(deployment, neighbour)
 
     with step("the old instance is unchanged, and still accepts writes"):
         changed = dumps.differing_tables(rows, deployment.tables())
@@ -105,6 +105,7 @@ def test_old_instance_is_unchanged_and_new_one_survives_it(
         deployment.wipe(working_folder.run_id)
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
         assert differing(migration.values(arrived), written) == []
+        assert migration.contents(arrived) == migration.contents(exported)
 
 
 @pytest.mark.control("MIG-2")
