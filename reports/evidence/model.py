@@ -28,7 +28,6 @@ from reports.evidence.context import (
     Waiver,
 )
 from reports.verdict import (
-    UNDECIDED,
     UNUSABLE,
     Nature,
     Severity,
@@ -504,15 +503,13 @@ def is_gating(control: Control, facts: RunFacts) -> bool:
 
 
 def gate(controls: Iterable[Control], facts: RunFacts, redaction: Redaction) -> tuple[Verdict, int]:
-    """The verdict and exit code of a run; a leak fails it, and an interrupted run never passes."""
+    """The verdict and exit code of a run; a leak fails it, and an early end never passes."""
     if redaction.leaks:
         return Verdict.VIOLATED, exit_code(Verdict.VIOLATED)
     verdict = overall(c.verdict for c in controls if c.gating and not c.waived)
-    if facts.stopped:
-        return verdict, UNUSABLE
-    if facts.interrupted and not exit_code(verdict):
-        return Verdict.NOT_RUN, UNDECIDED
-    return verdict, exit_code(verdict)
+    if (facts.interrupted or facts.stopped) and not exit_code(verdict):
+        verdict = Verdict.NOT_RUN
+    return verdict, UNUSABLE if facts.stopped else exit_code(verdict)
 
 
 def count(controls: Sequence[Control], specs_planned: int, executed: Collection[str]) -> Counts:

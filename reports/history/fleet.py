@@ -145,9 +145,8 @@ def _lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
     for one in found:
         last, due = one.last, "OVERDUE" if one.standing.overdue else str(one.standing.due)
         when, age = (f"{last.finished:%Y-%m-%d}", f"{one.age_days} d") if last else ("never", "")
-        verdict = last.facts.verdict if last else None
         row = f"{one.instance.name[:19]:<20}{when:<11}{age:>5}  "
-        row += f"{verdict.words if verdict else '-':<13}{due:<10}"
+        row += f"{last.facts.words if last else '-':<13}{due:<10}"
         for seen in one.objectives.values():
             row += f"{'-' if seen.measured_s is None else phrases.duration(seen.measured_s):>9}"
         yield Line(row, () if one.is_well else _RED)

@@ -273,12 +273,11 @@ def _table(runs: tuple[Past, ...]) -> Iterator[Line]:
     yield Line(f"{head} wrong", ("bold",))
     for run in runs:
         facts = run.facts
-        verdict = facts.verdict.words if facts.verdict else "none"
         times = (facts.objectives.rto_s, facts.objectives.rpo_s)
         question = f"{facts.question[:14]}{'*' if run.grade == 'rehearsal' else ''}"
-        row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{verdict:<14}"
+        row = f"{run.finished:%Y-%m-%d %H:%M} {question:<16}{facts.words:<14}"
         row += "".join(f"{'-' if one is None else phrases.duration(one):>12}" for one in times)
-        style = STYLES[facts.verdict] if facts.verdict else ()
+        style = STYLES[facts.shown] if facts.shown else ()
         yield Line(f"{row}{run.wrong or '-':>6}", style)
         if facts.waived:
             yield from wrap(f"  waived: {', '.join(facts.waived)}", then="    ")

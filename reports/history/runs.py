@@ -37,7 +37,7 @@ from reports.evidence.model import (
 from reports.render.phrases import NO_CORRECTION, planted_bug
 from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
-from reports.verdict import Verdict
+from reports.verdict import HOLDS, UNUSABLE, Verdict
 
 # Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
 _ROUTES = {
@@ -67,6 +67,7 @@ class Facts(EvidenceModel):
     duration_s: float | None = None
     verdict: Verdict | None = None
     exit_code: int | None = None
+    ended_early: bool = Field(default=False, description="it was stopped or interrupted")
     verdicts: dict[str, Verdict] = Field(default={}, description="by control")
     corrections: dict[str, str] = Field(default={}, description="by control: the better sentence")
     waived: tuple[str, ...] = Field(default=(), description="controls that a waiver excused")
@@ -74,6 +75,23 @@ class Facts(EvidenceModel):
     valid_until: date | None = Field(default=None, description="the last day it counts as current")
     valid_by: Literal["declared", "default"] = "default"
     dispose_after: date | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it ended early; older lines say so only of a stopped run, by the exit code."""
+        return self.ended_early or self.exit_code == UNUSABLE
+
+    @property
+    def shown(self) -> Verdict | None:
+        """The verdict as it is shown: a run that ended early does not show that anything holds."""
+        return Verdict.NOT_RUN if self.is_partial and self.verdict in HOLDS else self.verdict
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        if self.is_partial and self.shown is Verdict.NOT_RUN:
+            return "ended early"
+        return self.verdict.words if self.verdict else "none"
 
 
 class _Control(EvidenceModel):
@@ -105,6 +123,8 @@ class Seen(EvidenceModel):
     duration_s: float | None = _at("run", "duration_s")
     verdict: Verdict | None = None
     exit_code: int | None = None
+    interrupted: bool = _at("run", "interrupted", default=False)
+    stopped: str | None = _at("run", "stopped")
     driver: str | None = _at("subject", "driver")
     backend: Backend = _at("subject", "backend", default=Backend())
     organisation: Organisation = Organisation()
@@ -126,6 +146,7 @@ class Seen(EvidenceModel):
             digest=self.backend.digest,
             version=self.backend.version,
             mutant=planted_bug(self.command),
+            ended_early=self.interrupted or bool(self.stopped),
             verdicts={one.id: one.verdict for one in self.controls},
             waived=tuple(one.id for one in self.controls if one.waived),
             corrections={
@@ -404,7 +425,7 @@ def describe_latest(path: str) -> str:
     run = folders[0].readlink().name
     with suppress(OSError, ValueError, RecursionError):
         seen = Seen.model_validate(strict_json(read_file(folders[0] / RECORD, LARGEST)))
-        verdict = seen.verdict.value if seen.verdict else "no verdict"
+        verdict = seen.facts().words if seen.verdict else "no verdict"
         run += f", ended {seen.finished:%Y-%m-%d %H:%M} UTC: {verdict}, {seen.grade}"
     return printable(f"{folders[0]} is run {run}")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
-from reports.verdict import Verdict
+from reports.verdict import PASSED, UNDECIDED, Verdict
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
@@ -139,6 +139,16 @@ def planted_bug(command: str) -> str | None:
     return found[1] if found else None
 
 
+def shown_code(run: Run) -> int:
+    """The exit code that a result is coloured by: green only if a gating control held."""
+    return run.exit_code or (PASSED if _deciding(run) else UNDECIDED)
+
+
+def _deciding(run: Run) -> list[Control]:
+    """The controls that decide the exit code: they gate, apply here, and are not waived."""
+    return [control for control in applicable_gates(run) if not control.waived]
+
+
 def outcome(run: Run) -> Outcome:
     """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
@@ -149,11 +159,12 @@ def outcome(run: Run) -> Outcome:
 def _outcome(run: Run) -> Outcome:
     if run.redaction.leaks:
         return _leak_outcome(run)
-    gating = [control for control in applicable_gates(run) if not control.waived]
+    gating = _deciding(run)
     if run.run.stopped:
-        return Outcome("Stopped", run.run.stopped, "Set this right, then run again.")
+        said = f"{sentence(run.run.stopped)} {_ended_early(run, gating)}"
+        return Outcome("Stopped", said, "Set this right, then run again.")
     if run.run.interrupted and run.exit_code != 1:
-        return _interrupted_outcome(run, gating)
+        return Outcome("Interrupted", _ended_early(run, gating), "Run it again, to its end.")
     if run.exit_code == 0:
         return _pass_outcome(run, gating)
     return _fail_outcome(run, gating) if run.exit_code == 1 else _undecided_outcome(run, gating)
@@ -179,6 +190,9 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
     bad = [control for control in _outside_gate(run) if control.verdict is Verdict.VIOLATED]
     verb = "is" if len(bad) == 1 else "are"
     warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
+    if not gating:
+        advice = "Read why each does not apply: only a run to which one applies shows anything."
+        return Outcome("Nothing shown", sentence, warning + advice)
     if run.subject.grade == "rehearsal":
         what = "instance you run" if run.subject.driver == "remote" else "image you deploy"
         return Outcome("Passed", sentence, f"{warning}Run it against the {what}.")
@@ -192,6 +206,8 @@ def _all_held(run: Run, gating: list[Control]) -> str:
         others = len([one for one in run.controls if one.gating]) - len(gating)
         verb = "does" if others == 1 else "do"
         rest = f"; {others} {verb} not apply" if others else ""
+        if not gating:
+            return f"No gating control was judged{rest}."
         return f"{len(gating)} of {len(gating)} gating controls hold{rest}."
     planned = len(gating) + len(let_pass)
     return (
@@ -288,11 +304,15 @@ def _without_a_gate(run: Run) -> Outcome:
     return Outcome("Undecided", sentence, advice)
 
 
-def _interrupted_outcome(run: Run, gating: list[Control]) -> Outcome:
-    unknown = _unknown(gating)
-    judged = f"{len(gating) - len(unknown)} of {len(gating)} gating controls were judged before."
-    sentence = f"The run did not end. {judged} {_no_failure(run)}.{_advisory(run)}"
-    return Outcome("Interrupted", sentence, "Run it again, to its end.")
+def _ended_early(run: Run, gating: list[Control]) -> str:
+    """How far a run came that did not end, and what had failed by then."""
+    judged = len(gating) - len(_unknown(gating))
+    bad = [control for control in gating if control.verdict in ASSERTED]
+    failed = f"Of these failed: {_ids(bad)}" if bad else _no_failure(run)
+    return (
+        f"The run did not end. {judged} of {len(gating)} gating controls were judged before. "
+        f"{failed}.{_advisory(run)}"
+    )
 
 
 def _unknown(gating: list[Control]) -> list[Control]:

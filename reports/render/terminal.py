@@ -31,6 +31,7 @@ from reports.render.phrases import (
     observation,
     outcome,
     reasons,
+    shown_code,
     tally,
     waiver,
 )
@@ -208,14 +209,18 @@ def _waivers(run: Run) -> Iterator[Line]:
         yield from wrap(f"reason: {one.reason}", "      ", "      ")
 
 
+def result_style(run: Run) -> tuple[str, ...]:
+    """The style of the result: green only if something was judged and all of it held."""
+    return {0: ("green", "bold"), 1: ("red", "bold")}.get(shown_code(run), ("yellow", "bold"))
+
+
 def result(run: Run, report: str) -> Iterator[Line]:
     """The verdict, why, what to do next, and where the report is."""
     end = outcome(run)
-    style = {0: ("green", "bold"), 1: ("red", "bold")}.get(run.exit_code, ("yellow", "bold"))
     for what in (upgrade_text.experimental(run), grade(run)):
         if what:
             yield from wrap(what, style=("bold",))
-    yield from wrap(f"{end.word.upper()}. {end.sentence}", style=style)
+    yield from wrap(f"{end.word.upper()}. {end.sentence}", style=result_style(run))
     if changed := upgrade_text.sentence(run):
         yield from wrap(changed, style=("bold",))
     if recovered := recovery(run):

@@ -30,7 +30,7 @@ from reports.evidence.findings import RULES, judge, match_keys, names_seen
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
 from reports.evidence.model import Control, Run, gate, is_gating
 from reports.render import phrases
-from reports.render.terminal import STYLES, Line, printable, wrap, write
+from reports.render.terminal import Line, printable, result_style, wrap, write
 from reports.seal import signature, timestamp
 from reports.seal.manifest import (
     BACKUP,
@@ -285,9 +285,19 @@ def check_consistency(run: Run) -> str:
         same = all(key.seen_as == names_seen(key.label, seen) for key in register)
     if not same:
         raise Distrusted(f"{RECORD}: its register of keys does not follow from the keys it saw")
-    if gate(list(run.controls), run.run, run.redaction) != (run.verdict, run.exit_code):
+    if (run.verdict, run.exit_code) not in _gates(run):
         raise Distrusted(f"{RECORD}: its verdict or exit code is not what its controls amount to")
     return f"of its schema; counts and verdicts of {len(run.controls)} controls agree"
+
+
+def _gates(run: Run) -> Iterator[tuple[Verdict, int]]:
+    """The verdict and exit code that a record may have."""
+    verdict, code = gate(run.controls, run.run, run.redaction)
+    yield verdict, code
+    if run.run.stopped:
+        # Earlier releases kept the verdict of what was judged before the stop.
+        facts = run.run.model_copy(update={"stopped": None, "interrupted": False})
+        yield gate(run.controls, facts, run.redaction)[0], code
 
 
 def _of_other_rules(run: Run) -> str:
@@ -593,4 +603,4 @@ def _run_lines(run: Run) -> Iterator[Line]:
     if worth := phrases.grade(run):
         yield from wrap(worth, "  ", "  ")
     text = f"{end.word.upper()}. {end.sentence}"
-    yield from wrap(printable(text), "  ", "  ", style=STYLES[run.verdict])
+    yield from wrap(printable(text), "  ", "  ", style=result_style(run))

@@ -10,6 +10,8 @@ import pytest
 
 from drillbook.core.application import ROOT
 from reports.evidence.model import BackupFile, Holdings
+from reports.history.overview import describe
+from reports.history.overview import render as render_page
 from reports.history.runs import (
     Facts,
     History,
@@ -18,10 +20,12 @@ from reports.history.runs import (
     ledger_path,
     load_history,
     load_ledger,
+    past_of,
     remember,
 )
 from reports.redaction.redactor import Redactor
 from reports.session.bundle import Bundle, render
+from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import latest, sealed
 
@@ -69,6 +73,22 @@ def test_runs_whose_folder_is_gone_are_remembered_and_not_kept(runs):
     assert [one.facts for one in found.runs] == [one.facts for one in before.runs]
     assert [one.id for one in found.kept.runs] == ["run-0", "run-2"]
     assert found.troubles == ()
+
+
+def test_a_run_that_ended_early_is_not_shown_as_satisfied():
+    """Also not one of an earlier release, which is known by its exit code alone."""
+    stopped = sample_run.run().run.model_copy(update={"stopped": "no disk"})
+    made = past_of(sample_run.run(run=stopped, verdict=Verdict.NOT_RUN, exit_code=3)).facts
+    older = Facts(verdict=Verdict.SATISFIED, exit_code=3)
+    for facts in (made, older):
+        assert (facts.words, facts.shown) == ("ended early", Verdict.NOT_RUN)
+    failed = Facts(verdict=Verdict.VIOLATED, exit_code=3, ended_early=True)
+    assert (failed.words, failed.shown) == ("violated", Verdict.VIOLATED)
+    past = Past("run-1", datetime(2026, 11, 24, tzinfo=UTC), "deployment", older)
+    page = render_page(History((past,), ()), "runs", datetime(2026, 11, 24, tzinfo=UTC).date())
+    assert '<span class="pill not_run">ended early</span>' in page
+    lines = [*describe(History((past,), ()), datetime(2026, 11, 24, tzinfo=UTC).date())]
+    assert [one.style for one in lines if "ended early" in one.text] == [("yellow",)]
 
 
 def test_of_a_run_whose_folder_is_there_no_line_is_believed(runs):

@@ -20,7 +20,7 @@ from reports.evidence.model import (
     Redaction,
     Subject,
 )
-from reports.render import context_sections, html, junit, pdf, phrases
+from reports.render import context_sections, html, junit, pdf, phrases, terminal
 from reports.render.charts import worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import summary
@@ -502,6 +502,33 @@ def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Failed"
     assert "The run was interrupted." in end.sentence
+
+
+def test_stopped_run_says_how_far_it_came_and_is_not_green():
+    run = run_of(GOOD, GOOD, GOOD, GOOD, GOOD, IDLE, stopped="no disk")
+    run = run.model_copy(update={"exit_code": 3})
+    end = outcome(run)
+    assert end.word == "Stopped"
+    assert end.sentence.startswith("No disk. The run did not end. 3 of 3 gating controls were")
+    assert 'class="outcome code3"' in html.render(run)
+    assert terminal.result_style(run) == ("yellow", "bold")
+    seen = ElementTree.fromstring(junit.render(run))
+    assert (seen.get("tests"), seen.get("errors")) == ("7", "1")
+    assert seen.find(".//error").get("message") == end.sentence
+    bad = run_of(BAD, GOOD, IDLE, GOOD, GOOD, IDLE, stopped="no disk")
+    assert f"Of these failed: {bad.controls[0].id}." in outcome(bad).sentence
+
+
+def test_a_run_that_judged_no_gating_control_did_not_pass():
+    away = Verdict.NOT_APPLICABLE
+    run = run_of(away, away, away, GOOD, GOOD, IDLE).model_copy(update={"exit_code": 0})
+    end = outcome(run)
+    said = "No gating control was judged; 3 do not apply. Advisory: 1 not run."
+    assert (end.word, end.sentence) == ("Nothing shown", said)
+    assert 'class="outcome code2"' in html.render(run)
+    assert pdf.pdf_document(run, "")["code"] == 2
+    assert terminal.result_style(run) == ("yellow", "bold")
+    assert "passed" not in f"{html.render(run)} {text_of(run)}".lower().replace("passed (", "")
 
 
 def test_a_control_stands_once_at_a_cause_of_two_of_its_specs():

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.errors import Distrusted
 from reports.evidence import json_file
 from reports.evidence.context import Acknowledgement, Action, RegisteredKey
 from reports.evidence.findings import RULES, match_keys
+from reports.evidence.model import Counts
 from reports.seal import signature
 from reports.seal.manifest import SIGNATURE, result, statement
 from reports.seal.sealer import Sealer, contents
-from reports.seal.verification import Trust
+from reports.seal.verification import Trust, check_consistency
 from reports.seal.zip_file import pack
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -301,6 +303,21 @@ def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "owned" in told
     assert {"\x1b", "\x07", "\u202e"}.isdisjoint(told)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SATISFIED, Verdict.NOT_RUN])
+def test_a_stopped_run_is_genuine_as_any_release_wrote_it(tmp_path, verdict):
+    made = sample_run.run()
+    controls = tuple(one for one in made.controls if one.verdict is Verdict.SATISFIED)
+    counts = Counts(
+        **dict.fromkeys(Counts.model_fields, 0) | {"planned": 1, "executed": 1, "satisfied": 1}
+    )
+    facts = made.run.model_copy(update={"stopped": "no disk", "interrupted": True})
+    changed = {"controls": controls, "counts": counts, "run": facts}
+    run = made.model_copy(update={**changed, "verdict": verdict, "exit_code": 3})
+    check_consistency(run)
+    with pytest.raises(Distrusted, match="its verdict or exit code"):
+        check_consistency(run.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
 
 
 def test_checks_are_asked_in_the_order_of_belief(tmp_path, signer):

@@ -228,7 +228,7 @@ def test_what_gates_depends_on_nature_strictness_and_the_question(recorder):
         (Verdict.INCONCLUSIVE, {}, CLEAN, (Verdict.INCONCLUSIVE, 2)),
         (Verdict.SATISFIED, {}, LEAKY, (Verdict.VIOLATED, 1)),
         (Verdict.SATISFIED, {"stopped": "no disk"}, LEAKY, (Verdict.VIOLATED, 1)),
-        (Verdict.SATISFIED, {"stopped": "no disk"}, CLEAN, (Verdict.SATISFIED, 3)),
+        (Verdict.SATISFIED, {"stopped": "no disk"}, CLEAN, (Verdict.NOT_RUN, 3)),
         (Verdict.VIOLATED, {"stopped": "no disk"}, CLEAN, (Verdict.VIOLATED, 3)),
         (Verdict.SATISFIED, {"interrupted": True}, CLEAN, (Verdict.NOT_RUN, 2)),
         (Verdict.VIOLATED, {"interrupted": True}, CLEAN, (Verdict.VIOLATED, 1)),
