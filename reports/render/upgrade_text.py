@@ -41,6 +41,11 @@ def sentence(run: Run) -> str:
         ).strip()
     if open_ones:
         return f"Whether {name} is safe to deploy is not decided: {open_ones} could not be judged."
+    if run.exit_code:
+        return (
+            f"It is not shown that {name} is safe to deploy: {held}, yet the run did not pass. "
+            f"{_outage(run, change)} {_back(change)}"
+        ).strip()
     return (
         f"Safe to deploy {name} on this data: {held}. {_outage(run, change)} {_back(change)}"
     ).strip()

@@ -128,6 +128,14 @@ def test_report_says_whether_to_deploy(verdicts, said):
     assert said in " ".join(line.text for line in summary(run, "report.html")).replace("  ", " ")
 
 
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_nothing_is_safe_to_deploy_after_a_run_that_did_not_pass(code):
+    run = changed(**HELD, **{"UPG-4": Verdict.SATISFIED, "UPG-5": Verdict.VIOLATED})
+    said = upgrade_text.sentence(run.model_copy(update={"exit_code": code}))
+    assert said.startswith("It is not shown that b:2 is safe to deploy: every secret survives")
+    assert "yet the run did not pass. For 1 min 30 s no one can read a secret" in said
+
+
 def test_target_of_the_outage_decides_only_where_one_was_given():
     untold = {"outage_target_s": None}
     run = changed(untold, **HELD, **{"UPG-4": Verdict.NOT_APPLICABLE})
