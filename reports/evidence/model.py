@@ -67,6 +67,11 @@ class Objectives(EvidenceModel):
     verified_s: float | None = None
     newest_row_s: float | None = None
 
+    @property
+    def restored(self) -> bool:
+        """Whether every row came back; without that, no target is met."""
+        return self.rto_s is not None or self.restore_s is not None
+
 
 class Slow(EvidenceModel):
     """A migration that was among the slowest."""

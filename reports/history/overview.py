@@ -241,7 +241,7 @@ def _curve(title: str, measured: Sequence[tuple[Past, float, float | None]]) -> 
     dots = []
     for run, spent, allowed in measured:
         at = (run.finished - first).total_seconds() / span if span else 0.5
-        result = phrases.objective_result(spent, allowed)
+        result = phrases.objective_result(spent, allowed, restored=run.facts.objectives.restored)
         end = result if allowed is not None else "no target"
         words = f"{run.finished:%Y-%m-%d}: {phrases.duration(spent)}, {end}, run {run.id}"
         dots.append(Dot(round(at * _CHART_WIDTH, 1), height(spent), words, result))

@@ -49,7 +49,7 @@ class Recovery(NamedTuple):
 def recovery(run: Run) -> Recovery | None:
     """The recovery of a run; None if nothing was restored."""
     seen = run.objectives
-    if seen.rto_s is None and seen.restore_s is None:
+    if not seen.restored:
         return None
     pairs = (
         ("recovery time", seen.rto_s, seen.rto_target_s),

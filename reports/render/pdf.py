@@ -268,7 +268,7 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
             "target": wanted,
             "seen": "not measured" if seen is None else duration(seen),
             "wanted": "not stated" if wanted is None else duration(wanted),
-            "result": phrases.objective_result(seen, wanted),
+            "result": phrases.objective_result(seen, wanted, restored=said.restored),
         }
         for name, seen, wanted in pairs
     ]

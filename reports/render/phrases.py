@@ -567,9 +567,9 @@ def spec_in_words(spec: str) -> str:
     return f"{words} ({case.removesuffix(']')})" if case else words
 
 
-def objective_result(measured: float | None, target: float | None) -> str:
-    """Whether an objective was met; not determined without a target or a measurement."""
-    if measured is None or target is None:
+def objective_result(measured: float | None, target: float | None, *, restored: bool = True) -> str:
+    """Whether an objective was met; not determined without a target, measurement or restore."""
+    if measured is None or target is None or (measured <= target and not restored):
         return "not determined"
     return "met" if measured <= target else "missed"
 

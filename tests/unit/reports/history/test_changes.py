@@ -197,6 +197,14 @@ def test_a_recovery_time_stands_with_its_target_where_there_is_one():
     ]
 
 
+def test_no_target_is_met_where_nothing_was_restored():
+    runs = [past("one", 0, objectives=Objectives(rpo_s=60, rpo_target_s=3600))]
+    page = render(History(tuple(runs), ()), "runs", date(2027, 1, 1))
+    assert "not determined, target 1 h 00 min" in page
+    assert '<path class="not" ' in page
+    assert "1 min 00 s, not determined, run one" in page
+
+
 def measured(name, day, rto, **facts):
     return past(name, day, objectives=Objectives(rto_s=rto, rto_target_s=3600), **facts)
 

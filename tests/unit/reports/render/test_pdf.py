@@ -225,6 +225,10 @@ def test_facts_that_are_not_stated_are_named(tmp_path):
         ({"rto_target_s": 3600.0, "rpo_target_s": 1.0}, ["not determined"] * 2),
         ({"rto_s": 74.0, "rpo_target_s": 1.0}, ["not determined"] * 2),
         ({}, ["not determined"] * 2),
+        # Nothing was restored: a young backup is no recovery, an old one is too old all the same.
+        ({"rpo_s": 1.0, "rpo_target_s": 10.0}, ["not determined"] * 2),
+        ({"rpo_s": 10.0, "rpo_target_s": 1.0}, ["not determined", "missed"]),
+        ({"restore_s": 5.0, "rpo_s": 1.0, "rpo_target_s": 10.0}, ["not determined", "met"]),
     ],
 )
 def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results):
