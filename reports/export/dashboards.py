@@ -13,8 +13,11 @@ Each format has one entry for each control, and fewer outcomes than Drillbook ha
 
 The verdict itself stands in `rawStatus` (CTRF), `compliance.status_code` and `unmapped` (OCSF) and
 the tag `verdict` (HDF). Warning means in OCSF: no result for want of information. A failed control
-is a New finding there, and a Suppressed one if a waiver is in force. Heimdall sorts by the tag
-`nist`.
+is a New finding there, and a Suppressed one if a waiver is in force.
+
+Heimdall sorts by the tag `nist`. It shows a control by the first of error, failed, passed and
+skipped that one of its results has: a result that would hide the control's verdict is skipped, and
+its description has its own verdict.
 
 Sources: schema 0.0 of the npm package ctrf 0.3 (https://ctrf.io); OCSF class 2003,
 https://schema.ocsf.io/1.5.0/classes/compliance_finding; ExecJSON of the npm package inspecjs 2.12.
@@ -57,6 +60,8 @@ _OCSF_SEVERITY: dict[Severity, tuple[int, str]] = {
     "info": (1, "Informational"),
 }
 _HDF_IMPACT: dict[Severity, float] = {"critical": 0.9, "major": 0.7, "minor": 0.3, "info": 0.1}
+# By the first of these that a control has, Heimdall says what became of it.
+_HDF_ORDER = ("error", "failed", "passed", "skipped")
 _STANDARDS = {
     "nist": "NIST SP 800-53 Rev. 5",
     "soc2": "SOC 2",
@@ -302,9 +307,17 @@ def _hdf_tags(control: Control) -> dict[str, Any]:
     return mapped | fixed | {"verdict": control.verdict.value, "chapter": control.chapter}
 
 
+def _hdf_status(control: Control, spec: Spec) -> str:
+    """The status of a result; skipped if it would hide the verdict of its control."""
+    own, shown = (_STATUS[one.verdict].hdf for one in (spec, control))
+    return "skipped" if _HDF_ORDER.index(own) < _HDF_ORDER.index(shown) else own
+
+
 def _hdf_result(control: Control, spec: Spec, run: Run) -> dict[str, Any]:
     started = spec.steps[0].started if spec.steps else run.run.started
-    status, said = _STATUS[spec.verdict].hdf, spec.message or control.note
+    status, said = _hdf_status(control, spec), spec.message or control.note
+    if spec.verdict is not control.verdict:
+        said = said or f"this part is {spec.verdict.words}, the control {control.verdict.words}"
     result: dict[str, Any] = {
         "status": status,
         "code_desc": f"{spec.id} ({spec.verdict.words})",

@@ -204,13 +204,16 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
     if control.waived and control.waiver:
         waiver = control.waiver
         said = f"{waiver.reason}. Until {waiver.expires}; approved by {waiver.approved_by}."
-        made.append(("completed", _line(f"Waived by {waiver.owner}"), said, "waiver"))
+        title = _line(f"Accepted, not remedied: waived by {waiver.owner}")
+        made.append(("planned", title, said, "waiver"))
     return [
         {
             "uuid": _uid(run, "response", control.id, lifecycle, number),
             "lifecycle": lifecycle,
             "title": title,
             "description": text,
+            # OSCAL's own property: the risk continues to exist.
+            "props": [{"name": "type", "value": "accept"}] if number == "waiver" else [],
         }
         for lifecycle, title, text, number in made
     ]

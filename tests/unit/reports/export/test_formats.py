@@ -172,6 +172,9 @@ def test_what_was_declared_goes_into_oscal():
     OSCAL.validate(read_oscal(run))
     found = result_of(run)
     assert [one["status"] for one in found["risks"]] == ["deviation-approved", "open"]
+    accepted = found["risks"][0]["remediations"][0]
+    assert (accepted["lifecycle"], prop(accepted, "type")) == ("planned", ["accept"])
+    assert accepted["title"] == "Accepted, not remedied: waived by Ada"
     assert found["risks"][1]["deadline"].startswith("2026-12-01")
     assert found["observations"][0]["expires"].startswith("2027-02-24")
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
@@ -248,6 +251,42 @@ def test_inspec_keeps_all_verdicts_and_shows_what_has_no_meaning_as_such():
     }  # fmt: skip
     assert {name for name, one in controls.items() if one["impact"] == 0} == {"KEY-12"}
     assert controls["KEY-3"]["tags"]["nist"] == ["SC-12", "CP-10"]
+
+
+def shown_by_heimdall(control):
+    """What inspecjs computes for a control."""
+    seen = {one["status"] for one in control["results"]}
+    seen |= {"error" for one in control["results"] if "backtrace" in one}
+    words = {"error": "Profile Error", "failed": "Failed", "passed": "Passed"}
+    if control["impact"] == 0 and "error" not in seen:
+        return "Not Applicable"
+    return next((words[one] for one in words if one in seen), "Not Reviewed")
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ("satisfied not_run", "Not Reviewed"),
+        ("satisfied inconclusive", "Profile Error"),
+        ("satisfied not_run inconclusive", "Profile Error"),
+        ("violated inconclusive satisfied", "Failed"),
+        ("contradicted not_run satisfied", "Failed"),
+        ("satisfied not_applicable", "Passed"),
+        ("not_applicable not_applicable", "Not Applicable"),
+    ],
+)
+def test_heimdall_shows_the_verdict_of_the_control_and_not_of_a_part(parts, shown):
+    verdicts = [Verdict(one) for one in parts.split()]
+    spec = RUN.controls[0].specs[0].model_copy(update={"message": None})
+    specs = tuple(spec.model_copy(update={"verdict": one}) for one in verdicts)
+    run = changed(verdict=max(verdicts), specs=specs)
+    control = read(hdf, run)["profiles"][0]["controls"][0]
+    assert shown_by_heimdall(control) == shown
+    said = [one["code_desc"].rpartition("(")[2] for one in control["results"]]
+    assert said == [f"{one.words})" for one in verdicts]
+    if shown == "Not Reviewed":
+        why = control["results"][0]["skip_message"]
+        assert why == "this part is satisfied, the control not run"
 
 
 def test_inspec_control_that_was_not_reached_has_a_result_all_the_same():
