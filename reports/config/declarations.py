@@ -388,7 +388,11 @@ def sign_off(declared: Declared) -> SignOff:
 
 
 def is_separated(approver: str | None, executor: str | None) -> bool | None:
-    """Whether the approver is another person than the executor; None if one is unknown."""
+    """Whether the approver did not execute the run; None if one is unknown.
+
+    Of a run in several parts, the executors are separated by semicolons.
+    """
     if not approver or not executor:
         return None
-    return approver.strip().casefold() != executor.strip().casefold()
+    names = (executor, *executor.split(";"))
+    return approver.strip().casefold() not in {one.strip().casefold() for one in names}

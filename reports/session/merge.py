@@ -17,10 +17,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.core.files import file_digest
-from reports.config.declarations import list_exclusions, uuid_of_run
+from reports.config.declarations import is_separated, list_exclusions, uuid_of_run
 from reports.errors import ReportError
 from reports.evidence import json_file
-from reports.evidence.context import PartOfRun
+from reports.evidence.context import PartOfRun, SignOff
 from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import (
@@ -124,6 +124,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
                 update={"exclusions": (*stated, *list_exclusions(controls))}
             ),
             "key_register": match_keys(first.key_register, subject.keys, facts.finished.date()),
+            "sign_off": _sign_off(runs),
             "deviations": first.deviations.model_copy(update={"waivers": waivers}),
         }
     )
@@ -193,6 +194,18 @@ def _facts(runs: Sequence[Run], **own: Any) -> RunFacts:
             "clock": each[0].clock.model_copy(update={"compared": compared}),
         }
     )
+
+
+def _sign_off(runs: Sequence[Run]) -> SignOff:
+    """Who is to sign, and everyone who executed a part; by log-in name where no one was named."""
+    said = [run.sign_off for run in runs]
+    named = [one.executed_by for one in said if one.executed_by]
+    everyone = dict.fromkeys(run.sign_off.executed_by or run.run.operator for run in runs)
+    separated = is_separated(said[0].approved.name, "; ".join(named))
+    if separated and len(named) < len(said):
+        separated = None
+    together = {"executed_by": "; ".join(everyone) if named else None, "separated": separated}
+    return said[0].model_copy(update=together)
 
 
 def _part(run: Run) -> PartOfRun:

@@ -102,6 +102,22 @@ def record(folder):
     return json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
 
 
+def test_everyone_who_executed_a_part_executed_the_run(parts, merged):
+    """And an approver who is one of them is not independent, whichever part it was."""
+    for name, place in zip(("Ada", None, "Grace"), parts, strict=True):
+        change(
+            place,
+            lambda said, name=name: said.update(
+                run=said["run"] | {"operator": name or "root"},
+                sign_off={"executed_by": name, "approved": {"name": "Grace"}, "separated": True},
+            ),
+        )
+    _, found = merged(*parts)
+    assert found["run"]["operator"] == "Ada, root, Grace"
+    assert found["sign_off"]["executed_by"] == "Ada; root; Grace"
+    assert found["sign_off"]["separated"] is False
+
+
 def change(folder, edit):
     """Have a record say something else, in a folder that was never sealed."""
     found = record(folder)
