@@ -376,13 +376,16 @@ def check_verdicts(record: dict[str, Any]) -> None:
     deciding = [c["verdict"] for c in controls if c["gating"] and not c.get("waived")]
     verdict = worst([v for v in deciding if EXIT_CODES[v] == 1] or deciding)
     code = EXIT_CODES[verdict]
+    early = verdict if code else "not_run"
+    own = [(verdict, code)]
     if record["redaction"].get("leaks"):
-        verdict, code = "violated", 1
+        own = [("violated", 1)]
     elif facts.get("stopped"):
-        code = 3
-    elif flag(facts, "interrupted") and not code:
-        verdict, code = "not_run", 2
-    need((record["verdict"], record["exit_code"]) == (verdict, code), "its verdict is not its own")
+        # Earlier releases kept the verdict of what was judged before the stop.
+        own = [(early, 3), (verdict, 3)]
+    elif flag(facts, "interrupted"):
+        own = [(early, EXIT_CODES[early])]
+    need((record["verdict"], record["exit_code"]) in own, "its verdict is not its own")
 
 
 def waiver_facts(one: dict[str, Any]) -> tuple[Any, ...]:
@@ -681,7 +684,8 @@ def check_sign_offs(
             if own:
                 by += ", which sealed the bundle: not independent"
             elif act == "approved" and executor and stated["name"]:
-                alike = stated["name"].strip().casefold() == executor.strip().casefold()
+                alike = stated["name"].strip().casefold() in people(executor)
+                vouched = vouched and not alike
                 by += "; executed it: not independent" if alike else f"; executed by {executor}"
             elif act == "approved":
                 by += "; who executed it is not recorded"
@@ -694,6 +698,11 @@ def check_sign_offs(
     if unreadable:
         raise Undecided("; ".join(unreadable))
     return ("" if sentences and vouched else "-- ") + ("; ".join(sentences) or "none")
+
+
+def people(names: str) -> list[str]:
+    """The persons who executed a run; a record of several parts names them all."""
+    return [one.strip().casefold() for one in (names, *names.split(";"))]
 
 
 def judge(

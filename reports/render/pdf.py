@@ -326,6 +326,7 @@ def _sign_off(run: Run) -> dict[str, Any]:
     return {
         "executed_by": said.executed_by or run.run.operator,
         "separation": separation(run),
+        "warns": said.separated is False,
         "signatures": [
             {"act": act, "name": one.name, "role": one.role} for act, one in acts.items()
         ],

@@ -47,7 +47,7 @@ from reports.seal.manifest import (
 )
 from reports.seal.signature import SigningKey
 from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
-from reports.verdict import FAILED, PASSED
+from reports.verdict import FAILED, PASSED, UNDECIDED
 
 BY_FILE = "file"
 _MANIFEST_BYTES = 4 << 20
@@ -363,6 +363,8 @@ def examine_to_sign(
     doubts = []
     if run.exit_code not in (PASSED, FAILED):
         doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
+    elif phrases.shown_code(run) == UNDECIDED:
+        doubts.append("the run judged no gating control")
     if run.subject.grade == "rehearsal":
         doubts.append("it is a rehearsal, no evidence about a deployment")
     if phrases.planted_bug(run.run.command):

@@ -62,6 +62,7 @@ _NOT_SHOWN = {
     "time-stamp": "when it existed",
     "sign-off": "who signed it off",
 }
+_NOT_INDEPENDENT = "not independent"
 _COLOURS: dict[str, tuple[str, ...]] = {"ok": ("green",), "bad": ("red", "bold"), "open": ()}
 State = Literal["ok", "bad", "open"]
 
@@ -462,11 +463,12 @@ def _sign_off_of(
     if act != "approved":
         return vouched, sentence
     if signer and signer == sealed_by:
-        return False, f"{sentence}, which sealed the bundle: not independent"
+        return False, f"{sentence}, which sealed the bundle: {_NOT_INDEPENDENT}"
+    if independent is False:
+        return False, f"{sentence}; executed it: {_NOT_INDEPENDENT}"
     if independent is None:
         return vouched, f"{sentence}; who executed it is not recorded"
-    by = f"; executed by {executor}" if independent else "; executed it: not independent"
-    return vouched, sentence + by
+    return vouched, f"{sentence}; executed by {executor}"
 
 
 def _opened_sign_off(
@@ -520,7 +522,8 @@ def _account(bundle: Path, examination: Examination) -> Iterator[Line]:
     yield Line(f"Bundle {bundle}", ("bold",))
     for check in examination.checks:
         first = f"  {_MARKS[check.state]}  {check.name:<11} "
-        style = _COLOURS[check.state]
+        warns = check.state == "open" and _NOT_INDEPENDENT in check.sentence
+        style = ("yellow",) if warns else _COLOURS[check.state]
         yield from wrap(printable(check.sentence), first, " " * len(first), style=style)
     said, then, style = _judge(examination)
     yield Line("")

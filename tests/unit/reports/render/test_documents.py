@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope
+from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope, SignOff
 from reports.evidence.model import (
     Backend,
     Command,
@@ -502,6 +502,20 @@ def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Failed"
     assert "The run was interrupted." in end.sentence
+
+
+def test_an_approver_who_executed_the_run_is_shown_in_amber():
+    def page(separated):
+        named = SignOff(executed_by="Ada", approved={"name": "Ada"}, separated=separated)
+        run = sample_run.run(sign_off=named)
+        return html.render(run), pdf.pdf_document(run, "")["sign_off"]["warns"]
+
+    text, warns = page(separated=False)
+    assert '<span class="warns">The approver executed the run: approval is not' in text
+    assert warns
+    for other in (True, None):
+        text, warns = page(separated=other)
+        assert ('class="warns"' in text, warns) == (False, False)
 
 
 def test_stopped_run_says_how_far_it_came_and_is_not_green():

@@ -6,6 +6,7 @@ import pytest
 
 from reports.errors import BadSignOff
 from reports.evidence.context import SignOff
+from reports.evidence.model import Counts
 from reports.seal import sealer, signature, verification
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -63,9 +64,20 @@ def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bun
     assert [vouched for vouched, _ in verification.sign_offs(bundle, _keys(other), None)] == [False]
 
 
-def test_executor_who_approves_is_not_independent(bundle, capsys):
-    signed(bundle, name="ada lovelace ")
+@pytest.mark.parametrize("executor", ["Ada Lovelace", "Bo; Ada Lovelace"])
+def test_executor_who_approves_is_not_independent(tmp_path, capsys, executor):
+    """Whichever part of the run it was, and although a trusted key signed it."""
+    _, public = key(tmp_path, "grace.key")
+    facts = SignOff(executed_by=executor)
+    bundle = sealed(tmp_path / "runs", sign_off=facts) / "bundle.zip"
+    signed(bundle, f"--signing-key={tmp_path / 'grace.key'}", name="ada lovelace ")
+    found = list(verification.sign_offs(bundle, _keys(public), executor))
+    assert [vouched for vouched, _ in found] == [False]
     assert "executed it: not independent" in told(bundle, capsys)[1]
+    given = [str(bundle), "--unsigned", f"--pubkey={public}"]
+    capsys.readouterr()
+    script.main(given)
+    assert "-- sign-off" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -146,6 +158,28 @@ def test_what_is_undecided_is_signed_off_only_in_so_many_words(tmp_path, capsys,
     assert said in capsys.readouterr().err
     assert list(place.glob("bundle.zip.*")) == []
     assert call_sign_off([*words, "--anyway"]) == 0
+
+
+def test_a_run_that_judged_nothing_is_signed_off_only_in_so_many_words(tmp_path, capsys):
+    signer, public = key(tmp_path)
+    made = sample_run.run()
+    away = {"verdict": Verdict.NOT_APPLICABLE, "gating": True}
+    [spec] = made.controls[0].specs
+    specs = (spec.model_copy(update={"verdict": Verdict.NOT_APPLICABLE}),)
+    counts = Counts(**dict.fromkeys(Counts.model_fields, 0) | {"planned": 1, "not_applicable": 1})
+    place = sealed(
+        tmp_path / "runs",
+        signer,
+        controls=(made.controls[0].model_copy(update={**away, "specs": specs}),),
+        counts=counts,
+        verdict=Verdict.NOT_APPLICABLE,
+        exit_code=0,
+    )
+    words = [str(place), "--act=approved", "--name=Grace", f"--pubkey={public}"]
+    assert call_sign_off(words) == 3
+    assert "the run judged no gating control" in " ".join(capsys.readouterr().err.split())
+    assert call_sign_off([*words, "--anyway"]) == 0
+    assert "NOTHING SHOWN. No gating control was judged; 1 does not" in capsys.readouterr().out
 
 
 def test_only_what_a_trusted_key_sealed_is_signed_off(tmp_path, capsys):

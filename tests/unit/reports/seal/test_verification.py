@@ -316,6 +316,7 @@ def test_a_stopped_run_is_genuine_as_any_release_wrote_it(tmp_path, verdict):
     changed = {"controls": controls, "counts": counts, "run": facts}
     run = made.model_copy(update={**changed, "verdict": verdict, "exit_code": 3})
     check_consistency(run)
+    script.check_verdicts(json.loads(run.model_dump_json()))
     with pytest.raises(Distrusted, match="its verdict or exit code"):
         check_consistency(run.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
 
