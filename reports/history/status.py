@@ -93,8 +93,9 @@ class Standing(NamedTuple):
 
 
 def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
-    """All acts, by runs of deployments with unchanged evidence and without a planted bug."""
-    counting = [one for one in runs if one.is_genuine and one.finished.date() <= today]
+    """All acts, by runs of deployments whose evidence is there, unchanged, of no planted bug."""
+    kept = [one for one in runs if one.kept and one.is_genuine]
+    counting = [one for one in kept if one.finished.date() <= today]
     return [_standing(act, counting, schedule, today) for act in ACTS]
 
 
@@ -245,8 +246,12 @@ def _lines(
     today: date,
 ) -> Iterator[Line]:
     yield from describe_troubles(history)
-    runs = f"{len(history.runs)} run{'s' * (len(history.runs) != 1)}"
-    yield from wrap(f"{runs} {place}", then="  ")
+    kept = len(history.kept.runs)
+    gone = len(history.runs) - kept
+    runs = f"{kept} run{'s' * (kept != 1)} {place}"
+    runs += f"; {gone} more do not count, as their evidence is gone" if gone > 1 else ""
+    runs += "; 1 more does not count, as its evidence is gone" if gone == 1 else ""
+    yield from wrap(runs, then="  ")
     if quarter:
         yield from wrap(quarter, then="  ", style=("yellow",))
     if signed is None:

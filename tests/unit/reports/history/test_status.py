@@ -191,6 +191,18 @@ def test_nothing_overdue_ends_with_0(runs, capsys):
     assert "not proven: no signature was checked" in told.out
 
 
+def test_a_line_whose_evidence_is_gone_proves_nothing(runs, capsys):
+    sealed(runs, **drilled("a"))
+    remember(json_file.load(runs / "a" / "evidence.json"), runs / "a")
+    assert ran(runs, capsys)[1].out.startswith("1 run in ")
+    shutil.rmtree(runs / "a")
+    code, told = ran(runs, capsys)
+    said = " ".join(told.out.split())
+    assert (code, "OVERDUE: 4 of 4" in said) == (1, True)
+    assert "0 runs in" in said
+    assert "; 1 more does not count, as its evidence is gone This history" in said
+
+
 @pytest.mark.parametrize(("system", "code"), [("vault", 0), ("other", 1)])
 def test_a_run_of_another_system_does_not_count(runs, tmp_path, capsys, system, code):
     (tmp_path / "drillbook.toml").write_text(f'[organisation]\nsystem = "{system}"\n')
