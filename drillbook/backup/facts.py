@@ -47,7 +47,8 @@ class Backup:
     schema is the name of the product's newest migration; damage says where it is cut or broken,
     lacks which tables are made without their rows, each else empty; rows counts each table's rows;
     orders says why no restore may follow it, empty for data that is whole; beyond says that it
-    makes databases, too, else empty; not_restored what a restore leaves out, else empty.
+    makes databases, too, else empty; not_restored what a restore leaves out, else empty; gaps says
+    what makes an instance that is restored from it unusable, though no row is broken.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Backup:
     changed: datetime | None = None
     not_restored: str = ""
     lacks: str = ""
+    gaps: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -133,7 +135,42 @@ def facts(dump: Dump, backup: Path) -> Backup:
         changed=changed,
         not_restored=dump.not_restored(),
         lacks=dump.lacks(),
+        gaps=tuple(_gaps(dump)),
     )
+
+
+def has_root_keys(dump: Dump) -> bool:
+    """Whether a backup is of a release with a root key, as its tables or its migrations show."""
+    migrations = dump.rows(*schema.MIGRATIONS)
+    return bool(dump.tables & schema.OF_ROOT_KEYS) or any(
+        re.match(schema.MADE_ROOT_KEYS, name or b"") for (name,) in migrations
+    )
+
+
+def _gaps(dump: Dump) -> Iterator[str]:
+    if dump.rows_alone:
+        yield "holds rows and no table for them: dump again, by pg_dump without --data-only"
+    if any(locked == b"1" for (locked,) in dump.rows(*schema.LOCKED)):
+        yield (
+            f"was dumped during a migration, or after one was killed ({schema.MIGRATION_LOCK} has "
+            "is_locked = 1): look whether the instance starts, and dump again"
+        )
+    if not dump.counts.get(schema.PROJECTS.table):
+        # An instance without a project may not be set up yet.
+        return
+    needed = dict(schema.WITHOUT_ROWS)
+    if any(key for (key,) in dump.rows(*schema.KMS_USED)):
+        needed |= schema.WITHOUT_KEYS
+    for table, result in needed.items():
+        always = table in schema.ALWAYS_FILLED
+        if table == schema.ROOTS.table and not has_root_keys(dump):
+            continue
+        # A missing table is found by the foreign keys that refer to it; none refers to these.
+        if not dump.counts.get(table, 0 if always else 1):
+            yield (
+                f"holds no row of {table}: an instance restored from it {result}; dump again, "
+                "whole, and look whether the instance itself has such a row"
+            )
 
 
 def _moments(dump: Dump, reads: Iterable[schema.Rows]) -> Iterator[datetime]:

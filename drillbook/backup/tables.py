@@ -48,6 +48,7 @@ _TRAILER = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re
 _HEADING = b"-- PostgreSQL database "
 _TABLE = re.compile(r'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[\w$.])+) \(', re.IGNORECASE)
 _PARENT = re.compile(r"\) PARTITION BY ", re.IGNORECASE)
+_REFERRED = re.compile(r'((?:"[^"]*"|[\w$.])+) ?\(')
 # Many leave out the long log on purpose (--exclude-table-data); it never has a secret.
 _LEFT_OUT = re.compile(r"audit_logs")
 
@@ -155,10 +156,12 @@ class Dump:
 
     harm is the first part that no restore may run, with its line. lost has the tables that are
     created without a block of rows, with the line: pg_dump writes a block for each table, even an
-    empty one. for_others has what a restore leaves out although an operator made it, with the first
-    line of each. counts has each table's number of rows. inserts: it has no blocks of rows, because
-    rows are written as statements, or not at all. file is the file that blocks are read from: the
-    backup itself, or a copy of the wanted tables. length is the size of all its SQL in bytes.
+    empty one. unmade has the tables to which a foreign key refers and that are not created, with
+    the line. rows_alone: it has rows, and creates no table for them. for_others has what a restore
+    leaves out although an operator made it, with the first line of each. counts has each table's
+    number of rows. inserts: it has no blocks of rows, because rows are written as statements, or
+    not at all. file is the file that blocks are read from: the backup itself, or a copy of the
+    wanted tables. length is the size of all its SQL in bytes.
     """
 
     form: Form
@@ -174,6 +177,8 @@ class Dump:
     inserts: bool = False
     harm: Unreadable | None = None
     lost: dict[str, int] = field(default_factory=dict)
+    unmade: dict[str, int] = field(default_factory=dict)
+    rows_alone: bool = False
     for_others: dict[str, int] = field(default_factory=dict)
     length: int = 0
     tables: set[str] = field(init=False)
@@ -226,11 +231,16 @@ class Dump:
         return f"makes {made}: Drillbook does not restore that, and the product does not need it"
 
     def lacks(self) -> str:
-        """Which tables are made without their rows, with the line; else empty."""
-        if not self.lost:
+        """Which tables are not made, or without their rows, with the line; else empty."""
+        if not (absent := self.unmade or self.lost):
             return ""
-        name, line = next(iter(self.lost.items()))
-        more = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
+        name, line = next(iter(absent.items()))
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        if self.unmade:
+            return (
+                f"lacks the table {name}{more}, to which line {line} refers, so that it cannot be "
+                "restored: dump again, by pg_dump without --table and --exclude-table"
+            )
         return (
             f"lacks rows: line {line} makes {name}{more}, of which none follow: they were lost, or "
             "left out by --exclude-table-data"
@@ -287,6 +297,8 @@ class _Reading:
         self._counts: dict[str, int] = {}
         self._harms: dict[bool, Unreadable] = {}
         self._made: dict[str, int] = {}
+        self._parents: set[str] = set()
+        self._referred: dict[str, int] = {}
         self._for_others: dict[str, int] = {}
         self._filled: set[str] = set()
 
@@ -301,8 +313,15 @@ class _Reading:
                 self._for_others.setdefault(what, statement.line)
             if statement.table is not None:
                 self._take(statement, statement.table)
-            elif (table := _TABLE.match(statement.bare)) and not _PARENT.search(statement.bare):
-                self._made[plain(table[1])] = statement.line
+            elif table := _TABLE.match(statement.bare):
+                if _PARENT.search(statement.bare):
+                    self._parents.add(plain(table[1]))
+                else:
+                    self._made[plain(table[1])] = statement.line
+            elif statement.bare.startswith("ALTER TABLE ") and (
+                other := _REFERRED.match(statement.bare.partition(" REFERENCES ")[2])
+            ):
+                self._referred.setdefault(plain(other[1]), statement.line)
 
     def _take(self, statement: Statement, table: str) -> None:
         self._filled.add(table)
@@ -369,6 +388,12 @@ class _Reading:
             inserts=not self._blocks and not (damage and sql.form != "plain"),
             harm=self._worst(),
             for_others=self._for_others,
+            rows_alone=bool(self._filled) and not self._made,
+            unmade={
+                name: line
+                for name, line in self._referred.items()
+                if name not in self._made and name not in self._parents
+            },
             lost={
                 name: line
                 for name, line in self._made.items()

@@ -42,6 +42,7 @@ PROJECTS = Rows("projects", ("id", "name", "version", *_DATA_KEY, _DELETED), 2)
 # An upgrade of a project to this version copies its rows of `secrets` into `secrets_v2`, under the
 # same ids, and leaves the old rows as they were (secret-queue.ts, ProjectV3Migration).
 WITHOUT_OLD_ROWS = 3
+KMS_USED = Rows(PROJECTS.table, _DATA_KEY[:1])
 PROJECT_SLUGS = Rows(PROJECTS.table, ("slug",))
 _BOT_KEYS = ("projectId", "senderId", "encryptedProjectKey", "encryptedProjectKeyNonce")
 BOTS = Rows("project_bots", (*_BOT_KEYS, "encryptedPrivateKey", "iv", "tag"), 3)
@@ -64,6 +65,7 @@ SEALED_OLD = Rows(OLD.table, (*_OLD_VALUE[:2], *_OLD_COMMENT[:2]))
 MIGRATIONS = Rows("infisical_migrations", ("name",))
 # Its row is marked while a start migrates; a killed start leaves it marked.
 MIGRATION_LOCK = f"{MIGRATIONS.table}_lock"
+LOCKED = Rows(MIGRATION_LOCK, ("is_locked",))
 FREE_MIGRATION_LOCK = f"UPDATE {MIGRATION_LOCK} SET is_locked = 0"
 # Policies by which changes of secrets wait for an approval.
 APPROVALS = "secret_approval_policies"
@@ -164,6 +166,15 @@ CLEARED = re.compile(
 )
 # Every instance in use has rows in these tables.
 ALWAYS_FILLED = (ROOTS.table, INSTANCES.table)
+# What an instance is like that is restored from a backup without a row of these tables.
+_NO_KEYS = "has no key for the secrets of its projects"
+WITHOUT_ROWS = {
+    ROOTS.table: "makes itself a new root key, under whatever key it starts with",
+    INSTANCES.table: "lets anyone become its administrator",
+    "users": "lets no user log in",
+    "organizations": "has no organization for its projects",
+}
+WITHOUT_KEYS = {"kms_keys": _NO_KEYS, KMS_KEYS.table: _NO_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +229,7 @@ _ROTATED = (KEPT_KEYS, KEY_HISTORY)
 TABLES = frozenset(
     rows.table
     for rows in (
-        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS),
+        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, LOCKED),
         *(*LASTING_TIMES, *PASSING_TIMES),
         *FIRST_GENERATION,
     )

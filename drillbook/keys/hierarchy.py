@@ -16,7 +16,6 @@ The inventory counts what a backup holds, without a key, and finds what another 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from typing import Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from drillbook.backup.facts import Backup
+from drillbook.backup.facts import Backup, has_root_keys
 from drillbook.backup.tables import Dump, Values, blob, text
 from drillbook.core.errors import BadInput
 from drillbook.infisical import crypto, schema
@@ -216,11 +215,7 @@ class EncryptedBackup:
         A backup that only lost the root key's table is not: the instance's other tables, or the
         list of its migrations, show that it had one.
         """
-        bots = any(project.bot for project in self.projects)
-        if self.dump.tables & schema.OF_ROOT_KEYS or not bots:
-            return False
-        migrations = self.dump.rows(*schema.MIGRATIONS)
-        return not any(re.match(schema.MADE_ROOT_KEYS, name or b"") for (name,) in migrations)
+        return any(project.bot for project in self.projects) and not has_root_keys(self.dump)
 
     def _places(self) -> dict[bytes, int]:
         """The number of the project of each folder."""

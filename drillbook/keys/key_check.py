@@ -15,6 +15,7 @@ from drillbook.core.bugs import seam
 from drillbook.core.display import printable, write_json
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import (
+    LOST,
     ROOTLESS,
     EncryptedBackup,
     Project,
@@ -111,7 +112,10 @@ def _missing(proof: Proof) -> list[str]:
     reasons = []
     if shut := proof.projects - proof.projects_opened:
         reasons.append(f"the keys of {shut} of {proof.projects} projects stay shut")
-    if shut := proof.secrets - proof.secrets_opened:
+    lost = sum(project.secrets for project in proof.by_project if project.reason == LOST)
+    if lost:
+        reasons.append(f"{lost} of {proof.secrets} secrets stay shut: {LOST}")
+    if shut := proof.secrets - proof.secrets_opened - lost:
         reasons.append(
             f"{shut} of {proof.secrets} secrets stay shut: they are damaged, or were sealed "
             "under another key"
@@ -444,7 +448,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders", "changed", "lacks")
+    left_out = ("path", "rows", "orders", "changed", "lacks", "gaps")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

@@ -45,6 +45,11 @@ def tables(version):
     return "".join(made)
 
 
+def whole(version):
+    """A backup with the tables and their rows."""
+    return HEAD + tables(version) + rows(version) + TAIL
+
+
 def without_rows(version, table):
     """A backup with all its tables, made by pg_dump --exclude-table-data of one of them."""
     text = _BLOCK.sub(lambda block: "" if block[1] == table else block[0], rows(version))

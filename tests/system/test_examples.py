@@ -22,7 +22,7 @@ import pytest
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run as command_line
 from drillbook.core.application import ROOT
-from tests.support.backups import KEYS, dump
+from tests.support.backups import KEYS, whole
 from tests.support.boot_logs import KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -162,7 +162,7 @@ def sample_folder(folder):
     for name in ("suites", "reports"):
         (folder / name).mkdir()
     (folder / "suites" / "controls.toml").touch()
-    backup, key = dump("2024-10"), f"ENCRYPTION_KEY={KEYS['2024-10']}\n"
+    backup, key = whole("2024-10"), f"ENCRYPTION_KEY={KEYS['2024-10']}\n"
     (folder / "backup.sql.gz").write_bytes(gzip.compress(backup.encode()))
     files = {
         "backup.sql": backup,

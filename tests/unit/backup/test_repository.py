@@ -12,7 +12,8 @@ import pytest
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import Selection, parse
 from drillbook.core.errors import BadInput
-from tests.support.backups import KEYS, dump
+from tests.support import backups
+from tests.support.backups import KEYS
 from tests.support.commands import check_backup
 
 PROGRAMS = [
@@ -104,7 +105,7 @@ def empty(request, tmp_path):
 
 
 def whole(version="2024-10"):
-    return dump(version).encode()
+    return backups.whole(version).encode()
 
 
 @pytest.mark.slow

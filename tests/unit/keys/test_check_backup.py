@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import Inventory, find_losses
-from tests.support.backups import HEAD, KEYS, TAIL, dump, rows
+from tests.support.backups import KEYS, TAIL, before_root_keys, dump, tables, whole
 from tests.support.commands import check_backup as main
 
 NOW = datetime.now(UTC)
@@ -31,7 +31,7 @@ def folder(tmp_path):
     place = tmp_path / "backups"
     place.mkdir()
     for ago in range(KEPT):
-        (place / name(ago)).write_text(fresh(dump("2024-10"), timedelta(days=ago, hours=1)))
+        (place / name(ago)).write_text(fresh(whole("2024-10"), timedelta(days=ago, hours=1)))
     keys = tmp_path / "keys.env"
     keys.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
     keys.chmod(0o600)
@@ -64,7 +64,7 @@ def test_a_good_one_is_one_line(folder, capsys):
 
 
 def test_fewer_secrets_are_named_with_their_project(folder, capsys):
-    (folder / name(0)).write_text(without_secrets(fresh(dump("2024-10"))))
+    (folder / name(0)).write_text(without_secrets(fresh(whole("2024-10"))))
     code, line = asked(capsys, folder)
     assert code == 1
     before = NOW - timedelta(days=1)
@@ -72,7 +72,7 @@ def test_fewer_secrets_are_named_with_their_project(folder, capsys):
     assert ", 1 now; secrets of project drill: 8 in the backup of" in line
     assert asked(capsys, folder, "--drop", "100%")[0] == 0
     # Not only the one before counts: a loss stays one on the next day.
-    (folder / name(1)).write_text(without_secrets(fresh(dump("2024-10"), timedelta(days=1))))
+    (folder / name(1)).write_text(without_secrets(fresh(whole("2024-10"), timedelta(days=1))))
     oldest = NOW - timedelta(days=KEPT - 1)
     assert f"secrets: 10 in the backup of {oldest:%Y-%m-%d}" in asked(capsys, folder)[1]
 
@@ -80,7 +80,7 @@ def test_fewer_secrets_are_named_with_their_project(folder, capsys):
 def test_a_backup_without_a_secret_may_be_of_another_database(folder, capsys):
     for ago in range(1, KEPT):
         (folder / name(ago)).unlink()
-    empty = re.sub(r"(COPY public\.secrets_v2 [^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", dump("2024-10"))
+    empty = re.sub(r"(COPY public\.secrets_v2 [^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", whole("2024-10"))
     (folder / name(0)).write_text(fresh(empty))
     code, line = asked(capsys, folder)
     assert code == 2
@@ -102,7 +102,7 @@ def test_limits_are_held(folder, capsys, options, words):
 
 
 def test_a_newer_cut_one_is_bad(folder, capsys):
-    (folder / name(0)).write_text(dump("2024-10")[:-100])
+    (folder / name(0)).write_text(whole("2024-10")[:-100])
     code, line = asked(capsys, folder, "--max-age", "50h")
     assert code == 1
     assert f"BAD: {name(1)}: a newer one is not complete: {name(0)} (cut short" in line
@@ -151,8 +151,7 @@ def test_a_single_file_is_compared_with_nothing(folder, capsys):
 
 
 def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):
-    plain = HEAD + rows("2024-10") + TAIL
-    (folder / name(0)).write_text(plain)
+    (folder / name(0)).write_text(whole("2024-10"))
     code, answer = asked(capsys, folder / name(0), form="json")
     found = json.loads(answer)
     assert (code, found["answer"], found["findings"]) == (2, "CANNOT TELL", [])
@@ -241,7 +240,7 @@ def test_an_expired_token_does_not_make_a_backup_bad(folder, capsys):
     for ago in range(KEPT):
         # Only a token was used: it expired before the newest backup.
         used = f"{NOW - (timedelta(days=ago) if ago else timedelta(days=30)):%Y-%m-%d %H:%M:%S}+00"
-        sql = dump("2024-10").replace(TAIL, f"\n{token.format(used)}{TAIL}")
+        sql = whole("2024-10").replace(TAIL, f"\n{token.format(used)}{TAIL}")
         (folder / name(ago)).write_text(sql)
     code, answer = asked(capsys, folder, form="json")
     assert (code, json.loads(answer)["findings"]) == (2, [])
@@ -276,3 +275,85 @@ def test_a_single_deletion_is_no_loss(table, then, left, lost):
 def test_a_single_deleted_secret_of_a_small_project_is_no_loss(left, lost):
     before, now = (Inventory({}, {"p": count}, 9) for count in (4, left))
     assert bool(find_losses(before, "May", now, 0.2)) is lost
+
+
+def emptied(sql, table):
+    return re.sub(rf"(COPY public\.{table} [^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", sql)
+
+
+def without(sql, table):
+    made = rf"CREATE TABLE public\.{table} [^\n]*\n"
+    return re.sub(rf"{made}|COPY public\.{table} [^\n]*\n(?:[^\\][^\n]*\n)*\\\.\n", "", sql)
+
+
+def with_rows(sql, table, columns, *values):
+    """The same, with one more table."""
+    made = f"CREATE TABLE public.{table} ({columns.replace(',', ' text,')} text);\n"
+    block = "".join(f"{value}\n" for value in values)
+    return sql.replace(
+        TAIL, f"\n{made}COPY public.{table} ({columns}) FROM stdin;\n{block}\\.\n{TAIL}"
+    )
+
+
+REFERS = (
+    "ALTER TABLE ONLY public.projects\n    ADD CONSTRAINT of_organization FOREIGN KEY "
+    '("orgId") REFERENCES public.organizations(id) ON DELETE CASCADE;\n'
+)
+WHOLE = whole("2024-10")
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (dump("2024-10"), "it holds rows and no table for them: dump again, by pg_dump without "),
+        (without(WHOLE, "super_admin"), "it holds no row of super_admin: an instance restored"),
+        (emptied(WHOLE, "super_admin"), "it holds no row of super_admin: an instance restored"),
+        (without(WHOLE, "kms_root_config"), "it holds no row of kms_root_config: an instance"),
+        (emptied(WHOLE, "organizations"), "it holds no row of organizations: an instance"),
+        (emptied(WHOLE, "internal_kms"), "it holds no row of internal_kms: an instance restored"),
+        (with_rows(WHOLE, "kms_keys", "id"), "it holds no row of kms_keys: an instance restored"),
+        (with_rows(WHOLE, "users", "id"), "it holds no row of users: an instance restored"),
+        (
+            without(WHOLE, "organizations").replace(TAIL, REFERS + TAIL),
+            "it lacks the table organizations, to which line ",
+        ),
+        (
+            with_rows(WHOLE, "infisical_migrations_lock", "index, is_locked", "1\t1"),
+            "it was dumped during a migration, or after one was killed",
+        ),
+    ],
+)
+def test_what_cannot_be_used_when_restored_is_bad(folder, capsys, sql, said):
+    (folder / name(0)).write_text(fresh(sql))
+    code, line = asked(capsys, folder / name(0))
+    assert (code, f": {said}" in line) == (1, True), line
+
+
+def test_a_whole_one_with_all_that_is_referred_to_is_good(folder, capsys):
+    for table, columns, row in (
+        ("kms_keys", "id", "1"),
+        ("users", "id", "1"),
+        ("infisical_migrations_lock", "index, is_locked", "1\t0"),
+    ):
+        sql = with_rows(WHOLE, table, columns, row)
+        (folder / name(0)).write_text(fresh(sql.replace(TAIL, REFERS + TAIL)))
+        assert asked(capsys, folder / name(0))[0] == 0
+
+
+def test_one_from_before_root_keys_is_good_without_them(folder, capsys):
+    (folder.parent / "old.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-07']}\n")
+    sql = before_root_keys().replace(
+        "COPY", f"{without(tables('2024-07'), 'kms_root_config')}COPY", 1
+    )
+    (folder / name(0)).write_text(fresh(re.sub("CREATE TABLE public.internal_kms .*\n", "", sql)))
+    assert asked(capsys, folder / name(0), key="old.env")[0] == 0
+
+
+def test_secrets_without_their_folders_are_not_called_damaged(folder, capsys):
+    (folder / name(0)).write_text(fresh(emptied(WHOLE, "secret_folders")))
+    code, line = asked(capsys, folder / name(0))
+    assert code == 1
+    assert (
+        "8 of 8 secrets stay shut: its folder, or the project of it, is not in the backup" in line
+    )
+    assert "damaged" not in line
