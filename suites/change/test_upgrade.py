@@ -60,6 +60,20 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         assert release_snapshot.lost_keys(passage.before, passage.after) == []
 
 
+@pytest.mark.control("UPG-1")
+def test_nothing_else_is_lost_or_changed(upgrade, step):
+    with step("upgrade to the new release in place: it serves, and its migrations left no lock"):
+        passage = upgrade.upgrade()
+        assert passage.start.serves
+        assert passage.before.locked or not passage.after.locked
+
+    with step(
+        "names, folders, imports, tags, webhooks, roles, limits, settings and the audit log are as "
+        "they were"
+    ):
+        assert release_snapshot.lost_or_changed(passage.before, passage.after) == []
+
+
 @pytest.mark.control("UPG-4")
 def test_outage_is_within_its_target(upgrade, outage_target, record, step):
     with step("upgrade to the new release while a secret is read continuously"):
