@@ -46,22 +46,20 @@ def removed_ids(connection: psycopg.Connection) -> Iterator[str]:
 def _read(connection: psycopg.Connection) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     passing = set(removed_ids(connection))
     for table, columns in UNCHANGED.items():
-        wanted = [*dict.fromkeys((*columns, *OWNERS, *PASSING))]
+        wanted = [*dict.fromkeys(("id", *columns, *OWNERS, *PASSING))]
         found = [name for (name,) in connection.execute(_COLUMNS.encode(), (table, wanted))]
-        if not found:
+        if "id" not in found:
             continue
         rows = {}
-        asked = sql.SQL("SELECT id::text AS id, {} FROM public.{}").format(
-            sql.SQL(", ").join(map(sql.Identifier, found)), sql.Identifier(table)
-        )
+        listed = sql.SQL(", ").join(map(sql.Identifier, found))
+        asked = sql.SQL("SELECT {} FROM public.{}").format(listed, sql.Identifier(table))
         with connection.cursor(row_factory=dict_row) as cursor:
             for row in cursor.execute(asked):
-                if any(map(row.get, PASSING)) or not passing.isdisjoint(
-                    str(row.get(name)) for name in ("id", *OWNERS)
-                ):
-                    passing.add(row["id"])
+                id_, *owners = (str(row.get(name)) for name in ("id", *OWNERS))
+                if any(map(row.get, PASSING)) or not passing.isdisjoint((id_, *owners)):
+                    passing.add(id_)
                 else:
-                    rows[row["id"]] = {name: row[name] for name in columns if name in row}
+                    rows[id_] = {name: row[name] for name in columns if name in row}
         yield table, rows
     roles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in _ROLES.values()}
     for one in chain(*api_readers.members(connection).values()):

@@ -86,6 +86,12 @@ class Reader:
         yield from (text(slug) or "" for (slug,) in self._dump.rows(*schema.PROJECT_SLUGS))
         yield from (self._path(folder) for folder in self._folders)
 
+    def folders(self) -> Iterator[Place]:
+        """The place of each folder that the API lists: neither reserved nor deleted."""
+        for folder, (environment, *_, reserved) in self._folders.items():
+            if reserved != b"t" and environment not in self.backup.deleted:
+                yield self.place(folder)
+
     def _new(self, row: Values) -> Secret:
         sealed, folder, name, version, kind, comment, id_ = row
         at = self._project(folder)

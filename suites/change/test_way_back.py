@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.drill import release_snapshot
+from drillbook.drill import release_snapshot, unchanged_rows
 
 pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(18_000)]
 
@@ -25,6 +25,12 @@ def test_backup_brings_the_old_release_back(upgrade, step, try_write):
     with step("everyone who could log in before the upgrade can again"):
         now = release_snapshot.lasting_rows(upgrade.drill.stack)
         assert release_snapshot.missing_rows(passage.before.rows, now) == []
+
+    with step(
+        "names, folders, imports, tags, webhooks, roles, limits and settings are those of then"
+    ):
+        kept = unchanged_rows.read_kept(upgrade.drill.stack)
+        assert unchanged_rows.changes(passage.before.kept, kept) == []
 
     with step("a write works, and everything is there after one more start"):
         assert try_write(upgrade.drill) in ("written", "not taken")

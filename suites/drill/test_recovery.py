@@ -44,6 +44,9 @@ def test_it_starts_reads_starts_again_and_writes(drill, record, observe, step):
         assert drill.restart().serves
         assert drill.compare().faults == []
 
+    with step("no start has changed names, folders, imports, tags, roles, limits or settings"):
+        assert drill.changed_by_starts() == []
+
     with step("write a new secret, change it, read it back, delete it"):
         written = drill.write_probe()
         observe("written_through_api" if written == "written" else "not_written")

@@ -25,8 +25,12 @@ def test_emptied_cache_costs_no_secret(deployment, record, observe, step):
 
     with step("restart the backend: everything reads as before"):
         left = temporary_faults.schedules(stack)
+        temporary_faults.leave_mark(stack)
         assert deployment.restart().serves
         assert deployment.reads_as(before)
+
+    with step("the start has not emptied the cache, which may hold jobs that wait"):
+        assert temporary_faults.has_mark(stack)
 
     with step("look for the schedules again"):
         back = temporary_faults.schedules(stack)

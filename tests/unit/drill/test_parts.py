@@ -5,6 +5,8 @@ import gzip
 import math
 import os
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -17,7 +19,7 @@ from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import api_readers, comparison
 from drillbook.drill.api_readers import ApiReaders, Member, members, session
 from drillbook.drill.drill import Targets, merge_targets, targets
-from drillbook.drill.secret_values import Values, digest, sample_size
+from drillbook.drill.secret_values import Values, digest, digest_name, sample_size
 from drillbook.infisical.client import Machine, Secret
 from drillbook.infisical.http import Broken, NotFound, Unauthorized
 from reports.config.declarations import load as load_declared
@@ -240,6 +242,45 @@ def test_what_a_narrow_role_does_not_show_is_missing_only_to_an_administrator(
     found = comparison.compare_lists(values({"a": "1", "b": "2"}), lambda _project: askers, seed=1)
     assert (found.equal, found.missing, bool(found.refused)) == (equal, missing, refused)
     assert found.whole == (equal == 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "renamed"),
+    [("a", "/", []), ("A", "/", ["a"]), ("a", "/below", ["a"])],
+)
+def test_a_secret_that_is_listed_under_another_name_or_folder_is_not_whole(name, path, renamed):
+    told = replace(values({"a": "1"}), names={"a": digest_name("/", "a")})
+    asker = Asker({})
+    asker.secrets = lambda _place: [Secret("a", name, "1", 1, path)]
+    found = comparison.compare_lists(told, lambda _project: [asker], seed=1)
+    assert (found.renamed, found.whole) == (renamed, not renamed)
+    faults = comparison.Comparison(comparison.Kept(1, (), (), ()), found).faults
+    assert any("under another name or in another folder" in one for one in faults) == bool(renamed)
+
+
+@pytest.mark.parametrize(
+    ("tree", "sees_all", "lacking"),
+    [
+        (["/a", "/a/b", "/more"], True, []),
+        (["/a"], True, ["p prod /a/b"]),
+        (["/a"], False, []),
+        (None, True, []),
+        (Broken("GET /folders", 500, "x"), True, []),
+        (Unauthorized("GET /folders", 403, "x"), True, []),
+    ],
+)
+def test_a_folder_is_lacking_if_an_administrator_is_not_shown_it(tree, sees_all, lacking):
+    def show(_place):
+        if isinstance(tree, Exception):
+            raise tree
+        return tree
+
+    asker, found = SimpleNamespace(sees_all=sees_all, tree=show), comparison.Reading()
+    told = replace(values({}), folders={("p", "prod"): ["/a", "/a/b"]})
+    comparison.compare_folders(told, lambda _project: [asker], found)
+    assert found.lacking == lacking
+    assert bool(found.failed) == isinstance(tree, Broken)
+    assert found.whole == (not lacking and not found.failed)
 
 
 ROLES = """

@@ -102,6 +102,22 @@ def test_replicated_secrets_are_compared_and_not_looked_for_in_a_list(tmp_path):
     assert [one.id for one in (*found.named, *found.firsts)] == ["in-new", "in-new"]
 
 
+def test_folders_and_names_are_those_that_the_api_lists(tmp_path):
+    past = {"id": "env-past", "projectId": "new", "slug": "past", "deleteAfter": LATER}
+    folders = [
+        {"id": "root", "envId": "env-new", "parentId": None, "name": "root", "isReserved": "f"},
+        {"id": "a", "envId": "env-new", "parentId": "root", "name": "a", "isReserved": "f"},
+        {"id": "b", "envId": "env-new", "parentId": "a", "name": "b", "isReserved": "f"},
+        {"id": "copies", "envId": "env-new", "parentId": "root", "name": "c", "isReserved": "t"},
+        {"id": "gone", "envId": "env-past", "parentId": "b", "name": "gone", "isReserved": "f"},
+    ]
+    backup = made(tmp_path, folders, environments=[past])
+    found = secret_values.read_values(backup, made_backups.KEY)
+    assert found.folders == {("new", "new"): ["/a", "/a/b"]}
+    places = {"root": "/", "a": "/a", "b": "/a/b"}
+    assert found.names == {at: secret_values.digest_name(path, "N") for at, path in places.items()}
+
+
 PUBLIC = (b"5a3e0c1c-7f0e-4d55-9b9e-1c6f5a1c2d3e", b"/services/payments", b"THE_NAME_OF_ONE", b"")
 
 
