@@ -96,7 +96,7 @@ class Restore:
     def is_well(self) -> bool:
         """Whether the last proof passed, is not overdue, and is within what fleet.toml wants."""
         unmet = any(one.target_s and one.result != "met" for one in self.objectives.values())
-        passed = self.last is not None and self.last.facts.exit_code == PASSED
+        passed = self.last is not None and self.last.facts.passed
         return passed and not (self.standing.overdue or self.standing.failed or unmet)
 
 

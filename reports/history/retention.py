@@ -175,6 +175,6 @@ def _last_passing(runs: Iterable[Past], today: date) -> Iterable[Past]:
     newest = {}
     for run in runs:
         facts = run.facts
-        if run.is_genuine and run.finished.date() <= today and facts.exit_code == PASSED:
+        if run.is_genuine and run.finished.date() <= today and facts.passed:
             newest[run.grade, facts.system or facts.image, facts.question] = run
     return newest.values()

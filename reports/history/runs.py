@@ -37,7 +37,7 @@ from reports.evidence.model import (
 from reports.render.phrases import NO_CORRECTION, planted_bug
 from reports.seal.manifest import MANIFEST, digest, parse
 from reports.seal.zip_file import read_entries
-from reports.verdict import HOLDS, UNUSABLE, Verdict
+from reports.verdict import HOLDS, PASSED, UNUSABLE, Verdict
 
 # Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
 _ROUTES = {
@@ -75,6 +75,11 @@ class Facts(EvidenceModel):
     valid_until: date | None = Field(default=None, description="the last day it counts as current")
     valid_by: Literal["declared", "default"] = "default"
     dispose_after: date | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed; with exit code 0 it may also have judged no gating control."""
+        return self.exit_code == PASSED and self.verdict is not Verdict.NOT_APPLICABLE
 
     @property
     def is_partial(self) -> bool:

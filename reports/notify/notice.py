@@ -42,6 +42,7 @@ from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
 from reports.history.status import Standing, of_system, standings
 from reports.record.run_metadata import strip_credentials
+from reports.render.phrases import outcome, shown_code
 from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
@@ -182,9 +183,12 @@ class Announcement:
         if status and "stale" not in events:
             events = ["fail", *events]
         elif not events:
-            recovers = run and not run.run.shard and self.people and self._failed_before(run)
+            passed = run and not run.run.shard and shown_code(run) == PASSED
+            recovers = run and passed and self.people and self._failed_before(run)
             events = ["recover" if recovers else "success"]
-        word = "interrupted" if interrupted else " and ".join(_EVENTS[one][0] for one in events)
+        word = " and ".join(_name_event(one, run, code) for one in events)
+        if interrupted:
+            word = "interrupted"
         if run and run.run.shard and not status:
             word = "a part ended, which decides nothing alone"
         system = (run.organisation.identity if run else None) or self._system
@@ -196,7 +200,10 @@ class Announcement:
             redact: Callable[[str], str] = self._run.recorder.redactor.text
             title, body = redact(title), redact(body)
         is_wanted = {*events, *(() if status else ["success"])} & {*self.on}
-        self._deliver(status, title if is_wanted else "", body, _EVENTS[events[0]][1])
+        kind = _EVENTS[events[0]][1]
+        if run and kind == "success" and shown_code(run) != PASSED:
+            kind = "warning"
+        self._deliver(status, title if is_wanted else "", body, kind)
         if self.metrics and (run or self._history):
             self._write_metrics(self.metrics, now)
 
@@ -239,6 +246,13 @@ def _secrets(address: str) -> Iterator[str]:
     yield strip_credentials(address)
     yield address.partition("?")[0]
     yield from filter(_TOKEN.fullmatch, re.split(r"[/?]", address)[3:])
+
+
+def _name_event(event: str, run: Run | None, code: int) -> str:
+    """An event in words; of a run, its result, which says whether it was a rehearsal."""
+    if run is None or code != run.exit_code or event in ("stale", "due"):
+        return _EVENTS[event][0]
+    return outcome(run).word.lower() + (" again" if event == "recover" else "")
 
 
 def _describe_run(run: Run) -> Sequence[str]:
@@ -434,7 +448,7 @@ def _say_run(say: Callable[..., None], run: Past, labels: dict[str, str]) -> Non
     say("last_run_timestamp_seconds", run.finished.timestamp(), **labels)
     if facts.exit_code is not None:
         say("gate_exit_code", facts.exit_code, **labels)
-    if facts.exit_code == PASSED:
+    if facts.passed:
         say("last_proof_timestamp_seconds", run.finished.timestamp(), **labels)
     counts = Counter(facts.verdicts.values())
     for verdict in Verdict:

@@ -65,6 +65,12 @@ def test_the_last_that_passed_is_kept_for_each_command(tmp_path, leave):
     }
 
 
+def test_a_run_that_judged_nothing_does_not_take_the_place_of_one_that_passed(tmp_path, leave):
+    leave(2, exit_code=0)
+    leave(1, exit_code=0, verdict=Verdict.NOT_APPLICABLE)
+    assert kept(tmp_path) == {"run-2": "the last that passed: verify"}
+
+
 def test_what_a_status_rests_on_is_kept(tmp_path, leave):
     leave(400, verdicts={"MIG-1": "satisfied"})
     leave(300, verdicts={"MIG-1": "satisfied"})

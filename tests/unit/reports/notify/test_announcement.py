@@ -106,6 +106,47 @@ def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
     assert [path for path, _ in told(hooks)[1]] == ["/p/1", "/p/0", "/p/0"]
 
 
+@pytest.mark.parametrize(
+    ("grade", "code", "word"),
+    [
+        ("rehearsal", 0, "passed in rehearsal"),
+        ("rehearsal", 1, "failed in rehearsal"),
+        ("deployment", 2, "undecided"),
+        ("deployment", 0, "passed"),
+    ],
+)
+def test_a_notice_says_what_the_result_is_worth(hooks, tmp_path, grade, code, word):
+    run = ran(code)
+    subject = run.result.subject.model_copy(update={"grade": grade})
+    run.result = run.result.model_copy(update={"subject": subject})
+    with announcement(hooks, tmp_path, wanted=["success", "fail"]) as one:
+        see(one, run)
+        one.end(code)
+    assert told(hooks)[0] == [f"drillbook drill: {word} («CANARY»)"]
+
+
+def test_a_run_that_is_not_sealed_did_not_pass(hooks, tmp_path):
+    """Its record says 0, the command ends with 3."""
+    with announcement(hooks, tmp_path) as one:
+        see(one, ran(0))
+        one.end(3)
+    assert told(hooks)[0] == ["drillbook drill: failed («CANARY»)"]
+
+
+def test_a_run_that_judged_nothing_is_neither_a_pass_nor_a_recovery(hooks, tmp_path):
+    failed, run = ran(1, "run-0"), ran(0, finished=datetime.now(UTC) + timedelta(hours=1))
+    remember(failed.result, tmp_path / "run-0")
+    away = {"verdict": Verdict.NOT_APPLICABLE}
+    controls = tuple(one.model_copy(update=away) for one in run.result.controls)
+    run.result = run.result.model_copy(update={"controls": controls, **away})
+    with announcement(hooks, tmp_path, wanted=["success", "recover"]) as one:
+        see(one, run)
+        one.end(0)
+    assert told(hooks)[0] == ["drillbook drill: nothing shown («CANARY»)"]
+    [notice] = [json.loads(body) for _, path, body in hooks.seen if path == "/hook"]
+    assert notice["type"] == "warning"
+
+
 def test_pytest_can_keep_it_in_a_set(tmp_path):
     one = Announcement("drill", Words(), tmp_path)
     assert one in {one}

@@ -62,6 +62,14 @@ def test_a_run_is_there_by_instance_and_command(tmp_path):
     assert ("rpo_seconds", *whose) not in found
 
 
+def test_a_run_that_judged_nothing_is_no_proof(tmp_path):
+    facts = {"question": "drill", "system": "A", "exit_code": 0}
+    found = written(tmp_path, past(9, **facts), past(1, (), **facts, verdict="not_applicable"))
+    whose = ("A", "drill", "deployment")
+    assert found["last_run_timestamp_seconds", *whose] == (NOW - timedelta(days=1)).timestamp()
+    assert found["last_proof_timestamp_seconds", *whose] == (NOW - timedelta(days=9)).timestamp()
+
+
 @pytest.mark.parametrize(("days", "stale", "until"), [(90, 0, 0), (100, 1, -10), (1, 0, 89)])
 def test_what_recurs_is_due_by_the_end_of_a_day(tmp_path, days, stale, until):
     found = written(tmp_path, past(days))
