@@ -161,7 +161,7 @@ def _outcome(run: Run) -> Outcome:
         return _leak_outcome(run)
     gating = _deciding(run)
     if run.run.stopped:
-        said = f"{sentence(run.run.stopped)} {_ended_early(run, gating)}"
+        said = f"{run.run.stopped.rstrip('.')}. {_ended_early(run, gating)}"
         return Outcome("Stopped", said, "Set this right, then run again.")
     if run.run.interrupted and run.exit_code != 1:
         return Outcome("Interrupted", _ended_early(run, gating), "Run it again, to its end.")

@@ -251,7 +251,7 @@ class EvidenceRun:
 
     def _write(self, session: pytest.Session) -> None:
         ended_before_it_began = self.stopped or session.exitstatus == pytest.ExitCode.USAGE_ERROR
-        if ended_before_it_began and not self.recorder.specs:
+        if ended_before_it_began and not self._saw_anything():
             return
         try:
             self._attach()
@@ -265,6 +265,11 @@ class EvidenceRun:
             said = f"{type(trouble).__name__}: {trouble}"
             self.trouble = f"error of the harness while writing {self.bundle.path}: {said}"
             session.exitstatus = UNUSABLE
+
+    def _saw_anything(self) -> bool:
+        """Whether a spec came to a verdict, or began and left a log of a service."""
+        judged = any(draft.verdict not in IDLE for draft in self.recorder.specs)
+        return judged or (bool(self.recorder.specs) and any(self.bundle.logs.iterdir()))
 
     def _attach(self) -> None:
         """Add the proof that the suite can fail, unless this run has a planted bug itself."""

@@ -523,7 +523,7 @@ def test_stopped_run_says_how_far_it_came_and_is_not_green():
     run = run.model_copy(update={"exit_code": 3})
     end = outcome(run)
     assert end.word == "Stopped"
-    assert end.sentence.startswith("No disk. The run did not end. 3 of 3 gating controls were")
+    assert end.sentence.startswith("no disk. The run did not end. 3 of 3 gating controls were")
     assert 'class="outcome code3"' in html.render(run)
     assert terminal.result_style(run) == ("yellow", "bold")
     seen = ElementTree.fromstring(junit.render(run))

@@ -175,7 +175,7 @@ def test_disk_that_fills_up_while_specs_run_ends_the_run(suite):
     pytester = suite(one=one)
     result = drilled(pytester)
     assert result.ret == 3
-    result.stdout.fnmatch_lines(["STOPPED. cannot write*", "*run again"])
+    result.stdout.fnmatch_lines(["STOPPED. cannot write*", "*run again.*"])
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
 
 
@@ -196,9 +196,28 @@ def test_broken_world_ends_the_run_with_its_sentence(suite):
     pytester = suite(two=stop)
     result = drilled(pytester)
     assert result.ret == 3
-    result.stdout.fnmatch_lines(["STOPPED. no engine answers; start Docker"])
+    result.stdout.fnmatch_lines(["STOPPED. no engine answers; start Docker. The run did not end.*"])
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
     assert record(pytester)["exit_code"] == 3
+
+
+def test_a_run_that_ends_before_it_judged_anything_leaves_no_folder_and_no_line(suite):
+    stop = "pytest.exit('no engine answers; start Docker', returncode=3)"
+    pytester = suite(one=stop, two=stop)
+    result = drilled(pytester)
+    assert result.ret == 3
+    result.stdout.fnmatch_lines(["no engine answers; start Docker"])
+    assert [*pytester.path.glob("reports/runs/*")] == []
+    assert [*pytester.path.rglob("history.jsonl")] == []
+
+
+def test_a_run_that_ends_before_it_judged_anything_keeps_its_logs(suite):
+    stop = "record.log('db', 'full'); pytest.exit('no engine', returncode=3)"
+    pytester = suite(one=stop, two=stop)
+    assert drilled(pytester).ret == 3
+    [folder] = pytester.path.glob("reports/runs/2*")
+    assert (folder / "logs" / "db.log").read_text(encoding="utf-8").endswith("\nfull\n")
+    assert (folder / "evidence.json").is_file()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
