@@ -101,7 +101,7 @@ def stale(runs: Iterable[Past], today: date) -> list[Stale]:
     for run in runs:
         for control, verdict in run.facts.verdicts.items():
             if is_judged(verdict) and not run.facts.mutant:
-                newest[run.grade, run.facts.system, control] = run
+                newest[run.grade, run.facts.whose, control] = run
     old: dict[str, tuple[Past, list[str]]] = {}
     for (*_, control), run in newest.items():
         if run.facts.valid_until and run.facts.valid_until < today:
@@ -123,10 +123,10 @@ def corrections(runs: Sequence[Past]) -> list[Correction]:
             runs_by_sentence.setdefault((control, text), []).append(run)
         for control, verdict in run.facts.verdicts.items():
             if is_judged(verdict):
-                judged[control, run.grade, run.facts.system] = run
+                judged[control, run.grade, run.facts.whose] = run
     found = []
     for (control, text), by in runs_by_sentence.items():
-        is_open = any(judged.get((control, one.grade, one.facts.system), one) is one for one in by)
+        is_open = any(judged.get((control, one.grade, one.facts.whose), one) is one for one in by)
         found.append(Correction(control, text, by[0], by[-1], is_open))
     return sorted(found, key=lambda one: (not one.open, one.control))
 

@@ -385,7 +385,7 @@ def _is_about(action: Action, failed: Past) -> bool:
 
 
 def _is_retest(later: Past, failed: Past, control: str) -> bool:
-    same = later.grade == failed.grade and later.facts.system == failed.facts.system
+    same = later.grade == failed.grade and later.facts.whose == failed.facts.whose
     instances = {one.backup.instance for one in (later, failed) if one.backup}
     # A backup of another instance says nothing about this one.
     same = same and len(instances - {None}) < 2

@@ -176,5 +176,5 @@ def _last_passing(runs: Iterable[Past], today: date) -> Iterable[Past]:
     for run in runs:
         facts = run.facts
         if run.is_genuine and run.finished.date() <= today and facts.passed:
-            newest[run.grade, facts.system or facts.image, facts.question] = run
+            newest[run.grade, facts.whose or facts.image, facts.question] = run
     return newest.values()

@@ -58,6 +58,7 @@ class Facts(EvidenceModel):
     question: str = "verify"
     driver: str | None = None
     system: str | None = None
+    address: str | None = Field(default=None, description="of a running instance")
     image: str | None = None
     digest: str | None = None
     version: str | None = None
@@ -75,6 +76,11 @@ class Facts(EvidenceModel):
     valid_until: date | None = Field(default=None, description="the last day it counts as current")
     valid_by: Literal["declared", "default"] = "default"
     dispose_after: date | None = None
+
+    @property
+    def whose(self) -> str | None:
+        """The declared system, or the address of a running instance: another is another system."""
+        return self.system or self.address
 
     @property
     def passed(self) -> bool:
@@ -131,6 +137,7 @@ class Seen(EvidenceModel):
     interrupted: bool = _at("run", "interrupted", default=False)
     stopped: str | None = _at("run", "stopped")
     driver: str | None = _at("subject", "driver")
+    endpoint_note: str | None = _at("subject", "endpoint_note")
     backend: Backend = _at("subject", "backend", default=Backend())
     organisation: Organisation = Organisation()
     next_due: date | None = _at("schedule", "next_due")
@@ -147,6 +154,10 @@ class Seen(EvidenceModel):
             **{name: getattr(self, name) for name in alike},
             question=_question(self),
             system=self.organisation.identity,
+            # The note of a running instance begins with its address.
+            address=(self.endpoint_note or "").partition(",")[0] or None
+            if self.driver == "remote"
+            else None,
             image=self.backend.image or self.backend.command,
             digest=self.backend.digest,
             version=self.backend.version,
@@ -275,7 +286,7 @@ class Past:
     def comparison_key(self) -> tuple[object, ...]:
         """The facts that two runs must share to be comparable."""
         facts, remote = self.facts, self.facts.driver == "remote"
-        return self.grade, facts.question, facts.system, facts.mutant, remote
+        return self.grade, facts.question, facts.whose, facts.mutant, remote
 
     @property
     def is_genuine(self) -> bool:

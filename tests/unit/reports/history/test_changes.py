@@ -74,12 +74,26 @@ def test_what_stayed_is_no_change_and_the_worst_comes_first():
         {"system": "vault"},
         {"mutant": "Forgets"},
         {"driver": "remote"},
+        {"address": "https://b.example.com"},
     ],
 )
 def test_only_runs_that_asked_the_same_of_the_same_are_compared(other):
     same, strange, now = past("a", 0), past("b", 1, **other), past("c", 2, image="newer")
     assert History((same, strange, now), ()).last_comparable(now) is same
     assert History((strange, now), ()).last_comparable(now) is None
+
+
+def test_running_instances_without_a_declared_system_are_known_by_their_address():
+    subject = sample_run().subject
+    note = "https://a.example.com, only read (GET and HEAD), and containers through docker"
+    live = subject.model_copy(update={"driver": "remote", "endpoint_note": note})
+    assert seen(subject=live).address == seen(subject=live).whose == "https://a.example.com"
+    assert seen(subject=subject.model_copy(update={"endpoint_note": "isolation: a"})).whose is None
+    one, two = (
+        past(name, day, address=name, verdicts={"A": OK}) for name, day in (("a", 0), ("b", 99))
+    )
+    [old] = stale([one, two], (START + timedelta(days=100)).date())
+    assert old.run is one
 
 
 def test_the_question_of_a_run_is_told_from_its_record():
