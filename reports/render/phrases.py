@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
-from reports.verdict import PASSED, UNDECIDED, Verdict
+from reports.verdict import PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
@@ -152,8 +152,21 @@ def _deciding(run: Run) -> list[Control]:
 def outcome(run: Run) -> Outcome:
     """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
+    end = end._replace(sentence=f"{end.sentence}{_limited(run)}")
     rehearsed = run.subject.grade == "rehearsal" and run.subject.driver != "none"
     return end._replace(word=f"{end.word} in rehearsal") if rehearsed else end
+
+
+def _limited(run: Run) -> str:
+    """How many of all controls a selection kept, and how many of these were judged; or empty."""
+    if not run.run.selection:
+        return ""
+    kept = [one for one in asked_controls(run) if reasons(one) != [LEFT_OUT]]
+    judged = sum(is_judged(one.verdict) for one in kept)
+    return (
+        f" The run was limited to {len(kept)} of {len(run.controls)} controls; {judged} "
+        f"{'was' if judged == 1 else 'were'} judged."
+    )
 
 
 def _outcome(run: Run) -> Outcome:

@@ -12,6 +12,8 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope, SignOff
 from reports.evidence.model import (
+    LEFT_OUT,
+    OUTSIDE,
     Backend,
     Command,
     DocumentFile,
@@ -502,6 +504,20 @@ def test_interrupted_run_is_called_that_unless_it_failed():
     end = outcome(run_of(GOOD, BAD, IDLE, GOOD, GOOD, IDLE, interrupted=True))
     assert end.word == "Failed"
     assert "The run was interrupted." in end.sentence
+
+
+@pytest.mark.parametrize("away", [OUTSIDE, LEFT_OUT])
+def test_a_selection_says_how_many_controls_it_kept_and_how_many_were_judged(away):
+    run = run_of(GOOD, IDLE, IDLE, IDLE, BAD, GOOD, selection=("KEY-*",))
+    first, second, third, *rest = run.controls
+    gone = {"note": away, "specs": ()}
+    kept = (first, second, third.model_copy(update=gone), rest[0].model_copy(update=gone))
+    run = run.model_copy(update={"controls": (*kept, *rest[1:])})
+    said = " The run was limited to 4 of 6 controls; 3 were judged."
+    assert outcome(run).sentence.endswith(said)
+    assert said in html.render(run)
+    whole = run.model_copy(update={"run": run.run.model_copy(update={"selection": ()})})
+    assert "limited" not in outcome(whole).sentence
 
 
 def test_an_approver_who_executed_the_run_is_shown_in_amber():
