@@ -33,6 +33,13 @@ KEY_HISTORY = Rows("kms_kek_history", ("kekLabel", "activatedAt", "supersededAt"
 KMS_KEYS = Rows("internal_kms", ("encryptedKey", "kmsKeyId", "id"), 2)
 EARLIER_KMS_KEYS = Rows("internal_kms_key_version", ("encryptedKey", "internalKmsId"), 2)
 EXTERNAL_KMS = Rows("external_kms", ("encryptedProviderInputs", "kmsKeyId"), 2)
+# The product looks a key up here before it reads it from one of the tables above.
+KMS_NAMES = Rows("kms_keys", ("id",))
+ORGANIZATIONS = Rows("organizations", ("name", "kmsDefaultKeyId", "kmsEncryptedDataKey"), 3)
+# The product seals the name of a secret of generation 2 with this before it writes the secret.
+BLIND_INDEXES = Rows(
+    "secret_blind_indexes", ("projectId", "encryptedSaltCipherText", "saltIV", "saltTag"), 4
+)
 # The time from which the product removes a deleted project or environment by itself; NULL for any
 # other. Since mid-2026.
 _DELETED = "deleteAfter"
@@ -90,7 +97,7 @@ PASSING_TIMES = (
 # key's table.
 OF_ROOT_KEYS = frozenset(
     rows.table for rows in (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, NEW)
-) | {"kms_keys"}
+) | {KMS_NAMES.table}
 MADE_ROOT_KEYS = rb"\d+_kms\b"
 # Users and machines that may log in, and their credentials.
 MACHINES = "identities"
@@ -205,9 +212,9 @@ WITHOUT_ROWS = {
     ROOTS.table: "makes itself a new root key, under whatever key it starts with",
     INSTANCES.table: "lets anyone become its administrator",
     "users": "lets no user log in",
-    "organizations": "has no organization for its projects",
+    ORGANIZATIONS.table: "has no organization for its projects",
 }
-WITHOUT_KEYS = {"kms_keys": _NO_KEYS, KMS_KEYS.table: _NO_KEYS}
+WITHOUT_KEYS = {KMS_NAMES.table: _NO_KEYS, KMS_KEYS.table: _NO_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +265,12 @@ PLACES = (
 FIRST_GENERATION = PLACES[1:]
 _KEYS = (ROOTS, KMS_KEYS, EARLIER_KMS_KEYS, EXTERNAL_KMS, PROJECTS, BOTS, PUBLIC_KEYS)
 _ROTATED = (KEPT_KEYS, KEY_HISTORY)
+_WRITING = (KMS_NAMES, ORGANIZATIONS, BLIND_INDEXES)
 # The tables whose rows are read from a backup by default.
 TABLES = frozenset(
     rows.table
     for rows in (
-        *(*_KEYS, *_ROTATED, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, LOCKED),
+        *(*_KEYS, *_ROTATED, *_WRITING, ENVIRONMENTS, FOLDERS, NEW, OLD, MIGRATIONS, LOCKED),
         *(*LASTING_TIMES, *PASSING_TIMES),
         *FIRST_GENERATION,
     )

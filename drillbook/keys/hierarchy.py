@@ -342,14 +342,43 @@ class UnlockedKeys:
             )
 
     def _data_key(self, project: Sealed) -> AESGCM | None:
-        for sealed in self._backup.kms.get(project.kms_key, []):
-            for root in self._roots:
-                key = crypto.cipher(crypto.open_bytes(root, sealed))
-                if (
-                    data_key := crypto.cipher(crypto.open_bytes(key, project.data_key))
-                ) is not None:
-                    return data_key
+        for key in self._kms_ciphers(project.kms_key):
+            if (data_key := crypto.cipher(crypto.open_bytes(key, project.data_key))) is not None:
+                return data_key
         return None
+
+    def _kms_ciphers(self, name: str | None) -> list[AESGCM]:
+        """What opens of a key of the KMS, and of those it replaced."""
+        sealed = self._backup.kms.get(name, [])
+        keys = [
+            crypto.cipher(crypto.open_bytes(root, one)) for one in sealed for root in self._roots
+        ]
+        return [key for key in keys if key is not None]
+
+    def _unusable(self) -> Iterator[str]:
+        """What the product could not use, though each secret opens: it could write nothing."""
+        backup, dump = self._backup, self._backup.dump
+        named = {text(row[0]) for row in dump.rows(*schema.KMS_NAMES)}
+        for project in backup.projects:
+            if not project.kms_key or project.kms_key in backup.external:
+                continue
+            if schema.KMS_NAMES.table in dump.tables and project.kms_key not in named:
+                yield f"{schema.KMS_NAMES.table} has no row of the key of project {project.name}"
+            if not project.data_key and not self._kms_ciphers(project.kms_key):
+                yield f"the key of project {project.name} stays shut: it takes no secret"
+        for name, key, data in dump.rows(*schema.ORGANIZATIONS):
+            ciphers = self._kms_ciphers(text(key))
+            opened = any(crypto.open_bytes(one, blob(data)) for one in ciphers)
+            if key and text(key) not in backup.external and not (opened if data else ciphers):
+                yield f"the key of organization {text(name)} stays shut"
+        salts = {text(row[0]): row[1:] for row in dump.rows(*schema.BLIND_INDEXES)}
+        for at, project in enumerate(backup.projects):
+            writes = self._old[at] is not None and not project.upgraded
+            if writes and (salt := salts.get(project.id)) and self._direct_value(salt) is None:
+                yield (
+                    f"the blind index of project {project.name} stays shut: its secrets can be "
+                    "read, but not written"
+                )
 
     def _bot_key(self, bot: Values | None) -> AESGCM | None:
         """A project's key as its bot holds it."""
@@ -362,7 +391,11 @@ class UnlockedKeys:
         )
 
     def _private_key(self, bot: Values) -> bytes | None:
-        parts = [text(value) for value in bot[4:]]
+        return self._direct_value(bot[4:])
+
+    def _direct_value(self, columns: Values) -> bytes | None:
+        """A value of the first generation, directly under an instance key."""
+        parts = [text(value) for value in columns]
         keys = (*(crypto.cipher(crypto.material(kept)) for kept in self._kept), *self._direct)
         return next(
             (plain for key in keys if (plain := crypto.open_columns(key, *parts)) is not None), None
@@ -430,6 +463,8 @@ class UnlockedKeys:
             else:
                 proof.secrets += project.secrets
                 proof.secrets_opened += project.secrets_opened
+        if proof.roots_opened:
+            proof.unproven += self._unusable()
         return proof
 
 

@@ -331,7 +331,7 @@ def test_what_cannot_be_used_when_restored_is_bad(folder, capsys, sql, said):
 
 def test_a_whole_one_with_all_that_is_referred_to_is_good(folder, capsys):
     for table, columns, row in (
-        ("kms_keys", "id", "1"),
+        ("kms_keys", "id", "0c75ef54-aab6-421e-a603-64f5d9e0cabe"),
         ("users", "id", "1"),
         ("infisical_migrations_lock", "index, is_locked", "1\t0"),
     ):

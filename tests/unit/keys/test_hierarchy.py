@@ -9,10 +9,11 @@ from drillbook.core.errors import BadInput
 from drillbook.drill import secret_values
 from drillbook.drill.drill import refusal
 from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
-from drillbook.keys import hierarchy
+from drillbook.keys import hierarchy, key_check
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import UnlockedKeys
 from drillbook.keys.key_check import notes, prove, prove_all
+from drillbook.keys.key_files import KeyFile
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import (
     DATA,
@@ -283,3 +284,61 @@ def test_bot_without_a_key_leaves_its_project_keyless_and_one_without_a_nonce_do
     bare = {"projectId": "old", "senderId": "ada", "encryptedProjectKey": "x"}
     assert numbers(proven(*around, block("project_bots", bare), senders)) == (1, 1, 0, 0, 0)
     assert numbers(proven(*around, whole, senders)) == (1, 1, 1, 0, 0)
+
+
+def organization(key="kms-1", data=None):
+    row = {"name": "Acme", "kmsDefaultKeyId": key, "kmsEncryptedDataKey": data}
+    return block("organizations", row)
+
+
+def salt(under_key=INSTANCE):
+    sealed, iv, tag = seal_columns(under_key, b"salt", 16)
+    row = {"projectId": "old", "encryptedSaltCipherText": sealed, "saltIV": iv, "saltTag": tag}
+    return block("secret_blind_indexes", row)
+
+
+KEY_FILE = KeyFile("keys.env", "ENCRYPTION_KEY", KEY, "")
+FOREIGN = cipher(bytes(32))
+OPENS_ALL = [
+    block("kms_root_config", root()),
+    block("internal_kms", kms("kms-1")),
+    block("projects", NEW, project("old", None)),
+    *PLACES,
+    block("secrets_v2", secret()),
+    block("secrets", old_secret()),
+    *bot(),
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ([block("kms_keys", {"id": "kms-1"})], ""),
+        ([block("kms_keys", {"id": "kms-2"})], "kms_keys has no row of the key of project New"),
+        ([organization()], ""),
+        ([organization(None)], ""),
+        ([organization(data=under(KMS, DATA))], ""),
+        ([organization(data=under(EARLIER, DATA))], "the key of organization Acme stays shut"),
+        ([organization("kms-2")], "the key of organization Acme stays shut"),
+        ([salt()], ""),
+        (
+            [salt(FOREIGN)],
+            "the blind index of project Old stays shut: its secrets can be read, but not written",
+        ),
+        (
+            [block("projects", project("empty", "kms-2"))],
+            "the key of project Empty stays shut: it takes no secret",
+        ),
+    ],
+)
+def test_a_key_that_opens_each_secret_may_still_write_none(backup, more, reason):
+    path = backup(*OPENS_ALL, *more)
+    proof = prove(path, KEY)
+    assert (proof.secrets, proof.secrets_opened) == (2, 2)
+    assert proof.unproven == ([reason] if reason else [])
+    assert proof.opens_everything is not bool(reason)
+    with open_dump(path) as dump:
+        answer = key_check.answer(KEY_FILE, proof, dump, ())
+    assert (answer.word, answer.reasons) == (
+        ("CANNOT TELL", (reason,)) if reason else ("OPENS", ())
+    )
