@@ -407,3 +407,41 @@ def test_the_file_that_compose_reads_by_itself_is_read_where_none_was_given(tmp_
     beside.write_text("VERSION=v0.154.6\n")
     assert dict(variables_of_dotenv(given)) == {"VERSION": "v0.154.6"}
     assert variables_of_dotenv(Given(compose=compose, env_file=other)) == {}
+
+
+@pytest.mark.parametrize("by_docker", [False, True])
+@pytest.mark.parametrize(
+    ("written", "is_empty"),
+    [
+        ("ENCRYPTION_KEY: ${ENCRYPTION_KEY_TYPO}", True),
+        ("ENCRYPTION_KEY: ${OTHER:-}", True),
+        ("ENCRYPTION_KEY: ''", True),
+        ("ENCRYPTION_KEY:", False),
+        ("ENCRYPTION_KEY: ${ENCRYPTION_KEY}", False),
+        ("ENCRYPTION_KEY: ${OTHER:-0f1e2d3c4b5a69788796a5b4c3d2e1f9}", False),
+        # Coolify makes this one.
+        ("ENCRYPTION_KEY: ${SERVICE_PASSWORD_ENCRYPTIONKEY}", False),
+        ("SITE_URL: ''", False),
+    ],
+)
+def test_a_key_that_compose_hands_on_empty_is_told(tmp_path, request, by_docker, written, is_empty):
+    if by_docker and not shutil.which("docker"):
+        pytest.skip("the docker program is not installed")
+    if not by_docker:
+        request.getfixturevalue("read")
+    text = service(
+        f"image: infisical/infisical:v0.154.6\nenv_file: .env\nenvironment:\n  {written}"
+    )
+    (tmp_path / "compose.yml").write_text(text)
+    values = Settings.generate()
+    file = env(tmp_path, values, ".env")
+    compose = compose_file.load(tmp_path / "compose.yml", values)
+    said = "ENCRYPTION_KEY reaches other empty, although "
+    # Given, or found by the compose file that names it.
+    for given in (dotenv.load(file), dotenv.EnvFile("generated settings", values, {})):
+        found = key_strength.keys(key_strength.Deployed(given, compose))
+        told = [(one.line, one.file) for one in found if one.sentence.startswith(said)]
+        assert told == ([(6, str(tmp_path / "compose.yml"))] if is_empty else [])
+    # The names of other files say nothing.
+    (tmp_path / ".env").write_text("\n")
+    assert key_strength.find_emptied(key_strength.Deployed(given, compose)) == []
