@@ -133,7 +133,8 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
             return Problem(script.line, f"ends inside the data of {script.open}")
     if script.connects and not script.harm:
         return Problem(script.connects, "connects to another database")
-    return Problem(script.harm.line, script.harm.what) if script.harm else None
+    harm = script.harm or script.message
+    return Problem(harm.line, harm.what) if harm else None
 
 
 def _wrong(row: bytes, table: str, columns: int) -> str:

@@ -37,6 +37,8 @@ _MARK = re.compile(
 )
 _COPY = re.compile(r'COPY ((?:"[^"]*"|[\w$.])+) ?(?:\(([^()]*)\) ?)?FROM STDIN$', re.IGNORECASE)
 _ESCAPING = re.compile(rb"\\.|'", re.DOTALL)
+# What programs that dump print on standard error. No SQL has that outside of quotes.
+MESSAGE = re.compile(r'pg_dump(?:all)?: [a-z"]|time=(?:"[^"\n]*")? level=\w+ msg=|WARN\[\d{4}\] ')
 _NESTING = re.compile(rb"/\*|\*/")
 _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
 
@@ -56,6 +58,15 @@ class Hostile(Unreadable):
 
 class Beyond(Hostile):
     """A line that makes a database, as pg_dump --create and pg_dumpall write it."""
+
+
+class Message(Unreadable):
+    """A message of the program that dumped, which its caller put into the dump."""
+
+    def __init__(
+        self, line: int, what: str = "is a message of the program that dumped (2>&1 puts it there)"
+    ) -> None:
+        super().__init__(line, what)
 
 
 class Cut(Unreadable):
@@ -163,6 +174,11 @@ class Reader:
         return True
 
 
+def is_message(line: bytes) -> bool:
+    """Whether a line is a message of a program, and nothing that psql would run."""
+    return bool(MESSAGE.match(line.decode(errors="replace"))) and not {*line} & {*b"\\;"}
+
+
 def plain(name: str) -> str:
     """A table's name without quotes, and without its schema if that is public."""
     return name.replace('"', "").removeprefix("public.")
@@ -173,7 +189,8 @@ class Script:
 
     A tolerant reader skips what it cannot read and keeps the first such error in `harm`. From there
     on it finds only COPY, each behind an empty line, a comment or the end of other rows; `open` is
-    the table whose rows have no end. It reads on where pg_dump --create and pg_dumpall connect to
+    the table whose rows have no end. It skips messages between statements, and keeps the first in
+    `message`. It reads on where pg_dump --create and pg_dumpall connect to
     another database; `connects` is the first such line, or 0. Any other reader raises the error.
     """
 
@@ -183,6 +200,7 @@ class Script:
         self.head = self.tail = b""
         self.complete = False
         self.harm: Unreadable | None = None
+        self.message: Message | None = None
         self.connects = 0
         self.open = ""
         self._stream = stream
@@ -302,6 +320,9 @@ class Script:
         """The next statement; None at the end. It skips what pg_dump writes between statements."""
         while line := self._line():
             if not reader.begun and self._is_between(line):
+                continue
+            if not reader.begun and self._tolerant and is_message(line):
+                self.message = self.message or Message(self.line)
                 continue
             if self.complete and not (self._tolerant and CLUSTER in self.head):
                 reader.lines, reader.line = [line], self.line

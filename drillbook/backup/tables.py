@@ -16,17 +16,21 @@ from typing import IO, Any, BinaryIO
 from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
 from drillbook.backup.plain_dump import (
     CLUSTER,
+    MESSAGE,
     OF_SERVER,
     Beyond,
     Hostile,
+    Message,
     Script,
     Statement,
     Unreadable,
+    is_message,
     judge,
     part_for_others,
     plain,
 )
 from drillbook.backup.stream import Source
+from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.infisical.schema import TABLES
 
@@ -80,6 +84,8 @@ class Block:
         places = [self.columns.index(name) if name in self.columns else -1 for name in wanted]
         for line in lines(self.chunks(), self.table):
             values = line.split(b"\t")
+            if len(values) != len(self.columns) and is_message(line):
+                raise Damaged(f"has a message of the program that dumped in a row of {self.table}")
             if len(values) != len(self.columns):
                 raise Damaged(
                     f"has a row of {self.table} with {len(values)} values where its heading "
@@ -295,7 +301,7 @@ class _Reading:
         self._spool = spool
         self._blocks: list[tuple[str, tuple[str, ...], int, int]] = []
         self._counts: dict[str, int] = {}
-        self._harms: dict[bool, Unreadable] = {}
+        self._harms: dict[int, Unreadable] = {}
         self._made: dict[str, int] = {}
         self._parents: set[str] = set()
         self._referred: dict[str, int] = {}
@@ -308,7 +314,9 @@ class _Reading:
             try:
                 judge(statement)
             except Hostile as harm:
-                self._note(harm)
+                # Not one in the name of a table: such a statement would run.
+                mixed = MESSAGE.search(re.sub('"[^"]*"', "", statement.bare))
+                self._note(Message(harm.line) if mixed else harm)
             if what := part_for_others(statement):
                 self._for_others.setdefault(what, statement.line)
             if statement.table is not None:
@@ -348,21 +356,30 @@ class _Reading:
         return lambda table: table.removeprefix(f"{next(iter(schemas))}.")
 
     def _note(self, harm: Unreadable) -> None:
-        """Keep the first harm of two kinds: what pg_dump --create and pg_dumpall write, or not."""
+        """Keep the first harm of each kind, the worst: 2 is what --create and pg_dumpall write."""
         of_server = CLUSTER in self.script.head and harm.what in OF_SERVER
-        self._harms.setdefault(isinstance(harm, Beyond) or of_server, harm)
+        makes = isinstance(harm, Beyond) or of_server
+        self._harms.setdefault(1 if isinstance(harm, Message) else 2 * makes, harm)
 
-    def _worst(self) -> Unreadable | None:
-        """The first part that does more than make databases; else the first that makes one."""
+    def _worst(self, damage: str) -> Unreadable | None:
+        """The first part that is neither a message nor makes a database; else the first of them."""
         script = self.script
+        if script.message:
+            self._note(script.message)
         if script.harm:
             self._note(script.harm)
         if script.connects:
             self._note(Beyond(script.connects, "connects to another database"))
-        harm = self._harms.get(False) or self._harms.get(True)
+        harm = self._harms[min(self._harms)] if self._harms else None
+        if isinstance(harm, Message) and not damage:
+            return Message(
+                harm.line,
+                f"{harm.what}; the dump itself ran to its end, since its last line is there: dump "
+                "again with 2> FILE, or take the lines of messages out of a copy",
+            )
         if harm and CLUSTER in script.head:
             what = "pg_dumpall writes the server's roles and all its databases"
-            made = type(harm) if False in self._harms else Beyond
+            made = type(harm) if 0 in self._harms else Beyond
             harm = made(harm.line, f"{harm.what}; {what}")
         return harm
 
@@ -386,7 +403,7 @@ class _Reading:
             counts={own(table): count for table, count in self._counts.items()},
             length=script.bytes,
             inserts=not self._blocks and not (damage and sql.form != "plain"),
-            harm=self._worst(),
+            harm=self._worst(damage),
             for_others=self._for_others,
             rows_alone=bool(self._filled) and not self._made,
             unmade={
@@ -428,6 +445,9 @@ class _Reading:
                 f"{sql.name} is UTF-16 text, as PowerShell's > makes it; let pg_dump write it: "
                 "pg_dump -f"
             )
+        if is_message(self.script.head.partition(b"\n")[0]) and not self._blocks:
+            said = printable(self.script.head.split(b"\n")[0].decode(errors="replace"))[:200]
+            raise BadInput(f"{sql.name} holds a message instead of a backup, {said!r}; dump again")
         if _HEADING not in self.script.head and not self._blocks:
             raise BadInput(f"{sql.name} is not a backup made by pg_dump; check the backup given")
 

@@ -129,7 +129,8 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         wrong.append(f"it {about.unfit}")
     elif about.beyond:
         unknown.append(f"it {about.beyond}")
-    wrong += [f"it {gap}" for gap in about.gaps]
+    # A cut backup lacks what comes later.
+    wrong += [] if about.unfit else [f"it {gap}" for gap in about.gaps]
     reasons = ", ".join(judgement.key.reasons)
     if judgement.key.word == "DOES NOT OPEN":
         wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")

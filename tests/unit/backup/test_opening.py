@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from drillbook.backup import integrity
 from drillbook.backup.tables import _spool, open_dump
 from drillbook.core.errors import BadInput
 from tests.support.backups import HEAD, SAMPLES, TAIL
@@ -233,3 +234,59 @@ def test_archive_cut_in_its_packing_tells_so_first(tmp_path):
     content = gzip.compress((ARCHIVES / "pg18-gzip-2024-07.dump").read_bytes())
     path.write_bytes(content[:-200])
     assert about(path).damage == "ends inside its gzip stream"
+
+
+SAID = "pg_dump: warning: there are circular foreign-key constraints on this table:\n"
+BY_COMPOSE = 'time="2026-11-30T03:00:00Z" level=warning msg="the attribute `version` is obsolete"\n'
+MADE = "CREATE TABLE public.t (id text);\n"
+MIXED = "is a message of the program that dumped (2>&1 puts it there)"
+
+
+@pytest.mark.parametrize("said", [SAID, BY_COMPOSE, "WARN[0000] the attribute is obsolete\n"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "{}" + HEAD + MADE + block("t", {"id": "1"}) + TAIL,
+        HEAD + "{}" + MADE + block("t", {"id": "1"}) + TAIL,
+        HEAD + MADE + block("t", {"id": "1"}) + TAIL + "{}",
+        HEAD + MADE.replace("TAB", "TAB{}") + block("t", {"id": "1"}) + TAIL,
+    ],
+)
+def test_a_message_among_the_sql_is_no_attack(backup, said, sql):
+    path = backup(sql.replace("{}", said))
+    with open_dump(path) as dump:
+        assert f"{MIXED}; the dump itself ran to its end" in dump.orders()
+        with pytest.raises(BadInput, match="cannot be read as SQL: line"):
+            dump.refuse_harm("b.sql")
+    # That one reads no statement.
+    assert (MIXED in str(integrity.examine(path))) is ("TAB{}" not in sql)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        SAID.replace("\n", " \\! touch x\n"),
+        SAID.replace("\n", "; DROP ROLE x;\n"),
+        'CREATE ROLE "pg_dump: warning";\n',
+        "CREATE ROLE x; -- pg_dump: warning\n",
+        f"CREATE ROLE x;\n{SAID}",
+        f"{SAID}CREATE ROLE x;\n",
+    ],
+)
+def test_what_looks_like_a_message_hides_no_attack(backup, line):
+    path = backup(HEAD + line + MADE + block("t", {"id": "1"}) + TAIL)
+    with open_dump(path) as dump, pytest.raises(BadInput, match="is more than data"):
+        dump.refuse_harm("b.sql")
+
+
+def test_a_message_of_a_dump_that_failed_is_not_called_whole(backup):
+    with open_dump(backup(HEAD + MADE + block("t", {"id": "1"}) + "pg_dump: error: lost\n")) as it:
+        assert "ends without pg_dump's last words" in it.damage
+        assert "ran to its end" not in it.orders()
+    with open_dump(
+        backup(HEAD + block("t", {"id": "1", "n": "2"}, {"id": SAID[:-1]}) + TAIL)
+    ) as it:
+        list(it.rows("t", ["id"]))
+        assert it.damage == "has a message of the program that dumped in a row of t"
+    with pytest.raises(BadInput, match="no such role'; dump again"):
+        about(backup("pg_dump: error: no such role\n"))
