@@ -3,6 +3,7 @@
 import pytest
 
 from drillbook.runbook import procedures
+from fixtures.oracle import credentials
 
 
 @pytest.mark.control("BKP-3")
@@ -99,6 +100,11 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
         again = deployment.log_in_again()
         assert again.inventory() == before
         assert again.writes()
+
+    with step("no credential that had ended before lets in again"):
+        ended = deployment.golden.dead_credentials
+        let_in = [one for one in ended if credentials.can_log_in(deployment.public, ended[one])]
+        assert let_in == []
 
 
 def what_happened(done, brought_back):

@@ -61,7 +61,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
 
 
 @pytest.mark.control("UPG-1")
-def test_nothing_else_is_lost_or_changed(upgrade, step):
+def test_nothing_else_is_lost_or_changed(upgrade, record, step):
     with step("upgrade to the new release in place: it serves, and its migrations left no lock"):
         passage = upgrade.upgrade()
         assert passage.start.serves
@@ -71,7 +71,10 @@ def test_nothing_else_is_lost_or_changed(upgrade, step):
         "names, folders, imports, tags, webhooks, roles, limits, settings and the audit log are as "
         "they were"
     ):
-        assert release_snapshot.lost_or_changed(passage.before, passage.after) == []
+        different = release_snapshot.lost_or_changed(passage.before, passage.after)
+        for one in different:
+            record.note(f"the change of image: {one}")
+        assert different == []
 
 
 @pytest.mark.control("UPG-4")

@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.xdist_group("change"), pytest.mark.timeout(18_000)]
 
 
 @pytest.mark.control("UPG-2")
-def test_backup_brings_the_old_release_back(upgrade, step, try_write):
+def test_backup_brings_the_old_release_back(upgrade, record, step, try_write):
     with step("upgrade to the new release, and write: from here the operator goes back"):
         passage = upgrade.upgrade()
         if passage.start.serves:
@@ -30,7 +30,10 @@ def test_backup_brings_the_old_release_back(upgrade, step, try_write):
         "names, folders, imports, tags, webhooks, roles, limits and settings are those of then"
     ):
         kept = unchanged_rows.read_kept(upgrade.drill.stack)
-        assert unchanged_rows.changes(passage.before.kept, kept) == []
+        different = unchanged_rows.changes(passage.before.kept, kept)
+        for one in different:
+            record.note(f"the way back: {one}")
+        assert different == []
 
     with step("a write works, and everything is there after one more start"):
         assert try_write(upgrade.drill) in ("written", "not taken")
