@@ -325,6 +325,9 @@ class RunFacts(EvidenceModel):
     )
     shard: str | None = Field(default=None, description="which part of how many this run is")
     parts: tuple[PartOfRun, ...] = Field(default=(), description="the shards a run was joined from")
+    hosts: tuple[Host, ...] = Field(
+        default=(), description="the machines of the shards; empty where it was only that of `host`"
+    )
     workers: int = Field(default=1, description="how many processes ran specs side by side")
     interrupted: bool = False
     clock: ClockFacts = ClockFacts()

@@ -6,6 +6,7 @@ names, so that a reader sees the gap.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
@@ -19,7 +20,7 @@ from reports.evidence.context import (
     ThirdParty,
 )
 from reports.evidence.findings import is_declared
-from reports.evidence.model import BackupFile, Engine, Run
+from reports.evidence.model import BackupFile, Engine, Host, Run
 from reports.render import upgrade_text
 from reports.render.phrases import describe_subject, duration, seal
 from reports.verdict import IDLE
@@ -113,16 +114,25 @@ def subject(run: Run) -> list[Row]:
 
 def surroundings(run: Run) -> list[Row]:
     """Where the run took place, on which machine, and by which clock, as measured."""
-    host = run.run.host
-    memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
+    hosts = run.run.hosts or (run.run.host,)
     return [
         ("Driver", run.subject.driver),
         *_if_any("Engine", _engine(run.subject.engine)),
-        ("Machine", f"{host.name}, {host.machine}, {host.cpus} CPUs{memory}"),
-        ("System", _join(host.distribution, host.system)),
-        ("Python", host.python),
+        ("Machine", _each(map(_machine, hosts))),
+        ("System", _each(_join(one.distribution, one.system) for one in hosts)),
+        ("Python", _each(one.python for one in hosts)),
         ("Clock", _clock(run.run.clock)),
     ]
+
+
+def _machine(host: Host) -> str:
+    memory = f", {host.memory_bytes / 2**30:.0f} GiB" if host.memory_bytes else ""
+    return f"{host.name}, {host.machine}, {host.cpus} CPUs{memory}"
+
+
+def _each(said: Iterable[str | None]) -> str:
+    """The values of all machines, each once."""
+    return "; ".join(dict.fromkeys(filter(None, said)))
 
 
 def declared_surroundings(run: Run) -> list[Row]:

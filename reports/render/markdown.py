@@ -54,6 +54,7 @@ def reproduce(run: Run) -> str:
 
 def _versions(run: Run) -> Iterator[tuple[str, str]]:
     tool, subject, host = run.run.tool, run.subject, run.run.host
+    hosts = [f"{one.system}, {one.machine}, {one.cpus} CPUs" for one in run.run.hosts or (host,)]
     known = {
         "Drillbook": tool.version,
         "commit": tool.commit,
@@ -67,7 +68,7 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
         "operator's document, SHA-256": subject.document.sha256 if subject.document else None,
         "container engine": subject.engine.version if subject.engine else None,
         "seed": str(run.run.seed),
-        "machine": f"{host.system}, {host.machine}, {host.cpus} CPUs",
+        "machine": "; ".join(dict.fromkeys(hosts)),
         "Python": host.python,
     }
     yield from ((name, value) for name, value in known.items() if value)

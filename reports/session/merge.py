@@ -177,14 +177,16 @@ def _facts(runs: Sequence[Run], **own: Any) -> RunFacts:
     each = [run.run for run in runs]
     started, finished = min(one.started for one in each), max(one.finished for one in each)
     compared = tuple(seen for one in each for seen in one.clock.compared)
-    hosts = dict.fromkeys(one.host.name for one in each)
+    hosts = tuple(dict.fromkeys(one.host for one in each))
+    names = ", ".join(dict.fromkeys(one.name for one in hosts))
     return each[0].model_copy(
         update={
             **own,
             "started": started,
             "finished": finished,
             "duration_s": round((finished - started).total_seconds(), 3),
-            "host": each[0].host.model_copy(update={"name": ", ".join(hosts)}),
+            "host": each[0].host.model_copy(update={"name": names}),
+            "hosts": hosts if len(hosts) > 1 else (),
             "operator": ", ".join(dict.fromkeys(one.operator for one in each)),
             "shard": None,
             "parts": tuple(_part(run) for run in runs),

@@ -11,6 +11,8 @@ import pytest
 
 from drillbook.core.application import ROOT
 from reports.errors import BadShard
+from reports.evidence.model import Run
+from reports.render.context_sections import surroundings
 from reports.seal.manifest import MANIFEST
 from reports.session.spec_selection import Shard
 from tests.support.commands import call
@@ -116,6 +118,21 @@ def test_everyone_who_executed_a_part_executed_the_run(parts, merged):
     assert found["run"]["operator"] == "Ada, root, Grace"
     assert found["sign_off"]["executed_by"] == "Ada; root; Grace"
     assert found["sign_off"]["separated"] is False
+
+
+def test_each_machine_of_the_parts_is_listed_where_they_differ(parts, merged):
+    _, found = merged(*parts)
+    assert found["run"]["hosts"] == []
+    for number, place in enumerate(parts):
+        machine = {"name": f"m{min(number, 1)}", "cpus": 2 + min(number, 1), "memory_bytes": None}
+        change(place, lambda said, own=machine: said["run"]["host"].update(own))
+    _, found = merged(*parts)
+    assert found["run"]["host"]["name"] == "m0, m1"
+    assert [(one["name"], one["cpus"]) for one in found["run"]["hosts"]] == [("m0", 2), ("m1", 3)]
+    rows = dict(surroundings(Run.model_validate(found)))
+    kind = found["run"]["host"]["machine"]
+    assert rows["Machine"] == f"m0, {kind}, 2 CPUs; m1, {kind}, 3 CPUs"
+    assert ";" not in rows["Python"]
 
 
 def change(folder, edit):
