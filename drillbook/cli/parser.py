@@ -329,6 +329,30 @@ class _Command(click.Command):
         return bool(ctx.params[option.key]) and source is not ParameterSource.DEFAULT
 
 
+def find_fault(command: Command, words: Sequence[str]) -> str:
+    """What these words lack or have too much for a command; empty if nothing.
+
+    Values are not judged. An option that the environment sets counts.
+    """
+    own = _Command(command, command.name, words)
+    given, rest, _ = own.make_parser(click.Context(own)).parse_args([*words])
+
+    def is_given(option: Option) -> bool:
+        value = given.get(option.key)
+        return (bool(value) and isinstance(value, str | list | tuple | bool)) or (
+            option.variable in os.environ
+        )
+
+    for one in command.arguments:
+        if not is_given(one):
+            return f"{one.name.upper()} is missing"
+    for one in command.needs:
+        spare = command.spared.get(one)
+        if not (is_given(one) or (spare and is_given(spare))):
+            return f"--{one.name} is missing"
+    return f"{rest[0]} is one word too many" if rest else ""
+
+
 class _Group(click.Group):
     """A group whose help lists every command by its whole name; it may be a command itself."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from drillbook.backup.location import REPOSITORIES, parse
-from drillbook.cli.parser import Command
+from drillbook.cli.parser import Command, find_fault
 from drillbook.core import options as o
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
@@ -73,6 +73,9 @@ def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
                 f"the address {address.shown} holds a credential, and would stand in a file that "
                 f"others read; {cure}"
             )
+    if fault := find_fault(known[name], words[count:]):
+        example = known[name].example
+        raise BadInput(f"{name} would fail each time: {fault}; for example: {example}")
     return f"drillbook-{name.replace(' ', '-')}"
 
 

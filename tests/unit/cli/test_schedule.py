@@ -17,6 +17,7 @@ from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
 from drillbook.core.options import EVERY
 
+KEYS = ["--env-file", "keys.env"]
 ODD = ["drill", "/srv/a b/$HOME/50%.sql", "--env-file", 'it\'s "x"\\y;.env']
 CI = ROOT / "docs" / "ci"
 
@@ -106,9 +107,9 @@ def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
     text = printed(capsys, scheduler, "--", *line.split())
     assert "# Not in the container, mount it as well: /backups, /srv/drillbook.toml\n" in text
     assert "mount it" not in printed(capsys, scheduler, "--", "status")
-    text = printed(capsys, scheduler, "--", "drill", "restic:/mnt/nas/r#latest")
+    text = printed(capsys, scheduler, "--", "drill", "restic:/mnt/nas/r#latest", *KEYS)
     assert "# Not in the container, mount it as well: /mnt/nas/r\n" in text
-    assert "mount it" not in printed(capsys, scheduler, "--", "drill", "borg:host:/srv/r")
+    assert "mount it" not in printed(capsys, scheduler, "--", "drill", "borg:host:/srv/r", *KEYS)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +131,12 @@ def test_a_wrong_line_is_refused(folder, capsys, line, said):
 
 
 def test_a_user_of_ssh_alone_is_no_credential(folder, capsys):
-    assert "sftp://ada@host/b" in printed(capsys, "cron", "--", "drill", "sftp://ada@host/b")
+    assert "sftp://ada@host/b" in printed(capsys, "cron", "--", "drill", "sftp://ada@host/b", *KEYS)
 
 
 def test_a_second_job_does_not_replace_the_first(folder, capsys):
     for code, backup in ((0, "/backups/a"), (0, "/backups/a"), (3, "/backups/b")):
-        words = ["schedule", "cron", "--out", str(folder), "--", "drill", backup]
+        words = ["schedule", "cron", "--out", str(folder), "--", "drill", backup, *KEYS]
         assert run(COMMANDS, words) == code
     assert "drillbook-drill is there already and is something else" in capsys.readouterr().err
     assert "/backups/a" in (folder / "drillbook-drill").read_text()
@@ -176,7 +177,7 @@ def test_the_action_ends_with_the_exit_code(folder, sarif):
 
 def test_every_line_of_the_ci_files_is_one_of_ours():
     text = "".join(path.read_text("utf-8") for path in CI.glob("git*.yml"))
-    lines = re.findall(r'(?:command: "?|- drillbook )(\w[^"\n>}]*)', text)
+    lines = re.findall(r'(?:command: "?|- drillbook )(\w(?:[^"\n>}]|"\$\w+")*)', text)
     assert len(lines) == 8
     for line in lines:
         assert run(COMMANDS, ["schedule", "cron", "--", *shlex.split(line)]) == 0
@@ -189,8 +190,34 @@ def test_a_folder_whose_name_would_begin_another_line_is_refused(
 ):
     (tmp_path / odd).mkdir()
     monkeypatch.chdir(tmp_path / odd)
-    assert run(COMMANDS, ["schedule", scheduler, "--", "drill", "b.sql"]) == 3
+    assert run(COMMANDS, ["schedule", scheduler, "--", "drill", "b.sql", *KEYS]) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "has a control character, as a line break, which" in printed.err
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("drill", "drill would fail each time: BACKUP is missing; for example: drillbook drill b"),
+        ("drill --rto 4h", "drill would fail each time: BACKUP is missing"),
+        ("drill b.sql", "drill would fail each time: --env-file is missing"),
+        (
+            "drill b.sql c.sql --env-file=k",
+            "drill would fail each time: c.sql is one word too many",
+        ),
+        ("drill b.sql --env-file", "option '--env-file' requires an argument"),
+        ("backup check --env-file k", "backup check would fail each time: BACKUP is missing"),
+    ],
+)
+def test_a_line_that_would_always_fail_is_refused(folder, capsys, line, said):
+    assert run(COMMANDS, ["schedule", "cron", "--", *line.split()]) == 3
+    (told,) = capsys.readouterr().err.splitlines()
+    assert said in told
+
+
+def test_what_the_environment_sets_is_not_missing(folder, capsys, monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_ENV_FILE", "keys.env")
+    assert "drill b.sql" in printed(capsys, "cron", "--", "drill", "b.sql")
+    assert "to-database" in printed(capsys, "cron", "--", "rehearse", "b.sql", "--to-database=17")
