@@ -6,17 +6,24 @@ import os
 import signal
 import sys
 
-from drillbook.cli.commands import COMMANDS
-from drillbook.cli.parser import run
-from drillbook.core.application import make_importable
-
 
 def main() -> None:
     """Run the command line, and exit with its code."""
     _open_closed_streams()
     _end_in_order()
-    make_importable()
-    sys.exit(run(COMMANDS, sys.argv[1:]))
+    # UNUSABLE of errors.py, which is not loaded yet.
+    code = 3
+    try:
+        # Imported here: it takes a while, in which someone may press Ctrl-C.
+        from drillbook.cli.commands import COMMANDS
+        from drillbook.cli.parser import run
+        from drillbook.core.application import make_importable
+
+        make_importable()
+        code = run(COMMANDS, sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("drillbook: interrupted\n")
+    sys.exit(code)
 
 
 def _end_in_order() -> None:

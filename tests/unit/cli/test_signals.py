@@ -94,3 +94,19 @@ def test_what_a_killed_command_leaves_is_swept(temporary, reading, monkeypatch):
     assert list(temporary.iterdir()) != []
     run_directory.sweep()
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["drillbook.cli.commands", "drillbook.core.application"])
+def test_an_interrupt_while_the_commands_load_is_one_line(module):
+    code = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from drillbook.cli.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "drillbook: interrupted\n")
