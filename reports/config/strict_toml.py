@@ -23,6 +23,24 @@ _LONGEST, _MOST = 4000, 1000
 _MOST_PARTS = 64
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\."""
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+{_PART}){{{_MOST_PARTS - 1}}}")
+_TABLE, _LIST = "is not a table: write [{key}]", "is not a list: write {key} = [ … ] or [[{key}]]"
+_WHOLE, _NUMBER = "is not a whole number without quotes", "is not a number without quotes"
+# What is wrong, for pydantic's kinds of errors.
+_WORDS = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _TABLE),
+    **dict.fromkeys(("tuple_type", "list_type"), _LIST),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _WHOLE),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "is neither true nor false, without quotes"),
+    "string_type": "is not a text in quotes",
+    "literal_error": "is none of {expected}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    **dict.fromkeys(("string_too_short", "too_short"), "is empty"),
+    "string_pattern_mismatch": "is blank, or has another form than it needs",
+    "less_than_equal": "must be at most {le}",
+}
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -63,8 +81,12 @@ def validate_tables[Model: BaseModel](
     elif error["type"] == "missing":
         said = f"{where}: is missing; correct it"
     else:
-        reason = _one_line(error["msg"].removeprefix("Value error, ").lower())
-        said = f"{where}: {reason}; correct it"
+        reason = error["msg"].removeprefix("Value error, ").lower()
+        if words := _WORDS.get(error["type"]):
+            limits = error.get("ctx", {}).items()
+            shown = {name: f"{one:g}" if isinstance(one, float) else one for name, one in limits}
+            reason = words.format(key=error["loc"][-1], **shown)
+        said = f"{where}: {_one_line(reason)}; correct it"
     raise BadDeclaration(f"{path}: {said}")
 
 

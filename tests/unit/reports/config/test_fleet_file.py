@@ -31,7 +31,7 @@ def written(folder, *instances):
 
 WRONG = [
     ({"cadance": "weekly"}, "cadance is unknown; did you mean cadence?"),
-    ({"cadence": "daily"}, "[1].cadence: input should be 'weekly', 'monthly'"),
+    ({"cadence": "daily"}, "[1].cadence: is none of 'weekly', 'monthly'"),
     ({"name": "Payments EU"}, "name: payments eu is not a name; write at most 40 small"),
     ({"label": "x" * 41}, "is not a name"),
     ({"rto": "4x"}, "rto: 4x: write a duration such as 4h"),
@@ -42,7 +42,7 @@ WRONG = [
     ({"backup": "sftp://ada:ge/heim@host/b"}, "backup: a url with a credential"),
     ({"backup": "https://ghp_geheim@host/b.sql"}, "backup: a url with a credential"),
     ({"backup": "https://host/b.sql?sig=geheim"}, "backup: a url with a credential"),
-    ({"certified": "perhaps"}, "certified: input should be a valid boolean"),
+    ({"certified": "perhaps"}, "certified: is neither true nor false, without quotes"),
 ]
 
 
