@@ -12,6 +12,8 @@ _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
 # How `downgraded` begins where the old image does not run on the new schema.
 _NO_WAY_BACK = ("old release failed", "old release refused")
+# How a difference begins where the new image removed the older of two secrets with one name.
+_REMOVED = "the release removed "
 EXPERIMENTAL = (
     "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
     "the instance rotates its key in stages by itself, use that instead."
@@ -28,7 +30,10 @@ def sentence(run: Run) -> str:
     deciding = [control for control in run.controls if control.id in ids]
     name, older = change.newer or "the new image", change.older or "the old image"
     bad = [control for control in deciding if control.verdict in ASSERTED]
-    held = f"every secret survives, a bad start heals, and the backup brings {older} back"
+    secrets = "every secret survives"
+    if any(one.startswith(_REMOVED) for one in change.differences):
+        secrets += f" but the older of those that have one name in a folder, which {name} removes"
+    held = f"{secrets}, a bad start heals, and the backup brings {older} back"
     if broken := [control for control in bad if control.id != _OUTAGE]:
         what = "; ".join(f"{control.id}, {_failing_step(control)}" for control in broken)
         return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()

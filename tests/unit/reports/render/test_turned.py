@@ -5,6 +5,7 @@ from html import unescape
 
 import pytest
 
+from drillbook.drill import comparison
 from reports.errors import BadEvidence
 from reports.evidence.model import Backend, Change, Subject, Turned
 from reports.history import compare
@@ -134,6 +135,17 @@ def test_nothing_is_safe_to_deploy_after_a_run_that_did_not_pass(code):
     said = upgrade_text.sentence(run.model_copy(update={"exit_code": code}))
     assert said.startswith("It is not shown that b:2 is safe to deploy: every secret survives")
     assert "yet the run did not pass. For 1 min 30 s no one can read a secret" in said
+
+
+def test_secrets_that_the_release_removes_are_not_said_to_survive():
+    verdicts = HELD | {"UPG-4": Verdict.SATISFIED}
+    removed = changed(
+        {"differences": ("other", comparison.describe_removed(["one", "two"]))}, **verdicts
+    )
+    said = "every secret survives but the older of those that have one name in a folder, which b:2 "
+    assert said in upgrade_text.sentence(removed)
+    kept = upgrade_text.sentence(changed({"differences": ("other",)}, **verdicts))
+    assert "every secret survives, a bad start heals" in kept
 
 
 def test_target_of_the_outage_decides_only_where_one_was_given():
