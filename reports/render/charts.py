@@ -77,8 +77,11 @@ def _recovery_sentence(seen: Objectives) -> str:
         said += _limit(seen.rpo_s, seen.rpo_target_s)
     elif seen.rpo_target_s is not None:
         said += f"; it is not proven that the backup was at most {duration(seen.rpo_target_s)} old"
-    if seen.newest_row_s is not None:
-        said += f"; its newest row was {duration(seen.newest_row_s)} old"
+    if (age := seen.newest_row_s) is not None:
+        when = (
+            f"was {duration(age)} old" if age >= 0 else f"is dated {duration(-age)} after the start"
+        )
+        said += f"; its newest row {when}"
     return said + "."
 
 

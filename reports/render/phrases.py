@@ -319,11 +319,12 @@ def _without_a_gate(run: Run) -> Outcome:
 
 def _ended_early(run: Run, gating: list[Control]) -> str:
     """How far a run came that did not end, and what had failed by then."""
-    judged = len(gating) - len(_unknown(gating))
-    bad = [control for control in gating if control.verdict in ASSERTED]
+    own = [control for control in gating if reasons(control) != [ELSEWHERE]]
+    judged = len(own) - len(_unknown(own))
+    bad = [control for control in own if control.verdict in ASSERTED]
     failed = f"Of these failed: {_ids(bad)}" if bad else _no_failure(run)
     return (
-        f"The run did not end. {judged} of {len(gating)} gating controls were judged before. "
+        f"The run did not end. {judged} of {len(own)} gating controls were judged before. "
         f"{failed}.{_advisory(run)}"
     )
 

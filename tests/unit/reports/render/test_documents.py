@@ -12,6 +12,7 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope, SignOff
 from reports.evidence.model import (
+    ELSEWHERE,
     LEFT_OUT,
     OUTSIDE,
     Backend,
@@ -23,7 +24,7 @@ from reports.evidence.model import (
     Subject,
 )
 from reports.render import context_sections, html, junit, pdf, phrases, terminal
-from reports.render.charts import worker_lanes
+from reports.render.charts import recovery, worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import summary
 from reports.session.terminal_reporter import Pace, time_and_title
@@ -188,6 +189,15 @@ def test_timeline_has_a_lane_of_specs_for_each_worker():
     end = max(step.started.timestamp() + step.duration_s for step in steps)
     assert first.total == end - steps[0].started.timestamp()
     assert f'title="{doing[0].id}: ' in html.render(run)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [(7200, "; its newest row was 2 h 00 min old."), (-90, "is dated 1 min 30 s after the start.")],
+)
+def test_the_age_of_the_newest_row_is_true_where_it_is_later_than_the_drill(age, said):
+    found = recovery(sample_run.run(objectives=Objectives(rto_s=60, newest_row_s=age)))
+    assert found.sentence.endswith(said)
 
 
 def test_an_objective_is_met_missed_or_not_determined():
@@ -532,6 +542,17 @@ def test_an_approver_who_executed_the_run_is_shown_in_amber():
     for other in (True, None):
         text, warns = page(separated=other)
         assert ('class="warns"' in text, warns) == (False, False)
+
+
+def test_interrupted_shard_counts_the_controls_of_its_own():
+    run = run_of(GOOD, IDLE, IDLE, GOOD, GOOD, IDLE, interrupted=True, shard="1/2")
+    third = next(one for one in run.controls[::-1] if one.gating)
+    specs = tuple(one.model_copy(update={"message": ELSEWHERE}) for one in third.specs)
+    specs = tuple(one.model_copy(update={"verdict": IDLE}) for one in specs)
+    moved = third.model_copy(update={"specs": specs})
+    controls = tuple(moved if one is third else one for one in run.controls)
+    said = outcome(run.model_copy(update={"controls": controls})).sentence
+    assert "1 of 2 gating controls were judged before." in said
 
 
 def test_stopped_run_says_how_far_it_came_and_is_not_green():
