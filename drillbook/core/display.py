@@ -116,14 +116,26 @@ def write_sarif(
     rules: Mapping[str, Mapping[str, object]],
     results: Sequence[Result],
     files: Sequence[str] = (),
+    unfinished: Sequence[str] = (),
 ) -> None:
-    """Write SARIF 2.1.0, which code hosts show at the line; files are those that were checked."""
+    """Write SARIF 2.1.0, which code hosts show at the line; files are those that were checked.
+
+    unfinished: a sentence for each check that did not end: without it no result would read as none.
+    """
     ids = sorted(rules)
     driver = {"name": tool, "rules": [{"id": rule, **rules[rule]} for rule in ids]}
     run: dict[str, object] = {
         "tool": {"driver": driver},
         "artifacts": [{"location": {"uri": _uri(file)}} for file in files],
         "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": not unfinished,
+                "toolExecutionNotifications": [
+                    {"level": "error", "message": {"text": one}} for one in unfinished
+                ],
+            }
+        ],
         "results": [_result(result, ids.index(result.rule)) for result in results],
     }
     _write({"$schema": _SARIF, "version": "2.1.0", "runs": [run]})

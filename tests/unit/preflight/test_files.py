@@ -11,11 +11,13 @@ import secrets
 import shutil
 import string
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from drillbook.backup.facts import examine
 from drillbook.core import dotenv
+from drillbook.core.application import ROOT
 from drillbook.core.display import Result, write_sarif
 from drillbook.core.errors import BadInput, StackTrouble, Unsupported
 from drillbook.infisical.settings import Settings
@@ -442,6 +444,20 @@ def test_a_name_that_is_not_text_is_printed_and_placed(tmp_path, capsys):
     (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
     place = result["locations"][0]["physicalLocation"]["artifactLocation"]
     assert place["uri"] == "bad%FF%1B%5B2J%0A.env"
+
+
+@pytest.mark.parametrize("broken", [{}, {"KEY-11": "the git history cannot be read"}])
+def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys, broken):
+    config = SimpleNamespace(
+        rootpath=ROOT, getoption=lambda *_: "sarif", option=SimpleNamespace(verbose=0)
+    )
+    preflight = preflight_console.Preflight(config)
+    preflight.broken = broken
+    preflight._as_sarif()
+    (call,) = json.loads(capsys.readouterr().out)["runs"][0]["invocations"]
+    said = [one["message"]["text"] for one in call["toolExecutionNotifications"]]
+    assert said == [f"not finished: {one}: {why}" for one, why in broken.items()]
+    assert call["executionSuccessful"] is not bool(broken)
 
 
 def make_endless(file, kind):
