@@ -21,7 +21,16 @@ from click.shell_completion import BashComplete, CompletionItem, get_completion_
 from drillbook.core.display import printable
 from drillbook.core.errors import UNUSABLE, Trouble
 from drillbook.core.files import drop_output
-from drillbook.core.options import EXCLUSIVE, PING, Option, default, fault, nearest
+from drillbook.core.options import (
+    BACKUP,
+    BACKUP_OPTIONS,
+    EXCLUSIVE,
+    PING,
+    Option,
+    default,
+    fault,
+    nearest,
+)
 
 # Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
@@ -299,6 +308,13 @@ class _Command(click.Command):
             both = [f"--{one.name}" for one in among if self._is_given(ctx, one)]
             if len(both) > 1:
                 raise Refusal(f"{' and '.join(both)} exclude each other; give one of them")
+        place = ctx.params.get(BACKUP.key)
+        on_line = ctx.get_parameter_source(BACKUP_OPTIONS.key) is ParameterSource.COMMANDLINE
+        if on_line and place and (place == "-" or Path(place).expanduser().exists()):
+            raise Refusal(
+                "--backup-options is not used for a backup on this machine; leave it out, or give "
+                "the address of the storage"
+            )
         try:
             return self._command.run(given)
         except Trouble as trouble:

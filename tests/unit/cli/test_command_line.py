@@ -605,3 +605,22 @@ def test_a_run_that_make_called_is_recorded_as_it_was_typed(monkeypatch):
     assert run_metadata.make() == """make verify 'REASON=it'"'"'s due' STACK=embedded"""
     assert given.line == """drillbook verify '--reason=it'"'"'s due' --stack=embedded"""
     assert run_metadata.command([], given.line) == given.line
+
+
+def test_settings_of_a_storage_are_refused_for_a_backup_on_this_machine(
+    tmp_path, monkeypatch, capsys
+):
+    backup, options = tmp_path / "b.sql", tmp_path / "options"
+    for file in (backup, options, tmp_path / "k.env"):
+        file.write_text("A=b\n")
+    monkeypatch.chdir(tmp_path)
+    words = ["key", "check", "b.sql", "--env-file", "k.env"]
+    for place in ("b.sql", ".", "-"):
+        words[2] = place
+        assert run(COMMANDS, [*words, "--backup-options", "options"]) == 3
+        said = "drillbook key check: --backup-options is not used for a backup on this machine"
+        assert capsys.readouterr().err.startswith(said)
+    # One that is set for every command is no mistake.
+    monkeypatch.setenv("DRILLBOOK_BACKUP_OPTIONS", "options")
+    run(COMMANDS, [*words[:2], "b.sql", *words[3:]])
+    assert "--backup-options" not in capsys.readouterr().err
