@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script
+from drillbook.backup.plain_dump import BEGINNING, TRAILER, Script, encoding
 from drillbook.backup.stream import Source
 from drillbook.backup.tables import Damaged, bare_name, lines
 from drillbook.core import files
@@ -110,10 +110,12 @@ def _read(backup: Path) -> Problem | None:
 
 def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
     """The first broken statement or row; it also counts the rows of each table."""
+    declared = ""
     for statement in script:
         if script.harm:
             break
-        if what := _not_text(statement.text):
+        declared = encoding(statement) or declared
+        if what := _not_text(statement.text, declared):
             return Problem(statement.line, what)
         if statement.bare.startswith("INSERT INTO "):
             raise Unsupported(
@@ -127,7 +129,7 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
         for row in lines(chain(script.rows(), [b"\\.\n"]), statement.table):
             number += 1
             rows[statement.table] += 1
-            if what := _wrong(row, statement.table, columns):
+            if what := _wrong(row, statement.table, columns, declared):
                 return Problem(number, what)
         if script.open:
             return Problem(script.line, f"ends inside the data of {script.open}")
@@ -137,12 +139,12 @@ def _find_broken(script: Script, rows: Counter[str]) -> Problem | None:
     return Problem(harm.line, harm.what) if harm else None
 
 
-def _wrong(row: bytes, table: str, columns: int) -> str:
+def _wrong(row: bytes, table: str, columns: int, declared: str) -> str:
     if (values := row.count(b"\t") + 1) != columns:
         return f"a row of {table} has {values} values, not {columns}"
     if _BYTES[1:] in row and _has_broken_bytes(row):
         return f"a value in {table} is not a whole sequence of bytes"
-    return _not_text(row)
+    return _not_text(row, declared)
 
 
 def _find_missing(script: Script, rows: Counter[str]) -> Problem | None:
@@ -175,10 +177,10 @@ def _has_broken_bytes(text: bytes) -> bool:
     return False
 
 
-def _not_text(text: bytes) -> str:
+def _not_text(text: bytes, declared: str) -> str:
     if b"\0" in text:
         return "holds a zero byte"
-    if text.isascii():
+    if text.isascii() or declared:
         return ""
     try:
         text.decode()

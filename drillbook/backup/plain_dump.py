@@ -39,6 +39,7 @@ _COPY = re.compile(r'COPY ((?:"[^"]*"|[\w$.])+) ?(?:\(([^()]*)\) ?)?FROM STDIN$'
 _ESCAPING = re.compile(rb"\\.|'", re.DOTALL)
 # What programs that dump print on standard error. No SQL has that outside of quotes.
 MESSAGE = re.compile(r'pg_dump(?:all)?: [a-z"]|time=(?:"[^"\n]*")? level=\w+ msg=|WARN\[\d{4}\] ')
+_ENCODING = re.compile(rb"SET client_encoding = '(LATIN(?:[1-9]|10)|WIN125[0-8]|ISO_8859_[5-8])'")
 _NESTING = re.compile(rb"/\*|\*/")
 _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
 
@@ -172,6 +173,12 @@ class Reader:
         if rest.strip() and not rest.strip().startswith(b"--"):
             raise Hostile(number, "holds more than one statement, which pg_dump never writes")
         return True
+
+
+def encoding(statement: Statement) -> str:
+    """Python's name of the encoding that a statement sets, of those with one byte a character."""
+    match = _ENCODING.match(statement.text)
+    return match[1].decode().replace("WIN", "cp").replace("LATIN", "latin") if match else ""
 
 
 def is_message(line: bytes) -> bool:

@@ -24,6 +24,7 @@ from drillbook.backup.plain_dump import (
     Script,
     Statement,
     Unreadable,
+    encoding,
     is_message,
     judge,
     part_for_others,
@@ -70,7 +71,8 @@ class Damaged(Exception):
 class Block:
     """One block of rows: its table, its columns, and how to read it from its first byte.
 
-    start and end are the offsets of its rows in the file they are read from.
+    start and end are the offsets of its rows in the file they are read from. encoding is Python's
+    name of the one that its text is in, if that is not UTF-8.
     """
 
     table: str
@@ -78,11 +80,14 @@ class Block:
     chunks: Callable[[], Iterator[bytes]]
     start: int = 0
     end: int = 0
+    encoding: str = ""
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Values]:
         """The wanted columns of each row, in that order; Damaged if a row is broken."""
         places = [self.columns.index(name) if name in self.columns else -1 for name in wanted]
         for line in lines(self.chunks(), self.table):
+            if self.encoding:
+                line = line.decode(self.encoding, "replace").encode()
             values = line.split(b"\t")
             if len(values) != len(self.columns) and is_message(line):
                 raise Damaged(f"has a message of the program that dumped in a row of {self.table}")
@@ -307,6 +312,7 @@ class _Reading:
         self._referred: dict[str, int] = {}
         self._for_others: dict[str, int] = {}
         self._filled: set[str] = set()
+        self._encoding = ""
 
     def scan(self) -> None:
         """Read the whole dump."""
@@ -326,6 +332,8 @@ class _Reading:
                     self._parents.add(plain(table[1]))
                 else:
                     self._made[plain(table[1])] = statement.line
+            elif stated := encoding(statement):
+                self._encoding = stated
             elif statement.bare.startswith("ALTER TABLE ") and (
                 other := _REFERRED.match(statement.bare.partition(" REFERENCES ")[2])
             ):
@@ -392,7 +400,7 @@ class _Reading:
             sql.packed,
             sql.size,
             [
-                Block(own(table), columns, partial(chunks, file, start), start, end)
+                Block(own(table), columns, partial(chunks, file, start), start, end, self._encoding)
                 for table, columns, start, end in self._blocks
             ],
             file,

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.backup.tables import _spool, open_dump
+from drillbook.backup.tables import _spool, open_dump, text
 from drillbook.core.errors import BadInput
 from tests.support.backups import HEAD, SAMPLES, TAIL
 from tests.support.made_backups import block
@@ -290,3 +290,21 @@ def test_a_message_of_a_dump_that_failed_is_not_called_whole(backup):
         assert it.damage == "has a message of the program that dumped in a row of t"
     with pytest.raises(BadInput, match="no such role'; dump again"):
         about(backup("pg_dump: error: no such role\n"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "written", "name"),
+    [
+        ("LATIN1", b"M\xfcnchen", "München"),
+        ("LATIN9", b"10 \xa4", "10 €"),
+        ("WIN1252", b"10 \x80", "10 €"),
+        ("UTF8", "München".encode(), "München"),
+        ("SQL_ASCII", "München".encode(), "München"),
+    ],
+)
+def test_names_are_read_in_the_encoding_that_the_dump_declares(backup, declared, written, name):
+    sql = HEAD + f"SET client_encoding = '{declared}';\n\n" + MADE + block("t", {"id": "NAME"})
+    path = backup((sql + TAIL).encode().replace(b"NAME", written))
+    with open_dump(path, {"t"}) as dump:
+        assert [text(row[0]) for row in dump.rows("t", ["id"])] == [name]
+    assert "not text" not in str(integrity.examine(path))
