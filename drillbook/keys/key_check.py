@@ -215,6 +215,11 @@ _IN_COOLIFY = (
     ". Coolify's own template takes it from SERVICE_PASSWORD_ENCRYPTIONKEY: there, set that one; a "
     "variable ENCRYPTION_KEY next to it changes nothing"
 )
+_SECOND, _READS_SECOND = "ROOT_ENCRYPTION_KEY", "202410"
+_UNREAD = (
+    "Note: the release of July 2024 starts with ROOT_ENCRYPTION_KEY alone, and then reads no "
+    "secret; the one of October 2024 reads them."
+)
 # A line of its own, so that it works when pasted.
 _COMMANDS = {
     "OPENS": "drillbook drill {backup} --env-file {key}  # shows that the product starts from them",
@@ -280,6 +285,8 @@ def _lines(
             f"Note: {safe_text(file.path)} sets it as {file.deployed_as}, with which no backend "
             f"starts: a key of this form belongs into {file.accepted_as}."
         )
+    if file.accepted_as == _SECOND and decisive.word == "OPENS" and facts.schema:
+        yield from [_UNREAD] if facts.schema < _READS_SECOND else []
     right = proof.roots_opened and proof.projects_opened == proof.projects
     todo, command = _NEXT[decisive.word], _COMMANDS.get(decisive.word)
     if decisive.word == "DOES NOT OPEN" and right:

@@ -423,3 +423,26 @@ def test_a_root_key_that_cannot_be_resolved_hides_no_encryption_key(capsys, back
     code, told = asked(capsys, backup, right)
     assert (code, told["answer"]) == (0, "OPENS")
     assert "ROOT_ENCRYPTION_KEY" in " ".join(told["not_tried"])
+
+
+@pytest.mark.parametrize(
+    ("newest", "variable", "is_noted"),
+    [
+        ("20240719182539_bypass.ts", "ROOT_ENCRYPTION_KEY", True),
+        ("20240719182539_bypass.ts", "ENCRYPTION_KEY", True),
+        ("20241007202149_roles.ts", "ROOT_ENCRYPTION_KEY", False),
+        ("20240719182539_bypass.ts", None, False),
+    ],
+)
+def test_a_release_that_reads_nothing_with_a_root_key_is_noted(
+    tmp_path, capsys, newest, variable, is_noted
+):
+    migrations = f"COPY public.infisical_migrations (name) FROM stdin;\n{newest}\n\\.\n\n"
+    backup, keys = tmp_path / "b.sql", tmp_path / "k.env"
+    backup.write_text(dump("2024-07").replace(TAIL, migrations + TAIL))
+    key = KEYS["2024-07"]
+    in_base64 = base64.b64encode(key.encode()).decode()
+    keys.write_text(f"{variable}={in_base64}\n" if variable else f"ENCRYPTION_KEY={key}\n")
+    code, printed = asked(capsys, backup, str(keys), form="text")
+    assert code == 0
+    assert ("the release of July 2024 starts with ROOT_ENCRYPTION_KEY" in printed.out) is is_noted
