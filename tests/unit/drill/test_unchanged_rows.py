@@ -1,10 +1,13 @@
 """What a start or an upgrade may not change is named, with how many rows, and without a value."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.errors import StackTrouble
 from drillbook.drill import api_readers
+from drillbook.drill.drill import Drill
 from drillbook.drill.release_snapshot import (
     Look,
     _count_audited,
@@ -13,6 +16,7 @@ from drillbook.drill.release_snapshot import (
     lost_or_changed,
 )
 from drillbook.drill.unchanged_rows import changes, read, read_kept
+from drillbook.stack.waiting import Start
 
 OF_2024 = """
 CREATE TABLE projects (id text, name text, "autoCapitalization" boolean);
@@ -170,3 +174,27 @@ def test_a_lock_is_seen_where_there_is_one(own):
     assert not is_locked(own)
     own.execute("UPDATE infisical_migrations_lock SET is_locked = 1")
     assert is_locked(own)
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_backup_that_lacks_tables_is_read_once_it_is_migrated(monkeypatch, serves):
+    answers = [StackTrouble("the copy does not answer: undefined table"), {"projects": {}}]
+
+    def read_kept(_stack):
+        answer = answers.pop(0)
+        if isinstance(answer, StackTrouble):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("drillbook.drill.unchanged_rows.read_kept", read_kept)
+    drill = SimpleNamespace(
+        first_start=None,
+        restore=lambda: SimpleNamespace(trouble=""),
+        refuse_wrong_backend=lambda: None,
+        stack=None,
+        settings=None,
+        deploy=lambda *_, **__: Start(serves, None, 1.0, ""),
+        _restored={},
+    )
+    assert Drill.start(drill).serves == serves
+    assert drill._restored == ({"projects": {}} if serves else {})
