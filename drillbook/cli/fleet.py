@@ -14,8 +14,8 @@ from drillbook.core.application import install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import BadInput
 from reports.config.fleet_file import find, load
-from reports.history import fleet
-from reports.history.fleet import Bundles, Restore, print_plan, print_report
+from reports.history import fleet_report
+from reports.history.fleet_report import Bundles, Restore, print_plan, print_report
 
 
 def carry_out(act: Callable[[Given], int], given: Given) -> int:
@@ -30,8 +30,8 @@ def carry_out(act: Callable[[Given], int], given: Given) -> int:
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
     """The state of each instance of fleet.toml, from the signed bundles in these folders."""
     instances = load(Path(given[o.FLEET]))
-    bundles = fleet.load_bundles(map(Path, folders), given[o.PUBKEY])
-    return fleet.survey(instances, bundles, datetime.now(UTC).date()), bundles
+    bundles = fleet_report.load_bundles(map(Path, folders), given[o.PUBKEY])
+    return fleet_report.survey(instances, bundles, datetime.now(UTC).date()), bundles
 
 
 def plan(given: Given) -> int:

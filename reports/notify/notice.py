@@ -42,7 +42,7 @@ from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
 from reports.history.status import Standing, of_system, standings
 from reports.record.run_metadata import strip_credentials
-from reports.render.phrases import outcome, shown_code
+from reports.render.phrases import color_code, outcome
 from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Announcement:
         if status and "stale" not in events:
             events = ["fail", *events]
         elif not events:
-            passed = run and not run.run.shard and shown_code(run) == PASSED
+            passed = run and not run.run.shard and color_code(run) == PASSED
             recovers = run and passed and self.people and self._failed_before(run)
             events = ["recover" if recovers else "success"]
         word = " and ".join(_name_event(one, run, code) for one in events)
@@ -201,7 +201,7 @@ class Announcement:
             title, body = redact(title), redact(body)
         is_wanted = {*events, *(() if status else ["success"])} & {*self.on}
         kind = _EVENTS[events[0]][1]
-        if run and kind == "success" and shown_code(run) != PASSED:
+        if run and kind == "success" and color_code(run) != PASSED:
             kind = "warning"
         self._deliver(status, title if is_wanted else "", body, kind)
         if self.metrics and (run or self._history):

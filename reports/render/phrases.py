@@ -139,7 +139,7 @@ def planted_bug(command: str) -> str | None:
     return found[1] if found else None
 
 
-def shown_code(run: Run) -> int:
+def color_code(run: Run) -> int:
     """The exit code that a result is coloured by: green only if a gating control held."""
     return run.exit_code or (PASSED if _deciding(run) else UNDECIDED)
 

@@ -25,13 +25,13 @@ from reports.render.phrases import (
     asked_controls,
     by_chapter,
     cause,
+    color_code,
     contradicted_controls,
     expectation,
     grade,
     observation,
     outcome,
     reasons,
-    shown_code,
     tally,
     waiver,
 )
@@ -211,7 +211,7 @@ def _waivers(run: Run) -> Iterator[Line]:
 
 def result_style(run: Run) -> tuple[str, ...]:
     """The style of the result: green only if something was judged and all of it held."""
-    return {0: ("green", "bold"), 1: ("red", "bold")}.get(shown_code(run), ("yellow", "bold"))
+    return {0: ("green", "bold"), 1: ("red", "bold")}.get(color_code(run), ("yellow", "bold"))
 
 
 def result(run: Run, report: str) -> Iterator[Line]:

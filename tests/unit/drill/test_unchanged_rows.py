@@ -13,7 +13,7 @@ from drillbook.drill.release_snapshot import (
     _count_audited,
     differences,
     is_locked,
-    lost_or_changed,
+    name_losses,
 )
 from drillbook.drill.unchanged_rows import changes, read, read_kept
 from drillbook.stack.waiting import Start
@@ -161,8 +161,8 @@ def test_lines_of_the_audit_log_go_only_when_their_time_is_over(own):
     assert _count_audited(own, until) == 2
     before = replace(Look({}, {}, frozenset(), {}), audited=2, kept={"secret_imports": {}})
     after = replace(before, audited=1, kept={})
-    assert lost_or_changed(before, after) == ["audit_logs: 1 of 2 are gone"]
-    assert lost_or_changed(after, before) == []
+    assert name_losses(before, after) == ["audit_logs: 1 of 2 are gone"]
+    assert name_losses(after, before) == []
     (note,) = differences(before, after)
     assert note == "no longer in the database, or under another name: secret_imports"
 

@@ -444,4 +444,4 @@ def test_a_key_that_compose_hands_on_empty_is_told(tmp_path, request, by_docker,
         assert told == ([(6, str(tmp_path / "compose.yml"))] if is_empty else [])
     # The names of other files say nothing.
     (tmp_path / ".env").write_text("\n")
-    assert key_strength.find_emptied(key_strength.Deployed(given, compose)) == []
+    assert key_strength.find_empty_keys(key_strength.Deployed(given, compose)) == []

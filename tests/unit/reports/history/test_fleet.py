@@ -10,7 +10,7 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from reports.config.fleet_file import Instance
 from reports.evidence.context import Organisation
-from reports.history.fleet import Restore
+from reports.history.fleet_report import Restore
 from tests.support.bundles import key, sealed
 from tests.unit.reports.history.test_status import NOW, TODAY, drilled, past
 
