@@ -313,10 +313,13 @@ class _Reading:
         self._for_others: dict[str, int] = {}
         self._filled: set[str] = set()
         self._encoding = ""
+        self._zero = 0
 
     def scan(self) -> None:
         """Read the whole dump."""
         for statement in self.script:
+            if b"\0" in statement.text:
+                self._zero = self._zero or statement.line
             try:
                 judge(statement)
             except Hostile as harm:
@@ -346,6 +349,8 @@ class _Reading:
         start = copy.tell() if copy else self.script.offset
         for piece in self.script.rows():
             size += len(piece)
+            if b"\0" in piece:
+                self._zero = self._zero or self.script.line
             if copy:
                 copy.write(piece)
         self._blocks.append((table, statement.columns, start, start + size))
@@ -438,6 +443,8 @@ class _Reading:
         if sql.tables >= 0 and self._blocks and len(self._blocks) != sql.tables:
             # If a file of a folder was truncated, the next tables look like its rows.
             return "lacks the end of a table's rows"
+        if self._zero:
+            return f"holds a zero byte near line {self._zero}, as no dump does: it was damaged"
         return sql.cut
 
     def refuse_other_text(self, sql: Source | ArchiveSql) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import re
 import tarfile
 from datetime import datetime
 
@@ -308,3 +309,11 @@ def test_names_are_read_in_the_encoding_that_the_dump_declares(backup, declared,
     with open_dump(path, {"t"}) as dump:
         assert [text(row[0]) for row in dump.rows("t", ["id"])] == [name]
     assert "not text" not in str(integrity.examine(path))
+
+
+@pytest.mark.parametrize("at", ["CREATE", "row"])
+def test_a_block_of_zero_bytes_is_damage(backup, at):
+    # Further on than the beginning, which tells what a file is.
+    sql = HEAD + "--\n" * 200 + MADE + block("t", {"id": "a row of it"}) + TAIL
+    dump = about(backup(sql.replace(at, "\0" * len(at), 1)))
+    assert re.match("holds a zero byte near line [0-9]+, as no dump does", dump.damage)
