@@ -67,6 +67,19 @@ def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
     assert said.endswith("sets no ENCRYPTION_KEY and no ROOT_ENCRYPTION_KEY; check --env-file")
 
 
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        (f"encryption_key={KEY}", "it sets encryption_key"),
+        (f"ENCRYPTON_KEY={KEY}", "it sets ENCRYPTON_KEY"),
+        ("ENCRYPTION_KEY=", "it sets ENCRYPTION_KEY to nothing"),
+    ],
+)
+def test_a_misspelt_or_empty_variable_is_named(file, row, hint):
+    with pytest.raises(BadInput, match=f"sets no ENCRYPTION_KEY and .* \\({hint}\\); check"):
+        load(file(f"A=b\n{row}\n"))
+
+
 def test_a_pattern_names_several_files_and_a_name_may_have_a_quote(file, tmp_path):
     first, second = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file("ENCRYPTION_KEY=x\n", "b.env")
     found, _ = load_all([f"{tmp_path}/?.env", str(first), str(second)])
