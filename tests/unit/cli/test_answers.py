@@ -15,7 +15,7 @@ from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.stack import sweep
 from tests.support.answer_schemas import FOLDER, schema
-from tests.support.backups import KEYS, dump
+from tests.support.backups import KEYS, whole
 from tests.support.bundles import key, latest, sealed
 
 PROGRAM = Path(sys.executable).with_name("drillbook")
@@ -29,7 +29,7 @@ COMPOSE = "services:\n  backend:\n    image: infisical/infisical:latest\n"
 def folder(tmp_path, monkeypatch):
     """A folder with something for each command to answer on."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "backup.sql").write_text(dump("2024-10"))
+    (tmp_path / "backup.sql").write_text(whole("2024-10"))
     (tmp_path / ".env").write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
     (tmp_path / ".env").chmod(0o600)
     (tmp_path / "backend.log").write_text('{"level":50,"msg":"","err":{"message":"WRONGPASS"}}\n')
