@@ -49,6 +49,8 @@ def test_it_is_stopped_and_what_it_held_is_what_it_holds(installation):
 
 
 def test_after_a_spec_it_is_golden_again_and_costs_no_start(installation, counted):
+    # The first one is started, to be read.
+    installation.for_starting()
     deployment = installation.pristine()
     deployment.mark("spoilt")
     assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves

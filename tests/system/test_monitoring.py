@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.backups import KEYS, dump
+from tests.support.backups import KEYS, whole
 from tests.support.receiver import receiving
 from tests.unit.reports.notify.test_metrics import read
 from tests.unit.reports.notify.test_ping import private
@@ -75,7 +75,7 @@ def test_a_stopped_run_never_reports_success(tmp_path, monitor, number):
 
 
 def test_a_backup_check_pings_with_its_exit_code(tmp_path, monitor):
-    (tmp_path / "backup.sql").write_text(dump("2024-10"))
+    (tmp_path / "backup.sql").write_text(whole("2024-10"))
     words = ["backup", "check", "backup.sql", "--env-file", "keys.env"]
     address = f"{monitor.url}/{TOKEN}"
     for key, code in (("0" * 32, 1), (KEYS["2024-10"], 2)):

@@ -194,7 +194,8 @@ def test_nothing_overdue_ends_with_0(runs, capsys):
 def test_a_line_whose_evidence_is_gone_proves_nothing(runs, capsys):
     sealed(runs, **drilled("a"))
     remember(json_file.load(runs / "a" / "evidence.json"), runs / "a")
-    assert ran(runs, capsys)[1].out.startswith("1 run in ")
+    # A long path of the folder is wrapped.
+    assert ran(runs, capsys)[1].out.split()[:3] == ["1", "run", "in"]
     shutil.rmtree(runs / "a")
     code, told = ran(runs, capsys)
     said = " ".join(told.out.split())
