@@ -274,7 +274,8 @@ def test_a_wipe_that_leaves_anything_is_found(installation, module_home, tmp_pat
     held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
     found = remains.find_remains(held, deployment.stack, deployment.back_up())
     assert any(one.startswith("secrets_v2: ") for one in found)
-    assert "cache: mark in the cache" in found
+    # The cache may hold words of earlier specs, too.
+    assert "mark in the cache" in next(one for one in found if one.startswith("cache: "))
     assert next(one for one in found if one.startswith("backup: ")).count("project") == 3
     assert not [one for one in found if one.startswith("log")]
 
