@@ -27,6 +27,8 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 _TICKS = re.compile(r"`([^`]+)`")
 _LARGEST = 1_000_000
 _EXCHANGES = 40
+# Marks of direction, with which a browser would show a text of the product in another order.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 # Options that say which controls of a run are tried, and with which data.
 _CHOOSING = ("--control", "--controls", "--shard", "--seed")
 _FILES = {
@@ -102,7 +104,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         clauses=context_sections.frameworks(run),
         without_logs=without_logs,
     )
-    return page
+    return page.translate(_DIRECTIONS)
 
 
 def _repeat_command(run: Run) -> str:

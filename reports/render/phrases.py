@@ -236,7 +236,7 @@ def waiver(one: Waiver) -> str:
     if one.state == "not_needed":
         return "The control needs no waiver: take it out of the waivers file."
     left = one.days_left or 0
-    soon = f" Expires in {days(left)}." if left <= _SOON_DAYS else ""
+    soon = f" Expires {f'in {days(left)}' if left else 'today'}." if left <= _SOON_DAYS else ""
     return f"Waived until {one.expires} by {one.owner}, approved by {one.approved_by}.{soon}"
 
 

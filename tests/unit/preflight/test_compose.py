@@ -233,6 +233,10 @@ BAD = {
     "python": b"services: !!python/object/apply:os.system ['true']\n",
     "huge": b"# " + b"x" * (1 << 20),
     "remote include": b"include: ['https://example.com/x.git']\nservices: {a: {image: b}}\n",
+    "missing include": b"include: [none.yml]\nservices: {a: {image: b}}\n",
+    "missing file of extends": b"services: {a: {extends: {file: none.yml, service: b}}}\n",
+    "services twice": b"services: {a: {image: b}}\nservices: {}\n",
+    "variable twice": b"services: {a: {image: b, environment: {A: b, A: c}}}\n",
     "port": b"services: {db: {image: 'postgres:14', ports: ['a:b:c:d']}}\n",
 }
 
@@ -248,6 +252,22 @@ def test_bad_compose_file_is_refused_in_one_sentence(tmp_path, monkeypatch, way,
         compose_file.load(file, {})
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing include", "none.yml, which does not exist"),
+        ("missing file of extends", "none.yml, which does not exist"),
+        ("services twice", "line 2: 'services' is there twice"),
+        ("variable twice", "line 1: 'A' is there twice"),
+    ],
+)
+def test_what_compose_refuses_is_named(tmp_path, name, sentence):
+    file = tmp_path / "compose.yml"
+    file.write_bytes(BAD[name])
+    with pytest.raises(BadInput, match=sentence):
+        compose_file.load(file, {})
 
 
 def test_missing_file_and_folder_are_refused(tmp_path):

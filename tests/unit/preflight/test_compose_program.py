@@ -101,7 +101,9 @@ READS = {
     "filled in": "services: {a: {image: b, env_file: [{path: '${WHERE}'}]}}",
     "extends": "services: {a: {extends: {file: along, service: b}}}",
     "include": "include: [along]\nservices: {a: {image: b}}",
-    "env_file of an include": "include: [{path: x, env_file: along}]\nservices: {a: {image: b}}",
+    "env_file of an include": (
+        "include: {path: other.yml, env_file: along}\nservices: {a: {image: b}}"
+    ),
     "in an included file": "include: [other.yml]\nservices: {a: {image: b}}",
 }
 

@@ -114,6 +114,13 @@ def test_corrections_stand_in_the_report_and_on_a_terminal_that_asks_for_them():
     assert "     report.html#corrections\n" in text_of(told)
 
 
+def test_the_page_shows_no_text_in_another_order():
+    facts = sample_run.run().run.model_copy(update={"stopped": "\u202egnihton\u2066"})
+    page = html.render(sample_run.run(run=facts))
+    assert "gnihton" in page
+    assert not {"\u202e", "\u2066"} & set(page)
+
+
 @pytest.mark.parametrize(
     ("message", "seen"),
     [
