@@ -9,7 +9,7 @@ from typing import Any
 from drillbook.backup.restore import inquiry
 from drillbook.core.bugs import seam
 from drillbook.core.errors import StackTrouble
-from drillbook.drill.comparison import Copy
+from drillbook.drill.comparison import Copy, read_value
 from drillbook.drill.drill import Drill, Order, describe_unfit
 from drillbook.drill.outage_probe import Probe, clock
 from drillbook.runbook import procedures
@@ -56,8 +56,7 @@ def describe(stack: Isolated) -> dict[str, Any]:
     with inquiry(stack.connect) as connection:
         found = {}
         for name, query in _PARTS.items():
-            row = connection.execute(query.encode()).fetchone()
-            held = row[0] if row else None
+            held = read_value(connection, query)
             found[name] = sorted(held) if isinstance(held, list) else held
     return found
 
