@@ -31,11 +31,6 @@ def read_kept(stack: Isolated) -> Kept:
         return read(connection)
 
 
-def read(connection: psycopg.Connection) -> Kept:
-    """As `read_kept`, over a connection to the copy."""
-    return dict(_read(connection))
-
-
 def removed_ids(connection: psycopg.Connection) -> Iterator[str]:
     """The ids of rows that the product or an upgrade removes by itself."""
     for tables, asked in REMOVED:
@@ -43,14 +38,16 @@ def removed_ids(connection: psycopg.Connection) -> Iterator[str]:
             yield from (id_ for (id_,) in connection.execute(asked.encode()))
 
 
-def _read(connection: psycopg.Connection) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
+def read(connection: psycopg.Connection) -> Kept:
+    """As `read_kept`, over a connection to the copy."""
+    kept: dict[str, dict[str, dict[str, Any]]] = {}
     passing = set(removed_ids(connection))
     for table, columns in UNCHANGED.items():
         wanted = [*dict.fromkeys(("id", *columns, *OWNERS, *PASSING))]
         found = [name for (name,) in connection.execute(_COLUMNS.encode(), (table, wanted))]
         if "id" not in found:
             continue
-        rows = {}
+        rows = kept[table] = {}
         listed = sql.SQL(", ").join(map(sql.Identifier, found))
         asked = sql.SQL("SELECT {} FROM public.{}").format(listed, sql.Identifier(table))
         with connection.cursor(row_factory=dict_row) as cursor:
@@ -60,12 +57,11 @@ def _read(connection: psycopg.Connection) -> Iterator[tuple[str, Mapping[str, Ma
                     passing.add(id_)
                 else:
                     rows[id_] = {name: row[name] for name in columns if name in row}
-        yield table, rows
-    roles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in _ROLES.values()}
+    kept |= {name: {} for name in _ROLES.values()}
     for one in chain(*api_readers.members(connection).values()):
         if passing.isdisjoint((one.id, one.project)):
-            roles[_ROLES[one.kind]][f"{one.project} {one.id}"] = {"roles": one.roles}
-    yield from roles.items()
+            kept[_ROLES[one.kind]][f"{one.project} {one.id}"] = {"roles": one.roles}
+    return kept
 
 
 def changes(before: Kept, after: Kept) -> list[str]:
