@@ -18,7 +18,7 @@ from drillbook.core.options import seconds
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import api_readers, comparison
 from drillbook.drill.api_readers import ApiReaders, Member, members, session
-from drillbook.drill.drill import Targets, merge_targets, targets
+from drillbook.drill.drill import Targets, targets
 from drillbook.drill.secret_values import Values, digest, digest_name, sample_size
 from drillbook.infisical.client import Machine, Secret
 from drillbook.infisical.http import Broken, NotFound, Unauthorized
@@ -437,5 +437,5 @@ def test_of_many_places_a_sample_is_read_and_each_project():
 def test_declared_targets_count_where_none_was_given(rto, rpo, counts, tmp_path):
     (tmp_path / "drillbook.toml").write_text("[objectives]\nrto_s = 14400\n")
     wanted = load_declared(tmp_path, None, None, load_catalogue(CONTROLS)).words.objectives
-    found = merge_targets(targets(rto, rpo), wanted.rto_s, wanted.rpo_s)
+    found = targets(rto, rpo, wanted.rto_s, wanted.rpo_s)
     assert (found.recovery_time_s, found.recovery_point_s) == counts
