@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.cli.parser import Command, Given
 from drillbook.core import options as o
-from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT
+from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT, install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import UNUSABLE, BadInput
 from drillbook.core.files import write_file
@@ -217,7 +217,10 @@ def _fleet(name: str) -> Callable[[Given], int]:
     def call(given: Given) -> int:
         from drillbook.cli import fleet
 
-        return fleet.carry_out(getattr(fleet, name), given)
+        try:
+            return int(getattr(fleet, name)(given))
+        except ModuleNotFoundError as missing:
+            raise BadInput(f"{missing.name} is not installed; {install_extra('fleet')}") from None
 
     return call
 

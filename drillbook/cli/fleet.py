@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from drillbook.cli.parser import Given
 from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
-from drillbook.core.application import install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import BadInput
 from reports.config.fleet_file import find, load
 from reports.history import fleet_report
 from reports.history.fleet_report import Bundles, Restore, print_plan, print_report
-
-
-def carry_out(act: Callable[[Given], int], given: Given) -> int:
-    """Call the function of a command; BadInput if a library that it needs is not installed."""
-    try:
-        return act(given)
-    except ModuleNotFoundError as missing:
-        how = install_extra("fleet")
-        raise BadInput(f"{missing.name} is not installed; {how}") from None
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
