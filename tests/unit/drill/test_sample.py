@@ -175,8 +175,7 @@ def test_a_reservoir_gives_each_the_same_chance():
     for seed in range(rounds):
         kept = Reservoir(size, seed)
         for one in range(stream):
-            if kept.takes_next():
-                kept.keep(one)
+            kept.offer(one)
         assert len(set(kept.kept)) == size
         for one in kept.kept:
             drawn[one] += 1
@@ -190,10 +189,10 @@ def test_a_reservoir_gives_each_the_same_chance():
 def test_a_reservoir_keeps_all_of_few_and_none_where_none_are_wanted():
     few, none = Reservoir(30, 1), Reservoir(0, 1)
     for one in range(20):
-        assert few.takes_next()
-        few.keep(one)
-        assert not none.takes_next()
+        few.offer(one)
+        none.offer(one)
     assert few.kept == list(range(20))
+    assert none.kept == []
 
 
 @pytest.mark.parametrize("population", [300, 10_000, 10**7])
