@@ -16,9 +16,8 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
 from drillbook.core.errors import BadInput
@@ -33,19 +32,16 @@ _LONGEST = 160
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement of a document that is wrong, dangerous or lacks something, and its rule."""
+    """One statement of a document that is wrong, dangerous or lacks something, and its rule.
+
+    reason says why the document itself accepts it; empty if it does not.
+    """
 
     file: str
     line: int
     rule: Rule
     found: str
-
-
-class Accepted(NamedTuple):
-    """A finding that the document itself accepts, and why."""
-
-    finding: Finding
-    reason: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +50,25 @@ class Report:
 
     files: list[str]
     findings: list[Finding] = field(default_factory=list)
-    accepted: list[Accepted] = field(default_factory=list)
+    accepted: list[Finding] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
     def add(self, document: Document) -> None:
         """Add the findings of a document, each to the list it belongs to."""
         marks = {one: one.rest.split(None, 1) for one in document.marks if one.word == "accept"}
-        done = set()
+        idle = dict(marks)
         for one in findings(document):
-            fitting = [
-                mark
-                for mark, words in marks.items()
-                if words[1:] and words[0] == one.rule.id and one.line in mark.follows
-            ]
-            if fitting:
-                done.add(fitting[0])
-                self.accepted.append(Accepted(one, printable(marks[fitting[0]][1])))
+            for mark, words in marks.items():
+                if words[1:] and words[0] == one.rule.id and one.line in mark.follows:
+                    idle.pop(mark, None)
+                    self.accepted.append(replace(one, reason=printable(words[1])))
+                    break
             else:
                 self.findings.append(one)
-        for mark, words in marks.items():
-            if mark not in done:
-                said = "accepts no finding of what follows it" if words[1:] else _FORM
-                self.idle.append(f"{document.name}:{mark.line}: this mark {said}")
+        for mark, words in idle.items():
+            said = "accepts no finding of what follows it" if words[1:] else _FORM
+            self.idle.append(f"{document.name}:{mark.line}: this mark {said}")
 
 
 def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
@@ -140,8 +132,8 @@ def _as_text(report: Report) -> None:
     lines += [
         f"{printable(one.file)}:{one.line}: accepted: {one.rule}\n"
         f"    found:    {one.found}\n"
-        f"    because:  {reason}"
-        for one, reason in report.accepted
+        f"    because:  {one.reason}"
+        for one in report.accepted
     ]
     lines += [printable(one) for one in report.idle]
     lines += [
@@ -163,7 +155,7 @@ def _as_json(report: Report) -> None:
         files=report.files,
         not_checked=report.foreign,
         findings=[_as_data(one) for one in report.findings],
-        accepted=[{**_as_data(one), "reason": reason} for one, reason in report.accepted],
+        accepted=[{**_as_data(one), "reason": one.reason} for one in report.accepted],
         idle_marks=report.idle,
     )
 
@@ -176,7 +168,7 @@ def _as_data(one: Finding) -> dict[str, object]:
 
 
 def _as_sarif(report: Report) -> None:
-    found = [*((one, "") for one in report.findings), *report.accepted]
+    found = [*report.findings, *report.accepted]
     used = {
         one.rule.id: {
             "shortDescription": {"text": one.rule.title},
@@ -184,7 +176,7 @@ def _as_sarif(report: Report) -> None:
             "help": {"text": one.rule.write},
             "properties": {"control": one.rule.control},
         }
-        for one, _ in found
+        for one in found
     }
     results = [
         Result(
@@ -192,9 +184,9 @@ def _as_sarif(report: Report) -> None:
             f"{one.rule.title}: {one.found}\n{one.rule.measured}\nWrite: {one.rule.write}",
             one.file,
             one.line,
-            reason,
+            one.reason,
         )
-        for one, reason in found
+        for one in found
     ]
     looked_at = [one for one in report.files if one not in report.foreign]
     write_sarif("drillbook runbook lint", used, results, looked_at)
