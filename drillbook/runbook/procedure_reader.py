@@ -151,11 +151,6 @@ class Procedure:
         return f"{word[:40].strip('-')}-line-{self.section.line}"
 
     @property
-    def first_line(self) -> int:
-        """The line of its first step."""
-        return min((one.line for one in self.steps), default=self.section.line)
-
-    @property
     def acts(self) -> list[Act]:
         """The steps that are done by hand, in order."""
         return [one for one in self.steps if isinstance(one, Act)]
@@ -417,8 +412,9 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
     given: dict[str, str] = {}
+    first_line = min((step.line for step in one.steps), default=one.section.line)
     for block in blocks:
-        if block.line < one.first_line:
+        if block.line < first_line:
             given |= shell.assignments(_filled(block.text, names)[0])
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
