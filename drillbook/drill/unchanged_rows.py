@@ -47,7 +47,7 @@ def read(connection: psycopg.Connection) -> Kept:
         found = [name for (name,) in connection.execute(_COLUMNS.encode(), (table, wanted))]
         if "id" not in found:
             continue
-        rows = kept[table] = {}
+        rows = kept.setdefault(table, {})
         listed = sql.SQL(", ").join(map(sql.Identifier, found))
         asked = sql.SQL("SELECT {} FROM public.{}").format(listed, sql.Identifier(table))
         with connection.cursor(row_factory=dict_row) as cursor:
