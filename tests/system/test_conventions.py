@@ -12,7 +12,6 @@ import pytest
 
 from drillbook.core import options
 from drillbook.core.application import ROOT
-from drillbook.drill.drill_report import NO_WAY_BACK
 from drillbook.preflight import key_strength
 from drillbook.runbook import diagnosis, rules
 
@@ -276,7 +275,6 @@ def test_advice_to_restore_over_data_dumps_it_first_and_starts_only_what_is_whol
     told += [(one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()]
     declared = tomllib.loads((ROOT / "suites" / "controls.toml").read_text())
     told += declared["observations"].items()
-    told += [("NO_WAY_BACK", NO_WAY_BACK)]
     found = [(name, text) for name, text in told if restoring.search(text)]
     assert len(found) > 6
     # The documented dump command writes to the name of the backup.
