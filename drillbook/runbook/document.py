@@ -39,17 +39,10 @@ class Part(NamedTuple):
     level: int = 0
 
 
-def parts(html: str, line: int) -> list[Part]:
+class _Parts(HTMLParser):
     """The parts of a block of HTML that begins on this line."""
-    reader = _Reader(line)
-    reader.feed(html)
-    reader.close()
-    reader.end()
-    return reader.found
 
-
-class _Reader(HTMLParser):
-    def __init__(self, line: int) -> None:
+    def __init__(self, html: str, line: int) -> None:
         super().__init__()
         self.found: list[Part] = []
         self._first = line
@@ -58,6 +51,9 @@ class _Reader(HTMLParser):
         self._code_at: int | None = None
         self._inside: list[str] = []
         self._is_header = False
+        self.feed(html)
+        self.close()
+        self.end()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         if tag in _DIVIDING:
@@ -317,7 +313,7 @@ class Document:
 
     def _read_html(self, html: str, line: int, header: str) -> str:
         """Read a block of HTML; returns the header of a table that continues after it."""
-        for one in parts(html, line):
+        for one in _Parts(html, line).found:
             text = " | ".join(cell for cell, _ in one.cells)
             if one.kind == "heading":
                 self._open(text, one.level, one.line, one.line)
