@@ -12,7 +12,7 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import StackTrouble
 from drillbook.stack.embedded import servers
 from drillbook.stack.embedded.embedded_driver import Forked, ForkServer
-from drillbook.stack.processes import spawn
+from drillbook.stack.processes import end_process, spawn
 from drillbook.stack.waiting import wait_for
 
 COMPLETE = {
@@ -52,8 +52,8 @@ def hanging(server, log):
 
 def test_a_refused_environment_ends_it_with_its_code_and_words(server, log):
     done = server.start({}, log)
-    assert done.process.wait(20) == 255
-    assert done.process.poll() == 255
+    assert done.wait(20) == 255
+    assert done.poll() == 255
     assert "Invalid environment variables" in log.read_text()
 
 
@@ -62,7 +62,7 @@ def test_only_its_user_reads_a_log(server, log):
     try:
         path = {"PATH": os.environ["PATH"]}
         for one in (spawn(["true"], path, log.with_name("db.log")), server.start({}, log)):
-            one.process.wait(20)
+            one.wait(20)
     finally:
         os.umask(before)
     assert [oct(one.stat().st_mode & 0o777) for one in log.parent.iterdir()] == ["0o600"] * 2
@@ -77,23 +77,23 @@ def test_only_its_user_reads_the_data_of_the_cache(tmp_path, monkeypatch):
 
 
 def test_it_gets_the_environment_and_nothing_else(hanging, log):
-    environ = Path(f"/proc/{hanging.process.pid}/environ").read_bytes()
+    environ = Path(f"/proc/{hanging.pid}/environ").read_bytes()
     assert b"0123456789abcdef" not in environ, "a key shows only where a reader has the memory"
-    descriptors = [one.readlink() for one in Path(f"/proc/{hanging.process.pid}/fd").iterdir()]
+    descriptors = [one.readlink() for one in Path(f"/proc/{hanging.pid}/fd").iterdir()]
     assert [str(one) for one in descriptors if one == log] == [str(log)] * 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_is_stopped_like_any_process(hanging, number):
-    assert hanging.process.poll() is None
+    assert hanging.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
-        hanging.process.wait(0.01)
-    assert hanging.stop(number) == (0 if number == signal.SIGTERM else -number)
+        hanging.wait(0.01)
+    assert end_process(hanging, number) == (0 if number == signal.SIGTERM else -number)
 
 
 def test_closing_the_fork_server_ends_what_it_forked(server, hanging):
     server.close()
-    assert hanging.process.wait(20) == -signal.SIGKILL
+    assert hanging.wait(20) == -signal.SIGKILL
 
 
 def test_a_fork_server_that_is_gone_is_one_sentence(server, log):
@@ -109,7 +109,7 @@ def test_a_backend_that_cannot_be_loaded_has_ended_with_a_code(tmp_path, log):
     server = ForkServer({"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}, log)
     for _ in range(2):
         started = server.start(COMPLETE, log)
-        assert (started.process.wait(), started.process.poll(), started.stop(15)) == (1, 1, 1)
+        assert (started.wait(), started.poll(), end_process(started, 15)) == (1, 1, 1)
     server.close()
     assert "no program" in log.read_text()
 
@@ -128,9 +128,9 @@ def test_signal_to_one_that_was_reaped_before_its_code_is_here_is_nothing():
 
 def test_a_fork_server_that_is_killed_takes_its_backends_along(server, hanging):
     server._process.kill()
-    assert hanging.process.wait(20) == -signal.SIGKILL
+    assert hanging.wait(20) == -signal.SIGKILL
     wait_for(
-        lambda: not Path(f"/proc/{hanging.process.pid}").exists() or ended(hanging.process.pid),
+        lambda: not Path(f"/proc/{hanging.pid}").exists() or ended(hanging.pid),
         within_s=20,
         what="the end of the backend",
     )
