@@ -484,11 +484,11 @@ def _moment(text: str | None) -> datetime | None:
         return None
 
 
-def chunks(file: BinaryIO, offset: int) -> Iterator[bytes]:
-    """The content of a file from an offset on; others may move the file's position in between."""
-    while True:
-        file.seek(offset)
-        if not (chunk := file.read(_CHUNK)):
+def chunks(file: BinaryIO, start: int, end: int | None = None) -> Iterator[bytes]:
+    """The content of a file between two offsets; others may move its position meanwhile."""
+    while end is None or start < end:
+        file.seek(start)
+        if not (chunk := file.read(_CHUNK if end is None else min(_CHUNK, end - start))):
             return
-        offset += len(chunk)
+        start += len(chunk)
         yield chunk

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drillbook.backup import tables
 from drillbook.backup.tables import Block, Damaged, Dump, blob, text
 from drillbook.core.bugs import seam
-from drillbook.core.errors import BadInput, Unsupported
+from drillbook.core.errors import BadInput, NotGiven
 from drillbook.core.files import new_file
 from drillbook.infisical import crypto, schema
 from drillbook.infisical.schema import Place
@@ -33,7 +33,6 @@ from drillbook.keys.key_check import prove
 
 TABLES = frozenset(place.table for place in schema.PLACES)
 _MOST_NAMED = 30
-_CHUNK = 1 << 18
 _SEALED = re.compile("encrypt|cipher", re.IGNORECASE)
 _IV = re.compile("(.*)(IV|iv)")
 _HEX = b"\\\\x"
@@ -41,12 +40,6 @@ _ARCHIVE = (
     "backup {} is an archive; write it as a plain dump first, with pg_restore -f backup.sql, and "
     "give that"
 )
-
-
-class OwnRotation(Unsupported):
-    """The instance has its own staged rotation of keys; use that instead."""
-
-    verdict = "not_applicable"
 
 
 class NotUnderstood(BadInput):
@@ -71,7 +64,8 @@ class Survey:
 def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
     """Write the new backup, readable by its owner only; the counts of resealed values, by place.
 
-    Raises NotUnderstood, OwnRotation, and BadInput for unusable keys or a target that exists.
+    Raises NotUnderstood, NotGiven where the instance rotates its keys itself, and BadInput for
+    unusable keys or a target that exists.
     """
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
     if crypto.material(old) == crypto.material(new):
@@ -118,25 +112,18 @@ def rows(block: Block) -> Iterator[list[bytes]]:
         yield line.split(b"\t")
 
 
-def piece(backup: Dump, start: int, end: int) -> Iterator[bytes]:
-    """The bytes of a backup between two places, in chunks."""
-    while start < end:
-        backup.file.seek(start)
-        if not (chunk := backup.file.read(min(_CHUNK, end - start))):
-            return
-        start += len(chunk)
-        yield chunk
-
-
 def in_table(table: str) -> tuple[Place, ...]:
     """The places of one table."""
     return tuple(place for place in schema.PLACES if place.table == table)
 
 
 def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
-    """The values under the key; NotUnderstood unless all of them are known; or OwnRotation."""
+    """The values under the key; NotUnderstood unless all of them are known.
+
+    NotGiven where the instance has its own staged rotation of keys: use that instead.
+    """
     if any(schema.OWN_ROTATION & set(block.columns) for block in backup.blocks):
-        raise OwnRotation(
+        raise NotGiven(
             f"the instance of {source} rotates ENCRYPTION_KEY in stages by itself: stage a key "
             "as its administrator, put it into escrow, deploy it, prove a new backup with it, and "
             "only then remove the old one, which earlier backups need (KEY-12.STAGED). What lies "
@@ -253,7 +240,7 @@ def _reseal(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
     at = 0
     for block in backup.blocks:
         if block.table in TABLES:
-            yield from piece(backup, at, block.start)
+            yield from tables.chunks(backup.file, at, block.start)
             at = block.start
             while at < block.end:
                 backup.file.seek(at)
@@ -263,7 +250,7 @@ def _reseal(backup: Dump, old: AESGCM, new: AESGCM) -> Iterator[bytes]:
                     raise BadInput(f"a row of {block.table} is longer than {most} MiB")
                 at += len(line)
                 yield reseal_line(block, line, old, new)
-    yield from piece(backup, at, backup.length)
+    yield from tables.chunks(backup.file, at, backup.length)
 
 
 @seam("places_under_key")
@@ -393,7 +380,8 @@ class _Comparison:
             yield "what follows the last table under the key"
 
     def _is_same(self, starts: tuple[int, int], ends: tuple[int, int]) -> bool:
-        pieces = map(piece, self._dumps, starts, ends)
+        files = (dump.file for dump in self._dumps)
+        pieces = map(tables.chunks, files, starts, ends)
         return ends[0] - starts[0] == ends[1] - starts[1] and all(
             one == other for one, other in zip(*pieces, strict=True)
         )
