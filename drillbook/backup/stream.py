@@ -252,22 +252,6 @@ class Unpacked(io.RawIOBase):
 SILENCE_S = 600.0
 
 
-def _read_next(pipe: int, program: str) -> bytes:
-    """The next bytes of a pipe, empty at its end; BadInput if none come in time."""
-    waiting = select.poll()
-    waiting.register(pipe, select.POLLIN)
-    if not waiting.poll(SILENCE_S * 1000):
-        raise BadInput(_silent(program))
-    return os.read(pipe, _CHUNK)
-
-
-def _silent(program: str) -> str:
-    return (
-        f"{program} printed nothing for {SILENCE_S:.0f} s and was ended; see whether its server "
-        "answers, and try again"
-    )
-
-
 def program_output(
     argv: Sequence[str], env: Mapping[str, str], explain: Callable[[int, str], str]
 ) -> Iterator[bytes]:
@@ -287,16 +271,24 @@ def program_output(
             start_new_session=True,
         ) as process,
     ):
+        pipe, waiting = process.stdout.fileno() if process.stdout else -1, select.poll()
+        waiting.register(pipe, select.POLLIN)
+
+        def next_piece() -> bytes:
+            if not waiting.poll(SILENCE_S * 1000):
+                raise subprocess.TimeoutExpired(argv, SILENCE_S)
+            return os.read(pipe, _CHUNK)
+
         try:
-            while process.stdout and (piece := _read_next(process.stdout.fileno(), argv[0])):
-                yield piece
+            yield from iter(next_piece, b"")
             process.wait(SILENCE_S)
         except subprocess.TimeoutExpired:
+            raise BadInput(
+                f"{argv[0]} printed nothing for {SILENCE_S:.0f} s and was ended; see whether its "
+                "server answers, and try again"
+            ) from None
+        finally:
             process.kill()
-            raise BadInput(_silent(argv[0])) from None
-        except BaseException:
-            process.kill()
-            raise
         if code := process.wait():
             log.seek(0)
             raise BadInput(explain(code, log.read(_CHUNK).decode(errors="replace")))
