@@ -25,7 +25,7 @@ import psycopg
 from psycopg.pq import ConnStatus, ExecStatus
 
 from drillbook.backup.archive import open_sql
-from drillbook.backup.plain_dump import Script, Statement, judge
+from drillbook.backup.plain_dump import Script, Statement, Unreadable, judge
 from drillbook.core.errors import BadInput, StackTrouble
 
 _NAMED = {
@@ -208,12 +208,8 @@ _BUFFER = 1 << 20
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
-class Refused(BadInput):
+class Refused(Unreadable):
     """The server refused a statement of the backup."""
-
-    def __init__(self, line: int, what: str) -> None:
-        super().__init__(f"line {line}: {what}")
-        self.line = line
 
 
 def _run(statement: Statement, connection: psycopg.Connection) -> None:
