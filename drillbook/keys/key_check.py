@@ -84,9 +84,19 @@ def answer(file: KeyFile, proof: Proof, dump: Dump, labels: Sequence[str]) -> An
         word, damage = "CANNOT TELL", "the row of the root key is damaged"
         reasons = [f"it is the key the backup names, yet it opens nothing: {damage}"]
     if word == "DOES NOT OPEN" and proof.opens_nothing:
-        reasons = [*([file.unfit] if file.unfit else []), *reasons, *_by_label(file, labels)]
+        reasons = [*filter(None, [file.unfit]), *reasons]
+        if labels and file.label not in labels:
+            named = ", ".join(labels)
+            reasons.append(f"the backup names the label {named}; this key's is {file.label}")
     if word == "DOES NOT OPEN" and not proof.roots_opened:
-        reasons += [*_past_of(file, dump), *_old_generation(proof)]
+        reasons += _past_of(file, dump)
+        if proof.under_this_key:
+            # For anyone who finds a key that was rotated out.
+            reasons.append(
+                f"{proof.under_this_key} of {proof.first_generation} values of the first "
+                "generation (bots, users, indexes) lie under it: a rotation leaves them there for "
+                "good"
+            )
     return Answer(file, word, tuple(reasons), proof)
 
 
@@ -98,7 +108,11 @@ def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
             return "CANNOT TELL", list(proof.unproven)
         if proof.rootless:
             return "DOES NOT OPEN", ["it opens no project's key"]
-        return "DOES NOT OPEN", ["it does not open the root key", *_opens_secrets(proof)]
+        reasons = ["it does not open the root key"]
+        if not proof.opens_nothing:
+            opened = f"{proof.secrets_opened} of {proof.secrets} secrets open"
+            reasons.append(f"and yet {opened}: no start, no service")
+        return "DOES NOT OPEN", reasons
     missing = _missing(proof)
     if proof.is_undecided:
         # The key to the rest may lie in the part that is lost.
@@ -123,12 +137,6 @@ def _missing(proof: Proof) -> list[str]:
     return reasons
 
 
-def _opens_secrets(proof: Proof) -> list[str]:
-    if proof.opens_nothing:
-        return []
-    return [f"and yet {proof.secrets_opened} of {proof.secrets} secrets open: no start, no service"]
-
-
 def why_rootless(dump: Dump) -> str:
     """Why no key can be tried on a backup: it has no root key."""
     if dump.damage:
@@ -149,12 +157,6 @@ def why_rootless(dump: Dump) -> str:
     )
 
 
-def _by_label(file: KeyFile, labels: Sequence[str]) -> list[str]:
-    if not labels or file.label in labels:
-        return []
-    return [f"the backup names the label {', '.join(labels)}; this key's is {file.label}"]
-
-
 def _past_of(file: KeyFile, dump: Dump) -> list[str]:
     """When this key was in force, by the instance's own history of its keys."""
     for label, activated, superseded, retired in dump.rows(*schema.KEY_HISTORY):
@@ -167,16 +169,6 @@ def _past_of(file: KeyFile, dump: Dump) -> list[str]:
                 "that time, not of this one"
             ]
     return []
-
-
-def _old_generation(proof: Proof) -> list[str]:
-    """What a key that was rotated out still opens, for anyone who finds it."""
-    if not proof.under_this_key:
-        return []
-    return [
-        f"{proof.under_this_key} of {proof.first_generation} values of the first "
-        "generation (bots, users, indexes) lie under it: a rotation leaves them there for good"
-    ]
 
 
 def best(answers: Sequence[Answer]) -> Answer:
@@ -270,7 +262,7 @@ def _lines(
     yield from (f"  tried too  {_key(other)}: {other.word}" for other in others)
     yield from (f"  not tried  {safe_text(reason)}" for reason in unread)
     yield from _about(facts, name)
-    yield from _numbers(decisive)
+    yield from _numbers(decisive.proof)
     yield ""
     yield from (f"Note: {note}." for note in notes(decisive.proof, decisive.file.label))
     if facts.beyond:
@@ -324,10 +316,11 @@ def _key(answer: Answer) -> str:
     return f"{safe_text(answer.file.path)}: {answer.file.variable} with label {answer.file.label}"
 
 
-def _numbers(answer: Answer) -> Iterator[str]:
-    proof = answer.proof
+def _numbers(proof: Proof) -> Iterator[str]:
     first = "bots' keys" if proof.rootless else "root key  "
-    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{_rotating(answer)}"
+    two = proof.root_keys > 1 and proof.roots_opened and not proof.rootless
+    rotating = "; a key rotation was under way, so another key opens as well" if two else ""
+    yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{rotating}"
     if len(proof.wrappers) > 1:
         yield from (f"    {_wrapper(wrapper)}" for wrapper in proof.wrappers)
     yield f"  projects   {proof.projects_opened} of {proof.projects} keys open"
@@ -389,11 +382,6 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
             "under its root key, so anyone who has this key has both; if the earlier one leaked, "
             "the rotation does not protect these values"
         )
-
-
-def _rotating(answer: Answer) -> str:
-    two = answer.proof.root_keys > 1 and answer.proof.roots_opened and not answer.proof.rootless
-    return "; a key rotation was under way, so another key opens as well" if two else ""
 
 
 def _project(project: Project) -> str:
