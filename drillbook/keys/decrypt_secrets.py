@@ -135,14 +135,11 @@ class Reader:
     def place(self, folder: bytes | None) -> Place:
         """Where a folder's secrets were; empty for a folder that is not in the backup."""
         if folder not in self._places:
-            self._places[folder] = self._find_place(folder)
+            row, at = self._folders.get(folder), self._project(folder)
+            project, slug = self.backup.environments.get(row[0] if row else None, (None, None))
+            name, path = self.backup.projects[at].name if at >= 0 else "", self._path(folder)
+            self._places[folder] = Place(name, text(project) or "", text(slug) or "", path)
         return self._places[folder]
-
-    def _find_place(self, folder: bytes | None) -> Place:
-        row, at = self._folders.get(folder), self._project(folder)
-        project, slug = self.backup.environments.get(row[0] if row else None, (None, None))
-        name = self.backup.projects[at].name if at >= 0 else ""
-        return Place(name, text(project) or "", text(slug) or "", self._path(folder))
 
     def _path(self, folder: bytes | None) -> str:
         """The path of a folder; the top one, whose name is root, is /."""
@@ -249,14 +246,10 @@ def _as_env(
     for secret in secrets:
         if secret.place != place:
             place = secret.place
-            yield _heading(place)
+            where = f"{place.project} ({place.project_id}), {place.environment}, {place.path}"
+            yield f"\n# project, environment, folder: {printable(where)}\n".encode()
         yield _assignment(secret)
     yield b"\n# complete\n" if whole() else b"\n# NOT COMPLETE\n"
-
-
-def _heading(place: Place) -> bytes:
-    where = f"{place.project} ({place.project_id}), {place.environment}, {place.path}"
-    return f"\n# project, environment, folder: {printable(where)}\n".encode()
 
 
 def _assignment(secret: Secret) -> bytes:

@@ -166,7 +166,9 @@ class EncryptedBackup:
         self.external = {text(row[1]) for row in dump.rows(*schema.EXTERNAL_KMS)}
         self.publics = {row[1]: text(row[0]) for row in dump.rows(*schema.PUBLIC_KEYS)}
         self.projects = self._projects()
-        self.rootless = self._is_from_before_root_keys()
+        # A backup that only lost the root key's table is not rootless: the instance's other tables,
+        # or the list of its migrations, show that it had one.
+        self.rootless = any(project.bot for project in self.projects) and not has_root_keys(dump)
         environments = list(dump.rows(*schema.ENVIRONMENTS))
         # The project and the slug of each environment.
         self.environments = {row[1]: (row[0], row[2]) for row in environments}
@@ -203,19 +205,12 @@ class EncryptedBackup:
                 text(key),
                 blob(data),
                 bots.get(id_),
-                _is_upgraded(text(version)),
+                # Such a project keeps no current secret in the old table.
+                bool(version and version.isdigit() and int(version) >= schema.WITHOUT_OLD_ROWS),
                 deleted is not None,
             )
             for id_, name, version, key, data, deleted in self.dump.rows(*schema.PROJECTS)
         ]
-
-    def _is_from_before_root_keys(self) -> bool:
-        """Whether the backup is of a release from before mid-2024, which had no root key.
-
-        A backup that only lost the root key's table is not: the instance's other tables, or the
-        list of its migrations, show that it had one.
-        """
-        return any(project.bot for project in self.projects) and not has_root_keys(self.dump)
 
     def _places(self) -> dict[bytes, int]:
         """The number of the project of each folder."""
@@ -255,11 +250,6 @@ class EncryptedBackup:
                 self.empty += 1
             else:
                 yield self.project_of.get(row[1] or b"", -1), False, row
-
-
-def _is_upgraded(version: str | None) -> bool:
-    """Whether a project of this version keeps no current secret in the old table."""
-    return (version or "").isdecimal() and int(version or 0) >= schema.WITHOUT_OLD_ROWS
 
 
 def _state(row: Values) -> Wrapper:
