@@ -46,10 +46,6 @@ _SSH = ("sftp", "ssh")
 Say = Callable[[str], None]
 
 
-def _open_in_folder(member: Member) -> AbstractContextManager[Path]:
-    return nullcontext(member.item)
-
-
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
     """A backup to read at path; said names it, and the backups it was chosen from.
@@ -74,7 +70,7 @@ class LocalBackup:
     chosen: Member | None = None
     skipped: tuple[str, ...] = ()
     selected: str = ""
-    open: Callable[[Member], AbstractContextManager[Path]] = _open_in_folder
+    open: Callable[[Member], AbstractContextManager[Path]] = lambda one: nullcontext(one.item)
 
     @property
     def copied(self) -> bool:

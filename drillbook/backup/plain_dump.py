@@ -429,7 +429,10 @@ def judge(statement: Statement) -> Judgement:
     if _LEFT_OUT.match(words) or part_for_others(statement):
         return "leave out"
     if words.startswith("CREATE EXTENSION "):
-        return _extension(statement)
+        if (name := _extension_name(statement)) not in _TRUSTED:
+            what = f"installs the extension {name[:40]}, which is not trusted"
+            raise Hostile(statement.line, what)
+        return "leave out" if name == "plpgsql" else "run"
     if _DATABASE.match(words):
         raise Beyond(statement.line, "makes or changes a database")
     if not _RUN.match(words):
@@ -464,13 +467,6 @@ def _reason(words: str) -> str:
     if _WORDS.fullmatch(first):
         return f"begins with {first}, as no statement of pg_dump's does"
     return "begins as no statement of pg_dump's does"
-
-
-def _extension(statement: Statement) -> Judgement:
-    name = _extension_name(statement)
-    if name not in _TRUSTED:
-        raise Hostile(statement.line, f"installs the extension {name[:40]}, which is not trusted")
-    return "leave out" if name == "plpgsql" else "run"
 
 
 def _check_language(statement: Statement) -> None:
