@@ -17,6 +17,7 @@ from drillbook.backup.facts import packed_at, stated_time, time_in_name
 from drillbook.backup.plain_dump import TRAILER
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
+from drillbook.core.files import refuse_trouble
 from drillbook.core.options import seconds
 
 _MOST_NAMED = 3
@@ -286,15 +287,9 @@ def is_encrypted_copy(name: str, names: Collection[str]) -> bool:
 
 def pick_from(folder: Path, selection: Selection = NEWEST) -> Picked:
     """One of a folder's backups: the newest that looks complete, or the one that was asked for."""
-    try:
-        return pick(
-            f"folder {folder}",
-            members(folder),
-            selection,
-            lambda member: reason_incomplete(member.item),
-        )
-    except OSError as trouble:
-        raise BadInput(f"folder {folder}: {trouble.strerror}; check the backup given") from None
+    shown = f"folder {folder}"
+    with refuse_trouble(shown, "the backup given"):
+        return pick(shown, members(folder), selection, lambda one: reason_incomplete(one.item))
 
 
 def changed_at(file: Path) -> float:

@@ -11,12 +11,12 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from drillbook.core.errors import BadInput
+from drillbook.core.files import open_input, refuse_trouble
 
 PACKINGS = {
     b"\x1f\x8b": "gzip",
@@ -37,6 +37,7 @@ _WINDOW = 27
 GROWN = 64 << 20
 _READ = 1 << 16
 _GZIP = 31
+_WHERE = "the backup given"
 
 
 class Source(io.RawIOBase):
@@ -54,8 +55,8 @@ class Source(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self.broken = ""
-        with _refuse_trouble(self.name):
-            self._raw = _open(path)
+        self._raw = open_input(path, "backup", _WHERE)
+        with refuse_trouble(f"backup {self.name}", _WHERE):
             head = self._raw.peek(_MAGIC)[:_MAGIC]
         self.packed = next((p for m, p in PACKINGS.items() if head.startswith(m)), "")
         self.again = None if self.packed else path
@@ -86,7 +87,7 @@ class Source(io.RawIOBase):
             buffer[:got], self._pending = self._pending[:got], self._pending[got:]
             return got
         try:
-            with _refuse_trouble(self.name):
+            with refuse_trouble(f"backup {self.name}", _WHERE):
                 got = self._stream.readinto(buffer)
         except Unpackable as trouble:
             # A second read after an error says that the stream ends, which it need not.
@@ -134,22 +135,6 @@ def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
 def is_nearly_full(folder: str | Path) -> bool:
     """Whether a folder's disk has so little space left that a backup may fill it."""
     return shutil.disk_usage(folder).free < _LEAST_FREE
-
-
-def _open(path: Path) -> io.BufferedReader:
-    if not path.is_file():
-        kind = "is not an ordinary file" if path.exists() else "does not exist"
-        raise BadInput(f"backup {path} {kind}; check the backup given")
-    return io.BufferedReader(path.open("rb", buffering=0), _CHUNK)
-
-
-@contextmanager
-def _refuse_trouble(name: str) -> Iterator[None]:
-    """Raise BadInput for an error of the disk or the mount, from the first byte on."""
-    try:
-        yield
-    except OSError as trouble:
-        raise BadInput(f"backup {name}: {trouble.strerror}; check the backup given") from None
 
 
 class _Inflate:

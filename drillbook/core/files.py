@@ -181,7 +181,16 @@ def whole_output(also: str = "") -> Iterator[None]:
 _LARGEST = 1 << 20
 
 
-def open_input(path: Path, what: str, where: str = "the path") -> BinaryIO:
+@contextmanager
+def refuse_trouble(what: str, where: str = "the path") -> Iterator[None]:
+    """BadInput for an error of the disk or the mount while the block reads."""
+    try:
+        yield
+    except OSError as trouble:
+        raise BadInput(f"{what}: {trouble.strerror}; check {where}") from None
+
+
+def open_input(path: Path, what: str, where: str = "the path") -> io.BufferedReader:
     """A regular file, opened to be read; BadInput in one sentence for anything else."""
     try:
         return open_file(path)
@@ -197,11 +206,8 @@ def open_input(path: Path, what: str, where: str = "the path") -> BinaryIO:
 
 def load_text(path: Path, what: str, where: str = "the path", *, may_be_empty: bool = False) -> str:
     """The text of a small file; BadInput in one sentence for anything else."""
-    with open_input(path, what, where) as file:
-        try:
-            data = file.read(_LARGEST + 1)
-        except OSError as trouble:
-            raise BadInput(f"{what} {path}: {trouble.strerror}; check {where}") from None
+    with open_input(path, what, where) as file, refuse_trouble(f"{what} {path}", where):
+        data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise BadInput(f"{what} {path} has more than the 1 MiB one can have; check {where}")
     if not data.strip() and not may_be_empty:

@@ -186,7 +186,7 @@ class Failing(io.RawIOBase):
 
 @pytest.mark.parametrize("good", [b"", TEXT, gzip.compress(TEXT, mtime=0)[:-9]])
 def test_disk_that_fails_is_told_in_one_sentence_wherever_it_does(monkeypatch, good):
-    monkeypatch.setattr(stream, "_open", lambda _path: io.BufferedReader(Failing(good)))
+    monkeypatch.setattr(stream, "open_input", lambda *_: io.BufferedReader(Failing(good)))
     with (
         pytest.raises(BadInput, match=r"^backup b: Input/output error; check the backup given$"),
         Source(Path("b")) as opened,
