@@ -15,7 +15,7 @@ import json
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -88,34 +88,29 @@ def _is_distinctive(line: str) -> bool:
 def forms(value: str) -> dict[bytes, str]:
     """Each way of writing the value, and the name of the encoding; plain comes first."""
     names: dict[bytes, str] = {}
-    for name, needle in _forms(value, _bytes(value)):
-        names.setdefault(needle, name)
+    for name, found in _forms(value, _bytes(value), _decoded(value)):
+        for form in found:
+            names.setdefault(_bytes(form) if isinstance(form, str) else form, name)
     return names
 
 
-def _forms(value: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
-    yield "plain", raw
-    for bytes_ in (raw, *_decoded(value)):
-        yield from (
-            ("hex", form) for form in (bytes_.hex().encode(), bytes_.hex().upper().encode())
-        )
-        yield from (("base64", form) for form in _base64(bytes_))
-    yield from (("url", form) for form in _url(raw))
-    yield from (("json", _bytes(form)) for form in _json(value))
-    yield from (("html", _bytes(form)) for form in _html(value))
-    yield from (("escaped", _bytes(form)) for form in _escaped(value))
-    yield from (
-        ("UTF-16", value.encode(code, "surrogatepass")) for code in ("utf-16-le", "utf-16-be")
-    )
-    yield from (("decoded", bytes_) for bytes_ in _decoded(value))
-    yield from (
-        ("in another case", _bytes(form))
-        for form in (value.upper(), value.lower())
-        if _is_long(form)
-    )
+def _forms(
+    value: str, raw: bytes, decoded: list[bytes]
+) -> Iterator[tuple[str, Iterable[str | bytes]]]:
+    yield "plain", [raw]
+    for one in (raw, *decoded):
+        yield "hex", [one.hex(), one.hex().upper()]
+        yield "base64", _base64(one)
+    yield "url", _url(raw)
+    yield "json", _json(value)
+    yield "html", _html(value)
+    yield "escaped", _escaped(value)
+    yield "UTF-16", [value.encode(code, "surrogatepass") for code in ("utf-16-le", "utf-16-be")]
+    yield "decoded", decoded
+    yield "in another case", filter(_is_long, (value.upper(), value.lower()))
     if _is_long(value):
-        yield "base32", base64.b32encode(raw).rstrip(b"=")
-        yield "reversed", _bytes(value[::-1])
+        yield "base32", [base64.b32encode(raw).rstrip(b"=")]
+        yield "reversed", [value[::-1]]
 
 
 def _is_long(form: str) -> bool:
