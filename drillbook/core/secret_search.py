@@ -107,7 +107,7 @@ def _forms(
     yield "escaped", _escaped(value)
     yield "UTF-16", [value.encode(code, "surrogatepass") for code in ("utf-16-le", "utf-16-be")]
     yield "decoded", decoded
-    yield "in another case", filter(_is_long, (value.upper(), value.lower()))
+    yield "in another case", [one for one in (value.upper(), value.lower()) if _is_long(one)]
     if _is_long(value):
         yield "base32", [base64.b32encode(raw).rstrip(b"=")]
         yield "reversed", [value[::-1]]
