@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,7 +44,7 @@ def main(given: SimpleNamespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_document(out / name, content)
-    write((Line(str(out / name)) for name in files), sys.stdout)
+    write(Line(str(out / name)) for name in files)
     return PASSED
 
 

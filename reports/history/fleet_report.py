@@ -6,7 +6,6 @@ nor the folder of a bundle is believed.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -111,7 +110,7 @@ def print_plan(found: Sequence[Restore], bundles: Bundles, output: str) -> int:
     if output == "json":
         _write_answer("fleet-plan", found, bundles)
     else:
-        write(_plan_lines(found, bundles), sys.stdout)
+        write(_plan_lines(found, bundles))
     return FAILED if any(one.is_due for one in found) else PASSED
 
 
@@ -133,7 +132,7 @@ def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output:
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))
     else:
-        write([*_lines(found, bundles), Line(f"Page: {page}")], sys.stdout)
+        write([*_lines(found, bundles), Line(f"Page: {page}")])
     return PASSED if all(one.is_well for one in found) else FAILED
 
 

@@ -9,7 +9,6 @@ Exit code 0; 1 if a run's evidence or its seal was changed; 3 if the page cannot
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -344,12 +343,12 @@ def main(given: SimpleNamespace) -> int:
     runs = find_runs(given.run_dir)
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
-        write(describe(history, today), sys.stdout)
+        write(describe(history, today))
     page = ledger_path(runs).with_name("history.html")
     text = render(history, os.path.relpath(runs, page.parent), today)
     write_file(page, text.encode(errors="replace"))
     if given.output == "json":
         _write_answer(history, page)
     else:
-        write([Line(f"Page: {page}")], sys.stdout)
+        write([Line(f"Page: {page}")])
     return FAILED if history.troubles or history.unreadable else PASSED

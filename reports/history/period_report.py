@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -295,7 +294,7 @@ def main(given: SimpleNamespace) -> int:
         _write_answer(period, out / f"{name}.pdf", out / f"{name}.csv")
     else:
         end = Line(f"Report: {out / name}.pdf and {name}.csv")
-        write([*_lines(period), end], sys.stdout)
+        write([*_lines(period), end])
     return FAILED if period.open or period.troubles else PASSED
 
 

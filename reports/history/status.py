@@ -11,7 +11,6 @@ be read.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -189,7 +188,7 @@ def main(
         if len(systems) > 1:
             place += f"; of {len(systems)} systems together ({', '.join(systems)}): declare the "
             place += "system_id of one in drillbook.toml"
-        write(_lines(history, found, place, counted, quarter, now.date()), sys.stdout)
+        write(_lines(history, found, place, counted, quarter, now.date()))
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -80,12 +80,12 @@ def wrap(
         first = then
 
 
-def write(lines: Iterable[Line], file: IO[str]) -> None:
+def write(lines: Iterable[Line]) -> None:
     """Print lines in their style; under pytest its own reporter does that.
 
     Nothing in a line steers the terminal: any text may come from a file of someone else.
     """
-    console = Console(file=file, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
     # rich ends the program with status 1 if the reader of a pipe is gone; ours is a verdict.
     with suppress(SystemExit):
         for line in lines:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -248,7 +247,7 @@ def sign_key(given: SimpleNamespace) -> int:
         f"Public key:  {given.out}.pub (give it to anyone who checks your bundles)",
         f"Key id:      {name}",
     )
-    write(map(Line, lines), sys.stdout)
+    write(map(Line, lines))
     return PASSED
 
 
@@ -276,7 +275,7 @@ def seal(given: SimpleNamespace) -> int:
     if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
         said = "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
         lines.append(Line(said))
-    write(lines, sys.stdout)
+    write(lines)
     return PASSED
 
 
@@ -295,7 +294,7 @@ def stamp(given: SimpleNamespace) -> int:
     else:
         write_file(query, timestamp.request(bundle))
         said = f"To stamp it by hand: {_by_hand(query)}"
-    write([Line(said)], sys.stdout)
+    write([Line(said)])
     return PASSED
 
 
@@ -399,6 +398,6 @@ def sign_off(given: SimpleNamespace) -> int:
     run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
     path = write_sign_off(bundle, run, who, key)
     by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
-    write(shown, sys.stdout)
-    write([Line(f"{path}: {given.act} by {given.name}, {by}")], sys.stdout)
+    write(shown)
+    write([Line(f"{path}: {given.act} by {given.name}, {by}")])
     return PASSED

@@ -9,7 +9,6 @@ Exit code 0: genuine. 1: changed, or without a trusted signature. 3: not a bundl
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -504,7 +503,7 @@ def main(given: SimpleNamespace) -> int:
     if given.output == "json":
         _write_answer(bundle, examination)
     else:
-        write(_account(bundle, examination), sys.stdout)
+        write(_account(bundle, examination))
     return FAILED if examination.bad else PASSED
 
 

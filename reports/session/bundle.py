@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -260,7 +259,7 @@ def main(given: SimpleNamespace) -> int:
     check_consistency(run)
     made = {name: render(name, run) for name in WRITERS}
     lines = [line for name in WRITERS for line in _compare(name, made[name], before, run)]
-    write(lines, sys.stdout)
+    write(lines)
     if given.out:
         out = Path(given.out)
         out.mkdir(parents=True, exist_ok=True)

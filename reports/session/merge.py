@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -252,7 +251,7 @@ def _redaction(runs: Sequence[Run]) -> Redaction:
 def main(given: SimpleNamespace) -> int:
     """Join the given folders; the exit code of the joined run."""
     lines, code = _merge(given)
-    write(lines, sys.stdout)
+    write(lines)
     return code
 
 
