@@ -20,7 +20,7 @@ from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Grade, Run, Tool, Turned
 from reports.history.runs import load_history, load_record, past_of
-from reports.render.html import environment
+from reports.render.html import render_template
 from reports.render.terminal import STYLES, Line, wrap
 from reports.verdict import Nature, Severity, Verdict, is_judged
 
@@ -302,8 +302,7 @@ def render_page(made: Matrix) -> str:
     chapters: dict[str, list[Row]] = {}
     for row in made.rows:
         chapters.setdefault(row.chapter, []).append(row)
-    page = environment().get_template("matrix.html.j2").render(matrix=made, chapters=chapters)
-    return str(page)
+    return render_template("matrix.html.j2", matrix=made, chapters=chapters)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from drillbook.core.display import write_json
 from drillbook.core.files import open_file, write_file
@@ -20,7 +20,7 @@ from reports.evidence.model import Objectives
 from reports.history.runs import Past, name_past, past_of
 from reports.history.status import Standing, standings
 from reports.render import phrases
-from reports.render.html import environment
+from reports.render.html import render_template
 from reports.render.terminal import Line, wrap, write
 from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
@@ -124,10 +124,7 @@ def _plan_lines(found: Sequence[Restore], bundles: Bundles) -> Iterator[Line]:
 
 def print_report(found: Sequence[Restore], bundles: Bundles, page: Path, output: str) -> int:
     """Write the page and print it; exit code 1 unless every instance is well."""
-    made: Any = environment()
-    made.filters["duration"] = phrases.duration
-    today = found[0].today
-    text = made.get_template("fleet.html.j2").render(found=found, bundles=bundles, today=today)
+    text = render_template("fleet.html.j2", found=found, bundles=bundles, today=found[0].today)
     _replace_page(page, text.encode(errors="replace"))
     if output == "json":
         _write_answer("fleet-report", found, bundles, page=str(page))

@@ -15,14 +15,14 @@ from datetime import UTC, date, datetime
 from math import log
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
 from reports.history.runs import History, Past, find_runs, ledger_path, load_history
 from reports.history.status import describe_troubles
 from reports.render import phrases
-from reports.render.html import environment
+from reports.render.html import render_template
 from reports.render.terminal import STYLES, Line, wrap, write
 from reports.verdict import FAILED, IDLE, PASSED, Verdict, is_judged
 
@@ -147,9 +147,8 @@ class Row(NamedTuple):
 def render(history: History, runs: str, today: date) -> str:
     """The page; `runs` is the path from the page to the folders of runs."""
     rows = [_row(history, run) for run in reversed(history.runs)]
-    made: Any = environment()
-    made.filters |= {"duration": phrases.duration, "met": phrases.objective_result}
-    page: str = made.get_template("history.html.j2").render(
+    return render_template(
+        "history.html.j2",
         history=history,
         rows=rows,
         runs=runs,
@@ -162,7 +161,6 @@ def render(history: History, runs: str, today: date) -> str:
         stale=stale(history.runs, today),
         overdue=overdue(history.runs, today),
     )
-    return page
 
 
 def _row(history: History, run: Past) -> Row:

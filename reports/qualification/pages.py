@@ -30,7 +30,7 @@ from reports.qualification.record import (
     text,
 )
 from reports.record import run_metadata
-from reports.render.html import environment
+from reports.render.html import render_template
 from reports.render.phrases import duration
 
 _DECIDING = (
@@ -186,23 +186,19 @@ def write(record: Qualification, folder: Path) -> Path:
 
 
 def _render(template: str, record: Qualification, note: str) -> str:
-    page: str = (
-        environment()
-        .get_template(template)
-        .render(
-            record=record,
-            note=note,
-            figures=list(figures(record)),
-            claims=_CLAIMS,
-            limits=_limits(record),
-            places=_places(record),
-            chapters=_chapters(record),
-            matrix=_matrix(record),
-            legend=_LEGEND,
-            taken=duration(record.duration_s),
-        )
+    return render_template(
+        template,
+        record=record,
+        note=note,
+        figures=list(figures(record)),
+        claims=_CLAIMS,
+        limits=_limits(record),
+        places=_places(record),
+        chapters=_chapters(record),
+        matrix=_matrix(record),
+        legend=_LEGEND,
+        taken=duration(record.duration_s),
     )
-    return page
 
 
 def _places(record: Qualification) -> list[tuple[str, int, int]]:

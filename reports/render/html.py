@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -46,7 +45,8 @@ def _mark_code(text: str) -> Markup:
     return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
-def environment() -> Environment:
+@cache
+def _environment() -> Environment:
     """The Jinja environment of our templates: pages are escaped, and each template has `style`."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -55,10 +55,20 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["code"] = _mark_code
+    made.filters |= {
+        "code": _mark_code,
+        "duration": phrases.duration,
+        "met": phrases.objective_result,
+        "sentence": phrases.sentence,
+    }
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     made.globals["style"] = Markup(style)  # noqa: S704 - our own file
     return made
+
+
+def render_template(name: str, **data: object) -> str:
+    """A document by one of our templates."""
+    return _environment().get_template(name).render(data).translate(_DIRECTIONS)
 
 
 def render(run: Run) -> str:
@@ -76,7 +86,9 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
     unstated = (context_sections.names_without_value(rows) for _, rows in sections)
     waived = [control for control in run.controls if control.waiver]
     written = {*run.documents, *(["document.html"] if run.subject.document else ())}
-    page: str = _template().render(
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return render_template(
+        "report.html.j2",
         run=run,
         outcome=phrases.outcome(run),
         worth=phrases.grade(run),
@@ -103,8 +115,12 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         exchanges_shown=_EXCHANGES,
         clauses=context_sections.frameworks(run),
         without_logs=without_logs,
+        script=Markup(script),  # noqa: S704 - our own file
+        script_digest=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        phrases=phrases,
+        context=context_sections,
+        Verdict=Verdict,
     )
-    return page.translate(_DIRECTIONS)
 
 
 def _repeat_command(run: Run) -> str:
@@ -124,22 +140,6 @@ def _repeat_command(run: Run) -> str:
             # A certified run has all controls.
             kept.append(word)
     return f"{shlex.join(kept)} --seed {run.run.seed} --control "
-
-
-@cache
-def _template() -> Any:
-    """The page's template, compiled: a tenth of a second, once a process."""
-    made = environment()
-    made.filters |= {"duration": phrases.duration, "sentence": phrases.sentence}
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    made.globals |= {
-        "script": Markup(script),  # noqa: S704 - our own file
-        "script_digest": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
-        "phrases": phrases,
-        "context": context_sections,
-        "Verdict": Verdict,
-    }
-    return made.get_template("report.html.j2")
 
 
 def _framework_ids(run: Run) -> dict[str, list[str]]:
