@@ -520,14 +520,19 @@ def gate(controls: Iterable[Control], facts: RunFacts, redaction: Redaction) -> 
     return verdict, UNUSABLE if facts.stopped else exit_code(verdict)
 
 
-def count(controls: Sequence[Control], specs_planned: int, executed: Collection[str]) -> Counts:
-    """The counts of a record; `executed` has the ids of the specs that came to a verdict."""
+def count(
+    controls: Sequence[Control], executed: Collection[str], specs_planned: int, specs_executed: int
+) -> Counts:
+    """The counts of a record; `executed` has the ids of the specs that came to a verdict.
+
+    Not every one of them was planned: what was seen next to a spec has an id of its own.
+    """
     verdicts = [control.verdict for control in controls]
     return Counts(
         planned=len(controls),
         executed=sum(any(spec.id in executed for spec in c.specs) for c in controls),
         waived=sum(control.waived for control in controls),
         specs_planned=specs_planned,
-        specs_executed=len(executed),
+        specs_executed=specs_executed,
         **{verdict.value: verdicts.count(verdict) for verdict in Verdict},
     )

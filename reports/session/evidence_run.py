@@ -29,7 +29,6 @@ from reports.evidence.model import (
     INTERRUPTED,
     Change,
     Control,
-    Counts,
     Redaction,
     Run,
     RunFacts,
@@ -340,6 +339,7 @@ def assemble(
     compared = compare_runbook(judged, setting.declared)
     controls = apply_waivers(compared, setting.declared, facts.started.date())
     executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
+    planned = plan.specs.keys() | plan.left_out.keys()
     verdict, code = gate(controls, facts, redaction)
     subject = Subject.model_validate(recorder.facts)
     run = Run(
@@ -351,7 +351,7 @@ def assemble(
             facts.finished.date(),
         ),
         controls=tuple(controls),
-        counts=_counts(controls, plan, executed),
+        counts=count(controls, executed, len(planned), len(executed & planned)),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
         objectives=objectives(recorder.measured, setting.declared),
         redaction=redaction,
@@ -418,10 +418,3 @@ def _missing_specs(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spe
         if entry.id in named and spec not in executed:
             reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
             yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)
-
-
-def _counts(controls: list[Control], plan: Plan, executed: set[str]) -> Counts:
-    """The counts of the record; only specs of the plan count as executed."""
-    known = {*plan.specs, *plan.left_out}
-    counts = count(controls, len(plan.specs) + len(plan.left_out), executed)
-    return counts.model_copy(update={"specs_executed": len(executed & known)})

@@ -100,7 +100,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
     verdict, code = gate(controls, facts, redaction)
     specs = {spec.id: spec.verdict for control in controls for spec in control.specs}
     done = {spec for spec, verdict in specs.items() if verdict not in IDLE}
-    # Every shard knows the specs of all; what was seen next to a spec is none of them.
+    # Every shard knows the specs of all.
     planned = max(run.counts.specs_planned for run in runs)
     executed = sum(run.counts.specs_executed for run in runs)
     first, subject = runs[0], _subject(runs)
@@ -111,9 +111,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
             "run": facts,
             "subject": subject,
             "controls": tuple(controls),
-            "counts": count(controls, planned, done).model_copy(
-                update={"specs_executed": executed}
-            ),
+            "counts": count(controls, done, planned, executed),
             "timeline": tuple(sorted(_spans(runs), key=lambda span: span.started)),
             "objectives": _objectives(runs),
             "redaction": redaction,
