@@ -17,24 +17,8 @@ from rich.text import Text
 
 from drillbook.core import display
 from reports.evidence.model import OUTSIDE, Control, Run
-from reports.render import upgrade_text
+from reports.render import phrases, upgrade_text
 from reports.render.charts import recovery
-from reports.render.phrases import (
-    COLUMNS,
-    NEXT,
-    asked_controls,
-    by_chapter,
-    cause,
-    color_code,
-    contradicted_controls,
-    expectation,
-    grade,
-    observation,
-    outcome,
-    reasons,
-    tally,
-    waiver,
-)
 from reports.verdict import Verdict
 
 WIDTH = 80
@@ -48,7 +32,7 @@ STYLES: dict[Verdict, tuple[str, ...]] = {
     Verdict.INCONCLUSIVE: ("yellow", "bold"),
     Verdict.VIOLATED: ("red", "bold"),
 }
-_COLUMNS = ["n/a" if one is Verdict.NOT_APPLICABLE else one.words for one in COLUMNS]
+_COLUMNS = ["n/a" if one is Verdict.NOT_APPLICABLE else one.words for one in phrases.COLUMNS]
 _LINES = 8
 
 
@@ -112,11 +96,11 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
 
 
 def _table(run: Run) -> Iterator[Line]:
-    controls = asked_controls(run)
+    controls = phrases.asked_controls(run)
     yield Line(_row("controls", _COLUMNS), ("bold",))
-    for chapter, members in by_chapter(controls).items():
-        yield Line(_row(chapter, [count or "-" for _, count in tally(members)]))
-    yield Line(_row("all", [count or "-" for _, count in tally(controls)]), ("bold",))
+    for chapter, members in phrases.by_chapter(controls).items():
+        yield Line(_row(chapter, [count or "-" for _, count in phrases.tally(members)]))
+    yield Line(_row("all", [count or "-" for _, count in phrases.tally(controls)]), ("bold",))
 
 
 def _row(name: str, cells: Iterable[object]) -> str:
@@ -140,35 +124,35 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
     else:
         for control in members:
             yield from _finding(control)
-    yield from wrap(NEXT[verdict], "  -> ", "     ")
+    yield from wrap(phrases.NEXT[verdict], "  -> ", "     ")
 
 
 def _by_reason(controls: list[Control]) -> Iterator[Line]:
     """The controls by reason: often many are unknown for the same one."""
     causes: dict[str, list[tuple[Control, str]]] = {}
     for control in controls:
-        for reason in reasons(control):
-            causes.setdefault(cause(reason), []).append((control, reason))
+        for reason in phrases.reasons(control):
+            causes.setdefault(phrases.cause(reason), []).append((control, reason))
     for found in causes.values():
         control, reason = found[0]
         ids = ", ".join(dict.fromkeys(one.id for one, _ in found))
         yield from wrap(ids if len(found) > 1 else f"{ids}  {control.title}", "  ", "  ")
-        yield from wrap(_shorten(cause(reason)), "      ", "      ")
+        yield from wrap(_shorten(phrases.cause(reason)), "      ", "      ")
 
 
 def _finding(control: Control) -> Iterator[Line]:
     advisory = "" if control.gating else " (advisory)"
     yield from wrap(f"{control.id}  {control.title}{advisory}", "  ", "      ")
-    if step := expectation(control):
+    if step := phrases.expectation(control):
         yield from wrap(f"Expected: {step}", "      ", "                ")
     head = "Seen:     "
-    for words in observation(control):
+    for words in phrases.observation(control):
         yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
         head = " " * len(head)
 
 
 def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
-    wrong = contradicted_controls(run)
+    wrong = phrases.contradicted_controls(run)
     if not wrong:
         return
     yield Line("")
@@ -181,15 +165,14 @@ def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
         if verbose:
             yield from wrap(f"runbook: {control.claim}", "      ", "               ")
             yield from wrap(f"better:  {control.correction}", "      ", "               ")
-    yield from wrap(NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
+    yield from wrap(phrases.NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
     yield Line(f"     {report}#corrections")
 
 
 def _not_given(run: Run) -> Iterator[Line]:
     """Gating controls that do not apply: this run lacks the input or feature they are about."""
-    found = [
-        one for one in asked_controls(run) if one.gating and one.verdict is Verdict.NOT_APPLICABLE
-    ]
+    gating = [one for one in phrases.asked_controls(run) if one.gating]
+    found = [one for one in gating if one.verdict is Verdict.NOT_APPLICABLE]
     if not found:
         return
     yield Line("")
@@ -205,19 +188,20 @@ def _waivers(run: Run) -> Iterator[Line]:
     yield Line(f"Waivers: {len(waived)}", ("bold",))
     for control, one in waived:
         yield from wrap(f"{control.id}  {control.verdict.words}: {control.title}", "  ", "      ")
-        yield from wrap(waiver(one), "      ", "      ")
+        yield from wrap(phrases.waiver(one), "      ", "      ")
         yield from wrap(f"reason: {one.reason}", "      ", "      ")
 
 
 def result_style(run: Run) -> tuple[str, ...]:
     """The style of the result: green only if something was judged and all of it held."""
-    return {0: ("green", "bold"), 1: ("red", "bold")}.get(color_code(run), ("yellow", "bold"))
+    colour = {0: "green", 1: "red"}.get(phrases.color_code(run), "yellow")
+    return colour, "bold"
 
 
 def result(run: Run, report: str) -> Iterator[Line]:
     """The verdict, why, what to do next, and where the report is."""
-    end = outcome(run)
-    for what in (upgrade_text.experimental(run), grade(run)):
+    end = phrases.outcome(run)
+    for what in (upgrade_text.experimental(run), phrases.grade(run)):
         if what:
             yield from wrap(what, style=("bold",))
     yield from wrap(f"{end.word.upper()}. {end.sentence}", style=result_style(run))

@@ -13,14 +13,7 @@ from pathlib import Path
 import pytest
 
 from reports.config import declarations
-from reports.config.declarations import (
-    Declared,
-    Setting,
-    apply_waivers,
-    build_context,
-    compare_runbook,
-    objectives,
-)
+from reports.config.declarations import Declared, Setting
 from reports.controls import Catalogue, Entry
 from reports.errors import ReportError
 from reports.evidence.findings import judge, match_keys
@@ -336,8 +329,8 @@ def assemble(
 ) -> Run:
     """The evidence so far, redacted again with every secret that is known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
-    compared = compare_runbook(judged, setting.declared)
-    controls = apply_waivers(compared, setting.declared, facts.started.date())
+    compared = declarations.compare_runbook(judged, setting.declared)
+    controls = declarations.apply_waivers(compared, setting.declared, facts.started.date())
     executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
     planned = plan.specs.keys() | plan.left_out.keys()
     verdict, code = gate(controls, facts, redaction)
@@ -353,12 +346,12 @@ def assemble(
         controls=tuple(controls),
         counts=count(controls, executed, len(planned), len(executed & planned)),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
-        objectives=objectives(recorder.measured, setting.declared),
+        objectives=declarations.objectives(recorder.measured, setting.declared),
         redaction=redaction,
         change=Change.model_validate(recorder.changed) if recorder.changed else None,
         verdict=verdict,
         exit_code=code,
-        **build_context(setting, facts, controls),
+        **declarations.build_context(setting, facts, controls),
     )
     return judge(Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json"))))
 
