@@ -118,14 +118,6 @@ class SpecDraft:
         """Its verdict for a control of this nature."""
         return self.verdict.of("safety" if self.unsafe else nature)
 
-    @property
-    def under_way(self) -> str | None:
-        """The title and progress of the current step; None between steps."""
-        if not self.open:
-            return None
-        step = self.open[-1]
-        return f"{step.title}: {step.progress}" if step.progress else step.title
-
     def step(self, now: float) -> StepDraft:
         """The current step; between steps, one that is named after the phase."""
         if self.open:
@@ -366,12 +358,14 @@ class Recorder:
     @property
     def under_way(self) -> tuple[str, float] | None:
         """The title of the current step and its seconds so far, for the terminal."""
-        spec = self._spec
+        spec, now = self._spec, self.clock.seconds()
         if spec is None:
             return None
-        if title := spec.under_way:
-            return title, self.clock.seconds() - spec.open[-1].started
-        return OUTSIDE[spec.phase], self.clock.seconds() - spec.started
+        if not spec.open:
+            return OUTSIDE[spec.phase], now - spec.started
+        step = spec.open[-1]
+        title = f"{step.title}: {step.progress}" if step.progress else step.title
+        return title, now - step.started
 
     def _add_span(self, name: str, kind: str, started: float) -> None:
         span = Span(

@@ -46,7 +46,7 @@ from reports.seal.manifest import (
     tests,
 )
 from reports.seal.pdf_attachment import attachment_digest
-from reports.seal.zip_file import Archive
+from reports.seal.zip_file import Archive, read_entries
 from reports.verdict import FAILED, HOLDS, PASSED, Verdict, worst
 
 _SMALL = 8 << 20
@@ -127,7 +127,10 @@ class Examination:
         self._ask("signature", lambda: self._signature(archive, manifest))
         self._ask("record", lambda: self._record(archive, manifest))
         if self.run and self.run.rules != RULES:
-            self._note("findings", "open", _of_other_rules(self.run))
+            other = f"version {self.run.rules} of the rules, and this release has version {RULES}"
+            made_by = f"Drillbook {self.run.run.tool.version}, which made the record"
+            said = f"not computed again: they follow {other}; check them with {made_by}"
+            self._note("findings", "open", said)
         if PDF in archive.entries:
             self._ask(PDF, lambda: _check_attachment(archive))
         if self.folder is not None:
@@ -208,11 +211,12 @@ class Examination:
                 return Check("chain", "open", said)
             found = known[before.run]
         try:
-            manifest = _manifest_digest(found)
-        except (Distrusted, BadBundle) as trouble:
+            held = read_entries(found, [MANIFEST], _SMALL)
+        except (Distrusted, BadBundle, OSError) as trouble:
             what = f"the bundle of the earlier run {before.run}"
-            raise Undecided(f"{found}, {what}, cannot be read: {trouble}") from None
-        if manifest != before.manifest_sha256:
+            why = trouble.strerror if isinstance(trouble, OSError) else trouble
+            raise Undecided(f"{found}, {what}, cannot be read: {why}") from None
+        if digest([held.get(MANIFEST, b"")]) != before.manifest_sha256:
             raise Undecided(f"follows run {before.run}, but {found} is another bundle")
         return f"follows run {before.run}, whose bundle is the one it names"
 
@@ -298,14 +302,6 @@ def _gates(run: Run) -> Iterator[tuple[Verdict, int]]:
         # Earlier releases kept the verdict of what was judged before the stop.
         facts = run.run.model_copy(update={"stopped": None, "interrupted": False})
         yield gate(run.controls, facts, run.redaction)[0], code
-
-
-def _of_other_rules(run: Run) -> str:
-    """That the findings of a record were not computed again, and what to do."""
-    return (
-        f"not computed again: they follow version {run.rules} of the rules, and this release has "
-        f"version {RULES}; check them with Drillbook {run.run.tool.version}, which made the record"
-    )
 
 
 def _odd(control: Control, run: Run) -> str | None:
@@ -399,15 +395,6 @@ def _covers(payload: bytes, manifest: Manifest, own: str) -> _Stated:
     if kind != (STATEMENT, TEST_RESULT) or subjects != manifest.digests | {MANIFEST: own}:
         raise Distrusted("what was signed is about other files than these")
     return _Stated(backup, predicate)
-
-
-def _manifest_digest(bundle: Path) -> str:
-    try:
-        with open_file(bundle) as file:
-            archive = Archive(file)
-            return digest(archive.chunks(MANIFEST)) if MANIFEST in archive.entries else ""
-    except OSError as trouble:
-        raise BadBundle(f"{trouble.strerror}") from None
 
 
 def sign_offs(

@@ -202,8 +202,12 @@ class Bundle:
         for path in self._files():
             path, named = self._rename(path, redactor)
             found = redactor.scan(path, str(path.relative_to(self.path)))
-            if found and not _redact_in_place(path, redactor):
-                path.unlink()
+            if found:
+                data = path.read_bytes()
+                if is_packed(data[:8]):
+                    path.unlink()
+                else:
+                    write_file(path, redactor.data(data))
             leaks += found + named
         return leaks
 
@@ -226,15 +230,6 @@ class Bundle:
         fresh = self.path.parent / f".latest-{self.path.name}"
         fresh.symlink_to(self.path.name)
         fresh.replace(self.path.parent / "latest")
-
-
-def _redact_in_place(path: Path, redactor: Redactor) -> bool:
-    """Whether the file could be redacted in place."""
-    data = path.read_bytes()
-    if is_packed(data[:8]):
-        return False
-    write_file(path, redactor.data(data))
-    return True
 
 
 @contextmanager
